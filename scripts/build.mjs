@@ -1,0 +1,68 @@
+// Bundles src/main.ts into dist/machine-id.cjs; with --check, compares a fresh bundle with the committed one instead.
+import { build } from 'esbuild';
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const check = process.argv.includes('--check');
+const { version } = JSON.parse(await readFile('package.json', 'utf8'));
+
+const result = await build({
+  entryPoints: ['src/main.ts'],
+  outfile: 'dist/machine-id.cjs',
+  bundle: true,
+  minify: true,
+  platform: 'node',
+  target: 'node18',
+  format: 'cjs',
+  // The map lies beside the bundle for debugging; it is neither committed nor shipped, so the bundle doesn't name it.
+  sourcemap: 'external',
+  legalComments: 'none',
+  banner: { js: '#!/usr/bin/env node' },
+  define: { __VERSION__: JSON.stringify(version) },
+  metafile: true,
+  write: false,
+});
+
+/** @returns {Promise<string>} name, version and licence text of every package that has code in the bundle */
+async function licences(metafile) {
+  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs ?? {}));
+  const packages = new Set(
+    inputs
+      .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+      .map(([path]) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1])
+      .filter((name) => name !== undefined),
+  );
+  const texts = [];
+  for (const name of [...packages].sort()) {
+    const folder = join('node_modules', name);
+    const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+    const file = (await readdir(folder)).find((entry) => /^licen[cs]e(\.md|\.txt)?$/i.test(entry));
+    const text = file === undefined ? '' : (await readFile(join(folder, file), 'utf8')).replaceAll('\r\n', '\n').trim();
+    texts.push(`${name} ${manifest.version} (${manifest.license})\n\n${text}\n`);
+  }
+  return texts.join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+const files = new Map(result.outputFiles.map((file) => [file.path.slice(process.cwd().length + 1), file.contents]));
+files.set('dist/LICENSES.txt', Buffer.from(await licences(result.metafile)));
+
+if (check) {
+  let stale = false;
+  for (const [path, contents] of files) {
+    if (path.endsWith('.map')) continue;
+    const committed = await readFile(path).catch(() => Buffer.alloc(0));
+    if (!committed.equals(contents)) {
+      console.error(`${path} is not what the sources build (${committed.length} bytes there, ${contents.length} built)`);
+      stale = true;
+    }
+  }
+  if (stale) {
+    console.error('run "npm run build" and commit dist/');
+    process.exit(1);
+  }
+  console.log('dist/ is what the sources build');
+} else {
+  await mkdir('dist', { recursive: true });
+  for (const [path, contents] of files) await writeFile(path, contents);
+  console.log(`dist/machine-id.cjs ${files.get('dist/machine-id.cjs').length} bytes`);
+}

@@ -1,0 +1,91 @@
+/** Every failure of the program: one class with a closed set of codes. */
+
+/** The closed set of failure codes; `docs/errors.md` has a heading for each. */
+export const ERROR_CODES = [
+  // wrong input: exit 2, nothing contacted, nothing written
+  'USAGE_INVALID',
+  'CONFIG_UNREADABLE',
+  'CONFIG_INVALID',
+  'OUTPUT_UNSUPPORTED',
+  'CA_FILE_INVALID',
+  // the job's OIDC token
+  'OIDC_TOKEN_MISSING',
+  'OIDC_TOKEN_MALFORMED',
+  'OIDC_TOKEN_EXPIRED',
+  'OIDC_TOKEN_NOT_YET_VALID',
+  'OIDC_TOKEN_SERVER_ISSUER',
+  // reaching the cluster
+  'PROXY_UNREACHABLE',
+  'PROXY_UNTRUSTED',
+  'PROXY_NOT_TELEPORT',
+  'AUTH_UNREACHABLE',
+  'AUTH_UNTRUSTED',
+  'AUTH_DENIED',
+  'TIMEOUT',
+  'REPLY_INVALID',
+  'REPLY_TOO_LARGE',
+  // the join
+  'JOIN_TOKEN_UNKNOWN',
+  'JOIN_METHOD_MISMATCH',
+  'JOIN_CLAIMS_REFUSED',
+  'JOIN_OIDC_REFUSED',
+  'JOIN_DENIED',
+  'JOIN_FAILED',
+  // certificates
+  'CERTIFICATE_MISMATCH',
+  'ROLE_DENIED',
+  'LEAF_UNKNOWN',
+  'RPC_FAILED',
+  // what is written
+  'DESTINATION_UNSAFE',
+  'DESTINATION_UNWRITABLE',
+  'BASH_ENV_UNWRITABLE',
+  // the run as a whole
+  'OUTPUTS_FAILED',
+  'INTERRUPTED',
+  'INTERNAL',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+const WRONG_INPUT: ReadonlySet<ErrorCode> = new Set([
+  'USAGE_INVALID',
+  'CONFIG_UNREADABLE',
+  'CONFIG_INVALID',
+  'OUTPUT_UNSUPPORTED',
+  'CA_FILE_INVALID',
+]);
+
+/** One fault of the input: `path` as in `outputs[0].destination.path`, `line` counted from 1 when the input has lines. */
+export interface Fault {
+  readonly path: string;
+  readonly line?: number;
+  readonly message: string;
+}
+
+/**
+ * A failure with what happened (`message`: expected and got), what to do next (`hint`) and why (`cause`).
+ * No secret may stand in any of them.
+ */
+export class MachineIdError extends Error {
+  override readonly name = 'MachineIdError';
+  readonly code: ErrorCode;
+  readonly hint: string;
+  readonly faults: readonly Fault[];
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    details: { readonly hint: string; readonly cause?: unknown; readonly faults?: readonly Fault[] },
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.hint = details.hint;
+    this.faults = details.faults ?? [];
+  }
+
+  /** 2 for wrong input (nothing was contacted or written), 1 for everything else. */
+  get exitCode(): 1 | 2 {
+    return WRONG_INPUT.has(this.code) ? 2 : 1;
+  }
+}
