@@ -1,0 +1,49 @@
+/** Bounds a wait: whatever the work does, the caller hears within the time. */
+import { MachineIdError } from '../errors.ts';
+
+export interface DeadlineOptions {
+  /** Who is waited for, as the subject of a sentence: `the Proxy a.example.com:443`. */
+  readonly waitingFor: string;
+  readonly timeoutMs: number;
+  /** Ends the wait early, with the signal's own reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs `work` with a signal that is aborted when the time is up or the outer signal is.
+ * @throws MachineIdError TIMEOUT, or the outer signal's reason, or what the work throws
+ */
+export async function withDeadline<T>(
+  { waitingFor, timeoutMs, signal: outer }: DeadlineOptions,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  outer?.throwIfAborted();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const expired = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () => {
+      reject(asError(signal.reason));
+    });
+  });
+  const timer = setTimeout(() => {
+    controller.abort(
+      new MachineIdError('TIMEOUT', `${waitingFor} did not answer within ${timeoutMs / 1000} s`, {
+        hint: 'Check that the address is right and that no firewall between this job and the cluster drops packets; --timeout changes the limit.',
+      }),
+    );
+  }, timeoutMs);
+  const onOuterAbort = () => {
+    controller.abort(asError(outer?.reason));
+  };
+  outer?.addEventListener('abort', onOuterAbort, { once: true });
+  try {
+    return await Promise.race([work(signal), expired]);
+  } finally {
+    clearTimeout(timer);
+    outer?.removeEventListener('abort', onOuterAbort);
+  }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}

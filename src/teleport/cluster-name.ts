@@ -1,0 +1,14 @@
+/** Names by which Teleport's TLS listeners know a cluster. */
+
+/** The DNS name in every certificate of an Auth Service (`APIDomain`). */
+export const API_DOMAIN = 'teleport.cluster.local';
+
+/** Lower-case hex of the cluster's name in UTF-8, below `teleport.cluster.local`. */
+export function encodedClusterName(clusterName: string): string {
+  return `${Buffer.from(clusterName, 'utf8').toString('hex')}.${API_DOMAIN}`;
+}
+
+/** The ALPN value on which a Proxy with TLS routing hands a connection on to that cluster's Auth Service. */
+export function authAlpn(clusterName: string): string {
+  return `teleport-auth@${encodedClusterName(clusterName)}`;
+}

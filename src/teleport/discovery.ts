@@ -1,0 +1,25 @@
+/** Asks a Proxy what cluster it serves. */
+import { MachineIdError } from '../errors.ts';
+import { formatAddress } from './address.ts';
+import { type ClusterFacts, parsePing } from './ping.ts';
+import { errorText } from './trace-error.ts';
+import type { WebApi } from './web.ts';
+
+/** Statuses of a Proxy or of a load balancer before it that another try may cure. */
+const PASSING = new Set([429, 502, 503, 504]);
+
+/** @throws MachineIdError PROXY_NOT_TELEPORT, PROXY_UNREACHABLE, or what the web API throws */
+export async function discover(web: WebApi): Promise<ClusterFacts> {
+  const { status, body } = await web.get('/webapi/ping');
+  if (status === 200) return parsePing(body, web.address);
+  const said = errorText(body);
+  const message = `${formatAddress(web.address)}/webapi/ping answered ${status}${said === undefined ? '' : `: ${said}`}`;
+  if (PASSING.has(status)) {
+    throw new MachineIdError('PROXY_UNREACHABLE', message, {
+      hint: 'The Proxy is overloaded or being restarted, or limits requests from this address: run the job again.',
+    });
+  }
+  throw new MachineIdError('PROXY_NOT_TELEPORT', message, {
+    hint: 'Give the host and port of the web address of the Teleport Proxy, as in the URL of its web UI, without a path.',
+  });
+}

@@ -1,0 +1,62 @@
+/** Turns failed connections into errors that say what to do. */
+import { MachineIdError } from '../errors.ts';
+import { type Address, formatAddress } from './address.ts';
+import { networkFault } from './network-error.ts';
+
+/** A connection to the Proxy's web address that failed; a MachineIdError passes through as it is. */
+export function proxyFailure(address: Address, cause: unknown): MachineIdError {
+  if (cause instanceof MachineIdError) return cause;
+  const fault = networkFault(cause);
+  const where = `the Proxy ${formatAddress(address)}`;
+  switch (fault.kind) {
+    case 'name':
+      return new MachineIdError('PROXY_UNREACHABLE', `the host name of ${where} cannot be looked up: ${fault.detail}`, {
+        hint: 'Check the spelling of the Proxy address; a private name needs a runner that can resolve it.',
+        cause,
+      });
+    case 'untrusted':
+      return new MachineIdError('PROXY_UNTRUSTED', `the web certificate of ${where} is not trusted: ${fault.detail}`, {
+        hint: 'If a private authority signs it, give its PEM with --ca-file, SSL_CERT_FILE or NODE_EXTRA_CA_CERTS; if the name differs, use the name in the certificate.',
+        cause,
+      });
+    case 'refused-by-peer':
+    case 'unreachable':
+      return new MachineIdError('PROXY_UNREACHABLE', `cannot connect to ${where}: ${fault.detail}`, {
+        hint: 'Check host and port (the web port of the Proxy, usually 443 or 3080) and that this job may reach it.',
+        cause,
+      });
+    default:
+      return fault satisfies never;
+  }
+}
+
+/** A connection to the Auth Service through the Proxy that failed; a MachineIdError passes through as it is. */
+export function authFailure(address: Address, cause: unknown): MachineIdError {
+  if (cause instanceof MachineIdError) return cause;
+  const fault = networkFault(cause);
+  const where = `the Auth Service behind ${formatAddress(address)}`;
+  switch (fault.kind) {
+    case 'untrusted':
+      return new MachineIdError(
+        'AUTH_UNTRUSTED',
+        `${where} shows a certificate that the cluster's host authority did not sign: ${fault.detail}`,
+        {
+          hint: 'Something between this job and the cluster answers in place of the Auth Service (a proxy that opens TLS, a load balancer), or the host authority was rotated during the run: run the job again, then look there.',
+          cause,
+        },
+      );
+    case 'refused-by-peer':
+      return new MachineIdError('AUTH_DENIED', `${where} refused the certificate of the bot: ${fault.detail}`, {
+        hint: 'Check that the bot is not locked and that the clocks of runner and cluster agree.',
+        cause,
+      });
+    case 'name':
+    case 'unreachable':
+      return new MachineIdError('AUTH_UNREACHABLE', `cannot connect to ${where}: ${fault.detail}`, {
+        hint: 'The Auth Service is reached through the web port of the Proxy (TLS routing): something on the way may drop ALPN, as load balancers that open TLS do.',
+        cause,
+      });
+    default:
+      return fault satisfies never;
+  }
+}

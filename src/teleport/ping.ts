@@ -1,0 +1,106 @@
+/** Discovery: what a Proxy says about its cluster at `/webapi/ping`. */
+import { z } from 'zod/mini';
+import { MachineIdError } from '../errors.ts';
+import { type Address, formatAddress, parseAddress } from './address.ts';
+import { suiteName } from './suite.ts';
+import { parseServerVersion, type ServerVersion } from './version.ts';
+
+/** What the rest of a run needs to know of a cluster. */
+export interface ClusterFacts {
+  readonly clusterName: string;
+  readonly serverVersion: ServerVersion;
+  /** Whether one port carries everything, told apart by ALPN and SNI. */
+  readonly tlsRouting: boolean;
+  /** The Proxy's advertised web address; the address that was asked when it advertises none. */
+  readonly webAddress: Address;
+  /** Where SSH is reached: the web address with TLS routing, else the Proxy's SSH listener. */
+  readonly sshAddress: Address;
+  /** Host of the Proxy's public address, as `known_hosts` names it. */
+  readonly proxyHost: string;
+  /** Signature algorithm suite, `legacy` when the server (before 17) says none. */
+  readonly suite: string;
+}
+
+/** Every field that is not needed here is ignored, and every field may be absent: servers leave empty ones out. */
+const PingAnswer = z.object({
+  cluster_name: z.string().check(z.minLength(1), z.maxLength(255)),
+  server_version: z.string(),
+  auth: z.optional(z.object({ signature_algorithm_suite: z.optional(z.union([z.string(), z.number()])) })),
+  proxy: z.optional(
+    z.object({
+      tls_routing_enabled: z.optional(z.boolean()),
+      ssh: z.optional(
+        z.object({
+          listen_addr: z.optional(z.string()),
+          web_listen_addr: z.optional(z.string()),
+          public_addr: z.optional(z.string()),
+          ssh_public_addr: z.optional(z.string()),
+        }),
+      ),
+    }),
+  ),
+});
+
+const WEB_PORT = 443;
+const SSH_PORT = 3023;
+
+/**
+ * Reads the body of a 200 answer.
+ * @param asked the address that the answer came from
+ * @throws MachineIdError PROXY_NOT_TELEPORT
+ */
+export function parsePing(body: string, asked: Address): ClusterFacts {
+  const answer = PingAnswer.safeParse(parseJson(body, asked));
+  if (!answer.success) throw notTeleport(asked, answer.error.issues.map((issue) => issue.path.join('.')).join(', '));
+  const { cluster_name: clusterName, server_version: versionText, auth, proxy } = answer.data;
+  const serverVersion = parseServerVersion(versionText);
+  if (serverVersion === undefined) throw notTeleport(asked, 'server_version');
+  const tlsRouting = proxy?.tls_routing_enabled ?? false;
+  const ssh = proxy?.ssh ?? {};
+  const webPort = read(ssh.web_listen_addr, WEB_PORT)?.port ?? WEB_PORT;
+  const webAddress = read(ssh.public_addr, webPort) ?? asked;
+  return {
+    clusterName,
+    serverVersion,
+    tlsRouting,
+    webAddress,
+    sshAddress: tlsRouting ? webAddress : sshListener(ssh, webAddress),
+    proxyHost: webAddress.host,
+    suite: suiteName(auth?.signature_algorithm_suite),
+  };
+}
+
+interface SshSettings {
+  readonly listen_addr?: string | undefined;
+  readonly ssh_public_addr?: string | undefined;
+}
+
+/** The public SSH address, else the web address's host with the SSH listener's port: Teleport's own order. */
+function sshListener(ssh: SshSettings, webAddress: Address): Address {
+  const port = read(ssh.listen_addr, SSH_PORT)?.port ?? SSH_PORT;
+  return read(ssh.ssh_public_addr, port) ?? { host: webAddress.host, port };
+}
+
+function read(text: string | undefined, defaultPort: number): Address | undefined {
+  return text === undefined || text === '' ? undefined : parseAddress(text, defaultPort);
+}
+
+function parseJson(body: string, asked: Address): unknown {
+  try {
+    return JSON.parse(body);
+  } catch (cause) {
+    throw notTeleport(asked, undefined, cause);
+  }
+}
+
+function notTeleport(asked: Address, fields: string | undefined, cause?: unknown): MachineIdError {
+  const what = fields === undefined ? 'something that is not JSON' : `JSON without a usable ${fields}`;
+  return new MachineIdError(
+    'PROXY_NOT_TELEPORT',
+    `${formatAddress(asked)} is not a Teleport Proxy: /webapi/ping answered ${what}`,
+    {
+      hint: 'Give the host and port of the web address of the Teleport Proxy, as in the URL of its web UI, without a path.',
+      cause,
+    },
+  );
+}

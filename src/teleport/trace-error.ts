@@ -1,0 +1,31 @@
+/** The error bodies of Teleport's HTTP endpoints. */
+import { z } from 'zod/mini';
+
+/** `error` is always there for Teleport's own errors; for others the text is in `message`. */
+const TraceBody = z.object({
+  error: z.optional(z.object({ message: z.optional(z.string()) })),
+  message: z.optional(z.string()),
+});
+
+const MAX_TEXT_CHARACTERS = 500;
+
+/** @returns the server's text on one line, or undefined when the body is not Teleport's error JSON */
+export function errorText(body: string): string | undefined {
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch {
+    return undefined; // an HTML page of a load balancer, say: nothing worth quoting
+  }
+  const answer = TraceBody.safeParse(json);
+  if (!answer.success) return undefined;
+  const text = answer.data.error?.message ?? answer.data.message;
+  return text === undefined ? undefined : oneLine(text);
+}
+
+/** A server's text made safe for a log line: no control characters, no more than 500 characters. */
+export function oneLine(text: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what must go: they could rewrite a terminal
+  const flat = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
+  return flat.length > MAX_TEXT_CHARACTERS ? `${flat.slice(0, MAX_TEXT_CHARACTERS)}…` : flat;
+}

@@ -1,0 +1,77 @@
+/** The Proxy's web API: HTTPS requests with a deadline and a byte cap. */
+import { Agent } from 'node:https';
+import fetch, { FetchError, type Response } from 'node-fetch';
+import { withDeadline } from '../effects/deadline.ts';
+import { MachineIdError } from '../errors.ts';
+import { type Address, formatAddress } from './address.ts';
+import { proxyFailure } from './failures.ts';
+import type { WebTrust } from './trust.ts';
+
+export interface WebAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+export interface WebApi {
+  readonly address: Address;
+  get(path: string): Promise<WebAnswer>;
+  postJson(path: string, body: string): Promise<WebAnswer>;
+  /** Ends the connection that is kept between requests. */
+  close(): void;
+}
+
+export interface WebApiOptions {
+  readonly address: Address;
+  readonly trust: WebTrust;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Certificates and discovery answers are a few kilobytes; more is not what was asked for. */
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/** Requests throw MachineIdError PROXY_UNREACHABLE, PROXY_UNTRUSTED, TIMEOUT, REPLY_INVALID or REPLY_TOO_LARGE. */
+export function openWebApi({ address, trust, timeoutMs, signal: outer }: WebApiOptions): WebApi {
+  const agent = new Agent({
+    keepAlive: true,
+    rejectUnauthorized: trust.verify,
+    ...(trust.ca === undefined ? {} : { ca: trust.ca }),
+  });
+  const name = `the Proxy ${formatAddress(address)}`;
+  const request = (path: string, init: { method: string; headers?: Record<string, string>; body?: string }) =>
+    withDeadline({ waitingFor: name, timeoutMs, signal: outer }, async (signal) => {
+      const url = `https://${formatAddress(address)}${path}`;
+      let response: Response;
+      try {
+        response = await fetch(url, { ...init, agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' });
+      } catch (error) {
+        throw proxyFailure(address, error);
+      }
+      return { status: response.status, body: await readBody(response, name) };
+    });
+  return {
+    address,
+    get: (path) => request(path, { method: 'GET' }),
+    postJson: (path, body) => request(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body }),
+    close: () => {
+      agent.destroy();
+    },
+  };
+}
+
+async function readBody(response: Response, name: string): Promise<string> {
+  try {
+    return await response.text();
+  } catch (cause) {
+    if (cause instanceof FetchError && cause.type === 'max-size') {
+      throw new MachineIdError('REPLY_TOO_LARGE', `${name} sent an answer of more than ${MAX_BODY_BYTES} bytes`, {
+        hint: 'Check that the address is the one of a Teleport Proxy and not of another web server.',
+        cause,
+      });
+    }
+    throw new MachineIdError('REPLY_INVALID', `the answer of ${name} broke off`, {
+      hint: 'Run the job again; if it stays, look at what lies between this job and the Proxy (load balancer, HTTP proxy).',
+      cause,
+    });
+  }
+}
