@@ -1,0 +1,48 @@
+/** What one run shall do: every setting from file, environment and flags, checked and with its default filled in. */
+import type { Destination } from '../outputs/destination.ts';
+import type { Output } from './output.ts';
+import type { Service } from './service.ts';
+
+/** Where to find the cluster. */
+export interface ClusterAddress {
+  /** Which setting named it; up to Teleport 18 an `auth` address may still be a Proxy's. */
+  readonly kind: 'proxy' | 'auth';
+  /** `host:port`, an IPv6 host in brackets. */
+  readonly value: string;
+  /** Without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** Who said so: `--proxy-server`, `TELEPORT_PROXY` or `tbot.yaml line 3`. */
+  readonly origin: string;
+}
+
+export interface Plan {
+  readonly address: ClusterAddress;
+  /** Stay with the configured Proxy address rather than the one that the Proxy advertises. */
+  readonly useProxyAddr: boolean;
+  /** The name of the join token; a token given as a file is already read. */
+  readonly token: string;
+  readonly joinMethod: 'circleci';
+  /** `sha256:<64 lower-case hex digits>` each; trusted on the first connection only. */
+  readonly caPins: readonly string[];
+  readonly caPath: string | undefined;
+  readonly insecure: boolean;
+  readonly fips: boolean;
+  readonly storage: Destination;
+  /** What to write, in the order of the file. */
+  readonly outputs: readonly Output[];
+  /** Long-running services of the file: a run that ends leaves them out, and `warnings` says so. */
+  readonly services: readonly Service[];
+  /** How long certificates shall live; an output's own lifetime stands in its `ttlMs`. */
+  readonly certificateTtlMs: number;
+  readonly renewalIntervalMs: number;
+  /** Clock leeway for the renewal of identities. */
+  readonly leewayMs: number;
+  /** As configured; `run` always ends after one pass. */
+  readonly oneshot: boolean;
+  readonly debug: boolean;
+  readonly logFormat: 'text' | 'json';
+  readonly diagAddr: string | undefined;
+  /** One sentence each, for a person to read; nothing in them is secret. */
+  readonly warnings: readonly string[];
+}
