@@ -1,0 +1,33 @@
+/** Durations in Go's notation: `1h30m`, `90s`, `1.5h`. */
+
+const MS_PER_UNIT: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3, // U+00B5, micro sign
+  μs: 1e-3, // U+03BC, Greek mu
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/** Go counts nanoseconds in 63 bits, which ends a little after 2562047 hours. */
+const LONGEST_MS = 2 ** 63 / 1e6;
+
+const PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy;
+
+/** Milliseconds, possibly with a fraction; `undefined` when Go's `time.ParseDuration` would refuse `text`. */
+export function parseDuration(text: string): number | undefined {
+  const negative = text.startsWith('-');
+  const unsigned = text.replace(/^[-+]/, '');
+  if (unsigned === '0') return 0;
+
+  let totalMs = 0;
+  let read = 0;
+  for (const [part, amount, unit] of unsigned.matchAll(PART)) {
+    totalMs += Number(amount) * (MS_PER_UNIT[unit ?? ''] ?? NaN);
+    read += part.length;
+  }
+  if (read === 0 || read !== unsigned.length || totalMs > LONGEST_MS) return undefined;
+  return negative ? -totalMs : totalMs;
+}

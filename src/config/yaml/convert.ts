@@ -1,0 +1,152 @@
+/** Turns the parser's nodes into plain values with their lines. */
+import type { Alias, Document, Node, Pair } from 'yaml';
+import { isAlias, isMap, isNode, isScalar, isSeq } from 'yaml';
+import type { Fault } from '../../errors.ts';
+import { Scalar } from './scalar.ts';
+import type { Mapping, Path, YamlValue } from './tree.ts';
+import { formatPath, isList, isMapping } from './tree.ts';
+
+export interface Converted {
+  /** `undefined` for null. */
+  readonly value: YamlValue | undefined;
+  /** By formatted path. */
+  readonly lines: ReadonlyMap<string, number>;
+  readonly faults: readonly Fault[];
+}
+
+/** Far above any real file; aliases of aliases would otherwise grow without bound. */
+const MOST_NODES = 10_000;
+export const DEEPEST = 100;
+
+/** The value of `node`; what yaml.v3 would refuse is in `faults`, and then `value` is not to be used. */
+export function convert(document: Document, node: Node, lineAtOffset: (offset: number) => number): Converted {
+  const converter = new Converter(document, lineAtOffset);
+  const value = converter.value(node, []);
+  return { value, lines: converter.lines, faults: converter.faults };
+}
+
+class Converter {
+  readonly lines = new Map<string, number>();
+  readonly faults: Fault[] = [];
+  readonly #document: Document;
+  readonly #lineAtOffset: (offset: number) => number;
+  /** The collections around the current node, to notice an alias of one of them. */
+  readonly #open = new Set<Node>();
+  #nodes = 0;
+
+  constructor(document: Document, lineAtOffset: (offset: number) => number) {
+    this.#document = document;
+    this.#lineAtOffset = lineAtOffset;
+  }
+
+  value(node: unknown, path: Path): YamlValue | undefined {
+    this.#nodes += 1;
+    if (this.#nodes > MOST_NODES || path.length > DEEPEST) {
+      this.#refuseSize();
+      return undefined;
+    }
+    if (isAlias(node)) return this.#alias(node, path);
+    if (isScalar(node)) return scalarValue(node);
+    return isNode(node) ? this.#collection(node, path) : undefined;
+  }
+
+  #alias(node: Alias, path: Path): YamlValue | undefined {
+    const target = node.resolve(this.#document);
+    if (target === undefined) this.#refuse(node, path, `unknown anchor '${node.source}' referenced`);
+    return this.value(target, path);
+  }
+
+  #collection(node: Node, path: Path): YamlValue | undefined {
+    if (this.#open.has(node)) {
+      this.#refuse(node, path, 'anchor value contains itself');
+      return undefined;
+    }
+    this.#open.add(node);
+    const value = isSeq(node)
+      ? this.#list(node.items, path)
+      : isMap(node)
+        ? this.#mapping(node.items, path)
+        : undefined;
+    this.#open.delete(node);
+    return value;
+  }
+
+  #list(items: readonly unknown[], path: Path): YamlValue[] {
+    return items.map((item, index) => {
+      this.#note(item, [...path, index]);
+      return this.value(item, [...path, index]) ?? new Scalar('', { plain: true });
+    });
+  }
+
+  #mapping(pairs: readonly Pair[], path: Path): Mapping {
+    const own = new Map<string, YamlValue | undefined>();
+    const merged: (readonly [string, YamlValue | undefined])[] = [];
+    for (const { key, value } of pairs) {
+      const name = this.#key(key, path);
+      if (name === undefined) continue;
+      if (isMergeKey(key)) merged.push(...this.#merge(value, path));
+      else if (own.has(name)) this.#refuseDuplicate(key, [...path, name]);
+      else {
+        this.#note(key, [...path, name]);
+        own.set(name, this.value(value, [...path, name]));
+      }
+    }
+    // What the mapping says itself wins over what it merges in, wherever the merge key stands.
+    return new Map([...merged, ...own]);
+  }
+
+  /** The keys that `<<` brings in; of several mappings the earlier one counts. */
+  #merge(node: unknown, path: Path): (readonly [string, YamlValue | undefined])[] {
+    const source = this.value(node, path);
+    const mappings = isList(source) ? source : [source];
+    if (mappings.every((mapping) => isMapping(mapping))) return mappings.toReversed().flatMap((map) => [...map]);
+    this.#refuse(node, path, 'map merge requires map or sequence of maps as the value');
+    return [];
+  }
+
+  #key(node: unknown, path: Path): string | undefined {
+    const value = this.value(node, path);
+    if (value instanceof Scalar) return value.text;
+    if (value === undefined && isScalar(node)) return String(node.value);
+    this.#refuse(node, path, 'a key must be plain text');
+    return undefined;
+  }
+
+  #note(node: unknown, path: Path): void {
+    const line = this.#line(node);
+    if (line !== undefined) this.lines.set(formatPath(path), line);
+  }
+
+  #line(node: unknown): number | undefined {
+    const offset = isNode(node) ? node.range?.[0] : undefined;
+    return offset === undefined ? undefined : this.#lineAtOffset(offset);
+  }
+
+  #refuse(node: unknown, path: Path, message: string): void {
+    const line = this.#line(node);
+    this.faults.push({ path: formatPath(path), ...(line === undefined ? {} : { line }), message });
+  }
+
+  #refuseDuplicate(node: unknown, path: Path): void {
+    const first = this.lines.get(formatPath(path));
+    this.#refuse(node, path, `mapping key "${String(path.at(-1))}" already defined at line ${first ?? 'unknown'}`);
+  }
+
+  #refuseSize(): void {
+    const message = `the file has more than ${MOST_NODES} values, or more than ${DEEPEST} levels`;
+    if (this.faults.some((fault) => fault.message === message)) return; // every further value trips over it again
+    this.faults.push({ path: 'document', message });
+  }
+}
+
+function isMergeKey(node: unknown): boolean {
+  return isScalar(node) && node.value === '<<' && node.type === 'PLAIN';
+}
+
+const NULL_TAG = 'tag:yaml.org,2002:null';
+const STRING_TAG = 'tag:yaml.org,2002:str';
+
+function scalarValue(node: { readonly value: unknown; readonly type?: string; readonly tag?: string }) {
+  const scalar = new Scalar(String(node.value), { plain: node.type === 'PLAIN' && node.tag !== STRING_TAG });
+  return scalar.tag === 'null' || node.tag === NULL_TAG ? undefined : scalar;
+}
