@@ -1,0 +1,31 @@
+/** The orb of a release: packed from its sources, with version, digest and address of the built script in it. */
+import { parse } from 'yaml';
+import { packOrb } from './pack.ts';
+import { releaseOf, withRelease } from './release.ts';
+import { OrbSourceError } from './source-error.ts';
+
+export interface ReleaseParts {
+  readonly files: ReadonlyMap<string, string>;
+  readonly bundle: Uint8Array;
+  readonly version: string;
+  /** Instead of the release asset of the repository that the orb names. */
+  readonly downloadUrl?: string | undefined;
+}
+
+/** @throws OrbSourceError */
+export function packRelease({ files, bundle, version, downloadUrl }: ReleaseParts): string {
+  const release = releaseOf(bundle, version, sourceUrlOf(files));
+  return withRelease(packOrb(files), { ...release, downloadUrl: downloadUrl ?? release.downloadUrl });
+}
+
+/** `display.source_url` is the one place that says where the project and its releases live. */
+function sourceUrlOf(files: ReadonlyMap<string, string>): string {
+  const orb: unknown = parse(files.get('@orb.yml') ?? '');
+  if (typeof orb === 'object' && orb !== null && 'display' in orb) {
+    const { display } = orb;
+    if (typeof display === 'object' && display !== null && 'source_url' in display) {
+      if (typeof display.source_url === 'string') return display.source_url;
+    }
+  }
+  throw new OrbSourceError(['@orb.yml: display.source_url is missing; the address of releases is made from it']);
+}
