@@ -1,4 +1,4 @@
-/** Lines for people, on stderr. */
+/** Lines for people (or for log collectors), on stderr. */
 
 export interface Log {
   debug(message: string): void;
@@ -6,17 +6,31 @@ export interface Log {
   warn(message: string): void;
 }
 
-/** A log that writes one line a message; `debug` lines only when `debug` is on. */
-export function createLog(write: (text: string) => void, options: { readonly debug: boolean }): Log {
+export interface LogOptions {
+  readonly format: 'text' | 'json';
+  /** Whether `debug` lines are shown. */
+  readonly debug: boolean;
+  readonly nowMs: () => number;
+}
+
+/** A log that hands one line a message to `write`. */
+export function createLog(write: (text: string) => void, { format, debug, nowMs }: LogOptions): Log {
+  const line = (level: 'debug' | 'info' | 'warning', message: string) => {
+    if (format === 'json') {
+      write(`${JSON.stringify({ time: new Date(nowMs()).toISOString(), level, message })}\n`);
+    } else {
+      write(`${level === 'info' ? '' : `${level}: `}${message}\n`);
+    }
+  };
   return {
     debug: (message) => {
-      if (options.debug) write(`debug: ${message}\n`);
+      if (debug) line('debug', message);
     },
     info: (message) => {
-      write(`${message}\n`);
+      line('info', message);
     },
     warn: (message) => {
-      write(`warning: ${message}\n`);
+      line('warning', message);
     },
   };
 }

@@ -24,7 +24,7 @@ export interface WebTrustSettings {
  */
 export async function webTrust(settings: WebTrustSettings): Promise<WebTrust> {
   const verify = !settings.insecure;
-  const variable = settings.environment['SSL_CERT_FILE'];
+  const variable = settings.environment.SSL_CERT_FILE;
   if (settings.caFile !== undefined) return { ca: await readCaFile(settings, settings.caFile, '--ca-file'), verify };
   if (variable !== undefined && variable !== '') {
     return { ca: await readCaFile(settings, variable, 'SSL_CERT_FILE'), verify };

@@ -1,0 +1,78 @@
+/** What a CircleCI OIDC token says of its job, read without verifying it: Teleport does that. */
+import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { z } from 'zod/mini';
+import { MachineIdError } from '../errors.ts';
+
+/** The claims that CircleCI documents and this program uses. Times are milliseconds since the Unix epoch. */
+export interface OidcClaims {
+  readonly issuer: string;
+  readonly audiences: readonly string[];
+  readonly subject: string;
+  readonly issuedAtMs: number;
+  readonly notBeforeMs: number | undefined;
+  readonly expiresAtMs: number;
+  readonly organizationId: string | undefined;
+  readonly projectId: string | undefined;
+  readonly contextIds: readonly string[];
+  readonly sshRerun: boolean;
+  readonly vcsOrigin: string | undefined;
+  readonly vcsRef: string | undefined;
+}
+
+const Claims = z.object({
+  iss: z.string(),
+  aud: z.union([z.string(), z.array(z.string())]),
+  sub: z.string(),
+  iat: z.number(),
+  nbf: z.optional(z.number()),
+  exp: z.number(),
+  'oidc.circleci.com/org-id': z.optional(z.string()),
+  'oidc.circleci.com/project-id': z.optional(z.string()),
+  'oidc.circleci.com/context-ids': z.optional(z.array(z.string())),
+  'oidc.circleci.com/ssh-rerun': z.optional(z.boolean()),
+  'oidc.circleci.com/vcs-origin': z.optional(z.string()),
+  'oidc.circleci.com/vcs-ref': z.optional(z.string()),
+});
+
+/**
+ * @param source where the token was found, for messages: `CIRCLE_OIDC_TOKEN`
+ * @throws MachineIdError OIDC_TOKEN_MALFORMED; its message holds no part of the token
+ */
+export function decodeClaims(jwt: string, source: string): OidcClaims {
+  const claims = Claims.safeParse(decode(jwt, source));
+  if (!claims.success) {
+    const paths = claims.error.issues.map((issue) => issue.path.join('.'));
+    throw malformed(source, `these claims are missing or of another type: ${paths.join(', ')}`);
+  }
+  const { iss, aud, sub, iat, nbf, exp } = claims.data;
+  return {
+    issuer: iss,
+    audiences: typeof aud === 'string' ? [aud] : aud,
+    subject: sub,
+    issuedAtMs: iat * 1000,
+    notBeforeMs: nbf === undefined ? undefined : nbf * 1000,
+    expiresAtMs: exp * 1000,
+    organizationId: claims.data['oidc.circleci.com/org-id'],
+    projectId: claims.data['oidc.circleci.com/project-id'],
+    contextIds: claims.data['oidc.circleci.com/context-ids'] ?? [],
+    sshRerun: claims.data['oidc.circleci.com/ssh-rerun'] ?? false,
+    vcsOrigin: claims.data['oidc.circleci.com/vcs-origin'],
+    vcsRef: claims.data['oidc.circleci.com/vcs-ref'],
+  };
+}
+
+function decode(jwt: string, source: string): unknown {
+  try {
+    decodeProtectedHeader(jwt);
+    return decodeJwt(jwt);
+  } catch {
+    // jose's message may quote the input, and the input is a secret: the cause is left out on purpose.
+    throw malformed(source, 'it is not three base64url parts with JSON in the first two');
+  }
+}
+
+function malformed(source: string, detail: string): MachineIdError {
+  return new MachineIdError('OIDC_TOKEN_MALFORMED', `${source} is not a CircleCI OIDC token: ${detail}`, {
+    hint: `Pass on the variable that CircleCI sets, unchanged; nothing in the job's environment should set ${source} itself.`,
+  });
+}

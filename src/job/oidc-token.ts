@@ -1,0 +1,87 @@
+/** Finds the job's OIDC token. */
+import type { Commands } from '../effects/commands.ts';
+import { Secret } from '../effects/secret.ts';
+import { MachineIdError } from '../errors.ts';
+import { checkClaims } from './oidc-check.ts';
+import { decodeClaims, type OidcClaims } from './oidc-claims.ts';
+
+export interface OidcToken {
+  readonly jwt: Secret;
+  /** A variable's name or a command line. */
+  readonly source: string;
+  readonly claims: OidcClaims;
+}
+
+export interface OidcTokenSources {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly commands: Commands;
+  readonly nowMs: number;
+}
+
+const VARIABLES = ['CIRCLE_OIDC_TOKEN', 'CIRCLE_OIDC_TOKEN_V2'];
+
+/** `circleci-agent` first: a job image may carry the public CLI under the name `circleci`, which has no such command. */
+const MINTING_PROGRAMS = ['circleci-agent', 'circleci'];
+const MINTING_LIMITS = { timeoutMs: 15_000, maxBytes: 64 * 1024 };
+
+/** CircleCI's own orbs take a shorter value as missing: an empty variable may arrive as `null` or as quotes. */
+const SHORTEST_TOKEN = 4;
+
+/**
+ * The first variable that is set, else a fresh token from CircleCI's agent; decoded and checked.
+ * @throws MachineIdError OIDC_TOKEN_MISSING, OIDC_TOKEN_MALFORMED, OIDC_TOKEN_ISSUER, OIDC_TOKEN_EXPIRED, OIDC_TOKEN_NOT_YET_VALID
+ */
+export async function obtainOidcToken(sources: OidcTokenSources): Promise<OidcToken> {
+  const found = fromVariable(sources.environment) ?? (await freshToken(sources));
+  if (found === undefined) throw missing(sources.environment);
+  const claims = decodeClaims(found.value, found.source);
+  checkClaims(claims, found.source, sources.nowMs);
+  return { jwt: new Secret(found.value), source: found.source, claims };
+}
+
+interface FoundToken {
+  readonly value: string;
+  readonly source: string;
+}
+
+function fromVariable(environment: OidcTokenSources['environment']): FoundToken | undefined {
+  for (const source of VARIABLES) {
+    const value = environment[source]?.trim() ?? '';
+    if (value.length >= SHORTEST_TOKEN) return { value, source };
+  }
+  return undefined;
+}
+
+/** Teleport demands the organization's id as the audience, which is what CircleCI puts into the variable too. */
+async function freshToken({ environment, commands }: OidcTokenSources): Promise<FoundToken | undefined> {
+  const audience = environment['CIRCLE_ORGANIZATION_ID'];
+  if (audience === undefined || audience === '') return undefined;
+  const args = ['run', 'oidc', 'get', '--claims', JSON.stringify({ aud: audience })];
+  for (const program of MINTING_PROGRAMS) {
+    const { exitCode, stdout } = await commands.run(program, args, MINTING_LIMITS);
+    const value = stdout.trim();
+    if (exitCode === 0 && value.length >= SHORTEST_TOKEN) return { value, source: `${program} run oidc get` };
+  }
+  return undefined;
+}
+
+function missing(environment: OidcTokenSources['environment']): MachineIdError {
+  const message = 'this job has no OIDC token: neither CIRCLE_OIDC_TOKEN nor CIRCLE_OIDC_TOKEN_V2 is set';
+  if (environment['CIRCLECI'] !== 'true') {
+    return new MachineIdError('OIDC_TOKEN_MISSING', `${message}, and this does not run on CircleCI`, {
+      hint: 'Only a job on CircleCI gets the token; "circleci local execute" gets none. Run it in a pipeline.',
+    });
+  }
+  if (isForkPullRequest(environment)) {
+    return new MachineIdError('OIDC_TOKEN_MISSING', `${message}: it builds a pull request from a fork`, {
+      hint: 'CircleCI withholds the token from forks unless the project setting "Pass secrets to builds from forked pull requests" is on. Better: skip this job for forks.',
+    });
+  }
+  return new MachineIdError('OIDC_TOKEN_MISSING', `${message}, and CircleCI's agent gave no new one`, {
+    hint: 'Run the job again. On a self-hosted runner, check that the system’s temporary directory may be written and executed from: the OIDC plugin lives there.',
+  });
+}
+
+function isForkPullRequest(environment: OidcTokenSources['environment']): boolean {
+  return (environment['CIRCLE_PR_NUMBER'] ?? environment['CIRCLE_PR_USERNAME'] ?? '') !== '';
+}

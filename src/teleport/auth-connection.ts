@@ -1,0 +1,58 @@
+/** The connection to a cluster's Auth Service, through its Proxy. */
+import { withDeadline } from '../effects/deadline.ts';
+import type { Secret } from '../effects/secret.ts';
+import { MachineIdError } from '../errors.ts';
+import { type Address, formatAddress } from './address.ts';
+import { API_DOMAIN, authAlpn } from './cluster-name.ts';
+import { dialTls } from './dial.ts';
+import { authFailure } from './failures.ts';
+import { type GrpcConnection, grpcOver } from './grpc.ts';
+
+export interface AuthDial {
+  /** The Proxy's web address. */
+  readonly address: Address;
+  readonly clusterName: string;
+  /** PEM of the cluster's own authorities. */
+  readonly authorities: readonly string[];
+  /** Exactly one certificate: with more, the Auth Service refuses the caller. */
+  readonly certificatePem: string;
+  readonly privateKeyPem: Secret;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * TLS routing: the Proxy reads the first ALPN value and copies the bytes to the Auth Service, where the one TLS session
+ * ends with mutual authentication. Clusters without TLS routing register the same route on their web listener.
+ * @throws MachineIdError AUTH_UNREACHABLE, AUTH_UNTRUSTED, AUTH_DENIED, TIMEOUT
+ */
+export async function connectAuth(dial: AuthDial): Promise<GrpcConnection> {
+  const { address, clusterName, timeoutMs, signal: outer } = dial;
+  const waitingFor = `the Auth Service behind ${formatAddress(address)}`;
+  const socket = await withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
+    try {
+      return await dialTls({
+        address,
+        serverName: API_DOMAIN,
+        alpn: [authAlpn(clusterName), 'h2'],
+        ca: dial.authorities,
+        client: { certificate: dial.certificatePem, key: dial.privateKeyPem.reveal() },
+        signal,
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      throw authFailure(address, error);
+    }
+  });
+  if (socket.alpnProtocol !== 'h2') {
+    socket.destroy();
+    throw new MachineIdError(
+      'AUTH_UNREACHABLE',
+      `${waitingFor} chose the protocol ${String(socket.alpnProtocol)}, expected h2`,
+      {
+        hint: 'Something on the way drops ALPN, as load balancers that open TLS do: give an address that reaches the Proxy itself.',
+      },
+    );
+  }
+  return grpcOver(socket, API_DOMAIN);
+}

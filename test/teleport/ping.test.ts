@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { MachineIdError } from '../../src/errors.ts';
+import { parsePing } from '../../src/teleport/ping.ts';
+
+const ASKED = { host: 'asked.example.com', port: 3080 };
+
+function ping(change: object = {}): string {
+  return JSON.stringify({
+    cluster_name: 'example.com',
+    server_version: '18.2.4',
+    auth: { signature_algorithm_suite: 2 },
+    proxy: {
+      tls_routing_enabled: true,
+      ssh: { listen_addr: '[::]:3023', web_listen_addr: '0.0.0.0:3080', public_addr: 'proxy.example.com:443' },
+    },
+    ...change,
+  });
+}
+
+test('a current Proxy tells cluster, version, addresses and suite', () => {
+  assert.deepEqual(parsePing(ping(), ASKED), {
+    clusterName: 'example.com',
+    serverVersion: { major: 18, text: '18.2.4' },
+    tlsRouting: true,
+    webAddress: { host: 'proxy.example.com', port: 443 },
+    sshAddress: { host: 'proxy.example.com', port: 443 },
+    proxyHost: 'proxy.example.com',
+    suite: 'balanced-v1',
+  });
+});
+
+test('a Proxy of version 15 tells no suite, which means legacy', () => {
+  const facts = parsePing(ping({ server_version: '15.3.7', auth: { type: 'local' } }), ASKED);
+  assert.equal(facts.suite, 'legacy');
+  assert.equal(facts.serverVersion.major, 15);
+});
+
+test('a Proxy that advertises no address is known by the one that was asked', () => {
+  const facts = parsePing(ping({ proxy: { tls_routing_enabled: true } }), ASKED);
+  assert.deepEqual(facts.webAddress, ASKED);
+});
+
+test('a public address without a port takes the port of the web listener', () => {
+  const proxy = { tls_routing_enabled: true, ssh: { web_listen_addr: '0.0.0.0:3080', public_addr: 'p.example.com' } };
+  assert.deepEqual(parsePing(ping({ proxy }), ASKED).webAddress, { host: 'p.example.com', port: 3080 });
+});
+
+const WITHOUT_TLS_ROUTING: [string, object, string, number][] = [
+  [
+    'its own public address',
+    { ssh_public_addr: 'ssh.example.com:4023', listen_addr: '0.0.0.0:3023' },
+    'ssh.example.com',
+    4023,
+  ],
+  ['the web address with the listener’s port', { listen_addr: '0.0.0.0:5023' }, 'proxy.example.com', 5023],
+  ['the web address with the default port', {}, 'proxy.example.com', 3023],
+];
+
+for (const [name, ssh, host, port] of WITHOUT_TLS_ROUTING) {
+  test(`without TLS routing SSH is reached at ${name}`, () => {
+    const proxy = { tls_routing_enabled: false, ssh: { public_addr: 'proxy.example.com:443', ...ssh } };
+    assert.deepEqual(parsePing(ping({ proxy }), ASKED).sshAddress, { host, port });
+  });
+}
+
+const NOT_TELEPORT: [string, string][] = [
+  ['an HTML page', '<html></html>'],
+  ['an empty body', ''],
+  ['JSON of another service', '{"status":"ok"}'],
+  ['an empty cluster name', ping({ cluster_name: '' })],
+  ['a version that is none', ping({ server_version: 'unknown' })],
+  ['a list', '[]'],
+];
+
+for (const [name, body] of NOT_TELEPORT) {
+  test(`${name} is not the answer of a Teleport Proxy`, () => {
+    assert.throws(
+      () => parsePing(body, ASKED),
+      (error) => error instanceof MachineIdError && error.code === 'PROXY_NOT_TELEPORT',
+    );
+  });
+}
