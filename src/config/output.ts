@@ -53,12 +53,18 @@ export interface KubernetesOutput extends Written {
   readonly relayServer: string | undefined;
 }
 
-/** Picks resources by their name, or all those that have every one of the labels. */
-export type Selector =
-  | { readonly name: string; readonly labels?: undefined }
-  | { readonly name?: undefined; readonly labels: Readonly<Record<string, readonly string[]>> };
+/** Picks the resource of that name or, without a name, those whose labels have one of the values each. */
+export interface Selector {
+  readonly name: string | undefined;
+  readonly labels: Readonly<Record<string, readonly string[]>>;
+}
 
-export type KubernetesSelector = Selector & { readonly defaultNamespace: string | undefined };
+/** As `Selector`, but a label has one value. */
+export interface KubernetesSelector {
+  readonly name: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly defaultNamespace: string | undefined;
+}
 
 export interface KubernetesV2Output extends Written {
   readonly type: 'kubernetes/v2';

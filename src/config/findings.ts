@@ -1,0 +1,38 @@
+/** Collects everything that is wrong or odd about the configuration, to be told at once. */
+import type { Fault } from '../errors.ts';
+import { MachineIdError } from '../errors.ts';
+import type { Origin } from './settings.ts';
+
+export class Findings {
+  readonly warnings: string[] = [];
+  readonly #faults: (Fault & { readonly text: string })[] = [];
+
+  get hasFaults(): boolean {
+    return this.#faults.length > 0;
+  }
+
+  refuse(origin: Origin, message: string): void {
+    const { path, line, label } = origin;
+    // The document as a whole has no path worth showing.
+    const place = path === 'document' || path === label ? label : `${label}: ${path}`;
+    this.#faults.push({ path, ...(line === undefined ? {} : { line }), message, text: `${place}: ${message}` });
+  }
+
+  warn(message: string): void {
+    this.warnings.push(message);
+  }
+
+  toError(): MachineIdError {
+    const texts = this.#faults.map(({ text }) => text);
+    const message =
+      texts.length === 1 ? texts.join('') : `the configuration has ${texts.length} faults:\n  ${texts.join('\n  ')}`;
+    return new MachineIdError('CONFIG_INVALID', message, {
+      hint: 'Correct the configuration and run again; nothing was contacted and nothing was written.',
+      faults: this.#faults.map(({ path, line, message }) => ({
+        path,
+        ...(line === undefined ? {} : { line }),
+        message,
+      })),
+    });
+  }
+}

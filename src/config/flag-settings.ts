@@ -1,0 +1,112 @@
+/** Reads the command line's flags into settings. */
+import type { Destination } from '../outputs/destination.ts';
+import { refuseCaPin } from './ca-pin.ts';
+import { readDestinationUri } from './destination-uri.ts';
+import { parseDuration } from './duration.ts';
+import type { Findings } from './findings.ts';
+import type { RunFlags } from './flags.ts';
+import { readJoinUri } from './join-uri.ts';
+import type { PlacedItem, Setting, Settings } from './settings.ts';
+import { named, setting } from './settings.ts';
+
+/** Two layers: what the flags say one by one, and below it what `--join-uri` says. */
+export function readFlags(flags: RunFlags, findings: Findings): readonly Settings[] {
+  const own: Settings = {
+    proxyServer: text(flags.proxyServer, '--proxy-server'),
+    authServer: text(flags.authServer, '--auth-server'),
+    token: text(flags.token, '--token'),
+    joinMethod: text(flags.joinMethod, '--join-method'),
+    caPins: readCaPins(flags.caPins, findings),
+    caPath: text(flags.caPath, '--ca-path'),
+    insecure: setting(flags.insecure, named('--insecure')),
+    fips: setting(flags.fips, named('--fips')),
+    storage: readDestination(flags.storage, '--storage', findings),
+    items: readOutput(flags.destination, findings),
+    ttlMs: readTtl(flags, findings),
+    renewalIntervalMs: readDuration(flags.renewalInterval, '--renewal-interval', findings),
+    oneshot: setting(flags.oneshot, named('--oneshot')),
+    debug: setting(flags.debug, named('--debug')),
+    logFormat: readLogFormat(flags.logFormat, findings),
+    diagAddr: text(flags.diagAddr, '--diag-addr'),
+  };
+  return [own, readJoinUri(given(flags.joinUri), named('--join-uri'), findings)];
+}
+
+function given(value: string | undefined): string | undefined {
+  return value === '' ? undefined : value;
+}
+
+function text(value: string | undefined, name: string): Setting<string> | undefined {
+  return setting(given(value), named(name));
+}
+
+function readCaPins(pins: readonly string[] | undefined, findings: Findings): Setting<readonly string[]> | undefined {
+  const found = (pins ?? []).filter((pin) => pin !== '');
+  if (found.length === 0) return undefined;
+  for (const pin of found) {
+    const refusal = refuseCaPin(pin);
+    if (refusal !== undefined) findings.refuse(named('--ca-pin'), refusal);
+  }
+  return { value: found.map((pin) => pin.toLowerCase()), origin: named('--ca-pin') };
+}
+
+function readDestination(
+  value: string | undefined,
+  name: string,
+  findings: Findings,
+): Setting<Destination> | undefined {
+  if (value === undefined || value === '') return undefined;
+  const destination = readDestinationUri(value);
+  if (typeof destination !== 'string') return { value: destination, origin: named(name) };
+  findings.refuse(named(name), destination);
+  return undefined;
+}
+
+/** `--destination` stands for one identity output with every role of the bot. */
+function readOutput(value: string | undefined, findings: Findings): Setting<readonly PlacedItem[]> | undefined {
+  const destination = readDestination(value, '--destination', findings);
+  if (destination === undefined) return undefined;
+  const output: PlacedItem = {
+    type: 'identity',
+    name: undefined,
+    roles: [],
+    lifetime: undefined,
+    destination: destination.value,
+    cluster: undefined,
+    sshConfig: true,
+    allowReissue: false,
+    delegationSessionId: undefined,
+    path: '--destination',
+    line: undefined,
+  };
+  return { value: [output], origin: destination.origin };
+}
+
+function readTtl(flags: RunFlags, findings: Findings): Setting<number> | undefined {
+  const credential = readDuration(flags.credentialTtl, '--credential-ttl', findings);
+  const certificate = readDuration(flags.certificateTtl, '--certificate-ttl', findings);
+  if (credential !== undefined && certificate !== undefined && credential.value !== certificate.value) {
+    findings.warn('--credential-ttl wins over --certificate-ttl; they are two names of one setting');
+  }
+  return credential ?? certificate;
+}
+
+/** Zero means the default, as in the file. */
+function readDuration(value: string | undefined, name: string, findings: Findings): Setting<number> | undefined {
+  if (value === undefined || value === '') return undefined;
+  const durationMs = parseDuration(value);
+  if (durationMs === undefined) {
+    findings.refuse(
+      named(name),
+      `"${value}" is not a duration; write a number with its unit, such as 90s, 30m or 1h30m`,
+    );
+  }
+  return setting(durationMs === 0 ? undefined : durationMs, named(name));
+}
+
+function readLogFormat(value: string | undefined, findings: Findings): Setting<'text' | 'json'> | undefined {
+  if (value === undefined || value === '') return undefined;
+  if (value === 'text' || value === 'json') return { value, origin: named('--log-format') };
+  findings.refuse(named('--log-format'), `"${value}" is not a log format; it is one of text, json`);
+  return undefined;
+}

@@ -1,0 +1,95 @@
+/** Outputs that give access to Kubernetes clusters. */
+import * as z from 'zod/mini';
+import type { ArgoCdOutput, KubernetesOutput, KubernetesSelector, KubernetesV2Output } from '../output.ts';
+import { COMMON, NAMED, commonOf } from './common.ts';
+import { destination } from './destination.ts';
+import type { Field } from './field.ts';
+import { flag, list, refuse, requiredText, text, textList, textRecord } from './field.ts';
+import { section } from './section.ts';
+
+export const kubernetes: Field<KubernetesOutput> = z.pipe(
+  section({
+    ...COMMON,
+    destination,
+    kubernetes_cluster: requiredText('kubernetes_cluster must not be empty'),
+    disable_exec_plugin: flag,
+    context_name_template: text,
+    relay_server: text,
+  }),
+  z.transform((fields, context): KubernetesOutput => ({
+    type: 'kubernetes',
+    ...commonOf(fields, context),
+    destination: fields.destination,
+    kubernetesCluster: fields.kubernetes_cluster,
+    disableExecPlugin: fields.disable_exec_plugin,
+    contextNameTemplate: fields.context_name_template,
+    relayServer: fields.relay_server,
+  })),
+);
+
+const selector: Field<KubernetesSelector> = z.pipe(
+  section({ name: text, labels: textRecord, default_namespace: text }),
+  z.transform(({ name, labels, default_namespace: defaultNamespace }, context): KubernetesSelector => {
+    const labelled = Object.keys(labels).length > 0;
+    if (name === undefined && !labelled) refuse(context, "selectors: one of 'name' and 'labels' must be specified");
+    if (name !== undefined && labelled) refuse(context, "selectors: only one of 'name' and 'labels' may be specified");
+    return { name, labels, defaultNamespace };
+  }),
+);
+
+export const kubernetesV2: Field<KubernetesV2Output> = z.pipe(
+  section({
+    ...NAMED,
+    destination,
+    selectors: list(selector),
+    disable_exec_plugin: flag,
+    context_name_template: text,
+    relay_server: text,
+  }),
+  z.transform((fields, context): KubernetesV2Output => {
+    if (fields.selectors.length === 0) refuse(context, 'at least one selector must be provided', ['selectors']);
+    return {
+      type: 'kubernetes/v2',
+      ...commonOf(fields, context),
+      destination: fields.destination,
+      selectors: fields.selectors,
+      disableExecPlugin: fields.disable_exec_plugin,
+      contextNameTemplate: fields.context_name_template,
+      relayServer: fields.relay_server,
+    };
+  }),
+);
+
+export const argoCd: Field<ArgoCdOutput> = z.pipe(
+  section({
+    ...NAMED,
+    selectors: list(selector),
+    secret_namespace: text,
+    secret_name_prefix: text,
+    secret_labels: textRecord,
+    secret_annotations: textRecord,
+    project: text,
+    namespaces: textList,
+    cluster_resources: flag,
+    cluster_name_template: text,
+  }),
+  z.transform((fields, context): ArgoCdOutput => {
+    if (fields.selectors.length === 0) refuse(context, 'at least one selector must be provided', ['selectors']);
+    if (fields.cluster_resources && fields.namespaces.length === 0) {
+      refuse(context, 'cluster_resources is only applicable if namespaces is also set', ['cluster_resources']);
+    }
+    return {
+      type: 'kubernetes/argo-cd',
+      ...commonOf(fields, context),
+      selectors: fields.selectors,
+      secretNamespace: fields.secret_namespace,
+      secretNamePrefix: fields.secret_name_prefix ?? 'teleport.argocd-cluster',
+      secretLabels: fields.secret_labels,
+      secretAnnotations: fields.secret_annotations,
+      project: fields.project,
+      namespaces: fields.namespaces,
+      clusterResources: fields.cluster_resources,
+      clusterNameTemplate: fields.cluster_name_template,
+    };
+  }),
+);

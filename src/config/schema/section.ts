@@ -1,0 +1,66 @@
+/** Mappings with known keys, and mappings whose keys depend on their `type`. */
+import * as z from 'zod/mini';
+import { nearest } from '../nearest.ts';
+import { Scalar } from '../yaml/scalar.ts';
+import { describe, isMapping } from '../yaml/tree.ts';
+import type { Context, Field } from './field.ts';
+import { refuse } from './field.ts';
+
+type Shape = Readonly<Record<string, Field<unknown>>>;
+export type SectionOf<S extends Shape> = z.output<z.ZodMiniObject<S>>;
+
+/** A mapping with these keys; absent and null are an empty one. Unknown keys are noted, with the nearest known one. */
+export function section<S extends Shape>(shape: S): Field<SectionOf<S>> {
+  const keys = Object.keys(shape);
+  const object = z.object(shape);
+  return z.transform((input, context): SectionOf<S> => {
+    const mapping = input ?? new Map();
+    if (!isMapping(mapping)) return refuse(context, `cannot unmarshal ${describe(input)} into a mapping`);
+    for (const key of mapping.keys()) {
+      if (!keys.includes(key)) noteUnknownKey(context, key, keys);
+    }
+    return read(object, Object.fromEntries(mapping), context);
+  });
+}
+
+/** A mapping that its `type` key tells how to read. */
+export function byType<T>(
+  fields: Readonly<Record<string, Field<T>>>,
+  options: { readonly absent: string; readonly unrecognized: (type: string) => string },
+): Field<T> {
+  return z.transform((input, context): T => {
+    if (input === undefined) return refuse(context, options.absent);
+    if (!isMapping(input)) return refuse(context, `cannot unmarshal ${describe(input)} into a mapping`);
+    const given = input.get('type');
+    const type = given instanceof Scalar ? given.text : '';
+    const field = Object.entries(fields).find(([name]) => name === type)?.[1];
+    if (field !== undefined) return read(field, input, context);
+    const meant = nearest(type, Object.keys(fields));
+    const advice = meant === undefined ? '' : `; did you mean "${meant}"?`;
+    return refuse(context, `${options.unrecognized(type)}${advice}`, ['type']);
+  });
+}
+
+/** Reads `input` by `schema`, handing its faults on. */
+function read<T>(schema: z.ZodMiniType<T>, input: unknown, context: Context): T {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) {
+    const params = { [UNKNOWN_KEY]: isUnknownKey(issue) };
+    context.issues.push({ code: 'custom', message: issue.message, input, path: [...issue.path], params });
+  }
+  return z.NEVER;
+}
+
+const UNKNOWN_KEY = 'unknownKey';
+
+function noteUnknownKey(context: Context, key: string, known: readonly string[]): void {
+  const meant = nearest(key, known);
+  const advice = meant === undefined ? '' : `; did you mean "${meant}"?`;
+  const message = `unknown key "${key}" is ignored${advice}`;
+  context.issues.push({ code: 'custom', message, input: context.value, path: [key], params: { [UNKNOWN_KEY]: true } });
+}
+
+export function isUnknownKey(issue: z.core.$ZodIssue): boolean {
+  return issue.code === 'custom' && issue.params?.[UNKNOWN_KEY] === true;
+}

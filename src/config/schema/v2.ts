@@ -1,0 +1,60 @@
+/** The file format `version: v2`. */
+import * as z from 'zod/mini';
+import { refuseCaPin } from '../ca-pin.ts';
+import { destination } from './destination.ts';
+import type { Field } from './field.ts';
+import { anyText, duration, ignored, list, optionalFlag, refuse, text, textList } from './field.ts';
+import { outputItem, serviceItem } from './items.ts';
+import type { SectionOf } from './section.ts';
+import { section } from './section.ts';
+
+const caPin: Field<string> = z.pipe(
+  anyText,
+  z.transform((pin: string, context) => {
+    const refusal = refuseCaPin(pin);
+    return refusal === undefined ? pin.toLowerCase() : refuse(context, refusal);
+  }),
+);
+
+/** The sections of other join methods are read only to tell their keys from mistyped ones. */
+export const ONBOARDING = {
+  token: text,
+  join_method: text,
+  ca_pins: list(caPin),
+  ca_path: text,
+  azure: section({ client_id: text }),
+  gitlab: section({ token_env_var_name: text }),
+  terraform: section({ audience_tag: text }),
+  kubernetes: section({ token_path: text }),
+  generic_oidc: section({ env: text, command: textList, timeout: duration }),
+  bound_keypair: section({
+    registration_secret: text,
+    registration_secret_path: text,
+    static_key_path: text,
+    static_private_key_path: text,
+  }),
+};
+
+const SHAPE = {
+  version: ignored,
+  auth_server: text,
+  proxy_server: text,
+  join_uri: text,
+  onboarding: section(ONBOARDING),
+  storage: z.optional(destination),
+  outputs: list(outputItem),
+  services: list(serviceItem),
+  certificate_ttl: duration,
+  credential_ttl: duration,
+  renewal_interval: duration,
+  leeway: duration,
+  oneshot: optionalFlag,
+  fips: optionalFlag,
+  insecure: optionalFlag,
+  debug: optionalFlag,
+  diag_addr: text,
+};
+
+export type FileV2 = SectionOf<typeof SHAPE>;
+
+export const fileV2: Field<FileV2> = section(SHAPE);

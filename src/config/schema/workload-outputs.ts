@@ -1,0 +1,148 @@
+/** Outputs that hold workload identities, which are SPIFFE documents rather than Teleport's own certificates. */
+import { isIP } from 'node:net';
+import * as z from 'zod/mini';
+import type {
+  AwsRolesAnywhereOutput,
+  Selector,
+  SpiffeSvidOutput,
+  SvidRequest,
+  WorkloadIdentityJwtOutput,
+  WorkloadIdentityX509Output,
+} from '../output.ts';
+import { COMMON, commonOf } from './common.ts';
+import { destination } from './destination.ts';
+import type { Context, Field } from './field.ts';
+import { duration, flag, ignored, list, record, refuse, requiredText, text, textList } from './field.ts';
+import { section } from './section.ts';
+
+/** `rules` decide which workload may have the SVID, and only a listening service knows workloads. */
+export const svidRequest: Field<SvidRequest> = z.pipe(
+  section({
+    path: requiredText('svid.path: should not be empty'),
+    hint: text,
+    sans: section({ dns: textList, ip: textList }),
+    rules: ignored,
+  }),
+  z.transform(({ path, hint, sans }, context): SvidRequest => {
+    if (!path.startsWith('/')) refuse(context, 'svid.path: should be prefixed with /', ['path']);
+    sans.ip.forEach((address, index) => {
+      if (isIP(address) === 0) {
+        refuse(context, `ip_sans[${index}]: invalid IP address "${address}"`, ['sans', 'ip', index]);
+      }
+    });
+    return { path, hint, dnsNames: sans.dns, ipAddresses: sans.ip };
+  }),
+);
+
+const jwtRequest = z.pipe(
+  section({
+    audience: requiredText('audience: should not be empty'),
+    file_name: requiredText('name: should not be empty'),
+  }),
+  z.transform(({ audience, file_name: fileName }) => ({ audience, fileName })),
+);
+
+export const spiffeSvid: Field<SpiffeSvidOutput> = z.pipe(
+  section({
+    ...COMMON,
+    destination,
+    svid: svidRequest,
+    jwts: list(jwtRequest),
+    include_federated_trust_bundles: flag,
+  }),
+  z.transform((fields, context): SpiffeSvidOutput => ({
+    type: 'spiffe-svid',
+    ...commonOf(fields, context, { limitTtl: false }),
+    destination: fields.destination,
+    svid: fields.svid,
+    jwts: fields.jwts,
+    includeFederatedTrustBundles: fields.include_federated_trust_bundles,
+  })),
+);
+
+export const selector: Field<Selector> = z.pipe(
+  section({ name: text, labels: record(textList) }),
+  z.transform(({ name, labels }, context): Selector => {
+    const labelled = Object.keys(labels).length > 0;
+    if (name === undefined && !labelled) refuse(context, "one of ['name', 'labels'] must be set");
+    if (name !== undefined && labelled) refuse(context, "at most one of ['name', 'labels'] can be set");
+    for (const [label, values] of Object.entries(labels)) {
+      if (values.length === 0) refuse(context, `labels[${label}]: must have at least one value`, ['labels', label]);
+    }
+    return { name, labels };
+  }),
+);
+
+export const workloadIdentityX509: Field<WorkloadIdentityX509Output> = z.pipe(
+  section({ ...COMMON, destination, selector, include_federated_trust_bundles: flag }),
+  z.transform((fields, context): WorkloadIdentityX509Output => ({
+    type: 'workload-identity-x509',
+    ...commonOf(fields, context, { limitTtl: false }),
+    destination: fields.destination,
+    selector: fields.selector,
+    includeFederatedTrustBundles: fields.include_federated_trust_bundles,
+  })),
+);
+
+export const workloadIdentityJwt: Field<WorkloadIdentityJwtOutput> = z.pipe(
+  section({ ...COMMON, destination, selector, audiences: textList }),
+  z.transform((fields, context): WorkloadIdentityJwtOutput => {
+    if (fields.audiences.length === 0) refuse(context, 'audiences: must have at least one value', ['audiences']);
+    return {
+      type: 'workload-identity-jwt',
+      ...commonOf(fields, context, { limitTtl: false }),
+      destination: fields.destination,
+      selector: fields.selector,
+      audiences: fields.audiences,
+    };
+  }),
+);
+
+const HOUR_MS = 60 * 60 * 1000;
+
+export const awsRolesAnywhere: Field<AwsRolesAnywhereOutput> = z.pipe(
+  section({
+    ...COMMON,
+    destination,
+    selector,
+    role_arn: requiredText('role_arn: must be set'),
+    profile_arn: requiredText('profile_arn: must be set'),
+    trust_anchor_arn: requiredText('trust_anchor_arn: must be set'),
+    region: text,
+    session_duration: duration,
+    session_renewal_interval: duration,
+    credential_profile_name: text,
+    artifact_name: text,
+    overwrite_credential_file: flag,
+  }),
+  z.transform((fields, context): AwsRolesAnywhereOutput => ({
+    type: 'workload-identity-aws-roles-anywhere',
+    ...commonOf(fields, context, { limitTtl: false }),
+    destination: fields.destination,
+    selector: fields.selector,
+    roleArn: fields.role_arn,
+    profileArn: fields.profile_arn,
+    trustAnchorArn: fields.trust_anchor_arn,
+    region: fields.region,
+    ...sessionOf(fields, context),
+    credentialProfileName: fields.credential_profile_name ?? 'default',
+    artifactName: fields.artifact_name ?? 'aws_credentials',
+    overwriteCredentialFile: fields.overwrite_credential_file,
+  })),
+);
+
+function sessionOf(
+  fields: { readonly session_duration: number | undefined; readonly session_renewal_interval: number | undefined },
+  context: Context,
+): Pick<AwsRolesAnywhereOutput, 'sessionDurationMs' | 'sessionRenewalIntervalMs'> {
+  const sessionDurationMs = fields.session_duration ?? 6 * HOUR_MS;
+  const sessionRenewalIntervalMs = fields.session_renewal_interval ?? HOUR_MS;
+  if (sessionDurationMs < 0 || sessionDurationMs > 12 * HOUR_MS) {
+    refuse(context, 'session_duration: must be positive and less than or equal to 12 hours', ['session_duration']);
+  }
+  if (sessionRenewalIntervalMs < 0 || sessionRenewalIntervalMs >= sessionDurationMs) {
+    const message = 'session_renewal_interval: must be positive and less than session_duration';
+    refuse(context, message, ['session_renewal_interval']);
+  }
+  return { sessionDurationMs, sessionRenewalIntervalMs };
+}
