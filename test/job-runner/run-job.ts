@@ -1,0 +1,125 @@
+/** Runs a job of a CircleCI config on this machine, as CircleCI's agent would. */
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { jobVariables } from './built-in.ts';
+import { resolveJob } from './job.ts';
+import type { JobQuestion, ResolvedJob } from './job.ts';
+import type { RunStep } from './run-step.ts';
+import { runShell } from './shell.ts';
+
+export interface JobOptions extends JobQuestion {
+  /** Variables of contexts and project settings, and values for the `CIRCLE_*` ones that differ from the samples. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** The job user's home directory; `undefined` leaves HOME unset. */
+  readonly home: string | undefined;
+  /** The project's directory, created when absent; instead of the config's, whose default is `~/project`. */
+  readonly workingDirectory?: string;
+  /** What `checkout` copies into the project's directory. */
+  readonly checkoutFrom?: string;
+  /** Instead of `/bin/bash -eo pipefail` where neither job nor step names a shell. */
+  readonly shell?: string;
+  /** For each step that has no `no_output_timeout`. */
+  readonly timeoutMs?: number;
+  readonly onStep?: (name: string) => void;
+  readonly onOutput?: (text: string, stream: 'stdout' | 'stderr') => void;
+}
+
+export interface StepResult {
+  readonly name: string;
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface JobResult {
+  /** The steps that ran; a skipped one is not among them. */
+  readonly steps: readonly StepResult[];
+  /** Of the first step that failed, else 0. */
+  readonly exitCode: number;
+}
+
+const STEP_TIMEOUT_MS = 60_000;
+const SHELL = '/bin/bash -eo pipefail';
+
+/** What every step of the job shares. */
+interface JobPlace {
+  readonly job: ResolvedJob;
+  readonly options: JobOptions;
+  readonly project: string;
+  readonly bashEnv: string;
+}
+
+/** @throws ConfigError before the first step runs */
+export async function runJob(options: JobOptions): Promise<JobResult> {
+  const job = resolveJob(options);
+  const project = options.workingDirectory ?? fromHome(job.workingDirectory ?? '~/project', options.home);
+  const scratch = await mkdtemp(join(tmpdir(), 'job-runner-'));
+  try {
+    await mkdir(project, { recursive: true });
+    // CircleCI names a file that does not exist until a step writes it.
+    return await runSteps({ job, options, project, bashEnv: join(scratch, 'bash_env') });
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function runSteps(place: JobPlace): Promise<JobResult> {
+  const steps: StepResult[] = [];
+  let exitCode = 0;
+  for (const step of place.job.steps) {
+    if (step.kind === 'checkout') {
+      await checkOut(place);
+      continue;
+    }
+    if (!isDue(step, exitCode)) continue;
+    const result = await runStep(step, place);
+    steps.push(result);
+    if (exitCode === 0) exitCode = result.exitCode;
+  }
+  return { steps, exitCode };
+}
+
+function isDue({ when }: RunStep, exitCode: number): boolean {
+  switch (when) {
+    case 'always':
+      return true;
+    case 'on_fail':
+      return exitCode !== 0;
+    case 'on_success':
+      return exitCode === 0;
+    default:
+      return when satisfies never;
+  }
+}
+
+async function runStep(step: RunStep, { job, options, project, bashEnv }: JobPlace): Promise<StepResult> {
+  const { home } = options;
+  // A relative directory starts from the project's.
+  const workingDirectory = resolve(project, fromHome(step.workingDirectory ?? '.', home));
+  await mkdir(workingDirectory, { recursive: true });
+  options.onStep?.(step.name);
+  const result = await runShell({
+    shell: step.shell ?? job.shell ?? options.shell ?? SHELL,
+    body: step.command,
+    workingDirectory,
+    timeoutMs: step.timeoutMs ?? options.timeoutMs ?? STEP_TIMEOUT_MS,
+    onOutput: (text, stream) => options.onOutput?.(text, stream),
+    environment: {
+      PATH: process.env.PATH ?? '/usr/bin:/bin',
+      ...(home === undefined ? {} : { HOME: home }),
+      BASH_ENV: bashEnv,
+      ...jobVariables({ job: job.name, workingDirectory: project }, options.environment ?? {}, job.environment),
+      ...step.environment,
+    },
+  });
+  return { name: step.name, ...result };
+}
+
+function fromHome(path: string, home: string | undefined): string {
+  return path.replace(/^~(?=\/|$)/, home ?? '');
+}
+
+async function checkOut({ options, project }: JobPlace): Promise<void> {
+  if (options.checkoutFrom !== undefined) await cp(options.checkoutFrom, project, { recursive: true });
+}

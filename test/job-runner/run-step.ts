@@ -1,0 +1,56 @@
+/** Resolves one `run` step. */
+import { ConfigError } from './config-error.ts';
+import { durationMs } from './duration.ts';
+import { substitute, unescapeText } from './expressions.ts';
+import type { Values } from './expressions.ts';
+import { mapping, optionalText, requireKeys, text } from './mapping.ts';
+import type { Mapping } from './mapping.ts';
+import { resolveEnvironment } from './environment.ts';
+
+const WHEN = ['on_success', 'on_fail', 'always'] as const;
+export type When = (typeof WHEN)[number];
+
+export interface RunStep {
+  readonly kind: 'run';
+  readonly name: string;
+  readonly command: string;
+  readonly shell: string | undefined;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly workingDirectory: string | undefined;
+  readonly when: When;
+  /** CircleCI's limit on silence; this runner takes it as a limit on the whole step. */
+  readonly timeoutMs: number | undefined;
+}
+
+const KEYS = ['name', 'command', 'shell', 'environment', 'working_directory', 'when', 'no_output_timeout'] as const;
+
+export function resolveRun(body: unknown, values: Values, where: string): RunStep {
+  const { environment, ...rest } = typeof body === 'string' ? { command: body } : mapping(body, where);
+  requireKeys(rest, [...KEYS, 'background'], where);
+  const run = mapping(substitute(rest, values, where), where);
+  if (run.background === true) throw new ConfigError(where, 'this runner has no background steps');
+  const command = unescapeText(text(run.command, `${where}.command`));
+  const timeout = optionalText(run.no_output_timeout, `${where}.no_output_timeout`);
+  return {
+    kind: 'run',
+    name: plain(run, 'name', where) ?? command,
+    command,
+    shell: plain(run, 'shell', where),
+    environment: resolveEnvironment(environment, values, `${where}.environment`),
+    workingDirectory: plain(run, 'working_directory', where),
+    when: whenOf(run.when, where),
+    timeoutMs: timeout === undefined ? undefined : durationMs(timeout, `${where}.no_output_timeout`),
+  };
+}
+
+function plain(run: Mapping, key: string, where: string): string | undefined {
+  const found = optionalText(run[key], `${where}.${key}`);
+  return found === undefined ? undefined : unescapeText(found);
+}
+
+function whenOf(value: unknown, where: string): When {
+  if (value === undefined) return 'on_success';
+  const found = WHEN.find((name) => name === value);
+  if (found === undefined) throw new ConfigError(`${where}.when`, `must be one of ${WHEN.join(', ')}`);
+  return found;
+}

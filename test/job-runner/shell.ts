@@ -1,0 +1,68 @@
+/** Runs one step's text in a shell of its own. */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
+
+export interface ShellRun {
+  /** The shell and its options, such as `/bin/bash -eo pipefail`. */
+  readonly shell: string;
+  readonly body: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly workingDirectory: string;
+  readonly timeoutMs: number;
+  readonly onOutput: (text: string, stream: 'stdout' | 'stderr') => void;
+}
+
+export interface ShellResult {
+  /** 128 and the signal's number added for a shell that a signal ended; 124 after the timeout. */
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The body is one `-c` argument, as on CircleCI, so the kernel's limit on an argument's length holds here too. */
+export function runShell(run: ShellRun): Promise<ShellResult> {
+  const [program = '/bin/sh', ...options] = run.shell.split(/\s+/);
+  const child = spawn(program, [...options, '-c', run.body], {
+    cwd: run.workingDirectory,
+    env: run.environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A process group of its own, so that a timeout ends what the step started as well.
+    detached: true,
+  });
+  const collected = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].setEncoding('utf8').on('data', (text: string) => {
+      collected[stream] += text;
+      run.onOutput(text, stream);
+    });
+  }
+  return new Promise((resolve, reject) => {
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      endGroup(child);
+    }, run.timeoutMs);
+    child.once('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    child.once('close', (code, signal) => {
+      clearTimeout(timer);
+      resolve({ exitCode: timedOut ? 124 : (code ?? signalExitCode(signal)), ...collected });
+    });
+  });
+}
+
+function endGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // The group ended between the timer and this line.
+  }
+}
+
+function signalExitCode(signal: NodeJS.Signals | null): number {
+  return 128 + (signal === null ? 0 : constants.signals[signal]);
+}

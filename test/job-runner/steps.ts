@@ -1,0 +1,112 @@
+/** Turns a list of steps into the shell steps that a job runs, commands and conditions resolved. */
+import { holds } from './conditions.ts';
+import { ConfigError } from './config-error.ts';
+import { substitute, wholeExpression } from './expressions.ts';
+import type { Values } from './expressions.ts';
+import { isMapping, list, mapping, requireKeys } from './mapping.ts';
+import type { Mapping } from './mapping.ts';
+import { resolveParameters } from './parameters.ts';
+import type { ArgumentReader } from './parameters.ts';
+import { resolveRun } from './run-step.ts';
+import type { RunStep } from './run-step.ts';
+import { find } from './scope.ts';
+import type { Scope } from './scope.ts';
+
+export type ResolvedStep = RunStep | { readonly kind: 'checkout' };
+
+/** Steps of CircleCI's own that need its services. */
+const UNSUPPORTED = [
+  'add_ssh_keys',
+  'attach_workspace',
+  'persist_to_workspace',
+  'restore_cache',
+  'save_cache',
+  'setup_remote_docker',
+  'store_artifacts',
+  'store_test_results',
+];
+
+export function expandSteps(
+  steps: readonly unknown[],
+  scope: Scope,
+  values: Values,
+  where: string,
+): readonly ResolvedStep[] {
+  return steps.flatMap((step, index) => expandStep(step, scope, values, `${where}[${index}]`));
+}
+
+function expandStep(step: unknown, scope: Scope, values: Values, where: string): readonly ResolvedStep[] {
+  if (typeof step === 'string') return expandNamed(step, {}, scope, values, where);
+  const [name, ...more] = Object.keys(mapping(step, where));
+  if (!isMapping(step) || name === undefined || more.length > 0) {
+    throw new ConfigError(where, 'a step is a name or a mapping with one key');
+  }
+  const body = step[name];
+  switch (name) {
+    case 'run':
+      return [resolveRun(body, values, `${where}.run`)];
+    case 'steps':
+      return expandGivenSteps(body, scope, values, `${where}.steps`);
+    case 'when':
+    case 'unless':
+      return expandConditional(name, body, scope, values, `${where}.${name}`);
+    default:
+      return expandNamed(name, mapping(body, where), scope, values, where);
+  }
+}
+
+function expandConditional(
+  kind: 'when' | 'unless',
+  body: unknown,
+  scope: Scope,
+  values: Values,
+  where: string,
+): readonly ResolvedStep[] {
+  const { condition, steps, ...rest } = mapping(body, where);
+  requireKeys(rest, [], where);
+  const decided = holds(substitute(condition, values, `${where}.condition`), `${where}.condition`);
+  // Both branches are expanded, so that a fault in the one not taken is found too.
+  const expanded = expandSteps(list(steps, `${where}.steps`), scope, values, `${where}.steps`);
+  return decided === (kind === 'when') ? expanded : [];
+}
+
+/** `steps: << parameters.x >>` stands for what the caller gave, which the caller's scope has expanded already. */
+function expandGivenSteps(body: unknown, scope: Scope, values: Values, where: string): readonly ResolvedStep[] {
+  if (Array.isArray(body)) return expandSteps(body, scope, values, where);
+  const given = wholeExpression(body, values, where);
+  if (!isStepList(given)) throw new ConfigError(where, 'must name a parameter of type steps');
+  return given;
+}
+
+function isStepList(value: unknown): value is readonly ResolvedStep[] {
+  return Array.isArray(value);
+}
+
+function expandNamed(
+  name: string,
+  given: Mapping,
+  scope: Scope,
+  values: Values,
+  where: string,
+): readonly ResolvedStep[] {
+  if (name === 'checkout') {
+    requireKeys(given, [], `${where}.checkout`);
+    return [{ kind: 'checkout' }];
+  }
+  if (UNSUPPORTED.includes(name)) throw new ConfigError(where, `this runner has no ${name}`);
+  const { definition, scope: inside } = find(scope, 'commands', name, where);
+  const place = `${where}.${name}`;
+  const { pipeline } = values;
+  const parameters = resolveParameters(definition.parameters, given, place, {
+    given: argumentReader(scope, values),
+    defaults: argumentReader(inside, { parameters: new Map(), pipeline }),
+  });
+  return expandSteps(list(definition.steps, `${place}.steps`), inside, { parameters, pipeline }, `${place}.steps`);
+}
+
+export function argumentReader(scope: Scope, values: Values): ArgumentReader {
+  return {
+    plain: (value, where) => substitute(value, values, where),
+    steps: (value, where) => expandGivenSteps(value, scope, values, where),
+  };
+}
