@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { resolveJob } from './job.ts';
+import type { ResolvedJob } from './job.ts';
+
+const ORB = `
+orbs:
+  tool:
+    executors:
+      small:
+        parameters: { tag: { type: string, default: "1" } }
+        docker: [{ image: "example/tool:<< parameters.tag >>" }]
+        environment: { FROM: executor, TAG: << parameters.tag >> }
+    commands:
+      inner:
+        parameters: { word: { type: string } }
+        steps: [{ run: { name: inner, command: "echo << parameters.word >>" } }]
+      outer:
+        parameters:
+          loud: { type: boolean, default: false }
+          after: { type: steps, default: [] }
+        steps:
+          - inner: { word: from outer }
+          - when: { condition: << parameters.loud >>, steps: [{ run: { name: loud, command: "true" } }] }
+          - unless: { condition: << parameters.loud >>, steps: [{ run: { name: quiet, command: "true" } }] }
+          - run: { name: env, command: "x=<< parameters.loud >>", environment: { LOUD: << parameters.loud >> } }
+          - steps: << parameters.after >>
+    jobs:
+      wrapped:
+        parameters: { around: { type: steps } }
+        executor: small
+        steps: [{ outer: { after: << parameters.around >> } }]
+`;
+
+function resolved(rest: string, job = 'work', pipeline = {}): ResolvedJob {
+  return resolveJob({ config: `version: 2.1\n${ORB}\n${rest}`, job, pipeline });
+}
+
+function names(job: ResolvedJob): readonly string[] {
+  return job.steps.map((step) => (step.kind === 'run' ? step.name : step.kind));
+}
+
+function steps(list: string): string {
+  return `jobs: { work: { executor: tool/small, steps: ${list} } }`;
+}
+
+test("a command's own commands are looked up in its orb", () => {
+  assert.deepEqual(names(resolved(steps('[checkout, tool/outer]'))), ['checkout', 'inner', 'quiet', 'env']);
+});
+
+test('a condition takes its branch by the argument', () => {
+  assert.deepEqual(names(resolved(steps('[tool/outer: { loud: true }]'))), ['inner', 'loud', 'env']);
+});
+
+test('a boolean parameter is 1 or 0 in an environment, true or false in a command', () => {
+  for (const [loud, variable] of [
+    [true, '1'],
+    [false, '0'],
+  ] as const) {
+    const step = resolved(steps(`[tool/outer: { loud: ${String(loud)} }]`)).steps.at(-1);
+    assert.ok(step?.kind === 'run');
+    assert.deepEqual(step.environment, { LOUD: variable });
+    assert.equal(step.command, `x=${String(loud)}`);
+  }
+});
+
+test("steps given to an orb's job mean what they mean to the config that gives them", () => {
+  const job = resolved(
+    `commands: { inner: { steps: [{ run: { name: own inner, command: "true" } }] } }
+workflows: { all: { jobs: [{ tool/wrapped: { name: work, around: [inner] } }] } }`,
+  );
+  assert.deepEqual(names(job), ['inner', 'quiet', 'env', 'own inner']);
+});
+
+test('an executor gives its environment, and the job overrides it', () => {
+  const job = resolved(
+    'jobs: { work: { executor: { name: tool/small, tag: "2" }, environment: { FROM: job }, steps: [checkout] } }',
+  );
+  assert.deepEqual(job.environment, { FROM: 'job', TAG: '2' });
+});
+
+test('pre-steps and post-steps of a workflow run around the job', () => {
+  const around = '{ pre-steps: [{ run: { name: before, command: "true" } }], post-steps: [tool/inner: { word: x }] }';
+  const job = resolved(`${steps('[checkout]')}\nworkflows: { all: { jobs: [{ work: ${around} }] } }`);
+  assert.deepEqual(names(job), ['before', 'checkout', 'inner']);
+});
+
+test('a pipeline parameter has its default until another value is given', () => {
+  const config = `parameters: { fast: { type: boolean, default: false } }
+${steps('[{ when: { condition: << pipeline.parameters.fast >>, steps: [checkout] } }]')}`;
+  assert.deepEqual(names(resolved(config)), []);
+  assert.deepEqual(names(resolved(config, 'work', { 'parameters.fast': true })), ['checkout']);
+});
+
+const refused: readonly (readonly [what: string, config: string, message: RegExp])[] = [
+  ['a command that is not defined', steps('[tool/nope]'), /there is no command named nope/],
+  ['an orb that is not there', steps('[other/x]'), /there is no orb named other/],
+  ['an argument that is not declared', steps('[tool/outer: { lod: true }]'), /Unexpected argument\(s\): lod/],
+  ['a missing argument', steps('[tool/inner]'), /word: Missing required argument/],
+  ['an unknown key of a run step', steps('[run: { comand: x }]'), /does not know comand/],
+  ['a background step', steps('[run: { command: x, background: true }]'), /no background steps/],
+  ["a step of CircleCI's services", steps('[store_artifacts: { path: x }]'), /has no store_artifacts/],
+  ['a wrong moment', steps('[run: { command: x, when: sometimes }]'), /on_success, on_fail, always/],
+  ['a number that CircleCI would spoil', steps('[run: { command: x, environment: { N: 1234567 } }]'), /exponent/],
+  ['a service container', 'jobs: { work: { docker: [{ image: a }, { image: b }], steps: [checkout] } }', /service/],
+  ['a job without a place to run', 'jobs: { work: { steps: [checkout] } }', /exactly one of docker/],
+  ['parallelism', 'jobs: { work: { executor: tool/small, parallelism: 2, steps: [checkout] } }', /parallelism/],
+  ['a job that is not defined', 'jobs: {}', /there is no job named work/],
+];
+
+for (const [what, config, message] of refused) {
+  test(`${what} is refused`, () => {
+    assert.throws(() => resolved(config), message);
+  });
+}
+
+test('an orb of the registry is refused with its name', () => {
+  assert.throws(
+    () =>
+      resolveJob({
+        config:
+          'version: 2.1\norbs: { node: circleci/node@5 }\njobs: { work: { machine: true, steps: [node/install] } }',
+        job: 'work',
+      }),
+    /circleci\/node@5 of the registry/,
+  );
+});
