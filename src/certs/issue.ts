@@ -1,0 +1,112 @@
+/** Asks for an output's certificates and checks that what came back is what was asked. */
+import type { Clock } from '../effects/clock.ts';
+import { MachineIdError } from '../errors.ts';
+import { type KeyPair, samePublicKey } from '../crypto/keys.ts';
+import { parseSshCertificate, type SshCertificate, verifySshCertificate } from '../crypto/ssh-certificate.ts';
+import { formatAuthorizedKey } from '../crypto/ssh-public-key.ts';
+import { utcTime } from '../crypto/validity.ts';
+import { readCertificate, type TlsCertificate } from '../crypto/x509.ts';
+import type { ServerVersion } from '../teleport/version.ts';
+import type { AuthApi } from './auth-api.ts';
+import type { CertAuthority } from './authorities.ts';
+import type { Identity } from './identity.ts';
+
+export interface IdentityRequest {
+  readonly keyPair: KeyPair;
+  readonly userName: string;
+  /** The cluster that was joined. */
+  readonly clusterName: string;
+  /** The own cluster or a leaf. */
+  readonly routeToCluster: string;
+  readonly roles: readonly string[];
+  readonly ttlMs: number;
+  readonly allowReissue: boolean;
+  readonly serverVersion: ServerVersion;
+}
+
+export interface IssuedIdentity {
+  readonly identity: Identity;
+  /** Set when the certificates end earlier than asked: a sentence for the summary. */
+  readonly notice: string | undefined;
+}
+
+/** How much earlier than asked a certificate may end without a word: clocks and the request's own way. */
+const LIFETIME_TOLERANCE_MS = 60_000;
+
+/**
+ * @param userAuthorities of the cluster that was joined: they must have signed both certificates
+ * @throws MachineIdError CERTIFICATE_MISMATCH, REPLY_INVALID, or what the call throws
+ */
+export async function issueIdentity(
+  api: AuthApi,
+  request: IdentityRequest,
+  { userAuthorities, clock }: { readonly userAuthorities: Promise<readonly CertAuthority[]>; readonly clock: Clock },
+): Promise<IssuedIdentity> {
+  const expiresAtMs = clock.nowMs() + request.ttlMs;
+  const { keyPair, userName, roles, routeToCluster, allowReissue, serverVersion } = request;
+  const [certs, authorities] = await Promise.all([
+    api.generateUserCerts({ keyPair, userName, roles, routeToCluster, expiresAtMs, allowReissue, serverVersion }),
+    userAuthorities,
+  ]);
+  const tls = readCertificate(certs.tls);
+  const ssh = parseSshCertificate(certs.ssh);
+  const own = authorities.filter(({ clusterName }) => clusterName === request.clusterName);
+  checkTls(tls, request, own, clock.nowMs());
+  checkSsh(ssh, request, own, clock.nowMs());
+  const endsAtMs = Math.min(tls.notAfterMs, Number(ssh.validBefore) * 1000);
+  return {
+    identity: {
+      keyPair,
+      sshCertificateLine: certs.ssh,
+      tlsCertificatePem: tls.pem,
+      roles: tls.subject.organizations,
+      expiresAtMs: endsAtMs,
+    },
+    notice:
+      endsAtMs < expiresAtMs - LIFETIME_TOLERANCE_MS
+        ? `the cluster shortened the lifetime: asked until ${utcTime(expiresAtMs)}, given until ${utcTime(endsAtMs)} (max_session_ttl of the roles)`
+        : undefined,
+  };
+}
+
+function checkTls(tls: TlsCertificate, request: IdentityRequest, own: readonly CertAuthority[], nowMs: number): void {
+  if (!samePublicKey(tls.publicKey, request.keyPair.publicKey))
+    throw mismatch('the TLS certificate is for another key');
+  const authorities = own.flatMap(({ tlsCertificatesPem }) => tlsCertificatesPem);
+  if (!authorities.some((pem) => tls.isSignedBy(readCertificate(pem)))) {
+    throw mismatch(`the TLS certificate is not signed by the user authority of "${request.clusterName}"`);
+  }
+  if (tls.subject.commonName !== request.userName) {
+    throw mismatch(
+      `the TLS certificate is of ${JSON.stringify(tls.subject.commonName)}, expected "${request.userName}"`,
+    );
+  }
+  const got = [...tls.subject.organizations].sort();
+  const asked = [...new Set(request.roles)].sort();
+  if (got.length !== asked.length || got.some((role, at) => role !== asked[at])) {
+    throw mismatch(`the TLS certificate has the roles ${got.join(', ')}, asked for ${asked.join(', ')}`);
+  }
+  if (tls.notAfterMs <= nowMs) throw mismatch(`the TLS certificate ended at ${utcTime(tls.notAfterMs)}`);
+}
+
+function checkSsh(ssh: SshCertificate, request: IdentityRequest, own: readonly CertAuthority[], nowMs: number): void {
+  if (!samePublicKey(ssh.publicKey, request.keyPair.publicKey))
+    throw mismatch('the SSH certificate is for another key');
+  const signer = formatAuthorizedKey(ssh.signatureKey);
+  const trusted = own.some(({ sshPublicKeys }) => sshPublicKeys.includes(signer));
+  if (!trusted || !verifySshCertificate(ssh)) {
+    throw mismatch(`the SSH certificate is not signed by the user authority of "${request.clusterName}"`);
+  }
+  if (ssh.certificateType !== 'user' || ssh.keyId !== request.userName) {
+    throw mismatch(
+      `the SSH certificate is of the ${ssh.certificateType} ${JSON.stringify(ssh.keyId)}, expected the user "${request.userName}"`,
+    );
+  }
+  if (Number(ssh.validBefore) * 1000 <= nowMs) throw mismatch('the SSH certificate has ended already');
+}
+
+function mismatch(detail: string): MachineIdError {
+  return new MachineIdError('CERTIFICATE_MISMATCH', `the certificates that came back were not accepted: ${detail}`, {
+    hint: 'Check the clock of this runner and what lies between this job and the cluster; the credentials of this answer were thrown away.',
+  });
+}

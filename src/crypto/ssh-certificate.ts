@@ -1,0 +1,123 @@
+/** Reads OpenSSH certificates (PROTOCOL.certkeys of OpenSSH), strictly. */
+import type { KeyObject } from 'node:crypto';
+import { parseSshPublicKey, readKeyFields, splitKeyLine, type SshPublicKey } from './ssh-public-key.ts';
+import { verifySshSignature } from './ssh-signature.ts';
+import { malformed, SshReader } from './ssh-wire.ts';
+
+export interface SshCertificate {
+  /** For example `ssh-rsa-cert-v01@openssh.com`. */
+  readonly type: string;
+  /** The key that is certified. */
+  readonly publicKey: KeyObject;
+  readonly serial: bigint;
+  readonly certificateType: 'user' | 'host';
+  readonly keyId: string;
+  readonly principals: readonly string[];
+  /** Seconds since the Unix epoch. */
+  readonly validAfter: bigint;
+  /** Seconds since the Unix epoch; 2^64 - 1 means for ever. */
+  readonly validBefore: bigint;
+  /** In the certificate's order; an empty value is a switch. */
+  readonly criticalOptions: ReadonlyMap<string, string>;
+  readonly extensions: ReadonlyMap<string, string>;
+  /** The authority's key. */
+  readonly signatureKey: SshPublicKey;
+  readonly signature: Uint8Array;
+  /** The bytes that are signed. */
+  readonly signedBytes: Uint8Array;
+}
+
+const WHAT = 'the SSH certificate';
+const SUFFIX = '-cert-v01@openssh.com';
+const TYPES = new Map([
+  [1, 'user' as const],
+  [2, 'host' as const],
+]);
+
+/**
+ * @param line `<type> <base64>`, as in a `-cert.pub` file
+ * @throws MachineIdError REPLY_INVALID
+ */
+export function parseSshCertificate(line: string): SshCertificate {
+  const { type, blob } = splitKeyLine(line, WHAT);
+  const certificate = parseSshCertificateBytes(blob);
+  if (certificate.type !== type) throw malformed(WHAT, `its line says ${JSON.stringify(type)}, its bytes do not`);
+  return certificate;
+}
+
+/** @throws MachineIdError REPLY_INVALID */
+export function parseSshCertificateBytes(blob: Uint8Array): SshCertificate {
+  const reader = new SshReader(blob, WHAT);
+  const type = reader.text();
+  if (!type.endsWith(SUFFIX))
+    throw malformed(WHAT, `the type ${JSON.stringify(type.slice(0, 64))} is no certificate's`);
+  reader.bytes(); // nonce
+  const publicKey = readKeyFields(reader, type.slice(0, -SUFFIX.length));
+  const serial = reader.uint64();
+  const typeNumber = reader.uint32();
+  const certificateType = TYPES.get(typeNumber);
+  if (certificateType === undefined) throw malformed(WHAT, `it is of the kind ${typeNumber}, expected 1 or 2`);
+  const keyId = reader.text();
+  const principals = readPrincipals(reader.bytes());
+  const validAfter = reader.uint64();
+  const validBefore = reader.uint64();
+  const criticalOptions = readOptions(reader.bytes());
+  const extensions = readOptions(reader.bytes());
+  reader.bytes(); // reserved
+  const signatureKey = parseSshPublicKey(reader.bytes());
+  const signedBytes = blob.subarray(0, reader.offset);
+  const signature = reader.bytes();
+  reader.end();
+  return {
+    type,
+    publicKey,
+    serial,
+    certificateType,
+    keyId,
+    principals,
+    validAfter,
+    validBefore,
+    criticalOptions,
+    extensions,
+    signatureKey,
+    signature,
+    signedBytes,
+  };
+}
+
+/** Whether the key that the certificate names as its authority's made the signature. */
+export function verifySshCertificate({ signatureKey, signature, signedBytes }: SshCertificate): boolean {
+  return verifySshSignature(signatureKey, signature, signedBytes);
+}
+
+/** The `-cert.pub` line of a certificate in wire form, without a line break. */
+export function formatSshCertificate(blob: Uint8Array): string {
+  return `${parseSshCertificateBytes(blob).type} ${Buffer.from(blob).toString('base64')}`;
+}
+
+function readPrincipals(bytes: Uint8Array): string[] {
+  const reader = new SshReader(bytes, WHAT);
+  const principals: string[] = [];
+  while (!reader.atEnd) principals.push(reader.text());
+  return principals;
+}
+
+/** Pairs of a name and a value; a value that is not empty is itself a string inside the string. */
+function readOptions(bytes: Uint8Array): Map<string, string> {
+  const reader = new SshReader(bytes, WHAT);
+  const options = new Map<string, string>();
+  while (!reader.atEnd) {
+    const name = reader.text();
+    if (options.has(name)) throw malformed(WHAT, `the option ${JSON.stringify(name)} stands in it twice`);
+    options.set(name, readOptionValue(reader.bytes()));
+  }
+  return options;
+}
+
+function readOptionValue(bytes: Uint8Array): string {
+  if (bytes.length === 0) return '';
+  const reader = new SshReader(bytes, WHAT);
+  const value = reader.text();
+  reader.end();
+  return value;
+}

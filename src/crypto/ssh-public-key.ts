@@ -1,0 +1,114 @@
+/** SSH public keys: wire form (RFC 4253 section 6.6, RFC 5656, RFC 8709), authorized_keys text, and Node's own. */
+import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { malformed, sshPositiveInteger, SshReader, sshString } from './ssh-wire.ts';
+
+export interface SshPublicKey {
+  /** For example `ssh-rsa`. */
+  readonly type: string;
+  /** The wire form, which begins with the type. */
+  readonly blob: Uint8Array;
+}
+
+/** SSH names of the curves that certificate authorities use, with the name and size of the coordinates in a JWK. */
+const CURVES: ReadonlyMap<string, { readonly crv: string; readonly bytes: number }> = new Map([
+  ['nistp256', { crv: 'P-256', bytes: 32 }],
+  ['nistp384', { crv: 'P-384', bytes: 48 }],
+  ['nistp521', { crv: 'P-521', bytes: 66 }],
+]);
+
+const UNCOMPRESSED_POINT = 4;
+const WHAT = 'the SSH public key';
+
+/** @throws MachineIdError REPLY_INVALID for a kind of key that SSH has no name for */
+export function sshPublicKey(publicKey: KeyObject): SshPublicKey {
+  const jwk = publicKey.export({ format: 'jwk' });
+  if (jwk.kty === 'RSA') {
+    return key('ssh-rsa', [sshPositiveInteger(coordinate(jwk.e)), sshPositiveInteger(coordinate(jwk.n))]);
+  }
+  if (jwk.kty === 'OKP' && jwk.crv === 'Ed25519') return key('ssh-ed25519', [sshString(coordinate(jwk.x))]);
+  const curve = [...CURVES].find(([, { crv }]) => crv === jwk.crv)?.[0];
+  if (curve === undefined) throw malformed(WHAT, `keys of type ${String(jwk.kty)} ${String(jwk.crv)} are not known`);
+  const point = Buffer.concat([Buffer.of(UNCOMPRESSED_POINT), coordinate(jwk.x), coordinate(jwk.y)]);
+  return key(`ecdsa-sha2-${curve}`, [sshString(curve), sshString(point)]);
+}
+
+function key(type: string, fields: readonly Uint8Array[]): SshPublicKey {
+  return { type, blob: Buffer.concat([sshString(type), ...fields]) };
+}
+
+function coordinate(base64url: string | undefined): Buffer {
+  return Buffer.from(base64url ?? '', 'base64url');
+}
+
+/** @throws MachineIdError REPLY_INVALID */
+export function toKeyObject({ type, blob }: SshPublicKey): KeyObject {
+  const reader = new SshReader(blob, WHAT);
+  if (reader.text() !== type) throw malformed(WHAT, `it is not of the type ${type}`);
+  const publicKey = readKeyFields(reader, type);
+  reader.end();
+  return publicKey;
+}
+
+/**
+ * The fields of a key after its type, as they also stand inside a certificate.
+ * @throws MachineIdError REPLY_INVALID
+ */
+export function readKeyFields(reader: SshReader, type: string): KeyObject {
+  try {
+    return createPublicKey({ key: readJwk(reader, type), format: 'jwk' });
+  } catch (cause) {
+    throw malformed(WHAT, `it is no valid ${type} key`, cause);
+  }
+}
+
+function readJwk(reader: SshReader, type: string): JsonWebKey {
+  const base64url = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url');
+  if (type === 'ssh-rsa') {
+    const e = base64url(reader.positiveInteger());
+    return { kty: 'RSA', e, n: base64url(reader.positiveInteger()) };
+  }
+  if (type === 'ssh-ed25519') return { kty: 'OKP', crv: 'Ed25519', x: base64url(reader.bytes()) };
+  const name = type.replace(/^ecdsa-sha2-/, '');
+  const curve = CURVES.get(name);
+  if (curve === undefined || type === name) throw malformed(WHAT, `the type ${JSON.stringify(type)} is not known`);
+  const named = reader.text();
+  const point = reader.bytes();
+  if (named !== name || point.length !== 1 + 2 * curve.bytes || point[0] !== UNCOMPRESSED_POINT) {
+    throw malformed(WHAT, `it is no point on ${name}`);
+  }
+  const x = base64url(point.subarray(1, 1 + curve.bytes));
+  return { kty: 'EC', crv: curve.crv, x, y: base64url(point.subarray(1 + curve.bytes)) };
+}
+
+/** @throws MachineIdError REPLY_INVALID when the key itself cannot be read */
+export function parseSshPublicKey(blob: Uint8Array): SshPublicKey {
+  const parsed = { type: new SshReader(blob, WHAT).text(), blob };
+  toKeyObject(parsed);
+  return parsed;
+}
+
+/** `<type> <base64>`, without a line break. */
+export function formatAuthorizedKey({ type, blob }: SshPublicKey): string {
+  return `${type} ${Buffer.from(blob).toString('base64')}`;
+}
+
+/**
+ * `<type> <base64>` with or without a comment; options before the type are not expected from a cluster.
+ * @throws MachineIdError REPLY_INVALID
+ */
+export function parseAuthorizedKey(line: string): SshPublicKey {
+  const { type, blob } = splitKeyLine(line, WHAT);
+  const parsed = parseSshPublicKey(blob);
+  if (parsed.type !== type) throw malformed(WHAT, `its line says ${JSON.stringify(type)}, its bytes ${parsed.type}`);
+  return parsed;
+}
+
+/** The two words that matter in a line of authorized_keys form. */
+export function splitKeyLine(line: string, what: string): SshPublicKey {
+  const match = /^([a-z0-9@.-]{1,64}) ([A-Za-z0-9+/]+={0,2})(?:[ \t][^\r\n]*)?$/.exec(line);
+  const [, type, base64] = match ?? [];
+  if (type === undefined || base64 === undefined || base64.length % 4 !== 0) {
+    throw malformed(what, 'it is not one line of a type and base64');
+  }
+  return { type, blob: Buffer.from(base64, 'base64') };
+}

@@ -1,0 +1,96 @@
+/** Reads and writes the data types of the SSH protocol (RFC 4251 section 5), strictly. */
+import { MachineIdError } from '../errors.ts';
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Takes values from the front; every method throws MachineIdError REPLY_INVALID when the bytes do not hold one. */
+export class SshReader {
+  readonly #bytes: Uint8Array;
+  readonly #what: string;
+  #offset = 0;
+
+  /** @param what is read, for messages: `the SSH certificate` */
+  constructor(bytes: Uint8Array, what: string) {
+    this.#bytes = bytes;
+    this.#what = what;
+  }
+
+  /** Bytes taken so far. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  get atEnd(): boolean {
+    return this.#offset === this.#bytes.length;
+  }
+
+  uint32(): number {
+    return Buffer.from(this.#take(4)).readUInt32BE();
+  }
+
+  uint64(): bigint {
+    return Buffer.from(this.#take(8)).readBigUInt64BE();
+  }
+
+  /** A `string`: a length and as many bytes. */
+  bytes(): Uint8Array {
+    return this.#take(this.uint32());
+  }
+
+  /** A `string` that must be UTF-8. */
+  text(): string {
+    const bytes = this.bytes();
+    try {
+      return UTF8.decode(bytes);
+    } catch (cause) {
+      throw malformed(this.#what, 'a text in it is not UTF-8', cause);
+    }
+  }
+
+  /** An `mpint` that must be positive and in its shortest form; its magnitude, without the leading zero. */
+  positiveInteger(): Uint8Array {
+    const bytes = this.bytes();
+    const [first = 0, second = 0] = bytes;
+    if (bytes.length === 0 || first >= 0x80 || (first === 0 && second < 0x80)) {
+      throw malformed(this.#what, 'a number in it is not positive and in its shortest form');
+    }
+    return first === 0 ? bytes.subarray(1) : bytes;
+  }
+
+  /** Nothing may follow. */
+  end(): void {
+    const left = this.#bytes.length - this.#offset;
+    if (left > 0) throw malformed(this.#what, `${left} bytes follow its end`);
+  }
+
+  #take(length: number): Uint8Array {
+    const left = this.#bytes.length - this.#offset;
+    if (length > left) throw malformed(this.#what, `it ends early: ${length} bytes wanted, ${left} left`);
+    const bytes = this.#bytes.subarray(this.#offset, this.#offset + length);
+    this.#offset += length;
+    return bytes;
+  }
+}
+
+/** A `string`. */
+export function sshString(value: string | Uint8Array): Uint8Array {
+  const bytes = typeof value === 'string' ? Buffer.from(value, 'utf8') : value;
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}
+
+/** A positive `mpint` from its magnitude. */
+export function sshPositiveInteger(magnitude: Uint8Array): Uint8Array {
+  let start = 0;
+  while (start < magnitude.length - 1 && magnitude[start] === 0) start += 1;
+  const shortest = magnitude.subarray(start);
+  return sshString((shortest[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.of(0), shortest]) : shortest);
+}
+
+export function malformed(what: string, detail: string, cause?: unknown): MachineIdError {
+  return new MachineIdError('REPLY_INVALID', `${what} cannot be read: ${detail}`, {
+    hint: 'Run the job again; if it stays, look at what lies between this job and the cluster.',
+    cause,
+  });
+}

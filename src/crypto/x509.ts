@@ -1,0 +1,90 @@
+/** Reads X.509 certificates with Node's own parser. */
+import { type KeyObject, X509Certificate } from 'node:crypto';
+import { MachineIdError } from '../errors.ts';
+
+export interface DistinguishedName {
+  readonly commonName: string | undefined;
+  /** `O`, which Teleport uses for roles in a subject and for the cluster's name in an issuer. */
+  readonly organizations: readonly string[];
+  /** Values by short name or, for Teleport's own, by dotted object identifier. */
+  readonly byOid: ReadonlyMap<string, readonly string[]>;
+}
+
+export interface TlsCertificate {
+  /** One PEM block that ends with a line break. */
+  readonly pem: string;
+  readonly subject: DistinguishedName;
+  readonly issuer: DistinguishedName;
+  /** Milliseconds since the Unix epoch. */
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  readonly publicKey: KeyObject;
+  /** Whether the authority's key made this certificate's signature; names and validity are not looked at. */
+  isSignedBy(authority: TlsCertificate): boolean;
+}
+
+const BLOCK = /-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----/g;
+
+/**
+ * @param certificate PEM with exactly one block, or DER
+ * @throws MachineIdError REPLY_INVALID
+ */
+export function readCertificate(certificate: string | Uint8Array): TlsCertificate {
+  if (typeof certificate === 'string' && splitCertificates(certificate).length !== 1) {
+    throw invalid('it is not exactly one PEM block');
+  }
+  try {
+    return fromX509(new X509Certificate(certificate));
+  } catch (cause) {
+    throw invalid('Node cannot parse it', cause);
+  }
+}
+
+function fromX509(x509: X509Certificate): TlsCertificate {
+  const legacy = x509.toLegacyObject();
+  const { publicKey } = x509;
+  return {
+    pem: x509.toString(),
+    subject: distinguishedName(legacy.subject),
+    issuer: distinguishedName(legacy.issuer),
+    notBeforeMs: Date.parse(x509.validFrom),
+    notAfterMs: Date.parse(x509.validTo),
+    publicKey,
+    isSignedBy: (authority) => x509.verify(authority.publicKey),
+  };
+}
+
+/** Node gives one value as a text and several as a list, without escapes. */
+function distinguishedName(name: object): DistinguishedName {
+  const byOid = new Map<string, readonly string[]>();
+  for (const [key, value] of Object.entries(name)) {
+    const values: unknown[] = Array.isArray(value) ? value : [value];
+    byOid.set(
+      key,
+      values.filter((one) => typeof one === 'string'),
+    );
+  }
+  return { commonName: byOid.get('CN')?.[0], organizations: byOid.get('O') ?? [], byOid };
+}
+
+/**
+ * The blocks of a PEM bundle; between and round them only white space may stand.
+ * @throws MachineIdError REPLY_INVALID
+ */
+export function splitCertificates(bundle: string): string[] {
+  const blocks = bundle.match(BLOCK) ?? [];
+  if (bundle.replace(BLOCK, '').trim() !== '') throw invalid('there is more than certificates in the PEM text');
+  return blocks.map((block) => `${block.replaceAll('\r\n', '\n')}\n`);
+}
+
+/** @throws MachineIdError REPLY_INVALID */
+export function certificatePem(der: Uint8Array): string {
+  return readCertificate(der).pem;
+}
+
+function invalid(detail: string, cause?: unknown): MachineIdError {
+  return new MachineIdError('REPLY_INVALID', `a certificate from the cluster cannot be read: ${detail}`, {
+    hint: 'Run the job again; if it stays, look at what lies between this job and the cluster.',
+    cause,
+  });
+}

@@ -1,0 +1,97 @@
+/** The bot's own identity, and the checks that what a join gave back is it. */
+import type { Clock } from '../effects/clock.ts';
+import { MachineIdError } from '../errors.ts';
+import { type KeyPair, samePublicKey } from '../crypto/keys.ts';
+import { parseSshCertificate } from '../crypto/ssh-certificate.ts';
+import { readCertificate, type TlsCertificate } from '../crypto/x509.ts';
+import { utcTime } from '../crypto/validity.ts';
+
+/** What a join gives back, before it is trusted. */
+export interface JoinedCertificates {
+  /** PEM. */
+  readonly tlsCertificate: string;
+  /** One PEM block each. */
+  readonly tlsAuthorities: readonly string[];
+  /** `<type> <base64>`. */
+  readonly sshCertificate: string;
+}
+
+export interface BotIdentity {
+  readonly keyPair: KeyPair;
+  readonly tlsCertificatePem: string;
+  /** Authorities that sign the certificates of the cluster's own services, one PEM block each. */
+  readonly tlsAuthorities: readonly string[];
+  readonly clusterName: string;
+  /** The Teleport user behind the bot: `bot-<bot name>`. */
+  readonly userName: string;
+  readonly botName: string;
+  readonly botInstanceId: string | undefined;
+  readonly expiresAtMs: number;
+}
+
+/** Teleport's own object identifiers in a certificate's subject. */
+const OID_BOT_NAME = '1.3.9999.2.18';
+const OID_BOT_INSTANCE_ID = '1.3.9999.2.20';
+const BOT_USER_PREFIX = 'bot-';
+
+/**
+ * Takes the certificates for the bot's identity when they are for our key, of the expected cluster, valid now and a bot's.
+ * @throws MachineIdError CERTIFICATE_MISMATCH, REPLY_INVALID
+ */
+export function acceptJoin(
+  joined: JoinedCertificates,
+  expected: { readonly keyPair: KeyPair; readonly clusterName: string; readonly clock: Clock },
+): BotIdentity {
+  const tls = readCertificate(joined.tlsCertificate);
+  const ssh = parseSshCertificate(joined.sshCertificate);
+  const { keyPair, clusterName, clock } = expected;
+  if (!samePublicKey(tls.publicKey, keyPair.publicKey)) throw mismatch('the TLS certificate is for another key');
+  if (!samePublicKey(ssh.publicKey, keyPair.publicKey)) throw mismatch('the SSH certificate is for another key');
+  if (!tls.issuer.organizations.includes(clusterName)) {
+    throw mismatch(
+      `the TLS certificate is of the cluster ${JSON.stringify(tls.issuer.organizations.join(', '))}, expected "${clusterName}"`,
+    );
+  }
+  if (ssh.certificateType !== 'user') throw mismatch('the SSH certificate is a host certificate, expected a user’s');
+  const expiresAtMs = checkValidity(tls, clock.nowMs());
+  const { userName, botName } = botNames(tls);
+  if (ssh.keyId !== userName) {
+    throw mismatch(`the SSH certificate is of ${JSON.stringify(ssh.keyId)}, the TLS certificate of "${userName}"`);
+  }
+  if (joined.tlsAuthorities.length === 0) throw mismatch('no TLS authority came with the certificates');
+  return {
+    keyPair,
+    tlsCertificatePem: tls.pem,
+    tlsAuthorities: joined.tlsAuthorities.map((pem) => readCertificate(pem).pem),
+    clusterName,
+    userName,
+    botName,
+    botInstanceId: tls.subject.byOid.get(OID_BOT_INSTANCE_ID)?.[0],
+    expiresAtMs,
+  };
+}
+
+function checkValidity(certificate: TlsCertificate, nowMs: number): number {
+  if (certificate.notAfterMs <= nowMs) {
+    throw mismatch(`the TLS certificate ended at ${utcTime(certificate.notAfterMs)}, and it is ${utcTime(nowMs)}`);
+  }
+  if (certificate.notBeforeMs > nowMs) {
+    throw mismatch(`the TLS certificate begins at ${utcTime(certificate.notBeforeMs)}, and it is ${utcTime(nowMs)}`);
+  }
+  return certificate.notAfterMs;
+}
+
+function botNames({ subject }: TlsCertificate): { userName: string; botName: string } {
+  const userName = subject.commonName ?? '';
+  const botName = subject.byOid.get(OID_BOT_NAME)?.[0] ?? '';
+  if (!userName.startsWith(BOT_USER_PREFIX) || botName === '') {
+    throw mismatch(`the TLS certificate is of ${JSON.stringify(userName)}, expected a bot’s`);
+  }
+  return { userName, botName };
+}
+
+function mismatch(detail: string): MachineIdError {
+  return new MachineIdError('CERTIFICATE_MISMATCH', `the cluster’s answer to the join was not accepted: ${detail}`, {
+    hint: 'Check the clock of this runner and what lies between this job and the cluster; the credentials of this answer were thrown away.',
+  });
+}

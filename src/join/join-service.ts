@@ -1,0 +1,188 @@
+/** Joins by the gRPC join service, which newer servers have for this method. */
+import { Code, createClient } from '@connectrpc/connect';
+import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { withDeadline } from '../effects/deadline.ts';
+import type { Secret } from '../effects/secret.ts';
+import { MachineIdError } from '../errors.ts';
+import { type KeyPair, publicKeyDer } from '../crypto/keys.ts';
+import { formatSshCertificate } from '../crypto/ssh-certificate.ts';
+import { sshPublicKey } from '../crypto/ssh-public-key.ts';
+import { certificatePem } from '../crypto/x509.ts';
+import { type Address, formatAddress } from '../teleport/address.ts';
+import { dialTls } from '../teleport/dial.ts';
+import {
+  ClientInitSchema,
+  GivingUpSchema,
+  type JoinRequest,
+  JoinRequestSchema,
+  type JoinResponse,
+  JoinService,
+  OIDCInitSchema,
+  type ServerInit,
+} from '../teleport/gen/teleport/join/v1/joinservice_pb.ts';
+import { asGrpcError, grpcOver } from '../teleport/grpc.ts';
+import { suiteName } from '../teleport/suite.ts';
+import type { WebTrust } from '../teleport/trust.ts';
+import type { JoinedCertificates } from './bot-identity.ts';
+import { type JoinFacts, joinRefusal } from './refusal.ts';
+
+export interface ServiceJoin {
+  readonly address: Address;
+  readonly trust: WebTrust;
+  readonly facts: JoinFacts;
+  readonly jwt: Secret;
+  /** Makes the key once the server has named its signature algorithm suite. */
+  readonly keyFor: (suite: string) => Promise<KeyPair>;
+  readonly expiresAtMs: number;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+export type ServiceJoinResult =
+  | { readonly kind: 'joined'; readonly keyPair: KeyPair; readonly certificates: JoinedCertificates }
+  /** Where Teleport's own client turns to the legacy endpoint. */
+  | { readonly kind: 'unavailable'; readonly reason: string };
+
+const JOIN_ALPN = ['teleport-proxy-grpc', 'h2'];
+const JOIN_METHOD = 'circleci';
+const REASON_UNSUPPORTED_JOIN_METHOD = 1;
+
+/**
+ * One stream: who we are, the server's suite, our keys with the OIDC token, the certificates.
+ * @throws MachineIdError JOIN_…, REPLY_INVALID, TIMEOUT; anything that lets Teleport's client fall back is a result instead
+ */
+export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResult> {
+  const { address, signal: outer, timeoutMs } = join;
+  const waitingFor = `the join service of ${formatAddress(address)}`;
+  return withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
+    let socket;
+    try {
+      socket = await dialTls({ address, alpn: JOIN_ALPN, ca: join.trust.ca, verify: join.trust.verify, signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      return { kind: 'unavailable', reason: reasonOf(error) };
+    }
+    const connection = grpcOver(socket, address.host);
+    try {
+      return await converse(join, createClient(JoinService, connection.transport), signal);
+    } finally {
+      connection.close();
+    }
+  });
+}
+
+type Client = ReturnType<typeof createClient<typeof JoinService>>;
+
+async function converse(join: ServiceJoin, client: Client, signal: AbortSignal): Promise<ServiceJoinResult> {
+  const second = secondRequest();
+  const answers = client.join(requests(join.facts.tokenName, second.promise), { signal })[Symbol.asyncIterator]();
+  let started = false;
+  try {
+    const { joinMethod, signatureAlgorithmSuite } = await readInit(answers);
+    started = true;
+    if (joinMethod !== JOIN_METHOD) {
+      second.resolve(givingUp(joinMethod));
+      throw methodMismatch(joinMethod, join.facts);
+    }
+    const keyPair = await join.keyFor(suiteName(signatureAlgorithmSuite));
+    second.resolve(oidcInit(join, keyPair));
+    return { kind: 'joined', keyPair, certificates: await readResult(answers) };
+  } catch (error) {
+    signal.throwIfAborted();
+    return failure(error, started, join.facts);
+  } finally {
+    second.resolve(undefined);
+  }
+}
+
+/** The second request waits for the server's first answer; undefined ends the stream without it. */
+function secondRequest() {
+  let resolve: (request: JoinRequest | undefined) => void = () => undefined;
+  const promise = new Promise<JoinRequest | undefined>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
+
+async function* requests(tokenName: string, second: Promise<JoinRequest | undefined>): AsyncGenerator<JoinRequest> {
+  const value = create(ClientInitSchema, { joinMethod: JOIN_METHOD, tokenName, systemRole: 'Bot' });
+  yield create(JoinRequestSchema, { payload: { case: 'clientInit', value } });
+  const request = await second;
+  if (request !== undefined) yield request;
+}
+
+function oidcInit({ expiresAtMs, jwt }: ServiceJoin, { publicKey }: KeyPair): JoinRequest {
+  const publicKeys = { publicTlsKey: publicKeyDer(publicKey), publicSshKey: sshPublicKey(publicKey).blob };
+  const value = create(OIDCInitSchema, {
+    clientParams: {
+      payload: { case: 'botParams', value: { publicKeys, expires: timestampFromMs(expiresAtMs) } },
+    },
+    idToken: Buffer.from(jwt.reveal(), 'ascii'),
+  });
+  return create(JoinRequestSchema, { payload: { case: 'oidcInit', value } });
+}
+
+function givingUp(joinMethod: string): JoinRequest {
+  const msg = `join method ${joinMethod} is not supported by this client`;
+  const value = create(GivingUpSchema, { reason: REASON_UNSUPPORTED_JOIN_METHOD, msg });
+  return create(JoinRequestSchema, { payload: { case: 'givingUp', value } });
+}
+
+type Answers = AsyncIterator<JoinResponse>;
+
+async function readInit(answers: Answers): Promise<ServerInit> {
+  const { payload } = await nextAnswer(answers);
+  if (payload.case !== 'init') throw unexpected(`"${payload.case ?? 'nothing known'}", expected "init"`);
+  return payload.value;
+}
+
+async function readResult(answers: Answers): Promise<JoinedCertificates> {
+  const { payload } = await nextAnswer(answers);
+  const result = payload.case === 'result' ? payload.value.payload : undefined;
+  const certificates = result?.case === 'botResult' ? result.value.certificates : undefined;
+  if (certificates === undefined)
+    throw unexpected(`"${payload.case ?? 'nothing known'}", expected the bot's certificates`);
+  return {
+    tlsCertificate: certificatePem(certificates.tlsCert),
+    tlsAuthorities: certificates.tlsCaCerts.map((der) => certificatePem(der)),
+    sshCertificate: formatSshCertificate(certificates.sshCert),
+  };
+}
+
+async function nextAnswer(answers: Answers): Promise<JoinResponse> {
+  const next = await answers.next();
+  if (next.done === true) throw unexpected('the end of the stream');
+  return next.value;
+}
+
+/** After the server's first answer only "not implemented" leads to the legacy endpoint; before it nearly everything does. */
+function failure(error: unknown, started: boolean, facts: JoinFacts): ServiceJoinResult {
+  const grpc = asGrpcError(error);
+  if (grpc === undefined) throw error;
+  const unknownMessage =
+    grpc.code === Code.InvalidArgument && grpc.rawMessage.includes('unrecognized join request message');
+  const denied = grpc.code === Code.PermissionDenied || grpc.code === Code.InvalidArgument;
+  if (grpc.code === Code.Unimplemented || unknownMessage || (!started && !denied)) {
+    return { kind: 'unavailable', reason: reasonOf(grpc) };
+  }
+  throw joinRefusal(grpc.rawMessage, denied, facts, error);
+}
+
+function reasonOf(error: unknown): string {
+  return asGrpcError(error)?.rawMessage ?? (error instanceof Error ? error.message : String(error));
+}
+
+function methodMismatch(joinMethod: string, { tokenName }: JoinFacts): MachineIdError {
+  return new MachineIdError(
+    'JOIN_METHOD_MISMATCH',
+    `join token "${tokenName}" is for the join method ${JSON.stringify(joinMethod)}, expected "${JOIN_METHOD}"`,
+    { hint: 'Set spec.join_method: circleci in that token, or name another token.' },
+  );
+}
+
+function unexpected(got: string): MachineIdError {
+  return new MachineIdError('REPLY_INVALID', `the join service answered with ${got}`, {
+    hint: 'Run the job again; if it stays, report the version of the cluster: its join service differs from the known ones.',
+  });
+}

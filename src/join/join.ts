@@ -1,0 +1,128 @@
+/** Becomes the bot: discovers the cluster and joins it, by the join service or else the legacy endpoint. */
+import type { Clock } from '../effects/clock.ts';
+import type { Log } from '../effects/log.ts';
+import { retry } from '../effects/retry.ts';
+import type { Secret } from '../effects/secret.ts';
+import { MachineIdError } from '../errors.ts';
+import { generateKeyPair, type KeyPair } from '../crypto/keys.ts';
+import { discover } from '../teleport/discovery.ts';
+import type { ClusterFacts } from '../teleport/ping.ts';
+import { keyAlgorithm } from '../teleport/suite.ts';
+import type { WebTrust } from '../teleport/trust.ts';
+import type { WebApi } from '../teleport/web.ts';
+import { acceptJoin, type BotIdentity, type JoinedCertificates } from './bot-identity.ts';
+import { joinByService, type ServiceJoinResult } from './join-service.ts';
+import { joinLegacy } from './legacy.ts';
+import type { JoinFacts } from './refusal.ts';
+
+export type JoinPath = 'join-service' | 'legacy';
+
+export interface JoinOptions {
+  readonly web: WebApi;
+  readonly trust: WebTrust;
+  readonly facts: JoinFacts;
+  readonly jwt: Secret;
+  /** Wanted lifetime of the bot's own certificates. */
+  readonly ttlMs: number;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** Called once, as soon as the Proxy has said what its cluster is. */
+  readonly onDiscovered: (cluster: ClusterFacts) => void;
+}
+
+export interface Joined {
+  readonly cluster: ClusterFacts;
+  readonly bot: BotIdentity;
+  readonly path: JoinPath;
+}
+
+/** The join service came with Teleport 18; asking older servers only yields "not implemented". */
+const FIRST_MAJOR_WITH_JOIN_SERVICE = 18;
+
+/** Pauses before another try at a Proxy that cannot be reached: it may be behind a restarting load balancer. */
+const DISCOVERY_DELAYS_MS = [300, 1000];
+
+/**
+ * The join service needs nothing that discovery tells, so both are asked at once: on a cluster that has it this saves
+ * three round trips, and on one that hasn't the attempt ends as soon as the Proxy has said its version.
+ * @throws MachineIdError as discovery, the join and the checks of its answer do
+ */
+export async function joinCluster(options: JoinOptions): Promise<Joined> {
+  const attempt = startServiceJoin(options);
+  let cluster: ClusterFacts;
+  try {
+    cluster = await discoverPatiently(options);
+  } catch (error) {
+    attempt.abort();
+    throw error;
+  }
+  options.onDiscovered(cluster);
+  const { keyPair, certificates, path } = await join(options, cluster, attempt);
+  const bot = acceptJoin(certificates, { keyPair, clusterName: cluster.clusterName, clock: options.clock });
+  return { cluster, bot, path };
+}
+
+interface JoinAnswer {
+  readonly keyPair: KeyPair;
+  readonly certificates: JoinedCertificates;
+  readonly path: JoinPath;
+}
+
+async function join(options: JoinOptions, cluster: ClusterFacts, attempt: ServiceAttempt): Promise<JoinAnswer> {
+  if (cluster.serverVersion.major >= FIRST_MAJOR_WITH_JOIN_SERVICE) {
+    const result = await attempt.result;
+    if (result.kind === 'joined') return { ...result, path: 'join-service' };
+    options.log.debug(`join service not available (${result.reason}); using the legacy endpoint`);
+  } else {
+    attempt.abort();
+  }
+  const keyPair = await generateKeyPair(keyAlgorithm(cluster.suite));
+  const { web, facts, jwt } = options;
+  const certificates = await joinLegacy({ web, facts, jwt, keyPair, expiresAtMs: expiry(options) });
+  return { keyPair, certificates, path: 'legacy' };
+}
+
+interface ServiceAttempt {
+  readonly result: Promise<ServiceJoinResult>;
+  abort(): void;
+}
+
+function startServiceJoin(options: JoinOptions): ServiceAttempt {
+  const controller = new AbortController();
+  const abort = () => {
+    controller.abort(options.signal.reason);
+  };
+  options.signal.addEventListener('abort', abort, { once: true });
+  const { web, trust, facts, jwt, timeoutMs } = options;
+  const result = joinByService({
+    address: web.address,
+    trust,
+    facts,
+    jwt,
+    timeoutMs,
+    keyFor: (suite) => generateKeyPair(keyAlgorithm(suite)),
+    expiresAtMs: expiry(options),
+    signal: controller.signal,
+  });
+  // Whoever needs the result awaits it; an attempt that was given up must not end the process.
+  result.catch(() => undefined);
+  return { result, abort };
+}
+
+function discoverPatiently({ web, clock, log, signal }: JoinOptions): Promise<ClusterFacts> {
+  return retry(() => discover(web), {
+    delaysMs: DISCOVERY_DELAYS_MS,
+    worthAnotherTry: (error) => error instanceof MachineIdError && error.code === 'PROXY_UNREACHABLE',
+    onRetry: (error, delayMs) => {
+      log.info(`${error instanceof Error ? error.message : String(error)}; trying again in ${delayMs} ms`);
+    },
+    clock,
+    signal,
+  });
+}
+
+function expiry({ clock, ttlMs }: JoinOptions): number {
+  return clock.nowMs() + ttlMs;
+}

@@ -1,0 +1,96 @@
+/** Joins at the Proxy's registration endpoint, which every version from 15 on serves. */
+import { z } from 'zod/mini';
+import type { Secret } from '../effects/secret.ts';
+import { MachineIdError } from '../errors.ts';
+import { type KeyPair, publicKeyPem } from '../crypto/keys.ts';
+import { formatAuthorizedKey, sshPublicKey } from '../crypto/ssh-public-key.ts';
+import { splitCertificates } from '../crypto/x509.ts';
+import { errorText } from '../teleport/trace-error.ts';
+import type { WebAnswer, WebApi } from '../teleport/web.ts';
+import type { JoinedCertificates } from './bot-identity.ts';
+import { type JoinFacts, joinRefusal } from './refusal.ts';
+
+export interface LegacyJoin {
+  readonly web: WebApi;
+  readonly facts: JoinFacts;
+  readonly jwt: Secret;
+  readonly keyPair: KeyPair;
+  /** Wanted end of the certificates, milliseconds since the Unix epoch. */
+  readonly expiresAtMs: number;
+}
+
+/** Go's JSON form of `proto.Certs`: bytes are base64 of text. */
+const Certs = z.object({
+  ssh: z.base64(),
+  tls: z.base64(),
+  tls_ca_certs: z.optional(z.nullable(z.array(z.base64()))),
+});
+
+/** @throws MachineIdError JOIN_…, REPLY_INVALID, or what the web API throws */
+export async function joinLegacy({ web, facts, jwt, keyPair, expiresAtMs }: LegacyJoin): Promise<JoinedCertificates> {
+  const sshLine = `${formatAuthorizedKey(sshPublicKey(keyPair.publicKey))}\n`;
+  const body = JSON.stringify({
+    hostID: '',
+    node_name: '',
+    role: 'Bot',
+    token: facts.tokenName,
+    additional_principals: null,
+    dns_names: null,
+    public_tls_key: base64(publicKeyPem(keyPair.publicKey)),
+    public_ssh_key: base64(sshLine),
+    remote_addr: '',
+    ec2_id: null,
+    id_token: jwt.reveal(),
+    expires: new Date(expiresAtMs).toISOString(),
+  });
+  const answer = await web.postJson('/v1/webapi/host/credentials', body);
+  if (answer.status !== 200) throw refused(answer, facts);
+  return parseCerts(answer.body);
+}
+
+/** 4xx is a refusal; a broken or foreign JWT comes as 500 from some versions, told by its text. */
+function refused({ status, body }: WebAnswer, facts: JoinFacts): MachineIdError {
+  const text = errorText(body);
+  if (status === 404 && text === 'path not found') {
+    return new MachineIdError('JOIN_FAILED', 'the Proxy has no registration endpoint', {
+      hint: 'Check that the address is the web address of a Teleport Proxy, version 15 or later.',
+    });
+  }
+  return joinRefusal(text ?? `HTTP status ${status}`, status >= 400 && status < 500 && status !== 429, facts);
+}
+
+function parseCerts(body: string): JoinedCertificates {
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch (cause) {
+    throw invalid('it is not JSON', cause);
+  }
+  const certs = Certs.safeParse(json);
+  if (!certs.success) {
+    throw invalid(
+      `these fields are missing or not base64: ${certs.error.issues.map((issue) => issue.path.join('.')).join(', ')}`,
+    );
+  }
+  const { ssh, tls, tls_ca_certs: authorities } = certs.data;
+  return {
+    sshCertificate: text(ssh).trim(),
+    tlsCertificate: text(tls),
+    tlsAuthorities: (authorities ?? []).flatMap((bundle) => splitCertificates(text(bundle))),
+  };
+}
+
+function base64(value: string): string {
+  return Buffer.from(value, 'utf8').toString('base64');
+}
+
+function text(value: string): string {
+  return Buffer.from(value, 'base64').toString('utf8');
+}
+
+function invalid(detail: string, cause?: unknown): MachineIdError {
+  return new MachineIdError('REPLY_INVALID', `the Proxy’s answer to the join cannot be used: ${detail}`, {
+    hint: 'Run the job again; if it stays, look at what lies between this job and the Proxy (load balancer, HTTP proxy).',
+    cause,
+  });
+}
