@@ -24,8 +24,10 @@ export class Findings {
 
   toError(): MachineIdError {
     const texts = this.#faults.map(({ text }) => text);
-    const message =
+    const faults =
       texts.length === 1 ? texts.join('') : `the configuration has ${texts.length} faults:\n  ${texts.join('\n  ')}`;
+    // A mistyped key is often why something else is missing.
+    const message = this.warnings.length === 0 ? faults : `${faults}\nalso noticed:\n  ${this.warnings.join('\n  ')}`;
     return new MachineIdError('CONFIG_INVALID', message, {
       hint: 'Correct the configuration and run again; nothing was contacted and nothing was written.',
       faults: this.#faults.map(({ path, line, message }) => ({

@@ -1,11 +1,17 @@
 /** Reads flags, environment and tbot.yaml into the plan of one run. */
-import { MachineIdError } from '../errors.ts';
+import { assemblePlan } from './assemble.ts';
+import type { Environment } from './environment-settings.ts';
+import { readEnvironment } from './environment-settings.ts';
+import { readFileSettings } from './file-settings.ts';
+import { Findings } from './findings.ts';
+import { readFlags } from './flag-settings.ts';
 import type { RunFlags } from './flags.ts';
 import type { Plan } from './plan.ts';
+import { readConfigText } from './source.ts';
 
 export interface PlanInputs {
   readonly flags: RunFlags;
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly environment: Environment;
   /** The text of a file; rejects when it cannot be read. */
   readonly readFile: (path: string) => Promise<string>;
 }
@@ -14,8 +20,24 @@ export interface PlanInputs {
  * The plan, or a `MachineIdError`: `CONFIG_UNREADABLE` when the file is missing, `CONFIG_INVALID` with every fault of
  * file, environment and flags together. Reads a file only when `--config` or `TBOT_CONFIG_PATH` names it.
  */
-export function loadPlan(inputs: PlanInputs): Promise<Plan> {
-  return Promise.reject(
-    new MachineIdError('INTERNAL', `no plan from ${Object.keys(inputs).join(', ')} yet`, { hint: 'Wait.' }),
+export async function loadPlan({ flags, environment, readFile }: PlanInputs): Promise<Plan> {
+  const findings = new Findings();
+  const flagLayers = readFlags(flags, findings);
+  const { settings, addressesExported } = readEnvironment(environment, findings);
+  const source = await readConfigText({ flags, environment, readFile }, findings);
+  const file = source === undefined ? undefined : readFileSettings(source.text, source.name, findings);
+  const plan = await assemblePlan(
+    {
+      flags: flagLayers,
+      environment: settings,
+      environmentExported: addressesExported,
+      file: file?.layers ?? [],
+      fileName: source?.name,
+      faulty: file?.faulty ?? new Set(),
+    },
+    readFile,
+    findings,
   );
+  if (plan === undefined || findings.hasFaults) throw findings.toError();
+  return plan;
 }

@@ -1,0 +1,72 @@
+/** Builds the plan from the settings of all sources, or says what is missing. */
+import { refuseDuplicateNames, refuseSharedDestinations } from './check-items.ts';
+import { checkSettings } from './check-settings.ts';
+import { chooseSettings } from './choose.ts';
+import type { Findings } from './findings.ts';
+import { splitItems } from './items.ts';
+import type { Plan } from './plan.ts';
+import type { Sources } from './requirements.ts';
+import { findAddress, findToken, requireOutput } from './requirements.ts';
+import { plainDirectory } from './schema/destination.ts';
+import type { Origin, Settings } from './settings.ts';
+import { named } from './settings.ts';
+import { placeIn } from './source-file.ts';
+
+const MINUTE_MS = 60_000;
+const DEFAULT_TTL_MS = 60 * MINUTE_MS;
+const DEFAULT_RENEWAL_INTERVAL_MS = 20 * MINUTE_MS;
+const DEFAULT_LEEWAY_MS = MINUTE_MS;
+const DEFAULT_STORAGE_PATH = '/var/lib/teleport/bot';
+
+/** `undefined` only after a fault; with faults in `findings` the plan is not to be used. */
+export async function assemblePlan(
+  sources: Sources,
+  readFile: (path: string) => Promise<string>,
+  findings: Findings,
+): Promise<Plan | undefined> {
+  const settings = chooseSettings([...sources.flags, sources.environment, ...sources.file], findings);
+  const address = findAddress(sources, settings, findings);
+  const token = await findToken(sources, settings, readFile, findings);
+  checkSettings(settings, findings);
+  checkItems(sources, settings, findings);
+  requireOutput(sources, settings, findings);
+  if (address === undefined || token === undefined) return undefined;
+
+  const lifetimes = {
+    ttlMs: settings.ttlMs?.value ?? DEFAULT_TTL_MS,
+    renewalIntervalMs: settings.renewalIntervalMs?.value ?? DEFAULT_RENEWAL_INTERVAL_MS,
+  };
+  const { outputs, services } = splitItems(settings.items?.value ?? [], lifetimes);
+  for (const { path, line, type } of services) {
+    const { label } = placeIn(sources.fileName ?? '', path, line);
+    findings.warn(`${label}: ${path}: Service does not support oneshot mode, ignoring ${type}`);
+  }
+  return {
+    address,
+    useProxyAddr: settings.useProxyAddr?.value ?? false,
+    token,
+    joinMethod: 'circleci',
+    caPins: settings.caPins?.value ?? [],
+    caPath: settings.caPath?.value,
+    insecure: settings.insecure?.value ?? false,
+    fips: settings.fips?.value ?? false,
+    storage: settings.storage?.value ?? plainDirectory(DEFAULT_STORAGE_PATH),
+    outputs,
+    services,
+    certificateTtlMs: lifetimes.ttlMs,
+    renewalIntervalMs: lifetimes.renewalIntervalMs,
+    leewayMs: settings.leewayMs?.value ?? DEFAULT_LEEWAY_MS,
+    oneshot: settings.oneshot?.value ?? false,
+    debug: settings.debug?.value ?? false,
+    logFormat: settings.logFormat?.value ?? 'text',
+    diagAddr: settings.diagAddr?.value,
+    warnings: findings.warnings,
+  };
+}
+
+function checkItems(sources: Sources, { storage, items }: Settings, findings: Findings): void {
+  const placeOf = ({ path, line }: { readonly path: string; readonly line: number | undefined }): Origin =>
+    path.startsWith('--') ? named(path) : placeIn(sources.fileName ?? '', path, line);
+  refuseDuplicateNames(items?.value ?? [], placeOf, findings);
+  refuseSharedDestinations(storage, items?.value ?? [], placeOf, findings);
+}

@@ -1,0 +1,23 @@
+/** The join token: its name, or a file that holds the name. */
+import { posix } from 'node:path';
+import type { Findings } from './findings.ts';
+import type { Setting } from './settings.ts';
+
+/** The token's name; an absolute path is the file to read it from. `undefined` after a fault. */
+export async function readJoinToken(
+  { value, origin }: Setting<string>,
+  readFile: (path: string) => Promise<string>,
+  findings: Findings,
+): Promise<string | undefined> {
+  if (!posix.isAbsolute(value)) return value;
+  let contents: string;
+  try {
+    contents = (await readFile(value)).trim();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'unknown error';
+    findings.refuse(origin, `an absolute path is a file with the token's name, but ${value} can't be read: ${reason}`);
+    return undefined;
+  }
+  if (contents === '') findings.refuse(origin, `the token file ${value} is empty`);
+  return contents === '' ? undefined : contents;
+}

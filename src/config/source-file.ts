@@ -1,0 +1,56 @@
+/** A configuration file that was parsed, and where in it a setting stands. */
+import type { Findings } from './findings.ts';
+import { decode } from './schema/decode.ts';
+import type { Field } from './schema/field.ts';
+import type { Item } from './schema/items.ts';
+import type { Origin, PlacedItem, Setting } from './settings.ts';
+import { setting } from './settings.ts';
+import type { YamlDocument } from './yaml/document.ts';
+import type { Mapping, Path } from './yaml/tree.ts';
+import { formatPath } from './yaml/tree.ts';
+
+/** How messages name a place in the file `name`. */
+export function placeIn(name: string, path: string, line: number | undefined): Origin {
+  return { path, line, label: line === undefined ? name : `${name} line ${line}` };
+}
+
+export class SourceFile {
+  readonly name: string;
+  readonly findings: Findings;
+  readonly #document: YamlDocument;
+
+  constructor(document: YamlDocument, name: string, findings: Findings) {
+    this.#document = document;
+    this.name = name;
+    this.findings = findings;
+  }
+
+  get root(): Mapping {
+    return this.#document.root;
+  }
+
+  origin(...path: Path): Origin {
+    return placeIn(this.name, formatPath(path), this.#document.lineOf(path));
+  }
+
+  setting<T>(value: T | undefined, ...path: Path): Setting<T> | undefined {
+    return setting(value, this.origin(...path));
+  }
+
+  place(items: readonly Item[], key: string): readonly PlacedItem[] {
+    return items.map((item, index) => {
+      const { path, line } = this.origin(key, index);
+      return { ...item, path, line };
+    });
+  }
+
+  /** The settings as far as they can be read, and the top-level keys that can't be. */
+  decode<T>(schema: Field<T>): { readonly value: T | undefined; readonly faulty: ReadonlySet<string> } {
+    const { value, faults, unknownKeys } = decode(schema, this.#document);
+    for (const { path, line, message } of faults) this.findings.refuse(placeIn(this.name, path, line), message);
+    for (const { path, line, message } of unknownKeys) {
+      this.findings.warn(`${placeIn(this.name, path, line).label}: ${path}: ${message}`);
+    }
+    return { value, faulty: new Set(faults.map(({ path }) => path.replace(/[.[].*$/s, ''))) };
+  }
+}
