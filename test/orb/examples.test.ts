@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parse } from 'yaml';
+import { inlineOrb } from '../job-runner/inline-orb.ts';
+import { resolveJob } from '../job-runner/job.ts';
+import { mapping } from '../job-runner/mapping.ts';
+import { exampleConfigs } from './examples.ts';
+import { packedWith, version } from './source.ts';
+
+const orb = packedWith('the script');
+
+for (const [path, config] of exampleConfigs) {
+  test(`every job of ${path} compiles with this orb`, () => {
+    const jobs = Object.keys(mapping(mapping(parse(config), path).jobs, path));
+    assert.notEqual(jobs.length, 0);
+    for (const job of jobs) {
+      const { steps } = resolveJob({ config: inlineOrb(config, 'machine-id', orb), job });
+      assert.ok(steps.some((step) => step.kind === 'run' && step.name === 'Join the Teleport cluster'));
+    }
+  });
+
+  test(`${path} names the version that package.json has`, () => {
+    assert.deepEqual(mapping(parse(config), path).orbs, { 'machine-id': `teleport/machine-id@${version}` });
+  });
+}

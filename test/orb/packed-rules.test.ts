@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parse } from 'yaml';
+import { mapping } from '../job-runner/mapping.ts';
+import type { Mapping } from '../job-runner/mapping.ts';
+import { checkPacked } from './packed-rules.ts';
+import { packedWith } from './source.ts';
+
+const packed = packedWith('the script');
+
+function orb(text: string): Mapping {
+  return mapping(parse(text), 'orb');
+}
+
+test('the packed orb holds what the schema does not ask for', () => {
+  assert.deepEqual(checkPacked(orb(packed)), []);
+});
+
+test('the packed orb stays small', (context) => {
+  const size = Buffer.byteLength(packed);
+  context.diagnostic(`packed orb: ${size} bytes`);
+  for (const [name, command] of Object.entries(mapping(orb(packed).commands, 'commands'))) {
+    context.diagnostic(`a use of ${name}: ${JSON.stringify(mapping(command, name).steps).length} bytes`);
+  }
+  assert.ok(size < 40_000);
+});
+
+function command(parameters: string, steps: string): string {
+  return `commands: { c: { parameters: ${parameters}, steps: ${steps} }, d: { steps: [checkout] } }`;
+}
+
+const RUN = 'run: { name: n, command: x, environment: { P: << parameters.p >> }';
+
+const broken: readonly (readonly [finding: string, orb: string])[] = [
+  ['orb: unknown key command', 'command: {}'],
+  ['display: unknown key url', 'display: { url: x }'],
+  ['commands.c.steps.0.run: unknown key comand', command('{}', '[run: { name: n, comand: x }]')],
+  ['commands.c.steps.0.run.name: p is not declared', command('{}', '[run: { name: << parameters.p >>, command: x }]')],
+  ['commands.c.parameters.p: never used', command('{ p: { type: string, description: x } }', '[checkout]')],
+  ['commands.c.parameters.p: has no description', command('{ p: { type: string } }', `[${RUN} }]`)],
+  ['commands.c.parameters.p: enum without a list', command('{ p: { type: enum, description: x } }', `[${RUN} }]`)],
+  [
+    'commands.c.parameters.p: default not in enum',
+    command('{ p: { type: enum, enum: [a], default: b, description: x } }', `[${RUN} }]`),
+  ],
+  [
+    'commands.c.parameters.p: default is no boolean',
+    command('{ p: { type: boolean, default: "true", description: x } }', `[${RUN} }]`),
+  ],
+  [
+    'commands.c.parameters.p: default is no string',
+    command('{ p: { type: string, default: 1, description: x } }', `[${RUN} }]`),
+  ],
+  [
+    'commands.c.parameters.p: default is no integer',
+    command('{ p: { type: integer, default: x, description: x } }', `[${RUN} }]`),
+  ],
+  [
+    "commands.c.steps.0.run: a parameter in the command's text",
+    command('{ p: { type: string, description: x } }', '[run: { name: n, command: "echo << parameters.p >>" }]'),
+  ],
+  ['commands.c.steps.0.run.command: bare <<', command('{}', '[run: { name: n, command: "cat <<EOF" }]')],
+  ['commands.c: there is no command nope', command('{}', '[nope]')],
+  ['commands.c.when: there is no command nope', command('{}', '[when: { condition: true, steps: [nope] }]')],
+  ['commands.c.d: unknown key x', command('{}', '[d: { x: 1 }]')],
+  [
+    'commands.c.steps.0.run.command: 8000 characters',
+    command('{}', `[run: { name: n, command: ${'x'.repeat(8000)} }]`),
+  ],
+  [
+    'commands.c: 12056 bytes at each use, more than 12000',
+    command('{}', `[run: { name: n, command: ${'x'.repeat(6000)} }, run: { name: n, command: ${'x'.repeat(5987)} }]`),
+  ],
+];
+
+for (const [finding, text] of broken) {
+  test(`the check of the packed orb finds: ${finding}`, () => {
+    assert.deepEqual(checkPacked(orb(text)), [finding]);
+  });
+}
