@@ -1,0 +1,54 @@
+/** The certificate that the Auth listener shows, sound or spoilt. */
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { createKey, keyPem, publicKeyDer } from './authorities.ts';
+import { CLUSTER_NAME } from './data.ts';
+import type { Faults } from './faults.ts';
+import { encodeName, OID } from './subject-name.ts';
+import { API_DOMAIN, encodedClusterDomain, ownAuthority, type World } from './world.ts';
+import { certificatePem, createTlsAuthority, signCertificate, type TlsAuthority } from './x509.ts';
+
+const HOUR_MS = 60 * 60 * 1000;
+const YEAR_MS = 365 * 24 * HOUR_MS;
+
+/** Clients may show a certificate of the user or of the host authority. */
+export async function authSecureContext(world: World, fault: Faults['authCertificate']): Promise<SecureContext> {
+  const key = await createKey(world.profile.suite === 'legacy' ? 'rsa' : 'ec');
+  const host = ownAuthority(world, 'host').tls;
+  const certificate = await signCertificate(fault === 'of-other-authority' ? await impostorOf(host) : host, {
+    subject: encodeName([
+      { oid: OID.organization, values: ['Auth', 'Proxy'] },
+      { oid: OID.commonName, values: [`auth.${CLUSTER_NAME}`] },
+    ]),
+    publicKey: publicKeyDer(key),
+    dnsNames: [API_DOMAIN, `*.${API_DOMAIN}`, encodedClusterDomain(CLUSTER_NAME)],
+    ...validity(fault),
+  });
+  return createSecureContext({
+    key: keyPem(key),
+    cert: certificatePem(certificate),
+    ca: [host, ownAuthority(world, 'user').tls].map((authority) => certificatePem(authority.certificate)),
+  });
+}
+
+/** Another authority of the same name, as an attacker would make it. */
+async function impostorOf(authority: TlsAuthority): Promise<TlsAuthority> {
+  const key = await createKey('ec');
+  return createTlsAuthority(authority.certificate.subjectName, publicKeyDer(key), key);
+}
+
+function validity(fault: Faults['authCertificate']): { notBefore: Date; notAfter: Date } {
+  const now = Date.now();
+  const from = (startMs: number, endMs: number): { notBefore: Date; notAfter: Date } => ({
+    notBefore: new Date(now + startMs),
+    notAfter: new Date(now + endMs),
+  });
+  switch (fault) {
+    case 'expired':
+      return from(-2 * HOUR_MS, -HOUR_MS);
+    case 'not-yet-valid':
+      return from(HOUR_MS, 2 * HOUR_MS);
+    case 'of-other-authority':
+    case undefined:
+      return from(-HOUR_MS, YEAR_MS);
+  }
+}

@@ -1,0 +1,78 @@
+/** `proto.AuthService` and the bot heartbeat, as far as a machine identity uses them. */
+import { z } from 'zod';
+import { CLUSTER_NAME } from './data.ts';
+import type { Call, GrpcServer } from './grpc.ts';
+import type { Identity } from './identity.ts';
+import { accessDenied, badParameter, notFound } from './teleport-errors.ts';
+import { generateUserCerts } from './user-certs.ts';
+import { findRole, ownAuthority, type World } from './world.ts';
+import { certificatePem } from './x509.ts';
+
+const BALANCED_V1 = 2;
+const RoleRequest = z.object({ name: z.string() });
+const Heartbeat = z.object({ recorded_at: z.object({}).nullable() }).loose();
+const HeartbeatRequest = z.object({ heartbeat: Heartbeat.nullable() });
+
+export function serveAuthService(server: GrpcServer, world: World, proxyAddress: string): void {
+  server.addUnary('proto.AuthService', {
+    Ping: { anonymous: true, serve: () => ping(world, proxyAddress) },
+    GetClusterCACert: {
+      anonymous: true,
+      serve: () => ({ tls_ca: Buffer.from(certificatePem(ownAuthority(world, 'host').tls.certificate)) }),
+    },
+    GetRole: { serve: (request, call) => getRole(world, RoleRequest.parse(request).name, call) },
+    GenerateUserCerts: { serve: (request, call) => generateUserCerts(world, request, call, callerOf(call)) },
+  });
+  if (world.profile.heartbeats) {
+    server.addUnary('teleport.machineid.v1.BotInstanceService', {
+      SubmitHeartbeat: { serve: (request, call) => submitHeartbeat(request, call) },
+    });
+  }
+}
+
+function ping(world: World, proxyAddress: string): object {
+  return {
+    cluster_name: CLUSTER_NAME,
+    server_version: world.profile.version,
+    proxy_public_addr: proxyAddress,
+    signature_algorithm_suite: world.profile.suite === 'balanced-v1' ? BALANCED_V1 : 0,
+  };
+}
+
+/** Whoever holds a role may read it; a bot may read no other. */
+function getRole(world: World, name: string, call: Call): object {
+  call.record.fields.role = name;
+  if (!callerOf(call).roles.includes(name)) {
+    throw accessDenied('access denied to perform action "read" on "role"');
+  }
+  const role = findRole(world, name);
+  if (role === undefined) {
+    throw notFound(`role ${name} is not found`);
+  }
+  return {
+    kind: 'role',
+    version: 'v7',
+    metadata: { name },
+    spec: { allow: { impersonate: { roles: role.impersonates } } },
+  };
+}
+
+function submitHeartbeat(request: unknown, call: Call): object {
+  const { heartbeat } = HeartbeatRequest.parse(request);
+  call.record.fields.heartbeat = heartbeat;
+  if (heartbeat === null || heartbeat.recorded_at === null) {
+    throw badParameter('heartbeat.recorded_at: must be specified');
+  }
+  if (callerOf(call).botInstanceId === undefined) {
+    throw badParameter('a heartbeat needs an identity with a bot instance id');
+  }
+  return {};
+}
+
+function callerOf(call: Call): Identity {
+  const { identity } = call.connection;
+  if (identity === undefined) {
+    throw accessDenied('access denied');
+  }
+  return identity;
+}

@@ -1,0 +1,89 @@
+/** The Auth listener: mutual TLS, then gRPC. */
+import type { Socket } from 'node:net';
+import type { SecureContext, TLSSocket } from 'node:tls';
+import { authSecureContext } from './auth-certificate.ts';
+import { peekClientHello, type ClientHello } from './client-hello.ts';
+import { certificatesFrom, terminateTls, type Connection } from './connection.ts';
+import { CLUSTER_NAME } from './data.ts';
+import type { Faults } from './faults.ts';
+import type { Call, GrpcServer } from './grpc.ts';
+import { fromCertificate } from './identity.ts';
+import { listen, type TcpListener } from './tcp-listener.ts';
+import { accessDenied } from './teleport-errors.ts';
+import { API_DOMAIN, encodedClusterDomain, type World } from './world.ts';
+
+const SERVER_NAMES: readonly (string | undefined)[] = [API_DOMAIN, encodedClusterDomain(CLUSTER_NAME)];
+
+export async function startAuth(world: World, grpc: GrpcServer): Promise<TcpListener> {
+  const contexts = new Map<Faults['authCertificate'], Promise<SecureContext>>();
+  const currentContext = (): Promise<SecureContext> => {
+    const fault = world.faults.authCertificate;
+    const context = contexts.get(fault) ?? authSecureContext(world, fault);
+    contexts.set(fault, context);
+    return context;
+  };
+  await currentContext();
+  return listen(0, (socket) => {
+    if (world.faults.authConnections !== 'silent-after-tcp') {
+      serve(world, grpc, socket, currentContext).catch(() => socket.destroy());
+    }
+  });
+}
+
+async function serve(
+  world: World,
+  grpc: GrpcServer,
+  socket: Socket,
+  context: () => Promise<SecureContext>,
+): Promise<void> {
+  const hello = await peekClientHello(socket);
+  const record = world.records.add({ listener: 'auth', kind: 'connection', ...hello, fields: {} });
+  try {
+    if (!SERVER_NAMES.includes(hello.serverName)) {
+      throw new Error(`the server name ${hello.serverName ?? '(none)'} is not Auth's`);
+    }
+    const secure = await terminateTls(socket, { secureContext: await context(), alpn: ['h2'], requestCert: true });
+    const connection = identify(secure, hello);
+    record.fields.user = connection.identity?.userName;
+    grpc.accept(connection);
+    record.outcome = 'ok';
+  } catch (error) {
+    record.outcome = `refused: ${String(error)}`;
+    throw error;
+  }
+}
+
+/** A client without a certificate may stay, as nobody; one with a certificate that does not hold may not. */
+function identify(socket: TLSSocket, hello: ClientHello): Connection {
+  if (socket.alpnProtocol !== 'h2') {
+    throw new Error('Auth speaks h2 only');
+  }
+  const certificates = certificatesFrom(socket);
+  const [leaf] = certificates;
+  if (leaf !== undefined && !socket.authorized) {
+    throw new Error(`client certificate: ${String(socket.authorizationError)}`);
+  }
+  const identity = leaf && fromCertificate(leaf.raw);
+  return { listener: 'auth', hello, socket, identity, certificatesSent: certificates.length };
+}
+
+/** What Auth checks on every call, whichever method it is for. */
+export function guardAuthCalls(world: World): (call: Call) => void {
+  return ({ connection, metadata }) => {
+    if (connection.certificatesSent > 1) {
+      throw accessDenied('access denied: intermediaries are not supported');
+    }
+    if (connection.identity !== undefined && connection.identity.usages.length > 0) {
+      throw accessDenied('access denied: invalid client certificate');
+    }
+    checkClientVersion(world, metadata.get('version')[0]);
+  };
+}
+
+/** Clients that say nothing about their version are not held to one. */
+function checkClientVersion(world: World, version: string | Buffer | undefined): void {
+  const major = /^(\d+)\.\d+\.\d+/.exec(String(version))?.[1];
+  if (version !== undefined && world.profile.major >= 16 && !(Number(major) >= world.profile.major - 1)) {
+    throw accessDenied('client version is unsupported');
+  }
+}

@@ -1,0 +1,38 @@
+/** Changes a certificate to be issued in the way that a test asked for. */
+import { createPublicKey } from 'node:crypto';
+import { createKey } from './authorities.ts';
+import { LEAF_CLUSTER_NAMES } from './data.ts';
+import type { CertificateFault } from './faults.ts';
+import type { IssueRequest } from './issue.ts';
+import type { PublicKeys } from './public-keys.ts';
+
+const HOUR_MS = 60 * 60 * 1000;
+
+export async function spoil(request: IssueRequest, fault: CertificateFault | undefined): Promise<IssueRequest> {
+  const now = Date.now();
+  switch (fault) {
+    case undefined:
+      return request;
+    case 'for-other-key':
+      return { ...request, keys: await otherKeys(request.keys) };
+    case 'ssh-for-other-key':
+      return { ...request, keys: { ...request.keys, ssh: (await otherKeys(request.keys)).ssh } };
+    case 'tls-for-other-key':
+      return { ...request, keys: { ...request.keys, tls: (await otherKeys(request.keys)).tls } };
+    case 'of-other-cluster':
+      return { ...request, cluster: LEAF_CLUSTER_NAMES[0] ?? request.cluster };
+    case 'for-other-user':
+      return { ...request, identity: { ...request.identity, userName: 'bot-somebody-else' } };
+    case 'for-other-roles':
+      return { ...request, identity: { ...request.identity, roles: ['auditor'] } };
+    case 'expired':
+      return { ...request, notBefore: new Date(now - 2 * HOUR_MS), notAfter: new Date(now - HOUR_MS) };
+    case 'not-yet-valid':
+      return { ...request, notBefore: new Date(now + HOUR_MS), notAfter: new Date(now + 2 * HOUR_MS) };
+  }
+}
+
+async function otherKeys(asked: PublicKeys): Promise<PublicKeys> {
+  const key = createPublicKey(await createKey(asked.tls?.asymmetricKeyType === 'rsa' ? 'rsa' : 'ec'));
+  return { ssh: asked.ssh && key, tls: asked.tls && key };
+}

@@ -1,0 +1,124 @@
+/** Starts an embedded Teleport cluster: Proxy, Auth and the OIDC issuer that it trusts. */
+import { createHash } from 'node:crypto';
+import { guardAuthCalls, startAuth } from './auth.ts';
+import { serveAuthService } from './auth-service.ts';
+import { loadAuthorities } from './authorities.ts';
+import {
+  BOT_NAME,
+  CLUSTER_NAME,
+  CONTEXT_ID,
+  JOIN_TOKEN_NAME,
+  LEAF_CLUSTER_NAMES,
+  ORGANIZATION_ID,
+  PROJECT_ID,
+  resources,
+} from './data.ts';
+import type { Faults } from './faults.ts';
+import { GrpcServer } from './grpc.ts';
+import { startIssuer } from './issuer.ts';
+import { serveJoinService } from './join-service.ts';
+import { mintToken, type MintOptions } from './mint.ts';
+import { oidcVerifier } from './oidc-verifier.ts';
+import { profileOf } from './profiles.ts';
+import { startProxy } from './proxy.ts';
+import { Records } from './records.ts';
+import { serveTrustService } from './trust-service.ts';
+import { WebApi } from './web-api.ts';
+import { loadIssuerKey, loadWebAuthority, prepareDirectory } from './web-authority.ts';
+import { ownAuthority, type World } from './world.ts';
+
+export interface ClusterOptions {
+  /** Keeps the authorities, so that another start in the same directory has the same ones. */
+  readonly dir: string;
+  /** The Teleport version to behave as, from 15 to 18. */
+  readonly teleport?: string;
+  /** The Proxy's port; 0, the default, for a free one. */
+  readonly port?: number;
+  /** Unix users that the role `access` may log in as, besides `root` and `ci`. */
+  readonly extraLogins?: readonly string[];
+  readonly faults?: Partial<Faults>;
+}
+
+export interface ClusterInfo {
+  readonly proxy: string;
+  readonly auth: string;
+  readonly cluster: string;
+  readonly teleport: string;
+  readonly webCa: string;
+  readonly caPin: string;
+  readonly joinToken: string;
+  readonly bot: string;
+  readonly organizationId: string;
+  readonly projectId: string;
+  readonly contextId: string;
+}
+
+export interface Cluster {
+  readonly info: ClusterInfo;
+  readonly records: Records;
+  /** May be changed while the cluster runs. */
+  readonly faults: Faults;
+  readonly mint: (options?: MintOptions) => Promise<string>;
+  readonly close: () => Promise<void>;
+}
+
+export const DEFAULT_TELEPORT_VERSION = '18.5.1';
+
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const profile = profileOf(options.teleport ?? DEFAULT_TELEPORT_VERSION);
+  prepareDirectory(options.dir);
+  const [web, issuerKey, authorities] = await Promise.all([
+    loadWebAuthority(options.dir),
+    loadIssuerKey(options.dir),
+    loadAuthorities(options.dir, [CLUSTER_NAME, ...LEAF_CLUSTER_NAMES], profile.suite),
+  ]);
+  const records = new Records();
+  const faults: Faults = { replies: {}, ...options.faults };
+  const world: World = { profile, resources: resources(options.extraLogins ?? []), authorities, records, faults };
+
+  const issuer = await startIssuer(web, issuerKey, records);
+  const issuerServer = `https://127.0.0.1:${String(issuer.port)}`;
+  const verifier = oidcVerifier({ issuerServer, ca: web.certificatePem, errors: profile.oidcErrors });
+
+  const proxyGrpc = new GrpcServer(world, () => undefined);
+  const authGrpc = new GrpcServer(world, guardAuthCalls(world));
+  const auth = await startAuth(world, authGrpc);
+  const webApi = new WebApi(world, verifier);
+  const proxy = await startProxy(options.port ?? 0, { world, web, webApi, grpc: proxyGrpc, authPort: auth.port });
+  const proxyAddress = `localhost:${String(proxy.port)}`;
+  serveAuthService(authGrpc, world, proxyAddress);
+  serveTrustService(authGrpc, world);
+  if (profile.joinService !== 'absent') {
+    serveJoinService(proxyGrpc, world, verifier);
+    serveJoinService(authGrpc, world, verifier);
+  }
+
+  return {
+    info: describe(world, proxyAddress, `127.0.0.1:${String(auth.port)}`, web.certificatePath),
+    records,
+    faults,
+    mint: (mintOptions = {}) => mintToken(issuerKey, mintOptions),
+    close: async () => {
+      proxyGrpc.close();
+      authGrpc.close();
+      await Promise.all([proxy.close(), auth.close(), issuer.close()]);
+    },
+  };
+}
+
+function describe(world: World, proxy: string, auth: string, webCa: string): ClusterInfo {
+  const hostKey = Buffer.from(ownAuthority(world, 'host').tls.certificate.publicKey.rawData);
+  return {
+    proxy,
+    auth,
+    cluster: CLUSTER_NAME,
+    teleport: world.profile.version,
+    webCa,
+    caPin: `sha256:${createHash('sha256').update(hostKey).digest('hex')}`,
+    joinToken: JOIN_TOKEN_NAME,
+    bot: BOT_NAME,
+    organizationId: ORGANIZATION_ID,
+    projectId: PROJECT_ID,
+    contextId: CONTEXT_ID,
+  };
+}

@@ -1,0 +1,59 @@
+/** A client's TLS connection, as the part of the cluster that serves it sees it. */
+import { X509Certificate } from 'node:crypto';
+import { TLSSocket, type SecureContext } from 'node:tls';
+import type { Socket } from 'node:net';
+import type { ClientHello } from './client-hello.ts';
+import type { Identity } from './identity.ts';
+import type { Listener } from './records.ts';
+
+export interface Connection {
+  readonly listener: Listener;
+  readonly hello: ClientHello;
+  readonly socket: TLSSocket;
+  /** Of the client certificate; absent at the Proxy and for clients that showed none. */
+  readonly identity: Identity | undefined;
+  /** How many certificates the client sent. */
+  readonly certificatesSent: number;
+}
+
+/**
+ * Ends TLS on a socket whose ClientHello has been put back. Resolves once the handshake is done; an ALPN list with
+ * nothing in common is answered with the alert `no_application_protocol`.
+ */
+export function terminateTls(
+  socket: Socket,
+  options: {
+    readonly secureContext: SecureContext;
+    readonly alpn: readonly string[];
+    readonly requestCert: boolean;
+  },
+): Promise<TLSSocket> {
+  const secure = new TLSSocket(socket, {
+    isServer: true,
+    secureContext: options.secureContext,
+    ALPNProtocols: [...options.alpn],
+    requestCert: options.requestCert,
+    rejectUnauthorized: false,
+  });
+  return new Promise((resolve, reject) => {
+    secure.once('secure', () => {
+      resolve(secure);
+    });
+    secure.once('error', reject);
+    socket.once('close', () => {
+      reject(new Error('the client left during the TLS handshake'));
+    });
+    secure.on('error', () => {
+      secure.destroy();
+    });
+  });
+}
+
+/** The leaf and whatever the client sent behind it, leaf first. */
+export function certificatesFrom(socket: TLSSocket): X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  for (let next = socket.getPeerX509Certificate(); next !== undefined; next = next.issuerCertificate) {
+    chain.push(next);
+  }
+  return chain;
+}

@@ -1,0 +1,90 @@
+/** The cluster's resources: its bots, roles, join tokens and leaf clusters. */
+
+export const CLUSTER_NAME = 'example.teleport.test';
+export const LEAF_CLUSTER_NAMES: readonly string[] = ['leaf.example.com'];
+
+export const ORGANIZATION_ID = '7a5f2d9e-5c0b-4f5e-9d0a-2f1b3c4d5e6f';
+export const PROJECT_ID = '3d9c1f64-8a27-4b1e-b6f3-90aa12c4d7e8';
+export const CONTEXT_ID = 'c0ffee00-1f2e-4d3c-8b5a-697887a6b5c4';
+
+export interface Role {
+  readonly name: string;
+  readonly logins: readonly string[];
+  readonly maxSessionTtlMs: number;
+  /** The roles that a holder may impersonate. */
+  readonly impersonates: readonly string[];
+}
+
+export interface JoinToken {
+  readonly name: string;
+  readonly method: 'circleci' | 'github' | 'iam';
+  readonly roles: readonly string[];
+  readonly botName: string;
+  readonly expiresAt?: Date;
+  readonly organizationId: string;
+  /** A join needs one rule of which every field holds. */
+  readonly allow: readonly { readonly projectId?: string; readonly contextId?: string }[];
+}
+
+export interface Resources {
+  readonly roles: readonly Role[];
+  readonly tokens: readonly JoinToken[];
+}
+
+export const BOT_NAME = 'ci';
+export const JOIN_TOKEN_NAME = 'circleci-bot';
+export const MAX_BOT_TTL_MS = 24 * 60 * 60 * 1000;
+export const DEFAULT_JOIN_TTL_MS = 60 * 60 * 1000;
+
+const MINUTE_MS = 60 * 1000;
+const UNLIMITED_TTL_MS = 30 * 60 * MINUTE_MS;
+
+/** Teleport generates for each bot a user and a role of this name; the role grants the impersonation. */
+export function botUserName(botName: string): string {
+  return `bot-${botName}`;
+}
+
+/** @param extraLogins Unix users that the role `access` may log in as, besides `root` and `ci` */
+export function resources(extraLogins: readonly string[]): Resources {
+  return { roles: roles(extraLogins), tokens: TOKENS };
+}
+
+function roles(extraLogins: readonly string[]): Role[] {
+  const role = (name: string, fields: Partial<Role>): Role => ({
+    name,
+    logins: [],
+    maxSessionTtlMs: UNLIMITED_TTL_MS,
+    impersonates: [],
+    ...fields,
+  });
+  return [
+    role('access', { logins: [...new Set(['root', 'ci', ...extraLogins])] }),
+    role('deployer', { logins: ['deploy'] }),
+    role('brief', { logins: ['ci'], maxSessionTtlMs: 10 * MINUTE_MS }),
+    role('admin', { logins: ['root'] }),
+    role(botUserName(BOT_NAME), { impersonates: ['access', 'deployer', 'brief'] }),
+    role(botUserName('short-lived'), { impersonates: ['brief'] }),
+    role(botUserName('roleless'), {}),
+  ];
+}
+
+const circleciToken = (name: string, fields: Partial<JoinToken> = {}): JoinToken => ({
+  name,
+  method: 'circleci',
+  roles: ['Bot'],
+  botName: BOT_NAME,
+  organizationId: ORGANIZATION_ID,
+  allow: [{ projectId: PROJECT_ID, contextId: CONTEXT_ID }],
+  ...fields,
+});
+
+const TOKENS: readonly JoinToken[] = [
+  circleciToken(JOIN_TOKEN_NAME),
+  circleciToken('short-lived-bot', { botName: 'short-lived' }),
+  circleciToken('roleless-bot', { botName: 'roleless' }),
+  circleciToken('expired-token', { expiresAt: new Date('2024-01-01T00:00:00Z') }),
+  circleciToken('node-token', { roles: ['Node'] }),
+  circleciToken('other-organization', { organizationId: '11111111-2222-4333-8444-555555555555' }),
+  circleciToken('github-bot', { method: 'github', allow: [] }),
+  circleciToken('iam-bot', { method: 'iam', allow: [] }),
+];

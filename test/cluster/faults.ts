@@ -1,0 +1,39 @@
+/** The misbehaviours that a test can ask of the cluster, before or while it runs. */
+import type { RequestKind } from './records.ts';
+
+/**
+ * - `truncated`: the reply stops short, with its length announced in full
+ * - `oversized`: the reply goes on for many megabytes
+ * - `silent`: the request is read and never answered
+ * - `reset`: the connection is destroyed instead of an answer
+ * - `not-json`: HTTP 200 with an HTML page; on gRPC, bytes that are no message
+ * - `unavailable`: HTTP 503, or gRPC UNAVAILABLE
+ */
+export type ReplyFault = 'truncated' | 'oversized' | 'silent' | 'reset' | 'not-json' | 'unavailable';
+
+/** What is wrong with the certificates issued; `ssh-` and `tls-` spoil one of the two. */
+export type CertificateFault =
+  | 'for-other-key'
+  | 'ssh-for-other-key'
+  | 'tls-for-other-key'
+  | 'of-other-cluster'
+  | 'for-other-user'
+  | 'for-other-roles'
+  | 'expired'
+  | 'not-yet-valid';
+
+export interface Faults {
+  /** The Proxy accepts TCP and stays silent, or finishes TLS and stays silent. */
+  proxyConnections?: 'silent-after-tcp' | 'silent-after-tls';
+  /** The Auth listener accepts TCP and stays silent. */
+  authConnections?: 'silent-after-tcp';
+  authCertificate?: 'of-other-authority' | 'expired' | 'not-yet-valid';
+  /** By record kind, so `{ 'rpc:/proto.AuthService/GetRole': 'silent' }`. */
+  replies: Partial<Record<RequestKind, ReplyFault>>;
+  joinCertificates?: CertificateFault;
+  outputCertificates?: CertificateFault;
+  /** Cuts every certificate issued to this lifetime. */
+  maxTtlMs?: number;
+}
+
+export const OVERSIZED_REPLY_BYTES = 32 * 1024 * 1024;

@@ -1,0 +1,177 @@
+/** Serves gRPC methods, described by this folder's own proto files, over TLS connections that are already open. */
+import { join } from 'node:path';
+import * as grpc from '@grpc/grpc-js';
+import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
+import type { Connection } from './connection.ts';
+import { OVERSIZED_REPLY_BYTES, type ReplyFault } from './faults.ts';
+import { observe, type RequestRecord } from './records.ts';
+import { accessDenied, TeleportError, toGrpcError, toTeleportError } from './teleport-errors.ts';
+import type { World } from './world.ts';
+
+export interface Call {
+  readonly connection: Connection;
+  readonly metadata: grpc.Metadata;
+  readonly record: RequestRecord;
+}
+
+/** A method with one request and one answer. */
+export interface UnaryMethod {
+  /** Whether a client without a certificate may call it. */
+  readonly anonymous?: boolean;
+  readonly serve: (request: unknown, call: Call) => object | Promise<object>;
+}
+
+/** Runs before every unary method and throws to refuse it. */
+export type Guard = (call: Call) => void;
+
+const PROTO_FILES = [
+  'authservice.proto',
+  'trust_service.proto',
+  'bot_instance_service.proto',
+  'join_service.proto',
+] as const;
+
+const packages = loadSync([...PROTO_FILES], {
+  includeDirs: [join(import.meta.dirname, 'proto')],
+  keepCase: true,
+  longs: Number,
+  defaults: true,
+  oneofs: true,
+});
+
+export class GrpcServer {
+  readonly #world: World;
+  readonly #guard: Guard;
+  readonly #server = new grpc.Server();
+  readonly #injector: grpc.ConnectionInjector;
+  readonly #connections = new Map<string, Connection>();
+
+  constructor(world: World, guard: Guard) {
+    this.#world = world;
+    this.#guard = guard;
+    this.#injector = this.#server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+  }
+
+  addUnary(service: string, methods: Readonly<Record<string, UnaryMethod>>): void {
+    const handlers = Object.entries(methods).map(([name, method]) => [name, this.#unary(service, name, method)]);
+    this.#server.addService(this.#definition(service), Object.fromEntries(handlers));
+  }
+
+  /** @param serve reads requests off the call and writes answers to it; what it throws ends the call */
+  addBidirectional(
+    service: string,
+    method: string,
+    serve: (call: grpc.ServerDuplexStream<unknown, object>, connection: Connection) => Promise<void>,
+  ): void {
+    const handler: grpc.handleBidiStreamingCall<unknown, object> = (call) => {
+      serve(call, this.#connectionOf(call)).then(
+        () => {
+          call.end();
+        },
+        (error: unknown) => {
+          call.emit('error', toGrpcError(toTeleportError(error)));
+        },
+      );
+    };
+    this.#server.addService(this.#definition(service), { [method]: handler });
+  }
+
+  accept(connection: Connection): void {
+    const peer = peerOf(connection);
+    this.#connections.set(peer, connection);
+    connection.socket.once('close', () => this.#connections.delete(peer));
+    this.#injector.injectConnection(connection.socket);
+  }
+
+  close(): void {
+    this.#injector.destroy();
+    this.#server.forceShutdown();
+  }
+
+  #unary(service: string, name: string, method: UnaryMethod): grpc.handleUnaryCall<unknown, object> {
+    return (request, reply) => {
+      const connection = this.#connectionOf(request);
+      const { hello } = connection;
+      const kind = `rpc:/${service}/${name}` as const;
+      const record = this.#world.records.add({ listener: connection.listener, kind, ...hello, fields: {} });
+      const call: Call = { connection, record, metadata: request.metadata };
+      const fault = this.#world.faults.replies[kind];
+      observe(record, async () => {
+        failWith(fault, connection);
+        this.#guard(call);
+        if (connection.identity === undefined && method.anonymous !== true) {
+          throw accessDenied('access denied');
+        }
+        return method.serve(request.request, call);
+      }).then(
+        (answer) => {
+          if (fault !== 'silent') {
+            reply(null, answer);
+          }
+        },
+        (error: unknown) => {
+          reply(toGrpcError(toTeleportError(error)));
+        },
+      );
+    };
+  }
+
+  #connectionOf(call: { getPeer(): string }): Connection {
+    const connection = this.#connections.get(call.getPeer());
+    if (connection === undefined) {
+      throw new Error(`a call from ${call.getPeer()}, which is not connected`);
+    }
+    return connection;
+  }
+
+  /** The service, with replies spoilt as the faults of the moment ask. */
+  #definition(service: string): ServiceDefinition {
+    const definition = packages[service];
+    if (definition === undefined || isMessage(definition)) {
+      throw new Error(`no service ${service} in the proto files`);
+    }
+    return Object.fromEntries(
+      Object.entries(definition).map(([name, method]) => {
+        const kind = service.endsWith('.JoinService') ? 'join-service' : (`rpc:/${service}/${name}` as const);
+        const responseSerialize = (answer: object): Buffer =>
+          spoil(method.responseSerialize(answer), this.#world.faults.replies[kind]);
+        return [name, { ...method, responseSerialize }];
+      }),
+    );
+  }
+}
+
+/** The faults that come instead of an answer, on unary and streaming calls alike. */
+export function failWith(fault: ReplyFault | undefined, connection: Connection): void {
+  if (fault === 'reset') {
+    connection.socket.destroy();
+  }
+  if (fault === 'unavailable') {
+    throw new TeleportError('ConnectionProblem', 'the service is not available');
+  }
+}
+
+/** A message without its last byte does not parse, whatever its last field is. */
+function spoil(message: Buffer, fault: ReplyFault | undefined): Buffer {
+  switch (fault) {
+    case 'truncated':
+      return message.subarray(0, -1);
+    case 'oversized':
+      return Buffer.alloc(OVERSIZED_REPLY_BYTES);
+    case 'not-json':
+      return Buffer.from('<html></html>');
+    case undefined:
+    case 'silent':
+    case 'reset':
+    case 'unavailable':
+      return message;
+  }
+}
+
+function peerOf(connection: Connection): string {
+  return `${connection.socket.remoteAddress ?? ''}:${String(connection.socket.remotePort)}`;
+}
+
+function isMessage<T extends object>(definition: T): definition is T & { readonly format: string } {
+  return 'format' in definition;
+}

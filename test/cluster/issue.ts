@@ -1,0 +1,61 @@
+/** Issues the SSH and the X.509 certificate of an identity. */
+import type { X509Certificate } from '@peculiar/x509';
+import { authorityOf } from './authorities.ts';
+import { spoil } from './certificate-faults.ts';
+import { CLUSTER_NAME } from './data.ts';
+import type { CertificateFault } from './faults.ts';
+import { toSshExtensions, toSubject, type Identity } from './identity.ts';
+import type { PublicKeys } from './public-keys.ts';
+import { signSshUserCertificate } from './ssh-certificate.ts';
+import type { World } from './world.ts';
+import { signCertificate } from './x509.ts';
+
+export interface IssueRequest {
+  readonly cluster: string;
+  readonly identity: Identity;
+  readonly keys: PublicKeys;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+}
+
+export interface IssuedCertificates {
+  /** Wire form. */
+  readonly ssh: Buffer | undefined;
+  readonly tls: X509Certificate | undefined;
+}
+
+const CLOCK_SKEW_MS = 60_000;
+
+export async function issue(
+  world: World,
+  wanted: { readonly identity: Identity; readonly keys: PublicKeys; readonly notAfter: Date },
+  fault: CertificateFault | undefined,
+): Promise<IssuedCertificates> {
+  const now = Date.now();
+  const notAfter = new Date(Math.min(wanted.notAfter.getTime(), now + (world.faults.maxTtlMs ?? Infinity)));
+  const request = { ...wanted, notAfter, cluster: CLUSTER_NAME, notBefore: new Date(now - CLOCK_SKEW_MS) };
+  const { identity, keys, ...rest } = await spoil(request, fault);
+  const authority = authorityOf(world.authorities, rest.cluster, 'user');
+  return {
+    ssh:
+      keys.ssh &&
+      authority.sshKey &&
+      signSshUserCertificate(
+        {
+          publicKey: keys.ssh,
+          keyId: identity.userName,
+          principals: identity.principals,
+          extensions: toSshExtensions(identity),
+          ...rest,
+        },
+        authority.sshKey,
+      ),
+    tls:
+      keys.tls &&
+      (await signCertificate(authority.tls, {
+        subject: toSubject(identity, rest.cluster),
+        publicKey: keys.tls.export({ type: 'spki', format: 'der' }),
+        ...rest,
+      })),
+  };
+}

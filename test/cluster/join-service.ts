@@ -1,0 +1,148 @@
+/** The gRPC form of joining: `teleport.join.v1.JoinService/Join` of Teleport 18. */
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { z } from 'zod';
+import type { Connection } from './connection.ts';
+import { failWith, type GrpcServer } from './grpc.ts';
+import { admit, findToken, type JoinResult } from './join.ts';
+import type { JoinToken } from './data.ts';
+import type { OidcVerifier } from './oidc-verifier.ts';
+import { parseSshWire, parseTlsDer } from './public-keys.ts';
+import { observe } from './records.ts';
+import { accessDenied, badParameter, TeleportError } from './teleport-errors.ts';
+import { toDate, WireTimestamp } from './timestamp.ts';
+import type { World } from './world.ts';
+import { certificateDer } from './x509.ts';
+
+const ClientInit = z.object({
+  join_method: z.string().optional(),
+  token_name: z.string(),
+  system_role: z.string(),
+  forwarded_by_proxy: z.boolean(),
+  proxy_supplied_parameters: z.unknown(),
+});
+
+const OidcInit = z.object({
+  client_params: z.object({
+    bot_params: z.object({
+      public_keys: z.object({ public_tls_key: z.instanceof(Buffer), public_ssh_key: z.instanceof(Buffer) }),
+      expires: WireTimestamp.nullish(),
+    }),
+  }),
+  id_token: z.instanceof(Buffer),
+});
+
+const FirstRequest = z.object({ client_init: ClientInit });
+const SecondRequest = z.union([
+  z.object({ oidc_init: OidcInit }),
+  z.object({ giving_up: z.object({ msg: z.string() }) }),
+]);
+
+type Stream = ServerDuplexStream<unknown, object>;
+
+export function serveJoinService(server: GrpcServer, world: World, verifier: OidcVerifier): void {
+  server.addBidirectional('teleport.join.v1.JoinService', 'Join', async (call, connection) => {
+    const { records, faults } = world;
+    const record = records.add({
+      listener: connection.listener,
+      kind: 'join-service',
+      ...connection.hello,
+      fields: {},
+    });
+    await observe(record, async () => {
+      failWith(faults.replies['join-service'], connection);
+      if (faults.replies['join-service'] !== 'silent') {
+        await join({ world, verifier, connection, fields: record.fields }, call);
+      }
+    });
+    if (faults.replies['join-service'] === 'silent') {
+      await new Promise(() => undefined);
+    }
+  });
+}
+
+interface Session {
+  readonly world: World;
+  readonly verifier: OidcVerifier;
+  readonly connection: Connection;
+  readonly fields: Record<string, unknown>;
+}
+
+async function join(session: Session, call: Stream): Promise<void> {
+  const requests: AsyncIterator<unknown> = call[Symbol.asyncIterator]();
+  const { client_init: init } = readMessage(FirstRequest, await nextMessage(requests));
+  Object.assign(session.fields, { token: init.token_name, role: init.system_role, method: init.join_method });
+  const token = acceptInit(session.world, init);
+  call.write({
+    init: { join_method: token.method, signature_algorithm_suite: session.world.profile.suite },
+  });
+  if (session.world.profile.joinService !== 'complete' || token.method !== 'circleci') {
+    throw new TeleportError('NotImplemented', `join method ${token.method} is not implemented`);
+  }
+  const second = readMessage(SecondRequest, await nextMessage(requests));
+  if ('giving_up' in second) {
+    throw badParameter(`client gave up on join attempt: ${second.giving_up.msg}`);
+  }
+  call.write(toResult(await admitBot(session, token, second.oidc_init)));
+}
+
+function acceptInit(world: World, init: z.infer<typeof ClientInit>): JoinToken {
+  if (init.forwarded_by_proxy || init.proxy_supplied_parameters !== null) {
+    throw accessDenied('only a Proxy may forward a join request or supply parameters to it');
+  }
+  const token = findToken(world, init.token_name, 'token expired or not found');
+  if (init.join_method !== undefined && init.join_method !== token.method) {
+    throw badParameter(
+      `client requested join method ${init.join_method}, provision token only supports method ${token.method}`,
+    );
+  }
+  if (init.system_role !== 'Bot' || !token.roles.includes(init.system_role)) {
+    throw badParameter(`can not join the cluster, the token does not allow role ${init.system_role}`);
+  }
+  return token;
+}
+
+function admitBot(session: Session, token: JoinToken, init: z.infer<typeof OidcInit>): Promise<JoinResult> {
+  const { public_keys: keys, expires } = init.client_params.bot_params;
+  if (init.id_token.length === 0) {
+    throw accessDenied('IDToken is required');
+  }
+  Object.assign(session.fields, { expires: expires ? toDate(expires) : undefined });
+  return admit(session.world, session.verifier, {
+    token,
+    idToken: init.id_token.toString('utf8'),
+    keys: { tls: parseTlsDer(keys.public_tls_key), ssh: parseSshWire(keys.public_ssh_key) },
+    expires: expires ? toDate(expires) : undefined,
+    remoteAddress: session.connection.socket.remoteAddress ?? '',
+  });
+}
+
+function toResult(result: JoinResult): object {
+  return {
+    result: {
+      bot_result: {
+        certificates: {
+          tls_cert: result.tls && certificateDer(result.tls),
+          tls_ca_certs: result.tlsAuthorities.map(certificateDer),
+          ssh_cert: result.ssh,
+          ssh_ca_keys: result.sshAuthorities,
+        },
+      },
+    },
+  };
+}
+
+async function nextMessage(requests: AsyncIterator<unknown>): Promise<unknown> {
+  const next = await requests.next();
+  if (next.done === true) {
+    throw badParameter('the client ended the join before its part was done');
+  }
+  return next.value;
+}
+
+function readMessage<T>(schema: z.ZodType<T>, message: unknown): T {
+  const parsed = schema.safeParse(message);
+  if (!parsed.success) {
+    throw badParameter(`unrecognized join request message type: ${z.prettifyError(parsed.error)}`);
+  }
+  return parsed.data;
+}

@@ -1,0 +1,128 @@
+/** The command line of the embedded cluster: runs it in the foreground, or mints a token of its issuer. */
+import { parseArgs } from 'node:util';
+import { startCluster, DEFAULT_TELEPORT_VERSION } from './cluster.ts';
+import { mintToken } from './mint.ts';
+import { profileOf } from './profiles.ts';
+import { loadIssuerKey, prepareDirectory } from './web-authority.ts';
+
+const HELP = `Usage:
+  npm run cluster -- --dir DIR [--teleport X.Y.Z] [--port N] [--login USER]...
+      Runs a cluster that behaves as Teleport X.Y.Z (${DEFAULT_TELEPORT_VERSION} unless given) until SIGTERM or SIGINT.
+      Prints one line of JSON when it is ready. --login adds a Unix user to the role "access".
+
+  npm run -s cluster -- mint --dir DIR [--project ID] [--context ID]... [--organization ID] [--ttl SECONDS]
+                             [--expired] [--not-yet-valid] [--audience X]... [--issuer URL] [--form v1|v2]
+      Prints an OIDC token signed by the issuer of the cluster in DIR.
+`;
+
+class UsageError extends Error {}
+
+async function main(args: string[]): Promise<void> {
+  if (args.includes('--help')) {
+    process.stdout.write(HELP);
+    return;
+  }
+  if (args[0] === 'mint') {
+    await mint(args.slice(1));
+  } else {
+    await run(args);
+  }
+}
+
+async function run(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      dir: { type: 'string' },
+      teleport: { type: 'string', default: DEFAULT_TELEPORT_VERSION },
+      port: { type: 'string', default: '0' },
+      login: { type: 'string', multiple: true, default: [] },
+    },
+  });
+  const cluster = await startCluster({
+    dir: required(values.dir, '--dir'),
+    teleport: checkedVersion(values.teleport),
+    port: wholeNumber(values.port, '--port', 65_535),
+    extraLogins: values.login,
+  });
+  const stop = (): void => {
+    cluster.close().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  process.once('SIGTERM', stop).once('SIGINT', stop);
+  process.stdout.write(`${JSON.stringify(cluster.info)}\n`);
+}
+
+async function mint(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      dir: { type: 'string' },
+      project: { type: 'string' },
+      context: { type: 'string', multiple: true },
+      organization: { type: 'string' },
+      ttl: { type: 'string', default: '3600' },
+      expired: { type: 'boolean', default: false },
+      'not-yet-valid': { type: 'boolean', default: false },
+      audience: { type: 'string', multiple: true },
+      issuer: { type: 'string' },
+      form: { type: 'string', default: 'v1' },
+    },
+  });
+  const dir = required(values.dir, '--dir');
+  if (values.form !== 'v1' && values.form !== 'v2') {
+    throw new UsageError(`--form is v1 or v2, not ${values.form}`);
+  }
+  const ttlSeconds = wholeNumber(values.ttl, '--ttl', Number.MAX_SAFE_INTEGER);
+  prepareDirectory(dir);
+  const token = await mintToken(await loadIssuerKey(dir), {
+    ...(values.project === undefined ? {} : { project: values.project }),
+    ...(values.context === undefined ? {} : { contexts: values.context }),
+    ...(values.organization === undefined ? {} : { organization: values.organization }),
+    ...(values.audience === undefined
+      ? {}
+      : { audience: values.audience.length === 1 ? (values.audience[0] ?? '') : values.audience }),
+    ...(values.issuer === undefined ? {} : { issuer: values.issuer }),
+    ttlSeconds,
+    expired: values.expired,
+    notYetValid: values['not-yet-valid'],
+    form: values.form,
+  });
+  process.stdout.write(`${token}\n`);
+}
+
+/** Node's own complaint about a flag that is unknown or lacks its value. */
+function isParseArgsError(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+}
+
+function required(value: string | undefined, flag: string): string {
+  if (value === undefined || value === '') {
+    throw new UsageError(`${flag} is missing`);
+  }
+  return value;
+}
+
+function wholeNumber(text: string, flag: string, max: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value > max) {
+    throw new UsageError(`${flag} is a whole number up to ${String(max)}, not ${text}`);
+  }
+  return value;
+}
+
+function checkedVersion(version: string): string {
+  try {
+    return profileOf(version).version;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  const wrongInput = error instanceof UsageError || isParseArgsError(error);
+  process.stderr.write(wrongInput ? `${error.message}\n\n${HELP}` : `${String(error)}\n`);
+  process.exitCode = wrongInput ? 2 : 1;
+});

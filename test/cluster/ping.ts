@@ -1,0 +1,65 @@
+/** What `/webapi/ping` and `/webapi/find` say, in the shape of the cluster's generation. */
+import { CLUSTER_NAME } from './data.ts';
+import type { Profile } from './profiles.ts';
+
+/** @param proxyAddress the public address, as `localhost:port` */
+export function pingDocument(profile: Profile, proxyAddress: string, port: number): object {
+  return {
+    auth: { ...COMMON_AUTH, ...(profile.major >= 17 ? newerAuth(profile) : OLDER_AUTH) },
+    proxy: proxySettings(profile, proxyAddress, port),
+    server_version: profile.version,
+    min_client_version:
+      profile.major >= 17 ? `${String(profile.major - 1)}.0.0-aa` : `${String(profile.major - 1)}.0.0`,
+    cluster_name: CLUSTER_NAME,
+    automatic_upgrades: false,
+    ...(profile.major >= 17 ? newerTopLevel(profile) : {}),
+  };
+}
+
+const COMMON_AUTH = {
+  type: 'local',
+  second_factor: 'otp',
+  preferred_local_mfa: 'otp',
+  local: { name: '' },
+  private_key_policy: 'none',
+  device_trust: {},
+  has_motd: false,
+  default_session_ttl: '12h0m0s',
+} as const;
+
+const OLDER_AUTH = { device_trust_disabled: true } as const;
+
+function newerAuth(profile: Profile): object {
+  return { signature_algorithm_suite: profile.suite, piv_pin_cache_duration: 0 };
+}
+
+function proxySettings(profile: Profile, proxyAddress: string, port: number): object {
+  const listening = `127.0.0.1:${String(port)}`;
+  return {
+    kube: { enabled: true, listen_addr: listening },
+    ssh: {
+      listen_addr: listening,
+      tunnel_listen_addr: listening,
+      web_listen_addr: listening,
+      public_addr: proxyAddress,
+      ...(profile.major >= 17 ? { dial_timeout: 30_000_000_000 } : {}),
+    },
+    db: {},
+    tls_routing_enabled: true,
+    ...(profile.major < 16 ? { assist_enabled: false } : {}),
+  };
+}
+
+function newerTopLevel(profile: Profile): object {
+  return {
+    edition: 'community',
+    fips: false,
+    auto_update: {
+      tools_version: profile.version,
+      tools_auto_update: false,
+      agent_version: profile.version,
+      agent_auto_update: false,
+      agent_update_jitter_seconds: 60,
+    },
+  };
+}

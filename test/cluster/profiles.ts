@@ -1,0 +1,45 @@
+/** How the cluster's behaviour depends on its Teleport version. */
+
+export interface Profile {
+  readonly version: string;
+  readonly major: number;
+  /** Suites exist from v17 on; before, every key is RSA-2048. */
+  readonly suite: 'legacy' | 'balanced-v1';
+  /** The join service came with v18, CircleCI in it with a later v18 release. */
+  readonly joinService: 'absent' | 'without-circleci' | 'complete';
+  /** Whether GenerateUserCerts reads one key for both certificates, a key for each, or either form. */
+  readonly userCertsKeys: 'one' | 'one-or-two' | 'two';
+  readonly botInstances: boolean;
+  readonly joinAttributes: boolean;
+  readonly heartbeats: boolean;
+  /** The wording of OIDC verification errors changed with the library behind it. */
+  readonly oidcErrors: 'older' | 'newer';
+}
+
+const CIRCLECI_IN_JOIN_SERVICE_SINCE_MINOR = 5;
+
+/** @throws RangeError for anything but the X.Y.Z of a generation that is modelled */
+export function profileOf(version: string): Profile {
+  const [, major, minor] = /^(\d+)\.(\d+)\.\d+(?:-[\w.]+)?$/.exec(version)?.map(Number) ?? [];
+  if (major === undefined || minor === undefined || major < 15 || major > 18) {
+    throw new RangeError(`Teleport ${version} is not modelled; use the X.Y.Z of a version from 15 to 18`);
+  }
+  return {
+    version,
+    major,
+    suite: major >= 17 ? 'balanced-v1' : 'legacy',
+    joinService: joinServiceOf(major, minor),
+    userCertsKeys: major >= 18 ? 'two' : major === 17 ? 'one-or-two' : 'one',
+    botInstances: major >= 16,
+    joinAttributes: major >= 17,
+    heartbeats: major >= 17 || (major === 16 && minor >= 1),
+    oidcErrors: major >= 17 ? 'newer' : 'older',
+  };
+}
+
+function joinServiceOf(major: number, minor: number): Profile['joinService'] {
+  if (major < 18) {
+    return 'absent';
+  }
+  return minor >= CIRCLECI_IN_JOIN_SERVICE_SINCE_MINOR ? 'complete' : 'without-circleci';
+}

@@ -1,0 +1,63 @@
+/** `teleport.trust.v1.TrustService`: the certificate authorities of the cluster and of its leaf clusters. */
+import { z } from 'zod';
+import { isAuthorityType, type Authority } from './authorities.ts';
+import type { GrpcServer } from './grpc.ts';
+import { encodeSshPublicKey, toAuthorizedKey } from './ssh-public-key.ts';
+import { accessDenied, badParameter, notFound } from './teleport-errors.ts';
+import type { World } from './world.ts';
+import { certificatePem } from './x509.ts';
+
+const OneRequest = z.object({ type: z.string(), domain: z.string(), include_key: z.boolean() });
+const ListRequest = OneRequest.omit({ domain: true });
+
+export function serveTrustService(server: GrpcServer, world: World): void {
+  server.addUnary('teleport.trust.v1.TrustService', {
+    GetCertAuthorities: {
+      serve: (message, { record }) => {
+        const request = ListRequest.parse(message);
+        Object.assign(record.fields, request);
+        return { cert_authorities_v2: authoritiesOfType(world, request).map(toResource) };
+      },
+    },
+    GetCertAuthority: {
+      serve: (message, { record }) => {
+        const request = OneRequest.parse(message);
+        Object.assign(record.fields, request);
+        const found = authoritiesOfType(world, request).find((authority) => authority.cluster === request.domain);
+        if (found === undefined) {
+          throw notFound(`key /authorities/${request.type}/${request.domain} is not found`);
+        }
+        return toResource(found);
+      },
+    },
+  });
+}
+
+function authoritiesOfType(
+  world: World,
+  request: { readonly type: string; readonly include_key: boolean },
+): readonly Authority[] {
+  if (!isAuthorityType(request.type)) {
+    throw badParameter(`authority type "${request.type}" is not supported`);
+  }
+  if (request.include_key) {
+    throw accessDenied('access denied to perform action "read" on "cert_authority"');
+  }
+  return world.authorities.filter((authority) => authority.type === request.type);
+}
+
+function toResource(authority: Authority): object {
+  const ssh = authority.sshKey && [{ public_key: Buffer.from(toAuthorizedKey(encodeSshPublicKey(authority.sshKey))) }];
+  return {
+    kind: 'cert_authority',
+    sub_kind: authority.type,
+    version: 'v2',
+    metadata: { name: authority.cluster },
+    spec: {
+      type: authority.type,
+      cluster_name: authority.cluster,
+      active_keys: { ssh, tls: [{ cert: Buffer.from(certificatePem(authority.tls.certificate)) }] },
+      additional_trusted_keys: {},
+    },
+  };
+}

@@ -1,0 +1,103 @@
+/** The reasons to refuse GenerateUserCerts, in the order in which Teleport comes to them. */
+import { CLUSTER_NAME, LEAF_CLUSTER_NAMES } from './data.ts';
+import type { Identity } from './identity.ts';
+import { accessDenied, badParameter, notFound } from './teleport-errors.ts';
+import { toDate } from './timestamp.ts';
+import type { UserCertsRequest } from './user-certs-request.ts';
+import { findRole, type World } from './world.ts';
+
+/** What a certificate may be restricted to, by the number that asks for it. */
+const USAGES: readonly (readonly string[])[] = [
+  [],
+  [],
+  ['usage:kube'],
+  ['usage:db'],
+  ['usage:apps'],
+  ['usage:windows_desktop'],
+];
+
+/** What a request grants once nothing speaks against it. */
+export interface Grant {
+  readonly roles: readonly string[];
+  readonly usages: readonly string[];
+  readonly routeToCluster: string;
+  readonly expires: Date;
+  readonly impersonates: boolean;
+}
+
+export function checkUserCertsRequest(world: World, request: UserCertsRequest, caller: Identity): Grant {
+  const impersonates = request.use_role_requests || request.role_requests.length > 0;
+  checkMayReissue(caller, impersonates);
+  if (findRole(world, caller.userName) === undefined) {
+    throw accessDenied('access denied');
+  }
+  const expires = request.expires ? toDate(request.expires) : new Date(0);
+  if (expires.getTime() <= Date.now()) {
+    throw accessDenied('access denied: client credentials have expired, please relogin.');
+  }
+  checkUserName(request, caller, impersonates);
+  const roles = impersonates ? checkRoles(world, request, caller) : caller.roles;
+  return {
+    roles,
+    usages: usagesOf(request.usage),
+    routeToCluster: checkRoute(request.route_to_cluster),
+    expires,
+    impersonates,
+  };
+}
+
+function checkMayReissue(caller: Identity, impersonates: boolean): void {
+  if (caller.disallowReissue) {
+    throw accessDenied('access denied: identity is not allowed to reissue certificates');
+  }
+  if (caller.impersonator !== undefined && impersonates) {
+    throw accessDenied('access denied: impersonated roles can not request other roles');
+  }
+}
+
+function checkUserName(request: UserCertsRequest, caller: Identity, impersonates: boolean): void {
+  if (request.username === caller.userName) {
+    return;
+  }
+  throw accessDenied(
+    impersonates
+      ? `User ${caller.userName} requested user certificates for ${request.username} and added role requests. This is not supported.`
+      : `access denied: user "${caller.userName}" may not impersonate user "${request.username}"`,
+  );
+}
+
+/** One role of the caller must grant all the roles asked for. */
+function checkRoles(world: World, request: UserCertsRequest, caller: Identity): readonly string[] {
+  const asked = request.role_requests;
+  if (asked.length === 0) {
+    throw badParameter('at least one role request is required');
+  }
+  const missing = asked.find((name) => findRole(world, name) === undefined);
+  if (missing !== undefined) {
+    throw notFound(`role ${missing} is not found`);
+  }
+  const granted = caller.roles.some((holding) => {
+    const impersonates = findRole(world, holding)?.impersonates ?? [];
+    return asked.every((name) => impersonates.includes(name));
+  });
+  if (!granted) {
+    const list = asked.map((name) => JSON.stringify(name)).join(' ');
+    throw accessDenied(`user "${caller.userName}" has requested role impersonation for [${list}]`);
+  }
+  return asked;
+}
+
+function usagesOf(number: number): readonly string[] {
+  const usages = USAGES[number];
+  if (usages === undefined) {
+    throw badParameter(`unsupported cert usage ${String(number)}`);
+  }
+  return usages;
+}
+
+function checkRoute(cluster: string): string {
+  if (cluster !== '' && cluster !== CLUSTER_NAME && !LEAF_CLUSTER_NAMES.includes(cluster)) {
+    throw notFound(`remote cluster "${cluster}" is not found`);
+  }
+  return cluster === '' ? CLUSTER_NAME : cluster;
+}

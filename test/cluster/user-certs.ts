@@ -1,0 +1,56 @@
+/** GenerateUserCerts: identities that impersonate roles, for a bot that joined. */
+import { MAX_BOT_TTL_MS } from './data.ts';
+import type { Call } from './grpc.ts';
+import type { Identity } from './identity.ts';
+import { issue } from './issue.ts';
+import { encodeSshPublicKey, toAuthorizedKey } from './ssh-public-key.ts';
+import { checkUserCertsRequest, type Grant } from './user-certs-checks.ts';
+import { readKeys, readUserCertsRequest, recordedFields } from './user-certs-request.ts';
+import { findRole, ownAuthority, type World } from './world.ts';
+import { certificatePem } from './x509.ts';
+
+export async function generateUserCerts(world: World, message: unknown, call: Call, caller: Identity): Promise<object> {
+  const request = readUserCertsRequest(message);
+  Object.assign(call.record.fields, recordedFields(request));
+  const grant = checkUserCertsRequest(world, request, caller);
+  const reissuable = world.profile.major >= 17 && request.reissuable_role_impersonation;
+  const issued = await issue(
+    world,
+    {
+      identity: grantedIdentity(world, caller, grant, reissuable),
+      keys: readKeys(request, world.profile.userCertsKeys),
+      notAfter: cutExpiry(world, grant, call),
+    },
+    world.faults.outputCertificates,
+  );
+  const user = ownAuthority(world, 'user');
+  return {
+    ssh: issued.ssh && Buffer.from(toAuthorizedKey(issued.ssh)),
+    tls: issued.tls && Buffer.from(certificatePem(issued.tls)),
+    tls_ca_certs: [Buffer.from(certificatePem(user.tls.certificate))],
+    ssh_ca_certs: user.sshKey && [Buffer.from(toAuthorizedKey(encodeSshPublicKey(user.sshKey)))],
+  };
+}
+
+function grantedIdentity(world: World, caller: Identity, grant: Grant, reissuable: boolean): Identity {
+  const granted = { ...caller, roles: grant.roles, usages: grant.usages, routeToCluster: grant.routeToCluster };
+  if (!grant.impersonates) {
+    return granted;
+  }
+  const logins = grant.roles.flatMap((role) => findRole(world, role)?.logins ?? []);
+  return {
+    ...granted,
+    principals: [...new Set(logins), '-teleport-internal-join'],
+    impersonator: caller.userName,
+    disallowReissue: !reissuable,
+  };
+}
+
+/** Impersonated certificates may outlive the caller's own; what is too long is cut without a word. */
+function cutExpiry(world: World, grant: Grant, call: Call): Date {
+  const now = Date.now();
+  const ofRoles = grant.roles.map((role) => now + (findRole(world, role)?.maxSessionTtlMs ?? Infinity));
+  const ofCaller = Date.parse(call.connection.socket.getPeerCertificate().valid_to);
+  const limits = [grant.expires.getTime(), now + MAX_BOT_TTL_MS, ...ofRoles];
+  return new Date(Math.min(...limits, grant.impersonates ? Infinity : ofCaller));
+}

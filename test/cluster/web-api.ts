@@ -1,0 +1,132 @@
+/** The Proxy's HTTPS API: discovery, the legacy join and Teleport's error replies. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { ClientHello } from './client-hello.ts';
+import { OVERSIZED_REPLY_BYTES } from './faults.ts';
+import { joinByLegacyEndpoint } from './join-legacy.ts';
+import type { OidcVerifier } from './oidc-verifier.ts';
+import { pingDocument } from './ping.ts';
+import type { Profile } from './profiles.ts';
+import { observe, type RequestKind } from './records.ts';
+import { badParameter, toHttpReply, toTeleportError } from './teleport-errors.ts';
+import type { World } from './world.ts';
+
+interface Reply {
+  readonly status: number;
+  readonly body: object;
+}
+
+const MAX_BODY_LENGTH = 1024 * 1024;
+
+export class WebApi {
+  readonly #world: World;
+  readonly #verifier: OidcVerifier;
+  readonly #hellos = new WeakMap<Socket, ClientHello>();
+  readonly #server: Server;
+
+  constructor(world: World, verifier: OidcVerifier) {
+    this.#world = world;
+    this.#verifier = verifier;
+    this.#server = createServer((request, response) => {
+      this.#respond(request, response).catch(() => {
+        response.destroy(); // the client left while it was being answered
+      });
+    });
+  }
+
+  /** Takes a connection on which TLS has been ended. */
+  accept(socket: Socket, hello: ClientHello): void {
+    this.#hellos.set(socket, hello);
+    this.#server.emit('connection', socket);
+  }
+
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const kind = routeOf(request);
+    const hello = this.#hellos.get(request.socket) ?? { serverName: undefined, alpn: [] };
+    const fields: Record<string, unknown> = { method: request.method, path: request.url };
+    const record = this.#world.records.add({ listener: 'proxy', kind, ...hello, fields });
+    const reply = await observe(record, () => this.#answer(kind, request, fields)).then(
+      (body): Reply => (kind === 'unknown-route' ? { status: 404, body } : { status: 200, body }),
+      (error: unknown): Reply => toHttpReply(toTeleportError(error)),
+    );
+    this.#send(kind, reply, response);
+  }
+
+  async #answer(kind: RequestKind, request: IncomingMessage, fields: Record<string, unknown>): Promise<object> {
+    const body = await readBody(request);
+    const port = request.socket.localPort ?? 0;
+    switch (kind) {
+      case 'ping':
+      case 'find':
+        return pingDocument(this.#world.profile, `localhost:${String(port)}`, port);
+      case 'legacy-join':
+        if (request.headers['content-type']?.split(';')[0] !== 'application/json') {
+          throw badParameter('invalid request');
+        }
+        return joinByLegacyEndpoint(this.#world, this.#verifier, body, fields, request.socket.remoteAddress ?? '');
+      default:
+        return pathNotFound(this.#world.profile);
+    }
+  }
+
+  #send(kind: RequestKind, reply: Reply, response: ServerResponse): void {
+    const body = Buffer.from(JSON.stringify(reply.body, undefined, 4));
+    const json = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' };
+    const fault = this.#world.faults.replies[kind];
+    switch (fault) {
+      case undefined:
+        response.writeHead(reply.status, { ...json, 'Content-Length': body.length }).end(body);
+        return;
+      case 'truncated':
+        response.writeHead(reply.status, { ...json, 'Content-Length': body.length });
+        response.write(body.subarray(0, body.length / 2), () => response.destroy());
+        return;
+      case 'oversized':
+        response.writeHead(reply.status, json).end(Buffer.alloc(OVERSIZED_REPLY_BYTES, ' '));
+        return;
+      case 'not-json':
+        response.writeHead(200, { 'Content-Type': 'text/html' }).end('<html><body>Welcome</body></html>');
+        return;
+      case 'unavailable':
+        response.writeHead(503, { 'Content-Type': 'text/plain' }).end('Service Unavailable');
+        return;
+      case 'reset':
+        response.destroy();
+        return;
+      case 'silent':
+        return;
+    }
+  }
+}
+
+/** Go's clients put `/v1` before the path, which the Proxy takes off again. */
+function routeOf(request: IncomingMessage): RequestKind {
+  const path = (request.url ?? '').replace(/\?.*$/, '').replace(/^\/v1(?=\/webapi\/)/, '');
+  if (request.method === 'GET' && /^\/webapi\/ping(\/[^/]+)?$/.test(path)) {
+    return 'ping';
+  }
+  if (request.method === 'GET' && path === '/webapi/find') {
+    return 'find';
+  }
+  return request.method === 'POST' && path === '/webapi/host/credentials' ? 'legacy-join' : 'unknown-route';
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  request.setEncoding('utf8');
+  let body = '';
+  for await (const chunk of request) {
+    body += String(chunk);
+    if (body.length > MAX_BODY_LENGTH) {
+      throw badParameter('the request body is too large');
+    }
+  }
+  return body;
+}
+
+function pathNotFound(profile: Profile): object {
+  const [major, minor, patch] = profile.version.split(/[.-]/).map(Number);
+  return {
+    error: { message: 'path not found' },
+    fields: { proxyVersion: { major, minor, patch, preRelease: '', string: profile.version } },
+  };
+}

@@ -1,0 +1,31 @@
+/** What every part of the cluster knows. */
+import { authorityOf, type Authority, type AuthorityType } from './authorities.ts';
+import { CLUSTER_NAME, type Resources, type Role } from './data.ts';
+import type { Faults } from './faults.ts';
+import type { Profile } from './profiles.ts';
+import type { Records } from './records.ts';
+
+export interface World {
+  readonly profile: Profile;
+  readonly resources: Resources;
+  /** Of this cluster and of its leaf clusters. */
+  readonly authorities: readonly Authority[];
+  readonly records: Records;
+  readonly faults: Faults;
+}
+
+export function ownAuthority(world: World, type: AuthorityType): Authority {
+  return authorityOf(world.authorities, CLUSTER_NAME, type);
+}
+
+export function findRole(world: World, name: string): Role | undefined {
+  return world.resources.roles.find((role) => role.name === name);
+}
+
+/** `teleport.cluster.local`, the name that every Auth certificate has. */
+export const API_DOMAIN = 'teleport.cluster.local';
+
+/** A cluster's name as a DNS label, for server names and ALPN values. */
+export function encodedClusterDomain(clusterName: string): string {
+  return `${Buffer.from(clusterName).toString('hex')}.${API_DOMAIN}`;
+}
