@@ -105,7 +105,9 @@ fetch() {
   if command -v curl >/dev/null 2>&1; then
     curl --fail --location --proto '=https' --silent --show-error --connect-timeout 10 --max-time 300 --output "$2" "$1"
   elif command -v wget >/dev/null 2>&1; then
-    wget -q -T 30 -O "$2" "$1"
+    # GNU wget would try 20 times itself; busybox has no such option.
+    case $(wget --help 2>&1) in *--tries*) once=--tries=1 ;; *) once= ;; esac
+    wget -q -T 30 ${once:+"$once"} -O "$2" "$1"
   else
     node -e 'const [url, file] = process.argv.slice(1);
       fetch(url, { signal: AbortSignal.timeout(300000) }).then(async (reply) => {

@@ -1,0 +1,54 @@
+/** An HTTPS server that offers the script as a release does, with a certificate of its own. */
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+
+export interface AssetServer {
+  /** `https://localhost:port`, without a path. */
+  readonly url: string;
+  /** What makes curl, wget and Node.js trust this server, as variables of a job. */
+  readonly trust: Readonly<Record<string, string>>;
+  /** Paths of the requests so far. */
+  readonly requests: string[];
+  answer: (request: IncomingMessage, response: ServerResponse) => void;
+  close(): Promise<void>;
+}
+
+/** @param folder for key and certificate */
+export async function startAssetServer(folder: string): Promise<AssetServer> {
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  makeCertificate(key, cert);
+  const requests: string[] = [];
+  const server = createServer({ key: await readFile(key), cert: await readFile(cert) }, (request, response) => {
+    requests.push(request.url ?? '');
+    self.answer(request, response);
+  });
+  await once(server.listen(0, 'localhost'), 'listening');
+  const self: AssetServer = {
+    url: `https://localhost:${portOf(server.address())}`,
+    trust: { CURL_CA_BUNDLE: cert, NODE_EXTRA_CA_CERTS: cert, SSL_CERT_FILE: cert },
+    requests,
+    answer: (_request, response) => response.writeHead(404).end(),
+    close: async () => {
+      server.closeAllConnections();
+      await once(server.close(), 'close');
+    },
+  };
+  return self;
+}
+
+function makeCertificate(key: string, cert: string): void {
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-days', '1'];
+  const files = ['-keyout', key, '-out', cert];
+  const type = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  execFileSync('openssl', ['req', '-x509', ...type, ...subject, ...files], { stdio: 'pipe' });
+}
+
+function portOf(address: AddressInfo | string | null): number {
+  if (typeof address !== 'object' || address === null) throw new Error('the server listens on no port');
+  return address.port;
+}

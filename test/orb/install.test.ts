@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { install, runOrbJob, stderrOf } from './orb-job.ts';
+import type { JobResult } from '../job-runner/run-job.ts';
+import { toolFolder } from './tool-folder.ts';
+
+const BUNDLE = 'console.log("the script")\n';
+
+let scratch: string;
+let home: string;
+
+beforeEach(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'orb-install-'));
+  home = join(scratch, 'home');
+  await mkdir(home);
+  await writeFile(join(scratch, 'bundle.cjs'), BUNDLE);
+});
+
+afterEach(async () => {
+  await rm(scratch, { recursive: true, force: true });
+});
+
+interface Changes {
+  readonly home?: string | undefined;
+  readonly shell?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+function installWith(parameters: Readonly<Record<string, unknown>>, changes: Changes = {}): Promise<JobResult> {
+  return runOrbJob({
+    bundle: BUNDLE,
+    home,
+    workingDirectory: join(scratch, 'project'),
+    ...changes,
+    steps: [install(parameters)],
+  });
+}
+
+function fromFile(changes: Changes = {}): Promise<JobResult> {
+  return installWith({ bundle_path: join(scratch, 'bundle.cjs') }, changes);
+}
+
+function installed(folder = join(home, '.teleport-machine-id')): Promise<string> {
+  return readFile(join(folder, 'machine-id.cjs'), 'utf8');
+}
+
+for (const shell of ['/bin/bash -eo pipefail', '/bin/dash -e']) {
+  test(`a file on the executor is installed for its owner alone (${shell})`, async () => {
+    const result = await fromFile({ shell });
+    assert.equal(result.exitCode, 0, stderrOf(result));
+    assert.equal(await installed(), BUNDLE);
+    const folder = join(home, '.teleport-machine-id');
+    assert.deepEqual(await readdir(folder), ['machine-id.cjs']);
+    assert.equal((await stat(folder)).mode & 0o777, 0o700);
+    assert.equal((await stat(join(folder, 'machine-id.cjs'))).mode & 0o777, 0o600);
+  });
+}
+
+test('the path of the file may hold ~, variables and spaces', async () => {
+  await mkdir(join(home, 'my files'));
+  await writeFile(join(home, 'my files/1.cjs'), BUNDLE);
+  const result = await installWith(
+    { bundle_path: '~/${FOLDER}/$NUMBER.cjs', install_dir: '$HOME/tools dir' },
+    { environment: { FOLDER: 'my files', NUMBER: '1' } },
+  );
+  assert.equal(result.exitCode, 0, stderrOf(result));
+  assert.equal(await installed(join(home, 'tools dir')), BUNDLE);
+});
+
+const otherBytes: readonly (readonly [what: string, bytes: string])[] = [
+  ['tampered', BUNDLE.replace('the', 'not')],
+  ['truncated', BUNDLE.slice(0, -1)],
+  ['extended', `${BUNDLE} `],
+  ['empty', ''],
+];
+
+for (const [what, bytes] of otherBytes) {
+  test(`a ${what} file is refused and leaves nothing behind`, async () => {
+    await writeFile(join(scratch, 'bundle.cjs'), bytes);
+    const result = await fromFile();
+    assert.equal(result.exitCode, 1);
+    assert.match(stderrOf(result), /bundle\.cjs is refused: expected SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}/);
+    assert.deepEqual(await readdir(join(home, '.teleport-machine-id')), []);
+  });
+}
+
+test('a second install changes nothing and needs no source any more', async () => {
+  await fromFile();
+  const path = join(home, '.teleport-machine-id/machine-id.cjs');
+  const before = await stat(path);
+  await rm(join(scratch, 'bundle.cjs'));
+  const result = await fromFile();
+  assert.equal(result.exitCode, 0, stderrOf(result));
+  assert.match(stderrOf(result), /is installed already/);
+  assert.deepEqual([(await stat(path)).ino, (await stat(path)).mtimeMs], [before.ino, before.mtimeMs]);
+});
+
+test('an installed script that was changed is replaced', async () => {
+  await fromFile();
+  await writeFile(join(home, '.teleport-machine-id/machine-id.cjs'), 'evil()');
+  assert.equal((await fromFile()).exitCode, 0);
+  assert.equal(await installed(), BUNDLE);
+});
+
+test('a refused update leaves what stood there', async () => {
+  await fromFile();
+  const result = await runOrbJob({
+    bundle: 'a newer script',
+    home,
+    steps: [install({ bundle_path: join(scratch, 'bundle.cjs') })],
+  });
+  assert.equal(result.exitCode, 1);
+  assert.equal(await installed(), BUNDLE);
+});
+
+test('a file that is not there is named', async () => {
+  const result = await installWith({ bundle_path: '/no/such/file' });
+  assert.equal(result.exitCode, 1);
+  assert.match(stderrOf(result), /\/no\/such\/file cannot be read/);
+});
+
+const HASHERS = ['sha256sum', 'shasum', 'openssl'] as const;
+const NODE_WITHOUT_HASH = { node: '[ "$1" = --version ] && echo v20.0.0' };
+
+for (const hasher of [...HASHERS, 'node'] as const) {
+  test(`${hasher} alone is enough to prove the digest`, async () => {
+    const isNode = hasher === 'node';
+    const tools = await toolFolder(join(scratch, 'bin'), [hasher], isNode ? {} : NODE_WITHOUT_HASH);
+    const result = await fromFile({ environment: { PATH: tools } });
+    assert.equal(result.exitCode, 0, stderrOf(result));
+    assert.equal(await installed(), BUNDLE);
+  });
+}
+
+test('without any program that can hash, the script is refused', async () => {
+  const tools = await toolFolder(join(scratch, 'bin'), [], NODE_WITHOUT_HASH);
+  const result = await fromFile({ environment: { PATH: tools } });
+  assert.equal(result.exitCode, 1);
+  assert.match(stderrOf(result), /nothing here can compute a SHA-256[^]*Install one of sha256sum/);
+  assert.deepEqual(await readdir(join(home, '.teleport-machine-id')), []);
+});
+
+const nodes: readonly (readonly [what: string, scripts: Readonly<Record<string, string>>, message: RegExp])[] = [
+  ['no Node.js', {}, /18 or later is needed, and no node is on PATH[^]*cimg\/node/],
+  ['Node.js 16', { node: 'echo v16.20.2' }, /18 or later is needed, but node is v16\.20\.2[^]*cimg\/node/],
+  ['something else named node', { node: 'echo 1.0-rc' }, /but node is 1\.0-rc/],
+];
+
+for (const [what, scripts, message] of nodes) {
+  test(`an executor with ${what} is told what to do`, async () => {
+    const tools = await toolFolder(join(scratch, 'bin'), ['sha256sum'], scripts);
+    const result = await fromFile({ environment: { PATH: tools } });
+    assert.equal(result.exitCode, 1);
+    assert.match(stderrOf(result), message);
+  });
+}
+
+for (const [what, nowhere] of [
+  ['no home', undefined],
+  ['a home that cannot be written to', '/dev/null'],
+] as const) {
+  test(`with ${what}, a private folder below the temporary directory is used`, async () => {
+    const result = await fromFile({ home: nowhere, environment: { TMPDIR: scratch } });
+    assert.equal(result.exitCode, 0, stderrOf(result));
+    const folder = join(scratch, `teleport-machine-id-${process.getuid?.() ?? ''}`);
+    assert.equal(await installed(folder), BUNDLE);
+    assert.equal((await stat(folder)).mode & 0o777, 0o700);
+  });
+}
+
+test('a folder that others may write to is refused', async () => {
+  const shared = join(scratch, 'shared');
+  await mkdir(shared);
+  // `mkdir` takes the process's umask away from its mode.
+  await chmod(shared, 0o777);
+  const result = await installWith({ bundle_path: join(scratch, 'bundle.cjs'), install_dir: shared });
+  assert.equal(result.exitCode, 1);
+  assert.match(stderrOf(result), /shared belongs to another user, or others may write to it/);
+});
+
+test('a folder that cannot be made is named', async () => {
+  const result = await installWith({ bundle_path: join(scratch, 'bundle.cjs'), install_dir: '/dev/null/x' });
+  assert.equal(result.exitCode, 1);
+  assert.match(stderrOf(result), /the folder \/dev\/null\/x cannot be made/);
+});

@@ -1,0 +1,31 @@
+/** Runs a job that uses the packed orb. */
+import { stringify } from 'yaml';
+import { inlineOrb } from '../job-runner/inline-orb.ts';
+import { runJob } from '../job-runner/run-job.ts';
+import type { JobOptions, JobResult } from '../job-runner/run-job.ts';
+import { packedWith } from './source.ts';
+
+export interface OrbJob extends Omit<JobOptions, 'config' | 'job'> {
+  /** What the orb was packed with. */
+  readonly bundle: string;
+  readonly steps: readonly unknown[];
+}
+
+export function runOrbJob({ bundle, steps, ...options }: OrbJob): Promise<JobResult> {
+  const config = stringify({ version: 2.1, jobs: { work: { machine: true, steps } } });
+  return runJob({ ...options, job: 'work', config: inlineOrb(config, 'machine-id', packedWith(bundle)) });
+}
+
+/** A step that calls the orb's `install` with these arguments. */
+export function install(parameters: Readonly<Record<string, unknown>> = {}): unknown {
+  return { 'machine-id/install': parameters };
+}
+
+/** A step that calls the orb's `run` with these arguments. */
+export function run(parameters: Readonly<Record<string, unknown>> = {}): unknown {
+  return { 'machine-id/run': parameters };
+}
+
+export function stderrOf(result: JobResult): string {
+  return result.steps.map(({ stderr }) => stderr).join('');
+}
