@@ -5,7 +5,7 @@ import type { Field } from './field.ts';
 import { ignored, list, refuse, requiredText, text, textRecord, word } from './field.ts';
 import { byType, section } from './section.ts';
 
-const PATH_EMPTY = 'destination path must not be empty';
+export const PATH_EMPTY = 'destination path must not be empty';
 
 /** A Teleport that runs elsewhere than on Linux turns `acls` off; the writer decides that, as it knows the system. */
 const settings = {

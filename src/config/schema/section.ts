@@ -19,7 +19,7 @@ export function section<S extends Shape>(shape: S): Field<SectionOf<S>> {
     for (const key of mapping.keys()) {
       if (!keys.includes(key)) noteUnknownKey(context, key, keys);
     }
-    return read(object, Object.fromEntries(mapping), context);
+    return readBy(object, Object.fromEntries(mapping), context);
   });
 }
 
@@ -34,7 +34,7 @@ export function byType<T>(
     const given = input.get('type');
     const type = given instanceof Scalar ? given.text : '';
     const field = Object.entries(fields).find(([name]) => name === type)?.[1];
-    if (field !== undefined) return read(field, input, context);
+    if (field !== undefined) return readBy(field, input, context);
     const meant = nearest(type, Object.keys(fields));
     const advice = meant === undefined ? '' : `; did you mean "${meant}"?`;
     return refuse(context, `${options.unrecognized(type)}${advice}`, ['type']);
@@ -42,7 +42,7 @@ export function byType<T>(
 }
 
 /** Reads `input` by `schema`, handing its faults on. */
-function read<T>(schema: z.ZodMiniType<T>, input: unknown, context: Context): T {
+export function readBy<T>(schema: z.ZodMiniType<T>, input: unknown, context: Context): T {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
   for (const issue of result.error.issues) {

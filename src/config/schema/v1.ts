@@ -3,23 +3,20 @@ import * as z from 'zod/mini';
 import type { Destination } from '../../outputs/destination.ts';
 import { Scalar } from '../yaml/scalar.ts';
 import { isMapping } from '../yaml/tree.ts';
-import { directory, plainDirectory } from './destination.ts';
-import type { Field } from './field.ts';
+import { PATH_EMPTY, directory, plainDirectory } from './destination.ts';
+import type { Context, Field } from './field.ts';
 import { duration, flag, list, optionalFlag, refuse, requiredText, text, textList } from './field.ts';
 import type { Item } from './items.ts';
 import type { SectionOf } from './section.ts';
-import { section } from './section.ts';
+import { readBy, section } from './section.ts';
 import { templates } from './v1-templates.ts';
 import { ONBOARDING } from './v2.ts';
 
 /** `directory` is a path alone, or a mapping with its settings. */
 const directoryV1: Field<Destination | undefined> = z.transform((input, context) => {
-  if (input instanceof Scalar) return plainDirectory(input.text);
   if (input === undefined) return undefined;
-  const result = directory.safeParse(input);
-  if (result.success) return result.data;
-  for (const issue of result.error.issues) refuse(context, issue.message, issue.path);
-  return z.NEVER;
+  if (!(input instanceof Scalar)) return readBy(directory, input, context);
+  return input.text === '' ? refuse(context, PATH_EMPTY) : plainDirectory(input.text);
 });
 
 /** `memory: {}` or `memory: true`. */
@@ -31,10 +28,7 @@ const memoryV1: Field<boolean> = z.transform((input, context) => {
 
 const PLACE = { directory: directoryV1, memory: memoryV1 };
 
-function destinationOf(
-  { directory, memory }: SectionOf<typeof PLACE>,
-  context: Parameters<typeof refuse>[0],
-): Destination | undefined {
+function destinationOf({ directory, memory }: SectionOf<typeof PLACE>, context: Context): Destination | undefined {
   if (memory && directory !== undefined) refuse(context, "both 'memory' and 'directory' cannot be specified");
   return memory ? { type: 'memory' } : directory;
 }
@@ -44,18 +38,18 @@ const storage: Field<Destination | undefined> = z.pipe(
   z.transform((fields, context) => destinationOf(fields, context)),
 );
 
+const ITEM = {
+  ...PLACE,
+  roles: textList,
+  configs: templates,
+  cluster: text,
+  app: text,
+  kubernetes_cluster: text,
+  database: z.optional(section({ service: requiredText('service must not be empty'), database: text, username: text })),
+};
+
 const destinationItem: Field<Item> = z.pipe(
-  section({
-    ...PLACE,
-    roles: textList,
-    configs: templates,
-    cluster: text,
-    app: text,
-    kubernetes_cluster: text,
-    database: z.optional(
-      section({ service: requiredText('service must not be empty'), database: text, username: text }),
-    ),
-  }),
+  section(ITEM),
   z.transform((fields, context): Item => {
     const destination = destinationOf(fields, context);
     if (destination === undefined) return refuse(context, 'no destination configured for output');
@@ -63,22 +57,27 @@ const destinationItem: Field<Item> = z.pipe(
     if ([app, database, kubernetesCluster, configs.principals].filter((kind) => kind !== undefined).length > 1) {
       return refuse(context, 'multiple potential output types detected, cannot determine correct type');
     }
-    const common = { name: undefined, lifetime: undefined, roles: fields.roles, destination };
-    if (app !== undefined) {
-      return { type: 'application', ...common, appName: app, specificTlsNaming: configs.names.has('tls') };
-    }
-    if (database !== undefined) return { type: 'database', ...common, ...database, format: configs.databaseFormat };
-    if (kubernetesCluster !== undefined) {
-      const defaults = { disableExecPlugin: false, contextNameTemplate: undefined, relayServer: undefined };
-      return { type: 'kubernetes', ...common, kubernetesCluster, ...defaults };
-    }
-    if (configs.principals !== undefined) {
-      return { type: 'ssh_host', ...common, principals: configs.principals, caType: 'user' };
-    }
-    const defaults = { sshConfig: true, allowReissue: false, delegationSessionId: undefined };
-    return { type: 'identity', ...common, cluster: fields.cluster, ...defaults };
+    return itemOf(fields, destination);
   }),
 );
+
+/** What the item writes is told by which of its keys is there. */
+function itemOf({ app, database, configs, ...fields }: SectionOf<typeof ITEM>, destination: Destination): Item {
+  const common = { name: undefined, lifetime: undefined, roles: fields.roles, destination };
+  if (app !== undefined) {
+    return { type: 'application', ...common, appName: app, specificTlsNaming: configs.names.has('tls') };
+  }
+  if (database !== undefined) return { type: 'database', ...common, ...database, format: configs.databaseFormat };
+  if (fields.kubernetes_cluster !== undefined) {
+    const defaults = { disableExecPlugin: false, contextNameTemplate: undefined, relayServer: undefined };
+    return { type: 'kubernetes', ...common, kubernetesCluster: fields.kubernetes_cluster, ...defaults };
+  }
+  if (configs.principals !== undefined) {
+    return { type: 'ssh_host', ...common, principals: configs.principals, caType: 'user' };
+  }
+  const defaults = { sshConfig: true, allowReissue: false, delegationSessionId: undefined };
+  return { type: 'identity', ...common, cluster: fields.cluster, ...defaults };
+}
 
 const SHAPE = {
   version: text,

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { refuseUnsupportedOutputs } from '../../src/config/supported.ts';
+import { MachineIdError } from '../../src/errors.ts';
+import { planOf, v2 } from './plan-of.ts';
+
+test('identity outputs to directories and memory are written', async () => {
+  const plan = await planOf(
+    v2(`outputs:
+- {type: identity, destination: {type: directory, path: a}}
+- {type: identity, destination: {type: memory}}
+services:
+- {type: application-proxy, listen: tcp://127.0.0.1:1}
+`),
+  );
+  refuseUnsupportedOutputs(plan);
+  assert.equal(plan.outputs.length, 2);
+});
+
+test('every output that cannot be written yet is named with its type and line', async () => {
+  const plan = await planOf(
+    v2(`outputs:
+- {type: identity, destination: {type: kubernetes_secret, name: s}}
+- {type: database, service: s, destination: {type: directory, path: a}}
+- {type: identity, delegation_session_id: d, destination: {type: memory}}
+services:
+- {type: workload-identity-jwt, selector: {name: n}, audiences: [a], destination: {type: memory}}
+`),
+  );
+  assert.throws(
+    () => {
+      refuseUnsupportedOutputs(plan);
+    },
+    (error: unknown) => {
+      assert.ok(error instanceof MachineIdError);
+      assert.equal(error.code, 'OUTPUT_UNSUPPORTED');
+      assert.equal(error.exitCode, 2);
+      assert.deepEqual(error.message.split('\n'), [
+        'outputs[0] (line 5): destination type "kubernetes_secret" is not supported yet by this version',
+        'outputs[1] (line 6): output type "database" is not supported yet by this version',
+        'outputs[2] (line 7): delegation_session_id is not supported yet by this version',
+        'services[0] (line 9): output type "workload-identity-jwt" is not supported yet by this version',
+      ]);
+      return true;
+    },
+  );
+});
