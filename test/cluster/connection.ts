@@ -37,6 +37,8 @@ export function terminateTls(
   });
   return new Promise((resolve, reject) => {
     secure.once('secure', () => {
+      // Node's own TLS server marks the end of the handshake by this; its HTTP/2 server waits for it.
+      Object.assign(secure, { secureConnecting: false });
       resolve(secure);
     });
     secure.once('error', reject);
