@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { z } from 'zod';
+import type { JobOptions, JobResult } from '../job-runner/run-job.ts';
+import { install, run, runOrbJob, stderrOf } from './orb-job.ts';
+import { toolFolder } from './tool-folder.ts';
+
+/** Says how it was called, as a stand-in for the script. */
+const BUNDLE = `
+console.log(JSON.stringify({ flags: process.argv.slice(2), directory: process.cwd() }));
+process.exitCode = Number(process.env.EXIT_CODE ?? 0);
+`;
+
+const Call = z.object({ flags: z.array(z.string()), directory: z.string() });
+
+let shared: string;
+let home: string;
+let project: string;
+
+before(async () => {
+  shared = await mkdtemp(join(tmpdir(), 'orb-run-'));
+  await writeFile(join(shared, 'bundle.cjs'), BUNDLE);
+});
+
+after(async () => {
+  await rm(shared, { recursive: true, force: true });
+});
+
+beforeEach(async () => {
+  home = await mkdtemp(join(shared, 'home-'));
+  project = join(home, 'project');
+  await mkdir(project);
+});
+
+afterEach(async () => {
+  await rm(home, { recursive: true, force: true });
+});
+
+type Parameters = Readonly<Record<string, unknown>>;
+
+function installAndRun(parameters: Parameters, options: Partial<JobOptions> = {}): Promise<JobResult> {
+  const steps = [install({ bundle_path: join(shared, 'bundle.cjs') }), run(parameters)];
+  return runOrbJob({ bundle: BUNDLE, home, ...options, steps });
+}
+
+function callOf(result: JobResult): z.infer<typeof Call> {
+  assert.equal(result.exitCode, 0, stderrOf(result));
+  return Call.parse(JSON.parse(result.steps.at(-1)?.stdout ?? ''));
+}
+
+async function flagsOf(parameters: Parameters, options: Partial<JobOptions> = {}): Promise<readonly string[]> {
+  const [command, ...flags] = callOf(await installAndRun(parameters, options)).flags;
+  assert.equal(command, 'run');
+  return flags;
+}
+
+const SIMPLE = { proxy: 'example.teleport.sh:443', token: 'ci', destination: '/run/id' };
+const SIMPLE_FLAGS = ['--proxy-server', 'example.teleport.sh:443', '--token', 'ci', '--destination', '/run/id'];
+
+const calls: readonly (readonly [what: string, parameters: Parameters, flags: readonly string[]])[] = [
+  ['without parameters, the default file is asked for', {}, ['--config', 'tbot.yaml']],
+  ['the simple parameters need no file', SIMPLE, SIMPLE_FLAGS],
+  [
+    'a file that is named is asked for, there or not',
+    { ...SIMPLE, config: 'ci.yaml' },
+    ['--config', 'ci.yaml', ...SIMPLE_FLAGS],
+  ],
+  ['an empty name means no file', { config: '' }, []],
+  ['one authority file is passed on', { ca_file: 'ca.pem' }, ['--config', 'tbot.yaml', '--ca-file', 'ca.pem']],
+  ['exports can be switched off', { export_env: false }, ['--config', 'tbot.yaml', '--no-export']],
+  ['debug is a switch', { debug: true }, ['--config', 'tbot.yaml', '--debug']],
+];
+
+for (const [what, parameters, flags] of calls) {
+  test(what, async () => {
+    assert.deepEqual(await flagsOf(parameters), flags);
+  });
+}
+
+test('the default file is read when it exists, simple parameters or not', async () => {
+  await writeFile(join(project, 'tbot.yaml'), '');
+  assert.deepEqual(await flagsOf(SIMPLE), ['--config', 'tbot.yaml', ...SIMPLE_FLAGS]);
+});
+
+test('the working directory is where the script starts and the default file is looked for', async () => {
+  await mkdir(join(project, 'sub'));
+  await writeFile(join(project, 'sub/tbot.yaml'), '');
+  const { flags, directory } = callOf(await installAndRun({ ...SIMPLE, working_directory: 'sub' }));
+  assert.deepEqual(flags.slice(0, 3), ['run', '--config', 'tbot.yaml']);
+  assert.equal(directory, join(project, 'sub'));
+});
+
+const odd = [
+  'two words',
+  `it's "quoted"`,
+  '$(touch pwned)',
+  '`touch pwned`',
+  '; touch pwned #',
+  'back\\slash\\n',
+  '* ? [a]',
+  'a\nb',
+  '50% %s',
+  '-e',
+  'tilde~/inside',
+  'ü 漢 🚀',
+  '$',
+  'a$',
+  '$1',
+  '${',
+  '<x>',
+] as const;
+
+for (const shell of ['/bin/bash -eo pipefail', '/bin/dash -e']) {
+  test(`a value reaches the script as it was written (${shell})`, async () => {
+    const steps = odd.map((token) => run({ config: '', token }));
+    const result = await runOrbJob({
+      bundle: BUNDLE,
+      home,
+      shell,
+      steps: [install({ bundle_path: join(shared, 'bundle.cjs') }), ...steps],
+    });
+    assert.equal(result.exitCode, 0, stderrOf(result));
+    const tokens = result.steps.slice(1).map(({ stdout }) => Call.parse(JSON.parse(stdout)).flags[2]);
+    assert.deepEqual(tokens, odd);
+    await assert.rejects(readFile(join(project, 'pwned')), { code: 'ENOENT' });
+  });
+}
+
+const expansions: readonly (readonly [written: string, expected: string])[] = [
+  ['$NAME', 'web'],
+  ['${NAME}', 'web'],
+  ['$NAME.example.com:$PORT', 'web.example.com:443'],
+  ['${NAME}_x$NAME', 'web_xweb'],
+  ['$EMPTY|', '|'],
+  // What a variable holds is never looked at again.
+  ['$TRICKY', '$NAME $(id) ~/x'],
+];
+
+for (const [written, expected] of expansions) {
+  test(`${written} becomes ${expected}`, async () => {
+    const environment = { NAME: 'web', PORT: '443', EMPTY: '', TRICKY: '$NAME $(id) ~/x' };
+    assert.deepEqual(await flagsOf({ config: '', proxy: written }, { environment }), ['--proxy-server', expected]);
+  });
+}
+
+test('a leading ~/ is the home', async () => {
+  assert.deepEqual(await flagsOf({ config: '', destination: '~/id' }), ['--destination', join(home, 'id')]);
+});
+
+test('a variable that an earlier step exported is known', async () => {
+  const result = await runOrbJob({
+    bundle: BUNDLE,
+    home,
+    steps: [
+      { run: `echo "export ADDRESS='a.example.com:443'" >> "$BASH_ENV"` },
+      install({ bundle_path: join(shared, 'bundle.cjs') }),
+      run({ config: '', proxy: '$ADDRESS' }),
+    ],
+  });
+  assert.deepEqual(callOf(result).flags, ['run', '--proxy-server', 'a.example.com:443']);
+});
+
+for (const [written, message] of [
+  ['$NOWHERE:443', /"\$NOWHERE:443" holds \$NOWHERE, but the job has no variable of that name/],
+  ['${A-b}', /"\$\{A-b\}" holds \$\{A-b\}, which is no variable's name/],
+  ['${}', /which is no variable's name/],
+] as const) {
+  test(`${written} ends the step before the script runs`, async () => {
+    const result = await installAndRun({ config: '', proxy: written });
+    assert.equal(result.exitCode, 1);
+    assert.match(stderrOf(result), message);
+    assert.equal(result.steps.at(-1)?.stdout, '');
+  });
+}
+
+test("the script's exit code is the step's", async () => {
+  assert.equal((await installAndRun({}, { environment: { EXIT_CODE: '2' } })).exitCode, 2);
+});
+
+test('a script that was changed after its installation is not run', async () => {
+  const tamper = { run: 'echo "console.log(1)" >> ~/.teleport-machine-id/machine-id.cjs' };
+  const result = await runOrbJob({
+    bundle: BUNDLE,
+    home,
+    steps: [install({ bundle_path: join(shared, 'bundle.cjs') }), tamper, run()],
+  });
+  assert.equal(result.exitCode, 1);
+  assert.match(stderrOf(result), /machine-id\.cjs is refused: expected SHA-256/);
+  assert.equal(result.steps.at(-1)?.stdout, '');
+});
+
+test('a run without install says so', async () => {
+  const result = await runOrbJob({ bundle: BUNDLE, home, steps: [run()] });
+  assert.equal(result.exitCode, 1);
+  assert.match(stderrOf(result), /machine-id\.cjs is not in .*[^]*The install command of this orb must come first/);
+});
+
+test('install and run find the same folder, given or chosen', async () => {
+  const environment = { TMPDIR: await mkdtemp(join(shared, 'tmp-')) };
+  for (const [options, parameters] of [
+    [{ home }, { install_dir: '~/tools' }],
+    [{ home: undefined, workingDirectory: project, environment }, {}],
+    [{ home: '/dev/null', workingDirectory: project, environment }, {}],
+  ] as const) {
+    const steps = [install({ bundle_path: join(shared, 'bundle.cjs'), ...parameters }), run(parameters)];
+    callOf(await runOrbJob({ bundle: BUNDLE, ...options, steps }));
+  }
+});
+
+test('a step without bash is told how later steps get the exports', async () => {
+  assert.match(
+    stderrOf(await installAndRun({}, { shell: '/bin/dash -e' })),
+    /begin later steps with {2}\. "\$BASH_ENV"/,
+  );
+  assert.doesNotMatch(stderrOf(await installAndRun({})), /BASH_ENV/);
+});
+
+test('a node that is gone after install is missed by name', async () => {
+  const tools = await toolFolder(join(home, 'bin'), ['sha256sum', 'bash']);
+  const result = await runOrbJob({
+    bundle: BUNDLE,
+    home,
+    steps: [
+      install({ bundle_path: join(shared, 'bundle.cjs') }),
+      { run: `echo "export PATH='${tools}'" >> "$BASH_ENV"` },
+      run(),
+    ],
+  });
+  assert.equal(result.exitCode, 1);
+  assert.match(stderrOf(result), /no node is on PATH/);
+});
