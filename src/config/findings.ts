@@ -3,12 +3,19 @@ import type { Fault } from '../errors.ts';
 import { MachineIdError } from '../errors.ts';
 import type { Origin } from './settings.ts';
 
+/** A message stays readable whatever a file holds; `faults` of the error has all of them. */
+const MOST_SHOWN = 25;
+
 export class Findings {
   readonly warnings: string[] = [];
   readonly #faults: (Fault & { readonly text: string })[] = [];
 
   get hasFaults(): boolean {
     return this.#faults.length > 0;
+  }
+
+  hasFaultAt(path: string): boolean {
+    return this.#faults.some((fault) => fault.path === path);
   }
 
   refuse(origin: Origin, message: string): void {
@@ -23,11 +30,14 @@ export class Findings {
   }
 
   toError(): MachineIdError {
-    const texts = this.#faults.map(({ text }) => text);
+    const texts = shorten(this.#faults.map(({ text }) => text));
     const faults =
-      texts.length === 1 ? texts.join('') : `the configuration has ${texts.length} faults:\n  ${texts.join('\n  ')}`;
+      texts.length === 1
+        ? texts.join('')
+        : `the configuration has ${this.#faults.length} faults:\n  ${texts.join('\n  ')}`;
     // A mistyped key is often why something else is missing.
-    const message = this.warnings.length === 0 ? faults : `${faults}\nalso noticed:\n  ${this.warnings.join('\n  ')}`;
+    const noticed = shorten(this.warnings).join('\n  ');
+    const message = noticed === '' ? faults : `${faults}\nalso noticed:\n  ${noticed}`;
     return new MachineIdError('CONFIG_INVALID', message, {
       hint: 'Correct the configuration and run again; nothing was contacted and nothing was written.',
       faults: this.#faults.map(({ path, line, message }) => ({
@@ -37,4 +47,9 @@ export class Findings {
       })),
     });
   }
+}
+
+function shorten(texts: readonly string[]): readonly string[] {
+  if (texts.length <= MOST_SHOWN) return texts;
+  return [...texts.slice(0, MOST_SHOWN), `and ${texts.length - MOST_SHOWN} more`];
 }

@@ -47,7 +47,7 @@ export async function findToken(
 
 /** A file without outputs is fine, as in Teleport's own guide; a command line that asks for nothing is not. */
 export function requireOutput(sources: Sources, { items }: Settings, findings: Findings): void {
-  if (items !== undefined || sources.fileName !== undefined) return;
+  if (items !== undefined || sources.fileName !== undefined || findings.hasFaultAt('--destination')) return;
   findings.refuse(named('--destination'), 'nothing to write: give --destination DIR, or a file with --config FILE');
 }
 

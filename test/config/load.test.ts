@@ -266,6 +266,13 @@ test('a mistyped key is shown beside the fault that it causes', async () => {
   assert.match(message, /also noticed:\n {2}tbot\.yaml line 2: proxy_servr: .*did you mean "proxy_server"\?/);
 });
 
+test('a message shows no more than 25 faults, the error has them all', async () => {
+  const error = await errorOf(v2(`outputs:\n${'- {type: x}\n'.repeat(40)}`));
+  assert.equal(error.faults.length, 40);
+  assert.equal(error.message.split('\n').length, 27);
+  assert.match(error.message, /has 40 faults:\n.*\n {2}and 15 more$/s);
+});
+
 test('an unknown key does not hide the other faults of its section', async () => {
   const text = v2Item('identity', ['destination: {type: memory}', 'rols: [a]', 'credential_ttl: 1h']);
   assert.deepEqual(await faultsOf(text), [

@@ -174,6 +174,11 @@ test('what is wrong with a flag is told by its name', async () => {
   for (const [flags, expected] of BAD_FLAGS) assert.deepEqual(await faultsOf(FILE, { flags }), [expected]);
 });
 
+test('a destination that is refused is not said to be missing on top', async () => {
+  const flags = { proxyServer: 'p:1', token: 't', destination: 's3://bucket' };
+  assert.equal((await faultsOf(undefined, { flags })).length, 1);
+});
+
 test('a whole file can come in base64, by flag or variable', async () => {
   const encoded = Buffer.from(FILE).toString('base64');
   const byFlag = await planOf(undefined, { flags: { configString: encoded } });

@@ -99,7 +99,7 @@ class Converter {
   #merge(node: unknown, path: Path): (readonly [string, YamlValue | undefined])[] {
     const source = this.value(node, path);
     const mappings = isList(source) ? source : [source];
-    if (mappings.every((mapping) => isMapping(mapping))) return mappings.toReversed().flatMap((map) => [...map]);
+    if (mappings.every((mapping) => isMapping(mapping))) return [...mappings].reverse().flatMap((map) => [...map]);
     this.#refuse(node, path, 'map merge requires map or sequence of maps as the value');
     return [];
   }
