@@ -95,12 +95,13 @@ ca_file=$(expand "$MACHINE_ID_PARAM_CA_FILE") || exit 1
 # The default file may be missing when parameters stand in for it; a file that was named may not.
 if [ "$config" = tbot.yaml ] && [ ! -e tbot.yaml ] && [ -n "$proxy$token$destination" ]; then config=; fi
 
+# --flag=value, since a value may begin with a dash.
 set -- run
-if [ -n "$config" ]; then set -- "$@" --config "$config"; fi
-if [ -n "$proxy" ]; then set -- "$@" --proxy-server "$proxy"; fi
-if [ -n "$token" ]; then set -- "$@" --token "$token"; fi
-if [ -n "$destination" ]; then set -- "$@" --destination "$destination"; fi
-if [ -n "$ca_file" ]; then set -- "$@" --ca-file "$ca_file"; fi
+if [ -n "$config" ]; then set -- "$@" "--config=$config"; fi
+if [ -n "$proxy" ]; then set -- "$@" "--proxy-server=$proxy"; fi
+if [ -n "$token" ]; then set -- "$@" "--token=$token"; fi
+if [ -n "$destination" ]; then set -- "$@" "--destination=$destination"; fi
+if [ -n "$ca_file" ]; then set -- "$@" "--ca-file=$ca_file"; fi
 # A boolean parameter arrives as 1 or 0 in an environment, though some versions of the compiler write true or false.
 case $MACHINE_ID_PARAM_DEBUG in 1 | true) set -- "$@" --debug ;; esac
 case $MACHINE_ID_PARAM_EXPORT_ENV in

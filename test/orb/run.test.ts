@@ -58,20 +58,20 @@ async function flagsOf(parameters: Parameters, options: Partial<JobOptions> = {}
 }
 
 const SIMPLE = { proxy: 'example.teleport.sh:443', token: 'ci', destination: '/run/id' };
-const SIMPLE_FLAGS = ['--proxy-server', 'example.teleport.sh:443', '--token', 'ci', '--destination', '/run/id'];
+const SIMPLE_FLAGS = ['--proxy-server=example.teleport.sh:443', '--token=ci', '--destination=/run/id'];
 
 const calls: readonly (readonly [what: string, parameters: Parameters, flags: readonly string[]])[] = [
-  ['without parameters, the default file is asked for', {}, ['--config', 'tbot.yaml']],
+  ['without parameters, the default file is asked for', {}, ['--config=tbot.yaml']],
   ['the simple parameters need no file', SIMPLE, SIMPLE_FLAGS],
   [
     'a file that is named is asked for, there or not',
     { ...SIMPLE, config: 'ci.yaml' },
-    ['--config', 'ci.yaml', ...SIMPLE_FLAGS],
+    ['--config=ci.yaml', ...SIMPLE_FLAGS],
   ],
   ['an empty name means no file', { config: '' }, []],
-  ['one authority file is passed on', { ca_file: 'ca.pem' }, ['--config', 'tbot.yaml', '--ca-file', 'ca.pem']],
-  ['exports can be switched off', { export_env: false }, ['--config', 'tbot.yaml', '--no-export']],
-  ['debug is a switch', { debug: true }, ['--config', 'tbot.yaml', '--debug']],
+  ['one authority file is passed on', { ca_file: 'ca.pem' }, ['--config=tbot.yaml', '--ca-file=ca.pem']],
+  ['exports can be switched off', { export_env: false }, ['--config=tbot.yaml', '--no-export']],
+  ['debug is a switch', { debug: true }, ['--config=tbot.yaml', '--debug']],
 ];
 
 for (const [what, parameters, flags] of calls) {
@@ -82,14 +82,14 @@ for (const [what, parameters, flags] of calls) {
 
 test('the default file is read when it exists, simple parameters or not', async () => {
   await writeFile(join(project, 'tbot.yaml'), '');
-  assert.deepEqual(await flagsOf(SIMPLE), ['--config', 'tbot.yaml', ...SIMPLE_FLAGS]);
+  assert.deepEqual(await flagsOf(SIMPLE), ['--config=tbot.yaml', ...SIMPLE_FLAGS]);
 });
 
 test('the working directory is where the script starts and the default file is looked for', async () => {
   await mkdir(join(project, 'sub'));
   await writeFile(join(project, 'sub/tbot.yaml'), '');
   const { flags, directory } = callOf(await installAndRun({ ...SIMPLE, working_directory: 'sub' }));
-  assert.deepEqual(flags.slice(0, 3), ['run', '--config', 'tbot.yaml']);
+  assert.deepEqual(flags.slice(0, 2), ['run', '--config=tbot.yaml']);
   assert.equal(directory, join(project, 'sub'));
 });
 
@@ -123,8 +123,11 @@ for (const shell of ['/bin/bash -eo pipefail', '/bin/dash -e']) {
       steps: [install({ bundle_path: join(shared, 'bundle.cjs') }), ...steps],
     });
     assert.equal(result.exitCode, 0, stderrOf(result));
-    const tokens = result.steps.slice(1).map(({ stdout }) => Call.parse(JSON.parse(stdout)).flags[2]);
-    assert.deepEqual(tokens, odd);
+    const tokens = result.steps.slice(1).map(({ stdout }) => Call.parse(JSON.parse(stdout)).flags[1]);
+    assert.deepEqual(
+      tokens,
+      odd.map((token) => `--token=${token}`),
+    );
     await assert.rejects(readFile(join(project, 'pwned')), { code: 'ENOENT' });
   });
 }
@@ -142,12 +145,12 @@ const expansions: readonly (readonly [written: string, expected: string])[] = [
 for (const [written, expected] of expansions) {
   test(`${written} becomes ${expected}`, async () => {
     const environment = { NAME: 'web', PORT: '443', EMPTY: '', TRICKY: '$NAME $(id) ~/x' };
-    assert.deepEqual(await flagsOf({ config: '', proxy: written }, { environment }), ['--proxy-server', expected]);
+    assert.deepEqual(await flagsOf({ config: '', proxy: written }, { environment }), [`--proxy-server=${expected}`]);
   });
 }
 
 test('a leading ~/ is the home', async () => {
-  assert.deepEqual(await flagsOf({ config: '', destination: '~/id' }), ['--destination', join(home, 'id')]);
+  assert.deepEqual(await flagsOf({ config: '', destination: '~/id' }), [`--destination=${join(home, 'id')}`]);
 });
 
 test('a variable that an earlier step exported is known', async () => {
@@ -160,7 +163,7 @@ test('a variable that an earlier step exported is known', async () => {
       run({ config: '', proxy: '$ADDRESS' }),
     ],
   });
-  assert.deepEqual(callOf(result).flags, ['run', '--proxy-server', 'a.example.com:443']);
+  assert.deepEqual(callOf(result).flags, ['run', '--proxy-server=a.example.com:443']);
 });
 
 for (const [written, message] of [

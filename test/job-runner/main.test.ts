@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+const CONFIG = `
+version: 2.1
+orbs: { tool: example/tool@1.2.3 }
+jobs:
+  work:
+    machine: true
+    steps: [{ tool/say: { what: hello } }, { run: exit 3 }]
+`;
+const ORB = `
+commands:
+  say:
+    parameters: { what: { type: string } }
+    steps: [{ run: { name: Say it, command: 'echo "$WHAT, $WHO"', environment: { WHAT: << parameters.what >> } } }]
+`;
+
+let scratch: string;
+
+before(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'job-main-'));
+  await writeFile(join(scratch, 'config.yml'), CONFIG);
+  await writeFile(join(scratch, 'orb.yml'), ORB);
+});
+
+after(async () => {
+  await rm(scratch, { recursive: true, force: true });
+});
+
+function main(...options: readonly string[]): { status: number | null; stdout: string; stderr: string } {
+  const program = ['--import', 'tsx', 'test/job-runner/main.ts', '--config', join(scratch, 'config.yml')];
+  return spawnSync(process.execPath, [...program, ...options], { encoding: 'utf8' });
+}
+
+test('the command runs a job with an orb put inline, and ends with its exit code', () => {
+  const run = main('--job', 'work', '--orb', `tool=${join(scratch, 'orb.yml')}`, '--env', 'WHO=a=b');
+  assert.equal(run.stdout, '\n=== Say it\nhello, a=b\n\n=== exit 3\n');
+  assert.equal(run.status, 3);
+});
+
+test('the command says what it cannot run', () => {
+  const run = main('--job', 'work');
+  assert.equal(run.status, 2);
+  assert.match(run.stderr, /example\/tool@1\.2\.3 of the registry/);
+});
