@@ -80,7 +80,7 @@ require_node() {
 make_folder() {
   if [ -n "$MACHINE_ID_PARAM_INSTALL_DIR" ]; then
     folder=$(expand "$MACHINE_ID_PARAM_INSTALL_DIR") || exit 1
-    mkdir -p "$folder" || fail "the folder $folder cannot be made" 'Name another one with the parameter install_dir.'
+    mkdir -p -- "$folder" || fail "the folder $folder cannot be made" 'Name another one with the parameter install_dir.'
   else
     folder=${HOME:-/dev/null}/.teleport-machine-id
     mkdir -p "$folder" 2>/dev/null || {
@@ -150,7 +150,7 @@ trap 'rm -f "$new"' EXIT
 trap 'exit 1' HUP INT TERM
 if [ -n "$MACHINE_ID_PARAM_BUNDLE_PATH" ]; then
   origin=$(expand "$MACHINE_ID_PARAM_BUNDLE_PATH") || exit 1
-  cp "$origin" "$new" || fail "$origin cannot be read" 'The parameter bundle_path names a machine-id.cjs on the executor.'
+  cp -- "$origin" "$new" || fail "$origin cannot be read" 'The parameter bundle_path names a machine-id.cjs on the executor.'
 else
   url=$(expand "$MACHINE_ID_PARAM_DOWNLOAD_URL") || exit 1
   origin=$(without_secrets "$url")

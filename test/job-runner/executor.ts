@@ -7,7 +7,7 @@ import { setting } from './setting.ts';
 import { isMapping, list, mapping, requireKeys, text } from './mapping.ts';
 import type { Mapping } from './mapping.ts';
 import { resolveParameters } from './parameters.ts';
-import { find } from './scope.ts';
+import { declares, find } from './scope.ts';
 import type { Scope } from './scope.ts';
 import { argumentReader } from './steps.ts';
 
@@ -20,8 +20,11 @@ export interface Executor {
 const KINDS = ['docker', 'machine', 'macos'];
 const KEYS = [...KINDS, 'description', 'parameters', 'environment', 'working_directory', 'shell', 'resource_class'];
 
-/** A job names an executor or says itself where it runs. */
-export function resolveExecutor(job: Mapping, scope: Scope, values: Values, where: string): Executor {
+/**
+ * A job names an executor or says itself where it runs.
+ * @param scopes where the name may be declared: the job's own first, then the config's, which may have given the name
+ */
+export function resolveExecutor(job: Mapping, scopes: readonly Scope[], values: Values, where: string): Executor {
   const { executor } = job;
   if (executor === undefined) {
     requireImage(job, where);
@@ -29,7 +32,10 @@ export function resolveExecutor(job: Mapping, scope: Scope, values: Values, wher
   }
   const chosen = substitute(executor, values, `${where}.executor`);
   const { name, ...given } = isMapping(chosen) ? chosen : { name: chosen };
-  return namedExecutor(text(name, `${where}.executor`), given, scope, values);
+  const wanted = text(name, `${where}.executor`);
+  const scope = scopes.find((one) => declares(one, 'executors', wanted));
+  if (scope === undefined) throw new ConfigError(where, `there is no executor named ${wanted}`);
+  return namedExecutor(wanted, given, scope, values);
 }
 
 function namedExecutor(name: string, given: Mapping, scope: Scope, { pipeline }: Values): Executor {

@@ -27,8 +27,8 @@ orbs:
           - steps: << parameters.after >>
     jobs:
       wrapped:
-        parameters: { around: { type: steps } }
-        executor: small
+        parameters: { around: { type: steps }, place: { type: executor, default: small } }
+        executor: << parameters.place >>
         steps: [{ outer: { after: << parameters.around >> } }]
 `;
 
@@ -79,6 +79,14 @@ test('an executor gives its environment, and the job overrides it', () => {
   assert.deepEqual(job.environment, { FROM: 'job', TAG: '2' });
 });
 
+test("an executor given to an orb's job is the config's own", () => {
+  const job = resolved(
+    `executors: { mine: { machine: true, environment: { FROM: mine } } }
+workflows: { all: { jobs: [{ tool/wrapped: { name: work, around: [], place: mine } }] } }`,
+  );
+  assert.deepEqual(job.environment, { FROM: 'mine' });
+});
+
 test('pre-steps and post-steps of a workflow run around the job', () => {
   const around = '{ pre-steps: [{ run: { name: before, command: "true" } }], post-steps: [tool/inner: { word: x }] }';
   const job = resolved(`${steps('[checkout]')}\nworkflows: { all: { jobs: [{ work: ${around} }] } }`);
@@ -105,6 +113,11 @@ const refused: readonly (readonly [what: string, config: string, message: RegExp
   ['a service container', 'jobs: { work: { docker: [{ image: a }, { image: b }], steps: [checkout] } }', /service/],
   ['a job without a place to run', 'jobs: { work: { steps: [checkout] } }', /exactly one of docker/],
   ['parallelism', 'jobs: { work: { executor: tool/small, parallelism: 2, steps: [checkout] } }', /parallelism/],
+  [
+    'an executor that is not defined',
+    'jobs: { work: { executor: tool/big, steps: [checkout] } }',
+    /no executor named tool\/big/,
+  ],
   ['a job that is not defined', 'jobs: {}', /there is no job named work/],
 ];
 

@@ -54,7 +54,7 @@ export function resolveJob({ config, job: name, pipeline = {} }: JobQuestion): R
     defaults: argumentReader(scope, top),
   });
   const values: Values = { parameters, pipeline: top.pipeline };
-  const executor = resolveExecutor(definition, scope, values, where);
+  const executor = resolveExecutor(definition, [scope, outside], values, where);
   return {
     name: invocation.name,
     environment: {

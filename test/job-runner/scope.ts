@@ -39,6 +39,14 @@ export function find(scope: Scope, section: Section, name: string, where: string
   return { definition, scope };
 }
 
+/** Whether `find` would find it. */
+export function declares(scope: Scope, section: Section, name: string): boolean {
+  const [orb = '', component] = name.split('/');
+  if (component === undefined) return isMapping(scope[section][name]);
+  const inside = scope.orbs[orb];
+  return isMapping(inside) && declares(scopeOf(inside, `orbs.${orb}`), section, component);
+}
+
 function orbScope(scope: Scope, orb: string, where: string): Scope {
   const found = scope.orbs[orb];
   if (typeof found === 'string') {
