@@ -17,6 +17,8 @@ const result = await build({
   // The map lies beside the bundle for debugging; it is neither committed nor shipped, so the bundle doesn't name it.
   sourcemap: 'external',
   legalComments: 'none',
+  // node-fetch brings it for Node versions without ReadableStream, which this bundle doesn't run on.
+  alias: { 'web-streams-polyfill': './scripts/no-polyfill.cjs' },
   banner: { js: '#!/usr/bin/env node' },
   define: { __VERSION__: JSON.stringify(version) },
   metafile: true,

@@ -2,6 +2,7 @@
 import { MachineIdError } from '../errors.ts';
 import { formatAuthorizedKey, parseAuthorizedKey } from '../crypto/ssh-public-key.ts';
 import { readCertificate, splitCertificates } from '../crypto/x509.ts';
+import { isClusterName } from '../teleport/cluster-name.ts';
 import type { CAKeySet, CertAuthorityV2 } from '../teleport/gen/teleport/legacy/types_pb.ts';
 import type { CertAuthority } from './authorities.ts';
 
@@ -10,10 +11,14 @@ import type { CertAuthority } from './authorities.ts';
  * @throws MachineIdError REPLY_INVALID
  */
 export function readAuthority({ spec }: CertAuthorityV2): CertAuthority {
-  if (spec === undefined || spec.clusterName === '') {
-    throw new MachineIdError('REPLY_INVALID', 'the cluster sent a certificate authority without a cluster name', {
-      hint: 'Run the job again; if it stays, look at the authorities with "tctl get cert_authorities".',
-    });
+  if (spec === undefined || !isClusterName(spec.clusterName)) {
+    throw new MachineIdError(
+      'REPLY_INVALID',
+      'the cluster sent a certificate authority without a usable cluster name',
+      {
+        hint: 'Run the job again; if it stays, look at the authorities with "tctl get cert_authorities".',
+      },
+    );
   }
   const keySets = [spec.activeKeys, spec.additionalTrustedKeys].filter((keys) => keys !== undefined);
   return {

@@ -11,7 +11,7 @@ export interface Appender {
  * @throws MachineIdError BASH_ENV_UNWRITABLE
  */
 export function bashEnvPath(environment: Readonly<Record<string, string | undefined>>): string {
-  const path = environment['BASH_ENV'];
+  const path = environment.BASH_ENV;
   if (path !== undefined && path !== '') return path;
   throw new MachineIdError('BASH_ENV_UNWRITABLE', 'BASH_ENV is not set, so nothing can be exported to later steps', {
     hint: 'CircleCI sets BASH_ENV in every job; elsewhere set it to a file path, or switch the exports off with --no-export (orb parameter export_env: false).',

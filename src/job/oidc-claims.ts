@@ -1,6 +1,6 @@
 /** What a CircleCI OIDC token says of its job, read without verifying it: Teleport does that. */
 import { decodeJwt, decodeProtectedHeader } from 'jose';
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { MachineIdError } from '../errors.ts';
 
 /** The claims that CircleCI documents and this program uses. Times are milliseconds since the Unix epoch. */

@@ -54,7 +54,7 @@ function fromVariable(environment: OidcTokenSources['environment']): FoundToken 
 
 /** Teleport demands the organization's id as the audience, which is what CircleCI puts into the variable too. */
 async function freshToken({ environment, commands }: OidcTokenSources): Promise<FoundToken | undefined> {
-  const audience = environment['CIRCLE_ORGANIZATION_ID'];
+  const audience = environment.CIRCLE_ORGANIZATION_ID;
   if (audience === undefined || audience === '') return undefined;
   const args = ['run', 'oidc', 'get', '--claims', JSON.stringify({ aud: audience })];
   for (const program of MINTING_PROGRAMS) {
@@ -67,7 +67,7 @@ async function freshToken({ environment, commands }: OidcTokenSources): Promise<
 
 function missing(environment: OidcTokenSources['environment']): MachineIdError {
   const message = 'this job has no OIDC token: neither CIRCLE_OIDC_TOKEN nor CIRCLE_OIDC_TOKEN_V2 is set';
-  if (environment['CIRCLECI'] !== 'true') {
+  if (environment.CIRCLECI !== 'true') {
     return new MachineIdError('OIDC_TOKEN_MISSING', `${message}, and this does not run on CircleCI`, {
       hint: 'Only a job on CircleCI gets the token; "circleci local execute" gets none. Run it in a pipeline.',
     });
@@ -83,5 +83,5 @@ function missing(environment: OidcTokenSources['environment']): MachineIdError {
 }
 
 function isForkPullRequest(environment: OidcTokenSources['environment']): boolean {
-  return (environment['CIRCLE_PR_NUMBER'] ?? environment['CIRCLE_PR_USERNAME'] ?? '') !== '';
+  return (environment.CIRCLE_PR_NUMBER ?? environment.CIRCLE_PR_USERNAME ?? '') !== '';
 }

@@ -20,7 +20,7 @@ export interface BotIdentity {
   readonly keyPair: KeyPair;
   readonly tlsCertificatePem: string;
   /** Authorities that sign the certificates of the cluster's own services, one PEM block each. */
-  readonly tlsAuthorities: readonly string[];
+  readonly hostAuthorities: readonly string[];
   readonly clusterName: string;
   /** The Teleport user behind the bot: `bot-<bot name>`. */
   readonly userName: string;
@@ -58,17 +58,27 @@ export function acceptJoin(
   if (ssh.keyId !== userName) {
     throw mismatch(`the SSH certificate is of ${JSON.stringify(ssh.keyId)}, the TLS certificate of "${userName}"`);
   }
-  if (joined.tlsAuthorities.length === 0) throw mismatch('no TLS authority came with the certificates');
   return {
     keyPair,
     tlsCertificatePem: tls.pem,
-    tlsAuthorities: joined.tlsAuthorities.map((pem) => readCertificate(pem).pem),
+    hostAuthorities: hostAuthorities(joined, tls),
     clusterName,
     userName,
     botName,
     botInstanceId: tls.subject.byOid.get(OID_BOT_INSTANCE_ID)?.[0],
     expiresAtMs,
   };
+}
+
+/**
+ * The answer holds the host and the user authority under one name. The one that signed the bot's own certificate must
+ * not vouch for servers; and were it trusted, OpenSSL would send it behind the client certificate, which the Auth
+ * Service refuses ("intermediaries are not supported").
+ */
+function hostAuthorities({ tlsAuthorities }: JoinedCertificates, own: TlsCertificate): string[] {
+  const hosts = tlsAuthorities.map((pem) => readCertificate(pem)).filter((authority) => !own.isSignedBy(authority));
+  if (hosts.length === 0) throw mismatch('no authority for the Auth Service came with the certificates');
+  return hosts.map(({ pem }) => pem);
 }
 
 function checkValidity(certificate: TlsCertificate, nowMs: number): number {

@@ -1,5 +1,5 @@
 /** Joins at the Proxy's registration endpoint, which every version from 15 on serves. */
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import type { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
 import { type KeyPair, publicKeyPem } from '../crypto/keys.ts';

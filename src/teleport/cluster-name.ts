@@ -1,5 +1,13 @@
 /** Names by which Teleport's TLS listeners know a cluster. */
 
+/**
+ * Whether a name may go into file names, host patterns and commands: letters, digits and `.`, `_`, `-`, `:`, beginning
+ * with a letter or digit. Teleport's own rule is narrower.
+ */
+export function isClusterName(text: string): boolean {
+  return text.length <= 255 && /^[\p{L}\p{N}][\p{L}\p{N}._:-]*$/u.test(text);
+}
+
 /** The DNS name in every certificate of an Auth Service (`APIDomain`). */
 export const API_DOMAIN = 'teleport.cluster.local';
 

@@ -1,7 +1,8 @@
 /** Discovery: what a Proxy says about its cluster at `/webapi/ping`. */
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress, parseAddress } from './address.ts';
+import { isClusterName } from './cluster-name.ts';
 import { suiteName } from './suite.ts';
 import { parseServerVersion, type ServerVersion } from './version.ts';
 
@@ -23,7 +24,7 @@ export interface ClusterFacts {
 
 /** Every field that is not needed here is ignored, and every field may be absent: servers leave empty ones out. */
 const PingAnswer = z.object({
-  cluster_name: z.string().check(z.minLength(1), z.maxLength(255)),
+  cluster_name: z.string().check(z.refine(isClusterName)),
   server_version: z.string(),
   auth: z.optional(z.object({ signature_algorithm_suite: z.optional(z.union([z.string(), z.number()])) })),
   proxy: z.optional(

@@ -1,5 +1,5 @@
 /** The error bodies of Teleport's HTTP endpoints. */
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 
 /** `error` is always there for Teleport's own errors; for others the text is in `message`. */
 const TraceBody = z.object({

@@ -1,5 +1,5 @@
 /** The certificate that the Auth listener shows, sound or spoilt. */
-import { createSecureContext, type SecureContext } from 'node:tls';
+import type { SecureContextOptions } from 'node:tls';
 import { createKey, keyPem, publicKeyDer } from './authorities.ts';
 import { CLUSTER_NAME } from './data.ts';
 import type { Faults } from './faults.ts';
@@ -11,7 +11,7 @@ const HOUR_MS = 60 * 60 * 1000;
 const YEAR_MS = 365 * 24 * HOUR_MS;
 
 /** Clients may show a certificate of the user or of the host authority. */
-export async function authSecureContext(world: World, fault: Faults['authCertificate']): Promise<SecureContext> {
+export async function authCertificate(world: World, fault: Faults['authCertificate']): Promise<SecureContextOptions> {
   const key = await createKey(world.profile.suite === 'legacy' ? 'rsa' : 'ec');
   const host = ownAuthority(world, 'host').tls;
   const certificate = await signCertificate(fault === 'of-other-authority' ? await impostorOf(host) : host, {
@@ -23,11 +23,11 @@ export async function authSecureContext(world: World, fault: Faults['authCertifi
     dnsNames: [API_DOMAIN, `*.${API_DOMAIN}`, encodedClusterDomain(CLUSTER_NAME)],
     ...validity(fault),
   });
-  return createSecureContext({
+  return {
     key: keyPem(key),
     cert: certificatePem(certificate),
     ca: [host, ownAuthority(world, 'user').tls].map((authority) => certificatePem(authority.certificate)),
-  });
+  };
 }
 
 /** Another authority of the same name, as an attacker would make it. */

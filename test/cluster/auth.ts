@@ -1,7 +1,7 @@
 /** The Auth listener: mutual TLS, then gRPC. */
 import type { Socket } from 'node:net';
-import type { SecureContext, TLSSocket } from 'node:tls';
-import { authSecureContext } from './auth-certificate.ts';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import { authCertificate } from './auth-certificate.ts';
 import { peekClientHello, type ClientHello } from './client-hello.ts';
 import { certificatesFrom, terminateTls, type Connection } from './connection.ts';
 import { CLUSTER_NAME } from './data.ts';
@@ -15,10 +15,10 @@ import { API_DOMAIN, encodedClusterDomain, type World } from './world.ts';
 const SERVER_NAMES: readonly (string | undefined)[] = [API_DOMAIN, encodedClusterDomain(CLUSTER_NAME)];
 
 export async function startAuth(world: World, grpc: GrpcServer): Promise<TcpListener> {
-  const contexts = new Map<Faults['authCertificate'], Promise<SecureContext>>();
-  const currentContext = (): Promise<SecureContext> => {
+  const contexts = new Map<Faults['authCertificate'], Promise<SecureContextOptions>>();
+  const currentContext = (): Promise<SecureContextOptions> => {
     const fault = world.faults.authCertificate;
-    const context = contexts.get(fault) ?? authSecureContext(world, fault);
+    const context = contexts.get(fault) ?? authCertificate(world, fault);
     contexts.set(fault, context);
     return context;
   };
@@ -34,7 +34,7 @@ async function serve(
   world: World,
   grpc: GrpcServer,
   socket: Socket,
-  context: () => Promise<SecureContext>,
+  context: () => Promise<SecureContextOptions>,
 ): Promise<void> {
   const hello = await peekClientHello(socket);
   const record = world.records.add({ listener: 'auth', kind: 'connection', ...hello, fields: {} });
@@ -42,7 +42,7 @@ async function serve(
     if (!SERVER_NAMES.includes(hello.serverName)) {
       throw new Error(`the server name ${hello.serverName ?? '(none)'} is not Auth's`);
     }
-    const secure = await terminateTls(socket, { secureContext: await context(), alpn: ['h2'], requestCert: true });
+    const secure = await terminateTls(socket, { certificate: await context(), alpn: ['h2'], requestCert: true });
     const connection = identify(secure, hello);
     record.fields.user = connection.identity?.userName;
     grpc.accept(connection);

@@ -1,6 +1,6 @@
 /** A client's TLS connection, as the part of the cluster that serves it sees it. */
 import { X509Certificate } from 'node:crypto';
-import { TLSSocket, type SecureContext } from 'node:tls';
+import { createServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import type { Socket } from 'node:net';
 import type { ClientHello } from './client-hello.ts';
 import type { Identity } from './identity.ts';
@@ -17,37 +17,37 @@ export interface Connection {
 }
 
 /**
- * Ends TLS on a socket whose ClientHello has been put back. Resolves once the handshake is done; an ALPN list with
- * nothing in common is answered with the alert `no_application_protocol`.
+ * Ends TLS on a socket whose ClientHello has been put back. Resolves once the handshake is done, with `authorized` set
+ * as the client's certificate deserves; an ALPN list with nothing in common is answered with the alert
+ * `no_application_protocol`.
  */
 export function terminateTls(
   socket: Socket,
   options: {
-    readonly secureContext: SecureContext;
+    readonly certificate: SecureContextOptions;
     readonly alpn: readonly string[];
     readonly requestCert: boolean;
   },
 ): Promise<TLSSocket> {
-  const secure = new TLSSocket(socket, {
-    isServer: true,
-    secureContext: options.secureContext,
+  // A server that never listens: only Node's own judges client certificates and readies the socket for HTTP/2.
+  const server = createServer({
+    ...options.certificate,
     ALPNProtocols: [...options.alpn],
     requestCert: options.requestCert,
     rejectUnauthorized: false,
   });
   return new Promise((resolve, reject) => {
-    secure.once('secure', () => {
-      // Node's own TLS server marks the end of the handshake by this; its HTTP/2 server waits for it.
-      Object.assign(secure, { secureConnecting: false });
+    server.once('secureConnection', (secure) => {
+      secure.on('error', () => {
+        secure.destroy();
+      });
       resolve(secure);
     });
-    secure.once('error', reject);
+    server.once('tlsClientError', reject);
     socket.once('close', () => {
       reject(new Error('the client left during the TLS handshake'));
     });
-    secure.on('error', () => {
-      secure.destroy();
-    });
+    server.emit('connection', socket);
   });
 }
 

@@ -62,7 +62,7 @@ function roles(extraLogins: readonly string[]): Role[] {
     role('deployer', { logins: ['deploy'] }),
     role('brief', { logins: ['ci'], maxSessionTtlMs: 10 * MINUTE_MS }),
     role('admin', { logins: ['root'] }),
-    role(botUserName(BOT_NAME), { impersonates: ['access', 'deployer', 'brief'] }),
+    role(botUserName(BOT_NAME), { impersonates: ['access', 'deployer'] }),
     role(botUserName('short-lived'), { impersonates: ['brief'] }),
     role(botUserName('roleless'), {}),
   ];

@@ -14,7 +14,7 @@ export function startIssuer(web: WebAuthority, key: KeyObject, records: Records)
   const jwk = { ...createPublicKey(key).export({ format: 'jwk' }), kid: ISSUER_KEY_ID, alg: 'RS256', use: 'sig' };
   const http = createServer(respond({ keys: [jwk] }, records));
   return listen(0, (socket) => {
-    terminateTls(socket, { secureContext: web.secureContext, alpn: ['http/1.1'], requestCert: false }).then(
+    terminateTls(socket, { certificate: web.tls, alpn: ['http/1.1'], requestCert: false }).then(
       (secure) => http.emit('connection', secure),
       () => socket.destroy(),
     );

@@ -62,8 +62,8 @@ function forwardToAuth(parts: ProxyParts, socket: Socket, domain: string): 'auth
 }
 
 async function serve(parts: ProxyParts, socket: Socket, hello: ClientHello): Promise<string> {
-  const { secureContext } = parts.web;
-  const secure = await terminateTls(socket, { secureContext, alpn: PROTOCOLS, requestCert: false });
+  const { tls } = parts.web;
+  const secure = await terminateTls(socket, { certificate: tls, alpn: PROTOCOLS, requestCert: false });
   if (parts.world.faults.proxyConnections === 'silent-after-tls') {
     secure.resume();
     return 'nowhere';

@@ -2,7 +2,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import type { SecureContextOptions } from 'node:tls';
 import './reflect-metadata.ts';
 import * as x509 from '@peculiar/x509';
 import { createKey, keyPem, publicKeyDer } from './authorities.ts';
@@ -15,7 +15,7 @@ export interface WebAuthority {
   readonly certificatePath: string;
   readonly certificatePem: string;
   /** For `localhost` and 127.0.0.1. */
-  readonly secureContext: SecureContext;
+  readonly tls: SecureContextOptions;
 }
 
 /** Only the owner may enter: the directory holds private keys. */
@@ -41,7 +41,7 @@ export async function loadWebAuthority(directory: string): Promise<WebAuthority>
   return {
     certificatePath,
     certificatePem: certificatePem(authority.certificate),
-    secureContext: createSecureContext({ key: keyPem(key), cert: certificatePem(certificate) }),
+    tls: { key: keyPem(key), cert: certificatePem(certificate) },
   };
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { createServer, type RequestListener } from 'node:https';
+import type { RequestListener } from 'node:http';
+import { createServer } from 'node:https';
 import test, { type TestContext } from 'node:test';
 import { openWebApi } from '../../src/teleport/web.ts';
 import { selfSigned } from '../tls-certificate.ts';

@@ -1,0 +1,68 @@
+/** The bot's connection to the Auth Service and what it learns there, asked for at once. */
+import type { AuthApi, AuthorityType } from '../certs/auth-api.ts';
+import { authApi } from '../certs/auth-api.ts';
+import type { Authorities } from '../certs/authorities.ts';
+import { MachineIdError } from '../errors.ts';
+import { privateKeyPem } from '../crypto/keys.ts';
+import type { BotIdentity } from '../join/bot-identity.ts';
+import type { Address } from '../teleport/address.ts';
+import { connectAuth } from '../teleport/auth-connection.ts';
+import type { ServerVersion } from '../teleport/version.ts';
+
+export interface ClusterSession {
+  readonly api: AuthApi;
+  readonly serverVersion: Promise<ServerVersion>;
+  /** Every role that the bot may impersonate. */
+  readonly defaultRoles: () => Promise<readonly string[]>;
+  readonly authorities: Promise<Authorities>;
+  close(): void;
+}
+
+export interface SessionOptions {
+  readonly address: Address;
+  readonly bot: BotIdentity;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** @throws MachineIdError as connecting does; the promises inside reject as the calls do */
+export async function openSession({ address, bot, timeoutMs, signal }: SessionOptions): Promise<ClusterSession> {
+  const connection = await connectAuth({
+    address,
+    clusterName: bot.clusterName,
+    authorities: bot.hostAuthorities,
+    certificatePem: bot.tlsCertificatePem,
+    privateKeyPem: privateKeyPem(bot.keyPair),
+    timeoutMs,
+    signal,
+  });
+  const api = authApi(connection, { address, timeoutMs, signal });
+  const [serverVersion, authorities] = [api.serverVersion(), fetchAuthorities(api)];
+  // Each output awaits these; when an earlier step fails, nobody does.
+  for (const promise of [serverVersion, authorities]) promise.catch(() => undefined);
+  let roles: Promise<readonly string[]> | undefined;
+  return {
+    api,
+    serverVersion,
+    authorities,
+    defaultRoles: () => (roles ??= findDefaultRoles(api, bot)),
+    close: () => {
+      connection.close();
+    },
+  };
+}
+
+async function fetchAuthorities(api: AuthApi): Promise<Authorities> {
+  const types: AuthorityType[] = ['host', 'user', 'db'];
+  const [host = [], user = [], database = []] = await Promise.all(types.map((type) => api.certAuthorities(type)));
+  return { host, user, database };
+}
+
+/** The bot's user has one role of its own name, whose impersonation rule lists the roles of the bot. */
+async function findDefaultRoles(api: AuthApi, { userName, botName }: BotIdentity): Promise<readonly string[]> {
+  const roles = await api.impersonatedRoles(userName);
+  if (roles.length > 0) return roles;
+  throw new MachineIdError('ROLE_DENIED', `bot ${botName} has no roles to give to its outputs`, {
+    hint: `Add roles to the bot: "tctl bots update ${botName} --add-roles=ROLE".`,
+  });
+}

@@ -1,0 +1,79 @@
+/** Reads a command's flags from its arguments, all faults together. */
+import { parseArgs } from 'node:util';
+import { type Fault, MachineIdError } from '../errors.ts';
+
+export interface Flag {
+  /** Without the dashes. */
+  readonly name: string;
+  readonly short?: string;
+  /** Other names for the same flag. */
+  readonly aliases?: readonly string[];
+  /** What stands for the value in the help; a flag without it is a switch. */
+  readonly value?: string;
+  readonly repeatable?: boolean;
+  readonly help: string;
+}
+
+/** Flags as given; a switch is there with the value `''`. */
+export type GivenFlags = ReadonlyMap<string, readonly string[]>;
+
+/** @throws MachineIdError USAGE_INVALID */
+export function parseFlags(flags: readonly Flag[], args: readonly string[]): GivenFlags {
+  const byName = new Map(flags.flatMap((flag) => [flag.name, ...(flag.aliases ?? [])].map((name) => [name, flag])));
+  const options = Object.fromEntries(
+    [...byName].map(([name, flag]) => [
+      name,
+      {
+        type: flag.value === undefined ? ('boolean' as const) : ('string' as const),
+        multiple: true,
+        ...(flag.short === undefined || name !== flag.name ? {} : { short: flag.short }),
+      },
+    ]),
+  );
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true });
+  const given = new Map<string, string[]>();
+  const faults: Fault[] = [];
+  for (const token of tokens) {
+    if (token.kind === 'option-terminator') continue;
+    if (token.kind === 'positional') {
+      faults.push({ path: token.value, message: 'arguments without a flag are not expected' });
+      continue;
+    }
+    const flag = byName.get(token.name);
+    if (flag === undefined) {
+      faults.push({ path: token.rawName, message: unknownFlag(token.rawName, [...byName.keys()]) });
+      continue;
+    }
+    const fault = wrongUse(flag, token, given);
+    if (fault !== undefined) faults.push({ path: token.rawName, message: fault });
+    else given.set(flag.name, [...(given.get(flag.name) ?? []), token.value ?? '']);
+  }
+  if (faults.length > 0) throw wrongFlags(faults);
+  return given;
+}
+
+interface FlagToken {
+  readonly value?: string | undefined;
+  readonly inlineValue?: boolean | undefined;
+}
+
+function wrongUse(flag: Flag, { value, inlineValue }: FlagToken, given: GivenFlags): string | undefined {
+  if (flag.value === undefined) return value === undefined ? undefined : 'takes no value';
+  // The next flag in the place of the value: the value was forgotten. `--flag=-x` says that it is meant.
+  const forgotten = value === undefined || value === '' || (inlineValue !== true && value.startsWith('-'));
+  if (forgotten) return `needs a value: ${flag.value}`;
+  return flag.repeatable !== true && given.has(flag.name) ? 'is given more than once' : undefined;
+}
+
+function unknownFlag(rawName: string, known: readonly string[]): string {
+  const wanted = rawName.replace(/^-+/, '');
+  const near = known.find((name) => name.startsWith(wanted) || wanted.startsWith(name));
+  return `is not a known flag${near === undefined ? '' : `; did you mean --${near}?`}`;
+}
+
+function wrongFlags(faults: readonly Fault[]): MachineIdError {
+  return new MachineIdError('USAGE_INVALID', 'the command line is wrong', {
+    hint: 'See "machine-id run --help".',
+    faults,
+  });
+}

@@ -1,0 +1,57 @@
+/** Where the files of one output go. */
+import { resolve } from 'node:path';
+import { MachineIdError } from '../errors.ts';
+import type { Destination, DirectoryDestination } from '../outputs/destination.ts';
+import type { OutputFile } from '../outputs/output-file.ts';
+import { prepareDirectory } from '../outputs/prepare-directory.ts';
+import { writeDirectory } from '../outputs/write-directory.ts';
+import type { Run } from './run.ts';
+
+export interface Place {
+  /** For the summary: the absolute path, or `memory`. */
+  readonly shown: string;
+  /** Absolute path; undefined when nothing is written to disk. */
+  readonly directory: string | undefined;
+  readonly settings: DirectoryDestination | undefined;
+}
+
+export function placeOf(destination: Destination, { world }: Pick<Run, 'world'>): Place {
+  switch (destination.type) {
+    case 'directory': {
+      const directory = resolve(world.workingDirectory, destination.path);
+      return { shown: directory, directory, settings: destination };
+    }
+    case 'memory':
+      return { shown: 'memory', directory: undefined, settings: undefined };
+    case 'kubernetes_secret':
+      throw new MachineIdError('OUTPUT_UNSUPPORTED', 'destination type "kubernetes_secret" is not supported', {
+        hint: 'Use a directory destination.',
+      });
+    default:
+      return destination satisfies never;
+  }
+}
+
+/** Before the join: a destination that cannot be written ends the run while nothing has been asked of anybody. */
+export async function prepare(destination: Destination, { world, log }: Run): Promise<void> {
+  if (destination.type !== 'directory') return;
+  const { warnings } = await prepareDirectory(world.files, destination, world.workingDirectory);
+  for (const warning of warnings) log.warn(warning);
+}
+
+export interface Written {
+  readonly files: readonly string[];
+  /** Sentences for a person to read. */
+  readonly warnings: readonly string[];
+}
+
+/** Resolves with what is on disk afterwards. */
+export async function write(
+  { world }: Run,
+  { directory, settings }: Place,
+  files: readonly OutputFile[],
+): Promise<Written> {
+  if (directory === undefined || settings === undefined) return { files: [], warnings: [] };
+  const warnings = await writeDirectory(world, settings, directory, files);
+  return { files: files.map(({ name }) => name), warnings };
+}

@@ -1,0 +1,74 @@
+/** Picks the command that the arguments name, and turns a failure into a report and an exit code. */
+import { errorReport, asMachineIdError } from './error-report.ts';
+import { MachineIdError } from '../errors.ts';
+import type { Flag } from './command-line.ts';
+import { commandHelp, programHelp } from './help.ts';
+import { RUN_FLAGS } from './run-flags.ts';
+import { run } from './run.ts';
+import { VERSION } from './version.ts';
+import type { World } from './world.ts';
+
+interface Command {
+  readonly name: string;
+  readonly summary: string;
+  readonly flags: readonly Flag[];
+  readonly notes: string;
+  readonly act: (args: readonly string[], world: World) => Promise<void>;
+}
+
+const COMMANDS: readonly Command[] = [
+  {
+    name: 'run',
+    summary: 'Join the cluster, write the outputs of tbot.yaml, export their paths to later steps.',
+    flags: RUN_FLAGS,
+    notes:
+      'Either --config FILE, or --proxy-server, --token and --destination. Flags win over variables, variables over the file.',
+    act: run,
+  },
+  {
+    name: 'version',
+    summary: 'Print the version of this program.',
+    flags: [],
+    notes: '',
+    act: (_args, { stdout }) => {
+      stdout(`${VERSION}\n`);
+      return Promise.resolve();
+    },
+  },
+];
+
+/** @returns the exit code: 0 done, 1 failed, 2 wrong input */
+export async function runProgram(args: readonly string[], world: World): Promise<0 | 1 | 2> {
+  const [name = '--help', ...rest] = args;
+  if (name === '--help' || name === '-h' || name === 'help') {
+    world.stdout(programHelp(COMMANDS));
+    return 0;
+  }
+  try {
+    const command = findCommand(name);
+    if (rest.includes('--help') || rest.includes('-h')) {
+      world.stdout(commandHelp(command.name, command.summary, command.flags, command.notes));
+      return 0;
+    }
+    await command.act(rest, world);
+    return 0;
+  } catch (cause) {
+    const error = asMachineIdError(cause);
+    world.stderr(errorReport(error, { debug: wantsDebug(rest, world) }));
+    return error.exitCode;
+  }
+}
+
+function findCommand(name: string): Command {
+  const wanted = name === '--version' || name === '-v' ? 'version' : name;
+  const command = COMMANDS.find((one) => one.name === wanted);
+  if (command !== undefined) return command;
+  throw new MachineIdError('USAGE_INVALID', `there is no command ${JSON.stringify(name)}`, {
+    hint: `The commands are ${COMMANDS.map((one) => one.name).join(', ')}; see "machine-id --help".`,
+  });
+}
+
+/** Read loosely: a report must come out even when the flags themselves are the fault. */
+function wantsDebug(args: readonly string[], { environment }: World): boolean {
+  return args.includes('--debug') || args.includes('-d') || /^(1|true)$/i.test(environment.TBOT_DEBUG ?? '');
+}

@@ -1,0 +1,105 @@
+/** The flags of `run`. */
+import type { RunFlags } from '../config/flags.ts';
+import { MachineIdError } from '../errors.ts';
+import { type Flag, type GivenFlags, parseFlags } from './command-line.ts';
+
+export const RUN_FLAGS: readonly Flag[] = [
+  { name: 'config', short: 'c', value: 'FILE', help: 'Read this tbot.yaml (TBOT_CONFIG_PATH).' },
+  { name: 'config-string', value: 'BASE64', help: 'The whole tbot.yaml in base64 (TBOT_CONFIG).' },
+  { name: 'proxy-server', value: 'HOST:PORT', help: 'Web address of the Teleport Proxy (TELEPORT_PROXY).' },
+  { name: 'auth-server', short: 'a', value: 'HOST:PORT', help: 'Older name for the address (TELEPORT_AUTH_SERVER).' },
+  { name: 'token', value: 'NAME', help: 'Name of the join token (TELEPORT_BOT_TOKEN).' },
+  { name: 'join-method', value: 'METHOD', help: 'circleci, which is also the default.' },
+  { name: 'join-uri', value: 'URI', help: 'Address, join method and token in one, as tbot takes it.' },
+  {
+    name: 'destination',
+    aliases: ['destination-dir'],
+    value: 'DIR',
+    help: 'Write one identity output here, in place of the outputs of the file.',
+  },
+  { name: 'storage', aliases: ['data-dir'], value: 'URI', help: 'Accepted; the bot’s own identity stays in memory.' },
+  { name: 'credential-ttl', value: 'DURATION', help: 'Lifetime of the certificates, for example 1h30m.' },
+  { name: 'certificate-ttl', value: 'DURATION', help: 'Older name of --credential-ttl.' },
+  { name: 'renewal-interval', value: 'DURATION', help: 'Accepted; a single run renews nothing.' },
+  {
+    name: 'ca-file',
+    value: 'FILE',
+    help: 'PEM of the only authorities trusted for the Proxy’s web certificate (SSL_CERT_FILE).',
+  },
+  {
+    name: 'ca-pin',
+    value: 'PIN',
+    repeatable: true,
+    help: 'Accepted; pins matter for a join at the Auth Service only.',
+  },
+  { name: 'ca-path', value: 'FILE', help: 'Accepted, as --ca-pin.' },
+  { name: 'insecure', help: 'Do not check the Proxy’s web certificate.' },
+  { name: 'fips', help: 'Accepted; has no effect.' },
+  { name: 'oneshot', help: 'Accepted; a run always ends after one pass.' },
+  { name: 'diag-addr', value: 'HOST:PORT', help: 'Accepted; has no effect.' },
+  { name: 'timeout', value: 'SECONDS', help: 'How long to wait for each answer (default 30).' },
+  { name: 'no-export', help: 'Append nothing to $BASH_ENV.' },
+  { name: 'json', help: 'Print the result as one JSON object on stdout.' },
+  { name: 'log-format', value: 'text|json', help: 'Form of the lines on stderr.' },
+  { name: 'debug', short: 'd', help: 'Say more on stderr (TBOT_DEBUG).' },
+];
+
+export interface RunArguments {
+  readonly flags: RunFlags;
+  readonly caFile: string | undefined;
+  readonly timeoutMs: number;
+  readonly exportVariables: boolean;
+  readonly json: boolean;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const LONGEST_TIMEOUT_S = 3600;
+
+/** @throws MachineIdError USAGE_INVALID */
+export function readRunArguments(args: readonly string[]): RunArguments {
+  const given = parseFlags(RUN_FLAGS, args);
+  const text = (name: string) => given.get(name)?.[0];
+  const on = (name: string) => (given.has(name) ? true : undefined);
+  return {
+    flags: {
+      config: text('config'),
+      configString: text('config-string'),
+      proxyServer: text('proxy-server'),
+      authServer: text('auth-server'),
+      joinUri: text('join-uri'),
+      token: text('token'),
+      joinMethod: text('join-method'),
+      destination: text('destination'),
+      storage: text('storage'),
+      certificateTtl: text('certificate-ttl'),
+      credentialTtl: text('credential-ttl'),
+      renewalInterval: text('renewal-interval'),
+      caPins: given.get('ca-pin'),
+      caPath: text('ca-path'),
+      diagAddr: text('diag-addr'),
+      logFormat: text('log-format'),
+      insecure: on('insecure'),
+      debug: on('debug'),
+      fips: on('fips'),
+      oneshot: on('oneshot'),
+    },
+    caFile: text('ca-file'),
+    timeoutMs: timeoutMs(given),
+    exportVariables: !given.has('no-export'),
+    json: given.has('json'),
+  };
+}
+
+function timeoutMs(given: GivenFlags): number {
+  const text = given.get('timeout')?.[0];
+  if (text === undefined) return DEFAULT_TIMEOUT_MS;
+  const seconds = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : 0;
+  if (seconds > 0 && seconds <= LONGEST_TIMEOUT_S) return seconds * 1000;
+  throw new MachineIdError(
+    'USAGE_INVALID',
+    `--timeout ${JSON.stringify(text)} is no number of seconds from 0.001 to ${LONGEST_TIMEOUT_S}`,
+    {
+      hint: 'Leave it out for 30 seconds an answer.',
+    },
+  );
+}

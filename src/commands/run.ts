@@ -1,0 +1,115 @@
+/** `run`: from the job's OIDC token to credentials on disk. */
+import { loadPlan } from '../config/load.ts';
+import type { Plan } from '../config/plan.ts';
+import { refuseUnsupportedOutputs } from '../config/supported.ts';
+import { createLog, type Log } from '../effects/log.ts';
+import { appendExports, bashEnvPath } from '../job/bash-env.ts';
+import { obtainOidcToken, type OidcToken } from '../job/oidc-token.ts';
+import { type Joined, joinCluster } from '../join/join.ts';
+import { formatAddress } from '../teleport/address.ts';
+import { type WebTrust, webTrust } from '../teleport/trust.ts';
+import { openWebApi } from '../teleport/web.ts';
+import { exportedVariables } from './exports.ts';
+import { type Progress, startProgress } from './progress.ts';
+import { readRunArguments, type RunArguments } from './run-flags.ts';
+import type { RunResult } from './run-result.ts';
+import { resultJson, summaryText } from './summary.ts';
+import type { World } from './world.ts';
+import { makeKeys, type OutputKeys, prepareOutputs, writeOutputs } from './write-outputs.ts';
+
+/** What every step of a run works with. */
+export interface Run {
+  readonly world: World;
+  readonly log: Log;
+  readonly progress: Progress;
+  readonly plan: Plan;
+  readonly timeoutMs: number;
+}
+
+const MAX_INPUT_BYTES = 1024 * 1024;
+
+/** @throws MachineIdError: wrong input before anything is contacted, everything else as it happens */
+export async function run(args: readonly string[], world: World): Promise<void> {
+  const given = readRunArguments(args);
+  const { plan, trust, log } = await readInputs(given, world);
+  const progress = startProgress(log, world.clock);
+  const current: Run = { world, log, progress, plan, timeoutMs: given.timeoutMs };
+  for (const warning of plan.warnings) log.warn(warning);
+  progress.done('config', `configuration read: ${plan.outputs.length} output(s), Proxy ${plan.address.value}`);
+  const exportPath = given.exportVariables ? bashEnvPath(world.environment) : undefined;
+  const token = await findToken(current);
+  await prepareOutputs(current);
+  const { joined, keys } = await join(current, token, trust);
+  const outputs = await writeOutputs(current, joined, keys);
+  const result: RunResult = {
+    proxy: formatAddress(plan.address),
+    cluster: joined.cluster.clusterName,
+    clusterVersion: joined.cluster.serverVersion.text,
+    bot: joined.bot.botName,
+    joinPath: joined.path,
+    outputs,
+    exportedTo: exportPath,
+    timingsMs: progress.timingsMs(),
+  };
+  if (exportPath !== undefined) await appendExports(world.files, exportPath, exportedVariables(result));
+  if (given.json) world.stdout(resultJson(result));
+  else world.stderr(summaryText(result));
+}
+
+/** Everything that can be wrong with the input, before anything is contacted or written. */
+async function readInputs({ flags, caFile }: RunArguments, world: World) {
+  const { environment, files, stderr, clock } = world;
+  const readText = (path: string) => files.readText(path, { maxBytes: MAX_INPUT_BYTES });
+  const plan = await loadPlan({ flags, environment, readFile: readText });
+  refuseUnsupportedOutputs(plan);
+  const trust = await webTrust({ caFile, environment, insecure: plan.insecure, readText });
+  const log = createLog(stderr, { format: plan.logFormat, debug: plan.debug, nowMs: () => clock.nowMs() });
+  if (plan.insecure) log.warn('insecure: the web certificate of the Proxy is not checked');
+  return { plan, trust, log };
+}
+
+async function findToken({ world, progress }: Run): Promise<OidcToken> {
+  const { environment, commands, clock, mask } = world;
+  for (const name of ['CIRCLE_OIDC_TOKEN', 'CIRCLE_OIDC_TOKEN_V2']) mask.hide(environment[name]?.trim() ?? '');
+  const token = await obtainOidcToken({ environment, commands, nowMs: clock.nowMs() });
+  mask.hide(token.jwt.reveal());
+  const { projectId, contextIds } = token.claims;
+  progress.done(
+    'oidcToken',
+    `OIDC token from ${token.source}: project ${projectId ?? 'unknown'}, ${contextIds.length} context(s)`,
+  );
+  return token;
+}
+
+/** The keys of the outputs are made while the join is under way: their kind is known from discovery on. */
+async function join(
+  { world, log, progress, plan, timeoutMs }: Run,
+  token: OidcToken,
+  trust: WebTrust,
+): Promise<{ joined: Joined; keys: OutputKeys }> {
+  const { clock, signal } = world;
+  const { organizationId, projectId, contextIds } = token.claims;
+  const web = openWebApi({ address: plan.address, trust, timeoutMs, signal });
+  let keys: OutputKeys = [];
+  try {
+    const joined = await joinCluster({
+      web,
+      trust,
+      facts: { tokenName: plan.token, organizationId, projectId, contextIds },
+      jwt: token.jwt,
+      ttlMs: plan.certificateTtlMs,
+      timeoutMs,
+      clock,
+      log,
+      signal,
+      onDiscovered: (cluster) => {
+        keys = makeKeys(plan.outputs.length, cluster.suite);
+        progress.done('discovery', `cluster ${cluster.clusterName}, Teleport ${cluster.serverVersion.text}`);
+      },
+    });
+    progress.done('join', `joined as bot ${joined.bot.botName} (${joined.path})`);
+    return { joined, keys };
+  } finally {
+    web.close();
+  }
+}

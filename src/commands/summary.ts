@@ -1,0 +1,48 @@
+/** The result of a run as a person reads it, and as a program does. */
+import { utcTime } from '../crypto/validity.ts';
+import type { RunResult, WrittenOutput } from './run-result.ts';
+
+export function summaryText(result: RunResult): string {
+  const lines = [
+    '',
+    `Joined ${result.cluster} (Teleport ${result.clusterVersion}) through ${result.proxy}`,
+    `  bot      ${result.bot}, by ${result.joinPath === 'join-service' ? 'the join service' : 'the registration endpoint'}`,
+    ...result.outputs.flatMap(outputLines),
+    ...(result.outputs.length === 0 ? ['  outputs  none are configured, so nothing was written'] : []),
+    ...(result.exportedTo === undefined
+      ? []
+      : [`  exported TELEPORT_… and MACHINE_ID_… for later steps (${result.exportedTo})`]),
+    `  done in  ${result.timingsMs.total ?? 0} ms`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function outputLines({ type, destination, files, roles, expiresAtMs, notices }: WrittenOutput): string[] {
+  return [
+    `  ${type.padEnd(8)} ${destination}`,
+    `           files    ${files.length === 0 ? 'none' : files.join(', ')}`,
+    `           roles    ${roles.join(', ')}`,
+    `           expires  ${utcTime(expiresAtMs)}`,
+    ...notices.map((notice) => `           note     ${notice}`),
+  ];
+}
+
+/** One line of JSON. */
+export function resultJson(result: RunResult): string {
+  const { cluster, clusterVersion, bot, joinPath, outputs, timingsMs } = result;
+  return `${JSON.stringify({
+    cluster,
+    clusterVersion,
+    bot,
+    joinMethod: 'circleci',
+    joinPath,
+    outputs: outputs.map(({ type, destination, files, roles, expiresAtMs }) => ({
+      type,
+      destination,
+      files,
+      roles,
+      expiresAt: utcTime(expiresAtMs),
+    })),
+    timingsMs,
+  })}\n`;
+}

@@ -1,0 +1,22 @@
+/** The effects that a command acts through. */
+import type { Clock } from '../effects/clock.ts';
+import type { Commands } from '../effects/commands.ts';
+import type { Files } from '../effects/files.ts';
+import type { Mask } from '../effects/mask.ts';
+
+export interface World {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly workingDirectory: string;
+  /** Absolute path of the Node binary that runs this program. */
+  readonly nodePath: string;
+  /** Absolute path of the bundle itself. */
+  readonly bundlePath: string;
+  readonly clock: Clock;
+  readonly files: Files;
+  readonly commands: Commands;
+  readonly mask: Mask;
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+  /** Aborted with a MachineIdError INTERRUPTED on SIGINT and SIGTERM. */
+  readonly signal: AbortSignal;
+}

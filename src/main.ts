@@ -1,0 +1,38 @@
+/** Entry of the bundle: the real effects go in, a command runs, its exit code comes out. */
+import { runProgram } from './commands/program.ts';
+import type { World } from './commands/world.ts';
+import { systemClock } from './effects/clock.ts';
+import { systemCommands } from './effects/commands.ts';
+import { systemFiles } from './effects/files.ts';
+import { createMask } from './effects/mask.ts';
+import { MachineIdError } from './errors.ts';
+
+const interrupted = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(name, () => {
+    interrupted.abort(
+      new MachineIdError('INTERRUPTED', `ended by ${name}`, {
+        hint: 'Files that stood before the run still stand; run it again.',
+      }),
+    );
+  });
+}
+
+const mask = createMask();
+const world: World = {
+  environment: process.env,
+  workingDirectory: process.cwd(),
+  nodePath: process.execPath,
+  bundlePath: __filename,
+  clock: systemClock,
+  files: systemFiles,
+  commands: systemCommands,
+  mask,
+  stdout: (text) => process.stdout.write(mask.apply(text)),
+  stderr: (text) => process.stderr.write(mask.apply(text)),
+  signal: interrupted.signal,
+};
+
+void runProgram(process.argv.slice(2), world).then((exitCode) => {
+  process.exitCode = exitCode;
+});

@@ -1,0 +1,43 @@
+/** Lets other users read a destination, by POSIX access control lists. */
+import type { Commands } from '../effects/commands.ts';
+import { MachineIdError } from '../errors.ts';
+import type { DirectoryDestination, Reader } from './destination.ts';
+
+const LIMITS = { timeoutMs: 10_000, maxBytes: 64 * 1024 };
+
+/**
+ * Sets the lists with `setfacl` on files that do not have their real name yet, so that none is ever readable by too few
+ * or too many.
+ * @returns warnings, where `acls` says only to try
+ * @throws MachineIdError DESTINATION_UNWRITABLE when `acls` is `required`
+ */
+export async function grantReaders(
+  commands: Commands,
+  { acls, readers }: DirectoryDestination,
+  directory: string,
+  files: readonly string[],
+): Promise<readonly string[]> {
+  if (readers.length === 0) return [];
+  if (acls === 'off') return ['readers of the destination are not granted anything: acls is off'];
+  const failure =
+    (await setAcl(commands, entries(readers, 'rwx', 'r-x'), [directory])) ??
+    (await setAcl(commands, entries(readers, 'rw-', 'r--'), files));
+  if (failure === undefined) return [];
+  const message = `the readers of ${directory} could not be granted access: ${failure}`;
+  if (acls === 'try') return [message];
+  throw new MachineIdError('DESTINATION_UNWRITABLE', message, {
+    hint: 'Install setfacl (package acl) and use a file system with access control lists, or set acls: try.',
+  });
+}
+
+function entries(readers: readonly Reader[], owner: string, reader: string): string {
+  const named = readers.map((one) => ('user' in one ? `user:${one.user}:${reader}` : `group:${one.group}:${reader}`));
+  return [`user::${owner}`, ...named, 'group::---', `mask::${reader}`, 'other::---'].join(',');
+}
+
+/** @returns why it failed, or undefined */
+async function setAcl(commands: Commands, list: string, paths: readonly string[]): Promise<string | undefined> {
+  const { exitCode, stderr } = await commands.run('setfacl', [`--set=${list}`, '--', ...paths], LIMITS);
+  if (exitCode === 0) return undefined;
+  return exitCode === undefined ? 'setfacl is not installed' : stderr.trim().split('\n')[0];
+}

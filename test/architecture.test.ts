@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import test from 'node:test';
+
+/** From the top of the house down: a file imports from its own folder or from one further down. */
+const ORDER = [
+  'main.ts',
+  'commands',
+  'config',
+  'job',
+  'tunnels',
+  'outputs',
+  'certs',
+  'join',
+  'tools',
+  'teleport',
+  'crypto',
+  'effects',
+  'errors.ts',
+];
+
+const SOURCE = 'src';
+
+function sources(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory()
+      ? sources(join(folder, entry.name))
+      : entry.name.endsWith('.ts')
+        ? [join(folder, entry.name)]
+        : [],
+  );
+}
+
+/** Every module name in an import, an export from, or a dynamic import. */
+function imports(text: string): string[] {
+  const pattern = /(?:\bfrom\s*|\bimport\s*\(?\s*)['"]([^'"]+)['"]/g;
+  return [...text.matchAll(pattern)].map((match) => match[1] ?? '');
+}
+
+function level(file: string): number {
+  const top = relative(SOURCE, file).split('/')[0] ?? '';
+  const at = ORDER.indexOf(top);
+  assert.notEqual(at, -1, `${file} stands in a folder that ARCHITECTURE.md does not know`);
+  return at;
+}
+
+const files = sources(SOURCE);
+const ownFiles = files.filter((file) => !file.startsWith(join(SOURCE, 'teleport', 'gen')));
+
+test('folders import one way only, downwards', () => {
+  const wrong = files.flatMap((file) =>
+    imports(readFileSync(file, 'utf8'))
+      .filter((name) => name.startsWith('.'))
+      .map((name) => normalize(join(dirname(file), name)))
+      .filter((target) => level(target) < level(file))
+      .map((target) => `${file} imports ${target}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test('only main.ts and effects/ name the process, files, timers or the wall clock', () => {
+  const world =
+    /\bprocess\.|['"]node:(fs|child_process|timers)|\bset(Timeout|Interval|Immediate)\(|\bDate\.now\(|\bnew Date\(\)|performance\.now\(/;
+  const wrong = ownFiles.filter(
+    (file) => !/^src\/(main\.ts|effects\/)/.test(file) && world.test(withoutComments(readFileSync(file, 'utf8'))),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test('only teleport/ and tunnels/ open connections', () => {
+  const network = /['"](node:(net|tls|http|https|http2|dgram)|node-fetch|@connectrpc\/connect-node)['"]/;
+  const wrong = ownFiles.filter((file) => {
+    if (/^src\/(teleport|tunnels)\//.test(file)) return false;
+    return imports(readFileSync(file, 'utf8')).some((name) => network.test(`'${name}'`) && name !== 'node:net');
+  });
+  assert.deepEqual(wrong, []);
+});
+
+test('the product and its test cluster share no code', () => {
+  const shared = [...sources('src'), ...sources('test/cluster')].flatMap((file) =>
+    imports(readFileSync(file, 'utf8'))
+      .filter((name) => name.startsWith('.'))
+      .map((name) => normalize(join(dirname(file), name)))
+      .filter((target) => file.startsWith('src/') !== target.startsWith('src/'))
+      .map((target) => `${file} imports ${target}`),
+  );
+  assert.deepEqual(shared, []);
+});
+
+test('every source file says its one duty in its first line', () => {
+  const wrong = ownFiles.filter((file) => !/^\/\*\*/.test(readFileSync(file, 'utf8')));
+  assert.deepEqual(wrong, []);
+});
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '');
+}
