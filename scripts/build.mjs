@@ -18,7 +18,7 @@ const result = await build({
   sourcemap: 'external',
   legalComments: 'none',
   // node-fetch brings it for Node versions without ReadableStream, which this bundle doesn't run on.
-  alias: { 'web-streams-polyfill': './scripts/no-polyfill.cjs' },
+  alias: { 'web-streams-polyfill/dist/ponyfill.es2018.js': './scripts/no-polyfill.cjs' },
   banner: { js: '#!/usr/bin/env node' },
   define: { __VERSION__: JSON.stringify(version) },
   metafile: true,
