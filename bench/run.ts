@@ -7,15 +7,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connect } from 'node:tls';
 import { promisify } from 'node:util';
+import * as z from 'zod/mini';
 
-const RUNS = Number(process.env['BENCH_RUNS'] ?? '25');
+const RUNS = Number(process.env.BENCH_RUNS ?? '25');
 const BUNDLE = 'dist/machine-id.cjs';
 
-interface ClusterInfo {
-  readonly proxy: string;
-  readonly webCa: string;
-  readonly joinToken: string;
-}
+const ClusterInfo = z.object({ proxy: z.string(), webCa: z.string(), joinToken: z.string() });
+type ClusterInfo = z.infer<typeof ClusterInfo>;
 
 interface Figures {
   readonly min: number;
@@ -58,7 +56,9 @@ async function measureFloor(): Promise<Record<string, Figures>> {
     return {
       'node -e 0': await repeat(() => timed(() => execFileSync(process.execPath, ['-e', '0']))),
       'one TLS handshake': await repeat(() => handshake(info)),
-      'one RSA-2048 key pair': await repeat(() => timed(() => promisify(generateKeyPair)('rsa', { modulusLength: 2048 }))),
+      'one RSA-2048 key pair': await repeat(() =>
+        timed(() => promisify(generateKeyPair)('rsa', { modulusLength: 2048 })),
+      ),
     };
   } finally {
     child.kill('SIGTERM');
@@ -81,25 +81,39 @@ function handshake({ proxy, webCa }: ClusterInfo): Promise<number> {
 }
 
 function timeRun(info: ClusterInfo, token: string): Promise<number> {
-  return timed(() => execFileSync(process.execPath, [BUNDLE, ...runArguments(info)], runOptions(info, token)));
+  return timed(() => execFileSync(process.execPath, [BUNDLE, ...runArguments(info)], runOptions(token)));
 }
 
 function peakMemoryMb(info: ClusterInfo, token: string): number {
   const args = ['--require', './bench/peak-memory.cjs', BUNDLE, ...runArguments(info)];
   const script = 'exec 3>"$PEAK_FILE"; exec "$0" "$@"';
   const peakFile = join(folder, 'peak');
-  const options = runOptions(info, token);
-  execFileSync('sh', ['-c', script, process.execPath, ...args], { ...options, env: { ...options.env, PEAK_FILE: peakFile } });
+  const options = runOptions(token);
+  execFileSync('sh', ['-c', script, process.execPath, ...args], {
+    ...options,
+    env: { ...options.env, PEAK_FILE: peakFile },
+  });
   return Number(readFileSync(peakFile, 'utf8')) / 1024;
 }
 
 function runArguments({ proxy, joinToken, webCa }: ClusterInfo): string[] {
   const destination = join(folder, 'out');
-  return ['run', '--proxy-server', proxy, '--token', joinToken, '--destination', destination, '--ca-file', webCa, '--no-export'];
+  return [
+    'run',
+    '--proxy-server',
+    proxy,
+    '--token',
+    joinToken,
+    '--destination',
+    destination,
+    '--ca-file',
+    webCa,
+    '--no-export',
+  ];
 }
 
-function runOptions(_info: ClusterInfo, token: string) {
-  return { env: { PATH: process.env['PATH'], CIRCLE_OIDC_TOKEN: token }, stdio: 'ignore' as const };
+function runOptions(token: string) {
+  return { env: { PATH: process.env.PATH, CIRCLE_OIDC_TOKEN: token }, stdio: 'ignore' as const };
 }
 
 function mint(directory: string): string {
@@ -111,8 +125,7 @@ async function startCluster(directory: string, teleport: string): Promise<{ chil
   const args = ['--import', 'tsx', 'test/cluster/main.ts', '--dir', directory, '--teleport', teleport];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   for await (const line of createInterface({ input: child.stdout })) {
-    const info: ClusterInfo = JSON.parse(line);
-    return { child, info };
+    return { child, info: ClusterInfo.parse(JSON.parse(line)) };
   }
   throw new Error('the cluster ended before it was ready');
 }
@@ -136,7 +149,9 @@ function shown({ min, median, max }: Figures, unit: string): string[] {
 }
 
 function print(rows: readonly string[][]): void {
-  console.log(`${RUNS} runs each; ${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node ${process.version}`);
+  console.log(
+    `${RUNS} runs each; ${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node ${process.version}`,
+  );
   console.log(`bundle ${(statSync(BUNDLE).size / 1024).toFixed(0)} KB\n`);
   const table = [['what', 'min', 'median', 'max', 'unit', ''], ...rows];
   for (const [name = '', ...cells] of table) {

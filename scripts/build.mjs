@@ -6,6 +6,10 @@ import { join } from 'node:path';
 const check = process.argv.includes('--check');
 const { version } = JSON.parse(await readFile('package.json', 'utf8'));
 
+// An older Node would fail somewhere inside with a message that helps nobody.
+const banner = `#!/usr/bin/env node
+if(parseInt(process.versions.node)<18){console.error("error: Node 18 or later is needed, this is "+process.version);process.exit(1)}`;
+
 const result = await build({
   entryPoints: ['src/main.ts'],
   outfile: 'dist/machine-id.cjs',
@@ -19,7 +23,7 @@ const result = await build({
   legalComments: 'none',
   // node-fetch brings it for Node versions without ReadableStream, which this bundle doesn't run on.
   alias: { 'web-streams-polyfill/dist/ponyfill.es2018.js': './scripts/no-polyfill.cjs' },
-  banner: { js: '#!/usr/bin/env node' },
+  banner: { js: banner },
   define: { __VERSION__: JSON.stringify(version) },
   metafile: true,
   write: false,
@@ -54,7 +58,9 @@ if (check) {
     if (path.endsWith('.map')) continue;
     const committed = await readFile(path).catch(() => Buffer.alloc(0));
     if (!committed.equals(contents)) {
-      console.error(`${path} is not what the sources build (${committed.length} bytes there, ${contents.length} built)`);
+      console.error(
+        `${path} is not what the sources build (${committed.length} bytes there, ${contents.length} built)`,
+      );
       stale = true;
     }
   }

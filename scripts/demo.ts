@@ -26,7 +26,11 @@ async function demo(): Promise<number> {
     const home = join(folder, 'home');
     await mkdir(home);
     const { exitCode } = await runJob({
-      config: inlineOrb(await readFile('scripts/demo/config.yml', 'utf8'), 'machine-id', await readFile('build/orb.yml', 'utf8')),
+      config: inlineOrb(
+        await readFile('scripts/demo/config.yml', 'utf8'),
+        'machine-id',
+        await readFile('build/orb.yml', 'utf8'),
+      ),
       job: 'deploy',
       home,
       environment: {
@@ -42,7 +46,9 @@ async function demo(): Promise<number> {
       onOutput: (text, stream) => process[stream].write(text),
     });
     const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
-    say(exitCode === 0 ? `The job succeeded; the demo took ${seconds} s.` : `The job failed with exit code ${exitCode}.`);
+    say(
+      exitCode === 0 ? `The job succeeded; the demo took ${seconds} s.` : `The job failed with exit code ${exitCode}.`,
+    );
     return exitCode;
   } finally {
     await cluster.close();

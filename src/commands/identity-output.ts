@@ -1,7 +1,7 @@
 /** Produces an `identity` output: certificates, files, and their place. */
 import { issueIdentity } from '../certs/issue.ts';
 import type { Authorities } from '../certs/authorities.ts';
-import type { IdentityOutput, Output } from '../config/output.ts';
+import type { SupportedOutput } from '../config/supported.ts';
 import type { KeyPair } from '../crypto/keys.ts';
 import { MachineIdError } from '../errors.ts';
 import type { Joined } from '../join/join.ts';
@@ -13,8 +13,6 @@ import { placeOf, write } from './place.ts';
 import type { Run } from './run.ts';
 import type { WrittenOutput } from './run-result.ts';
 
-export type PlannedIdentity = Extract<Output, IdentityOutput>;
-
 export interface OutputWork {
   readonly run: Run;
   readonly joined: Joined;
@@ -23,7 +21,7 @@ export interface OutputWork {
 }
 
 /** @throws MachineIdError as asking, checking and writing do */
-export async function produceIdentity(output: PlannedIdentity, work: OutputWork): Promise<WrittenOutput> {
+export async function produceIdentity(output: SupportedOutput, work: OutputWork): Promise<WrittenOutput> {
   const { run, joined, session } = work;
   const [{ identity, notice }, authorities] = await Promise.all([askFor(output, work), session.authorities]);
   run.progress.done('certificates', `certificates for ${output.path}: roles ${identity.roles.join(', ')}`);
@@ -47,7 +45,7 @@ export async function produceIdentity(output: PlannedIdentity, work: OutputWork)
   };
 }
 
-async function askFor(output: PlannedIdentity, { run, joined, session, key }: OutputWork) {
+async function askFor(output: SupportedOutput, { run, joined, session, key }: OutputWork) {
   const { clock } = run.world;
   const { bot } = joined;
   const userAuthorities = userAuthoritiesOf(session);
@@ -80,7 +78,7 @@ function userAuthoritiesOf({ authorities }: ClusterSession) {
 }
 
 /** A leaf is known by its host authority, which the root cluster shows to every bot. */
-async function route(output: PlannedIdentity, own: string, authorities: Promise<Authorities>): Promise<string> {
+async function route(output: SupportedOutput, own: string, authorities: Promise<Authorities>): Promise<string> {
   const wanted = output.cluster;
   if (wanted === undefined || wanted === own) return own;
   const names = (await authorities).host.map(({ clusterName }) => clusterName);

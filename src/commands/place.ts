@@ -1,7 +1,6 @@
 /** Where the files of one output go. */
 import { resolve } from 'node:path';
-import { MachineIdError } from '../errors.ts';
-import type { Destination, DirectoryDestination } from '../outputs/destination.ts';
+import type { DirectoryDestination, MemoryDestination } from '../outputs/destination.ts';
 import type { OutputFile } from '../outputs/output-file.ts';
 import { prepareDirectory } from '../outputs/prepare-directory.ts';
 import { writeDirectory } from '../outputs/write-directory.ts';
@@ -15,7 +14,7 @@ export interface Place {
   readonly settings: DirectoryDestination | undefined;
 }
 
-export function placeOf(destination: Destination, { world }: Pick<Run, 'world'>): Place {
+export function placeOf(destination: DirectoryDestination | MemoryDestination, { world }: Pick<Run, 'world'>): Place {
   switch (destination.type) {
     case 'directory': {
       const directory = resolve(world.workingDirectory, destination.path);
@@ -23,17 +22,16 @@ export function placeOf(destination: Destination, { world }: Pick<Run, 'world'>)
     }
     case 'memory':
       return { shown: 'memory', directory: undefined, settings: undefined };
-    case 'kubernetes_secret':
-      throw new MachineIdError('OUTPUT_UNSUPPORTED', 'destination type "kubernetes_secret" is not supported', {
-        hint: 'Use a directory destination.',
-      });
     default:
       return destination satisfies never;
   }
 }
 
 /** Before the join: a destination that cannot be written ends the run while nothing has been asked of anybody. */
-export async function prepare(destination: Destination, { world, log }: Run): Promise<void> {
+export async function prepare(
+  destination: DirectoryDestination | MemoryDestination,
+  { world, log }: Run,
+): Promise<void> {
   if (destination.type !== 'directory') return;
   const { warnings } = await prepareDirectory(world.files, destination, world.workingDirectory);
   for (const warning of warnings) log.warn(warning);

@@ -1,8 +1,9 @@
 /** `run`: from the job's OIDC token to credentials on disk. */
 import { loadPlan } from '../config/load.ts';
 import type { Plan } from '../config/plan.ts';
-import { refuseUnsupportedOutputs } from '../config/supported.ts';
+import { type SupportedOutput, supportedOutputs } from '../config/supported.ts';
 import { createLog, type Log } from '../effects/log.ts';
+import { MachineIdError } from '../errors.ts';
 import { appendExports, bashEnvPath } from '../job/bash-env.ts';
 import { obtainOidcToken, type OidcToken } from '../job/oidc-token.ts';
 import { type Joined, joinCluster } from '../join/join.ts';
@@ -23,6 +24,7 @@ export interface Run {
   readonly log: Log;
   readonly progress: Progress;
   readonly plan: Plan;
+  readonly outputs: readonly SupportedOutput[];
   readonly timeoutMs: number;
 }
 
@@ -31,23 +33,23 @@ const MAX_INPUT_BYTES = 1024 * 1024;
 /** @throws MachineIdError: wrong input before anything is contacted, everything else as it happens */
 export async function run(args: readonly string[], world: World): Promise<void> {
   const given = readRunArguments(args);
-  const { plan, trust, log } = await readInputs(given, world);
+  const { plan, outputs, trust, log } = await readInputs(given, world);
   const progress = startProgress(log, world.clock);
-  const current: Run = { world, log, progress, plan, timeoutMs: given.timeoutMs };
+  const current: Run = { world, log, progress, plan, outputs, timeoutMs: given.timeoutMs };
   for (const warning of plan.warnings) log.warn(warning);
-  progress.done('config', `configuration read: ${plan.outputs.length} output(s), Proxy ${plan.address.value}`);
+  progress.done('config', `configuration read: ${outputs.length} output(s), Proxy ${plan.address.value}`);
   const exportPath = given.exportVariables ? bashEnvPath(world.environment) : undefined;
   const token = await findToken(current);
   await prepareOutputs(current);
   const { joined, keys } = await join(current, token, trust);
-  const outputs = await writeOutputs(current, joined, keys);
+  const written = await writeOutputs(current, joined, keys);
   const result: RunResult = {
     proxy: formatAddress(plan.address),
     cluster: joined.cluster.clusterName,
     clusterVersion: joined.cluster.serverVersion.text,
     bot: joined.bot.botName,
     joinPath: joined.path,
-    outputs,
+    outputs: written,
     exportedTo: exportPath,
     timingsMs: progress.timingsMs(),
   };
@@ -61,11 +63,11 @@ async function readInputs({ flags, caFile }: RunArguments, world: World) {
   const { environment, files, stderr, clock } = world;
   const readText = (path: string) => files.readText(path, { maxBytes: MAX_INPUT_BYTES });
   const plan = await loadPlan({ flags, environment, readFile: readText });
-  refuseUnsupportedOutputs(plan);
+  const outputs = supportedOutputs(plan);
   const trust = await webTrust({ caFile, environment, insecure: plan.insecure, readText });
   const log = createLog(stderr, { format: plan.logFormat, debug: plan.debug, nowMs: () => clock.nowMs() });
   if (plan.insecure) log.warn('insecure: the web certificate of the Proxy is not checked');
-  return { plan, trust, log };
+  return { plan, outputs, trust, log };
 }
 
 async function findToken({ world, progress }: Run): Promise<OidcToken> {
@@ -83,7 +85,7 @@ async function findToken({ world, progress }: Run): Promise<OidcToken> {
 
 /** The keys of the outputs are made while the join is under way: their kind is known from discovery on. */
 async function join(
-  { world, log, progress, plan, timeoutMs }: Run,
+  { world, log, progress, plan, outputs, timeoutMs }: Run,
   token: OidcToken,
   trust: WebTrust,
 ): Promise<{ joined: Joined; keys: OutputKeys }> {
@@ -103,13 +105,25 @@ async function join(
       log,
       signal,
       onDiscovered: (cluster) => {
-        keys = makeKeys(plan.outputs.length, cluster.suite);
+        keys = makeKeys(outputs.length, cluster.suite);
         progress.done('discovery', `cluster ${cluster.clusterName}, Teleport ${cluster.serverVersion.text}`);
       },
     });
     progress.done('join', `joined as bot ${joined.bot.botName} (${joined.path})`);
     return { joined, keys };
+  } catch (error) {
+    throw plan.address.kind === 'auth' ? explainAuthAddress(error, plan.address) : error;
   } finally {
     web.close();
   }
+}
+
+/** `auth_server` of older files usually names a Proxy; when it really is an Auth Service, its port does not speak HTTPS. */
+function explainAuthAddress(error: unknown, { value, origin }: Plan['address']): unknown {
+  const codes: readonly string[] = ['PROXY_NOT_TELEPORT', 'PROXY_UNREACHABLE', 'PROXY_UNTRUSTED'];
+  if (!(error instanceof MachineIdError) || !codes.includes(error.code)) return error;
+  return new MachineIdError(error.code, `${error.message} (the address ${value} is from ${origin})`, {
+    hint: 'This program joins through the Proxy: set proxy_server (or --proxy-server) to the web address of the Proxy in place of the Auth Service’s.',
+    cause: error,
+  });
 }

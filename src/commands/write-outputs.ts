@@ -1,12 +1,12 @@
 /** Produces every output of a plan at once; one that fails does not stop the others. */
-import type { Output } from '../config/output.ts';
+import type { SupportedOutput } from '../config/supported.ts';
 import { generateKeyPair, type KeyPair } from '../crypto/keys.ts';
 import { MachineIdError } from '../errors.ts';
 import type { Joined } from '../join/join.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
 import { openSession } from './cluster-session.ts';
 import { asMachineIdError } from './error-report.ts';
-import { type OutputWork, produceIdentity } from './identity-output.ts';
+import { produceIdentity } from './identity-output.ts';
 import { prepare } from './place.ts';
 import type { Run } from './run.ts';
 import type { WrittenOutput } from './run-result.ts';
@@ -23,25 +23,21 @@ export function makeKeys(count: number, suite: string): OutputKeys {
 
 /** @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE */
 export async function prepareOutputs(run: Run): Promise<void> {
-  for (const { destination } of writtenOutputs(run)) await prepare(destination, run);
-}
-
-function writtenOutputs({ plan }: Run) {
-  return plan.outputs.filter((output) => 'destination' in output);
+  for (const { destination } of run.outputs) await prepare(destination, run);
 }
 
 /** @throws MachineIdError: the failure itself when one output failed, OUTPUTS_FAILED with a list when several did */
 export async function writeOutputs(run: Run, joined: Joined, keys: OutputKeys): Promise<readonly WrittenOutput[]> {
-  const { plan, progress, timeoutMs, world } = run;
-  if (plan.outputs.length === 0) return [];
+  const { outputs, plan, progress, timeoutMs, world } = run;
+  if (outputs.length === 0) return [];
   const { address } = plan;
   const session = await openSession({ address, bot: joined.bot, timeoutMs, signal: world.signal });
   progress.done('auth', 'connected to the Auth Service');
   try {
     const results = await Promise.allSettled(
-      plan.outputs.map((output, at) => produce(output, { run, joined, session, key: keys[at] ?? newKey(joined) })),
+      outputs.map((output, at) => produceIdentity(output, { run, joined, session, key: keys[at] ?? newKey(joined) })),
     );
-    throwFailures(plan.outputs, results);
+    throwFailures(outputs, results);
     return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   } finally {
     session.close();
@@ -52,14 +48,10 @@ function newKey({ cluster }: Joined): Promise<KeyPair> {
   return generateKeyPair(keyAlgorithm(cluster.suite));
 }
 
-async function produce(output: Output, work: OutputWork): Promise<WrittenOutput> {
-  if (output.type === 'identity') return produceIdentity(output, work);
-  throw new MachineIdError('OUTPUT_UNSUPPORTED', `output type "${output.type}" is not supported yet by this version`, {
-    hint: 'Remove this output.',
-  });
-}
-
-function throwFailures(outputs: readonly Output[], results: readonly PromiseSettledResult<WrittenOutput>[]): void {
+function throwFailures(
+  outputs: readonly SupportedOutput[],
+  results: readonly PromiseSettledResult<WrittenOutput>[],
+): void {
   const failures = results.flatMap((result, at) => {
     const output = outputs[at];
     return result.status === 'rejected' && output !== undefined

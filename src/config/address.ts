@@ -1,36 +1,19 @@
-/** Addresses as `host:port`. */
+/** Reads the address that a person gave, and says what is wrong with one that cannot be read. */
 import { isIPv6 } from 'node:net';
+import { type Address, formatAddress, parseAddress } from '../teleport/address.ts';
 
-export interface HostPort {
-  /** Without brackets. */
-  readonly host: string;
-  readonly port: number;
+export interface GivenAddress extends Address {
   /** Whether the text named the port, rather than leaving it to the default. */
   readonly portGiven: boolean;
 }
 
 /** Where a Proxy listens behind TLS routing, and so what an address without a port means. */
-export const DEFAULT_PORT = 443;
-
-const HOST_NAME = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i;
+const DEFAULT_PORT = 443;
 
 /** Reads `host:port`, `host` or `[IPv6]:port`; a string is what is wrong with `text`, ready for a person. */
-export function parseAddress(text: string): HostPort | string {
-  return readHostPort(text) ?? explain(text);
-}
-
-/** `host:port`, an IPv6 host in brackets. */
-export function formatAddress({ host, port }: { readonly host: string; readonly port: number }): string {
-  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
-}
-
-function readHostPort(text: string): HostPort | undefined {
-  const [, bracketed, name, port] = /^(?:\[([^\]]*)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
-  const host = bracketed ?? name;
-  if (host === undefined || (bracketed === undefined ? !HOST_NAME.test(host) : !isIPv6(host))) return undefined;
-  const number = port === undefined ? DEFAULT_PORT : Number(port);
-  if (number < 1 || number > 65_535) return undefined;
-  return { host, port: number, portGiven: port !== undefined };
+export function readGivenAddress(text: string): GivenAddress | string {
+  const address = parseAddress(text, DEFAULT_PORT);
+  return address === undefined ? explain(text) : { ...address, portGiven: /:\d+$/.test(text) };
 }
 
 function explain(text: string): string {
@@ -48,6 +31,6 @@ function suggest(text: string): string | undefined {
     .replace(/^[a-z][a-z0-9+.-]*:\/\//i, '')
     .replace(/[/?#].*$/s, '')
     .replace(/^.*@/s, '');
-  const found = readHostPort(isIPv6(core) ? `[${core}]` : core);
+  const found = parseAddress(isIPv6(core) ? `[${core}]` : core, DEFAULT_PORT);
   return found === undefined ? undefined : formatAddress(found);
 }

@@ -1,5 +1,6 @@
 /** Decides where the cluster is, of all the sources that say so. */
-import { formatAddress, parseAddress } from './address.ts';
+import { formatAddress } from '../teleport/address.ts';
+import { readGivenAddress } from './address.ts';
 import { first } from './choose.ts';
 import type { Findings } from './findings.ts';
 import type { ClusterAddress } from './plan.ts';
@@ -48,7 +49,7 @@ export function readAddress(
   { value: { kind, text }, origin }: Candidate,
   findings: Findings,
 ): ClusterAddress | undefined {
-  const address = parseAddress(text);
+  const address = readGivenAddress(text);
   if (typeof address === 'string') {
     findings.refuse(origin, address);
     return undefined;

@@ -1,16 +1,22 @@
 /** Refuses the outputs of a plan that this version cannot write. */
 import { MachineIdError } from '../errors.ts';
-import type { Output } from './output.ts';
+import type { DirectoryDestination, MemoryDestination } from '../outputs/destination.ts';
+import type { IdentityOutput, Output } from './output.ts';
 import type { Plan } from './plan.ts';
 
-/** Throws `OUTPUT_UNSUPPORTED` with every output of the plan that cannot be written yet. */
-export function refuseUnsupportedOutputs(plan: Pick<Plan, 'outputs'>): void {
-  const faults = plan.outputs.flatMap((output) => {
+/** An output that this version writes. */
+export type SupportedOutput = Extract<Output, IdentityOutput> & {
+  readonly destination: DirectoryDestination | MemoryDestination;
+};
+
+/** The outputs of the plan; throws `OUTPUT_UNSUPPORTED` with every one that cannot be written yet. */
+export function supportedOutputs({ outputs }: Pick<Plan, 'outputs'>): readonly SupportedOutput[] {
+  const faults = outputs.flatMap((output) => {
     const reason = unsupported(output);
     if (reason === undefined) return [];
     return [{ path: output.path, ...(output.line === undefined ? {} : { line: output.line }), message: reason }];
   });
-  if (faults.length === 0) return;
+  if (faults.length === 0) return outputs.filter(isSupported);
   const lines = faults.map(
     ({ path, line, message }) => `${path}${line === undefined ? '' : ` (line ${line})`}: ${message}`,
   );
@@ -18,6 +24,10 @@ export function refuseUnsupportedOutputs(plan: Pick<Plan, 'outputs'>): void {
     hint: 'Remove these outputs, or write them with tbot until a later version of this orb does.',
     faults,
   });
+}
+
+function isSupported(output: Output): output is SupportedOutput {
+  return unsupported(output) === undefined;
 }
 
 /** Why `output` cannot be written, or `undefined` when it can. */

@@ -1,5 +1,5 @@
 /** Network addresses as Teleport writes them: `host:port`, IPv6 in brackets. */
-import { isIP } from 'node:net';
+import { isIPv6 } from 'node:net';
 
 export interface Address {
   /** A DNS name or an IP address without brackets. */
@@ -7,23 +7,21 @@ export interface Address {
   readonly port: number;
 }
 
+const HOST_NAME = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i;
+
 /** `host:port`, with brackets round an IPv6 host. */
 export function formatAddress({ host, port }: Address): string {
-  return `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
 /**
- * Reads `host`, `host:port`, `[v6]:port` or a bare IPv6 address.
+ * Reads `host`, `host:port`, `[v6]` or `[v6]:port`.
  * @returns undefined when the text is no address: a scheme, a path, a port outside 1 to 65535, blanks
  */
 export function parseAddress(text: string, defaultPort: number): Address | undefined {
-  if (isIP(text) === 6) return { host: text, port: defaultPort };
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?$/.exec(text);
-  if (match === null) return undefined;
-  const [, bracketed, name, portText] = match;
-  if (bracketed !== undefined && isIP(bracketed) !== 6) return undefined;
-  const port = portText === undefined ? defaultPort : Number(portText);
+  const [, bracketed, name, portText] = /^(?:\[([^\]]*)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
   const host = bracketed ?? name;
-  if (host === undefined || port < 1 || port > 65_535) return undefined;
-  return { host, port };
+  if (host === undefined || (bracketed === undefined ? !HOST_NAME.test(host) : !isIPv6(host))) return undefined;
+  const port = portText === undefined ? defaultPort : Number(portText);
+  return port < 1 || port > 65_535 ? undefined : { host, port };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatAddress, parseAddress } from '../../src/config/address.ts';
+import { readGivenAddress } from '../../src/config/address.ts';
+import { formatAddress } from '../../src/teleport/address.ts';
 
 const VALID: readonly (readonly [string, string, boolean])[] = [
   ['teleport.example.com:443', 'teleport.example.com:443', true],
@@ -31,7 +32,7 @@ const INVALID: readonly (readonly [string, RegExp])[] = [
 
 test('an address is a host with a port, which is 443 when it is left out', () => {
   for (const [text, expected, portGiven] of VALID) {
-    const address = parseAddress(text);
+    const address = readGivenAddress(text);
     assert.ok(typeof address !== 'string', text);
     assert.equal(formatAddress(address), expected);
     assert.equal(address.portGiven, portGiven, text);
@@ -41,7 +42,7 @@ test('an address is a host with a port, which is 443 when it is left out', () =>
 
 test('what is no address is refused, with the corrected one when it can be told', () => {
   for (const [text, expected] of INVALID) {
-    const refusal = parseAddress(text);
+    const refusal = readGivenAddress(text);
     assert.ok(typeof refusal === 'string', text);
     assert.match(refusal, expected, text);
   }

@@ -8,7 +8,7 @@ const READ: [string, string | undefined][] = [
   ['10.1.2.3:443', '10.1.2.3:443'],
   ['[::1]:3080', '[::1]:3080'],
   ['[::1]', '[::1]:443'],
-  ['::1', '[::1]:443'],
+  ['::1', undefined],
   ['[::]:3080', '[::]:3080'],
   ['https://example.com', undefined],
   ['example.com:3080/web', undefined],
