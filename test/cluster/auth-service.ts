@@ -60,7 +60,7 @@ function getRole(world: World, name: string, call: Call): object {
 function submitHeartbeat(request: unknown, call: Call): object {
   const { heartbeat } = HeartbeatRequest.parse(request);
   call.record.fields.heartbeat = heartbeat;
-  if (heartbeat === null || heartbeat.recorded_at === null) {
+  if (!heartbeat?.recorded_at) {
     throw badParameter('heartbeat.recorded_at: must be specified');
   }
   if (callerOf(call).botInstanceId === undefined) {

@@ -1,5 +1,5 @@
 /** A client's TLS connection, as the part of the cluster that serves it sees it. */
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { createServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import type { Socket } from 'node:net';
 import type { ClientHello } from './client-hello.ts';

@@ -1,9 +1,9 @@
 /** Serves gRPC methods, described by this folder's own proto files, over TLS connections that are already open. */
-import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
-import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
+import type { ServiceDefinition } from '@grpc/proto-loader';
 import type { Connection } from './connection.ts';
 import { OVERSIZED_REPLY_BYTES, type ReplyFault } from './faults.ts';
+import { serviceDefinition } from './proto-files.ts';
 import { observe, type RequestRecord } from './records.ts';
 import { accessDenied, TeleportError, toGrpcError, toTeleportError } from './teleport-errors.ts';
 import type { World } from './world.ts';
@@ -24,21 +24,6 @@ export interface UnaryMethod {
 /** Runs before every unary method and throws to refuse it. */
 export type Guard = (call: Call) => void;
 
-const PROTO_FILES = [
-  'authservice.proto',
-  'trust_service.proto',
-  'bot_instance_service.proto',
-  'join_service.proto',
-] as const;
-
-const packages = loadSync([...PROTO_FILES], {
-  includeDirs: [join(import.meta.dirname, 'proto')],
-  keepCase: true,
-  longs: Number,
-  defaults: true,
-  oneofs: true,
-});
-
 export class GrpcServer {
   readonly #world: World;
   readonly #guard: Guard;
@@ -53,8 +38,11 @@ export class GrpcServer {
   }
 
   addUnary(service: string, methods: Readonly<Record<string, UnaryMethod>>): void {
-    const handlers = Object.entries(methods).map(([name, method]) => [name, this.#unary(service, name, method)]);
-    this.#server.addService(this.#definition(service), Object.fromEntries(handlers));
+    const handlers: grpc.UntypedServiceImplementation = {};
+    for (const [name, method] of Object.entries(methods)) {
+      handlers[name] = this.#unary(service, name, method);
+    }
+    this.#server.addService(this.#definition(service), handlers);
   }
 
   /** @param serve reads requests off the call and writes answers to it; what it throws ends the call */
@@ -126,12 +114,8 @@ export class GrpcServer {
 
   /** The service, with replies spoilt as the faults of the moment ask. */
   #definition(service: string): ServiceDefinition {
-    const definition = packages[service];
-    if (definition === undefined || isMessage(definition)) {
-      throw new Error(`no service ${service} in the proto files`);
-    }
     return Object.fromEntries(
-      Object.entries(definition).map(([name, method]) => {
+      Object.entries(serviceDefinition(service)).map(([name, method]) => {
         const kind = service.endsWith('.JoinService') ? 'join-service' : (`rpc:/${service}/${name}` as const);
         const responseSerialize = (answer: object): Buffer =>
           spoil(method.responseSerialize(answer), this.#world.faults.replies[kind]);
@@ -170,8 +154,4 @@ function spoil(message: Buffer, fault: ReplyFault | undefined): Buffer {
 
 function peerOf(connection: Connection): string {
   return `${connection.socket.remoteAddress ?? ''}:${String(connection.socket.remotePort)}`;
-}
-
-function isMessage<T extends object>(definition: T): definition is T & { readonly format: string } {
-  return 'format' in definition;
 }

@@ -68,16 +68,14 @@ async function serve(parts: ProxyParts, socket: Socket, hello: ClientHello): Pro
     secure.resume();
     return 'nowhere';
   }
-  switch (secure.alpnProtocol) {
-    case JOIN_PROTOCOL:
-      parts.grpc.accept({ listener: 'proxy', hello, socket: secure, identity: undefined, certificatesSent: 0 });
-      return 'join-service';
-    case 'http/1.1':
-    case false:
-      parts.webApi.accept(secure, hello);
-      return 'web';
-    default:
-      secure.destroy();
-      return 'nowhere';
+  if (secure.alpnProtocol === JOIN_PROTOCOL) {
+    parts.grpc.accept({ listener: 'proxy', hello, socket: secure, identity: undefined, certificatesSent: 0 });
+    return 'join-service';
   }
+  if (secure.alpnProtocol === 'http/1.1' || secure.alpnProtocol === false) {
+    parts.webApi.accept(secure, hello);
+    return 'web';
+  }
+  secure.destroy();
+  return 'nowhere';
 }

@@ -1,7 +1,7 @@
 /** Signs OpenSSH user certificates (OpenSSH's PROTOCOL.certkeys). */
 import { randomBytes, sign, type KeyObject } from 'node:crypto';
 import { ByteReader } from './byte-reader.ts';
-import { encodeSshPublicKey, mpint, sshString, uint32 } from './ssh-public-key.ts';
+import { encodeSshPublicKey, sshString, uint32 } from './ssh-public-key.ts';
 
 export interface SshCertificateFields {
   readonly publicKey: KeyObject;
@@ -48,20 +48,12 @@ function encodeExtensions(extensions: Readonly<Record<string, string>>): Buffer 
   );
 }
 
+/** The authorities that sign SSH certificates have RSA or Ed25519 keys. */
 function signature(signed: Buffer, key: KeyObject): Buffer {
-  switch (key.asymmetricKeyType) {
-    case 'rsa':
-      return Buffer.concat([sshString('rsa-sha2-512'), sshString(sign('sha512', signed, key))]);
-    case 'ec': {
-      const pair = sign('sha256', signed, { key, dsaEncoding: 'ieee-p1363' });
-      const blob = Buffer.concat([mpint(pair.subarray(0, 32)), mpint(pair.subarray(32))]);
-      return Buffer.concat([sshString('ecdsa-sha2-nistp256'), sshString(blob)]);
-    }
-    case 'ed25519':
-      return Buffer.concat([sshString('ssh-ed25519'), sshString(sign(null, signed, key))]);
-    default:
-      throw new Error(`no SSH signature with a key of type ${String(key.asymmetricKeyType)}`);
+  if (key.asymmetricKeyType === 'rsa') {
+    return Buffer.concat([sshString('rsa-sha2-512'), sshString(sign('sha512', signed, key))]);
   }
+  return Buffer.concat([sshString('ssh-ed25519'), sshString(sign(null, signed, key))]);
 }
 
 function uint64(value: number): Buffer {

@@ -55,18 +55,16 @@ export class WebApi {
   async #answer(kind: RequestKind, request: IncomingMessage, fields: Record<string, unknown>): Promise<object> {
     const body = await readBody(request);
     const port = request.socket.localPort ?? 0;
-    switch (kind) {
-      case 'ping':
-      case 'find':
-        return pingDocument(this.#world.profile, `localhost:${String(port)}`, port);
-      case 'legacy-join':
-        if (request.headers['content-type']?.split(';')[0] !== 'application/json') {
-          throw badParameter('invalid request');
-        }
-        return joinByLegacyEndpoint(this.#world, this.#verifier, body, fields, request.socket.remoteAddress ?? '');
-      default:
-        return pathNotFound(this.#world.profile);
+    if (kind === 'ping' || kind === 'find') {
+      return pingDocument(this.#world.profile, `localhost:${String(port)}`, port);
     }
+    if (kind === 'unknown-route') {
+      return pathNotFound(this.#world.profile);
+    }
+    if (request.headers['content-type']?.split(';')[0] !== 'application/json') {
+      throw badParameter('invalid request');
+    }
+    return joinByLegacyEndpoint(this.#world, this.#verifier, body, fields, request.socket.remoteAddress ?? '');
   }
 
   #send(kind: RequestKind, reply: Reply, response: ServerResponse): void {

@@ -1,0 +1,114 @@
+/** Joins the cluster as a bot with nothing but public libraries, for the cluster's own tests. */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { ConnectionOptions } from 'node:tls';
+import './reflect-metadata.ts';
+import * as x509 from '@peculiar/x509';
+import { z } from 'zod';
+import { createKey, keyPem } from './authorities.ts';
+import { BareClient } from './bare-client.ts';
+import type { Cluster } from './cluster.ts';
+import { encodeSshPublicKey, toAuthorizedKey } from './ssh-public-key.ts';
+
+const Bytes = z.instanceof(Buffer);
+
+export const JoinAnswer = z.object({
+  result: z.object({
+    bot_result: z.object({
+      certificates: z.object({
+        tls_cert: Bytes,
+        tls_ca_certs: z.array(Bytes),
+        ssh_cert: Bytes,
+        ssh_ca_keys: z.array(Bytes),
+      }),
+    }),
+  }),
+});
+
+export const CertsAnswer = z.object({
+  ssh: Bytes,
+  tls: Bytes,
+  tls_ca_certs: z.array(Bytes),
+  ssh_ca_certs: z.array(Bytes),
+});
+
+/** A bot's certificate and key, with the authorities it got, all PEM. */
+export interface BareBot {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
+export interface JoinWish {
+  readonly token?: string;
+  readonly idToken?: string;
+  readonly key?: KeyObject;
+}
+
+export function webAddress(cluster: Cluster): { host: string; port: number; servername: string; ca: Buffer } {
+  const port = Number(cluster.info.proxy.split(':')[1]);
+  return { host: '127.0.0.1', port, servername: 'localhost', ca: readFileSync(cluster.info.webCa) };
+}
+
+/** The connection options of the raw route to Auth through the Proxy. */
+export function authRoute(cluster: Cluster, bot: Partial<BareBot>): ConnectionOptions {
+  const label = Buffer.from(cluster.info.cluster).toString('hex');
+  return {
+    ...webAddress(cluster),
+    ...bot,
+    servername: 'teleport.cluster.local',
+    ALPNProtocols: [`teleport-auth@${label}.teleport.cluster.local`, 'h2'],
+  };
+}
+
+export function joinRoute(cluster: Cluster): ConnectionOptions {
+  return { ...webAddress(cluster), ALPNProtocols: ['teleport-proxy-grpc', 'h2'] };
+}
+
+/** The two messages of a join by the join service. */
+export async function joinMessages(cluster: Cluster, wish: JoinWish & { key: KeyObject }): Promise<object[]> {
+  const publicKey = createPublicKey(wish.key);
+  return [
+    { client_init: { join_method: 'circleci', token_name: wish.token ?? cluster.info.joinToken, system_role: 'Bot' } },
+    {
+      oidc_init: {
+        id_token: Buffer.from(wish.idToken ?? (await cluster.mint())),
+        client_params: {
+          bot_params: {
+            public_keys: {
+              public_tls_key: publicKey.export({ type: 'spki', format: 'der' }),
+              public_ssh_key: encodeSshPublicKey(publicKey),
+            },
+          },
+        },
+      },
+    },
+  ];
+}
+
+export async function joinByService(cluster: Cluster, wish: JoinWish = {}): Promise<BareBot> {
+  const key = wish.key ?? (await createKey('ec'));
+  const client = await BareClient.open(joinRoute(cluster));
+  try {
+    const messages = await joinMessages(cluster, { ...wish, key });
+    const answers = await client.converse('teleport.join.v1.JoinService', 'Join', messages);
+    const { certificates } = JoinAnswer.parse(answers[1]).result.bot_result;
+    const pem = (der: Buffer): string => new x509.X509Certificate(der).toString('pem');
+    return { cert: pem(certificates.tls_cert), key: keyPem(key), ca: certificates.tls_ca_certs.map(pem).join('\n') };
+  } finally {
+    await client.close();
+  }
+}
+
+/** The body of a legacy join. */
+export async function legacyBody(cluster: Cluster, wish: JoinWish & { key: KeyObject }): Promise<object> {
+  const publicKey = createPublicKey(wish.key);
+  const base64 = (text: string): string => Buffer.from(text).toString('base64');
+  return {
+    role: 'Bot',
+    token: wish.token ?? cluster.info.joinToken,
+    id_token: wish.idToken ?? (await cluster.mint()),
+    public_tls_key: base64(publicKey.export({ type: 'spki', format: 'pem' }).toString()),
+    public_ssh_key: base64(toAuthorizedKey(encodeSshPublicKey(publicKey))),
+  };
+}
