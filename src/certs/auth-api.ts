@@ -144,17 +144,12 @@ function callFailure(name: string, address: Address, cause: unknown): MachineIdE
   });
 }
 
-/** A connection that broke has Node's error as its cause; an answer of the server has none. */
+/** A connection that broke has Node's error as its cause, or cancels its calls; an answer of the server does neither. */
 function isBrokenConnection(code: Code, cause: unknown): boolean {
-  return (
-    cause instanceof Error &&
-    (code === Code.Unavailable ||
-      code === Code.Internal ||
-      code === Code.Unknown ||
-      code === Code.Aborted ||
-      code === Code.Canceled)
-  );
+  return code === Code.Canceled || (cause instanceof Error && CONNECTION_CODES.has(code));
 }
+
+const CONNECTION_CODES: ReadonlySet<Code> = new Set([Code.Unavailable, Code.Internal, Code.Unknown, Code.Aborted]);
 
 function unreadableVersion(text: string): never {
   throw new MachineIdError('REPLY_INVALID', `the Auth Service gives its version as ${JSON.stringify(oneLine(text))}`, {

@@ -54,8 +54,9 @@ export function toKeyObject({ type, blob }: SshPublicKey): KeyObject {
  * @throws MachineIdError REPLY_INVALID
  */
 export function readKeyFields(reader: SshReader, type: string): KeyObject {
+  const jwk = readJwk(reader, type);
   try {
-    return createPublicKey({ key: readJwk(reader, type), format: 'jwk' });
+    return createPublicKey({ key: jwk, format: 'jwk' });
   } catch (cause) {
     throw malformed(WHAT, `it is no valid ${type} key`, cause);
   }
@@ -103,12 +104,17 @@ export function parseAuthorizedKey(line: string): SshPublicKey {
   return parsed;
 }
 
-/** The two words that matter in a line of authorized_keys form. */
+/**
+ * The two words that matter in a line of authorized_keys form.
+ * @throws MachineIdError REPLY_INVALID
+ */
 export function splitKeyLine(line: string, what: string): SshPublicKey {
   const match = /^([a-z0-9@.-]{1,64}) ([A-Za-z0-9+/]+={0,2})(?:[ \t][^\r\n]*)?$/.exec(line);
-  const [, type, base64] = match ?? [];
-  if (type === undefined || base64 === undefined || base64.length % 4 !== 0) {
+  const [, type = '', base64 = ''] = match ?? [];
+  const blob = Buffer.from(base64, 'base64');
+  // Node reads over what is no base64; written again, only the one right spelling gives the same text.
+  if (match === null || blob.toString('base64') !== base64) {
     throw malformed(what, 'it is not one line of a type and base64');
   }
-  return { type, blob: Buffer.from(base64, 'base64') };
+  return { type, blob };
 }

@@ -30,11 +30,22 @@ const BLOCK = /-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTI
  * @throws MachineIdError REPLY_INVALID
  */
 export function readCertificate(certificate: string | Uint8Array): TlsCertificate {
-  if (typeof certificate === 'string' && splitCertificates(certificate).length !== 1) {
-    throw invalid('it is not exactly one PEM block');
-  }
+  const der = typeof certificate === 'string' ? onlyBlock(certificate) : certificate;
+  const x509 = parse(der);
+  // OpenSSL reads PEM as well where DER is expected, and over bytes that follow the certificate.
+  if (!x509.raw.equals(der)) throw invalid('there is more or else than one certificate in DER');
+  return fromX509(x509);
+}
+
+function onlyBlock(pem: string): Uint8Array {
+  const [block, ...others] = splitCertificates(pem);
+  if (block === undefined || others.length > 0) throw invalid('it is not exactly one PEM block');
+  return Buffer.from(block.replace(/-----[A-Z ]+-----/g, ''), 'base64');
+}
+
+function parse(der: Uint8Array): X509Certificate {
   try {
-    return fromX509(new X509Certificate(certificate));
+    return new X509Certificate(der);
   } catch (cause) {
     throw invalid('Node cannot parse it', cause);
   }
@@ -42,7 +53,7 @@ export function readCertificate(certificate: string | Uint8Array): TlsCertificat
 
 function fromX509(x509: X509Certificate): TlsCertificate {
   const legacy = x509.toLegacyObject();
-  const { publicKey } = x509;
+  const publicKey = publicKeyOf(x509);
   return {
     pem: x509.toString(),
     subject: distinguishedName(legacy.subject),
@@ -52,6 +63,14 @@ function fromX509(x509: X509Certificate): TlsCertificate {
     publicKey,
     isSignedBy: (authority) => x509.verify(authority.publicKey),
   };
+}
+
+function publicKeyOf(x509: X509Certificate): KeyObject {
+  try {
+    return x509.publicKey;
+  } catch (cause) {
+    throw invalid('Node cannot read the key in it', cause);
+  }
 }
 
 /** Node gives one value as a text and several as a list, without escapes. */

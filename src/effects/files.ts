@@ -1,6 +1,6 @@
 /** The file system, as far as this program touches it. */
-import { constants } from 'node:fs';
-import { appendFile, link, lstat, mkdir, open, realpath, rename, rm } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { appendFile, link, lstat, mkdir, open, readlink, rename, rm } from 'node:fs/promises';
 
 export interface FileEntry {
   readonly kind: 'file' | 'directory' | 'symlink' | 'other';
@@ -14,14 +14,16 @@ export interface FileEntry {
 export interface Files {
   /** `linux`, `darwin`, `win32`. */
   readonly platform: string;
-  /** The whole file as UTF-8; rejects when it is longer than `maxBytes`. */
+  /** The number of the user that this process runs as; undefined where users have none. */
+  readonly userId: number | undefined;
+  /** The whole file; rejects when it is longer than `maxBytes` or not UTF-8. */
   readText(path: string, limits: { readonly maxBytes: number }): Promise<string>;
   /** Adds to the end; a file that is missing is made with mode 0600. */
   appendText(path: string, text: string): Promise<void>;
   /** What stands at the path itself, links not followed; undefined when nothing does. */
   entry(path: string): Promise<FileEntry | undefined>;
-  /** The path without any link in it. */
-  realPath(path: string): Promise<string>;
+  /** Where a link points, as it is written in it. */
+  readLink(path: string): Promise<string>;
   /** Makes one directory with mode 0700; rejects when something stands there. */
   makeDirectory(path: string): Promise<void>;
   /** Makes a file with mode 0600; rejects when anything stands there, a link included. */
@@ -34,15 +36,17 @@ export interface Files {
   remove(path: string): Promise<void>;
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const PRIVATE_FILE = 0o600;
 const PRIVATE_DIRECTORY = 0o700;
 
 export const systemFiles: Files = {
   platform: process.platform,
+  userId: process.getuid?.(),
   readText,
   appendText: (path, text) => appendFile(path, text, { mode: PRIVATE_FILE }),
   entry,
-  realPath: (path) => realpath(path),
+  readLink: (path) => readlink(path),
   makeDirectory: (path) => mkdir(path, { mode: PRIVATE_DIRECTORY }),
   createFile,
   link: (existing, path) => link(existing, path),
@@ -62,7 +66,7 @@ async function readText(path: string, { maxBytes }: { readonly maxBytes: number 
       if (bytesRead === 0) break;
       if (length > maxBytes) throw new Error(`${path} is longer than ${maxBytes} bytes`);
     }
-    return bytes.toString('utf8', 0, length);
+    return UTF8.decode(bytes.subarray(0, length));
   } finally {
     await file.close();
   }
@@ -73,17 +77,17 @@ async function entry(path: string): Promise<FileEntry | undefined> {
   try {
     stats = await lstat(path);
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
+    // ENOTDIR: a file stands where a directory on the way should be.
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return undefined;
     throw error;
   }
-  const kind = stats.isSymbolicLink()
-    ? 'symlink'
-    : stats.isDirectory()
-      ? 'directory'
-      : stats.isFile()
-        ? 'file'
-        : 'other';
-  return { kind, mode: stats.mode & 0o7777, userId: stats.uid };
+  return { kind: kindOf(stats), mode: stats.mode & 0o7777, userId: stats.uid };
+}
+
+function kindOf(stats: Stats): FileEntry['kind'] {
+  if (stats.isSymbolicLink()) return 'symlink';
+  if (stats.isDirectory()) return 'directory';
+  return stats.isFile() ? 'file' : 'other';
 }
 
 async function createFile(path: string, contents: string | Uint8Array): Promise<void> {

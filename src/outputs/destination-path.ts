@@ -1,8 +1,8 @@
 /** Walks a destination's path and refuses the symbolic links in it. */
 import { dirname, parse, sep } from 'node:path';
 import type { FileEntry, Files } from '../effects/files.ts';
-import { MachineIdError } from '../errors.ts';
 import type { SymlinkMode } from './destination.ts';
+import { linkRefused } from './destination-error.ts';
 
 export type PathReader = Pick<Files, 'entry' | 'platform'>;
 
@@ -17,15 +17,7 @@ export async function refuseSymlinks(files: PathReader, path: string, mode: Syml
   for (const component of components(path)) {
     const entry = await files.entry(component);
     if (entry === undefined) return;
-    if (entry.kind === 'symlink' && !isSystemLink(files, component, entry, mode)) {
-      throw new MachineIdError(
-        'DESTINATION_UNSAFE',
-        `${component} is a symbolic link in the path of the destination ${path}`,
-        {
-          hint: 'Give the destination by its real path, or set symlinks: insecure in it when the link is meant.',
-        },
-      );
-    }
+    if (entry.kind === 'symlink' && !isSystemLink(files, component, entry, mode)) throw linkRefused(component, path);
   }
 }
 

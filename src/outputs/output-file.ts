@@ -1,7 +1,7 @@
 /** A file that an output consists of, rendered but not yet written. */
 
 export interface OutputFile {
-  /** Relative to the destination, with `/` between folders. */
+  /** In the destination itself; no folders. */
   readonly name: string;
   readonly contents: string | Uint8Array;
 }

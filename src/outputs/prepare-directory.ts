@@ -1,9 +1,10 @@
 /** Makes a destination's directory ready before anything is asked of the cluster. */
-import { isAbsolute, join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { errorCode, type Files } from '../effects/files.ts';
-import { MachineIdError } from '../errors.ts';
 import type { DirectoryDestination } from './destination.ts';
+import { occupied, unusablePath, unwritable } from './destination-error.ts';
 import { components, refuseSymlinks } from './destination-path.ts';
+import { directoryWarnings } from './directory-warnings.ts';
 import { temporaryName } from './temporary-name.ts';
 
 export interface PreparedDirectory {
@@ -23,13 +24,14 @@ export async function prepareDirectory(
   workingDirectory: string,
 ): Promise<PreparedDirectory> {
   const path = resolve(workingDirectory, destination.path);
+  if (/\p{Cc}/u.test(path)) throw unusablePath(path);
   try {
     await refuseSymlinks(files, path, destination.symlinks);
     for (const component of components(path)) await makeDirectory(files, component);
-    const probe = join(path, temporaryName('write-test'));
-    await files.createFile(probe, '');
-    await files.remove(probe);
-    return { path, warnings: await directoryWarnings(files, path, workingDirectory) };
+    // Somebody may have been faster than we with one of the directories, and have made a link.
+    await refuseSymlinks(files, path, destination.symlinks);
+    await proveWritable(files, path);
+    return { path, warnings: await directoryWarnings(files, destination, path, workingDirectory) };
   } catch (error) {
     throw unwritable(path, error);
   }
@@ -37,56 +39,18 @@ export async function prepareDirectory(
 
 async function makeDirectory(files: Files, path: string): Promise<void> {
   const there = await files.entry(path);
-  if (there === undefined) {
-    try {
-      await files.makeDirectory(path);
-    } catch (error) {
-      // Another output of this run, or another job on this machine, may have been faster.
-      if (errorCode(error) !== 'EEXIST') throw error;
-    }
-    return;
+  if (there?.kind === 'file' || there?.kind === 'other') throw occupied(path, 'directory');
+  if (there !== undefined) return;
+  try {
+    await files.makeDirectory(path);
+  } catch (error) {
+    // Another output of this run, or another job on this machine, may have been faster.
+    if (errorCode(error) !== 'EEXIST') throw error;
   }
-  if (there.kind === 'file' || there.kind === 'other') throw notADirectory(path);
 }
 
-async function directoryWarnings(files: Files, path: string, workingDirectory: string): Promise<string[]> {
-  const warnings: string[] = [];
-  const there = await files.entry(path);
-  if (there?.kind === 'directory' && files.platform !== 'win32' && (there.mode & 0o077) !== 0) {
-    warnings.push(
-      `${path} can be looked into by other users (mode ${there.mode.toString(8)}); the files in it cannot be read by them`,
-    );
-  }
-  if (isInside(path, workingDirectory)) {
-    warnings.push(`${path} lies in the working directory: caches, workspaces and artifacts may carry the keys away`);
-  }
-  return warnings;
-}
-
-function isInside(path: string, directory: string): boolean {
-  const way = relative(directory, path);
-  return way === '' || (!way.startsWith('..') && !isAbsolute(way));
-}
-
-function notADirectory(path: string): MachineIdError {
-  return new MachineIdError('DESTINATION_UNWRITABLE', `Path "${path}" already exists and is not a directory`, {
-    hint: 'Give the destination another path, or remove what stands there.',
-  });
-}
-
-/** A file system error becomes one that names the destination; a MachineIdError passes through. */
-export function unwritable(path: string, cause: unknown): MachineIdError {
-  if (cause instanceof MachineIdError) return cause;
-  const code = errorCode(cause);
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new MachineIdError('DESTINATION_UNWRITABLE', `there is no permission to write to ${path} (${code})`, {
-      hint: 'Give a destination that the user of this job may write to, below the home directory for example.',
-      cause,
-    });
-  }
-  const detail = cause instanceof Error ? cause.message : String(cause);
-  return new MachineIdError('DESTINATION_UNWRITABLE', `cannot write to ${path}: ${detail}`, {
-    hint: 'Check the path, the space on the disk and the rights of the user of this job.',
-    cause,
-  });
+async function proveWritable(files: Files, path: string): Promise<void> {
+  const probe = join(path, temporaryName());
+  await files.createFile(probe, '');
+  await files.remove(probe);
 }

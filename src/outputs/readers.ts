@@ -20,6 +20,7 @@ export async function grantReaders(
   if (readers.length === 0) return [];
   if (acls === 'off') return ['readers of the destination are not granted anything: acls is off'];
   const failure =
+    unusableName(readers) ??
     (await setAcl(commands, entries(readers, 'rwx', 'r-x'), [directory])) ??
     (await setAcl(commands, entries(readers, 'rw-', 'r--'), files));
   if (failure === undefined) return [];
@@ -30,8 +31,19 @@ export async function grantReaders(
   });
 }
 
+/** A comma or colon in a name would make other entries of the list. */
+function unusableName(readers: readonly Reader[]): string | undefined {
+  const bad = readers.map(nameOf).find((name) => !/^[^\s,:]+$/.test(name));
+  return bad === undefined ? undefined : `${JSON.stringify(bad)} is no name of a user or group`;
+}
+
+function nameOf(reader: Reader): string {
+  return 'user' in reader ? reader.user : reader.group;
+}
+
+/** Everything that the list should say: the mode's group and others get nothing. */
 function entries(readers: readonly Reader[], owner: string, reader: string): string {
-  const named = readers.map((one) => ('user' in one ? `user:${one.user}:${reader}` : `group:${one.group}:${reader}`));
+  const named = readers.map((one) => `${'user' in one ? 'user' : 'group'}:${nameOf(one)}:${reader}`);
   return [`user::${owner}`, ...named, 'group::---', `mask::${reader}`, 'other::---'].join(',');
 }
 

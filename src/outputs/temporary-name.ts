@@ -1,6 +1,7 @@
 /** Names that nobody can guess, for files on their way to their real name. */
 import { randomBytes } from 'node:crypto';
 
-export function temporaryName(name: string): string {
-  return `.${name}.${randomBytes(9).toString('base64url')}.tmp`;
+/** Short whatever the real name is, which may be as long as a file system allows. */
+export function temporaryName(): string {
+  return `.machine-id.${randomBytes(12).toString('base64url')}.tmp`;
 }

@@ -43,6 +43,8 @@ export function dialTls(options: DialOptions): Promise<TLSSocket> {
     socket.once('close', onClose);
     socket.once('secureConnect', () => {
       settle();
+      // Until a protocol takes the socket over, a reset must not end the process: the next read or write reports it.
+      socket.on('error', () => undefined);
       socket.setNoDelay(true);
       resolve(socket);
     });

@@ -52,7 +52,7 @@ export function authFailure(address: Address, cause: unknown): MachineIdError {
       });
     case 'name':
     case 'unreachable':
-      return new MachineIdError('AUTH_UNREACHABLE', `cannot connect to ${where}: ${fault.detail}`, {
+      return new MachineIdError('AUTH_UNREACHABLE', `no connection to ${where}: ${fault.detail}`, {
         hint: 'The Auth Service is reached through the web port of the Proxy (TLS routing): something on the way may drop ALPN, as load balancers that open TLS do.',
         cause,
       });

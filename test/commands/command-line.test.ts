@@ -53,5 +53,7 @@ test('a flag without its value, or given twice, is a fault', () => {
   assert.deepEqual(faults('--config'), ['--config needs a value: FILE']);
   assert.deepEqual(faults('--config='), ['--config needs a value: FILE']);
   assert.deepEqual(faults('-c', 'a', '--config', 'b'), ['--config is given more than once']);
-  assert.deepEqual(faults('--destination', 'a', '--destination-dir', 'b'), ['--destination-dir is given more than once']);
+  assert.deepEqual(faults('--destination', 'a', '--destination-dir', 'b'), [
+    '--destination-dir is given more than once',
+  ]);
 });

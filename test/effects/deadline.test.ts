@@ -26,7 +26,10 @@ test('work hears of the deadline through its signal', async () => {
 test('an outer signal ends the wait with its own reason', async () => {
   const outer = new AbortController();
   const reason = new Error('interrupted');
-  const wait = withDeadline({ waitingFor: 'x', timeoutMs: 60_000, signal: outer.signal }, () => new Promise(() => undefined));
+  const wait = withDeadline(
+    { waitingFor: 'x', timeoutMs: 60_000, signal: outer.signal },
+    () => new Promise(() => undefined),
+  );
   outer.abort(reason);
   await assert.rejects(wait, reason);
 });

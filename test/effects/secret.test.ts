@@ -7,7 +7,12 @@ import { Secret } from '../../src/effects/secret.ts';
 test('a secret shows itself only when it is revealed', () => {
   const secret = new Secret('top-secret');
   assert.equal(secret.reveal(), 'top-secret');
-  const shown = [`${secret.toString()}`, JSON.stringify({ secret }), inspect(secret, { showHidden: true }), inspect({ a: [secret] })];
+  const shown = [
+    secret.toString(),
+    JSON.stringify({ secret }),
+    inspect(secret, { showHidden: true }),
+    inspect({ a: [secret] }),
+  ];
   for (const text of shown) assert.ok(!text.includes('top-secret'), text);
 });
 

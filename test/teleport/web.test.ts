@@ -81,6 +81,10 @@ test('a server that begins and never ends its answer is given up', async (t) => 
 
 test('a port where nobody listens and a name that nobody knows are unreachable', async (t) => {
   await assert.rejects(open(t, 1).get('/'), { code: 'PROXY_UNREACHABLE' });
-  const web = openWebApi({ address: { host: 'name.invalid', port: 443 }, trust: { ca: undefined, verify: true }, timeoutMs: 5000 });
+  const web = openWebApi({
+    address: { host: 'name.invalid', port: 443 },
+    trust: { ca: undefined, verify: true },
+    timeoutMs: 5000,
+  });
   await assert.rejects(web.get('/'), { code: 'PROXY_UNREACHABLE', message: /cannot be looked up/ });
 });

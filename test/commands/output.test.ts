@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { errorReport, asMachineIdError } from '../../src/commands/error-report.ts';
+import { exportedVariables } from '../../src/commands/exports.ts';
+import type { RunResult } from '../../src/commands/run-result.ts';
+import { resultJson, summaryText } from '../../src/commands/summary.ts';
+import { MachineIdError } from '../../src/errors.ts';
+
+const EXPIRES_AT_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
+
+const RESULT: RunResult = {
+  proxy: 'example.teleport.sh:443',
+  cluster: 'example.teleport.sh',
+  clusterVersion: '18.2.4',
+  bot: 'ci',
+  joinPath: 'legacy',
+  outputs: [
+    { type: 'identity', destination: 'memory', files: [], roles: ['access'], expiresAtMs: EXPIRES_AT_MS, notices: [] },
+    {
+      type: 'identity',
+      destination: '/home/ci/out',
+      files: ['key', 'identity'],
+      roles: ['access', 'deployer'],
+      expiresAtMs: EXPIRES_AT_MS,
+      notices: ['the cluster shortened the lifetime'],
+    },
+  ],
+  exportedTo: '/tmp/bash_env',
+  timingsMs: { join: 40, total: 90 },
+};
+
+test('the JSON object has the documented keys and nothing else', () => {
+  const text = resultJson(RESULT);
+  assert.ok(text.endsWith('}\n') && !text.slice(0, -1).includes('\n'));
+  assert.deepEqual(JSON.parse(text), {
+    cluster: 'example.teleport.sh',
+    clusterVersion: '18.2.4',
+    bot: 'ci',
+    joinMethod: 'circleci',
+    joinPath: 'legacy',
+    outputs: [
+      { type: 'identity', destination: 'memory', files: [], roles: ['access'], expiresAt: '2026-11-23T12:00:00Z' },
+      {
+        type: 'identity',
+        destination: '/home/ci/out',
+        files: ['key', 'identity'],
+        roles: ['access', 'deployer'],
+        expiresAt: '2026-11-23T12:00:00Z',
+      },
+    ],
+    timingsMs: { join: 40, total: 90 },
+  });
+});
+
+test('the summary names cluster, bot, roles, files, expiry, notices and the total time', () => {
+  const text = summaryText(RESULT);
+  for (const part of [
+    'example.teleport.sh (Teleport 18.2.4)',
+    'ci, by the registration endpoint',
+    '/home/ci/out',
+    'key, identity',
+    'access, deployer',
+    '2026-11-23T12:00:00Z',
+    'the cluster shortened the lifetime',
+    '/tmp/bash_env',
+    '90 ms',
+  ]) {
+    assert.ok(text.includes(part), part);
+  }
+});
+
+test('a run without outputs says that nothing was written', () => {
+  assert.match(summaryText({ ...RESULT, outputs: [], exportedTo: undefined }), /nothing was written/);
+});
+
+test('later steps get the first output that is on disk', () => {
+  assert.deepEqual(Object.fromEntries(exportedVariables(RESULT)), {
+    TELEPORT_PROXY: 'example.teleport.sh:443',
+    TELEPORT_AUTH_SERVER: 'example.teleport.sh:443',
+    TELEPORT_CLUSTER: 'example.teleport.sh',
+    TELEPORT_IDENTITY_FILE: '/home/ci/out/identity',
+    MACHINE_ID_DESTINATION: '/home/ci/out',
+    MACHINE_ID_EXPIRES_AT: '2026-11-23T12:00:00Z',
+  });
+});
+
+test('without an output on disk only the cluster is exported', () => {
+  assert.deepEqual(
+    [...exportedVariables({ ...RESULT, outputs: [] }).keys()],
+    ['TELEPORT_PROXY', 'TELEPORT_AUTH_SERVER', 'TELEPORT_CLUSTER'],
+  );
+});
+
+test('a report has message, faults with their lines, hint and code, and causes only for debugging', () => {
+  const error = new MachineIdError('CONFIG_INVALID', 'the file is wrong', {
+    hint: 'mend it',
+    cause: new Error('below'),
+    faults: [{ path: 'outputs[0]', line: 3, message: 'has no type' }],
+  });
+  assert.equal(
+    errorReport(error, { debug: false }),
+    'error: the file is wrong\n  - outputs[0] (line 3): has no type\nhint: mend it\ncode: CONFIG_INVALID\n',
+  );
+  assert.match(errorReport(error, { debug: true }), /debug: caused by Error: below\n$/);
+});
+
+test('a fault that stands in the message is not said twice', () => {
+  const error = new MachineIdError('CONFIG_INVALID', 'wrong:\n  outputs[0] (line 3): has no type', {
+    hint: 'mend it',
+    faults: [{ path: 'outputs[0]', line: 3, message: 'has no type' }],
+  });
+  assert.equal(errorReport(error, { debug: false }).split('has no type').length, 2);
+});
+
+test('an error of another kind is reported as a fault of the program', () => {
+  const error = asMachineIdError(new TypeError('x is undefined'));
+  assert.equal(error.code, 'INTERNAL');
+  assert.match(error.message, /TypeError: x is undefined/);
+});

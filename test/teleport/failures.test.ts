@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { authFailure, proxyFailure } from '../../src/teleport/failures.ts';
+import { MachineIdError } from '../../src/errors.ts';
+
+const ADDRESS = { host: 'proxy.example.com', port: 443 };
+
+function coded(code: string, message = code): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+const FAULTS: [string, Error, string, string][] = [
+  ['a name that is unknown', coded('ENOTFOUND'), 'PROXY_UNREACHABLE', 'AUTH_UNREACHABLE'],
+  ['a refused connection', coded('ECONNREFUSED'), 'PROXY_UNREACHABLE', 'AUTH_UNREACHABLE'],
+  [
+    'a certificate of an unknown authority',
+    coded('UNABLE_TO_VERIFY_LEAF_SIGNATURE'),
+    'PROXY_UNTRUSTED',
+    'AUTH_UNTRUSTED',
+  ],
+  ['a certificate that has expired', coded('CERT_HAS_EXPIRED'), 'PROXY_UNTRUSTED', 'AUTH_UNTRUSTED'],
+  ['a certificate of another name', coded('ERR_TLS_CERT_ALTNAME_INVALID'), 'PROXY_UNTRUSTED', 'AUTH_UNTRUSTED'],
+  [
+    'a refused client certificate',
+    coded('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'),
+    'PROXY_UNREACHABLE',
+    'AUTH_DENIED',
+  ],
+  [
+    'several addresses of which none answers',
+    new AggregateError([coded('ECONNREFUSED', 'refused ::1')]),
+    'PROXY_UNREACHABLE',
+    'AUTH_UNREACHABLE',
+  ],
+];
+
+for (const [name, fault, proxyCode, authCode] of FAULTS) {
+  test(`${name} is told apart at the Proxy and at the Auth Service, also below other errors`, () => {
+    for (const error of [fault, new Error('outer', { cause: new Error('middle', { cause: fault }) })]) {
+      assert.equal(proxyFailure(ADDRESS, error).code, proxyCode);
+      assert.equal(authFailure(ADDRESS, error).code, authCode);
+      assert.equal(proxyFailure(ADDRESS, error).cause, error);
+    }
+  });
+}
+
+test('an error that says already what happened passes through', () => {
+  const error = new MachineIdError('TIMEOUT', 'late', { hint: 'wait' });
+  assert.equal(proxyFailure(ADDRESS, error), error);
+  assert.equal(authFailure(ADDRESS, error), error);
+});
