@@ -1,6 +1,7 @@
 /** Joins the cluster as a bot with nothing but public libraries, for the cluster's own tests. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { request } from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
 import './reflect-metadata.ts';
 import * as x509 from '@peculiar/x509';
@@ -32,12 +33,17 @@ export const CertsAnswer = z.object({
   ssh_ca_certs: z.array(Bytes),
 });
 
-/** A bot's certificate and key, with the authorities it got, all PEM. */
+/** A bot's certificate and key, and the authority behind Auth's certificate, all PEM. */
 export interface BareBot {
   readonly cert: string;
   readonly key: string;
+  /** The host authority alone: OpenSSL sends the user authority behind the certificate if it knows it. */
   readonly ca: string;
+  readonly userAuthority: string;
 }
+
+/** What a client may show and trust; without a certificate it is nobody. */
+export type TlsIdentity = Partial<Pick<BareBot, 'cert' | 'key' | 'ca'>>;
 
 export interface JoinWish {
   readonly token?: string;
@@ -51,7 +57,7 @@ export function webAddress(cluster: Cluster): { host: string; port: number; serv
 }
 
 /** The connection options of the raw route to Auth through the Proxy. */
-export function authRoute(cluster: Cluster, bot: Partial<BareBot>): ConnectionOptions {
+export function authRoute(cluster: Cluster, bot: TlsIdentity): ConnectionOptions {
   const label = Buffer.from(cluster.info.cluster).toString('hex');
   return {
     ...webAddress(cluster),
@@ -94,10 +100,14 @@ export async function joinByService(cluster: Cluster, wish: JoinWish = {}): Prom
     const answers = await client.converse('teleport.join.v1.JoinService', 'Join', messages);
     const { certificates } = JoinAnswer.parse(answers[1]).result.bot_result;
     const pem = (der: Buffer): string => new x509.X509Certificate(der).toString('pem');
-    return { cert: pem(certificates.tls_cert), key: keyPem(key), ca: certificates.tls_ca_certs.map(pem).join('\n') };
+    return toBot(key, pem(certificates.tls_cert), certificates.tls_ca_certs.map(pem));
   } finally {
     await client.close();
   }
+}
+
+function toBot(key: KeyObject, cert: string, [ca, userAuthority]: readonly string[]): BareBot {
+  return { cert, key: keyPem(key), ca: ca ?? '', userAuthority: userAuthority ?? '' };
 }
 
 /** The body of a legacy join. */
@@ -111,4 +121,53 @@ export async function legacyBody(cluster: Cluster, wish: JoinWish & { key: KeyOb
     public_tls_key: base64(publicKey.export({ type: 'spki', format: 'pem' }).toString()),
     public_ssh_key: base64(toAuthorizedKey(encodeSshPublicKey(publicKey))),
   };
+}
+
+const LegacyAnswer = z.object({
+  ssh: z.string(),
+  tls: z.string(),
+  tls_ca_certs: z.array(z.string()),
+  ssh_ca_certs: z.array(z.string()),
+});
+
+export async function joinLegacy(cluster: Cluster, wish: JoinWish = {}): Promise<BareBot> {
+  const key = wish.key ?? (await createKey('rsa'));
+  const reply = await postJoin(cluster, await legacyBody(cluster, { ...wish, key }));
+  const answer = LegacyAnswer.parse(JSON.parse(reply.body));
+  const text = (base64: string): string => Buffer.from(base64, 'base64').toString();
+  return toBot(key, text(answer.tls), answer.tls_ca_certs.map(text));
+}
+
+/** @param headers may replace the content type */
+export function postJoin(
+  cluster: Cluster,
+  body: object,
+  headers: Record<string, string> = {},
+): Promise<{ readonly status: number; readonly body: string }> {
+  return requestWeb(cluster, 'POST', '/v1/webapi/host/credentials', {
+    body: JSON.stringify(body),
+    headers: { 'Content-Type': 'application/json', ...headers },
+  });
+}
+
+export function requestWeb(
+  cluster: Cluster,
+  method: string,
+  path: string,
+  content: { readonly body?: string; readonly headers?: Record<string, string> } = {},
+): Promise<{ readonly status: number; readonly body: string }> {
+  return new Promise((resolve, reject) => {
+    const options = { ...webAddress(cluster), method, path, agent: false, headers: content.headers ?? {} };
+    const call = request(options, (response) => {
+      let body = '';
+      response
+        .setEncoding('utf8')
+        .on('data', (chunk: string) => (body += chunk))
+        .on('end', () => {
+          resolve({ status: response.statusCode ?? 0, body });
+        })
+        .on('error', reject);
+    });
+    call.on('error', reject).end(content.body);
+  });
 }

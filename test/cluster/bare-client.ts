@@ -19,6 +19,7 @@ export class BareClient {
     const relay = await listen(0, (plain) => {
       const secure = connect(tls);
       secure.on('error', () => plain.destroy());
+      plain.on('error', () => secure.destroy());
       secure.on('close', () => plain.destroy());
       plain.on('close', () => secure.destroy());
       plain.pipe(secure).pipe(plain);
