@@ -51,5 +51,5 @@ function entries(readers: readonly Reader[], owner: string, reader: string): str
 async function setAcl(commands: Commands, list: string, paths: readonly string[]): Promise<string | undefined> {
   const { exitCode, stderr } = await commands.run('setfacl', [`--set=${list}`, '--', ...paths], LIMITS);
   if (exitCode === 0) return undefined;
-  return exitCode === undefined ? 'setfacl is not installed' : stderr.trim().split('\n')[0];
+  return exitCode === undefined ? 'setfacl is missing or did not end in time' : stderr.trim().split('\n')[0];
 }

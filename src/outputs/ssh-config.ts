@@ -93,11 +93,17 @@ function configQuoted(path: string): string {
   return `"${path.replaceAll('%', '%%').replace(/["\\]/g, '\\$&')}"`;
 }
 
+const REWRITTEN: ReadonlyMap<string, string> = new Map([
+  ["'", `'"'"'`],
+  ['\\', `'"\\\\"'`],
+  ['\n', `'"\\n"'`],
+  ['%', '%%'],
+]);
+
 /**
  * For the shell and, as to `%`, for ssh_config. OpenSSH checks that quotes pair up before the shell sees the line, and
  * there a backslash hides the quote behind it, unlike in the shell: so each stands doubled between double quotes.
  */
 function quoted(text: string): string {
-  const parts = text.split(/(['\\])/).map((part, at) => (at % 2 === 0 ? part : part === '\\' ? `'"\\\\"'` : `'"'"'`));
-  return `'${parts.join('').replaceAll('%', '%%').replaceAll('\n', `'"\\n"'`)}'`;
+  return `'${text.replace(/['\\\n%]/g, (character) => REWRITTEN.get(character) ?? character)}'`;
 }
