@@ -24,16 +24,16 @@ export type CertificateFault =
 
 export interface Faults {
   /** The Proxy accepts TCP and stays silent, or finishes TLS and stays silent. */
-  proxyConnections?: 'silent-after-tcp' | 'silent-after-tls';
+  proxyConnections?: 'silent-after-tcp' | 'silent-after-tls' | undefined;
   /** The Auth listener accepts TCP and stays silent. */
-  authConnections?: 'silent-after-tcp';
-  authCertificate?: 'of-other-authority' | 'expired' | 'not-yet-valid';
+  authConnections?: 'silent-after-tcp' | undefined;
+  authCertificate?: 'of-other-authority' | 'expired' | 'not-yet-valid' | undefined;
   /** By record kind, so `{ 'rpc:/proto.AuthService/GetRole': 'silent' }`. */
   replies: Partial<Record<RequestKind, ReplyFault>>;
-  joinCertificates?: CertificateFault;
-  outputCertificates?: CertificateFault;
+  joinCertificates?: CertificateFault | undefined;
+  outputCertificates?: CertificateFault | undefined;
   /** Cuts every certificate issued to this lifetime. */
-  maxTtlMs?: number;
+  maxTtlMs?: number | undefined;
 }
 
 export const OVERSIZED_REPLY_BYTES = 32 * 1024 * 1024;

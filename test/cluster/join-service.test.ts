@@ -7,6 +7,7 @@ import { joinByService, joinMessages, joinRoute, type JoinWish } from './bare-bo
 import { BareClient } from './bare-client.ts';
 import { startCluster, type Cluster } from './cluster.ts';
 import { fromCertificate } from './identity.ts';
+import { withCluster } from './temporary-cluster.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const JOIN_SERVICE = 'teleport.join.v1.JoinService';
@@ -162,7 +163,7 @@ describe('the join service of a v18 cluster', () => {
 });
 
 test('a v18 cluster from before CircleCI came to the join service refuses after naming the method', async () => {
-  await withCluster('18.2.4', async (cluster) => {
+  await withCluster({ teleport: '18.2.4' }, async (cluster) => {
     await assert.rejects(joinByService(cluster), {
       code: status.UNIMPLEMENTED,
       details: 'join method circleci is not implemented',
@@ -172,7 +173,7 @@ test('a v18 cluster from before CircleCI came to the join service refuses after 
 });
 
 test('a v17 cluster knows the protocol name but no join service behind it', async () => {
-  await withCluster('17.7.1', async (cluster) => {
+  await withCluster({ teleport: '17.7.1' }, async (cluster) => {
     await assert.rejects(joinByService(cluster), { code: status.UNIMPLEMENTED });
     assert.deepEqual(cluster.records.of('join-service'), []);
   });
@@ -184,16 +185,5 @@ async function converse(cluster: Cluster, messages: readonly object[]): Promise<
     return await client.converse(JOIN_SERVICE, 'Join', messages);
   } finally {
     await client.close();
-  }
-}
-
-async function withCluster(teleport: string, check: (cluster: Cluster) => Promise<void>): Promise<void> {
-  const directory = temporaryDirectory();
-  const cluster = await startCluster({ dir: directory.path, teleport });
-  try {
-    await check(cluster);
-  } finally {
-    await cluster.close();
-    directory.remove();
   }
 }

@@ -7,6 +7,7 @@ import { accessRequest, callAuth, generateUserCerts, inSeconds, sshLine } from '
 import { joinByService, joinLegacy, type BareBot } from './bare-bot.ts';
 import { startCluster, type Cluster } from './cluster.ts';
 import { fromCertificate } from './identity.ts';
+import { withCluster } from './temporary-cluster.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const MINUTE_MS = 60_000;
@@ -209,13 +210,6 @@ function assertExpiresIn(certificate: Buffer, lifetimeMs: number): void {
   assert.ok(leftMs <= lifetimeMs && leftMs > lifetimeMs - MINUTE_MS, `${String(leftMs)} ms left`);
 }
 
-async function withBot(teleport: string, check: (cluster: Cluster, bot: BareBot) => Promise<void>): Promise<void> {
-  const directory = temporaryDirectory();
-  const cluster = await startCluster({ dir: directory.path, teleport });
-  try {
-    await check(cluster, await joinLegacy(cluster));
-  } finally {
-    await cluster.close();
-    directory.remove();
-  }
+function withBot(teleport: string, check: (cluster: Cluster, bot: BareBot) => Promise<void>): Promise<void> {
+  return withCluster({ teleport }, async (cluster) => check(cluster, await joinLegacy(cluster)));
 }

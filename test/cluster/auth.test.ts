@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { createHash, X509Certificate } from 'node:crypto';
+import { after, before, describe, test } from 'node:test';
+import { status } from '@grpc/grpc-js';
+import { z } from 'zod';
+import { createKey, keyPem, publicKeyDer } from './authorities.ts';
+import { accessRequest, callAuth, inSeconds, generateUserCerts } from './bare-auth.ts';
+import { authRoute, joinByService, type BareBot } from './bare-bot.ts';
+import { dialTls } from './bare-client.ts';
+import { startCluster, type Cluster } from './cluster.ts';
+import { encodeName, OID } from './subject-name.ts';
+import { withCluster } from './temporary-cluster.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+import { certificatePem, createTlsAuthority, signCertificate } from './x509.ts';
+
+const TRUST_SERVICE = 'teleport.trust.v1.TrustService';
+const HEARTBEAT_SERVICE = 'teleport.machineid.v1.BotInstanceService';
+
+const CaList = z.object({
+  cert_authorities_v2: z.array(
+    z.object({
+      spec: z.object({
+        type: z.string(),
+        cluster_name: z.string(),
+        active_keys: z.object({
+          ssh: z.array(z.object({ public_key: z.instanceof(Buffer) })),
+          tls: z.array(z.object({ cert: z.instanceof(Buffer) })),
+        }),
+      }),
+    }),
+  ),
+});
+
+describe('the Auth listener, reached through the Proxy', () => {
+  const directory = temporaryDirectory();
+  let cluster: Cluster;
+  let bot: BareBot;
+  before(async () => {
+    cluster = await startCluster({ dir: directory.path });
+    bot = await joinByService(cluster);
+  });
+  after(async () => {
+    await cluster.close();
+    directory.remove();
+  });
+
+  test('its certificate is of the pinned host authority and names the API domain', async () => {
+    const socket = await dialTls(authRoute(cluster, bot));
+    const certificate = socket.getPeerX509Certificate();
+    socket.destroy();
+    assert.equal(socket.alpnProtocol, 'h2');
+    assert.equal(certificate?.verify(new X509Certificate(bot.ca).publicKey), true);
+    assert.match(certificate.subjectAltName ?? '', /DNS:teleport\.cluster\.local/);
+    const spki = new X509Certificate(bot.ca).publicKey.export({ type: 'spki', format: 'der' });
+    assert.equal(cluster.info.caPin, `sha256:${createHash('sha256').update(spki).digest('hex')}`);
+  });
+
+  test('a client without a certificate may ping and read the host authority, and nothing else', async () => {
+    const nobody = { ca: bot.ca };
+    const answer = await callAuth(cluster, nobody, 'Ping', {});
+    assert.equal(z.object({ server_version: z.string() }).parse(answer).server_version, cluster.info.teleport);
+    const { tls_ca: authority } = z
+      .object({ tls_ca: z.instanceof(Buffer) })
+      .parse(await callAuth(cluster, nobody, 'GetClusterCACert', {}));
+    assert.equal(new X509Certificate(authority).fingerprint256, new X509Certificate(bot.ca).fingerprint256);
+    await assert.rejects(callAuth(cluster, nobody, 'GetRole', { name: 'bot-ci' }), {
+      code: status.PERMISSION_DENIED,
+    });
+  });
+
+  test('it refuses a certificate that comes with its authority', async () => {
+    const chain = { ...bot, cert: `${bot.cert}\n${bot.userAuthority}` };
+    await assert.rejects(callAuth(cluster, chain, 'Ping', {}), {
+      code: status.PERMISSION_DENIED,
+      details: 'access denied: intermediaries are not supported',
+    });
+  });
+
+  test('it refuses a certificate that is restricted to a usage', async () => {
+    const key = await createKey('ec');
+    const { tls } = await generateUserCerts(cluster, bot, { ...accessRequest(key), usage: 2 });
+    const restricted = { cert: tls.toString(), key: keyPem(key), ca: bot.ca };
+    await assert.rejects(callAuth(cluster, restricted, 'Ping', {}), {
+      code: status.PERMISSION_DENIED,
+      details: 'access denied: invalid client certificate',
+    });
+  });
+
+  test('it hangs up on a certificate of an authority that it does not know', async () => {
+    const name = encodeName([{ oid: OID.commonName, values: ['bot-ci'] }]);
+    const key = await createKey('ec');
+    const stranger = await createTlsAuthority(name, publicKeyDer(key), key);
+    const certificate = await signCertificate(stranger, {
+      subject: name,
+      publicKey: publicKeyDer(key),
+      notBefore: new Date(),
+      notAfter: new Date(Date.now() + 60_000),
+    });
+    const foreign = { cert: certificatePem(certificate), key: keyPem(key), ca: bot.ca };
+    await assert.rejects(callAuth(cluster, foreign, 'Ping', {}), { code: status.UNAVAILABLE });
+    assert.match(cluster.records.all.at(-1)?.outcome ?? '', /refused: .*client certificate/);
+  });
+
+  test('it hangs up on a server name that is not its own', async () => {
+    await assert.rejects(dialTls({ ...authRoute(cluster, bot), servername: 'auth.example.com' }), {
+      code: 'ECONNRESET',
+    });
+  });
+
+  test('it refuses a protocol other than h2', async () => {
+    const [first] = authProtocols(cluster, bot);
+    await assert.rejects(dialTls({ ...authRoute(cluster, bot), ALPNProtocols: [first ?? '', 'http/1.1'] }), {
+      code: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
+    });
+  });
+
+  test('a bot reads its own role with the roles it may impersonate, and no other role', async () => {
+    const Role = z.object({
+      spec: z.object({ allow: z.object({ impersonate: z.object({ roles: z.array(z.string()) }) }) }),
+    });
+    const role = Role.parse(await callAuth(cluster, bot, 'GetRole', { name: 'bot-ci' }));
+    assert.deepEqual(role.spec.allow.impersonate.roles, ['access', 'deployer']);
+    await assert.rejects(callAuth(cluster, bot, 'GetRole', { name: 'access' }), { code: status.PERMISSION_DENIED });
+  });
+
+  test('the authorities of a type come from the cluster and its leaves, without private keys', async () => {
+    for (const type of ['host', 'user', 'db']) {
+      const request = { type, include_key: false };
+      const answer = await callAuth(cluster, bot, 'GetCertAuthorities', request, { service: TRUST_SERVICE });
+      const { cert_authorities_v2: authorities } = CaList.parse(answer);
+      assert.deepEqual(
+        authorities.map(({ spec }) => spec.cluster_name),
+        [cluster.info.cluster, 'leaf.example.com'],
+      );
+      assert.deepEqual(
+        authorities.map(({ spec }) => spec.active_keys.ssh.length),
+        type === 'db' ? [0, 0] : [1, 1],
+      );
+    }
+  });
+
+  const refusedAuthorities: readonly { name: string; request: object; code: status }[] = [
+    { name: 'private keys', request: { type: 'host', include_key: true }, code: status.PERMISSION_DENIED },
+    { name: 'an unknown type', request: { type: 'blockchain' }, code: status.INVALID_ARGUMENT },
+  ];
+  for (const { name, request, code } of refusedAuthorities) {
+    test(`it refuses to list authorities with ${name}`, async () => {
+      await assert.rejects(callAuth(cluster, bot, 'GetCertAuthorities', request, { service: TRUST_SERVICE }), { code });
+    });
+  }
+
+  test('one authority can be had by its cluster', async () => {
+    const service = TRUST_SERVICE;
+    const answer = await callAuth(
+      cluster,
+      bot,
+      'GetCertAuthority',
+      { type: 'db', domain: 'leaf.example.com' },
+      { service },
+    );
+    assert.match(JSON.stringify(answer), /"cluster_name":"leaf\.example\.com"/);
+    await assert.rejects(callAuth(cluster, bot, 'GetCertAuthority', { type: 'db', domain: 'x' }, { service }), {
+      code: status.NOT_FOUND,
+    });
+  });
+
+  const versions: readonly { version: string; served: boolean }[] = [
+    { version: '18.5.1', served: true },
+    { version: '17.0.0', served: true },
+    { version: '16.9.9', served: false },
+    { version: 'newest', served: false },
+  ];
+  for (const { version, served } of versions) {
+    test(`a client that says it is version ${version} is ${served ? 'served' : 'refused'}`, async () => {
+      const call = callAuth(cluster, bot, 'Ping', {}, { metadata: { version } });
+      await (served ? call : assert.rejects(call, { details: 'client version is unsupported' }));
+    });
+  }
+
+  test('a heartbeat is recorded, and refused without its time', async () => {
+    const heartbeat = { recorded_at: inSeconds(0), hostname: 'job', one_shot: true };
+    await callAuth(cluster, bot, 'SubmitHeartbeat', { heartbeat }, { service: HEARTBEAT_SERVICE });
+    const [record] = cluster.records.of(`rpc:/${HEARTBEAT_SERVICE}/SubmitHeartbeat`);
+    assert.match(JSON.stringify(record?.fields), /"hostname":"job"/);
+    await assert.rejects(
+      callAuth(cluster, bot, 'SubmitHeartbeat', { heartbeat: { hostname: 'job' } }, { service: HEARTBEAT_SERVICE }),
+      { code: status.INVALID_ARGUMENT },
+    );
+  });
+});
+
+test('a certificate that has expired is hung up on', async () => {
+  await withCluster({ faults: { joinCertificates: 'expired' } }, async (cluster) => {
+    const bot = await joinByService(cluster);
+    await assert.rejects(callAuth(cluster, bot, 'Ping', {}), { code: status.UNAVAILABLE });
+    assert.match(cluster.records.all.at(-1)?.outcome ?? '', /CERT_HAS_EXPIRED/);
+  });
+});
+
+function authProtocols(cluster: Cluster, bot: BareBot): string[] {
+  return z.array(z.string()).parse(authRoute(cluster, bot).ALPNProtocols);
+}

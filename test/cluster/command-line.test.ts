@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { decodeJwt } from 'jose';
+import { z } from 'zod';
+import { temporaryDirectory } from './temporary-directory.ts';
+
+const COMMAND = ['--import', 'tsx', join(import.meta.dirname, 'main.ts')];
+
+const Info = z.strictObject({
+  proxy: z.string().regex(/^localhost:\d+$/),
+  auth: z.string().regex(/^127\.0\.0\.1:\d+$/),
+  cluster: z.string(),
+  teleport: z.string(),
+  webCa: z.string(),
+  caPin: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+  joinToken: z.string(),
+  bot: z.string(),
+  organizationId: z.uuid(),
+  projectId: z.uuid(),
+  contextId: z.uuid(),
+});
+
+test('it prints one line of JSON when it is ready, and ends on SIGTERM with its port closed', async () => {
+  const directory = temporaryDirectory();
+  const { child, info } = await start(directory.path, '18.5.1');
+  const code = await stop(child);
+  const port = Number(info.proxy.split(':')[1]);
+  assert.equal(code, 0);
+  await assert.rejects(once(connect(port, '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' });
+  directory.remove();
+});
+
+test('another start in the same directory has the same authorities, for its owner alone', async () => {
+  const directory = temporaryDirectory();
+  const path = join(directory.path, 'cluster');
+  const first = await start(path, '17.7.1');
+  await stop(first.child);
+  const second = await start(path, '17.7.1');
+  await stop(second.child);
+  assert.equal(second.info.caPin, first.info.caPin);
+  assert.equal(statSync(path).mode & 0o777, 0o700);
+  for (const file of readdirSync(path)) {
+    assert.equal(statSync(join(path, file)).mode & 0o777, 0o600, file);
+  }
+  directory.remove();
+});
+
+test('mint prints a token with the claims asked for', () => {
+  const directory = temporaryDirectory();
+  const ids = ['--project', 'p', '--context', 'c1', '--context', 'c2', '--organization', 'o'];
+  const run = mint(directory.path, [...ids, '--ttl', '60', '--form', 'v2']);
+  const claims = decodeJwt(run.stdout.trim());
+  directory.remove();
+  assert.equal(claims.iss, 'https://oidc.circleci.com/org/o');
+  assert.equal(claims.aud, 'o');
+  assert.equal(claims['oidc.circleci.com/project-id'], 'p');
+  assert.deepEqual(claims['oidc.circleci.com/context-ids'], ['c1', 'c2']);
+  assert.match(claims.sub ?? '', /^org\/o\/project\/p\/user\/[^/]+\/vcs-origin\/.+\/vcs-ref\/.+$/);
+  assert.equal((claims.exp ?? 0) - (claims.iat ?? 0), 60);
+});
+
+test('mint makes tokens that have expired, are not valid yet, or come from elsewhere', () => {
+  const directory = temporaryDirectory();
+  const nowSeconds = Date.now() / 1000;
+  const claimsOf = (flags: readonly string[]): ReturnType<typeof decodeJwt> =>
+    decodeJwt(mint(directory.path, flags).stdout.trim());
+  assert.ok((claimsOf(['--expired']).exp ?? Infinity) < nowSeconds);
+  assert.ok((claimsOf(['--not-yet-valid']).nbf ?? 0) > nowSeconds);
+  const server = claimsOf(['--issuer', 'https://ci.example.com/org/x', '--audience', 'a']);
+  assert.equal(server.iss, 'https://ci.example.com/org/x');
+  assert.equal(server.aud, 'a');
+  directory.remove();
+});
+
+const wrongInputs: readonly { readonly args: readonly string[]; readonly says: RegExp }[] = [
+  { args: [], says: /--dir is missing/ },
+  { args: ['--dir', 'd', '--colour'], says: /Unknown option '--colour'/ },
+  { args: ['--dir', 'd', '--teleport', '14.0.0'], says: /Teleport 14\.0\.0 is not modelled/ },
+  { args: ['--dir', 'd', '--port', '99999'], says: /--port is a whole number up to 65535/ },
+  { args: ['mint', '--dir', 'd', '--form', 'v3'], says: /--form is v1 or v2, not v3/ },
+];
+for (const { args, says } of wrongInputs) {
+  test(`it exits with 2 for "${args.join(' ')}"`, () => {
+    const run = spawnSync(process.execPath, [...COMMAND, ...args], { encoding: 'utf8' });
+    assert.equal(run.status, 2);
+    assert.match(run.stderr, says);
+    assert.equal(run.stdout, '');
+  });
+}
+
+test('--help explains both commands', () => {
+  const run = spawnSync(process.execPath, [...COMMAND, '--help'], { encoding: 'utf8' });
+  assert.equal(run.status, 0);
+  assert.match(run.stdout, /--teleport[^]*mint --dir/);
+});
+
+async function start(dir: string, teleport: string): Promise<{ child: ChildProcess; info: z.infer<typeof Info> }> {
+  const child = spawn(process.execPath, [...COMMAND, '--dir', dir, '--teleport', teleport], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let line = '';
+  for await (const chunk of child.stdout.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+    line += String(chunk);
+    if (line.endsWith('\n')) {
+      break;
+    }
+  }
+  return { child, info: Info.parse(JSON.parse(line)) };
+}
+
+async function stop(child: ChildProcess): Promise<number | null> {
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  await exited;
+  return child.exitCode;
+}
+
+function mint(dir: string, flags: readonly string[]): { stdout: string } {
+  const run = spawnSync(process.execPath, [...COMMAND, 'mint', '--dir', dir, ...flags], { encoding: 'utf8' });
+  assert.equal(run.status, 0, run.stderr);
+  return run;
+}

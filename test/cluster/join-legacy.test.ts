@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { after, before, describe, test } from 'node:test';
+import { z } from 'zod';
+import { createKey } from './authorities.ts';
+import { joinLegacy, legacyBody, postJoin } from './bare-bot.ts';
+import { startCluster, type Cluster } from './cluster.ts';
+import { fromCertificate } from './identity.ts';
+import { withCluster } from './temporary-cluster.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+
+const ErrorBody = z.object({ error: z.object({ message: z.string().optional() }), message: z.string().optional() });
+
+describe('the legacy join of a v15 cluster', () => {
+  const directory = temporaryDirectory();
+  let cluster: Cluster;
+  let key: KeyObject;
+  before(async () => {
+    [cluster, key] = await Promise.all([startCluster({ dir: directory.path, teleport: '15.3.7' }), createKey('rsa')]);
+  });
+  after(async () => {
+    await cluster.close();
+    directory.remove();
+  });
+
+  test('a CircleCI job gets RSA-signed certificates for its RSA key, good for an hour', async () => {
+    const certificate = new X509Certificate((await joinLegacy(cluster, { key })).cert);
+    assert.ok(certificate.publicKey.equals(createPublicKey(key)));
+    assert.equal(fromCertificate(certificate.raw).userName, 'bot-ci');
+    const leftMs = Date.parse(certificate.validTo) - Date.now();
+    assert.ok(leftMs > 59 * 60_000 && leftMs <= 60 * 60_000, `${String(leftMs)} ms left`);
+  });
+
+  test('a longer lifetime is given up to 24 hours', async () => {
+    const expires = new Date(Date.now() + 48 * 3_600_000).toISOString();
+    const reply = await postJoin(cluster, { ...(await legacyBody(cluster, { key })), expires });
+    const { tls } = z.object({ tls: z.string() }).parse(JSON.parse(reply.body));
+    const leftMs = Date.parse(new X509Certificate(Buffer.from(tls, 'base64')).validTo) - Date.now();
+    assert.ok(leftMs > 23 * 3_600_000 && leftMs <= 24 * 3_600_000, `${String(leftMs)} ms left`);
+  });
+
+  const refusals: readonly {
+    readonly name: string;
+    readonly body: () => Promise<object> | object;
+    readonly status: number;
+    readonly text: RegExp;
+  }[] = [
+    {
+      name: 'an unknown join token',
+      body: () => legacyBody(cluster, { key, token: 'nowhere' }),
+      status: 403,
+      text: /^"" can not join the cluster with role "Bot", token expired or not found$/,
+    },
+    {
+      name: 'an expired join token',
+      body: () => legacyBody(cluster, { key, token: 'expired-token' }),
+      status: 403,
+      text: /token expired or not found$/,
+    },
+    {
+      name: 'a join token for another role',
+      body: () => legacyBody(cluster, { key, token: 'node-token' }),
+      status: 400,
+      text: /the token does not allow "Bot" role/,
+    },
+    {
+      name: 'a join token of another OIDC method, without saying so',
+      body: () => legacyBody(cluster, { key, token: 'github-bot' }),
+      status: 403,
+      text: /issued by a different provider, expected "https:\/\/token\.actions\.githubusercontent\.com"/,
+    },
+    {
+      name: 'a join token of a method with its own endpoint',
+      body: () => legacyBody(cluster, { key, token: 'iam-bot' }),
+      status: 403,
+      text: /only valid for the iam join method/,
+    },
+    {
+      name: 'another project',
+      body: async () => legacyBody(cluster, { key, idToken: await cluster.mint({ project: 'other' }) }),
+      status: 403,
+      text: /did not match any allow rules/,
+    },
+    {
+      name: 'another context',
+      body: async () => legacyBody(cluster, { key, idToken: await cluster.mint({ contexts: ['other'] }) }),
+      status: 403,
+      text: /did not match any allow rules/,
+    },
+    {
+      name: 'an expired OIDC token',
+      body: async () => legacyBody(cluster, { key, idToken: await cluster.mint({ expired: true }) }),
+      status: 500,
+      text: /oidc: token is expired \(Token Expiry: /,
+    },
+    {
+      name: 'another audience',
+      body: async () => legacyBody(cluster, { key, idToken: await cluster.mint({ audience: 'other' }) }),
+      status: 500,
+      text: /oidc: expected audience ".*" got \["other"\]/,
+    },
+    {
+      name: 'no OIDC token',
+      body: async () => ({ ...(await legacyBody(cluster, { key })), id_token: undefined }),
+      status: 403,
+      text: /id_token/,
+    },
+    {
+      name: 'a key that is no base64 of Go',
+      body: async () => ({ ...(await legacyBody(cluster, { key })), public_tls_key: 'LS0t_LS0' }),
+      status: 400,
+      text: /illegal base64 data/,
+    },
+    {
+      name: 'two different keys',
+      body: async () => {
+        const other = await legacyBody(cluster, { key: await createKey('ec') });
+        return { ...(await legacyBody(cluster, { key })), ...pick(other, 'public_ssh_key') };
+      },
+      status: 400,
+      text: /not the same key/,
+    },
+  ];
+  for (const { name, body, status, text } of refusals) {
+    test(`it refuses ${name}`, async () => {
+      const reply = await postJoin(cluster, await body());
+      const { error, message } = ErrorBody.parse(JSON.parse(reply.body));
+      assert.equal(reply.status, status);
+      assert.match(message ?? '', text);
+      // an error without a kind has its text beside an empty error
+      assert.equal(error.message, status === 500 ? undefined : message);
+    });
+  }
+
+  test('a body of another content type is refused', async () => {
+    const reply = await postJoin(cluster, {}, { 'Content-Type': 'text/plain' });
+    assert.equal(reply.status, 400);
+    assert.match(reply.body, /"message": "invalid request"/);
+  });
+});
+
+test('a v18 cluster still serves the legacy join, with the newer texts', async () => {
+  await withCluster({ teleport: '18.5.1' }, async (cluster) => {
+    const key = await createKey('ec');
+    assert.ok((await joinLegacy(cluster, { key })).cert);
+    const idToken = await cluster.mint({ expired: true });
+    const reply = await postJoin(cluster, await legacyBody(cluster, { key, idToken }));
+    assert.match(reply.body, /token has expired/);
+  });
+});
+
+function pick(source: object, name: string): object {
+  return Object.fromEntries(Object.entries(source).filter(([key]) => key === name));
+}
