@@ -132,6 +132,13 @@ function callFailure(name: string, address: Address, cause: unknown): MachineIdE
       cause,
     });
   }
+  // What the gRPC client says of a message that is none of this method's; no status of the server reads so.
+  if (grpc.code === Code.Internal && grpc.rawMessage.startsWith('parse binary:')) {
+    return new MachineIdError('REPLY_INVALID', `the answer to ${name} cannot be read: ${said}`, {
+      hint: 'Run the job again; if it stays, report the version of the cluster: its answer differs from the known ones.',
+      cause,
+    });
+  }
   if (grpc.code === Code.ResourceExhausted && said.includes('larger than configured')) {
     return new MachineIdError('REPLY_TOO_LARGE', `the answer to ${name} is larger than accepted: ${said}`, {
       hint: 'Check that the address is the one of a Teleport cluster.',

@@ -87,6 +87,7 @@ function checkTls(tls: TlsCertificate, request: IdentityRequest, own: readonly C
     throw mismatch(`the TLS certificate has the roles ${got.join(', ')}, asked for ${asked.join(', ')}`);
   }
   if (tls.notAfterMs <= nowMs) throw mismatch(`the TLS certificate ended at ${utcTime(tls.notAfterMs)}`);
+  if (tls.notBeforeMs > nowMs) throw mismatch(`the TLS certificate begins at ${utcTime(tls.notBeforeMs)}`);
 }
 
 function checkSsh(ssh: SshCertificate, request: IdentityRequest, own: readonly CertAuthority[], nowMs: number): void {
@@ -103,6 +104,7 @@ function checkSsh(ssh: SshCertificate, request: IdentityRequest, own: readonly C
     );
   }
   if (Number(ssh.validBefore) * 1000 <= nowMs) throw mismatch('the SSH certificate has ended already');
+  if (Number(ssh.validAfter) * 1000 > nowMs) throw mismatch('the SSH certificate has not begun yet');
 }
 
 function mismatch(detail: string): MachineIdError {
