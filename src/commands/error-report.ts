@@ -6,8 +6,8 @@ import { causes } from '../teleport/network-error.ts';
 export function errorReport(error: MachineIdError, options: { readonly debug: boolean }): string {
   const lines = [`error: ${error.message}`];
   for (const fault of error.faults) {
-    const line = faultLine(fault);
-    if (!error.message.includes(line)) lines.push(`  - ${line}`);
+    // A message that was written with its faults in it lists them already, in its own way.
+    if (!error.message.includes(fault.message)) lines.push(`  - ${faultLine(fault)}`);
   }
   lines.push(`hint: ${error.hint}`, `code: ${error.code}`);
   if (options.debug) {

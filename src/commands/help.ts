@@ -1,8 +1,6 @@
 /** The texts of `--help`. */
 import type { Flag } from './command-line.ts';
 
-const WIDTH = 34;
-
 export function programHelp(commands: readonly { readonly name: string; readonly summary: string }[]): string {
   const lines = commands.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`);
   return `Joins a Teleport cluster with the OIDC token of a CircleCI job and writes short-lived credentials.
@@ -18,7 +16,8 @@ Exit codes: 0 done, 1 failed, 2 wrong input (nothing contacted, nothing written)
 }
 
 export function commandHelp(name: string, summary: string, flags: readonly Flag[], notes: string): string {
-  const lines = flags.map((flag) => `  ${usage(flag).padEnd(WIDTH)} ${flag.help}`);
+  const width = Math.max(...flags.map((flag) => usage(flag).length));
+  const lines = flags.map((flag) => `  ${usage(flag).padEnd(width)}  ${flag.help}`);
   const list = lines.length === 0 ? '' : `\nFlags:\n${lines.join('\n')}\n`;
   return `${summary}\n\nUsage: machine-id ${name}${flags.length === 0 ? '' : ' [flags]'}\n${list}${notes === '' ? '' : `\n${notes}\n`}`;
 }

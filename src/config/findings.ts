@@ -30,6 +30,8 @@ export class Findings {
   }
 
   toError(): MachineIdError {
+    // In the order of the file, and what is missing altogether last.
+    this.#faults.sort((one, other) => lineOf(one) - lineOf(other));
     const texts = shorten(this.#faults.map(({ text }) => text));
     const faults =
       texts.length === 1
@@ -52,4 +54,8 @@ export class Findings {
 function shorten(texts: readonly string[]): readonly string[] {
   if (texts.length <= MOST_SHOWN) return texts;
   return [...texts.slice(0, MOST_SHOWN), `and ${texts.length - MOST_SHOWN} more`];
+}
+
+function lineOf({ line }: Fault): number {
+  return line ?? Number.MAX_SAFE_INTEGER;
 }

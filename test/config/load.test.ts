@@ -167,9 +167,9 @@ test('what onboarding refuses is told with its path and line', async () => {
 test('insecure excludes pins and a CA file, each with a fault of its own', async () => {
   const text = `version: v2\nproxy_server: p:1\ninsecure: true\nonboarding:\n  token: t\n  ca_path: /ca\n  ca_pins: ["${PIN}"]\n`;
   assert.deepEqual(await faultsOf(text), [
-    'onboarding.ca_pins:7: the option ca-pin is mutually exclusive with --insecure',
     'onboarding.ca_path:6: the option ca-path is mutually exclusive with --insecure',
     'onboarding.ca_path:6: the options ca-pin and ca-path are mutually exclusive',
+    'onboarding.ca_pins:7: the option ca-pin is mutually exclusive with --insecure',
   ]);
 });
 
@@ -206,11 +206,11 @@ outputs:
   assert.equal(
     error.message,
     `the configuration has 6 faults:
-  --certificate-ttl: "1d" is not a duration; write a number with its unit, such as 90s, 30m or 1h30m
-  TBOT_DEBUG: "si" is neither true nor false
   tbot.yaml line 3: onboarding.ca_pins: cannot unmarshal !!str \`pin\` into a list; write each item after "- "
   tbot.yaml line 6: outputs[0].destination.path: destination path must not be empty
   tbot.yaml line 7: outputs[1].service: service must not be empty
+  --certificate-ttl: "1d" is not a duration; write a number with its unit, such as 90s, 30m or 1h30m
+  TBOT_DEBUG: "si" is neither true nor false
   tbot.yaml: proxy_server: either a proxy or auth address must be set using --proxy, --auth-server or configuration; give --proxy-server HOST:PORT`,
   );
 });
