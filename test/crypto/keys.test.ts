@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { createPublicKey } from 'node:crypto';
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'node:test';
+import { inspect } from 'node:util';
+import {
+  generateKeyPair,
+  type KeyAlgorithm,
+  privateKeyPem,
+  publicKeyDer,
+  publicKeyPem,
+  samePublicKey,
+} from '../../src/crypto/keys.ts';
+import { formatAuthorizedKey, sshPublicKey } from '../../src/crypto/ssh-public-key.ts';
+import { missing, runProgram } from '../e2e/programs.ts';
+import { sshKeygen, temporaryFolder } from './ssh-keygen.ts';
+
+const KINDS: readonly { algorithm: KeyAlgorithm; label: string; details: object }[] = [
+  {
+    algorithm: 'rsa-2048',
+    label: 'RSA PRIVATE KEY',
+    details: { modulusLength: 2048, publicExponent: 65_537n },
+  },
+  { algorithm: 'ecdsa-p256', label: 'PRIVATE KEY', details: { namedCurve: 'prime256v1' } },
+];
+
+for (const { algorithm, label, details } of KINDS) {
+  test(`a key of ${algorithm} is one, and stands in PEM as ${label}`, async () => {
+    const pair = await generateKeyPair(algorithm);
+    assert.deepEqual({ ...pair.publicKey.asymmetricKeyDetails }, details);
+    const pem = privateKeyPem(pair).reveal();
+    assert.match(pem, new RegExp(`^-----BEGIN ${label}-----\n[^-]+-----END ${label}-----\n$`));
+    assert.ok(samePublicKey(createPublicKey(pem), pair.publicKey));
+  });
+
+  test(
+    `ssh-keygen -y makes our public line of a key file of ${algorithm}`,
+    { skip: missing('ssh-keygen') },
+    async (context) => {
+      const pair = await generateKeyPair(algorithm);
+      const path = join(await temporaryFolder(context), 'key');
+      await writeFile(path, privateKeyPem(pair).reveal());
+      await chmod(path, 0o600);
+      assert.equal(await sshKeygen('-y', '-f', path), `${formatAuthorizedKey(sshPublicKey(pair.publicKey))}\n`);
+    },
+  );
+
+  test(`openssl makes our public PEM of a key file of ${algorithm}`, { skip: missing('openssl') }, async (context) => {
+    const pair = await generateKeyPair(algorithm);
+    const path = join(await temporaryFolder(context), 'key');
+    await writeFile(path, privateKeyPem(pair).reveal());
+    const { stdout } = await runProgram('openssl', ['pkey', '-in', path, '-pubout']);
+    assert.equal(publicKeyPem(pair.publicKey), stdout);
+  });
+
+  test(`a key pair of ${algorithm} does not print its private key`, async () => {
+    const pair = await generateKeyPair(algorithm);
+    const pem = privateKeyPem(pair);
+    const shown = [String(pem), JSON.stringify({ pair, pem }), inspect({ pair, pem }, { depth: 9 })].join('\n');
+    const [, firstLine = ''] = pem.reveal().split('\n');
+    assert.ok(!shown.includes(firstLine));
+  });
+}
+
+test('the public key in DER is the one in PEM', async () => {
+  const { publicKey } = await generateKeyPair('ecdsa-p256');
+  const key = createPublicKey({ key: Buffer.from(publicKeyDer(publicKey)), format: 'der', type: 'spki' });
+  assert.equal(publicKeyPem(key), publicKeyPem(publicKey));
+});
+
+test('keys differ from pair to pair and from kind to kind', async () => {
+  const pairs = await Promise.all([
+    generateKeyPair('ecdsa-p256'),
+    generateKeyPair('ecdsa-p256'),
+    generateKeyPair('rsa-2048'),
+  ]);
+  const [one, other, rsa] = pairs.map(({ publicKey }) => publicKey);
+  assert.ok(one && other && rsa);
+  assert.equal(samePublicKey(one, other), false);
+  assert.equal(samePublicKey(one, rsa), false);
+  assert.equal(samePublicKey(one, createPublicKey(publicKeyPem(one))), true);
+});

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { MachineIdError } from '../../src/errors.ts';
+import {
+  parseSshCertificate,
+  parseSshCertificateBytes,
+  verifySshCertificate,
+} from '../../src/crypto/ssh-certificate.ts';
+import { missing } from '../e2e/programs.ts';
+import { certify, makeSshKey, type SshKeyType, sshKeyTypes, temporaryFolder } from './ssh-keygen.ts';
+
+const skip = missing('ssh-keygen');
+const INVALID = { name: 'MachineIdError', code: 'REPLY_INVALID' };
+const BOT = [
+  ...['-I', 'bot-robot', '-n', 'alice', '-V', '20260101000000Z:20270101000000Z'],
+  ...['-O', 'force-command=/bin/true', '-O', 'extension:role=access'],
+];
+
+async function certificate(
+  context: test.TestContext,
+  type: SshKeyType,
+  args: readonly string[] = BOT,
+): Promise<Buffer> {
+  const folder = await temporaryFolder(context);
+  const authority = await makeSshKey(folder, type, 'authority');
+  const { line } = await certify(authority, await makeSshKey(folder, type, 'key'), ...args);
+  return Buffer.from(line.split(' ')[1] ?? '', 'base64');
+}
+
+for (const type of sshKeyTypes) {
+  test(
+    `an ${type} certificate with any one bit turned is refused, or its signature does not fit`,
+    { skip },
+    async (context) => {
+      const blob = await certificate(context, type);
+      assert.equal(accepted(blob), true);
+      const passed = [...blob.keys()].filter((at) => accepted(withBit(blob, at)));
+      assert.deepEqual(passed, []);
+    },
+  );
+
+  test(`an ${type} certificate that is cut off anywhere is refused`, { skip }, async (context) => {
+    const blob = await certificate(context, type);
+    for (const length of blob.keys()) assert.throws(() => parseSshCertificateBytes(blob.subarray(0, length)), INVALID);
+  });
+}
+
+test('a length that reaches beyond the end is refused wherever it stands', { skip }, async (context) => {
+  const blob = await certificate(context, 'ed25519');
+  for (let at = 0; at + 4 <= blob.length; at += 1) {
+    const changed = Buffer.from(blob);
+    changed.writeUInt32BE(0xffff_ffff, at);
+    assert.equal(accepted(changed), false, `at ${at}`);
+  }
+});
+
+test('a byte behind the certificate is refused', { skip }, async (context) => {
+  const blob = await certificate(context, 'ed25519');
+  assert.throws(() => parseSshCertificateBytes(Buffer.concat([blob, Buffer.of(0)])), INVALID);
+});
+
+test('a key id that is not UTF-8 is refused', { skip }, async (context) => {
+  const blob = await certificate(context, 'ed25519');
+  blob[blob.indexOf('bot-robot')] = 0xff;
+  assert.throws(() => parseSshCertificateBytes(blob), { ...INVALID, message: /not UTF-8/ });
+});
+
+test('an extension that stands twice is refused', { skip }, async (context) => {
+  const blob = await certificate(context, 'ed25519', ['-I', 'id', '-O', 'extension:role=a', '-O', 'extension:role=b']);
+  assert.throws(() => parseSshCertificateBytes(blob), { ...INVALID, message: /"role" stands in it twice/ });
+});
+
+test('a certificate of a kind other than user and host is refused', { skip }, async (context) => {
+  const blob = await certificate(context, 'ed25519');
+  const kindAt = blob.indexOf('bot-robot') - 8;
+  for (const kind of [0, 3, 0xffff_ffff]) {
+    blob.writeUInt32BE(kind, kindAt);
+    assert.throws(() => parseSshCertificateBytes(blob), { ...INVALID, message: new RegExp(`kind ${kind},`) });
+  }
+});
+
+test('a plain public key is no certificate', { skip }, async (context) => {
+  const folder = await temporaryFolder(context);
+  const authority = await makeSshKey(folder, 'ed25519', 'authority');
+  const { line } = await certify(authority, authority, '-I', 'id');
+  const [, base64 = ''] = line.split(' ');
+  assert.throws(() => parseSshCertificate(`ssh-ed25519 ${base64}`), { ...INVALID, message: /its line says/ });
+  assert.throws(() => parseSshCertificate(`${line}\n${line}`), INVALID);
+});
+
+/** Whether the certificate can be read and its signature fits; any failure but our own refusal fails the test. */
+function accepted(blob: Uint8Array): boolean {
+  try {
+    return verifySshCertificate(parseSshCertificateBytes(blob));
+  } catch (error) {
+    assert.ok(error instanceof MachineIdError, String(error));
+    assert.equal(error.code, 'REPLY_INVALID');
+    return false;
+  }
+}
+
+function withBit(blob: Uint8Array, at: number): Uint8Array {
+  const changed = Buffer.from(blob);
+  changed.writeUInt8(changed.readUInt8(at) ^ 1, at);
+  return changed;
+}

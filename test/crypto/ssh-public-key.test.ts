@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'node:test';
+import { publicKeyPem } from '../../src/crypto/keys.ts';
+import {
+  formatAuthorizedKey,
+  parseAuthorizedKey,
+  parseSshPublicKey,
+  sshPublicKey,
+  toKeyObject,
+} from '../../src/crypto/ssh-public-key.ts';
+import { sshPositiveInteger, sshString } from '../../src/crypto/ssh-wire.ts';
+import { missing } from '../e2e/programs.ts';
+import { makeSshKey, sshKeygen, sshKeyTypes, temporaryFolder } from './ssh-keygen.ts';
+
+const skip = missing('ssh-keygen');
+const INVALID = { name: 'MachineIdError', code: 'REPLY_INVALID' };
+
+for (const type of sshKeyTypes) {
+  test(`an ${type} public key of ssh-keygen goes to Node and back unchanged`, { skip }, async (context) => {
+    const path = await makeSshKey(await temporaryFolder(context), type, 'key');
+    const line = (await readFile(`${path}.pub`, 'utf8')).trim();
+    const key = parseAuthorizedKey(line);
+    assert.equal(`${formatAuthorizedKey(sshPublicKey(toKeyObject(key)))} a comment`, line);
+  });
+
+  test(`an ${type} public key that is cut off anywhere, or goes on, is refused`, { skip }, async (context) => {
+    const path = await makeSshKey(await temporaryFolder(context), type, 'key');
+    const { blob } = parseAuthorizedKey((await readFile(`${path}.pub`, 'utf8')).trim());
+    for (const length of blob.keys()) assert.throws(() => parseSshPublicKey(blob.subarray(0, length)), INVALID);
+    assert.throws(() => parseSshPublicKey(Buffer.concat([blob, Buffer.of(0)])), INVALID);
+  });
+}
+
+for (const type of sshKeyTypes.filter((one) => one !== 'ed25519')) {
+  test(`an ${type} public key becomes the PEM that ssh-keygen makes of it`, { skip }, async (context) => {
+    const path = await makeSshKey(await temporaryFolder(context), type, 'key');
+    const key = parseAuthorizedKey((await readFile(`${path}.pub`, 'utf8')).trim());
+    assert.equal(publicKeyPem(toKeyObject(key)), await sshKeygen('-e', '-m', 'PKCS8', '-f', `${path}.pub`));
+  });
+}
+
+test('a modulus of an odd number of bits keeps its length', { skip }, async (context) => {
+  const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2047 });
+  const path = join(await temporaryFolder(context), 'key.pub');
+  await writeFile(path, `${formatAuthorizedKey(sshPublicKey(publicKey))}\n`);
+  assert.match(await sshKeygen('-l', '-f', path), /^2047 /);
+});
+
+const ed25519 = sshPublicKey(generateKeyPairSync('ed25519').publicKey);
+const line = formatAuthorizedKey(ed25519);
+
+const LINES: readonly (readonly [string, string])[] = [
+  ['options before the type', `cert-authority ${line}`],
+  ['two lines', `${line}\n${line}`],
+  ['a line break behind it', `${line}\n`],
+  ['two blanks between the words', line.replace(' ', '  ')],
+  ['another type in the line than in the bytes', line.replace('ssh-ed25519', 'ssh-rsa')],
+  ['no type', line.replace('ssh-ed25519 ', '')],
+  ['no key', 'ssh-ed25519'],
+  ['nothing', ''],
+  ['base64 without its padding', `ssh-rsa ${Buffer.from('ab').toString('base64').replace('=', '')}`],
+  ['base64 with bits that mean nothing', 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AB=='],
+  ['base64 of the URL kind', 'ssh-ed25519 AAAA-_AA'],
+  ['a certificate’s type', line.replace('ssh-ed25519', 'ssh-ed25519-cert-v01@openssh.com')],
+];
+
+for (const [what, text] of LINES) {
+  test(`${what} is no public key`, () => {
+    assert.throws(() => parseAuthorizedKey(text), INVALID);
+  });
+}
+
+const ec = (curve: string, point: Uint8Array, type = 'ecdsa-sha2-nistp256') =>
+  Buffer.concat([sshString(type), sshString(curve), sshString(point)]);
+const POINT = pointOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }));
+const rsa = (...numbers: readonly Uint8Array[]) => Buffer.concat([sshString('ssh-rsa'), ...numbers]);
+const E = sshPositiveInteger(Buffer.of(1, 0, 1));
+
+const BLOBS: readonly (readonly [string, Uint8Array])[] = [
+  ['an unknown type', Buffer.concat([sshString('ssh-dss'), sshString('x')])],
+  ['an Ed25519 key of 31 bytes', Buffer.concat([sshString('ssh-ed25519'), sshString(Buffer.alloc(31, 1))])],
+  ['a point of another curve', ec('nistp384', POINT)],
+  ['a point that is not on the curve', ec('nistp256', Buffer.concat([POINT.subarray(0, 64), Buffer.of(7)]))],
+  ['a compressed point', ec('nistp256', Buffer.concat([Buffer.of(2), POINT.subarray(1, 33)]))],
+  ['a hybrid point', ec('nistp256', Buffer.concat([Buffer.of(6), POINT.subarray(1)]))],
+  ['the point at infinity', ec('nistp256', Buffer.of(0))],
+  ['a curve in Koblitz form', ec('secp256k1', POINT, 'ecdsa-sha2-secp256k1')],
+  ['a curve as the type', ec('nistp256', POINT, 'nistp256')],
+  ['a negative modulus', rsa(E, sshString(Buffer.alloc(256, 0xff)))],
+  ['a modulus with a zero too many', rsa(E, sshString(Buffer.concat([Buffer.of(0), Buffer.alloc(256, 0x7f)])))],
+  ['an empty modulus', rsa(E, sshString(''))],
+  ['a modulus of zero', rsa(E, sshString(Buffer.of(0)))],
+  ['an exponent of zero', rsa(sshString(Buffer.of(0)), sshPositiveInteger(Buffer.alloc(256, 0xff)))],
+];
+
+for (const [what, blob] of BLOBS) {
+  test(`${what} is refused`, () => {
+    assert.throws(() => parseSshPublicKey(blob), INVALID);
+  });
+}
+
+test('a key of a kind that SSH has no name for is refused', () => {
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'secp256k1' });
+  for (const other of [publicKey, createPublicKey(generateKeyPairSync('x25519').privateKey)]) {
+    assert.throws(() => sshPublicKey(other), INVALID);
+  }
+});
+
+function pointOf({ x = '', y = '' }: { x?: string; y?: string }): Buffer {
+  return Buffer.concat([Buffer.of(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]);
+}

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { certificatePem, readCertificate, splitCertificates } from '../../src/crypto/x509.ts';
+import { certificate } from './x509-certificate.ts';
+
+const INVALID = { name: 'MachineIdError', code: 'REPLY_INVALID' };
+const { pem, der } = await certificate([['CN', 'bot-robot']]);
+const { pem: other } = await certificate([['CN', 'other']]);
+
+test('a certificate that is cut off anywhere is refused', () => {
+  for (const length of der.keys()) assert.throws(() => readCertificate(der.subarray(0, length)), INVALID);
+});
+
+test('a certificate that goes on is refused, in DER and in PEM', () => {
+  const longer = Buffer.concat([der, Buffer.of(0)]);
+  assert.throws(() => certificatePem(longer), INVALID);
+  assert.throws(() => readCertificate(block(longer)), INVALID);
+  assert.throws(() => certificatePem(Buffer.concat([der, der])), INVALID);
+});
+
+test('PEM is not read where DER is expected', () => {
+  assert.throws(() => certificatePem(Buffer.from(pem)), INVALID);
+});
+
+test('a bundle gives its blocks in order, whatever the white space between them', () => {
+  assert.deepEqual(splitCertificates(`\n${pem}\r\n \n${other.trimEnd()}`), [pem, other]);
+  assert.deepEqual(splitCertificates(''), []);
+  assert.deepEqual(splitCertificates(pem.replaceAll('\n', '\r\n')), [pem]);
+});
+
+const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n';
+
+const BUNDLES: readonly (readonly [string, string])[] = [
+  ['a comment before a block', `# authority\n${pem}`],
+  ['a word behind a block', `${pem}x`],
+  ['another kind of block', `${pem}${key}`],
+  ['a block without its end', pem.replace(/-----END.*/, '')],
+  ['a block without its begin', pem.replace(/.*BEGIN.*\n/, '')],
+  ['two blocks run together', pem.replace(/-----END.*\n/, '') + other],
+  ['a header inside a block', pem.replace('-----\n', '-----\nProc-Type: 4,ENCRYPTED\n\n')],
+  ['a character that is no base64', pem.replace('MII', 'MI*')],
+  ['a block with nothing in it', '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n'],
+];
+
+for (const [what, bundle] of BUNDLES) {
+  test(`a PEM text with ${what} is refused`, () => {
+    assert.throws(() => splitCertificates(bundle), INVALID);
+  });
+}
+
+const SINGLES: readonly (readonly [string, string])[] = [
+  ['no block', ''],
+  ['two blocks', pem + other],
+  ['a block of something else', block(Buffer.from('not a certificate'))],
+  ['a block with padding in the middle', pem.replace('MII', 'MI=')],
+];
+
+for (const [what, text] of SINGLES) {
+  test(`a text with ${what} is not one certificate`, () => {
+    assert.throws(() => readCertificate(text), INVALID);
+  });
+}
+
+function block(bytes: Buffer): string {
+  return `-----BEGIN CERTIFICATE-----\n${bytes.toString('base64')}\n-----END CERTIFICATE-----\n`;
+}
