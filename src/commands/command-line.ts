@@ -73,7 +73,7 @@ function unknownFlag(rawName: string, known: readonly string[]): string {
 
 function wrongFlags(faults: readonly Fault[]): MachineIdError {
   return new MachineIdError('USAGE_INVALID', 'the command line is wrong', {
-    hint: 'See "machine-id run --help".',
+    hint: 'See the flags of the command with --help.',
     faults,
   });
 }

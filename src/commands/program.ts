@@ -1,7 +1,7 @@
 /** Picks the command that the arguments name, and turns a failure into a report and an exit code. */
 import { errorReport, asMachineIdError } from './error-report.ts';
 import { MachineIdError } from '../errors.ts';
-import type { Flag } from './command-line.ts';
+import { type Flag, parseFlags } from './command-line.ts';
 import { commandHelp, programHelp } from './help.ts';
 import { RUN_FLAGS } from './run-flags.ts';
 import { run } from './run.ts';
@@ -30,7 +30,8 @@ const COMMANDS: readonly Command[] = [
     summary: 'Print the version of this program.',
     flags: [],
     notes: '',
-    act: (_args, { stdout }) => {
+    act: (args, { stdout }) => {
+      parseFlags([], args);
       stdout(`${VERSION}\n`);
       return Promise.resolve();
     },
