@@ -1,0 +1,42 @@
+/** Reads everything below a folder, so that a test can compare before with after. */
+import { lstat, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** By path: `0600 <contents>` for a file, `0700 directory`, `link to <target>`. */
+export type Listing = ReadonlyMap<string, string>;
+
+/** Empty when the folder is not there. */
+export async function listing(folder: string): Promise<Listing> {
+  const found = new Map<string, string>();
+  await walk(folder, '.', found);
+  return found;
+}
+
+/** Octal, as `ls` and people write it: `0600`. */
+export async function modeOf(path: string): Promise<string> {
+  return ((await lstat(path)).mode & 0o7777).toString(8).padStart(4, '0');
+}
+
+/** Files as an earlier run would have left them, each with its name as contents. */
+export async function placeStandingFiles(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const name of ['identity', 'key', 'key-cert.pub', 'tlscert', 'ssh_config', 'known_hosts']) {
+    await writeFile(join(folder, name), `${name} of an earlier run\n`, { mode: 0o600 });
+  }
+}
+
+async function walk(path: string, name: string, found: Map<string, string>): Promise<void> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (stats === undefined) return;
+  if (stats.isSymbolicLink()) {
+    found.set(name, `link to ${await readlink(path)}`);
+    return;
+  }
+  const mode = await modeOf(path);
+  if (!stats.isDirectory()) {
+    found.set(name, `${mode} ${await readFile(path, 'latin1')}`);
+    return;
+  }
+  found.set(name, `${mode} directory`);
+  for (const entry of (await readdir(path)).sort()) await walk(join(path, entry), join(name, entry), found);
+}

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test, { after } from 'node:test';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { RequestKind } from '../cluster/records.ts';
+import { clusterIn, directoryFor } from './embedded-cluster.ts';
+import { listing } from './folder-listing.ts';
+import { beginJob } from './job.ts';
+import { VERSIONS, type VersionFacts } from './profiles.ts';
+import { resultOf } from './run-result.ts';
+
+const FILES = [
+  'teleport-host-ca.crt',
+  'teleport-user-ca.crt',
+  'teleport-database-ca.crt',
+  'identity',
+  'key-cert.pub',
+  'tlscert',
+  'key',
+  'key.pub',
+  '.write-test',
+  'known_hosts',
+  'example.teleport.test.ssh_config',
+  'example.teleport.test.known_hosts',
+  'leaf.example.com.ssh_config',
+  'leaf.example.com.known_hosts',
+  'ssh_config',
+];
+
+const AUTHORITIES = 'rpc:/teleport.trust.v1.TrustService/GetCertAuthorities';
+
+function expectedRequests({ joinPath, fallsBack }: VersionFacts): RequestKind[] {
+  return [
+    'ping',
+    ...(joinPath === 'join-service' || fallsBack ? (['join-service'] as const) : []),
+    ...(joinPath === 'legacy' ? (['legacy-join'] as const) : []),
+    'rpc:/proto.AuthService/Ping',
+    AUTHORITIES,
+    AUTHORITIES,
+    AUTHORITIES,
+    'rpc:/proto.AuthService/GetRole',
+    'rpc:/proto.AuthService/GenerateUserCerts',
+  ];
+}
+
+/** What can be asked at once may come in any order; what needs an answer first may not. */
+function assertOrder(cluster: Cluster, facts: VersionFacts): void {
+  const kinds = cluster.records.kinds;
+  assert.deepEqual([...kinds].sort(), expectedRequests(facts).sort());
+  const join = kinds.indexOf(facts.joinPath === 'legacy' ? 'legacy-join' : 'join-service');
+  const firstCall = kinds.findIndex((kind) => kind.startsWith('rpc:'));
+  assert.ok(join < firstCall, 'the join comes before every call of the bot');
+  if (facts.joinPath === 'legacy') assert.ok(kinds.indexOf('ping') < join, 'a legacy join needs the discovery');
+  assert.equal(kinds.at(-1), 'rpc:/proto.AuthService/GenerateUserCerts');
+}
+
+/** Versions with the same kinds of keys share their authorities, which take long to make. */
+const authorities = await directoryFor({ after });
+
+for (const facts of VERSIONS) {
+  test(`Teleport ${facts.teleport}`, async (t) => {
+    const cluster = await clusterIn(authorities, t, { teleport: facts.teleport });
+    const job = await beginJob(t, cluster);
+    const run = await job.run([...job.flags, '--json']);
+
+    await t.test('flags alone join the cluster and write a whole identity output', async () => {
+      const result = resultOf(run);
+      assert.equal(result.joinPath, facts.joinPath);
+      assert.equal(result.clusterVersion, facts.teleport);
+      assert.deepEqual(
+        result.outputs.map(({ destination, files, roles }) => ({ destination, files, roles })),
+        [{ destination: job.destination, files: FILES, roles: ['access', 'deployer'] }],
+      );
+      const found = await listing(job.destination);
+      assert.equal(found.get('.'), '0700 directory');
+      assert.deepEqual([...found.keys()].sort(), ['.', ...FILES].sort());
+      for (const name of FILES) assert.match(found.get(name) ?? '', /^0600 /, `${name} is for its owner alone`);
+    });
+
+    await t.test('the cluster is asked for what is needed, in order, and for nothing else', () => {
+      assertOrder(cluster, facts);
+      const [asked] = cluster.records.of('rpc:/proto.AuthService/GenerateUserCerts');
+      assert.equal(asked?.outcome, 'ok');
+      assert.deepEqual(asked.fields.keys, facts.keyFields);
+      assert.deepEqual(asked.fields.roles, ['access', 'deployer']);
+      assert.equal(asked.fields.userName, 'bot-ci');
+      assert.equal(asked.fields.useRoleRequests, true);
+      assert.equal(asked.fields.routeToCluster, cluster.info.cluster);
+      assert.deepEqual(
+        cluster.records.of(AUTHORITIES).map(({ fields }) => fields),
+        ['host', 'user', 'db'].map((type) => ({ type, include_key: false })),
+      );
+    });
+
+    await t.test(
+      'the identity file holds key, certificates and authorities in the order that Teleport reads',
+      async () => {
+        const read = (name: string) => readFile(join(job.destination, name), 'utf8');
+        const [identity, key, sshCertificate, tlsCertificate, hostAuthorities] = await Promise.all(
+          ['identity', 'key', 'key-cert.pub', 'tlscert', 'teleport-host-ca.crt'].map(read),
+        );
+        const head = [key, sshCertificate, tlsCertificate].join('');
+        assert.ok(identity?.startsWith(head), 'key, SSH certificate and TLS certificate come first');
+        const rest = identity.slice(head.length);
+        assert.match(
+          rest,
+          /^@cert-authority example\.teleport\.test,\*\.example\.teleport\.test ssh-\S+ \S+ type=host\n/,
+        );
+        assert.ok(rest.endsWith(hostAuthorities ?? 'missing'), 'the TLS authorities come last');
+      },
+    );
+
+    await t.test(
+      'the tbot.yaml of the CircleCI guide joins, and writes nothing while its outputs are empty',
+      async () => {
+        const guide = await beginJob(t, cluster);
+        await guide.addFile('tbot.yaml', guideFile(cluster));
+        const result = resultOf(await guide.run(['run', '-c', 'tbot.yaml', '--json']));
+        assert.equal(result.joinPath, facts.joinPath);
+        assert.deepEqual(result.outputs, []);
+        assert.deepEqual([...(await listing(guide.checkout)).keys()], ['.', 'tbot.yaml']);
+        assert.equal(cluster.records.of('rpc:/proto.AuthService/GenerateUserCerts').length, 0);
+      },
+    );
+  });
+}
+
+function guideFile({ info }: Cluster): string {
+  return `version: v2
+proxy_server: ${info.proxy}
+onboarding:
+  join_method: circleci
+  token: ${info.joinToken}
+oneshot: true
+storage:
+  type: memory
+# filled in by one of the access guides
+outputs: []
+`;
+}

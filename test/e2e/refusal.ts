@@ -1,0 +1,62 @@
+/** What a run that ends in an error must show, and must leave alone. */
+import assert from 'node:assert/strict';
+import type { ErrorCode } from '../../src/errors.ts';
+import { listing, placeStandingFiles } from './folder-listing.ts';
+import type { Job, RunChanges } from './job.ts';
+import type { BundleRun } from './run-bundle.ts';
+
+export interface Refusal {
+  readonly code: ErrorCode;
+  /** The fact that the message names. */
+  readonly says: RegExp;
+  /** What the hint points at. */
+  readonly hint?: RegExp;
+}
+
+/** Wrong input ends with 2, everything else with 1. */
+const WRONG_INPUT: readonly ErrorCode[] = [
+  'USAGE_INVALID',
+  'CONFIG_UNREADABLE',
+  'CONFIG_INVALID',
+  'OUTPUT_UNSUPPORTED',
+  'CA_FILE_INVALID',
+];
+
+export interface ErrorReport {
+  readonly message: string;
+  readonly hint: string;
+  readonly code: string;
+}
+
+/** @throws AssertionError when the run did not end with an error's report */
+export function errorReport({ stderr }: BundleRun): ErrorReport {
+  const [, message, hint, code] = /^error: ([^]*?)\nhint: (.+)\ncode: (\w+)$/m.exec(stderr) ?? [];
+  assert.ok(
+    message !== undefined && hint !== undefined && code !== undefined,
+    `no error with hint and code in:\n${stderr}`,
+  );
+  return { message, hint, code };
+}
+
+export function assertRefused(run: BundleRun, { code, says, hint = /\w/ }: Refusal): void {
+  const report = errorReport(run);
+  assert.equal(report.code, code, run.stderr);
+  assert.match(report.message, says);
+  assert.match(report.hint, hint);
+  assert.equal(run.exitCode, WRONG_INPUT.includes(code) ? 2 : 1);
+  assert.equal(run.stdout, '');
+}
+
+/** Runs over the files of an earlier run, and proves that they and `$BASH_ENV` stand afterwards as they did. */
+export async function assertRunRefused(
+  job: Job,
+  refusal: Refusal,
+  { args = job.flags, changes }: { readonly args?: readonly string[]; readonly changes?: RunChanges } = {},
+): Promise<BundleRun> {
+  await placeStandingFiles(job.destination);
+  const before = await listing(job.folder);
+  const run = await job.run(args, changes);
+  assertRefused(run, refusal);
+  assert.deepEqual(await listing(job.folder), before);
+  return run;
+}

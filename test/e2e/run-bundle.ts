@@ -1,0 +1,78 @@
+/** Runs the built bundle as a child process, and fails whenever it prints a secret. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+
+export interface BundleRun {
+  /** Null when a signal ended the process. */
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface BundleOptions {
+  readonly workingDirectory: string;
+  /** The whole environment of the process: nothing is inherited. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Texts that must never be printed, besides the OIDC tokens in the environment. */
+  readonly secrets?: readonly string[];
+}
+
+export interface StartedBundle {
+  readonly child: ChildProcess;
+  readonly finished: Promise<BundleRun>;
+}
+
+export const BUNDLE = resolve('dist/machine-id.cjs');
+
+/** Another Node than the one that runs the tests, so that the oldest supported one can be tried. */
+export const NODE = process.env.E2E_NODE ?? process.execPath;
+
+/** No run of this suite takes nearly as long; a bundle that hangs must not hang the suite. */
+const LONGEST_RUN_MS = 60_000;
+
+export function runBundle(args: readonly string[], options: BundleOptions): Promise<BundleRun> {
+  return startBundle(args, options).finished;
+}
+
+/** For tests that do something to the process while it runs. */
+export function startBundle(args: readonly string[], options: BundleOptions): StartedBundle {
+  const child = spawn(NODE, [BUNDLE, ...args], {
+    cwd: options.workingDirectory,
+    env: { ...options.environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: LONGEST_RUN_MS,
+    killSignal: 'SIGKILL',
+  });
+  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
+  const finished = once(child, 'close').then((): BundleRun => {
+    const run = { exitCode: child.exitCode, stdout: stdout(), stderr: stderr() };
+    assertNothingSecret(run, options);
+    return run;
+  });
+  return { child, finished };
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  const chunks: string[] = [];
+  stream.setEncoding('utf8').on('data', (chunk: string) => chunks.push(chunk));
+  return () => chunks.join('');
+}
+
+function assertNothingSecret(run: BundleRun, { environment, secrets = [] }: BundleOptions): void {
+  const tokens = [environment.CIRCLE_OIDC_TOKEN, environment.CIRCLE_OIDC_TOKEN_V2, ...secrets];
+  const printed = run.stdout + run.stderr;
+  for (const token of tokens) {
+    for (const part of secretParts(token ?? '')) {
+      assert.ok(!printed.includes(part), 'the bundle printed an OIDC token or a part of it');
+    }
+  }
+  assert.doesNotMatch(printed, /PRIVATE KEY/);
+}
+
+/** Of a JWT, the claims and the signature alone are as bad as the whole. */
+function secretParts(token: string): readonly string[] {
+  const [, ...parts] = token.split('.');
+  return [token, ...parts].filter((part) => part.length >= 8);
+}

@@ -1,0 +1,31 @@
+/** Reads the object that `--json` prints, strictly. */
+import assert from 'node:assert/strict';
+import { z } from 'zod';
+import type { BundleRun } from './run-bundle.ts';
+
+const Output = z.strictObject({
+  type: z.literal('identity'),
+  destination: z.string(),
+  files: z.array(z.string()),
+  roles: z.array(z.string()),
+  expiresAt: z.iso.datetime(),
+});
+
+const RunResult = z.strictObject({
+  cluster: z.string(),
+  clusterVersion: z.string(),
+  bot: z.string(),
+  joinMethod: z.literal('circleci'),
+  joinPath: z.enum(['join-service', 'legacy']),
+  outputs: z.array(Output),
+  timingsMs: z.record(z.string(), z.int().nonnegative()),
+});
+
+export type RunResult = z.infer<typeof RunResult>;
+
+/** @throws AssertionError when the run failed or printed anything but one such object on one line */
+export function resultOf({ exitCode, stdout, stderr }: BundleRun): RunResult {
+  assert.equal(exitCode, 0, stderr);
+  assert.match(stdout, /^\{[^\n]*\}\n$/);
+  return RunResult.parse(JSON.parse(stdout));
+}

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { describe, test, after } from 'node:test';
+import { startCluster } from '../cluster/cluster.ts';
+import type { Faults } from '../cluster/faults.ts';
+import { clusterIn, directoryFor } from './embedded-cluster.ts';
+import { beginJob } from './job.ts';
+import { assertRunRefused } from './refusal.ts';
+
+interface Case {
+  readonly silent: string;
+  readonly faults: Partial<Faults>;
+  readonly says: RegExp;
+  readonly teleport?: string;
+}
+
+const AUTH = 'rpc:/proto.AuthService';
+const TRUST = 'rpc:/teleport.trust.v1.TrustService';
+
+const CASES: readonly Case[] = [
+  {
+    silent: 'a Proxy after TCP',
+    faults: { proxyConnections: 'silent-after-tcp' },
+    says: /^the Proxy localhost:\d+ did not answer within 1 s$/,
+  },
+  {
+    silent: 'a Proxy after TLS',
+    faults: { proxyConnections: 'silent-after-tls' },
+    says: /^the Proxy localhost:\d+ did not answer within 1 s$/,
+  },
+  {
+    silent: 'an Auth Service after TCP',
+    faults: { authConnections: 'silent-after-tcp' },
+    says: /^the Auth Service behind localhost:\d+ did not answer/,
+  },
+  { silent: 'discovery', faults: { replies: { ping: 'silent' } }, says: /^the Proxy localhost:\d+ did not answer/ },
+  {
+    silent: 'the legacy endpoint',
+    faults: { replies: { 'legacy-join': 'silent' } },
+    says: /^the Proxy localhost:\d+ did not answer/,
+    teleport: '17.4.2',
+  },
+  {
+    silent: 'the join service',
+    faults: { replies: { 'join-service': 'silent' } },
+    says: /^the join service of localhost:\d+ did not answer/,
+  },
+  { silent: 'Ping', faults: { replies: { [`${AUTH}/Ping`]: 'silent' } }, says: /^Ping at the Auth Service/ },
+  { silent: 'GetRole', faults: { replies: { [`${AUTH}/GetRole`]: 'silent' } }, says: /^GetRole at the Auth Service/ },
+  {
+    silent: 'GenerateUserCerts',
+    faults: { replies: { [`${AUTH}/GenerateUserCerts`]: 'silent' } },
+    says: /^GenerateUserCerts at the Auth Service/,
+  },
+  {
+    silent: 'GetCertAuthorities',
+    faults: { replies: { [`${TRUST}/GetCertAuthorities`]: 'silent' } },
+    says: /^GetCertAuthorities at the Auth Service/,
+  },
+];
+
+/** Made before the clusters that run at once would each make their own. */
+const authorities = await directoryFor({ after });
+await (await startCluster({ dir: authorities })).close();
+
+/** A run that waits takes a second whatever the machine; what else it takes is far below this. */
+const LONGEST_RUN_MS = 6_000;
+
+describe('a server that never answers ends the run within the time of --timeout:', { concurrency: 5 }, () => {
+  for (const { silent, faults, says, teleport } of CASES) {
+    test(silent, async (t) => {
+      const cluster = await clusterIn(authorities, t, { faults, ...(teleport === undefined ? {} : { teleport }) });
+      const job = await beginJob(t, cluster);
+      const startMs = performance.now();
+      await assertRunRefused(
+        job,
+        { code: 'TIMEOUT', says, hint: /--timeout/ },
+        { args: [...job.flags, '--timeout', '1'] },
+      );
+      assert.ok(performance.now() - startMs < LONGEST_RUN_MS);
+    });
+  }
+});

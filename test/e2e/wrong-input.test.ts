@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'node:test';
+import { clusterForFile } from './embedded-cluster.ts';
+import { beginJob, type Job, type RunChanges } from './job.ts';
+import { assertRunRefused, errorReport, type Refusal } from './refusal.ts';
+import type { BundleRun } from './run-bundle.ts';
+
+const cluster = await clusterForFile();
+
+/** Exit code 2 promises that nobody was contacted and nothing was written. */
+async function assertWrongInput(
+  t: test.TestContext,
+  refusal: Refusal,
+  args: (job: Job) => readonly string[],
+  changes: RunChanges = {},
+): Promise<BundleRun> {
+  const job = await beginJob(t, cluster);
+  await job.addFile('tbot.yaml', '');
+  const run = await assertRunRefused(job, refusal, { args: args(job), changes });
+  assert.equal(run.exitCode, 2);
+  assert.deepEqual(cluster.records.all, []);
+  return run;
+}
+
+async function runFile(t: test.TestContext, text: string): Promise<BundleRun> {
+  const job = await beginJob(t, cluster);
+  await job.addFile('tbot.yaml', text.replaceAll('PROXY', cluster.info.proxy));
+  const run = await job.run(['run', '--config', 'tbot.yaml']);
+  assert.deepEqual(cluster.records.all, []);
+  return run;
+}
+
+test('every fault of a configuration file is told at once, with its path and line', async (t) => {
+  const run = await runFile(
+    t,
+    `version: v2
+proxy_server: https://PROXY/
+onboarding:
+  join_method: github
+  token: circleci-bot
+certificate_ttl: soon
+outputs:
+  - type: identity
+    ssh_config: maybe
+    destination:
+      type: directory
+      path: ''
+  - type: identiti
+    destination: { type: memory }
+`,
+  );
+  assert.equal(run.exitCode, 2);
+  const { code, message, hint } = errorReport(run);
+  assert.equal(code, 'CONFIG_INVALID');
+  assert.match(hint, /nothing was contacted and nothing was written/);
+  const places = [...message.matchAll(/tbot\.yaml line (\d+): ([\w.[\]]+):/g)].map(
+    ([, line, path]) => `${String(line)} ${String(path)}`,
+  );
+  assert.deepEqual(places.sort(), [
+    '12 outputs[0].destination.path',
+    '13 outputs[1].type',
+    '2 proxy_server',
+    '4 onboarding.join_method',
+    '6 certificate_ttl',
+    '9 outputs[0].ssh_config',
+  ]);
+});
+
+test('a file that is not YAML is refused with its line', async (t) => {
+  const run = await runFile(t, 'version: v2\noutputs: [\nonboarding: {token: x\n');
+  assert.equal(run.exitCode, 2);
+  const { code, message } = errorReport(run);
+  assert.equal(code, 'CONFIG_INVALID');
+  assert.match(message, /line \d/);
+});
+
+test('a key that is given twice is refused, with its line', async (t) => {
+  const run = await runFile(t, 'version: v2\nproxy_server: a.example.com:443\nproxy_server: PROXY\n');
+  assert.equal(run.exitCode, 2);
+  const { code, message } = errorReport(run);
+  assert.equal(code, 'CONFIG_INVALID');
+  assert.match(message, /line 3/);
+  assert.match(message, /proxy_server/);
+});
+
+test('outputs of types that come later are all refused by type and line', async (t) => {
+  const run = await runFile(
+    t,
+    `version: v2
+proxy_server: PROXY
+onboarding: { join_method: circleci, token: circleci-bot }
+outputs:
+  - type: identity
+    destination: { type: directory, path: ./out }
+  - type: kubernetes
+    kubernetes_cluster: k8s
+    destination: { type: directory, path: ./k8s }
+  - type: application
+    app_name: grafana
+    destination: { type: directory, path: ./app }
+`,
+  );
+  assert.equal(run.exitCode, 2);
+  const { code, message } = errorReport(run);
+  assert.equal(code, 'OUTPUT_UNSUPPORTED');
+  assert.match(message, /outputs\[1\] \(line 7\): output type "kubernetes" is not supported yet by this version/);
+  assert.match(message, /outputs\[2\] \(line 10\): output type "application" is not supported yet by this version/);
+  assert.doesNotMatch(message, /outputs\[0\]/);
+});
+
+test('a configuration file that is not there is named', async (t) => {
+  await assertWrongInput(t, { code: 'CONFIG_UNREADABLE', says: /no-such\.yaml/, hint: /checkout/ }, () => [
+    'run',
+    '--config',
+    'no-such.yaml',
+  ]);
+});
+
+test('a run without any address, token and destination says what is missing', async (t) => {
+  const { stderr } = await assertWrongInput(t, { code: 'CONFIG_INVALID', says: /--proxy-server/ }, () => ['run']);
+  assert.match(stderr, /--token/);
+  assert.match(stderr, /--destination/);
+});
+
+for (const [name, args, says] of [
+  ['a flag that does not exist', ['--destinatoin', 'x'], /the command line is wrong/],
+  ['a flag without its value', ['--token'], /the command line is wrong/],
+  ['an argument without a flag', ['tbot.yaml'], /the command line is wrong/],
+  ['a timeout that is no number', ['--timeout', 'soon'], /--timeout "soon"/],
+  ['a timeout of zero', ['--timeout', '0'], /--timeout "0"/],
+] as const) {
+  test(`${name} is wrong input`, async (t) => {
+    await assertWrongInput(t, { code: 'USAGE_INVALID', says }, (job) => [...job.flags, ...args]);
+  });
+}
+
+test('each fault of the command line is listed', async (t) => {
+  const { stderr } = await assertWrongInput(t, { code: 'USAGE_INVALID', says: /command line/ }, () => [
+    'run',
+    '--conf',
+    'x',
+    '--json=yes',
+  ]);
+  assert.match(stderr, /--conf.* is not a known flag; did you mean --config\?/);
+  assert.match(stderr, /--json.*takes no value/);
+});
+
+for (const [name, contents, says] of [
+  ['that is not there', undefined, /cannot read the CA file/],
+  ['without a certificate', 'nothing to see\n', /holds no PEM certificate/],
+  [
+    'with a broken certificate',
+    '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n',
+    /holds a broken certificate/,
+  ],
+] as const) {
+  test(`a CA file ${name} is wrong input, by flag and by SSL_CERT_FILE`, async (t) => {
+    const folder = (await beginJob(t, cluster)).folder;
+    const path = join(folder, 'ca.pem');
+    await mkdir(folder, { recursive: true });
+    if (contents !== undefined) await writeFile(path, contents);
+    const refusal: Refusal = { code: 'CA_FILE_INVALID', says };
+    await assertWrongInput(t, { ...refusal, hint: /--ca-file/ }, (job) => [...job.flags, '--ca-file', path]);
+    await assertWrongInput(t, { ...refusal, hint: /SSL_CERT_FILE/ }, (job) => job.flags, {
+      environment: { SSL_CERT_FILE: path },
+    });
+  });
+}
+
+test('a wrong configuration is told before a missing OIDC token', async (t) => {
+  await assertWrongInput(t, { code: 'CONFIG_INVALID', says: /--proxy-server/ }, () => ['run', '--token', 'x'], {
+    environment: { CIRCLE_OIDC_TOKEN: undefined },
+  });
+});
