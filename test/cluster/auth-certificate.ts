@@ -1,6 +1,6 @@
 /** The certificate that the Auth listener shows, sound or spoilt. */
 import type { SecureContextOptions } from 'node:tls';
-import { createKey, keyPem, publicKeyDer } from './authorities.ts';
+import { createKey, keyPem, publicKeyDer } from './keys.ts';
 import { CLUSTER_NAME } from './data.ts';
 import type { Faults } from './faults.ts';
 import { encodeName, OID } from './subject-name.ts';

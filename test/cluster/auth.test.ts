@@ -3,7 +3,7 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
-import { createKey, keyPem, publicKeyDer } from './authorities.ts';
+import { createKey, keyPem, publicKeyDer } from './keys.ts';
 import { accessRequest, callAuth, inSeconds, generateUserCerts } from './bare-auth.ts';
 import { authRoute, joinByService, type BareBot } from './bare-bot.ts';
 import { dialTls } from './bare-client.ts';

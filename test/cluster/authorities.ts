@@ -1,11 +1,11 @@
 /** The certificate authorities of the cluster and of its leaf clusters, kept in the cluster's directory. */
-import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import './reflect-metadata.ts';
 import * as x509 from '@peculiar/x509';
 import { z } from 'zod';
+import { createKey, keyPem, publicKeyDer } from './keys.ts';
 import type { Profile } from './profiles.ts';
 import { encodeName, OID } from './subject-name.ts';
 import { certificatePem, createTlsAuthority, type TlsAuthority } from './x509.ts';
@@ -30,16 +30,17 @@ const StoredAuthority = z.object({
   sshKey: z.string().optional(),
 });
 
-const generate = promisify(generateKeyPair);
-
 export function isAuthorityType(text: string): text is AuthorityType {
   return AUTHORITY_TYPES.some((type) => type === text);
 }
 
-/** Those of an earlier start in the same directory, so that what it issued stays valid; else new ones. */
+/**
+ * Those of an earlier start in the same directory, so that what it issued stays valid; else new ones.
+ * The leaf clusters are taken to be newer than v16 whatever this cluster is, so their keys are of `balanced-v1`.
+ */
 export async function loadAuthorities(
   directory: string,
-  clusters: readonly string[],
+  clusters: { readonly own: string; readonly leaves: readonly string[] },
   suite: Profile['suite'],
 ): Promise<Authority[]> {
   const file = join(directory, `authorities-${suite}.json`);
@@ -48,7 +49,10 @@ export async function loadAuthorities(
     return stored;
   }
   const created = await Promise.all(
-    clusters.flatMap((cluster) => AUTHORITY_TYPES.map((type) => createAuthority(cluster, type, suite))),
+    AUTHORITY_TYPES.flatMap((type) => [
+      createAuthority(clusters.own, type, suite),
+      ...clusters.leaves.map((leaf) => createAuthority(leaf, type, 'balanced-v1')),
+    ]),
   );
   writeFileSync(file, JSON.stringify(created.map(toStored)), { mode: 0o600 });
   return created;
@@ -61,22 +65,6 @@ export function authorityOf(authorities: readonly Authority[], cluster: string, 
     throw new Error(`no ${type} authority of ${cluster}`);
   }
   return found;
-}
-
-export async function createKey(kind: 'rsa' | 'ec' | 'ed25519'): Promise<KeyObject> {
-  switch (kind) {
-    case 'rsa':
-      return (await generate('rsa', { modulusLength: 2048 })).privateKey;
-    case 'ec':
-      return (await generate('ec', { namedCurve: 'P-256' })).privateKey;
-    case 'ed25519':
-      return (await generate('ed25519')).privateKey;
-  }
-}
-
-/** SubjectPublicKeyInfo DER of the key's public half. */
-export function publicKeyDer(privateKey: KeyObject): Buffer {
-  return createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
 }
 
 /** `balanced-v1` signs SSH with Ed25519 and TLS with ECDSA, but for databases, which get RSA in every suite. */
@@ -123,8 +111,4 @@ function fromStored(stored: z.infer<typeof StoredAuthority>): Authority {
     },
     sshKey: stored.sshKey === undefined ? undefined : createPrivateKey(stored.sshKey),
   };
-}
-
-export function keyPem(key: KeyObject): string {
-  return key.export({ type: 'pkcs8', format: 'pem' }).toString();
 }

@@ -6,7 +6,7 @@ import type { ConnectionOptions } from 'node:tls';
 import './reflect-metadata.ts';
 import * as x509 from '@peculiar/x509';
 import { z } from 'zod';
-import { createKey, keyPem } from './authorities.ts';
+import { createKey, keyPem } from './keys.ts';
 import { BareClient } from './bare-client.ts';
 import type { Cluster } from './cluster.ts';
 import { encodeSshPublicKey, toAuthorizedKey } from './ssh-public-key.ts';

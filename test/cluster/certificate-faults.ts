@@ -1,6 +1,6 @@
 /** Changes a certificate to be issued in the way that a test asked for. */
 import { createPublicKey } from 'node:crypto';
-import { createKey } from './authorities.ts';
+import { createKey } from './keys.ts';
 import { LEAF_CLUSTER_NAMES } from './data.ts';
 import type { CertificateFault } from './faults.ts';
 import type { IssueRequest } from './issue.ts';

@@ -4,7 +4,7 @@ import { createPublicKey } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { createKey } from './authorities.ts';
+import { createKey } from './keys.ts';
 import { accessRequest, generateUserCerts, sshLine } from './bare-auth.ts';
 import { joinByService, joinLegacy, type BareBot } from './bare-bot.ts';
 import type { Cluster } from './cluster.ts';

@@ -19,7 +19,7 @@ import { startIssuer } from './issuer.ts';
 import { serveJoinService } from './join-service.ts';
 import { mintToken, type MintOptions } from './mint.ts';
 import { oidcVerifier } from './oidc-verifier.ts';
-import { profileOf } from './profiles.ts';
+import { DEFAULT_TELEPORT_VERSION, profileOf } from './profiles.ts';
 import { startProxy } from './proxy.ts';
 import { Records } from './records.ts';
 import { serveTrustService } from './trust-service.ts';
@@ -62,15 +62,13 @@ export interface Cluster {
   readonly close: () => Promise<void>;
 }
 
-export const DEFAULT_TELEPORT_VERSION = '18.5.1';
-
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const profile = profileOf(options.teleport ?? DEFAULT_TELEPORT_VERSION);
   prepareDirectory(options.dir);
   const [web, issuerKey, authorities] = await Promise.all([
     loadWebAuthority(options.dir),
     loadIssuerKey(options.dir),
-    loadAuthorities(options.dir, [CLUSTER_NAME, ...LEAF_CLUSTER_NAMES], profile.suite),
+    loadAuthorities(options.dir, { own: CLUSTER_NAME, leaves: LEAF_CLUSTER_NAMES }, profile.suite),
   ]);
   const records = new Records();
   const faults: Faults = { replies: {}, ...options.faults };

@@ -3,7 +3,7 @@ import { createPublicKey, X509Certificate } from 'node:crypto';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
-import { createKey } from './authorities.ts';
+import { createKey } from './keys.ts';
 import { accessRequest, callAuth, generateUserCerts } from './bare-auth.ts';
 import { authRoute, joinByService, requestWeb, webAddress, type BareBot } from './bare-bot.ts';
 import { dialTls } from './bare-client.ts';

@@ -129,6 +129,7 @@ export class GrpcServer {
 export function failWith(fault: ReplyFault | undefined, connection: Connection): void {
   if (fault === 'reset') {
     connection.socket.destroy();
+    throw new TeleportError('ConnectionProblem', 'the connection was reset');
   }
   if (fault === 'unavailable') {
     throw new TeleportError('ConnectionProblem', 'the service is not available');

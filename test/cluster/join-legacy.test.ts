@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { z } from 'zod';
-import { createKey } from './authorities.ts';
+import { createKey } from './keys.ts';
 import { joinLegacy, legacyBody, postJoin } from './bare-bot.ts';
 import { startCluster, type Cluster } from './cluster.ts';
 import { fromCertificate } from './identity.ts';

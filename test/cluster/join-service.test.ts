@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
-import { createKey } from './authorities.ts';
+import { createKey } from './keys.ts';
 import { joinByService, joinMessages, joinRoute, type JoinWish } from './bare-bot.ts';
 import { BareClient } from './bare-client.ts';
 import { startCluster, type Cluster } from './cluster.ts';

@@ -1,9 +1,6 @@
 /** The command line of the embedded cluster: runs it in the foreground, or mints a token of its issuer. */
 import { parseArgs } from 'node:util';
-import { startCluster, DEFAULT_TELEPORT_VERSION } from './cluster.ts';
-import { mintToken } from './mint.ts';
-import { profileOf } from './profiles.ts';
-import { loadIssuerKey, prepareDirectory } from './web-authority.ts';
+import { DEFAULT_TELEPORT_VERSION, profileOf } from './profiles.ts';
 
 const HELP = `Usage:
   npm run cluster -- --dir DIR [--teleport X.Y.Z] [--port N] [--login USER]...
@@ -39,12 +36,15 @@ async function run(args: string[]): Promise<void> {
       login: { type: 'string', multiple: true, default: [] },
     },
   });
-  const cluster = await startCluster({
+  const options = {
     dir: required(values.dir, '--dir'),
     teleport: checkedVersion(values.teleport),
     port: wholeNumber(values.port, '--port', 65_535),
     extraLogins: values.login,
-  });
+  };
+  // the servers take a second to load, which help and wrong input need not wait for
+  const { startCluster } = await import('./cluster.ts');
+  const cluster = await startCluster(options);
   const stop = (): void => {
     cluster.close().then(
       () => process.exit(0),
@@ -76,15 +76,15 @@ async function mint(args: string[]): Promise<void> {
     throw new UsageError(`--form is v1 or v2, not ${values.form}`);
   }
   const ttlSeconds = wholeNumber(values.ttl, '--ttl', Number.MAX_SAFE_INTEGER);
+  const { loadIssuerKey, prepareDirectory } = await import('./web-authority.ts');
+  const { mintToken } = await import('./mint.ts');
   prepareDirectory(dir);
   const token = await mintToken(await loadIssuerKey(dir), {
-    ...(values.project === undefined ? {} : { project: values.project }),
-    ...(values.context === undefined ? {} : { contexts: values.context }),
-    ...(values.organization === undefined ? {} : { organization: values.organization }),
-    ...(values.audience === undefined
-      ? {}
-      : { audience: values.audience.length === 1 ? (values.audience[0] ?? '') : values.audience }),
-    ...(values.issuer === undefined ? {} : { issuer: values.issuer }),
+    project: values.project,
+    contexts: values.context,
+    organization: values.organization,
+    audience: values.audience?.length === 1 ? values.audience[0] : values.audience,
+    issuer: values.issuer,
     ttlSeconds,
     expired: values.expired,
     notYetValid: values['not-yet-valid'],

@@ -5,17 +5,17 @@ import { CONTEXT_ID, ORGANIZATION_ID, PROJECT_ID } from './data.ts';
 import { CIRCLECI_ISSUER, CONTEXTS_CLAIM, PROJECT_CLAIM } from './oidc-verifier.ts';
 
 export interface MintOptions {
-  readonly project?: string;
-  readonly contexts?: readonly string[];
-  readonly organization?: string;
-  readonly ttlSeconds?: number;
-  readonly expired?: boolean;
-  readonly notYetValid?: boolean;
-  readonly audience?: string | readonly string[];
+  readonly project?: string | undefined;
+  readonly contexts?: readonly string[] | undefined;
+  readonly organization?: string | undefined;
+  readonly ttlSeconds?: number | undefined;
+  readonly expired?: boolean | undefined;
+  readonly notYetValid?: boolean | undefined;
+  readonly audience?: string | readonly string[] | undefined;
   /** In full, so `https://circleci.example.com/org/<id>` for a token of a CircleCI server. */
-  readonly issuer?: string;
+  readonly issuer?: string | undefined;
   /** `CIRCLE_OIDC_TOKEN_V2` has a longer subject. */
-  readonly form?: 'v1' | 'v2';
+  readonly form?: 'v1' | 'v2' | undefined;
 }
 
 export const ISSUER_KEY_ID = 'embedded-issuer';

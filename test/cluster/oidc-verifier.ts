@@ -32,37 +32,45 @@ interface VerifierOptions {
   readonly errors: Profile['oidcErrors'];
 }
 
+type KeySet = ReturnType<typeof createRemoteJWKSet>;
+
 export function oidcVerifier(options: VerifierOptions): OidcVerifier {
-  const keySets = new Map<string, ReturnType<typeof createRemoteJWKSet>>();
+  const keySets = new Map<string, KeySet>();
   return async (token, organizationId) => {
-    const refuse = (problem: OidcProblem): never => {
-      throw oidcError(options.errors, problem);
-    };
-    const keys =
-      keySets.get(organizationId) ??
-      (await discover(options, organizationId).catch((error: unknown) =>
-        refuse({ kind: 'discovery', detail: String(error) }),
-      ));
+    const keys = keySets.get(organizationId) ?? (await discover(options, organizationId));
     keySets.set(organizationId, keys);
-    const claims = readClaims(token) ?? refuse({ kind: 'malformed' });
-    const signature = async (): Promise<OidcProblem | undefined> => {
-      const verified = await compactVerify(token, keys, { algorithms: ['RS256'] }).catch(() => undefined);
-      return verified === undefined ? { kind: 'signature' } : undefined;
-    };
-    const times = (): OidcProblem | undefined => timeProblem(claims);
-    const order = options.errors === 'older' ? [times, signature] : [signature, times];
-    const recipient = recipientProblem(claims, organizationId);
-    if (recipient !== undefined) {
-      refuse(recipient);
+    const claims = readClaims(token);
+    if (claims === undefined) {
+      throw oidcError(options.errors, { kind: 'malformed' });
     }
-    for (const check of order) {
-      const problem = await check();
-      if (problem !== undefined) {
-        refuse(problem);
-      }
+    const problem =
+      recipientProblem(claims, organizationId) ?? (await tokenProblem(token, keys, claims, options.errors));
+    if (problem !== undefined) {
+      throw oidcError(options.errors, problem);
     }
     return claims;
   };
+}
+
+/** The older library looks at the times before the signature, the newer one after it. */
+async function tokenProblem(
+  token: string,
+  keys: KeySet,
+  claims: CircleCiClaims,
+  era: Profile['oidcErrors'],
+): Promise<OidcProblem | undefined> {
+  const times = timeProblem(claims);
+  const signature = await signatureProblem(token, keys);
+  return era === 'older' ? (times ?? signature) : (signature ?? times);
+}
+
+async function signatureProblem(token: string, keys: KeySet): Promise<OidcProblem | undefined> {
+  try {
+    await compactVerify(token, keys, { algorithms: ['RS256'] });
+    return undefined;
+  } catch {
+    return { kind: 'signature' }; // Teleport's texts do not tell one cause from another
+  }
 }
 
 /** Undefined for what is no JWT or lacks a claim that every OIDC token has. */
@@ -94,16 +102,17 @@ function timeProblem(claims: CircleCiClaims): OidcProblem | undefined {
   return from > nowSeconds + 1 ? { kind: 'not-yet-valid', from: new Date(from * 1000) } : undefined;
 }
 
-async function discover(
-  options: VerifierOptions,
-  organizationId: string,
-): Promise<ReturnType<typeof createRemoteJWKSet>> {
+async function discover(options: VerifierOptions, organizationId: string): Promise<KeySet> {
   const url = `${options.issuerServer}/org/${organizationId}/.well-known/openid-configuration`;
   const Discovery = z.object({ issuer: z.literal(`${CIRCLECI_ISSUER}/org/${organizationId}`), jwks_uri: z.url() });
-  const document = Discovery.parse(JSON.parse(await fetchText(url, options.ca)));
-  return createRemoteJWKSet(new URL(document.jwks_uri), {
-    [customFetch]: async (address) => new Response(await fetchText(address, options.ca)),
-  });
+  try {
+    const document = Discovery.parse(JSON.parse(await fetchText(url, options.ca)));
+    return createRemoteJWKSet(new URL(document.jwks_uri), {
+      [customFetch]: async (address) => new Response(await fetchText(address, options.ca)),
+    });
+  } catch (error) {
+    throw oidcError(options.errors, { kind: 'discovery', detail: String(error) });
+  }
 }
 
 /** `fetch` cannot be given an authority to trust. */

@@ -16,6 +16,8 @@ export interface Profile {
   readonly oidcErrors: 'older' | 'newer';
 }
 
+export const DEFAULT_TELEPORT_VERSION = '18.5.1';
+
 const CIRCLECI_IN_JOIN_SERVICE_SINCE_MINOR = 5;
 
 /** @throws RangeError for anything but the X.Y.Z of a generation that is modelled */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
-import { createKey, keyPem } from './authorities.ts';
+import { createKey, keyPem } from './keys.ts';
 import { accessRequest, callAuth, generateUserCerts, inSeconds, sshLine } from './bare-auth.ts';
 import { joinByService, joinLegacy, type BareBot } from './bare-bot.ts';
 import { startCluster, type Cluster } from './cluster.ts';

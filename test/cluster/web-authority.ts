@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { SecureContextOptions } from 'node:tls';
 import './reflect-metadata.ts';
 import * as x509 from '@peculiar/x509';
-import { createKey, keyPem, publicKeyDer } from './authorities.ts';
+import { createKey, keyPem, publicKeyDer } from './keys.ts';
 import { encodeName, OID } from './subject-name.ts';
 import { certificatePem, createTlsAuthority, signCertificate, type TlsAuthority } from './x509.ts';
 
