@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { clusterSshConfig, sshConfig, type SshConfigInput } from '../../src/outputs/ssh-config.ts';
+import { golden } from './golden.ts';
+import { ROOT, sshConfigOf15, sshConfigOf18 } from './identity-input.ts';
+
+test('a cluster of version 15 without TLS routing has its golden, with the RSA host key algorithms', () => {
+  assert.equal(sshConfig(sshConfigOf15, ROOT, []), golden('v15', 'ssh_config'));
+  assert.equal(clusterSshConfig(sshConfigOf15, ROOT), golden('v15', `${ROOT}.ssh_config`));
+});
+
+test('the RSA host key algorithms are named up to version 16', () => {
+  const majors = [15, 16, 17, 18].filter((serverMajor) =>
+    sshConfig({ ...sshConfigOf18, serverMajor }, ROOT, []).includes('HostKeyAlgorithms'),
+  );
+  assert.deepEqual(majors, [15, 16]);
+});
+
+test('a path with blanks, quotes, per cent signs and backslashes has its golden', () => {
+  const odd: SshConfigInput = {
+    ...sshConfigOf18,
+    destinationPath: `/home/it's "100%" \\ id`,
+    command: ['/opt/my node/bin/node', '/opt/machine-id.cjs'],
+  };
+  assert.equal(clusterSshConfig(odd, ROOT), golden('odd-path', `${ROOT}.ssh_config`));
+});
+
+test('no word of the proxy command can begin another line', () => {
+  const text = clusterSshConfig({ ...sshConfigOf18, command: ['/opt/a\nPort 1'] }, ROOT);
+  assert.equal(text.split('\n').length, clusterSshConfig(sshConfigOf18, ROOT).split('\n').length);
+});
