@@ -4,7 +4,7 @@ import type { Plan } from '../config/plan.ts';
 import { type SupportedOutput, supportedOutputs } from '../config/supported.ts';
 import { createLog, type Log } from '../effects/log.ts';
 import { MachineIdError } from '../errors.ts';
-import { appendExports, bashEnvPath } from '../job/bash-env.ts';
+import { appendExports, openBashEnv } from '../job/bash-env.ts';
 import { obtainOidcToken, type OidcToken } from '../job/oidc-token.ts';
 import { type Joined, joinCluster } from '../join/join.ts';
 import { formatAddress } from '../teleport/address.ts';
@@ -38,7 +38,7 @@ export async function run(args: readonly string[], world: World): Promise<void> 
   const current: Run = { world, log, progress, plan, outputs, timeoutMs: given.timeoutMs };
   for (const warning of plan.warnings) log.warn(warning);
   progress.done('config', `configuration read: ${outputs.length} output(s), Proxy ${plan.address.value}`);
-  const exportPath = given.exportVariables ? bashEnvPath(world.environment) : undefined;
+  const exportPath = given.exportVariables ? await openBashEnv(world.files, world.environment) : undefined;
   const token = await findToken(current);
   await prepareOutputs(current);
   const { joined, keys } = await join(current, token, trust);
@@ -123,7 +123,7 @@ function explainAuthAddress(error: unknown, { value, origin }: Plan['address']):
   const codes: readonly string[] = ['PROXY_NOT_TELEPORT', 'PROXY_UNREACHABLE', 'PROXY_UNTRUSTED'];
   if (!(error instanceof MachineIdError) || !codes.includes(error.code)) return error;
   return new MachineIdError(error.code, `${error.message} (the address ${value} is from ${origin})`, {
-    hint: 'This program joins through the Proxy: set proxy_server (or --proxy-server) to the web address of the Proxy in place of the Auth Service’s.',
+    hint: "This program joins through the Proxy: set proxy_server (or --proxy-server) to the web address of the Proxy in place of the Auth Service's.",
     cause: error,
   });
 }

@@ -19,6 +19,20 @@ export function bashEnvPath(environment: Readonly<Record<string, string | undefi
 }
 
 /**
+ * The path in `BASH_ENV` after nothing was appended to it: a file that cannot be written ends the run while no
+ * credentials exist yet.
+ * @throws MachineIdError BASH_ENV_UNWRITABLE
+ */
+export async function openBashEnv(
+  files: Appender,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<string> {
+  const path = bashEnvPath(environment);
+  await append(files, path, '');
+  return path;
+}
+
+/**
  * Appends one quoted `export` line a variable; never overwrites what others wrote.
  * @throws MachineIdError BASH_ENV_UNWRITABLE
  */
@@ -27,14 +41,7 @@ export async function appendExports(
   path: string,
   variables: ReadonlyMap<string, string>,
 ): Promise<void> {
-  try {
-    await files.appendText(path, exportLines(variables));
-  } catch (cause) {
-    throw new MachineIdError('BASH_ENV_UNWRITABLE', `cannot append to ${path}, the file that BASH_ENV names`, {
-      hint: 'Check that the directory of that file exists and that this user may write there, or switch the exports off with --no-export (orb parameter export_env: false).',
-      cause,
-    });
-  }
+  await append(files, path, exportLines(variables));
 }
 
 /** Begins with a line break, since what another program wrote may not end with one. */
@@ -45,4 +52,15 @@ export function exportLines(variables: ReadonlyMap<string, string>): string {
 /** Single quotes keep everything but themselves; the NUL byte cannot stand in a variable at all. */
 function shellQuoted(value: string): string {
   return `'${value.replaceAll('\0', '').replaceAll("'", "'\\''")}'`;
+}
+
+async function append(files: Appender, path: string, text: string): Promise<void> {
+  try {
+    await files.appendText(path, text);
+  } catch (cause) {
+    throw new MachineIdError('BASH_ENV_UNWRITABLE', `cannot append to ${path}, the file that BASH_ENV names`, {
+      hint: 'Check that the directory of that file exists and that this user may write there, or switch the exports off with --no-export (orb parameter export_env: false).',
+      cause,
+    });
+  }
 }
