@@ -1,5 +1,6 @@
 /** What a run that ends in an error must show, and must leave alone. */
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import type { ErrorCode } from '../../src/errors.ts';
 import { listing, placeStandingFiles } from './folder-listing.ts';
 import type { Job, RunChanges } from './job.ts';
@@ -54,6 +55,7 @@ export async function assertRunRefused(
   { args = job.flags, changes }: { readonly args?: readonly string[]; readonly changes?: RunChanges } = {},
 ): Promise<BundleRun> {
   await placeStandingFiles(job.destination);
+  await writeFile(job.bashEnv, 'export OTHER=1\n', { mode: 0o600 });
   const before = await listing(job.folder);
   const run = await job.run(args, changes);
   assertRefused(run, refusal);

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'node:test';
+import { clusterForFile } from './embedded-cluster.ts';
+import { listing, modeOf } from './folder-listing.ts';
+import { beginJob, type Job } from './job.ts';
+import { runProgram } from './programs.ts';
+import { assertRefused, assertRunRefused } from './refusal.ts';
+import { resultOf } from './run-result.ts';
+
+const cluster = await clusterForFile();
+const { proxy, joinToken } = cluster.info;
+
+const NAMES = [
+  'TELEPORT_PROXY',
+  'TELEPORT_AUTH_SERVER',
+  'TELEPORT_CLUSTER',
+  'TELEPORT_IDENTITY_FILE',
+  'MACHINE_ID_DESTINATION',
+  'MACHINE_ID_EXPIRES_AT',
+] as const;
+
+/** What a later step sees: CircleCI starts each in a bash that reads `$BASH_ENV` first. */
+async function exported({ bashEnv }: Job): Promise<Readonly<Record<string, string | undefined>>> {
+  const script = `set -eu; . "$1"; shift; for name; do printf '%s\\0' "\${!name-}"; done`;
+  const { exitCode, stdout, stderr } = await runProgram('bash', ['-c', script, 'later-step', bashEnv, ...NAMES]);
+  assert.equal(exitCode, 0, stderr);
+  const values = stdout.split('\0');
+  return Object.fromEntries(NAMES.map((name, at) => [name, values[at]]));
+}
+
+test('later steps have the cluster, the identity file and its expiry in their environment', async (t) => {
+  const job = await beginJob(t, cluster);
+  const result = resultOf(await job.run([...job.flags, '--json']));
+  assert.deepEqual(await exported(job), {
+    TELEPORT_PROXY: proxy,
+    TELEPORT_AUTH_SERVER: proxy,
+    TELEPORT_CLUSTER: cluster.info.cluster,
+    TELEPORT_IDENTITY_FILE: join(job.destination, 'identity'),
+    MACHINE_ID_DESTINATION: job.destination,
+    MACHINE_ID_EXPIRES_AT: result.outputs[0]?.expiresAt,
+  });
+  assert.equal(await modeOf(job.bashEnv), '0600');
+});
+
+test('the exports hold names and paths, and no credential', async (t) => {
+  const job = await beginJob(t, cluster);
+  resultOf(await job.run([...job.flags, '--json']));
+  const text = await readFile(job.bashEnv, 'utf8');
+  assert.doesNotMatch(text, /BEGIN|eyJ|-cert-v01/);
+  const names = [...text.matchAll(/^export (\w+)=/gm)].map(([, name]) => name);
+  assert.deepEqual(names, [...NAMES]);
+});
+
+for (const name of [
+  'with blanks in it',
+  `quote's "and" more`,
+  '$(touch pwned) `touch pwned` $HOME',
+  'semi;colon & ampersand | pipe',
+  'back\\slash',
+  'grün',
+]) {
+  test(`a destination named ${JSON.stringify(name)} reaches later steps as it is`, async (t) => {
+    const job = await beginJob(t, cluster);
+    const destination = join(job.folder, name);
+    const run = await job.run([
+      'run',
+      '--proxy-server',
+      proxy,
+      '--token',
+      joinToken,
+      '--destination',
+      destination,
+      '--json',
+    ]);
+    assert.equal(resultOf(run).outputs[0]?.destination, destination);
+    const found = await exported(job);
+    assert.equal(found.MACHINE_ID_DESTINATION, destination);
+    assert.match(await readFile(found.TELEPORT_IDENTITY_FILE ?? '', 'utf8'), /^-----BEGIN/);
+    assert.ok(![...(await listing(job.folder)).keys()].some((path) => path.endsWith('pwned')));
+  });
+}
+
+test('what other steps have exported stays, even without a line break at its end', async (t) => {
+  const job = await beginJob(t, cluster);
+  await writeFile(job.bashEnv, 'export TELEPORT_HOME=/elsewhere\nexport OTHER=1');
+  resultOf(await job.run([...job.flags, '--json']));
+  assert.ok((await readFile(job.bashEnv, 'utf8')).startsWith('export TELEPORT_HOME=/elsewhere\nexport OTHER=1\n'));
+  assert.equal((await exported(job)).TELEPORT_PROXY, proxy);
+});
+
+test('--no-export leaves $BASH_ENV alone, and needs none', async (t) => {
+  const job = await beginJob(t, cluster);
+  const run = await job.run([...job.flags, '--no-export']);
+  assert.equal(run.exitCode, 0, run.stderr);
+  assert.doesNotMatch(run.stderr, /exported/);
+  assert.equal((await listing(job.bashEnv)).size, 0);
+  resultOf(await job.run([...job.flags, '--no-export', '--json'], { environment: { BASH_ENV: undefined } }));
+});
+
+test('without $BASH_ENV the run ends before anybody is contacted, and names the switch', async (t) => {
+  const job = await beginJob(t, cluster);
+  for (const BASH_ENV of [undefined, '']) {
+    assertRefused(await job.run(job.flags, { environment: { BASH_ENV } }), {
+      code: 'BASH_ENV_UNWRITABLE',
+      says: /BASH_ENV is not set/,
+      hint: /--no-export/,
+    });
+  }
+  assert.deepEqual(cluster.records.all, []);
+  assert.equal((await listing(job.destination)).size, 0);
+});
+
+test('a $BASH_ENV that cannot be written ends the run before anybody is contacted', async (t) => {
+  const job = await beginJob(t, cluster);
+  const path = join(job.folder, 'no-such-folder', 'env');
+  await assertRunRefused(
+    job,
+    { code: 'BASH_ENV_UNWRITABLE', says: /no-such-folder\/env, the file that BASH_ENV names/, hint: /--no-export/ },
+    { changes: { environment: { BASH_ENV: path } } },
+  );
+  assert.deepEqual(cluster.records.all, []);
+});
+
+test('a run without files on disk exports the cluster and no identity', async (t) => {
+  const job = await beginJob(t, cluster);
+  resultOf(await job.run(['run', '--proxy-server', proxy, '--token', joinToken, '--destination', 'memory:', '--json']));
+  const found = await exported(job);
+  assert.equal(found.TELEPORT_CLUSTER, cluster.info.cluster);
+  assert.equal(found.TELEPORT_IDENTITY_FILE, '');
+});
+
+test('what a first run exported does not send a second run with another file to the first cluster', async (t) => {
+  const first = await beginJob(t, cluster);
+  resultOf(await first.run([...first.flags, '--json']));
+  const environment = {
+    ...(await exported(first)),
+    TELEPORT_PROXY: 'localhost:1',
+    TELEPORT_AUTH_SERVER: 'localhost:1',
+  };
+  const file = await first.addFile(
+    'second.yaml',
+    `version: v2
+proxy_server: ${proxy}
+onboarding: { join_method: circleci, token: ${joinToken} }
+outputs: [{ type: identity, destination: { type: directory, path: ${first.folder}/second } }]
+`,
+  );
+  const result = resultOf(await first.run(['run', '-c', file, '--json'], { environment }));
+  assert.equal(result.outputs[0]?.destination, join(first.folder, 'second'));
+});

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'node:test';
+import { clusterForFile } from './embedded-cluster.ts';
+import { beginJob, type Job, type RunChanges } from './job.ts';
+import { assertRunRefused, type Refusal } from './refusal.ts';
+import { resultOf } from './run-result.ts';
+
+const cluster = await clusterForFile();
+
+/** As CircleCI leaves them: unset, empty, or the literal that an empty variable of a context arrives as. */
+const NO_TOKEN = { CIRCLE_OIDC_TOKEN: undefined, CIRCLE_OIDC_TOKEN_V2: undefined };
+
+test('the second form of the token is taken where the first is missing', async (t) => {
+  const job = await beginJob(t, cluster);
+  const token = await cluster.mint({ form: 'v2' });
+  const run = await job.run([...job.flags, '--json'], {
+    environment: { CIRCLE_OIDC_TOKEN: '', CIRCLE_OIDC_TOKEN_V2: token },
+  });
+  resultOf(run);
+  assert.match(run.stderr, /OIDC token from CIRCLE_OIDC_TOKEN_V2: project 3d9c1f64-\S+, 1 context\(s\)/);
+});
+
+for (const name of ['circleci-agent', 'circleci']) {
+  test(`without a variable the token comes from ${name}, for the organization as its audience`, async (t) => {
+    const job = await beginJob(t, cluster);
+    const secrets = [await addAgent(job, name)];
+    const run = await job.run([...job.flags, '--json'], { environment: NO_TOKEN, secrets });
+    resultOf(run);
+    assert.match(run.stderr, new RegExp(`OIDC token from ${name} run oidc get`));
+    assert.deepEqual((await readFile(join(job.folder, 'asked'), 'utf8')).trimEnd().split('\n'), [
+      'run',
+      'oidc',
+      'get',
+      '--claims',
+      JSON.stringify({ aud: cluster.info.organizationId }),
+    ]);
+  });
+}
+
+test('a circleci that is the public command line, which has no tokens, is passed over', async (t) => {
+  const job = await beginJob(t, cluster);
+  await addAgent(job, 'circleci-agent');
+  await job.addProgram('circleci', 'echo "Error: unknown command" >&2; exit 255');
+  resultOf(await job.run([...job.flags, '--json'], { environment: NO_TOKEN }));
+  await job.addProgram('circleci-agent', 'exit 1');
+  await assertRefusedBeforeContact(job, { code: 'OIDC_TOKEN_MISSING', says: /agent gave no new one/ }, NO_TOKEN);
+});
+
+for (const [name, environment, refusal] of [
+  [
+    'a job without a token is told to run again',
+    {},
+    { code: 'OIDC_TOKEN_MISSING', says: /has no OIDC token: neither CIRCLE_OIDC_TOKEN nor/, hint: /Run the job again/ },
+  ],
+  [
+    'a pull request from a fork is told that CircleCI withholds the token',
+    { CIRCLE_PR_NUMBER: '17', CIRCLE_PR_USERNAME: 'somebody' },
+    { code: 'OIDC_TOKEN_MISSING', says: /pull request from a fork/, hint: /Pass secrets to builds from forked/ },
+  ],
+  [
+    'a run outside CircleCI is told that only jobs get tokens',
+    { CIRCLECI: undefined },
+    { code: 'OIDC_TOKEN_MISSING', says: /does not run on CircleCI/, hint: /circleci local execute/ },
+  ],
+] as const) {
+  test(name, async (t) => {
+    const job = await beginJob(t, cluster);
+    await assertRefusedBeforeContact(job, refusal, { ...NO_TOKEN, ...environment });
+  });
+}
+
+for (const [name, mint, refusal] of [
+  ['has expired', { expired: true }, { code: 'OIDC_TOKEN_EXPIRED', says: /has expired: it was valid until 2\d{3}-/ }],
+  [
+    'is not valid yet',
+    { notYetValid: true },
+    { code: 'OIDC_TOKEN_NOT_YET_VALID', says: /is not valid yet: it begins at 2\d{3}-/, hint: /clock/ },
+  ],
+  [
+    'comes from a CircleCI server',
+    { issuer: 'https://circleci.example.com/org/7a5f2d9e-5c0b-4f5e-9d0a-2f1b3c4d5e6f' },
+    { code: 'OIDC_TOKEN_ISSUER', says: /circleci\.example\.com.*CircleCI server/, hint: /CircleCI Cloud only/ },
+  ],
+  [
+    'comes from the issuer of no organization',
+    { issuer: 'https://oidc.circleci.com' },
+    { code: 'OIDC_TOKEN_ISSUER', says: /issued by https:\/\/oidc\.circleci\.com, expected/, hint: /--root-issuer/ },
+  ],
+] as const) {
+  test(`a token that ${name} is not sent to anybody`, async (t) => {
+    const job = await beginJob(t, cluster);
+    await assertRefusedBeforeContact(job, refusal, { CIRCLE_OIDC_TOKEN: await cluster.mint(mint) });
+  });
+}
+
+for (const [name, token] of [
+  ['words', 'not-a-token-at-all'],
+  ['three parts that are no JSON', 'aaaaaaaaaaaa.bbbbbbbbbbbb.cccccccccccc'],
+  [
+    'a JWT without the claims of CircleCI',
+    `${base64url({ alg: 'RS256' })}.${base64url({ hello: 'world' })}.AAAAAAAAAAAA`,
+  ],
+] as const) {
+  test(`a token that is ${name} is malformed, and its text is not repeated`, async (t) => {
+    const job = await beginJob(t, cluster);
+    await assertRefusedBeforeContact(
+      job,
+      { code: 'OIDC_TOKEN_MALFORMED', says: /CIRCLE_OIDC_TOKEN is not a CircleCI OIDC token/ },
+      { CIRCLE_OIDC_TOKEN: token },
+    );
+  });
+}
+
+test('a bad token fails the run even where nothing but the join was asked for', async (t) => {
+  const job = await beginJob(t, cluster);
+  const token = await cluster.mint({ expired: true });
+  const args = [...job.flags, '--no-export', '--json', '--debug'];
+  await assertRunRefused(
+    job,
+    { code: 'OIDC_TOKEN_EXPIRED', says: /expired/ },
+    { args, changes: { environment: { CIRCLE_OIDC_TOKEN: token } } },
+  );
+});
+
+/** A stand-in for CircleCI's agent that notes its arguments; resolves with the token that it prints. */
+async function addAgent(job: Job, name: string): Promise<string> {
+  const token = await cluster.mint();
+  await job.addProgram(name, `printf '%s\\n' "$@" > "$HOME/asked"\necho '${token}'`);
+  return token;
+}
+
+async function assertRefusedBeforeContact(
+  job: Job,
+  refusal: Refusal,
+  environment: NonNullable<RunChanges['environment']>,
+): Promise<void> {
+  cluster.records.clear();
+  await assertRunRefused(job, refusal, { changes: { environment } });
+  assert.deepEqual(cluster.records.all, []);
+}
+
+function base64url(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test, { after } from 'node:test';
+import { clusterForFile, directoryFor, misbehave } from './embedded-cluster.ts';
+import { startCluster } from '../cluster/cluster.ts';
+import { beginJob } from './job.ts';
+import { assertRunRefused } from './refusal.ts';
+import { resultOf } from './run-result.ts';
+
+const cluster = await clusterForFile();
+const { webCa } = cluster.info;
+const UNTRUSTED = { SSL_CERT_FILE: undefined };
+
+for (const [name, args, environment] of [
+  ['SSL_CERT_FILE', [], { SSL_CERT_FILE: webCa }],
+  ['NODE_EXTRA_CA_CERTS', [], { NODE_EXTRA_CA_CERTS: webCa }],
+  ['--ca-file', ['--ca-file', webCa], {}],
+] as const) {
+  test(`a private web authority is trusted by ${name}`, async (t) => {
+    const job = await beginJob(t, cluster);
+    const changes = { environment: { ...UNTRUSTED, ...environment } };
+    resultOf(await job.run([...job.flags, '--json', ...args], changes));
+  });
+}
+
+test('a web certificate that nobody vouches for ends the run before the OIDC token is sent', async (t) => {
+  const job = await beginJob(t, cluster);
+  await assertRunRefused(
+    job,
+    {
+      code: 'PROXY_UNTRUSTED',
+      says: /the web certificate of the Proxy localhost:\d+ is not trusted/,
+      hint: /--ca-file, SSL_CERT_FILE or NODE_EXTRA_CA_CERTS/,
+    },
+    { changes: { environment: UNTRUSTED } },
+  );
+  assert.deepEqual(cluster.records.kinds, []);
+});
+
+test('an authority of another cluster does not vouch for this one', async (t) => {
+  const job = await beginJob(t, cluster);
+  await assertRunRefused(
+    job,
+    { code: 'PROXY_UNTRUSTED', says: /not trusted/ },
+    { args: [...job.flags, '--ca-file', await otherAuthority()] },
+  );
+  assert.deepEqual(cluster.records.kinds, []);
+});
+
+test('--ca-file counts more than SSL_CERT_FILE', async (t) => {
+  const job = await beginJob(t, cluster);
+  const environment = { SSL_CERT_FILE: '/no/such/file' };
+  resultOf(await job.run([...job.flags, '--json', '--ca-file', webCa], { environment }));
+});
+
+test('a bundle of several authorities is trusted in whole', async (t) => {
+  const job = await beginJob(t, cluster);
+  const bundle = join(job.folder, 'bundle.pem');
+  const other = await readFile(await otherAuthority(), 'utf8');
+  await writeFile(bundle, `# first\n${other}# second\n${await readFile(webCa, 'utf8')}`);
+  resultOf(await job.run([...job.flags, '--json', '--ca-file', bundle]));
+});
+
+test('--insecure takes any web certificate, and says so', async (t) => {
+  const job = await beginJob(t, cluster);
+  const run = await job.run([...job.flags, '--json', '--insecure'], { environment: UNTRUSTED });
+  resultOf(run);
+  assert.match(run.stderr, /^warning: insecure: the web certificate of the Proxy is not checked$/m);
+});
+
+test('--insecure does not extend to the Auth Service', async (t) => {
+  const job = await beginJob(t, cluster);
+  misbehave(t, cluster, { authCertificate: 'of-other-authority' });
+  await assertRunRefused(
+    job,
+    { code: 'AUTH_UNTRUSTED', says: /host authority did not sign/ },
+    { args: [...job.flags, '--insecure'], changes: { environment: UNTRUSTED } },
+  );
+});
+
+/** The PEM file of an authority that has nothing to do with the cluster. */
+async function otherAuthority(): Promise<string> {
+  const other = await startCluster({ dir: await directoryFor({ after }) });
+  await other.close();
+  return other.info.webCa;
+}
