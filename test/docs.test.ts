@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, test } from 'node:test';
+import { parse, parseAllDocuments } from 'yaml';
+import { z } from 'zod';
+import { exportedVariables } from '../src/commands/exports.ts';
+import { RUN_FLAGS } from '../src/commands/run-flags.ts';
+import { supportedOutputs } from '../src/config/supported.ts';
+import { ERROR_CODES, MachineIdError } from '../src/errors.ts';
+import { schemaChecker, schemaMissing } from './circleci-schema.ts';
+import { planOf } from './config/plan-of.ts';
+import { blocks, documents, textOf } from './docs/documents.ts';
+import { type CodeBlock, fragmentOf, links, sections, tableRows } from './docs/markdown.ts';
+import { inlineOrb } from './job-runner/inline-orb.ts';
+import { resolveJob } from './job-runner/job.ts';
+import { isMapping, mapping } from './job-runner/mapping.ts';
+import { packedWith, version } from './orb/source.ts';
+
+/** Flags in the documents that belong to other programs. */
+const FLAGS_OF_OTHERS: ReadonlyMap<string, string> = new Map([
+  ['--roles', 'tctl bots add'],
+  ['--root-issuer', 'circleci run oidc get'],
+  ['--dir', 'npm run cluster'],
+  ['--teleport', 'npm run cluster'],
+]);
+
+const yamlBlocks = blocks.filter(({ language }) => language === 'yaml');
+const circleciConfigs = yamlBlocks.filter(({ text }) => topLevel(text).version === 2.1);
+const tbotConfigs = yamlBlocks.filter(({ text }) => topLevel(text).version === 'v2' && !('kind' in topLevel(text)));
+const readme = textOf('README.md');
+
+describe('code in the documents', () => {
+  test('there is a config to paste and a tbot.yaml', () => {
+    assert.notEqual(circleciConfigs.length, 0);
+    assert.notEqual(tbotConfigs.length, 0);
+  });
+
+  eachBlock(yamlBlocks, 'is YAML', ({ text }) => {
+    assert.deepEqual(
+      parseAllDocuments(text).flatMap(({ errors }) => errors),
+      [],
+    );
+  });
+
+  const jsonBlocks = blocks.filter(({ language }) => language === 'json');
+  eachBlock(jsonBlocks, 'is JSON', ({ text }) => {
+    assert.doesNotThrow(() => z.unknown().parse(JSON.parse(text)));
+  });
+
+  eachBlock(circleciConfigs, 'compiles with this version of the orb', ({ text, place }) => {
+    const config = mapping(parse(text), place);
+    assert.deepEqual(config.orbs, { 'machine-id': `teleport/machine-id@${version}` });
+    for (const job of Object.keys(mapping(config.jobs, place))) {
+      const { steps } = resolveJob({ config: inlineOrb(text, 'machine-id', packedWith('the script')), job });
+      assert.ok(steps.length >= 3);
+    }
+  });
+
+  test("every config follows CircleCI's schema", { skip: schemaMissing ?? false }, async () => {
+    const check = await schemaChecker();
+    assert.deepEqual(
+      circleciConfigs.flatMap(({ text }) => check(text)),
+      [],
+    );
+  });
+
+  eachBlock(tbotConfigs, 'is a tbot.yaml that run takes without a warning', async ({ text }) => {
+    const plan = await planOf(text);
+    assert.deepEqual(plan.warnings, []);
+    assert.equal(supportedOutputs(plan).length, 1);
+  });
+});
+
+describe('what the documents say is true', () => {
+  const flags = RUN_FLAGS.flatMap(({ name, aliases = [] }) => [name, ...aliases].map((one) => `--${one}`));
+
+  test('the README tells of every flag of run, long and short', () => {
+    const table = tableRows(sectionOf(readme, 'Flags of run'))
+      .map(([cell = '']) => cell)
+      .join(', ');
+    const short = RUN_FLAGS.flatMap((flag) => (flag.short === undefined ? [] : [`-${flag.short}`]));
+    const told = new Set(table.match(/(?<!\w)--?[a-z][a-z-]*/g));
+    assert.deepEqual([...told].sort(), [...flags, ...short].sort());
+  });
+
+  test('every flag that a document names exists', () => {
+    const named = new Set([...documents.values()].flatMap((text) => text.match(/(?<![\w-])--[a-z][a-z-]*/g) ?? []));
+    const foreign = [...named].filter((flag) => !flags.includes(flag) && flag !== '--help');
+    assert.deepEqual(foreign.sort(), [...FLAGS_OF_OTHERS.keys()].sort());
+  });
+
+  for (const command of ['install', 'run']) {
+    test(`the README tells of every parameter of the orb's ${command} with its default`, () => {
+      const source: unknown = parse(readFileSync(`orb/commands/${command}.yml`, 'utf8'));
+      const parameters = Object.entries(mapping(mapping(source, command).parameters, command));
+      const expected = parameters.map(
+        ([name, parameter]) => `${name} = ${shownDefault(mapping(parameter, name).default)}`,
+      );
+      const told = tableRows(sectionOf(readme, command)).map(([name = '', preset = '']) => `${name} = ${preset}`);
+      assert.deepEqual(told.toSorted(), expected.toSorted());
+    });
+  }
+
+  test('the README tells of every variable that run exports', () => {
+    const output = { type: 'identity', destination: '/d', files: ['identity'], roles: [], expiresAtMs: 0, notices: [] };
+    const exported = exportedVariables({
+      proxy: 'proxy.example.com:443',
+      cluster: 'c',
+      clusterVersion: '18.0.0',
+      bot: 'b',
+      joinPath: 'legacy',
+      outputs: [output],
+      exportedTo: undefined,
+      timingsMs: {},
+    });
+    const told = tableRows(sectionOf(readme, 'Variables for later steps')).map(([name]) => name);
+    assert.deepEqual(told, [...exported.keys()]);
+  });
+
+  for (const code of ERROR_CODES) {
+    test(`docs/errors.md gives the causes and the exit code of ${code}`, () => {
+      const text = sectionOf(textOf('docs/errors.md'), code).replaceAll('\n', ' ');
+      const { exitCode } = new MachineIdError(code, '', { hint: '' });
+      assert.match(text, / 1\. /);
+      assert.match(text, /What to do: /);
+      assert.deepEqual(text.match(/Exit code \d/g), [`Exit code ${exitCode}`]);
+    });
+  }
+
+  test('ARCHITECTURE.md has a line for everything in src', () => {
+    const rooms = tableRows(sectionOf(textOf('ARCHITECTURE.md'), 'The rooms')).map(([room = '']) =>
+      room.replace('/', ''),
+    );
+    assert.deepEqual(
+      readdirSync('src').filter((entry) => !rooms.includes(entry)),
+      [],
+    );
+  });
+
+  test('every npm script that a document names exists', () => {
+    const { scripts } = z
+      .object({ scripts: z.record(z.string(), z.string()) })
+      .parse(JSON.parse(readFileSync('package.json', 'utf8')));
+    const named = [...documents.values()].flatMap((text) => [...text.matchAll(/npm run (?:-s )?([a-z][a-z:]*)/g)]);
+    assert.deepEqual(
+      named.map(([, name = '']) => name).filter((name) => !(name in scripts)),
+      [],
+    );
+  });
+
+  test('the changelog begins with the version of package.json', () => {
+    assert.ok(sections(textOf('CHANGELOG.md'))[1]?.heading.startsWith(`${version} - `));
+  });
+});
+
+for (const [path, text] of documents) {
+  test(`every link inside the repository leads somewhere: ${path}`, () => {
+    const inside = links(text).filter((target) => !/^[a-z]+:/.test(target));
+    assert.deepEqual(
+      inside.filter((target) => !leadsSomewhere(path, target)),
+      [],
+    );
+  });
+
+  test(`no note of unfinished work is left: ${path}`, () => {
+    assert.deepEqual(text.match(/\b(TODO|FIXME|TBD|XXX)\b/gi) ?? [], []);
+  });
+}
+
+function eachBlock(
+  chosen: readonly CodeBlock[],
+  claim: string,
+  check: (block: CodeBlock) => void | Promise<void>,
+): void {
+  for (const block of chosen) test(`${block.place} ${claim}`, () => check(block));
+}
+
+function topLevel(text: string): Readonly<Record<string, unknown>> {
+  const value: unknown = parseAllDocuments(text)[0]?.toJS();
+  return isMapping(value) ? value : {};
+}
+
+function sectionOf(text: string, heading: string): string {
+  const section = sections(text).find((one) => one.heading === heading);
+  assert.ok(section !== undefined, `there is no heading "${heading}"`);
+  return section.text;
+}
+
+/** The address of a release is only known once it is packed. */
+function shownDefault(value: unknown): string {
+  if (value === '__DOWNLOAD_URL__') return 'the release asset';
+  return value === '' ? "''" : String(value);
+}
+
+function leadsSomewhere(from: string, target: string): boolean {
+  const [file = '', fragment] = target.split('#');
+  const path = file === '' ? from : join(dirname(from), file);
+  if (fragment === undefined) return existsSync(path);
+  return sections(textOf(path)).some(({ heading }) => fragmentOf(heading) === fragment);
+}
