@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import test, { after, type TestContext } from 'node:test';
+import type { Cluster } from '../cluster/cluster.ts';
+import { clusterIn, directoryFor } from './embedded-cluster.ts';
+import { beginJob, type Job } from './job.ts';
+import { missing, runProgram, type ProgramRun } from './programs.ts';
+import { resultOf } from './run-result.ts';
+import { startSshd } from './sshd.ts';
+
+const skip = missing('sshd', 'ssh', 'scp', 'sftp', 'ssh-keygen');
+const authorities = await directoryFor({ after });
+const user = userInfo().username;
+const LEAF = 'leaf.example.com';
+
+async function startNode(t: TestContext, cluster: Cluster, job: Job, name: string, ofCluster: string): Promise<void> {
+  const folder = join(job.folder, name);
+  await mkdir(folder);
+  const { port } = await startSshd(t, cluster, folder, `${name}.${ofCluster}`, ofCluster);
+  const node = cluster.nodes.find((one) => one.name === name);
+  assert.ok(node);
+  node.port = port;
+  t.after(() => {
+    delete node.port;
+  });
+}
+
+/** The options that everyone who trusts nothing but our files would set. */
+function options(job: Job): string[] {
+  return ['-F', join(job.destination, 'ssh_config'), '-o', 'StrictHostKeyChecking=yes', '-o', 'BatchMode=yes'];
+}
+
+for (const teleport of ['15.3.7', '18.6.0']) {
+  test(`Teleport ${teleport}: OpenSSH reaches nodes by our ssh_config alone`, { skip }, async (t) => {
+    const cluster = await clusterIn(authorities, t, { teleport, extraLogins: [user] });
+    const own = cluster.info.cluster;
+    const job = await beginJob(t, cluster);
+    resultOf(await job.run([...job.flags, '--json']));
+    await startNode(t, cluster, job, 'web-1', own);
+    await startNode(t, cluster, job, 'leaf-1', LEAF);
+    const ssh = (host: string, ...command: string[]): Promise<ProgramRun> =>
+      runProgram('ssh', [...options(job), `${user}@${host}`, ...command]);
+
+    await t.test('a command runs on a node', async () => {
+      const { exitCode, stdout, stderr } = await ssh(`web-1.${own}`, 'echo let in');
+      assert.equal(stdout, 'let in\n', stderr);
+      assert.equal(exitCode, 0);
+      const [record] = cluster.records.of('proxy-ssh');
+      assert.deepEqual(record?.fields, { hostPort: 'web-1:3022', cluster: own, login: user });
+      assert.deepEqual(record.alpn, ['teleport-proxy-ssh-grpc', 'h2']);
+      assert.equal(record.serverName, 'teleport.cluster.local');
+    });
+
+    await t.test('the exit code of the command comes back', async () => {
+      assert.equal((await ssh(`web-1.${own}`, 'exit 7')).exitCode, 7);
+    });
+
+    await t.test('a node of a leaf cluster is reached', async () => {
+      const { stdout, stderr } = await ssh(`leaf-1.${LEAF}`, 'echo leaf');
+      assert.equal(stdout, 'leaf\n', stderr);
+    });
+
+    await t.test('scp and sftp carry files unchanged, both ways', async () => {
+      const bytes = randomBytes(8 * 1024 * 1024);
+      const [up, there, down] = ['up', 'there', 'down'].map((name) => join(job.folder, name));
+      assert.ok(up !== undefined && there !== undefined && down !== undefined);
+      await writeFile(up, bytes);
+      const scp = await runProgram('scp', ['-q', ...options(job), up, `${user}@web-1.${own}:${there}`]);
+      assert.equal(scp.exitCode, 0, scp.stderr);
+      const sftp = await runProgram('sftp', ['-q', ...options(job), `${user}@web-1.${own}:${there}`, down]);
+      assert.equal(sftp.exitCode, 0, sftp.stderr);
+      assert.equal(digest(await readFile(down)), digest(bytes));
+    });
+
+    await t.test('a node that is unknown is named with what to compare', async () => {
+      const { exitCode, stderr } = await ssh(`web-9.${own}`, 'true');
+      assert.equal(exitCode, 255);
+      assert.match(stderr, /error: node "web-9" of example\.teleport\.test cannot be reached: .*not found/);
+      assert.match(stderr, /code: NODE_UNREACHABLE/);
+    });
+
+    await t.test('a node that the roles do not allow is refused as that', async () => {
+      const { exitCode, stderr } = await ssh(`vault-1.${own}`, 'true');
+      assert.equal(exitCode, 255);
+      assert.match(stderr, /code: NODE_DENIED/);
+    });
+  });
+}
+
+function digest(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+test('the proxy command says what is missing', async (t) => {
+  const cluster = await clusterIn(authorities, t, {});
+  const job = await beginJob(t, cluster);
+  const wrong = await job.run(['ssh-proxy-command', '--port=99999', '--proxy-server=https://x']);
+  assert.equal(wrong.exitCode, 2);
+  for (const part of ['--cluster: is missing', '--port: is no port', '--proxy-server: is no host:port']) {
+    assert.ok(wrong.stderr.includes(part), wrong.stderr);
+  }
+  const flags = ['--cluster=c', '--user=u', '--host=h', '--port=3022', `--proxy-server=${cluster.info.proxy}`];
+  const unreadable = await job.run(['ssh-proxy-command', ...flags, `--destination-dir=${job.destination}`]);
+  assert.equal(unreadable.exitCode, 1);
+  assert.match(unreadable.stderr, /code: IDENTITY_UNREADABLE/);
+});
