@@ -14,7 +14,8 @@ import {
 } from '../../src/crypto/keys.ts';
 import { formatAuthorizedKey, sshPublicKey } from '../../src/crypto/ssh-public-key.ts';
 import { missing, runProgram } from '../e2e/programs.ts';
-import { sshKeygen, temporaryFolder } from './ssh-keygen.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { sshKeygen } from './ssh-keygen.ts';
 
 const KINDS: readonly { algorithm: KeyAlgorithm; label: string; details: object }[] = [
   {

@@ -7,7 +7,8 @@ import {
   verifySshCertificate,
 } from '../../src/crypto/ssh-certificate.ts';
 import { missing } from '../e2e/programs.ts';
-import { certify, makeSshKey, type SshKeyType, sshKeyTypes, temporaryFolder } from './ssh-keygen.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { certify, makeSshKey, type SshKeyType, sshKeyTypes } from './ssh-keygen.ts';
 
 const skip = missing('ssh-keygen');
 const INVALID = { name: 'MachineIdError', code: 'REPLY_INVALID' };

@@ -13,7 +13,8 @@ import {
   verifySshCertificate,
 } from '../../src/crypto/ssh-certificate.ts';
 import { missing } from '../e2e/programs.ts';
-import { certify, makeSshKey, sshKeygen, sshKeyTypes, temporaryFolder } from './ssh-keygen.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { certify, makeSshKey, sshKeygen, sshKeyTypes } from './ssh-keygen.ts';
 
 const skip = missing('ssh-keygen');
 

@@ -1,8 +1,6 @@
 /** Keys and certificates made by OpenSSH's own ssh-keygen. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { runProgram } from '../e2e/programs.ts';
 
 /** By the names of our own: the curve where there is one. */
@@ -17,13 +15,6 @@ export const SSH_KEY_TYPES = {
 export type SshKeyType = keyof typeof SSH_KEY_TYPES;
 
 export const sshKeyTypes: readonly SshKeyType[] = ['rsa', 'ecdsa p-256', 'ecdsa p-384', 'ecdsa p-521', 'ed25519'];
-
-/** A folder that goes away with the test. */
-export async function temporaryFolder(context: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'machine-id-test-'));
-  context.after(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 /** What ssh-keygen prints. Times are in UTC. */
 export async function sshKeygen(...args: readonly string[]): Promise<string> {

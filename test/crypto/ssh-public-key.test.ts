@@ -13,7 +13,8 @@ import {
 } from '../../src/crypto/ssh-public-key.ts';
 import { sshPositiveInteger, sshString } from '../../src/crypto/ssh-wire.ts';
 import { missing } from '../e2e/programs.ts';
-import { makeSshKey, sshKeygen, sshKeyTypes, temporaryFolder } from './ssh-keygen.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { makeSshKey, sshKeygen, sshKeyTypes } from './ssh-keygen.ts';
 
 const skip = missing('ssh-keygen');
 const INVALID = { name: 'MachineIdError', code: 'REPLY_INVALID' };

@@ -5,7 +5,7 @@ import test from 'node:test';
 import { publicKeyPem } from '../../src/crypto/keys.ts';
 import { certificatePem, readCertificate } from '../../src/crypto/x509.ts';
 import { missing, runProgram } from '../e2e/programs.ts';
-import { temporaryFolder } from './ssh-keygen.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { certificate, ECDSA, ED25519, type Names, NOT_AFTER, NOT_BEFORE, RSA } from './x509-certificate.ts';
 
 /** What a program that prints names has to escape, and so what is lost when its text is cut up again. */

@@ -5,7 +5,8 @@ import test from 'node:test';
 import { clusterKnownHosts, knownHosts } from '../../src/outputs/known-hosts.ts';
 import { clusterSshConfig, sshConfig, type SshConfigInput } from '../../src/outputs/ssh-config.ts';
 import { missing, runProgram } from '../e2e/programs.ts';
-import { makeSshKey, sshKeygen, temporaryFolder } from '../crypto/ssh-keygen.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { makeSshKey, sshKeygen } from '../crypto/ssh-keygen.ts';
 import { LEAF, PROXY, ROOT, sshConfigOf15, sshConfigOf18 } from './identity-input.ts';
 
 const skip = missing('ssh', 'ssh-keygen');

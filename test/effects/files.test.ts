@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { chmod, lstat, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'node:test';
+import { errorCode, systemFiles as files } from '../../src/effects/files.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+
+const modeOf = async (path: string) => (await lstat(path)).mode & 0o7777;
+
+test('a file is read up to the limit, and not a byte further', async (context) => {
+  const path = join(await temporaryFolder(context), 'file');
+  await writeFile(path, 'zwölf');
+  assert.equal(await files.readText(path, { maxBytes: 6 }), 'zwölf');
+  await assert.rejects(files.readText(path, { maxBytes: 5 }), { message: `${path} is longer than 5 bytes` });
+});
+
+test('a pipe is read to its end, in whatever portions it gives', async (context) => {
+  const path = join(await temporaryFolder(context), 'pipe');
+  execFileSync('mkfifo', [path]);
+  const text = files.readText(path, { maxBytes: 1_000_000 });
+  await writeFile(path, 'x'.repeat(300_000));
+  assert.equal((await text).length, 300_000);
+});
+
+test('a source without an end is left at the limit', async () => {
+  await assert.rejects(files.readText('/dev/zero', { maxBytes: 100_000 }), { message: /longer than 100000 bytes/ });
+});
+
+test('a text that is not UTF-8 is refused, and a byte order mark is kept', async (context) => {
+  const path = join(await temporaryFolder(context), 'file');
+  await writeFile(path, Buffer.of(0x61, 0xff));
+  await assert.rejects(files.readText(path, { maxBytes: 10 }), { code: 'ERR_ENCODING_INVALID_ENCODED_DATA' });
+  await writeFile(path, '\ufeffa');
+  assert.equal(await files.readText(path, { maxBytes: 10 }), '\ufeffa');
+});
+
+test('appending makes a file that only its owner reads, and adds to the end of one that is there', async (context) => {
+  const path = join(await temporaryFolder(context), 'file');
+  await files.appendText(path, 'one\n');
+  assert.equal(await modeOf(path), 0o600);
+  await chmod(path, 0o644);
+  await files.appendText(path, 'two\n');
+  assert.equal(await readFile(path, 'utf8'), 'one\ntwo\n');
+  assert.equal(await modeOf(path), 0o644);
+});
+
+test('appending makes no directories', async (context) => {
+  const path = join(await temporaryFolder(context), 'missing', 'file');
+  await assert.rejects(files.appendText(path, ''), { code: 'ENOENT' });
+});
+
+test('a file is created for its owner alone', async (context) => {
+  const path = join(await temporaryFolder(context), 'file');
+  await files.createFile(path, Uint8Array.of(1, 2));
+  assert.equal(await modeOf(path), 0o600);
+  assert.deepEqual([...(await readFile(path))], [1, 2]);
+});
+
+test('no file is created where anything stands, a link included', async (context) => {
+  const folder = await temporaryFolder(context);
+  const victim = join(folder, 'victim');
+  await writeFile(victim, 'before');
+  await symlink(victim, join(folder, 'link'));
+  await symlink(join(folder, 'nowhere'), join(folder, 'dangling'));
+  for (const name of ['victim', 'link', 'dangling', '.']) {
+    await assert.rejects(files.createFile(join(folder, name), 'after'), { code: 'EEXIST' }, name);
+  }
+  assert.equal(await readFile(victim, 'utf8'), 'before');
+  assert.equal(await files.entry(join(folder, 'nowhere')), undefined);
+});
+
+test('an entry is what stands there itself', async (context) => {
+  const folder = await temporaryFolder(context);
+  const at = (name: string) => join(folder, name);
+  await files.createFile(at('file'), '');
+  await files.makeDirectory(at('directory'));
+  await symlink('directory', at('link'));
+  execFileSync('mkfifo', [at('pipe')]);
+  const kinds = await Promise.all(['file', 'directory', 'link', 'pipe'].map((name) => files.entry(at(name))));
+  assert.deepEqual(
+    kinds.map((entry) => entry?.kind),
+    ['file', 'directory', 'symlink', 'other'],
+  );
+  assert.deepEqual(await files.entry(at('directory')), { kind: 'directory', mode: 0o700, userId: files.userId });
+  assert.equal(await files.readLink(at('link')), 'directory');
+});
+
+test('nothing stands at a missing path, nor below a file', async (context) => {
+  const folder = await temporaryFolder(context);
+  await files.createFile(join(folder, 'file'), '');
+  assert.equal(await files.entry(join(folder, 'missing')), undefined);
+  assert.equal(await files.entry(join(folder, 'file', 'below')), undefined);
+});
+
+test('a directory is made where nothing stands, and no parents with it', async (context) => {
+  const folder = await temporaryFolder(context);
+  await assert.rejects(files.makeDirectory(folder), { code: 'EEXIST' });
+  await assert.rejects(files.makeDirectory(join(folder, 'a', 'b')), { code: 'ENOENT' });
+});
+
+test('removing what is gone already is no failure', async (context) => {
+  await files.remove(join(await temporaryFolder(context), 'missing'));
+});
+
+test('a failure that is not of the system has no code', () => {
+  assert.equal(errorCode(new Error('x')), undefined);
+  assert.equal(errorCode('ENOENT'), undefined);
+  assert.equal(errorCode(Object.assign(new Error('x'), { code: 2 })), undefined);
+});
