@@ -52,6 +52,8 @@ test('a modulus of an odd number of bits keeps its length', { skip }, async (con
 
 const ed25519 = sshPublicKey(generateKeyPairSync('ed25519').publicKey);
 const line = formatAuthorizedKey(ed25519);
+/** 104 bytes, so that its base64 ends with one sign of padding, and two bits that mean nothing before it. */
+const padded = formatAuthorizedKey(sshPublicKey(generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey));
 
 const LINES: readonly (readonly [string, string])[] = [
   ['options before the type', `cert-authority ${line}`],
@@ -62,8 +64,9 @@ const LINES: readonly (readonly [string, string])[] = [
   ['no type', line.replace('ssh-ed25519 ', '')],
   ['no key', 'ssh-ed25519'],
   ['nothing', ''],
-  ['base64 without its padding', `ssh-rsa ${Buffer.from('ab').toString('base64').replace('=', '')}`],
-  ['base64 with bits that mean nothing', 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AB=='],
+  ['base64 without its padding', padded.replace('=', '')],
+  ['base64 with too much padding', `${padded}=`],
+  ['base64 with bits that mean nothing', padded.replace(/.=$/, (end) => `${nextLetter(end)}=`)],
   ['base64 of the URL kind', 'ssh-ed25519 AAAA-_AA'],
   ['a certificate’s type', line.replace('ssh-ed25519', 'ssh-ed25519-cert-v01@openssh.com')],
 ];
@@ -109,6 +112,12 @@ test('a key of a kind that SSH has no name for is refused', () => {
     assert.throws(() => sshPublicKey(other), INVALID);
   }
 });
+
+/** The last sign before the padding ends with two bits of zero, so the next in the alphabet has one that is set. */
+function nextLetter(sign: string): string {
+  const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+  return ALPHABET.charAt(ALPHABET.indexOf(sign.charAt(0)) + 1);
+}
 
 function pointOf({ x = '', y = '' }: { x?: string; y?: string }): Buffer {
   return Buffer.concat([Buffer.of(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]);

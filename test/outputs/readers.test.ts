@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { type Commands, systemCommands } from '../../src/effects/commands.ts';
@@ -51,13 +51,6 @@ test('a second write gives the new files the same list', { skip }, async (contex
   const first = await listOf(join(folder, 'key'));
   await write(systemCommands, destination);
   assert.deepEqual(await listOf(join(folder, 'key')), first);
-});
-
-test('a folder whose name looks like an option gets its list', { skip }, async (context) => {
-  const folder = join(await temporaryFolder(context), '--remove-all');
-  await mkdir(folder);
-  assert.deepEqual(await write(systemCommands, directory(folder, { readers: READERS })), []);
-  assert.ok((await listOf(folder)).includes('user:daemon:r-x'));
 });
 
 test('a reader that does not exist is a warning with try and a failure with required', { skip }, async (context) => {
