@@ -36,6 +36,10 @@ export const ERROR_CODES = [
   'ROLE_DENIED',
   'LEAF_UNKNOWN',
   'RPC_FAILED',
+  // reaching nodes
+  'IDENTITY_UNREADABLE',
+  'NODE_UNREACHABLE',
+  'NODE_DENIED',
   // what is written
   'DESTINATION_UNSAFE',
   'DESTINATION_UNWRITABLE',

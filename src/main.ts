@@ -4,6 +4,7 @@ import type { World } from './commands/world.ts';
 import { systemClock } from './effects/clock.ts';
 import { systemCommands } from './effects/commands.ts';
 import { systemFiles } from './effects/files.ts';
+import { writeAll } from './effects/streams.ts';
 import { createMask } from './effects/mask.ts';
 import { MachineIdError } from './errors.ts';
 
@@ -19,6 +20,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 const mask = createMask();
+let stdinIsOpen = false;
 const world: World = {
   environment: process.env,
   workingDirectory: process.cwd(),
@@ -29,10 +31,17 @@ const world: World = {
   commands: systemCommands,
   mask,
   stdout: (text) => process.stdout.write(mask.apply(text)),
+  stdin: () => {
+    stdinIsOpen = true;
+    return process.stdin;
+  },
+  writeStdout: (bytes) => writeAll(process.stdout, bytes),
   stderr: (text) => process.stderr.write(mask.apply(text)),
   signal: interrupted.signal,
 };
 
 void runProgram(process.argv.slice(2), world).then((exitCode) => {
   process.exitCode = exitCode;
+  // A reader that is left behind would keep the process alive for as long as the other end stays.
+  if (stdinIsOpen) process.stdin.destroy();
 });

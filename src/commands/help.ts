@@ -2,7 +2,7 @@
 import type { Flag } from './command-line.ts';
 
 export function programHelp(commands: readonly { readonly name: string; readonly summary: string }[]): string {
-  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`);
+  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(18)} ${summary}`);
   return `Joins a Teleport cluster with the OIDC token of a CircleCI job and writes short-lived credentials.
 
 Usage: machine-id <command> [flags]

@@ -5,6 +5,7 @@ import { type Flag, parseFlags } from './command-line.ts';
 import { commandHelp, programHelp } from './help.ts';
 import { RUN_FLAGS } from './run-flags.ts';
 import { run } from './run.ts';
+import { SSH_PROXY_FLAGS, sshProxyCommand } from './ssh-proxy-command.ts';
 import { VERSION } from './version.ts';
 import type { World } from './world.ts';
 
@@ -24,6 +25,13 @@ const COMMANDS: readonly Command[] = [
     notes:
       'Either --config FILE, or --proxy-server, --token and --destination. Flags win over variables, variables over the file.',
     act: run,
+  },
+  {
+    name: 'ssh-proxy-command',
+    summary: 'Carry an SSH connection to a node through the Proxy; OpenSSH calls it by our ssh_config.',
+    flags: SSH_PROXY_FLAGS,
+    notes: '',
+    act: sshProxyCommand,
   },
   {
     name: 'version',

@@ -16,6 +16,10 @@ export interface World {
   readonly commands: Commands;
   readonly mask: Mask;
   readonly stdout: (text: string) => void;
+  /** What is piped into the program, in portions. */
+  readonly stdin: () => AsyncIterable<Uint8Array>;
+  /** Bytes for stdout; resolves when more may be written. */
+  readonly writeStdout: (bytes: Uint8Array) => Promise<void>;
   readonly stderr: (text: string) => void;
   /** Aborted with a MachineIdError INTERRUPTED on SIGINT and SIGTERM. */
   readonly signal: AbortSignal;

@@ -40,14 +40,14 @@ function checkIssuer(issuer: string, source: string): void {
     throw new MachineIdError(
       'OIDC_TOKEN_ISSUER',
       `${source} was issued by ${issuer}, expected ${ROOT_ISSUER}/org/<organization id>`,
-      { hint: 'Make the token without --root-issuer: Teleport verifies tokens of the organization’s own issuer.' },
+      { hint: "Make the token without --root-issuer: Teleport verifies tokens of the organization's own issuer." },
     );
   }
   throw new MachineIdError(
     'OIDC_TOKEN_ISSUER',
     `${source} was issued by ${shown(issuer)}, expected ${ROOT_ISSUER}/org/<organization id>: it looks like a token of a CircleCI server installation`,
     {
-      hint: 'Teleport’s circleci join method verifies tokens of CircleCI Cloud only; on CircleCI server use another join method with tbot.',
+      hint: "Teleport's circleci join method verifies tokens of CircleCI Cloud only; on CircleCI server use another join method with tbot.",
     },
   );
 }

@@ -78,7 +78,7 @@ function missing(environment: OidcTokenSources['environment']): MachineIdError {
     });
   }
   return new MachineIdError('OIDC_TOKEN_MISSING', `${message}, and CircleCI's agent gave no new one`, {
-    hint: 'Run the job again. On a self-hosted runner, check that the system’s temporary directory may be written and executed from: the OIDC plugin lives there.',
+    hint: "Run the job again. On a self-hosted runner, check that the system's temporary directory may be written and executed from: the OIDC plugin lives there.",
   });
 }
 

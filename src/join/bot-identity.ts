@@ -52,7 +52,7 @@ export function acceptJoin(
       `the TLS certificate is of the cluster ${JSON.stringify(tls.issuer.organizations.join(', '))}, expected "${clusterName}"`,
     );
   }
-  if (ssh.certificateType !== 'user') throw mismatch('the SSH certificate is a host certificate, expected a user’s');
+  if (ssh.certificateType !== 'user') throw mismatch("the SSH certificate is a host certificate, expected a user's");
   const expiresAtMs = checkValidity(tls, clock.nowMs());
   const { userName, botName } = botNames(tls);
   if (ssh.keyId !== userName) {
@@ -95,13 +95,13 @@ function botNames({ subject }: TlsCertificate): { userName: string; botName: str
   const userName = subject.commonName ?? '';
   const botName = subject.byOid.get(OID_BOT_NAME)?.[0] ?? '';
   if (!userName.startsWith(BOT_USER_PREFIX) || botName === '') {
-    throw mismatch(`the TLS certificate is of ${JSON.stringify(userName)}, expected a bot’s`);
+    throw mismatch(`the TLS certificate is of ${JSON.stringify(userName)}, expected a bot's`);
   }
   return { userName, botName };
 }
 
 function mismatch(detail: string): MachineIdError {
-  return new MachineIdError('CERTIFICATE_MISMATCH', `the cluster’s answer to the join was not accepted: ${detail}`, {
+  return new MachineIdError('CERTIFICATE_MISMATCH', `the cluster's answer to the join was not accepted: ${detail}`, {
     hint: 'Check the clock of this runner and what lies between this job and the cluster; the credentials of this answer were thrown away.',
   });
 }

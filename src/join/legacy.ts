@@ -89,7 +89,7 @@ function text(value: string): string {
 }
 
 function invalid(detail: string, cause?: unknown): MachineIdError {
-  return new MachineIdError('REPLY_INVALID', `the Proxy’s answer to the join cannot be used: ${detail}`, {
+  return new MachineIdError('REPLY_INVALID', `the Proxy's answer to the join cannot be used: ${detail}`, {
     hint: 'Run the job again; if it stays, look at what lies between this job and the Proxy (load balancer, HTTP proxy).',
     cause,
   });

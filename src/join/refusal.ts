@@ -89,8 +89,8 @@ function claimsRefused({ tokenName, projectId, contextIds }: JoinFacts, said: st
 }
 
 function oidcRefused({ tokenName, organizationId }: JoinFacts, said: string, cause: unknown): MachineIdError {
-  return new MachineIdError('JOIN_OIDC_REFUSED', `the cluster does not accept the job’s OIDC token: ${said}`, {
-    hint: `Check that spec.circleci.organization_id of join token "${tokenName}" is ${organizationId ?? 'the organization of this job'}, that the token’s audience is that id too, that the clocks agree, and that the Auth Service can reach https://oidc.circleci.com.`,
+  return new MachineIdError('JOIN_OIDC_REFUSED', `the cluster does not accept the job's OIDC token: ${said}`, {
+    hint: `Check that spec.circleci.organization_id of join token "${tokenName}" is ${organizationId ?? 'the organization of this job'}, that the token's audience is that id too, that the clocks agree, and that the Auth Service can reach https://oidc.circleci.com.`,
     cause,
   });
 }

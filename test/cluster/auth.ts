@@ -8,6 +8,7 @@ import { CLUSTER_NAME } from './data.ts';
 import type { Faults } from './faults.ts';
 import type { Call, GrpcServer } from './grpc.ts';
 import { fromCertificate } from './identity.ts';
+import type { Listener } from './records.ts';
 import { listen, type TcpListener } from './tcp-listener.ts';
 import { accessDenied } from './teleport-errors.ts';
 import { API_DOMAIN, encodedClusterDomain, type World } from './world.ts';
@@ -43,7 +44,7 @@ async function serve(
       throw new Error(`the server name ${hello.serverName ?? '(none)'} is not Auth's`);
     }
     const secure = await terminateTls(socket, { certificate: await context(), alpn: ['h2'], requestCert: true });
-    const connection = identify(secure, hello);
+    const connection = identify(secure, hello, 'auth');
     record.fields.user = connection.identity?.userName;
     grpc.accept(connection);
     record.outcome = 'ok';
@@ -54,9 +55,9 @@ async function serve(
 }
 
 /** A client without a certificate may stay, as nobody; one with a certificate that does not hold may not. */
-function identify(socket: TLSSocket, hello: ClientHello): Connection {
+export function identify(socket: TLSSocket, hello: ClientHello, listener: Listener): Connection {
   if (socket.alpnProtocol !== 'h2') {
-    throw new Error('Auth speaks h2 only');
+    throw new Error('gRPC with client certificates speaks h2 only');
   }
   const certificates = certificatesFrom(socket);
   const [leaf] = certificates;
@@ -64,7 +65,7 @@ function identify(socket: TLSSocket, hello: ClientHello): Connection {
     throw new Error(`client certificate: ${String(socket.authorizationError)}`);
   }
   const identity = leaf && fromCertificate(leaf.raw);
-  return { listener: 'auth', hello, socket, identity, certificatesSent: certificates.length };
+  return { listener, hello, socket, identity, certificatesSent: certificates.length };
 }
 
 /** What Auth checks on every call, whichever method it is for. */

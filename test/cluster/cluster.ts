@@ -22,6 +22,8 @@ import { oidcVerifier } from './oidc-verifier.ts';
 import { DEFAULT_TELEPORT_VERSION, profileOf } from './profiles.ts';
 import { startProxy } from './proxy.ts';
 import { Records } from './records.ts';
+import { createNodes, type Node } from './nodes.ts';
+import { serveTransportService } from './transport-service.ts';
 import { serveTrustService } from './trust-service.ts';
 import { WebApi } from './web-api.ts';
 import { loadIssuerKey, loadWebAuthority, prepareDirectory } from './web-authority.ts';
@@ -58,6 +60,8 @@ export interface Cluster {
   readonly records: Records;
   /** May be changed while the cluster runs. */
   readonly faults: Faults;
+  /** Hosts of this cluster and its leaf; a test starts their sshd and says where it listens. */
+  readonly nodes: readonly Node[];
   readonly mint: (options?: MintOptions) => Promise<string>;
   readonly close: () => Promise<void>;
 }
@@ -79,10 +83,20 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const verifier = oidcVerifier({ issuerServer, ca: web.certificatePem, errors: profile.oidcErrors });
 
   const proxyGrpc = new GrpcServer(world, () => undefined);
+  const nodes = createNodes();
+  const sshGrpc = new GrpcServer(world, () => undefined);
+  serveTransportService(sshGrpc, world, nodes);
   const authGrpc = new GrpcServer(world, guardAuthCalls(world));
   const auth = await startAuth(world, authGrpc);
   const webApi = new WebApi(world, verifier);
-  const proxy = await startProxy(options.port ?? 0, { world, web, webApi, grpc: proxyGrpc, authPort: auth.port });
+  const proxy = await startProxy(options.port ?? 0, {
+    world,
+    web,
+    webApi,
+    grpc: proxyGrpc,
+    sshGrpc,
+    authPort: auth.port,
+  });
   const proxyAddress = `localhost:${String(proxy.port)}`;
   serveAuthService(authGrpc, world, proxyAddress);
   serveTrustService(authGrpc, world);
@@ -95,10 +109,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     info: describe(world, proxyAddress, `127.0.0.1:${String(auth.port)}`, web.certificatePath),
     records,
     faults,
+    nodes,
     mint: (mintOptions = {}) => mintToken(issuerKey, mintOptions),
     close: async () => {
       proxyGrpc.close();
       authGrpc.close();
+      sshGrpc.close();
       await Promise.all([proxy.close(), auth.close(), issuer.close()]);
     },
   };

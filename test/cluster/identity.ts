@@ -1,5 +1,5 @@
 /** A Teleport identity and the certificate subject that carries it. */
-import './reflect-metadata.ts';
+import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import { attributeValues, encodeName, OID } from './subject-name.ts';
 

@@ -4,7 +4,13 @@ import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
 
 export type MethodDefinition = ServiceDefinition[string];
 
-const PROTO_FILES = ['authservice.proto', 'trust_service.proto', 'bot_instance_service.proto', 'join_service.proto'];
+const PROTO_FILES = [
+  'authservice.proto',
+  'trust_service.proto',
+  'bot_instance_service.proto',
+  'join_service.proto',
+  'transport_service.proto',
+];
 
 const packages = loadSync(PROTO_FILES, {
   includeDirs: [join(import.meta.dirname, 'proto')],

@@ -1,6 +1,8 @@
 /** The Proxy: one port on which the ClientHello decides what a connection is for. */
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
+import { identify } from './auth.ts';
+import { authCertificate } from './auth-certificate.ts';
 import { peekClientHello, type ClientHello } from './client-hello.ts';
 import { terminateTls } from './connection.ts';
 import { CLUSTER_NAME } from './data.ts';
@@ -12,6 +14,7 @@ import { encodedClusterDomain, type World } from './world.ts';
 
 const AUTH_PREFIX = 'teleport-auth@';
 const JOIN_PROTOCOL = 'teleport-proxy-grpc';
+const SSH_GRPC_PROTOCOL = 'teleport-proxy-ssh-grpc';
 
 /** A client that only probes for ALPN support offers the tunnel protocol; there is no tunnel behind it here. */
 const PROTOCOLS: readonly string[] = [JOIN_PROTOCOL, 'http/1.1', 'teleport-reversetunnel'];
@@ -20,7 +23,10 @@ export interface ProxyParts {
   readonly world: World;
   readonly web: WebAuthority;
   readonly webApi: WebApi;
+  /** For clients without a certificate. */
   readonly grpc: GrpcServer;
+  /** For clients with one: the way to nodes. */
+  readonly sshGrpc: GrpcServer;
   readonly authPort: number;
 }
 
@@ -39,7 +45,9 @@ async function route(parts: ProxyParts, socket: Socket): Promise<void> {
   try {
     record.fields.route = hello.alpn[0]?.startsWith(AUTH_PREFIX)
       ? forwardToAuth(parts, socket, hello.alpn[0].slice(AUTH_PREFIX.length))
-      : await serve(parts, socket, hello);
+      : hello.alpn[0] === SSH_GRPC_PROTOCOL
+        ? await serveNodes(parts, socket, hello)
+        : await serve(parts, socket, hello);
     record.outcome = 'ok';
   } catch (error) {
     record.outcome = `refused: ${String(error)}`;
@@ -59,6 +67,18 @@ function forwardToAuth(parts: ProxyParts, socket: Socket, domain: string): 'auth
   socket.on('close', () => auth.destroy());
   socket.pipe(auth).pipe(socket);
   return 'auth';
+}
+
+/** Here the Proxy shows its Teleport certificate instead of the web one, and demands the client's. */
+async function serveNodes({ world, sshGrpc }: ProxyParts, socket: Socket, hello: ClientHello): Promise<'nodes'> {
+  const certificate = await authCertificate(world, undefined);
+  const secure = await terminateTls(socket, { certificate, alpn: ['h2'], requestCert: true });
+  const connection = identify(secure, hello, 'proxy');
+  if (connection.identity === undefined) {
+    throw new Error('a client certificate is required');
+  }
+  sshGrpc.accept(connection);
+  return 'nodes';
 }
 
 async function serve(parts: ProxyParts, socket: Socket, hello: ClientHello): Promise<string> {

@@ -10,6 +10,7 @@ export type RequestKind =
   | 'find'
   | 'legacy-join'
   | 'join-service'
+  | 'proxy-ssh'
   | 'unknown-route'
   | 'discovery'
   | 'jwks'

@@ -1,5 +1,5 @@
 /** Writes distinguished names as Go's crypto/x509 does, since that is what Teleport's certificates are made with. */
-import './reflect-metadata.ts';
+import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 
 /** One attribute of a name by its object identifier, with one or several values. */

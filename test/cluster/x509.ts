@@ -1,6 +1,6 @@
 /** Makes X.509 authorities and the certificates they sign. */
 import { webcrypto, type KeyObject } from 'node:crypto';
-import './reflect-metadata.ts';
+import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 
 /** A certificate authority: its own certificate and the private key behind it. */

@@ -20,16 +20,20 @@ export interface Sshd {
 
 const StoredAuthorities = z.array(z.object({ cluster: z.string(), type: z.string(), sshKey: z.string().optional() }));
 
-/** @param hostName the name in the server's host certificate */
+/**
+ * @param hostName the name in the server's host certificate
+ * @param hostCluster whose host authority signs that certificate; users are always the joined cluster's
+ */
 export async function startSshd(
   context: TestContext,
   cluster: Cluster,
   folder: string,
   hostName: string,
+  hostCluster = cluster.info.cluster,
 ): Promise<Sshd> {
   const file = (name: string) => join(folder, name);
-  await writeAuthority(cluster, 'user', file('user_ca'));
-  await writeAuthority(cluster, 'host', file('host_ca'));
+  await writeAuthority(await authorityKey(cluster, cluster.info.cluster, 'user'), file('user_ca'));
+  await writeAuthority(await authorityKey(cluster, hostCluster, 'host'), file('host_ca'));
   await keygen('-q', '-t', suiteOf(cluster) === 'legacy' ? 'rsa' : 'ed25519', '-N', '', '-f', file('host_key'));
   await keygen('-q', '-s', file('host_ca'), '-I', hostName, '-h', '-n', hostName, file('host_key.pub'));
   const port = await freePort();
@@ -68,6 +72,7 @@ StrictModes no
 UsePAM no
 PidFile none
 LogLevel VERBOSE
+Subsystem sftp internal-sftp
 `;
 }
 
@@ -77,8 +82,8 @@ function prepareForRoot(): void {
 }
 
 /** Both halves of the authority's SSH key, in files that ssh-keygen and sshd read. */
-async function writeAuthority(cluster: Cluster, type: 'user' | 'host', path: string): Promise<void> {
-  await writeFile(path, privateKeyFile(await authorityKey(cluster, type)), { mode: 0o600 });
+async function writeAuthority(key: KeyObject, path: string): Promise<void> {
+  await writeFile(path, privateKeyFile(key), { mode: 0o600 });
   await writeFile(`${path}.pub`, await keygen('-y', '-f', path));
 }
 
@@ -87,11 +92,11 @@ function suiteOf({ info }: Cluster): 'legacy' | 'balanced-v1' {
   return Number(info.teleport.split('.')[0]) >= 17 ? 'balanced-v1' : 'legacy';
 }
 
-async function authorityKey(cluster: Cluster, type: string): Promise<KeyObject> {
+async function authorityKey(cluster: Cluster, name: string, type: string): Promise<KeyObject> {
   const { info } = cluster;
   const text = await readFile(join(dirname(info.webCa), `authorities-${suiteOf(cluster)}.json`), 'utf8');
   const stored = StoredAuthorities.parse(JSON.parse(text));
-  const found = stored.find((authority) => authority.cluster === info.cluster && authority.type === type);
+  const found = stored.find((authority) => authority.cluster === name && authority.type === type);
   return createPrivateKey(found?.sshKey ?? '');
 }
 

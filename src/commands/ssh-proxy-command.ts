@@ -1,0 +1,106 @@
+/** `ssh-proxy-command`: what OpenSSH runs, by our ssh_config, to reach a node. */
+import { join, resolve } from 'node:path';
+import { Secret } from '../effects/secret.ts';
+import { type Fault, MachineIdError } from '../errors.ts';
+import { parseAddress } from '../teleport/address.ts';
+import { dialTransport } from '../tunnels/dial-transport.ts';
+import { proxySsh, type SshTarget } from '../tunnels/ssh-proxy.ts';
+import { type Flag, type GivenFlags, parseFlags } from './command-line.ts';
+import type { World } from './world.ts';
+
+export const SSH_PROXY_FLAGS: readonly Flag[] = [
+  { name: 'destination-dir', value: 'DIR', help: 'Directory that run has written an identity output to.' },
+  { name: 'proxy-server', value: 'HOST:PORT', help: 'Address of the Proxy, for SSH.' },
+  { name: 'cluster', value: 'NAME', help: 'Cluster of the node: the own one or a leaf.' },
+  { name: 'user', value: 'LOGIN', help: 'Login on the node (%r).' },
+  { name: 'host', value: 'NODE', help: "Node, with or without the cluster's name behind it (%h)." },
+  { name: 'port', value: 'PORT', help: 'Port of the node (%p).' },
+  { name: 'tls-routing', help: 'The Proxy tells connections apart on one port.' },
+  { name: 'no-tls-routing', help: "The address is the Proxy's SSH listener." },
+  { name: 'connection-upgrade', help: 'Accepted; not used yet.' },
+  { name: 'no-connection-upgrade', help: 'Accepted; nothing is upgraded.' },
+  { name: 'resume', help: 'Accepted; sessions are not resumed.' },
+  { name: 'no-resume', help: 'Accepted; sessions are not resumed.' },
+];
+
+const REQUIRED = ['destination-dir', 'proxy-server', 'cluster', 'user', 'host', 'port'];
+const MAX_FILE_BYTES = 1024 * 1024;
+const CONNECT_TIMEOUT_MS = 30_000;
+const WEB_PORT = 443;
+
+/** @throws MachineIdError USAGE_INVALID, IDENTITY_UNREADABLE, and what dialing and proxying throw */
+export async function sshProxyCommand(args: readonly string[], world: World): Promise<void> {
+  const { address, directory, target } = readArguments(parseFlags(SSH_PROXY_FLAGS, args), world);
+  const [certificatePem, key, hostAuthoritiesPem] = await Promise.all(
+    ['tlscert', 'key', 'teleport-host-ca.crt'].map((name) => readIdentityFile(world, join(directory, name))),
+  );
+  const connection = await dialTransport({
+    address,
+    certificatePem: certificatePem ?? '',
+    privateKeyPem: new Secret(key ?? ''),
+    hostAuthoritiesPem: hostAuthoritiesPem ?? '',
+    timeoutMs: CONNECT_TIMEOUT_MS,
+    signal: world.signal,
+  });
+  try {
+    const { transport } = connection;
+    await proxySsh(
+      target,
+      { input: world.stdin(), write: (bytes) => world.writeStdout(bytes) },
+      { transport, proxy: address, signal: world.signal },
+    );
+  } finally {
+    connection.close();
+  }
+}
+
+interface SshProxyArguments {
+  readonly address: { readonly host: string; readonly port: number };
+  /** Absolute. */
+  readonly directory: string;
+  readonly target: SshTarget;
+}
+
+function readArguments(given: GivenFlags, { workingDirectory }: World): SshProxyArguments {
+  const faults: Fault[] = [];
+  const text = (name: string) => given.get(name)?.[0] ?? '';
+  for (const name of REQUIRED) if (text(name) === '') faults.push({ path: `--${name}`, message: 'is missing' });
+  const address = parseAddress(text('proxy-server'), WEB_PORT);
+  if (address === undefined && text('proxy-server') !== '')
+    faults.push({ path: '--proxy-server', message: 'is no host:port' });
+  const port = /^\d{1,5}$/.test(text('port')) ? Number(text('port')) : -1;
+  if (text('port') !== '' && (port < 0 || port > 65_535)) faults.push({ path: '--port', message: 'is no port' });
+  if (address === undefined || faults.length > 0) {
+    throw new MachineIdError('USAGE_INVALID', 'the command line is wrong', {
+      hint: 'This command is meant for the ProxyCommand line of the ssh_config that run writes.',
+      faults,
+    });
+  }
+  const cluster = text('cluster');
+  const host = nodeName(text('host'), cluster, address.host);
+  return {
+    address,
+    directory: resolve(workingDirectory, text('destination-dir')),
+    target: { cluster, host, port, login: text('user') },
+  };
+}
+
+/** OpenSSH is given `<node>.<cluster>`; the Proxy knows the node by its own name. */
+function nodeName(host: string, cluster: string, proxyHost: string): string {
+  return withoutSuffix(withoutSuffix(host, `.${proxyHost}`), `.${cluster}`);
+}
+
+function withoutSuffix(text: string, suffix: string): string {
+  return text.endsWith(suffix) && text.length > suffix.length ? text.slice(0, -suffix.length) : text;
+}
+
+async function readIdentityFile({ files }: World, path: string): Promise<string> {
+  try {
+    return await files.readText(path, { maxBytes: MAX_FILE_BYTES });
+  } catch (cause) {
+    throw new MachineIdError('IDENTITY_UNREADABLE', `cannot read ${path}`, {
+      hint: 'Call run earlier in the job, with an identity output to this directory, as the same user.',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,45 @@
+/** Opens the Proxy's transport service with an identity on disk. */
+import type { Secret } from '../effects/secret.ts';
+import { withDeadline } from '../effects/deadline.ts';
+import { type Address, formatAddress } from '../teleport/address.ts';
+import { API_DOMAIN } from '../teleport/cluster-name.ts';
+import { dialTls } from '../teleport/dial.ts';
+import { proxyFailure } from '../teleport/failures.ts';
+import { type GrpcConnection, grpcOver } from '../teleport/grpc.ts';
+
+export interface TransportDial {
+  /** The web address with TLS routing, else the Proxy's SSH listener: both speak gRPC on this ALPN value. */
+  readonly address: Address;
+  /** PEM, exactly one certificate. */
+  readonly certificatePem: string;
+  readonly privateKeyPem: Secret;
+  /** PEM of the host authorities: here the Proxy shows its Teleport certificate, not the web one. */
+  readonly hostAuthoritiesPem: string;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** The Proxy routes by the first value and answers with `h2`. */
+const ALPN = ['teleport-proxy-ssh-grpc', 'h2'];
+
+/** @throws MachineIdError PROXY_UNREACHABLE, PROXY_UNTRUSTED, TIMEOUT */
+export async function dialTransport(dial: TransportDial): Promise<GrpcConnection> {
+  const { address, timeoutMs, signal: outer } = dial;
+  const waitingFor = `the Proxy ${formatAddress(address)}`;
+  const socket = await withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
+    try {
+      return await dialTls({
+        address,
+        serverName: API_DOMAIN,
+        alpn: ALPN,
+        ca: dial.hostAuthoritiesPem,
+        client: { certificate: dial.certificatePem, key: dial.privateKeyPem.reveal() },
+        signal,
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      throw proxyFailure(address, error);
+    }
+  });
+  return grpcOver(socket, API_DOMAIN);
+}
