@@ -57,7 +57,8 @@ export async function assertRunRefused(
   await placeStandingFiles(job.destination);
   await writeFile(job.bashEnv, 'export OTHER=1\n', { mode: 0o600 });
   const before = await listing(job.folder);
-  const run = await job.run(args, changes);
+  // Debugging prints the most, so that whatever leaks a secret does it here.
+  const run = await job.run(args, { ...changes, environment: { TBOT_DEBUG: 'true', ...changes?.environment } });
   assertRefused(run, refusal);
   assert.deepEqual(await listing(job.folder), before);
   return run;

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import test from 'node:test';
+import type { Faults } from '../cluster/faults.ts';
+import type { RequestKind } from '../cluster/records.ts';
+import { clusterForFile, misbehave } from './embedded-cluster.ts';
+import { listing, placeStandingFiles } from './folder-listing.ts';
+import { beginJob } from './job.ts';
+import { assertRefused } from './refusal.ts';
+
+const cluster = await clusterForFile();
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await delay(5);
+}
+
+for (const [signal, kind] of [
+  ['SIGTERM', 'ping'],
+  ['SIGTERM', 'join-service'],
+  ['SIGTERM', 'rpc:/proto.AuthService/GetRole'],
+  ['SIGTERM', 'rpc:/proto.AuthService/GenerateUserCerts'],
+  ['SIGINT', 'rpc:/proto.AuthService/GenerateUserCerts'],
+] satisfies (readonly [NodeJS.Signals, RequestKind])[]) {
+  test(`${signal} during ${kind} ends the run at once and leaves the files of before`, async (t) => {
+    const job = await beginJob(t, cluster);
+    const replies: Faults['replies'] = {};
+    replies[kind] = 'silent';
+    misbehave(t, cluster, { replies });
+    await placeStandingFiles(job.destination);
+    const before = await listing(job.destination);
+    const { child, finished } = job.start(job.flags);
+    await until(() => cluster.records.of(kind).length > 0 || child.exitCode !== null);
+    const startMs = performance.now();
+    child.kill(signal);
+    const run = await finished;
+    assert.ok(performance.now() - startMs < 3_000, 'a waiting request does not hold the process');
+    assertRefused(run, { code: 'INTERRUPTED', says: new RegExp(`ended by ${signal}`), hint: /still stand/ });
+    assert.deepEqual(await listing(job.destination), before);
+  });
+}

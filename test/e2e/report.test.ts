@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import test from 'node:test';
+import { z } from 'zod';
+import { clusterForFile } from './embedded-cluster.ts';
+import { beginJob } from './job.ts';
+import { resultOf } from './run-result.ts';
+
+const cluster = await clusterForFile();
+
+const PHASES = ['config', 'oidcToken', 'discovery', 'join', 'auth', 'certificates', 'write'];
+
+test('--json prints one object with the keys that scripts count on, in their order', async (t) => {
+  const job = await beginJob(t, cluster);
+  const run = await job.run([...job.flags, '--json']);
+  const { timingsMs, outputs, ...rest } = resultOf(run);
+  assert.deepEqual(rest, {
+    cluster: 'example.teleport.test',
+    clusterVersion: '18.6.0',
+    bot: 'ci',
+    joinMethod: 'circleci',
+    joinPath: 'join-service',
+  });
+  assert.deepEqual(Object.keys(z.record(z.string(), z.unknown()).parse(JSON.parse(run.stdout))), [
+    'cluster',
+    'clusterVersion',
+    'bot',
+    'joinMethod',
+    'joinPath',
+    'outputs',
+    'timingsMs',
+  ]);
+  assert.deepEqual(
+    outputs.map((output) => Object.keys(output)),
+    [['type', 'destination', 'files', 'roles', 'expiresAt']],
+  );
+  assert.match(outputs[0]?.expiresAt ?? '', /^2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+  assert.deepEqual(Object.keys(timingsMs).sort(), [...PHASES, 'total'].sort());
+  const { total = 0, ...phases } = timingsMs;
+  for (const [phase, endMs] of Object.entries(phases)) assert.ok(endMs <= total, phase);
+});
+
+test('with --json the summary is left out and the progress stays on stderr', async (t) => {
+  const job = await beginJob(t, cluster);
+  const run = await job.run([...job.flags, '--json']);
+  resultOf(run);
+  for (const line of run.stderr.trimEnd().split('\n')) assert.match(line, /^\[ *\d+ ms\] \S/);
+});
+
+test('each phase is told with its time as it ends', async (t) => {
+  const job = await beginJob(t, cluster);
+  const { exitCode, stderr } = await job.run(job.flags);
+  assert.equal(exitCode, 0, stderr);
+  const lines = stderr.split('\n\n')[0]?.split('\n') ?? [];
+  const [times, messages] = [
+    lines.map((line) => Number(/^\[ *(\d+) ms\] /.exec(line)?.[1])),
+    lines.map((line) => line.replace(/^\[ *\d+ ms\] /, '')),
+  ];
+  assert.deepEqual(
+    times,
+    times.toSorted((a, b) => a - b),
+  );
+  assert.deepEqual(messages, [
+    `configuration read: 1 output(s), Proxy ${cluster.info.proxy}`,
+    `OIDC token from CIRCLE_OIDC_TOKEN: project ${cluster.info.projectId}, 1 context(s)`,
+    'cluster example.teleport.test, Teleport 18.6.0',
+    'joined as bot ci (join-service)',
+    'connected to the Auth Service',
+    'certificates for --destination: roles access, deployer',
+    `15 files written to ${job.destination}`,
+  ]);
+});
+
+test('the summary names cluster, bot, files, roles, expiry and what later steps get', async (t) => {
+  const job = await beginJob(t, cluster);
+  const { stdout, stderr } = await job.run(job.flags);
+  assert.equal(stdout, '');
+  const summary = stderr.slice(stderr.indexOf('\n\n') + 2);
+  for (const line of [
+    /^Joined example\.teleport\.test \(Teleport 18\.6\.0\) through localhost:\d+$/m,
+    /^ {2}bot +ci, by the join service$/m,
+    new RegExp(`^  identity +${job.destination}$`, 'm'),
+    /^ +files +teleport-host-ca\.crt, .*identity, .*ssh_config$/m,
+    /^ +roles +access, deployer$/m,
+    /^ +expires +2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/m,
+    new RegExp(`^  exported .*${job.bashEnv}`, 'm'),
+    /^ {2}done in +\d+ ms$/m,
+  ]) {
+    assert.match(summary, line);
+  }
+});
+
+test('lines of the log are JSON objects where that is asked for', async (t) => {
+  const job = await beginJob(t, cluster);
+  const run = await job.run([...job.flags, '--json', '--log-format', 'json', '--debug']);
+  resultOf(run);
+  const Line = z.strictObject({
+    time: z.iso.datetime(),
+    level: z.enum(['debug', 'info', 'warning']),
+    message: z.string(),
+  });
+  const lines = run.stderr
+    .trimEnd()
+    .split('\n')
+    .map((line) => Line.parse(JSON.parse(line)));
+  assert.ok(lines.some(({ message }) => message.includes('joined as bot ci')));
+});
+
+test('debugging adds causes to a failure, and no secret', async (t) => {
+  const job = await beginJob(t, cluster);
+  const args = ['run', '--proxy-server', 'localhost:1', '--token', 'x', '--destination', join(job.folder, 'out')];
+  const [quiet, loud] = await Promise.all([job.run(args), job.run([...args, '--debug'])]);
+  assert.doesNotMatch(quiet.stderr, /^debug:/m);
+  assert.match(loud.stderr, /^debug: caused by \w+: .*ECONNREFUSED/m);
+});
