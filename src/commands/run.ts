@@ -60,9 +60,9 @@ export async function run(args: readonly string[], world: World): Promise<void> 
 
 /** Everything that can be wrong with the input, before anything is contacted or written. */
 async function readInputs({ flags, caFile }: RunArguments, world: World) {
-  const { environment, files, stderr, clock } = world;
+  const { environment, workingDirectory, files, stderr, clock } = world;
   const readText = (path: string) => files.readText(path, { maxBytes: MAX_INPUT_BYTES });
-  const plan = await loadPlan({ flags, environment, readFile: readText });
+  const plan = await loadPlan({ flags, environment, workingDirectory, readFile: readText });
   const outputs = supportedOutputs(plan);
   const trust = await webTrust({ caFile, environment, insecure: plan.insecure, readText });
   const log = createLog(stderr, { format: plan.logFormat, debug: plan.debug, nowMs: () => clock.nowMs() });

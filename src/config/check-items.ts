@@ -1,5 +1,5 @@
 /** Checks that concern several outputs at once. */
-import { posix } from 'node:path';
+import { resolve } from 'node:path';
 import type { Destination } from '../outputs/destination.ts';
 import type { Findings } from './findings.ts';
 import type { Origin, PlacedItem, Setting } from './settings.ts';
@@ -21,14 +21,14 @@ export function refuseDuplicateNames(items: readonly PlacedItem[], placeOf: Plac
 export function refuseSharedDestinations(
   storage: Setting<Destination> | undefined,
   items: readonly PlacedItem[],
-  placeOf: PlaceOf,
+  { placeOf, workingDirectory }: { readonly placeOf: PlaceOf; readonly workingDirectory: string },
   findings: Findings,
 ): void {
   const takenBy = new Map<string, string>();
-  const storageKey = storage === undefined ? undefined : keyOf(storage.value);
+  const storageKey = storage === undefined ? undefined : keyOf(storage.value, workingDirectory);
   if (storageKey !== undefined) takenBy.set(storageKey, 'storage');
   for (const item of items) {
-    const key = 'destination' in item ? keyOf(item.destination) : undefined;
+    const key = 'destination' in item ? keyOf(item.destination, workingDirectory) : undefined;
     if (key === undefined) continue;
     const other = takenBy.get(key);
     if (other === undefined) takenBy.set(key, item.path);
@@ -36,11 +36,23 @@ export function refuseSharedDestinations(
   }
 }
 
+/** OpenSSH replaces `${NAME}` in the paths of its configuration, and knows no way to write it literally. */
+export function refuseExpandedPaths(items: readonly PlacedItem[], placeOf: PlaceOf, findings: Findings): void {
+  for (const item of items) {
+    if (item.type !== 'identity' || !item.sshConfig || item.destination.type !== 'directory') continue;
+    if (!item.destination.path.includes('${')) continue;
+    findings.refuse(
+      placeOf(item),
+      `the destination path ${item.destination.path} holds "\${", which OpenSSH would replace in ssh_config; variables are not expanded in this file: write the path out, or set ssh_config: off`,
+    );
+  }
+}
+
 /** What makes two destinations the same; nothing for memory, which is never shared. */
-function keyOf(destination: Destination): string | undefined {
+function keyOf(destination: Destination, workingDirectory: string): string | undefined {
   switch (destination.type) {
     case 'directory':
-      return posix.normalize(`${destination.path}/`).replace(/(?<=.)\/$/, '');
+      return resolve(workingDirectory, destination.path);
     case 'kubernetes_secret':
       return `secret ${destination.namespace ?? ''}/${destination.name}`;
     case 'memory':

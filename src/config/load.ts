@@ -12,6 +12,8 @@ import { readConfigText } from './source.ts';
 export interface PlanInputs {
   readonly flags: RunFlags;
   readonly environment: Environment;
+  /** Absolute; what relative paths start from. */
+  readonly workingDirectory: string;
   /** The text of a file; rejects when it cannot be read. */
   readonly readFile: (path: string) => Promise<string>;
 }
@@ -20,11 +22,11 @@ export interface PlanInputs {
  * The plan, or a `MachineIdError`: `CONFIG_UNREADABLE` when the file is missing, `CONFIG_INVALID` with every fault of
  * file, environment and flags together. Reads a file only when `--config` or `TBOT_CONFIG_PATH` names it.
  */
-export async function loadPlan({ flags, environment, readFile }: PlanInputs): Promise<Plan> {
+export async function loadPlan({ flags, environment, workingDirectory, readFile }: PlanInputs): Promise<Plan> {
   const findings = new Findings();
   const flagLayers = readFlags(flags, findings);
   const { settings, addressesExported } = readEnvironment(environment, findings);
-  const source = await readConfigText({ flags, environment, readFile }, findings);
+  const source = await readConfigText({ flags, environment, workingDirectory, readFile }, findings);
   const file = source === undefined ? undefined : readFileSettings(source.text, source.name, findings);
   const plan = await assemblePlan(
     {
@@ -34,6 +36,7 @@ export async function loadPlan({ flags, environment, readFile }: PlanInputs): Pr
       file: file?.layers ?? [],
       fileName: source?.name,
       faulty: file?.faulty ?? new Set(),
+      workingDirectory,
     },
     readFile,
     findings,

@@ -13,6 +13,8 @@ export interface Sources extends AddressSources {
   readonly fileName: string | undefined;
   /** Top-level keys of the file that could not be read. */
   readonly faulty: ReadonlySet<string> | 'all';
+  /** Absolute; what relative paths start from. */
+  readonly workingDirectory: string;
 }
 
 /** `undefined` after a fault. */

@@ -183,9 +183,26 @@ outputs:
 - {type: identity, destination: {type: memory}}
 `);
   assert.deepEqual(await faultsOf(text), [
-    'outputs[1]:7: has the same destination (out/a) as outputs[0]; each needs its own',
-    'outputs[2]:8: has the same destination (c) as storage; each needs its own',
+    'outputs[1]:7: has the same destination (/checkout/out/a) as outputs[0]; each needs its own',
+    'outputs[2]:8: has the same destination (/checkout/c) as storage; each needs its own',
   ]);
+});
+
+test('a relative and an absolute path to one directory are one destination', async () => {
+  const text = v2(`outputs:
+- {type: identity, destination: {type: directory, path: out}}
+- {type: identity, destination: {type: directory, path: /checkout/other/../out}}
+`);
+  assert.deepEqual(await faultsOf(text), [
+    'outputs[1]:6: has the same destination (/checkout/out) as outputs[0]; each needs its own',
+  ]);
+});
+
+test('a path that OpenSSH would expand is refused, unless no ssh_config names it', async () => {
+  const output = (sshConfig: string) =>
+    v2(`outputs:\n- {type: identity, ssh_config: ${sshConfig}, destination: {type: directory, path: "\${HOME}/x"}}\n`);
+  assert.match((await faultsOf(output('on'))).join(), /^outputs\[0\]:5: the destination path \$\{HOME\}\/x holds/);
+  assert.equal((await planOf(output('off'))).outputs.length, 1);
 });
 
 test('faults of file, environment and flags come in one error, with every line', async () => {
@@ -317,7 +334,7 @@ outputs: [{type: identity, name: a, destination: {type: directory, path: a}}]
   );
   assert.deepEqual(faults, [
     'services[0]:4: duplicate name: "a"',
-    'services[0]:4: has the same destination (a) as outputs[0]; each needs its own',
+    'services[0]:4: has the same destination (/checkout/a) as outputs[0]; each needs its own',
   ]);
 });
 

@@ -23,6 +23,7 @@ export function planOf(
   return loadPlan({
     flags: text === undefined ? flags : { config: 'tbot.yaml', ...flags },
     environment,
+    workingDirectory: '/checkout',
     readFile: (path) => {
       const contents = all.get(path);
       return contents === undefined ? Promise.reject(new Error('no such file')) : Promise.resolve(contents);
