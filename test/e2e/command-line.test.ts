@@ -50,7 +50,11 @@ test('version prints the version of the release and nothing else', async () => {
 });
 
 test('a command that does not exist is wrong input', async () => {
-  assertRefused(await run('rnu'), { code: 'USAGE_INVALID', says: /no command "rnu"/, hint: /commands are run, .*version/ });
+  assertRefused(await run('rnu'), {
+    code: 'USAGE_INVALID',
+    says: /no command "rnu"/,
+    hint: /commands are run, .*version/,
+  });
 });
 
 test('version takes no flags', async () => {

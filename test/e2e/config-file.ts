@@ -1,0 +1,30 @@
+/** Runs the bundle with a tbot.yaml that a test writes. */
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Job } from './job.ts';
+import type { BundleRun } from './run-bundle.ts';
+
+export async function runFile(job: Job, text: string): Promise<BundleRun> {
+  return job.run(['run', '-c', await job.addFile('tbot.yaml', text), '--json']);
+}
+
+/**
+ * Runs identity outputs, each given as what stands in its flow mapping besides the type.
+ * @param rest more of the file, in whole lines
+ */
+export function runOutputs({ info }: Cluster, job: Job, outputs: readonly string[], rest = ''): Promise<BundleRun> {
+  return runFile(
+    job,
+    `version: v2
+proxy_server: ${info.proxy}
+onboarding: { join_method: circleci, token: ${info.joinToken} }
+outputs:
+${outputs.map((output) => `  - { type: identity, ${output} }\n`).join('')}
+${rest}
+`,
+  );
+}
+
+/** @param more further keys of the destination, beginning with a comma */
+export function directory(path: string, more = ''): string {
+  return `destination: { type: directory, path: ${path}${more} }`;
+}
