@@ -16,6 +16,8 @@ export interface OidcTokenSources {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly commands: Commands;
   readonly nowMs: number;
+  /** Ends the wait for CircleCI's agent. */
+  readonly signal?: AbortSignal;
 }
 
 const VARIABLES = ['CIRCLE_OIDC_TOKEN', 'CIRCLE_OIDC_TOKEN_V2'];
@@ -53,12 +55,14 @@ function fromVariable(environment: OidcTokenSources['environment']): FoundToken 
 }
 
 /** Teleport demands the organization's id as the audience, which is what CircleCI puts into the variable too. */
-async function freshToken({ environment, commands }: OidcTokenSources): Promise<FoundToken | undefined> {
+async function freshToken({ environment, commands, signal }: OidcTokenSources): Promise<FoundToken | undefined> {
   const audience = environment.CIRCLE_ORGANIZATION_ID;
   if (audience === undefined || audience === '') return undefined;
   const args = ['run', 'oidc', 'get', '--claims', JSON.stringify({ aud: audience })];
+  const limits = { ...MINTING_LIMITS, ...(signal === undefined ? {} : { signal }) };
   for (const program of MINTING_PROGRAMS) {
-    const { exitCode, stdout } = await commands.run(program, args, MINTING_LIMITS);
+    const { exitCode, stdout } = await commands.run(program, args, limits);
+    signal?.throwIfAborted();
     const value = stdout.trim();
     if (exitCode === 0 && value.length >= SHORTEST_TOKEN) return { value, source: `${program} run oidc get` };
   }

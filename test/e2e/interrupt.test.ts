@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'node:test';
 import type { Faults } from '../cluster/faults.ts';
@@ -38,3 +40,15 @@ for (const [signal, kind] of [
     assert.deepEqual(await listing(job.destination), before);
   });
 }
+
+test('SIGTERM does not wait for an agent of CircleCI that hangs', async (t) => {
+  const job = await beginJob(t, cluster);
+  await job.addProgram('circleci-agent', 'touch "$HOME/asked"; exec sleep 20');
+  const { child, finished } = job.start(job.flags, { environment: { CIRCLE_OIDC_TOKEN: undefined } });
+  while (!existsSync(join(job.folder, 'asked')) && child.exitCode === null) await delay(5);
+  const startMs = performance.now();
+  child.kill('SIGTERM');
+  assertRefused(await finished, { code: 'INTERRUPTED', says: /ended by SIGTERM/ });
+  assert.ok(performance.now() - startMs < 3_000);
+  assert.deepEqual(cluster.records.all, []);
+});
