@@ -93,3 +93,13 @@ export class MachineIdError extends Error {
     return WRONG_INPUT.has(this.code) ? 2 : 1;
   }
 }
+
+/** An error of any other kind is a fault of this program. */
+export function asMachineIdError(error: unknown): MachineIdError {
+  if (error instanceof MachineIdError) return error;
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new MachineIdError('INTERNAL', `this should not have happened: ${message}`, {
+    hint: 'Please report it with the version of this program and the lines above.',
+    cause: error,
+  });
+}

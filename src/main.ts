@@ -1,6 +1,6 @@
 /** Entry of the bundle: the real effects go in, a command runs, its exit code comes out. */
 import { runProgram } from './commands/program.ts';
-import type { World } from './commands/world.ts';
+import type { World } from './effects/world.ts';
 import { systemClock } from './effects/clock.ts';
 import { systemCommands } from './effects/commands.ts';
 import { systemFiles } from './effects/files.ts';

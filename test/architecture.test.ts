@@ -7,6 +7,7 @@ import test from 'node:test';
 const ORDER = [
   'main.ts',
   'commands',
+  'produce',
   'config',
   'job',
   'tunnels',

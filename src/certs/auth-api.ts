@@ -7,13 +7,14 @@ import { type KeyPair, publicKeyPem } from '../crypto/keys.ts';
 import { formatAuthorizedKey, sshPublicKey } from '../crypto/ssh-public-key.ts';
 import { type Address, formatAddress } from '../teleport/address.ts';
 import { authFailure } from '../teleport/failures.ts';
-import { AuthService } from '../teleport/gen/teleport/legacy/authservice_pb.ts';
+import { AuthService, type PaginatedResource } from '../teleport/gen/teleport/legacy/authservice_pb.ts';
 import type { CertAuthorityV2 } from '../teleport/gen/teleport/legacy/types_pb.ts';
 import { TrustService } from '../teleport/gen/teleport/trust/v1/trust_service_pb.ts';
 import { asGrpcError, type GrpcConnection } from '../teleport/grpc.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 import { parseServerVersion, type ServerVersion } from '../teleport/version.ts';
 import { readAuthority } from './authority-reader.ts';
+import { type Route, routeFields } from './route.ts';
 import type { CertAuthority } from './authorities.ts';
 
 export type AuthorityType = 'host' | 'user' | 'db';
@@ -25,6 +26,7 @@ export interface UserCertsQuestion {
   readonly roles: readonly string[];
   /** The own cluster or a leaf. */
   readonly routeToCluster: string;
+  readonly route: Route | undefined;
   readonly expiresAtMs: number;
   readonly allowReissue: boolean;
   readonly serverVersion: ServerVersion;
@@ -44,6 +46,15 @@ export interface AuthApi {
   generateUserCerts(question: UserCertsQuestion): Promise<UserCerts>;
   /** Own cluster and leaves, without private keys. */
   certAuthorities(type: AuthorityType): Promise<readonly CertAuthority[]>;
+  /** Every page of the resources of one type that match, as the caller may see them. */
+  listResources(query: ResourceQuery): Promise<readonly PaginatedResource[]>;
+}
+
+export interface ResourceQuery {
+  readonly resourceType: 'db_server' | 'app_server' | 'kube_server';
+  /** Teleport's predicate language; empty for all. */
+  readonly predicate: string;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 export interface AuthApiOptions {
@@ -51,6 +62,10 @@ export interface AuthApiOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
+
+/** More pages than any cluster's answer to one selector has; a server that never ends is cut off. */
+const MOST_PAGES = 50;
+const PAGE_SIZE = 500;
 
 /** Servers before it read one key for both certificates, later ones a key for each. */
 const FIRST_MAJOR_WITH_SEPARATE_KEYS = 17;
@@ -79,6 +94,25 @@ export function authApi({ transport }: GrpcConnection, options: AuthApiOptions):
       );
       return answer.certAuthoritiesV2.map((authority: CertAuthorityV2) => readAuthority(authority));
     },
+    listResources: async ({ resourceType, predicate, labels = {} }) => {
+      const found: PaginatedResource[] = [];
+      let startKey = '';
+      for (let page = 0; page < MOST_PAGES; page += 1) {
+        const request = {
+          resourceType,
+          namespace: 'default',
+          limit: PAGE_SIZE,
+          startKey,
+          labels,
+          predicateExpression: predicate,
+        };
+        const { resources, nextKey } = await call('ListResources', (at) => auth.listResources(request, at));
+        found.push(...resources);
+        if (nextKey === '') break;
+        startKey = nextKey;
+      }
+      return found;
+    },
   };
 }
 
@@ -94,6 +128,7 @@ function userCertsRequest(question: UserCertsQuestion) {
     expires: timestampFromMs(question.expiresAtMs),
     format: 'standard',
     routeToCluster: question.routeToCluster,
+    ...routeFields(question.route),
     roleRequests: [...question.roles],
     useRoleRequests: true,
     reissuableRoleImpersonation: question.allowReissue,

@@ -10,6 +10,7 @@ import type { ServerVersion } from '../teleport/version.ts';
 import type { AuthApi } from './auth-api.ts';
 import type { CertAuthority } from './authorities.ts';
 import type { Identity } from './identity.ts';
+import type { Route } from './route.ts';
 
 export interface IdentityRequest {
   readonly keyPair: KeyPair;
@@ -18,6 +19,8 @@ export interface IdentityRequest {
   readonly clusterName: string;
   /** The own cluster or a leaf. */
   readonly routeToCluster: string;
+  /** Undefined for an identity that is good for the whole cluster. */
+  readonly route?: Route | undefined;
   readonly roles: readonly string[];
   readonly ttlMs: number;
   readonly allowReissue: boolean;
@@ -43,9 +46,18 @@ export async function issueIdentity(
   { userAuthorities, clock }: { readonly userAuthorities: Promise<readonly CertAuthority[]>; readonly clock: Clock },
 ): Promise<IssuedIdentity> {
   const expiresAtMs = clock.nowMs() + request.ttlMs;
-  const { keyPair, userName, roles, routeToCluster, allowReissue, serverVersion } = request;
+  const { keyPair, userName, roles, routeToCluster, route, allowReissue, serverVersion } = request;
   const [certs, authorities] = await Promise.all([
-    api.generateUserCerts({ keyPair, userName, roles, routeToCluster, expiresAtMs, allowReissue, serverVersion }),
+    api.generateUserCerts({
+      keyPair,
+      userName,
+      roles,
+      routeToCluster,
+      route,
+      expiresAtMs,
+      allowReissue,
+      serverVersion,
+    }),
     userAuthorities,
   ]);
   const tls = readCertificate(certs.tls);

@@ -1,7 +1,7 @@
 /** The variables that a run hands on to later steps: paths and names only. */
 import { join } from 'node:path';
 import { utcTime } from '../crypto/validity.ts';
-import type { RunResult } from './run-result.ts';
+import type { RunResult } from '../produce/result.ts';
 
 /** tctl takes a Proxy's address as `TELEPORT_AUTH_SERVER` too. The first output on disk is the one that is named. */
 export function exportedVariables({ proxy, cluster, outputs }: RunResult): ReadonlyMap<string, string> {

@@ -1,13 +1,13 @@
 /** Picks the command that the arguments name, and turns a failure into a report and an exit code. */
-import { errorReport, asMachineIdError } from './error-report.ts';
-import { MachineIdError } from '../errors.ts';
+import { errorReport } from './error-report.ts';
+import { asMachineIdError, MachineIdError } from '../errors.ts';
 import { type Flag, parseFlags } from './command-line.ts';
 import { commandHelp, programHelp } from './help.ts';
 import { RUN_FLAGS } from './run-flags.ts';
 import { run } from './run.ts';
 import { SSH_PROXY_FLAGS, sshProxyCommand } from './ssh-proxy-command.ts';
 import { VERSION } from './version.ts';
-import type { World } from './world.ts';
+import type { World } from '../effects/world.ts';
 
 interface Command {
   readonly name: string;

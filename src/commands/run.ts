@@ -1,8 +1,8 @@
 /** `run`: from the job's OIDC token to credentials on disk. */
 import { loadPlan } from '../config/load.ts';
 import type { Plan } from '../config/plan.ts';
-import { type SupportedOutput, supportedOutputs } from '../config/supported.ts';
-import { createLog, type Log } from '../effects/log.ts';
+import { supportedOutputs } from '../config/supported.ts';
+import { createLog } from '../effects/log.ts';
 import { MachineIdError } from '../errors.ts';
 import { appendExports, openBashEnv } from '../job/bash-env.ts';
 import { obtainOidcToken, type OidcToken } from '../job/oidc-token.ts';
@@ -10,23 +10,14 @@ import { type Joined, joinCluster } from '../join/join.ts';
 import { formatAddress } from '../teleport/address.ts';
 import { type WebTrust, webTrust } from '../teleport/trust.ts';
 import { openWebApi } from '../teleport/web.ts';
+import type { RunContext } from '../produce/context.ts';
 import { exportedVariables } from './exports.ts';
-import { type Progress, startProgress } from './progress.ts';
+import { startProgress } from '../produce/progress.ts';
 import { readRunArguments, type RunArguments } from './run-flags.ts';
-import type { RunResult } from './run-result.ts';
+import type { RunResult } from '../produce/result.ts';
 import { resultJson, summaryText } from './summary.ts';
-import type { World } from './world.ts';
-import { makeKeys, type OutputKeys, prepareOutputs, writeOutputs } from './write-outputs.ts';
-
-/** What every step of a run works with. */
-export interface Run {
-  readonly world: World;
-  readonly log: Log;
-  readonly progress: Progress;
-  readonly plan: Plan;
-  readonly outputs: readonly SupportedOutput[];
-  readonly timeoutMs: number;
-}
+import type { World } from '../effects/world.ts';
+import { makeKeys, type OutputKeys, prepareOutputs, writeOutputs } from '../produce/outputs.ts';
 
 const MAX_INPUT_BYTES = 1024 * 1024;
 
@@ -35,7 +26,7 @@ export async function run(args: readonly string[], world: World): Promise<void> 
   const given = readRunArguments(args);
   const { plan, outputs, trust, log } = await readInputs(given, world);
   const progress = startProgress(log, world.clock);
-  const current: Run = { world, log, progress, plan, outputs, timeoutMs: given.timeoutMs };
+  const current: RunContext = { world, log, progress, plan, outputs, timeoutMs: given.timeoutMs };
   for (const warning of plan.warnings) log.warn(warning);
   progress.done('config', `configuration read: ${outputs.length} output(s), Proxy ${plan.address.value}`);
   const exportPath = given.exportVariables ? await openBashEnv(world.files, world.environment) : undefined;
@@ -70,10 +61,10 @@ async function readInputs({ flags, caFile }: RunArguments, world: World) {
   return { plan, outputs, trust, log };
 }
 
-async function findToken({ world, progress }: Run): Promise<OidcToken> {
-  const { environment, commands, clock, mask } = world;
+async function findToken({ world, progress }: RunContext): Promise<OidcToken> {
+  const { environment, commands, clock, mask, signal } = world;
   for (const name of ['CIRCLE_OIDC_TOKEN', 'CIRCLE_OIDC_TOKEN_V2']) mask.hide(environment[name]?.trim() ?? '');
-  const token = await obtainOidcToken({ environment, commands, nowMs: clock.nowMs() });
+  const token = await obtainOidcToken({ environment, commands, nowMs: clock.nowMs(), signal });
   mask.hide(token.jwt.reveal());
   const { projectId, contextIds } = token.claims;
   progress.done(
@@ -85,7 +76,7 @@ async function findToken({ world, progress }: Run): Promise<OidcToken> {
 
 /** The keys of the outputs are made while the join is under way: their kind is known from discovery on. */
 async function join(
-  { world, log, progress, plan, outputs, timeoutMs }: Run,
+  { world, log, progress, plan, outputs, timeoutMs }: RunContext,
   token: OidcToken,
   trust: WebTrust,
 ): Promise<{ joined: Joined; keys: OutputKeys }> {

@@ -6,7 +6,7 @@ import { parseAddress } from '../teleport/address.ts';
 import { dialTransport } from '../tunnels/dial-transport.ts';
 import { proxySsh, type SshTarget } from '../tunnels/ssh-proxy.ts';
 import { type Flag, type GivenFlags, parseFlags } from './command-line.ts';
-import type { World } from './world.ts';
+import type { World } from '../effects/world.ts';
 
 export const SSH_PROXY_FLAGS: readonly Flag[] = [
   { name: 'destination-dir', value: 'DIR', help: 'Directory that run has written an identity output to.' },

@@ -1,6 +1,6 @@
 /** The result of a run as a person reads it, and as a program does. */
 import { utcTime } from '../crypto/validity.ts';
-import type { RunResult, WrittenOutput } from './run-result.ts';
+import type { RunResult, WrittenOutput } from '../produce/result.ts';
 
 export function summaryText(result: RunResult): string {
   const lines = [

@@ -1,13 +1,18 @@
 /** Refuses the outputs of a plan that this version cannot write. */
 import { MachineIdError } from '../errors.ts';
 import type { DirectoryDestination, MemoryDestination } from '../outputs/destination.ts';
-import type { IdentityOutput, Output } from './output.ts';
+import type { Output } from './output.ts';
 import type { Plan } from './plan.ts';
 
-/** An output that this version writes. */
-export type SupportedOutput = Extract<Output, IdentityOutput> & {
+/** An output of the type in a place that this version writes to. */
+type Supported<T extends Output['type']> = Extract<Output, { readonly type: T }> & {
   readonly destination: DirectoryDestination | MemoryDestination;
 };
+
+export type SupportedIdentity = Supported<'identity'>;
+
+/** An output that this version writes. */
+export type SupportedOutput = SupportedIdentity;
 
 /** The outputs of the plan; throws `OUTPUT_UNSUPPORTED` with every one that cannot be written yet. */
 export function supportedOutputs({ outputs }: Pick<Plan, 'outputs'>): readonly SupportedOutput[] {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { errorReport, asMachineIdError } from '../../src/commands/error-report.ts';
+import { errorReport } from '../../src/commands/error-report.ts';
 import { exportedVariables } from '../../src/commands/exports.ts';
-import type { RunResult } from '../../src/commands/run-result.ts';
+import type { RunResult } from '../../src/produce/result.ts';
 import { resultJson, summaryText } from '../../src/commands/summary.ts';
-import { MachineIdError } from '../../src/errors.ts';
+import { asMachineIdError, MachineIdError } from '../../src/errors.ts';
 
 const EXPIRES_AT_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
 

@@ -8,7 +8,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { EmptySchema, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_empty, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { RoleV6Schema } from "./types_pb.ts";
+import type { AppServerV3, DatabaseServerV3, KubernetesServerV3, RoleV6Schema } from "./types_pb.ts";
 import { file_teleport_legacy_types } from "./types_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file teleport/legacy/authservice.proto.
  */
 export const file_teleport_legacy_authservice: GenFile = /*@__PURE__*/
-  fileDesc("CiF0ZWxlcG9ydC9sZWdhY3kvYXV0aHNlcnZpY2UucHJvdG8SBXByb3RvIg0KC1BpbmdSZXF1ZXN0IjwKDFBpbmdSZXNwb25zZRIUCgxjbHVzdGVyX25hbWUYASABKAkSFgoOc2VydmVyX3ZlcnNpb24YAiABKAkiKgoYR2V0Q2x1c3RlckNBQ2VydFJlc3BvbnNlEg4KBnRsc19jYRgBIAEoDCIeCg5HZXRSb2xlUmVxdWVzdBIMCgRuYW1lGAEgASgJIpgCChBVc2VyQ2VydHNSZXF1ZXN0EhIKCnB1YmxpY19rZXkYASABKAwSEAoIdXNlcm5hbWUYAiABKAkSKwoHZXhwaXJlcxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGZm9ybWF0GAQgASgJEhgKEHJvdXRlX3RvX2NsdXN0ZXIYBSABKAkSFQoNcm9sZV9yZXF1ZXN0cxgMIAMoCRIZChF1c2Vfcm9sZV9yZXF1ZXN0cxgOIAEoCBIWCg5zc2hfcHVibGljX2tleRgWIAEoDBIWCg50bHNfcHVibGljX2tleRgXIAEoDBIlCh1yZWlzc3VhYmxlX3JvbGVfaW1wZXJzb25hdGlvbhgbIAEoCCJNCgVDZXJ0cxILCgNzc2gYASABKAwSCwoDdGxzGAIgASgMEhQKDHRsc19jYV9jZXJ0cxgDIAMoDBIUCgxzc2hfY2FfY2VydHMYBCADKAwy+AEKC0F1dGhTZXJ2aWNlEi8KBFBpbmcSEi5wcm90by5QaW5nUmVxdWVzdBoTLnByb3RvLlBpbmdSZXNwb25zZRJLChBHZXRDbHVzdGVyQ0FDZXJ0EhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5Gh8ucHJvdG8uR2V0Q2x1c3RlckNBQ2VydFJlc3BvbnNlEi8KB0dldFJvbGUSFS5wcm90by5HZXRSb2xlUmVxdWVzdBoNLnR5cGVzLlJvbGVWNhI6ChFHZW5lcmF0ZVVzZXJDZXJ0cxIXLnByb3RvLlVzZXJDZXJ0c1JlcXVlc3QaDC5wcm90by5DZXJ0c2IGcHJvdG8z", [file_google_protobuf_empty, file_google_protobuf_timestamp, file_teleport_legacy_types]);
+  fileDesc("CiF0ZWxlcG9ydC9sZWdhY3kvYXV0aHNlcnZpY2UucHJvdG8SBXByb3RvIg0KC1BpbmdSZXF1ZXN0IjwKDFBpbmdSZXNwb25zZRIUCgxjbHVzdGVyX25hbWUYASABKAkSFgoOc2VydmVyX3ZlcnNpb24YAiABKAkiKgoYR2V0Q2x1c3RlckNBQ2VydFJlc3BvbnNlEg4KBnRsc19jYRgBIAEoDCIeCg5HZXRSb2xlUmVxdWVzdBIMCgRuYW1lGAEgASgJIpADChBVc2VyQ2VydHNSZXF1ZXN0EhIKCnB1YmxpY19rZXkYASABKAwSEAoIdXNlcm5hbWUYAiABKAkSKwoHZXhwaXJlcxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGZm9ybWF0GAQgASgJEhgKEHJvdXRlX3RvX2NsdXN0ZXIYBSABKAkSGgoSa3ViZXJuZXRlc19jbHVzdGVyGAcgASgJEjEKEXJvdXRlX3RvX2RhdGFiYXNlGAggASgLMhYucHJvdG8uUm91dGVUb0RhdGFiYXNlEicKDHJvdXRlX3RvX2FwcBgLIAEoCzIRLnByb3RvLlJvdXRlVG9BcHASFQoNcm9sZV9yZXF1ZXN0cxgMIAMoCRIZChF1c2Vfcm9sZV9yZXF1ZXN0cxgOIAEoCBIWCg5zc2hfcHVibGljX2tleRgWIAEoDBIWCg50bHNfcHVibGljX2tleRgXIAEoDBIlCh1yZWlzc3VhYmxlX3JvbGVfaW1wZXJzb25hdGlvbhgbIAEoCCJdCg9Sb3V0ZVRvRGF0YWJhc2USFAoMc2VydmljZV9uYW1lGAEgASgJEhAKCHByb3RvY29sGAIgASgJEhAKCHVzZXJuYW1lGAMgASgJEhAKCGRhdGFiYXNlGAQgASgJIlkKClJvdXRlVG9BcHASDAoEbmFtZRgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEhMKC3B1YmxpY19hZGRyGAMgASgJEhQKDGNsdXN0ZXJfbmFtZRgEIAEoCSLoAQoUTGlzdFJlc291cmNlc1JlcXVlc3QSFQoNcmVzb3VyY2VfdHlwZRgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDQoFbGltaXQYAyABKAUSEQoJc3RhcnRfa2V5GAQgASgJEjcKBmxhYmVscxgFIAMoCzInLnByb3RvLkxpc3RSZXNvdXJjZXNSZXF1ZXN0LkxhYmVsc0VudHJ5EhwKFHByZWRpY2F0ZV9leHByZXNzaW9uGAYgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiVgoVTGlzdFJlc291cmNlc1Jlc3BvbnNlEisKCXJlc291cmNlcxgBIAMoCzIYLnByb3RvLlBhZ2luYXRlZFJlc291cmNlEhAKCG5leHRfa2V5GAIgASgJIrUBChFQYWdpbmF0ZWRSZXNvdXJjZRIyCg9kYXRhYmFzZV9zZXJ2ZXIYASABKAsyFy50eXBlcy5EYXRhYmFzZVNlcnZlclYzSAASKAoKYXBwX3NlcnZlchgCIAEoCzISLnR5cGVzLkFwcFNlcnZlclYzSAASNgoRa3ViZXJuZXRlc19zZXJ2ZXIYByABKAsyGS50eXBlcy5LdWJlcm5ldGVzU2VydmVyVjNIAEIKCghyZXNvdXJjZSJNCgVDZXJ0cxILCgNzc2gYASABKAwSCwoDdGxzGAIgASgMEhQKDHRsc19jYV9jZXJ0cxgDIAMoDBIUCgxzc2hfY2FfY2VydHMYBCADKAwyxAIKC0F1dGhTZXJ2aWNlEi8KBFBpbmcSEi5wcm90by5QaW5nUmVxdWVzdBoTLnByb3RvLlBpbmdSZXNwb25zZRJLChBHZXRDbHVzdGVyQ0FDZXJ0EhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5Gh8ucHJvdG8uR2V0Q2x1c3RlckNBQ2VydFJlc3BvbnNlEi8KB0dldFJvbGUSFS5wcm90by5HZXRSb2xlUmVxdWVzdBoNLnR5cGVzLlJvbGVWNhI6ChFHZW5lcmF0ZVVzZXJDZXJ0cxIXLnByb3RvLlVzZXJDZXJ0c1JlcXVlc3QaDC5wcm90by5DZXJ0cxJKCg1MaXN0UmVzb3VyY2VzEhsucHJvdG8uTGlzdFJlc291cmNlc1JlcXVlc3QaHC5wcm90by5MaXN0UmVzb3VyY2VzUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_empty, file_google_protobuf_timestamp, file_teleport_legacy_types]);
 
 /**
  * @generated from message proto.PingRequest
@@ -121,6 +121,21 @@ export type UserCertsRequest = Message<"proto.UserCertsRequest"> & {
   routeToCluster: string;
 
   /**
+   * @generated from field: string kubernetes_cluster = 7;
+   */
+  kubernetesCluster: string;
+
+  /**
+   * @generated from field: proto.RouteToDatabase route_to_database = 8;
+   */
+  routeToDatabase?: RouteToDatabase | undefined;
+
+  /**
+   * @generated from field: proto.RouteToApp route_to_app = 11;
+   */
+  routeToApp?: RouteToApp | undefined;
+
+  /**
    * @generated from field: repeated string role_requests = 12;
    */
   roleRequests: string[];
@@ -156,6 +171,175 @@ export const UserCertsRequestSchema: GenMessage<UserCertsRequest> = /*@__PURE__*
   messageDesc(file_teleport_legacy_authservice, 4);
 
 /**
+ * @generated from message proto.RouteToDatabase
+ */
+export type RouteToDatabase = Message<"proto.RouteToDatabase"> & {
+  /**
+   * @generated from field: string service_name = 1;
+   */
+  serviceName: string;
+
+  /**
+   * @generated from field: string protocol = 2;
+   */
+  protocol: string;
+
+  /**
+   * @generated from field: string username = 3;
+   */
+  username: string;
+
+  /**
+   * @generated from field: string database = 4;
+   */
+  database: string;
+};
+
+/**
+ * Describes the message proto.RouteToDatabase.
+ * Use `create(RouteToDatabaseSchema)` to create a new message.
+ */
+export const RouteToDatabaseSchema: GenMessage<RouteToDatabase> = /*@__PURE__*/
+  messageDesc(file_teleport_legacy_authservice, 5);
+
+/**
+ * @generated from message proto.RouteToApp
+ */
+export type RouteToApp = Message<"proto.RouteToApp"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Servers before 16 only, of a session made by CreateAppSession.
+   *
+   * @generated from field: string session_id = 2;
+   */
+  sessionId: string;
+
+  /**
+   * @generated from field: string public_addr = 3;
+   */
+  publicAddr: string;
+
+  /**
+   * @generated from field: string cluster_name = 4;
+   */
+  clusterName: string;
+};
+
+/**
+ * Describes the message proto.RouteToApp.
+ * Use `create(RouteToAppSchema)` to create a new message.
+ */
+export const RouteToAppSchema: GenMessage<RouteToApp> = /*@__PURE__*/
+  messageDesc(file_teleport_legacy_authservice, 6);
+
+/**
+ * @generated from message proto.ListResourcesRequest
+ */
+export type ListResourcesRequest = Message<"proto.ListResourcesRequest"> & {
+  /**
+   * `db_server`, `app_server`, `kube_server`.
+   *
+   * @generated from field: string resource_type = 1;
+   */
+  resourceType: string;
+
+  /**
+   * @generated from field: string namespace = 2;
+   */
+  namespace: string;
+
+  /**
+   * @generated from field: int32 limit = 3;
+   */
+  limit: number;
+
+  /**
+   * @generated from field: string start_key = 4;
+   */
+  startKey: string;
+
+  /**
+   * @generated from field: map<string, string> labels = 5;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * @generated from field: string predicate_expression = 6;
+   */
+  predicateExpression: string;
+};
+
+/**
+ * Describes the message proto.ListResourcesRequest.
+ * Use `create(ListResourcesRequestSchema)` to create a new message.
+ */
+export const ListResourcesRequestSchema: GenMessage<ListResourcesRequest> = /*@__PURE__*/
+  messageDesc(file_teleport_legacy_authservice, 7);
+
+/**
+ * @generated from message proto.ListResourcesResponse
+ */
+export type ListResourcesResponse = Message<"proto.ListResourcesResponse"> & {
+  /**
+   * @generated from field: repeated proto.PaginatedResource resources = 1;
+   */
+  resources: PaginatedResource[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_key = 2;
+   */
+  nextKey: string;
+};
+
+/**
+ * Describes the message proto.ListResourcesResponse.
+ * Use `create(ListResourcesResponseSchema)` to create a new message.
+ */
+export const ListResourcesResponseSchema: GenMessage<ListResourcesResponse> = /*@__PURE__*/
+  messageDesc(file_teleport_legacy_authservice, 8);
+
+/**
+ * @generated from message proto.PaginatedResource
+ */
+export type PaginatedResource = Message<"proto.PaginatedResource"> & {
+  /**
+   * @generated from oneof proto.PaginatedResource.resource
+   */
+  resource: {
+    /**
+     * @generated from field: types.DatabaseServerV3 database_server = 1;
+     */
+    value: DatabaseServerV3;
+    case: "databaseServer";
+  } | {
+    /**
+     * @generated from field: types.AppServerV3 app_server = 2;
+     */
+    value: AppServerV3;
+    case: "appServer";
+  } | {
+    /**
+     * @generated from field: types.KubernetesServerV3 kubernetes_server = 7;
+     */
+    value: KubernetesServerV3;
+    case: "kubernetesServer";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message proto.PaginatedResource.
+ * Use `create(PaginatedResourceSchema)` to create a new message.
+ */
+export const PaginatedResourceSchema: GenMessage<PaginatedResource> = /*@__PURE__*/
+  messageDesc(file_teleport_legacy_authservice, 9);
+
+/**
  * @generated from message proto.Certs
  */
 export type Certs = Message<"proto.Certs"> & {
@@ -189,7 +373,7 @@ export type Certs = Message<"proto.Certs"> & {
  * Use `create(CertsSchema)` to create a new message.
  */
 export const CertsSchema: GenMessage<Certs> = /*@__PURE__*/
-  messageDesc(file_teleport_legacy_authservice, 5);
+  messageDesc(file_teleport_legacy_authservice, 10);
 
 /**
  * @generated from service proto.AuthService
@@ -226,6 +410,14 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof UserCertsRequestSchema;
     output: typeof CertsSchema;
+  },
+  /**
+   * @generated from rpc proto.AuthService.ListResources
+   */
+  listResources: {
+    methodKind: "unary";
+    input: typeof ListResourcesRequestSchema;
+    output: typeof ListResourcesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_teleport_legacy_authservice, 0);

@@ -1,15 +1,15 @@
 /** Produces every output of a plan at once; one that fails does not stop the others. */
 import type { SupportedOutput } from '../config/supported.ts';
 import { generateKeyPair, type KeyPair } from '../crypto/keys.ts';
-import { MachineIdError } from '../errors.ts';
+import { asMachineIdError, MachineIdError } from '../errors.ts';
 import type { Joined } from '../join/join.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
 import { openSession } from './cluster-session.ts';
-import { asMachineIdError } from './error-report.ts';
-import { produceIdentity } from './identity-output.ts';
+import { produceIdentity } from './identity.ts';
+import type { OutputWork } from './work.ts';
 import { prepare } from './place.ts';
-import type { Run } from './run.ts';
-import type { WrittenOutput } from './run-result.ts';
+import type { RunContext } from './context.ts';
+import type { WrittenOutput } from './result.ts';
 
 /** One key an output, in the outputs' order; each may still be in the making. */
 export type OutputKeys = readonly Promise<KeyPair>[];
@@ -22,12 +22,16 @@ export function makeKeys(count: number, suite: string): OutputKeys {
 }
 
 /** @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE */
-export async function prepareOutputs(run: Run): Promise<void> {
+export async function prepareOutputs(run: RunContext): Promise<void> {
   for (const { destination } of run.outputs) await prepare(destination, run);
 }
 
 /** @throws MachineIdError: the failure itself when one output failed, OUTPUTS_FAILED with a list when several did */
-export async function writeOutputs(run: Run, joined: Joined, keys: OutputKeys): Promise<readonly WrittenOutput[]> {
+export async function writeOutputs(
+  run: RunContext,
+  joined: Joined,
+  keys: OutputKeys,
+): Promise<readonly WrittenOutput[]> {
   const { outputs, plan, progress, timeoutMs, world } = run;
   if (outputs.length === 0) return [];
   const { address } = plan;
@@ -35,7 +39,7 @@ export async function writeOutputs(run: Run, joined: Joined, keys: OutputKeys): 
   progress.done('auth', 'connected to the Auth Service');
   try {
     const results = await Promise.allSettled(
-      outputs.map((output, at) => produceIdentity(output, { run, joined, session, key: keys[at] ?? newKey(joined) })),
+      outputs.map((output, at) => produce(output, { run, joined, session, key: keys[at] ?? newKey(joined) })),
     );
     throwFailures(outputs, results);
     return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -46,6 +50,11 @@ export async function writeOutputs(run: Run, joined: Joined, keys: OutputKeys): 
 
 function newKey({ cluster }: Joined): Promise<KeyPair> {
   return generateKeyPair(keyAlgorithm(cluster.suite));
+}
+
+/** By type: every output that the configuration lets through has its file in this folder. */
+function produce(output: SupportedOutput, work: OutputWork): Promise<WrittenOutput> {
+  return produceIdentity(output, work);
 }
 
 function throwFailures(

@@ -1,8 +1,8 @@
 /** The effects that a command acts through. */
-import type { Clock } from '../effects/clock.ts';
-import type { Commands } from '../effects/commands.ts';
-import type { Files } from '../effects/files.ts';
-import type { Mask } from '../effects/mask.ts';
+import type { Clock } from './clock.ts';
+import type { Commands } from './commands.ts';
+import type { Files } from './files.ts';
+import type { Mask } from './mask.ts';
 
 export interface World {
   readonly environment: Readonly<Record<string, string | undefined>>;

@@ -1,21 +1,27 @@
-/** The bot's connection to the Auth Service and what it learns there, asked for at once. */
-import type { AuthApi, AuthorityType } from '../certs/auth-api.ts';
-import { authApi } from '../certs/auth-api.ts';
+/** Connections to the Auth Service and what the bot learns there, asked for at once. */
+import { type AuthApi, authApi, type AuthorityType } from '../certs/auth-api.ts';
 import type { Authorities } from '../certs/authorities.ts';
+import type { Identity } from '../certs/identity.ts';
 import { MachineIdError } from '../errors.ts';
-import { privateKeyPem } from '../crypto/keys.ts';
+import { type KeyPair, privateKeyPem } from '../crypto/keys.ts';
 import type { BotIdentity } from '../join/bot-identity.ts';
 import type { Address } from '../teleport/address.ts';
 import { connectAuth } from '../teleport/auth-connection.ts';
 import type { ServerVersion } from '../teleport/version.ts';
 
-export interface ClusterSession {
+/** The Auth Service as one identity sees it. */
+export interface AuthSession {
   readonly api: AuthApi;
+  readonly close: () => void;
+}
+
+export interface ClusterSession extends AuthSession {
   readonly serverVersion: Promise<ServerVersion>;
   /** Every role that the bot may impersonate. */
   readonly defaultRoles: () => Promise<readonly string[]>;
   readonly authorities: Promise<Authorities>;
-  close(): void;
+  /** Another connection, on which the roles of an output decide what may be seen; the caller closes it. */
+  readonly as: (identity: Identity) => Promise<AuthSession>;
 }
 
 export interface SessionOptions {
@@ -26,26 +32,36 @@ export interface SessionOptions {
 }
 
 /** @throws MachineIdError as connecting does; the promises inside reject as the calls do */
-export async function openSession({ address, bot, timeoutMs, signal }: SessionOptions): Promise<ClusterSession> {
-  const connection = await connectAuth({
-    address,
-    clusterName: bot.clusterName,
-    authorities: bot.hostAuthorities,
-    certificatePem: bot.tlsCertificatePem,
-    privateKeyPem: privateKeyPem(bot.keyPair),
-    timeoutMs,
-    signal,
-  });
-  const api = authApi(connection, { address, timeoutMs, signal });
+export async function openSession(options: SessionOptions): Promise<ClusterSession> {
+  const { bot } = options;
+  const { api, close } = await connectAs(options, bot.keyPair, bot.tlsCertificatePem);
   const [serverVersion, authorities] = [api.serverVersion(), fetchAuthorities(api)];
   // Each output awaits these; when an earlier step fails, nobody does.
   for (const promise of [serverVersion, authorities]) promise.catch(() => undefined);
   let roles: Promise<readonly string[]> | undefined;
   return {
     api,
+    close,
     serverVersion,
     authorities,
     defaultRoles: () => (roles ??= findDefaultRoles(api, bot)),
+    as: ({ keyPair, tlsCertificatePem }) => connectAs(options, keyPair, tlsCertificatePem),
+  };
+}
+
+async function connectAs(options: SessionOptions, keyPair: KeyPair, certificatePem: string): Promise<AuthSession> {
+  const { address, bot, timeoutMs, signal } = options;
+  const connection = await connectAuth({
+    address,
+    clusterName: bot.clusterName,
+    authorities: bot.hostAuthorities,
+    certificatePem,
+    privateKeyPem: privateKeyPem(keyPair),
+    timeoutMs,
+    signal,
+  });
+  return {
+    api: authApi(connection, { address, timeoutMs, signal }),
     close: () => {
       connection.close();
     },

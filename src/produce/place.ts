@@ -4,7 +4,7 @@ import type { DirectoryDestination, MemoryDestination } from '../outputs/destina
 import type { OutputFile } from '../outputs/output-file.ts';
 import { prepareDirectory } from '../outputs/prepare-directory.ts';
 import { writeDirectory } from '../outputs/write-directory.ts';
-import type { Run } from './run.ts';
+import type { RunContext } from './context.ts';
 
 export interface Place {
   /** For the summary: the absolute path, or `memory`. */
@@ -14,7 +14,10 @@ export interface Place {
   readonly settings: DirectoryDestination | undefined;
 }
 
-export function placeOf(destination: DirectoryDestination | MemoryDestination, { world }: Pick<Run, 'world'>): Place {
+export function placeOf(
+  destination: DirectoryDestination | MemoryDestination,
+  { world }: Pick<RunContext, 'world'>,
+): Place {
   switch (destination.type) {
     case 'directory': {
       const directory = resolve(world.workingDirectory, destination.path);
@@ -30,7 +33,7 @@ export function placeOf(destination: DirectoryDestination | MemoryDestination, {
 /** Before the join: a destination that cannot be written ends the run while nothing has been asked of anybody. */
 export async function prepare(
   destination: DirectoryDestination | MemoryDestination,
-  { world, log }: Run,
+  { world, log }: RunContext,
 ): Promise<void> {
   if (destination.type !== 'directory') return;
   const { warnings } = await prepareDirectory(world.files, destination, world.workingDirectory);
@@ -45,7 +48,7 @@ export interface Written {
 
 /** Resolves with what is on disk afterwards. */
 export async function write(
-  { world }: Run,
+  { world }: RunContext,
   { directory, settings }: Place,
   files: readonly OutputFile[],
 ): Promise<Written> {

@@ -1,0 +1,15 @@
+/** What every step of a run works with. */
+import type { Plan } from '../config/plan.ts';
+import type { SupportedOutput } from '../config/supported.ts';
+import type { Log } from '../effects/log.ts';
+import type { World } from '../effects/world.ts';
+import type { Progress } from './progress.ts';
+
+export interface RunContext {
+  readonly world: World;
+  readonly log: Log;
+  readonly progress: Progress;
+  readonly plan: Plan;
+  readonly outputs: readonly SupportedOutput[];
+  readonly timeoutMs: number;
+}

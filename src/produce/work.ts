@@ -1,0 +1,81 @@
+/** The steps that the outputs have in common: certificates for the output's roles, files into the output's place. */
+import type { CertAuthority } from '../certs/authorities.ts';
+import { type IdentityRequest, type IssuedIdentity, issueIdentity } from '../certs/issue.ts';
+import type { SupportedOutput } from '../config/supported.ts';
+import type { KeyPair } from '../crypto/keys.ts';
+import type { Joined } from '../join/join.ts';
+import type { OutputFile } from '../outputs/output-file.ts';
+import type { ClusterSession } from './cluster-session.ts';
+import type { RunContext } from './context.ts';
+import { type Place, write } from './place.ts';
+import type { WrittenOutput } from './result.ts';
+
+export interface OutputWork {
+  readonly run: RunContext;
+  readonly joined: Joined;
+  readonly session: ClusterSession;
+  /** For the output's identity; it may still be in the making. */
+  readonly key: Promise<KeyPair>;
+}
+
+/** What an output wants beyond its roles and its lifetime. */
+export type IdentityWish = Pick<IdentityRequest, 'route'> & {
+  readonly keyPair: KeyPair;
+  /** The cluster that was joined, unless a leaf is wanted. */
+  readonly routeToCluster?: string;
+  readonly allowReissue?: boolean;
+};
+
+/** Asks as the bot, for the output's roles or else all that the bot may impersonate. */
+export async function askForIdentity(
+  output: SupportedOutput,
+  { run, joined, session }: OutputWork,
+  { keyPair, route, routeToCluster, allowReissue = false }: IdentityWish,
+): Promise<IssuedIdentity> {
+  const { bot } = joined;
+  const [roles, serverVersion] = await Promise.all([
+    output.roles.length > 0 ? output.roles : session.defaultRoles(),
+    session.serverVersion,
+  ]);
+  const request: IdentityRequest = {
+    keyPair,
+    userName: bot.userName,
+    clusterName: bot.clusterName,
+    routeToCluster: routeToCluster ?? bot.clusterName,
+    route,
+    roles,
+    ttlMs: output.ttlMs,
+    allowReissue,
+    serverVersion,
+  };
+  return issueIdentity(session.api, request, { userAuthorities: userAuthorities(session), clock: run.world.clock });
+}
+
+function userAuthorities({ authorities }: ClusterSession): Promise<readonly CertAuthority[]> {
+  const user = authorities.then((all) => all.user);
+  user.catch(() => undefined); // awaited while issuing, unless the call itself fails first
+  return user;
+}
+
+/** Writes the files and tells of them. */
+export async function finishOutput(
+  { type }: SupportedOutput,
+  { run }: OutputWork,
+  {
+    issued,
+    place,
+    files,
+  }: { readonly issued: IssuedIdentity; readonly place: Place; readonly files: readonly OutputFile[] },
+): Promise<WrittenOutput> {
+  const { identity, notice } = issued;
+  const written = await write(run, place, files);
+  run.progress.done('write', `${written.files.length} files written to ${place.shown}`);
+  return {
+    type,
+    destination: place.shown,
+    files: written.files,
+    roles: identity.roles,
+    expiresAtMs: identity.expiresAtMs,
+    notices: [...(notice === undefined ? [] : [notice]), ...written.warnings],
+  };
+}
