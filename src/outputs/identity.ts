@@ -45,7 +45,10 @@ function sshFiles({ authorities, clusterName, proxyHost, ssh }: IdentityFilesInp
   return [
     ...files,
     ...clusters.flatMap((cluster) => [
-      { name: `${cluster.clusterName}.ssh_config`, contents: clusterSshConfig(config, cluster.clusterName) },
+      {
+        name: `${cluster.clusterName}.ssh_config`,
+        contents: clusterSshConfig(config, cluster.clusterName, cluster.clusterName === clusterName),
+      },
       { name: `${cluster.clusterName}.known_hosts`, contents: clusterKnownHosts(cluster) },
     ]),
     { name: 'ssh_config', contents: sshConfig(config, clusterName, leaves) },

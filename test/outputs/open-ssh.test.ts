@@ -76,7 +76,7 @@ test('OpenSSH takes RSA host certificates, and only them, of clusters before 17'
 test('a cluster’s own ssh_config can be included in a block of the user’s', { skip }, async (context) => {
   const folder = await temporaryFolder(context);
   const input = { ...sshConfigOf18, destinationPath: folder };
-  await writeFile(join(folder, 'cluster.ssh_config'), clusterSshConfig(input, ROOT));
+  await writeFile(join(folder, 'cluster.ssh_config'), clusterSshConfig(input, ROOT, true));
   const path = join(folder, 'config');
   await writeFile(path, `Host web\n    Include ${folder}/cluster.ssh_config\n`);
   const got = await effective(path, 'web');

@@ -6,7 +6,7 @@ import { ROOT, sshConfigOf15, sshConfigOf18 } from './identity-input.ts';
 
 test('a cluster of version 15 without TLS routing has its golden, with the RSA host key algorithms', () => {
   assert.equal(sshConfig(sshConfigOf15, ROOT, []), golden('v15', 'ssh_config'));
-  assert.equal(clusterSshConfig(sshConfigOf15, ROOT), golden('v15', `${ROOT}.ssh_config`));
+  assert.equal(clusterSshConfig(sshConfigOf15, ROOT, true), golden('v15', `${ROOT}.ssh_config`));
 });
 
 test('the RSA host key algorithms are named up to version 16', () => {
@@ -22,10 +22,17 @@ test('a path with blanks, quotes, per cent signs and backslashes has its golden'
     destinationPath: `/home/it's "100%" \\ id`,
     command: ['/opt/my node/bin/node', '/opt/machine-id.cjs'],
   };
-  assert.equal(clusterSshConfig(odd, ROOT), golden('odd-path', `${ROOT}.ssh_config`));
+  assert.equal(clusterSshConfig(odd, ROOT, true), golden('odd-path', `${ROOT}.ssh_config`));
 });
 
 test('no word of the proxy command can begin another line', () => {
-  const text = clusterSshConfig({ ...sshConfigOf18, command: ['/opt/a\nPort 1'] }, ROOT);
-  assert.equal(text.split('\n').length, clusterSshConfig(sshConfigOf18, ROOT).split('\n').length);
+  const text = clusterSshConfig({ ...sshConfigOf18, command: ['/opt/a\nPort 1'] }, ROOT, true);
+  assert.equal(text.split('\n').length, clusterSshConfig(sshConfigOf18, ROOT, true).split('\n').length);
+});
+
+test('an older root does not shut out the hosts of a leaf, which may have other keys', () => {
+  const text = sshConfig(sshConfigOf15, ROOT, ['leaf.example.com']);
+  assert.equal(text.split('HostKeyAlgorithms').length, 2);
+  assert.ok(text.indexOf('HostKeyAlgorithms') < text.indexOf('leaf.example.com'));
+  assert.ok(!clusterSshConfig(sshConfigOf15, 'leaf.example.com', false).includes('HostKeyAlgorithms'));
 });
