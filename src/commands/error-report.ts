@@ -2,6 +2,12 @@
 import type { Fault, MachineIdError } from '../errors.ts';
 import { causes } from '../teleport/network-error.ts';
 
+/** One line for a log collector, with the same facts. */
+export function errorLine(error: MachineIdError, nowMs: number): string {
+  const { code, message, hint, faults } = error;
+  return `${JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'error', code, message, hint, faults })}\n`;
+}
+
 /** What happened, each fault with its place, what to do next, and the code to look up. */
 export function errorReport(error: MachineIdError, options: { readonly debug: boolean }): string {
   const lines = [`error: ${error.message}`];

@@ -1,5 +1,5 @@
 /** Picks the command that the arguments name, and turns a failure into a report and an exit code. */
-import { errorReport } from './error-report.ts';
+import { errorLine, errorReport } from './error-report.ts';
 import { asMachineIdError, MachineIdError } from '../errors.ts';
 import { type Flag, parseFlags } from './command-line.ts';
 import { commandHelp, programHelp } from './help.ts';
@@ -63,7 +63,11 @@ export async function runProgram(args: readonly string[], world: World): Promise
     return 0;
   } catch (cause) {
     const error = asMachineIdError(cause);
-    world.stderr(errorReport(error, { debug: wantsDebug(rest, world) }));
+    world.stderr(
+      wantsJsonLog(rest)
+        ? errorLine(error, world.clock.nowMs())
+        : errorReport(error, { debug: wantsDebug(rest, world) }),
+    );
     return error.exitCode;
   }
 }
@@ -75,6 +79,11 @@ function findCommand(name: string): Command {
   throw new MachineIdError('USAGE_INVALID', `there is no command ${JSON.stringify(name)}`, {
     hint: `The commands are ${COMMANDS.map((one) => one.name).join(', ')}; see "machine-id --help".`,
   });
+}
+
+/** Read loosely, as `wantsDebug` is. */
+function wantsJsonLog(args: readonly string[]): boolean {
+  return args.some((arg, at) => arg === '--log-format=json' || (arg === 'json' && args[at - 1] === '--log-format'));
 }
 
 /** Read loosely: a report must come out even when the flags themselves are the fault. */

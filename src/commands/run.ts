@@ -29,8 +29,8 @@ export async function run(args: readonly string[], world: World): Promise<void> 
   const current: RunContext = { world, log, progress, plan, outputs, timeoutMs: given.timeoutMs };
   for (const warning of plan.warnings) log.warn(warning);
   progress.done('config', `configuration read: ${outputs.length} output(s), Proxy ${plan.address.value}`);
-  const exportPath = given.exportVariables ? await openBashEnv(world.files, world.environment) : undefined;
   const token = await findToken(current);
+  const exportPath = given.exportVariables ? await openBashEnv(world.files, world.environment) : undefined;
   await prepareOutputs(current);
   const { joined, keys } = await join(current, token, trust);
   const written = await writeOutputs(current, joined, keys);
@@ -46,6 +46,7 @@ export async function run(args: readonly string[], world: World): Promise<void> 
   };
   if (exportPath !== undefined) await appendExports(world.files, exportPath, exportedVariables(result));
   if (given.json) world.stdout(resultJson(result));
+  else if (plan.logFormat === 'json') log.info(summaryText(result).trim());
   else world.stderr(summaryText(result));
 }
 

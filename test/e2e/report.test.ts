@@ -106,6 +106,23 @@ test('lines of the log are JSON objects where that is asked for', async (t) => {
   assert.ok(lines.some(({ message }) => message.includes('joined as bot ci')));
 });
 
+test('the summary and a failure are JSON lines too where that is asked for', async (t) => {
+  const job = await beginJob(t, cluster);
+  const Line = z.object({ level: z.string(), message: z.string(), code: z.string().optional() });
+  const linesOf = (text: string) =>
+    text
+      .trimEnd()
+      .split('\n')
+      .map((line) => Line.parse(JSON.parse(line)));
+  const summary = linesOf((await job.run([...job.flags, '--log-format=json'])).stderr).at(-1);
+  assert.match(summary?.message ?? '', /^Joined example\.teleport\.test/);
+  const failed = await job.run([...job.flags, '--token=nobody', '--log-format', 'json']);
+  assert.deepEqual(
+    linesOf(failed.stderr).map(({ level, code }) => ({ level, code })),
+    [{ level: 'error', code: 'USAGE_INVALID' }],
+  );
+});
+
 test('debugging adds causes to a failure, and no secret', async (t) => {
   const job = await beginJob(t, cluster);
   const args = ['run', '--proxy-server', 'localhost:1', '--token', 'x', '--destination', join(job.folder, 'out')];
