@@ -1,18 +1,16 @@
 /** The calls that a bot makes at the Auth Service, with answers as values. */
-import { Code, createClient } from '@connectrpc/connect';
+import { createClient } from '@connectrpc/connect';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { withDeadline } from '../effects/deadline.ts';
 import { MachineIdError } from '../errors.ts';
 import { type KeyPair, publicKeyPem } from '../crypto/keys.ts';
 import { formatAuthorizedKey, sshPublicKey } from '../crypto/ssh-public-key.ts';
-import { type Address, formatAddress } from '../teleport/address.ts';
-import { authFailure } from '../teleport/failures.ts';
 import { AuthService, type PaginatedResource } from '../teleport/gen/teleport/legacy/authservice_pb.ts';
 import type { CertAuthorityV2 } from '../teleport/gen/teleport/legacy/types_pb.ts';
 import { TrustService } from '../teleport/gen/teleport/trust/v1/trust_service_pb.ts';
-import { asGrpcError, type GrpcConnection } from '../teleport/grpc.ts';
+import type { GrpcConnection } from '../teleport/grpc.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 import { parseServerVersion, type ServerVersion } from '../teleport/version.ts';
+import { type AuthCallOptions, authCaller } from './auth-call.ts';
 import { readAuthority } from './authority-reader.ts';
 import { type Route, routeFields } from './route.ts';
 import type { CertAuthority } from './authorities.ts';
@@ -57,12 +55,6 @@ export interface ResourceQuery {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-export interface AuthApiOptions {
-  readonly address: Address;
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-}
-
 /** More pages than any cluster's answer to one selector has; a server that never ends is cut off. */
 const MOST_PAGES = 50;
 const PAGE_SIZE = 500;
@@ -70,11 +62,10 @@ const PAGE_SIZE = 500;
 /** Servers before it read one key for both certificates, later ones a key for each. */
 const FIRST_MAJOR_WITH_SEPARATE_KEYS = 17;
 
-export function authApi({ transport }: GrpcConnection, options: AuthApiOptions): AuthApi {
+export function authApi({ transport }: GrpcConnection, options: AuthCallOptions): AuthApi {
   const auth = createClient(AuthService, transport);
   const trust = createClient(TrustService, transport);
-  const call = <T>(name: string, work: (options: { signal: AbortSignal }) => Promise<T>) =>
-    callAuth(name, options, work);
+  const call = authCaller(options);
   return {
     serverVersion: async () => {
       const { serverVersion } = await call('Ping', (at) => auth.ping({}, at));
@@ -134,64 +125,6 @@ function userCertsRequest(question: UserCertsQuestion) {
     reissuableRoleImpersonation: question.allowReissue,
   };
 }
-
-async function callAuth<T>(
-  name: string,
-  { address, timeoutMs, signal: outer }: AuthApiOptions,
-  work: (options: { signal: AbortSignal }) => Promise<T>,
-): Promise<T> {
-  const waitingFor = `${name} at the Auth Service behind ${formatAddress(address)}`;
-  return withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
-    try {
-      return await work({ signal });
-    } catch (error) {
-      signal.throwIfAborted();
-      throw callFailure(name, address, error);
-    }
-  });
-}
-
-function callFailure(name: string, address: Address, cause: unknown): MachineIdError {
-  const grpc = asGrpcError(cause);
-  if (grpc === undefined || isBrokenConnection(grpc.code, grpc.cause)) return authFailure(address, cause);
-  const said = oneLine(grpc.rawMessage);
-  if (said.includes('role impersonation') || (name === 'GenerateUserCerts' && grpc.code === Code.NotFound)) {
-    return new MachineIdError('ROLE_DENIED', `the bot may not have the roles that were asked for: ${said}`, {
-      hint: 'Compare roles in tbot.yaml with spec.roles of the bot ("tctl get bot/NAME"); leave roles out to get all that the bot may have.',
-      cause,
-    });
-  }
-  if (grpc.code === Code.PermissionDenied || grpc.code === Code.Unauthenticated) {
-    return new MachineIdError('AUTH_DENIED', `the Auth Service refused ${name}: ${said}`, {
-      hint: 'Check that the bot and its roles still exist and are not locked ("tctl get bots", "tctl get locks").',
-      cause,
-    });
-  }
-  // What the gRPC client says of a message that is none of this method's; no status of the server reads so.
-  if (grpc.code === Code.Internal && grpc.rawMessage.startsWith('parse binary:')) {
-    return new MachineIdError('REPLY_INVALID', `the answer to ${name} cannot be read: ${said}`, {
-      hint: 'Run the job again; if it stays, report the version of the cluster: its answer differs from the known ones.',
-      cause,
-    });
-  }
-  if (grpc.code === Code.ResourceExhausted && said.includes('larger than configured')) {
-    return new MachineIdError('REPLY_TOO_LARGE', `the answer to ${name} is larger than accepted: ${said}`, {
-      hint: 'Check that the address is the one of a Teleport cluster.',
-      cause,
-    });
-  }
-  return new MachineIdError('RPC_FAILED', `${name} failed at the Auth Service: ${said}`, {
-    hint: 'Run the job again; if it stays, look into the log of the Auth Service at this time.',
-    cause,
-  });
-}
-
-/** A connection that broke has Node's error as its cause, or cancels its calls; an answer of the server does neither. */
-function isBrokenConnection(code: Code, cause: unknown): boolean {
-  return code === Code.Canceled || (cause instanceof Error && CONNECTION_CODES.has(code));
-}
-
-const CONNECTION_CODES: ReadonlySet<Code> = new Set([Code.Unavailable, Code.Internal, Code.Unknown, Code.Aborted]);
 
 function unreadableVersion(text: string): never {
   throw new MachineIdError('REPLY_INVALID', `the Auth Service gives its version as ${JSON.stringify(oneLine(text))}`, {
