@@ -1,7 +1,7 @@
 /** Makes one call at the Auth Service, within its time and with its failures explained. */
 import { Code } from '@connectrpc/connect';
 import { withDeadline } from '../effects/deadline.ts';
-import { MachineIdError } from '../errors.ts';
+import { type ErrorCode, MachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from '../teleport/address.ts';
 import { authFailure } from '../teleport/failures.ts';
 import { asGrpcError } from '../teleport/grpc.ts';
@@ -18,32 +18,52 @@ export type AuthCaller = <T>(
   /** Of the method, for messages. */
   name: string,
   work: (options: { signal: AbortSignal }) => Promise<T>,
+  refusals?: Refusals,
 ) => Promise<T>;
 
+/** What a refusal of the server means for one method, where that is more than it means for all. */
+export type Refusals = ReadonlyMap<Code, Refusal>;
+
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: (said: string) => string;
+  readonly hint: string;
+}
+
 export function authCaller(options: AuthCallOptions): AuthCaller {
-  return (name, work) => callAuth(name, options, work);
+  return (name, work, refusals = new Map()) => callAuth({ name, refusals }, options, work);
+}
+
+interface Method {
+  readonly name: string;
+  readonly refusals: Refusals;
 }
 
 async function callAuth<T>(
-  name: string,
+  method: Method,
   { address, timeoutMs, signal: outer }: AuthCallOptions,
   work: (options: { signal: AbortSignal }) => Promise<T>,
 ): Promise<T> {
-  const waitingFor = `${name} at the Auth Service behind ${formatAddress(address)}`;
+  const waitingFor = `${method.name} at the Auth Service behind ${formatAddress(address)}`;
   return withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
     try {
       return await work({ signal });
     } catch (error) {
       signal.throwIfAborted();
-      throw callFailure(name, address, error);
+      throw callFailure(method, address, error);
     }
   });
 }
 
-function callFailure(name: string, address: Address, cause: unknown): MachineIdError {
+function callFailure({ name, refusals }: Method, address: Address, cause: unknown): MachineIdError {
   const grpc = asGrpcError(cause);
   if (grpc === undefined || isBrokenConnection(grpc.code, grpc.cause)) return authFailure(address, cause);
   const said = oneLine(grpc.rawMessage);
+  const refusal = refusals.get(grpc.code);
+  if (refusal !== undefined) {
+    const { code, message, hint } = refusal;
+    return new MachineIdError(code, message(said), { hint, cause });
+  }
   if (said.includes('role impersonation') || (name === 'GenerateUserCerts' && grpc.code === Code.NotFound)) {
     return new MachineIdError('ROLE_DENIED', `the bot may not have the roles that were asked for: ${said}`, {
       hint: 'Compare roles in tbot.yaml with spec.roles of the bot ("tctl get bot/NAME"); leave roles out to get all that the bot may have.',

@@ -1,6 +1,6 @@
 /** Asks for an output's certificates and checks that what came back is what was asked. */
 import type { Clock } from '../effects/clock.ts';
-import { MachineIdError } from '../errors.ts';
+import type { MachineIdError } from '../errors.ts';
 import { type KeyPair, samePublicKey } from '../crypto/keys.ts';
 import { parseSshCertificate, type SshCertificate, verifySshCertificate } from '../crypto/ssh-certificate.ts';
 import { formatAuthorizedKey } from '../crypto/ssh-public-key.ts';
@@ -10,6 +10,8 @@ import type { ServerVersion } from '../teleport/version.ts';
 import type { AuthApi } from './auth-api.ts';
 import type { CertAuthority } from './authorities.ts';
 import type { Identity } from './identity.ts';
+import { shortenedLifetime } from './lifetime.ts';
+import { credentialMismatch } from './mismatch.ts';
 import type { Route } from './route.ts';
 
 export interface IdentityRequest {
@@ -32,9 +34,6 @@ export interface IssuedIdentity {
   /** Set when the certificates end earlier than asked: a sentence for the summary. */
   readonly notice: string | undefined;
 }
-
-/** How much earlier than asked a certificate may end without a word: clocks and the request's own way. */
-const LIFETIME_TOLERANCE_MS = 60_000;
 
 /**
  * @param userAuthorities of the cluster that was joined: they must have signed both certificates
@@ -74,10 +73,7 @@ export async function issueIdentity(
       roles: tls.subject.organizations,
       expiresAtMs: endsAtMs,
     },
-    notice:
-      endsAtMs < expiresAtMs - LIFETIME_TOLERANCE_MS
-        ? `the cluster shortened the lifetime: asked until ${utcTime(expiresAtMs)}, given until ${utcTime(endsAtMs)} (max_session_ttl of the roles)`
-        : undefined,
+    notice: shortenedLifetime(expiresAtMs, endsAtMs, 'max_session_ttl of the roles'),
   };
 }
 
@@ -120,7 +116,5 @@ function checkSsh(ssh: SshCertificate, request: IdentityRequest, own: readonly C
 }
 
 function mismatch(detail: string): MachineIdError {
-  return new MachineIdError('CERTIFICATE_MISMATCH', `the certificates that came back were not accepted: ${detail}`, {
-    hint: 'Check the clock of this runner and what lies between this job and the cluster; the credentials of this answer were thrown away.',
-  });
+  return credentialMismatch('the certificates', detail);
 }

@@ -75,9 +75,13 @@ export class SshReader {
 /** A `string`. */
 export function sshString(value: string | Uint8Array): Uint8Array {
   const bytes = typeof value === 'string' ? Buffer.from(value, 'utf8') : value;
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(bytes.length);
-  return Buffer.concat([length, bytes]);
+  return Buffer.concat([sshUint32(bytes.length), bytes]);
+}
+
+export function sshUint32(value: number): Uint8Array {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
 }
 
 /** A positive `mpint` from its magnitude. */

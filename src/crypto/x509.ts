@@ -19,6 +19,8 @@ export interface TlsCertificate {
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
   readonly publicKey: KeyObject;
+  /** Of the subject's alternative names, those that are URIs. */
+  readonly uris: readonly string[];
   /** Whether the authority's key made this certificate's signature; names and validity are not looked at. */
   isSignedBy(authority: TlsCertificate): boolean;
 }
@@ -61,6 +63,7 @@ function fromX509(x509: X509Certificate): TlsCertificate {
     notBeforeMs: Date.parse(x509.validFrom),
     notAfterMs: Date.parse(x509.validTo),
     publicKey,
+    uris: urisOf(x509.subjectAltName ?? ''),
     isSignedBy: (authority) => x509.verify(authority.publicKey),
   };
 }
@@ -71,6 +74,12 @@ function publicKeyOf(x509: X509Certificate): KeyObject {
   } catch (cause) {
     throw invalid('Node cannot read the key in it', cause);
   }
+}
+
+/** Node writes `URI:a, DNS:b`, and as a JSON text what holds a comma, a quote or a control character. */
+function urisOf(alternativeNames: string): string[] {
+  const names = alternativeNames.matchAll(/(?:^|, )URI:("(?:[^"\\]|\\.)*"|[^,"]*)(?=, |$)/g);
+  return [...names].map(([, value = '']) => value);
 }
 
 /** Node gives one value as a text and several as a list, without escapes. */

@@ -27,3 +27,11 @@ export function suiteName(value: string | number | undefined): string {
 export function keyAlgorithm(suite: string): KeyAlgorithm {
   return suite === 'legacy' ? 'rsa-2048' : 'ecdsa-p256';
 }
+
+/**
+ * For the key of an SSH server, which only SSH sees: hence Ed25519, but for `fips-v1`, which knows none.
+ * A suite that this version doesn't know gets what FIPS allows too.
+ */
+export function hostKeyAlgorithm(suite: string): KeyAlgorithm {
+  return suite === 'balanced-v1' || suite === 'hsm-v1' ? 'ed25519' : keyAlgorithm(suite);
+}
