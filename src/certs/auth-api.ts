@@ -1,6 +1,7 @@
 /** The calls that a bot makes at the Auth Service, with answers as values. */
-import { createClient } from '@connectrpc/connect';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { KeyObject } from 'node:crypto';
+import { Code, createClient } from '@connectrpc/connect';
+import { durationFromMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { MachineIdError } from '../errors.ts';
 import { type KeyPair, publicKeyPem } from '../crypto/keys.ts';
 import { formatAuthorizedKey, sshPublicKey } from '../crypto/ssh-public-key.ts';
@@ -10,12 +11,12 @@ import { TrustService } from '../teleport/gen/teleport/trust/v1/trust_service_pb
 import type { GrpcConnection } from '../teleport/grpc.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 import { parseServerVersion, type ServerVersion } from '../teleport/version.ts';
-import { type AuthCallOptions, authCaller } from './auth-call.ts';
+import { type AuthCallOptions, authCaller, type Refusals } from './auth-call.ts';
 import { readAuthority } from './authority-reader.ts';
 import { type Route, routeFields } from './route.ts';
 import type { CertAuthority } from './authorities.ts';
 
-export type AuthorityType = 'host' | 'user' | 'db';
+export type AuthorityType = 'host' | 'user' | 'db' | 'openssh' | 'spiffe';
 
 export interface UserCertsQuestion {
   readonly keyPair: KeyPair;
@@ -36,12 +37,22 @@ export interface UserCerts {
   readonly tls: string;
 }
 
+export interface HostCertQuestion {
+  readonly publicKey: KeyObject;
+  readonly principals: readonly string[];
+  /** The own cluster. */
+  readonly clusterName: string;
+  readonly ttlMs: number;
+}
+
 /** Every call throws MachineIdError: ROLE_DENIED, AUTH_DENIED, AUTH_UNREACHABLE, RPC_FAILED, REPLY_INVALID, TIMEOUT. */
 export interface AuthApi {
   serverVersion(): Promise<ServerVersion>;
   /** The roles that the role `name` may impersonate. */
   impersonatedRoles(name: string): Promise<readonly string[]>;
   generateUserCerts(question: UserCertsQuestion): Promise<UserCerts>;
+  /** The text of an SSH host certificate as the server sent it, still to be checked. */
+  generateHostCert(question: HostCertQuestion): Promise<string>;
   /** Own cluster and leaves, without private keys. */
   certAuthorities(type: AuthorityType): Promise<readonly CertAuthority[]>;
   /** Every page of the resources of one type that match, as the caller may see them. */
@@ -78,6 +89,11 @@ export function authApi({ transport }: GrpcConnection, options: AuthCallOptions)
     generateUserCerts: async (question) => {
       const certs = await call('GenerateUserCerts', (at) => auth.generateUserCerts(userCertsRequest(question), at));
       return { ssh: Buffer.from(certs.ssh).toString('utf8').trim(), tls: Buffer.from(certs.tls).toString('utf8') };
+    },
+    generateHostCert: async (question) => {
+      const request = hostCertRequest(question);
+      const answer = await call('GenerateHostCert', (at) => trust.generateHostCert(request, at), HOST_CERT_REFUSALS);
+      return Buffer.from(answer.sshCertificate).toString('utf8').trim();
     },
     certAuthorities: async (type) => {
       const answer = await call('GetCertAuthorities', (at) =>
@@ -125,6 +141,28 @@ function userCertsRequest(question: UserCertsQuestion) {
     reissuableRoleImpersonation: question.allowReissue,
   };
 }
+
+/** Host id and node name are left out, so that the certificate has the principals that were asked for alone. */
+function hostCertRequest({ publicKey, principals, clusterName, ttlMs }: HostCertQuestion) {
+  return {
+    key: Buffer.from(`${formatAuthorizedKey(sshPublicKey(publicKey))}\n`),
+    principals: [...principals],
+    clusterName,
+    role: 'Node',
+    ttl: durationFromMs(ttlMs),
+  };
+}
+
+const HOST_CERT_REFUSALS: Refusals = new Map([
+  [
+    Code.PermissionDenied,
+    {
+      code: 'AUTH_DENIED',
+      message: (said) => `the Auth Service refused a host certificate: ${said}`,
+      hint: 'A role of the output must have a rule with the verb create on host_cert; its "where", if it has one, must admit these principals.',
+    },
+  ],
+]);
 
 function unreadableVersion(text: string): never {
   throw new MachineIdError('REPLY_INVALID', `the Auth Service gives its version as ${JSON.stringify(oneLine(text))}`, {

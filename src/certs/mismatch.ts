@@ -1,9 +1,9 @@
 /** Refuses credentials that are not what was asked for. */
 import { MachineIdError } from '../errors.ts';
 
-/** @param what came back, in the plural: `the certificates` */
+/** @param what was asked for: `the host certificate` */
 export function credentialMismatch(what: string, detail: string): MachineIdError {
-  return new MachineIdError('CERTIFICATE_MISMATCH', `${what} that came back were not accepted: ${detail}`, {
+  return new MachineIdError('CERTIFICATE_MISMATCH', `what came back as ${what} was not accepted: ${detail}`, {
     hint: 'Check the clock of this runner and what lies between this job and the cluster; the credentials of this answer were thrown away.',
   });
 }

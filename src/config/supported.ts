@@ -4,15 +4,23 @@ import type { DirectoryDestination, MemoryDestination } from '../outputs/destina
 import type { Output } from './output.ts';
 import type { Plan } from './plan.ts';
 
+const SUPPORTED_TYPES = [
+  'identity',
+  'ssh_host',
+  'spiffe-svid',
+  'workload-identity-x509',
+  'workload-identity-jwt',
+] as const satisfies readonly Output['type'][];
+
 /** An output of the type in a place that this version writes to. */
-type Supported<T extends Output['type']> = Extract<Output, { readonly type: T }> & {
+export type Supported<T extends (typeof SUPPORTED_TYPES)[number]> = Extract<Output, { readonly type: T }> & {
   readonly destination: DirectoryDestination | MemoryDestination;
 };
 
 export type SupportedIdentity = Supported<'identity'>;
 
 /** An output that this version writes. */
-export type SupportedOutput = SupportedIdentity;
+export type SupportedOutput = Supported<(typeof SUPPORTED_TYPES)[number]>;
 
 /** The outputs of the plan; throws `OUTPUT_UNSUPPORTED` with every one that cannot be written yet. */
 export function supportedOutputs({ outputs }: Pick<Plan, 'outputs'>): readonly SupportedOutput[] {
@@ -37,10 +45,22 @@ function isSupported(output: Output): output is SupportedOutput {
 
 /** Why `output` cannot be written, or `undefined` when it can. */
 function unsupported(output: Output): string | undefined {
-  if (output.type !== 'identity') return `output type "${output.type}" is not supported yet by this version`;
+  if (!isSupportedType(output)) return `output type "${output.type}" is not supported yet by this version`;
   if (output.destination.type === 'kubernetes_secret') {
     return 'destination type "kubernetes_secret" is not supported yet by this version';
   }
-  if (output.delegationSessionId !== undefined) return 'delegation_session_id is not supported yet by this version';
+  const key = unsupportedKey(output);
+  return key === undefined ? undefined : `${key} is not supported yet by this version`;
+}
+
+function isSupportedType(output: Output): output is Extract<Output, { readonly type: SupportedOutput['type'] }> {
+  return SUPPORTED_TYPES.some((type) => type === output.type);
+}
+
+function unsupportedKey(output: Output): string | undefined {
+  if (output.type === 'identity' && output.delegationSessionId !== undefined) return 'delegation_session_id';
+  if ('includeFederatedTrustBundles' in output && output.includeFederatedTrustBundles) {
+    return 'include_federated_trust_bundles';
+  }
   return undefined;
 }

@@ -6,7 +6,7 @@ import { formatAuthorizedKey, sshPublicKey } from '../crypto/ssh-public-key.ts';
 import type { OutputFile } from './output-file.ts';
 
 /** Empty; proves to those who look that the directory can be written. */
-const WRITE_TEST: OutputFile = { name: '.write-test', contents: '' };
+export const WRITE_TEST: OutputFile = { name: '.write-test', contents: '' };
 
 export function keyFiles({ keyPair, sshCertificateLine, tlsCertificatePem }: Identity): OutputFile[] {
   return [

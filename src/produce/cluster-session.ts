@@ -2,6 +2,8 @@
 import { type AuthApi, authApi, type AuthorityType } from '../certs/auth-api.ts';
 import type { Authorities } from '../certs/authorities.ts';
 import type { Identity } from '../certs/identity.ts';
+import { type SpiffeApi, spiffeApi } from '../certs/spiffe-api.ts';
+import { type WorkloadApi, workloadApi } from '../certs/workload-api.ts';
 import { MachineIdError } from '../errors.ts';
 import { type KeyPair, privateKeyPem } from '../crypto/keys.ts';
 import type { BotIdentity } from '../join/bot-identity.ts';
@@ -12,6 +14,8 @@ import type { ServerVersion } from '../teleport/version.ts';
 /** The Auth Service as one identity sees it. */
 export interface AuthSession {
   readonly api: AuthApi;
+  readonly workloads: WorkloadApi;
+  readonly spiffe: SpiffeApi;
   readonly close: () => void;
 }
 
@@ -34,14 +38,14 @@ export interface SessionOptions {
 /** @throws MachineIdError as connecting does; the promises inside reject as the calls do */
 export async function openSession(options: SessionOptions): Promise<ClusterSession> {
   const { bot } = options;
-  const { api, close } = await connectAs(options, bot.keyPair, bot.tlsCertificatePem);
+  const own = await connectAs(options, bot.keyPair, bot.tlsCertificatePem);
+  const { api } = own;
   const [serverVersion, authorities] = [api.serverVersion(), fetchAuthorities(api)];
   // Each output awaits these; when an earlier step fails, nobody does.
   for (const promise of [serverVersion, authorities]) promise.catch(() => undefined);
   let roles: Promise<readonly string[]> | undefined;
   return {
-    api,
-    close,
+    ...own,
     serverVersion,
     authorities,
     defaultRoles: () => (roles ??= findDefaultRoles(api, bot)),
@@ -60,8 +64,11 @@ async function connectAs(options: SessionOptions, keyPair: KeyPair, certificateP
     timeoutMs,
     signal,
   });
+  const calls = { address, timeoutMs, signal };
   return {
-    api: authApi(connection, { address, timeoutMs, signal }),
+    api: authApi(connection, calls),
+    workloads: workloadApi(connection, calls),
+    spiffe: spiffeApi(connection, calls),
     close: () => {
       connection.close();
     },

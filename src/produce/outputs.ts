@@ -6,6 +6,10 @@ import type { Joined } from '../join/join.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
 import { openSession } from './cluster-session.ts';
 import { produceIdentity } from './identity.ts';
+import { produceSpiffeSvid } from './spiffe-svid.ts';
+import { produceSshHost } from './ssh-host.ts';
+import { produceWorkloadJwt } from './workload-identity-jwt.ts';
+import { produceWorkloadX509 } from './workload-identity-x509.ts';
 import type { OutputWork } from './work.ts';
 import { prepare } from './place.ts';
 import type { RunContext } from './context.ts';
@@ -54,7 +58,20 @@ function newKey({ cluster }: Joined): Promise<KeyPair> {
 
 /** By type: every output that the configuration lets through has its file in this folder. */
 function produce(output: SupportedOutput, work: OutputWork): Promise<WrittenOutput> {
-  return produceIdentity(output, work);
+  switch (output.type) {
+    case 'identity':
+      return produceIdentity(output, work);
+    case 'ssh_host':
+      return produceSshHost(output, work);
+    case 'spiffe-svid':
+      return produceSpiffeSvid(output, work);
+    case 'workload-identity-x509':
+      return produceWorkloadX509(output, work);
+    case 'workload-identity-jwt':
+      return produceWorkloadJwt(output, work);
+    default:
+      return output satisfies never;
+  }
 }
 
 function throwFailures(

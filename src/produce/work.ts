@@ -1,5 +1,6 @@
 /** The steps that the outputs have in common: certificates for the output's roles, files into the output's place. */
 import type { CertAuthority } from '../certs/authorities.ts';
+import type { Identity } from '../certs/identity.ts';
 import { type IdentityRequest, type IssuedIdentity, issueIdentity } from '../certs/issue.ts';
 import type { SupportedOutput } from '../config/supported.ts';
 import type { KeyPair } from '../crypto/keys.ts';
@@ -57,15 +58,17 @@ function userAuthorities({ authorities }: ClusterSession): Promise<readonly Cert
   return user;
 }
 
+/** What is told of the credentials of an output. */
+export interface Issued {
+  readonly identity: Pick<Identity, 'roles' | 'expiresAtMs'>;
+  readonly notice: string | undefined;
+}
+
 /** Writes the files and tells of them. */
 export async function finishOutput(
   { type }: SupportedOutput,
   { run }: OutputWork,
-  {
-    issued,
-    place,
-    files,
-  }: { readonly issued: IssuedIdentity; readonly place: Place; readonly files: readonly OutputFile[] },
+  { issued, place, files }: { readonly issued: Issued; readonly place: Place; readonly files: readonly OutputFile[] },
 ): Promise<WrittenOutput> {
   const { identity, notice } = issued;
   const written = await write(run, place, files);

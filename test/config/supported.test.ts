@@ -17,6 +17,21 @@ services:
   assert.equal(plan.outputs.length, 2);
 });
 
+test('SSH hosts and workload identities are written', async () => {
+  const plan = await planOf(
+    v2(`outputs:
+- {type: ssh_host, principals: [web-1], destination: {type: memory}}
+- {type: spiffe-svid, svid: {path: /ci}, destination: {type: memory}}
+- {type: workload-identity-x509, selector: {name: n}, destination: {type: memory}}
+- {type: workload-identity-jwt, selector: {name: n}, audiences: [a], destination: {type: memory}}
+`),
+  );
+  assert.deepEqual(
+    supportedOutputs(plan).map(({ type }) => type),
+    ['ssh_host', 'spiffe-svid', 'workload-identity-x509', 'workload-identity-jwt'],
+  );
+});
+
 test('every output that cannot be written yet is named with its type and line', async () => {
   const plan = await planOf(
     v2(`outputs:
@@ -24,7 +39,8 @@ test('every output that cannot be written yet is named with its type and line', 
 - {type: database, service: s, destination: {type: directory, path: a}}
 - {type: identity, delegation_session_id: d, destination: {type: memory}}
 services:
-- {type: workload-identity-jwt, selector: {name: n}, audiences: [a], destination: {type: memory}}
+- {type: workload-identity-aws-roles-anywhere, selector: {name: n}, role_arn: r, profile_arn: p, trust_anchor_arn: t, destination: {type: memory}}
+- {type: workload-identity-x509, selector: {name: n}, include_federated_trust_bundles: true, destination: {type: memory}}
 `),
   );
   assert.throws(
@@ -39,7 +55,8 @@ services:
         'outputs[0] (line 5): destination type "kubernetes_secret" is not supported yet by this version',
         'outputs[1] (line 6): output type "database" is not supported yet by this version',
         'outputs[2] (line 7): delegation_session_id is not supported yet by this version',
-        'services[0] (line 9): output type "workload-identity-jwt" is not supported yet by this version',
+        'services[0] (line 9): output type "workload-identity-aws-roles-anywhere" is not supported yet by this version',
+        'services[1] (line 10): include_federated_trust_bundles is not supported yet by this version',
       ]);
       return true;
     },

@@ -34,12 +34,27 @@ export const svidRequest: Field<SvidRequest> = z.pipe(
   }),
 );
 
+/** What else an output of SVIDs writes into its destination. */
+const SVID_FILES: readonly string[] = ['svid_key.pem', 'svid.pem', 'svid_bundle.pem', 'svid_crl.pem'];
+
+/** tbot would follow the way out of the destination. */
+function isPlainName(name: string): boolean {
+  return /^[^/\\\p{Cc}]+$/u.test(name) && name !== '.' && name !== '..';
+}
+
 const jwtRequest = z.pipe(
   section({
     audience: requiredText('audience: should not be empty'),
     file_name: requiredText('name: should not be empty'),
   }),
-  z.transform(({ audience, file_name: fileName }) => ({ audience, fileName })),
+  z.transform(({ audience, file_name: fileName }, context) => {
+    if (!isPlainName(fileName) || SVID_FILES.includes(fileName)) {
+      refuse(context, `file_name: "${fileName}" must be the name of a file of its own, without a folder`, [
+        'file_name',
+      ]);
+    }
+    return { audience, fileName };
+  }),
 );
 
 export const spiffeSvid: Field<SpiffeSvidOutput> = z.pipe(
@@ -50,14 +65,19 @@ export const spiffeSvid: Field<SpiffeSvidOutput> = z.pipe(
     jwts: list(jwtRequest),
     include_federated_trust_bundles: flag,
   }),
-  z.transform((fields, context): SpiffeSvidOutput => ({
-    type: 'spiffe-svid',
-    ...commonOf(fields, context, { limitTtl: false }),
-    destination: fields.destination,
-    svid: fields.svid,
-    jwts: fields.jwts,
-    includeFederatedTrustBundles: fields.include_federated_trust_bundles,
-  })),
+  z.transform((fields, context): SpiffeSvidOutput => {
+    const names = fields.jwts.map(({ fileName }) => fileName);
+    const twice = names.find((name, at) => names.indexOf(name) !== at);
+    if (twice !== undefined) refuse(context, `jwts: two have the file_name "${twice}"`, ['jwts']);
+    return {
+      type: 'spiffe-svid',
+      ...commonOf(fields, context, { limitTtl: false }),
+      destination: fields.destination,
+      svid: fields.svid,
+      jwts: fields.jwts,
+      includeFederatedTrustBundles: fields.include_federated_trust_bundles,
+    };
+  }),
 );
 
 export const selector: Field<Selector> = z.pipe(

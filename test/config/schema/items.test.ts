@@ -394,6 +394,21 @@ const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
     [DIR, 'principals: [a]', 'ca_type: host'],
     'outputs[0].ca_type:7: ca_type ("host") is unsupported; it is one of user, openssh',
   ],
+  [
+    'spiffe-svid',
+    [DIR, 'svid: {path: /a}', 'jwts: [{audience: a, file_name: ../b}]'],
+    'outputs[0].jwts[0].file_name:7: file_name: "../b" must be the name of a file of its own, without a folder',
+  ],
+  [
+    'spiffe-svid',
+    [DIR, 'svid: {path: /a}', 'jwts: [{audience: a, file_name: svid.pem}]'],
+    'outputs[0].jwts[0].file_name:7: file_name: "svid.pem" must be the name of a file of its own, without a folder',
+  ],
+  [
+    'spiffe-svid',
+    [DIR, 'svid: {path: /a}', 'jwts: [{audience: a, file_name: f}, {audience: b, file_name: f}]'],
+    'outputs[0].jwts:7: jwts: two have the file_name "f"',
+  ],
   ['spiffe-svid', [DIR], 'outputs[0].svid.path:5: svid.path: should not be empty'],
   ['spiffe-svid', [DIR, 'svid: {path: web}'], 'outputs[0].svid.path:6: svid.path: should be prefixed with /'],
   [

@@ -1,0 +1,70 @@
+/** Asks for an SSH host certificate and checks that what came back is what was asked. */
+import type { KeyObject } from 'node:crypto';
+import type { Clock } from '../effects/clock.ts';
+import type { MachineIdError } from '../errors.ts';
+import { samePublicKey } from '../crypto/keys.ts';
+import { parseSshCertificate, type SshCertificate, verifySshCertificate } from '../crypto/ssh-certificate.ts';
+import { formatAuthorizedKey } from '../crypto/ssh-public-key.ts';
+import type { AuthApi } from './auth-api.ts';
+import type { CertAuthority } from './authorities.ts';
+import { shortenedLifetime } from './lifetime.ts';
+import { credentialMismatch } from './mismatch.ts';
+
+export interface HostCertificateRequest {
+  readonly publicKey: KeyObject;
+  /** Names and addresses by which clients reach the host. */
+  readonly principals: readonly string[];
+  /** The cluster that was joined. */
+  readonly clusterName: string;
+  readonly ttlMs: number;
+}
+
+export interface HostCertificate {
+  /** `<type> <base64>`, without a line break. */
+  readonly line: string;
+  readonly expiresAtMs: number;
+  /** Set when it ends earlier than asked: a sentence for the summary. */
+  readonly notice: string | undefined;
+}
+
+/**
+ * @param hostAuthorities of all clusters; the own one's must have signed it
+ * @throws MachineIdError CERTIFICATE_MISMATCH, REPLY_INVALID, or what the call throws
+ */
+export async function issueHostCertificate(
+  api: Pick<AuthApi, 'generateHostCert'>,
+  request: HostCertificateRequest,
+  { hostAuthorities, clock }: { readonly hostAuthorities: readonly CertAuthority[]; readonly clock: Clock },
+): Promise<HostCertificate> {
+  const askedMs = clock.nowMs() + request.ttlMs;
+  const line = await api.generateHostCert(request);
+  const certificate = parseSshCertificate(line);
+  check(certificate, request, hostAuthorities, clock.nowMs());
+  const expiresAtMs = Number(certificate.validBefore) * 1000;
+  return { line, expiresAtMs, notice: shortenedLifetime(askedMs, expiresAtMs, 'by its own rules') };
+}
+
+function check(
+  certificate: SshCertificate,
+  { publicKey, principals, clusterName }: HostCertificateRequest,
+  hostAuthorities: readonly CertAuthority[],
+  nowMs: number,
+): void {
+  if (!samePublicKey(certificate.publicKey, publicKey)) throw mismatch('it is for another key');
+  const own = hostAuthorities.filter((authority) => authority.clusterName === clusterName);
+  const signer = formatAuthorizedKey(certificate.signatureKey);
+  const trusted = own.some(({ sshPublicKeys }) => sshPublicKeys.includes(signer));
+  if (!trusted || !verifySshCertificate(certificate)) {
+    throw mismatch(`it is not signed by the host authority of "${clusterName}"`);
+  }
+  if (certificate.certificateType !== 'host') throw mismatch('it is of a user, not of a host');
+  const missing = principals.filter((principal) => !certificate.principals.includes(principal));
+  // OpenSSH takes a certificate without principals for every host.
+  if (missing.length > 0) throw mismatch(`it lacks the principals ${missing.join(', ')}`);
+  if (Number(certificate.validBefore) * 1000 <= nowMs) throw mismatch('it has ended already');
+  if (Number(certificate.validAfter) * 1000 > nowMs) throw mismatch('it has not begun yet');
+}
+
+function mismatch(detail: string): MachineIdError {
+  return credentialMismatch('the host certificate', detail);
+}

@@ -1,0 +1,54 @@
+/** Produces a `spiffe-svid` output: SVIDs of a name that the configuration gives, from clusters up to Teleport 17. */
+import { checkJwtSvid } from '../certs/jwt-svid.ts';
+import type { Supported } from '../config/supported.ts';
+import type { KeyPair } from '../crypto/keys.ts';
+import { MachineIdError } from '../errors.ts';
+import { jwtSvidFile } from '../outputs/jwt-svid.ts';
+import type { OutputFile } from '../outputs/output-file.ts';
+import type { AuthSession } from './cluster-session.ts';
+import { withOwnSession } from './own-session.ts';
+import { placeOf } from './place.ts';
+import type { WrittenOutput } from './result.ts';
+import { finishOutput, type OutputWork } from './work.ts';
+import { fetchX509Svid } from './x509-svid.ts';
+
+type SpiffeSvid = Supported<'spiffe-svid'>;
+
+/** @throws MachineIdError as asking, checking and writing do */
+export async function produceSpiffeSvid(output: SpiffeSvid, work: OutputWork): Promise<WrittenOutput> {
+  const { svid: name, ttlMs, path, destination } = output;
+  return withOwnSession(output, work, async (session) => {
+    const ask = async ({ publicKey }: KeyPair) =>
+      (await session.spiffe.signX509(name, { publicKey, ttlMs })) ?? none('X.509 SVID');
+    const [{ spiffeId, files, expiresAtMs, notice }, tokens] = await Promise.all([
+      fetchX509Svid(session, work, { ttlMs, ask }),
+      jwtFiles(output, session, work),
+    ]);
+    work.run.progress.done('certificates', `SVIDs for ${path}: ${spiffeId}`);
+    const { roles } = session.issued.identity;
+    const issued = { identity: { roles, expiresAtMs }, notice };
+    return finishOutput(output, work, { issued, place: placeOf(destination, work.run), files: [...files, ...tokens] });
+  });
+}
+
+/** In the configuration's order. */
+async function jwtFiles(
+  { svid: name, jwts, ttlMs }: SpiffeSvid,
+  { spiffe }: AuthSession,
+  { joined, run }: OutputWork,
+): Promise<OutputFile[]> {
+  const { clusterName: trustDomain } = joined.bot;
+  return Promise.all(
+    jwts.map(async ({ audience, fileName }) => {
+      const svid = (await spiffe.signJwt(name, { audience, ttlMs })) ?? none('JWT SVID');
+      const nowMs = run.world.clock.nowMs();
+      return jwtSvidFile(fileName, checkJwtSvid(svid, { audiences: [audience], trustDomain, nowMs }));
+    }),
+  );
+}
+
+function none(what: string): never {
+  throw new MachineIdError('REPLY_INVALID', `the Auth Service answered without the ${what} that was asked for`, {
+    hint: 'Run the job again; if it stays, report the version of the cluster: its answer differs from the known ones.',
+  });
+}
