@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { CLUSTER_NAME } from './data.ts';
 import type { Call, GrpcServer } from './grpc.ts';
-import type { Identity } from './identity.ts';
+import { callerOf } from './caller.ts';
 import { accessDenied, badParameter, notFound } from './teleport-errors.ts';
 import { generateUserCerts } from './user-certs.ts';
 import { findRole, ownAuthority, type World } from './world.ts';
@@ -67,12 +67,4 @@ function submitHeartbeat(request: unknown, call: Call): object {
     throw badParameter('a heartbeat needs an identity with a bot instance id');
   }
   return {};
-}
-
-function callerOf(call: Call): Identity {
-  const { identity } = call.connection;
-  if (identity === undefined) {
-    throw accessDenied('access denied');
-  }
-  return identity;
 }

@@ -10,7 +10,11 @@ import type { Profile } from './profiles.ts';
 import { encodeName, OID } from './subject-name.ts';
 import { certificatePem, createTlsAuthority, type TlsAuthority } from './x509.ts';
 
-const AUTHORITY_TYPES = ['host', 'user', 'db'] as const;
+/** `openssh` signs users for hosts without an agent of Teleport, `spiffe` signs workloads. */
+const AUTHORITY_TYPES = ['host', 'user', 'db', 'openssh', 'spiffe'] as const;
+
+/** What a cluster shows of its leaf clusters. */
+const SHARED_TYPES = ['host', 'user', 'db'] as const;
 
 export type AuthorityType = (typeof AUTHORITY_TYPES)[number];
 
@@ -18,8 +22,10 @@ export interface Authority {
   readonly cluster: string;
   readonly type: AuthorityType;
   readonly tls: TlsAuthority;
-  /** The database authority has no SSH side. */
+  /** The authorities of databases and workloads have no SSH side. */
   readonly sshKey: KeyObject | undefined;
+  /** Of the authority of workloads. */
+  readonly jwtKey: KeyObject | undefined;
 }
 
 const StoredAuthority = z.object({
@@ -28,6 +34,7 @@ const StoredAuthority = z.object({
   tlsCertificate: z.string(),
   tlsKey: z.string(),
   sshKey: z.string().optional(),
+  jwtKey: z.string().optional(),
 });
 
 export function isAuthorityType(text: string): text is AuthorityType {
@@ -48,12 +55,10 @@ export async function loadAuthorities(
   if (stored !== undefined) {
     return stored;
   }
-  const created = await Promise.all(
-    AUTHORITY_TYPES.flatMap((type) => [
-      createAuthority(clusters.own, type, suite),
-      ...clusters.leaves.map((leaf) => createAuthority(leaf, type, 'balanced-v1')),
-    ]),
-  );
+  const created = await Promise.all([
+    ...AUTHORITY_TYPES.map((type) => createAuthority(clusters.own, type, suite)),
+    ...SHARED_TYPES.flatMap((type) => clusters.leaves.map((leaf) => createAuthority(leaf, type, 'balanced-v1'))),
+  ]);
   writeFileSync(file, JSON.stringify(created.map(toStored)), { mode: 0o600 });
   return created;
 }
@@ -70,15 +75,17 @@ export function authorityOf(authorities: readonly Authority[], cluster: string, 
 /** `balanced-v1` signs SSH with Ed25519 and TLS with ECDSA, but for databases, which get RSA in every suite. */
 async function createAuthority(cluster: string, type: AuthorityType, suite: Profile['suite']): Promise<Authority> {
   const legacy = suite === 'legacy';
-  const [tlsKey, sshKey] = await Promise.all([
+  const signsSsh = type !== 'db' && type !== 'spiffe';
+  const [tlsKey, sshKey, jwtKey] = await Promise.all([
     createKey(legacy || type === 'db' ? 'rsa' : 'ec'),
-    type === 'db' ? undefined : createKey(legacy ? 'rsa' : 'ed25519'),
+    signsSsh ? createKey(legacy ? 'rsa' : 'ed25519') : undefined,
+    type === 'spiffe' ? createKey('rsa') : undefined,
   ]);
   const subject = encodeName([
     { oid: OID.organization, values: [cluster] },
     { oid: OID.commonName, values: [cluster] },
   ]);
-  return { cluster, type, tls: await createTlsAuthority(subject, publicKeyDer(tlsKey), tlsKey), sshKey };
+  return { cluster, type, tls: await createTlsAuthority(subject, publicKeyDer(tlsKey), tlsKey), sshKey, jwtKey };
 }
 
 function readStored(file: string): Authority[] | undefined {
@@ -98,6 +105,7 @@ function toStored(authority: Authority): z.infer<typeof StoredAuthority> {
     tlsCertificate: certificatePem(authority.tls.certificate),
     tlsKey: keyPem(authority.tls.privateKey),
     sshKey: authority.sshKey && keyPem(authority.sshKey),
+    jwtKey: authority.jwtKey && keyPem(authority.jwtKey),
   };
 }
 
@@ -110,5 +118,6 @@ function fromStored(stored: z.infer<typeof StoredAuthority>): Authority {
       privateKey: createPrivateKey(stored.tlsKey),
     },
     sshKey: stored.sshKey === undefined ? undefined : createPrivateKey(stored.sshKey),
+    jwtKey: stored.jwtKey === undefined ? undefined : createPrivateKey(stored.jwtKey),
   };
 }

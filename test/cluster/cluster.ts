@@ -23,10 +23,13 @@ import { DEFAULT_TELEPORT_VERSION, profileOf } from './profiles.ts';
 import { startProxy } from './proxy.ts';
 import { Records } from './records.ts';
 import { createNodes, type Node } from './nodes.ts';
+import { serveSpiffeSigning } from './spiffe-signing.ts';
 import { serveTransportService } from './transport-service.ts';
 import { serveTrustService } from './trust-service.ts';
 import { WebApi } from './web-api.ts';
 import { loadIssuerKey, loadWebAuthority, prepareDirectory } from './web-authority.ts';
+import { serveWorkloadIssuance } from './workload-issuance.ts';
+import { serveWorkloadRevocation } from './workload-revocation.ts';
 import { ownAuthority, type World } from './world.ts';
 
 export interface ClusterOptions {
@@ -100,6 +103,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const proxyAddress = `localhost:${String(proxy.port)}`;
   serveAuthService(authGrpc, world, proxyAddress);
   serveTrustService(authGrpc, world);
+  serveWorkloads(authGrpc, world);
   if (profile.joinService !== 'absent') {
     serveJoinService(proxyGrpc, world, verifier);
     serveJoinService(authGrpc, world, verifier);
@@ -118,6 +122,16 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       await Promise.all([proxy.close(), auth.close(), issuer.close()]);
     },
   };
+}
+
+function serveWorkloads(server: GrpcServer, world: World): void {
+  if (world.profile.workloadIdentities) {
+    serveWorkloadIssuance(server, world);
+    serveWorkloadRevocation(server, world);
+  }
+  if (world.profile.spiffeSigning !== 'absent') {
+    serveSpiffeSigning(server, world);
+  }
 }
 
 function describe(world: World, proxy: string, auth: string, webCa: string): ClusterInfo {

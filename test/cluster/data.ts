@@ -1,4 +1,5 @@
-/** The cluster's resources: its bots, roles, join tokens and leaf clusters. */
+/** The cluster's resources: its bots, roles, join tokens, leaf clusters and workload identities. */
+import { WORKLOAD_IDENTITIES, type WorkloadIdentity } from './workload-identities.ts';
 
 export const CLUSTER_NAME = 'example.teleport.test';
 export const LEAF_CLUSTER_NAMES: readonly string[] = ['leaf.example.com'];
@@ -13,6 +14,12 @@ export interface Role {
   readonly maxSessionTtlMs: number;
   /** The roles that a holder may impersonate. */
   readonly impersonates: readonly string[];
+  /** Whether a holder may create host certificates. */
+  readonly certifiesHosts: boolean;
+  /** Labels of the workload identities that a holder may use, each with the values allowed; none without labels. */
+  readonly workloadIdentityLabels: Readonly<Record<string, readonly string[]>>;
+  /** Beginnings of the SPIFFE ID paths that a holder may have signed, and ends of the DNS names. */
+  readonly spiffe: readonly { readonly pathPrefix: string; readonly dnsSuffix: string }[];
 }
 
 export interface JoinToken {
@@ -29,6 +36,7 @@ export interface JoinToken {
 export interface Resources {
   readonly roles: readonly Role[];
   readonly tokens: readonly JoinToken[];
+  readonly workloadIdentities: readonly WorkloadIdentity[];
 }
 
 export const BOT_NAME = 'ci';
@@ -46,7 +54,7 @@ export function botUserName(botName: string): string {
 
 /** @param extraLogins Unix users that the role `access` may log in as, besides `root` and `ci` */
 export function resources(extraLogins: readonly string[]): Resources {
-  return { roles: roles(extraLogins), tokens: TOKENS };
+  return { roles: roles(extraLogins), tokens: TOKENS, workloadIdentities: WORKLOAD_IDENTITIES };
 }
 
 function roles(extraLogins: readonly string[]): Role[] {
@@ -55,10 +63,18 @@ function roles(extraLogins: readonly string[]): Role[] {
     logins: [],
     maxSessionTtlMs: UNLIMITED_TTL_MS,
     impersonates: [],
+    certifiesHosts: false,
+    workloadIdentityLabels: {},
+    spiffe: [],
     ...fields,
   });
   return [
-    role('access', { logins: [...new Set(['root', 'ci', ...extraLogins])] }),
+    role('access', {
+      logins: [...new Set(['root', 'ci', ...extraLogins])],
+      certifiesHosts: true,
+      workloadIdentityLabels: { team: ['ci'] },
+      spiffe: [{ pathPrefix: '/ci/', dnsSuffix: '.example.com' }],
+    }),
     role('deployer', { logins: ['deploy'] }),
     role('brief', { logins: ['ci'], maxSessionTtlMs: 10 * MINUTE_MS }),
     role('admin', { logins: ['root'] }),

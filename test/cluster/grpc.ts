@@ -64,6 +64,29 @@ export class GrpcServer {
     this.#server.addService(this.#definition(service), { [method]: handler });
   }
 
+  /** @param serve sends the answers of now; the call stays open until the client ends it */
+  addServerStream(service: string, method: string, serve: (send: (answer: object) => void) => Promise<void>): void {
+    const handler: grpc.handleServerStreamingCall<unknown, object> = (call) => {
+      const connection = this.#connectionOf(call);
+      const kind = `rpc:/${service}/${method}` as const;
+      const { hello, listener } = connection;
+      const record = this.#world.records.add({ listener, kind, ...hello, fields: {} });
+      observe(record, async () => {
+        failWith(this.#world.faults.replies[kind], connection);
+        this.#guard({ connection, record, metadata: call.metadata });
+        if (connection.identity === undefined) {
+          throw accessDenied('access denied');
+        }
+        if (this.#world.faults.replies[kind] !== 'silent') {
+          await serve((answer) => call.write(answer));
+        }
+      }).catch((error: unknown) => {
+        call.emit('error', toGrpcError(toTeleportError(error)));
+      });
+    };
+    this.#server.addService(this.#definition(service), { [method]: handler });
+  }
+
   accept(connection: Connection): void {
     const peer = peerOf(connection);
     this.#connections.set(peer, connection);

@@ -6,7 +6,7 @@ import { CLUSTER_NAME } from './data.ts';
 import type { CertificateFault } from './faults.ts';
 import { toSshExtensions, toSubject, type Identity } from './identity.ts';
 import type { PublicKeys } from './public-keys.ts';
-import { signSshUserCertificate } from './ssh-certificate.ts';
+import { signSshCertificate } from './ssh-certificate.ts';
 import type { World } from './world.ts';
 import { signCertificate } from './x509.ts';
 
@@ -40,8 +40,9 @@ export async function issue(
     ssh:
       keys.ssh &&
       authority.sshKey &&
-      signSshUserCertificate(
+      signSshCertificate(
         {
+          kind: 'user',
           publicKey: keys.ssh,
           keyId: identity.userName,
           principals: identity.principals,

@@ -12,6 +12,10 @@ export interface Profile {
   readonly botInstances: boolean;
   readonly joinAttributes: boolean;
   readonly heartbeats: boolean;
+  /** Whether workload identities are resources that roles give access to. */
+  readonly workloadIdentities: boolean;
+  /** Which SPIFFE documents are signed for any name that a role allows; v18 has left that to workload identities. */
+  readonly spiffeSigning: 'absent' | 'x509' | 'x509-and-jwt';
   /** The wording of OIDC verification errors changed with the library behind it. */
   readonly oidcErrors: 'older' | 'newer';
 }
@@ -35,6 +39,8 @@ export function profileOf(version: string): Profile {
     botInstances: major >= 16,
     joinAttributes: major >= 17,
     heartbeats: major >= 17 || (major === 16 && minor >= 1),
+    workloadIdentities: major >= 17,
+    spiffeSigning: major >= 18 ? 'absent' : major >= 16 ? 'x509-and-jwt' : 'x509',
     oidcErrors: major >= 17 ? 'newer' : 'older',
   };
 }

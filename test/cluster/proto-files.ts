@@ -10,6 +10,9 @@ const PROTO_FILES = [
   'bot_instance_service.proto',
   'join_service.proto',
   'transport_service.proto',
+  'workload_issuance.proto',
+  'workload_revocation.proto',
+  'spiffe_signing.proto',
 ];
 
 const packages = loadSync(PROTO_FILES, {

@@ -1,9 +1,10 @@
-/** Signs OpenSSH user certificates (OpenSSH's PROTOCOL.certkeys). */
+/** Signs OpenSSH certificates (OpenSSH's PROTOCOL.certkeys). */
 import { randomBytes, sign, type KeyObject } from 'node:crypto';
 import { ByteReader } from './byte-reader.ts';
 import { encodeSshPublicKey, sshString, uint32 } from './ssh-public-key.ts';
 
 export interface SshCertificateFields {
+  readonly kind: 'user' | 'host';
   readonly publicKey: KeyObject;
   readonly keyId: string;
   readonly principals: readonly string[];
@@ -12,10 +13,10 @@ export interface SshCertificateFields {
   readonly extensions: Readonly<Record<string, string>>;
 }
 
-const USER_CERTIFICATE = 1;
+const KIND_NUMBERS = { user: 1, host: 2 } as const;
 
 /** The certificate in wire form. */
-export function signSshUserCertificate(fields: SshCertificateFields, authorityKey: KeyObject): Buffer {
+export function signSshCertificate(fields: SshCertificateFields, authorityKey: KeyObject): Buffer {
   const publicKey = encodeSshPublicKey(fields.publicKey);
   const keyFields = new ByteReader(publicKey);
   const type = keyFields.vector(4).toString('utf8');
@@ -24,7 +25,7 @@ export function signSshUserCertificate(fields: SshCertificateFields, authorityKe
     sshString(randomBytes(32)),
     keyFields.take(keyFields.remaining),
     uint64(0),
-    uint32(USER_CERTIFICATE),
+    uint32(KIND_NUMBERS[fields.kind]),
     sshString(fields.keyId),
     sshString(Buffer.concat(fields.principals.map(sshString))),
     uint64(toSeconds(fields.notBefore)),

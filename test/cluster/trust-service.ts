@@ -1,7 +1,9 @@
-/** `teleport.trust.v1.TrustService`: the certificate authorities of the cluster and of its leaf clusters. */
+/** `teleport.trust.v1.TrustService`: the authorities of the cluster and of its leaf clusters, and host certificates. */
 import { z } from 'zod';
 import { isAuthorityType, type Authority } from './authorities.ts';
 import type { GrpcServer } from './grpc.ts';
+import { generateHostCert } from './host-certs.ts';
+import { publicKeyPem } from './keys.ts';
 import { encodeSshPublicKey, toAuthorizedKey } from './ssh-public-key.ts';
 import { accessDenied, badParameter, notFound } from './teleport-errors.ts';
 import type { World } from './world.ts';
@@ -30,6 +32,7 @@ export function serveTrustService(server: GrpcServer, world: World): void {
         return toResource(found);
       },
     },
+    GenerateHostCert: { serve: (message, call) => generateHostCert(world, message, call) },
   });
 }
 
@@ -47,7 +50,9 @@ function authoritiesOfType(
 }
 
 function toResource(authority: Authority): object {
-  const ssh = authority.sshKey && [{ public_key: Buffer.from(toAuthorizedKey(encodeSshPublicKey(authority.sshKey))) }];
+  const { sshKey, jwtKey } = authority;
+  const ssh = sshKey && [{ public_key: Buffer.from(toAuthorizedKey(encodeSshPublicKey(sshKey))) }];
+  const jwt = jwtKey && [{ public_key: Buffer.from(publicKeyPem(jwtKey)) }];
   return {
     kind: 'cert_authority',
     sub_kind: authority.type,
@@ -56,7 +61,7 @@ function toResource(authority: Authority): object {
     spec: {
       type: authority.type,
       cluster_name: authority.cluster,
-      active_keys: { ssh, tls: [{ cert: Buffer.from(certificatePem(authority.tls.certificate)) }] },
+      active_keys: { ssh, jwt, tls: [{ cert: Buffer.from(certificatePem(authority.tls.certificate)) }] },
       additional_trusted_keys: {},
     },
   };

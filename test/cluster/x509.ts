@@ -17,9 +17,11 @@ export interface CertificateFields {
   readonly notAfter: Date;
   readonly dnsNames?: readonly string[];
   readonly ipAddresses?: readonly string[];
+  readonly uris?: readonly string[];
 }
 
-const TEN_YEARS_MS = 10 * 365 * 24 * 60 * 60 * 1000;
+const DAY_MS = 24 * 60 * 60 * 1000;
+const TEN_YEARS_MS = 10 * 365 * DAY_MS;
 const { KeyUsageFlags, ExtendedKeyUsage } = x509;
 
 /** A self-signed authority; Teleport gives all authorities of a cluster one subject, told apart by key identifier. */
@@ -63,7 +65,10 @@ export async function signCertificate(
       new x509.KeyUsagesExtension(KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment, true),
       new x509.ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]),
       await x509.AuthorityKeyIdentifierExtension.create(authority.certificate),
-      ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]),
+      // What names nobody in its subject must be read by its other names (RFC 5280 section 4.2.1.6).
+      ...(names.length === 0
+        ? []
+        : [new x509.SubjectAlternativeNameExtension(names, fields.subject.toString() === '')]),
     ],
   });
 }
@@ -76,17 +81,35 @@ export function certificateDer(certificate: x509.X509Certificate): Buffer {
   return Buffer.from(certificate.rawData);
 }
 
-function subjectAlternativeNames(fields: CertificateFields): { type: 'dns' | 'ip'; value: string }[] {
+/** DER of a list that is good for a day. */
+export async function signRevocationList(authority: TlsAuthority, serialNumbers: readonly string[]): Promise<Buffer> {
+  const now = Date.now();
+  const list = await x509.X509CrlGenerator.create({
+    issuer: authority.certificate.subjectName,
+    thisUpdate: new Date(now - 60_000),
+    nextUpdate: new Date(now + DAY_MS),
+    entries: serialNumbers.map((serialNumber) => ({ serialNumber, revocationDate: new Date(now - 60_000) })),
+    signingAlgorithm: signingAlgorithm(authority.privateKey),
+    signingKey: await toSigningKey(authority.privateKey),
+  });
+  return Buffer.from(list.rawData);
+}
+
+function subjectAlternativeNames(fields: CertificateFields): { type: 'dns' | 'ip' | 'url'; value: string }[] {
   return [
     ...(fields.dnsNames ?? []).map((value) => ({ type: 'dns' as const, value })),
+    ...(fields.uris ?? []).map((value) => ({ type: 'url' as const, value })),
     ...(fields.ipAddresses ?? []).map((value) => ({ type: 'ip' as const, value })),
   ];
 }
 
 function toSigningKey(key: KeyObject): Promise<webcrypto.CryptoKey> {
-  const algorithm =
-    key.asymmetricKeyType === 'rsa'
-      ? { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
-      : { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  return webcrypto.subtle.importKey('pkcs8', key.export({ type: 'pkcs8', format: 'der' }), algorithm, false, ['sign']);
+  const pkcs8 = key.export({ type: 'pkcs8', format: 'der' });
+  return webcrypto.subtle.importKey('pkcs8', pkcs8, signingAlgorithm(key), false, ['sign']);
+}
+
+function signingAlgorithm(key: KeyObject): { name: string; namedCurve?: string; hash: string } {
+  return key.asymmetricKeyType === 'rsa'
+    ? { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
+    : { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 }

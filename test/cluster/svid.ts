@@ -1,0 +1,65 @@
+/** Signs SPIFFE documents with the cluster's authority of workloads. */
+import { randomBytes } from 'node:crypto';
+import { SignJWT } from 'jose';
+import { CLUSTER_NAME } from './data.ts';
+import { parseTlsDer } from './public-keys.ts';
+import { encodeName, OID } from './subject-name.ts';
+import { ownAuthority, type World } from './world.ts';
+import { certificateDer, signCertificate } from './x509.ts';
+
+export interface Workload {
+  /** Begins with a slash. */
+  readonly path: string;
+  readonly dnsNames: readonly string[];
+  readonly ipAddresses: readonly string[];
+}
+
+export const SPIFFE_KEY_ID = 'embedded-spiffe';
+
+const CLOCK_SKEW_MS = 60_000;
+const JTI_BYTES = 16;
+
+export function spiffeIdOf(path: string): string {
+  return `spiffe://${CLUSTER_NAME}${path}`;
+}
+
+/** DER. The first DNS name is the common name too, for readers that know nothing else. */
+export async function signX509Svid(
+  world: World,
+  workload: Workload,
+  wish: { readonly publicKey: Buffer; readonly notAfter: Date },
+): Promise<Buffer> {
+  const { path, dnsNames, ipAddresses } = workload;
+  const certificate = await signCertificate(ownAuthority(world, 'spiffe').tls, {
+    subject: encodeName([{ oid: OID.commonName, values: dnsNames.slice(0, 1) }]),
+    publicKey: parseTlsDer(wish.publicKey).export({ type: 'spki', format: 'der' }),
+    notBefore: new Date(Date.now() - CLOCK_SKEW_MS),
+    notAfter: wish.notAfter,
+    uris: [spiffeIdOf(path)],
+    dnsNames,
+    ipAddresses,
+  });
+  return certificateDer(certificate);
+}
+
+export async function signJwtSvid(
+  world: World,
+  path: string,
+  wish: { readonly audiences: readonly string[]; readonly notAfter: Date },
+): Promise<{ readonly jwt: string; readonly jti: string }> {
+  const { jwtKey } = ownAuthority(world, 'spiffe');
+  if (jwtKey === undefined) {
+    throw new Error('the authority of workloads has no key for JWTs');
+  }
+  const jti = randomBytes(JTI_BYTES).toString('hex');
+  const jwt = await new SignJWT()
+    .setProtectedHeader({ alg: 'RS256', kid: SPIFFE_KEY_ID, typ: 'JWT' })
+    .setIssuer(`https://${CLUSTER_NAME}/workload-identity`)
+    .setSubject(spiffeIdOf(path))
+    .setAudience([...wish.audiences])
+    .setJti(jti)
+    .setIssuedAt()
+    .setExpirationTime(Math.floor(wish.notAfter.getTime() / 1000))
+    .sign(jwtKey);
+  return { jwt, jti };
+}

@@ -1,0 +1,30 @@
+/** The cluster's workload identities: what may be issued to whom is decided by their labels. */
+
+export interface WorkloadIdentity {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Path of the SPIFFE ID. */
+  readonly path: string;
+  readonly dnsNames: readonly string[];
+  readonly maxTtlMs: number;
+}
+
+const HOUR_MS = 60 * 60 * 1000;
+
+export const WORKLOAD_IDENTITIES: readonly WorkloadIdentity[] = [
+  {
+    name: 'ci-svid',
+    labels: { team: 'ci', env: 'prod' },
+    path: '/ci/deploy',
+    dnsNames: ['deploy.example.com'],
+    maxTtlMs: 24 * HOUR_MS,
+  },
+  { name: 'ci-svid-dev', labels: { team: 'ci', env: 'dev' }, path: '/ci/dev', dnsNames: [], maxTtlMs: HOUR_MS / 6 },
+  {
+    name: 'vault-root',
+    labels: { team: 'security', env: 'prod' },
+    path: '/vault/root',
+    dnsNames: [],
+    maxTtlMs: HOUR_MS,
+  },
+];
