@@ -77,7 +77,7 @@ async function createAuthority(cluster: string, type: AuthorityType, suite: Prof
   const legacy = suite === 'legacy';
   const signsSsh = type !== 'db' && type !== 'spiffe';
   const [tlsKey, sshKey, jwtKey] = await Promise.all([
-    createKey(legacy || type === 'db' ? 'rsa' : 'ec'),
+    createKey((legacy && type !== 'openssh') || type === 'db' ? 'rsa' : 'ec'),
     signsSsh ? createKey(legacy ? 'rsa' : 'ed25519') : undefined,
     type === 'spiffe' ? createKey('rsa') : undefined,
   ]);

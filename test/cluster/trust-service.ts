@@ -50,8 +50,10 @@ function authoritiesOfType(
 }
 
 function toResource(authority: Authority): object {
-  const { sshKey, jwtKey } = authority;
+  const { type, sshKey, jwtKey } = authority;
   const ssh = sshKey && [{ public_key: Buffer.from(toAuthorizedKey(encodeSshPublicKey(sshKey))) }];
+  // what signs users for hosts without an agent signs nothing for TLS
+  const tls = type === 'openssh' ? [] : [{ cert: Buffer.from(certificatePem(authority.tls.certificate)) }];
   const jwt = jwtKey && [{ public_key: Buffer.from(publicKeyPem(jwtKey)) }];
   return {
     kind: 'cert_authority',
@@ -61,7 +63,7 @@ function toResource(authority: Authority): object {
     spec: {
       type: authority.type,
       cluster_name: authority.cluster,
-      active_keys: { ssh, jwt, tls: [{ cert: Buffer.from(certificatePem(authority.tls.certificate)) }] },
+      active_keys: { ssh, jwt, tls },
       additional_trusted_keys: {},
     },
   };

@@ -7,18 +7,28 @@ export async function runFile(job: Job, text: string): Promise<BundleRun> {
   return job.run(['run', '-c', await job.addFile('tbot.yaml', text), '--json']);
 }
 
+/** Runs identity outputs, each given as what stands in its flow mapping besides the type. */
+export function runOutputs(cluster: Cluster, job: Job, outputs: readonly string[], rest = ''): Promise<BundleRun> {
+  return runItems(
+    cluster,
+    job,
+    outputs.map((output) => `type: identity, ${output}`),
+    rest,
+  );
+}
+
 /**
- * Runs identity outputs, each given as what stands in its flow mapping besides the type.
+ * Runs outputs, each given as what stands in its flow mapping.
  * @param rest more of the file, in whole lines
  */
-export function runOutputs({ info }: Cluster, job: Job, outputs: readonly string[], rest = ''): Promise<BundleRun> {
+export function runItems({ info }: Cluster, job: Job, outputs: readonly string[], rest = ''): Promise<BundleRun> {
   return runFile(
     job,
     `version: v2
 proxy_server: ${info.proxy}
 onboarding: { join_method: circleci, token: ${info.joinToken} }
 outputs:
-${outputs.map((output) => `  - { type: identity, ${output} }\n`).join('')}
+${outputs.map((output) => `  - { ${output} }\n`).join('')}
 ${rest}
 `,
   );

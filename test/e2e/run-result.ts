@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { BundleRun } from './run-bundle.ts';
 
 const Output = z.strictObject({
-  type: z.literal('identity'),
+  type: z.string(),
   destination: z.string(),
   files: z.array(z.string()),
   roles: z.array(z.string()),

@@ -1,14 +1,14 @@
 /** A real OpenSSH server that trusts a cluster's user authority, as a node without a Teleport agent does. */
 import { spawn } from 'node:child_process';
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { z } from 'zod';
 import type { Cluster } from '../cluster/cluster.ts';
+import { authorityKey, suiteOf } from './authority-keys.ts';
 import { openSshPrivateKey } from './openssh-key.ts';
 import { program, runProgram } from './programs.ts';
 
@@ -18,7 +18,12 @@ export interface Sshd {
   readonly log: () => string;
 }
 
-const StoredAuthorities = z.array(z.object({ cluster: z.string(), type: z.string(), sshKey: z.string().optional() }));
+/** Files that sshd reads. */
+export interface SshdFiles {
+  readonly hostKey: string;
+  readonly hostCertificate: string;
+  readonly trustedUserCaKeys: string;
+}
 
 /**
  * @param hostName the name in the server's host certificate
@@ -32,14 +37,24 @@ export async function startSshd(
   hostCluster = cluster.info.cluster,
 ): Promise<Sshd> {
   const file = (name: string) => join(folder, name);
-  await writeAuthority(await authorityKey(cluster, cluster.info.cluster, 'user'), file('user_ca'));
-  await writeAuthority(await authorityKey(cluster, hostCluster, 'host'), file('host_ca'));
+  await writeAuthority(await authorityKey(cluster, { type: 'user', use: 'sshKey' }), file('user_ca'));
+  await writeAuthority(await authorityKey(cluster, { of: hostCluster, type: 'host', use: 'sshKey' }), file('host_ca'));
   await keygen('-q', '-t', suiteOf(cluster) === 'legacy' ? 'rsa' : 'ed25519', '-N', '', '-f', file('host_key'));
   await keygen('-q', '-s', file('host_ca'), '-I', hostName, '-h', '-n', hostName, file('host_key.pub'));
+  return startSshdWith(context, folder, {
+    hostKey: file('host_key'),
+    hostCertificate: file('host_key-cert.pub'),
+    trustedUserCaKeys: file('user_ca.pub'),
+  });
+}
+
+/** @param folder for the server's configuration */
+export async function startSshdWith(context: TestContext, folder: string, files: SshdFiles): Promise<Sshd> {
   const port = await freePort();
-  await writeFile(file('sshd_config'), sshdConfig(port, file));
+  const configuration = join(folder, 'sshd_config');
+  await writeFile(configuration, sshdConfig(port, files));
   prepareForRoot();
-  const server = spawn(program('sshd'), ['-D', '-e', '-f', file('sshd_config')], {
+  const server = spawn(program('sshd'), ['-D', '-e', '-f', configuration], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   context.after(() => server.kill('SIGTERM'));
@@ -58,12 +73,12 @@ export async function startSshd(
   return { port, log };
 }
 
-function sshdConfig(port: number, file: (name: string) => string): string {
+function sshdConfig(port: number, { hostKey, hostCertificate, trustedUserCaKeys }: SshdFiles): string {
   return `Port ${String(port)}
 ListenAddress 127.0.0.1
-HostKey ${file('host_key')}
-HostCertificate ${file('host_key-cert.pub')}
-TrustedUserCAKeys ${file('user_ca.pub')}
+HostKey ${hostKey}
+HostCertificate ${hostCertificate}
+TrustedUserCAKeys ${trustedUserCaKeys}
 AuthorizedKeysFile none
 PasswordAuthentication no
 KbdInteractiveAuthentication no
@@ -85,19 +100,6 @@ function prepareForRoot(): void {
 async function writeAuthority(key: KeyObject, path: string): Promise<void> {
   await writeFile(path, privateKeyFile(key), { mode: 0o600 });
   await writeFile(`${path}.pub`, await keygen('-y', '-f', path));
-}
-
-/** Before v17 every key of a cluster is an RSA key, those of its nodes too. */
-function suiteOf({ info }: Cluster): 'legacy' | 'balanced-v1' {
-  return Number(info.teleport.split('.')[0]) >= 17 ? 'balanced-v1' : 'legacy';
-}
-
-async function authorityKey(cluster: Cluster, name: string, type: string): Promise<KeyObject> {
-  const { info } = cluster;
-  const text = await readFile(join(dirname(info.webCa), `authorities-${suiteOf(cluster)}.json`), 'utf8');
-  const stored = StoredAuthorities.parse(JSON.parse(text));
-  const found = stored.find((authority) => authority.cluster === name && authority.type === type);
-  return createPrivateKey(found?.sshKey ?? '');
 }
 
 function privateKeyFile(key: KeyObject): string {
