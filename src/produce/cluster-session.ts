@@ -53,6 +53,7 @@ export async function openSession(options: SessionOptions): Promise<ClusterSessi
   };
 }
 
+/** Calls that are under way when the session is closed end then, and later ones fail at once. */
 async function connectAs(options: SessionOptions, keyPair: KeyPair, certificatePem: string): Promise<AuthSession> {
   const { address, bot, timeoutMs, signal } = options;
   const connection = await connectAuth({
@@ -64,12 +65,19 @@ async function connectAs(options: SessionOptions, keyPair: KeyPair, certificateP
     timeoutMs,
     signal,
   });
-  const calls = { address, timeoutMs, signal };
+  const ended = new AbortController();
+  const endWithRun = () => {
+    ended.abort(signal.reason);
+  };
+  signal.addEventListener('abort', endWithRun, { once: true });
+  const calls = { address, timeoutMs, signal: ended.signal };
   return {
     api: authApi(connection, calls),
     workloads: workloadApi(connection, calls),
     spiffe: spiffeApi(connection, calls),
     close: () => {
+      signal.removeEventListener('abort', endWithRun);
+      ended.abort(new Error('the connection to the Auth Service was closed'));
       connection.close();
     },
   };
