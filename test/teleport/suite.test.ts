@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { keyAlgorithm, suiteName } from '../../src/teleport/suite.ts';
+import { hostKeyAlgorithm, keyAlgorithm, suiteName } from '../../src/teleport/suite.ts';
 
 const SUITES: [string | number | undefined, string, string][] = [
   [undefined, 'legacy', 'rsa-2048'],
@@ -22,5 +22,17 @@ for (const [value, name, algorithm] of SUITES) {
   test(`the suite ${JSON.stringify(value)} is ${name} and wants ${algorithm}`, () => {
     assert.equal(suiteName(value), name);
     assert.equal(keyAlgorithm(suiteName(value)), algorithm);
+  });
+}
+
+for (const [suite, algorithm] of [
+  ['legacy', 'rsa-2048'],
+  ['balanced-v1', 'ed25519'],
+  ['fips-v1', 'ecdsa-p256'],
+  ['hsm-v1', 'ed25519'],
+  ['balanced-v2', 'ecdsa-p256'],
+] as const) {
+  test(`the key of an SSH server is of ${algorithm} in the suite ${suite}`, () => {
+    assert.equal(hostKeyAlgorithm(suite), algorithm);
   });
 }
