@@ -26,7 +26,8 @@ export function serveTransportService(server: GrpcServer, world: World, nodes: N
     const { hello, listener } = connection;
     const record = world.records.add({ listener, kind: 'proxy-ssh', ...hello, fields: {} });
     await observe(record, async () => {
-      const requests: AsyncIterator<unknown> = call[Symbol.asyncIterator]();
+      // The client may end its side first; the call must live on for the node's answers.
+      const requests: AsyncIterator<unknown> = call.iterator({ destroyOnReturn: false });
       const first = FirstRequest.safeParse((await requests.next()).value);
       if (!first.success) {
         throw badParameter('the first message must hold a dial target');

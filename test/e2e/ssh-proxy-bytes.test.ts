@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import test, { type TestContext } from 'node:test';
+import { clusterForFile } from './embedded-cluster.ts';
+import { beginJob } from './job.ts';
+import { BUNDLE, NODE } from './run-bundle.ts';
+import { resultOf } from './run-result.ts';
+
+const cluster = await clusterForFile();
+const CHUNK = randomBytes(64 * 1024);
+const CHUNKS = 1024;
+
+/** Stands in for sshd where only the bytes matter. */
+async function startPeer(t: TestContext, serve: (socket: Socket) => void): Promise<void> {
+  const server = createServer({ allowHalfOpen: true }, serve).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const node = cluster.nodes.find(({ name }) => name === 'web-1');
+  assert.ok(node !== undefined && address !== null && typeof address === 'object');
+  node.port = address.port;
+  t.after(() => server.close());
+}
+
+async function startProxyCommand(t: TestContext) {
+  const job = await beginJob(t, cluster);
+  resultOf(await job.run([...job.flags, '--json']));
+  const { proxy, cluster: name } = cluster.info;
+  const target = ['--user=ci', '--host=web-1', '--port=3022', `--cluster=${name}`, `--proxy-server=${proxy}`];
+  const child = spawn(NODE, [BUNDLE, 'ssh-proxy-command', ...target, `--destination-dir=${job.destination}`], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  return child;
+}
+
+test('the end of input reaches the node, whose answer still comes back unchanged', async (t) => {
+  const expected = createHash('sha256');
+  for (let sent = 0; sent < CHUNKS; sent += 1) expected.update(CHUNK);
+  await startPeer(t, (socket) => {
+    const seen = createHash('sha256');
+    socket.on('data', (bytes) => seen.update(bytes)).once('end', () => socket.end(seen.digest('hex')));
+  });
+  const child = await startProxyCommand(t);
+  Readable.from(
+    (function* () {
+      for (let sent = 0; sent < CHUNKS; sent += 1) yield CHUNK;
+    })(),
+  ).pipe(child.stdin);
+  let answer = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    answer += text;
+  });
+  await once(child, 'close');
+  assert.equal(child.exitCode, 0);
+  assert.equal(answer, expected.digest('hex'));
+});
+
+test('a node that sends faster than it is read waits', async (t) => {
+  let sent = 0;
+  await startPeer(t, (socket) => {
+    const more = () => {
+      while (sent < CHUNKS) {
+        sent += 1;
+        if (!socket.write(CHUNK)) {
+          socket.once('drain', more);
+          return;
+        }
+      }
+      socket.end();
+    };
+    more();
+  });
+  const child = await startProxyCommand(t);
+  const seen = createHash('sha256');
+  await once(child.stdout, 'readable');
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.ok(sent < CHUNKS / 2, `${sent} of ${CHUNKS} chunks were taken in although nobody reads them`);
+  child.stdout.on('data', (bytes: Buffer) => seen.update(bytes));
+  await once(child, 'close');
+  assert.equal(child.exitCode, 0);
+  const expected = createHash('sha256');
+  for (let chunk = 0; chunk < CHUNKS; chunk += 1) expected.update(CHUNK);
+  assert.equal(seen.digest('hex'), expected.digest('hex'));
+});
