@@ -6,7 +6,7 @@ import test, { after } from 'node:test';
 import { jwtVerify } from 'jose';
 import { authorityKey } from './authority-keys.ts';
 import { directory, runItems } from './config-file.ts';
-import { clusterIn, directoryFor } from './embedded-cluster.ts';
+import { clusterIn, directoryFor, misbehave } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
 import { missing, runProgram } from './programs.ts';
 import { assertRefused } from './refusal.ts';
@@ -93,3 +93,15 @@ for (const { what, teleport, keys, ...refusal } of REFUSED) {
     assertRefused(await runItems(cluster, job, [item(keys, job.destination)]), refusal);
   });
 }
+
+test('calls that are under way when another fails do not hold the run up', async (t) => {
+  const cluster = await clusterIn(authorities, t, { teleport: '17.4.2' });
+  misbehave(t, cluster, {
+    replies: { 'rpc:/teleport.workloadidentity.v1.WorkloadIdentityRevocationService/StreamSignedCRL': 'silent' },
+  });
+  const job = await beginJob(t, cluster);
+  const startMs = performance.now();
+  const run = await runItems(cluster, job, [item('svid: { path: /vault }', job.destination)]);
+  assertRefused(run, { code: 'AUTH_DENIED', says: /refused an SVID/ });
+  assert.ok(performance.now() - startMs < 15_000, 'the run waited for an answer of no use');
+});
