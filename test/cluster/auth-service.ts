@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { CLUSTER_NAME } from './data.ts';
 import type { Call, GrpcServer } from './grpc.ts';
+import { listResources } from './list-resources.ts';
 import { callerOf } from './caller.ts';
 import { accessDenied, badParameter, notFound } from './teleport-errors.ts';
 import { generateUserCerts } from './user-certs.ts';
@@ -22,6 +23,7 @@ export function serveAuthService(server: GrpcServer, world: World, proxyAddress:
     },
     GetRole: { serve: (request, call) => getRole(world, RoleRequest.parse(request).name, call) },
     GenerateUserCerts: { serve: (request, call) => generateUserCerts(world, request, call, callerOf(call)) },
+    ListResources: { serve: (request, call) => listResources(world, request, call) },
   });
   if (world.profile.heartbeats) {
     server.addUnary('teleport.machineid.v1.BotInstanceService', {

@@ -1,4 +1,5 @@
-/** The cluster's resources: its bots, roles, join tokens, leaf clusters and workload identities. */
+/** The cluster's resources: its bots, roles, join tokens, leaf clusters, and what else its roles give access to. */
+import { accessResources, type AccessResources } from './resources-data.ts';
 import { WORKLOAD_IDENTITIES, type WorkloadIdentity } from './workload-identities.ts';
 
 export const CLUSTER_NAME = 'example.teleport.test';
@@ -33,7 +34,7 @@ export interface JoinToken {
   readonly allow: readonly { readonly projectId?: string; readonly contextId?: string }[];
 }
 
-export interface Resources {
+export interface Resources extends AccessResources {
   readonly roles: readonly Role[];
   readonly tokens: readonly JoinToken[];
   readonly workloadIdentities: readonly WorkloadIdentity[];
@@ -54,7 +55,12 @@ export function botUserName(botName: string): string {
 
 /** @param extraLogins Unix users that the role `access` may log in as, besides `root` and `ci` */
 export function resources(extraLogins: readonly string[]): Resources {
-  return { roles: roles(extraLogins), tokens: TOKENS, workloadIdentities: WORKLOAD_IDENTITIES };
+  return {
+    roles: roles(extraLogins),
+    tokens: TOKENS,
+    workloadIdentities: WORKLOAD_IDENTITIES,
+    ...accessResources(),
+  };
 }
 
 function roles(extraLogins: readonly string[]): Role[] {
