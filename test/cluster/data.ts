@@ -15,6 +15,9 @@ export interface Role {
   readonly maxSessionTtlMs: number;
   /** The roles that a holder may impersonate. */
   readonly impersonates: readonly string[];
+  /** As whom a holder acts in Kubernetes. */
+  readonly kubernetesUsers: readonly string[];
+  readonly kubernetesGroups: readonly string[];
   /** Whether a holder may create host certificates. */
   readonly certifiesHosts: boolean;
   /** Labels of the workload identities that a holder may use, each with the values allowed; none without labels. */
@@ -69,6 +72,8 @@ function roles(extraLogins: readonly string[]): Role[] {
     logins: [],
     maxSessionTtlMs: UNLIMITED_TTL_MS,
     impersonates: [],
+    kubernetesUsers: [],
+    kubernetesGroups: [],
     certifiesHosts: false,
     workloadIdentityLabels: {},
     spiffe: [],
@@ -77,11 +82,13 @@ function roles(extraLogins: readonly string[]): Role[] {
   return [
     role('access', {
       logins: [...new Set(['root', 'ci', ...extraLogins])],
+      kubernetesUsers: ['ci'],
+      kubernetesGroups: ['developers', 'viewers'],
       certifiesHosts: true,
       workloadIdentityLabels: { team: ['ci'] },
       spiffe: [{ pathPrefix: '/ci/', dnsSuffix: '.example.com' }],
     }),
-    role('deployer', { logins: ['deploy'] }),
+    role('deployer', { logins: ['deploy'], kubernetesGroups: ['deployers'] }),
     role('brief', { logins: ['ci'], maxSessionTtlMs: 10 * MINUTE_MS }),
     role('admin', { logins: ['root'] }),
     role(botUserName(BOT_NAME), { impersonates: ['access', 'deployer'] }),

@@ -18,10 +18,23 @@ export interface Identity {
   readonly impersonator: string | undefined;
   readonly disallowReissue: boolean;
   readonly loginIp: string;
+  readonly kubernetes: KubernetesAccess;
 }
+
+export interface KubernetesAccess {
+  readonly users: readonly string[];
+  readonly groups: readonly string[];
+  /** The one Kubernetes cluster that the identity is routed to. */
+  readonly cluster: string | undefined;
+}
+
+export const NO_KUBERNETES: KubernetesAccess = { users: [], groups: [], cluster: undefined };
 
 /** Teleport's own attributes live below 1.3.9999, an arc that nobody assigned. */
 const TELEPORT_OID = {
+  kubernetesUsers: '1.3.9999.1.1',
+  kubernetesGroups: '1.3.9999.1.2',
+  kubernetesCluster: '1.3.9999.1.3',
   originCluster: '1.3.9999.1.7',
   loginIp: '1.3.9999.1.9',
   privateKeyPolicy: '1.3.9999.1.15',
@@ -44,6 +57,9 @@ export function toSubject(identity: Identity, originCluster: string): x509.Name 
     { oid: OID.streetAddress, values: [identity.routeToCluster] },
     { oid: OID.postalCode, values: [NO_TRAITS] },
     { oid: OID.commonName, values: [identity.userName] },
+    { oid: TELEPORT_OID.kubernetesUsers, values: identity.kubernetes.users },
+    { oid: TELEPORT_OID.kubernetesGroups, values: identity.kubernetes.groups },
+    { oid: TELEPORT_OID.kubernetesCluster, values: optional(identity.kubernetes.cluster) },
     { oid: TELEPORT_OID.originCluster, values: [originCluster] },
     { oid: TELEPORT_OID.loginIp, values: [identity.loginIp] },
     { oid: TELEPORT_OID.impersonator, values: optional(identity.impersonator) },
@@ -70,6 +86,11 @@ export function fromCertificate(der: Buffer): Identity {
     impersonator: first(TELEPORT_OID.impersonator),
     disallowReissue: first(TELEPORT_OID.disallowReissue) === 'yes',
     loginIp: first(TELEPORT_OID.loginIp) ?? '',
+    kubernetes: {
+      users: attributeValues(subject, TELEPORT_OID.kubernetesUsers),
+      groups: attributeValues(subject, TELEPORT_OID.kubernetesGroups),
+      cluster: first(TELEPORT_OID.kubernetesCluster),
+    },
   };
 }
 

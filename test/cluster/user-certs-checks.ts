@@ -21,6 +21,7 @@ export interface Grant {
   readonly roles: readonly string[];
   readonly usages: readonly string[];
   readonly routeToCluster: string;
+  readonly kubernetesCluster: string | undefined;
   readonly expires: Date;
   readonly impersonates: boolean;
 }
@@ -41,6 +42,7 @@ export function checkUserCertsRequest(world: World, request: UserCertsRequest, c
     roles,
     usages: usagesOf(request.usage),
     routeToCluster: checkRoute(request.route_to_cluster),
+    kubernetesCluster: checkKubernetesRoute(world, request),
     expires,
     impersonates,
   };
@@ -100,4 +102,17 @@ function checkRoute(cluster: string): string {
     throw notFound(`remote cluster "${cluster}" is not found`);
   }
   return cluster === '' ? CLUSTER_NAME : cluster;
+}
+
+/** Whoever may see a Kubernetes cluster is checked when it is used; here it must only be there, unless it is a leaf's. */
+function checkKubernetesRoute(world: World, request: UserCertsRequest): string | undefined {
+  const { kubernetes_cluster: name, route_to_cluster: teleportCluster } = request;
+  if (name === '') {
+    return undefined;
+  }
+  const isOwn = teleportCluster === '' || teleportCluster === CLUSTER_NAME;
+  if (isOwn && !world.resources.kubernetesClusters.some((one) => one.name === name)) {
+    throw badParameter(`Kubernetes cluster "${name}" is not registered in this Teleport cluster`);
+  }
+  return name;
 }

@@ -11,6 +11,7 @@ const WireRequest = z.object({
   expires: WireTimestamp.nullable(),
   format: z.string(),
   route_to_cluster: z.string(),
+  kubernetes_cluster: z.string(),
   usage: z.number(),
   role_requests: z.array(z.string()),
   use_role_requests: z.boolean(),
@@ -33,6 +34,7 @@ export function recordedFields(request: UserCertsRequest): Record<string, unknow
     useRoleRequests: request.use_role_requests,
     expires: request.expires ? toDate(request.expires) : undefined,
     routeToCluster: request.route_to_cluster,
+    kubernetesCluster: request.kubernetes_cluster,
     usage: request.usage,
     reissuable: request.reissuable_role_impersonation,
     keys: {

@@ -54,6 +54,19 @@ describe('GenerateUserCerts of a v18 cluster', () => {
     assert.ok(new X509Certificate(tls).verify(authority.publicKey));
   });
 
+  test('the identity acts in Kubernetes as its roles say, and is routed to a cluster when that is asked', async () => {
+    const unrouted = fromCertificate(new X509Certificate((await ask({})).tls).raw);
+    assert.deepEqual(unrouted.kubernetes, { users: ['ci'], groups: ['viewers', 'developers'], cluster: undefined });
+    const { tls } = await ask({ kubernetes_cluster: 'dev' });
+    assert.equal(fromCertificate(new X509Certificate(tls).raw).kubernetes.cluster, 'dev');
+  });
+
+  test('a Kubernetes cluster that is not there is refused, unless a leaf may know it', async () => {
+    await assert.rejects(ask({ kubernetes_cluster: 'nowhere' }), { code: status.INVALID_ARGUMENT });
+    const { tls } = await ask({ kubernetes_cluster: 'nowhere', route_to_cluster: 'leaf.example.com' });
+    assert.equal(fromCertificate(new X509Certificate(tls).raw).kubernetes.cluster, 'nowhere');
+  });
+
   test('a leaf cluster may be the route', async () => {
     const { tls } = await ask({ route_to_cluster: 'leaf.example.com' });
     assert.equal(fromCertificate(new X509Certificate(tls).raw).routeToCluster, 'leaf.example.com');

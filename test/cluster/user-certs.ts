@@ -33,7 +33,13 @@ export async function generateUserCerts(world: World, message: unknown, call: Ca
 }
 
 function grantedIdentity(world: World, caller: Identity, grant: Grant, reissuable: boolean): Identity {
-  const granted = { ...caller, roles: grant.roles, usages: grant.usages, routeToCluster: grant.routeToCluster };
+  const granted = {
+    ...caller,
+    roles: grant.roles,
+    usages: grant.usages,
+    routeToCluster: grant.routeToCluster,
+    kubernetes: kubernetesAccess(world, grant),
+  };
   if (!grant.impersonates) {
     return granted;
   }
@@ -43,6 +49,16 @@ function grantedIdentity(world: World, caller: Identity, grant: Grant, reissuabl
     principals: [...new Set(logins), '-teleport-internal-join'],
     impersonator: caller.userName,
     disallowReissue: !reissuable,
+  };
+}
+
+/** Users and groups are those of the roles, whether the certificate is routed to a Kubernetes cluster or not. */
+function kubernetesAccess(world: World, { roles, kubernetesCluster }: Grant): Identity['kubernetes'] {
+  const held = roles.flatMap((name) => findRole(world, name) ?? []);
+  return {
+    users: [...new Set(held.flatMap((role) => role.kubernetesUsers))],
+    groups: [...new Set(held.flatMap((role) => role.kubernetesGroups))],
+    cluster: kubernetesCluster,
   };
 }
 
