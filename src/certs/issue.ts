@@ -12,7 +12,7 @@ import type { CertAuthority } from './authorities.ts';
 import type { Identity } from './identity.ts';
 import { shortenedLifetime } from './lifetime.ts';
 import { credentialMismatch } from './mismatch.ts';
-import type { Route } from './route.ts';
+import { type Route, routeAttributes } from './route.ts';
 
 export interface IdentityRequest {
   readonly keyPair: KeyPair;
@@ -93,6 +93,12 @@ function checkTls(tls: TlsCertificate, request: IdentityRequest, own: readonly C
   const asked = [...new Set(request.roles)].sort();
   if (got.length !== asked.length || got.some((role, at) => role !== asked[at])) {
     throw mismatch(`the TLS certificate has the roles ${got.join(', ')}, asked for ${asked.join(', ')}`);
+  }
+  for (const [oid, value] of routeAttributes(request.route)) {
+    const [given = ''] = tls.subject.byOid.get(oid) ?? [];
+    if (given !== value) {
+      throw mismatch(`the TLS certificate is routed to ${JSON.stringify(given)} (${oid}), asked for "${value}"`);
+    }
   }
   if (tls.notAfterMs <= nowMs) throw mismatch(`the TLS certificate ended at ${utcTime(tls.notAfterMs)}`);
   if (tls.notBeforeMs > nowMs) throw mismatch(`the TLS certificate begins at ${utcTime(tls.notBeforeMs)}`);

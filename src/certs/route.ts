@@ -20,6 +20,43 @@ export type Route =
       readonly sessionId: string;
     };
 
+/** Teleport's own object identifiers in a certificate's subject. */
+const OID = {
+  kubernetesCluster: '1.3.9999.1.3',
+  applicationCluster: '1.3.9999.1.5',
+  applicationAddress: '1.3.9999.1.6',
+  applicationName: '1.3.9999.1.10',
+  databaseService: '1.3.9999.2.1',
+  databaseProtocol: '1.3.9999.2.2',
+  databaseUser: '1.3.9999.2.3',
+  databaseName: '1.3.9999.2.4',
+} as const;
+
+/** The attributes of the subject that carry the route, by object identifier; an empty text is no attribute. */
+export function routeAttributes(route: Route | undefined): ReadonlyMap<string, string> {
+  switch (route?.kind) {
+    case undefined:
+      return new Map();
+    case 'kubernetes':
+      return new Map([[OID.kubernetesCluster, route.kubernetesCluster]]);
+    case 'database':
+      return new Map([
+        [OID.databaseService, route.serviceName],
+        [OID.databaseProtocol, route.protocol],
+        [OID.databaseUser, route.username],
+        [OID.databaseName, route.database],
+      ]);
+    case 'application':
+      return new Map([
+        [OID.applicationName, route.name],
+        [OID.applicationAddress, route.publicAddress],
+        [OID.applicationCluster, route.clusterName],
+      ]);
+    default:
+      return route satisfies never;
+  }
+}
+
 /** The route's fields of a GenerateUserCerts request. */
 export function routeFields(route: Route | undefined): MessageInitShape<typeof UserCertsRequestSchema> {
   switch (route?.kind) {
