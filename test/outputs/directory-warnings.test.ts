@@ -52,12 +52,12 @@ test('modes mean nothing on Windows', async () => {
 });
 
 const PLACES: readonly (readonly [path: string, workingDirectory: string, inside: boolean])[] = [
-  ['/work/repo', '/work/repo', true],
-  ['/work/repo/a/b', '/work/repo', true],
-  ['/work/repo/..a', '/work/repo', true],
-  ['/work/repo-other', '/work/repo', false],
-  ['/work', '/work/repo', false],
-  ['/tmp/a', '/work/repo', false],
+  ['/checkout/repo', '/checkout/repo', true],
+  ['/checkout/repo/a/b', '/checkout/repo', true],
+  ['/checkout/repo/..a', '/checkout/repo', true],
+  ['/checkout/repo-other', '/checkout/repo', false],
+  ['/checkout', '/checkout/repo', false],
+  ['/tmp/a', '/checkout/repo', false],
 ];
 
 for (const [path, workingDirectory, inside] of PLACES) {
