@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress, parseAddress } from './address.ts';
 import { isClusterName } from './cluster-name.ts';
+import { kubeListener, type KubeListener } from './kube-endpoint.ts';
 import { suiteName } from './suite.ts';
 import { parseServerVersion, type ServerVersion } from './version.ts';
 
@@ -16,6 +17,8 @@ export interface ClusterFacts {
   readonly webAddress: Address;
   /** Where SSH is reached: the web address with TLS routing, else the Proxy's SSH listener. */
   readonly sshAddress: Address;
+  /** Where Kubernetes is reached without TLS routing. */
+  readonly kube: KubeListener;
   /** Host of the Proxy's public address, as `known_hosts` names it. */
   readonly proxyHost: string;
   /** Signature algorithm suite, `legacy` when the server (before 17) says none. */
@@ -30,6 +33,7 @@ const PingAnswer = z.object({
   proxy: z.optional(
     z.object({
       tls_routing_enabled: z.optional(z.boolean()),
+      kube: z.optional(z.object({ public_addr: z.optional(z.string()), listen_addr: z.optional(z.string()) })),
       ssh: z.optional(
         z.object({
           listen_addr: z.optional(z.string()),
@@ -66,6 +70,7 @@ export function parsePing(body: string, asked: Address): ClusterFacts {
     tlsRouting,
     webAddress,
     sshAddress: tlsRouting ? webAddress : sshListener(ssh, webAddress),
+    kube: kubeListener(proxy?.kube?.public_addr, proxy?.kube?.listen_addr),
     proxyHost: webAddress.host,
     suite: suiteName(auth?.signature_algorithm_suite),
   };

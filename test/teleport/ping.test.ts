@@ -12,6 +12,7 @@ function ping(change: object = {}): string {
     auth: { signature_algorithm_suite: 2 },
     proxy: {
       tls_routing_enabled: true,
+      kube: { enabled: true, public_addr: 'kube.example.com', listen_addr: '0.0.0.0:3026' },
       ssh: { listen_addr: '[::]:3023', web_listen_addr: '0.0.0.0:3080', public_addr: 'proxy.example.com:443' },
     },
     ...change,
@@ -25,6 +26,7 @@ test('a current Proxy tells cluster, version, addresses and suite', () => {
     tlsRouting: true,
     webAddress: { host: 'proxy.example.com', port: 443 },
     sshAddress: { host: 'proxy.example.com', port: 443 },
+    kube: { publicAddress: { host: 'kube.example.com', port: 3026 }, port: 3026 },
     proxyHost: 'proxy.example.com',
     suite: 'balanced-v1',
   });
