@@ -109,11 +109,22 @@ fetch() {
     case $(wget --help 2>&1) in *--tries*) once=--tries=1 ;; *) once= ;; esac
     wget -q -T 30 ${once:+"$once"} -O "$2" "$1"
   else
-    node -e 'const [url, file] = process.argv.slice(1);
-      fetch(url, { signal: AbortSignal.timeout(300000) }).then(async (reply) => {
-        if (!reply.ok || !reply.url.startsWith("https:")) throw new Error("status " + reply.status);
+    node -e 'const [first, file] = process.argv.slice(1);
+      const get = async (url, redirects) => {
+        if (url.protocol !== "https:") throw new Error("protocol " + url.protocol + " is not https");
+        const user = [url.username, url.password].map(decodeURIComponent).join(":");
+        url.username = url.password = "";
+        const headers = user === ":" ? {} : { authorization: "Basic " + Buffer.from(user).toString("base64") };
+        const reply = await fetch(url, { headers, redirect: "manual", signal: AbortSignal.timeout(300000) });
+        const next = reply.status >= 300 && reply.status < 400 && reply.headers.get("location");
+        if (next && redirects > 0) return get(new URL(next, url), redirects - 1);
+        if (!reply.ok) throw new Error("status " + reply.status);
         require("fs").writeFileSync(file, Buffer.from(await reply.arrayBuffer()));
-      }).catch((error) => { console.error(String(error.cause ?? error)); process.exit(1); })' "$1" "$2"
+      };
+      Promise.resolve().then(() => get(new URL(first), 10)).catch((error) => {
+        console.error((error.cause ?? error).message);
+        process.exit(1);
+      })' "$1" "$2"
   fi
 }
 

@@ -1,11 +1,11 @@
 /** An HTTPS server that offers the script as a release does, with a certificate of its own. */
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { selfSigned } from '../tls-certificate.ts';
 
 export interface AssetServer {
   /** `https://localhost:port`, without a path. */
@@ -18,12 +18,13 @@ export interface AssetServer {
   close(): Promise<void>;
 }
 
-/** @param folder for key and certificate */
+/** @param folder for the certificate */
 export async function startAssetServer(folder: string): Promise<AssetServer> {
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  makeCertificate(key, cert);
+  const cert = join(folder, 'cert.pem');
+  const { certificate, key } = await selfSigned('localhost');
+  await writeFile(cert, certificate);
   const requests: string[] = [];
-  const server = createServer({ key: await readFile(key), cert: await readFile(cert) }, (request, response) => {
+  const server = createServer({ key, cert: certificate }, (request, response) => {
     requests.push(request.url ?? '');
     self.answer(request, response);
   });
@@ -39,13 +40,6 @@ export async function startAssetServer(folder: string): Promise<AssetServer> {
     },
   };
   return self;
-}
-
-function makeCertificate(key: string, cert: string): void {
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-days', '1'];
-  const files = ['-keyout', key, '-out', cert];
-  const type = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  execFileSync('openssl', ['req', '-x509', ...type, ...subject, ...files], { stdio: 'pipe' });
 }
 
 function portOf(address: AddressInfo | string | null): number {

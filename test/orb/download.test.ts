@@ -7,11 +7,15 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { JobResult } from '../job-runner/run-job.ts';
 import { startAssetServer } from './asset-server.ts';
 import type { AssetServer } from './asset-server.ts';
+import { missing } from '../e2e/programs.ts';
 import { install, runOrbJob, stderrOf } from './orb-job.ts';
 import { toolFolder } from './tool-folder.ts';
 
 const BUNDLE = `console.log("the script")\n${'// padding\n'.repeat(20_000)}`;
 const DOWNLOADERS = ['curl', 'wget', 'node'] as const;
+
+/** For tests of what all have in common. */
+const [PRESENT = 'node'] = DOWNLOADERS.filter((name) => missing(name) === undefined);
 
 let shared: string;
 let server: AssetServer;
@@ -41,7 +45,7 @@ afterEach(async () => {
 });
 
 /** Only this downloader is on PATH; pauses are counted instead of waited for. */
-async function download(url: string, downloader: (typeof DOWNLOADERS)[number] = 'curl'): Promise<JobResult> {
+async function download(url: string, downloader: (typeof DOWNLOADERS)[number] = PRESENT): Promise<JobResult> {
   const tools = await toolFolder(join(scratch, 'bin'), ['sha256sum', ...new Set(['node', downloader])], {
     sleep: `echo "$1" >> ${scratch}/pauses`,
   });
@@ -60,14 +64,15 @@ async function pauses(): Promise<readonly string[]> {
 }
 
 for (const downloader of DOWNLOADERS) {
-  test(`${downloader} downloads the script`, async () => {
+  const skip = missing(downloader);
+  test(`${downloader} downloads the script`, { skip }, async () => {
     const result = await download(`${server.url}/v1/machine-id.cjs`, downloader);
     assert.equal(result.exitCode, 0, stderrOf(result));
     assert.equal(await readFile(join(home, '.teleport-machine-id/machine-id.cjs'), 'utf8'), BUNDLE);
     assert.deepEqual(server.requests, ['/v1/machine-id.cjs']);
   });
 
-  test(`${downloader} is tried again after the server failed`, async () => {
+  test(`${downloader} is tried again after the server failed`, { skip }, async () => {
     const statuses = [503, 429];
     server.answer = (_request, response) => response.writeHead(statuses.shift() ?? 200).end(BUNDLE);
     const result = await download(`${server.url}/machine-id.cjs`, downloader);
@@ -75,7 +80,7 @@ for (const downloader of DOWNLOADERS) {
     assert.deepEqual(await pauses(), ['1', '2']);
   });
 
-  test(`${downloader} does not pass a cut connection off as the script`, async () => {
+  test(`${downloader} does not pass a cut connection off as the script`, { skip }, async () => {
     server.answer = (_request, response) => {
       cutShort(response);
     };
@@ -111,6 +116,31 @@ test('other bytes than those of the release are refused at once', async () => {
   assert.match(stderrOf(result), /is refused: expected SHA-256/);
   assert.deepEqual(await readdir(join(home, '.teleport-machine-id')), []);
 });
+
+for (const downloader of DOWNLOADERS) {
+  const skip = missing(downloader);
+
+  test(
+    `${downloader} keeps a mirror's password out of the log and shows it to the mirror alone`,
+    { skip },
+    async () => {
+      let authorization: string | undefined;
+      server.answer = (request, response) => {
+        authorization = request.headers.authorization;
+        // wget shows the password only to a server that asks for it.
+        if (authorization === undefined) response.writeHead(401, { 'www-authenticate': 'Basic realm="mirror"' }).end();
+        else response.end(BUNDLE);
+      };
+      const result = await download(
+        `${server.url.replace('://', '://robot:hunter%402@')}/m.cjs?key=s3cret`,
+        downloader,
+      );
+      assert.equal(result.exitCode, 0, stderrOf(result));
+      assert.equal(authorization, `Basic ${Buffer.from('robot:hunter@2').toString('base64')}`);
+      assert.doesNotMatch(stderrOf(result), /hunter|s3cret/);
+    },
+  );
+}
 
 test('a redirect is followed', async () => {
   server.answer = (request, response) =>
