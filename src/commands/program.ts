@@ -3,6 +3,7 @@ import { errorLine, errorReport } from './error-report.ts';
 import { asMachineIdError, MachineIdError } from '../errors.ts';
 import { type Flag, parseFlags } from './command-line.ts';
 import { commandHelp, programHelp } from './help.ts';
+import { KUBE_CREDENTIALS_FLAGS, kubeCredentials } from './kube-credentials.ts';
 import { RUN_FLAGS } from './run-flags.ts';
 import { run } from './run.ts';
 import { SSH_PROXY_FLAGS, sshProxyCommand } from './ssh-proxy-command.ts';
@@ -32,6 +33,13 @@ const COMMANDS: readonly Command[] = [
     flags: SSH_PROXY_FLAGS,
     notes: '',
     act: sshProxyCommand,
+  },
+  {
+    name: 'kube-credentials',
+    summary: 'Print certificate and key for kubectl, which calls it by a kubeconfig.yaml with an exec plugin.',
+    flags: KUBE_CREDENTIALS_FLAGS,
+    notes: '',
+    act: kubeCredentials,
   },
   {
     name: 'version',

@@ -1,11 +1,12 @@
 /** `ssh-proxy-command`: what OpenSSH runs, by our ssh_config, to reach a node. */
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { Secret } from '../effects/secret.ts';
 import { type Fault, MachineIdError } from '../errors.ts';
 import { parseAddress } from '../teleport/address.ts';
 import { dialTransport } from '../tunnels/dial-transport.ts';
 import { proxySsh, type SshTarget } from '../tunnels/ssh-proxy.ts';
 import { type Flag, type GivenFlags, parseFlags } from './command-line.ts';
+import { readDestinationFile } from './destination-files.ts';
 import type { World } from '../effects/world.ts';
 
 export const SSH_PROXY_FLAGS: readonly Flag[] = [
@@ -24,7 +25,6 @@ export const SSH_PROXY_FLAGS: readonly Flag[] = [
 ];
 
 const REQUIRED = ['destination-dir', 'proxy-server', 'cluster', 'user', 'host', 'port'];
-const MAX_FILE_BYTES = 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 30_000;
 const WEB_PORT = 443;
 
@@ -32,7 +32,7 @@ const WEB_PORT = 443;
 export async function sshProxyCommand(args: readonly string[], world: World): Promise<void> {
   const { address, directory, target } = readArguments(parseFlags(SSH_PROXY_FLAGS, args), world);
   const [certificatePem, key, hostAuthoritiesPem] = await Promise.all(
-    ['tlscert', 'key', 'teleport-host-ca.crt'].map((name) => readIdentityFile(world, join(directory, name))),
+    ['tlscert', 'key', 'teleport-host-ca.crt'].map((name) => readDestinationFile(world, directory, name)),
   );
   const connection = await dialTransport({
     address,
@@ -92,15 +92,4 @@ function nodeName(host: string, cluster: string, proxyHost: string): string {
 
 function withoutSuffix(text: string, suffix: string): string {
   return text.endsWith(suffix) && text.length > suffix.length ? text.slice(0, -suffix.length) : text;
-}
-
-async function readIdentityFile({ files }: World, path: string): Promise<string> {
-  try {
-    return await files.readText(path, { maxBytes: MAX_FILE_BYTES });
-  } catch (cause) {
-    throw new MachineIdError('IDENTITY_UNREADABLE', `cannot read ${path}`, {
-      hint: 'Call run earlier in the job, with an identity output to this directory, as the same user.',
-      cause,
-    });
-  }
 }

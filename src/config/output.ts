@@ -1,4 +1,5 @@
 /** The outputs that write files, each with the settings of its type. */
+import type { ContextTemplate } from '../outputs/context-name.ts';
 import type { Destination } from '../outputs/destination.ts';
 
 /** A lifetime of its own that an output asks for. */
@@ -48,8 +49,12 @@ export interface DatabaseOutput extends Written {
 export interface KubernetesOutput extends Written {
   readonly type: 'kubernetes';
   readonly kubernetesCluster: string;
-  readonly disableExecPlugin: boolean;
-  readonly contextNameTemplate: string | undefined;
+  /**
+   * Whether kubeconfig names a program that prints the certificate in place of the certificate itself. Here only when
+   * `disable_exec_plugin: false` is written, where tbot does it by default: in one run nothing is there to be renewed.
+   */
+  readonly execPlugin: boolean;
+  readonly contextNameTemplate: ContextTemplate;
   readonly relayServer: string | undefined;
 }
 
@@ -69,8 +74,9 @@ export interface KubernetesSelector {
 export interface KubernetesV2Output extends Written {
   readonly type: 'kubernetes/v2';
   readonly selectors: readonly KubernetesSelector[];
-  readonly disableExecPlugin: boolean;
-  readonly contextNameTemplate: string | undefined;
+  /** As in `KubernetesOutput`. */
+  readonly execPlugin: boolean;
+  readonly contextNameTemplate: ContextTemplate;
   readonly relayServer: string | undefined;
 }
 

@@ -6,6 +6,8 @@ import type { Plan } from './plan.ts';
 
 const SUPPORTED_TYPES = [
   'identity',
+  'kubernetes',
+  'kubernetes/v2',
   'ssh_host',
   'spiffe-svid',
   'workload-identity-x509',
@@ -59,6 +61,7 @@ function isSupportedType(output: Output): output is Extract<Output, { readonly t
 
 function unsupportedKey(output: Output): string | undefined {
   if (output.type === 'identity' && output.delegationSessionId !== undefined) return 'delegation_session_id';
+  if ('relayServer' in output && output.relayServer !== undefined) return 'relay_server';
   if ('includeFederatedTrustBundles' in output && output.includeFederatedTrustBundles) {
     return 'include_federated_trust_bundles';
   }

@@ -6,6 +6,8 @@ import type { Joined } from '../join/join.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
 import { openSession } from './cluster-session.ts';
 import { produceIdentity } from './identity.ts';
+import { produceKubernetes } from './kubernetes.ts';
+import { produceKubernetesV2 } from './kubernetes-v2.ts';
 import { produceSpiffeSvid } from './spiffe-svid.ts';
 import { produceSshHost } from './ssh-host.ts';
 import { produceWorkloadJwt } from './workload-identity-jwt.ts';
@@ -61,6 +63,10 @@ function produce(output: SupportedOutput, work: OutputWork): Promise<WrittenOutp
   switch (output.type) {
     case 'identity':
       return produceIdentity(output, work);
+    case 'kubernetes':
+      return produceKubernetes(output, work);
+    case 'kubernetes/v2':
+      return produceKubernetesV2(output, work);
     case 'ssh_host':
       return produceSshHost(output, work);
     case 'spiffe-svid':

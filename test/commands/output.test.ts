@@ -84,6 +84,18 @@ test('later steps get the first output that is on disk', () => {
   });
 });
 
+test('a kubeconfig is exported for kubectl, and an identity for the whole cluster before one for Kubernetes', () => {
+  const [, identity] = RESULT.outputs;
+  assert.ok(identity !== undefined);
+  const files = ['identity', 'kubeconfig.yaml'];
+  const kubernetes = { ...identity, type: 'kubernetes', destination: '/home/ci/kube', files };
+  const variables = exportedVariables({ ...RESULT, outputs: [kubernetes, identity] });
+  assert.equal(variables.get('KUBECONFIG'), '/home/ci/kube/kubeconfig.yaml');
+  assert.equal(variables.get('TELEPORT_IDENTITY_FILE'), '/home/ci/out/identity');
+  const alone = exportedVariables({ ...RESULT, outputs: [kubernetes] });
+  assert.equal(alone.get('TELEPORT_IDENTITY_FILE'), '/home/ci/kube/identity');
+});
+
 test('without an output on disk only the cluster is exported', () => {
   assert.deepEqual(
     [...exportedVariables({ ...RESULT, outputs: [] }).keys()],

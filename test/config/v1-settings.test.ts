@@ -48,7 +48,7 @@ const MIGRATED: readonly (readonly [string, Readonly<Record<string, unknown>>])[
   ['{directory: /d, database: {service: s}, configs: [mongo]}', { type: 'database', format: 'mongo' }],
   ['{directory: /d, database: {service: s}, configs: [cockroach]}', { type: 'database', format: 'cockroach' }],
   ['{directory: /d, database: {service: s}, configs: [tls]}', { type: 'database', format: 'tls' }],
-  ['{directory: /d, kubernetes_cluster: k}', { type: 'kubernetes', kubernetesCluster: 'k', disableExecPlugin: false }],
+  ['{directory: /d, kubernetes_cluster: k}', { type: 'kubernetes', kubernetesCluster: 'k', execPlugin: false }],
   [
     '{directory: /d, configs: [ssh_host_cert: {principals: [h]}]}',
     { type: 'ssh_host', principals: ['h'], caType: 'user' },

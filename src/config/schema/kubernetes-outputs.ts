@@ -1,19 +1,32 @@
 /** Outputs that give access to Kubernetes clusters. */
 import * as z from 'zod/mini';
+import { type ContextTemplate, DEFAULT_CONTEXT_TEMPLATE, parseContextTemplate } from '../../outputs/context-name.ts';
 import type { ArgoCdOutput, KubernetesOutput, KubernetesSelector, KubernetesV2Output } from '../output.ts';
 import { COMMON, NAMED, commonOf } from './common.ts';
 import { destination } from './destination.ts';
 import type { Field } from './field.ts';
-import { flag, list, refuse, requiredText, text, textList, textRecord } from './field.ts';
+import { flag, list, optionalFlag, refuse, requiredText, text, textList, textRecord } from './field.ts';
 import { section } from './section.ts';
+
+const contextTemplate: Field<ContextTemplate> = z.pipe(
+  text,
+  z.transform((template: string | undefined, context): ContextTemplate => {
+    if (template === undefined) return DEFAULT_CONTEXT_TEMPLATE;
+    const known = '{{.ClusterName}}, {{.KubeName}}, {{.Labels.key}} and {{index .Labels "key"}}';
+    return (
+      parseContextTemplate(template) ??
+      refuse(context, `cannot use ${JSON.stringify(template)} as a template; it may hold text, ${known}`)
+    );
+  }),
+);
 
 export const kubernetes: Field<KubernetesOutput> = z.pipe(
   section({
     ...COMMON,
     destination,
     kubernetes_cluster: requiredText('kubernetes_cluster must not be empty'),
-    disable_exec_plugin: flag,
-    context_name_template: text,
+    disable_exec_plugin: optionalFlag,
+    context_name_template: contextTemplate,
     relay_server: text,
   }),
   z.transform((fields, context): KubernetesOutput => ({
@@ -21,7 +34,7 @@ export const kubernetes: Field<KubernetesOutput> = z.pipe(
     ...commonOf(fields, context),
     destination: fields.destination,
     kubernetesCluster: fields.kubernetes_cluster,
-    disableExecPlugin: fields.disable_exec_plugin,
+    execPlugin: fields.disable_exec_plugin === false,
     contextNameTemplate: fields.context_name_template,
     relayServer: fields.relay_server,
   })),
@@ -42,8 +55,8 @@ export const kubernetesV2: Field<KubernetesV2Output> = z.pipe(
     ...NAMED,
     destination,
     selectors: list(selector),
-    disable_exec_plugin: flag,
-    context_name_template: text,
+    disable_exec_plugin: optionalFlag,
+    context_name_template: contextTemplate,
     relay_server: text,
   }),
   z.transform((fields, context): KubernetesV2Output => {
@@ -53,7 +66,7 @@ export const kubernetesV2: Field<KubernetesV2Output> = z.pipe(
       ...commonOf(fields, context),
       destination: fields.destination,
       selectors: fields.selectors,
-      disableExecPlugin: fields.disable_exec_plugin,
+      execPlugin: fields.disable_exec_plugin === false,
       contextNameTemplate: fields.context_name_template,
       relayServer: fields.relay_server,
     };

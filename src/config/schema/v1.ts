@@ -1,5 +1,6 @@
 /** The file format before `version: v2`, read into today's items. */
 import * as z from 'zod/mini';
+import { DEFAULT_CONTEXT_TEMPLATE } from '../../outputs/context-name.ts';
 import type { Destination } from '../../outputs/destination.ts';
 import { Scalar } from '../yaml/scalar.ts';
 import { isMapping } from '../yaml/tree.ts';
@@ -69,7 +70,7 @@ function itemOf({ app, database, configs, ...fields }: SectionOf<typeof ITEM>, d
   }
   if (database !== undefined) return { type: 'database', ...common, ...database, format: configs.databaseFormat };
   if (fields.kubernetes_cluster !== undefined) {
-    const defaults = { disableExecPlugin: false, contextNameTemplate: undefined, relayServer: undefined };
+    const defaults = { execPlugin: false, contextNameTemplate: DEFAULT_CONTEXT_TEMPLATE, relayServer: undefined };
     return { type: 'kubernetes', ...common, kubernetesCluster: fields.kubernetes_cluster, ...defaults };
   }
   if (configs.principals !== undefined) {

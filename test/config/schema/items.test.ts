@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Output } from '../../../src/config/output.ts';
 import type { Service } from '../../../src/config/service.ts';
 import { faultsOf, planOf, v2, v2Item } from '../plan-of.ts';
+import { DEFAULT_CONTEXT_TEMPLATE } from '../../../src/outputs/context-name.ts';
 
 const MINUTE_MS = 60_000;
 const DIR = 'destination: {type: directory, path: /out}';
@@ -50,8 +51,8 @@ const DEFAULTS: readonly { readonly keys: readonly string[]; readonly output: Ou
       ...WRITTEN,
       type: 'kubernetes',
       kubernetesCluster: 'prod',
-      disableExecPlugin: false,
-      contextNameTemplate: undefined,
+      execPlugin: false,
+      contextNameTemplate: DEFAULT_CONTEXT_TEMPLATE,
       relayServer: undefined,
     },
   },
@@ -64,8 +65,8 @@ const DEFAULTS: readonly { readonly keys: readonly string[]; readonly output: Ou
         { name: 'prod', labels: {}, defaultNamespace: undefined },
         { name: undefined, labels: { env: '1' }, defaultNamespace: 'web' },
       ],
-      disableExecPlugin: false,
-      contextNameTemplate: undefined,
+      execPlugin: false,
+      contextNameTemplate: DEFAULT_CONTEXT_TEMPLATE,
       relayServer: undefined,
     },
   },
@@ -167,7 +168,13 @@ const GIVEN: readonly (readonly [string, readonly string[], Readonly<Record<stri
   [
     'kubernetes',
     ['kubernetes_cluster: k', 'disable_exec_plugin: true', 'context_name_template: t', 'relay_server: r'],
-    { disableExecPlugin: true, contextNameTemplate: 't', relayServer: 'r' },
+    { execPlugin: false, contextNameTemplate: [{ kind: 'text', text: 't' }], relayServer: 'r' },
+  ],
+  ['kubernetes', ['kubernetes_cluster: k', 'disable_exec_plugin: false'], { execPlugin: true }],
+  [
+    'kubernetes/v2',
+    ['selectors: [{name: k}]', 'disable_exec_plugin: false', 'context_name_template: "{{.KubeName}}"'],
+    { execPlugin: true, contextNameTemplate: [{ kind: 'field', field: 'kubeName' }] },
   ],
   [
     'kubernetes/argo-cd',

@@ -1,0 +1,87 @@
+/** The file that kubectl, helm and other clients of Kubernetes read. */
+import { stringify } from 'yaml';
+import type { CertAuthority } from '../certs/authorities.ts';
+import type { Identity } from '../certs/identity.ts';
+import { privateKeyPem } from '../crypto/keys.ts';
+import { formatAddress } from '../teleport/address.ts';
+import type { KubeEndpoint } from '../teleport/kube-endpoint.ts';
+import type { OutputFile } from './output-file.ts';
+
+export interface KubeContext {
+  readonly name: string;
+  /** Below the endpoint; empty where the certificate says which Kubernetes cluster is meant. */
+  readonly path: string;
+  readonly namespace: string | undefined;
+}
+
+/** How a client comes by the certificate and the key: they stand in the file, or a program prints them. */
+export type KubeCredentials =
+  | { readonly kind: 'inline'; readonly identity: Identity }
+  | { readonly kind: 'exec'; readonly command: string; readonly args: readonly string[] };
+
+export interface KubeconfigInput {
+  readonly endpoint: KubeEndpoint;
+  /** Of the cluster that was joined: its Proxy shows a certificate that they signed. */
+  readonly hostAuthorities: readonly CertAuthority[];
+  /** The first is the current one. */
+  readonly contexts: readonly KubeContext[];
+  readonly userName: string;
+  readonly credentials: KubeCredentials;
+}
+
+/** `compat` quotes what the older YAML of Kubernetes' own reader would take for something else than text. */
+const STYLE = { indentSeq: false, lineWidth: 0, compat: 'yaml-1.1' } as const;
+
+export function kubeconfig(input: KubeconfigInput): OutputFile {
+  const { contexts, userName } = input;
+  const document = {
+    apiVersion: 'v1',
+    clusters: contexts.map((context) => ({ cluster: cluster(input, context), name: context.name })),
+    contexts: contexts.map(({ name, namespace }) => ({
+      context: { cluster: name, ...(namespace === undefined ? {} : { namespace }), user: userName },
+      name,
+    })),
+    'current-context': contexts[0]?.name ?? '',
+    kind: 'Config',
+    users: [{ name: userName, user: user(input.credentials) }],
+  };
+  return { name: 'kubeconfig.yaml', contents: stringify(document, STYLE) };
+}
+
+/** The path by which a Proxy from version 17 on knows the Kubernetes cluster: both names in base64url without padding. */
+export function kubeClusterPath(clusterName: string, kubeName: string): string {
+  const segments = [clusterName, kubeName].map((name) => Buffer.from(name, 'utf8').toString('base64url'));
+  return `/v1/teleport/${segments.join('/')}`;
+}
+
+function cluster({ endpoint, hostAuthorities }: KubeconfigInput, { path }: KubeContext) {
+  const { address, serverName } = endpoint;
+  return {
+    'certificate-authority-data': base64(hostAuthorities.flatMap((one) => one.tlsCertificatesPem).join('')),
+    server: `https://${formatAddress(address)}${path}`,
+    ...(serverName === undefined ? {} : { 'tls-server-name': serverName }),
+  };
+}
+
+function user(credentials: KubeCredentials) {
+  switch (credentials.kind) {
+    case 'inline': {
+      const { tlsCertificatePem, keyPair } = credentials.identity;
+      return {
+        'client-certificate-data': base64(tlsCertificatePem),
+        'client-key-data': base64(privateKeyPem(keyPair).reveal()),
+      };
+    }
+    case 'exec': {
+      const { args, command } = credentials;
+      const apiVersion = 'client.authentication.k8s.io/v1beta1';
+      return { exec: { apiVersion, args: [...args], command, env: null, provideClusterInfo: false } };
+    }
+    default:
+      return credentials satisfies never;
+  }
+}
+
+function base64(text: string): string {
+  return Buffer.from(text, 'utf8').toString('base64');
+}

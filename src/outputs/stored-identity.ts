@@ -1,0 +1,27 @@
+/** Reads back from an `identity` file what a TLS client needs of it. */
+import { readCertificate, splitCertificates } from '../crypto/x509.ts';
+import { Secret } from '../effects/secret.ts';
+
+export interface StoredIdentity {
+  readonly privateKeyPem: Secret;
+  /** One block. */
+  readonly certificatePem: string;
+  readonly notAfterMs: number;
+}
+
+const PRIVATE_KEY = /^-----BEGIN ((?:RSA )?PRIVATE KEY)-----\n[A-Za-z0-9+/=\n]+-----END \1-----\n/;
+const CERTIFICATE = /^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n/m;
+
+/**
+ * The key stands first; of the certificates the first is the identity's own, authorities follow.
+ * @returns undefined when there is no key or no certificate
+ * @throws MachineIdError REPLY_INVALID for a certificate that does not parse
+ */
+export function readStoredIdentity(text: string): StoredIdentity | undefined {
+  const [privateKeyPem] = PRIVATE_KEY.exec(text) ?? [];
+  const [certificate = ''] = CERTIFICATE.exec(text) ?? [];
+  const [certificatePem] = splitCertificates(certificate);
+  if (privateKeyPem === undefined || certificatePem === undefined) return undefined;
+  const { notAfterMs } = readCertificate(certificatePem);
+  return { privateKeyPem: new Secret(privateKeyPem), certificatePem, notAfterMs };
+}

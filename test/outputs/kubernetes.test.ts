@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { identityFile } from '../../src/outputs/identity-file.ts';
+import { kubernetesFiles, kubernetesV2Files } from '../../src/outputs/kubernetes.ts';
+import { authorities, identity } from './identity-input.ts';
+
+const input = {
+  identity,
+  authorities,
+  kubeconfig: {
+    endpoint: { address: { host: 'proxy.example.com', port: 443 }, serverName: undefined },
+    hostAuthorities: authorities.host,
+    contexts: [],
+    userName: 'u',
+    credentials: { kind: 'inline', identity },
+  },
+} as const;
+
+const KEY_FILES = ['identity', 'key-cert.pub', 'tlscert', 'key', 'key.pub', '.write-test'];
+
+test('a kubernetes output has its files in the order in which tbot writes them', () => {
+  const files = kubernetesFiles(input);
+  assert.deepEqual(
+    files.map(({ name }) => name),
+    [...KEY_FILES, 'teleport-host-ca.crt', 'teleport-user-ca.crt', 'teleport-database-ca.crt', 'kubeconfig.yaml'],
+  );
+  assert.equal(files[0]?.contents, identityFile(identity, authorities.host));
+});
+
+test('a kubernetes/v2 output has the host authorities alone', () => {
+  assert.deepEqual(
+    kubernetesV2Files(input).map(({ name }) => name),
+    [...KEY_FILES, 'kubeconfig.yaml', 'teleport-host-ca.crt'],
+  );
+});

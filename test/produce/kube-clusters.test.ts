@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { create } from '@bufbuild/protobuf';
+import type { ResourceQuery } from '../../src/certs/auth-api.ts';
+import { MachineIdError } from '../../src/errors.ts';
+import { findKubeCluster, selectKubeClusters } from '../../src/produce/kube-clusters.ts';
+import { namePredicate } from '../../src/produce/find-resource.ts';
+import {
+  type PaginatedResource,
+  PaginatedResourceSchema,
+} from '../../src/teleport/gen/teleport/legacy/authservice_pb.ts';
+
+const DEV = { name: 'dev', labels: { env: 'test' } };
+const PROD = { name: 'prod', labels: { env: 'live' } };
+
+function served(...clusters: readonly (typeof DEV)[]): PaginatedResource[] {
+  return clusters.map((metadata) =>
+    create(PaginatedResourceSchema, {
+      resource: { case: 'kubernetesServer', value: { spec: { cluster: { metadata } } } },
+    }),
+  );
+}
+
+/** Answers each query with what stands under its predicate or its labels. */
+function lister(answers: Readonly<Record<string, PaginatedResource[]>>) {
+  const asked: ResourceQuery[] = [];
+  const listResources = (query: ResourceQuery): Promise<PaginatedResource[]> => {
+    asked.push(query);
+    return Promise.resolve(answers[query.predicate] ?? answers[JSON.stringify(query.labels)] ?? []);
+  };
+  return { asked, listResources };
+}
+
+const selector = (fields: object) => ({ name: undefined, labels: {}, defaultNamespace: undefined, ...fields });
+
+test('a Kubernetes cluster is asked for by its name, whichever agents serve it', async () => {
+  const api = lister({ [namePredicate('dev')]: served(DEV, DEV) });
+  assert.deepEqual(await findKubeCluster(api, 'dev', 'outputs[0].kubernetes_cluster'), DEV);
+  assert.deepEqual(api.asked, [{ resourceType: 'kube_server', predicate: namePredicate('dev'), labels: {} }]);
+});
+
+test('a server without a cluster in it is none', async () => {
+  const api = lister({ [namePredicate('dev')]: [create(PaginatedResourceSchema, {})] });
+  await assert.rejects(
+    findKubeCluster(api, 'dev', 'outputs[0].kubernetes_cluster'),
+    (error) => error instanceof MachineIdError && error.code === 'RESOURCE_UNKNOWN',
+  );
+});
+
+test('selectors keep their order, those of one are sorted, and the first that fits a cluster gives its namespace', async () => {
+  const api = lister({
+    [namePredicate('prod')]: served(PROD),
+    '{"team":"a"}': served(PROD, { name: 'beta', labels: { env: 'x' } }, DEV, DEV),
+  });
+  const selectors = [
+    selector({ name: 'prod', defaultNamespace: 'web' }),
+    selector({ labels: { team: 'a' }, defaultNamespace: 'other' }),
+  ];
+  const { clusters, warnings } = await selectKubeClusters(api, selectors, 'outputs[0]');
+  assert.deepEqual(
+    clusters.map(({ name, namespace }) => [name, namespace]),
+    [
+      ['prod', 'web'],
+      ['beta', 'other'],
+      ['dev', 'other'],
+    ],
+  );
+  assert.deepEqual(warnings, []);
+});
+
+test('labels that no cluster has are a warning, a name that none has is a failure', async () => {
+  const { clusters, warnings } = await selectKubeClusters(lister({}), [selector({ labels: { a: 'b', c: 'd' } })], 'o');
+  assert.deepEqual(clusters, []);
+  assert.deepEqual(warnings, ['o.selectors[0]: no Kubernetes cluster that the output may use has a=b, c=d']);
+  await assert.rejects(selectKubeClusters(lister({}), [selector({ name: 'dev' })], 'o'), (error) => {
+    assert.ok(error instanceof MachineIdError);
+    assert.equal(error.code, 'RESOURCE_UNKNOWN');
+    assert.match(error.message, /^o\.selectors\[0\]\.name: Kubernetes cluster "dev" not found$/);
+    return true;
+  });
+});
