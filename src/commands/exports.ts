@@ -16,7 +16,10 @@ export function exportedVariables({ proxy, cluster, outputs }: RunResult): Reado
   const identities = outputs.filter(({ files }) => files.includes('identity'));
   const first = identities.find(({ type }) => type === 'identity') ?? identities[0];
   if (first !== undefined) {
-    variables.set('TELEPORT_IDENTITY_FILE', join(first.destination, 'identity'));
+    const identityFile = join(first.destination, 'identity');
+    variables.set('TELEPORT_IDENTITY_FILE', identityFile);
+    variables.set('TF_TELEPORT_ADDR', proxy);
+    variables.set('TF_TELEPORT_IDENTITY_FILE_PATH', identityFile);
     variables.set('MACHINE_ID_DESTINATION', first.destination);
     variables.set('MACHINE_ID_EXPIRES_AT', utcTime(first.expiresAtMs));
   }

@@ -7,6 +7,7 @@ import { splitItems } from './items.ts';
 import type { Plan } from './plan.ts';
 import type { Sources } from './requirements.ts';
 import { findAddress, findToken, requireOutput } from './requirements.ts';
+import type { ServiceType } from './service.ts';
 import { plainDirectory } from './schema/destination.ts';
 import type { Origin, Settings } from './settings.ts';
 import { named } from './settings.ts';
@@ -39,7 +40,7 @@ export async function assemblePlan(
   const { outputs, services } = splitItems(settings.items?.value ?? [], lifetimes);
   for (const { path, line, type } of services) {
     const { label } = placeIn(sources.fileName ?? '', path, line);
-    findings.warn(`${label}: ${path}: Service does not support oneshot mode, ignoring ${type}`);
+    findings.warn(`${label}: ${path}: ${leftOut(type)}`);
   }
   return {
     address,
@@ -62,6 +63,13 @@ export async function assemblePlan(
     diagAddr: settings.diagAddr?.value,
     warnings: findings.warnings,
   };
+}
+
+/** In tbot's words, which it says in its debug log alone, and what to do. */
+function leftOut(type: ServiceType): string {
+  const ignored = `Service does not support oneshot mode, ignoring ${type}`;
+  if (type === 'example') return ignored;
+  return `${ignored}: it serves as long as it runs, and this run ends; a later version has the command "tunnel" for it, to be started as a background step`;
 }
 
 function checkItems(sources: Sources, { storage, items }: Settings, findings: Findings): void {

@@ -4,9 +4,10 @@ import { refuseCaPin } from './ca-pin.ts';
 import { readDestinationUri } from './destination-uri.ts';
 import { parseDuration } from './duration.ts';
 import type { Findings } from './findings.ts';
+import { readFlagOutputs } from './flag-outputs.ts';
 import type { RunFlags } from './flags.ts';
 import { readJoinUri } from './join-uri.ts';
-import type { PlacedItem, Setting, Settings } from './settings.ts';
+import type { Setting, Settings } from './settings.ts';
 import { named, setting } from './settings.ts';
 
 /** Two layers: what the flags say one by one, and below it what `--join-uri` says. */
@@ -21,7 +22,7 @@ export function readFlags(flags: RunFlags, findings: Findings): readonly Setting
     insecure: setting(flags.insecure, named('--insecure')),
     fips: setting(flags.fips, named('--fips')),
     storage: readDestination(flags.storage, '--storage', findings),
-    items: readOutput(flags.destination, findings),
+    items: readFlagOutputs(flags, readDestination(flags.destination, '--destination', findings), findings),
     ttlMs: readTtl(flags, findings),
     renewalIntervalMs: readDuration(flags.renewalInterval, '--renewal-interval', findings),
     oneshot: setting(flags.oneshot, named('--oneshot')),
@@ -60,26 +61,6 @@ function readDestination(
   if (typeof destination !== 'string') return { value: destination, origin: named(name) };
   findings.refuse(named(name), destination);
   return undefined;
-}
-
-/** `--destination` stands for one identity output with every role of the bot. */
-function readOutput(value: string | undefined, findings: Findings): Setting<readonly PlacedItem[]> | undefined {
-  const destination = readDestination(value, '--destination', findings);
-  if (destination === undefined) return undefined;
-  const output: PlacedItem = {
-    type: 'identity',
-    name: undefined,
-    roles: [],
-    lifetime: undefined,
-    destination: destination.value,
-    cluster: undefined,
-    sshConfig: true,
-    allowReissue: false,
-    delegationSessionId: undefined,
-    path: '--destination',
-    line: undefined,
-  };
-  return { value: [output], origin: destination.origin };
 }
 
 function readTtl(flags: RunFlags, findings: Findings): Setting<number> | undefined {

@@ -13,6 +13,14 @@ export interface RunFlags {
   readonly joinMethod?: string | undefined;
   /** `--destination`, `--destination-dir`: a directory, or a URI of another destination. */
   readonly destination?: string | undefined;
+  /** A Kubernetes cluster, database or application to write an output for, in a folder of its own below `destination`. */
+  readonly kubernetesCluster?: string | undefined;
+  readonly database?: string | undefined;
+  readonly databaseUser?: string | undefined;
+  readonly databaseName?: string | undefined;
+  readonly application?: string | undefined;
+  /** An identity output beside those. */
+  readonly ssh?: boolean | undefined;
   /** `--storage`, `--data-dir`. */
   readonly storage?: string | undefined;
   readonly certificateTtl?: string | undefined;

@@ -4,6 +4,12 @@ import type { DirectoryDestination, MemoryDestination } from '../outputs/destina
 import type { Output } from './output.ts';
 import type { Plan } from './plan.ts';
 
+const ARGO_CD =
+  'output type "kubernetes/argo-cd" is not written by a CI job: it keeps the Secrets of an Argo CD up to date, and what a job writes ends with its certificates; run tbot beside that Argo CD, and for kubectl in this job use an output of type "kubernetes/v2"';
+
+const KUBERNETES_SECRET =
+  'destination type "kubernetes_secret" is not written by a CI job: a job is no pod and needs no Secret for what its own steps read; use type "directory", and where a Secret is wanted all the same, make it in a later step: kubectl create secret generic NAME --from-file=DIR';
+
 const SUPPORTED_TYPES = [
   'identity',
   'kubernetes',
@@ -24,7 +30,7 @@ export type SupportedIdentity = Supported<'identity'>;
 /** An output that this version writes. */
 export type SupportedOutput = Supported<(typeof SUPPORTED_TYPES)[number]>;
 
-/** The outputs of the plan; throws `OUTPUT_UNSUPPORTED` with every one that cannot be written yet. */
+/** The outputs of the plan; throws `OUTPUT_UNSUPPORTED` with every one that a run in a job cannot or need not write. */
 export function supportedOutputs({ outputs }: Pick<Plan, 'outputs'>): readonly SupportedOutput[] {
   const faults = outputs.flatMap((output) => {
     const reason = unsupported(output);
@@ -36,7 +42,7 @@ export function supportedOutputs({ outputs }: Pick<Plan, 'outputs'>): readonly S
     ({ path, line, message }) => `${path}${line === undefined ? '' : ` (line ${line})`}: ${message}`,
   );
   throw new MachineIdError('OUTPUT_UNSUPPORTED', lines.join('\n'), {
-    hint: 'Remove these outputs, or write them with tbot until a later version of this orb does.',
+    hint: 'Change or remove these outputs; everything else in the file can stay as it is.',
     faults,
   });
 }
@@ -47,10 +53,9 @@ function isSupported(output: Output): output is SupportedOutput {
 
 /** Why `output` cannot be written, or `undefined` when it can. */
 function unsupported(output: Output): string | undefined {
+  if (output.type === 'kubernetes/argo-cd') return ARGO_CD;
   if (!isSupportedType(output)) return `output type "${output.type}" is not supported yet by this version`;
-  if (output.destination.type === 'kubernetes_secret') {
-    return 'destination type "kubernetes_secret" is not supported yet by this version';
-  }
+  if (output.destination.type === 'kubernetes_secret') return KUBERNETES_SECRET;
   const key = unsupportedKey(output);
   return key === undefined ? undefined : `${key} is not supported yet by this version`;
 }

@@ -32,15 +32,14 @@ test('SSH hosts and workload identities are written', async () => {
   );
 });
 
-test('every output that cannot be written yet is named with its type and line', async () => {
+test('every output that a job does not write is named with its line, its reason and what to use instead', async () => {
   const plan = await planOf(
     v2(`outputs:
 - {type: identity, destination: {type: kubernetes_secret, name: s}}
-- {type: database, service: s, destination: {type: directory, path: a}}
+- {type: kubernetes/argo-cd, selectors: [{name: dev}]}
 - {type: identity, delegation_session_id: d, destination: {type: memory}}
 services:
-- {type: workload-identity-aws-roles-anywhere, selector: {name: n}, role_arn: r, profile_arn: p, trust_anchor_arn: t, destination: {type: memory}}
-- {type: workload-identity-x509, selector: {name: n}, include_federated_trust_bundles: true, destination: {type: memory}}
+- {type: kubernetes, kubernetes_cluster: dev, relay_server: r, destination: {type: memory}}
 `),
   );
   assert.throws(
@@ -51,12 +50,20 @@ services:
       assert.ok(error instanceof MachineIdError);
       assert.equal(error.code, 'OUTPUT_UNSUPPORTED');
       assert.equal(error.exitCode, 2);
-      assert.deepEqual(error.message.split('\n'), [
-        'outputs[0] (line 5): destination type "kubernetes_secret" is not supported yet by this version',
-        'outputs[1] (line 6): output type "database" is not supported yet by this version',
+      const [secret, argoCd, ...keys] = error.message.split('\n');
+      assert.match(
+        secret ?? '',
+        /^outputs\[0\] \(line 5\): destination type "kubernetes_secret" is not written by a CI job/,
+      );
+      assert.match(secret ?? '', /use type "directory".*kubectl create secret generic NAME --from-file=DIR/);
+      assert.match(
+        argoCd ?? '',
+        /^outputs\[1\] \(line 6\): output type "kubernetes\/argo-cd" is not written by a CI job/,
+      );
+      assert.match(argoCd ?? '', /run tbot beside that Argo CD.*"kubernetes\/v2"/);
+      assert.deepEqual(keys, [
         'outputs[2] (line 7): delegation_session_id is not supported yet by this version',
-        'services[0] (line 9): output type "workload-identity-aws-roles-anywhere" is not supported yet by this version',
-        'services[1] (line 10): include_federated_trust_bundles is not supported yet by this version',
+        'services[0] (line 9): relay_server is not supported yet by this version',
       ]);
       return true;
     },

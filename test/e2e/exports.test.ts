@@ -17,6 +17,8 @@ const NAMES = [
   'TELEPORT_AUTH_SERVER',
   'TELEPORT_CLUSTER',
   'TELEPORT_IDENTITY_FILE',
+  'TF_TELEPORT_ADDR',
+  'TF_TELEPORT_IDENTITY_FILE_PATH',
   'MACHINE_ID_DESTINATION',
   'MACHINE_ID_EXPIRES_AT',
 ] as const;
@@ -38,6 +40,8 @@ test('later steps have the cluster, the identity file and its expiry in their en
     TELEPORT_AUTH_SERVER: proxy,
     TELEPORT_CLUSTER: cluster.info.cluster,
     TELEPORT_IDENTITY_FILE: join(job.destination, 'identity'),
+    TF_TELEPORT_ADDR: proxy,
+    TF_TELEPORT_IDENTITY_FILE_PATH: join(job.destination, 'identity'),
     MACHINE_ID_DESTINATION: job.destination,
     MACHINE_ID_EXPIRES_AT: result.outputs[0]?.expiresAt,
   });

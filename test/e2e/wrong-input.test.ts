@@ -94,19 +94,20 @@ onboarding: { join_method: circleci, token: circleci-bot }
 outputs:
   - type: identity
     destination: { type: directory, path: ./out }
-  - type: kubernetes
-    kubernetes_cluster: k8s
-    destination: { type: directory, path: ./k8s }
-  - type: application
-    app_name: grafana
-    destination: { type: directory, path: ./app }
+  - type: kubernetes/argo-cd
+    selectors: [{ name: k8s }]
+  - type: identity
+    destination: { type: kubernetes_secret, name: teleport }
 `,
   );
   assert.equal(run.exitCode, 2);
   const { code, message } = errorReport(run);
   assert.equal(code, 'OUTPUT_UNSUPPORTED');
-  assert.match(message, /outputs\[1\] \(line 7\): output type "kubernetes" is not supported yet by this version/);
-  assert.match(message, /outputs\[2\] \(line 10\): output type "application" is not supported yet by this version/);
+  assert.match(
+    message,
+    /outputs\[1\] \(line 7\): output type "kubernetes\/argo-cd" is not written by a CI job: .*"kubernetes\/v2"/,
+  );
+  assert.match(message, /outputs\[2\] \(line 9\): destination type "kubernetes_secret" is not written by a CI job: /);
   assert.doesNotMatch(message, /outputs\[0\]/);
 });
 

@@ -71,6 +71,27 @@ const calls: readonly (readonly [what: string, parameters: Parameters, flags: re
   ['an empty name means no file', { config: '' }, []],
   ['one authority file is passed on', { ca_file: 'ca.pem' }, ['--config=tbot.yaml', '--ca-file=ca.pem']],
   ['exports can be switched off', { export_env: false }, ['--config=tbot.yaml', '--no-export']],
+  [
+    'what to write can be said without a file',
+    {
+      ...SIMPLE,
+      ssh: true,
+      kubernetes_cluster: 'dev',
+      database: 'orders',
+      database_user: 'ci',
+      database_name: 'sales',
+      application: 'dashboard',
+    },
+    [
+      ...SIMPLE_FLAGS,
+      '--kubernetes-cluster=dev',
+      '--database=orders',
+      '--database-user=ci',
+      '--database-name=sales',
+      '--application=dashboard',
+      '--ssh',
+    ],
+  ],
   ['debug is a switch', { debug: true }, ['--config=tbot.yaml', '--debug']],
 ];
 
