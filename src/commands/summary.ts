@@ -1,5 +1,6 @@
 /** The result of a run as a person reads it, and as a program does. */
 import { utcTime } from '../crypto/validity.ts';
+import { exportedVariables } from './exports.ts';
 import type { RunResult, WrittenOutput } from '../produce/result.ts';
 
 export function summaryText(result: RunResult): string {
@@ -11,7 +12,7 @@ export function summaryText(result: RunResult): string {
     ...(result.outputs.length === 0 ? ['  outputs  none are configured, so nothing was written'] : []),
     ...(result.exportedTo === undefined
       ? []
-      : [`  exported TELEPORT_… and MACHINE_ID_… for later steps (${result.exportedTo})`]),
+      : [`  exported ${[...exportedVariables(result).keys()].join(', ')} (${result.exportedTo})`]),
     `  done in  ${result.timingsMs.total ?? 0} ms`,
   ];
   return `${lines.join('\n')}\n`;

@@ -79,6 +79,8 @@ test('later steps get the first output that is on disk', () => {
     TELEPORT_AUTH_SERVER: 'example.teleport.sh:443',
     TELEPORT_CLUSTER: 'example.teleport.sh',
     TELEPORT_IDENTITY_FILE: '/home/ci/out/identity',
+    TF_TELEPORT_ADDR: 'example.teleport.sh:443',
+    TF_TELEPORT_IDENTITY_FILE_PATH: '/home/ci/out/identity',
     MACHINE_ID_DESTINATION: '/home/ci/out',
     MACHINE_ID_EXPIRES_AT: '2026-11-23T12:00:00Z',
   });
