@@ -1,4 +1,5 @@
 /** Picks the command that the arguments name, and turns a failure into a report and an exit code. */
+import { cleanup } from './cleanup.ts';
 import { errorLine, errorReport } from './error-report.ts';
 import { asMachineIdError, MachineIdError } from '../errors.ts';
 import { type Flag, parseFlags } from './command-line.ts';
@@ -26,6 +27,13 @@ const COMMANDS: readonly Command[] = [
     notes:
       'Either --config FILE, or --proxy-server, --token and --destination. Flags win over variables, variables over the file.',
     act: run,
+  },
+  {
+    name: 'cleanup',
+    summary: "Remove the files and exports of this job's runs; for a last step with when: always.",
+    flags: [],
+    notes: 'Removes what runs have written and nothing else; safe to call twice, and with nothing to do.',
+    act: cleanup,
   },
   {
     name: 'ssh-proxy-command',

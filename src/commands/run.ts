@@ -4,7 +4,8 @@ import type { Plan } from '../config/plan.ts';
 import { supportedOutputs } from '../config/supported.ts';
 import { createLog } from '../effects/log.ts';
 import { MachineIdError } from '../errors.ts';
-import { appendExports, openBashEnv } from '../job/bash-env.ts';
+import { appendLines, exportLines, openBashEnv } from '../job/bash-env.ts';
+import { openManifest } from '../job/manifest.ts';
 import { obtainOidcToken, type OidcToken } from '../job/oidc-token.ts';
 import { type Joined, joinCluster } from '../join/join.ts';
 import { formatAddress } from '../teleport/address.ts';
@@ -26,7 +27,16 @@ export async function run(args: readonly string[], world: World): Promise<void> 
   const given = readRunArguments(args);
   const { plan, outputs, trust, log } = await readInputs(given, world);
   const progress = startProgress(log, world.clock);
-  const current: RunContext = { world, log, progress, plan, outputs, timeoutMs: given.timeoutMs };
+  const manifest = openManifest(world.files, world.environment);
+  const current: RunContext = {
+    world,
+    log,
+    progress,
+    plan,
+    outputs,
+    timeoutMs: given.timeoutMs,
+    record: manifest,
+  };
   for (const warning of plan.warnings) log.warn(warning);
   progress.done('config', `configuration read: ${outputs.length} output(s), Proxy ${plan.address.value}`);
   const token = await findToken(current);
@@ -44,7 +54,11 @@ export async function run(args: readonly string[], world: World): Promise<void> 
     exportedTo: exportPath,
     timingsMs: progress.timingsMs(),
   };
-  if (exportPath !== undefined) await appendExports(world.files, exportPath, exportedVariables(result));
+  if (exportPath !== undefined) {
+    const lines = exportLines(exportedVariables(result));
+    await manifest.exports(exportPath, lines);
+    await appendLines(world.files, exportPath, lines);
+  }
   if (given.json) world.stdout(resultJson(result));
   else if (plan.logFormat === 'json') log.info(summaryText(result).trim());
   else world.stderr(summaryText(result));

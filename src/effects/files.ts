@@ -1,6 +1,6 @@
 /** The file system, as far as this program touches it. */
 import { constants, type Stats } from 'node:fs';
-import { appendFile, link, lstat, mkdir, open, readlink, rename, rm } from 'node:fs/promises';
+import { appendFile, chmod, link, lstat, mkdir, open, readlink, rename, rm, rmdir } from 'node:fs/promises';
 
 export interface FileEntry {
   readonly kind: 'file' | 'directory' | 'symlink' | 'other';
@@ -34,6 +34,17 @@ export interface Files {
   rename(from: string, to: string): Promise<void>;
   /** Removes a file; one that is missing already is no failure. */
   remove(path: string): Promise<void>;
+  /**
+   * Overwrites a file with zeros, on the disk, and removes it, when `accepts` says so of its contents. What is longer
+   * than `maxBytes`, or no plain file, a link included, is refused.
+   */
+  erase(
+    path: string,
+    options: { readonly maxBytes: number; readonly accepts: (contents: Uint8Array) => boolean },
+  ): Promise<'erased' | 'missing' | 'refused'>;
+  /** Removes a directory that is empty; false when it is not, or is missing. */
+  removeDirectory(path: string): Promise<boolean>;
+  setMode(path: string, mode: number): Promise<void>;
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -52,6 +63,9 @@ export const systemFiles: Files = {
   link: (existing, path) => link(existing, path),
   rename: (from, to) => rename(from, to),
   remove: (path) => rm(path, { force: true }),
+  erase,
+  removeDirectory,
+  setMode: (path, mode) => chmod(path, mode),
 };
 
 async function readText(path: string, { maxBytes }: { readonly maxBytes: number }): Promise<string> {
@@ -98,6 +112,45 @@ async function createFile(path: string, contents: string | Uint8Array): Promise<
     await file.writeFile(contents);
   } finally {
     await file.close();
+  }
+}
+
+async function erase(
+  path: string,
+  { maxBytes, accepts }: { readonly maxBytes: number; readonly accepts: (contents: Uint8Array) => boolean },
+): Promise<'erased' | 'missing' | 'refused'> {
+  let file;
+  try {
+    // O_NONBLOCK: to open a pipe must not wait for its other end.
+    file = await open(path, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing';
+    if (code === 'ELOOP' || code === 'EISDIR' || code === 'ENXIO') return 'refused';
+    throw error;
+  }
+  try {
+    const { size } = await file.stat().then((stats) => (stats.isFile() ? stats : { size: Infinity }));
+    if (size > maxBytes) return 'refused';
+    const contents = Buffer.alloc(size);
+    await file.read(contents, 0, size, 0);
+    if (!accepts(contents)) return 'refused';
+    await file.write(Buffer.alloc(size), 0, size, 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rm(path, { force: true });
+  return 'erased';
+}
+
+async function removeDirectory(path: string): Promise<boolean> {
+  try {
+    await rmdir(path);
+    return true;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ENOTEMPTY', 'EEXIST'].includes(errorCode(error) ?? '')) return false;
+    throw error;
   }
 }
 

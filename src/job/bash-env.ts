@@ -1,4 +1,5 @@
 /** Hands paths and names on to later steps through the file that `$BASH_ENV` names. */
+import type { Files } from '../effects/files.ts';
 import { MachineIdError } from '../errors.ts';
 
 /** Adds to the end of a file, creating it when it is missing. */
@@ -33,18 +34,14 @@ export async function openBashEnv(
 }
 
 /**
- * Appends one quoted `export` line a variable; never overwrites what others wrote.
+ * Appends lines of `exportLines`; never overwrites what others wrote.
  * @throws MachineIdError BASH_ENV_UNWRITABLE
  */
-export async function appendExports(
-  files: Appender,
-  path: string,
-  variables: ReadonlyMap<string, string>,
-): Promise<void> {
-  await append(files, path, exportLines(variables));
+export function appendLines(files: Appender, path: string, lines: string): Promise<void> {
+  return append(files, path, lines);
 }
 
-/** Begins with a line break, since what another program wrote may not end with one. */
+/** One quoted `export` line a variable. Begins with a line break, since what another program wrote may not end with one. */
 export function exportLines(variables: ReadonlyMap<string, string>): string {
   return `\n${[...variables].map(([name, value]) => `export ${name}=${shellQuoted(value)}\n`).join('')}`;
 }
@@ -63,4 +60,40 @@ async function append(files: Appender, path: string, text: string): Promise<void
       cause,
     });
   }
+}
+
+const MAX_BASH_ENV_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Takes lines that runs appended back out of the file and keeps the rest as it is. What another program appends at this
+ * very moment may be lost, as there is no lock that every program knows.
+ * @returns how many of the blocks were still there
+ */
+export async function removeLines(
+  files: Pick<Files, 'readText' | 'createFile' | 'rename' | 'entry' | 'setMode' | 'remove'>,
+  path: string,
+  blocks: readonly string[],
+): Promise<number> {
+  const before = await files.entry(path);
+  if (before?.kind !== 'file') return 0;
+  let text = await files.readText(path, { maxBytes: MAX_BASH_ENV_BYTES });
+  let removed = 0;
+  for (const block of blocks) {
+    const at = text.indexOf(block);
+    if (at === -1) continue;
+    // Its first line break may be what ends the line of another program before it.
+    text = `${text.slice(0, at)}\n${text.slice(at + block.length)}`;
+    removed += 1;
+  }
+  if (removed === 0) return 0;
+  const temporary = `${path}.machine-id`;
+  await files.remove(temporary);
+  try {
+    await files.createFile(temporary, text);
+    await files.setMode(temporary, before.mode);
+    await files.rename(temporary, path);
+  } finally {
+    await files.remove(temporary);
+  }
+  return removed;
 }

@@ -6,6 +6,7 @@ import { occupied, unusablePath, unwritable } from './destination-error.ts';
 import { components, refuseSymlinks } from './destination-path.ts';
 import { directoryWarnings } from './directory-warnings.ts';
 import { temporaryName } from './temporary-name.ts';
+import type { WriteRecord } from './write-record.ts';
 
 export interface PreparedDirectory {
   /** Absolute. */
@@ -22,12 +23,13 @@ export async function prepareDirectory(
   files: Files,
   destination: DirectoryDestination,
   workingDirectory: string,
+  record: Pick<WriteRecord, 'directory'>,
 ): Promise<PreparedDirectory> {
   const path = resolve(workingDirectory, destination.path);
   if (/\p{Cc}/u.test(path)) throw unusablePath(path);
   try {
     await refuseSymlinks(files, path, destination.symlinks);
-    for (const component of components(path)) await makeDirectory(files, component);
+    for (const component of components(path)) await makeDirectory(files, component, record);
     // Somebody may have been faster than we with one of the directories, and have made a link.
     await refuseSymlinks(files, path, destination.symlinks);
     await proveWritable(files, path);
@@ -37,12 +39,13 @@ export async function prepareDirectory(
   }
 }
 
-async function makeDirectory(files: Files, path: string): Promise<void> {
+async function makeDirectory(files: Files, path: string, record: Pick<WriteRecord, 'directory'>): Promise<void> {
   const there = await files.entry(path);
   if (there?.kind === 'file' || there?.kind === 'other') throw occupied(path, 'directory');
   if (there !== undefined) return;
   try {
     await files.makeDirectory(path);
+    await record.directory(path);
   } catch (error) {
     // Another output of this run, or another job on this machine, may have been faster.
     if (errorCode(error) !== 'EEXIST') throw error;

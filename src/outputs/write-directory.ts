@@ -6,11 +6,13 @@ import { unwritable } from './destination-error.ts';
 import { refuseSymlinks } from './destination-path.ts';
 import type { OutputFile } from './output-file.ts';
 import { grantReaders } from './readers.ts';
+import type { PlannedFile, WriteRecord } from './write-record.ts';
 import { planFile, putBack, removeLeftovers, type StagedFile, stageFile } from './staged-file.ts';
 
 export interface WriteEffects {
   readonly files: Files;
   readonly commands: Commands;
+  readonly record: Pick<WriteRecord, 'files'>;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface WriteEffects {
  * @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE
  */
 export async function writeDirectory(
-  { files, commands }: WriteEffects,
+  { files, commands, record }: WriteEffects,
   destination: DirectoryDestination,
   path: string,
   outputFiles: readonly OutputFile[],
@@ -33,6 +35,7 @@ export async function writeDirectory(
   try {
     await refuseSymlinks(files, path, destination.symlinks);
     staged = await Promise.all(outputFiles.map((file) => planFile(files, path, file, destination.symlinks)));
+    await record.files(staged.map(planned));
     await stageAll(files, staged);
     const temporaries = staged.map(({ temporary }) => temporary);
     const warnings = await grantReaders(commands, destination, path, temporaries);
@@ -44,6 +47,10 @@ export async function writeDirectory(
     // A leftover that cannot be removed must not hide the failure before it.
     await Promise.allSettled(staged.map((file) => removeLeftovers(files, file)));
   }
+}
+
+function planned({ target, contents, temporary, backup }: StagedFile): PlannedFile {
+  return { path: target, contents, temporaries: backup === undefined ? [temporary] : [temporary, backup] };
 }
 
 /** Waits for every one, so that nothing is still being made when the first failure is cleaned up after. */

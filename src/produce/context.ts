@@ -3,6 +3,7 @@ import type { Plan } from '../config/plan.ts';
 import type { SupportedOutput } from '../config/supported.ts';
 import type { Log } from '../effects/log.ts';
 import type { World } from '../effects/world.ts';
+import type { WriteRecord } from '../outputs/write-record.ts';
 import type { Progress } from './progress.ts';
 
 export interface RunContext {
@@ -12,4 +13,6 @@ export interface RunContext {
   readonly plan: Plan;
   readonly outputs: readonly SupportedOutput[];
   readonly timeoutMs: number;
+  /** What is written is told here first. */
+  readonly record: WriteRecord;
 }

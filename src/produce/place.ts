@@ -33,10 +33,10 @@ export function placeOf(
 /** Before the join: a destination that cannot be written ends the run while nothing has been asked of anybody. */
 export async function prepare(
   destination: DirectoryDestination | MemoryDestination,
-  { world, log }: RunContext,
+  { world, log, record }: RunContext,
 ): Promise<void> {
   if (destination.type !== 'directory') return;
-  const { warnings } = await prepareDirectory(world.files, destination, world.workingDirectory);
+  const { warnings } = await prepareDirectory(world.files, destination, world.workingDirectory, record);
   for (const warning of warnings) log.warn(warning);
 }
 
@@ -48,11 +48,11 @@ export interface Written {
 
 /** Resolves with what is on disk afterwards. */
 export async function write(
-  { world }: RunContext,
+  { world: { files: system, commands }, record }: RunContext,
   { directory, settings }: Place,
   files: readonly OutputFile[],
 ): Promise<Written> {
   if (directory === undefined || settings === undefined) return { files: [], warnings: [] };
-  const warnings = await writeDirectory(world, settings, directory, files);
+  const warnings = await writeDirectory({ files: system, commands, record }, settings, directory, files);
   return { files: files.map(({ name }) => name), warnings };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmod, lstat, readFile, symlink, writeFile } from 'node:fs/promises';
+import { chmod, link, lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { errorCode, systemFiles as files } from '../../src/effects/files.ts';
@@ -107,4 +107,38 @@ test('a failure that is not of the system has no code', () => {
   assert.equal(errorCode(new Error('x')), undefined);
   assert.equal(errorCode('ENOENT'), undefined);
   assert.equal(errorCode(Object.assign(new Error('x'), { code: 2 })), undefined);
+});
+
+const erase = (path: string, accepts = () => true, maxBytes = 100) => files.erase(path, { maxBytes, accepts });
+
+test('erasing overwrites the bytes themselves, whatever other name they have, and removes the file', async (context) => {
+  const folder = await temporaryFolder(context);
+  await writeFile(join(folder, 'key'), 'secret');
+  await link(join(folder, 'key'), join(folder, 'copy'));
+  assert.equal(await erase(join(folder, 'key')), 'erased');
+  assert.deepEqual(await readFile(join(folder, 'copy')), Buffer.alloc(6));
+  assert.equal(await files.entry(join(folder, 'key')), undefined);
+});
+
+test('erasing leaves alone what is not accepted, too long, a link, a pipe or a directory', async (context) => {
+  const folder = await temporaryFolder(context);
+  const path = join(folder, 'file');
+  await writeFile(path, 'text');
+  assert.equal(await erase(path, () => false), 'refused');
+  assert.equal(await erase(path, undefined, 3), 'refused');
+  await symlink(path, join(folder, 'link'));
+  execFileSync('mkfifo', [join(folder, 'pipe')]);
+  for (const name of ['link', 'pipe', '.']) assert.equal(await erase(join(folder, name)), 'refused');
+  assert.equal(await erase(join(folder, 'missing')), 'missing');
+  assert.equal(await readFile(path, 'utf8'), 'text');
+});
+
+test('only an empty directory is removed', async (context) => {
+  const folder = await temporaryFolder(context);
+  await mkdir(join(folder, 'full'));
+  await writeFile(join(folder, 'full', 'file'), '');
+  await mkdir(join(folder, 'empty'));
+  assert.equal(await files.removeDirectory(join(folder, 'full')), false);
+  assert.equal(await files.removeDirectory(join(folder, 'empty')), true);
+  assert.equal(await files.removeDirectory(join(folder, 'empty')), false);
 });

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { appendFile, chmod, lstat, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'node:test';
-import { appendExports, bashEnvPath, exportLines } from '../../src/job/bash-env.ts';
+import { systemFiles } from '../../src/effects/files.ts';
+import { appendLines, bashEnvPath, exportLines, removeLines } from '../../src/job/bash-env.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 
 const ODD_VALUES = [
   '/home/circleci/machine id',
@@ -36,5 +40,30 @@ test('a job without BASH_ENV is told so', () => {
 test('a file that cannot be appended to ends with the reason as the cause', async () => {
   const cause = new Error('read-only file system');
   const files = { appendText: () => Promise.reject(cause) };
-  await assert.rejects(appendExports(files, '/tmp/env', new Map()), { code: 'BASH_ENV_UNWRITABLE', cause });
+  await assert.rejects(appendLines(files, '/tmp/env', ''), { code: 'BASH_ENV_UNWRITABLE', cause });
+});
+
+test('lines are taken back out, and what others wrote before, between and after stays', async (t) => {
+  const folder = await temporaryFolder(t);
+  const path = join(folder, 'bash_env');
+  const first = exportLines(new Map([['A', '1']]));
+  const second = exportLines(new Map([['A', '2']]));
+  await writeFile(path, 'export OTHER=1');
+  await chmod(path, 0o640);
+  await appendFile(path, first);
+  await appendFile(path, 'export BETWEEN=1\n');
+  await appendFile(path, second);
+  await appendFile(path, 'export AFTER=1');
+  assert.equal(await removeLines(systemFiles, path, [first, second, first]), 2);
+  assert.equal(await readFile(path, 'utf8'), 'export OTHER=1\nexport BETWEEN=1\n\nexport AFTER=1');
+  assert.equal((await lstat(path)).mode & 0o777, 0o640);
+  assert.deepEqual(await readdir(folder), ['bash_env']);
+});
+
+test('a file without our lines, or none at all, is left alone', async (t) => {
+  const path = join(await temporaryFolder(t), 'bash_env');
+  assert.equal(await removeLines(systemFiles, path, ['\nexport A=1\n']), 0);
+  await writeFile(path, 'export A=1');
+  assert.equal(await removeLines(systemFiles, path, ['\nexport A=1\n']), 0);
+  assert.equal(await readFile(path, 'utf8'), 'export A=1');
 });

@@ -5,11 +5,12 @@ import test from 'node:test';
 import { systemFiles } from '../../src/effects/files.ts';
 import type { DirectoryDestination } from '../../src/outputs/destination.ts';
 import { prepareDirectory } from '../../src/outputs/prepare-directory.ts';
+import { NO_RECORD } from '../../src/outputs/write-record.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { directory } from './directory.ts';
 
 const ELSEWHERE = '/elsewhere';
-const prepare = (destination: DirectoryDestination) => prepareDirectory(systemFiles, destination, ELSEWHERE);
+const prepare = (destination: DirectoryDestination) => prepareDirectory(systemFiles, destination, ELSEWHERE, NO_RECORD);
 const modeOf = async (path: string) => (await lstat(path)).mode & 0o7777;
 
 test('what is missing of the path is made for its owner alone, and nothing is left in it', async (context) => {
@@ -22,7 +23,7 @@ test('what is missing of the path is made for its owner alone, and nothing is le
 
 test('a relative path counts from the working directory', async (context) => {
   const folder = await temporaryFolder(context);
-  const { path } = await prepareDirectory(systemFiles, directory('./a/../b/'), folder);
+  const { path } = await prepareDirectory(systemFiles, directory('./a/../b/'), folder, NO_RECORD);
   assert.equal(path, join(folder, 'b'));
   assert.equal(await modeOf(path), 0o700);
 });
@@ -96,7 +97,7 @@ test('a link that is planted while the directories are made is refused', async (
       await systemFiles.makeDirectory(path);
     },
   };
-  await assert.rejects(prepareDirectory(planting, directory(join(folder, 'ours')), ELSEWHERE), {
+  await assert.rejects(prepareDirectory(planting, directory(join(folder, 'ours')), ELSEWHERE, NO_RECORD), {
     code: 'DESTINATION_UNSAFE',
   });
   assert.deepEqual(await readdir(join(folder, 'theirs')), []);
@@ -113,7 +114,7 @@ for (const code of ['EACCES', 'EPERM', 'EROFS']) {
     const folder = await temporaryFolder(context);
     const cause = Object.assign(new Error('refused'), { code });
     const refusing = { ...systemFiles, createFile: () => Promise.reject(cause) };
-    await assert.rejects(prepareDirectory(refusing, directory(folder), ELSEWHERE), {
+    await assert.rejects(prepareDirectory(refusing, directory(folder), ELSEWHERE, NO_RECORD), {
       code: 'DESTINATION_UNWRITABLE',
       message: `there is no permission to write to ${folder} (${code})`,
       cause,

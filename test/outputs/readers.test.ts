@@ -8,6 +8,7 @@ import type { DirectoryDestination } from '../../src/outputs/destination.ts';
 import { grantReaders } from '../../src/outputs/readers.ts';
 import { writeDirectory } from '../../src/outputs/write-directory.ts';
 import { missing, runProgram } from '../e2e/programs.ts';
+import { NO_RECORD } from '../../src/outputs/write-record.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { directory } from './directory.ts';
 
@@ -15,7 +16,9 @@ const READERS = [{ user: 'daemon' }, { group: '4321' }];
 const skip = missing('setfacl', 'getfacl');
 
 const write = (commands: Commands, destination: DirectoryDestination) =>
-  writeDirectory({ files: systemFiles, commands }, destination, destination.path, [{ name: 'key', contents: 'new' }]);
+  writeDirectory({ files: systemFiles, commands, record: NO_RECORD }, destination, destination.path, [
+    { name: 'key', contents: 'new' },
+  ]);
 
 /** The lines of an access control list; numbers stay numbers. */
 async function listOf(path: string): Promise<string[]> {

@@ -7,13 +7,19 @@ import { type Files, systemFiles } from '../../src/effects/files.ts';
 import type { DirectoryDestination } from '../../src/outputs/destination.ts';
 import type { OutputFile } from '../../src/outputs/output-file.ts';
 import { writeDirectory } from '../../src/outputs/write-directory.ts';
+import { NO_RECORD } from '../../src/outputs/write-record.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { directory } from './directory.ts';
 
 const NEW: readonly OutputFile[] = ['key', 'tlscert', 'identity'].map((name) => ({ name, contents: `new ${name}` }));
 
 function write(destination: DirectoryDestination, outputFiles = NEW, files: Files = systemFiles) {
-  return writeDirectory({ files, commands: systemCommands }, destination, destination.path, outputFiles);
+  return writeDirectory(
+    { files, commands: systemCommands, record: NO_RECORD },
+    destination,
+    destination.path,
+    outputFiles,
+  );
 }
 
 /** Names and contents of everything in a folder, links included. */

@@ -1,0 +1,126 @@
+/** `cleanup`: removes the credentials that the runs of this job have written, as the last step of the job. */
+import { dirname } from 'node:path';
+import type { World } from '../effects/world.ts';
+import { MachineIdError } from '../errors.ts';
+import { removeLines } from '../job/bash-env.ts';
+import { type ManifestEntry, readManifests } from '../job/manifest.ts';
+import {
+  type Removal,
+  removeDirectory,
+  removeFile,
+  removeTemporary,
+  type WrittenFile,
+} from '../outputs/remove-written.ts';
+import { parseFlags } from './command-line.ts';
+
+interface Finding {
+  readonly path: string;
+  readonly removal: Removal;
+}
+
+interface Findings {
+  /** By the file that holds, or held, exports of runs. */
+  readonly exports: readonly Finding[];
+  readonly written: readonly Finding[];
+}
+
+/** @throws MachineIdError USAGE_INVALID, CLEANUP_FAILED */
+export async function cleanup(args: readonly string[], world: World): Promise<void> {
+  parseFlags([], args);
+  const { files, environment, stderr } = world;
+  const manifests = await readManifests(files, environment);
+  if (manifests.length === 0) {
+    stderr('Nothing to clean up: no run of this job has written anything.\n');
+    return;
+  }
+  const entries = manifests.flatMap((manifest) => manifest.entries);
+  const found: Findings = {
+    exports: await removeExports(entries, world),
+    written: [...(await removeFiles(entries, world)), ...(await removeDirectories(entries, world))],
+  };
+  stderr(report(found));
+  const failed = [...found.exports, ...found.written].flatMap(({ path, removal }) =>
+    removal.outcome === 'failed' ? [{ path, message: `cannot be removed (${removal.reason})` }] : [],
+  );
+  if (failed.length > 0) throw cleanupFailed(failed);
+  for (const { path } of manifests) await files.remove(path);
+}
+
+async function removeExports(entries: readonly ManifestEntry[], { files }: World): Promise<readonly Finding[]> {
+  const blocks = new Map<string, string[]>();
+  for (const entry of entries) {
+    if ('exports' in entry) blocks.set(entry.exports, [...(blocks.get(entry.exports) ?? []), entry.lines]);
+  }
+  const findings: Finding[] = [];
+  for (const [path, lines] of blocks) {
+    const removal = await removeLines(files, path, lines).then(
+      (removed): Removal => ({ outcome: removed > 0 ? 'removed' : 'missing' }),
+      (error: unknown): Removal => ({ outcome: 'failed', reason: String(error) }),
+    );
+    findings.push({ path, removal });
+  }
+  return findings;
+}
+
+async function removeFiles(entries: readonly ManifestEntry[], { files }: World): Promise<readonly Finding[]> {
+  const temporaries = entries.flatMap((entry) => ('file' in entry ? entry.temporaries : []));
+  return Promise.all([
+    ...writtenFiles(entries).map(async (file) => ({ path: file.path, removal: await removeFile(files, file) })),
+    ...temporaries.map(async (path) => ({ path, removal: await removeTemporary(files, path) })),
+  ]);
+}
+
+/** A later run of the job may have written a file again, with other contents. */
+function writtenFiles(entries: readonly ManifestEntry[]): readonly WrittenFile[] {
+  const digests = new Map<string, Set<string>>();
+  for (const entry of entries) {
+    if ('file' in entry) digests.set(entry.file, (digests.get(entry.file) ?? new Set()).add(entry.sha256));
+  }
+  return [...digests].map(([path, sha256]) => ({ path, sha256 }));
+}
+
+/** The innermost first; one that somebody else has put something into stays. */
+async function removeDirectories(entries: readonly ManifestEntry[], { files }: World): Promise<readonly Finding[]> {
+  const paths = new Set(entries.flatMap((entry) => ('directory' in entry ? [entry.directory] : [])));
+  const findings: Finding[] = [];
+  for (const path of [...paths].sort((a, b) => b.length - a.length)) {
+    findings.push({ path, removal: await removeDirectory(files, path) });
+  }
+  return findings;
+}
+
+function report({ exports, written }: Findings): string {
+  const withOutcome = (findings: readonly Finding[], outcome: Removal['outcome']) =>
+    findings.filter(({ removal }) => removal.outcome === outcome).map(({ path }) => path);
+  const removed = withOutcome(written, 'removed');
+  const changed = withOutcome(written, 'changed');
+  const lines = [
+    removed.length === 0
+      ? 'Nothing to clean up: what the runs of this job wrote is gone already.'
+      : `Removed what the runs of this job wrote (${removed.length}):`,
+    ...byFolder(removed),
+    ...(changed.length === 0 ? [] : ['Left alone, since somebody else has written there since:', ...byFolder(changed)]),
+    ...withOutcome(exports, 'removed').map((path) => `Took their exports back out of ${path}`),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function byFolder(paths: readonly string[]): string[] {
+  const folders = new Map<string, string[]>();
+  for (const path of paths) {
+    const folder = dirname(path);
+    folders.set(folder, [...(folders.get(folder) ?? []), path.slice(folder.length).replace(/^[/\\]/, '')]);
+  }
+  return [...folders].map(([folder, names]) => `  ${folder}: ${names.join(', ')}`);
+}
+
+function cleanupFailed(faults: readonly { readonly path: string; readonly message: string }[]): MachineIdError {
+  return new MachineIdError(
+    'CLEANUP_FAILED',
+    `${faults.length} of the things that this job's runs wrote are still there`,
+    {
+      hint: 'Remove them by hand on a machine that outlives the job; the certificates end by themselves.',
+      faults,
+    },
+  );
+}

@@ -1,0 +1,89 @@
+/** What the runs of one job have written: a private file of JSON lines, which `cleanup` works off. */
+import { join } from 'node:path';
+import * as z from 'zod/mini';
+import { sha256Hex } from '../crypto/digest.ts';
+import type { Files } from '../effects/files.ts';
+import type { PlannedFile, WriteRecord } from '../outputs/write-record.ts';
+import { isPrivate, openStateDirectory, stateDirectories } from './state-directory.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const Entry = z.union([
+  z.strictObject({ directory: z.string() }),
+  z.strictObject({ file: z.string(), sha256: z.string(), temporaries: z.array(z.string()) }),
+  z.strictObject({ exports: z.string(), lines: z.string() }),
+]);
+
+/** Paths are absolute; `lines` is what was appended to the file `exports`. */
+export type ManifestEntry = z.infer<typeof Entry>;
+
+export interface Manifest extends WriteRecord {
+  /** Lines that are about to be appended to the file that `$BASH_ENV` names. */
+  exports(path: string, lines: string): Promise<void>;
+}
+
+const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
+
+/** Its file is made with the first entry; where no private directory can be made, there is none. */
+export function openManifest(
+  files: Pick<Files, 'entry' | 'makeDirectory' | 'userId' | 'appendText'>,
+  environment: Environment,
+): Manifest {
+  let directory: Promise<string | undefined> | undefined;
+  const append = async (entries: readonly ManifestEntry[]) => {
+    directory ??= openStateDirectory(files, environment);
+    const path = await directory;
+    if (path === undefined) return;
+    // A line break first, since a run that was killed may have left half a line.
+    const lines = entries.map((entry) => `\n${JSON.stringify(entry)}\n`).join('');
+    await files.appendText(join(path, manifestName(environment)), lines);
+  };
+  return {
+    directory: (path) => append([{ directory: path }]),
+    files: (planned) => append(planned.map(fileEntry)),
+    exports: (path, lines) => append([{ exports: path, lines }]),
+  };
+}
+
+function fileEntry({ path, contents, temporaries }: PlannedFile): ManifestEntry {
+  return { file: path, sha256: sha256Hex(contents), temporaries: [...temporaries] };
+}
+
+export interface StoredManifest {
+  readonly path: string;
+  /** In the order of writing. */
+  readonly entries: readonly ManifestEntry[];
+}
+
+/** Those of this job, in whichever of the directories; none when no run has written anything. */
+export async function readManifests(
+  files: Pick<Files, 'entry' | 'userId' | 'readText'>,
+  environment: Environment,
+): Promise<readonly StoredManifest[]> {
+  const found: StoredManifest[] = [];
+  for (const directory of stateDirectories(environment, files.userId)) {
+    const path = join(directory, manifestName(environment));
+    if (!(await isPrivate(files, directory)) || (await files.entry(path))?.kind !== 'file') continue;
+    found.push({ path, entries: parse(await files.readText(path, { maxBytes: MAX_MANIFEST_BYTES })) });
+  }
+  return found;
+}
+
+/** A line that cannot be read is half of one; what it stood for was not written yet. */
+function parse(text: string): readonly ManifestEntry[] {
+  return text.split('\n').flatMap((line) => {
+    if (line === '') return [];
+    try {
+      const { data } = z.safeParse(Entry, JSON.parse(line));
+      return data === undefined ? [] : [data];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** A machine may run several jobs of one user, at once or one after another: each has its own. */
+function manifestName({ CIRCLE_WORKFLOW_JOB_ID: job = '', CIRCLE_NODE_INDEX: node = '0' }: Environment): string {
+  const plain = /^[\w-]{1,80}$/;
+  return plain.test(job) && plain.test(node) ? `written-${job}-${node}.jsonl` : 'written.jsonl';
+}

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { appendFile, chmod, mkdir, readdir, readFile, symlink, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'node:test';
+import { directory, runOutputs } from './config-file.ts';
+import { clusterForFile } from './embedded-cluster.ts';
+import { beginJob, type Job } from './job.ts';
+import { resultOf } from './run-result.ts';
+
+const cluster = await clusterForFile();
+
+async function cleanUp(job: Job): Promise<string> {
+  const { exitCode, stdout, stderr } = await job.run(['cleanup']);
+  assert.equal(exitCode, 0, stderr);
+  assert.equal(stdout, '');
+  return stderr;
+}
+
+test('cleanup leaves the disk as it was before the runs of the job', async (t) => {
+  const job = await beginJob(t, cluster);
+  await writeFile(job.bashEnv, 'export OTHER=1\n');
+  resultOf(
+    await runOutputs(cluster, job, [
+      directory(`${job.folder}/deep/er/a`),
+      `roles: [access], ${directory(`${job.folder}/b`)}`,
+    ]),
+  );
+  await unlink(join(job.checkout, 'tbot.yaml'));
+  const told = await cleanUp(job);
+  assert.match(told, /^Removed what the runs of this job wrote \(\d+\):$/m);
+  assert.match(told, /deep\/er\/a: .*identity/);
+  assert.match(told, /^Took their exports back out of /m);
+  assert.equal(await readFile(job.bashEnv, 'utf8'), 'export OTHER=1\n\n');
+  assert.deepEqual((await readdir(job.folder)).sort(), ['.teleport-machine-id', 'bash_env', 'bin', 'project']);
+  assert.deepEqual(await readdir(join(job.folder, '.teleport-machine-id')), []);
+});
+
+test('cleanup is safe to call twice, and with nothing to do', async (t) => {
+  const job = await beginJob(t, cluster);
+  assert.match(await cleanUp(job), /no run of this job has written anything/);
+  resultOf(await job.run([...job.flags, '--json']));
+  await cleanUp(job);
+  assert.match(await cleanUp(job), /no run of this job has written anything/);
+});
+
+test('what two runs wrote to one place is removed', async (t) => {
+  const job = await beginJob(t, cluster);
+  resultOf(await job.run([...job.flags, '--json']));
+  resultOf(await job.run([...job.flags, '--json']));
+  await cleanUp(job);
+  assert.deepEqual((await readdir(job.folder)).sort(), ['.teleport-machine-id', 'bash_env', 'bin', 'project']);
+  assert.doesNotMatch(await readFile(job.bashEnv, 'utf8'), /TELEPORT/);
+});
+
+test('what others put beside or in place of the files stays', async (t) => {
+  const job = await beginJob(t, cluster);
+  resultOf(await job.run([...job.flags, '--json']));
+  const at = (name: string) => join(job.destination, name);
+  await writeFile(at('notes'), 'mine');
+  await writeFile(at('key.pub'), 'mine');
+  await writeFile(join(job.folder, 'target'), 'mine');
+  await unlink(at('tlscert'));
+  await symlink(join(job.folder, 'target'), at('tlscert'));
+  const told = await cleanUp(job);
+  assert.match(
+    told,
+    /Left alone, since somebody else has written there since:\n.*: (tlscert, key\.pub|key\.pub, tlscert)\n/,
+  );
+  assert.deepEqual((await readdir(job.destination)).sort(), ['key.pub', 'notes', 'tlscert']);
+  assert.equal(await readFile(join(job.folder, 'target'), 'utf8'), 'mine');
+});
+
+test('what a run left behind when it was killed is removed', async (t) => {
+  const job = await beginJob(t, cluster);
+  resultOf(await job.run([...job.flags, '--json']));
+  const state = join(job.folder, '.teleport-machine-id');
+  const [manifest = ''] = await readdir(state);
+  const leftover = join(job.destination, '.machine-id.half.tmp');
+  await writeFile(leftover, 'half a k');
+  const entry = { file: join(job.destination, 'key'), sha256: 'of the whole', temporaries: [leftover] };
+  await appendFile(join(state, manifest), `\n${JSON.stringify(entry)}\n`);
+  await cleanUp(job);
+  assert.deepEqual((await readdir(job.folder)).sort(), ['.teleport-machine-id', 'bash_env', 'bin', 'project']);
+});
+
+test('the runs of another job on the same machine are not touched', async (t) => {
+  const job = await beginJob(t, cluster);
+  resultOf(await job.run([...job.flags, '--json'], { environment: { CIRCLE_WORKFLOW_JOB_ID: 'another-job' } }));
+  assert.match(await cleanUp(job), /no run of this job has written anything/);
+  assert.ok((await readdir(job.destination)).includes('key'));
+});
+
+test('a manifest that others could have written is not followed', async (t) => {
+  const job = await beginJob(t, cluster);
+  const state = join(job.folder, '.teleport-machine-id');
+  await mkdir(state, { mode: 0o777 });
+  await writeFile(
+    join(state, 'written.jsonl'),
+    `{"file":"${job.bashEnv}","sha256":"x","temporaries":["${job.bashEnv}"]}\n`,
+  );
+  await writeFile(job.bashEnv, 'mine');
+  await chmod(state, 0o777);
+  assert.match(await cleanUp(job), /no run of this job has written anything/);
+  assert.equal(await readFile(job.bashEnv, 'utf8'), 'mine');
+});

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { appendFile, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { install, runOrbJob, stderrOf } from './orb-job.ts';
+
+/** Says how it was called, as a stand-in for the script. */
+const BUNDLE = "console.log(process.argv.slice(2).join(' '))";
+
+const CLEANUP = { 'machine-id/cleanup': {} };
+
+async function job(context: TestContext): Promise<{ home: string; installed: string; steps: readonly unknown[] }> {
+  const home = await temporaryFolder(context);
+  await mkdir(join(home, 'project'));
+  const bundle = join(home, 'bundle.cjs');
+  await writeFile(bundle, BUNDLE);
+  return {
+    home,
+    installed: join(home, '.teleport-machine-id', 'machine-id.cjs'),
+    steps: [install({ bundle_path: bundle })],
+  };
+}
+
+test('cleanup calls the script, also after a step that failed', async (context) => {
+  const { home, steps } = await job(context);
+  const result = await runOrbJob({ bundle: BUNDLE, home, steps: [...steps, { run: 'exit 3' }, CLEANUP] });
+  assert.equal(result.exitCode, 3);
+  assert.equal(result.steps.at(-1)?.stdout, 'cleanup\n');
+});
+
+test('cleanup has nothing to do where install did not come to its end', async (context) => {
+  const { home } = await job(context);
+  const result = await runOrbJob({ bundle: BUNDLE, home, steps: [CLEANUP] });
+  assert.equal(result.exitCode, 0);
+  assert.match(stderrOf(result), /machine-id\.cjs is not in .*, so there is nothing that it could have written/);
+});
+
+test('cleanup refuses a script that was changed since', async (context) => {
+  const { home, installed, steps } = await job(context);
+  assert.equal((await runOrbJob({ bundle: BUNDLE, home, steps })).exitCode, 0);
+  await appendFile(installed, '//');
+  const result = await runOrbJob({ bundle: BUNDLE, home, steps: [CLEANUP] });
+  assert.equal(result.exitCode, 1);
+  assert.match(stderrOf(result), /is refused: expected SHA-256/);
+});
