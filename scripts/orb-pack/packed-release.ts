@@ -14,8 +14,10 @@ export interface ReleaseParts {
 
 /** @throws OrbSourceError */
 export function packRelease({ files, bundle, version, downloadUrl }: ReleaseParts): string {
-  const release = releaseOf(bundle, version, sourceUrlOf(files));
-  return withRelease(packOrb(files), { ...release, downloadUrl: downloadUrl ?? release.downloadUrl });
+  const found = releaseOf(bundle, version, sourceUrlOf(files));
+  const release = { ...found, downloadUrl: downloadUrl ?? found.downloadUrl };
+  // Before packing, so that what is filled in stays the string that its quotes say.
+  return packOrb(new Map([...files].map(([path, text]) => [path, withRelease(text, release)])));
 }
 
 /** `display.source_url` is the one place that says where the project and its releases live. */

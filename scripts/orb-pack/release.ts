@@ -1,5 +1,6 @@
 /** Fills what only a release knows into an orb: version, digest and address of the script. */
 import { createHash } from 'node:crypto';
+import { brotliCompressSync, constants } from 'node:zlib';
 import { OrbSourceError } from './source-error.ts';
 
 export interface OrbRelease {
@@ -7,7 +8,14 @@ export interface OrbRelease {
   /** Lower-case hex digits. */
   readonly bundleSha256: string;
   readonly downloadUrl: string;
+  /** The script for those who may not download it: brotli in base64, in as many parts as the orb has places for. */
+  readonly bundleParts: readonly string[];
 }
+
+/** As many as the command install names. */
+const PARTS = 8;
+/** What a variable of Windows holds is the least of all the limits that a part must stay below. */
+const LONGEST_PART = 30_000;
 
 /** The release that offers `bundle` as an asset of the repository at `sourceUrl`. */
 export function releaseOf(bundle: Uint8Array, version: string, sourceUrl: string): OrbRelease {
@@ -15,7 +23,18 @@ export function releaseOf(bundle: Uint8Array, version: string, sourceUrl: string
     version,
     bundleSha256: createHash('sha256').update(bundle).digest('hex'),
     downloadUrl: `${sourceUrl}/releases/download/v${version}/machine-id.cjs`,
+    bundleParts: partsOf(bundle),
   };
+}
+
+function partsOf(bundle: Uint8Array): readonly string[] {
+  const quality = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
+  const text = brotliCompressSync(bundle, { params: quality }).toString('base64');
+  const length = Math.ceil(text.length / PARTS);
+  if (length > LONGEST_PART) {
+    throw new OrbSourceError([`a part of the embedded script has ${length} characters, more than ${LONGEST_PART}`]);
+  }
+  return Array.from({ length: PARTS }, (_, at) => text.slice(at * length, (at + 1) * length));
 }
 
 /** The text with its placeholders replaced; one that is left over fails, so that no orb ships with it. */
@@ -23,7 +42,11 @@ export function withRelease(text: string, release: OrbRelease): string {
   const filled = text
     .replaceAll('__VERSION__', release.version)
     .replaceAll('__BUNDLE_SHA256__', release.bundleSha256)
-    .replaceAll('__DOWNLOAD_URL__', release.downloadUrl);
+    .replaceAll('__DOWNLOAD_URL__', release.downloadUrl)
+    .replaceAll(
+      /__BUNDLE_PART_(\d+)__/g,
+      (placeholder, at: string) => release.bundleParts[Number(at) - 1] ?? placeholder,
+    );
   const unknown = new Set(filled.match(/__[A-Z][A-Z0-9_]*__/g));
   if (unknown.size > 0) throw new OrbSourceError([...unknown].map((name) => `nothing fills the placeholder ${name}`));
   return filled;

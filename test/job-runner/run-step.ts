@@ -35,12 +35,18 @@ export function resolveRun(body: unknown, values: Values, where: string): RunSte
     kind: 'run',
     name: plain(run, 'name', where) ?? command,
     command,
-    shell: plain(run, 'shell', where),
+    shell: shellOf(run, where),
     environment: resolveEnvironment(environment, values, `${where}.environment`),
     workingDirectory: plain(run, 'working_directory', where),
     when: whenOf(run.when, where),
     timeoutMs: timeout === undefined ? undefined : durationMs(timeout, `${where}.no_output_timeout`),
   };
+}
+
+/** Published orbs pass an empty one through from a parameter, for the job's own. */
+function shellOf(run: Mapping, where: string): string | undefined {
+  const shell = plain(run, 'shell', where);
+  return shell === '' ? undefined : shell;
 }
 
 function plain(run: Mapping, key: string, where: string): string | undefined {

@@ -86,7 +86,7 @@ for (const downloader of DOWNLOADERS) {
     };
     const result = await download(`${server.url}/machine-id.cjs`, downloader);
     assert.equal(result.exitCode, 1);
-    assert.deepEqual(await readdir(join(home, '.teleport-machine-id')), []);
+    assert.deepEqual(await readdir(join(home, '.teleport-machine-id')), ['node-path']);
   });
 }
 
@@ -114,7 +114,7 @@ test('other bytes than those of the release are refused at once', async () => {
   assert.equal(result.exitCode, 1);
   assert.equal(server.requests.length, 1);
   assert.match(stderrOf(result), /is refused: expected SHA-256/);
-  assert.deepEqual(await readdir(join(home, '.teleport-machine-id')), []);
+  assert.deepEqual(await readdir(join(home, '.teleport-machine-id')), ['node-path']);
 });
 
 for (const downloader of DOWNLOADERS) {

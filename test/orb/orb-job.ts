@@ -9,11 +9,17 @@ export interface OrbJob extends Omit<JobOptions, 'config' | 'job'> {
   /** What the orb was packed with. */
   readonly bundle: string;
   readonly steps: readonly unknown[];
+  /** Instead of the orb's own source tree. */
+  readonly files?: ReadonlyMap<string, string>;
 }
 
-export function runOrbJob({ bundle, steps, ...options }: OrbJob): Promise<JobResult> {
+export function runOrbJob({ bundle, steps, files, ...options }: OrbJob): Promise<JobResult> {
   const config = stringify({ version: 2.1, jobs: { work: { machine: true, steps } } });
-  return runJob({ ...options, job: 'work', config: inlineOrb(config, 'machine-id', packedWith(bundle)) });
+  return runJob({
+    ...options,
+    job: 'work',
+    config: inlineOrb(config, 'machine-id', packedWith(bundle, undefined, files)),
+  });
 }
 
 /** A step that calls the orb's `install` with these arguments. */

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { mapping } from '../job-runner/mapping.ts';
 import type { Mapping } from '../job-runner/mapping.ts';
-import { checkPacked } from './packed-rules.ts';
+import { checkPacked, usesOf } from './packed-rules.ts';
 import { packedWith } from './source.ts';
 
-const packed = packedWith('the script');
+const packed = packedWith(readFileSync('dist/machine-id.cjs'));
 
 function orb(text: string): Mapping {
   return mapping(parse(text), 'orb');
@@ -20,9 +21,11 @@ test('the packed orb stays small', (context) => {
   const size = Buffer.byteLength(packed);
   context.diagnostic(`packed orb: ${size} bytes`);
   for (const [name, command] of Object.entries(mapping(orb(packed).commands, 'commands'))) {
-    context.diagnostic(`a use of ${name}: ${JSON.stringify(mapping(command, name).steps).length} bytes`);
+    for (const { size, embedded } of usesOf(mapping(command, name).steps)) {
+      context.diagnostic(`a use of ${name}${embedded ? ', embedded' : ''}: ${size} bytes`);
+    }
   }
-  assert.ok(size < 64_000);
+  assert.ok(size < 300_000);
 });
 
 function command(parameters: string, steps: string): string {
@@ -68,8 +71,8 @@ const broken: readonly (readonly [finding: string, orb: string])[] = [
     command('{}', `[run: { name: n, command: ${'x'.repeat(8000)} }]`),
   ],
   [
-    'commands.c: 12056 bytes at each use, more than 12000',
-    command('{}', `[run: { name: n, command: ${'x'.repeat(6000)} }, run: { name: n, command: ${'x'.repeat(5987)} }]`),
+    'commands.c: 16059 bytes at each use, more than 16000',
+    command('{}', `[run: { name: n, command: ${'x'.repeat(7990)} }, run: { name: n, command: ${'x'.repeat(7995)} }]`),
   ],
 ];
 

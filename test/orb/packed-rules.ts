@@ -6,7 +6,11 @@ import { runs, section, strings, textOrEmpty } from './walk.ts';
 /** Git-bash on Windows cuts a longer command line off without a word. */
 export const LONGEST_STRING = 8_000;
 /** Each use of a command adds its whole text to the compiled config, which may have 8 MB. */
-export const LARGEST_USE = 12_000;
+export const LARGEST_USE = 16_000;
+/** A part of the script in the orb itself: below what a variable may have on any system. */
+export const LONGEST_PART = 30_000;
+/** The whole use of a command that carries the script. */
+export const LARGEST_EMBEDDED_USE = 200_000;
 
 const TOP_LEVEL = ['version', 'description', 'display', 'orbs', 'commands', 'executors', 'jobs', 'examples'];
 const RUN_KEYS = [
@@ -88,7 +92,7 @@ function runSteps(path: string, component: Mapping): readonly string[] {
       ...unknownKeys(value, RUN_KEYS, at),
       ...(/<<\s*parameters/.test(command) ? [`${at}: a parameter in the command's text`] : []),
       ...strings(value, at)
-        .filter((text) => text.value.length >= LONGEST_STRING)
+        .filter((text) => text.value.length >= (isPart(text.path) ? LONGEST_PART : LONGEST_STRING))
         .map((text) => `${text.path}: ${text.value.length} characters`),
     ];
   });
@@ -113,7 +117,25 @@ function calls(path: string, steps: unknown, orb: Mapping): readonly string[] {
   });
 }
 
+function isPart(path: string): boolean {
+  return /\.MACHINE_ID_BUNDLE_\d+$/.test(path);
+}
+
+/** Of each way through the conditions on a parameter, as only the steps of the one that holds are compiled. */
 function budget(path: string, { steps }: Mapping): readonly string[] {
-  const size = Buffer.byteLength(JSON.stringify(steps));
-  return size > LARGEST_USE ? [`${path}: ${size} bytes at each use, more than ${LARGEST_USE}`] : [];
+  return usesOf(steps).flatMap(({ size, embedded }) => {
+    const limit = embedded ? LARGEST_EMBEDDED_USE : LARGEST_USE;
+    return size > limit ? [`${path}: ${size} bytes at each use, more than ${limit}`] : [];
+  });
+}
+
+/** Bytes of each use that the compiler may make of these steps, when at most one of their conditions holds. */
+export function usesOf(steps: unknown): readonly { readonly size: number; readonly embedded: boolean }[] {
+  const all: readonly unknown[] = Array.isArray(steps) ? steps : [];
+  const conditional = all.flatMap((step) => (isMapping(step) && isMapping(step.when) ? [step.when.steps] : []));
+  const always = all.filter((step) => !isMapping(step) || !isMapping(step.when));
+  return (conditional.length === 0 ? [[]] : conditional).map((chosen) => {
+    const text = JSON.stringify([always, chosen]);
+    return { size: Buffer.byteLength(text), embedded: text.includes('"MACHINE_ID_BUNDLE_1"') };
+  });
 }

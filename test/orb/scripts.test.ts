@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { sourceFiles } from './source.ts';
+import { parse } from 'yaml';
+import { mapping } from '../job-runner/mapping.ts';
+import { packedWith } from './source.ts';
+import { runs, textOrEmpty } from './walk.ts';
 
-const scripts = [...sourceFiles].filter(([path]) => path.endsWith('.sh'));
+/** As the executor's shell gets them: put together from their parts, and with the compiler's escapes undone. */
+const { commands } = mapping(parse(packedWith('the script')), 'orb');
+const scripts = runs(commands, 'commands').flatMap(({ value, path }) => {
+  const text = textOrEmpty(mapping(value, path).command).replaceAll('\\<<', '<<');
+  return text === '' ? [] : [[path, text] as const];
+});
 
 function check(program: string, options: readonly string[], text: string): { status: number | null; output: string } {
   const { status, stdout, stderr } = spawnSync(program, options, { input: text, encoding: 'utf8' });
@@ -28,25 +36,15 @@ for (const [path, text] of scripts) {
   }
 }
 
-/** Each function of a script with the comment above it, by name. */
-function functionsOf(text: string): ReadonlyMap<string, string> {
-  const found = text.matchAll(/(?:^#.*\n)*^(\w+)\(\) (?:[{(]\n[^]*?^[})]|\{.*\})$/gm);
-  return new Map([...found].map((match) => [match[1] ?? '', match[0]]));
-}
-
-// Each step is a text of its own, so that what two of them need stands in both.
-test('a function that several scripts have is the same in all of them', () => {
-  const seen = new Map<string, string>();
-  let shared = 0;
+test('every script says in its first comment what it does, and carries no other', () => {
   for (const [path, text] of scripts) {
-    for (const [name, body] of functionsOf(text)) {
-      const earlier = seen.get(name);
-      if (earlier !== undefined) {
-        assert.equal(body, earlier, `${name} in ${path}`);
-        shared += 1;
-      }
-      seen.set(name, body);
-    }
+    const [shebang = '', title = '', ...lines] = text.split('\n');
+    assert.equal(shebang, '#!/bin/sh', path);
+    assert.match(title, /^# [A-Z].*\.$/, path);
+    assert.deepEqual(
+      lines.filter((line) => /^\s*#|^\. /.test(line)),
+      [],
+      path,
+    );
   }
-  assert.ok(shared >= 6, `only ${shared} shared functions found`);
 });

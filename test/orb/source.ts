@@ -9,8 +9,8 @@ export const sourceFiles = await readSourceTree('orb');
 export const { version } = z.object({ version: z.string() }).parse(JSON.parse(await readFile('package.json', 'utf8')));
 
 /** The orb as a release with these bytes as the script would publish it. */
-export function packedWith(bundle: string | Uint8Array, downloadUrl?: string): string {
-  return packRelease({ files: sourceFiles, bundle: Buffer.from(bundle), version, downloadUrl });
+export function packedWith(bundle: string | Uint8Array, downloadUrl?: string, files = sourceFiles): string {
+  return packRelease({ files, bundle: Buffer.from(bundle), version, downloadUrl });
 }
 
 /** The source tree with one file replaced by what `change` makes of it, or added. */
