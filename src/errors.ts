@@ -42,6 +42,10 @@ export const ERROR_CODES = [
   'IDENTITY_UNREADABLE',
   'NODE_UNREACHABLE',
   'NODE_DENIED',
+  // Teleport's own programs
+  'TOOLS_UNREACHABLE',
+  'TOOLS_UNAVAILABLE',
+  'TOOLS_CORRUPT',
   // what is written
   'DESTINATION_UNSAFE',
   'DESTINATION_UNWRITABLE',

@@ -4,6 +4,7 @@ import type { World } from './effects/world.ts';
 import { systemClock } from './effects/clock.ts';
 import { systemCommands } from './effects/commands.ts';
 import { systemFiles } from './effects/files.ts';
+import { systemLargeFiles } from './effects/large-files.ts';
 import { writeAll } from './effects/streams.ts';
 import { createMask } from './effects/mask.ts';
 import { MachineIdError } from './errors.ts';
@@ -26,8 +27,10 @@ const world: World = {
   workingDirectory: process.cwd(),
   nodePath: process.execPath,
   bundlePath: __filename,
+  architecture: process.arch,
   clock: systemClock,
   files: systemFiles,
+  largeFiles: systemLargeFiles,
   commands: systemCommands,
   mask,
   stdout: (text) => process.stdout.write(mask.apply(text)),
@@ -37,6 +40,7 @@ const world: World = {
   },
   writeStdout: (bytes) => writeAll(process.stdout, bytes),
   stderr: (text) => process.stderr.write(mask.apply(text)),
+  stderrIsTerminal: process.stderr.isTTY,
   signal: interrupted.signal,
 };
 

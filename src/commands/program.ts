@@ -4,6 +4,8 @@ import { errorLine, errorReport } from './error-report.ts';
 import { asMachineIdError, MachineIdError } from '../errors.ts';
 import { type Flag, parseFlags } from './command-line.ts';
 import { commandHelp, programHelp } from './help.ts';
+import { INSTALL_TOOLS_FLAGS } from './install-tools-flags.ts';
+import { installTools } from './install-tools.ts';
 import { KUBE_CREDENTIALS_FLAGS, kubeCredentials } from './kube-credentials.ts';
 import { RUN_FLAGS } from './run-flags.ts';
 import { run } from './run.ts';
@@ -34,6 +36,13 @@ const COMMANDS: readonly Command[] = [
     flags: [],
     notes: 'Removes what runs have written and nothing else; safe to call twice, and with nothing to do.',
     act: cleanup,
+  },
+  {
+    name: 'install-tools',
+    summary: "Install Teleport's own programs (tsh, tctl and others), verified, for later steps.",
+    flags: INSTALL_TOOLS_FLAGS,
+    notes: 'Does nothing when they are there already.',
+    act: installTools,
   },
   {
     name: 'ssh-proxy-command',

@@ -1,7 +1,7 @@
 /** The flags of `run`. */
 import type { RunFlags } from '../config/flags.ts';
-import { MachineIdError } from '../errors.ts';
-import { type Flag, type GivenFlags, parseFlags } from './command-line.ts';
+import { type Flag, parseFlags } from './command-line.ts';
+import { timeoutMs } from './timeout-flag.ts';
 
 export const RUN_FLAGS: readonly Flag[] = [
   { name: 'config', short: 'c', value: 'FILE', help: 'Read this tbot.yaml (TBOT_CONFIG_PATH).' },
@@ -62,9 +62,6 @@ export interface RunArguments {
   readonly json: boolean;
 }
 
-const DEFAULT_TIMEOUT_MS = 30_000;
-const LONGEST_TIMEOUT_S = 3600;
-
 /** @throws MachineIdError USAGE_INVALID */
 export function readRunArguments(args: readonly string[]): RunArguments {
   const given = parseFlags(RUN_FLAGS, args);
@@ -104,18 +101,4 @@ export function readRunArguments(args: readonly string[]): RunArguments {
     exportVariables: !given.has('no-export'),
     json: given.has('json'),
   };
-}
-
-function timeoutMs(given: GivenFlags): number {
-  const text = given.get('timeout')?.[0];
-  if (text === undefined) return DEFAULT_TIMEOUT_MS;
-  const seconds = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : 0;
-  if (seconds > 0 && seconds <= LONGEST_TIMEOUT_S) return seconds * 1000;
-  throw new MachineIdError(
-    'USAGE_INVALID',
-    `--timeout ${JSON.stringify(text)} is no number of seconds from 0.001 to ${LONGEST_TIMEOUT_S}`,
-    {
-      hint: 'Leave it out for 30 seconds an answer.',
-    },
-  );
 }

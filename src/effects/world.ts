@@ -2,6 +2,7 @@
 import type { Clock } from './clock.ts';
 import type { Commands } from './commands.ts';
 import type { Files } from './files.ts';
+import type { LargeFiles } from './large-files.ts';
 import type { Mask } from './mask.ts';
 
 export interface World {
@@ -11,8 +12,11 @@ export interface World {
   readonly nodePath: string;
   /** Absolute path of the bundle itself. */
   readonly bundlePath: string;
+  /** As Node names it: `x64`, `arm64`. */
+  readonly architecture: string;
   readonly clock: Clock;
   readonly files: Files;
+  readonly largeFiles: LargeFiles;
   readonly commands: Commands;
   readonly mask: Mask;
   readonly stdout: (text: string) => void;
@@ -21,6 +25,8 @@ export interface World {
   /** Bytes for stdout; resolves when more may be written. */
   readonly writeStdout: (bytes: Uint8Array) => Promise<void>;
   readonly stderr: (text: string) => void;
+  /** Whether a line on stderr can be written over. */
+  readonly stderrIsTerminal: boolean;
   /** Aborted with a MachineIdError INTERRUPTED on SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
 }

@@ -23,12 +23,26 @@ export interface ClusterFacts {
   readonly proxyHost: string;
   /** Signature algorithm suite, `legacy` when the server (before 17) says none. */
   readonly suite: string;
+  readonly release: ClusterRelease;
+}
+
+/** Which build of Teleport fits the cluster. Proxies before 16 do not tell the edition: they count as open source. */
+export interface ClusterRelease {
+  /** Version for clients: the one that the cluster updates them to, else its own. */
+  readonly toolsVersion: string;
+  readonly enterprise: boolean;
+  readonly fips: boolean;
 }
 
 /** Every field that is not needed here is ignored, and every field may be absent: servers leave empty ones out. */
 const PingAnswer = z.object({
   cluster_name: z.string().check(z.refine(isClusterName)),
   server_version: z.string(),
+  edition: z.optional(z.string()),
+  fips: z.optional(z.boolean()),
+  auto_update: z.optional(
+    z.object({ tools_version: z.optional(z.string()), tools_auto_update: z.optional(z.boolean()) }),
+  ),
   auth: z.optional(z.object({ signature_algorithm_suite: z.optional(z.union([z.string(), z.number()])) })),
   proxy: z.optional(
     z.object({
@@ -73,7 +87,23 @@ export function parsePing(body: string, asked: Address): ClusterFacts {
     kube: kubeListener(proxy?.kube?.public_addr, proxy?.kube?.listen_addr),
     proxyHost: webAddress.host,
     suite: suiteName(auth?.signature_algorithm_suite),
+    release: {
+      toolsVersion: toolsVersion(answer.data.auto_update) ?? serverVersion.text,
+      enterprise: answer.data.edition === 'ent',
+      fips: answer.data.fips ?? false,
+    },
   };
+}
+
+interface UpdateSettings {
+  readonly tools_version?: string | undefined;
+  readonly tools_auto_update?: boolean | undefined;
+}
+
+/** The version is there also when updates are off, and then binds nobody. */
+function toolsVersion(settings: UpdateSettings | undefined): string | undefined {
+  if (settings?.tools_auto_update !== true || settings.tools_version === undefined) return undefined;
+  return parseServerVersion(settings.tools_version)?.text;
 }
 
 interface SshSettings {

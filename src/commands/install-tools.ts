@@ -1,0 +1,101 @@
+/** `install-tools`: Teleport's own programs, downloaded and verified, for later steps of the job. */
+import { createLog } from '../effects/log.ts';
+import type { World } from '../effects/world.ts';
+import { appendLines, exportLines, openBashEnv, removeLines } from '../job/bash-env.ts';
+import { pathLines } from '../job/path-lines.ts';
+import { discover } from '../teleport/discovery.ts';
+import { openDownloadServer } from '../teleport/download-server.ts';
+import { type WebTrust, webTrust } from '../teleport/trust.ts';
+import { openWebApi } from '../teleport/web.ts';
+import { chooseRelease, leavesOpen } from '../tools/choose-release.ts';
+import { downloadProgress } from '../tools/download-progress.ts';
+import { type Installation, type InstallRequest, installTools as install } from '../tools/install.ts';
+import { releaseName } from '../tools/release.ts';
+import { type InstallToolsArguments, readInstallToolsArguments } from './install-tools-flags.ts';
+import { readPlan, writePlan } from './tools-plan.ts';
+import { readToolsRequest, type ToolsRequest } from './tools-request.ts';
+import { toolsJson, toolsText } from './tools-summary.ts';
+
+const MAX_CA_BYTES = 1024 * 1024;
+
+/** How every server is talked to. */
+interface Connection {
+  readonly trust: WebTrust;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** @throws MachineIdError: wrong input before anything is contacted, everything else as it happens */
+export async function installTools(args: readonly string[], world: World): Promise<void> {
+  const given = readInstallToolsArguments(args, world);
+  const { environment, files, signal } = world;
+  const readText = (path: string) => files.readText(path, { maxBytes: MAX_CA_BYTES });
+  const trust = await webTrust({ caFile: given.caFile, environment, insecure: false, readText });
+  const connection = { trust, timeoutMs: given.timeoutMs, signal };
+  const request =
+    given.plan === undefined
+      ? await decide(readToolsRequest(given.given, world), connection)
+      : await readPlan(files, given.plan);
+  world.mask.hide(decodeURIComponent(request.baseUrl.password));
+  if (given.writePlan === undefined) {
+    await carryOut(request, connection, given, world);
+  } else {
+    await writePlan(files, given.writePlan, request);
+    world.stderr(`To be installed: ${request.tools.join(', ')} of Teleport ${releaseName(request.release)}\n`);
+  }
+}
+
+/** Asks the cluster for what the request leaves open. */
+async function decide(
+  { wish, platform, proxy, ...rest }: ToolsRequest,
+  connection: Connection,
+): Promise<InstallRequest> {
+  if (proxy === undefined || !leavesOpen(wish)) return { ...rest, release: chooseRelease(wish, platform, undefined) };
+  const web = openWebApi({ address: proxy, ...connection });
+  try {
+    const { release } = await discover(web);
+    return { ...rest, release: chooseRelease(wish, platform, release) };
+  } finally {
+    web.close();
+  }
+}
+
+async function carryOut(
+  request: InstallRequest,
+  { trust, timeoutMs, signal }: Connection,
+  { exportVariables, json }: InstallToolsArguments,
+  world: World,
+): Promise<void> {
+  const { clock, files, largeFiles, environment, stderr, stderrIsTerminal } = world;
+  // A file that cannot be written ends the command before anything is downloaded.
+  const bashEnv = exportVariables ? await openBashEnv(files, environment) : undefined;
+  const log = createLog(stderr, { format: 'text', debug: false, nowMs: () => clock.nowMs() });
+  const server = openDownloadServer({ trust, stallMs: timeoutMs, signal });
+  const progress = downloadProgress({ clock, write: stderr, isTerminal: stderrIsTerminal });
+  const download = { server, clock, log, signal, missingHint: missingHint(request) };
+  let installation: Installation;
+  try {
+    installation = await install(request, { files, largeFiles, download, onProgress: progress.report });
+  } finally {
+    progress.end();
+    server.close();
+  }
+  if (bashEnv !== undefined) await exportTools(bashEnv, installation.binDirectory, world);
+  if (json) world.stdout(toolsJson(request, installation));
+  else stderr(toolsText(request, installation));
+}
+
+/** What is installed last comes first on PATH; the programs do not replace themselves by what the cluster offers. */
+async function exportTools(bashEnv: string, directory: string, { files }: World): Promise<void> {
+  const lines = `${pathLines(directory)}${exportLines(new Map([['TELEPORT_TOOLS_VERSION', 'off']]))}`;
+  await removeLines(files, bashEnv, [lines]);
+  await appendLines(files, bashEnv, lines);
+}
+
+function missingHint({ release: { version, edition, platform } }: InstallRequest): string {
+  const other =
+    platform.system === 'darwin'
+      ? 'for macOS, older versions are only published as .pkg'
+      : 'development builds are not published';
+  return `Check that Teleport ${version} (${edition}) is published for ${platform.system} on ${platform.architecture}: ${other}; a mirror must hold the archive and its .sha256.`;
+}

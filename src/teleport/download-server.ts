@@ -1,0 +1,160 @@
+/** The server that Teleport's releases come from: HTTPS requests whose answers are too large to be held in memory. */
+import { Agent } from 'node:https';
+import { rootCertificates } from 'node:tls';
+import fetch, { type Response } from 'node-fetch';
+import { withDeadline } from '../effects/deadline.ts';
+import { MachineIdError } from '../errors.ts';
+import { parseHttpsUrl } from './https-url.ts';
+import { networkFault } from './network-error.ts';
+import type { WebTrust } from './trust.ts';
+
+/** Which bytes of a file are wanted. */
+export interface ByteRange {
+  readonly fromByte: number;
+  /** Entity tag of the file that the first bytes are from (RFC 9110 section 13.1.5). */
+  readonly ifTag?: string | undefined;
+}
+
+export interface DownloadAnswer {
+  readonly status: number;
+  /** A header's value, by its name in lower case. */
+  header(name: string): string | undefined;
+  /** Throws MachineIdError TOOLS_UNREACHABLE when it breaks off or nothing comes for the time of the options. */
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+export interface DownloadServer {
+  /**
+   * Redirects are followed, to https addresses alone.
+   * @throws MachineIdError TOOLS_UNREACHABLE, which another try may cure, or TOOLS_UNAVAILABLE, which it may not
+   */
+  get(url: URL, range?: ByteRange): Promise<DownloadAnswer>;
+  close(): void;
+}
+
+export interface DownloadOptions {
+  readonly trust: WebTrust;
+  /** How long to wait for an answer, and in it for each next byte. */
+  readonly stallMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const MAX_REDIRECTS = 5;
+
+export function openDownloadServer({ trust, stallMs, signal }: DownloadOptions): DownloadServer {
+  const agent = new Agent({ keepAlive: true, ...(trust.ca === undefined ? {} : { ca: authorities(trust.ca) }) });
+  const request = async (url: URL, range: ByteRange | undefined, controller: AbortController): Promise<Response> => {
+    const init = { agent, headers: headers(url, range), redirect: 'manual', compress: false } as const;
+    try {
+      return await withDeadline({ waitingFor: url.host, timeoutMs: stallMs, signal }, () =>
+        fetch(withoutUser(url), { ...init, signal: controller.signal }),
+      );
+    } catch (error) {
+      controller.abort();
+      throw failure(url, error, stallMs);
+    }
+  };
+  return {
+    get: async (first, range) => {
+      let url = first;
+      for (let redirects = 0; ; redirects += 1) {
+        const controller = new AbortController();
+        const response = await request(url, range, controller);
+        const location = redirectOf(response);
+        if (location === undefined) return answer(url, response, controller, { stallMs, signal });
+        controller.abort();
+        if (redirects === MAX_REDIRECTS) throw refused(url, `redirects more than ${MAX_REDIRECTS} times`);
+        url = next(url, location);
+      }
+    },
+    close: () => {
+      agent.destroy();
+    },
+  };
+}
+
+/** A private authority, for the cluster or a mirror, comes beside those for the public server. */
+function authorities(own: string): string[] {
+  return [...rootCertificates, own];
+}
+
+function headers(url: URL, range: ByteRange | undefined): Record<string, string> {
+  const user = [url.username, url.password].map(decodeURIComponent).join(':');
+  return {
+    // Bytes as they are published: the digest and ranges are theirs.
+    'accept-encoding': 'identity',
+    ...(user === ':' ? {} : { authorization: `Basic ${Buffer.from(user).toString('base64')}` }),
+    ...(range === undefined ? {} : { range: `bytes=${range.fromByte}-` }),
+    ...(range?.ifTag === undefined ? {} : { 'if-range': range.ifTag }),
+  };
+}
+
+function withoutUser(url: URL): string {
+  const bare = new URL(url);
+  bare.username = bare.password = '';
+  return bare.href;
+}
+
+function redirectOf({ status, headers }: Response): string | undefined {
+  return [301, 302, 303, 307, 308].includes(status) ? (headers.get('location') ?? undefined) : undefined;
+}
+
+/** User and password, if any, are for the first server alone: a new address brings its own or none. */
+function next(from: URL, location: string): URL {
+  const to = parseHttpsUrl(location, new URL(withoutUser(from)));
+  if (to === undefined) throw refused(from, 'redirects to an address that is not https');
+  if (to.origin === from.origin) [to.username, to.password] = [from.username, from.password];
+  return to;
+}
+
+function answer(
+  url: URL,
+  response: Response,
+  controller: AbortController,
+  { stallMs, signal }: Pick<DownloadOptions, 'stallMs' | 'signal'>,
+): DownloadAnswer {
+  async function* body(): AsyncGenerator<Uint8Array> {
+    const parts = response.body?.[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const part = await withDeadline({ waitingFor: url.host, timeoutMs: stallMs, signal }, async () =>
+          parts?.next(),
+        );
+        if (part === undefined || part.done === true) return;
+        yield typeof part.value === 'string' ? Buffer.from(part.value) : part.value;
+      }
+    } catch (error) {
+      throw failure(url, error, stallMs);
+    } finally {
+      controller.abort();
+    }
+  }
+  return { status: response.status, header: (name) => response.headers.get(name) ?? undefined, body: body() };
+}
+
+function failure(url: URL, cause: unknown, stallMs: number): MachineIdError {
+  if (cause instanceof MachineIdError && cause.code !== 'TIMEOUT') return cause;
+  const fault = networkFault(cause);
+  if (fault.kind === 'untrusted') {
+    return new MachineIdError(
+      'TOOLS_UNAVAILABLE',
+      `the web certificate of ${url.host} is not trusted: ${fault.detail}`,
+      {
+        hint: 'If a private authority signs it, give its PEM with --ca-file, SSL_CERT_FILE or NODE_EXTRA_CA_CERTS.',
+        cause,
+      },
+    );
+  }
+  const stalled = cause instanceof MachineIdError;
+  const what = stalled ? `${url.host} sent nothing for ${stallMs / 1000} s` : `${url.host}: ${fault.detail}`;
+  return new MachineIdError('TOOLS_UNREACHABLE', `the download broke off: ${what}`, {
+    hint: 'Check that this job may reach that server, or name a mirror with --cdn-base-url or TELEPORT_CDN_BASE_URL.',
+    cause,
+  });
+}
+
+function refused(url: URL, what: string): MachineIdError {
+  return new MachineIdError('TOOLS_UNAVAILABLE', `${url.host} ${what}`, {
+    hint: 'Name the address that the files are really at with --cdn-base-url or TELEPORT_CDN_BASE_URL.',
+  });
+}

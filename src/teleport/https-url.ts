@@ -1,0 +1,12 @@
+/** Addresses of the web, https alone. */
+
+/** @returns undefined for anything that is no https:// address, by itself or seen from `base` */
+export function parseHttpsUrl(text: string, base?: URL): URL | undefined {
+  try {
+    const url = new URL(text, base);
+    return url.protocol === 'https:' ? url : undefined;
+  } catch {
+    // Node 18.0 has no other way to ask.
+    return undefined;
+  }
+}
