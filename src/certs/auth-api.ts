@@ -57,6 +57,15 @@ export interface AuthApi {
   certAuthorities(type: AuthorityType): Promise<readonly CertAuthority[]>;
   /** Every page of the resources of one type that match, as the caller may see them. */
   listResources(query: ResourceQuery): Promise<readonly PaginatedResource[]>;
+  /** The id of a session with an application, for servers that do not make one while they issue certificates. */
+  createAppSession(question: AppSessionQuestion): Promise<string>;
+}
+
+export interface AppSessionQuestion {
+  /** The caller's own Teleport user. */
+  readonly userName: string;
+  readonly publicAddress: string;
+  readonly clusterName: string;
 }
 
 export interface ResourceQuery {
@@ -100,6 +109,11 @@ export function authApi({ transport }: GrpcConnection, options: AuthCallOptions)
         trust.getCertAuthorities({ type, includeKey: false }, at),
       );
       return answer.certAuthoritiesV2.map((authority: CertAuthorityV2) => readAuthority(authority));
+    },
+    createAppSession: async ({ userName: username, publicAddress: publicAddr, clusterName }) => {
+      const request = { username, publicAddr, clusterName };
+      const { session } = await call('CreateAppSession', (at) => auth.createAppSession(request, at));
+      return session?.metadata?.name ?? '';
     },
     listResources: async ({ resourceType, predicate, labels = {} }) => {
       const found: PaginatedResource[] = [];

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { utcTime } from '../crypto/validity.ts';
 import type { RunResult } from '../produce/result.ts';
 
+/** Teleport's names of databases with PostgreSQL's protocol. */
+const POSTGRES: readonly string[] = ['postgres', 'cockroachdb'];
+
 /**
  * tctl takes a Proxy's address as `TELEPORT_AUTH_SERVER` too. Of several outputs on disk the first is named, an
  * `identity` before others, whose certificates are good for less.
@@ -25,5 +28,24 @@ export function exportedVariables({ proxy, cluster, outputs }: RunResult): Reado
   }
   const kubeconfig = outputs.find(({ files }) => files.includes('kubeconfig.yaml'));
   if (kubeconfig !== undefined) variables.set('KUBECONFIG', join(kubeconfig.destination, 'kubeconfig.yaml'));
+  for (const [name, value] of postgresVariables(outputs)) variables.set(name, value);
   return variables;
+}
+
+/**
+ * For libpq, by the first database that speaks PostgreSQL's protocol. Its peer is the Proxy, whose listener for
+ * PostgreSQL shows a certificate of the host authority; behind it, Teleport's agent is the one who meets the database.
+ */
+function postgresVariables(outputs: RunResult['outputs']): ReadonlyMap<string, string> {
+  for (const { access, destination, files } of outputs) {
+    if (access?.kind !== 'database' || !POSTGRES.includes(access.protocol) || !files.includes('tlscert')) continue;
+    return new Map([
+      ['PGSSLCERT', join(destination, 'tlscert')],
+      ['PGSSLKEY', join(destination, 'key')],
+      ['PGSSLROOTCERT', join(destination, 'teleport-host-ca.crt')],
+      ...(access.user === undefined ? [] : [['PGUSER', access.user] as const]),
+      ...(access.database === undefined ? [] : [['PGDATABASE', access.database] as const]),
+    ]);
+  }
+  return new Map();
 }

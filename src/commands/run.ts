@@ -111,7 +111,7 @@ async function join(
       log,
       signal,
       onDiscovered: (cluster) => {
-        keys = makeKeys(outputs.length, cluster.suite);
+        keys = makeKeys(outputs, cluster.suite);
         progress.done('discovery', `cluster ${cluster.clusterName}, Teleport ${cluster.serverVersion.text}`);
       },
     });

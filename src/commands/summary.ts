@@ -18,14 +18,21 @@ export function summaryText(result: RunResult): string {
   return `${lines.join('\n')}\n`;
 }
 
-function outputLines({ type, destination, files, roles, expiresAtMs, notices }: WrittenOutput): string[] {
+function outputLines({ type, destination, files, roles, expiresAtMs, access, notices }: WrittenOutput): string[] {
   return [
     `  ${type.padEnd(8)} ${destination}`,
     `           files    ${files.length === 0 ? 'none' : files.join(', ')}`,
     `           roles    ${roles.join(', ')}`,
+    ...(access === undefined ? [] : [`           access   ${accessText(access)}`]),
     `           expires  ${utcTime(expiresAtMs)}`,
     ...notices.map((notice) => `           note     ${notice}`),
   ];
+}
+
+function accessText(access: NonNullable<WrittenOutput['access']>): string {
+  if (access.kind === 'application') return `application ${access.name} at https://${access.address}`;
+  const { database, name, protocol, user } = access;
+  return `database ${name} (${protocol})${user === undefined ? '' : ` as ${user}`}${database === undefined ? '' : `, ${database}`}`;
 }
 
 /** One line of JSON. */
@@ -37,12 +44,13 @@ export function resultJson(result: RunResult): string {
     bot,
     joinMethod: 'circleci',
     joinPath,
-    outputs: outputs.map(({ type, destination, files, roles, expiresAtMs }) => ({
+    outputs: outputs.map(({ type, destination, files, roles, expiresAtMs, access }) => ({
       type,
       destination,
       files,
       roles,
       expiresAt: utcTime(expiresAtMs),
+      ...(access === undefined ? {} : { access }),
     })),
     timingsMs,
   })}\n`;

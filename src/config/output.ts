@@ -1,5 +1,6 @@
 /** The outputs that write files, each with the settings of its type. */
 import type { ContextTemplate } from '../outputs/context-name.ts';
+import type { DatabaseFormat } from '../outputs/database.ts';
 import type { Destination } from '../outputs/destination.ts';
 
 /** A lifetime of its own that an output asks for. */
@@ -35,8 +36,6 @@ export interface ApplicationOutput extends Written {
   readonly appName: string;
   readonly specificTlsNaming: boolean;
 }
-
-export type DatabaseFormat = 'default' | 'tls' | 'mongo' | 'cockroach';
 
 export interface DatabaseOutput extends Written {
   readonly type: 'database';

@@ -12,6 +12,8 @@ const KUBERNETES_SECRET =
 
 const SUPPORTED_TYPES = [
   'identity',
+  'application',
+  'database',
   'kubernetes',
   'kubernetes/v2',
   'ssh_host',

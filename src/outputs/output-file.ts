@@ -1,7 +1,7 @@
 /** A file that an output consists of, rendered but not yet written. */
 
 export interface OutputFile {
-  /** In the destination itself; no folders. */
+  /** In the destination itself, or in one folder of it: `cockroach/ca.crt`. */
   readonly name: string;
   readonly contents: string | Uint8Array;
 }

@@ -39,7 +39,8 @@ export async function prepareDirectory(
   }
 }
 
-async function makeDirectory(files: Files, path: string, record: Pick<WriteRecord, 'directory'>): Promise<void> {
+/** @throws MachineIdError DESTINATION_UNWRITABLE when something else stands there */
+export async function makeDirectory(files: Files, path: string, record: Pick<WriteRecord, 'directory'>): Promise<void> {
   const there = await files.entry(path);
   if (there?.kind === 'file' || there?.kind === 'other') throw occupied(path, 'directory');
   if (there !== undefined) return;

@@ -14,14 +14,14 @@ const LIMITS = { timeoutMs: 10_000, maxBytes: 64 * 1024 };
 export async function grantReaders(
   commands: Commands,
   { acls, readers }: DirectoryDestination,
-  directory: string,
+  [directory, ...folders]: readonly [string, ...string[]],
   files: readonly string[],
 ): Promise<readonly string[]> {
   if (readers.length === 0) return [];
   if (acls === 'off') return ['readers of the destination are not granted anything: acls is off'];
   const failure =
     unusableName(readers) ??
-    (await setAcl(commands, entries(readers, 'rwx', 'r-x'), [directory])) ??
+    (await setAcl(commands, entries(readers, 'rwx', 'r-x'), [directory, ...folders])) ??
     (await setAcl(commands, entries(readers, 'rw-', 'r--'), files));
   if (failure === undefined) return [];
   const message = `the readers of ${directory} could not be granted access: ${failure}`;

@@ -1,10 +1,12 @@
 /** Writes an output's files into its directory, all of them or none. */
+import { dirname, join } from 'node:path';
 import type { Commands } from '../effects/commands.ts';
 import type { Files } from '../effects/files.ts';
 import type { DirectoryDestination } from './destination.ts';
 import { unwritable } from './destination-error.ts';
 import { refuseSymlinks } from './destination-path.ts';
 import type { OutputFile } from './output-file.ts';
+import { makeDirectory } from './prepare-directory.ts';
 import { grantReaders } from './readers.ts';
 import type { PlannedFile, WriteRecord } from './write-record.ts';
 import { planFile, putBack, removeLeftovers, type StagedFile, stageFile } from './staged-file.ts';
@@ -12,7 +14,7 @@ import { planFile, putBack, removeLeftovers, type StagedFile, stageFile } from '
 export interface WriteEffects {
   readonly files: Files;
   readonly commands: Commands;
-  readonly record: Pick<WriteRecord, 'files'>;
+  readonly record: WriteRecord;
 }
 
 /**
@@ -34,11 +36,12 @@ export async function writeDirectory(
   let staged: readonly StagedFile[] = [];
   try {
     await refuseSymlinks(files, path, destination.symlinks);
+    const folders = await makeFolders({ files, record }, destination, path, outputFiles);
     staged = await Promise.all(outputFiles.map((file) => planFile(files, path, file, destination.symlinks)));
     await record.files(staged.map(planned));
     await stageAll(files, staged);
     const temporaries = staged.map(({ temporary }) => temporary);
-    const warnings = await grantReaders(commands, destination, path, temporaries);
+    const warnings = await grantReaders(commands, destination, [path, ...folders], temporaries);
     await replaceAll(files, staged);
     return warnings;
   } catch (error) {
@@ -47,6 +50,22 @@ export async function writeDirectory(
     // A leftover that cannot be removed must not hide the failure before it.
     await Promise.allSettled(staged.map((file) => removeLeftovers(files, file)));
   }
+}
+
+/** The folders that the names of files speak of, absolute. */
+async function makeFolders(
+  { files, record }: Pick<WriteEffects, 'files' | 'record'>,
+  { symlinks }: DirectoryDestination,
+  path: string,
+  outputFiles: readonly OutputFile[],
+): Promise<readonly string[]> {
+  const names = new Set(outputFiles.map(({ name }) => dirname(name)).filter((name) => name !== '.'));
+  const folders = [...names].map((name) => join(path, name));
+  for (const folder of folders) {
+    await refuseSymlinks(files, folder, symlinks);
+    await makeDirectory(files, folder, record);
+  }
+  return folders;
 }
 
 function planned({ target, contents, temporary, backup }: StagedFile): PlannedFile {

@@ -48,6 +48,11 @@ export function findResource<T extends Named>(found: readonly T[], { name, kind,
   );
 }
 
+/** How messages name a setting of an output: `outputs[0].service`, or the flag that stands for the whole output. */
+export function settingPlace(path: string, key: string): string {
+  return path.startsWith('--') ? path : `${path}.${key}`;
+}
+
 /** The first of each name. */
 export function onceEach<T extends Named>(resources: readonly T[]): T[] {
   const byName = new Map<string, T>();

@@ -3,6 +3,7 @@ import type { Supported } from '../config/supported.ts';
 import { kubernetesFiles } from '../outputs/kubernetes.ts';
 import { contextNames, kubeAccess } from './kube-access.ts';
 import { findKubeCluster } from './kube-clusters.ts';
+import { settingPlace } from './find-resource.ts';
 import { withOwnSession } from './own-session.ts';
 import { placeOf } from './place.ts';
 import type { WrittenOutput } from './result.ts';
@@ -13,7 +14,7 @@ export async function produceKubernetes(output: Supported<'kubernetes'>, work: O
   const { run, session, joined } = work;
   const { destination, kubernetesCluster, path } = output;
   const cluster = await withOwnSession(output, work, ({ api }) =>
-    findKubeCluster(api, kubernetesCluster, `${path}.kubernetes_cluster`),
+    findKubeCluster(api, kubernetesCluster, settingPlace(path, 'kubernetes_cluster')),
   );
   const route = { kind: 'kubernetes', kubernetesCluster: cluster.name } as const;
   const issued = await askForIdentity(output, work, { keyPair: await work.key, route });

@@ -5,6 +5,8 @@ import { asMachineIdError, MachineIdError } from '../errors.ts';
 import type { Joined } from '../join/join.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
 import { openSession } from './cluster-session.ts';
+import { produceApplication } from './application.ts';
+import { produceDatabase } from './database.ts';
 import { produceIdentity } from './identity.ts';
 import { produceKubernetes } from './kubernetes.ts';
 import { produceKubernetesV2 } from './kubernetes-v2.ts';
@@ -20,8 +22,8 @@ import type { WrittenOutput } from './result.ts';
 /** One key an output, in the outputs' order; each may still be in the making. */
 export type OutputKeys = readonly Promise<KeyPair>[];
 
-export function makeKeys(count: number, suite: string): OutputKeys {
-  const keys = Array.from({ length: count }, () => generateKeyPair(keyAlgorithm(suite)));
+export function makeKeys(outputs: readonly SupportedOutput[], suite: string): OutputKeys {
+  const keys = outputs.map((output) => makeKey(output, suite));
   // Awaited by their outputs, unless the run fails before.
   for (const key of keys) key.catch(() => undefined);
   return keys;
@@ -45,7 +47,9 @@ export async function writeOutputs(
   progress.done('auth', 'connected to the Auth Service');
   try {
     const results = await Promise.allSettled(
-      outputs.map((output, at) => produce(output, { run, joined, session, key: keys[at] ?? newKey(joined) })),
+      outputs.map((output, at) =>
+        produce(output, { run, joined, session, key: keys[at] ?? makeKey(output, joined.cluster.suite) }),
+      ),
     );
     throwFailures(outputs, results);
     return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -54,8 +58,9 @@ export async function writeOutputs(
   }
 }
 
-function newKey({ cluster }: Joined): Promise<KeyPair> {
-  return generateKeyPair(keyAlgorithm(cluster.suite));
+/** Many databases know RSA alone, so Teleport has them RSA in every suite. */
+function makeKey({ type }: SupportedOutput, suite: string): Promise<KeyPair> {
+  return generateKeyPair(type === 'database' ? 'rsa-2048' : keyAlgorithm(suite));
 }
 
 /** By type: every output that the configuration lets through has its file in this folder. */
@@ -63,6 +68,10 @@ function produce(output: SupportedOutput, work: OutputWork): Promise<WrittenOutp
   switch (output.type) {
     case 'identity':
       return produceIdentity(output, work);
+    case 'application':
+      return produceApplication(output, work);
+    case 'database':
+      return produceDatabase(output, work);
     case 'kubernetes':
       return produceKubernetes(output, work);
     case 'kubernetes/v2':

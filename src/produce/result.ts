@@ -9,9 +9,22 @@ export interface WrittenOutput {
   readonly files: readonly string[];
   readonly roles: readonly string[];
   readonly expiresAtMs: number;
+  /** What the certificates are good for, when that is one resource; how a later step calls it. */
+  readonly access?: Access | undefined;
   /** Sentences that a person should read: a shortened lifetime, say. */
   readonly notices: readonly string[];
 }
+
+export type Access =
+  | { readonly kind: 'application'; readonly name: string; readonly address: string }
+  | {
+      readonly kind: 'database';
+      readonly name: string;
+      /** As Teleport calls it: `postgres`, `mysql`. */
+      readonly protocol: string;
+      readonly user: string | undefined;
+      readonly database: string | undefined;
+    };
 
 export interface RunResult {
   /** `host:port` of the Proxy. */

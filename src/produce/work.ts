@@ -64,11 +64,18 @@ export interface Issued {
   readonly notice: string | undefined;
 }
 
+export interface Finished {
+  readonly issued: Issued;
+  readonly place: Place;
+  readonly files: readonly OutputFile[];
+  readonly access?: WrittenOutput['access'];
+}
+
 /** Writes the files and tells of them. */
 export async function finishOutput(
   { type }: SupportedOutput,
   { run }: OutputWork,
-  { issued, place, files }: { readonly issued: Issued; readonly place: Place; readonly files: readonly OutputFile[] },
+  { issued, place, files, access }: Finished,
 ): Promise<WrittenOutput> {
   const { identity, notice } = issued;
   const written = await write(run, place, files);
@@ -79,6 +86,7 @@ export async function finishOutput(
     files: written.files,
     roles: identity.roles,
     expiresAtMs: identity.expiresAtMs,
+    access,
     notices: [...(notice === undefined ? [] : [notice]), ...written.warnings],
   };
 }

@@ -11,6 +11,7 @@ import { certificatePem } from './x509.ts';
 
 const BALANCED_V1 = 2;
 const RoleRequest = z.object({ name: z.string() });
+const AppSessionRequest = z.object({ username: z.string(), public_addr: z.string(), cluster_name: z.string() });
 const Heartbeat = z.object({ recorded_at: z.object({}).nullable() }).loose();
 const HeartbeatRequest = z.object({ heartbeat: Heartbeat.nullable() });
 
@@ -23,6 +24,7 @@ export function serveAuthService(server: GrpcServer, world: World, proxyAddress:
     },
     GetRole: { serve: (request, call) => getRole(world, RoleRequest.parse(request).name, call) },
     GenerateUserCerts: { serve: (request, call) => generateUserCerts(world, request, call, callerOf(call)) },
+    CreateAppSession: { serve: (request, call) => createAppSession(world, request, call) },
     ListResources: { serve: (request, call) => listResources(world, request, call) },
   });
   if (world.profile.heartbeats) {
@@ -57,6 +59,21 @@ function getRole(world: World, name: string, call: Call): object {
     metadata: { name },
     spec: { allow: { impersonate: { roles: role.impersonates } } },
   };
+}
+
+/** Only for the caller's own user, with the roles of the certificate that it shows. */
+function createAppSession(world: World, message: unknown, call: Call): object {
+  const { username, public_addr: publicAddress, cluster_name: cluster } = AppSessionRequest.parse(message);
+  Object.assign(call.record.fields, { userName: username, publicAddress, cluster });
+  const { userName, roles } = callerOf(call);
+  if (username !== userName) {
+    throw accessDenied('access denied');
+  }
+  if (cluster !== CLUSTER_NAME) {
+    throw notFound(`cluster "${cluster}" is not found`);
+  }
+  const { sessionId } = world.appSessions.create(world.resources.applications, publicAddress, { userName, roles });
+  return { session: { kind: 'web_session', sub_kind: 'app_session', version: 'v2', metadata: { name: sessionId } } };
 }
 
 function submitHeartbeat(request: unknown, call: Call): object {

@@ -4,6 +4,7 @@ import { createKey } from './keys.ts';
 import { LEAF_CLUSTER_NAMES } from './data.ts';
 import type { CertificateFault } from './faults.ts';
 import type { IssueRequest } from './issue.ts';
+import type { Identity } from './identity.ts';
 import type { PublicKeys } from './public-keys.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -25,11 +26,24 @@ export async function spoil(request: IssueRequest, fault: CertificateFault | und
       return { ...request, identity: { ...request.identity, userName: 'bot-somebody-else' } };
     case 'for-other-roles':
       return { ...request, identity: { ...request.identity, roles: ['auditor'] } };
+    case 'routed-elsewhere':
+      return { ...request, identity: routedElsewhere(request.identity) };
     case 'expired':
       return { ...request, notBefore: new Date(now - 2 * HOUR_MS), notAfter: new Date(now - HOUR_MS) };
     case 'not-yet-valid':
       return { ...request, notBefore: new Date(now + HOUR_MS), notAfter: new Date(now + 2 * HOUR_MS) };
   }
+}
+
+/** To another resource of the same kind; an identity without a route stays as it is. */
+function routedElsewhere(identity: Identity): Identity {
+  const { kubernetes, database, application } = identity;
+  return {
+    ...identity,
+    kubernetes: { ...kubernetes, cluster: kubernetes.cluster && 'elsewhere' },
+    database: database && { ...database, service: 'elsewhere' },
+    application: application && { ...application, name: 'elsewhere' },
+  };
 }
 
 async function otherKeys(asked: PublicKeys): Promise<PublicKeys> {

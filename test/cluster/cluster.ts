@@ -1,5 +1,6 @@
 /** Starts an embedded Teleport cluster: Proxy, Auth and the OIDC issuer that it trusts. */
 import { createHash } from 'node:crypto';
+import { AppSessions } from './app-sessions.ts';
 import { guardAuthCalls, startAuth } from './auth.ts';
 import { serveAuthService } from './auth-service.ts';
 import { loadAuthorities } from './authorities.ts';
@@ -79,7 +80,14 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   ]);
   const records = new Records();
   const faults: Faults = { replies: {}, ...options.faults };
-  const world: World = { profile, resources: resources(options.extraLogins ?? []), authorities, records, faults };
+  const world: World = {
+    profile,
+    resources: resources(options.extraLogins ?? []),
+    authorities,
+    records,
+    faults,
+    appSessions: new AppSessions(),
+  };
 
   const issuer = await startIssuer(web, issuerKey, records);
   const issuerServer = `https://127.0.0.1:${String(issuer.port)}`;

@@ -19,6 +19,7 @@ export type CertificateFault =
   | 'of-other-cluster'
   | 'for-other-user'
   | 'for-other-roles'
+  | 'routed-elsewhere'
   | 'expired'
   | 'not-yet-valid';
 

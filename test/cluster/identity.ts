@@ -19,6 +19,23 @@ export interface Identity {
   readonly disallowReissue: boolean;
   readonly loginIp: string;
   readonly kubernetes: KubernetesAccess;
+  /** The one database that the identity is routed to. */
+  readonly database: DatabaseRoute | undefined;
+  readonly application: ApplicationRoute | undefined;
+}
+
+export interface DatabaseRoute {
+  readonly service: string;
+  readonly protocol: string;
+  readonly user: string;
+  readonly name: string;
+}
+
+export interface ApplicationRoute {
+  readonly name: string;
+  readonly publicAddress: string;
+  readonly cluster: string;
+  readonly sessionId: string;
 }
 
 export interface KubernetesAccess {
@@ -28,13 +45,26 @@ export interface KubernetesAccess {
   readonly cluster: string | undefined;
 }
 
-export const NO_KUBERNETES: KubernetesAccess = { users: [], groups: [], cluster: undefined };
+/** Of an identity that is good for no resource in particular. */
+export const NO_ACCESS = {
+  kubernetes: { users: [], groups: [], cluster: undefined },
+  database: undefined,
+  application: undefined,
+} as const satisfies Pick<Identity, 'kubernetes' | 'database' | 'application'>;
 
 /** Teleport's own attributes live below 1.3.9999, an arc that nobody assigned. */
 const TELEPORT_OID = {
   kubernetesUsers: '1.3.9999.1.1',
   kubernetesGroups: '1.3.9999.1.2',
   kubernetesCluster: '1.3.9999.1.3',
+  applicationSession: '1.3.9999.1.4',
+  applicationCluster: '1.3.9999.1.5',
+  applicationAddress: '1.3.9999.1.6',
+  applicationName: '1.3.9999.1.10',
+  databaseService: '1.3.9999.2.1',
+  databaseProtocol: '1.3.9999.2.2',
+  databaseUser: '1.3.9999.2.3',
+  databaseName: '1.3.9999.2.4',
   originCluster: '1.3.9999.1.7',
   loginIp: '1.3.9999.1.9',
   privateKeyPolicy: '1.3.9999.1.15',
@@ -49,7 +79,7 @@ export const NO_TRAITS = '{}';
 
 /** The standard attributes come in the order in which Go writes them, then Teleport's own. */
 export function toSubject(identity: Identity, originCluster: string): x509.Name {
-  const optional = (value: string | undefined): string[] => (value === undefined ? [] : [value]);
+  const optional = (value: string | undefined): string[] => (value === undefined || value === '' ? [] : [value]);
   return encodeName([
     { oid: OID.organization, values: identity.roles },
     { oid: OID.organizationalUnit, values: identity.usages },
@@ -60,6 +90,14 @@ export function toSubject(identity: Identity, originCluster: string): x509.Name 
     { oid: TELEPORT_OID.kubernetesUsers, values: identity.kubernetes.users },
     { oid: TELEPORT_OID.kubernetesGroups, values: identity.kubernetes.groups },
     { oid: TELEPORT_OID.kubernetesCluster, values: optional(identity.kubernetes.cluster) },
+    { oid: TELEPORT_OID.applicationSession, values: optional(identity.application?.sessionId) },
+    { oid: TELEPORT_OID.applicationAddress, values: optional(identity.application?.publicAddress) },
+    { oid: TELEPORT_OID.applicationCluster, values: optional(identity.application?.cluster) },
+    { oid: TELEPORT_OID.applicationName, values: optional(identity.application?.name) },
+    { oid: TELEPORT_OID.databaseService, values: optional(identity.database?.service) },
+    { oid: TELEPORT_OID.databaseProtocol, values: optional(identity.database?.protocol) },
+    { oid: TELEPORT_OID.databaseUser, values: optional(identity.database?.user) },
+    { oid: TELEPORT_OID.databaseName, values: optional(identity.database?.name) },
     { oid: TELEPORT_OID.originCluster, values: [originCluster] },
     { oid: TELEPORT_OID.loginIp, values: [identity.loginIp] },
     { oid: TELEPORT_OID.impersonator, values: optional(identity.impersonator) },
@@ -91,6 +129,36 @@ export function fromCertificate(der: Buffer): Identity {
       groups: attributeValues(subject, TELEPORT_OID.kubernetesGroups),
       cluster: first(TELEPORT_OID.kubernetesCluster),
     },
+    database: databaseOf(first),
+    application: applicationOf(first),
+  };
+}
+
+type Attributes = (oid: string) => string | undefined;
+
+function databaseOf(first: Attributes): DatabaseRoute | undefined {
+  const service = first(TELEPORT_OID.databaseService);
+  if (service === undefined) {
+    return undefined;
+  }
+  return {
+    service,
+    protocol: first(TELEPORT_OID.databaseProtocol) ?? '',
+    user: first(TELEPORT_OID.databaseUser) ?? '',
+    name: first(TELEPORT_OID.databaseName) ?? '',
+  };
+}
+
+function applicationOf(first: Attributes): ApplicationRoute | undefined {
+  const name = first(TELEPORT_OID.applicationName);
+  if (name === undefined) {
+    return undefined;
+  }
+  return {
+    name,
+    publicAddress: first(TELEPORT_OID.applicationAddress) ?? '',
+    cluster: first(TELEPORT_OID.applicationCluster) ?? '',
+    sessionId: first(TELEPORT_OID.applicationSession) ?? '',
   };
 }
 

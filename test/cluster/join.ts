@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { X509Certificate } from '@peculiar/x509';
 import { botUserName, CLUSTER_NAME, DEFAULT_JOIN_TTL_MS, MAX_BOT_TTL_MS, type JoinToken } from './data.ts';
-import { NO_KUBERNETES, type Identity } from './identity.ts';
+import { NO_ACCESS, type Identity } from './identity.ts';
 import { issue } from './issue.ts';
 import { requireAllowed } from './join-rules.ts';
 import { oidcError } from './oidc-errors.ts';
@@ -107,7 +107,7 @@ function botIdentity(world: World, attempt: JoinAttempt, claims: CircleCiClaims)
     impersonator: undefined,
     disallowReissue: false,
     loginIp: attempt.remoteAddress,
-    kubernetes: NO_KUBERNETES,
+    ...NO_ACCESS,
   };
 }
 

@@ -1,6 +1,6 @@
 /** The reasons to refuse GenerateUserCerts, in the order in which Teleport comes to them. */
 import { CLUSTER_NAME, LEAF_CLUSTER_NAMES } from './data.ts';
-import type { Identity } from './identity.ts';
+import type { ApplicationRoute, DatabaseRoute, Identity } from './identity.ts';
 import { accessDenied, badParameter, notFound } from './teleport-errors.ts';
 import { toDate } from './timestamp.ts';
 import type { UserCertsRequest } from './user-certs-request.ts';
@@ -22,6 +22,8 @@ export interface Grant {
   readonly usages: readonly string[];
   readonly routeToCluster: string;
   readonly kubernetesCluster: string | undefined;
+  readonly database: DatabaseRoute | undefined;
+  readonly application: ApplicationRoute | undefined;
   readonly expires: Date;
   readonly impersonates: boolean;
 }
@@ -43,6 +45,8 @@ export function checkUserCertsRequest(world: World, request: UserCertsRequest, c
     usages: usagesOf(request.usage),
     routeToCluster: checkRoute(request.route_to_cluster),
     kubernetesCluster: checkKubernetesRoute(world, request),
+    database: databaseRoute(request),
+    application: applicationRoute(world, request, { userName: caller.userName, roles }),
     expires,
     impersonates,
   };
@@ -115,4 +119,33 @@ function checkKubernetesRoute(world: World, request: UserCertsRequest): string |
     throw badParameter(`Kubernetes cluster "${name}" is not registered in this Teleport cluster`);
   }
   return name;
+}
+
+/** Who may log in where is the database service's to decide, when the certificate is used. */
+function databaseRoute({ route_to_database: route }: UserCertsRequest): DatabaseRoute | undefined {
+  if (route === null || route.service_name === '') {
+    return undefined;
+  }
+  const { service_name: service, protocol, username: user, database: name } = route;
+  if (protocol === '') {
+    throw badParameter('database protocol is required');
+  }
+  return { service, protocol, user, name };
+}
+
+/** From v17 on the session is made here; before, it is whatever the client was given, or nothing. */
+function applicationRoute(
+  { profile, appSessions, resources }: World,
+  { route_to_app: route }: UserCertsRequest,
+  user: { readonly userName: string; readonly roles: readonly string[] },
+): ApplicationRoute | undefined {
+  if (route === null || route.name === '') {
+    return undefined;
+  }
+  const { name, public_addr: publicAddress, cluster_name: cluster } = route;
+  if (profile.major < 17) {
+    return { name, publicAddress, cluster, sessionId: route.session_id };
+  }
+  const { sessionId } = appSessions.create(resources.applications, publicAddress, user);
+  return { name, publicAddress, cluster, sessionId };
 }

@@ -13,6 +13,12 @@ const WireRequest = z.object({
   route_to_cluster: z.string(),
   kubernetes_cluster: z.string(),
   usage: z.number(),
+  route_to_database: z
+    .object({ service_name: z.string(), protocol: z.string(), username: z.string(), database: z.string() })
+    .nullable(),
+  route_to_app: z
+    .object({ name: z.string(), session_id: z.string(), public_addr: z.string(), cluster_name: z.string() })
+    .nullable(),
   role_requests: z.array(z.string()),
   use_role_requests: z.boolean(),
   ssh_public_key: z.instanceof(Buffer),
@@ -36,6 +42,8 @@ export function recordedFields(request: UserCertsRequest): Record<string, unknow
     routeToCluster: request.route_to_cluster,
     kubernetesCluster: request.kubernetes_cluster,
     usage: request.usage,
+    database: request.route_to_database ?? undefined,
+    application: request.route_to_app ?? undefined,
     reissuable: request.reissuable_role_impersonation,
     keys: {
       one: request.public_key.length > 0,

@@ -39,6 +39,8 @@ function grantedIdentity(world: World, caller: Identity, grant: Grant, reissuabl
     usages: grant.usages,
     routeToCluster: grant.routeToCluster,
     kubernetes: kubernetesAccess(world, grant),
+    database: grant.database,
+    application: grant.application,
   };
   if (!grant.impersonates) {
     return granted;

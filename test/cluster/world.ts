@@ -1,6 +1,7 @@
 /** What every part of the cluster knows. */
 import { authorityOf, type Authority, type AuthorityType } from './authorities.ts';
 import { CLUSTER_NAME, type Resources, type Role } from './data.ts';
+import type { AppSessions } from './app-sessions.ts';
 import type { Faults } from './faults.ts';
 import type { Profile } from './profiles.ts';
 import type { Records } from './records.ts';
@@ -12,6 +13,7 @@ export interface World {
   readonly authorities: readonly Authority[];
   readonly records: Records;
   readonly faults: Faults;
+  readonly appSessions: AppSessions;
 }
 
 export function ownAuthority(world: World, type: AuthorityType): Authority {

@@ -9,6 +9,18 @@ const Output = z.strictObject({
   files: z.array(z.string()),
   roles: z.array(z.string()),
   expiresAt: z.iso.datetime(),
+  access: z
+    .union([
+      z.strictObject({ kind: z.literal('application'), name: z.string(), address: z.string() }),
+      z.strictObject({
+        kind: z.literal('database'),
+        name: z.string(),
+        protocol: z.string(),
+        user: z.string().optional(),
+        database: z.string().optional(),
+      }),
+    ])
+    .optional(),
 });
 
 const RunResult = z.strictObject({

@@ -85,13 +85,13 @@ test('without setfacl a write warns with try, and leaves the old files with requ
 
 for (const acls of ['off', 'try', 'required'] as const) {
   test(`without readers nothing is run when acls is ${acls}`, async () => {
-    assert.deepEqual(await grantReaders(never, directory('/srv/bot', { acls }), '/srv/bot', []), []);
+    assert.deepEqual(await grantReaders(never, directory('/srv/bot', { acls }), ['/srv/bot'], []), []);
   });
 }
 
 test('with acls off readers are told to have nothing', async () => {
   const destination = directory('/srv/bot', { acls: 'off', readers: READERS });
-  assert.deepEqual(await grantReaders(never, destination, '/srv/bot', []), [
+  assert.deepEqual(await grantReaders(never, destination, ['/srv/bot'], []), [
     'readers of the destination are not granted anything: acls is off',
   ]);
 });
@@ -100,7 +100,7 @@ for (const name of ['daemon:rwx,other:', 'a,b', 'a b', 'a\nb', '']) {
   test(`the name ${JSON.stringify(name)} never reaches setfacl`, async () => {
     for (const reader of [{ user: name }, { group: name }]) {
       const destination = directory('/srv/bot', { acls: 'required', readers: [reader] });
-      await assert.rejects(grantReaders(never, destination, '/srv/bot', []), { code: 'DESTINATION_UNWRITABLE' });
+      await assert.rejects(grantReaders(never, destination, ['/srv/bot'], []), { code: 'DESTINATION_UNWRITABLE' });
     }
   });
 }

@@ -1,6 +1,7 @@
 /** The `configs` of a v1 destination: names of file templates, hardly any with settings. */
 import * as z from 'zod/mini';
-import type { DatabaseFormat } from '../output.ts';
+import type {} from '../output.ts';
+import type { DatabaseFormat } from '../../outputs/database.ts';
 import { Scalar } from '../yaml/scalar.ts';
 import type { YamlValue } from '../yaml/tree.ts';
 import { isMapping } from '../yaml/tree.ts';

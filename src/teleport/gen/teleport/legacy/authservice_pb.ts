@@ -8,7 +8,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { EmptySchema, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_empty, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { AppServerV3, DatabaseServerV3, KubernetesServerV3, RoleV6Schema } from "./types_pb.ts";
+import type { AppServerV3, DatabaseServerV3, KubernetesServerV3, RoleV6Schema, WebSessionV2 } from "./types_pb.ts";
 import { file_teleport_legacy_types } from "./types_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file teleport/legacy/authservice.proto.
  */
 export const file_teleport_legacy_authservice: GenFile = /*@__PURE__*/
-  fileDesc("CiF0ZWxlcG9ydC9sZWdhY3kvYXV0aHNlcnZpY2UucHJvdG8SBXByb3RvIg0KC1BpbmdSZXF1ZXN0IjwKDFBpbmdSZXNwb25zZRIUCgxjbHVzdGVyX25hbWUYASABKAkSFgoOc2VydmVyX3ZlcnNpb24YAiABKAkiKgoYR2V0Q2x1c3RlckNBQ2VydFJlc3BvbnNlEg4KBnRsc19jYRgBIAEoDCIeCg5HZXRSb2xlUmVxdWVzdBIMCgRuYW1lGAEgASgJIpADChBVc2VyQ2VydHNSZXF1ZXN0EhIKCnB1YmxpY19rZXkYASABKAwSEAoIdXNlcm5hbWUYAiABKAkSKwoHZXhwaXJlcxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGZm9ybWF0GAQgASgJEhgKEHJvdXRlX3RvX2NsdXN0ZXIYBSABKAkSGgoSa3ViZXJuZXRlc19jbHVzdGVyGAcgASgJEjEKEXJvdXRlX3RvX2RhdGFiYXNlGAggASgLMhYucHJvdG8uUm91dGVUb0RhdGFiYXNlEicKDHJvdXRlX3RvX2FwcBgLIAEoCzIRLnByb3RvLlJvdXRlVG9BcHASFQoNcm9sZV9yZXF1ZXN0cxgMIAMoCRIZChF1c2Vfcm9sZV9yZXF1ZXN0cxgOIAEoCBIWCg5zc2hfcHVibGljX2tleRgWIAEoDBIWCg50bHNfcHVibGljX2tleRgXIAEoDBIlCh1yZWlzc3VhYmxlX3JvbGVfaW1wZXJzb25hdGlvbhgbIAEoCCJdCg9Sb3V0ZVRvRGF0YWJhc2USFAoMc2VydmljZV9uYW1lGAEgASgJEhAKCHByb3RvY29sGAIgASgJEhAKCHVzZXJuYW1lGAMgASgJEhAKCGRhdGFiYXNlGAQgASgJIlkKClJvdXRlVG9BcHASDAoEbmFtZRgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEhMKC3B1YmxpY19hZGRyGAMgASgJEhQKDGNsdXN0ZXJfbmFtZRgEIAEoCSLoAQoUTGlzdFJlc291cmNlc1JlcXVlc3QSFQoNcmVzb3VyY2VfdHlwZRgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDQoFbGltaXQYAyABKAUSEQoJc3RhcnRfa2V5GAQgASgJEjcKBmxhYmVscxgFIAMoCzInLnByb3RvLkxpc3RSZXNvdXJjZXNSZXF1ZXN0LkxhYmVsc0VudHJ5EhwKFHByZWRpY2F0ZV9leHByZXNzaW9uGAYgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiVgoVTGlzdFJlc291cmNlc1Jlc3BvbnNlEisKCXJlc291cmNlcxgBIAMoCzIYLnByb3RvLlBhZ2luYXRlZFJlc291cmNlEhAKCG5leHRfa2V5GAIgASgJIrUBChFQYWdpbmF0ZWRSZXNvdXJjZRIyCg9kYXRhYmFzZV9zZXJ2ZXIYASABKAsyFy50eXBlcy5EYXRhYmFzZVNlcnZlclYzSAASKAoKYXBwX3NlcnZlchgCIAEoCzISLnR5cGVzLkFwcFNlcnZlclYzSAASNgoRa3ViZXJuZXRlc19zZXJ2ZXIYByABKAsyGS50eXBlcy5LdWJlcm5ldGVzU2VydmVyVjNIAEIKCghyZXNvdXJjZSJNCgVDZXJ0cxILCgNzc2gYASABKAwSCwoDdGxzGAIgASgMEhQKDHRsc19jYV9jZXJ0cxgDIAMoDBIUCgxzc2hfY2FfY2VydHMYBCADKAwyxAIKC0F1dGhTZXJ2aWNlEi8KBFBpbmcSEi5wcm90by5QaW5nUmVxdWVzdBoTLnByb3RvLlBpbmdSZXNwb25zZRJLChBHZXRDbHVzdGVyQ0FDZXJ0EhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5Gh8ucHJvdG8uR2V0Q2x1c3RlckNBQ2VydFJlc3BvbnNlEi8KB0dldFJvbGUSFS5wcm90by5HZXRSb2xlUmVxdWVzdBoNLnR5cGVzLlJvbGVWNhI6ChFHZW5lcmF0ZVVzZXJDZXJ0cxIXLnByb3RvLlVzZXJDZXJ0c1JlcXVlc3QaDC5wcm90by5DZXJ0cxJKCg1MaXN0UmVzb3VyY2VzEhsucHJvdG8uTGlzdFJlc291cmNlc1JlcXVlc3QaHC5wcm90by5MaXN0UmVzb3VyY2VzUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_empty, file_google_protobuf_timestamp, file_teleport_legacy_types]);
+  fileDesc("CiF0ZWxlcG9ydC9sZWdhY3kvYXV0aHNlcnZpY2UucHJvdG8SBXByb3RvIg0KC1BpbmdSZXF1ZXN0IjwKDFBpbmdSZXNwb25zZRIUCgxjbHVzdGVyX25hbWUYASABKAkSFgoOc2VydmVyX3ZlcnNpb24YAiABKAkiKgoYR2V0Q2x1c3RlckNBQ2VydFJlc3BvbnNlEg4KBnRsc19jYRgBIAEoDCIeCg5HZXRSb2xlUmVxdWVzdBIMCgRuYW1lGAEgASgJIpADChBVc2VyQ2VydHNSZXF1ZXN0EhIKCnB1YmxpY19rZXkYASABKAwSEAoIdXNlcm5hbWUYAiABKAkSKwoHZXhwaXJlcxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGZm9ybWF0GAQgASgJEhgKEHJvdXRlX3RvX2NsdXN0ZXIYBSABKAkSGgoSa3ViZXJuZXRlc19jbHVzdGVyGAcgASgJEjEKEXJvdXRlX3RvX2RhdGFiYXNlGAggASgLMhYucHJvdG8uUm91dGVUb0RhdGFiYXNlEicKDHJvdXRlX3RvX2FwcBgLIAEoCzIRLnByb3RvLlJvdXRlVG9BcHASFQoNcm9sZV9yZXF1ZXN0cxgMIAMoCRIZChF1c2Vfcm9sZV9yZXF1ZXN0cxgOIAEoCBIWCg5zc2hfcHVibGljX2tleRgWIAEoDBIWCg50bHNfcHVibGljX2tleRgXIAEoDBIlCh1yZWlzc3VhYmxlX3JvbGVfaW1wZXJzb25hdGlvbhgbIAEoCCJdCg9Sb3V0ZVRvRGF0YWJhc2USFAoMc2VydmljZV9uYW1lGAEgASgJEhAKCHByb3RvY29sGAIgASgJEhAKCHVzZXJuYW1lGAMgASgJEhAKCGRhdGFiYXNlGAQgASgJIlkKClJvdXRlVG9BcHASDAoEbmFtZRgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEhMKC3B1YmxpY19hZGRyGAMgASgJEhQKDGNsdXN0ZXJfbmFtZRgEIAEoCSJWChdDcmVhdGVBcHBTZXNzaW9uUmVxdWVzdBIQCgh1c2VybmFtZRgBIAEoCRITCgtwdWJsaWNfYWRkchgDIAEoCRIUCgxjbHVzdGVyX25hbWUYBCABKAkiQAoYQ3JlYXRlQXBwU2Vzc2lvblJlc3BvbnNlEiQKB3Nlc3Npb24YASABKAsyEy50eXBlcy5XZWJTZXNzaW9uVjIi6AEKFExpc3RSZXNvdXJjZXNSZXF1ZXN0EhUKDXJlc291cmNlX3R5cGUYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEg0KBWxpbWl0GAMgASgFEhEKCXN0YXJ0X2tleRgEIAEoCRI3CgZsYWJlbHMYBSADKAsyJy5wcm90by5MaXN0UmVzb3VyY2VzUmVxdWVzdC5MYWJlbHNFbnRyeRIcChRwcmVkaWNhdGVfZXhwcmVzc2lvbhgGIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlYKFUxpc3RSZXNvdXJjZXNSZXNwb25zZRIrCglyZXNvdXJjZXMYASADKAsyGC5wcm90by5QYWdpbmF0ZWRSZXNvdXJjZRIQCghuZXh0X2tleRgCIAEoCSK1AQoRUGFnaW5hdGVkUmVzb3VyY2USMgoPZGF0YWJhc2Vfc2VydmVyGAEgASgLMhcudHlwZXMuRGF0YWJhc2VTZXJ2ZXJWM0gAEigKCmFwcF9zZXJ2ZXIYAiABKAsyEi50eXBlcy5BcHBTZXJ2ZXJWM0gAEjYKEWt1YmVybmV0ZXNfc2VydmVyGAcgASgLMhkudHlwZXMuS3ViZXJuZXRlc1NlcnZlclYzSABCCgoIcmVzb3VyY2UiTQoFQ2VydHMSCwoDc3NoGAEgASgMEgsKA3RscxgCIAEoDBIUCgx0bHNfY2FfY2VydHMYAyADKAwSFAoMc3NoX2NhX2NlcnRzGAQgAygMMpkDCgtBdXRoU2VydmljZRIvCgRQaW5nEhIucHJvdG8uUGluZ1JlcXVlc3QaEy5wcm90by5QaW5nUmVzcG9uc2USSwoQR2V0Q2x1c3RlckNBQ2VydBIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRofLnByb3RvLkdldENsdXN0ZXJDQUNlcnRSZXNwb25zZRIvCgdHZXRSb2xlEhUucHJvdG8uR2V0Um9sZVJlcXVlc3QaDS50eXBlcy5Sb2xlVjYSOgoRR2VuZXJhdGVVc2VyQ2VydHMSFy5wcm90by5Vc2VyQ2VydHNSZXF1ZXN0GgwucHJvdG8uQ2VydHMSSgoNTGlzdFJlc291cmNlcxIbLnByb3RvLkxpc3RSZXNvdXJjZXNSZXF1ZXN0GhwucHJvdG8uTGlzdFJlc291cmNlc1Jlc3BvbnNlElMKEENyZWF0ZUFwcFNlc3Npb24SHi5wcm90by5DcmVhdGVBcHBTZXNzaW9uUmVxdWVzdBofLnByb3RvLkNyZWF0ZUFwcFNlc3Npb25SZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_empty, file_google_protobuf_timestamp, file_teleport_legacy_types]);
 
 /**
  * @generated from message proto.PingRequest
@@ -237,6 +237,50 @@ export const RouteToAppSchema: GenMessage<RouteToApp> = /*@__PURE__*/
   messageDesc(file_teleport_legacy_authservice, 6);
 
 /**
+ * @generated from message proto.CreateAppSessionRequest
+ */
+export type CreateAppSessionRequest = Message<"proto.CreateAppSessionRequest"> & {
+  /**
+   * @generated from field: string username = 1;
+   */
+  username: string;
+
+  /**
+   * @generated from field: string public_addr = 3;
+   */
+  publicAddr: string;
+
+  /**
+   * @generated from field: string cluster_name = 4;
+   */
+  clusterName: string;
+};
+
+/**
+ * Describes the message proto.CreateAppSessionRequest.
+ * Use `create(CreateAppSessionRequestSchema)` to create a new message.
+ */
+export const CreateAppSessionRequestSchema: GenMessage<CreateAppSessionRequest> = /*@__PURE__*/
+  messageDesc(file_teleport_legacy_authservice, 7);
+
+/**
+ * @generated from message proto.CreateAppSessionResponse
+ */
+export type CreateAppSessionResponse = Message<"proto.CreateAppSessionResponse"> & {
+  /**
+   * @generated from field: types.WebSessionV2 session = 1;
+   */
+  session?: WebSessionV2 | undefined;
+};
+
+/**
+ * Describes the message proto.CreateAppSessionResponse.
+ * Use `create(CreateAppSessionResponseSchema)` to create a new message.
+ */
+export const CreateAppSessionResponseSchema: GenMessage<CreateAppSessionResponse> = /*@__PURE__*/
+  messageDesc(file_teleport_legacy_authservice, 8);
+
+/**
  * @generated from message proto.ListResourcesRequest
  */
 export type ListResourcesRequest = Message<"proto.ListResourcesRequest"> & {
@@ -278,7 +322,7 @@ export type ListResourcesRequest = Message<"proto.ListResourcesRequest"> & {
  * Use `create(ListResourcesRequestSchema)` to create a new message.
  */
 export const ListResourcesRequestSchema: GenMessage<ListResourcesRequest> = /*@__PURE__*/
-  messageDesc(file_teleport_legacy_authservice, 7);
+  messageDesc(file_teleport_legacy_authservice, 9);
 
 /**
  * @generated from message proto.ListResourcesResponse
@@ -302,7 +346,7 @@ export type ListResourcesResponse = Message<"proto.ListResourcesResponse"> & {
  * Use `create(ListResourcesResponseSchema)` to create a new message.
  */
 export const ListResourcesResponseSchema: GenMessage<ListResourcesResponse> = /*@__PURE__*/
-  messageDesc(file_teleport_legacy_authservice, 8);
+  messageDesc(file_teleport_legacy_authservice, 10);
 
 /**
  * @generated from message proto.PaginatedResource
@@ -337,7 +381,7 @@ export type PaginatedResource = Message<"proto.PaginatedResource"> & {
  * Use `create(PaginatedResourceSchema)` to create a new message.
  */
 export const PaginatedResourceSchema: GenMessage<PaginatedResource> = /*@__PURE__*/
-  messageDesc(file_teleport_legacy_authservice, 9);
+  messageDesc(file_teleport_legacy_authservice, 11);
 
 /**
  * @generated from message proto.Certs
@@ -373,7 +417,7 @@ export type Certs = Message<"proto.Certs"> & {
  * Use `create(CertsSchema)` to create a new message.
  */
 export const CertsSchema: GenMessage<Certs> = /*@__PURE__*/
-  messageDesc(file_teleport_legacy_authservice, 10);
+  messageDesc(file_teleport_legacy_authservice, 12);
 
 /**
  * @generated from service proto.AuthService
@@ -418,6 +462,14 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof ListResourcesRequestSchema;
     output: typeof ListResourcesResponseSchema;
+  },
+  /**
+   * @generated from rpc proto.AuthService.CreateAppSession
+   */
+  createAppSession: {
+    methodKind: "unary";
+    input: typeof CreateAppSessionRequestSchema;
+    output: typeof CreateAppSessionResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_teleport_legacy_authservice, 0);

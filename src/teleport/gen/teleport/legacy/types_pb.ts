@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file teleport/legacy/types.proto.
  */
 export const file_teleport_legacy_types: GenFile = /*@__PURE__*/
-  fileDesc("Cht0ZWxlcG9ydC9sZWdhY3kvdHlwZXMucHJvdG8SBXR5cGVzIikKBlJvbGVWNhIfCgRzcGVjGAUgASgLMhEudHlwZXMuUm9sZVNwZWNWNiIyCgpSb2xlU3BlY1Y2EiQKBWFsbG93GAIgASgLMhUudHlwZXMuUm9sZUNvbmRpdGlvbnMiQwoOUm9sZUNvbmRpdGlvbnMSMQoLaW1wZXJzb25hdGUYDiABKAsyHC50eXBlcy5JbXBlcnNvbmF0ZUNvbmRpdGlvbnMiJgoVSW1wZXJzb25hdGVDb25kaXRpb25zEg0KBXJvbGVzGAIgAygJIjsKD0NlcnRBdXRob3JpdHlWMhIoCgRzcGVjGAUgASgLMhoudHlwZXMuQ2VydEF1dGhvcml0eVNwZWNWMiKRAQoTQ2VydEF1dGhvcml0eVNwZWNWMhIMCgR0eXBlGAEgASgJEhQKDGNsdXN0ZXJfbmFtZRgCIAEoCRIkCgthY3RpdmVfa2V5cxgLIAEoCzIPLnR5cGVzLkNBS2V5U2V0EjAKF2FkZGl0aW9uYWxfdHJ1c3RlZF9rZXlzGAwgASgLMg8udHlwZXMuQ0FLZXlTZXQiSgoIQ0FLZXlTZXQSHgoDc3NoGAEgAygLMhEudHlwZXMuU1NIS2V5UGFpchIeCgN0bHMYAiADKAsyES50eXBlcy5UTFNLZXlQYWlyIiAKClNTSEtleVBhaXISEgoKcHVibGljX2tleRgBIAEoDCIaCgpUTFNLZXlQYWlyEgwKBGNlcnQYASABKAwidAoITWV0YWRhdGESDAoEbmFtZRgBIAEoCRIrCgZsYWJlbHMYBSADKAsyGy50eXBlcy5NZXRhZGF0YS5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIj0KEERhdGFiYXNlU2VydmVyVjMSKQoEc3BlYxgFIAEoCzIbLnR5cGVzLkRhdGFiYXNlU2VydmVyU3BlY1YzIjsKFERhdGFiYXNlU2VydmVyU3BlY1YzEiMKCGRhdGFiYXNlGAwgASgLMhEudHlwZXMuRGF0YWJhc2VWMyJUCgpEYXRhYmFzZVYzEiEKCG1ldGFkYXRhGAQgASgLMg8udHlwZXMuTWV0YWRhdGESIwoEc3BlYxgFIAEoCzIVLnR5cGVzLkRhdGFiYXNlU3BlY1YzIi8KDkRhdGFiYXNlU3BlY1YzEhAKCHByb3RvY29sGAEgASgJEgsKA3VyaRgCIAEoCSIzCgtBcHBTZXJ2ZXJWMxIkCgRzcGVjGAUgASgLMhYudHlwZXMuQXBwU2VydmVyU3BlY1YzIiwKD0FwcFNlcnZlclNwZWNWMxIZCgNhcHAYBSABKAsyDC50eXBlcy5BcHBWMyJKCgVBcHBWMxIhCghtZXRhZGF0YRgEIAEoCzIPLnR5cGVzLk1ldGFkYXRhEh4KBHNwZWMYBSABKAsyEC50eXBlcy5BcHBTcGVjVjMiLQoJQXBwU3BlY1YzEgsKA3VyaRgBIAEoCRITCgtwdWJsaWNfYWRkchgCIAEoCSJBChJLdWJlcm5ldGVzU2VydmVyVjMSKwoEc3BlYxgFIAEoCzIdLnR5cGVzLkt1YmVybmV0ZXNTZXJ2ZXJTcGVjVjMiRQoWS3ViZXJuZXRlc1NlcnZlclNwZWNWMxIrCgdjbHVzdGVyGAUgASgLMhoudHlwZXMuS3ViZXJuZXRlc0NsdXN0ZXJWMyI4ChNLdWJlcm5ldGVzQ2x1c3RlclYzEiEKCG1ldGFkYXRhGAQgASgLMg8udHlwZXMuTWV0YWRhdGFiBnByb3RvMw");
+  fileDesc("Cht0ZWxlcG9ydC9sZWdhY3kvdHlwZXMucHJvdG8SBXR5cGVzIikKBlJvbGVWNhIfCgRzcGVjGAUgASgLMhEudHlwZXMuUm9sZVNwZWNWNiIyCgpSb2xlU3BlY1Y2EiQKBWFsbG93GAIgASgLMhUudHlwZXMuUm9sZUNvbmRpdGlvbnMiQwoOUm9sZUNvbmRpdGlvbnMSMQoLaW1wZXJzb25hdGUYDiABKAsyHC50eXBlcy5JbXBlcnNvbmF0ZUNvbmRpdGlvbnMiJgoVSW1wZXJzb25hdGVDb25kaXRpb25zEg0KBXJvbGVzGAIgAygJIjsKD0NlcnRBdXRob3JpdHlWMhIoCgRzcGVjGAUgASgLMhoudHlwZXMuQ2VydEF1dGhvcml0eVNwZWNWMiKRAQoTQ2VydEF1dGhvcml0eVNwZWNWMhIMCgR0eXBlGAEgASgJEhQKDGNsdXN0ZXJfbmFtZRgCIAEoCRIkCgthY3RpdmVfa2V5cxgLIAEoCzIPLnR5cGVzLkNBS2V5U2V0EjAKF2FkZGl0aW9uYWxfdHJ1c3RlZF9rZXlzGAwgASgLMg8udHlwZXMuQ0FLZXlTZXQiSgoIQ0FLZXlTZXQSHgoDc3NoGAEgAygLMhEudHlwZXMuU1NIS2V5UGFpchIeCgN0bHMYAiADKAsyES50eXBlcy5UTFNLZXlQYWlyIiAKClNTSEtleVBhaXISEgoKcHVibGljX2tleRgBIAEoDCIaCgpUTFNLZXlQYWlyEgwKBGNlcnQYASABKAwidAoITWV0YWRhdGESDAoEbmFtZRgBIAEoCRIrCgZsYWJlbHMYBSADKAsyGy50eXBlcy5NZXRhZGF0YS5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjEKDFdlYlNlc3Npb25WMhIhCghtZXRhZGF0YRgEIAEoCzIPLnR5cGVzLk1ldGFkYXRhIj0KEERhdGFiYXNlU2VydmVyVjMSKQoEc3BlYxgFIAEoCzIbLnR5cGVzLkRhdGFiYXNlU2VydmVyU3BlY1YzIjsKFERhdGFiYXNlU2VydmVyU3BlY1YzEiMKCGRhdGFiYXNlGAwgASgLMhEudHlwZXMuRGF0YWJhc2VWMyJUCgpEYXRhYmFzZVYzEiEKCG1ldGFkYXRhGAQgASgLMg8udHlwZXMuTWV0YWRhdGESIwoEc3BlYxgFIAEoCzIVLnR5cGVzLkRhdGFiYXNlU3BlY1YzIi8KDkRhdGFiYXNlU3BlY1YzEhAKCHByb3RvY29sGAEgASgJEgsKA3VyaRgCIAEoCSIzCgtBcHBTZXJ2ZXJWMxIkCgRzcGVjGAUgASgLMhYudHlwZXMuQXBwU2VydmVyU3BlY1YzIiwKD0FwcFNlcnZlclNwZWNWMxIZCgNhcHAYBSABKAsyDC50eXBlcy5BcHBWMyJKCgVBcHBWMxIhCghtZXRhZGF0YRgEIAEoCzIPLnR5cGVzLk1ldGFkYXRhEh4KBHNwZWMYBSABKAsyEC50eXBlcy5BcHBTcGVjVjMiLQoJQXBwU3BlY1YzEgsKA3VyaRgBIAEoCRITCgtwdWJsaWNfYWRkchgCIAEoCSJBChJLdWJlcm5ldGVzU2VydmVyVjMSKwoEc3BlYxgFIAEoCzIdLnR5cGVzLkt1YmVybmV0ZXNTZXJ2ZXJTcGVjVjMiRQoWS3ViZXJuZXRlc1NlcnZlclNwZWNWMxIrCgdjbHVzdGVyGAUgASgLMhoudHlwZXMuS3ViZXJuZXRlc0NsdXN0ZXJWMyI4ChNLdWJlcm5ldGVzQ2x1c3RlclYzEiEKCG1ldGFkYXRhGAQgASgLMg8udHlwZXMuTWV0YWRhdGFiBnByb3RvMw");
 
 /**
  * A role; a bot reads its own to learn which roles it may impersonate.
@@ -216,6 +216,25 @@ export const MetadataSchema: GenMessage<Metadata> = /*@__PURE__*/
   messageDesc(file_teleport_legacy_types, 9);
 
 /**
+ * Its name is the id of the session.
+ *
+ * @generated from message types.WebSessionV2
+ */
+export type WebSessionV2 = Message<"types.WebSessionV2"> & {
+  /**
+   * @generated from field: types.Metadata metadata = 4;
+   */
+  metadata?: Metadata | undefined;
+};
+
+/**
+ * Describes the message types.WebSessionV2.
+ * Use `create(WebSessionV2Schema)` to create a new message.
+ */
+export const WebSessionV2Schema: GenMessage<WebSessionV2> = /*@__PURE__*/
+  messageDesc(file_teleport_legacy_types, 10);
+
+/**
  * @generated from message types.DatabaseServerV3
  */
 export type DatabaseServerV3 = Message<"types.DatabaseServerV3"> & {
@@ -230,7 +249,7 @@ export type DatabaseServerV3 = Message<"types.DatabaseServerV3"> & {
  * Use `create(DatabaseServerV3Schema)` to create a new message.
  */
 export const DatabaseServerV3Schema: GenMessage<DatabaseServerV3> = /*@__PURE__*/
-  messageDesc(file_teleport_legacy_types, 10);
+  messageDesc(file_teleport_legacy_types, 11);
 
 /**
  * @generated from message types.DatabaseServerSpecV3
@@ -247,7 +266,7 @@ export type DatabaseServerSpecV3 = Message<"types.DatabaseServerSpecV3"> & {
  * Use `create(DatabaseServerSpecV3Schema)` to create a new message.
  */
 export const DatabaseServerSpecV3Schema: GenMessage<DatabaseServerSpecV3> = /*@__PURE__*/
-  messageDesc(file_teleport_legacy_types, 11);
+  messageDesc(file_teleport_legacy_types, 12);
 
 /**
  * @generated from message types.DatabaseV3
@@ -269,7 +288,7 @@ export type DatabaseV3 = Message<"types.DatabaseV3"> & {
  * Use `create(DatabaseV3Schema)` to create a new message.
  */
 export const DatabaseV3Schema: GenMessage<DatabaseV3> = /*@__PURE__*/
-  messageDesc(file_teleport_legacy_types, 12);
+  messageDesc(file_teleport_legacy_types, 13);
 
 /**
  * @generated from message types.DatabaseSpecV3
@@ -291,7 +310,7 @@ export type DatabaseSpecV3 = Message<"types.DatabaseSpecV3"> & {
  * Use `create(DatabaseSpecV3Schema)` to create a new message.
  */
 export const DatabaseSpecV3Schema: GenMessage<DatabaseSpecV3> = /*@__PURE__*/
-  messageDesc(file_teleport_legacy_types, 13);
+  messageDesc(file_teleport_legacy_types, 14);
 
 /**
  * @generated from message types.AppServerV3
@@ -308,7 +327,7 @@ export type AppServerV3 = Message<"types.AppServerV3"> & {
  * Use `create(AppServerV3Schema)` to create a new message.
  */
 export const AppServerV3Schema: GenMessage<AppServerV3> = /*@__PURE__*/
-  messageDesc(file_teleport_legacy_types, 14);
+  messageDesc(file_teleport_legacy_types, 15);
 
 /**
  * @generated from message types.AppServerSpecV3
@@ -325,7 +344,7 @@ export type AppServerSpecV3 = Message<"types.AppServerSpecV3"> & {
  * Use `create(AppServerSpecV3Schema)` to create a new message.
  */
 export const AppServerSpecV3Schema: GenMessage<AppServerSpecV3> = /*@__PURE__*/
-  messageDesc(file_teleport_legacy_types, 15);
+  messageDesc(file_teleport_legacy_types, 16);
 
 /**
  * @generated from message types.AppV3
@@ -347,7 +366,7 @@ export type AppV3 = Message<"types.AppV3"> & {
  * Use `create(AppV3Schema)` to create a new message.
  */
 export const AppV3Schema: GenMessage<AppV3> = /*@__PURE__*/
-  messageDesc(file_teleport_legacy_types, 16);
+  messageDesc(file_teleport_legacy_types, 17);
 
 /**
  * @generated from message types.AppSpecV3
@@ -369,7 +388,7 @@ export type AppSpecV3 = Message<"types.AppSpecV3"> & {
  * Use `create(AppSpecV3Schema)` to create a new message.
  */
 export const AppSpecV3Schema: GenMessage<AppSpecV3> = /*@__PURE__*/
-  messageDesc(file_teleport_legacy_types, 17);
+  messageDesc(file_teleport_legacy_types, 18);
 
 /**
  * @generated from message types.KubernetesServerV3
@@ -386,7 +405,7 @@ export type KubernetesServerV3 = Message<"types.KubernetesServerV3"> & {
  * Use `create(KubernetesServerV3Schema)` to create a new message.
  */
 export const KubernetesServerV3Schema: GenMessage<KubernetesServerV3> = /*@__PURE__*/
-  messageDesc(file_teleport_legacy_types, 18);
+  messageDesc(file_teleport_legacy_types, 19);
 
 /**
  * @generated from message types.KubernetesServerSpecV3
@@ -403,7 +422,7 @@ export type KubernetesServerSpecV3 = Message<"types.KubernetesServerSpecV3"> & {
  * Use `create(KubernetesServerSpecV3Schema)` to create a new message.
  */
 export const KubernetesServerSpecV3Schema: GenMessage<KubernetesServerSpecV3> = /*@__PURE__*/
-  messageDesc(file_teleport_legacy_types, 19);
+  messageDesc(file_teleport_legacy_types, 20);
 
 /**
  * @generated from message types.KubernetesClusterV3
@@ -420,5 +439,5 @@ export type KubernetesClusterV3 = Message<"types.KubernetesClusterV3"> & {
  * Use `create(KubernetesClusterV3Schema)` to create a new message.
  */
 export const KubernetesClusterV3Schema: GenMessage<KubernetesClusterV3> = /*@__PURE__*/
-  messageDesc(file_teleport_legacy_types, 20);
+  messageDesc(file_teleport_legacy_types, 21);
 

@@ -1,0 +1,68 @@
+/** Produces an `application` output: a certificate with which a program may call one application. */
+import type { AuthApi } from '../certs/auth-api.ts';
+import type { Supported } from '../config/supported.ts';
+import { MachineIdError } from '../errors.ts';
+import { applicationFiles } from '../outputs/application.ts';
+import type { ServerVersion } from '../teleport/version.ts';
+import { findResource, type Named, namePredicate, settingPlace } from './find-resource.ts';
+import { withOwnSession } from './own-session.ts';
+import { placeOf } from './place.ts';
+import type { WrittenOutput } from './result.ts';
+import { askForIdentity, finishOutput, type OutputWork } from './work.ts';
+
+interface Application extends Named {
+  readonly publicAddress: string;
+}
+
+/** The first server that makes the session with an application itself, while it issues the certificate. */
+const FIRST_MAJOR_THAT_MAKES_SESSIONS = 17;
+
+/** @throws MachineIdError as asking, checking and writing do */
+export async function produceApplication(output: Supported<'application'>, work: OutputWork): Promise<WrittenOutput> {
+  const { run, session, joined } = work;
+  const { appName, destination, path, specificTlsNaming } = output;
+  const { clusterName, userName } = joined.bot;
+  const { name, publicAddress, sessionId } = await withOwnSession(output, work, async ({ api }) => {
+    const application = await findApplication(api, appName, settingPlace(path, 'app_name'));
+    const target = { userName, publicAddress: application.publicAddress, clusterName };
+    return { ...application, sessionId: await sessionFor(api, target, await session.serverVersion) };
+  });
+  const route = { kind: 'application', name, publicAddress, clusterName, sessionId } as const;
+  const issued = await askForIdentity(output, work, { keyPair: await work.key, route });
+  run.progress.done('certificates', `certificates for ${path}: application ${name} at ${publicAddress}`);
+  const place = placeOf(destination, run);
+  const input = { identity: issued.identity, authorities: await session.authorities };
+  const files = applicationFiles(input, { specificTlsNaming });
+  return finishOutput(output, work, {
+    issued,
+    place,
+    files,
+    access: { kind: 'application', name, address: publicAddress },
+  });
+}
+
+/** With the roles of the output, which must admit it to the application. */
+async function sessionFor(
+  api: Pick<AuthApi, 'createAppSession'>,
+  target: Parameters<AuthApi['createAppSession']>[0],
+  { major }: ServerVersion,
+): Promise<string> {
+  if (major >= FIRST_MAJOR_THAT_MAKES_SESSIONS) return '';
+  const id = await api.createAppSession(target);
+  if (id !== '') return id;
+  throw new MachineIdError('REPLY_INVALID', 'the Auth Service made a session with the application, but gave it no id', {
+    hint: 'Look at the log of the Auth Service for what went wrong there.',
+  });
+}
+
+async function findApplication(api: Pick<AuthApi, 'listResources'>, name: string, place: string): Promise<Application> {
+  const servers = await api.listResources({ resourceType: 'app_server', predicate: namePredicate(name) });
+  const found = servers.flatMap(({ resource }) => {
+    const app = resource.case === 'appServer' ? resource.value.spec?.app : undefined;
+    if (app?.metadata === undefined) return [];
+    return [{ name: app.metadata.name, labels: app.metadata.labels, publicAddress: app.spec?.publicAddr ?? '' }];
+  });
+  const hint =
+    'Compare the name with "tctl get app_server", and app_labels of the roles with the labels of the application.';
+  return findResource(found, { name, kind: 'application', place, hint });
+}

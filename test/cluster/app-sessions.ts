@@ -1,0 +1,36 @@
+/** Sessions with applications, without which no certificate opens one. */
+import { randomBytes } from 'node:crypto';
+import type { Application } from './resources-data.ts';
+import { accessDenied, notFound } from './teleport-errors.ts';
+
+export interface AppSession {
+  readonly sessionId: string;
+  readonly userName: string;
+  readonly publicAddress: string;
+}
+
+export class AppSessions {
+  readonly #sessions = new Map<string, AppSession>();
+
+  /** As somebody with these roles, which must let the application be seen. */
+  create(
+    applications: readonly Application[],
+    publicAddress: string,
+    { userName, roles }: { readonly userName: string; readonly roles: readonly string[] },
+  ): AppSession {
+    const application = applications.find((one) => one.publicAddress === publicAddress);
+    if (application === undefined) {
+      throw notFound(`app with public address "${publicAddress}" not found`);
+    }
+    if (!application.roles.some((role) => roles.includes(role))) {
+      throw accessDenied('access to app denied');
+    }
+    const session = { sessionId: randomBytes(32).toString('hex'), userName, publicAddress };
+    this.#sessions.set(session.sessionId, session);
+    return session;
+  }
+
+  find(sessionId: string): AppSession | undefined {
+    return this.#sessions.get(sessionId);
+  }
+}
