@@ -35,7 +35,7 @@ interface Progress {
 
 /** @throws MachineIdError TOOLS_UNREACHABLE, TOOLS_UNAVAILABLE, TOOLS_CORRUPT, TIMEOUT */
 export async function* download(url: URL, settings: DownloadSettings): AsyncGenerator<Uint8Array> {
-  const { server, clock, log, signal } = settings;
+  const { server, clock, log } = settings;
   const endsAtMs = clock.elapsedMs() + LONGEST_DOWNLOAD_MS;
   const progress: Progress = { bytes: 0, totalBytes: undefined, tag: undefined };
   for (let failures = 0; ;) {
@@ -64,7 +64,17 @@ export async function* download(url: URL, settings: DownloadSettings): AsyncGene
     if (pauseMs === undefined || clock.elapsedMs() > endsAtMs) throw failed;
     const waitMs = Math.max(pauseMs, retryAfterMs);
     log.warn(`${failed.message}; going on at byte ${progress.bytes} in ${waitMs / 1000} s`);
+    await pause(waitMs, settings);
+  }
+}
+
+async function pause(waitMs: number, { clock, signal }: DownloadSettings): Promise<void> {
+  try {
     await clock.sleep(waitMs, signal);
+  } catch (error) {
+    // Node's timers throw an error of their own for a signal.
+    signal?.throwIfAborted();
+    throw error;
   }
 }
 

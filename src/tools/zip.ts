@@ -92,12 +92,13 @@ async function* inflate(reader: ByteReader): AsyncGenerator<Uint8Array, number> 
   let given = 0;
   let last: Buffer = Buffer.alloc(0);
   const feed = async () => {
-    while (!stream.readableEnded && !stream.destroyed) {
+    // Bytes behind the end are not taken.
+    while (stream.bytesWritten === given && !stream.destroyed) {
       const portion = await reader.next();
       if (portion === undefined) throw corrupt('it ends in the middle of an entry');
       given += portion.length;
       last = portion;
-      // Bytes behind the end are never reported as written.
+      // Not every version of Node calls back when it has met the end.
       await Promise.race([ended, new Promise((resolve) => stream.write(portion, resolve))]);
     }
   };
