@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { MachineIdError } from '../../src/errors.ts';
+import type { ByteRange, DownloadAnswer, DownloadServer } from '../../src/teleport/download-server.ts';
+import { download } from '../../src/tools/download.ts';
+import { type FakeClock, fakeClock } from './fake-clock.ts';
+import { text } from './portions.ts';
+
+const FILE = '0123456789';
+const URL_OF_FILE = new URL('https://user:secret@cdn.example.com/teleport.tar.gz?signed');
+
+interface Reply {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The connection is cut behind it, unless it is the whole rest. */
+  readonly body?: string;
+  readonly cut?: boolean;
+  readonly takesMs?: number;
+}
+
+function unreachable(): MachineIdError {
+  return new MachineIdError('TOOLS_UNREACHABLE', 'the connection was cut', { hint: 'none' });
+}
+
+/** Gives the replies in order; the range of each request is kept. */
+function serverWith(replies: readonly (Reply | 'unreachable')[], clock: FakeClock) {
+  const ranges: (ByteRange | undefined)[] = [];
+  const server: DownloadServer = {
+    get: (_url, range) => {
+      const reply = replies[ranges.push(range) - 1];
+      assert.ok(reply !== undefined, 'there was a request too many');
+      return reply === 'unreachable' ? Promise.reject(unreachable()) : Promise.resolve(answer(reply, clock));
+    },
+    close: () => undefined,
+  };
+  return { server, ranges };
+}
+
+function answer(
+  { status = 200, headers = {}, body = '', cut = false, takesMs = 0 }: Reply,
+  clock: FakeClock,
+): DownloadAnswer {
+  async function* parts() {
+    for (const character of body) {
+      clock.pass(takesMs);
+      yield await Promise.resolve(Buffer.from(character));
+    }
+    if (cut) throw unreachable();
+  }
+  return { status, header: (name) => headers[name], body: parts() };
+}
+
+async function downloaded(replies: readonly (Reply | 'unreachable')[], { maxBytes = 1000 } = {}) {
+  const clock = fakeClock();
+  const { server, ranges } = serverWith(replies, clock);
+  const warnings: string[] = [];
+  const log = { debug: () => undefined, info: () => undefined, warn: (line: string) => warnings.push(line) };
+  const reported: (readonly [number, number | undefined])[] = [];
+  const settings = { server, clock, log, maxBytes, missingHint: 'look elsewhere' };
+  const onProgress = (...progress: readonly [number, number | undefined]) => reported.push(progress);
+  const result = await text(download(URL_OF_FILE, { ...settings, onProgress })).then(
+    (file) => ({ file, error: undefined }),
+    (error: unknown) => ({ file: undefined, error }),
+  );
+  assert.equal(ranges.length, replies.length, 'not every reply was asked for');
+  return { ...result, ranges, warnings, reported, waitsMs: clock.waitsMs };
+}
+
+const WHOLE: Reply = { headers: { 'content-length': '10', etag: '"one"' }, body: FILE };
+
+function whole(bytes: number): Reply {
+  return { ...WHOLE, body: FILE.slice(0, bytes), cut: true };
+}
+
+function rest(from: number, to = 10, change: Reply = {}): Reply {
+  const headers = { 'content-range': `bytes ${from}-9/10`, etag: '"one"', ...change.headers };
+  return { status: 206, body: FILE.slice(from, to), cut: to < 10, ...change, headers };
+}
+
+test('a file comes in one request when nothing goes wrong', async () => {
+  const { file, ranges, reported } = await downloaded([WHOLE]);
+  assert.equal(file, FILE);
+  assert.deepEqual(ranges, [undefined]);
+  assert.deepEqual(reported.at(-1), [10, 10]);
+});
+
+for (let at = 0; at <= 10; at += 1) {
+  test(`a download that was cut at byte ${at} of 10 goes on there`, async () => {
+    const next = at === 0 ? WHOLE : rest(at);
+    const { file, ranges } = await downloaded([whole(at), next]);
+    assert.equal(file, FILE);
+    assert.deepEqual(ranges[1], at === 0 ? undefined : { fromByte: at, ifTag: '"one"' });
+  });
+}
+
+test('a connection that is closed too early counts as cut', async () => {
+  const { file } = await downloaded([{ ...whole(4), cut: false }, rest(4)]);
+  assert.equal(file, FILE);
+});
+
+test('a download may be cut many times as long as it goes on', async () => {
+  const { file, waitsMs, warnings } = await downloaded([
+    whole(1),
+    ...[1, 2, 3, 4, 5, 6, 7, 8].map((at) => rest(at, at + 1)),
+    rest(9),
+  ]);
+  assert.equal(file, FILE);
+  assert.deepEqual(
+    waitsMs,
+    Array.from({ length: 9 }, () => 500),
+  );
+  assert.equal(warnings[0], 'the connection was cut; going on at byte 1 in 0.5 s');
+});
+
+test('a server that knows no ranges sends all again, and what is there is passed over', async () => {
+  const { file, reported } = await downloaded([whole(4), WHOLE]);
+  assert.equal(file, FILE);
+  assert.deepEqual(reported.at(-1), [10, 10]);
+});
+
+test('a weak tag is not sent', async () => {
+  const headers = { 'content-length': '10', etag: 'W/"one"' };
+  const { file, ranges } = await downloaded([{ ...whole(4), headers }, rest(4, 10, { headers: { etag: 'W/"one"' } })]);
+  assert.equal(file, FILE);
+  assert.deepEqual(ranges[1], { fromByte: 4, ifTag: undefined });
+});
+
+test('six tries without a byte are the last', async () => {
+  const { error, waitsMs } = await downloaded(Array.from({ length: 6 }, () => 'unreachable' as const));
+  assert.ok(error instanceof MachineIdError);
+  assert.equal(error.code, 'TOOLS_UNREACHABLE');
+  assert.deepEqual(waitsMs, [500, 1000, 2000, 4000, 8000]);
+});
+
+describe('another try follows the answer', () => {
+  for (const status of [408, 425, 429, 500, 502, 503, 504]) {
+    test(String(status), async () => {
+      const { file, waitsMs } = await downloaded([{ status, headers: { 'retry-after': '7' } }, WHOLE]);
+      assert.equal(file, FILE);
+      assert.deepEqual(waitsMs, [7000]);
+    });
+  }
+});
+
+describe('Retry-After', () => {
+  const cases: readonly (readonly [value: string, waitMs: number])[] = [
+    ['0', 500],
+    ['3', 3000],
+    ['86400', 30_000],
+    ['Thu, 01 Jan 2026 00:00:05 GMT', 5000],
+    ['Thu, 01 Jan 2015 00:00:05 GMT', 500],
+    ['soon', 500],
+  ];
+  for (const [value, waitMs] of cases) {
+    test(`${value}: ${waitMs} ms`, async () => {
+      const { waitsMs } = await downloaded([{ status: 503, headers: { 'retry-after': value } }, WHOLE]);
+      assert.deepEqual(waitsMs, [waitMs]);
+    });
+  }
+});
+
+const FINAL: readonly (readonly [what: string, replies: readonly Reply[], code: string, maxBytes?: number])[] = [
+  ['404', [{ status: 404 }], 'TOOLS_UNAVAILABLE'],
+  ['403, which a store says of what it has not', [{ status: 403 }], 'TOOLS_UNAVAILABLE'],
+  ['401', [{ status: 401 }], 'TOOLS_UNAVAILABLE'],
+  ['304', [{ status: 304 }], 'TOOLS_UNAVAILABLE'],
+  ['a file that is shorter by now', [whole(4), { status: 416 }], 'TOOLS_CORRUPT'],
+  ['another file by its tag', [whole(4), { ...WHOLE, headers: { etag: '"two"' } }], 'TOOLS_CORRUPT'],
+  [
+    'another file by its length',
+    [whole(4), rest(4, 10, { headers: { 'content-range': 'bytes 4-10/11' } })],
+    'TOOLS_CORRUPT',
+  ],
+  [
+    'another range than asked for',
+    [whole(4), rest(4, 10, { headers: { 'content-range': 'bytes 2-9/10' } })],
+    'TOOLS_CORRUPT',
+  ],
+  ['a part without its range', [whole(4), { status: 206, body: FILE.slice(4) }], 'TOOLS_CORRUPT'],
+  ['a part that nobody asked for', [rest(4)], 'TOOLS_CORRUPT'],
+  ['more bytes than allowed', [{ body: FILE }], 'TOOLS_CORRUPT', 9],
+  ['bytes that drip in for half an hour', [{ ...WHOLE, takesMs: 600_000 }], 'TIMEOUT'],
+];
+
+describe('no further try follows', () => {
+  for (const [what, replies, code, maxBytes] of FINAL) {
+    test(what, async () => {
+      const { error } = await downloaded(replies, { maxBytes: maxBytes ?? 1000 });
+      assert.ok(error instanceof MachineIdError);
+      assert.equal(error.code, code);
+      assert.doesNotMatch(error.message, /secret|signed/);
+      if (code === 'TOOLS_UNAVAILABLE') assert.equal(error.hint, 'look elsewhere');
+    });
+  }
+});
+
+test('a pause ends when the job does', async () => {
+  const clock = fakeClock();
+  const { server } = serverWith(['unreachable'], clock);
+  const reason = new MachineIdError('INTERRUPTED', 'ended by SIGTERM', { hint: 'run it again' });
+  const log = { debug: () => undefined, info: () => undefined, warn: () => undefined };
+  const sleep = () => Promise.reject(new Error('The operation was aborted'));
+  const settings = { server, clock: { ...clock, sleep }, log, maxBytes: 10, missingHint: '' };
+  await assert.rejects(text(download(URL_OF_FILE, { ...settings, signal: AbortSignal.abort(reason) })), reason);
+});
