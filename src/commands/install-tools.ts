@@ -69,9 +69,13 @@ async function carryOut(
   const { clock, files, largeFiles, environment, stderr, stderrIsTerminal } = world;
   // A file that cannot be written ends the command before anything is downloaded.
   const bashEnv = exportVariables ? await openBashEnv(files, environment) : undefined;
-  const log = createLog(stderr, { format: 'text', debug: false, nowMs: () => clock.nowMs() });
   const server = openDownloadServer({ trust, stallMs: timeoutMs, signal });
   const progress = downloadProgress({ clock, write: stderr, isTerminal: stderrIsTerminal });
+  const write = (text: string) => {
+    progress.end();
+    stderr(text);
+  };
+  const log = createLog(write, { format: 'text', debug: false, nowMs: () => clock.nowMs() });
   const download = { server, clock, log, signal, missingHint: missingHint(request) };
   let installation: Installation;
   try {

@@ -20,7 +20,7 @@ import { startIssuer } from './issuer.ts';
 import { serveJoinService } from './join-service.ts';
 import { mintToken, type MintOptions } from './mint.ts';
 import { oidcVerifier } from './oidc-verifier.ts';
-import { DEFAULT_TELEPORT_VERSION, profileOf } from './profiles.ts';
+import { type Build, COMMUNITY, DEFAULT_TELEPORT_VERSION, profileOf } from './profiles.ts';
 import { startProxy } from './proxy.ts';
 import { Records } from './records.ts';
 import { createNodes, type Node } from './nodes.ts';
@@ -38,6 +38,8 @@ export interface ClusterOptions {
   readonly dir: string;
   /** The Teleport version to behave as, from 15 to 18. */
   readonly teleport?: string;
+  /** Told by version 17 and later. */
+  readonly build?: Build;
   /** The Proxy's port; 0, the default, for a free one. */
   readonly port?: number;
   /** Unix users that the role `access` may log in as, besides `root` and `ci`. */
@@ -82,6 +84,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const faults: Faults = { replies: {}, ...options.faults };
   const world: World = {
     profile,
+    build: options.build ?? COMMUNITY,
     resources: resources(options.extraLogins ?? []),
     authorities,
     records,

@@ -1,9 +1,14 @@
 /** What `/webapi/ping` and `/webapi/find` say, in the shape of the cluster's generation. */
 import { CLUSTER_NAME } from './data.ts';
-import type { Profile } from './profiles.ts';
+import type { Build, Profile } from './profiles.ts';
+import type { World } from './world.ts';
 
 /** @param proxyAddress the public address, as `localhost:port` */
-export function pingDocument(profile: Profile, proxyAddress: string, port: number): object {
+export function pingDocument(
+  { profile, build }: Pick<World, 'profile' | 'build'>,
+  proxyAddress: string,
+  port: number,
+): object {
   return {
     auth: { ...COMMON_AUTH, ...(profile.major >= 17 ? newerAuth(profile) : OLDER_AUTH) },
     proxy: proxySettings(profile, proxyAddress, port),
@@ -12,7 +17,7 @@ export function pingDocument(profile: Profile, proxyAddress: string, port: numbe
       profile.major >= 17 ? `${String(profile.major - 1)}.0.0-aa` : `${String(profile.major - 1)}.0.0`,
     cluster_name: CLUSTER_NAME,
     automatic_upgrades: false,
-    ...(profile.major >= 17 ? newerTopLevel(profile) : {}),
+    ...(profile.major >= 17 ? newerTopLevel(profile, build) : {}),
   };
 }
 
@@ -50,13 +55,13 @@ function proxySettings(profile: Profile, proxyAddress: string, port: number): ob
   };
 }
 
-function newerTopLevel(profile: Profile): object {
+function newerTopLevel(profile: Profile, { edition, fips, toolsVersion }: Build): object {
   return {
-    edition: 'community',
-    fips: false,
+    edition,
+    fips,
     auto_update: {
-      tools_version: profile.version,
-      tools_auto_update: false,
+      tools_version: toolsVersion ?? profile.version,
+      tools_auto_update: toolsVersion !== undefined,
       agent_version: profile.version,
       agent_auto_update: false,
       agent_update_jitter_seconds: 60,

@@ -20,6 +20,16 @@ export interface Profile {
   readonly oidcErrors: 'older' | 'newer';
 }
 
+/** Which build of Teleport the cluster runs, and to which it updates the programs of its users. */
+export interface Build {
+  readonly edition: 'oss' | 'community' | 'ent';
+  readonly fips: boolean;
+  /** Undefined when it does not update them. */
+  readonly toolsVersion: string | undefined;
+}
+
+export const COMMUNITY: Build = { edition: 'community', fips: false, toolsVersion: undefined };
+
 export const DEFAULT_TELEPORT_VERSION = '18.5.1';
 
 const CIRCLECI_IN_JOIN_SERVICE_SINCE_MINOR = 5;

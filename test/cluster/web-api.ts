@@ -56,7 +56,7 @@ export class WebApi {
     const body = await readBody(request);
     const port = request.socket.localPort ?? 0;
     if (kind === 'ping' || kind === 'find') {
-      return pingDocument(this.#world.profile, `localhost:${String(port)}`, port);
+      return pingDocument(this.#world, `localhost:${String(port)}`, port);
     }
     if (kind === 'unknown-route') {
       return pathNotFound(this.#world.profile);

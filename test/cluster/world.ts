@@ -3,11 +3,12 @@ import { authorityOf, type Authority, type AuthorityType } from './authorities.t
 import { CLUSTER_NAME, type Resources, type Role } from './data.ts';
 import type { AppSessions } from './app-sessions.ts';
 import type { Faults } from './faults.ts';
-import type { Profile } from './profiles.ts';
+import type { Build, Profile } from './profiles.ts';
 import type { Records } from './records.ts';
 
 export interface World {
   readonly profile: Profile;
+  readonly build: Build;
   readonly resources: Resources;
   /** Of this cluster and of its leaf clusters. */
   readonly authorities: readonly Authority[];

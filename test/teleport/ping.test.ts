@@ -29,8 +29,35 @@ test('a current Proxy tells cluster, version, addresses and suite', () => {
     kube: { publicAddress: { host: 'kube.example.com', port: 3026 }, port: 3026 },
     proxyHost: 'proxy.example.com',
     suite: 'balanced-v1',
+    release: { toolsVersion: '18.2.4', enterprise: false, fips: false },
   });
 });
+
+const BUILDS: readonly (readonly [what: string, answer: object, release: object])[] = [
+  ['an enterprise build', { edition: 'ent' }, { enterprise: true }],
+  ['a FIPS build', { edition: 'ent', fips: true }, { enterprise: true, fips: true }],
+  ['a community build', { edition: 'community' }, {}],
+  ['an open-source build', { edition: 'oss' }, {}],
+  [
+    'another version for clients',
+    { auto_update: { tools_version: '18.1.0', tools_auto_update: true } },
+    { toolsVersion: '18.1.0' },
+  ],
+  [
+    'a version for clients that are not updated',
+    { auto_update: { tools_version: '18.1.0', tools_auto_update: false } },
+    {},
+  ],
+  ['updates without a version', { auto_update: { tools_auto_update: true } }, {}],
+  ['updates to what is no version', { auto_update: { tools_version: 'newest', tools_auto_update: true } }, {}],
+];
+
+for (const [what, answer, release] of BUILDS) {
+  test(`a Proxy tells which programs fit it: ${what}`, () => {
+    const usual = { toolsVersion: '18.2.4', enterprise: false, fips: false };
+    assert.deepEqual(parsePing(ping(answer), ASKED).release, { ...usual, ...release });
+  });
+}
 
 test('a Proxy of version 15 tells no suite, which means legacy', () => {
   const facts = parsePing(ping({ server_version: '15.3.7', auth: { type: 'local' } }), ASKED);
