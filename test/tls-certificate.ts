@@ -1,6 +1,6 @@
 /** A self-signed web certificate for servers that a test starts. */
 import 'reflect-metadata';
-import { KeyObject, webcrypto } from 'node:crypto';
+import { KeyObject, randomUUID, webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 
 export interface WebCertificate {
@@ -15,7 +15,8 @@ export async function selfSigned(dnsName: string): Promise<WebCertificate> {
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    name: `CN=${dnsName}`,
+    // Authorities of one name would be taken for each other.
+    name: `CN=${dnsName}, OU=${randomUUID()}`,
     notBefore: new Date(Date.now() - 60_000),
     notAfter: new Date(Date.now() + 3_600_000),
     signingAlgorithm: algorithm,
