@@ -1,5 +1,6 @@
 /** Starts an embedded Teleport cluster: Proxy, Auth and the OIDC issuer that it trusts. */
 import { createHash } from 'node:crypto';
+import { AppGateway } from './app-gateway.ts';
 import { AppSessions } from './app-sessions.ts';
 import { guardAuthCalls, startAuth } from './auth.ts';
 import { serveAuthService } from './auth-service.ts';
@@ -13,14 +14,20 @@ import {
   ORGANIZATION_ID,
   PROJECT_ID,
   resources,
+  type Resources,
 } from './data.ts';
 import type { Faults } from './faults.ts';
 import { GrpcServer } from './grpc.ts';
+import { peekClientHello } from './client-hello.ts';
+import { serveKube } from './kube-proxy.ts';
+import { listen } from './tcp-listener.ts';
+import { proxyCertificate } from './teleport-certificate.ts';
 import { startIssuer } from './issuer.ts';
 import { serveJoinService } from './join-service.ts';
 import { mintToken, type MintOptions } from './mint.ts';
 import { oidcVerifier } from './oidc-verifier.ts';
 import { type Build, COMMUNITY, DEFAULT_TELEPORT_VERSION, profileOf } from './profiles.ts';
+import { startPostgresProxy } from './postgres-proxy.ts';
 import { startProxy } from './proxy.ts';
 import { Records } from './records.ts';
 import { createNodes, type Node } from './nodes.ts';
@@ -45,6 +52,8 @@ export interface ClusterOptions {
   /** Unix users that the role `access` may log in as, besides `root` and `ci`. */
   readonly extraLogins?: readonly string[];
   readonly faults?: Partial<Faults>;
+  /** Whether the Proxy's one port does for everything, the default, or Kubernetes has one of its own. */
+  readonly tlsRouting?: boolean;
 }
 
 export interface ClusterInfo {
@@ -59,6 +68,8 @@ export interface ClusterInfo {
   readonly organizationId: string;
   readonly projectId: string;
   readonly contextId: string;
+  /** The Proxy's listener for PostgreSQL. */
+  readonly postgres: string;
 }
 
 export interface Cluster {
@@ -68,6 +79,9 @@ export interface Cluster {
   readonly faults: Faults;
   /** Hosts of this cluster and its leaf; a test starts their sshd and says where it listens. */
   readonly nodes: readonly Node[];
+  /** A test that starts a database or an application says here where it listens. */
+  readonly resources: Resources;
+  readonly world: World;
   readonly mint: (options?: MintOptions) => Promise<string>;
   readonly close: () => Promise<void>;
 }
@@ -102,7 +116,18 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   serveTransportService(sshGrpc, world, nodes);
   const authGrpc = new GrpcServer(world, guardAuthCalls(world));
   const auth = await startAuth(world, authGrpc);
-  const webApi = new WebApi(world, verifier);
+  const teleportCertificate = await proxyCertificate(world);
+  const kube = await listen(0, (socket) => {
+    peekClientHello(socket)
+      .then((hello) => serveKube(world, socket, { hello, certificate: teleportCertificate }))
+      .catch(() => socket.destroy());
+  });
+  const postgres = await startPostgresProxy(world);
+  const webApi = new WebApi(world, verifier, {
+    kubePort: kube.port,
+    postgresPort: postgres.port,
+    tlsRouting: options.tlsRouting ?? true,
+  });
   const proxy = await startProxy(options.port ?? 0, {
     world,
     web,
@@ -110,6 +135,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     grpc: proxyGrpc,
     sshGrpc,
     authPort: auth.port,
+    applications: new AppGateway(world, web),
+    teleportCertificate,
   });
   const proxyAddress = `localhost:${String(proxy.port)}`;
   serveAuthService(authGrpc, world, proxyAddress);
@@ -121,16 +148,21 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   }
 
   return {
-    info: describe(world, proxyAddress, `127.0.0.1:${String(auth.port)}`, web.certificatePath),
+    info: {
+      ...describe(world, proxyAddress, `127.0.0.1:${String(auth.port)}`, web.certificatePath),
+      postgres: `localhost:${String(postgres.port)}`,
+    },
     records,
     faults,
     nodes,
+    resources: world.resources,
+    world,
     mint: (mintOptions = {}) => mintToken(issuerKey, mintOptions),
     close: async () => {
       proxyGrpc.close();
       authGrpc.close();
       sshGrpc.close();
-      await Promise.all([proxy.close(), auth.close(), issuer.close()]);
+      await Promise.all([proxy, auth, issuer, kube, postgres].map((listener) => listener.close()));
     },
   };
 }
@@ -145,7 +177,7 @@ function serveWorkloads(server: GrpcServer, world: World): void {
   }
 }
 
-function describe(world: World, proxy: string, auth: string, webCa: string): ClusterInfo {
+function describe(world: World, proxy: string, auth: string, webCa: string): Omit<ClusterInfo, 'postgres'> {
   const hostKey = Buffer.from(ownAuthority(world, 'host').tls.certificate.publicKey.rawData);
   return {
     proxy,

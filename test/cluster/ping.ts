@@ -3,15 +3,23 @@ import { CLUSTER_NAME } from './data.ts';
 import type { Build, Profile } from './profiles.ts';
 import type { World } from './world.ts';
 
+/** Where the Proxy listens, and whether one port does for everything. */
+export interface Listening {
+  readonly port: number;
+  readonly kubePort: number;
+  readonly postgresPort: number;
+  readonly tlsRouting: boolean;
+}
+
 /** @param proxyAddress the public address, as `localhost:port` */
 export function pingDocument(
   { profile, build }: Pick<World, 'profile' | 'build'>,
   proxyAddress: string,
-  port: number,
+  listening: Listening,
 ): object {
   return {
     auth: { ...COMMON_AUTH, ...(profile.major >= 17 ? newerAuth(profile) : OLDER_AUTH) },
-    proxy: proxySettings(profile, proxyAddress, port),
+    proxy: proxySettings(profile, proxyAddress, listening),
     server_version: profile.version,
     min_client_version:
       profile.major >= 17 ? `${String(profile.major - 1)}.0.0-aa` : `${String(profile.major - 1)}.0.0`,
@@ -38,10 +46,10 @@ function newerAuth(profile: Profile): object {
   return { signature_algorithm_suite: profile.suite, piv_pin_cache_duration: 0 };
 }
 
-function proxySettings(profile: Profile, proxyAddress: string, port: number): object {
+function proxySettings(profile: Profile, proxyAddress: string, { port, tlsRouting, ...ports }: Listening): object {
   const listening = `127.0.0.1:${String(port)}`;
   return {
-    kube: { enabled: true, listen_addr: listening },
+    kube: { enabled: true, listen_addr: `127.0.0.1:${String(tlsRouting ? port : ports.kubePort)}` },
     ssh: {
       listen_addr: listening,
       tunnel_listen_addr: listening,
@@ -49,8 +57,8 @@ function proxySettings(profile: Profile, proxyAddress: string, port: number): ob
       public_addr: proxyAddress,
       ...(profile.major >= 17 ? { dial_timeout: 30_000_000_000 } : {}),
     },
-    db: {},
-    tls_routing_enabled: true,
+    db: { postgres_listen_addr: `127.0.0.1:${String(ports.postgresPort)}` },
+    tls_routing_enabled: tlsRouting,
     ...(profile.major < 16 ? { assist_enabled: false } : {}),
   };
 }

@@ -1,12 +1,15 @@
 /** The Proxy: one port on which the ClientHello decides what a connection is for. */
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
+import type { AppGateway } from './app-gateway.ts';
 import { identify } from './auth.ts';
 import { authCertificate } from './auth-certificate.ts';
 import { peekClientHello, type ClientHello } from './client-hello.ts';
 import { terminateTls } from './connection.ts';
 import { CLUSTER_NAME } from './data.ts';
 import type { GrpcServer } from './grpc.ts';
+import { isKubeServerName, serveKube } from './kube-proxy.ts';
 import { listen, type TcpListener } from './tcp-listener.ts';
 import type { WebApi } from './web-api.ts';
 import type { WebAuthority } from './web-authority.ts';
@@ -28,6 +31,9 @@ export interface ProxyParts {
   /** For clients with one: the way to nodes. */
   readonly sshGrpc: GrpcServer;
   readonly authPort: number;
+  readonly applications: AppGateway;
+  /** Of the host authority. */
+  readonly teleportCertificate: SecureContextOptions;
 }
 
 export function startProxy(port: number, parts: ProxyParts): Promise<TcpListener> {
@@ -45,14 +51,27 @@ async function route(parts: ProxyParts, socket: Socket): Promise<void> {
   try {
     record.fields.route = hello.alpn[0]?.startsWith(AUTH_PREFIX)
       ? forwardToAuth(parts, socket, hello.alpn[0].slice(AUTH_PREFIX.length))
-      : hello.alpn[0] === SSH_GRPC_PROTOCOL
-        ? await serveNodes(parts, socket, hello)
-        : await serve(parts, socket, hello);
+      : await routeByServer(parts, socket, hello);
     record.outcome = 'ok';
   } catch (error) {
     record.outcome = `refused: ${String(error)}`;
     throw error;
   }
+}
+
+async function routeByServer(parts: ProxyParts, socket: Socket, hello: ClientHello): Promise<string> {
+  if (hello.alpn[0] === SSH_GRPC_PROTOCOL) {
+    return serveNodes(parts, socket, hello);
+  }
+  if (isKubeServerName(hello.serverName)) {
+    await serveKube(parts.world, socket, { hello, certificate: parts.teleportCertificate });
+    return 'kubernetes';
+  }
+  if (parts.applications.serves(hello.serverName)) {
+    await parts.applications.accept(socket);
+    return 'application';
+  }
+  return serve(parts, socket, hello);
 }
 
 /** TLS towards Auth is not for the Proxy to end: the bytes go on as they came. */

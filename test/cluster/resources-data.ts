@@ -9,10 +9,7 @@ interface Resource {
   readonly agents: number;
 }
 
-export interface KubernetesCluster extends Resource {
-  /** Where its API listens on 127.0.0.1, as a test that starts one says; without one the cluster is offline. */
-  apiPort?: number;
-}
+export type KubernetesCluster = Resource;
 
 export interface Database extends Resource {
   readonly protocol: string;
@@ -20,11 +17,15 @@ export interface Database extends Resource {
   /** Users that may be asked for, and databases of the server. */
   readonly users: readonly string[];
   readonly databases: readonly string[];
+  /** Where it listens on 127.0.0.1, as a test that starts one says; without one it is offline. */
+  port?: number;
 }
 
 export interface Application extends Resource {
   readonly uri: string;
   readonly publicAddress: string;
+  /** As `port` of a database. */
+  port?: number;
 }
 
 export interface AccessResources {
@@ -41,9 +42,13 @@ const HIDDEN = { roles: ['admin'], agents: 1 } as const;
 
 const discovered = (name: string): Readonly<Record<string, string>> => ({ env: 'staging', [DISCOVERED_NAME]: name });
 
-/** New objects every time, since tests change where an API listens. */
+/** New objects every time, since tests change where they listen. */
 export function accessResources(): AccessResources {
-  return { kubernetesClusters: kubernetesClusters(), databases: DATABASES, applications: APPLICATIONS };
+  return {
+    kubernetesClusters: kubernetesClusters(),
+    databases: DATABASES.map((one) => ({ ...one })),
+    applications: APPLICATIONS.map((one) => ({ ...one })),
+  };
 }
 
 function kubernetesClusters(): readonly KubernetesCluster[] {

@@ -5,7 +5,7 @@ import type { ClientHello } from './client-hello.ts';
 import { OVERSIZED_REPLY_BYTES } from './faults.ts';
 import { joinByLegacyEndpoint } from './join-legacy.ts';
 import type { OidcVerifier } from './oidc-verifier.ts';
-import { pingDocument } from './ping.ts';
+import { type Listening, pingDocument } from './ping.ts';
 import type { Profile } from './profiles.ts';
 import { observe, type RequestKind } from './records.ts';
 import { badParameter, toHttpReply, toTeleportError } from './teleport-errors.ts';
@@ -22,9 +22,11 @@ export class WebApi {
   readonly #world: World;
   readonly #verifier: OidcVerifier;
   readonly #hellos = new WeakMap<Socket, ClientHello>();
+  readonly #listening: Omit<Listening, 'port'>;
   readonly #server: Server;
 
-  constructor(world: World, verifier: OidcVerifier) {
+  constructor(world: World, verifier: OidcVerifier, listening: Omit<Listening, 'port'>) {
+    this.#listening = listening;
     this.#world = world;
     this.#verifier = verifier;
     this.#server = createServer((request, response) => {
@@ -56,7 +58,7 @@ export class WebApi {
     const body = await readBody(request);
     const port = request.socket.localPort ?? 0;
     if (kind === 'ping' || kind === 'find') {
-      return pingDocument(this.#world, `localhost:${String(port)}`, port);
+      return pingDocument(this.#world, `localhost:${String(port)}`, { ...this.#listening, port });
     }
     if (kind === 'unknown-route') {
       return pathNotFound(this.#world.profile);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { SecureContextOptions } from 'node:tls';
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
+import { CLUSTER_NAME } from './data.ts';
 import { createKey, keyPem, publicKeyDer } from './keys.ts';
 import { encodeName, OID } from './subject-name.ts';
 import { certificatePem, createTlsAuthority, signCertificate, type TlsAuthority } from './x509.ts';
@@ -14,7 +15,7 @@ const YEAR_MS = 365 * 24 * 60 * 60 * 1000;
 export interface WebAuthority {
   readonly certificatePath: string;
   readonly certificatePem: string;
-  /** For `localhost` and 127.0.0.1. */
+  /** For `localhost`, 127.0.0.1 and the public addresses of applications. */
   readonly tls: SecureContextOptions;
 }
 
@@ -35,7 +36,7 @@ export async function loadWebAuthority(directory: string): Promise<WebAuthority>
     publicKey: publicKeyDer(key),
     notBefore: new Date(Date.now() - 60_000),
     notAfter: new Date(Date.now() + YEAR_MS),
-    dnsNames: ['localhost'],
+    dnsNames: ['localhost', `*.${CLUSTER_NAME}`],
     ipAddresses: ['127.0.0.1'],
   });
   return {

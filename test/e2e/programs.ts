@@ -22,10 +22,17 @@ export interface ProgramRun {
   readonly stderr: string;
 }
 
+export interface ProgramOptions {
+  /** In place of this process's own, beside PATH. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /** Never blocks: what it talks to may be served by this process. */
-export function runProgram(name: string, args: readonly string[]): Promise<ProgramRun> {
+export function runProgram(name: string, args: readonly string[], options: ProgramOptions = {}): Promise<ProgramRun> {
+  const { environment } = options;
+  const env = environment === undefined ? process.env : { PATH, HOME: '/nonexistent', ...environment };
   return new Promise((resolve, reject) => {
-    const child = execFile(program(name), [...args], { timeout: 20_000 }, (error, stdout, stderr) => {
+    const child = execFile(program(name), [...args], { timeout: 20_000, env }, (error, stdout, stderr) => {
       if (error === null) resolve({ exitCode: 0, stdout, stderr });
       else if (typeof error.code === 'number') resolve({ exitCode: error.code, stdout, stderr });
       else reject(new Error(`${name} did not run to its end`, { cause: error }));

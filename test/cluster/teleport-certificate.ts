@@ -1,0 +1,58 @@
+/** The certificates with which Proxy and agents show themselves to clients that know the cluster's authorities. */
+import type { SecureContextOptions } from 'node:tls';
+import { createKey, keyPem, publicKeyDer } from './keys.ts';
+import { encodeName, OID } from './subject-name.ts';
+import { API_DOMAIN, ownAuthority, type World } from './world.ts';
+import { certificatePem, signCertificate } from './x509.ts';
+
+const HOUR_MS = 60 * 60 * 1000;
+
+/** Of the host authority, by every name of the Proxy; clients may show a certificate of the user authority. */
+export async function proxyCertificate(world: World): Promise<SecureContextOptions> {
+  const key = await createKey(world.profile.suite === 'legacy' ? 'rsa' : 'ec');
+  const certificate = await signCertificate(ownAuthority(world, 'host').tls, {
+    subject: encodeName([
+      { oid: OID.organization, values: ['Proxy'] },
+      { oid: OID.commonName, values: ['proxy'] },
+    ]),
+    publicKey: publicKeyDer(key),
+    dnsNames: ['localhost', API_DOMAIN, `*.${API_DOMAIN}`],
+    ipAddresses: ['127.0.0.1'],
+    ...aDay(),
+  });
+  return {
+    key: keyPem(key),
+    cert: certificatePem(certificate),
+    ca: certificatePem(ownAuthority(world, 'user').tls.certificate),
+  };
+}
+
+/** With which an agent logs in to a database as one of its users. */
+export async function databaseClientCertificate(world: World, user: string): Promise<SecureContextOptions> {
+  const key = await createKey('rsa');
+  const authority = ownAuthority(world, 'db').tls;
+  const certificate = await signCertificate(authority, {
+    subject: encodeName([{ oid: OID.commonName, values: [user] }]),
+    publicKey: publicKeyDer(key),
+    ...aDay(),
+  });
+  return { key: keyPem(key), cert: certificatePem(certificate), ca: certificatePem(authority.certificate) };
+}
+
+/** For a database that listens on localhost, as `tctl auth sign --format=db` makes it. */
+export async function databaseServerCertificate(world: World): Promise<{ key: string; cert: string; ca: string }> {
+  const key = await createKey('rsa');
+  const authority = ownAuthority(world, 'db').tls;
+  const certificate = await signCertificate(authority, {
+    subject: encodeName([{ oid: OID.commonName, values: ['localhost'] }]),
+    publicKey: publicKeyDer(key),
+    dnsNames: ['localhost'],
+    ...aDay(),
+  });
+  return { key: keyPem(key), cert: certificatePem(certificate), ca: certificatePem(authority.certificate) };
+}
+
+function aDay(): { notBefore: Date; notAfter: Date } {
+  const now = Date.now();
+  return { notBefore: new Date(now - HOUR_MS), notAfter: new Date(now + 24 * HOUR_MS) };
+}

@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test, { after } from 'node:test';
+import type { Cluster } from '../cluster/cluster.ts';
+import { directory, runItems } from './config-file.ts';
+import { clusterForFile, clusterIn, directoryFor, misbehave, NEWEST } from './embedded-cluster.ts';
+import { exportedTo } from './exported.ts';
+import { listing } from './folder-listing.ts';
+import { beginJob, type Job } from './job.ts';
+import { missingPostgres, startPostgres } from './postgres.ts';
+import { missing, type ProgramRun, runProgram } from './programs.ts';
+import { assertRefused } from './refusal.ts';
+import { resultOf } from './run-result.ts';
+
+const authorities = await directoryFor({ after });
+const newest = await clusterForFile();
+const skip = await missingPostgres();
+const openssl = missing('openssl');
+const BASE = [
+  'teleport-host-ca.crt',
+  'teleport-user-ca.crt',
+  'teleport-database-ca.crt',
+  'identity',
+  'key-cert.pub',
+  'tlscert',
+  'key',
+  'key.pub',
+  '.write-test',
+];
+
+/** psql with nothing but what the run exported and the address of the Proxy's listener. */
+async function psql(cluster: Cluster, job: Job, sql: string, changes: Readonly<Record<string, string>> = {}) {
+  const [host = '', port = ''] = cluster.info.postgres.split(':');
+  const exported = await exportedTo(job);
+  const environment = { ...exported, PGHOST: host, PGPORT: port, PGSSLMODE: 'verify-full', ...changes };
+  return runProgram('psql', ['--no-psqlrc', '--tuples-only', '--no-align', '--command', sql], { environment });
+}
+
+function database(job: Job, more: string): string {
+  return `type: database, ${more}, ${directory(job.destination)}`;
+}
+
+const ORDERS = 'service: orders, username: ci, database: orders';
+
+for (const teleport of ['15.3.7', NEWEST]) {
+  test(`Teleport ${teleport}: psql works on a real PostgreSQL with what is exported`, { skip }, async (t) => {
+    const cluster = await clusterIn(authorities, t, { teleport });
+    const orders = cluster.resources.databases.find(({ name }) => name === 'orders');
+    const salaries = cluster.resources.databases.find(({ name }) => name === 'salaries');
+    assert.ok(orders !== undefined && salaries !== undefined);
+    orders.port = await startPostgres(t, cluster);
+    salaries.port = orders.port;
+    const job = await beginJob(t, cluster);
+    const result = resultOf(await runItems(cluster, job, [database(job, ORDERS)]));
+    assert.deepEqual(result.outputs[0]?.files, BASE);
+    assert.deepEqual(result.outputs[0].access, {
+      kind: 'database',
+      name: 'orders',
+      protocol: 'postgres',
+      user: 'ci',
+      database: 'orders',
+    });
+
+    await t.test('as the user that the output names, over TLS with a client certificate', async () => {
+      const sql =
+        'create table t (n int); insert into t values (42); select n, current_user, client_dn from t, pg_stat_ssl where pid = pg_backend_pid()';
+      assertPrinted(await psql(cluster, job, sql), '42|ci|/CN=ci');
+    });
+
+    await t.test('not as another user, and not in another database', async () => {
+      assertEnded(await psql(cluster, job, 'select 1', { PGUSER: 'postgres' }), /access to db denied/);
+      assertEnded(await psql(cluster, job, 'select 1', { PGDATABASE: 'postgres' }), /access to db denied/);
+    });
+
+    await t.test('not without the certificate, nor with a server of other authorities', async () => {
+      assertEnded(await psql(cluster, job, 'select 1', { PGSSLCERT: '/none' }), /client certificate is required/);
+      const PGSSLROOTCERT = join(job.destination, 'teleport-database-ca.crt');
+      assertEnded(await psql(cluster, job, 'select 1', { PGSSLROOTCERT }), /certificate verify failed/);
+    });
+
+    await t.test('not with a certificate for another database', async () => {
+      const other = await beginJob(t, cluster);
+      resultOf(await runItems(cluster, other, [database(other, 'service: reports, username: ci, database: orders')]));
+      assertEnded(await psql(cluster, other, 'select 1'), /"reports-rds-eu-central-1-123456789012" is offline/);
+    });
+
+    await t.test('not with an identity that is good for no database', async () => {
+      const other = await beginJob(t, cluster);
+      resultOf(await runItems(cluster, other, [`type: identity, ${directory(other.destination)}`]));
+      const changes = {
+        PGSSLCERT: join(other.destination, 'tlscert'),
+        PGSSLKEY: join(other.destination, 'key'),
+        PGSSLROOTCERT: join(other.destination, 'teleport-host-ca.crt'),
+        PGUSER: 'ci',
+        PGDATABASE: 'orders',
+      };
+      assertEnded(await psql(cluster, other, 'select 1', changes), /not routed to a PostgreSQL database/);
+    });
+  });
+}
+
+function assertPrinted({ exitCode, stderr, stdout }: ProgramRun, last: string): void {
+  assert.equal(exitCode, 0, stderr);
+  assert.equal(stdout.trim().split('\n').at(-1), last);
+}
+
+function assertEnded({ exitCode, stderr }: ProgramRun, says: RegExp): void {
+  assert.equal(exitCode, 2, stderr);
+  assert.match(stderr, says);
+}
+
+test('the key of a database output is RSA, whatever the suite', async (t) => {
+  const job = await beginJob(t, newest);
+  resultOf(await runItems(newest, job, [database(job, ORDERS), `type: identity, ${directory(`${job.folder}/other`)}`]));
+  assert.match(await readFile(join(job.destination, 'key'), 'utf8'), /^-----BEGIN RSA PRIVATE KEY-----\n/);
+  assert.match(await readFile(join(job.folder, 'other/key'), 'utf8'), /^-----BEGIN PRIVATE KEY-----\n/);
+});
+
+test('format tls has the names that many programs look for', async (t) => {
+  const job = await beginJob(t, newest);
+  const result = resultOf(await runItems(newest, job, [database(job, `format: tls, ${ORDERS}`)]));
+  assert.deepEqual(result.outputs[0]?.files, [...BASE, 'tls.crt', 'tls.key', 'tls.cas']);
+  const read = (name: string) => readFile(join(job.destination, name), 'utf8');
+  for (const [name, same] of [
+    ['tls.crt', 'tlscert'],
+    ['tls.key', 'key'],
+    ['tls.cas', 'teleport-host-ca.crt'],
+  ] as const) {
+    assert.equal(await read(name), await read(same));
+  }
+});
+
+test(
+  "format mongo: openssl finds certificate and key in one file, as MongoDB's programs do",
+  { skip: openssl },
+  async (t) => {
+    const job = await beginJob(t, newest);
+    const result = resultOf(await runItems(newest, job, [database(job, `format: mongo, ${ORDERS}`)]));
+    assert.deepEqual(result.outputs[0]?.files, [...BASE, 'mongo.crt', 'mongo.cas']);
+    const file = join(job.destination, 'mongo.crt');
+    await assertPair(file, file, job);
+    await assertSelfSigned(join(job.destination, 'mongo.cas'));
+  },
+);
+
+test('format cockroach: the folder is a --certs-dir that openssl finds sound', { skip: openssl }, async (t) => {
+  const job = await beginJob(t, newest);
+  const result = resultOf(await runItems(newest, job, [database(job, `format: cockroach, ${ORDERS}`)]));
+  const names = ['cockroach/node.crt', 'cockroach/node.key', 'cockroach/ca.crt', 'cockroach/ca-client.crt'];
+  assert.deepEqual(result.outputs[0]?.files, [...BASE, ...names]);
+  const at = (name: string) => join(job.destination, 'cockroach', name);
+  await assertPair(at('node.crt'), at('node.key'), job);
+  await assertSelfSigned(at('ca.crt'));
+  assert.equal(await readFile(at('ca.crt'), 'utf8'), await readFile(at('ca-client.crt'), 'utf8'));
+  const modes = [...(await listing(join(job.destination, 'cockroach')))].map(
+    ([name, entry]) => `${name} ${entry.slice(0, 4)}`,
+  );
+  assert.deepEqual(modes, ['. 0700', 'ca-client.crt 0600', 'ca.crt 0600', 'node.crt 0600', 'node.key 0600']);
+});
+
+/** The certificate is of the user authority and of this key, which is sound. */
+async function assertPair(certificate: string, key: string, job: Job): Promise<void> {
+  const authority = join(job.destination, 'teleport-user-ca.crt');
+  const verify = await runProgram('openssl', ['verify', '-CAfile', authority, certificate]);
+  assert.equal(verify.exitCode, 0, verify.stderr);
+  const check = await runProgram('openssl', ['rsa', '-in', key, '-check', '-noout']);
+  assert.match(check.stdout + check.stderr, /RSA key ok/);
+  const [ofKey, ofCertificate] = await Promise.all([
+    runProgram('openssl', ['pkey', '-in', key, '-pubout']),
+    runProgram('openssl', ['x509', '-in', certificate, '-noout', '-pubkey']),
+  ]);
+  assert.equal(ofKey.stdout, ofCertificate.stdout);
+}
+
+async function assertSelfSigned(authority: string): Promise<void> {
+  const { exitCode, stderr } = await runProgram('openssl', ['verify', '-CAfile', authority, authority]);
+  assert.equal(exitCode, 0, stderr);
+}
+
+test('a database has the route of its protocol, whichever agents serve it', async (t) => {
+  const job = await beginJob(t, newest);
+  resultOf(await runItems(newest, job, [database(job, 'service: inventory, username: ci, database: stock')]));
+  const [, routed] = newest.records.of('rpc:/proto.AuthService/GenerateUserCerts');
+  assert.deepEqual(routed?.fields.database, {
+    service_name: 'inventory',
+    protocol: 'mysql',
+    username: 'ci',
+    database: 'stock',
+  });
+});
+
+for (const [service, says] of [
+  ['nowhere', /outputs\[0\]\.service: database "nowhere" not found/],
+  ['salaries', /outputs\[0\]\.service: database "salaries" not found/],
+  [
+    'ledger',
+    /discovered more than once as a database: ledger-rds-eu-west-1-123456789012, ledger-rds-us-east-1-123456789012/,
+  ],
+] as const) {
+  test(`the database ${service} is refused by name, and nothing is written`, async (t) => {
+    const job = await beginJob(t, newest);
+    const run = await runItems(newest, job, [database(job, `service: ${service}`)]);
+    assertRefused(run, { code: 'RESOURCE_UNKNOWN', says });
+    assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
+  });
+}
+
+test('a certificate that is routed to another database is not written', async (t) => {
+  const job = await beginJob(t, newest);
+  misbehave(t, newest, { outputCertificates: 'routed-elsewhere' });
+  const run = await runItems(newest, job, [database(job, ORDERS)]);
+  assertRefused(run, {
+    code: 'CERTIFICATE_MISMATCH',
+    says: /routed to "elsewhere" \(1\.3\.9999\.2\.1\), asked for "orders"/,
+  });
+  assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
+});
+
+test('the flags alone do, with the database in a folder of its own', { skip }, async (t) => {
+  const cluster = await clusterIn(authorities, t, {});
+  const orders = cluster.resources.databases.find(({ name }) => name === 'orders');
+  assert.ok(orders !== undefined);
+  orders.port = await startPostgres(t, cluster);
+  const job = await beginJob(t, cluster);
+  const flags = ['--database', 'orders', '--database-user', 'ci', '--database-name', 'orders'];
+  const result = resultOf(await job.run([...job.flags, ...flags, '--json']));
+  assert.equal(result.outputs[0]?.destination, join(job.destination, 'database'));
+  assertPrinted(await psql(cluster, job, 'select current_user'), 'ci');
+  const wrong = await job.run([...job.flags, '--database', 'nowhere']);
+  assertRefused(wrong, { code: 'RESOURCE_UNKNOWN', says: /--database: database "nowhere" not found/ });
+});

@@ -1,0 +1,115 @@
+/** A real PostgreSQL, as a cluster's database: it speaks TLS alone and takes certificates of the database authority alone. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { promisify } from 'node:util';
+import type { Cluster } from '../cluster/cluster.ts';
+import { databaseServerCertificate } from '../cluster/teleport-certificate.ts';
+import { missing } from './programs.ts';
+
+const run = promisify(execFile);
+const DEBIAN_FOLDER = '/usr/lib/postgresql';
+
+/** The reason to skip a test that needs the server and its client. */
+export async function missingPostgres(): Promise<string | undefined> {
+  const server = await serverFolder();
+  return (
+    missing('psql') ?? (server !== undefined || process.env.CI === 'true' ? undefined : 'PostgreSQL is not installed')
+  );
+}
+
+async function serverFolder(): Promise<string | undefined> {
+  const versions = await readdir(DEBIAN_FOLDER).catch(() => []);
+  for (const version of versions.sort().reverse()) {
+    const folder = join(DEBIAN_FOLDER, version, 'bin');
+    if (
+      await access(join(folder, 'initdb')).then(
+        () => true,
+        () => false,
+      )
+    )
+      return folder;
+  }
+  return undefined;
+}
+
+/** Listens on 127.0.0.1 with the database `orders` and its user `ci`; resolves with the port. */
+export async function startPostgres(context: Pick<TestContext, 'after'>, cluster: Cluster): Promise<number> {
+  const bin = await serverFolder();
+  if (bin === undefined) throw new Error('PostgreSQL is not installed');
+  const folder = await mkdtemp(join(tmpdir(), 'e2e-postgres-'));
+  context.after(() => rm(folder, { recursive: true, force: true }));
+  const data = join(folder, 'data');
+  await mkdir(data);
+  await writeTls(folder, cluster);
+  const port = await freePort();
+  const as = await serverUser(folder);
+  await run(as.program, [...as.args, join(bin, 'initdb'), '-D', data, '-A', 'trust', '-U', 'postgres', '--no-sync']);
+  await writeFile(join(data, 'pg_hba.conf'), 'local all postgres trust\nhostssl all all 127.0.0.1/32 cert\n');
+  const settings = {
+    port,
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: folder,
+    ssl: 'on',
+    ssl_cert_file: join(folder, 'server.crt'),
+    ssl_key_file: join(folder, 'server.key'),
+    ssl_ca_file: join(folder, 'clients.crt'),
+    fsync: 'off',
+  };
+  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${String(value)}`]);
+  const server = spawn(as.program, [...as.args, join(bin, 'postgres'), '-D', data, ...flags], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const ended = once(server, 'exit');
+  context.after(async () => {
+    server.kill('SIGINT');
+    await ended;
+  });
+  await ready(server.stderr);
+  const sql = ['-h', folder, '-p', String(port), '-U', 'postgres', '-qc'];
+  await run('psql', [...sql, 'create role ci login']);
+  await run('psql', [...sql, 'create database orders owner ci']);
+  return port;
+}
+
+async function writeTls(folder: string, cluster: Cluster): Promise<void> {
+  const { ca, cert, key } = await databaseServerCertificate(cluster.world);
+  await writeFile(join(folder, 'server.crt'), cert);
+  await writeFile(join(folder, 'server.key'), key, { mode: 0o600 });
+  await writeFile(join(folder, 'clients.crt'), ca);
+}
+
+/** PostgreSQL refuses to run as root. */
+async function serverUser(folder: string): Promise<{ program: string; args: readonly string[] }> {
+  if (process.getuid?.() !== 0) return { program: 'env', args: [] };
+  await chmod(folder, 0o755);
+  await run('chown', ['-R', 'postgres', folder]);
+  return { program: 'setpriv', args: ['--reuid=postgres', '--regid=postgres', '--init-groups'] };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+function ready(log: NodeJS.ReadableStream): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    log.setEncoding('utf8');
+    log.on('data', (text: string) => {
+      said += text;
+      if (said.includes('ready to accept connections')) resolve();
+    });
+    log.once('end', () => {
+      reject(new Error(`PostgreSQL ended: ${said}`));
+    });
+  });
+}
