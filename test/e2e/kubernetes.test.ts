@@ -33,7 +33,7 @@ async function kubectl(job: Job, ...args: readonly string[]): Promise<ProgramRun
   const { KUBECONFIG: path = '' } = await exportedTo(job);
   assert.equal(path, join(job.destination, KUBECONFIG));
   return runProgram('kubectl', ['--cache-dir', join(job.folder, 'cache'), ...args], {
-    environment: { KUBECONFIG: path },
+    environment: { KUBECONFIG: path, HOME: job.folder },
   });
 }
 
@@ -288,7 +288,7 @@ test('the flags alone do, with the kubeconfig in a folder of its own', { skip },
   const { KUBECONFIG: path = '', TELEPORT_IDENTITY_FILE: identity } = await exportedTo(job);
   assert.equal(identity, join(job.destination, 'identity'));
   const { stdout } = await runProgram('kubectl', ['get', 'namespaces', '-o', 'name'], {
-    environment: { KUBECONFIG: path },
+    environment: { KUBECONFIG: path, HOME: job.folder },
   });
   assert.equal(stdout, 'namespace/default\nnamespace/web\n');
 });

@@ -30,7 +30,7 @@ export interface ProgramOptions {
 /** Never blocks: what it talks to may be served by this process. */
 export function runProgram(name: string, args: readonly string[], options: ProgramOptions = {}): Promise<ProgramRun> {
   const { environment } = options;
-  const env = environment === undefined ? process.env : { PATH, HOME: '/dev/null', ...environment };
+  const env = environment === undefined ? process.env : { PATH, ...environment };
   return new Promise((resolve, reject) => {
     const child = execFile(program(name), [...args], { timeout: 20_000, env }, (error, stdout, stderr) => {
       if (error === null) resolve({ exitCode: 0, stdout, stderr });
