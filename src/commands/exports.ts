@@ -33,8 +33,10 @@ export function exportedVariables({ proxy, cluster, outputs }: RunResult): Reado
 }
 
 /**
- * For libpq, by the first database that speaks PostgreSQL's protocol. Its peer is the Proxy, whose listener for
- * PostgreSQL shows a certificate of the host authority; behind it, Teleport's agent is the one who meets the database.
+ * For libpq, by the first database that speaks PostgreSQL's protocol. The root is the host authority, not the database
+ * authority: whom libpq meets is the Proxy, whose listener for PostgreSQL shows a certificate of the host authority. The
+ * database itself is met by Teleport's agent alone: a server set up for Teleport takes the agent's certificates, which are
+ * of another authority than this one, so there is no direct way for which another root would be right.
  */
 function postgresVariables(outputs: RunResult['outputs']): ReadonlyMap<string, string> {
   for (const { access, destination, files } of outputs) {

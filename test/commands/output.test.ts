@@ -98,6 +98,48 @@ test('a kubeconfig is exported for kubectl, and an identity for the whole cluste
   assert.equal(alone.get('TELEPORT_IDENTITY_FILE'), '/home/ci/kube/identity');
 });
 
+const ACCESS = { kind: 'database', name: 'orders', protocol: 'postgres', user: 'ci', database: 'sales' } as const;
+
+function databaseOutput(destination: string, protocol: string = ACCESS.protocol) {
+  const files = ['identity', 'tlscert', 'key', 'teleport-host-ca.crt', 'teleport-database-ca.crt'];
+  const common = { type: 'database', roles: ['access'], expiresAtMs: EXPIRES_AT_MS, notices: [] };
+  return { ...common, destination, files, access: { ...ACCESS, protocol } };
+}
+
+function postgresVariables(outputs: RunResult['outputs']): Readonly<Record<string, string>> {
+  const variables = exportedVariables({ ...RESULT, outputs });
+  return Object.fromEntries([...variables].filter(([name]) => name.startsWith('PG')));
+}
+
+test("a database with PostgreSQL's protocol is exported for libpq, with the host authority as the root", () => {
+  assert.deepEqual(postgresVariables([databaseOutput('/home/ci/db')]), {
+    PGSSLCERT: '/home/ci/db/tlscert',
+    PGSSLKEY: '/home/ci/db/key',
+    PGSSLROOTCERT: '/home/ci/db/teleport-host-ca.crt',
+    PGUSER: 'ci',
+    PGDATABASE: 'sales',
+  });
+});
+
+test('of several databases the first that libpq can use is exported', () => {
+  const others = [{ ...databaseOutput('memory'), files: [] }, databaseOutput('/a', 'mysql')];
+  const outputs = [...others, databaseOutput('/b', 'cockroachdb'), databaseOutput('/c')];
+  assert.equal(postgresVariables(outputs).PGSSLKEY, '/b/key');
+  assert.deepEqual(postgresVariables(others), {});
+});
+
+test('a user and a database that the output does not name are not exported', () => {
+  const access = { ...ACCESS, user: undefined, database: undefined };
+  const names = Object.keys(postgresVariables([{ ...databaseOutput('/a'), access }]));
+  assert.deepEqual(names, ['PGSSLCERT', 'PGSSLKEY', 'PGSSLROOTCERT']);
+});
+
+test('the summary and the JSON object say which database the certificates are for', () => {
+  const result = { ...RESULT, outputs: [databaseOutput('/a')] };
+  assert.match(summaryText(result), /access {3}database orders \(postgres\) as ci, sales\n/);
+  assert.ok(resultJson(result).includes(`"access":${JSON.stringify(ACCESS)}`));
+});
+
 test('without an output on disk only the cluster is exported', () => {
   assert.deepEqual(
     [...exportedVariables({ ...RESULT, outputs: [] }).keys()],
