@@ -25,14 +25,16 @@ export interface ProgramRun {
 export interface ProgramOptions {
   /** In place of this process's own, beside PATH. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** 20 seconds unless given. */
+  readonly timeoutMs?: number;
 }
 
 /** Never blocks: what it talks to may be served by this process. */
 export function runProgram(name: string, args: readonly string[], options: ProgramOptions = {}): Promise<ProgramRun> {
-  const { environment } = options;
+  const { environment, timeoutMs = 20_000 } = options;
   const env = environment === undefined ? process.env : { PATH, ...environment };
   return new Promise((resolve, reject) => {
-    const child = execFile(program(name), [...args], { timeout: 20_000, env }, (error, stdout, stderr) => {
+    const child = execFile(program(name), [...args], { timeout: timeoutMs, env }, (error, stdout, stderr) => {
       if (error === null) resolve({ exitCode: 0, stdout, stderr });
       else if (typeof error.code === 'number') resolve({ exitCode: error.code, stdout, stderr });
       else reject(new Error(`${name} did not run to its end`, { cause: error }));

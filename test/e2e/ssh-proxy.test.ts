@@ -1,37 +1,19 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import test, { after, type TestContext } from 'node:test';
-import type { Cluster } from '../cluster/cluster.ts';
+import test, { after } from 'node:test';
 import { clusterIn, directoryFor } from './embedded-cluster.ts';
-import { beginJob, type Job } from './job.ts';
+import { beginJob } from './job.ts';
 import { missing, runProgram, type ProgramRun } from './programs.ts';
 import { resultOf } from './run-result.ts';
-import { startSshd } from './sshd.ts';
+import { sshOptions, startNode } from './ssh-node.ts';
 
 const skip = missing('sshd', 'ssh', 'scp', 'sftp', 'ssh-keygen');
 const authorities = await directoryFor({ after });
 const user = userInfo().username;
 const LEAF = 'leaf.example.com';
-
-async function startNode(t: TestContext, cluster: Cluster, job: Job, name: string, ofCluster: string): Promise<void> {
-  const folder = join(job.folder, name);
-  await mkdir(folder);
-  const { port } = await startSshd(t, cluster, folder, `${name}.${ofCluster}`, ofCluster);
-  const node = cluster.nodes.find((one) => one.name === name);
-  assert.ok(node);
-  node.port = port;
-  t.after(() => {
-    delete node.port;
-  });
-}
-
-/** The options that everyone who trusts nothing but our files would set. */
-function options(job: Job): string[] {
-  return ['-F', join(job.destination, 'ssh_config'), '-o', 'StrictHostKeyChecking=yes', '-o', 'BatchMode=yes'];
-}
 
 for (const teleport of ['15.3.7', '18.6.0']) {
   test(`Teleport ${teleport}: OpenSSH reaches nodes by our ssh_config alone`, { skip }, async (t) => {
@@ -39,10 +21,10 @@ for (const teleport of ['15.3.7', '18.6.0']) {
     const own = cluster.info.cluster;
     const job = await beginJob(t, cluster);
     resultOf(await job.run([...job.flags, '--json']));
-    await startNode(t, cluster, job, 'web-1', own);
-    await startNode(t, cluster, job, 'leaf-1', LEAF);
+    await startNode(t, cluster, job, { name: 'web-1' });
+    await startNode(t, cluster, job, { name: 'leaf-1', ofCluster: LEAF });
     const ssh = (host: string, ...command: string[]): Promise<ProgramRun> =>
-      runProgram('ssh', [...options(job), `${user}@${host}`, ...command]);
+      runProgram('ssh', [...sshOptions(job), `${user}@${host}`, ...command]);
 
     await t.test('a command runs on a node', async () => {
       const { exitCode, stdout, stderr } = await ssh(`web-1.${own}`, 'echo let in');
@@ -68,9 +50,9 @@ for (const teleport of ['15.3.7', '18.6.0']) {
       const [up, there, down] = ['up', 'there', 'down'].map((name) => join(job.folder, name));
       assert.ok(up !== undefined && there !== undefined && down !== undefined);
       await writeFile(up, bytes);
-      const scp = await runProgram('scp', ['-q', ...options(job), up, `${user}@web-1.${own}:${there}`]);
+      const scp = await runProgram('scp', ['-q', ...sshOptions(job), up, `${user}@web-1.${own}:${there}`]);
       assert.equal(scp.exitCode, 0, scp.stderr);
-      const sftp = await runProgram('sftp', ['-q', ...options(job), `${user}@web-1.${own}:${there}`, down]);
+      const sftp = await runProgram('sftp', ['-q', ...sshOptions(job), `${user}@web-1.${own}:${there}`, down]);
       assert.equal(sftp.exitCode, 0, sftp.stderr);
       assert.equal(digest(await readFile(down)), digest(bytes));
     });

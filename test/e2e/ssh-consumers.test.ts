@@ -1,0 +1,187 @@
+/** The programs that people run over SSH, each with our ssh_config to a real sshd through the embedded cluster. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { clusterForFile } from './embedded-cluster.ts';
+import { beginJob, type Job } from './job.ts';
+import { missing, program, runProgram } from './programs.ts';
+import { resultOf } from './run-result.ts';
+import { sshOptions, startNode } from './ssh-node.ts';
+
+const user = userInfo().username;
+const cluster = await clusterForFile({ extraLogins: [user] });
+const HOST = `web-1.${cluster.info.cluster}`;
+const skip = missing('ssh', 'sshd', 'ssh-keygen');
+
+async function beginWithNode(t: TestContext): Promise<Job> {
+  const job = await beginJob(t, cluster);
+  resultOf(await job.run([...job.flags, '--json']));
+  await startNode(t, cluster, job, { name: 'web-1' });
+  return job;
+}
+
+/** For programs that take ssh as one command line. */
+function sshCommand(job: Job): string {
+  return ['ssh', ...sshOptions(job)].join(' ');
+}
+
+test('rsync carries a tree there and back', { skip: skip ?? missing('rsync') }, async (t) => {
+  const job = await beginWithNode(t);
+  const [here, there, back] = [join(job.folder, 'here'), join(job.folder, 'there'), join(job.folder, 'back')];
+  await mkdir(join(here, 'deep/er'), { recursive: true });
+  await writeFile(join(here, 'deep/er/binary'), randomBytes(3 * 1024 * 1024));
+  await writeFile(join(here, 'with blank'), 'text');
+  const rsync = async (from: string, to: string): Promise<void> => {
+    const { exitCode, stderr } = await runProgram('rsync', ['-a', '--checksum', '-e', sshCommand(job), from, to]);
+    assert.equal(exitCode, 0, stderr);
+  };
+  await rsync(`${here}/`, `${user}@${HOST}:${there}/`);
+  await rsync(`${user}@${HOST}:${there}/`, `${back}/`);
+  const { exitCode, stdout } = await runProgram('diff', ['-r', here, back]);
+  assert.equal(exitCode, 0, stdout);
+  assert.deepEqual(await readdir(back), ['deep', 'with blank']);
+});
+
+test('git pushes to and clones from a repository on a node', { skip: skip ?? missing('git') }, async (t) => {
+  const job = await beginWithNode(t);
+  const environment = {
+    GIT_SSH_COMMAND: sshCommand(job),
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    HOME: job.folder,
+    ...identity('AUTHOR'),
+    ...identity('COMMITTER'),
+  };
+  const git = async (...args: readonly string[]): Promise<string> => {
+    const { exitCode, stderr, stdout } = await runProgram('git', args, { environment });
+    assert.equal(exitCode, 0, stderr);
+    return stdout.trim();
+  };
+  const [bare, work, clone] = ['bare.git', 'work', 'clone'].map((name) => join(job.folder, name));
+  assert.ok(bare !== undefined && work !== undefined && clone !== undefined);
+  await git('init', '-q', '--bare', '-b', 'main', bare);
+  await git('init', '-q', '-b', 'main', work);
+  await writeFile(join(work, 'file'), randomBytes(1024 * 1024));
+  await git('-C', work, 'add', 'file');
+  await git('-C', work, 'commit', '-q', '-m', 'Add a file');
+  await git('-C', work, 'push', '-q', `${user}@${HOST}:${bare}`, 'main');
+  await git('clone', '-q', `${user}@${HOST}:${bare}`, clone);
+  assert.equal(await git('-C', clone, 'rev-parse', 'HEAD'), await git('-C', work, 'rev-parse', 'HEAD'));
+});
+
+function identity(role: 'AUTHOR' | 'COMMITTER'): Record<string, string> {
+  return { [`GIT_${role}_NAME`]: 'CI', [`GIT_${role}_EMAIL`]: 'ci@example.com' };
+}
+
+test('ssh forwards ports in both directions', { skip: skip ?? missing('curl') }, async (t) => {
+  const job = await beginWithNode(t);
+  const server = createServer((_request, response) => response.end('through the tunnel')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  const target = `127.0.0.1:${String(address.port)}`;
+  for (const [direction, socket] of [
+    ['-L', join(job.folder, 'local.sock')],
+    ['-R', join(job.folder, 'remote.sock')],
+  ] as const) {
+    const args = [...sshOptions(job), '-N', '-o', 'ExitOnForwardFailure=yes', direction, `${socket}:${target}`];
+    const ssh = spawn(program('ssh'), [...args, `${user}@${HOST}`], { stdio: ['ignore', 'inherit', 'inherit'] });
+    t.after(() => ssh.kill());
+    const curl = ['--silent', '--unix-socket', socket, '--retry', '50', '--retry-delay', '0', '--retry-all-errors'];
+    const { stdout } = await runProgram('curl', [...curl, '--retry-max-time', '10', 'http://localhost/']);
+    assert.equal(stdout, 'through the tunnel', direction);
+    ssh.kill();
+  }
+});
+
+test('Ansible pings a node', { skip: skip ?? missing('ansible') }, async (t) => {
+  const job = await beginWithNode(t);
+  const inventory = await job.addFile('inventory.ini', `[web]\n${HOST}\n`);
+  const environment = {
+    HOME: job.folder,
+    ANSIBLE_SSH_ARGS: sshOptions(job).join(' '),
+    ANSIBLE_LOCAL_TEMP: join(job.folder, 'ansible-here'),
+    ANSIBLE_REMOTE_TEMP: join(job.folder, 'ansible-there'),
+    ANSIBLE_PYTHON_INTERPRETER: 'auto_silent',
+    ANSIBLE_NOCOLOR: '1',
+    LC_ALL: 'C.UTF-8',
+  };
+  const args = ['all', '--inventory', inventory, '--user', user, '--module-name', 'ping'];
+  const { exitCode, stderr, stdout } = await runProgram('ansible', args, { environment, timeoutMs: 60_000 });
+  assert.equal(exitCode, 0, `${stdout}${stderr}`);
+  assert.match(stdout, /web-1\.example\.teleport\.test \| SUCCESS => [^]*"ping": "pong"/);
+});
+
+test('a login that the certificate does not hold is refused by the node', { skip }, async (t) => {
+  const job = await beginWithNode(t);
+  const { exitCode, stderr, stdout } = await runProgram('ssh', [...sshOptions(job), `nobody@${HOST}`, 'true']);
+  assert.equal(exitCode, 255);
+  assert.equal(stdout, '');
+  assert.match(stderr, /nobody@web-1\.example\.teleport\.test: Permission denied \(publickey\)/);
+});
+
+const MEBIBYTE = 1024 * 1024;
+const MOST_MEMORY_KIB = 150 * 1024;
+
+test('1 GiB is copied unchanged, and the proxy command stays small', { skip }, async (t) => {
+  const job = await beginWithNode(t);
+  const block = randomBytes(MEBIBYTE);
+  const expected = createHash('sha256');
+  // ssh's own work is not what is tested.
+  const fast = ['-o', 'Ciphers=aes128-gcm@openssh.com', '-o', 'Compression=no'];
+  const there = spawn(program('ssh'), [...sshOptions(job), ...fast, `${user}@${HOST}`, 'sha256sum'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const answer = readAll(there.stdout);
+  const memory = watchMemory(job);
+  for (let sent = 0; sent < 1024; sent += 1) {
+    block.writeUInt32BE(sent);
+    expected.update(block);
+    if (!there.stdin.write(Buffer.from(block))) await once(there.stdin, 'drain');
+  }
+  there.stdin.end();
+  assert.equal((await answer).toString().split(' ')[0], expected.digest('hex'));
+  const mostKib = await memory();
+  t.diagnostic(`most memory of the proxy command: ${String(Math.round(mostKib / 1024))} MiB`);
+  assert.ok(mostKib > 0 && mostKib < MOST_MEMORY_KIB, `${String(mostKib)} KiB`);
+});
+
+async function readAll(stream: AsyncIterable<Buffer>): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of stream) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+/** Looks at the job's proxy command until it ends; the call resolves with the most that it had, in KiB. */
+function watchMemory({ destination }: Job): () => Promise<number> {
+  let most = 0;
+  const watching = (async () => {
+    const path = await statusPath(destination);
+    for (;;) {
+      const text = await readFile(path, 'utf8').catch(() => '');
+      const [, peak] = /^VmHWM:\s+(\d+) kB$/m.exec(text) ?? [];
+      if (peak === undefined) return;
+      most = Math.max(most, Number(peak));
+      await pause(100);
+    }
+  })();
+  return () => watching.then(() => most);
+}
+
+async function statusPath(destination: string): Promise<string> {
+  for (;;) {
+    for (const id of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+      const command = await readFile(`/proc/${id}/cmdline`, 'latin1').catch(() => '');
+      const isNode = command.includes('\0ssh-proxy-command\0') && command.includes(destination);
+      if (isNode) return `/proc/${id}/status`;
+    }
+    await pause(20);
+  }
+}

@@ -1,0 +1,31 @@
+/** Nodes of the embedded cluster with a real sshd each, and how a job's programs reach them. */
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Job } from './job.ts';
+import { startSshd } from './sshd.ts';
+
+/** Brings the node online for the test. */
+export async function startNode(
+  t: TestContext,
+  cluster: Cluster,
+  job: Job,
+  { name, ofCluster = cluster.info.cluster }: { readonly name: string; readonly ofCluster?: string },
+): Promise<void> {
+  const folder = join(job.folder, name);
+  await mkdir(folder);
+  const { port } = await startSshd(t, cluster, folder, `${name}.${ofCluster}`, ofCluster);
+  const node = cluster.nodes.find((one) => one.name === name);
+  assert.ok(node);
+  node.port = port;
+  t.after(() => {
+    delete node.port;
+  });
+}
+
+/** The options that everyone who trusts nothing but our files would set. */
+export function sshOptions({ destination }: Job): string[] {
+  return ['-F', join(destination, 'ssh_config'), '-o', 'StrictHostKeyChecking=yes', '-o', 'BatchMode=yes'];
+}
