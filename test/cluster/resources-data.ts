@@ -65,9 +65,19 @@ function kubernetesClusters(): readonly KubernetesCluster[] {
 const POSTGRES = { protocol: 'postgres', uri: 'localhost:5432', users: ['ci'], databases: ['orders'] } as const;
 const MYSQL = { protocol: 'mysql', uri: 'localhost:3306', users: ['ci'], databases: ['stock'] } as const;
 
+const REDIS = { protocol: 'redis', uri: 'rediss://localhost:6379', users: ['default'], databases: ['0'] } as const;
+const MONGODB = {
+  protocol: 'mongodb',
+  uri: 'mongodb://localhost:27017',
+  users: ['ci'],
+  databases: ['events'],
+} as const;
+
 const DATABASES: readonly Database[] = [
   { name: 'orders', labels: { env: 'prod' }, ...POSTGRES, roles: ['access'], agents: 2 },
   { name: 'inventory', labels: { env: 'prod' }, ...MYSQL, ...ACCESS },
+  { name: 'cache', labels: { env: 'prod' }, ...REDIS, ...ACCESS },
+  { name: 'events', labels: { env: 'prod' }, ...MONGODB, ...ACCESS },
   { name: 'reports-rds-eu-central-1-123456789012', labels: discovered('reports'), ...POSTGRES, ...ACCESS },
   { name: 'ledger-rds-eu-west-1-123456789012', labels: discovered('ledger'), ...POSTGRES, ...ACCESS },
   { name: 'ledger-rds-us-east-1-123456789012', labels: discovered('ledger'), ...POSTGRES, ...ACCESS },

@@ -1,20 +1,22 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import test, { after } from 'node:test';
+import test, { after, type TestContext } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
+import { databaseServerCertificate } from '../cluster/teleport-certificate.ts';
 import { directory, runItems } from './config-file.ts';
-import { clusterForFile, clusterIn, directoryFor, misbehave, NEWEST } from './embedded-cluster.ts';
+import { clusterIn, directoryFor, misbehave, NEWEST } from './embedded-cluster.ts';
 import { exportedTo } from './exported.ts';
 import { listing } from './folder-listing.ts';
 import { beginJob, type Job } from './job.ts';
+import { startOpensslServer } from './openssl-server.ts';
 import { missingPostgres, startPostgres } from './postgres.ts';
 import { missing, type ProgramRun, runProgram } from './programs.ts';
 import { assertRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 
 const authorities = await directoryFor({ after });
-const newest = await clusterForFile();
+const newest = await clusterIn(authorities, { after }, {});
 const skip = await missingPostgres();
 const openssl = missing('openssl');
 const BASE = [
@@ -47,12 +49,11 @@ for (const teleport of ['15.3.7', NEWEST]) {
   test(`Teleport ${teleport}: psql works on a real PostgreSQL with what is exported`, { skip }, async (t) => {
     const cluster = await clusterIn(authorities, t, { teleport });
     const orders = cluster.resources.databases.find(({ name }) => name === 'orders');
-    const salaries = cluster.resources.databases.find(({ name }) => name === 'salaries');
-    assert.ok(orders !== undefined && salaries !== undefined);
-    orders.port = await startPostgres(t, cluster);
-    salaries.port = orders.port;
+    assert.ok(orders !== undefined);
     const job = await beginJob(t, cluster);
-    const result = resultOf(await runItems(cluster, job, [database(job, ORDERS)]));
+    const [port, run] = await Promise.all([startPostgres(t, cluster), runItems(cluster, job, [database(job, ORDERS)])]);
+    orders.port = port;
+    const result = resultOf(run);
     assert.deepEqual(result.outputs[0]?.files, BASE);
     assert.deepEqual(result.outputs[0].access, {
       kind: 'database',
@@ -79,6 +80,12 @@ for (const teleport of ['15.3.7', NEWEST]) {
       assertEnded(await psql(cluster, job, 'select 1', { PGSSLROOTCERT }), /certificate verify failed/);
     });
 
+    await t.test('not past the Proxy: the database itself turns the certificate away', async () => {
+      const PGSSLROOTCERT = join(job.destination, 'teleport-database-ca.crt');
+      const changes = { PGPORT: String(orders.port), PGSSLROOTCERT };
+      assertEnded(await psql(cluster, job, 'select 1', changes), /unknown ca/);
+    });
+
     await t.test('not with a certificate for another database', async () => {
       const other = await beginJob(t, cluster);
       resultOf(await runItems(cluster, other, [database(other, 'service: reports, username: ci, database: orders')]));
@@ -96,6 +103,14 @@ for (const teleport of ['15.3.7', NEWEST]) {
         PGDATABASE: 'orders',
       };
       assertEnded(await psql(cluster, other, 'select 1', changes), /not routed to a PostgreSQL database/);
+    });
+
+    await t.test('with the flags alone, which have it in a folder of its own', async () => {
+      const other = await beginJob(t, cluster);
+      const flags = ['--database', 'orders', '--database-user', 'ci', '--database-name', 'orders'];
+      const { outputs } = resultOf(await other.run([...other.flags, ...flags, '--json']));
+      assert.equal(outputs[0]?.destination, join(other.destination, 'database'));
+      assertPrinted(await psql(cluster, other, 'select current_user'), 'ci');
     });
   });
 }
@@ -141,6 +156,13 @@ test(
     const file = join(job.destination, 'mongo.crt');
     await assertPair(file, file, job);
     await assertSelfSigned(join(job.destination, 'mongo.cas'));
+    const port = await startDatabaseServer(t, job);
+    const client = ['-cert', file, '-key', file, '-CAfile', join(job.destination, 'mongo.cas')];
+    const verify = ['-verify_hostname', 'localhost', '-verify_return_error', '-brief'];
+    const address = `127.0.0.1:${String(port)}`;
+    const { exitCode, stderr } = await runProgram('openssl', ['s_client', '-connect', address, ...client, ...verify]);
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /Verification: OK/);
   },
 );
 
@@ -158,6 +180,15 @@ test('format cockroach: the folder is a --certs-dir that openssl finds sound', {
   );
   assert.deepEqual(modes, ['. 0700', 'ca-client.crt 0600', 'ca.crt 0600', 'node.crt 0600', 'node.key 0600']);
 });
+
+/** Shows a certificate of the database authority, and lets in whom the user authority vouches for. */
+async function startDatabaseServer(t: TestContext, { destination, folder }: Job): Promise<number> {
+  const { cert, key } = await databaseServerCertificate(newest.world);
+  const files = { certificate: join(folder, 'server.crt'), key: join(folder, 'server.key') };
+  await writeFile(files.certificate, cert);
+  await writeFile(files.key, key, { mode: 0o600 });
+  return startOpensslServer(t, { ...files, authorities: join(destination, 'teleport-user-ca.crt') });
+}
 
 /** The certificate is of the user authority and of this key, which is sound. */
 async function assertPair(certificate: string, key: string, job: Job): Promise<void> {
@@ -178,17 +209,43 @@ async function assertSelfSigned(authority: string): Promise<void> {
   assert.equal(exitCode, 0, stderr);
 }
 
-test('a database has the route of its protocol, whichever agents serve it', async (t) => {
-  const job = await beginJob(t, newest);
-  resultOf(await runItems(newest, job, [database(job, 'service: inventory, username: ci, database: stock')]));
-  const [, routed] = newest.records.of('rpc:/proto.AuthService/GenerateUserCerts');
-  assert.deepEqual(routed?.fields.database, {
-    service_name: 'inventory',
-    protocol: 'mysql',
-    username: 'ci',
-    database: 'stock',
+for (const { settings, route } of [
+  {
+    settings: 'service: inventory, username: ci, database: stock',
+    route: { service_name: 'inventory', protocol: 'mysql', username: 'ci', database: 'stock' },
+  },
+  {
+    settings: 'service: reports',
+    route: {
+      service_name: 'reports-rds-eu-central-1-123456789012',
+      protocol: 'postgres',
+      username: '',
+      database: '',
+    },
+  },
+  {
+    settings: 'service: cache',
+    route: { service_name: 'cache', protocol: 'redis', username: 'default', database: '' },
+  },
+]) {
+  test(`{ ${settings} } is asked for as ${Object.values(route).join(' ').trim()}`, async (t) => {
+    const job = await beginJob(t, newest);
+    resultOf(await runItems(newest, job, [database(job, settings)]));
+    assert.deepEqual(routesAsked(newest), [undefined, route]);
   });
+}
+
+test('MongoDB without a username is warned about, and asked for all the same', async (t) => {
+  const job = await beginJob(t, newest);
+  const run = await runItems(newest, job, [database(job, 'service: events')]);
+  assert.deepEqual(resultOf(run).outputs[0]?.access, { kind: 'database', name: 'events', protocol: 'mongodb' });
+  assert.match(run.stderr, /outputs\[0\]: MongoDB needs a username/);
 });
+
+/** First without, for the look-up, then with the database that was found. */
+function routesAsked({ records }: Cluster): unknown[] {
+  return records.of('rpc:/proto.AuthService/GenerateUserCerts').map(({ fields }) => fields.database);
+}
 
 for (const [service, says] of [
   ['nowhere', /outputs\[0\]\.service: database "nowhere" not found/],
@@ -217,16 +274,8 @@ test('a certificate that is routed to another database is not written', async (t
   assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
 });
 
-test('the flags alone do, with the database in a folder of its own', { skip }, async (t) => {
-  const cluster = await clusterIn(authorities, t, {});
-  const orders = cluster.resources.databases.find(({ name }) => name === 'orders');
-  assert.ok(orders !== undefined);
-  orders.port = await startPostgres(t, cluster);
-  const job = await beginJob(t, cluster);
-  const flags = ['--database', 'orders', '--database-user', 'ci', '--database-name', 'orders'];
-  const result = resultOf(await job.run([...job.flags, ...flags, '--json']));
-  assert.equal(result.outputs[0]?.destination, join(job.destination, 'database'));
-  assertPrinted(await psql(cluster, job, 'select current_user'), 'ci');
-  const wrong = await job.run([...job.flags, '--database', 'nowhere']);
-  assertRefused(wrong, { code: 'RESOURCE_UNKNOWN', says: /--database: database "nowhere" not found/ });
+test('an unknown database is refused by the flag that names it', async (t) => {
+  const job = await beginJob(t, newest);
+  const run = await job.run([...job.flags, '--database', 'nowhere']);
+  assertRefused(run, { code: 'RESOURCE_UNKNOWN', says: /--database: database "nowhere" not found/ });
 });

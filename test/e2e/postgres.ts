@@ -1,4 +1,7 @@
-/** A real PostgreSQL, as a cluster's database: it speaks TLS alone and takes certificates of the database authority alone. */
+/**
+ * A real PostgreSQL, as a cluster's database: over TCP it speaks TLS alone and takes certificates of the database
+ * authority alone. (Teleport has the agent's certificates of an authority beside it, `db_client`; here both are one.)
+ */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
@@ -70,9 +73,8 @@ export async function startPostgres(context: Pick<TestContext, 'after'>, cluster
     await ended;
   });
   await ready(server.stderr);
-  const sql = ['-h', folder, '-p', String(port), '-U', 'postgres', '-qc'];
-  await run('psql', [...sql, 'create role ci login']);
-  await run('psql', [...sql, 'create database orders owner ci']);
+  const commands = ['-c', 'create role ci login', '-c', 'create database orders owner ci'];
+  await run('psql', ['-h', folder, '-p', String(port), '-U', 'postgres', '-q', ...commands]);
   return port;
 }
 
