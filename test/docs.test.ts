@@ -103,7 +103,9 @@ describe('what the documents say is true', () => {
   }
 
   test('the README tells of every variable that run exports', () => {
-    const output = { type: 'identity', destination: '/d', files: ['identity'], roles: [], expiresAtMs: 0, notices: [] };
+    const access = { kind: 'database', name: 'n', protocol: 'postgres', user: 'u', database: 'd' } as const;
+    const files = ['identity', 'kubeconfig.yaml', 'tlscert'];
+    const output = { type: 'database', destination: '/d', files, roles: [], expiresAtMs: 0, access, notices: [] };
     const exported = exportedVariables({
       proxy: 'proxy.example.com:443',
       cluster: 'c',
@@ -114,7 +116,7 @@ describe('what the documents say is true', () => {
       exportedTo: undefined,
       timingsMs: {},
     });
-    const told = tableRows(sectionOf(readme, 'Variables for later steps')).map(([name]) => name);
+    const told = tableRows(sectionOf(readme, 'Variables for later steps')).flatMap(([names = '']) => names.split(', '));
     assert.deepEqual(told, [...exported.keys()]);
   });
 
