@@ -1,20 +1,23 @@
 /** Produces an `application` output: a certificate with which a program may call one application. */
-import type { AuthApi } from '../certs/auth-api.ts';
+import type { AppSessionQuestion, AuthApi } from '../certs/auth-api.ts';
 import type { Supported } from '../config/supported.ts';
 import { MachineIdError } from '../errors.ts';
 import { applicationFiles } from '../outputs/application.ts';
 import type { ServerVersion } from '../teleport/version.ts';
-import { findResource, type Named, namePredicate, settingPlace } from './find-resource.ts';
+import { findResource, type Named, ownNamePredicate, settingPlace } from './find-resource.ts';
 import { withOwnSession } from './own-session.ts';
 import { placeOf } from './place.ts';
 import type { WrittenOutput } from './result.ts';
 import { askForIdentity, finishOutput, type OutputWork } from './work.ts';
 
-interface Application extends Named {
+export interface Application extends Named {
   readonly publicAddress: string;
 }
 
-/** The first server that makes the session with an application itself, while it issues the certificate. */
+/**
+ * The first server that takes no session from its clients: it makes one itself while it issues the certificate. Servers
+ * of 16 do so too when none is given, those of 15 do not.
+ */
 const FIRST_MAJOR_THAT_MAKES_SESSIONS = 17;
 
 /** @throws MachineIdError as asking, checking and writing do */
@@ -41,11 +44,14 @@ export async function produceApplication(output: Supported<'application'>, work:
   });
 }
 
-/** With the roles of the output, which must admit it to the application. */
-async function sessionFor(
+/**
+ * The id of a session of the output's own, empty where the server makes it; the roles of `api` must admit to the
+ * application. Nothing waits until the Proxy knows of the session: it is first used by a later step of the job.
+ */
+export async function sessionFor(
   api: Pick<AuthApi, 'createAppSession'>,
-  target: Parameters<AuthApi['createAppSession']>[0],
-  { major }: ServerVersion,
+  target: AppSessionQuestion,
+  { major }: Pick<ServerVersion, 'major'>,
 ): Promise<string> {
   if (major >= FIRST_MAJOR_THAT_MAKES_SESSIONS) return '';
   const id = await api.createAppSession(target);
@@ -55,8 +61,13 @@ async function sessionFor(
   });
 }
 
-async function findApplication(api: Pick<AuthApi, 'listResources'>, name: string, place: string): Promise<Application> {
-  const servers = await api.listResources({ resourceType: 'app_server', predicate: namePredicate(name) });
+/** By its own name: to tbot, the name under which Teleport discovered an application says nothing. */
+export async function findApplication(
+  api: Pick<AuthApi, 'listResources'>,
+  name: string,
+  place: string,
+): Promise<Application> {
+  const servers = await api.listResources({ resourceType: 'app_server', predicate: ownNamePredicate(name) });
   const found = servers.flatMap(({ resource }) => {
     const app = resource.case === 'appServer' ? resource.value.spec?.app : undefined;
     if (app?.metadata === undefined) return [];

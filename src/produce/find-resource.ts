@@ -27,6 +27,11 @@ export function namePredicate(name: string): string {
   return `(name == ${literal}) || (labels["${DISCOVERED_NAME}"] == ${literal})`;
 }
 
+/** For what Teleport finds by its own name alone. */
+export function ownNamePredicate(name: string): string {
+  return `name == ${JSON.stringify(name)}`;
+}
+
 /**
  * The resource of that very name, else the only one that was discovered under it.
  * @param found several may be the same one, listed once for each agent that serves it

@@ -7,6 +7,14 @@ export interface AppSession {
   readonly sessionId: string;
   readonly userName: string;
   readonly publicAddress: string;
+  readonly expires: Date;
+}
+
+/** For whom a session is, and for how long. */
+export interface SessionHolder {
+  readonly userName: string;
+  readonly roles: readonly string[];
+  readonly expires: Date;
 }
 
 export class AppSessions {
@@ -16,7 +24,7 @@ export class AppSessions {
   create(
     applications: readonly Application[],
     publicAddress: string,
-    { userName, roles }: { readonly userName: string; readonly roles: readonly string[] },
+    { userName, roles, expires }: SessionHolder,
   ): AppSession {
     const application = applications.find((one) => one.publicAddress === publicAddress);
     if (application === undefined) {
@@ -25,12 +33,19 @@ export class AppSessions {
     if (!application.roles.some((role) => roles.includes(role))) {
       throw accessDenied('access to app denied');
     }
-    const session = { sessionId: randomBytes(32).toString('hex'), userName, publicAddress };
+    const session = { sessionId: randomBytes(32).toString('hex'), userName, publicAddress, expires };
     this.#sessions.set(session.sessionId, session);
     return session;
   }
 
+  /** Undefined for one that has expired, too. */
   find(sessionId: string): AppSession | undefined {
-    return this.#sessions.get(sessionId);
+    const session = this.#sessions.get(sessionId);
+    return session !== undefined && session.expires.getTime() > Date.now() ? session : undefined;
+  }
+
+  /** As when an administrator ends sessions before their time. */
+  endAll(): void {
+    this.#sessions.clear();
   }
 }

@@ -72,7 +72,8 @@ function createAppSession(world: World, message: unknown, call: Call): object {
   if (cluster !== CLUSTER_NAME) {
     throw notFound(`cluster "${cluster}" is not found`);
   }
-  const { sessionId } = world.appSessions.create(world.resources.applications, publicAddress, { userName, roles });
+  const holder = { userName, roles, expires: new Date(call.connection.socket.getPeerCertificate().valid_to) };
+  const { sessionId } = world.appSessions.create(world.resources.applications, publicAddress, holder);
   return { session: { kind: 'web_session', sub_kind: 'app_session', version: 'v2', metadata: { name: sessionId } } };
 }
 

@@ -1,4 +1,5 @@
 /** The reasons to refuse GenerateUserCerts, in the order in which Teleport comes to them. */
+import type { SessionHolder } from './app-sessions.ts';
 import { CLUSTER_NAME, LEAF_CLUSTER_NAMES } from './data.ts';
 import type { ApplicationRoute, DatabaseRoute, Identity } from './identity.ts';
 import { accessDenied, badParameter, notFound } from './teleport-errors.ts';
@@ -46,7 +47,7 @@ export function checkUserCertsRequest(world: World, request: UserCertsRequest, c
     routeToCluster: checkRoute(request.route_to_cluster),
     kubernetesCluster: checkKubernetesRoute(world, request),
     database: databaseRoute(request),
-    application: applicationRoute(world, request, { userName: caller.userName, roles }),
+    application: applicationRoute(world, request, { userName: caller.userName, roles, expires }),
     expires,
     impersonates,
   };
@@ -133,19 +134,19 @@ function databaseRoute({ route_to_database: route }: UserCertsRequest): Database
   return { service, protocol, user, name };
 }
 
-/** From v17 on the session is made here; before, it is whatever the client was given, or nothing. */
+/** From v16 on the session is made here; but v16 still takes one that the client brings, and v15 nothing else. */
 function applicationRoute(
   { profile, appSessions, resources }: World,
   { route_to_app: route }: UserCertsRequest,
-  user: { readonly userName: string; readonly roles: readonly string[] },
+  holder: SessionHolder,
 ): ApplicationRoute | undefined {
   if (route === null || route.name === '') {
     return undefined;
   }
   const { name, public_addr: publicAddress, cluster_name: cluster } = route;
-  if (profile.major < 17) {
+  if (profile.major < 16 || (profile.major === 16 && route.session_id !== '')) {
     return { name, publicAddress, cluster, sessionId: route.session_id };
   }
-  const { sessionId } = appSessions.create(resources.applications, publicAddress, user);
+  const { sessionId } = appSessions.create(resources.applications, publicAddress, holder);
   return { name, publicAddress, cluster, sessionId };
 }
