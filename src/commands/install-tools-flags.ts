@@ -14,7 +14,11 @@ export const INSTALL_TOOLS_FLAGS: readonly Flag[] = [
     value: 'oss|enterprise|auto',
     help: 'auto (the default) asks the cluster; without one it is oss.',
   },
-  { name: 'fips', value: 'true|false|auto', help: 'The FIPS build, for Linux; auto (the default) asks the cluster.' },
+  {
+    name: 'fips',
+    value: 'required|none|auto',
+    help: 'The FIPS build, for Linux; auto (the default) asks the cluster.',
+  },
   { name: 'proxy-server', value: 'HOST:PORT', help: "Web address of the cluster's Proxy (TELEPORT_PROXY)." },
   { name: 'cdn-base-url', value: 'URL', help: 'Where the archives are (TELEPORT_CDN_BASE_URL).' },
   { name: 'sha256', value: 'HEX', help: 'Digest of the archive, which must hold besides the published one.' },

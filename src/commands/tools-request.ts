@@ -103,8 +103,8 @@ function readEdition(text: string, refuse: Refuse): ReleaseWish['edition'] {
 }
 
 function readFips(text: string, refuse: Refuse): ReleaseWish['fips'] {
-  if (text === 'true' || text === 'false') return text === 'true';
-  if (text !== 'auto') refuse('fips', `${JSON.stringify(text)} is none of true, false and auto`);
+  if (text === 'required' || text === 'none') return text === 'required';
+  if (text !== 'auto') refuse('fips', `${JSON.stringify(text)} is none of required, none and auto`);
   return 'auto';
 }
 

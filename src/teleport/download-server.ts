@@ -2,7 +2,7 @@
 import { Agent } from 'node:https';
 import { rootCertificates } from 'node:tls';
 import fetch, { type Response } from 'node-fetch';
-import { withDeadline } from '../effects/deadline.ts';
+import { limitSilence, type SilenceLimit } from '../effects/silence-limit.ts';
 import { MachineIdError } from '../errors.ts';
 import { parseHttpsUrl } from './https-url.ts';
 import { networkFault } from './network-error.ts';
@@ -43,26 +43,15 @@ const MAX_REDIRECTS = 5;
 
 export function openDownloadServer({ trust, stallMs, signal }: DownloadOptions): DownloadServer {
   const agent = new Agent({ keepAlive: true, ...(trust.ca === undefined ? {} : { ca: authorities(trust.ca) }) });
-  const request = async (url: URL, range: ByteRange | undefined, controller: AbortController): Promise<Response> => {
-    const init = { agent, headers: headers(url, range), redirect: 'manual', compress: false } as const;
-    try {
-      return await withDeadline({ waitingFor: url.host, timeoutMs: stallMs, signal }, () =>
-        fetch(withoutUser(url), { ...init, signal: controller.signal }),
-      );
-    } catch (error) {
-      controller.abort();
-      throw failure(url, error, stallMs);
-    }
-  };
   return {
     get: async (first, range) => {
       let url = first;
       for (let redirects = 0; ; redirects += 1) {
-        const controller = new AbortController();
-        const response = await request(url, range, controller);
+        const limit = limitSilence({ waitingFor: url.host, timeoutMs: stallMs, signal });
+        const response = await request(url, range, agent, limit);
         const location = redirectOf(response);
-        if (location === undefined) return answer(url, response, controller, { stallMs, signal });
-        controller.abort();
+        if (location === undefined) return answer(url, response, limit);
+        limit.end();
         if (redirects === MAX_REDIRECTS) throw refused(url, `redirects more than ${MAX_REDIRECTS} times`);
         url = next(url, location);
       }
@@ -71,6 +60,16 @@ export function openDownloadServer({ trust, stallMs, signal }: DownloadOptions):
       agent.destroy();
     },
   };
+}
+
+async function request(url: URL, range: ByteRange | undefined, agent: Agent, limit: SilenceLimit): Promise<Response> {
+  const init = { agent, headers: headers(url, range), redirect: 'manual', compress: false } as const;
+  try {
+    return await limit.wait(fetch(withoutUser(url), { ...init, signal: limit.signal }));
+  } catch (error) {
+    limit.end();
+    throw failure(url, error);
+  }
 }
 
 /** A private authority, for the cluster or a mirror, comes beside those for the public server. */
@@ -107,32 +106,25 @@ function next(from: URL, location: string): URL {
   return to;
 }
 
-function answer(
-  url: URL,
-  response: Response,
-  controller: AbortController,
-  { stallMs, signal }: Pick<DownloadOptions, 'stallMs' | 'signal'>,
-): DownloadAnswer {
-  async function* body(): AsyncGenerator<Uint8Array> {
-    const parts = response.body?.[Symbol.asyncIterator]();
+function answer(url: URL, { status, headers, body }: Response, limit: SilenceLimit): DownloadAnswer {
+  async function* parts(): AsyncGenerator<Uint8Array> {
+    const iterator = body?.[Symbol.asyncIterator]();
     try {
-      for (;;) {
-        const part = await withDeadline({ waitingFor: url.host, timeoutMs: stallMs, signal }, async () =>
-          parts?.next(),
-        );
-        if (part === undefined || part.done === true) return;
+      while (iterator !== undefined) {
+        const part = await limit.wait(iterator.next());
+        if (part.done === true) return;
         yield typeof part.value === 'string' ? Buffer.from(part.value) : part.value;
       }
     } catch (error) {
-      throw failure(url, error, stallMs);
+      throw failure(url, error);
     } finally {
-      controller.abort();
+      limit.end();
     }
   }
-  return { status: response.status, header: (name) => response.headers.get(name) ?? undefined, body: body() };
+  return { status, header: (name) => headers.get(name) ?? undefined, body: parts() };
 }
 
-function failure(url: URL, cause: unknown, stallMs: number): MachineIdError {
+function failure(url: URL, cause: unknown): MachineIdError {
   if (cause instanceof MachineIdError && cause.code !== 'TIMEOUT') return cause;
   const fault = networkFault(cause);
   if (fault.kind === 'untrusted') {
@@ -145,8 +137,7 @@ function failure(url: URL, cause: unknown, stallMs: number): MachineIdError {
       },
     );
   }
-  const stalled = cause instanceof MachineIdError;
-  const what = stalled ? `${url.host} sent nothing for ${stallMs / 1000} s` : `${url.host}: ${fault.detail}`;
+  const what = cause instanceof MachineIdError ? cause.message : `${url.host}: ${fault.detail}`;
   return new MachineIdError('TOOLS_UNREACHABLE', `the download broke off: ${what}`, {
     hint: 'Check that this job may reach that server, or name a mirror with --cdn-base-url or TELEPORT_CDN_BASE_URL.',
     cause,

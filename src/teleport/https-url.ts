@@ -4,6 +4,8 @@
 export function parseHttpsUrl(text: string, base?: URL): URL | undefined {
   try {
     const url = new URL(text, base);
+    // User and password are read by whoever asks there.
+    decodeURIComponent(url.username + url.password);
     return url.protocol === 'https:' ? url : undefined;
   } catch {
     // Node 18.0 has no other way to ask.

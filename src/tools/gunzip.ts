@@ -4,7 +4,7 @@ import { createGunzip } from 'node:zlib';
 import { MachineIdError } from '../errors.ts';
 import { corrupt } from './tool-error.ts';
 
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 64 * 1024;
 
 /** @throws MachineIdError TOOLS_CORRUPT, and what `portions` throws */
 export async function* gunzip(portions: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

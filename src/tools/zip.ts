@@ -15,7 +15,7 @@ const DEFLATED = 8;
 const ENCRYPTED = 0x0001;
 /** The sizes follow the contents. */
 const SIZES_BEHIND = 0x0008;
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 64 * 1024;
 
 interface Header {
   readonly path: string;

@@ -147,7 +147,7 @@ const CASES: readonly Case[] = [
   },
   {
     what: 'a FIPS build that is not published',
-    flags: [...TSH, '--fips', 'true'],
+    flags: [...TSH, '--fips', 'required'],
     prepare: () => undefined,
     code: 'TOOLS_UNAVAILABLE',
     says: /teleport-ent-v18\.2\.4-linux-\w+-fips-bin\.tar\.gz\.sha256/,
@@ -277,7 +277,7 @@ test('all that is wrong with the flags is said at once, and nothing is contacted
     '--tools: "helm" is none of',
     '--version: "newest" is neither X.Y.Z nor auto',
     '--edition: "pro" is none of oss, enterprise and auto',
-    '--fips: "yes" is none of true, false and auto',
+    '--fips: "yes" is none of required, none and auto',
     '--proxy-server: "https://example.com" is no host:port',
     '--sha256: is not 64 hexadecimal digits',
     '--cdn-base-url: is no https:// address without a query',
@@ -293,7 +293,7 @@ test('all that is wrong with the flags is said at once, and nothing is contacted
 const WRONG: readonly (readonly [flags: readonly string[], says: RegExp])[] = [
   [['--version', VERSION], /--tools: names no program/],
   [['--tools', 'tsh'], /--version: auto asks the cluster: give --proxy-server or TELEPORT_PROXY/],
-  [[...TSH, '--fips', 'true', '--edition', 'oss'], /--fips: the open-source edition is not built for FIPS/],
+  [[...TSH, '--fips', 'required', '--edition', 'oss'], /--fips: the open-source edition is not built for FIPS/],
   [['--tools', 'tsh', '--version', '18.2.4+build'], /--version/],
   [[...TSH, '--plan', 'plan.json'], /--tools: cannot be given with --plan/],
   [['--plan', 'missing.json'], /missing\.json is no plan/],

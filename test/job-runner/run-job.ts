@@ -3,9 +3,11 @@ import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { jobVariables } from './built-in.ts';
+import { type CachePlace, restoreCache, saveCache } from './cache.ts';
 import { resolveJob } from './job.ts';
 import type { JobQuestion, ResolvedJob } from './job.ts';
-import type { RunStep } from './run-step.ts';
+import type { RunStep, When } from './run-step.ts';
+import type { ResolvedStep } from './steps.ts';
 import { runShell } from './shell.ts';
 
 export interface JobOptions extends JobQuestion {
@@ -19,6 +21,8 @@ export interface JobOptions extends JobQuestion {
   readonly checkoutFrom?: string;
   /** Instead of `/bin/bash -eo pipefail` where neither job nor step names a shell. */
   readonly shell?: string;
+  /** Where caches are kept; without one, nothing is ever found. */
+  readonly cacheStore?: string;
   /** For each step that has no `no_output_timeout`. */
   readonly timeoutMs?: number;
   readonly onStep?: (name: string) => void;
@@ -48,6 +52,7 @@ interface JobPlace {
   readonly options: JobOptions;
   readonly project: string;
   readonly bashEnv: string;
+  readonly cacheStore: string;
 }
 
 /** @throws ConfigError before the first step runs */
@@ -58,7 +63,9 @@ export async function runJob(options: JobOptions): Promise<JobResult> {
   try {
     await mkdir(project, { recursive: true });
     // CircleCI names a file that does not exist until a step writes it.
-    return await runSteps({ job, options, project, bashEnv: join(scratch, 'bash_env') });
+    const cacheStore = options.cacheStore ?? join(scratch, 'cache');
+    await mkdir(cacheStore, { recursive: true });
+    return await runSteps({ job, options, project, bashEnv: join(scratch, 'bash_env'), cacheStore });
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -72,15 +79,15 @@ async function runSteps(place: JobPlace): Promise<JobResult> {
       await checkOut(place);
       continue;
     }
-    if (!isDue(step, exitCode)) continue;
-    const result = await runStep(step, place);
+    if (!isDue(step.kind === 'restore_cache' ? 'on_success' : step.when, exitCode)) continue;
+    const result = await runOne(step, place);
     steps.push(result);
     if (exitCode === 0) exitCode = result.exitCode;
   }
   return { steps, exitCode };
 }
 
-function isDue({ when }: RunStep, exitCode: number): boolean {
+function isDue(when: When, exitCode: number): boolean {
   switch (when) {
     case 'always':
       return true;
@@ -91,6 +98,29 @@ function isDue({ when }: RunStep, exitCode: number): boolean {
     default:
       return when satisfies never;
   }
+}
+
+async function runOne(step: Exclude<ResolvedStep, { kind: 'checkout' }>, place: JobPlace): Promise<StepResult> {
+  switch (step.kind) {
+    case 'run':
+      return runStep(step, place);
+    case 'save_cache':
+      return { name: step.name, stderr: '', ...(await saveCache(step, cachePlace(place))) };
+    case 'restore_cache':
+      return { name: step.name, stderr: '', ...(await restoreCache(step, cachePlace(place))) };
+    default:
+      return step satisfies never;
+  }
+}
+
+function cachePlace({ job, options: { home, environment = {} }, project, cacheStore }: JobPlace): CachePlace {
+  const facts = { job: job.name, workingDirectory: project };
+  return {
+    store: cacheStore,
+    home,
+    workingDirectory: project,
+    environment: jobVariables(facts, environment, job.environment),
+  };
 }
 
 async function runStep(step: RunStep, { job, options, project, bashEnv }: JobPlace): Promise<StepResult> {

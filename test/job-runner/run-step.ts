@@ -54,7 +54,7 @@ function plain(run: Mapping, key: string, where: string): string | undefined {
   return found === undefined ? undefined : unescapeText(found);
 }
 
-function whenOf(value: unknown, where: string): When {
+export function whenOf(value: unknown, where: string): When {
   if (value === undefined) return 'on_success';
   const found = WHEN.find((name) => name === value);
   if (found === undefined) throw new ConfigError(`${where}.when`, `must be one of ${WHEN.join(', ')}`);

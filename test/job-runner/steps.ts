@@ -7,20 +7,19 @@ import { isMapping, list, mapping, requireKeys } from './mapping.ts';
 import type { Mapping } from './mapping.ts';
 import { resolveParameters } from './parameters.ts';
 import type { ArgumentReader } from './parameters.ts';
+import { resolveRestoreCache, resolveSaveCache, type RestoreCacheStep, type SaveCacheStep } from './cache-step.ts';
 import { resolveRun } from './run-step.ts';
 import type { RunStep } from './run-step.ts';
 import { find } from './scope.ts';
 import type { Scope } from './scope.ts';
 
-export type ResolvedStep = RunStep | { readonly kind: 'checkout' };
+export type ResolvedStep = RunStep | SaveCacheStep | RestoreCacheStep | { readonly kind: 'checkout' };
 
 /** Steps of CircleCI's own that need its services. */
 const UNSUPPORTED = [
   'add_ssh_keys',
   'attach_workspace',
   'persist_to_workspace',
-  'restore_cache',
-  'save_cache',
   'setup_remote_docker',
   'store_artifacts',
   'store_test_results',
@@ -45,6 +44,10 @@ function expandStep(step: unknown, scope: Scope, values: Values, where: string):
   switch (name) {
     case 'run':
       return [resolveRun(body, values, `${where}.run`)];
+    case 'save_cache':
+      return [resolveSaveCache(body, values, `${where}.save_cache`)];
+    case 'restore_cache':
+      return [resolveRestoreCache(body, values, `${where}.restore_cache`)];
     case 'steps':
       return expandGivenSteps(body, scope, values, `${where}.steps`);
     case 'when':

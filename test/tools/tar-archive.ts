@@ -30,17 +30,22 @@ export function paxRecord(key: string, value: string): string {
   return `${length + digits}${rest}`;
 }
 
-function entryBytes({ path, contents = '', type = '0', linkTo = '', size, checksum }: TarEntry): Buffer {
-  const body = Buffer.from(contents);
+/** Of an entry whose contents follow from elsewhere. */
+export function tarHeader({ path, type = '0', linkTo = '', size, checksum }: TarEntry, contentBytes: number): Buffer {
   const header = Buffer.alloc(BLOCK);
   header.write(path, 0, 100);
   header.write('0000755\0', 100);
-  header.write(size ?? `${body.length.toString(8).padStart(11, '0')}\0`, 124);
+  header.write(size ?? `${contentBytes.toString(8).padStart(11, '0')}\0`, 124);
   header.write(type, 156);
   header.write(linkTo, 157, 100);
   header.write('ustar\x0000', 257);
   header.fill(' ', 148, 156);
   const sum = header.reduce((total, byte) => total + byte, 0);
   header.write(checksum ?? `${sum.toString(8).padStart(6, '0')}\0 `, 148);
-  return Buffer.concat([header, body, Buffer.alloc((BLOCK - (body.length % BLOCK)) % BLOCK)]);
+  return header;
+}
+
+function entryBytes(entry: TarEntry): Buffer {
+  const body = Buffer.from(entry.contents ?? '');
+  return Buffer.concat([tarHeader(entry, body.length), body, Buffer.alloc((BLOCK - (body.length % BLOCK)) % BLOCK)]);
 }

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { after, test } from 'node:test';
+import { createGzip } from 'node:zlib';
+import { tarHeader } from '../tools/tar-archive.ts';
+import { startReleaseServer } from './release-server.ts';
+import { ARCHIVE, beginToolsJob, VERSION } from './tools-job.ts';
+
+const MEGABYTE = 1024 * 1024;
+const PROGRAM_BYTES = 200 * MEGABYTE;
+const MOST_MEMORY_KILOBYTES = 100 * 1024;
+
+const TSH = ['--tools', 'tsh', '--version', VERSION];
+const folder = await mkdtemp(join(tmpdir(), 'large-archive-'));
+after(() => rm(folder, { recursive: true, force: true }));
+
+/** Random, as what is packed already hardly packs again. */
+function* parts(): Generator<Buffer> {
+  yield tarHeader({ path: 'teleport/tsh' }, PROGRAM_BYTES);
+  const part = randomBytes(MEGABYTE);
+  for (let bytes = 0; bytes < PROGRAM_BYTES; bytes += part.length) yield part;
+  yield Buffer.alloc(1024);
+}
+
+async function largeArchive(): Promise<{ readonly path: string; readonly digest: string; readonly bytes: number }> {
+  const path = join(folder, ARCHIVE);
+  await pipeline(Readable.from(parts()), createGzip({ level: 0 }), createWriteStream(path));
+  const hash = createHash('sha256');
+  const file: AsyncIterable<Buffer> = createReadStream(path);
+  for await (const part of file) hash.update(part);
+  return { path, digest: hash.digest('hex'), bytes: (await stat(path)).size };
+}
+
+/** What the process took at most, as it says itself when it ends. */
+const TELLS_ITS_MEMORY = `process.on('exit', () => {
+  require('node:fs').writeFileSync(process.env.HOME + '/memory', String(process.resourceUsage().maxRSS));
+});`;
+
+test('an archive of 200 MB takes less than 100 MB of memory, and once it is there no time', async (t) => {
+  const server = await startReleaseServer();
+  const archive = await largeArchive();
+  server.answer = (request, response) => {
+    if (request.url?.endsWith('.sha256') === true) {
+      response.end(`${archive.digest}  ${ARCHIVE}\n`);
+      return;
+    }
+    response.writeHead(200, { 'content-length': archive.bytes });
+    createReadStream(archive.path).pipe(response);
+  };
+  const job = await beginToolsJob(t, server);
+  const tells = join(job.home, 'tells.cjs');
+  await writeFile(tells, TELLS_ITS_MEMORY);
+  const first = await job.install(TSH, { NODE_OPTIONS: `--require=${tells}` });
+  assert.equal(first.exitCode, 0, first.stderr);
+  assert.equal((await stat(join(job.bin, 'tsh'))).size, PROGRAM_BYTES);
+  const memoryKilobytes = Number(await readFile(join(job.home, 'memory'), 'utf8'));
+  t.diagnostic(`at most ${memoryKilobytes} kB of memory`);
+  assert.ok(memoryKilobytes < MOST_MEMORY_KILOBYTES, `${memoryKilobytes} kB`);
+
+  const startMs = performance.now();
+  await job.install(['--help']);
+  const emptyMs = performance.now() - startMs;
+  const second = await job.install(TSH);
+  const takenMs = performance.now() - startMs - emptyMs;
+  assert.match(second.stderr, /Installed already/);
+  t.diagnostic(`no-op ${Math.round(takenMs)} ms, of which Node and the script take ${Math.round(emptyMs)}`);
+  assert.ok(takenMs < emptyMs + 100, `${takenMs} ms`);
+});
