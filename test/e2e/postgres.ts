@@ -45,7 +45,11 @@ export async function startPostgres(context: Pick<TestContext, 'after'>, cluster
   const bin = await serverFolder();
   if (bin === undefined) throw new Error('PostgreSQL is not installed');
   const folder = await mkdtemp(join(tmpdir(), 'e2e-postgres-'));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  let stop = (): Promise<unknown> => Promise.resolve();
+  context.after(async () => {
+    await stop(); // before its files go, since it writes some at its end
+    await rm(folder, { recursive: true, force: true });
+  });
   const data = join(folder, 'data');
   await mkdir(data);
   await writeTls(folder, cluster);
@@ -68,10 +72,10 @@ export async function startPostgres(context: Pick<TestContext, 'after'>, cluster
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const ended = once(server, 'exit');
-  context.after(async () => {
+  stop = () => {
     server.kill('SIGINT');
-    await ended;
-  });
+    return ended;
+  };
   await ready(server.stderr);
   const commands = ['-c', 'create role ci login', '-c', 'create database orders owner ci'];
   await run('psql', ['-h', folder, '-p', String(port), '-U', 'postgres', '-q', ...commands]);
