@@ -4,7 +4,9 @@ import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
 import { z } from 'zod';
+import type { Flag } from '../src/commands/command-line.ts';
 import { exportedVariables } from '../src/commands/exports.ts';
+import { INSTALL_TOOLS_FLAGS } from '../src/commands/install-tools-flags.ts';
 import { RUN_FLAGS } from '../src/commands/run-flags.ts';
 import { supportedOutputs } from '../src/config/supported.ts';
 import { ERROR_CODES, MachineIdError } from '../src/errors.ts';
@@ -21,7 +23,6 @@ import { packedWith, version } from './orb/source.ts';
 const FLAGS_OF_OTHERS: ReadonlyMap<string, string> = new Map([
   ['--roles', 'tctl bots add'],
   ['--root-issuer', 'circleci run oidc get'],
-  ['--dir', 'npm run cluster'],
   ['--teleport', 'npm run cluster'],
 ]);
 
@@ -73,24 +74,27 @@ describe('code in the documents', () => {
 });
 
 describe('what the documents say is true', () => {
-  const flags = RUN_FLAGS.flatMap(({ name, aliases = [] }) => [name, ...aliases].map((one) => `--${one}`));
+  const commands = { run: RUN_FLAGS, 'install-tools': INSTALL_TOOLS_FLAGS };
+  const flags = Object.values(commands).flatMap((list) => list.flatMap(longNames));
 
-  test('the README tells of every flag of run, long and short', () => {
-    const table = tableRows(sectionOf(readme, 'Flags of run'))
-      .map(([cell = '']) => cell)
-      .join(', ');
-    const short = RUN_FLAGS.flatMap((flag) => (flag.short === undefined ? [] : [`-${flag.short}`]));
-    const told = new Set(table.match(/(?<!\w)--?[a-z][a-z-]*/g));
-    assert.deepEqual([...told].sort(), [...flags, ...short].sort());
-  });
+  for (const [command, list] of Object.entries(commands)) {
+    test(`the README tells of every flag of ${command}, long and short`, () => {
+      const table = tableRows(sectionOf(readme, `Flags of ${command}`))
+        .map(([cell = '']) => cell)
+        .join(', ');
+      const short = list.flatMap((flag) => (flag.short === undefined ? [] : [`-${flag.short}`]));
+      const told = new Set(table.match(/(?<!\w)--?[a-z][a-z0-9-]*/g));
+      assert.deepEqual([...told].sort(), [...list.flatMap(longNames), ...short].sort());
+    });
+  }
 
   test('every flag that a document names exists', () => {
-    const named = new Set([...documents.values()].flatMap((text) => text.match(/(?<![\w-])--[a-z][a-z-]*/g) ?? []));
+    const named = new Set([...documents.values()].flatMap((text) => text.match(/(?<![\w-])--[a-z][a-z0-9-]*/g) ?? []));
     const foreign = [...named].filter((flag) => !flags.includes(flag) && flag !== '--help');
     assert.deepEqual(foreign.sort(), [...FLAGS_OF_OTHERS.keys()].sort());
   });
 
-  for (const command of ['install', 'run', 'cleanup']) {
+  for (const command of ['install', 'run', 'install_tools', 'cleanup']) {
     test(`the README tells of every parameter of the orb's ${command} with its default`, () => {
       const source: unknown = parse(readFileSync(`orb/commands/${command}.yml`, 'utf8'));
       const parameters = Object.entries(mapping(mapping(source, command).parameters, command));
@@ -176,6 +180,10 @@ function eachBlock(
   check: (block: CodeBlock) => void | Promise<void>,
 ): void {
   for (const block of chosen) test(`${block.place} ${claim}`, () => check(block));
+}
+
+function longNames({ name, aliases = [] }: Flag): readonly string[] {
+  return [name, ...aliases].map((one) => `--${one}`);
 }
 
 function topLevel(text: string): Readonly<Record<string, unknown>> {
