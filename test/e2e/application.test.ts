@@ -163,3 +163,13 @@ test('a certificate that is routed to another application is not written', async
   });
   assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
 });
+
+test('the flag alone does, with the application in a folder of its own, and the summary says what to call', async (t) => {
+  const job = await beginJob(t, newest);
+  const { exitCode, stderr } = await job.run([...job.flags, '--application', 'dashboard']);
+  assert.equal(exitCode, 0, stderr);
+  assert.match(stderr, / application +\/.*\/identity\/application\n/);
+  assert.match(stderr, / application dashboard at https:\/\/dashboard\.example\.teleport\.test\n/);
+  const wrong = await job.run([...job.flags, '--application', 'nowhere']);
+  assertRefused(wrong, { code: 'RESOURCE_UNKNOWN', says: /--application: application "nowhere" not found/ });
+});
