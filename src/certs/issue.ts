@@ -80,8 +80,7 @@ export async function issueIdentity(
 function checkTls(tls: TlsCertificate, request: IdentityRequest, own: readonly CertAuthority[], nowMs: number): void {
   if (!samePublicKey(tls.publicKey, request.keyPair.publicKey))
     throw mismatch('the TLS certificate is for another key');
-  const authorities = own.flatMap(({ tlsCertificatesPem }) => tlsCertificatesPem);
-  if (!authorities.some((pem) => tls.isSignedBy(readCertificate(pem)))) {
+  if (!own.flatMap(certificatesOf).some((authority) => tls.isSignedBy(authority))) {
     throw mismatch(`the TLS certificate is not signed by the user authority of "${request.clusterName}"`);
   }
   if (tls.subject.commonName !== request.userName) {
@@ -102,6 +101,17 @@ function checkTls(tls: TlsCertificate, request: IdentityRequest, own: readonly C
   }
   if (tls.notAfterMs <= nowMs) throw mismatch(`the TLS certificate ended at ${utcTime(tls.notAfterMs)}`);
   if (tls.notBeforeMs > nowMs) throw mismatch(`the TLS certificate begins at ${utcTime(tls.notBeforeMs)}`);
+}
+
+/** Of one authority, for all the outputs of a run: to read them takes longer than to check a signature. */
+const AUTHORITY_CERTIFICATES = new WeakMap<CertAuthority, readonly TlsCertificate[]>();
+
+function certificatesOf(authority: CertAuthority): readonly TlsCertificate[] {
+  const known = AUTHORITY_CERTIFICATES.get(authority);
+  if (known !== undefined) return known;
+  const certificates = authority.tlsCertificatesPem.map((pem) => readCertificate(pem));
+  AUTHORITY_CERTIFICATES.set(authority, certificates);
+  return certificates;
 }
 
 function checkSsh(ssh: SshCertificate, request: IdentityRequest, own: readonly CertAuthority[], nowMs: number): void {

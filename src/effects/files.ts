@@ -1,6 +1,6 @@
 /** The file system, as far as this program touches it. */
 import { constants, type Stats } from 'node:fs';
-import { appendFile, chmod, link, lstat, mkdir, open, readlink, rename, rm, rmdir } from 'node:fs/promises';
+import { appendFile, chmod, link, lstat, mkdir, open, readdir, readlink, rename, rm, rmdir } from 'node:fs/promises';
 
 export interface FileEntry {
   readonly kind: 'file' | 'directory' | 'symlink' | 'other';
@@ -22,6 +22,8 @@ export interface Files {
   appendText(path: string, text: string): Promise<void>;
   /** What stands at the path itself, links not followed; undefined when nothing does. */
   entry(path: string): Promise<FileEntry | undefined>;
+  /** What stands in a directory, by name. */
+  names(directory: string): Promise<readonly string[]>;
   /** Where a link points, as it is written in it. */
   readLink(path: string): Promise<string>;
   /** Makes one directory with mode 0700; rejects when something stands there. */
@@ -57,6 +59,7 @@ export const systemFiles: Files = {
   readText,
   appendText: (path, text) => appendFile(path, text, { mode: PRIVATE_FILE }),
   entry,
+  names: (directory) => readdir(directory),
   readLink: (path) => readlink(path),
   makeDirectory: (path) => mkdir(path, { mode: PRIVATE_DIRECTORY }),
   createFile,

@@ -18,14 +18,20 @@ export interface StagedFile {
 const MOST_LINKS = 40;
 const NO_HARD_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
 
-/** Chooses the names; nothing is made yet, so that whatever is made later can be removed by them. */
+/**
+ * Chooses the names; nothing is made yet, so that whatever is made later can be removed by them.
+ * @param standing absolute paths of what is in the file's directory, so that not every file must be looked for
+ */
 export async function planFile(
   files: Files,
   directory: string,
   { name, contents }: OutputFile,
-  symlinks: SymlinkMode,
+  { standing, symlinks }: { readonly standing: ReadonlySet<string>; readonly symlinks: SymlinkMode },
 ): Promise<StagedFile> {
-  const target = await targetOf(files, join(directory, name), symlinks, directory);
+  const path = join(directory, name);
+  if (!standing.has(path))
+    return { contents, target: path, temporary: join(dirname(path), temporaryName()), backup: undefined };
+  const target = await targetOf(files, path, symlinks, directory);
   const folder = dirname(target);
   const exists = (await files.entry(target)) !== undefined;
   return {

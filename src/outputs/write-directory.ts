@@ -37,7 +37,8 @@ export async function writeDirectory(
   try {
     await refuseSymlinks(files, path, destination.symlinks);
     const folders = await makeFolders({ files, record }, destination, path, outputFiles);
-    staged = await Promise.all(outputFiles.map((file) => planFile(files, path, file, destination.symlinks)));
+    const rest = { standing: await standingIn(files, [path, ...folders]), symlinks: destination.symlinks };
+    staged = await Promise.all(outputFiles.map((file) => planFile(files, path, file, rest)));
     await record.files(staged.map(planned));
     await stageAll(files, staged);
     const temporaries = staged.map(({ temporary }) => temporary);
@@ -66,6 +67,13 @@ async function makeFolders(
     await makeDirectory(files, folder, record);
   }
   return folders;
+}
+
+async function standingIn(files: Files, directories: readonly string[]): Promise<ReadonlySet<string>> {
+  const listed = await Promise.all(
+    directories.map(async (directory) => (await files.names(directory)).map((name) => join(directory, name))),
+  );
+  return new Set(listed.flat());
 }
 
 function planned({ target, contents, temporary, backup }: StagedFile): PlannedFile {

@@ -3,9 +3,10 @@ import { parseArgs } from 'node:util';
 import { DEFAULT_TELEPORT_VERSION, profileOf } from './profiles.ts';
 
 const HELP = `Usage:
-  npm run cluster -- --dir DIR [--teleport X.Y.Z] [--port N] [--login USER]...
+  npm run cluster -- --dir DIR [--teleport X.Y.Z] [--port N] [--login USER]... [--node NAME=PORT]...
       Runs a cluster that behaves as Teleport X.Y.Z (${DEFAULT_TELEPORT_VERSION} unless given) until SIGTERM or SIGINT.
-      Prints one line of JSON when it is ready. --login adds a Unix user to the role "access".
+      Prints one line of JSON when it is ready. --login adds a Unix user to the role "access", --node
+      says where on 127.0.0.1 the sshd of a node listens.
 
   npm run -s cluster -- mint --dir DIR [--project ID] [--context ID]... [--organization ID] [--ttl SECONDS]
                              [--expired] [--not-yet-valid] [--audience X]... [--issuer URL] [--form v1|v2]
@@ -34,6 +35,7 @@ async function run(args: string[]): Promise<void> {
       teleport: { type: 'string', default: DEFAULT_TELEPORT_VERSION },
       port: { type: 'string', default: '0' },
       login: { type: 'string', multiple: true, default: [] },
+      node: { type: 'string', multiple: true, default: [] },
     },
   });
   const options = {
@@ -45,6 +47,9 @@ async function run(args: string[]): Promise<void> {
   // the servers take a second to load, which help and wrong input need not wait for
   const { startCluster } = await import('./cluster.ts');
   const cluster = await startCluster(options);
+  for (const node of values.node) {
+    bringOnline(cluster.nodes, node);
+  }
   const stop = (): void => {
     cluster.close().then(
       () => process.exit(0),
@@ -53,6 +58,16 @@ async function run(args: string[]): Promise<void> {
   };
   process.once('SIGTERM', stop).once('SIGINT', stop);
   process.stdout.write(`${JSON.stringify(cluster.info)}\n`);
+}
+
+/** @param text `NAME=PORT` */
+function bringOnline(nodes: readonly { readonly name: string; port?: number }[], text: string): void {
+  const [name, port = ''] = text.split('=');
+  const node = nodes.find((one) => one.name === name);
+  if (node === undefined) {
+    throw new UsageError(`--node ${text}: the nodes are ${nodes.map((one) => one.name).join(', ')}`);
+  }
+  node.port = wholeNumber(port, '--node', 65_535);
 }
 
 async function mint(args: string[]): Promise<void> {

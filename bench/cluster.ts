@@ -1,0 +1,29 @@
+/** The embedded cluster in a process of its own, so that it takes no time from what is measured but that of the cores. */
+import { execFileSync, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import * as z from 'zod/mini';
+
+const ClusterInfo = z.object({ proxy: z.string(), webCa: z.string(), joinToken: z.string(), cluster: z.string() });
+
+export interface BenchCluster extends z.infer<typeof ClusterInfo> {
+  /** For the environment of a run. */
+  readonly token: string;
+  readonly stop: () => void;
+}
+
+/** @param more arguments of `npm run cluster` */
+export async function startCluster(
+  directory: string,
+  teleport: string,
+  more: readonly string[] = [],
+): Promise<BenchCluster> {
+  const main = ['--import', 'tsx', 'test/cluster/main.ts'];
+  const args = [...main, '--dir', directory, '--teleport', teleport, ...more];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  for await (const line of createInterface({ input: child.stdout })) {
+    const info = ClusterInfo.parse(JSON.parse(line));
+    const token = execFileSync(process.execPath, [...main, 'mint', '--dir', directory], { encoding: 'utf8' }).trim();
+    return { ...info, token, stop: () => child.kill('SIGTERM') };
+  }
+  throw new Error('the cluster ended before it was ready');
+}

@@ -1,0 +1,48 @@
+/** `run` with one output and with many. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { joinArguments, peakMemoryMb, runBundle } from './bundle.ts';
+import type { BenchCluster } from './cluster.ts';
+import { against, repeat, type Row, row, RUNS, timed } from './figures.ts';
+
+const COUNTS = [1, 10, 50] as const;
+const MOST_MS_AN_OUTPUT = 10;
+const MEMORY_RUNS = 3;
+
+/** @param goalMs over the floor, for a run with one output */
+export async function measureOutputs(
+  cluster: BenchCluster,
+  folder: string,
+  { teleport, floorMs, goalMs }: { readonly teleport: string; readonly floorMs: number; readonly goalMs: number },
+): Promise<readonly Row[]> {
+  const rows: Row[] = [];
+  let oneMs = 0;
+  for (const count of COUNTS) {
+    const config = join(folder, `${String(count)}.yaml`);
+    writeFileSync(config, configOf(folder, count));
+    const args = [...joinArguments(cluster), '--config', config];
+    // RSA keys of many outputs take so long that a few runs must do.
+    const runs = count === 1 ? RUNS : Math.ceil(RUNS / 5);
+    const wall = await repeat(() => timed(() => { runBundle(cluster, args); }), runs);
+    const memory = await repeat(() => peakMemoryMb(cluster, args, join(folder, 'peak')), MEMORY_RUNS);
+    if (count === 1) oneMs = wall.median;
+    const each = (wall.median - oneMs) / (count - 1);
+    const remark =
+      count === 1
+        ? against(wall.median - floorMs, goalMs, 'ms over the floor')
+        : teleport.startsWith('18.')
+          ? against(each, MOST_MS_AN_OUTPUT, 'ms for each more')
+          : `${each.toFixed(1)} ms for each more`;
+    const name = `Teleport ${teleport}, ${String(count)} output${count === 1 ? '' : 's'}`;
+    rows.push(row(`run, ${name}`, wall, 'ms', remark), row(`peak memory, ${name}`, memory, 'MB'));
+  }
+  return rows;
+}
+
+function configOf(folder: string, count: number): string {
+  const outputs = Array.from(
+    { length: count },
+    (_, at) => `  - { type: identity, destination: { type: directory, path: ${join(folder, 'out', String(at))} } }\n`,
+  );
+  return `version: v2\noutputs:\n${outputs.join('')}`;
+}
