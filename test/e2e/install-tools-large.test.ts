@@ -14,7 +14,8 @@ import { ARCHIVE, beginToolsJob, VERSION } from './tools-job.ts';
 
 const MEGABYTE = 1024 * 1024;
 const PROGRAM_BYTES = 200 * MEGABYTE;
-const MOST_MEMORY_KILOBYTES = 100 * 1024;
+/** Beside what Node and the script take for themselves, 40 to 70 MB by version. */
+const MOST_MEMORY_KILOBYTES = 50 * 1024;
 
 const TSH = ['--tools', 'tsh', '--version', VERSION];
 const folder = await mkdtemp(join(tmpdir(), 'large-archive-'));
@@ -42,7 +43,7 @@ const TELLS_ITS_MEMORY = `process.on('exit', () => {
   require('node:fs').writeFileSync(process.env.HOME + '/memory', String(process.resourceUsage().maxRSS));
 });`;
 
-test('an archive of 200 MB takes less than 100 MB of memory, and once it is there no time', async (t) => {
+test('an archive of 200 MB takes less than 50 MB of memory, and once it is there no time', async (t) => {
   const server = await startReleaseServer();
   const archive = await largeArchive();
   server.answer = (request, response) => {
@@ -56,12 +57,16 @@ test('an archive of 200 MB takes less than 100 MB of memory, and once it is ther
   const job = await beginToolsJob(t, server);
   const tells = join(job.home, 'tells.cjs');
   await writeFile(tells, TELLS_ITS_MEMORY);
-  const first = await job.install(TSH, { NODE_OPTIONS: `--require=${tells}` });
-  assert.equal(first.exitCode, 0, first.stderr);
+  const memoryOf = async (flags: readonly string[]): Promise<number> => {
+    const { exitCode, stderr } = await job.install(flags, { NODE_OPTIONS: `--require=${tells}` });
+    assert.equal(exitCode, 0, stderr);
+    return Number(await readFile(join(job.home, 'memory'), 'utf8'));
+  };
+  const ownKilobytes = await memoryOf(['--help']);
+  const kilobytes = await memoryOf(TSH);
   assert.equal((await stat(join(job.bin, 'tsh'))).size, PROGRAM_BYTES);
-  const memoryKilobytes = Number(await readFile(join(job.home, 'memory'), 'utf8'));
-  t.diagnostic(`at most ${memoryKilobytes} kB of memory`);
-  assert.ok(memoryKilobytes < MOST_MEMORY_KILOBYTES, `${memoryKilobytes} kB`);
+  t.diagnostic(`at most ${kilobytes} kB of memory, of which Node and the script take ${ownKilobytes}`);
+  assert.ok(kilobytes - ownKilobytes < MOST_MEMORY_KILOBYTES, `${kilobytes} kB`);
 
   const startMs = performance.now();
   await job.install(['--help']);
