@@ -4,7 +4,7 @@ import { Secret } from '../effects/secret.ts';
 import { type Fault, MachineIdError } from '../errors.ts';
 import { parseAddress } from '../teleport/address.ts';
 import { dialTransport } from '../tunnels/dial-transport.ts';
-import { proxySsh, type SshTarget } from '../tunnels/ssh-proxy.ts';
+import { PROXY_SSH_PATH, proxySsh, type SshTarget } from '../tunnels/ssh-proxy.ts';
 import { type Flag, type GivenFlags, parseFlags } from './command-line.ts';
 import { readDestinationFile } from './destination-files.ts';
 import type { World } from '../effects/world.ts';
@@ -34,23 +34,23 @@ export async function sshProxyCommand(args: readonly string[], world: World): Pr
   const [certificatePem, key, hostAuthoritiesPem] = await Promise.all(
     ['tlscert', 'key', 'teleport-host-ca.crt'].map((name) => readDestinationFile(world, directory, name)),
   );
-  const connection = await dialTransport({
+  const dial = {
     address,
     certificatePem: certificatePem ?? '',
     privateKeyPem: new Secret(key ?? ''),
     hostAuthoritiesPem: hostAuthoritiesPem ?? '',
     timeoutMs: CONNECT_TIMEOUT_MS,
     signal: world.signal,
-  });
+  };
+  const call = await dialTransport(dial, PROXY_SSH_PATH);
   try {
-    const { transport } = connection;
     await proxySsh(
       target,
       { input: world.stdin(), write: (bytes) => world.writeStdout(bytes) },
-      { transport, proxy: address, signal: world.signal },
+      { call, proxy: address, signal: world.signal },
     );
   } finally {
-    connection.close();
+    call.close();
   }
 }
 

@@ -5,7 +5,7 @@ import { type Address, formatAddress } from '../teleport/address.ts';
 import { API_DOMAIN } from '../teleport/cluster-name.ts';
 import { dialTls } from '../teleport/dial.ts';
 import { proxyFailure } from '../teleport/failures.ts';
-import { type GrpcConnection, grpcOver } from '../teleport/grpc.ts';
+import { type BulkCall, openBulkCall } from '../teleport/grpc-stream.ts';
 
 export interface TransportDial {
   /** The web address with TLS routing, else the Proxy's SSH listener: both speak gRPC on this ALPN value. */
@@ -22,8 +22,11 @@ export interface TransportDial {
 /** The Proxy routes by the first value and answers with `h2`. */
 const ALPN = ['teleport-proxy-ssh-grpc', 'h2'];
 
-/** @throws MachineIdError PROXY_UNREACHABLE, PROXY_UNTRUSTED, TIMEOUT */
-export async function dialTransport(dial: TransportDial): Promise<GrpcConnection> {
+/**
+ * @param path of the call: `/package.Service/Method`
+ * @throws MachineIdError PROXY_UNREACHABLE, PROXY_UNTRUSTED, TIMEOUT
+ */
+export async function dialTransport(dial: TransportDial, path: string): Promise<BulkCall> {
   const { address, timeoutMs, signal: outer } = dial;
   const waitingFor = `the Proxy ${formatAddress(address)}`;
   const socket = await withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
@@ -41,5 +44,5 @@ export async function dialTransport(dial: TransportDial): Promise<GrpcConnection
       throw proxyFailure(address, error);
     }
   });
-  return grpcOver(socket, API_DOMAIN);
+  return openBulkCall(socket, API_DOMAIN, path);
 }

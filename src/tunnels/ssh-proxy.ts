@@ -1,14 +1,15 @@
 /** Carries an SSH connection to a node through the Proxy. */
-import { Code, createClient, type Transport } from '@connectrpc/connect';
-import { create } from '@bufbuild/protobuf';
+import { Code } from '@connectrpc/connect';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { MachineIdError } from '../errors.ts';
 import { proxyFailure } from '../teleport/failures.ts';
 import {
-  type ProxySSHRequest,
   ProxySSHRequestSchema,
+  ProxySSHResponseSchema,
   TransportService,
 } from '../teleport/gen/teleport/transport/v1/transport_service_pb.ts';
 import { asGrpcError } from '../teleport/grpc.ts';
+import type { BulkCall } from '../teleport/grpc-stream.ts';
 import { type Address, formatAddress } from '../teleport/address.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 
@@ -28,10 +29,13 @@ export interface SshClientEnds {
 }
 
 export interface SshProxyOptions {
-  readonly transport: Transport;
+  readonly call: BulkCall;
   readonly proxy: Address;
   readonly signal: AbortSignal;
 }
+
+/** Of the service that a call must be opened for. */
+export const PROXY_SSH_PATH = `/${TransportService.typeName}/${TransportService.method.proxySSH.name}`;
 
 /**
  * Resolves when the node has closed its side. Each direction waits for its reader, so that nothing piles up in memory;
@@ -39,23 +43,47 @@ export interface SshProxyOptions {
  * @throws MachineIdError NODE_UNREACHABLE, NODE_DENIED, PROXY_UNREACHABLE
  */
 export async function proxySsh(target: SshTarget, ends: SshClientEnds, options: SshProxyOptions): Promise<void> {
-  const { transport, proxy, signal } = options;
-  const client = createClient(TransportService, transport);
+  const { call, proxy, signal } = options;
+  const end = () => {
+    call.close();
+  };
+  signal.addEventListener('abort', end, { once: true });
   try {
-    for await (const { ssh } of client.proxySSH(requests(target, ends.input), { signal })) {
+    // An input that cannot be read any more ends the call, which tells of that.
+    sendAll(target, ends.input, call).catch(end);
+    for await (const message of call.messages()) {
+      const { ssh } = fromBinary(ProxySSHResponseSchema, message);
       if (ssh !== undefined && ssh.payload.length > 0) await ends.write(ssh.payload);
     }
   } catch (error) {
     signal.throwIfAborted();
     throw failure(error, target, proxy);
+  } finally {
+    signal.removeEventListener('abort', end);
   }
 }
 
 /** The first request names the node; it carries no bytes, so that the dial does not wait for the client's first ones. */
-async function* requests(target: SshTarget, input: AsyncIterable<Uint8Array>): AsyncGenerator<ProxySSHRequest> {
+async function sendAll(target: SshTarget, input: AsyncIterable<Uint8Array>, call: BulkCall): Promise<void> {
   const { cluster, host, port, login: loginName } = target;
-  yield create(ProxySSHRequestSchema, { dialTarget: { hostPort: formatAddress({ host, port }), cluster, loginName } });
-  for await (const payload of input) yield create(ProxySSHRequestSchema, { ssh: { payload } });
+  const dialTarget = { hostPort: formatAddress({ host, port }), cluster, loginName };
+  await call.send([toBinary(ProxySSHRequestSchema, create(ProxySSHRequestSchema, { dialTarget }))]);
+  for await (const payload of input) await call.send([framePrefix(payload.length), payload]);
+  call.end();
+}
+
+/** What stands before the payload in a request of field `ssh` (2) with a frame of field `payload` (1). */
+function framePrefix(length: number): Uint8Array {
+  const frame = [PAYLOAD_TAG, ...varint(length)];
+  return Uint8Array.from([SSH_TAG, ...varint(frame.length + length), ...frame]);
+}
+
+/** Field number and the wire type of bytes (Protocol Buffers, "Encoding"). */
+const SSH_TAG = (2 << 3) | 2;
+const PAYLOAD_TAG = (1 << 3) | 2;
+
+function varint(value: number): number[] {
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)];
 }
 
 function failure(cause: unknown, { host, cluster, login }: SshTarget, proxy: Address): MachineIdError {
