@@ -23,6 +23,7 @@ const Info = z.strictObject({
   organizationId: z.uuid(),
   projectId: z.uuid(),
   contextId: z.uuid(),
+  postgres: z.string().regex(/^localhost:\d+$/),
 });
 
 test('it prints one line of JSON when it is ready, and ends on SIGTERM with its port closed', async () => {
@@ -95,7 +96,12 @@ async function start(dir: string, teleport: string): Promise<{ child: ChildProce
       break;
     }
   }
-  return { child, info: Info.parse(JSON.parse(line)) };
+  try {
+    return { child, info: Info.parse(JSON.parse(line)) };
+  } catch (error) {
+    child.kill('SIGKILL'); // or this file would wait for it
+    throw error;
+  }
 }
 
 async function stop(child: ChildProcess): Promise<number | null> {
