@@ -3,7 +3,6 @@
  * message is copied on its way, and a distant server may send a few megabytes before it must hear from us.
  * Sources: "gRPC over HTTP2" of the gRPC project, RFC 9113 section 6.9.
  */
-import { once } from 'node:events';
 import { type ClientHttp2Stream, connect, constants } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { Code, ConnectError } from '@connectrpc/connect';
@@ -53,6 +52,8 @@ export function openBulkCall(socket: TLSSocket, authority: string, path: string)
     },
     { endStream: false },
   );
+  // Whoever reads the messages is told; until somebody does, a reset must not end the process.
+  stream.on('error', () => undefined);
   const answer = watchAnswer(stream);
   return {
     send: (parts) => send(stream, parts),
@@ -77,7 +78,20 @@ async function send(stream: ClientHttp2Stream, parts: readonly Uint8Array[]): Pr
   let more = stream.write(prefix);
   for (const part of parts) more = stream.write(part);
   stream.uncork();
-  if (!more) await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
+  if (!more) await roomIn(stream);
+}
+
+/** Resolves for a closed stream as well. Leaves no listeners behind: a long upload waits here thousands of times. */
+function roomIn(stream: ClientHttp2Stream): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = () => {
+      stream.off('drain', settle);
+      stream.off('close', settle);
+      resolve();
+    };
+    stream.on('drain', settle);
+    stream.on('close', settle);
+  });
 }
 
 /** What the server says of the call besides its messages. */

@@ -25,16 +25,25 @@ async function startPeer(t: TestContext, serve: (socket: Socket) => void): Promi
   t.after(() => server.close());
 }
 
+/** What OpenSSH would show to its user. */
+function collect(stream: Readable): () => string {
+  let text = '';
+  stream.setEncoding('utf8').on('data', (part: string) => {
+    text += part;
+  });
+  return () => text;
+}
+
 async function startProxyCommand(t: TestContext) {
   const job = await beginJob(t, cluster);
   resultOf(await job.run([...job.flags, '--json']));
   const { proxy, cluster: name } = cluster.info;
   const target = ['--user=ci', '--host=web-1', '--port=3022', `--cluster=${name}`, `--proxy-server=${proxy}`];
   const child = spawn(NODE, [BUNDLE, 'ssh-proxy-command', ...target, `--destination-dir=${job.destination}`], {
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
   t.after(() => child.kill('SIGKILL'));
-  return child;
+  return { child, said: collect(child.stderr) };
 }
 
 test('the end of input reaches the node, whose answer still comes back unchanged', async (t) => {
@@ -44,19 +53,17 @@ test('the end of input reaches the node, whose answer still comes back unchanged
     const seen = createHash('sha256');
     socket.on('data', (bytes) => seen.update(bytes)).once('end', () => socket.end(seen.digest('hex')));
   });
-  const child = await startProxyCommand(t);
+  const { child, said } = await startProxyCommand(t);
   Readable.from(
     (function* () {
       for (let sent = 0; sent < CHUNKS; sent += 1) yield CHUNK;
     })(),
   ).pipe(child.stdin);
-  let answer = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    answer += text;
-  });
+  const answer = collect(child.stdout);
   await once(child, 'close');
   assert.equal(child.exitCode, 0);
-  assert.equal(answer, expected.digest('hex'));
+  assert.equal(answer(), expected.digest('hex'));
+  assert.equal(said(), '');
 });
 
 test('a node that sends faster than it is read waits', async (t) => {
@@ -74,7 +81,7 @@ test('a node that sends faster than it is read waits', async (t) => {
     };
     more();
   });
-  const child = await startProxyCommand(t);
+  const { child, said } = await startProxyCommand(t);
   const seen = createHash('sha256');
   await once(child.stdout, 'readable');
   await new Promise((resolve) => setTimeout(resolve, 500));
@@ -82,6 +89,7 @@ test('a node that sends faster than it is read waits', async (t) => {
   child.stdout.on('data', (bytes: Buffer) => seen.update(bytes));
   await once(child, 'close');
   assert.equal(child.exitCode, 0);
+  assert.equal(said(), '');
   const expected = createHash('sha256');
   for (let chunk = 0; chunk < CHUNKS; chunk += 1) expected.update(CHUNK);
   assert.equal(seen.digest('hex'), expected.digest('hex'));
