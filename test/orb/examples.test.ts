@@ -4,14 +4,14 @@ import { parse } from 'yaml';
 import { inlineOrb } from '../job-runner/inline-orb.ts';
 import { resolveJob } from '../job-runner/job.ts';
 import { mapping } from '../job-runner/mapping.ts';
-import { exampleConfigs } from './examples.ts';
+import { exampleConfigs, jobsOf } from './examples.ts';
 import { packedWith, version } from './source.ts';
 
 const orb = packedWith('the script');
 
 for (const [path, config] of exampleConfigs) {
   test(`every job of ${path} compiles with this orb`, () => {
-    const jobs = Object.keys(mapping(mapping(parse(config), path).jobs, path));
+    const jobs = jobsOf(config);
     assert.notEqual(jobs.length, 0);
     for (const job of jobs) {
       const { steps } = resolveJob({ config: inlineOrb(config, 'machine-id', orb), job });

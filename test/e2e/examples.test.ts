@@ -1,0 +1,107 @@
+/** Every usage example of the orb runs as a job on this machine, against the embedded cluster. */
+import assert from 'node:assert/strict';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { parse, stringify } from 'yaml';
+import { inlineOrb } from '../job-runner/inline-orb.ts';
+import { isMapping } from '../job-runner/mapping.ts';
+import { runJob } from '../job-runner/run-job.ts';
+import { exampleConfigs, jobsOf } from '../orb/examples.ts';
+import { packedWith } from '../orb/source.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { clusterForFile } from './embedded-cluster.ts';
+import { BUNDLE } from './run-bundle.ts';
+
+const cluster = await clusterForFile();
+const { joinToken, proxy, webCa } = cluster.info;
+const orb = packedWith(await readFile(BUNDLE));
+
+/**
+ * Stand-ins for the programs of the examples, which have tests of their own as far as they read our files: each tells
+ * its name and arguments, and fails unless what it reads is there.
+ */
+const READS: Readonly<Record<string, readonly string[]>> = {
+  ssh: ['MACHINE_ID_DESTINATION'],
+  scp: ['MACHINE_ID_DESTINATION'],
+  'ansible-playbook': ['MACHINE_ID_DESTINATION'],
+  kubectl: ['KUBECONFIG'],
+  helm: ['KUBECONFIG'],
+  psql: ['PGSSLCERT', 'PGSSLKEY', 'PGSSLROOTCERT'],
+  terraform: ['TF_TELEPORT_IDENTITY_FILE_PATH'],
+  tctl: ['TELEPORT_IDENTITY_FILE'],
+  curl: ['MACHINE_ID_DESTINATION'],
+  go: ['TELEPORT_IDENTITY_FILE'],
+  pip: [],
+  sudo: [],
+};
+
+async function addStandIns(folder: string): Promise<void> {
+  for (const [name, variables] of Object.entries(READS)) {
+    const checks = variables.map((variable) => `[ -e "$${variable}" ] || { echo "no $${variable}" >&2; exit 9; }`);
+    const path = join(folder, name);
+    await writeFile(path, ['#!/bin/sh', ...checks, `echo "${name} $*"`, ''].join('\n'));
+    await chmod(path, 0o755);
+  }
+}
+
+/** What a user would change in a copy of the example: the names of the cluster, and where the script comes from. */
+function adapted(value: unknown, home: string): unknown {
+  if (Array.isArray(value)) return value.map((item) => adapted(item, home));
+  if (value === 'machine-id/install') return { 'machine-id/install': { bundle_path: resolve(BUNDLE) } };
+  if (value === 'machine-id/run') return { 'machine-id/run': { ca_file: webCa } };
+  if (typeof value === 'string')
+    return value.replaceAll('/home/circleci', home).replaceAll('/var/lib/ci', join(home, 'ci'));
+  if (!isMapping(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => {
+      if (key === 'proxy' && typeof item === 'string' && !item.startsWith('$')) return [key, proxy];
+      if (key === 'token' && typeof item === 'string' && !item.startsWith('$')) return [key, joinToken];
+      const inner = adapted(item, home);
+      if (!isMapping(inner)) return [key, inner];
+      // The download of the script and of Teleport's programs has tests of its own.
+      const rest = Object.fromEntries(
+        Object.entries(inner).filter(([name]) => name !== 'download_url' && name !== 'tools'),
+      );
+      const bundle_path = resolve(BUNDLE);
+      if (key === 'machine-id/install') return [key, { ...rest, bundle_path }];
+      if (key === 'machine-id/run') return [key, { ...rest, ca_file: webCa }];
+      if (key === 'machine-id/with_identity') return [key, { ...rest, bundle_path, ca_file: webCa }];
+      return [key, inner];
+    }),
+  );
+}
+
+async function project(t: TestContext): Promise<{ home: string; programs: string; source: string }> {
+  const home = await temporaryFolder(t);
+  const [programs, source] = [join(home, 'bin'), join(home, 'source')];
+  for (const folder of [programs, join(source, 'roles'), join(source, 'ci')]) await mkdir(folder, { recursive: true });
+  await addStandIns(programs);
+  await writeFile(join(source, 'roles/web.yaml'), 'kind: role\n');
+  const outputs = `outputs: [{ type: identity, destination: { type: directory, path: ${join(home, 'of-file')} } }]`;
+  const onboarding = `onboarding: { join_method: circleci, token: ${joinToken} }`;
+  await writeFile(join(source, 'ci/tbot.yaml'), `version: v2\nproxy_server: ${proxy}\n${onboarding}\n${outputs}\n`);
+  return { home, programs, source };
+}
+
+for (const [path, config] of exampleConfigs) {
+  for (const job of jobsOf(config)) {
+    test(`${path}: the job ${job} runs to its end`, async (t) => {
+      const { home, programs, source } = await project(t);
+      const { exitCode, steps } = await runJob({
+        config: inlineOrb(stringify(adapted(parse(config), home)), 'machine-id', orb),
+        job,
+        home,
+        checkoutFrom: source,
+        environment: {
+          CIRCLE_OIDC_TOKEN: await cluster.mint(),
+          PATH: `${programs}:${process.env.PATH ?? ''}`,
+          TELEPORT_ADDRESS: proxy,
+          TELEPORT_JOIN_TOKEN_NAME: joinToken,
+        },
+      });
+      assert.equal(exitCode, 0, steps.map(({ name, stderr, stdout }) => `${name}: ${stdout}${stderr}`).join('\n'));
+      assert.ok(steps.some(({ stderr }) => stderr.includes(`Joined ${cluster.info.cluster}`)));
+    });
+  }
+}
