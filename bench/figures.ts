@@ -22,8 +22,36 @@ export async function repeat(measure: () => number | Promise<number>, runs = RUN
   await measure(); // a first one warms the disk's cache
   const values: number[] = [];
   for (let run = 0; run < runs; run += 1) values.push(await measure());
-  values.sort((a, b) => a - b);
-  return { min: values[0] ?? 0, median: values[Math.floor(values.length / 2)] ?? 0, max: values.at(-1) ?? 0 };
+  return figuresOf(values);
+}
+
+export interface Pair {
+  readonly own: Figures;
+  readonly other: Figures;
+  /** Own over other, each from two neighbours. */
+  readonly share: Figures;
+}
+
+/** In turns, so that whatever else the machine does falls on both alike. */
+export async function repeatInTurns(
+  own: () => number | Promise<number>,
+  other: () => number | Promise<number>,
+  runs: number,
+): Promise<Pair> {
+  const pairs: { readonly own: number; readonly other: number }[] = [];
+  await own();
+  await other();
+  for (let run = 0; run < runs; run += 1) pairs.push({ own: await own(), other: await other() });
+  return {
+    own: figuresOf(pairs.map((pair) => pair.own)),
+    other: figuresOf(pairs.map((pair) => pair.other)),
+    share: figuresOf(pairs.map((pair) => pair.own / pair.other)),
+  };
+}
+
+function figuresOf(values: readonly number[]): Figures {
+  const sorted = [...values].sort((a, b) => a - b);
+  return { min: sorted[0] ?? 0, median: sorted[Math.floor(sorted.length / 2)] ?? 0, max: sorted.at(-1) ?? 0 };
 }
 
 export function row(name: string, { max, median, min }: Figures, unit: string, remark = ''): Row {

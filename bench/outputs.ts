@@ -23,7 +23,13 @@ export async function measureOutputs(
     const args = [...joinArguments(cluster), '--config', config];
     // RSA keys of many outputs take so long that a few runs must do.
     const runs = count === 1 ? RUNS : Math.ceil(RUNS / 5);
-    const wall = await repeat(() => timed(() => { runBundle(cluster, args); }), runs);
+    const wall = await repeat(
+      () =>
+        timed(() => {
+          runBundle(cluster, args);
+        }),
+      runs,
+    );
     const memory = await repeat(() => peakMemoryMb(cluster, args, join(folder, 'peak')), MEMORY_RUNS);
     if (count === 1) oneMs = wall.median;
     const each = (wall.median - oneMs) / (count - 1);
