@@ -1,9 +1,12 @@
-// Bundles src/main.ts into dist/machine-id.cjs; with --check, compares a fresh bundle with the committed one instead.
+// Bundles src/main.ts into dist/machine-id.cjs, or into the folder of --out; with --check, compares a fresh bundle with
+// the committed one instead.
 import { build } from 'esbuild';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
 
-const check = process.argv.includes('--check');
+const { values } = parseArgs({ options: { check: { type: 'boolean' }, out: { type: 'string', default: 'dist' } } });
+const { check, out } = values;
 const { version } = JSON.parse(await readFile('package.json', 'utf8'));
 
 // An older Node would fail somewhere inside with a message that helps nobody.
@@ -70,7 +73,7 @@ if (check) {
   }
   console.log('dist/ is what the sources build');
 } else {
-  await mkdir('dist', { recursive: true });
-  for (const [path, contents] of files) await writeFile(path, contents);
-  console.log(`dist/machine-id.cjs ${files.get('dist/machine-id.cjs').length} bytes`);
+  await mkdir(out, { recursive: true });
+  for (const [path, contents] of files) await writeFile(join(out, basename(path)), contents);
+  console.log(`${out}/machine-id.cjs ${files.get('dist/machine-id.cjs').length} bytes`);
 }

@@ -1,8 +1,12 @@
-/** Writes the packed orb: `npm run orb:pack -- [--source DIR] [--bundle FILE] [--bundle-url URL] [--out FILE]`. */
+/**
+ * Writes the packed orb: `npm run orb:pack -- [--source DIR] [--bundle FILE] [--bundle-url URL] [--out FILE]`, and with
+ * `--tree DIR` the source tree that CircleCI's own tools pack into the same.
+ */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { packRelease } from './orb-pack/packed-release.ts';
+import { packRelease, releaseTree } from './orb-pack/packed-release.ts';
+import { packageVersion } from './release/package-version.ts';
 import { readSourceTree } from './orb-pack/source-tree.ts';
 import { OrbSourceError } from './orb-pack/source-error.ts';
 
@@ -12,24 +16,27 @@ const { values } = parseArgs({
     bundle: { type: 'string', default: 'dist/machine-id.cjs' },
     'bundle-url': { type: 'string' },
     out: { type: 'string', default: 'build/orb.yml' },
+    tree: { type: 'string' },
   },
 });
 
-async function packageVersion(): Promise<string> {
-  const manifest: unknown = JSON.parse(await readFile('package.json', 'utf8'));
-  if (typeof manifest === 'object' && manifest !== null && 'version' in manifest) {
-    if (typeof manifest.version === 'string') return manifest.version;
+async function writeTree(folder: string, files: ReadonlyMap<string, string>): Promise<void> {
+  for (const [path, text] of files) {
+    const target = join(folder, path);
+    await mkdir(dirname(target), { recursive: true });
+    await writeFile(target, text);
   }
-  throw new Error('package.json has no version');
 }
 
 try {
-  const orb = packRelease({
+  const release = {
     files: await readSourceTree(values.source),
     bundle: await readFile(values.bundle),
     version: await packageVersion(),
     downloadUrl: values['bundle-url'],
-  });
+  };
+  const orb = packRelease(release);
+  if (values.tree !== undefined) await writeTree(values.tree, releaseTree(release));
   await mkdir(dirname(values.out), { recursive: true });
   await writeFile(values.out, orb);
   console.log(`${values.out} ${Buffer.byteLength(orb)} bytes`);

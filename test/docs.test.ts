@@ -24,6 +24,8 @@ const FLAGS_OF_OTHERS: ReadonlyMap<string, string> = new Map([
   ['--roles', 'tctl bots add'],
   ['--root-issuer', 'circleci run oidc get'],
   ['--teleport', 'npm run cluster'],
+  ['--bundle', 'cosign'],
+  ['--type', 'cosign'],
 ]);
 
 const yamlBlocks = blocks.filter(({ language }) => language === 'yaml');

@@ -42,25 +42,7 @@ function included(text: string, files: ReadonlyMap<string, string>, where: strin
     faults.push(`${where}: included file ${path} is not in the orb's folder`);
     return text;
   }
-  return escaped(asStep(withParts(contents, files, path, faults)), path, faults);
-}
-
-/** A line of a script that reads in one of the parts that several scripts are made of. */
-const PART = /^\. (parts\/[a-z-]+\.sh)$/gm;
-
-/** A step is one text, so the parts become text of each script. */
-function withParts(script: string, files: ReadonlyMap<string, string>, path: string, faults: string[]): string {
-  return script.replace(PART, (line, part: string) => {
-    const text = files.get(`scripts/${part}`);
-    if (text === undefined) faults.push(`${path}: there is no scripts/${part}`);
-    return text?.trimEnd() ?? line;
-  });
-}
-
-/** Without its comments but the first, which says what the step does: each use of a command carries its whole text. */
-function asStep(script: string): string {
-  const [shebang = '', title = '', ...lines] = script.split('\n');
-  return [shebang, title, ...lines.filter((line) => !/^\s*#/.test(line))].join('\n').replaceAll(/\n{3,}/g, '\n\n');
+  return escaped(contents, path, faults);
 }
 
 /** The compiler reads `<<` as the start of an expression, and turns `\<<` back into `<<`. */

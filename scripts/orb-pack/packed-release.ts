@@ -2,6 +2,7 @@
 import { parse } from 'yaml';
 import { packOrb } from './pack.ts';
 import { releaseOf, withRelease } from './release.ts';
+import { withWholeScripts } from './scripts.ts';
 import { OrbSourceError } from './source-error.ts';
 
 export interface ReleaseParts {
@@ -12,12 +13,20 @@ export interface ReleaseParts {
   readonly downloadUrl?: string | undefined;
 }
 
-/** @throws OrbSourceError */
-export function packRelease({ files, bundle, version, downloadUrl }: ReleaseParts): string {
+/** The packed orb. @throws OrbSourceError */
+export function packRelease(parts: ReleaseParts): string {
+  return packOrb(releaseTree(parts));
+}
+
+/**
+ * The source tree as CircleCI's own packers can take it: whole scripts, and nothing left to fill in. What is filled in
+ * before packing stays the string that its quotes say.
+ * @throws OrbSourceError
+ */
+export function releaseTree({ files, bundle, version, downloadUrl }: ReleaseParts): ReadonlyMap<string, string> {
   const found = releaseOf(bundle, version, sourceUrlOf(files));
   const release = { ...found, downloadUrl: downloadUrl ?? found.downloadUrl };
-  // Before packing, so that what is filled in stays the string that its quotes say.
-  return packOrb(new Map([...files].map(([path, text]) => [path, withRelease(text, release)])));
+  return new Map([...withWholeScripts(files)].map(([path, text]) => [path, withRelease(text, release)]));
 }
 
 /** `display.source_url` is the one place that says where the project and its releases live. */

@@ -22,6 +22,7 @@ test("orb, examples and the project's own pipeline follow CircleCI's schema", { 
   const documents = new Map([
     ['packed orb', packedWith('the script')],
     ['.circleci/config.yml', await readFile('.circleci/config.yml', 'utf8')],
+    ['.circleci/test-deploy.yml', await readFile('.circleci/test-deploy.yml', 'utf8')],
     ...exampleConfigs,
   ]);
   for (const [name, text] of documents) {

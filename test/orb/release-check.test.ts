@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { digestInOrb, type ReleaseFiles, releaseFindings } from '../../scripts/release/checks.ts';
+import { provenance } from '../../scripts/release/provenance.ts';
+import { orbFindings } from '../../scripts/release/verify-orb.ts';
+import { packedWith, version } from './source.ts';
+
+const BUNDLE = Buffer.from('the script');
+
+const fits: ReleaseFiles = {
+  version,
+  bundle: BUNDLE,
+  rebuilt: [BUNDLE, BUNDLE],
+  packedOrb: packedWith(BUNDLE),
+  changelog: `# Changelog\n\n## ${version} - 2026-01-31\n`,
+  documents: new Map([
+    ['README.md', `teleport/machine-id@${version} or @${version.slice(0, 3)}, teleport/machine-id@X.Y.Z`],
+  ]),
+  tag: `v${version}`,
+};
+
+test('what fits together may be released', () => {
+  assert.deepEqual(releaseFindings(fits), []);
+});
+
+const misfits: readonly (readonly [what: string, change: Partial<ReleaseFiles>, finding: RegExp])[] = [
+  ['a tag of another version', { tag: 'v9.9.9' }, /the tag is v9\.9\.9, package\.json has /],
+  ['a version that no orb can have', { version: '1.0.0-rc.1', tag: undefined }, /1\.0\.0-rc\.1 is no X\.Y\.Z/],
+  ['a build that differs', { rebuilt: [BUNDLE, Buffer.from('x')] }, /is not what build 2 of the sources gives/],
+  ['an orb of another script', { packedOrb: packedWith('other') }, /the packed orb holds the digest [0-9a-f]{64}/],
+  ['an orb without a digest', { packedOrb: '{}' }, /the packed orb holds no digest/],
+  [
+    'an orb with an older step',
+    { packedOrb: `${packedWith(BUNDLE)}\nversion='0.0.1'` },
+    /a script of the packed orb is of version 0\.0\.1/,
+  ],
+  ['a mirror as the address', { packedOrb: packedWith(BUNDLE, 'https://mirror.example.com/x') }, /does not download/],
+  ['a changelog of another version', { changelog: '## 9.9.9 - 2026-01-31' }, /begins with "9\.9\.9 - 2026-01-31"/],
+  ['a release without a date', { changelog: `## ${version} - unreleased` }, /has no date for/],
+  [
+    'an example of another version',
+    { documents: new Map([['orb/examples/x.yml', 'machine-id: teleport/machine-id@9.1.0']]) },
+    /orb\/examples\/x\.yml names version 9\.1\.0/,
+  ],
+];
+
+for (const [what, change, finding] of misfits) {
+  test(`${what} is found`, () => {
+    const findings = releaseFindings({ ...fits, ...change });
+    assert.ok(
+      findings.some((one) => finding.test(one)),
+      findings.join('\n'),
+    );
+  });
+}
+
+test('before the day of a release, the changelog may say unreleased', () => {
+  assert.deepEqual(releaseFindings({ ...fits, tag: undefined, changelog: `## ${version} - unreleased` }), []);
+});
+
+test('a published orb is compared with the script that its tag builds, by digest and by every byte', async () => {
+  const bundle = await readFile('dist/machine-id.cjs');
+  assert.deepEqual(orbFindings(packedWith(bundle), bundle, version), []);
+  assert.deepEqual(orbFindings(packedWith(bundle), Buffer.concat([bundle, Buffer.from(' ')]), version).length, 2);
+  assert.deepEqual(orbFindings(packedWith(bundle), bundle, '9.9.9'), ['the orb does not call itself 9.9.9']);
+});
+
+test('an orb whose steps disagree on the digest is none to verify', () => {
+  const [one, other] = [packedWith('one'), packedWith('two')].map((orb) => digestInOrb(orb));
+  assert.notEqual(one, other);
+  const mixed = packedWith('one').replace(one ?? '', other ?? '');
+  assert.throws(() => digestInOrb(mixed), /the orb names 2 digests/);
+});
+
+test('the provenance names repository, tag, commit and build', () => {
+  const environment = { CIRCLE_REPOSITORY_URL: 'https://r', CIRCLE_TAG: 'v1.2.3', CIRCLE_BUILD_URL: 'https://b' };
+  const text = JSON.stringify(provenance(environment, 'c0ffee'));
+  for (const part of ['git+https://r', 'refs/tags/v1.2.3', '"gitCommit":"c0ffee"', '"invocationId":"https://b"']) {
+    assert.ok(text.includes(part), part);
+  }
+});
