@@ -48,4 +48,11 @@ case $MACHINE_ID_PARAM_EXPORT_ENV in
   *) set -- "$@" --no-export ;;
 esac
 
+# The default needs no word: without it, the script knows where else to look.
+if [ "$MACHINE_ID_PARAM_OIDC_TOKEN" != CIRCLE_OIDC_TOKEN ]; then
+  CIRCLE_OIDC_TOKEN=$(printenv "$MACHINE_ID_PARAM_OIDC_TOKEN") ||
+    fail "the parameter oidc_token names $MACHINE_ID_PARAM_OIDC_TOKEN, but the job has no variable of that name"
+  export CIRCLE_OIDC_TOKEN
+fi
+
 exec "$node" "$script" "$@"

@@ -30,6 +30,7 @@ const READS: Readonly<Record<string, readonly string[]>> = {
   psql: ['PGSSLCERT', 'PGSSLKEY', 'PGSSLROOTCERT'],
   terraform: ['TF_TELEPORT_IDENTITY_FILE_PATH'],
   tctl: ['TELEPORT_IDENTITY_FILE'],
+  tsh: ['TELEPORT_IDENTITY_FILE'],
   curl: ['MACHINE_ID_DESTINATION'],
   go: ['TELEPORT_IDENTITY_FILE'],
   pip: [],
@@ -45,9 +46,14 @@ async function addStandIns(folder: string): Promise<void> {
   }
 }
 
+/** The download of Teleport's programs has tests of its own, with a server of its own. */
+function installsTools(step: unknown): boolean {
+  return isMapping(step) && 'machine-id/install_tools' in step;
+}
+
 /** What a user would change in a copy of the example: the names of the cluster, and where the script comes from. */
 function adapted(value: unknown, home: string): unknown {
-  if (Array.isArray(value)) return value.map((item) => adapted(item, home));
+  if (Array.isArray(value)) return value.filter((item) => !installsTools(item)).map((item) => adapted(item, home));
   if (value === 'machine-id/install') return { 'machine-id/install': { bundle_path: resolve(BUNDLE) } };
   if (value === 'machine-id/run') return { 'machine-id/run': { ca_file: webCa } };
   if (typeof value === 'string')
@@ -59,7 +65,7 @@ function adapted(value: unknown, home: string): unknown {
       if (key === 'token' && typeof item === 'string' && !item.startsWith('$')) return [key, joinToken];
       const inner = adapted(item, home);
       if (!isMapping(inner)) return [key, inner];
-      // The download of the script and of Teleport's programs has tests of its own.
+      // So has the download of the script.
       const rest = Object.fromEntries(
         Object.entries(inner).filter(([name]) => name !== 'download_url' && name !== 'tools'),
       );

@@ -167,6 +167,21 @@ for (const [what, scripts, message] of [
   });
 }
 
+for (const [system, processor, path] of [
+  ['Linux', 'aarch64', 'v24.19.0/node-v24.19.0-linux-arm64.tar.gz'],
+  ['Darwin', 'arm64', 'v24.19.0/node-v24.19.0-darwin-arm64.tar.gz'],
+  ['Darwin', 'x86_64', 'v24.19.0/node-v24.19.0-darwin-x64.tar.gz'],
+  ['MINGW64_NT-10.0-20348', 'x86_64', 'v24.15.0/node-v24.15.0-win-x64.zip'],
+] as const) {
+  test(`on ${system} with ${processor}, the archive of that system is asked for and proven`, async () => {
+    const uname = `case $1 in -s) echo ${system} ;; *) echo ${processor} ;; esac`;
+    const result = await job({ scripts: { uname } });
+    assert.equal(result.exitCode, 1);
+    assert.deepEqual(server.requests, [`/dist/${path}`]);
+    assert.match(stderrOf(result), /is refused: expected SHA-256/);
+  });
+}
+
 test('a program that does not start is told of, with the likely reason', async () => {
   archive = await archiveOf('#!/no/such/interpreter\n');
   try {

@@ -9,11 +9,11 @@ import { install, run, runOrbJob, stderrOf } from './orb-job.ts';
 
 /** Says how it was called, as a stand-in for the script. */
 const BUNDLE = `
-console.log(JSON.stringify({ flags: process.argv.slice(2), directory: process.cwd() }));
+console.log(JSON.stringify({ flags: process.argv.slice(2), directory: process.cwd(), token: process.env.CIRCLE_OIDC_TOKEN }));
 process.exitCode = Number(process.env.EXIT_CODE ?? 0);
 `;
 
-const Call = z.object({ flags: z.array(z.string()), directory: z.string() });
+const Call = z.object({ flags: z.array(z.string()), directory: z.string(), token: z.string().optional() });
 
 let shared: string;
 let home: string;
@@ -239,4 +239,13 @@ test('a step without bash is told how later steps get the exports', async () => 
     /begin later steps with {2}\. "\$BASH_ENV"/,
   );
   assert.doesNotMatch(stderrOf(await installAndRun({})), /BASH_ENV/);
+});
+
+test('another variable may hold the OIDC token', async () => {
+  const environment = { CIRCLE_OIDC_TOKEN: 'own', OTHER_TOKEN: 'other' };
+  assert.equal(callOf(await installAndRun({}, { environment })).token, 'own');
+  assert.equal(callOf(await installAndRun({ oidc_token: 'OTHER_TOKEN' }, { environment })).token, 'other');
+  const missing = await installAndRun({ oidc_token: 'NO_TOKEN' }, { environment });
+  assert.equal(missing.exitCode, 1);
+  assert.match(stderrOf(missing), /oidc_token names NO_TOKEN, but the job has no variable of that name/);
 });
