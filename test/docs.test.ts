@@ -25,6 +25,8 @@ const FLAGS_OF_OTHERS: ReadonlyMap<string, string> = new Map([
   ['--root-issuer', 'circleci run oidc get'],
   ['--teleport', 'npm run cluster'],
   ['--bundle', 'cosign'],
+  ['--cert', 'curl'],
+  ['--key', 'curl'],
   ['--type', 'cosign'],
 ]);
 
