@@ -110,6 +110,12 @@ bring_node() {
 umask 077
 folder=$(make_folder) || exit 1
 require_private "$folder"
+# What an earlier install has found is not started again only to see that it is there.
+found=$(cat "$folder/node-path" 2>/dev/null) || found=
+if [ -n "$found" ] && [ -x "$found" ]; then
+  say "Node.js is there already: $found"
+  exit 0
+fi
 found=$(find_node)
 if [ -n "$found" ]; then
   say "Node.js is there: $found"

@@ -5,13 +5,13 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import type { Cluster } from '../cluster/cluster.ts';
 import { databaseServerCertificate } from '../cluster/teleport-certificate.ts';
+import { freePort } from './free-port.ts';
 import { missing } from './programs.ts';
 
 const run = promisify(execFile);
@@ -95,15 +95,6 @@ async function serverUser(folder: string): Promise<{ program: string; args: read
   await chmod(folder, 0o755);
   await run('chown', ['-R', 'postgres', folder]);
   return { program: 'setpriv', args: ['--reuid=postgres', '--regid=postgres', '--init-groups'] };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 function ready(log: NodeJS.ReadableStream): Promise<void> {

@@ -1,15 +1,14 @@
 /** A real OpenSSH server that trusts a cluster's user authority, as a node without a Teleport agent does. */
 import { spawn } from 'node:child_process';
 import type { KeyObject } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
 import { authorityKey, suiteOf } from './authority-keys.ts';
 import { openSshPrivateKey } from './openssh-key.ts';
+import { freePort } from './free-port.ts';
 import { program, runProgram } from './programs.ts';
 
 export interface Sshd {
@@ -112,14 +111,4 @@ async function keygen(...args: readonly string[]): Promise<string> {
   const { exitCode, stdout, stderr } = await runProgram('ssh-keygen', args);
   if (exitCode !== 0) throw new Error(`ssh-keygen ${args.join(' ')}: ${stderr}`);
   return stdout;
-}
-
-/** sshd cannot be told to pick a port and say which. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('a TCP server without a port');
-  return address.port;
 }
