@@ -114,13 +114,15 @@ describe('what the documents say is true', () => {
     const access = { kind: 'database', name: 'n', protocol: 'postgres', user: 'u', database: 'd' } as const;
     const files = ['identity', 'kubeconfig.yaml', 'tlscert'];
     const output = { type: 'database', destination: '/d', files, roles: [], expiresAtMs: 0, access, notices: [] };
+    const profile = { kind: 'aws', role: 'r', profile: 'p' } as const;
+    const aws = { ...output, type: 'aws', access: profile, files: ['aws_credentials'] };
     const exported = exportedVariables({
       proxy: 'proxy.example.com:443',
       cluster: 'c',
       clusterVersion: '18.0.0',
       bot: 'b',
       joinPath: 'legacy',
-      outputs: [output],
+      outputs: [output, aws],
       exportedTo: undefined,
       timingsMs: {},
     });

@@ -8,6 +8,7 @@ import {
   type Removal,
   removeDirectory,
   removeFile,
+  removeProfile,
   removeTemporary,
   type WrittenFile,
 } from '../outputs/remove-written.ts';
@@ -65,18 +66,41 @@ async function removeExports(entries: readonly ManifestEntry[], { files }: World
 async function removeFiles(entries: readonly ManifestEntry[], { files }: World): Promise<readonly Finding[]> {
   const temporaries = entries.flatMap((entry) => ('file' in entry ? entry.temporaries : []));
   return Promise.all([
-    ...writtenFiles(entries).map(async (file) => ({ path: file.path, removal: await removeFile(files, file) })),
+    ...writtenFiles(entries).map(async ({ awsProfiles, ...file }) => ({
+      path: file.path,
+      removal: await removeAll(file, awsProfiles, files),
+    })),
     ...temporaries.map(async (path) => ({ path, removal: await removeTemporary(files, path) })),
   ]);
 }
 
 /** A later run of the job may have written a file again, with other contents. */
-function writtenFiles(entries: readonly ManifestEntry[]): readonly WrittenFile[] {
-  const digests = new Map<string, Set<string>>();
+function writtenFiles(entries: readonly ManifestEntry[]): readonly SharedFile[] {
+  const files = new Map<string, { sha256: Set<string>; awsProfiles: Set<string> }>();
   for (const entry of entries) {
-    if ('file' in entry) digests.set(entry.file, (digests.get(entry.file) ?? new Set()).add(entry.sha256));
+    if (!('file' in entry)) continue;
+    const known = files.get(entry.file) ?? { sha256: new Set(), awsProfiles: new Set() };
+    known.sha256.add(entry.sha256);
+    if (entry.awsProfile !== undefined) known.awsProfiles.add(entry.awsProfile);
+    files.set(entry.file, known);
   }
-  return [...digests].map(([path, sha256]) => ({ path, sha256 }));
+  return [...files].map(([path, { awsProfiles, sha256 }]) => ({ path, sha256, awsProfiles }));
+}
+
+interface SharedFile extends WrittenFile {
+  /** Of ours, in a file with those of others. */
+  readonly awsProfiles: ReadonlySet<string>;
+}
+
+async function removeAll(file: WrittenFile, awsProfiles: ReadonlySet<string>, files: World['files']): Promise<Removal> {
+  if (awsProfiles.size === 0) return removeFile(files, file);
+  let last: Removal = { outcome: 'missing' };
+  for (const profile of awsProfiles) {
+    const removal = await removeProfile(files, file.path, profile);
+    if (removal.outcome !== 'missing') last = removal;
+    if (removal.outcome === 'failed') break;
+  }
+  return last;
 }
 
 /** The innermost first; one that somebody else has put something into stays. */

@@ -28,8 +28,22 @@ export function exportedVariables({ proxy, cluster, outputs }: RunResult): Reado
   }
   const kubeconfig = outputs.find(({ files }) => files.includes('kubeconfig.yaml'));
   if (kubeconfig !== undefined) variables.set('KUBECONFIG', join(kubeconfig.destination, 'kubeconfig.yaml'));
-  for (const [name, value] of postgresVariables(outputs)) variables.set(name, value);
+  for (const [name, value] of [...postgresVariables(outputs), ...awsVariables(outputs)]) variables.set(name, value);
   return variables;
+}
+
+/** For the first AWS credentials on disk; the profile `default` needs no word. */
+function awsVariables(outputs: RunResult['outputs']): ReadonlyMap<string, string> {
+  for (const { access, destination, files } of outputs) {
+    const [file] = files;
+    if (access?.kind !== 'aws' || file === undefined) continue;
+    const { profile } = access;
+    return new Map([
+      ['AWS_SHARED_CREDENTIALS_FILE', join(destination, file)],
+      ...(profile === 'default' ? [] : [['AWS_PROFILE', profile] as const]),
+    ]);
+  }
+  return new Map();
 }
 
 /**

@@ -30,6 +30,7 @@ function outputLines({ type, destination, files, roles, expiresAtMs, access, not
 }
 
 function accessText(access: NonNullable<WrittenOutput['access']>): string {
+  if (access.kind === 'aws') return `AWS role ${access.role}, profile ${access.profile}`;
   if (access.kind === 'application') return `application ${access.name} at https://${access.address}`;
   const { database, name, protocol, user } = access;
   return `database ${name} (${protocol})${user === undefined ? '' : ` as ${user}`}${database === undefined ? '' : `, ${database}`}`;

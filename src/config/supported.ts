@@ -10,27 +10,18 @@ const ARGO_CD =
 const KUBERNETES_SECRET =
   'destination type "kubernetes_secret" is not written by a CI job: a job is no pod and needs no Secret for what its own steps read; use type "directory", and where a Secret is wanted all the same, make it in a later step: kubectl create secret generic NAME --from-file=DIR';
 
-const SUPPORTED_TYPES = [
-  'identity',
-  'application',
-  'database',
-  'kubernetes',
-  'kubernetes/v2',
-  'ssh_host',
-  'spiffe-svid',
-  'workload-identity-x509',
-  'workload-identity-jwt',
-] as const satisfies readonly Output['type'][];
+/** The types that a job has a use for. */
+type SupportedType = Exclude<Output['type'], 'kubernetes/argo-cd'>;
 
 /** An output of the type in a place that this version writes to. */
-export type Supported<T extends (typeof SUPPORTED_TYPES)[number]> = Extract<Output, { readonly type: T }> & {
+export type Supported<T extends SupportedType> = Extract<Output, { readonly type: T }> & {
   readonly destination: DirectoryDestination | MemoryDestination;
 };
 
 export type SupportedIdentity = Supported<'identity'>;
 
 /** An output that this version writes. */
-export type SupportedOutput = Supported<(typeof SUPPORTED_TYPES)[number]>;
+export type SupportedOutput = Supported<SupportedType>;
 
 /** The outputs of the plan; throws `OUTPUT_UNSUPPORTED` with every one that a run in a job cannot or need not write. */
 export function supportedOutputs({ outputs }: Pick<Plan, 'outputs'>): readonly SupportedOutput[] {
@@ -56,21 +47,13 @@ function isSupported(output: Output): output is SupportedOutput {
 /** Why `output` cannot be written, or `undefined` when it can. */
 function unsupported(output: Output): string | undefined {
   if (output.type === 'kubernetes/argo-cd') return ARGO_CD;
-  if (!isSupportedType(output)) return `output type "${output.type}" is not supported yet by this version`;
   if (output.destination.type === 'kubernetes_secret') return KUBERNETES_SECRET;
   const key = unsupportedKey(output);
   return key === undefined ? undefined : `${key} is not supported yet by this version`;
 }
 
-function isSupportedType(output: Output): output is Extract<Output, { readonly type: SupportedOutput['type'] }> {
-  return SUPPORTED_TYPES.some((type) => type === output.type);
-}
-
 function unsupportedKey(output: Output): string | undefined {
   if (output.type === 'identity' && output.delegationSessionId !== undefined) return 'delegation_session_id';
   if ('relayServer' in output && output.relayServer !== undefined) return 'relay_server';
-  if ('includeFederatedTrustBundles' in output && output.includeFederatedTrustBundles) {
-    return 'include_federated_trust_bundles';
-  }
   return undefined;
 }

@@ -39,6 +39,11 @@ export function readCertificate(certificate: string | Uint8Array): TlsCertificat
   return fromX509(x509);
 }
 
+/** @param pem exactly one block */
+export function derOf(pem: string): Uint8Array {
+  return onlyBlock(pem);
+}
+
 function onlyBlock(pem: string): Uint8Array {
   const [block, ...others] = splitCertificates(pem);
   if (block === undefined || others.length > 0) throw invalid('it is not exactly one PEM block');

@@ -10,7 +10,12 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const Entry = z.union([
   z.strictObject({ directory: z.string() }),
-  z.strictObject({ file: z.string(), sha256: z.string(), temporaries: z.array(z.string()) }),
+  z.strictObject({
+    file: z.string(),
+    sha256: z.string(),
+    temporaries: z.array(z.string()),
+    awsProfile: z.optional(z.string()),
+  }),
   z.strictObject({ exports: z.string(), lines: z.string() }),
 ]);
 
@@ -45,8 +50,9 @@ export function openManifest(
   };
 }
 
-function fileEntry({ path, contents, temporaries }: PlannedFile): ManifestEntry {
-  return { file: path, sha256: sha256Hex(contents), temporaries: [...temporaries] };
+function fileEntry({ awsProfile, contents, path, temporaries }: PlannedFile): ManifestEntry {
+  const entry = { file: path, sha256: sha256Hex(contents), temporaries: [...temporaries] };
+  return awsProfile === undefined ? entry : { ...entry, awsProfile };
 }
 
 export interface StoredManifest {

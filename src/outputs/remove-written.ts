@@ -1,5 +1,6 @@
 /** Removes what runs have written, and nothing else. */
 import { sha256Hex } from '../crypto/digest.ts';
+import { withoutProfile } from './aws-credentials.ts';
 import { errorCode, type Files } from '../effects/files.ts';
 
 export interface WrittenFile {
@@ -21,6 +22,32 @@ export async function removeFile(files: Pick<Files, 'erase'>, { path, sha256 }: 
       accepts: (contents) => sha256.has(sha256Hex(contents)),
     });
     return outcome === 'erased' ? 'removed' : outcome === 'missing' ? 'missing' : 'changed';
+  });
+}
+
+/** Takes one profile of ours out of a credentials file of AWS that holds those of others too. */
+export async function removeProfile(
+  files: Pick<Files, 'createFile' | 'entry' | 'erase' | 'readText' | 'remove' | 'rename' | 'setMode'>,
+  path: string,
+  profile: string,
+): Promise<Removal> {
+  return attempt(async () => {
+    const there = await files.entry(path);
+    if (there?.kind !== 'file') return there === undefined ? 'missing' : 'changed';
+    const before = await files.readText(path, { maxBytes: MAX_FILE_BYTES });
+    const rest = withoutProfile(before, profile);
+    if (rest === before) return 'missing';
+    if (rest !== '') {
+      // Under another name first, so that what others have there is never half a file; then it takes the old one's place.
+      const temporary = `${path}.machine-id`;
+      await files.remove(temporary);
+      await files.createFile(temporary, rest);
+      await files.setMode(temporary, there.mode);
+      await files.rename(temporary, path);
+    } else {
+      await files.erase(path, { maxBytes: MAX_FILE_BYTES, accepts: () => true });
+    }
+    return 'removed';
   });
 }
 

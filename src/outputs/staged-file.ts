@@ -8,6 +8,7 @@ import { temporaryName } from './temporary-name.ts';
 
 export interface StagedFile {
   readonly contents: OutputFile['contents'];
+  readonly awsProfile: OutputFile['awsProfile'];
   readonly temporary: string;
   readonly target: string;
   /** A second name for the file that stood before, to put it back; undefined when there was none. */
@@ -25,16 +26,17 @@ const NO_HARD_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
 export async function planFile(
   files: Files,
   directory: string,
-  { name, contents }: OutputFile,
+  { awsProfile, contents, name }: OutputFile,
   { standing, symlinks }: { readonly standing: ReadonlySet<string>; readonly symlinks: SymlinkMode },
 ): Promise<StagedFile> {
   const path = join(directory, name);
   if (!standing.has(path))
-    return { contents, target: path, temporary: join(dirname(path), temporaryName()), backup: undefined };
+    return { awsProfile, contents, target: path, temporary: join(dirname(path), temporaryName()), backup: undefined };
   const target = await targetOf(files, path, symlinks, directory);
   const folder = dirname(target);
   const exists = (await files.entry(target)) !== undefined;
   return {
+    awsProfile,
     contents,
     target,
     temporary: join(folder, temporaryName()),

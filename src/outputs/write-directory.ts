@@ -76,8 +76,8 @@ async function standingIn(files: Files, directories: readonly string[]): Promise
   return new Set(listed.flat());
 }
 
-function planned({ target, contents, temporary, backup }: StagedFile): PlannedFile {
-  return { path: target, contents, temporaries: backup === undefined ? [temporary] : [temporary, backup] };
+function planned({ awsProfile, target, contents, temporary, backup }: StagedFile): PlannedFile {
+  return { path: target, contents, awsProfile, temporaries: backup === undefined ? [temporary] : [temporary, backup] };
 }
 
 /** Waits for every one, so that nothing is still being made when the first failure is cleaned up after. */

@@ -6,6 +6,8 @@ export interface PlannedFile {
   readonly contents: string | Uint8Array;
   /** Names that the bytes, or those of the file before, have meanwhile. */
   readonly temporaries: readonly string[];
+  /** As in `OutputFile`. */
+  readonly awsProfile?: string | undefined;
 }
 
 export interface WriteRecord {

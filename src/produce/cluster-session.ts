@@ -1,6 +1,7 @@
 /** Connections to the Auth Service and what the bot learns there, asked for at once. */
 import { type AuthApi, authApi, type AuthorityType } from '../certs/auth-api.ts';
 import type { Authorities } from '../certs/authorities.ts';
+import { type FederationApi, federationApi } from '../certs/federation-api.ts';
 import type { Identity } from '../certs/identity.ts';
 import { type SpiffeApi, spiffeApi } from '../certs/spiffe-api.ts';
 import { type WorkloadApi, workloadApi } from '../certs/workload-api.ts';
@@ -16,6 +17,7 @@ export interface AuthSession {
   readonly api: AuthApi;
   readonly workloads: WorkloadApi;
   readonly spiffe: SpiffeApi;
+  readonly federation: FederationApi;
   readonly close: () => void;
 }
 
@@ -75,6 +77,7 @@ async function connectAs(options: SessionOptions, keyPair: KeyPair, certificateP
     api: authApi(connection, calls),
     workloads: workloadApi(connection, calls),
     spiffe: spiffeApi(connection, calls),
+    federation: federationApi(connection, calls),
     close: () => {
       signal.removeEventListener('abort', endWithRun);
       ended.abort(new Error('the connection to the Auth Service was closed'));

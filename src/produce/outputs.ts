@@ -12,6 +12,7 @@ import { produceKubernetes } from './kubernetes.ts';
 import { produceKubernetesV2 } from './kubernetes-v2.ts';
 import { produceSpiffeSvid } from './spiffe-svid.ts';
 import { produceSshHost } from './ssh-host.ts';
+import { produceAwsRolesAnywhere } from './workload-identity-aws-roles-anywhere.ts';
 import { produceWorkloadJwt } from './workload-identity-jwt.ts';
 import { produceWorkloadX509 } from './workload-identity-x509.ts';
 import type { OutputWork } from './work.ts';
@@ -84,6 +85,8 @@ function produce(output: SupportedOutput, work: OutputWork): Promise<WrittenOutp
       return produceWorkloadX509(output, work);
     case 'workload-identity-jwt':
       return produceWorkloadJwt(output, work);
+    case 'workload-identity-aws-roles-anywhere':
+      return produceAwsRolesAnywhere(output, work);
     default:
       return output satisfies never;
   }

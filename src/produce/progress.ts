@@ -3,7 +3,7 @@ import type { Clock } from '../effects/clock.ts';
 import type { Log } from '../effects/log.ts';
 
 /** The phases of a run, in the order in which they end. */
-export type Phase = 'config' | 'oidcToken' | 'discovery' | 'join' | 'auth' | 'certificates' | 'write';
+export type Phase = 'config' | 'oidcToken' | 'discovery' | 'join' | 'auth' | 'certificates' | 'aws' | 'write';
 
 export interface Progress {
   /** A phase has ended; `message` says with what. Phases may overlap, so each is timed from the run's start. */

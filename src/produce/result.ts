@@ -16,6 +16,7 @@ export interface WrittenOutput {
 }
 
 export type Access =
+  | { readonly kind: 'aws'; readonly role: string; readonly profile: string }
   | { readonly kind: 'application'; readonly name: string; readonly address: string }
   | {
       readonly kind: 'database';

@@ -21,7 +21,7 @@ export async function produceSpiffeSvid(output: SpiffeSvid, work: OutputWork): P
     const ask = async ({ publicKey }: KeyPair) =>
       (await session.spiffe.signX509(name, { publicKey, ttlMs })) ?? none('X.509 SVID');
     const [{ spiffeId, files, expiresAtMs, notice }, tokens] = await Promise.all([
-      fetchX509Svid(session, work, { ttlMs, ask }),
+      fetchX509Svid(session, work, { ttlMs, federated: output.includeFederatedTrustBundles, ask }),
       jwtFiles(output, session, work),
     ]);
     work.run.progress.done('certificates', `SVIDs for ${path}: ${spiffeId}`);

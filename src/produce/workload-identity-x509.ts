@@ -16,6 +16,7 @@ export async function produceWorkloadX509(
   return withOwnSession(output, work, async (session) => {
     const { spiffeId, files, expiresAtMs, notice } = await fetchX509Svid(session, work, {
       ttlMs,
+      federated: output.includeFederatedTrustBundles,
       ask: async ({ publicKey }) =>
         onlySvid(await session.workloads.issueX509(selector, { publicKey, ttlMs }), selector, path),
     });

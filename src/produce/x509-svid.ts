@@ -1,7 +1,7 @@
 /** Turns an X.509 SVID from the server into the files of an output. */
 import { shortenedLifetime } from '../certs/lifetime.ts';
 import type { X509Svid } from '../certs/svid.ts';
-import { checkX509Svid } from '../certs/x509-svid.ts';
+import { type CheckedX509Svid, checkX509Svid } from '../certs/x509-svid.ts';
 import { generateKeyPair, type KeyPair } from '../crypto/keys.ts';
 import type { OutputFile } from '../outputs/output-file.ts';
 import { x509SvidFiles } from '../outputs/x509-svid.ts';
@@ -16,33 +16,62 @@ export interface X509SvidFiles {
   readonly notice: string | undefined;
 }
 
+export interface AskedSvid {
+  readonly keyPair: KeyPair;
+  readonly svid: CheckedX509Svid;
+  /** PEM of the trust domain's authorities, one block each. */
+  readonly bundlePem: readonly string[];
+}
+
 /**
+ * With a fresh key, and checked.
  * @param ask for the SVID of a key, on the same session
  * @throws MachineIdError CERTIFICATE_MISMATCH, REPLY_INVALID, or what the calls throw
  */
-export async function fetchX509Svid(
-  { api, workloads }: AuthSession,
+export async function askForSvid(
+  { api }: AuthSession,
   { joined, run }: OutputWork,
-  { ttlMs, ask }: { readonly ttlMs: number; readonly ask: (key: KeyPair) => Promise<X509Svid> },
-): Promise<X509SvidFiles> {
-  const { clock } = run.world;
+  ask: (key: KeyPair) => Promise<X509Svid>,
+): Promise<AskedSvid> {
   const { clusterName: trustDomain } = joined.bot;
-  const askedMs = clock.nowMs() + ttlMs;
   const keys = generateKeyPair(keyAlgorithm(joined.cluster.suite));
-  const [keyPair, answer, authorities, revocationList] = await Promise.all([
-    keys,
-    keys.then(ask),
-    api.certAuthorities('spiffe'),
-    workloads.revocationList(),
-  ]);
+  const [keyPair, answer, authorities] = await Promise.all([keys, keys.then(ask), api.certAuthorities('spiffe')]);
   const bundlePem = authorities
     .filter(({ clusterName }) => clusterName === trustDomain)
     .flatMap(({ tlsCertificatesPem }) => tlsCertificatesPem);
   const { publicKey } = keyPair;
-  const svid = checkX509Svid(answer, { publicKey, trustDomain, authoritiesPem: bundlePem, nowMs: clock.nowMs() });
+  const nowMs = run.world.clock.nowMs();
+  return {
+    keyPair,
+    svid: checkX509Svid(answer, { publicKey, trustDomain, authoritiesPem: bundlePem, nowMs }),
+    bundlePem,
+  };
+}
+
+export interface SvidWish {
+  readonly ttlMs: number;
+  /** Whether the bundle holds the authorities of federated trust domains too. */
+  readonly federated: boolean;
+  /** For the SVID of a key, on the same session. */
+  readonly ask: (key: KeyPair) => Promise<X509Svid>;
+}
+
+/** @throws MachineIdError as `askForSvid` does, and CLUSTER_UNSUITABLE */
+export async function fetchX509Svid(
+  session: AuthSession,
+  work: OutputWork,
+  { ask, federated, ttlMs }: SvidWish,
+): Promise<X509SvidFiles> {
+  const askedMs = work.run.world.clock.nowMs() + ttlMs;
+  const [{ bundlePem, keyPair, svid }, revocationList, others] = await Promise.all([
+    askForSvid(session, work, ask),
+    session.workloads.revocationList(),
+    // The bot's own role lets it see them; those of an output need not.
+    federated ? work.session.federation.federatedAuthorities() : [],
+  ]);
   return {
     spiffeId: svid.spiffeId,
-    files: x509SvidFiles({ keyPair, svid, bundlePem, revocationList }),
+    files: x509SvidFiles({ keyPair, svid, bundlePem: [...bundlePem, ...others], revocationList }),
     expiresAtMs: svid.expiresAtMs,
     notice: shortenedLifetime(askedMs, svid.expiresAtMs, 'the most that it gives to a workload'),
   };

@@ -31,6 +31,7 @@ import { startPostgresProxy } from './postgres-proxy.ts';
 import { startProxy } from './proxy.ts';
 import { Records } from './records.ts';
 import { createNodes, type Node } from './nodes.ts';
+import { createFederatedDomains, serveFederations } from './spiffe-federation.ts';
 import { serveSpiffeSigning } from './spiffe-signing.ts';
 import { serveTransportService } from './transport-service.ts';
 import { serveTrustService } from './trust-service.ts';
@@ -142,6 +143,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   serveAuthService(authGrpc, world, proxyAddress);
   serveTrustService(authGrpc, world);
   serveWorkloads(authGrpc, world);
+  if (profile.major >= 16) {
+    serveFederations(authGrpc, await createFederatedDomains());
+  }
   if (profile.joinService !== 'absent') {
     serveJoinService(proxyGrpc, world, verifier);
     serveJoinService(authGrpc, world, verifier);

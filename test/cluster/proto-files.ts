@@ -13,6 +13,7 @@ const PROTO_FILES = [
   'workload_issuance.proto',
   'workload_revocation.proto',
   'spiffe_signing.proto',
+  'spiffe_federation.proto',
 ];
 
 const packages = loadSync(PROTO_FILES, {

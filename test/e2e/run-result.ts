@@ -11,6 +11,7 @@ const Output = z.strictObject({
   expiresAt: z.iso.datetime(),
   access: z
     .union([
+      z.strictObject({ kind: z.literal('aws'), role: z.string(), profile: z.string() }),
       z.strictObject({ kind: z.literal('application'), name: z.string(), address: z.string() }),
       z.strictObject({
         kind: z.literal('database'),

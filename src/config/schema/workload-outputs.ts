@@ -1,5 +1,6 @@
 /** Outputs that hold workload identities, which are SPIFFE documents rather than Teleport's own certificates. */
 import { isIP } from 'node:net';
+import { parseArn } from '../../aws/arn.ts';
 import * as z from 'zod/mini';
 import type {
   AwsRolesAnywhereOutput,
@@ -119,6 +120,7 @@ export const workloadIdentityJwt: Field<WorkloadIdentityJwtOutput> = z.pipe(
 );
 
 const HOUR_MS = 60 * 60 * 1000;
+const LEAST_SESSION_MS = 15 * 60 * 1000;
 
 export const awsRolesAnywhere: Field<AwsRolesAnywhereOutput> = z.pipe(
   section({
@@ -135,21 +137,59 @@ export const awsRolesAnywhere: Field<AwsRolesAnywhereOutput> = z.pipe(
     artifact_name: text,
     overwrite_credential_file: flag,
   }),
-  z.transform((fields, context): AwsRolesAnywhereOutput => ({
-    type: 'workload-identity-aws-roles-anywhere',
-    ...commonOf(fields, context, { limitTtl: false }),
-    destination: fields.destination,
-    selector: fields.selector,
-    roleArn: fields.role_arn,
-    profileArn: fields.profile_arn,
-    trustAnchorArn: fields.trust_anchor_arn,
-    region: fields.region,
-    ...sessionOf(fields, context),
-    credentialProfileName: fields.credential_profile_name ?? 'default',
-    artifactName: fields.artifact_name ?? 'aws_credentials',
-    overwriteCredentialFile: fields.overwrite_credential_file,
-  })),
+  z.transform((fields, context): AwsRolesAnywhereOutput => {
+    refuseArns(fields, context);
+    refuseNames(fields, context);
+    return {
+      type: 'workload-identity-aws-roles-anywhere',
+      ...commonOf(fields, context, { limitTtl: false }),
+      destination: fields.destination,
+      selector: fields.selector,
+      roleArn: fields.role_arn,
+      profileArn: fields.profile_arn,
+      trustAnchorArn: fields.trust_anchor_arn,
+      region: fields.region,
+      ...sessionOf(fields, context),
+      credentialProfileName: fields.credential_profile_name ?? 'default',
+      artifactName: fields.artifact_name ?? 'aws_credentials',
+      overwriteCredentialFile: fields.overwrite_credential_file,
+    };
+  }),
 );
+
+/** By the key, the service and the kind of resource that an ARN must name. */
+const ARNS = {
+  role_arn: ['iam', 'role/'],
+  profile_arn: ['rolesanywhere', 'profile/'],
+  trust_anchor_arn: ['rolesanywhere', 'trust-anchor/'],
+} as const;
+
+function refuseArns(fields: Readonly<Record<keyof typeof ARNS, string>>, context: Context): void {
+  for (const key of ['role_arn', 'profile_arn', 'trust_anchor_arn'] as const) {
+    const [service, kind] = ARNS[key];
+    const arn = parseArn(fields[key]);
+    if (fields[key] === '' || (arn?.service === service && arn.resource.startsWith(kind))) continue;
+    refuse(context, `${key}: ${JSON.stringify(fields[key])} is no ARN of the form arn:aws:${service}:…:${kind}…`, [
+      key,
+    ]);
+  }
+}
+
+/** Both become part of files. */
+function refuseNames(
+  fields: { readonly artifact_name: string | undefined; readonly credential_profile_name: string | undefined },
+  context: Context,
+): void {
+  const { artifact_name: file = 'a', credential_profile_name: profile = 'a' } = fields;
+  if (!/^[^/\\]+$/.test(file) || file === '.' || file === '..') {
+    refuse(context, `artifact_name: ${JSON.stringify(file)} is no name of a file`, ['artifact_name']);
+  }
+  if (!/^[^\]\p{Cc}]+$/u.test(profile)) {
+    refuse(context, `credential_profile_name: ${JSON.stringify(profile)} is no name of a profile`, [
+      'credential_profile_name',
+    ]);
+  }
+}
 
 function sessionOf(
   fields: { readonly session_duration: number | undefined; readonly session_renewal_interval: number | undefined },
@@ -157,6 +197,9 @@ function sessionOf(
 ): Pick<AwsRolesAnywhereOutput, 'sessionDurationMs' | 'sessionRenewalIntervalMs'> {
   const sessionDurationMs = fields.session_duration ?? 6 * HOUR_MS;
   const sessionRenewalIntervalMs = fields.session_renewal_interval ?? HOUR_MS;
+  if (sessionDurationMs >= 0 && sessionDurationMs < LEAST_SESSION_MS) {
+    refuse(context, 'session_duration: AWS gives sessions of 15 minutes at least', ['session_duration']);
+  }
   if (sessionDurationMs < 0 || sessionDurationMs > 12 * HOUR_MS) {
     refuse(context, 'session_duration: must be positive and less than or equal to 12 hours', ['session_duration']);
   }

@@ -5,6 +5,18 @@ import type { Service } from '../../../src/config/service.ts';
 import { faultsOf, planOf, v2, v2Item } from '../plan-of.ts';
 import { DEFAULT_CONTEXT_TEMPLATE } from '../../../src/outputs/context-name.ts';
 
+const ARNS = {
+  role: 'arn:aws:iam::123456789012:role/ci',
+  profile: 'arn:aws:rolesanywhere:eu-west-1:123456789012:profile/p',
+  trustAnchor: 'arn:aws:rolesanywhere:eu-west-1:123456789012:trust-anchor/t',
+} as const;
+
+const ARN_KEYS = [
+  `role_arn: '${ARNS.role}'`,
+  `profile_arn: '${ARNS.profile}'`,
+  `trust_anchor_arn: '${ARNS.trustAnchor}'`,
+];
+
 const MINUTE_MS = 60_000;
 const DIR = 'destination: {type: directory, path: /out}';
 const DIRECTORY = { type: 'directory', path: '/out', symlinks: 'try-secure', acls: 'try', readers: [] } as const;
@@ -103,14 +115,14 @@ const DEFAULTS: readonly { readonly keys: readonly string[]; readonly output: Ou
     },
   },
   {
-    keys: [DIR, 'selector: {name: web}', 'role_arn: r', 'profile_arn: p', 'trust_anchor_arn: t'],
+    keys: [DIR, 'selector: {name: web}', ...ARN_KEYS],
     output: {
       ...WRITTEN,
       type: 'workload-identity-aws-roles-anywhere',
       selector: { name: 'web', labels: {} },
-      roleArn: 'r',
-      profileArn: 'p',
-      trustAnchorArn: 't',
+      roleArn: ARNS.role,
+      profileArn: ARNS.profile,
+      trustAnchorArn: ARNS.trustAnchor,
       region: undefined,
       sessionDurationMs: 360 * MINUTE_MS,
       sessionRenewalIntervalMs: 60 * MINUTE_MS,
@@ -224,9 +236,7 @@ const GIVEN: readonly (readonly [string, readonly string[], Readonly<Record<stri
     'workload-identity-aws-roles-anywhere',
     [
       'selector: {name: n}',
-      'role_arn: r',
-      'profile_arn: p',
-      'trust_anchor_arn: t',
+      ...ARN_KEYS,
       'region: eu-west-1',
       'session_duration: 12h',
       'session_renewal_interval: 2h',
@@ -451,12 +461,12 @@ const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
   ],
   [
     'workload-identity-aws-roles-anywhere',
-    [DIR, 'selector: {name: a}', 'role_arn: r', 'profile_arn: p', 'trust_anchor_arn: t', 'session_duration: 13h'],
+    [DIR, 'selector: {name: a}', ...ARN_KEYS, 'session_duration: 13h'],
     'outputs[0].session_duration:10: session_duration: must be positive and less than or equal to 12 hours',
   ],
   [
     'workload-identity-aws-roles-anywhere',
-    [DIR, 'selector: {name: a}', 'role_arn: r', 'profile_arn: p', 'trust_anchor_arn: t', 'session_duration: 1h'],
+    [DIR, 'selector: {name: a}', ...ARN_KEYS, 'session_duration: 1h'],
     'outputs[0].session_renewal_interval:5: session_renewal_interval: must be positive and less than session_duration',
   ],
   ['database-tunnel', ['service: s', 'database: d', 'username: u'], 'outputs[0].listen:5: listen: should not be empty'],

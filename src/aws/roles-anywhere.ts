@@ -1,0 +1,152 @@
+/** IAM Roles Anywhere: AWS credentials of a role, for a certificate that a trust anchor vouches for. */
+import { Agent } from 'node:https';
+import fetch, { type Response } from 'node-fetch';
+import * as z from 'zod/mini';
+import type { KeyPair } from '../crypto/keys.ts';
+import { withDeadline } from '../effects/deadline.ts';
+import { Secret } from '../effects/secret.ts';
+import { MachineIdError } from '../errors.ts';
+import { networkFault } from '../teleport/network-error.ts';
+import { oneLine } from '../teleport/trace-error.ts';
+import { signedHeaders } from './sign-request.ts';
+
+export interface SessionRequest {
+  /** `https://host[:port]`, without a path. */
+  readonly endpoint: string;
+  readonly region: string;
+  readonly roleArn: string;
+  readonly profileArn: string;
+  readonly trustAnchorArn: string;
+  readonly durationMs: number;
+  readonly keyPair: KeyPair;
+  /** DER. */
+  readonly certificate: Uint8Array;
+  readonly chain: readonly Uint8Array[];
+}
+
+export interface SessionSettings {
+  /** PEM of the only authorities to trust; Node's own without. */
+  readonly ca: string | undefined;
+  readonly nowMs: number;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface AwsCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: Secret;
+  readonly sessionToken: Secret;
+  readonly expiresAtMs: number;
+}
+
+const MAX_BODY_BYTES = 256 * 1024;
+
+/** Printable and without blanks, as it goes into a file of other programs. */
+const Word = z.string().check(z.regex(/^[\x21-\x7e]+$/));
+
+const Answer = z.object({
+  credentialSet: z.array(
+    z.object({
+      credentials: z.object({
+        accessKeyId: Word,
+        secretAccessKey: Word,
+        sessionToken: Word,
+        expiration: z.iso.datetime({ offset: true }),
+      }),
+    }),
+  ),
+});
+
+/** @throws MachineIdError AWS_UNREACHABLE, AWS_REFUSED, REPLY_INVALID, TIMEOUT */
+export async function createSession(request: SessionRequest, settings: SessionSettings): Promise<AwsCredentials> {
+  const { endpoint, profileArn, roleArn, trustAnchorArn } = request;
+  const query = Object.entries({ profileArn, roleArn, trustAnchorArn })
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+    .join('&');
+  const url = new URL(`${endpoint}/sessions?${query}`);
+  const body = JSON.stringify({ durationSeconds: Math.floor(request.durationMs / 1000) });
+  const headers = signedHeaders({ ...request, url, body, nowMs: settings.nowMs });
+  const { status, text, type } = await post(url, { body, headers }, settings);
+  if (status !== 201) throw refused(request, status, type, text);
+  const [session] = parsed(text)?.credentialSet ?? [];
+  if (session === undefined) throw unreadable(url);
+  const { accessKeyId, expiration, secretAccessKey, sessionToken } = session.credentials;
+  return {
+    accessKeyId,
+    secretAccessKey: new Secret(secretAccessKey),
+    sessionToken: new Secret(sessionToken),
+    expiresAtMs: Date.parse(expiration),
+  };
+}
+
+interface Reply {
+  readonly status: number;
+  /** The name of an error. */
+  readonly type: string;
+  readonly text: string;
+}
+
+function post(
+  url: URL,
+  init: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
+  { ca, signal: outer, timeoutMs }: SessionSettings,
+): Promise<Reply> {
+  const agent = new Agent(ca === undefined ? {} : { ca });
+  const waitingFor = `IAM Roles Anywhere at ${url.host}`;
+  return withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
+    try {
+      const options = { ...init, method: 'POST', agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' } as const;
+      const response: Response = await fetch(url, options);
+      const [type = ''] = (response.headers.get('x-amzn-errortype') ?? '').split(':');
+      return { status: response.status, type, text: await response.text() };
+    } catch (cause) {
+      signal.throwIfAborted();
+      const { detail } = networkFault(cause);
+      throw new MachineIdError('AWS_UNREACHABLE', `${waitingFor} cannot be reached: ${oneLine(detail)}`, {
+        hint: 'Check that the region has Roles Anywhere and that this job may reach it; AWS_CA_BUNDLE names authorities of your own.',
+        cause,
+      });
+    }
+  });
+}
+
+function parsed(text: string): z.infer<typeof Answer> | undefined {
+  try {
+    return z.safeParse(Answer, JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+function unreadable({ host }: URL): MachineIdError {
+  return new MachineIdError('REPLY_INVALID', `${host} answered without credentials that can be read`, {
+    hint: 'Check that the endpoint (AWS_ENDPOINT_URL_ROLESANYWHERE) is the one of IAM Roles Anywhere.',
+  });
+}
+
+const Failure = z.object({ message: z.optional(z.string()), Message: z.optional(z.string()) });
+
+function refused(request: SessionRequest, status: number, type: string, text: string): MachineIdError {
+  const { profileArn, roleArn, trustAnchorArn } = request;
+  const said = oneLine(messageOf(text));
+  const name = type === '' ? `HTTP status ${status}` : `${oneLine(type)} (HTTP status ${status})`;
+  return new MachineIdError(
+    'AWS_REFUSED',
+    `IAM Roles Anywhere refused a session of ${roleArn}: ${name}${said === '' ? '' : `: ${said}`}`,
+    {
+      hint:
+        status === 403
+          ? `Check in this order: the trust anchor ${trustAnchorArn} is enabled and holds the cluster's SPIFFE authority (tctl auth export --type tls-spiffe); the profile ${profileArn} is enabled and lists the role; the role's trust policy lets rolesanywhere.amazonaws.com assume it, tag the session and set its source identity, and its conditions fit the SPIFFE ID; this machine's clock is right.`
+          : 'Compare role_arn, profile_arn, trust_anchor_arn, region and session_duration with what is set up in AWS.',
+    },
+  );
+}
+
+function messageOf(text: string): string {
+  try {
+    const { data } = z.safeParse(Failure, JSON.parse(text));
+    return data?.message ?? data?.Message ?? '';
+  } catch {
+    return '';
+  }
+}

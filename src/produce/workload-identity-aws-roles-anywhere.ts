@@ -1,0 +1,109 @@
+/** Produces AWS credentials: an X.509 SVID opens a session of a role at IAM Roles Anywhere. */
+import { join } from 'node:path';
+import { domainOf, parseArn } from '../aws/arn.ts';
+import { type AwsCredentials, createSession } from '../aws/roles-anywhere.ts';
+import { shortenedLifetime } from '../certs/lifetime.ts';
+import type { Supported } from '../config/supported.ts';
+import { derOf } from '../crypto/x509.ts';
+import { MachineIdError } from '../errors.ts';
+import { withProfile } from '../outputs/aws-credentials.ts';
+import type { OutputFile } from '../outputs/output-file.ts';
+import type { RunContext } from './context.ts';
+import { onlySvid } from './only-svid.ts';
+import { withOwnSession } from './own-session.ts';
+import { type Place, placeOf } from './place.ts';
+import type { WrittenOutput } from './result.ts';
+import { finishOutput, type OutputWork } from './work.ts';
+import { askForSvid } from './x509-svid.ts';
+
+type AwsOutput = Supported<'workload-identity-aws-roles-anywhere'>;
+
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/** @throws MachineIdError as asking, checking and writing do, and AWS_UNREACHABLE, AWS_REFUSED */
+export async function produceAwsRolesAnywhere(output: AwsOutput, work: OutputWork): Promise<WrittenOutput> {
+  const { path, roleArn, selector, sessionDurationMs, ttlMs } = output;
+  const { run } = work;
+  return withOwnSession(output, work, async (session) => {
+    const { keyPair, svid } = await askForSvid(session, work, async ({ publicKey }) =>
+      onlySvid(await session.workloads.issueX509(selector, { publicKey, ttlMs }), selector, path),
+    );
+    run.progress.done('certificates', `X.509 SVID for ${path}: ${svid.spiffeId}`);
+    const [certificate = new Uint8Array(), ...chain] = svid.certificatesPem.map(derOf);
+    const askedMs = run.world.clock.nowMs() + sessionDurationMs;
+    const request = {
+      ...output,
+      ...endpointOf(output, run),
+      durationMs: sessionDurationMs,
+      keyPair,
+      certificate,
+      chain,
+    };
+    const credentials = await createSession(request, await settingsOf(run));
+    run.world.mask.hide(credentials.secretAccessKey.reveal());
+    run.world.mask.hide(credentials.sessionToken.reveal());
+    run.progress.done('aws', `AWS session of ${roleArn}`);
+    const { expiresAtMs } = credentials;
+    const { roles } = session.issued.identity;
+    const place = placeOf(output.destination, run);
+    return finishOutput(output, work, {
+      issued: {
+        identity: { roles, expiresAtMs },
+        notice: shortenedLifetime(askedMs, expiresAtMs, 'the profile in AWS'),
+      },
+      place,
+      files: [await credentialsFile(output, credentials, place, run)],
+      access: { kind: 'aws', role: roleArn, profile: output.credentialProfileName },
+    });
+  });
+}
+
+/** The variables are those of AWS's own programs. A trust anchor is good for its own region alone. */
+function endpointOf(
+  { region, trustAnchorArn }: AwsOutput,
+  { world }: RunContext,
+): { endpoint: string; region: string } {
+  const arn = parseArn(trustAnchorArn);
+  const chosen = region ?? arn?.region ?? '';
+  const { AWS_ENDPOINT_URL: all = '', AWS_ENDPOINT_URL_ROLESANYWHERE: own = '' } = world.environment;
+  const endpoint = own === '' ? all : own;
+  const usual = `https://rolesanywhere.${chosen}.${domainOf(arn?.partition ?? 'aws')}`;
+  return { endpoint: (endpoint === '' ? usual : endpoint).replace(/\/+$/, ''), region: chosen };
+}
+
+async function settingsOf({ timeoutMs, world }: RunContext) {
+  const { clock, environment, files, signal } = world;
+  const { AWS_CA_BUNDLE: path = '' } = environment;
+  const ca = path === '' ? undefined : await readCaBundle(path, files);
+  return { ca, nowMs: clock.nowMs(), timeoutMs, signal };
+}
+
+async function readCaBundle(path: string, files: RunContext['world']['files']): Promise<string> {
+  try {
+    return await files.readText(path, { maxBytes: MAX_FILE_BYTES });
+  } catch (cause) {
+    throw new MachineIdError('CA_FILE_INVALID', `cannot read ${path}, which AWS_CA_BUNDLE names`, {
+      hint: 'Give the variable the path of a PEM file, or unset it.',
+      cause,
+    });
+  }
+}
+
+/** Beside the profiles that stand in the file already, unless they shall go. */
+async function credentialsFile(
+  { artifactName: name, credentialProfileName: profile, overwriteCredentialFile }: AwsOutput,
+  { accessKeyId, expiresAtMs, secretAccessKey, sessionToken }: AwsCredentials,
+  { directory }: Place,
+  { world }: RunContext,
+): Promise<OutputFile> {
+  const path = directory === undefined || overwriteCredentialFile ? undefined : join(directory, name);
+  const stands = path !== undefined && (await world.files.entry(path))?.kind === 'file';
+  const before = stands ? await world.files.readText(path, { maxBytes: MAX_FILE_BYTES }) : '';
+  const contents = withProfile(before, profile, {
+    accessKeyId,
+    expiresAtMs,
+    secretAccessKey: secretAccessKey.reveal(),
+    sessionToken: sessionToken.reveal(),
+  });
+  return { name, contents, ...(before === '' ? {} : { awsProfile: profile }) };
+}

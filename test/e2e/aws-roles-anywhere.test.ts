@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { fromIni } from '@aws-sdk/credential-provider-ini';
+import type { Cluster } from '../cluster/cluster.ts';
+import { ownAuthority } from '../cluster/world.ts';
+import { certificatePem } from '../cluster/x509.ts';
+import { directory, runItems } from './config-file.ts';
+import { clusterForFile, NEWEST } from './embedded-cluster.ts';
+import { exportedTo } from './exported.ts';
+import { listing, modeOf } from './folder-listing.ts';
+import { beginJob, type Job } from './job.ts';
+import { assertRefused } from './refusal.ts';
+import {
+  type Anchor,
+  SECRET_KEY,
+  SESSION_TOKEN,
+  startRolesAnywhere,
+  type RolesAnywhereServer,
+} from './roles-anywhere-server.ts';
+import { resultOf } from './run-result.ts';
+import type { BundleRun } from './run-bundle.ts';
+
+const newest = await clusterForFile();
+const older = await clusterForFile({ teleport: '16.4.0' });
+const of17 = await clusterForFile({ teleport: '17.4.2' });
+
+const ARNS = {
+  trustAnchorArn: 'arn:aws:rolesanywhere:eu-central-1:123456789012:trust-anchor/0d0c4e6b',
+  profileArn: 'arn:aws:rolesanywhere:eu-central-1:123456789012:profile/1c4c1e9a',
+  roleArn: 'arn:aws:iam::123456789012:role/ci-deploy',
+} as const;
+
+const SETTINGS = `role_arn: '${ARNS.roleArn}', profile_arn: '${ARNS.profileArn}', trust_anchor_arn: '${ARNS.trustAnchorArn}'`;
+
+function output(job: Job, more = ''): string {
+  return `type: workload-identity-aws-roles-anywhere, selector: { name: ci-svid }, ${SETTINGS}, ${more}${directory(job.destination)}`;
+}
+
+interface Place {
+  readonly job: Job;
+  readonly server: RolesAnywhereServer;
+  readonly run: (more?: string) => Promise<BundleRun>;
+}
+
+async function begin(t: TestContext, changes: Partial<Anchor> = {}, cluster: Cluster = newest): Promise<Place> {
+  const authorityPem = certificatePem(ownAuthority(cluster.world, 'spiffe').tls.certificate);
+  const server = await startRolesAnywhere(t, { ...ARNS, authorityPem, region: 'eu-central-1', ...changes });
+  const job = await beginJob(t, cluster);
+  const bundle = join(job.folder, 'aws-ca.pem');
+  await writeFile(bundle, server.certificate);
+  const environment = { AWS_ENDPOINT_URL_ROLESANYWHERE: server.url, AWS_CA_BUNDLE: bundle };
+  const withEnvironment: Job = {
+    ...job,
+    run: (args, options) => job.run(args, { ...options, environment, secrets: [SECRET_KEY, SESSION_TOKEN] }),
+  };
+  return { job, server, run: (more) => runItems(cluster, withEnvironment, [output(job, more)]) };
+}
+
+test("AWS's own SDK reads the credentials of the role", async (t) => {
+  const { job, run, server } = await begin(t);
+  const result = resultOf(await run());
+  const file = join(job.destination, 'aws_credentials');
+  assert.deepEqual(result.outputs[0]?.files, ['aws_credentials']);
+  assert.deepEqual(result.outputs[0].access, { kind: 'aws', role: ARNS.roleArn, profile: 'default' });
+  assert.equal(await modeOf(file), '0600');
+  const credentials = await fromIni({ filepath: file, configFilepath: '/dev/null', profile: 'default' })();
+  assert.equal(credentials.accessKeyId, 'ASIAIOSFODNN7EXAMPLE');
+  assert.equal(credentials.secretAccessKey, SECRET_KEY);
+  assert.equal(credentials.sessionToken, SESSION_TOKEN);
+  assert.deepEqual(server.sessions, [
+    { durationSeconds: 6 * 60 * 60, spiffeId: 'spiffe://example.teleport.test/ci/deploy' },
+  ]);
+  const exported = await exportedTo(job);
+  assert.equal(exported.AWS_SHARED_CREDENTIALS_FILE, file);
+  assert.equal(exported.AWS_PROFILE, undefined);
+});
+
+test('a profile of its own stands beside those of others, and cleanup takes it alone out again', async (t) => {
+  const { job, run } = await begin(t);
+  const file = join(job.destination, 'creds');
+  const others = '# mine\n[default]\naws_access_key_id = A\naws_secret_access_key = B\n';
+  await mkdir(job.destination, { mode: 0o700 });
+  await writeFile(file, others, { mode: 0o600 });
+  const more =
+    'artifact_name: creds, credential_profile_name: deploy, session_duration: 1h, session_renewal_interval: 10m, ';
+  resultOf(await run(more));
+  resultOf(await run(more));
+  const text = await readFile(file, 'utf8');
+  assert.ok(text.startsWith(`${others}\n[deploy]\naws_secret_access_key = `), text);
+  assert.equal(text.match(/\[deploy\]/g)?.length, 1);
+  const provider = (profile: string) => fromIni({ filepath: file, configFilepath: '/dev/null', profile })();
+  assert.equal((await provider('default')).accessKeyId, 'A');
+  assert.equal((await provider('deploy')).sessionToken, SESSION_TOKEN);
+  assert.equal((await exportedTo(job)).AWS_PROFILE, 'deploy');
+  assert.equal((await job.run(['cleanup'])).exitCode, 0);
+  assert.equal(await readFile(file, 'utf8'), others);
+});
+
+test('overwrite_credential_file leaves the one profile alone in the file', async (t) => {
+  const { job, run } = await begin(t);
+  const file = join(job.destination, 'aws_credentials');
+  await mkdir(job.destination, { mode: 0o700 });
+  await writeFile(file, '[other]\naws_access_key_id = A\n');
+  resultOf(await run('overwrite_credential_file: true, '));
+  assert.doesNotMatch(await readFile(file, 'utf8'), /other/);
+  assert.equal((await job.run(['cleanup'])).exitCode, 0);
+  assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
+});
+
+const refusals: readonly (readonly [what: string, changes: Partial<Anchor>, says: RegExp])[] = [
+  [
+    'a role that the profile does not list',
+    { roleArn: 'arn:aws:iam::123456789012:role/other' },
+    /Unable to assume role/,
+  ],
+  ['a trust anchor of another region', { region: 'us-east-1' }, /Invalid authorization header/],
+];
+
+for (const [what, changes, says] of refusals) {
+  test(`${what} is refused with what to check, and nothing is written`, async (t) => {
+    const { job, run } = await begin(t, changes);
+    assertRefused(await run(), { code: 'AWS_REFUSED', says, hint: /trust anchor.*profile.*trust policy.*clock/ });
+    assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
+  });
+}
+
+test('a trust anchor with another authority is refused', async (t) => {
+  const authorityPem = certificatePem(ownAuthority(newest.world, 'user').tls.certificate);
+  const { run } = await begin(t, { authorityPem });
+  assertRefused(await run(), {
+    code: 'AWS_REFUSED',
+    says: /Untrusted certificate/,
+    hint: /tctl auth export --type tls-spiffe/,
+  });
+});
+
+test('a server that is not trusted, or not there, is told of', async (t) => {
+  const { job, server } = await begin(t);
+  const untrusted = await runItems(
+    newest,
+    { ...job, run: (args, options) => job.run(args, { ...options, environment: { AWS_ENDPOINT_URL: server.url } }) },
+    [output(job)],
+  );
+  assertRefused(untrusted, {
+    code: 'AWS_UNREACHABLE',
+    says: /localhost:\d+ cannot be reached: .*certificate/,
+    hint: /AWS_CA_BUNDLE/,
+  });
+});
+
+test('what cannot be right is refused before anything is asked', async (t) => {
+  const job = await beginJob(t, newest);
+  const run = await runItems(newest, job, [
+    `type: workload-identity-aws-roles-anywhere, selector: { name: ci-svid }, role_arn: 'arn:aws:s3:::bucket', profile_arn: x, trust_anchor_arn: '${ARNS.trustAnchorArn}', session_duration: 1m, session_renewal_interval: 10s, artifact_name: ../x, credential_profile_name: 'a]', ${directory(job.destination)}`,
+  ]);
+  assert.equal(run.exitCode, 2);
+  for (const part of [
+    'role_arn: "arn:aws:s3',
+    'profile_arn: "x" is no ARN',
+    '15 minutes at least',
+    'is no name of a file',
+    'is no name of a profile',
+  ]) {
+    assert.ok(run.stderr.includes(part), `${part}\n${run.stderr}`);
+  }
+});
+
+test('clusters before 17 are told of as unsuitable', async (t) => {
+  const { run } = await begin(t, {}, older);
+  assertRefused(await run(), { code: 'CLUSTER_UNSUITABLE', says: /./ });
+});
+
+for (const [type, teleport] of [
+  ['workload-identity-x509', NEWEST],
+  ['spiffe-svid', '17.4.2'],
+] as const) {
+  test(`${type}: the bundle holds the authorities of federated trust domains when that is asked for`, async (t) => {
+    const cluster = teleport === NEWEST ? newest : of17;
+    const job = await beginJob(t, cluster);
+    const wish = type === 'spiffe-svid' ? 'svid: { path: /ci/deploy }' : 'selector: { name: ci-svid }';
+    const [plain, federated] = [join(job.folder, 'plain'), join(job.folder, 'federated')];
+    resultOf(
+      await runItems(cluster, job, [
+        `type: ${type}, ${wish}, ${directory(plain)}`,
+        `type: ${type}, ${wish}, include_federated_trust_bundles: true, ${directory(federated)}`,
+      ]),
+    );
+    const own = await readFile(join(plain, 'svid_bundle.pem'), 'utf8');
+    const all = await readFile(join(federated, 'svid_bundle.pem'), 'utf8');
+    assert.ok(all.startsWith(own));
+    assert.equal(all.match(/BEGIN CERTIFICATE/g)?.length, (own.match(/BEGIN CERTIFICATE/g)?.length ?? 0) + 2);
+  });
+}

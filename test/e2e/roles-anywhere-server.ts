@@ -1,0 +1,160 @@
+/** Stands in for IAM Roles Anywhere: checks certificate, time and signature of each request by its own reading of AWS's documents. */
+import { createHash, verify, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { createServer } from 'node:https';
+import type { TestContext } from 'node:test';
+import { z } from 'zod';
+import { selfSigned } from '../tls-certificate.ts';
+
+export interface Anchor {
+  readonly trustAnchorArn: string;
+  readonly profileArn: string;
+  readonly roleArn: string;
+  /** PEM of the authority that it holds. */
+  readonly authorityPem: string;
+  readonly region: string;
+}
+
+export interface RolesAnywhereServer {
+  /** `https://localhost:port` */
+  readonly url: string;
+  /** PEM. */
+  readonly certificate: string;
+  /** What was asked, by name. */
+  readonly sessions: { readonly durationSeconds: number; readonly spiffeId: string }[];
+}
+
+export const SECRET_KEY = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
+export const SESSION_TOKEN = `IQoJb3JpZ2luX2VjE${'T0ken'.repeat(40)}==`;
+
+class Refusal extends Error {
+  readonly status: number;
+  readonly type: string;
+
+  constructor(status: number, type: string, message: string) {
+    super(message);
+    this.status = status;
+    this.type = type;
+  }
+}
+
+const SKEW_MS = 5 * 60 * 1000;
+
+export async function startRolesAnywhere(t: Pick<TestContext, 'after'>, anchor: Anchor): Promise<RolesAnywhereServer> {
+  const { certificate, key } = await selfSigned('localhost');
+  const sessions: RolesAnywhereServer['sessions'] = [];
+  const server = createServer({ cert: certificate, key }, (request, response) => {
+    answer(request, anchor, sessions).then(
+      (body) => response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify(body)),
+      (error: unknown) => {
+        const { message, status, type } =
+          error instanceof Refusal ? error : new Refusal(500, 'InternalServerException', String(error));
+        response
+          .writeHead(status, { 'x-amzn-errortype': `${type}:http://internal.amazon.com/` })
+          .end(JSON.stringify({ message }));
+      },
+    );
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  if (typeof address !== 'object' || address === null) throw new Error('the server listens on no port');
+  return { url: `https://localhost:${String(address.port)}`, certificate, sessions };
+}
+
+const Body = z.strictObject({ durationSeconds: z.int() });
+
+async function answer(
+  request: IncomingMessage,
+  anchor: Anchor,
+  sessions: RolesAnywhereServer['sessions'],
+): Promise<object> {
+  let body = '';
+  for await (const chunk of request) body += String(chunk);
+  const url = new URL(request.url ?? '', 'https://localhost');
+  if (request.method !== 'POST' || url.pathname !== '/sessions')
+    throw new Refusal(404, 'UnknownOperationException', 'no such operation');
+  const certificate = checkCertificate(request, anchor);
+  checkSignature(request, body, certificate, anchor);
+  for (const name of ['trustAnchorArn', 'profileArn', 'roleArn'] as const) {
+    if (url.searchParams.get(name) !== anchor[name]) {
+      throw new Refusal(
+        403,
+        'AccessDeniedException',
+        `Unable to assume role for ${url.searchParams.get('roleArn') ?? ''}`,
+      );
+    }
+  }
+  const { durationSeconds } = Body.parse(JSON.parse(body));
+  if (durationSeconds < 900 || durationSeconds > 43_200) {
+    throw new Refusal(400, 'ValidationException', 'durationSeconds must be between 900 and 43200');
+  }
+  const [, spiffeId = ''] = /URI:(\S+)/.exec(certificate.subjectAltName ?? '') ?? [];
+  sessions.push({ durationSeconds, spiffeId });
+  const expiration = `${new Date(Date.now() + durationSeconds * 1000).toISOString().slice(0, 19)}Z`;
+  const credentials = {
+    accessKeyId: 'ASIAIOSFODNN7EXAMPLE',
+    secretAccessKey: SECRET_KEY,
+    sessionToken: SESSION_TOKEN,
+    expiration,
+  };
+  return { credentialSet: [{ credentials, roleArn: anchor.roleArn, packedPolicySize: 0 }], subjectArn: 'arn:aws:x' };
+}
+
+function checkCertificate(request: IncomingMessage, { authorityPem }: Anchor): X509Certificate {
+  const certificate = new X509Certificate(Buffer.from(header(request, 'x-amz-x509'), 'base64'));
+  const now = Date.now();
+  if (!certificate.verify(new X509Certificate(authorityPem).publicKey)) {
+    throw new Refusal(403, 'AccessDeniedException', 'Untrusted certificate. Insufficient certificate');
+  }
+  if (Date.parse(certificate.validTo) < now || Date.parse(certificate.validFrom) > now) {
+    throw new Refusal(403, 'AccessDeniedException', 'Untrusted certificate. Certificate expired');
+  }
+  return certificate;
+}
+
+function checkSignature(
+  request: IncomingMessage,
+  body: string,
+  certificate: X509Certificate,
+  { region }: Anchor,
+): void {
+  const form =
+    /^(AWS4-X509-(RSA|ECDSA)-SHA256) Credential=(\d+)\/(\d{8})\/([a-z0-9-]+)\/rolesanywhere\/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=([0-9a-f]+)$/;
+  const [, algorithm = '', kind, serial = '', day = '', named = '', signedNames = '', signature = ''] =
+    form.exec(header(request, 'authorization')) ?? [];
+  const date = header(request, 'x-amz-date');
+  const atMs = Date.parse(date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
+  const names = signedNames.split(';');
+  const needed = ['content-type', 'host', 'x-amz-date', 'x-amz-x509'];
+  const isRsa = certificate.publicKey.asymmetricKeyType === 'rsa';
+  const fits =
+    kind === (isRsa ? 'RSA' : 'ECDSA') &&
+    BigInt(serial === '' ? 0 : serial) === BigInt(`0x${certificate.serialNumber}`) &&
+    date.startsWith(day) &&
+    named === region &&
+    needed.every((name) => names.includes(name)) &&
+    [...names].sort().join(';') === signedNames;
+  if (!fits) throw new Refusal(403, 'AccessDeniedException', 'Invalid authorization header');
+  if (!(Math.abs(Date.now() - atMs) < SKEW_MS)) throw new Refusal(403, 'AccessDeniedException', 'Signature expired');
+  const [path = '', query = ''] = (request.url ?? '').split('?');
+  const canonical = `POST\n${path}\n${query.split('&').sort().join('&')}\n${names.map((name) => `${name}:${header(request, name).trim()}\n`).join('')}\n${signedNames}\n${hash(body)}`;
+  const text = `${algorithm}\n${date}\n${day}/${region}/rolesanywhere/aws4_request\n${hash(canonical)}`;
+  if (!verify('sha256', Buffer.from(text), certificate.publicKey, Buffer.from(signature, 'hex'))) {
+    throw new Refusal(403, 'AccessDeniedException', 'The request signature does not match');
+  }
+}
+
+function header({ headers }: IncomingMessage, name: string): string {
+  const value = headers[name];
+  return typeof value === 'string' ? value : '';
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
