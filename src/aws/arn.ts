@@ -20,5 +20,12 @@ export function parseArn(text: string): Arn | undefined {
 
 /** What a partition's host names end in. */
 export function domainOf(partition: string): string {
-  return partition === 'aws-cn' ? 'amazonaws.com.cn' : 'amazonaws.com';
+  switch (partition) {
+    case 'aws-cn':
+      return 'amazonaws.com.cn';
+    case 'aws-eusc':
+      return 'amazonaws.eu';
+    default:
+      return 'amazonaws.com';
+  }
 }

@@ -11,7 +11,7 @@ import { oneLine } from '../teleport/trace-error.ts';
 import { signedHeaders } from './sign-request.ts';
 
 export interface SessionRequest {
-  /** `https://host[:port]`, without a path. */
+  /** `https://host[:port][/path]`, without a slash at the end. */
   readonly endpoint: string;
   readonly region: string;
   readonly roleArn: string;
@@ -61,14 +61,14 @@ const Answer = z.object({
 export async function createSession(request: SessionRequest, settings: SessionSettings): Promise<AwsCredentials> {
   const { endpoint, profileArn, roleArn, trustAnchorArn } = request;
   const query = Object.entries({ profileArn, roleArn, trustAnchorArn })
-    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+    .map(([name, value]) => `${name}=${percentEncoded(value)}`)
     .join('&');
   const url = new URL(`${endpoint}/sessions?${query}`);
   const body = JSON.stringify({ durationSeconds: Math.floor(request.durationMs / 1000) });
   const headers = signedHeaders({ ...request, url, body, nowMs: settings.nowMs });
-  const { status, text, type } = await post(url, { body, headers }, settings);
-  if (status !== 201) throw refused(request, status, type, text);
-  const [session] = parsed(text)?.credentialSet ?? [];
+  const reply = await post(url, { body, headers }, settings);
+  if (reply.status !== 201) throw refused(request, reply, settings.nowMs);
+  const [session] = parsed(reply.text)?.credentialSet ?? [];
   if (session === undefined) throw unreadable(url);
   const { accessKeyId, expiration, secretAccessKey, sessionToken } = session.credentials;
   return {
@@ -79,11 +79,21 @@ export async function createSession(request: SessionRequest, settings: SessionSe
   };
 }
 
+/** All but RFC 3986's unreserved characters, as Signature Version 4 wants a query; the path of a role may hold them. */
+function percentEncoded(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
 interface Reply {
   readonly status: number;
   /** The name of an error. */
   readonly type: string;
   readonly text: string;
+  /** By the clock of AWS; NaN when it does not say. */
+  readonly sentMs: number;
 }
 
 function post(
@@ -97,8 +107,9 @@ function post(
     try {
       const options = { ...init, method: 'POST', agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' } as const;
       const response: Response = await fetch(url, options);
-      const [type = ''] = (response.headers.get('x-amzn-errortype') ?? '').split(':');
-      return { status: response.status, type, text: await response.text() };
+      const { headers, status } = response;
+      const [type = ''] = (headers.get('x-amzn-errortype') ?? '').split(':');
+      return { status, type, text: await response.text(), sentMs: Date.parse(headers.get('date') ?? '') };
     } catch (cause) {
       signal.throwIfAborted();
       const { detail } = networkFault(cause);
@@ -126,20 +137,31 @@ function unreadable({ host }: URL): MachineIdError {
 
 const Failure = z.object({ message: z.optional(z.string()), Message: z.optional(z.string()) });
 
-function refused(request: SessionRequest, status: number, type: string, text: string): MachineIdError {
-  const { profileArn, roleArn, trustAnchorArn } = request;
+function refused(request: SessionRequest, { sentMs, status, text, type }: Reply, nowMs: number): MachineIdError {
+  const { roleArn } = request;
   const said = oneLine(messageOf(text));
   const name = type === '' ? `HTTP status ${status}` : `${oneLine(type)} (HTTP status ${status})`;
   return new MachineIdError(
     'AWS_REFUSED',
     `IAM Roles Anywhere refused a session of ${roleArn}: ${name}${said === '' ? '' : `: ${said}`}`,
-    {
-      hint:
-        status === 403
-          ? `Check in this order: the trust anchor ${trustAnchorArn} is enabled and holds the cluster's SPIFFE authority (tctl auth export --type tls-spiffe); the profile ${profileArn} is enabled and lists the role; the role's trust policy lets rolesanywhere.amazonaws.com assume it, tag the session and set its source identity, and its conditions fit the SPIFFE ID; this machine's clock is right.`
-          : 'Compare role_arn, profile_arn, trust_anchor_arn, region and session_duration with what is set up in AWS.',
-    },
+    { hint: skewHint(nowMs - sentMs) ?? (status === 403 ? accessHint(request) : SETTINGS_HINT) },
   );
+}
+
+const SETTINGS_HINT =
+  'Compare role_arn, profile_arn, trust_anchor_arn, region and session_duration with what is set up in AWS.';
+
+function accessHint({ profileArn, trustAnchorArn }: SessionRequest): string {
+  return `Check in this order: the trust anchor ${trustAnchorArn} is enabled and holds the cluster's SPIFFE authority (tctl auth export --type tls-spiffe); the profile ${profileArn} is enabled and lists the role; the role's trust policy lets rolesanywhere.amazonaws.com assume it, tag the session and set its source identity, and its conditions fit the SPIFFE ID.`;
+}
+
+/** AWS accepts a signature for five minutes (Signature Version 4). */
+const MOST_SKEW_MS = 5 * 60 * 1000;
+
+function skewHint(aheadMs: number): string | undefined {
+  const minutes = Math.round(Math.abs(aheadMs) / 60_000);
+  if (!(Math.abs(aheadMs) >= MOST_SKEW_MS)) return undefined;
+  return `Set the clock of this machine: it is ${minutes} minutes ${aheadMs > 0 ? 'ahead of' : 'behind'} that of AWS.`;
 }
 
 function messageOf(text: string): string {

@@ -1,6 +1,6 @@
 /** The credentials file that AWS's programs share: an INI file with a section for each profile. */
 
-/** In the order and form in which tbot writes them; `expiration` is in milliseconds since the Unix epoch. */
+/** In the order in which tbot writes them; `expiration` is in milliseconds since the Unix epoch. */
 export interface AwsProfile {
   readonly secretAccessKey: string;
   readonly accessKeyId: string;

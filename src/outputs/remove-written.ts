@@ -1,7 +1,9 @@
 /** Removes what runs have written, and nothing else. */
+import { dirname, join } from 'node:path';
 import { sha256Hex } from '../crypto/digest.ts';
-import { withoutProfile } from './aws-credentials.ts';
 import { errorCode, type Files } from '../effects/files.ts';
+import { withoutProfile } from './aws-credentials.ts';
+import { temporaryName } from './temporary-name.ts';
 
 export interface WrittenFile {
   readonly path: string;
@@ -37,18 +39,26 @@ export async function removeProfile(
     const before = await files.readText(path, { maxBytes: MAX_FILE_BYTES });
     const rest = withoutProfile(before, profile);
     if (rest === before) return 'missing';
-    if (rest !== '') {
-      // Under another name first, so that what others have there is never half a file; then it takes the old one's place.
-      const temporary = `${path}.machine-id`;
-      await files.remove(temporary);
-      await files.createFile(temporary, rest);
-      await files.setMode(temporary, there.mode);
-      await files.rename(temporary, path);
-    } else {
-      await files.erase(path, { maxBytes: MAX_FILE_BYTES, accepts: () => true });
-    }
+    if (rest === '') await files.erase(path, { maxBytes: MAX_FILE_BYTES, accepts: () => true });
+    else await replaceFile(files, path, { contents: rest, mode: there.mode });
     return 'removed';
   });
+}
+
+/** Under another name first, so that what others have there is never half a file; then it takes the old one's place. */
+async function replaceFile(
+  files: Pick<Files, 'createFile' | 'remove' | 'rename' | 'setMode'>,
+  path: string,
+  { contents, mode }: { readonly contents: string; readonly mode: number },
+): Promise<void> {
+  const temporary = join(dirname(path), temporaryName());
+  try {
+    await files.createFile(temporary, contents);
+    await files.setMode(temporary, mode);
+    await files.rename(temporary, path);
+  } finally {
+    await files.remove(temporary);
+  }
 }
 
 /** A file that a run was interrupted with: its name is nobody else's, and its contents may be half of what was meant. */

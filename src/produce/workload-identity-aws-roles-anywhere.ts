@@ -1,6 +1,6 @@
 /** Produces AWS credentials: an X.509 SVID opens a session of a role at IAM Roles Anywhere. */
 import { join } from 'node:path';
-import { domainOf, parseArn } from '../aws/arn.ts';
+import { endpointOf } from '../aws/endpoint.ts';
 import { type AwsCredentials, createSession } from '../aws/roles-anywhere.ts';
 import { shortenedLifetime } from '../certs/lifetime.ts';
 import type { Supported } from '../config/supported.ts';
@@ -20,10 +20,16 @@ type AwsOutput = Supported<'workload-identity-aws-roles-anywhere'>;
 
 const MAX_FILE_BYTES = 1024 * 1024;
 
+/** The SVID serves this exchange alone, so it need not live as long as the output's other certificates. */
+const SVID_TTL_MS = 10 * 60 * 1000;
+
 /** @throws MachineIdError as asking, checking and writing do, and AWS_UNREACHABLE, AWS_REFUSED */
 export async function produceAwsRolesAnywhere(output: AwsOutput, work: OutputWork): Promise<WrittenOutput> {
-  const { path, roleArn, selector, sessionDurationMs, ttlMs } = output;
+  const { path, roleArn, selector, sessionDurationMs } = output;
   const { run } = work;
+  const ttlMs = Math.min(output.ttlMs, SVID_TTL_MS);
+  const endpoint = endpointOf(output, run.world.environment);
+  const settings = await settingsOf(run);
   return withOwnSession(output, work, async (session) => {
     const { keyPair, svid } = await askForSvid(session, work, async ({ publicKey }) =>
       onlySvid(await session.workloads.issueX509(selector, { publicKey, ttlMs }), selector, path),
@@ -33,13 +39,13 @@ export async function produceAwsRolesAnywhere(output: AwsOutput, work: OutputWor
     const askedMs = run.world.clock.nowMs() + sessionDurationMs;
     const request = {
       ...output,
-      ...endpointOf(output, run),
+      ...endpoint,
       durationMs: sessionDurationMs,
       keyPair,
       certificate,
       chain,
     };
-    const credentials = await createSession(request, await settingsOf(run));
+    const credentials = await createSession(request, { ...settings, nowMs: run.world.clock.nowMs() });
     run.world.mask.hide(credentials.secretAccessKey.reveal());
     run.world.mask.hide(credentials.sessionToken.reveal());
     run.progress.done('aws', `AWS session of ${roleArn}`);
@@ -58,31 +64,18 @@ export async function produceAwsRolesAnywhere(output: AwsOutput, work: OutputWor
   });
 }
 
-/** The variables are those of AWS's own programs. A trust anchor is good for its own region alone. */
-function endpointOf(
-  { region, trustAnchorArn }: AwsOutput,
-  { world }: RunContext,
-): { endpoint: string; region: string } {
-  const arn = parseArn(trustAnchorArn);
-  const chosen = region ?? arn?.region ?? '';
-  const { AWS_ENDPOINT_URL: all = '', AWS_ENDPOINT_URL_ROLESANYWHERE: own = '' } = world.environment;
-  const endpoint = own === '' ? all : own;
-  const usual = `https://rolesanywhere.${chosen}.${domainOf(arn?.partition ?? 'aws')}`;
-  return { endpoint: (endpoint === '' ? usual : endpoint).replace(/\/+$/, ''), region: chosen };
-}
-
 async function settingsOf({ timeoutMs, world }: RunContext) {
-  const { clock, environment, files, signal } = world;
+  const { environment, files, signal } = world;
   const { AWS_CA_BUNDLE: path = '' } = environment;
   const ca = path === '' ? undefined : await readCaBundle(path, files);
-  return { ca, nowMs: clock.nowMs(), timeoutMs, signal };
+  return { ca, timeoutMs, signal };
 }
 
 async function readCaBundle(path: string, files: RunContext['world']['files']): Promise<string> {
   try {
     return await files.readText(path, { maxBytes: MAX_FILE_BYTES });
   } catch (cause) {
-    throw new MachineIdError('CA_FILE_INVALID', `cannot read ${path}, which AWS_CA_BUNDLE names`, {
+    throw new MachineIdError('AWS_UNREACHABLE', `cannot read ${path}, which AWS_CA_BUNDLE names`, {
       hint: 'Give the variable the path of a PEM file, or unset it.',
       cause,
     });

@@ -13,6 +13,7 @@ test('an ARN has its parts by their names', () => {
   assert.equal(parseArn('arn:aws:iam::123456789012:role/ci')?.region, '');
   assert.equal(domainOf('aws-cn'), 'amazonaws.com.cn');
   assert.equal(domainOf('aws-us-gov'), 'amazonaws.com');
+  assert.equal(domainOf('aws-eusc'), 'amazonaws.eu');
 });
 
 for (const text of [

@@ -70,7 +70,7 @@ test("AWS's own SDK reads the credentials of the role", async (t) => {
   assert.equal(credentials.secretAccessKey, SECRET_KEY);
   assert.equal(credentials.sessionToken, SESSION_TOKEN);
   assert.deepEqual(server.sessions, [
-    { durationSeconds: 6 * 60 * 60, spiffeId: 'spiffe://example.teleport.test/ci/deploy' },
+    { durationSeconds: 6 * 60 * 60, spiffeId: 'spiffe://example.teleport.test/ci/deploy', minutesLeft: 10 },
   ]);
   const exported = await exportedTo(job);
   assert.equal(exported.AWS_SHARED_CREDENTIALS_FILE, file);
@@ -96,6 +96,7 @@ test('a profile of its own stands beside those of others, and cleanup takes it a
   assert.equal((await exportedTo(job)).AWS_PROFILE, 'deploy');
   assert.equal((await job.run(['cleanup'])).exitCode, 0);
   assert.equal(await readFile(file, 'utf8'), others);
+  assert.deepEqual([...(await listing(job.destination)).keys()].sort(), ['.', 'creds']);
 });
 
 test('overwrite_credential_file leaves the one profile alone in the file', async (t) => {
@@ -121,10 +122,36 @@ const refusals: readonly (readonly [what: string, changes: Partial<Anchor>, says
 for (const [what, changes, says] of refusals) {
   test(`${what} is refused with what to check, and nothing is written`, async (t) => {
     const { job, run } = await begin(t, changes);
-    assertRefused(await run(), { code: 'AWS_REFUSED', says, hint: /trust anchor.*profile.*trust policy.*clock/ });
+    assertRefused(await run(), { code: 'AWS_REFUSED', says, hint: /trust anchor.*profile.*trust policy.*conditions/ });
     assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
   });
 }
+
+test('a clock that is off is told of as that', async (t) => {
+  const { run } = await begin(t, { aheadMs: 10 * 60 * 1000 });
+  assertRefused(await run(), { code: 'AWS_REFUSED', says: /Signature expired/, hint: /clock.* 10 minutes behind/ });
+});
+
+test('a role may have a path with any characters', async (t) => {
+  const roleArn = "arn:aws:iam::123456789012:role/a(b)*!'/ci+=,.@-_";
+  const { job, server } = await begin(t, { roleArn });
+  const environment = { AWS_ENDPOINT_URL: server.url, AWS_CA_BUNDLE: join(job.folder, 'aws-ca.pem') };
+  const text = output(job).replace(`'${ARNS.roleArn}'`, JSON.stringify(roleArn));
+  const withEnvironment: Job = { ...job, run: (args, options) => job.run(args, { ...options, environment }) };
+  resultOf(await runItems(newest, withEnvironment, [text]));
+  assert.equal(server.sessions.length, 1);
+});
+
+test('an endpoint without TLS is refused before the certificate is asked for', async (t) => {
+  const { job } = await begin(t);
+  const environment = { AWS_ENDPOINT_URL: 'http://user:hunter2@localhost:4566' };
+  const withEnvironment: Job = {
+    ...job,
+    run: (args, options) => job.run(args, { ...options, environment, secrets: ['hunter2'] }),
+  };
+  const run = await runItems(newest, withEnvironment, [output(job)]);
+  assertRefused(run, { code: 'AWS_UNREACHABLE', says: /AWS_ENDPOINT_URL holds no address/, hint: /unset it/ });
+});
 
 test('a trust anchor with another authority is refused', async (t) => {
   const authorityPem = certificatePem(ownAuthority(newest.world, 'user').tls.certificate);

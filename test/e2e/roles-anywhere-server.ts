@@ -14,6 +14,8 @@ export interface Anchor {
   /** PEM of the authority that it holds. */
   readonly authorityPem: string;
   readonly region: string;
+  /** How far its clock is ahead of the job's. */
+  readonly aheadMs?: number;
 }
 
 export interface RolesAnywhereServer {
@@ -22,7 +24,14 @@ export interface RolesAnywhereServer {
   /** PEM. */
   readonly certificate: string;
   /** What was asked, by name. */
-  readonly sessions: { readonly durationSeconds: number; readonly spiffeId: string }[];
+  readonly sessions: Session[];
+}
+
+interface Session {
+  readonly durationSeconds: number;
+  readonly spiffeId: string;
+  /** Of the certificate, from now on. */
+  readonly minutesLeft: number;
 }
 
 export const SECRET_KEY = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
@@ -51,6 +60,7 @@ export async function startRolesAnywhere(t: Pick<TestContext, 'after'>, anchor: 
         const { message, status, type } =
           error instanceof Refusal ? error : new Refusal(500, 'InternalServerException', String(error));
         response
+          .setHeader('date', new Date(Date.now() + (anchor.aheadMs ?? 0)).toUTCString())
           .writeHead(status, { 'x-amzn-errortype': `${type}:http://internal.amazon.com/` })
           .end(JSON.stringify({ message }));
       },
@@ -95,7 +105,8 @@ async function answer(
     throw new Refusal(400, 'ValidationException', 'durationSeconds must be between 900 and 43200');
   }
   const [, spiffeId = ''] = /URI:(\S+)/.exec(certificate.subjectAltName ?? '') ?? [];
-  sessions.push({ durationSeconds, spiffeId });
+  const minutesLeft = Math.round((Date.parse(certificate.validTo) - Date.now()) / 60_000);
+  sessions.push({ durationSeconds, spiffeId, minutesLeft });
   const expiration = `${new Date(Date.now() + durationSeconds * 1000).toISOString().slice(0, 19)}Z`;
   const credentials = {
     accessKeyId: 'ASIAIOSFODNN7EXAMPLE',
@@ -122,7 +133,7 @@ function checkSignature(
   request: IncomingMessage,
   body: string,
   certificate: X509Certificate,
-  { region }: Anchor,
+  { aheadMs = 0, region }: Anchor,
 ): void {
   const form =
     /^(AWS4-X509-(RSA|ECDSA)-SHA256) Credential=(\d+)\/(\d{8})\/([a-z0-9-]+)\/rolesanywhere\/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=([0-9a-f]+)$/;
@@ -131,7 +142,8 @@ function checkSignature(
   const date = header(request, 'x-amz-date');
   const atMs = Date.parse(date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
   const names = signedNames.split(';');
-  const needed = ['content-type', 'host', 'x-amz-date', 'x-amz-x509'];
+  const amazon = Object.keys(request.headers).filter((name) => name.startsWith('x-amz-'));
+  const needed = ['content-type', 'host', 'x-amz-date', 'x-amz-x509', ...amazon];
   const isRsa = certificate.publicKey.asymmetricKeyType === 'rsa';
   const fits =
     kind === (isRsa ? 'RSA' : 'ECDSA') &&
@@ -141,13 +153,32 @@ function checkSignature(
     needed.every((name) => names.includes(name)) &&
     [...names].sort().join(';') === signedNames;
   if (!fits) throw new Refusal(403, 'AccessDeniedException', 'Invalid authorization header');
-  if (!(Math.abs(Date.now() - atMs) < SKEW_MS)) throw new Refusal(403, 'AccessDeniedException', 'Signature expired');
+  if (!(Math.abs(Date.now() + aheadMs - atMs) < SKEW_MS))
+    throw new Refusal(403, 'AccessDeniedException', 'Signature expired');
   const [path = '', query = ''] = (request.url ?? '').split('?');
-  const canonical = `POST\n${path}\n${query.split('&').sort().join('&')}\n${names.map((name) => `${name}:${header(request, name).trim()}\n`).join('')}\n${signedNames}\n${hash(body)}`;
+  const canonical = `POST\n${path}\n${canonicalQuery(query)}\n${names.map((name) => `${name}:${header(request, name).trim()}\n`).join('')}\n${signedNames}\n${hash(body)}`;
   const text = `${algorithm}\n${date}\n${day}/${region}/rolesanywhere/aws4_request\n${hash(canonical)}`;
   if (!verify('sha256', Buffer.from(text), certificate.publicKey, Buffer.from(signature, 'hex'))) {
     throw new Refusal(403, 'AccessDeniedException', 'The request signature does not match');
   }
+}
+
+/** Every byte but RFC 3986's unreserved ones as %XX, whatever form it came in. */
+function canonicalQuery(query: string): string {
+  const encoded = (text: string) =>
+    [...Buffer.from(decodeURIComponent(text))]
+      .map((byte) => String.fromCharCode(byte))
+      .map((character) => (/[\w.~-]/.test(character) ? character : `%${hex(character)}`))
+      .join('');
+  return query
+    .split('&')
+    .map((pair) => pair.split('=').map(encoded).join('='))
+    .sort()
+    .join('&');
+}
+
+function hex(character: string): string {
+  return character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0');
 }
 
 function header({ headers }: IncomingMessage, name: string): string {

@@ -1,6 +1,6 @@
 /** Outputs that hold workload identities, which are SPIFFE documents rather than Teleport's own certificates. */
 import { isIP } from 'node:net';
-import { parseArn } from '../../aws/arn.ts';
+import { type Arn, parseArn } from '../../aws/arn.ts';
 import * as z from 'zod/mini';
 import type {
   AwsRolesAnywhereOutput,
@@ -139,6 +139,7 @@ export const awsRolesAnywhere: Field<AwsRolesAnywhereOutput> = z.pipe(
   }),
   z.transform((fields, context): AwsRolesAnywhereOutput => {
     refuseArns(fields, context);
+    refuseRegions(fields, context);
     refuseNames(fields, context);
     return {
       type: 'workload-identity-aws-roles-anywhere',
@@ -168,10 +169,36 @@ function refuseArns(fields: Readonly<Record<keyof typeof ARNS, string>>, context
   for (const key of ['role_arn', 'profile_arn', 'trust_anchor_arn'] as const) {
     const [service, kind] = ARNS[key];
     const arn = parseArn(fields[key]);
-    if (fields[key] === '' || (arn?.service === service && arn.resource.startsWith(kind))) continue;
+    if (fields[key] === '' || fits(arn, service, kind)) continue;
     refuse(context, `${key}: ${JSON.stringify(fields[key])} is no ARN of the form arn:aws:${service}:…:${kind}…`, [
       key,
     ]);
+  }
+}
+
+/** Roles are of no region; everything of Roles Anywhere is of one. */
+function fits(arn: Arn | undefined, service: string, kind: string): boolean {
+  return arn?.service === service && arn.resource.startsWith(kind) && (arn.region === '') === (service === 'iam');
+}
+
+/** A profile and a trust anchor work within one region, whose name becomes part of a host's. */
+function refuseRegions(
+  fields: {
+    readonly profile_arn: string;
+    readonly region: string | undefined;
+    readonly trust_anchor_arn: string;
+  },
+  context: Context,
+): void {
+  const { region } = fields;
+  if (region !== undefined && !/^[a-z0-9-]+$/.test(region)) {
+    refuse(context, `region: ${JSON.stringify(region)} is no region of AWS, such as eu-central-1`, ['region']);
+  }
+  const profile = parseArn(fields.profile_arn)?.region ?? '';
+  const anchor = parseArn(fields.trust_anchor_arn)?.region ?? '';
+  if (profile !== '' && anchor !== '' && profile !== anchor) {
+    const message = `profile_arn: its region "${profile}" is not "${anchor}", that of trust_anchor_arn`;
+    refuse(context, message, ['profile_arn']);
   }
 }
 

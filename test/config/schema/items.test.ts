@@ -17,6 +17,9 @@ const ARN_KEYS = [
   `trust_anchor_arn: '${ARNS.trustAnchor}'`,
 ];
 
+const ANCHOR_ELSEWHERE = ARNS.trustAnchor.replace('eu-west-1', 'eu-west-2');
+const ANCHOR_NOWHERE = ARNS.trustAnchor.replace('eu-west-1', '');
+
 const MINUTE_MS = 60_000;
 const DIR = 'destination: {type: directory, path: /out}';
 const DIRECTORY = { type: 'directory', path: '/out', symlinks: 'try-secure', acls: 'try', readers: [] } as const;
@@ -468,6 +471,21 @@ const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
     'workload-identity-aws-roles-anywhere',
     [DIR, 'selector: {name: a}', ...ARN_KEYS, 'session_duration: 1h'],
     'outputs[0].session_renewal_interval:5: session_renewal_interval: must be positive and less than session_duration',
+  ],
+  [
+    'workload-identity-aws-roles-anywhere',
+    [DIR, 'selector: {name: a}', ...ARN_KEYS, 'region: eu west/1'],
+    'outputs[0].region:10: region: "eu west/1" is no region of AWS, such as eu-central-1',
+  ],
+  [
+    'workload-identity-aws-roles-anywhere',
+    [DIR, 'selector: {name: a}', ...ARN_KEYS.slice(0, 2), `trust_anchor_arn: '${ANCHOR_ELSEWHERE}'`],
+    'outputs[0].profile_arn:8: profile_arn: its region "eu-west-1" is not "eu-west-2", that of trust_anchor_arn',
+  ],
+  [
+    'workload-identity-aws-roles-anywhere',
+    [DIR, 'selector: {name: a}', ...ARN_KEYS.slice(0, 2), `trust_anchor_arn: '${ANCHOR_NOWHERE}'`],
+    `outputs[0].trust_anchor_arn:9: trust_anchor_arn: "${ANCHOR_NOWHERE}" is no ARN of the form arn:aws:rolesanywhere:…:trust-anchor/…`,
   ],
   ['database-tunnel', ['service: s', 'database: d', 'username: u'], 'outputs[0].listen:5: listen: should not be empty'],
   [
