@@ -78,7 +78,7 @@ export interface Fault {
 
 /**
  * A failure with what happened (`message`: expected and got), what to do next (`hint`) and why (`cause`).
- * No secret may stand in any of them.
+ * No secret may stand in any of them. Whoever wrote what is quoted in them, they can be printed as they are.
  */
 export class MachineIdError extends Error {
   override readonly name = 'MachineIdError';
@@ -91,16 +91,29 @@ export class MachineIdError extends Error {
     message: string,
     details: { readonly hint: string; readonly cause?: unknown; readonly faults?: readonly Fault[] },
   ) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(printable(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
-    this.hint = details.hint;
-    this.faults = details.faults ?? [];
+    this.hint = printable(details.hint);
+    this.faults = (details.faults ?? []).map((fault) => ({
+      ...fault,
+      path: printable(fault.path),
+      message: printable(fault.message),
+    }));
   }
 
   /** 2 for wrong input (nothing was contacted or written), 1 for everything else. */
   get exitCode(): 1 | 2 {
     return WRONG_INPUT.has(this.code) ? 2 : 1;
   }
+}
+
+/**
+ * Without what rewrites a terminal or the order in which a line is read: control characters other than line breaks,
+ * Unicode's separators of lines, its overrides of direction.
+ */
+export function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what must go
+  return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/g, ' ');
 }
 
 /** An error of any other kind is a fault of this program. */

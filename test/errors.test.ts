@@ -19,3 +19,13 @@ test('the cause of an error is kept', () => {
   const cause = new Error('below');
   assert.equal(new MachineIdError('INTERNAL', 'm', { hint: 'h', cause }).cause, cause);
 });
+
+test('what an error quotes cannot rewrite a terminal or forge another line', () => {
+  const odd = 'a\u001b[2Jb\u009bc\u202ed\re\u2028f\ng';
+  const plain = 'a [2Jb c d e f\ng';
+  const { faults, hint, message } = new MachineIdError('CONFIG_INVALID', odd, {
+    hint: odd,
+    faults: [{ path: odd, line: 1, message: odd }],
+  });
+  assert.deepEqual([message, hint, faults], [plain, plain, [{ path: plain, line: 1, message: plain }]]);
+});

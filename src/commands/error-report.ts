@@ -1,5 +1,5 @@
 /** How a failure is shown to a person. */
-import type { Fault, MachineIdError } from '../errors.ts';
+import { type Fault, type MachineIdError, printable } from '../errors.ts';
 import { causes } from '../teleport/network-error.ts';
 
 /** One line for a log collector, with the same facts. */
@@ -17,7 +17,8 @@ export function errorReport(error: MachineIdError, options: { readonly debug: bo
   }
   lines.push(`hint: ${error.hint}`, `code: ${error.code}`);
   if (options.debug) {
-    for (const cause of causes(error.cause)) lines.push(`debug: caused by ${cause.name}: ${cause.message}`);
+    for (const cause of causes(error.cause))
+      lines.push(`debug: caused by ${printable(`${cause.name}: ${cause.message}`)}`);
   }
   return `${lines.join('\n')}\n`;
 }

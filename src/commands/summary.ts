@@ -1,5 +1,6 @@
 /** The result of a run as a person reads it, and as a program does. */
 import { utcTime } from '../crypto/validity.ts';
+import { printable } from '../errors.ts';
 import { exportedVariables } from './exports.ts';
 import type { RunResult, WrittenOutput } from '../produce/result.ts';
 
@@ -15,7 +16,7 @@ export function summaryText(result: RunResult): string {
       : [`  exported ${[...exportedVariables(result).keys()].join(', ')} (${result.exportedTo})`]),
     `  done in  ${result.timingsMs.total ?? 0} ms`,
   ];
-  return `${lines.join('\n')}\n`;
+  return `${lines.map(printable).join('\n')}\n`;
 }
 
 function outputLines({ type, destination, files, roles, expiresAtMs, access, notices }: WrittenOutput): string[] {

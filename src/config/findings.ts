@@ -22,11 +22,12 @@ export class Findings {
     const { path, line, label } = origin;
     // The document as a whole has no path worth showing.
     const place = path === 'document' || path === label ? label : `${label}: ${path}`;
-    this.#faults.push({ path, ...(line === undefined ? {} : { line }), message, text: `${place}: ${message}` });
+    const text = onOneLine(`${place}: ${message}`);
+    this.#faults.push({ path, ...(line === undefined ? {} : { line }), message: onOneLine(message), text });
   }
 
   warn(message: string): void {
-    this.warnings.push(message);
+    this.warnings.push(onOneLine(message));
   }
 
   toError(): MachineIdError {
@@ -49,6 +50,11 @@ export class Findings {
       })),
     });
   }
+}
+
+/** Keys and values are quoted as they are written: one with a line break in it must not look like two findings. */
+function onOneLine(text: string): string {
+  return text.replace(/[\r\n]+/g, ' ');
 }
 
 function shorten(texts: readonly string[]): readonly string[] {

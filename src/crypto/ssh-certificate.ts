@@ -2,7 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import { parseSshPublicKey, readKeyFields, splitKeyLine, type SshPublicKey } from './ssh-public-key.ts';
 import { verifySshSignature } from './ssh-signature.ts';
-import { malformed, SshReader } from './ssh-wire.ts';
+import { malformed, quoted, SshReader } from './ssh-wire.ts';
 
 export interface SshCertificate {
   /** For example `ssh-rsa-cert-v01@openssh.com`. */
@@ -41,7 +41,7 @@ const TYPES = new Map([
 export function parseSshCertificate(line: string): SshCertificate {
   const { type, blob } = splitKeyLine(line, WHAT);
   const certificate = parseSshCertificateBytes(blob);
-  if (certificate.type !== type) throw malformed(WHAT, `its line says ${JSON.stringify(type)}, its bytes do not`);
+  if (certificate.type !== type) throw malformed(WHAT, `its line says ${quoted(type)}, its bytes do not`);
   return certificate;
 }
 
@@ -49,8 +49,7 @@ export function parseSshCertificate(line: string): SshCertificate {
 export function parseSshCertificateBytes(blob: Uint8Array): SshCertificate {
   const reader = new SshReader(blob, WHAT);
   const type = reader.text();
-  if (!type.endsWith(SUFFIX))
-    throw malformed(WHAT, `the type ${JSON.stringify(type.slice(0, 64))} is no certificate's`);
+  if (!type.endsWith(SUFFIX)) throw malformed(WHAT, `the type ${quoted(type)} is no certificate's`);
   reader.bytes(); // nonce
   const publicKey = readKeyFields(reader, type.slice(0, -SUFFIX.length));
   const serial = reader.uint64();
@@ -108,7 +107,7 @@ function readOptions(bytes: Uint8Array): Map<string, string> {
   const options = new Map<string, string>();
   while (!reader.atEnd) {
     const name = reader.text();
-    if (options.has(name)) throw malformed(WHAT, `the option ${JSON.stringify(name)} stands in it twice`);
+    if (options.has(name)) throw malformed(WHAT, `the option ${quoted(name)} stands in it twice`);
     options.set(name, readOptionValue(reader.bytes()));
   }
   return options;

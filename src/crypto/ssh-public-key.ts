@@ -1,6 +1,6 @@
 /** SSH public keys: wire form (RFC 4253 section 6.6, RFC 5656, RFC 8709), authorized_keys text, and Node's own. */
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
-import { malformed, sshPositiveInteger, SshReader, sshString } from './ssh-wire.ts';
+import { malformed, quoted, sshPositiveInteger, SshReader, sshString } from './ssh-wire.ts';
 
 export interface SshPublicKey {
   /** For example `ssh-rsa`. */
@@ -71,7 +71,7 @@ function readJwk(reader: SshReader, type: string): JsonWebKey {
   if (type === 'ssh-ed25519') return { kty: 'OKP', crv: 'Ed25519', x: base64url(reader.bytes()) };
   const name = type.replace(/^ecdsa-sha2-/, '');
   const curve = CURVES.get(name);
-  if (curve === undefined || type === name) throw malformed(WHAT, `the type ${JSON.stringify(type)} is not known`);
+  if (curve === undefined || type === name) throw malformed(WHAT, `the type ${quoted(type)} is not known`);
   const named = reader.text();
   const point = reader.bytes();
   if (named !== name || point.length !== 1 + 2 * curve.bytes || point[0] !== UNCOMPRESSED_POINT) {
@@ -100,7 +100,7 @@ export function formatAuthorizedKey({ type, blob }: SshPublicKey): string {
 export function parseAuthorizedKey(line: string): SshPublicKey {
   const { type, blob } = splitKeyLine(line, WHAT);
   const parsed = parseSshPublicKey(blob);
-  if (parsed.type !== type) throw malformed(WHAT, `its line says ${JSON.stringify(type)}, its bytes ${parsed.type}`);
+  if (parsed.type !== type) throw malformed(WHAT, `its line says ${quoted(type)}, its bytes ${parsed.type}`);
   return parsed;
 }
 

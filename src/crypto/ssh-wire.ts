@@ -92,6 +92,11 @@ export function sshPositiveInteger(magnitude: Uint8Array): Uint8Array {
   return sshString((shortest[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.of(0), shortest]) : shortest);
 }
 
+/** Of a text that whoever sent it chose, as much as a message needs. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 64));
+}
+
 export function malformed(what: string, detail: string, cause?: unknown): MachineIdError {
   return new MachineIdError('REPLY_INVALID', `${what} cannot be read: ${detail}`, {
     hint: 'Run the job again; if it stays, look at what lies between this job and the cluster.',

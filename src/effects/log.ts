@@ -1,4 +1,5 @@
 /** Lines for people (or for log collectors), on stderr. */
+import { printable } from '../errors.ts';
 
 export interface Log {
   debug(message: string): void;
@@ -19,7 +20,7 @@ export function createLog(write: (text: string) => void, { format, debug, nowMs 
     if (format === 'json') {
       write(`${JSON.stringify({ time: new Date(nowMs()).toISOString(), level, message })}\n`);
     } else {
-      write(`${level === 'info' ? '' : `${level}: `}${message}\n`);
+      write(`${level === 'info' ? '' : `${level}: `}${printable(message)}\n`);
     }
   };
   return {

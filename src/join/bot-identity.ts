@@ -5,6 +5,7 @@ import { type KeyPair, samePublicKey } from '../crypto/keys.ts';
 import { parseSshCertificate } from '../crypto/ssh-certificate.ts';
 import { readCertificate, type TlsCertificate } from '../crypto/x509.ts';
 import { utcTime } from '../crypto/validity.ts';
+import { oneLine } from '../teleport/trace-error.ts';
 
 /** What a join gives back, before it is trusted. */
 export interface JoinedCertificates {
@@ -101,7 +102,11 @@ function botNames({ subject }: TlsCertificate): { userName: string; botName: str
 }
 
 function mismatch(detail: string): MachineIdError {
-  return new MachineIdError('CERTIFICATE_MISMATCH', `the cluster's answer to the join was not accepted: ${detail}`, {
-    hint: 'Check the clock of this runner and what lies between this job and the cluster; the credentials of this answer were thrown away.',
-  });
+  return new MachineIdError(
+    'CERTIFICATE_MISMATCH',
+    `the cluster's answer to the join was not accepted: ${oneLine(detail)}`,
+    {
+      hint: 'Check the clock of this runner and what lies between this job and the cluster; the credentials of this answer were thrown away.',
+    },
+  );
 }

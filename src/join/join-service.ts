@@ -23,6 +23,7 @@ import {
 } from '../teleport/gen/teleport/join/v1/joinservice_pb.ts';
 import { asGrpcError, grpcOver } from '../teleport/grpc.ts';
 import { suiteName } from '../teleport/suite.ts';
+import { oneLine } from '../teleport/trace-error.ts';
 import type { WebTrust } from '../teleport/trust.ts';
 import type { JoinedCertificates } from './bot-identity.ts';
 import { type JoinFacts, joinRefusal } from './refusal.ts';
@@ -176,7 +177,7 @@ function reasonOf(error: unknown): string {
 function methodMismatch(joinMethod: string, { tokenName }: JoinFacts): MachineIdError {
   return new MachineIdError(
     'JOIN_METHOD_MISMATCH',
-    `join token "${tokenName}" is for the join method ${JSON.stringify(joinMethod)}, expected "${JOIN_METHOD}"`,
+    `join token "${tokenName}" is for the join method ${JSON.stringify(oneLine(joinMethod))}, expected "${JOIN_METHOD}"`,
     { hint: 'Set spec.join_method: circleci in that token, or name another token.' },
   );
 }

@@ -1,5 +1,6 @@
 /** The error bodies of Teleport's HTTP endpoints. */
 import * as z from 'zod/mini';
+import { printable } from '../errors.ts';
 
 /** `error` is always there for Teleport's own errors; for others the text is in `message`. */
 const TraceBody = z.object({
@@ -25,7 +26,6 @@ export function errorText(body: string): string | undefined {
 
 /** A server's text made safe for a log line: no control characters, no more than 500 characters. */
 export function oneLine(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what must go: they could rewrite a terminal
-  const flat = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
+  const flat = printable(text.replace(/[\r\n]+/g, ' ')).trim();
   return flat.length > MAX_TEXT_CHARACTERS ? `${flat.slice(0, MAX_TEXT_CHARACTERS)}…` : flat;
 }

@@ -108,3 +108,16 @@ test('keys that mean something to JavaScript mean nothing here', async () => {
   assert.equal(plan.insecure, false);
   assert.equal(plan.warnings.length, 3);
 });
+
+test('a key or value with a line break in it cannot pass for a finding of its own', async () => {
+  const text = v2('"a\\n  tbot.yaml line 9: forged": 1\noneshot: "x\\ny"\n');
+  await assert.rejects(planOf(text), (error) => {
+    assert.ok(error instanceof MachineIdError);
+    assert.deepEqual(error.message.split('\n'), [
+      'tbot.yaml line 5: oneshot: cannot unmarshal !!str `x y` into bool; write true or false',
+      'also noticed:',
+      '  tbot.yaml line 4: a   tbot.yaml line 9: forged: unknown key "a   tbot.yaml line 9: forged" is ignored',
+    ]);
+    return true;
+  });
+});

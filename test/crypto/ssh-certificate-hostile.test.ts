@@ -71,6 +71,19 @@ test('an extension that stands twice is refused', { skip }, async (context) => {
   assert.throws(() => parseSshCertificateBytes(blob), { ...INVALID, message: /"role" stands in it twice/ });
 });
 
+test('what a refusal quotes of a certificate is cut short', { skip }, async (context) => {
+  const name = 'n'.repeat(200);
+  const blob = await certificate(context, 'ed25519', [
+    '-I',
+    'id',
+    '-O',
+    `extension:${name}=a`,
+    '-O',
+    `extension:${name}=b`,
+  ]);
+  assert.throws(() => parseSshCertificateBytes(blob), { ...INVALID, message: /"n{64}" stands in it twice/ });
+});
+
 test('a certificate of a kind other than user and host is refused', { skip }, async (context) => {
   const blob = await certificate(context, 'ed25519');
   const kindAt = blob.indexOf('bot-robot') - 8;
