@@ -59,18 +59,42 @@ function parse(der: Uint8Array): X509Certificate {
 }
 
 function fromX509(x509: X509Certificate): TlsCertificate {
-  const legacy = x509.toLegacyObject();
+  const names = namesOf(x509);
   const publicKey = publicKeyOf(x509);
   return {
     pem: x509.toString(),
-    subject: distinguishedName(legacy.subject),
-    issuer: distinguishedName(legacy.issuer),
-    notBeforeMs: Date.parse(x509.validFrom),
-    notAfterMs: Date.parse(x509.validTo),
+    subject: distinguishedName(names.subject),
+    issuer: distinguishedName(names.issuer),
+    notBeforeMs: timeOf(x509.validFrom),
+    notAfterMs: timeOf(x509.validTo),
     publicKey,
     uris: urisOf(x509.subjectAltName ?? ''),
     isSignedBy: (authority) => x509.verify(authority.publicKey),
   };
+}
+
+interface Names {
+  /** Undefined when OpenSSL cannot read it. */
+  readonly subject: object | undefined;
+  readonly issuer: object | undefined;
+}
+
+function namesOf(x509: X509Certificate): Names {
+  try {
+    return x509.toLegacyObject();
+  } catch (cause) {
+    throw invalid('Node cannot read the names in it', cause);
+  }
+}
+
+/**
+ * OpenSSL writes `Jan  2 03:04:05 2026 GMT`, and `Bad time value` for what is no time. A year of less than four digits
+ * would be taken for one of our century.
+ */
+function timeOf(text: string): number {
+  const timeMs = / \d{4} GMT$/.test(text) ? Date.parse(text) : NaN;
+  if (Number.isNaN(timeMs)) throw invalid('a time in it cannot be read');
+  return timeMs;
 }
 
 function publicKeyOf(x509: X509Certificate): KeyObject {
@@ -88,7 +112,8 @@ function urisOf(alternativeNames: string): string[] {
 }
 
 /** Node gives one value as a text and several as a list, without escapes. */
-function distinguishedName(name: object): DistinguishedName {
+function distinguishedName(name: Names['subject']): DistinguishedName {
+  if (name === undefined) throw invalid('a name in it cannot be read');
   const byOid = new Map<string, readonly string[]>();
   for (const [key, value] of Object.entries(name)) {
     const values: unknown[] = Array.isArray(value) ? value : [value];

@@ -29,19 +29,20 @@ export interface Signing {
   /** The subject itself unless given. */
   readonly issuer?: Names;
   readonly authority?: Made & { readonly algorithm: SigningAlgorithm };
+  readonly notAfter?: Date;
 }
 
 /** Signed by itself, or by the authority's key. */
 export async function certificate(
   subject: Names,
-  { algorithm = ECDSA, issuer = subject, authority }: Signing = {},
+  { algorithm = ECDSA, issuer = subject, authority, notAfter = NOT_AFTER }: Signing = {},
 ): Promise<Made> {
   const keys = await keyPair(algorithm);
   const made = await x509.X509CertificateGenerator.create({
     subject: name(subject),
     issuer: name(issuer),
     notBefore: NOT_BEFORE,
-    notAfter: NOT_AFTER,
+    notAfter,
     publicKey: keys.publicKey,
     signingKey: (authority?.keys ?? keys).privateKey,
     signingAlgorithm: authority?.algorithm ?? algorithm,

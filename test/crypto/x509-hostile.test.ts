@@ -28,6 +28,41 @@ test('a bundle gives its blocks in order, whatever the white space between them'
   assert.deepEqual(splitCertificates(pem.replaceAll('\n', '\r\n')), [pem]);
 });
 
+/** What stands in the place of the end, which is 20491231235959Z as a UTCTime. */
+const TIMES: readonly (readonly [string, string])[] = [
+  ['that has letters', '49x231235959Z'],
+  ['of a month that does not exist', '491331235959Z'],
+  ['of a day that does not exist', '490230235959Z'],
+  ['without a zone', '491231235959 '],
+];
+
+for (const [what, time] of TIMES) {
+  test(`a certificate with a time ${what} is refused, and not taken for one that never ends`, () => {
+    assert.throws(() => readCertificate(withText(der, '491231235959Z', time)), INVALID);
+  });
+}
+
+test('a year of two digits is not taken for one of this century', async () => {
+  const late = (await certificate([['CN', 'a']], { notAfter: new Date('2060-01-01T00:00:00Z') })).der;
+  assert.equal(readCertificate(late).notAfterMs, Date.UTC(2060, 0, 1));
+  assert.throws(() => readCertificate(withText(late, '20600101000000Z', '00600101000000Z')), INVALID);
+});
+
+test('a certificate with a name that is no text is refused', () => {
+  const changed = Buffer.from(der);
+  const typeAt = changed.lastIndexOf('bot-robot') - 2;
+  changed.writeUInt8(0x0d, typeAt);
+  assert.throws(() => readCertificate(changed), INVALID);
+});
+
+function withText(bytes: Buffer, from: string, to: string): Buffer {
+  const at = bytes.indexOf(from);
+  assert.notEqual(at, -1);
+  const changed = Buffer.from(bytes);
+  changed.write(to, at, 'latin1');
+  return changed;
+}
+
 const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n';
 
 const BUNDLES: readonly (readonly [string, string])[] = [
