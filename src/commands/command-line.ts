@@ -46,10 +46,16 @@ export function parseFlags(flags: readonly Flag[], args: readonly string[]): Giv
     }
     const fault = wrongUse(flag, token, given);
     if (fault !== undefined) faults.push({ path: token.rawName, message: fault });
-    else given.set(flag.name, [...(given.get(flag.name) ?? []), token.value ?? '']);
+    else push(given, flag.name, token.value ?? '');
   }
   if (faults.length > 0) throw wrongFlags(faults);
   return given;
+}
+
+function push(given: Map<string, string[]>, name: string, value: string): void {
+  const others = given.get(name);
+  if (others === undefined) given.set(name, [value]);
+  else others.push(value);
 }
 
 interface FlagToken {

@@ -14,7 +14,8 @@ const MS_PER_UNIT: Readonly<Record<string, number>> = {
 /** Go counts nanoseconds in 63 bits, which ends a little after 2562047 hours. */
 const LONGEST_MS = 2 ** 63 / 1e6;
 
-const PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy;
+// Each digit can be matched in one way only: a long number without a unit would take hours otherwise.
+const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy;
 
 /** Milliseconds, possibly with a fraction; `undefined` when Go's `time.ParseDuration` would refuse `text`. */
 export function parseDuration(text: string): number | undefined {

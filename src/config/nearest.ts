@@ -4,11 +4,15 @@
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const plain = simplify(word);
   let best: { readonly word: string; readonly distance: number } | undefined;
+  const mostDistance = Math.ceil(plain.length / 3);
   for (const candidate of known) {
-    const distance = editDistance(plain, simplify(candidate));
+    const other = simplify(candidate);
+    // No fewer edits than that make up for the difference in length: a very long word is not worth comparing.
+    if (Math.abs(plain.length - other.length) > mostDistance) continue;
+    const distance = editDistance(plain, other);
     if (best === undefined || distance < best.distance) best = { word: candidate, distance };
   }
-  return best !== undefined && best.distance <= Math.ceil(plain.length / 3) ? best.word : undefined;
+  return best !== undefined && best.distance <= mostDistance ? best.word : undefined;
 }
 
 /** So that `proxyServer` and `Proxy-Server` are no distance from `proxy_server`. */

@@ -10,6 +10,9 @@ export interface JoinFacts {
   readonly contextIds: readonly string[];
 }
 
+/** Far more than Teleport's longest refusal. */
+const MAX_TEXT_CHARACTERS = 4096;
+
 /** Texts that differ by version, told apart by what they have in common. */
 const OIDC_FAULTS = [
   'discovering oidc document',
@@ -36,7 +39,7 @@ const OIDC_FAULTS = [
  * @param denied whether the server meant a refusal (403, 400, PermissionDenied, InvalidArgument) and not a fault of its own
  */
 export function joinRefusal(serverText: string, denied: boolean, facts: JoinFacts, cause?: unknown): MachineIdError {
-  const text = serverText.toLowerCase();
+  const text = serverText.slice(0, MAX_TEXT_CHARACTERS).toLowerCase();
   const said = oneLine(serverText);
   if (text.includes('did not match any allow rules')) return claimsRefused(facts, said, cause);
   if (text.includes('token expired or not found')) {

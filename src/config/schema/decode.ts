@@ -2,7 +2,7 @@
 import type { Fault } from '../../errors.ts';
 import type { YamlDocument } from '../yaml/document.ts';
 import type { Path } from '../yaml/tree.ts';
-import { formatPath, withoutKey } from '../yaml/tree.ts';
+import { formatPath, withoutKeys } from '../yaml/tree.ts';
 import type { Field } from './field.ts';
 import { isUnknownKey } from './section.ts';
 
@@ -30,12 +30,18 @@ export function decode<T>(schema: Field<T>, document: YamlDocument): Decoded<T> 
     if (unknown.length > 0) {
       // An unknown key hides faults that only show once its section is read, so the faults wait for the next pass.
       unknownKeys.push(...unknown.map((issue) => faultOf(issue, document)));
-      root = unknown.reduce((rest, { path }) => withoutKey(rest, path), root);
+      root = withoutKeys(
+        root,
+        unknown.map(({ path }) => path),
+      );
       continue;
     }
     faults = [...faults, ...issues.map((issue) => faultOf(issue, document))];
     if (issues.some(({ path }) => path.length === 0)) return { value: undefined, faults, unknownKeys };
-    root = issues.reduce((rest, { path }) => withoutKey(rest, path.slice(0, 1)), root);
+    root = withoutKeys(
+      root,
+      issues.map(({ path }) => path.slice(0, 1)),
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 /** Turns the parser's nodes into plain values with their lines. */
-import type { Alias, Document, Node, Pair } from 'yaml';
-import { isAlias, isMap, isNode, isScalar, isSeq } from 'yaml';
+import type { Alias, Node, Pair } from 'yaml';
+import { isAlias, isCollection, isMap, isNode, isScalar, isSeq } from 'yaml';
 import type { Fault } from '../../errors.ts';
 import { Scalar } from './scalar.ts';
 import type { Mapping, Path, YamlValue } from './tree.ts';
@@ -19,8 +19,8 @@ const MOST_NODES = 10_000;
 export const DEEPEST = 100;
 
 /** The value of `node`; what yaml.v3 would refuse is in `faults`, and then `value` is not to be used. */
-export function convert(document: Document, node: Node, lineAtOffset: (offset: number) => number): Converted {
-  const converter = new Converter(document, lineAtOffset);
+export function convert(node: Node, lineAtOffset: (offset: number) => number): Converted {
+  const converter = new Converter(lineAtOffset);
   const value = converter.value(node, []);
   return { value, lines: converter.lines, faults: converter.faults };
 }
@@ -28,32 +28,48 @@ export function convert(document: Document, node: Node, lineAtOffset: (offset: n
 class Converter {
   readonly lines = new Map<string, number>();
   readonly faults: Fault[] = [];
-  readonly #document: Document;
   readonly #lineAtOffset: (offset: number) => number;
+  /** What each anchor means at this place of the file: the parser would look through the whole file for each alias. */
+  readonly #anchors = new Map<string, Node>();
   /** The collections around the current node, to notice an alias of one of them. */
   readonly #open = new Set<Node>();
   #nodes = 0;
+  /** How many aliases stand for what is being read. */
+  #aliases = 0;
 
-  constructor(document: Document, lineAtOffset: (offset: number) => number) {
-    this.#document = document;
+  constructor(lineAtOffset: (offset: number) => number) {
     this.#lineAtOffset = lineAtOffset;
   }
 
   value(node: unknown, path: Path): YamlValue | undefined {
     this.#nodes += 1;
-    if (this.#nodes > MOST_NODES || path.length > DEEPEST) {
+    if (this.#isTooLarge || path.length > DEEPEST) {
       this.#refuseSize();
       return undefined;
     }
     if (isAlias(node)) return this.#alias(node, path);
+    this.#noteAnchor(node);
     if (isScalar(node)) return scalarValue(node);
     return isNode(node) ? this.#collection(node, path) : undefined;
   }
 
+  get #isTooLarge(): boolean {
+    return this.#nodes > MOST_NODES;
+  }
+
+  /** Of two anchors of one name the later counts from there on; what an alias repeats does not come later by that. */
+  #noteAnchor(node: unknown): void {
+    if (this.#aliases > 0 || !(isScalar(node) || isCollection(node)) || node.anchor === undefined) return;
+    this.#anchors.set(node.anchor, node);
+  }
+
   #alias(node: Alias, path: Path): YamlValue | undefined {
-    const target = node.resolve(this.#document);
+    const target = this.#anchors.get(node.source);
     if (target === undefined) this.#refuse(node, path, `unknown anchor '${node.source}' referenced`);
-    return this.value(target, path);
+    this.#aliases += 1;
+    const value = this.value(target, path);
+    this.#aliases -= 1;
+    return value;
   }
 
   #collection(node: Node, path: Path): YamlValue | undefined {
@@ -72,16 +88,20 @@ class Converter {
   }
 
   #list(items: readonly unknown[], path: Path): YamlValue[] {
-    return items.map((item, index) => {
+    const values: YamlValue[] = [];
+    for (const [index, item] of items.entries()) {
+      if (this.#isTooLarge) break;
       this.#note(item, [...path, index]);
-      return this.value(item, [...path, index]) ?? new Scalar('', { plain: true });
-    });
+      values.push(this.value(item, [...path, index]) ?? new Scalar('', { plain: true }));
+    }
+    return values;
   }
 
   #mapping(pairs: readonly Pair[], path: Path): Mapping {
     const own = new Map<string, YamlValue | undefined>();
     const merged: (readonly [string, YamlValue | undefined])[] = [];
     for (const { key, value } of pairs) {
+      if (this.#isTooLarge) break;
       const name = this.#key(key, path);
       if (name === undefined) continue;
       if (isMergeKey(key)) merged.push(...this.#merge(value, path));

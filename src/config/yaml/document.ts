@@ -19,6 +19,8 @@ export interface YamlFailure {
 /** Far above any real file, and low enough to keep parsing short. */
 const LONGEST_CHARS = 262_144;
 
+const MOST_SYNTAX_FAULTS = 100;
+
 /** The first document of `text`, or what is wrong with it. */
 export function readYaml(text: string): YamlDocument | YamlFailure {
   if (text.length > LONGEST_CHARS) {
@@ -55,7 +57,8 @@ function compose(tokens: readonly CST.Token[], length: number): Document | undef
 }
 
 function syntaxFaults(document: Document, lineAt: (offset: number) => number): YamlFailure {
-  const faults = document.errors.map(({ message, pos: [offset] }) => ({
+  // The first fault makes most of those after it.
+  const faults = document.errors.slice(0, MOST_SYNTAX_FAULTS).map(({ message, pos: [offset] }) => ({
     path: 'document',
     line: lineAt(offset),
     message: `failed parsing config file: ${message.replaceAll('\n', ' ')}`,
@@ -65,7 +68,7 @@ function syntaxFaults(document: Document, lineAt: (offset: number) => number): Y
 
 function toTree(document: Document, lineAt: (offset: number) => number): YamlDocument | YamlFailure {
   if (document.contents === null) return { root: new Map(), lineOf: () => undefined };
-  const { value, lines, faults } = convert(document, document.contents, lineAt);
+  const { value, lines, faults } = convert(document.contents, lineAt);
   if (faults.length > 0) return { faults };
   if (value !== undefined && !isMapping(value)) {
     return failure(`cannot unmarshal ${describe(value)} into config.BotConfig: the file must be a mapping of settings`);

@@ -35,19 +35,36 @@ function shorten(text: string): string {
   return text.length > 40 ? `${text.slice(0, 37)}...` : text;
 }
 
-/** A copy of `root` without the key at `path`. */
-export function withoutKey(root: Mapping, path: Path): Mapping {
-  const [key, ...rest] = path;
+/** A copy of `root` without the keys at `paths`. */
+export function withoutKeys(root: Mapping, paths: readonly Path[]): Mapping {
   const copy = new Map(root);
-  if (typeof key !== 'string') return copy;
-  if (rest.length === 0) copy.delete(key);
-  else copy.set(key, withoutKeyInside(root.get(key), rest));
+  for (const [key, inside] of byFirst(paths)) {
+    if (typeof key !== 'string') continue;
+    if (inside.some((path) => path.length === 0)) copy.delete(key);
+    else copy.set(key, withoutKeysInside(root.get(key), inside));
+  }
   return copy;
 }
 
-function withoutKeyInside(value: YamlValue | undefined, path: Path): YamlValue | undefined {
-  if (isMapping(value)) return withoutKey(value, path);
+function withoutKeysInside(value: YamlValue | undefined, paths: readonly Path[]): YamlValue | undefined {
+  if (isMapping(value)) return withoutKeys(value, paths);
   if (!isList(value)) return value;
-  const [at, ...rest] = path;
-  return value.map((item, index) => (index === at ? (withoutKeyInside(item, rest) ?? item) : item));
+  const copy = [...value];
+  for (const [at, inside] of byFirst(paths)) {
+    const item = typeof at === 'number' ? withoutKeysInside(copy[at], inside) : undefined;
+    if (typeof at === 'number' && item !== undefined) copy[at] = item;
+  }
+  return copy;
+}
+
+/** What follows each first step; each collection is copied once then, however many keys go. */
+function byFirst(paths: readonly Path[]): ReadonlyMap<PropertyKey, readonly Path[]> {
+  const grouped = new Map<PropertyKey, Path[]>();
+  for (const [first, ...rest] of paths) {
+    if (first === undefined) continue;
+    const others = grouped.get(first);
+    if (others === undefined) grouped.set(first, [rest]);
+    else others.push(rest);
+  }
+  return grouped;
 }

@@ -38,6 +38,17 @@ const VALUES: readonly (readonly [string, string, unknown])[] = [
   ['block scalars are text', 'a: |\n  x\n  y\n', { a: 'str:x\ny\n' }],
   ['anchors and aliases', 'a: &x {k: 1}\nb: *x', { a: { k: 'int:1' }, b: { k: 'int:1' } }],
   [
+    'of two anchors of one name the later counts from there on',
+    'a: &x 1\nb: *x\nc: &x 2\nd: *x',
+    { a: 'int:1', b: 'int:1', c: 'int:2', d: 'int:2' },
+  ],
+  [
+    'an anchor that an alias repeats does not count again',
+    'a: &o [&x 1]\nb: &x 2\nc: *o\nd: *x',
+    { a: ['int:1'], b: 'int:2', c: ['int:1'], d: 'int:2' },
+  ],
+  ['a key may be an alias', 'a: &x k\n*x : 1', { a: 'str:k', k: 'int:1' }],
+  [
     'a merge key, whose values lose',
     'a: &x {k: 1, l: 2}\nb:\n  l: 3\n  <<: *x',
     { a: { k: 'int:1', l: 'int:2' }, b: { k: 'int:1', l: 'int:3' } },
