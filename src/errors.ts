@@ -38,6 +38,8 @@ export const ERROR_CODES = [
   'RESOURCE_UNKNOWN',
   'CLUSTER_UNSUITABLE',
   'RPC_FAILED',
+  'TBOT_MISSING',
+  'TBOT_FAILED',
   'AWS_UNREACHABLE',
   'AWS_REFUSED',
   // reaching nodes

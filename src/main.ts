@@ -4,6 +4,7 @@ import type { World } from './effects/world.ts';
 import { systemClock } from './effects/clock.ts';
 import { systemCommands } from './effects/commands.ts';
 import { systemFiles } from './effects/files.ts';
+import { followProgram } from './effects/follow.ts';
 import { systemLargeFiles } from './effects/large-files.ts';
 import { writeAll } from './effects/streams.ts';
 import { createMask } from './effects/mask.ts';
@@ -32,6 +33,7 @@ const world: World = {
   files: systemFiles,
   largeFiles: systemLargeFiles,
   commands: systemCommands,
+  follow: followProgram,
   mask,
   stdout: (text) => process.stdout.write(mask.apply(text)),
   stdin: () => {

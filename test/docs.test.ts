@@ -121,6 +121,7 @@ describe('what the documents say is true', () => {
       cluster: 'c',
       clusterVersion: '18.0.0',
       bot: 'b',
+      engine: 'native',
       joinPath: 'legacy',
       outputs: [output, aws],
       exportedTo: undefined,

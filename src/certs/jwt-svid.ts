@@ -29,9 +29,7 @@ const Claims = z.object({ sub: z.string(), aud: z.union([z.string(), z.array(z.s
  * @throws MachineIdError CERTIFICATE_MISMATCH, REPLY_INVALID; their messages hold no part of the token
  */
 export function checkJwtSvid({ jwt, spiffeId }: JwtSvid, expected: JwtSvidExpectation): CheckedJwtSvid {
-  const claims = Claims.safeParse(decode(jwt));
-  if (!claims.success) throw unreadable('it lacks the claims "sub", "aud" or "exp"');
-  const { sub, aud, exp } = claims.data;
+  const { sub, aud, exp } = readJwtClaims(jwt);
   if (sub !== spiffeId || !isOfTrustDomain(sub, expected.trustDomain)) {
     throw mismatch(`it names ${JSON.stringify(sub)}, expected a SPIFFE ID of "${expected.trustDomain}"`);
   }
@@ -43,6 +41,13 @@ export function checkJwtSvid({ jwt, spiffeId }: JwtSvid, expected: JwtSvidExpect
   const expiresAtMs = exp * 1000;
   if (expiresAtMs <= expected.nowMs) throw mismatch(`it ended at ${utcTime(expiresAtMs)}`);
   return { spiffeId: sub, jwt: new Secret(jwt), expiresAtMs };
+}
+
+/** @throws MachineIdError REPLY_INVALID, whose message holds no part of the token */
+export function readJwtClaims(jwt: string): z.infer<typeof Claims> {
+  const claims = Claims.safeParse(decode(jwt));
+  if (!claims.success) throw unreadable('it lacks the claims "sub", "aud" or "exp"');
+  return claims.data;
 }
 
 /** Compact form, and nothing besides: the text becomes a file as it is. */

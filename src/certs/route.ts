@@ -57,6 +57,23 @@ export function routeAttributes(route: Route | undefined): ReadonlyMap<string, s
   }
 }
 
+/** The route that the attributes of a certificate's subject carry; undefined for a certificate without one. */
+export function readRoute(attributes: ReadonlyMap<string, readonly string[]>): Route | undefined {
+  const text = (oid: string) => attributes.get(oid)?.[0] ?? '';
+  const [serviceName, name, kubernetesCluster] = [OID.databaseService, OID.applicationName, OID.kubernetesCluster].map(
+    text,
+  );
+  if (serviceName) {
+    const [protocol, username, database] = [text(OID.databaseProtocol), text(OID.databaseUser), text(OID.databaseName)];
+    return { kind: 'database', serviceName, protocol, username, database };
+  }
+  if (name) {
+    const [publicAddress, clusterName] = [text(OID.applicationAddress), text(OID.applicationCluster)];
+    return { kind: 'application', name, publicAddress, clusterName, sessionId: '' };
+  }
+  return kubernetesCluster ? { kind: 'kubernetes', kubernetesCluster } : undefined;
+}
+
 /** The route's fields of a GenerateUserCerts request. */
 export function routeFields(route: Route | undefined): MessageInitShape<typeof UserCertsRequestSchema> {
   switch (route?.kind) {

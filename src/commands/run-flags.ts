@@ -1,6 +1,8 @@
 /** The flags of `run`. */
 import type { RunFlags } from '../config/flags.ts';
-import { type Flag, parseFlags } from './command-line.ts';
+import { MachineIdError } from '../errors.ts';
+import type { Engine } from '../produce/result.ts';
+import { type Flag, type GivenFlags, parseFlags } from './command-line.ts';
 import { timeoutMs } from './timeout-flag.ts';
 
 export const RUN_FLAGS: readonly Flag[] = [
@@ -47,6 +49,11 @@ export const RUN_FLAGS: readonly Flag[] = [
   { name: 'fips', help: 'Accepted; has no effect.' },
   { name: 'oneshot', help: 'Accepted; a run always ends after one pass.' },
   { name: 'diag-addr', value: 'HOST:PORT', help: 'Accepted; has no effect.' },
+  {
+    name: 'engine',
+    value: 'native|tbot',
+    help: 'Who joins and writes: this program, or the tbot on PATH (default native).',
+  },
   { name: 'timeout', value: 'SECONDS', help: 'How long to wait for each answer (default 30).' },
   { name: 'no-export', help: 'Append nothing to $BASH_ENV.' },
   { name: 'json', help: 'Print the result as one JSON object on stdout.' },
@@ -60,6 +67,7 @@ export interface RunArguments {
   readonly timeoutMs: number;
   readonly exportVariables: boolean;
   readonly json: boolean;
+  readonly engine: Engine;
 }
 
 /** @throws MachineIdError USAGE_INVALID */
@@ -100,5 +108,15 @@ export function readRunArguments(args: readonly string[]): RunArguments {
     timeoutMs: timeoutMs(given),
     exportVariables: !given.has('no-export'),
     json: given.has('json'),
+    engine: engineOf(given),
   };
+}
+
+function engineOf(given: GivenFlags): Engine {
+  const [text = ''] = given.get('engine') ?? [];
+  if (text === '' || text === 'native') return 'native';
+  if (text === 'tbot') return text;
+  throw new MachineIdError('USAGE_INVALID', `--engine ${JSON.stringify(text)} is none of native, tbot`, {
+    hint: 'Leave it out to join with this program itself.',
+  });
 }

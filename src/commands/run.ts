@@ -14,6 +14,7 @@ import { openWebApi } from '../teleport/web.ts';
 import type { RunContext } from '../produce/context.ts';
 import { exportedVariables } from './exports.ts';
 import { startProgress } from '../produce/progress.ts';
+import { runByTbot } from './run-tbot.ts';
 import { readRunArguments, type RunArguments } from './run-flags.ts';
 import type { RunResult } from '../produce/result.ts';
 import { resultJson, summaryText } from './summary.ts';
@@ -42,15 +43,13 @@ export async function run(args: readonly string[], world: World): Promise<void> 
   const token = await findToken(current);
   const exportPath = given.exportVariables ? await openBashEnv(world.files, world.environment) : undefined;
   await prepareOutputs(current);
-  const { joined, keys } = await join(current, token, trust);
-  const written = await writeOutputs(current, joined, keys);
+  const facts =
+    given.engine === 'tbot'
+      ? await runByTbot(current, trust, { jwt: token.jwt, caFile: given.caFile })
+      : await joinAndWrite(current, token, trust);
   const result: RunResult = {
     proxy: formatAddress(plan.address),
-    cluster: joined.cluster.clusterName,
-    clusterVersion: joined.cluster.serverVersion.text,
-    bot: joined.bot.botName,
-    joinPath: joined.path,
-    outputs: written,
+    ...facts,
     exportedTo: exportPath,
     timingsMs: progress.timingsMs(),
   };
@@ -62,6 +61,22 @@ export async function run(args: readonly string[], world: World): Promise<void> 
   if (given.json) world.stdout(resultJson(result));
   else if (plan.logFormat === 'json') log.info(summaryText(result).trim());
   else world.stderr(summaryText(result));
+}
+
+type RunFacts = Omit<RunResult, 'proxy' | 'exportedTo' | 'timingsMs'>;
+
+async function joinAndWrite(run: RunContext, token: OidcToken, trust: WebTrust): Promise<RunFacts> {
+  const { joined, keys } = await join(run, token, trust);
+  const outputs = await writeOutputs(run, joined, keys);
+  const { bot, cluster, path: joinPath } = joined;
+  return {
+    cluster: cluster.clusterName,
+    clusterVersion: cluster.serverVersion.text,
+    bot: bot.botName,
+    engine: 'native',
+    joinPath,
+    outputs,
+  };
 }
 
 /** Everything that can be wrong with the input, before anything is contacted or written. */

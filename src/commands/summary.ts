@@ -8,7 +8,7 @@ export function summaryText(result: RunResult): string {
   const lines = [
     '',
     `Joined ${result.cluster} (Teleport ${result.clusterVersion}) through ${result.proxy}`,
-    `  bot      ${result.bot}, by ${result.joinPath === 'join-service' ? 'the join service' : 'the registration endpoint'}`,
+    ...joinLines(result),
     ...result.outputs.flatMap(outputLines),
     ...(result.outputs.length === 0 ? ['  outputs  none are configured, so nothing was written'] : []),
     ...(result.exportedTo === undefined
@@ -19,11 +19,19 @@ export function summaryText(result: RunResult): string {
   return `${lines.map(printable).join('\n')}\n`;
 }
 
+function joinLines({ bot, engine, joinPath }: RunResult): string[] {
+  if (engine === 'tbot')
+    return [...(bot === undefined ? [] : [`  bot      ${bot}`]), '  engine   tbot, its files checked'];
+  return [
+    `  bot      ${bot ?? ''}, by ${joinPath === 'join-service' ? 'the join service' : 'the registration endpoint'}`,
+  ];
+}
+
 function outputLines({ type, destination, files, roles, expiresAtMs, access, notices }: WrittenOutput): string[] {
   return [
     `  ${type.padEnd(8)} ${destination}`,
     `           files    ${files.length === 0 ? 'none' : files.join(', ')}`,
-    `           roles    ${roles.join(', ')}`,
+    ...(roles.length === 0 ? [] : [`           roles    ${roles.join(', ')}`]),
     ...(access === undefined ? [] : [`           access   ${accessText(access)}`]),
     `           expires  ${utcTime(expiresAtMs)}`,
     ...notices.map((notice) => `           note     ${notice}`),
@@ -39,11 +47,12 @@ function accessText(access: NonNullable<WrittenOutput['access']>): string {
 
 /** One line of JSON. */
 export function resultJson(result: RunResult): string {
-  const { cluster, clusterVersion, bot, joinPath, outputs, timingsMs } = result;
+  const { cluster, clusterVersion, bot, engine, joinPath, outputs, timingsMs } = result;
   return `${JSON.stringify({
     cluster,
     clusterVersion,
     bot,
+    engine,
     joinMethod: 'circleci',
     joinPath,
     outputs: outputs.map(({ type, destination, files, roles, expiresAtMs, access }) => ({

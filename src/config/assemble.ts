@@ -16,7 +16,7 @@ import { placeIn } from './source-file.ts';
 const MINUTE_MS = 60_000;
 const DEFAULT_TTL_MS = 60 * MINUTE_MS;
 const DEFAULT_RENEWAL_INTERVAL_MS = 20 * MINUTE_MS;
-const DEFAULT_LEEWAY_MS = MINUTE_MS;
+export const DEFAULT_LEEWAY_MS = MINUTE_MS;
 const DEFAULT_STORAGE_PATH = '/var/lib/teleport/bot';
 
 /** `undefined` only after a fault; with faults in `findings` the plan is not to be used. */

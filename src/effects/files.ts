@@ -8,6 +8,8 @@ export interface FileEntry {
   readonly mode: number;
   /** The owner's number. */
   readonly userId: number;
+  /** When its contents last changed: milliseconds since the Unix epoch. */
+  readonly modifiedMs: number;
 }
 
 /** Methods reject with Node's own errors, whose `code` tells the reason. */
@@ -98,7 +100,7 @@ async function entry(path: string): Promise<FileEntry | undefined> {
     if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return undefined;
     throw error;
   }
-  return { kind: kindOf(stats), mode: stats.mode & 0o7777, userId: stats.uid };
+  return { kind: kindOf(stats), mode: stats.mode & 0o7777, userId: stats.uid, modifiedMs: stats.mtimeMs };
 }
 
 function kindOf(stats: Stats): FileEntry['kind'] {

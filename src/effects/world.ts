@@ -2,6 +2,7 @@
 import type { Clock } from './clock.ts';
 import type { Commands } from './commands.ts';
 import type { Files } from './files.ts';
+import type { Follow } from './follow.ts';
 import type { LargeFiles } from './large-files.ts';
 import type { Mask } from './mask.ts';
 
@@ -18,6 +19,7 @@ export interface World {
   readonly files: Files;
   readonly largeFiles: LargeFiles;
   readonly commands: Commands;
+  readonly follow: Follow;
   readonly mask: Mask;
   readonly stdout: (text: string) => void;
   /** What is piped into the program, in portions. */

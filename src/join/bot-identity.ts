@@ -3,7 +3,7 @@ import type { Clock } from '../effects/clock.ts';
 import { MachineIdError } from '../errors.ts';
 import { type KeyPair, samePublicKey } from '../crypto/keys.ts';
 import { parseSshCertificate } from '../crypto/ssh-certificate.ts';
-import { readCertificate, type TlsCertificate } from '../crypto/x509.ts';
+import { type DistinguishedName, readCertificate, type TlsCertificate } from '../crypto/x509.ts';
 import { utcTime } from '../crypto/validity.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 
@@ -92,9 +92,14 @@ function checkValidity(certificate: TlsCertificate, nowMs: number): number {
   return certificate.notAfterMs;
 }
 
+/** Of the subject of a certificate: the bot's own, or one that was issued to it. */
+export function botNameOf({ byOid }: Pick<DistinguishedName, 'byOid'>): string | undefined {
+  return byOid.get(OID_BOT_NAME)?.[0];
+}
+
 function botNames({ subject }: TlsCertificate): { userName: string; botName: string } {
   const userName = subject.commonName ?? '';
-  const botName = subject.byOid.get(OID_BOT_NAME)?.[0] ?? '';
+  const botName = botNameOf(subject) ?? '';
   if (!userName.startsWith(BOT_USER_PREFIX) || botName === '') {
     throw mismatch(`the TLS certificate is of ${JSON.stringify(userName)}, expected a bot's`);
   }

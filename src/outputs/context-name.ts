@@ -66,3 +66,21 @@ function textOf(part: Part, cluster: KubeCluster): string | undefined {
       return part satisfies never;
   }
 }
+
+/** The template as it was written, or as one that means the same. */
+export function templateText(template: ContextTemplate): string {
+  return template
+    .map((part) => {
+      switch (part.kind) {
+        case 'text':
+          return part.text;
+        case 'field':
+          return part.field === 'clusterName' ? '{{.ClusterName}}' : '{{.KubeName}}';
+        case 'label':
+          return `{{index .Labels ${JSON.stringify(part.label)}}}`;
+        default:
+          return part satisfies never;
+      }
+    })
+    .join('');
+}

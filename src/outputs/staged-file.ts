@@ -45,7 +45,12 @@ export async function planFile(
 }
 
 /** Where the bytes go: the path itself, or what stands behind links that the user has allowed. */
-async function targetOf(files: Files, path: string, symlinks: SymlinkMode, directory: string): Promise<string> {
+export async function targetOf(
+  files: Pick<Files, 'entry' | 'readLink'>,
+  path: string,
+  symlinks: SymlinkMode,
+  directory: string,
+): Promise<string> {
   let target = path;
   for (let links = 0; links <= MOST_LINKS; links += 1) {
     const there = await files.entry(target);

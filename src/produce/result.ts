@@ -27,13 +27,20 @@ export type Access =
       readonly database: string | undefined;
     };
 
+/** This program itself, or the tbot that is installed. */
+export type Engine = 'native' | 'tbot';
+
 export interface RunResult {
   /** `host:port` of the Proxy. */
   readonly proxy: string;
   readonly cluster: string;
   readonly clusterVersion: string;
-  readonly bot: string;
-  readonly joinPath: JoinPath;
+  /** Undefined when tbot has joined and has left no certificate that names the bot. */
+  readonly bot: string | undefined;
+  /** Who has joined and written. */
+  readonly engine: Engine;
+  /** Undefined when tbot has joined: it does not tell how. */
+  readonly joinPath: JoinPath | undefined;
   readonly outputs: readonly WrittenOutput[];
   /** Path of the file that later steps read, when variables were exported. */
   readonly exportedTo: string | undefined;

@@ -13,6 +13,7 @@ const RESULT: RunResult = {
   cluster: 'example.teleport.sh',
   clusterVersion: '18.2.4',
   bot: 'ci',
+  engine: 'native',
   joinPath: 'legacy',
   outputs: [
     { type: 'identity', destination: 'memory', files: [], roles: ['access'], expiresAtMs: EXPIRES_AT_MS, notices: [] },
@@ -36,6 +37,7 @@ test('the JSON object has the documented keys and nothing else', () => {
     cluster: 'example.teleport.sh',
     clusterVersion: '18.2.4',
     bot: 'ci',
+    engine: 'native',
     joinMethod: 'circleci',
     joinPath: 'legacy',
     outputs: [

@@ -18,6 +18,7 @@ test('--json prints one object with the keys that scripts count on, in their ord
     cluster: 'example.teleport.test',
     clusterVersion: '18.6.0',
     bot: 'ci',
+    engine: 'native',
     joinMethod: 'circleci',
     joinPath: 'join-service',
   });
@@ -25,6 +26,7 @@ test('--json prints one object with the keys that scripts count on, in their ord
     'cluster',
     'clusterVersion',
     'bot',
+    'engine',
     'joinMethod',
     'joinPath',
     'outputs',

@@ -28,8 +28,10 @@ const RunResult = z.strictObject({
   cluster: z.string(),
   clusterVersion: z.string(),
   bot: z.string(),
+  engine: z.enum(['native', 'tbot']),
   joinMethod: z.literal('circleci'),
-  joinPath: z.enum(['join-service', 'legacy']),
+  /** Not there when tbot has joined. */
+  joinPath: z.enum(['join-service', 'legacy']).optional(),
   outputs: z.array(Output),
   timingsMs: z.record(z.string(), z.int().nonnegative()),
 });

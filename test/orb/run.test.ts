@@ -91,6 +91,7 @@ const calls: readonly (readonly [what: string, parameters: Parameters, flags: re
       '--ssh',
     ],
   ],
+  ['tbot may be named as the engine', { engine: 'tbot' }, ['--config=tbot.yaml', '--engine=tbot']],
   ['debug is a switch', { debug: true }, ['--config=tbot.yaml', '--debug']],
 ];
 

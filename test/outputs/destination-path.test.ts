@@ -12,8 +12,8 @@ function withLinks(platform: string, links: Readonly<Record<string, number>>) {
     const owner = links[path];
     return Promise.resolve(
       owner === undefined
-        ? { kind: 'directory', mode: 0o700, userId: US }
-        : { kind: 'symlink', mode: 0o777, userId: owner },
+        ? { kind: 'directory', mode: 0o700, userId: US, modifiedMs: 0 }
+        : { kind: 'symlink', mode: 0o777, userId: owner, modifiedMs: 0 },
     );
   };
   return { platform, entry };

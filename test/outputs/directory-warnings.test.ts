@@ -15,7 +15,7 @@ function warnings(
     ...systemFiles,
     platform,
     userId: platform === 'win32' ? undefined : US,
-    entry: () => Promise.resolve({ kind: 'directory', mode: 0o700, userId: US, ...there }),
+    entry: () => Promise.resolve({ kind: 'directory', mode: 0o700, userId: US, modifiedMs: 0, ...there }),
   };
   return directoryWarnings(files, directory(PATH, { readers: readers ?? [] }), PATH, '/elsewhere');
 }

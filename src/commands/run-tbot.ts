@@ -1,0 +1,35 @@
+/** `run --engine tbot`: the tbot that is installed joins and writes. */
+import { produceByTbot } from '../produce/by-tbot.ts';
+import type { RunContext } from '../produce/context.ts';
+import type { RunResult } from '../produce/result.ts';
+import type { TbotSettings } from '../produce/tbot-program.ts';
+import { discover } from '../teleport/discovery.ts';
+import type { WebTrust } from '../teleport/trust.ts';
+import { openWebApi } from '../teleport/web.ts';
+
+type TbotFacts = Omit<RunResult, 'proxy' | 'exportedTo' | 'timingsMs'>;
+
+/** @throws MachineIdError TBOT_MISSING, TBOT_FAILED, or what asking the Proxy throws */
+export async function runByTbot(run: RunContext, trust: WebTrust, settings: TbotSettings): Promise<TbotFacts> {
+  const { clusterName, serverVersion } = await askProxy(run, trust);
+  run.progress.done('discovery', `cluster ${clusterName}, Teleport ${serverVersion.text}`);
+  const { bot, outputs } = await produceByTbot(run, settings);
+  return {
+    engine: 'tbot',
+    cluster: clusterName,
+    clusterVersion: serverVersion.text,
+    bot,
+    joinPath: undefined,
+    outputs,
+  };
+}
+
+/** What later steps are told of the cluster, tbot tells nobody; and an address that is none shows before tbot starts. */
+async function askProxy({ plan, timeoutMs, world }: RunContext, trust: WebTrust) {
+  const web = openWebApi({ address: plan.address, trust, timeoutMs, signal: world.signal });
+  try {
+    return await discover(web);
+  } finally {
+    web.close();
+  }
+}

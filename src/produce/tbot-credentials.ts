@@ -1,0 +1,157 @@
+/** Reads the credentials that tbot has written, once they are proven to belong together and to be in time. */
+import type { KeyObject } from 'node:crypto';
+import { readJwtClaims } from '../certs/jwt-svid.ts';
+import { readRoute } from '../certs/route.ts';
+import type { Supported, SupportedOutput } from '../config/supported.ts';
+import { samePublicKey } from '../crypto/keys.ts';
+import { publicKeyInFile } from '../crypto/private-key-file.ts';
+import { parseSshCertificate, type SshCertificate } from '../crypto/ssh-certificate.ts';
+import { utcTime } from '../crypto/validity.ts';
+import { readCertificate, splitCertificates, type TlsCertificate } from '../crypto/x509.ts';
+import { asMachineIdError, MachineIdError } from '../errors.ts';
+import { botNameOf } from '../join/bot-identity.ts';
+import { readStoredIdentity } from '../outputs/stored-identity.ts';
+import type { Access } from './result.ts';
+
+export interface Credentials {
+  readonly expiresAtMs: number;
+  /** Undefined where the files do not tell. */
+  readonly roles: readonly string[] | undefined;
+  readonly bot: string | undefined;
+  readonly access: Access | undefined;
+}
+
+export interface CredentialFiles {
+  /** By name; every file that the output must have. */
+  readonly contents: ReadonlyMap<string, string>;
+  readonly nowMs: number;
+}
+
+type IdentityOutput = Supported<'identity' | 'application' | 'database' | 'kubernetes' | 'kubernetes/v2'>;
+
+/** @throws MachineIdError TBOT_FAILED, whose message begins with a file's name */
+export function readCredentials(output: SupportedOutput, files: CredentialFiles): Credentials {
+  switch (output.type) {
+    case 'identity':
+    case 'application':
+    case 'database':
+    case 'kubernetes':
+    case 'kubernetes/v2':
+      return identityCredentials(output, files);
+    case 'ssh_host':
+      return hostCredentials(files);
+    case 'spiffe-svid':
+      return earliest([svidCredentials(files), ...output.jwts.map(({ fileName }) => jwtCredentials(fileName, files))]);
+    case 'workload-identity-x509':
+      return svidCredentials(files);
+    case 'workload-identity-jwt':
+      return jwtCredentials('jwt_svid', files);
+    case 'workload-identity-aws-roles-anywhere':
+      return awsCredentials(output, files);
+    default:
+      return output satisfies never;
+  }
+}
+
+function identityCredentials(output: IdentityOutput, files: CredentialFiles): Credentials {
+  const key = inFile('key', files, publicKeyInFile);
+  const tls = inFile('tlscert', files, readCertificate);
+  const ssh = inFile('key-cert.pub', files, (line) => parseSshCertificate(line.trimEnd()));
+  checkTls('tlscert', tls, key, files.nowMs);
+  const sshEndMs = checkSsh('key-cert.pub', ssh, key, files.nowMs);
+  const stored = inFile('identity', files, readStoredIdentity);
+  if (stored?.certificatePem !== tls.pem) throw fault('identity', 'does not hold the certificate of tlscert');
+  return {
+    expiresAtMs: Math.min(tls.notAfterMs, sshEndMs),
+    roles: tls.subject.organizations,
+    bot: botNameOf(tls.subject),
+    access: accessOf(output, tls),
+  };
+}
+
+/** A certificate for the whole cluster opens no database and no application. */
+function accessOf(output: IdentityOutput, { subject }: TlsCertificate): Access | undefined {
+  const route = readRoute(subject.byOid);
+  if (output.type === 'database') {
+    if (route?.kind !== 'database') throw fault('tlscert', 'is for no database');
+    const { database, protocol, serviceName: name, username } = route;
+    return { kind: 'database', name, protocol, user: username || undefined, database: database || undefined };
+  }
+  if (output.type === 'application') {
+    if (route?.kind !== 'application' || route.name !== output.appName) {
+      throw fault('tlscert', `is not for the application ${output.appName}`);
+    }
+    return { kind: 'application', name: route.name, address: route.publicAddress };
+  }
+  return undefined;
+}
+
+function hostCredentials(files: CredentialFiles): Credentials {
+  const certificate = inFile('ssh_host-cert.pub', files, (line) => parseSshCertificate(line.trimEnd()));
+  const key = inFile('ssh_host', files, publicKeyInFile);
+  return untold(checkSsh('ssh_host-cert.pub', certificate, key, files.nowMs));
+}
+
+function svidCredentials(files: CredentialFiles): Credentials {
+  const key = inFile('svid_key.pem', files, publicKeyInFile);
+  const certificate = inFile('svid.pem', files, (pem) => readCertificate(splitCertificates(pem)[0] ?? ''));
+  checkTls('svid.pem', certificate, key, files.nowMs);
+  return untold(certificate.notAfterMs);
+}
+
+function jwtCredentials(name: string, files: CredentialFiles): Credentials {
+  const expiresAtMs = inFile(name, files, (jwt) => readJwtClaims(jwt.trimEnd())).exp * 1000;
+  if (expiresAtMs <= files.nowMs) throw fault(name, `ended at ${utcTime(expiresAtMs)}`);
+  return untold(expiresAtMs);
+}
+
+/** The file names no time that every version writes alike; the session is as long as was asked, or AWS refuses it. */
+function awsCredentials(
+  {
+    artifactName,
+    credentialProfileName: profile,
+    roleArn,
+    sessionDurationMs,
+  }: Supported<'workload-identity-aws-roles-anywhere'>,
+  files: CredentialFiles,
+): Credentials {
+  const lines = (files.contents.get(artifactName) ?? '').split('\n').map((line) => line.trim());
+  if (!lines.includes(`[${profile}]`)) throw fault(artifactName, `holds no profile ${profile}`);
+  const access = { kind: 'aws', role: roleArn, profile } as const;
+  return { ...untold(files.nowMs + sessionDurationMs), access };
+}
+
+function checkTls(name: string, { notAfterMs, notBeforeMs, publicKey }: TlsCertificate, key: KeyObject, nowMs: number) {
+  if (!samePublicKey(publicKey, key)) throw fault(name, 'is for another key than the one beside it');
+  if (notAfterMs <= nowMs) throw fault(name, `ended at ${utcTime(notAfterMs)}`);
+  if (notBeforeMs > nowMs) throw fault(name, `begins at ${utcTime(notBeforeMs)}`);
+}
+
+/** @returns when it ends, in milliseconds since the Unix epoch */
+function checkSsh(name: string, { publicKey, validAfter, validBefore }: SshCertificate, key: KeyObject, nowMs: number) {
+  if (!samePublicKey(publicKey, key)) throw fault(name, 'is for another key than the one beside it');
+  const [beginsAtMs, endsAtMs] = [Number(validAfter) * 1000, Number(validBefore) * 1000];
+  if (endsAtMs <= nowMs) throw fault(name, `ended at ${utcTime(endsAtMs)}`);
+  if (beginsAtMs > nowMs) throw fault(name, `begins at ${utcTime(beginsAtMs)}`);
+  return endsAtMs;
+}
+
+function untold(expiresAtMs: number): Credentials {
+  return { expiresAtMs, roles: undefined, bot: undefined, access: undefined };
+}
+
+function earliest([first, ...others]: readonly [Credentials, ...Credentials[]]): Credentials {
+  return { ...first, expiresAtMs: Math.min(first.expiresAtMs, ...others.map(({ expiresAtMs }) => expiresAtMs)) };
+}
+
+function inFile<T>(name: string, { contents }: CredentialFiles, read: (text: string) => T): T {
+  try {
+    return read(contents.get(name) ?? '');
+  } catch (cause) {
+    throw fault(name, `cannot be used: ${asMachineIdError(cause).message}`);
+  }
+}
+
+function fault(name: string, detail: string): MachineIdError {
+  return new MachineIdError('TBOT_FAILED', `${name} ${detail}`, { hint: 'See what tbot said.' });
+}

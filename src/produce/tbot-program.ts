@@ -1,0 +1,107 @@
+/** Runs the tbot that is installed, once, with a configuration of this program's making. */
+import { join, resolve } from 'node:path';
+import { tbotFile } from '../config/tbot-file.ts';
+import type { Secret } from '../effects/secret.ts';
+import { MachineIdError } from '../errors.ts';
+import { openStateDirectory } from '../job/state-directory.ts';
+import { temporaryName } from '../outputs/temporary-name.ts';
+import type { RunContext } from './context.ts';
+
+export interface TbotSettings {
+  readonly jwt: Secret;
+  /** As given; undefined leaves it to tbot whom it trusts. */
+  readonly caFile: string | undefined;
+}
+
+/** CircleCI ends a step that prints nothing for ten minutes, and says less about it. */
+const LONGEST_RUN_MS = 8 * 60 * 1000;
+
+/** @throws MachineIdError TBOT_MISSING, TBOT_FAILED, or the reason of the run's signal */
+export async function runTbot(run: RunContext, settings: TbotSettings): Promise<void> {
+  const { outputs, plan, record, world } = run;
+  const { environment, files, workingDirectory } = world;
+  const state = await openStateDirectory(files, environment);
+  if (state === undefined) throw noDirectory();
+  const directory = join(state, temporaryName());
+  const path = join(directory, 'tbot.yaml');
+  const contents = tbotFile(plan, outputs, workingDirectory);
+  await record.directory(directory);
+  await record.files([{ path, contents, temporaries: [] }]);
+  try {
+    await files.makeDirectory(directory);
+    await files.createFile(path, contents);
+    await start(run, path, tbotEnvironment(run, settings, directory));
+  } finally {
+    await files.remove(path);
+    await files.removeDirectory(directory);
+  }
+}
+
+/**
+ * What the job has, TELEPORT_ANONYMOUS_TELEMETRY and proxies among it, except for what the file says already: to tbot
+ * variables count more than the file, TELEPORT_BOT_TOKEN drops its `onboarding`, and the two addresses that a run before
+ * has exported exclude each other.
+ */
+export function tbotEnvironment(
+  { world }: Pick<RunContext, 'world'>,
+  { caFile, jwt }: TbotSettings,
+  emptyDirectory: string,
+): Readonly<Record<string, string | undefined>> {
+  const { environment, workingDirectory } = world;
+  const rest = Object.entries(environment).filter(([name]) => !IN_THE_FILE.includes(name));
+  return {
+    ...Object.fromEntries(rest),
+    // The only variable that tbot reads; this program may have found the token elsewhere.
+    CIRCLE_OIDC_TOKEN: jwt.reveal(),
+    // Go reads the system's directories of certificates beside the file, unless others are named.
+    ...(caFile === undefined ? {} : { SSL_CERT_FILE: resolve(workingDirectory, caFile), SSL_CERT_DIR: emptyDirectory }),
+  };
+}
+
+const IN_THE_FILE = ['TBOT_CONFIG', 'TBOT_CONFIG_PATH', 'TELEPORT_AUTH_SERVER', 'TELEPORT_BOT_TOKEN', 'TELEPORT_PROXY'];
+
+async function start(
+  { plan, world }: RunContext,
+  path: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const { follow, signal, stderr } = world;
+  const args = ['start', '-c', path, '--oneshot', ...(plan.logFormat === 'json' ? ['--log-format', 'json'] : [])];
+  const onLine = (line: string) => {
+    stderr(`${line}\n`);
+  };
+  const ended = await follow('tbot', args, { environment, timeoutMs: LONGEST_RUN_MS, signal, onLine });
+  signal.throwIfAborted();
+  switch (ended.outcome) {
+    case 'exited':
+      if (ended.exitCode !== 0) throw failed(`ended with exit code ${ended.exitCode}`);
+      return;
+    case 'killed':
+      throw failed(`was ended by ${ended.by}`);
+    case 'late':
+      throw failed(`did not end within ${LONGEST_RUN_MS / 60_000} minutes`);
+    case 'not started':
+      throw missing(ended.reason);
+    default:
+      ended satisfies never;
+  }
+}
+
+function failed(what: string): MachineIdError {
+  return new MachineIdError('TBOT_FAILED', `tbot ${what}`, {
+    hint: 'Its own words stand above. Without --engine tbot (orb parameter engine), this program joins by itself and explains refusals.',
+  });
+}
+
+function missing(reason: string): MachineIdError {
+  const what = reason === 'ENOENT' ? 'is not on PATH' : `cannot be started (${reason})`;
+  return new MachineIdError('TBOT_MISSING', `tbot ${what}`, {
+    hint: 'Install it earlier in the job: install_tools with tools: tbot puts it on PATH. Or leave out --engine tbot (orb parameter engine).',
+  });
+}
+
+function noDirectory(): MachineIdError {
+  return new MachineIdError('TBOT_FAILED', 'there is no private directory for the configuration of tbot', {
+    hint: 'Give the job a home directory that it may write to, or a TMPDIR.',
+  });
+}
