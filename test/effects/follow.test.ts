@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { type Ended, followProgram, type FollowOptions } from '../../src/effects/follow.ts';
+
+interface Followed {
+  readonly ended: Ended;
+  readonly lines: readonly string[];
+}
+
+async function follow(script: string, changes: Partial<FollowOptions> = {}): Promise<Followed> {
+  const lines: string[] = [];
+  const ended = await followProgram('sh', ['-c', script], {
+    environment: { PATH: process.env.PATH },
+    timeoutMs: 20_000,
+    signal: new AbortController().signal,
+    onLine: (line) => lines.push(line),
+    ...changes,
+  });
+  return { ended, lines };
+}
+
+test('lines of both streams are handed on while the program runs, and its exit code at the end', async () => {
+  const seen: string[] = [];
+  const { ended } = await follow('echo out; sleep 0.2; echo error >&2; sleep 0.2; printf last; exit 7', {
+    onLine: (line) => seen.push(line),
+  });
+  assert.deepEqual(ended, { outcome: 'exited', exitCode: 7 });
+  assert.deepEqual(seen, ['out', 'error', 'last']);
+});
+
+test('the program has the given environment and no other', async () => {
+  const { lines } = await follow('echo "$A-${HOME-none}"', { environment: { PATH: process.env.PATH, A: '1' } });
+  assert.deepEqual(lines, ['1-none']);
+});
+
+test('a program that is not there, or cannot be run, has a reason', async () => {
+  const options = { environment: { PATH: '/usr/bin:/bin' }, timeoutMs: 1000, signal: new AbortController().signal };
+  const onLine = () => undefined;
+  assert.deepEqual(await followProgram('no-such-program', [], { ...options, onLine }), {
+    outcome: 'not started',
+    reason: 'ENOENT',
+  });
+  assert.deepEqual(await followProgram('./package.json', [], { ...options, onLine }), {
+    outcome: 'not started',
+    reason: 'EACCES',
+  });
+});
+
+test('a program that takes too long is asked to end', async () => {
+  const { ended, lines } = await follow('trap "echo asked; exit 0" TERM; echo ready; while :; do sleep 0.05; done', {
+    timeoutMs: 400,
+  });
+  assert.deepEqual(ended, { outcome: 'late' });
+  assert.deepEqual(lines, ['ready', 'asked']);
+});
+
+test('the signal asks the program to end, and one that does not is killed', async () => {
+  const stubborn = new AbortController();
+  const lines: string[] = [];
+  const startMs = performance.now();
+  const { ended } = await follow('trap "" TERM; echo ready; while :; do sleep 0.05; done', {
+    signal: stubborn.signal,
+    onLine: (line) => {
+      lines.push(line);
+      stubborn.abort();
+    },
+  });
+  assert.deepEqual(ended, { outcome: 'killed', by: 'SIGKILL' });
+  assert.deepEqual(lines, ['ready']);
+  assert.ok(performance.now() - startMs < 10_000);
+});
+
+test('a signal that was given before ends the program at once', async () => {
+  const { ended } = await follow('exec sleep 20', { signal: AbortSignal.abort() });
+  assert.deepEqual(ended, { outcome: 'killed', by: 'SIGTERM' });
+});
+
+test('what a program has left running does not hold the run', async () => {
+  const startMs = performance.now();
+  const { ended, lines } = await follow('sleep 20 & echo done');
+  assert.deepEqual(ended, { outcome: 'exited', exitCode: 0 });
+  assert.deepEqual(lines, ['done']);
+  assert.ok(performance.now() - startMs < 10_000);
+});
