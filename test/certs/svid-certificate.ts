@@ -1,6 +1,6 @@
 /** X.509 SVIDs, good and bad, by an authority of one's own. */
 import 'reflect-metadata';
-import { createPublicKey, type KeyObject, webcrypto } from 'node:crypto';
+import { createPublicKey, KeyObject, webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 
 const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -28,7 +28,7 @@ export async function makeSigner(name: string): Promise<Signer> {
 export async function makeSvid(
   signer: Signer,
   { uris, dnsNames = [], notBefore, notAfter }: SvidFields,
-): Promise<{ readonly der: Buffer; readonly publicKey: KeyObject }> {
+): Promise<{ readonly der: Buffer; readonly publicKey: KeyObject; readonly privateKeyPem: string }> {
   const keys = await makeKeys();
   const names = [
     ...uris.map((value) => ({ type: 'url' as const, value })),
@@ -45,7 +45,11 @@ export async function makeSvid(
     extensions: names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names, true)],
   });
   const spki = Buffer.from(made.publicKey.rawData);
-  return { der: Buffer.from(made.rawData), publicKey: createPublicKey({ key: spki, format: 'der', type: 'spki' }) };
+  return {
+    der: Buffer.from(made.rawData),
+    publicKey: createPublicKey({ key: spki, format: 'der', type: 'spki' }),
+    privateKeyPem: KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }).toString(),
+  };
 }
 
 async function makeKeys(): Promise<webcrypto.CryptoKeyPair> {

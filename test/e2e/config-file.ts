@@ -3,8 +3,8 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Job } from './job.ts';
 import type { BundleRun } from './run-bundle.ts';
 
-export async function runFile(job: Job, text: string): Promise<BundleRun> {
-  return job.run(['run', '-c', await job.addFile('tbot.yaml', text), '--json']);
+export async function runFile(job: Job, text: string, flags: readonly string[] = []): Promise<BundleRun> {
+  return job.run(['run', '-c', await job.addFile('tbot.yaml', text), '--json', ...flags]);
 }
 
 /** Runs identity outputs, each given as what stands in its flow mapping besides the type. */
@@ -21,7 +21,13 @@ export function runOutputs(cluster: Cluster, job: Job, outputs: readonly string[
  * Runs outputs, each given as what stands in its flow mapping.
  * @param rest more of the file, in whole lines
  */
-export function runItems({ info }: Cluster, job: Job, outputs: readonly string[], rest = ''): Promise<BundleRun> {
+export function runItems(
+  { info }: Cluster,
+  job: Job,
+  outputs: readonly string[],
+  rest = '',
+  flags: readonly string[] = [],
+): Promise<BundleRun> {
   return runFile(
     job,
     `version: v2
@@ -31,6 +37,7 @@ outputs:
 ${outputs.map((output) => `  - { ${output} }\n`).join('')}
 ${rest}
 `,
+    flags,
   );
 }
 

@@ -1,0 +1,71 @@
+/** A program `tbot` on a job's PATH, which does what tbot would as far as others can see it. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Job } from './job.ts';
+import { NODE } from './run-bundle.ts';
+
+export interface StandIn {
+  /** Folders with what tbot would have written, by the destination's path. */
+  readonly writes?: Readonly<Record<string, string>>;
+  /** Files that it leaves out. */
+  readonly omits?: readonly string[];
+  /** Printed on stderr in these portions. */
+  readonly says?: readonly string[];
+  readonly exitCode?: number;
+  /** It stays until it is asked to end. */
+  readonly hangs?: boolean;
+}
+
+const Call = z.strictObject({
+  args: z.array(z.string()),
+  environment: z.record(z.string(), z.string()),
+  config: z.string(),
+  configMode: z.string(),
+});
+
+export type TbotCall = z.infer<typeof Call>;
+
+const SCRIPT = `
+import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+const { exitCode, hangs, omits, says, writes } = JSON.parse(readFileSync(process.env.HOME + '/tbot-plan.json', 'utf8'));
+const args = process.argv.slice(2);
+const path = args[args.indexOf('-c') + 1];
+const [config, configMode] = [readFileSync(path, 'utf8'), (statSync(path).mode & 0o777).toString(8)];
+const call = { args, environment: process.env, config, configMode };
+writeFileSync(process.env.HOME + '/tbot-call.json', JSON.stringify(call));
+for (const text of says) {
+  process.stderr.write(text);
+  await delay(50);
+}
+for (const [to, from] of Object.entries(writes)) {
+  for (const name of readdirSync(from, { recursive: true })) {
+    if (omits.includes(name) || statSync(join(from, name)).isDirectory()) continue;
+    mkdirSync(dirname(join(to, name)), { recursive: true });
+    writeFileSync(join(to, name), readFileSync(join(from, name)), { mode: 0o600 });
+  }
+}
+if (hangs) {
+  process.once('SIGTERM', () => process.exit(0));
+  writeFileSync(process.env.HOME + '/tbot-hangs', '');
+  await delay(30_000);
+}
+process.exitCode = exitCode;
+`;
+
+export async function addTbot(
+  job: Job,
+  { exitCode = 0, hangs = false, omits = [], says = [], writes = {} }: StandIn,
+): Promise<void> {
+  const script = join(job.folder, 'bin/tbot.mjs');
+  await writeFile(script, SCRIPT);
+  await writeFile(join(job.folder, 'tbot-plan.json'), JSON.stringify({ exitCode, hangs, omits, says, writes }));
+  await job.addProgram('tbot', `exec '${NODE}' '${script}' "$@"`);
+}
+
+/** How it was called last. */
+export async function tbotCall({ folder }: Job): Promise<TbotCall> {
+  return Call.parse(JSON.parse(await readFile(join(folder, 'tbot-call.json'), 'utf8')));
+}
