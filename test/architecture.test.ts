@@ -16,6 +16,7 @@ const ORDER = [
   'join',
   'tools',
   'aws',
+  'telemetry',
   'teleport',
   'crypto',
   'effects',
@@ -70,10 +71,10 @@ test('only main.ts and effects/ name the process, files, timers or the wall cloc
   assert.deepEqual(wrong, []);
 });
 
-test('only teleport/, tunnels/ and aws/ open connections', () => {
+test('only teleport/, tunnels/, aws/ and telemetry/ open connections', () => {
   const network = /['"](node:(net|tls|http|https|http2|dgram)|node-fetch|@connectrpc\/connect-node)['"]/;
   const wrong = ownFiles.filter((file) => {
-    if (/^src\/(teleport|tunnels|aws)\//.test(file)) return false;
+    if (/^src\/(teleport|tunnels|aws|telemetry)\//.test(file)) return false;
     return imports(readFileSync(file, 'utf8')).some((name) => network.test(`'${name}'`) && name !== 'node:net');
   });
   assert.deepEqual(wrong, []);

@@ -40,6 +40,7 @@ if [ -n "$application" ]; then set -- "$@" "--application=$application"; fi
 if [ -n "$ca_file" ]; then set -- "$@" "--ca-file=$ca_file"; fi
 if [ "$MACHINE_ID_PARAM_ENGINE" != native ]; then set -- "$@" "--engine=$MACHINE_ID_PARAM_ENGINE"; fi
 # A boolean parameter arrives as 1 or 0 in an environment, though some versions of the compiler write true or false.
+case $MACHINE_ID_PARAM_ANONYMOUS_TELEMETRY in 1 | true) export TELEPORT_ANONYMOUS_TELEMETRY=1 ;; esac
 case $MACHINE_ID_PARAM_SSH in 1 | true) set -- "$@" --ssh ;; esac
 case $MACHINE_ID_PARAM_DEBUG in 1 | true) set -- "$@" --debug ;; esac
 case $MACHINE_ID_PARAM_EXPORT_ENV in

@@ -18,6 +18,7 @@ import { runByTbot } from './run-tbot.ts';
 import { readRunArguments, type RunArguments } from './run-flags.ts';
 import type { RunResult } from '../produce/result.ts';
 import { resultJson, summaryText } from './summary.ts';
+import { beginTelemetry, TBOT_HELPER_VARIABLES } from './telemetry.ts';
 import type { World } from '../effects/world.ts';
 import { makeKeys, type OutputKeys, prepareOutputs, writeOutputs } from '../produce/outputs.ts';
 
@@ -45,8 +46,8 @@ export async function run(args: readonly string[], world: World): Promise<void> 
   await prepareOutputs(current);
   const facts =
     given.engine === 'tbot'
-      ? await runByTbot(current, trust, { jwt: token.jwt, caFile: given.caFile })
-      : await joinAndWrite(current, token, trust);
+      ? await runByTbot(current, trust, { jwt: token.jwt, caFile: given.caFile, helper: TBOT_HELPER_VARIABLES })
+      : await withTelemetry(current, () => joinAndWrite(current, token, trust));
   const result: RunResult = {
     proxy: formatAddress(plan.address),
     ...facts,
@@ -61,6 +62,16 @@ export async function run(args: readonly string[], world: World): Promise<void> 
   if (given.json) world.stdout(resultJson(result));
   else if (plan.logFormat === 'json') log.info(summaryText(result).trim());
   else world.stderr(summaryText(result));
+}
+
+/** tbot tells of its runs itself. */
+async function withTelemetry<T>({ log, outputs, world }: RunContext, work: () => Promise<T>): Promise<T> {
+  const telemetry = await beginTelemetry(world, outputs, log);
+  try {
+    return await work();
+  } finally {
+    telemetry.end();
+  }
 }
 
 type RunFacts = Omit<RunResult, 'proxy' | 'exportedTo' | 'timingsMs'>;

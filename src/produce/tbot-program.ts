@@ -11,6 +11,8 @@ export interface TbotSettings {
   readonly jwt: Secret;
   /** As given; undefined leaves it to tbot whom it trusts. */
   readonly caFile: string | undefined;
+  /** Variables that tell who has started tbot. */
+  readonly helper: Readonly<Record<string, string>>;
 }
 
 /** CircleCI ends a step that prints nothing for ten minutes, and says less about it. */
@@ -44,13 +46,14 @@ export async function runTbot(run: RunContext, settings: TbotSettings): Promise<
  */
 export function tbotEnvironment(
   { world }: Pick<RunContext, 'world'>,
-  { caFile, jwt }: TbotSettings,
+  { caFile, helper, jwt }: TbotSettings,
   emptyDirectory: string,
 ): Readonly<Record<string, string | undefined>> {
   const { environment, workingDirectory } = world;
   const rest = Object.entries(environment).filter(([name]) => !IN_THE_FILE.includes(name));
   return {
     ...Object.fromEntries(rest),
+    ...helper,
     // The only variable that tbot reads; this program may have found the token elsewhere.
     CIRCLE_OIDC_TOKEN: jwt.reveal(),
     // Go reads the system's directories of certificates beside the file, unless others are named.

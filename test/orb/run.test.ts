@@ -250,3 +250,18 @@ test('another variable may hold the OIDC token', async () => {
   assert.equal(missing.exitCode, 1);
   assert.match(stderrOf(missing), /oidc_token names NO_TOKEN, but the job has no variable of that name/);
 });
+
+test('telemetry is a variable of the step alone, and stays as the job has it unless asked for', async () => {
+  const script = `console.log(JSON.stringify(process.env.TELEPORT_ANONYMOUS_TELEMETRY ?? 'unset'))`;
+  const seen = async (parameters: Parameters, environment: Readonly<Record<string, string>> = {}) => {
+    const bundle = join(home, 'telemetry.cjs');
+    await writeFile(bundle, script);
+    const steps = [install({ bundle_path: bundle }), run({ ...SIMPLE, ...parameters })];
+    const result = await runOrbJob({ bundle: script, home, environment, steps });
+    assert.equal(result.exitCode, 0, stderrOf(result));
+    return result.steps.at(-1)?.stdout.trim();
+  };
+  assert.equal(await seen({}), '"unset"');
+  assert.equal(await seen({ anonymous_telemetry: true }), '"1"');
+  assert.equal(await seen({}, { TELEPORT_ANONYMOUS_TELEMETRY: 'true' }), '"true"');
+});

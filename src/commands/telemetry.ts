@@ -1,0 +1,55 @@
+/** Anonymous telemetry of a run, for those who have asked for it. */
+import { randomUUID } from 'node:crypto';
+import type { SupportedOutput } from '../config/supported.ts';
+import type { Log } from '../effects/log.ts';
+import type { World } from '../effects/world.ts';
+import { asMachineIdError } from '../errors.ts';
+import { send, type Sending } from '../telemetry/send.ts';
+import { HELPER, startEvent } from '../telemetry/start-event.ts';
+import { telemetryIsOn, telemetryUrl } from '../telemetry/switch.ts';
+import { webTrust } from '../teleport/trust.ts';
+import { VERSION } from './version.ts';
+
+const MAX_CA_BYTES = 1024 * 1024;
+
+const NOTHING: Sending = { end: () => undefined };
+
+/** Never rejects. What is off is not spoken of. */
+export async function beginTelemetry(
+  { clock, environment, files }: Pick<World, 'clock' | 'environment' | 'files'>,
+  outputs: readonly SupportedOutput[],
+  log: Log,
+): Promise<Sending> {
+  if (!telemetryIsOn(environment)) return NOTHING;
+  const url = telemetryUrl(environment);
+  if (url === undefined) {
+    log.warn('TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS is no http or https address; no telemetry is sent');
+    return NOTHING;
+  }
+  log.info(`anonymous telemetry is on: one event goes to ${url.host}`);
+  const event = startEvent({
+    outputTypes: outputs.map(({ type }) => type),
+    version: VERSION,
+    eventId: randomUUID(),
+    startedMs: clock.nowMs(),
+  });
+  try {
+    const readText = (path: string) => files.readText(path, { maxBytes: MAX_CA_BYTES });
+    const { ca } = await webTrust({ caFile: undefined, environment, insecure: false, readText });
+    return send(url, event, {
+      ca,
+      onSettled: (fault) => {
+        log.debug(fault === undefined ? 'telemetry has arrived' : `telemetry was not taken: ${fault}`);
+      },
+    });
+  } catch (error) {
+    log.debug(`telemetry is not sent: ${asMachineIdError(error).message}`);
+    return NOTHING;
+  }
+}
+
+/** With these, tbot's own events tell who has started it. */
+export const TBOT_HELPER_VARIABLES = {
+  _TBOT_TELEMETRY_HELPER: HELPER,
+  _TBOT_TELEMETRY_HELPER_VERSION: VERSION,
+} as const;

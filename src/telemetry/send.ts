@@ -1,0 +1,54 @@
+/** Sends an event beside the work of a run, which it neither delays nor fails. */
+import { Agent } from 'node:https';
+import fetch from 'node-fetch';
+
+export interface Sending {
+  /** Gives up what has not been answered by now. */
+  end(): void;
+}
+
+export interface SendSettings {
+  /** PEM of the only trusted authorities, or undefined for Node's own list. */
+  readonly ca: string | undefined;
+  /** Told once, unless the sending was ended before: undefined when the event has arrived. */
+  readonly onSettled: (fault: string | undefined) => void;
+}
+
+const MAX_ANSWER_BYTES = 16 * 1024;
+
+/** A unary call of the Connect protocol, version 1, with protobuf's JSON form. */
+export function send(url: URL, event: unknown, { ca, onSettled }: SendSettings): Sending {
+  const ended = new AbortController();
+  const { signal } = ended;
+  void post().then(
+    (status) => {
+      tell(status === 200 ? undefined : `HTTP status ${status}`);
+    },
+    (error: unknown) => {
+      tell(error instanceof Error ? error.message : String(error));
+    },
+  );
+  return {
+    end: () => {
+      ended.abort();
+    },
+  };
+
+  async function post(): Promise<number> {
+    const answer = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'connect-protocol-version': '1' },
+      body: JSON.stringify(event),
+      redirect: 'manual',
+      signal,
+      size: MAX_ANSWER_BYTES,
+      ...(url.protocol === 'https:' && ca !== undefined ? { agent: new Agent({ ca }) } : {}),
+    });
+    await answer.arrayBuffer();
+    return answer.status;
+  }
+
+  function tell(fault: string | undefined): void {
+    if (!signal.aborted) onSettled(fault);
+  }
+}
