@@ -53,7 +53,11 @@ async function makeFolders(run: RunContext): Promise<void> {
 async function find(output: SupportedOutput, run: RunContext, startedMs: number): Promise<Produced> {
   const { directory, settings, shown } = placeOf(output.destination, run);
   if (directory === undefined || settings === undefined) return { output, shown, found: undefined };
-  return { output, shown, found: await findWritten(output, { directory, destination: settings, startedMs }, run) };
+  return {
+    output,
+    shown,
+    found: await findWritten(output, { directory, destination: settings, startedMs }, run.world.files),
+  };
 }
 
 /** Credentials of AWS may stand in a file with those of others. */

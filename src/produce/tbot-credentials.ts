@@ -60,7 +60,9 @@ function identityCredentials(output: IdentityOutput, files: CredentialFiles): Cr
   checkTls('tlscert', tls, key, files.nowMs);
   const sshEndMs = checkSsh('key-cert.pub', ssh, key, files.nowMs);
   const stored = inFile('identity', files, readStoredIdentity);
-  if (stored?.certificatePem !== tls.pem) throw fault('identity', 'does not hold the certificate of tlscert');
+  if (stored === undefined || readCertificate(stored.certificatePem).pem !== tls.pem) {
+    throw fault('identity', 'does not hold the certificate of tlscert');
+  }
   return {
     expiresAtMs: Math.min(tls.notAfterMs, sshEndMs),
     roles: tls.subject.organizations,
@@ -83,6 +85,8 @@ function accessOf(output: IdentityOutput, { subject }: TlsCertificate): Access |
     }
     return { kind: 'application', name: route.name, address: route.publicAddress };
   }
+  if (output.type === 'kubernetes' && route?.kind !== 'kubernetes')
+    throw fault('tlscert', 'is for no Kubernetes cluster');
   return undefined;
 }
 

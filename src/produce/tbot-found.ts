@@ -1,9 +1,9 @@
 /** Finds what tbot has written for an output: the files that are as new as the run, and what is wrong with the others. */
 import { join } from 'node:path';
 import type { SupportedOutput } from '../config/supported.ts';
+import type { Files } from '../effects/files.ts';
 import type { DirectoryDestination } from '../outputs/destination.ts';
 import { targetOf } from '../outputs/staged-file.ts';
-import type { RunContext } from './context.ts';
 import { tbotFiles } from './tbot-files.ts';
 
 export interface FoundFile {
@@ -27,18 +27,20 @@ interface Place {
   readonly startedMs: number;
 }
 
+type FoundFiles = Pick<Files, 'entry' | 'names' | 'readLink' | 'readText' | 'userId'>;
+
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 /** File systems keep times less finely than the clock. */
 const TIME_SLACK_MS = 2000;
 
 /** Never rejects: after a run that failed, what it has left behind must be known all the same. */
-export async function findWritten(output: SupportedOutput, place: Place, run: RunContext): Promise<Found> {
+export async function findWritten(output: SupportedOutput, place: Place, files: FoundFiles): Promise<Found> {
   const { optional, optionalEndings, required } = tbotFiles(output);
-  const others = await namesEndingIn(optionalEndings, place, run);
+  const others = await namesEndingIn(optionalEndings, place, files);
   const wanted = [...required, ...new Set([...others, ...optional])].filter(
     (name, at, all) => all.indexOf(name) === at,
   );
-  const looked = await Promise.all(wanted.map((name) => look(name, place, run)));
+  const looked = await Promise.all(wanted.map((name) => look(name, place, files)));
   return {
     files: looked.flatMap((one) => ('contents' in one ? [one] : [])),
     faults: looked.flatMap((one) => ('fault' in one && required.includes(one.name) ? [one.fault] : [])),
@@ -48,7 +50,7 @@ export async function findWritten(output: SupportedOutput, place: Place, run: Ru
 async function namesEndingIn(
   endings: readonly string[],
   { directory }: Place,
-  { world: { files } }: RunContext,
+  files: FoundFiles,
 ): Promise<readonly string[]> {
   if (endings.length === 0) return [];
   // A directory that is gone shows by the files that are missing.
@@ -59,7 +61,7 @@ async function namesEndingIn(
 async function look(
   name: string,
   { destination, directory, startedMs }: Place,
-  { world: { files } }: RunContext,
+  files: FoundFiles,
 ): Promise<FoundFile | { readonly name: string; readonly fault: string }> {
   const shown = join(directory, name);
   const wrong = (what: string) => ({ name, fault: `${shown} ${what}` });

@@ -1,6 +1,7 @@
 /** Runs the tbot that is installed, once, with a configuration of this program's making. */
 import { join, resolve } from 'node:path';
 import { tbotFile } from '../config/tbot-file.ts';
+import type { Ended } from '../effects/follow.ts';
 import type { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
 import { openStateDirectory } from '../job/state-directory.ts';
@@ -75,18 +76,23 @@ async function start(
   };
   const ended = await follow('tbot', args, { environment, timeoutMs: LONGEST_RUN_MS, signal, onLine });
   signal.throwIfAborted();
+  const failure = failureOf(ended);
+  if (failure !== undefined) throw failure;
+}
+
+/** Undefined when tbot has ended without an error. */
+export function failureOf(ended: Ended): MachineIdError | undefined {
   switch (ended.outcome) {
     case 'exited':
-      if (ended.exitCode !== 0) throw failed(`ended with exit code ${ended.exitCode}`);
-      return;
+      return ended.exitCode === 0 ? undefined : failed(`ended with exit code ${ended.exitCode}`);
     case 'killed':
-      throw failed(`was ended by ${ended.by}`);
+      return failed(`was ended by ${ended.by}`);
     case 'late':
-      throw failed(`did not end within ${LONGEST_RUN_MS / 60_000} minutes`);
+      return failed(`did not end within ${LONGEST_RUN_MS / 60_000} minutes`);
     case 'not started':
-      throw missing(ended.reason);
+      return missing(ended.reason);
     default:
-      ended satisfies never;
+      return ended satisfies never;
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { appendFile, mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type TestContext } from 'node:test';
@@ -216,6 +216,22 @@ test('without tbot on PATH the hint says how to get it', async (t) => {
   assertRefused(run, { code: 'TBOT_MISSING', says: /not on PATH/, hint: /install_tools with tools: tbot/ });
 });
 
+test('a tbot that cannot be executed, or is killed, is told as such', async (t) => {
+  const { job, run } = await jobWithTbot(t, [IDENTITY]);
+  await chmod(join(job.folder, 'bin/tbot'), 0o644);
+  assertRefused(await run(), { code: 'TBOT_MISSING', says: /cannot be started \(EACCES\)/ });
+  await job.addProgram('tbot', 'kill -9 $$');
+  assertRefused(await run(), { code: 'TBOT_FAILED', says: /was ended by SIGKILL/ });
+});
+
+test('the bot is not told of where no certificate names it', async (t) => {
+  const { run } = await jobWithTbot(t, ['type: workload-identity-jwt, selector: { name: ci-svid }, audiences: [a]']);
+  const { exitCode, stderr } = await run({}, []);
+  assert.equal(exitCode, 0, stderr);
+  assert.match(stderr, /through localhost:\d+\n {2}engine +tbot, its files checked\n {2}workload-identity-jwt /);
+  assert.doesNotMatch(stderr, /^ +roles/m);
+});
+
 test('a wrong file is refused before tbot is started', async (t) => {
   const { job, run } = await jobWithTbot(t, [IDENTITY]);
   await appendFile(join(job.checkout, 'tbot.yaml'), 'certificate_ttl: soon\n');
@@ -282,6 +298,20 @@ const swaps: readonly (readonly [
     IDENTITY,
     ['key', 'tlscert', 'key-cert.pub', 'identity'],
     /tlscert is for no database/,
+  ],
+  [
+    'certificates for another application',
+    'type: application, app_name: dashboard',
+    'type: application, app_name: wiki-k8s-tools',
+    ['key', 'tlscert', 'key-cert.pub', 'identity'],
+    /tlscert is not for the application dashboard/,
+  ],
+  [
+    'certificates for no Kubernetes cluster',
+    'type: kubernetes, kubernetes_cluster: dev',
+    IDENTITY,
+    ['key', 'tlscert', 'key-cert.pub', 'identity'],
+    /tlscert is for no Kubernetes cluster/,
   ],
 ];
 
