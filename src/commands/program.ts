@@ -9,6 +9,7 @@ import { installTools } from './install-tools.ts';
 import { KUBE_CREDENTIALS_FLAGS, kubeCredentials } from './kube-credentials.ts';
 import { RUN_FLAGS } from './run-flags.ts';
 import { run } from './run.ts';
+import { stderrStyle } from './stderr-style.ts';
 import { SSH_PROXY_FLAGS, sshProxyCommand } from './ssh-proxy-command.ts';
 import { VERSION } from './version.ts';
 import type { World } from '../effects/world.ts';
@@ -91,7 +92,7 @@ export async function runProgram(args: readonly string[], world: World): Promise
     world.stderr(
       wantsJsonLog(rest)
         ? errorLine(error, world.clock.nowMs())
-        : errorReport(error, { debug: wantsDebug(rest, world) }),
+        : errorReport(error, { debug: wantsDebug(rest, world), style: stderrStyle(world) }),
     );
     return error.exitCode;
   }

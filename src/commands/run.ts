@@ -17,7 +17,8 @@ import { startProgress } from '../produce/progress.ts';
 import { runByTbot } from './run-tbot.ts';
 import { readRunArguments, type RunArguments } from './run-flags.ts';
 import type { RunResult } from '../produce/result.ts';
-import { resultJson, summaryText } from './summary.ts';
+import { headline, resultJson, resultObject, summaryText } from './summary.ts';
+import { stderrStyle } from './stderr-style.ts';
 import { beginTelemetry, TBOT_HELPER_VARIABLES } from './telemetry.ts';
 import type { World } from '../effects/world.ts';
 import { makeKeys, type OutputKeys, prepareOutputs, writeOutputs } from '../produce/outputs.ts';
@@ -60,8 +61,8 @@ export async function run(args: readonly string[], world: World): Promise<void> 
     await appendLines(world.files, exportPath, lines);
   }
   if (given.json) world.stdout(resultJson(result));
-  else if (plan.logFormat === 'json') log.info(summaryText(result).trim());
-  else world.stderr(summaryText(result));
+  else if (plan.logFormat === 'json') log.info(headline(result), { result: resultObject(result) });
+  else world.stderr(summaryText(result, stderrStyle(world)));
 }
 
 /** tbot tells of its runs itself. */
@@ -97,7 +98,12 @@ async function readInputs({ flags, caFile }: RunArguments, world: World) {
   const plan = await loadPlan({ flags, environment, workingDirectory, readFile: readText });
   const outputs = supportedOutputs(plan);
   const trust = await webTrust({ caFile, environment, insecure: plan.insecure, readText });
-  const log = createLog(stderr, { format: plan.logFormat, debug: plan.debug, nowMs: () => clock.nowMs() });
+  const log = createLog(stderr, {
+    format: plan.logFormat,
+    debug: plan.debug,
+    nowMs: () => clock.nowMs(),
+    style: stderrStyle(world),
+  });
   if (plan.insecure) log.warn('insecure: the web certificate of the Proxy is not checked');
   return { plan, outputs, trust, log };
 }

@@ -1,41 +1,54 @@
 /** The result of a run as a person reads it, and as a program does. */
 import { utcTime } from '../crypto/validity.ts';
 import { printable } from '../errors.ts';
+import type { Style } from '../effects/style.ts';
 import { exportedVariables } from './exports.ts';
 import type { RunResult, WrittenOutput } from '../produce/result.ts';
+import { table } from './table.ts';
 
-export function summaryText(result: RunResult): string {
-  const lines = [
-    '',
-    `Joined ${result.cluster} (Teleport ${result.clusterVersion}) through ${result.proxy}`,
-    ...joinLines(result),
-    ...result.outputs.flatMap(outputLines),
-    ...(result.outputs.length === 0 ? ['  outputs  none are configured, so nothing was written'] : []),
-    ...(result.exportedTo === undefined
-      ? []
-      : [`  exported ${[...exportedVariables(result).keys()].join(', ')} (${result.exportedTo})`]),
-    `  done in  ${result.timingsMs.total ?? 0} ms`,
-  ];
-  return `${lines.map(printable).join('\n')}\n`;
+/** A headline, what the run has to do with the job, and a table of the outputs. */
+export function summaryText(result: RunResult, style: Style): string {
+  const lines = [...table(factRows(result)), '', ...outputLines(result.outputs, style)];
+  return `\n${style.strong(printable(headline(result)))}\n${lines.map((line) => `  ${line}`.trimEnd()).join('\n')}\n`;
 }
 
-function joinLines({ bot, engine, joinPath }: RunResult): string[] {
-  if (engine === 'tbot')
-    return [...(bot === undefined ? [] : [`  bot      ${bot}`]), '  engine   tbot, its files checked'];
-  return [
-    `  bot      ${bot ?? ''}, by ${joinPath === 'join-service' ? 'the join service' : 'the registration endpoint'}`,
-  ];
+export function headline({ cluster, clusterVersion, proxy, timingsMs }: RunResult): string {
+  return `Joined ${cluster} (Teleport ${clusterVersion}) through ${proxy} in ${timingsMs.total ?? 0} ms`;
 }
 
-function outputLines({ type, destination, files, roles, expiresAtMs, access, notices }: WrittenOutput): string[] {
+function factRows(result: RunResult): string[][] {
+  const { bot, exportedTo } = result;
+  const names = [...exportedVariables(result).keys()].join(', ');
   return [
-    `  ${type.padEnd(8)} ${destination}`,
-    `           files    ${files.length === 0 ? 'none' : files.join(', ')}`,
-    ...(roles.length === 0 ? [] : [`           roles    ${roles.join(', ')}`]),
-    ...(access === undefined ? [] : [`           access   ${accessText(access)}`]),
-    `           expires  ${utcTime(expiresAtMs)}`,
-    ...notices.map((notice) => `           note     ${notice}`),
+    ['bot', bot === undefined ? joinedBy(result) : `${bot}, ${joinedBy(result)}`],
+    ...(exportedTo === undefined ? [] : [['exported', `${names} (${exportedTo})`]]),
+  ].map((row) => row.map(printable));
+}
+
+function joinedBy({ engine, joinPath }: RunResult): string {
+  if (engine === 'tbot') return 'by tbot, its files checked';
+  return joinPath === 'join-service' ? 'by the join service' : 'by the registration endpoint';
+}
+
+function outputLines(outputs: readonly WrittenOutput[], style: Style): string[] {
+  if (outputs.length === 0) return ['No outputs are configured, so nothing was written.'];
+  const rows = outputs.map(outputRow);
+  const [head = '', ...lines] = table(
+    [['output', 'for', 'until', 'written'], ...rows].map((row) => row.map(printable)),
+  );
+  const notes = outputs.map(({ notices }) =>
+    notices.map((notice) => `  ${style.doubtful('note:')} ${printable(notice)}`),
+  );
+  return [style.faint(head), ...lines.flatMap((line, at) => [line, ...(notes[at] ?? [])])];
+}
+
+function outputRow({ access, destination, expiresAtMs, files, roles, type }: WrittenOutput): string[] {
+  const purpose = [
+    ...(access === undefined ? [] : [accessText(access)]),
+    ...(roles.length === 0 ? [] : [`roles ${roles.join(', ')}`]),
   ];
+  const written = files.length === 0 ? destination : `${destination}: ${files.join(', ')}`;
+  return [type, purpose.join('; '), utcTime(expiresAtMs), written];
 }
 
 function accessText(access: NonNullable<WrittenOutput['access']>): string {
@@ -45,10 +58,14 @@ function accessText(access: NonNullable<WrittenOutput['access']>): string {
   return `database ${name} (${protocol})${user === undefined ? '' : ` as ${user}`}${database === undefined ? '' : `, ${database}`}`;
 }
 
-/** One line of JSON. */
+/** One line. */
 export function resultJson(result: RunResult): string {
+  return `${JSON.stringify(resultObject(result))}\n`;
+}
+
+export function resultObject(result: RunResult): Readonly<Record<string, unknown>> {
   const { cluster, clusterVersion, bot, engine, joinPath, outputs, timingsMs } = result;
-  return `${JSON.stringify({
+  return {
     cluster,
     clusterVersion,
     bot,
@@ -64,5 +81,5 @@ export function resultJson(result: RunResult): string {
       ...(access === undefined ? {} : { access }),
     })),
     timingsMs,
-  })}\n`;
+  };
 }

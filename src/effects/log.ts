@@ -1,9 +1,11 @@
 /** Lines for people (or for log collectors), on stderr. */
 import { printable } from '../errors.ts';
+import { PLAIN, type Style } from './style.ts';
 
 export interface Log {
   debug(message: string): void;
-  info(message: string): void;
+  /** @param facts more keys of a JSON line */
+  info(message: string, facts?: Readonly<Record<string, unknown>>): void;
   warn(message: string): void;
 }
 
@@ -12,26 +14,32 @@ export interface LogOptions {
   /** Whether `debug` lines are shown. */
   readonly debug: boolean;
   readonly nowMs: () => number;
+  /** Plain by default. */
+  readonly style?: Style;
 }
 
 /** A log that hands one line a message to `write`. */
-export function createLog(write: (text: string) => void, { format, debug, nowMs }: LogOptions): Log {
-  const line = (level: 'debug' | 'info' | 'warning', message: string) => {
-    if (format === 'json') {
-      write(`${JSON.stringify({ time: new Date(nowMs()).toISOString(), level, message })}\n`);
-    } else {
-      write(`${level === 'info' ? '' : `${level}: `}${printable(message)}\n`);
-    }
+export function createLog(write: (text: string) => void, { format, debug, nowMs, style = PLAIN }: LogOptions): Log {
+  const asJson = (level: string, message: string, facts = {}) => {
+    write(`${JSON.stringify({ time: new Date(nowMs()).toISOString(), level, message, ...facts })}\n`);
   };
+  const asText = (label: string, message: string) => {
+    write(`${label}${printable(message)}\n`);
+  };
+  const isJson = format === 'json';
   return {
     debug: (message) => {
-      if (debug) line('debug', message);
+      if (!debug) return;
+      if (isJson) asJson('debug', message);
+      else write(style.faint(`debug: ${printable(message)}`) + '\n');
     },
-    info: (message) => {
-      line('info', message);
+    info: (message, facts) => {
+      if (isJson) asJson('info', message, facts);
+      else asText('', message);
     },
     warn: (message) => {
-      line('warning', message);
+      if (isJson) asJson('warning', message);
+      else asText(style.doubtful('warning: '), message);
     },
   };
 }

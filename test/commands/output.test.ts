@@ -4,6 +4,7 @@ import { errorReport } from '../../src/commands/error-report.ts';
 import { exportedVariables } from '../../src/commands/exports.ts';
 import type { RunResult } from '../../src/produce/result.ts';
 import { resultJson, summaryText } from '../../src/commands/summary.ts';
+import { PLAIN } from '../../src/effects/style.ts';
 import { asMachineIdError, MachineIdError } from '../../src/errors.ts';
 
 const EXPIRES_AT_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
@@ -55,7 +56,7 @@ test('the JSON object has the documented keys and nothing else', () => {
 });
 
 test('the summary names cluster, bot, roles, files, expiry, notices and the total time', () => {
-  const text = summaryText(RESULT);
+  const text = summaryText(RESULT, PLAIN);
   for (const part of [
     'example.teleport.sh (Teleport 18.2.4)',
     'ci, by the registration endpoint',
@@ -72,7 +73,7 @@ test('the summary names cluster, bot, roles, files, expiry, notices and the tota
 });
 
 test('a run without outputs says that nothing was written', () => {
-  assert.match(summaryText({ ...RESULT, outputs: [], exportedTo: undefined }), /nothing was written/);
+  assert.match(summaryText({ ...RESULT, outputs: [], exportedTo: undefined }, PLAIN), /nothing was written/);
 });
 
 test('later steps get the first output that is on disk', () => {
@@ -138,7 +139,10 @@ test('a user and a database that the output does not name are not exported', () 
 
 test('the summary and the JSON object say which database the certificates are for', () => {
   const result = { ...RESULT, outputs: [databaseOutput('/a')] };
-  assert.match(summaryText(result), /access {3}database orders \(postgres\) as ci, sales\n/);
+  assert.match(
+    summaryText(result, PLAIN),
+    /^ {2}database {2}database orders \(postgres\) as ci, sales; roles access {2}2026/m,
+  );
   assert.ok(resultJson(result).includes(`"access":${JSON.stringify(ACCESS)}`));
 });
 
@@ -156,10 +160,10 @@ test('a report has message, faults with their lines, hint and code, and causes o
     faults: [{ path: 'outputs[0]', line: 3, message: 'has no type' }],
   });
   assert.equal(
-    errorReport(error, { debug: false }),
+    errorReport(error, { debug: false, style: PLAIN }),
     'error: the file is wrong\n  - outputs[0] (line 3): has no type\nhint: mend it\ncode: CONFIG_INVALID\n',
   );
-  assert.match(errorReport(error, { debug: true }), /debug: caused by Error: below\n$/);
+  assert.match(errorReport(error, { debug: true, style: PLAIN }), /debug: caused by Error: below\n$/);
 });
 
 test('a fault that stands in the message is not said twice', () => {
@@ -167,7 +171,7 @@ test('a fault that stands in the message is not said twice', () => {
     hint: 'mend it',
     faults: [{ path: 'outputs[0]', line: 3, message: 'has no type' }],
   });
-  assert.equal(errorReport(error, { debug: false }).split('has no type').length, 2);
+  assert.equal(errorReport(error, { debug: false, style: PLAIN }).split('has no type').length, 2);
 });
 
 test('an error of another kind is reported as a fault of the program', () => {

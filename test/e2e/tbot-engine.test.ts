@@ -108,7 +108,7 @@ test('the summary names the engine, and the steps on the way', async (t) => {
   assert.equal(exitCode, 0, stderr);
   assert.equal(stdout, '');
   assert.match(stderr, /\] cluster example\.teleport\.test, Teleport 18\.6\.0\nINFO \[TBOT\] Generated output\.\n/);
-  assert.match(stderr, /^ {2}bot +ci\n {2}engine +tbot, its files checked$/m);
+  assert.match(stderr, /^ {2}bot +ci, by tbot, its files checked$/m);
 });
 
 test('cleanup removes what tbot has written, and nothing else', async (t) => {
@@ -228,7 +228,7 @@ test('the bot is not told of where no certificate names it', async (t) => {
   const { run } = await jobWithTbot(t, ['type: workload-identity-jwt, selector: { name: ci-svid }, audiences: [a]']);
   const { exitCode, stderr } = await run({}, []);
   assert.equal(exitCode, 0, stderr);
-  assert.match(stderr, /through localhost:\d+\n {2}engine +tbot, its files checked\n {2}workload-identity-jwt /);
+  assert.match(stderr, /through localhost:\d+ in \d+ ms\n {2}bot +by tbot, its files checked\n/);
   assert.doesNotMatch(stderr, /^ +roles/m);
 });
 
@@ -342,7 +342,7 @@ test('a shorter lifetime than was asked for is told', async (t) => {
   const { run } = await jobWithTbot(t, [IDENTITY]);
   const { exitCode, stderr } = await run({}, ['--credential-ttl', '3h']);
   assert.equal(exitCode, 0, stderr);
-  assert.match(stderr, /note +the cluster shortened the lifetime/);
+  assert.match(stderr, /note: the cluster shortened the lifetime/);
 });
 
 test('links to files are followed where the output allows them', async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmod, link, lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { chmod, link, lstat, mkdir, readFile, symlink, writeFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { errorCode, systemFiles as files } from '../../src/effects/files.ts';
@@ -82,7 +82,9 @@ test('an entry is what stands there itself', async (context) => {
     kinds.map((entry) => entry?.kind),
     ['file', 'directory', 'symlink', 'other'],
   );
-  assert.deepEqual(await files.entry(at('directory')), { kind: 'directory', mode: 0o700, userId: files.userId });
+  const { mtimeMs: modifiedMs } = await stat(at('directory'));
+  const expected = { kind: 'directory', mode: 0o700, userId: files.userId, modifiedMs };
+  assert.deepEqual(await files.entry(at('directory')), expected);
   assert.equal(await files.readLink(at('link')), 'directory');
 });
 
