@@ -10,7 +10,7 @@ import type { RunContext } from './context.ts';
 import { placeOf } from './place.ts';
 import type { WrittenOutput } from './result.ts';
 import { type Credentials, readCredentials } from './tbot-credentials.ts';
-import { type Found, type FoundFile, findWritten } from './tbot-found.ts';
+import { type Found, type FoundFile, findStanding, findWritten, type Standing, type TbotPlace } from './tbot-found.ts';
 import { runTbot, type TbotSettings } from './tbot-program.ts';
 
 export interface TbotResult {
@@ -31,10 +31,11 @@ interface Produced {
 export async function produceByTbot(run: RunContext, settings: TbotSettings): Promise<TbotResult> {
   const { clock } = run.world;
   await makeFolders(run);
+  const places = await Promise.all(run.outputs.map((output) => openPlace(output, run)));
   const startedMs = clock.nowMs();
   const [ended] = await Promise.allSettled([runTbot(run, settings)]);
   // Of a run that failed too, so that cleanup finds what it has left.
-  const produced = await Promise.all(run.outputs.map((output) => find(output, run, startedMs)));
+  const produced = await Promise.all(places.map((place) => find(place, run)));
   await run.record.files(produced.flatMap(({ found, output }) => (found?.files ?? []).map(planned(output))));
   if (ended.status === 'rejected') throw ended.reason;
   run.progress.done('write', 'tbot has ended');
@@ -50,14 +51,23 @@ async function makeFolders(run: RunContext): Promise<void> {
   }
 }
 
-async function find(output: SupportedOutput, run: RunContext, startedMs: number): Promise<Produced> {
+interface OpenPlace {
+  readonly output: SupportedOutput;
+  readonly shown: string;
+  /** Undefined when nothing is written to disk. */
+  readonly onDisk: { readonly place: TbotPlace; readonly before: Standing } | undefined;
+}
+
+async function openPlace(output: SupportedOutput, run: RunContext): Promise<OpenPlace> {
   const { directory, settings, shown } = placeOf(output.destination, run);
-  if (directory === undefined || settings === undefined) return { output, shown, found: undefined };
-  return {
-    output,
-    shown,
-    found: await findWritten(output, { directory, destination: settings, startedMs }, run.world.files),
-  };
+  if (directory === undefined || settings === undefined) return { output, shown, onDisk: undefined };
+  const place = { directory, destination: settings };
+  return { output, shown, onDisk: { place, before: await findStanding(output, place, run.world.files) } };
+}
+
+async function find({ onDisk, output, shown }: OpenPlace, { world: { files } }: RunContext): Promise<Produced> {
+  const found = onDisk === undefined ? undefined : await findWritten(output, onDisk.place, onDisk.before, files);
+  return { output, shown, found };
 }
 
 /** Credentials of AWS may stand in a file with those of others. */

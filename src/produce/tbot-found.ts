@@ -1,4 +1,4 @@
-/** Finds what tbot has written for an output: the files that are as new as the run, and what is wrong with the others. */
+/** Finds what tbot has written for an output: the files that have changed, and what is wrong with the others. */
 import { join } from 'node:path';
 import type { SupportedOutput } from '../config/supported.ts';
 import type { Files } from '../effects/files.ts';
@@ -20,36 +20,54 @@ export interface Found {
   readonly faults: readonly string[];
 }
 
-interface Place {
+export interface TbotPlace {
   /** Absolute. */
   readonly directory: string;
   readonly destination: DirectoryDestination;
-  readonly startedMs: number;
 }
+
+/** When the files that stood before tbot ran had last changed, by name: to compare is surer than any clock. */
+export type Standing = ReadonlyMap<string, number>;
 
 type FoundFiles = Pick<Files, 'entry' | 'names' | 'readLink' | 'readText' | 'userId'>;
 
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
-/** File systems keep times less finely than the clock. */
-const TIME_SLACK_MS = 2000;
+
+export async function findStanding(output: SupportedOutput, place: TbotPlace, files: FoundFiles): Promise<Standing> {
+  const standing = new Map<string, number>();
+  for (const name of await wantedNames(output, place, files)) {
+    const path = await targetIn(place, name, files).catch(() => undefined);
+    const entry = path === undefined ? undefined : await files.entry(path);
+    if (entry !== undefined) standing.set(name, entry.modifiedMs);
+  }
+  return standing;
+}
 
 /** Never rejects: after a run that failed, what it has left behind must be known all the same. */
-export async function findWritten(output: SupportedOutput, place: Place, files: FoundFiles): Promise<Found> {
-  const { optional, optionalEndings, required } = tbotFiles(output);
-  const others = await namesEndingIn(optionalEndings, place, files);
-  const wanted = [...required, ...new Set([...others, ...optional])].filter(
-    (name, at, all) => all.indexOf(name) === at,
-  );
-  const looked = await Promise.all(wanted.map((name) => look(name, place, files)));
+export async function findWritten(
+  output: SupportedOutput,
+  place: TbotPlace,
+  before: Standing,
+  files: FoundFiles,
+): Promise<Found> {
+  const { required } = tbotFiles(output);
+  const names = await wantedNames(output, place, files);
+  const looked = await Promise.all(names.map((name) => look(name, place, before, files)));
   return {
     files: looked.flatMap((one) => ('contents' in one ? [one] : [])),
     faults: looked.flatMap((one) => ('fault' in one && required.includes(one.name) ? [one.fault] : [])),
   };
 }
 
+async function wantedNames(output: SupportedOutput, place: TbotPlace, files: FoundFiles): Promise<readonly string[]> {
+  const { optional, optionalEndings, required } = tbotFiles(output);
+  const others = await namesEndingIn(optionalEndings, place, files);
+  return [...new Set([...required, ...others, ...optional])];
+}
+
 async function namesEndingIn(
   endings: readonly string[],
-  { directory }: Place,
+  { directory }: TbotPlace,
   files: FoundFiles,
 ): Promise<readonly string[]> {
   if (endings.length === 0) return [];
@@ -60,16 +78,16 @@ async function namesEndingIn(
 
 async function look(
   name: string,
-  { destination, directory, startedMs }: Place,
+  place: TbotPlace,
+  before: Standing,
   files: FoundFiles,
 ): Promise<FoundFile | { readonly name: string; readonly fault: string }> {
-  const shown = join(directory, name);
-  const wrong = (what: string) => ({ name, fault: `${shown} ${what}` });
+  const wrong = (what: string) => ({ name, fault: `${join(place.directory, name)} ${what}` });
   try {
-    const path = await targetOf(files, shown, destination.symlinks, directory);
+    const path = await targetIn(place, name, files);
     const entry = await files.entry(path);
     if (entry === undefined) return wrong('is not there');
-    if (entry.modifiedMs < startedMs - TIME_SLACK_MS) return wrong('is older than this run');
+    if (entry.modifiedMs === before.get(name)) return wrong('stood there before and was not written');
     if (files.userId !== undefined && entry.userId !== files.userId) {
       return wrong(`belongs to another user (${entry.userId})`);
     }
@@ -77,4 +95,8 @@ async function look(
   } catch (error) {
     return wrong(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+function targetIn({ destination, directory }: TbotPlace, name: string, files: FoundFiles): Promise<string> {
+  return targetOf(files, join(directory, name), destination.symlinks, directory);
 }

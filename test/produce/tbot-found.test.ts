@@ -3,8 +3,8 @@ import { mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { type SupportedOutput, supportedOutputs } from '../../src/config/supported.ts';
-import { systemFiles } from '../../src/effects/files.ts';
-import { findWritten } from '../../src/produce/tbot-found.ts';
+import { type Files, systemFiles } from '../../src/effects/files.ts';
+import { findStanding, findWritten, type Standing, type TbotPlace } from '../../src/produce/tbot-found.ts';
 import { planOf, v2Item } from '../config/plan-of.ts';
 import { directory as directoryAt } from '../outputs/directory.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -25,9 +25,16 @@ async function folderWith(t: TestContext, names: readonly string[]): Promise<str
   return folder;
 }
 
-async function find(output: SupportedOutput, folder: string, files = systemFiles) {
-  const place = { directory: folder, destination: directoryAt(folder), startedMs: Date.now() };
-  const found = await findWritten(output, place, files);
+function placeIn(folder: string): TbotPlace {
+  return { directory: folder, destination: directoryAt(folder) };
+}
+
+async function find(
+  output: SupportedOutput,
+  folder: string,
+  { before = new Map(), files = systemFiles }: { before?: Standing; files?: Files } = {},
+) {
+  const found = await findWritten(output, placeIn(folder), before, files);
   return { names: found.files.map(({ name }) => name), faults: found.faults };
 }
 
@@ -61,21 +68,31 @@ for (const [format, names] of [
   });
 }
 
-test('a file of before the run counts as missing, or is left alone where it need not be there', async (t) => {
-  const folder = await folderWith(t, ['svid_key.pem', 'svid.pem', 'svid_bundle.pem', 'svid_crl.pem']);
-  const before = Date.now() / 1000 - 60;
-  for (const name of ['svid.pem', 'svid_crl.pem']) await utimes(join(folder, name), before, before);
-  assert.deepEqual(await find(await outputOf('workload-identity-x509', 'selector: {name: w}'), folder), {
+test('a file that stood before and stays as it was counts as missing, or is left alone where it need not be', async (t) => {
+  const folder = await folderWith(t, ['svid_key.pem', 'svid.pem', 'svid_crl.pem']);
+  const output = await outputOf('workload-identity-x509', 'selector: {name: w}');
+  const before = await findStanding(output, placeIn(folder), systemFiles);
+  assert.deepEqual([...before.keys()], ['svid_key.pem', 'svid.pem', 'svid_crl.pem']);
+  for (const name of ['svid_key.pem', 'svid_bundle.pem']) await writeFile(join(folder, name), 'new');
+  assert.deepEqual(await find(output, folder, { before }), {
     names: ['svid_key.pem', 'svid_bundle.pem'],
-    faults: [`${join(folder, 'svid.pem')} is older than this run`],
+    faults: [`${join(folder, 'svid.pem')} stood there before and was not written`],
   });
+});
+
+test('a file that is written again counts, whatever its clock says', async (t) => {
+  const folder = await folderWith(t, ['jwt_svid']);
+  const output = await outputOf('workload-identity-jwt', 'selector: {name: w}', 'audiences: [a]');
+  const before = await findStanding(output, placeIn(folder), systemFiles);
+  await utimes(join(folder, 'jwt_svid'), 1_000_000, 1_000_000);
+  assert.deepEqual(await find(output, folder, { before }), { names: ['jwt_svid'], faults: [] });
 });
 
 test("another user's file is refused", async (t) => {
   const folder = await folderWith(t, ['jwt_svid']);
   const output = await outputOf('workload-identity-jwt', 'selector: {name: w}', 'audiences: [a]');
   const { userId = 0 } = systemFiles;
-  assert.deepEqual(await find(output, folder, { ...systemFiles, userId: userId + 1 }), {
+  assert.deepEqual(await find(output, folder, { files: { ...systemFiles, userId: userId + 1 } }), {
     names: [],
     faults: [`${join(folder, 'jwt_svid')} belongs to another user (${userId})`],
   });
