@@ -1,14 +1,13 @@
 /** The programs that people run over SSH, each with our ssh_config to a real sshd through the embedded cluster. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob, type Job } from './job.ts';
 import { missing, program, runProgram } from './programs.ts';
@@ -126,62 +125,3 @@ test('a login that the certificate does not hold is refused by the node', { skip
   assert.equal(stdout, '');
   assert.match(stderr, /nobody@web-1\.example\.teleport\.test: Permission denied \(publickey\)/);
 });
-
-const MEBIBYTE = 1024 * 1024;
-const MOST_MEMORY_KIB = 150 * 1024;
-
-test('1 GiB is copied unchanged, and the proxy command stays small', { skip }, async (t) => {
-  const job = await beginWithNode(t);
-  const block = randomBytes(MEBIBYTE);
-  const expected = createHash('sha256');
-  // ssh's own work is not what is tested.
-  const fast = ['-o', 'Ciphers=aes128-gcm@openssh.com', '-o', 'Compression=no'];
-  const there = spawn(program('ssh'), [...sshOptions(job), ...fast, `${user}@${HOST}`, 'sha256sum'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const answer = readAll(there.stdout);
-  const memory = watchMemory(job);
-  for (let sent = 0; sent < 1024; sent += 1) {
-    block.writeUInt32BE(sent);
-    expected.update(block);
-    if (!there.stdin.write(Buffer.from(block))) await once(there.stdin, 'drain');
-  }
-  there.stdin.end();
-  assert.equal((await answer).toString().split(' ')[0], expected.digest('hex'));
-  const mostKib = await memory();
-  t.diagnostic(`most memory of the proxy command: ${String(Math.round(mostKib / 1024))} MiB`);
-  assert.ok(mostKib > 0 && mostKib < MOST_MEMORY_KIB, `${String(mostKib)} KiB`);
-});
-
-async function readAll(stream: AsyncIterable<Buffer>): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  for await (const part of stream) parts.push(part);
-  return Buffer.concat(parts);
-}
-
-/** Looks at the job's proxy command until it ends; the call resolves with the most that it had, in KiB. */
-function watchMemory({ destination }: Job): () => Promise<number> {
-  let most = 0;
-  const watching = (async () => {
-    const path = await statusPath(destination);
-    for (;;) {
-      const text = await readFile(path, 'utf8').catch(() => '');
-      const [, peak] = /^VmHWM:\s+(\d+) kB$/m.exec(text) ?? [];
-      if (peak === undefined) return;
-      most = Math.max(most, Number(peak));
-      await pause(100);
-    }
-  })();
-  return () => watching.then(() => most);
-}
-
-async function statusPath(destination: string): Promise<string> {
-  for (;;) {
-    for (const id of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-      const command = await readFile(`/proc/${id}/cmdline`, 'latin1').catch(() => '');
-      const isNode = command.includes('\0ssh-proxy-command\0') && command.includes(destination);
-      if (isNode) return `/proc/${id}/status`;
-    }
-    await pause(20);
-  }
-}
