@@ -90,8 +90,12 @@ function readAttributes(data: Buffer): Extension {
   for (let at = 0; at < data.length;) {
     const [, digits = '', key] = /^(\d{1,6}) ([^=]+)=/.exec(data.toString('latin1', at, at + 300)) ?? [];
     const end = at + Number(digits);
-    if (key === undefined || end > data.length || data[end - 1] !== 0x0a) throw corrupt('its attributes are broken');
-    const value = data.toString('utf8', at + digits.length + key.length + 2, end - 1);
+    const start = at + digits.length + (key?.length ?? 0) + 2;
+    // A record that ends before its own value would be read again and again.
+    if (key === undefined || end <= start || end > data.length || data[end - 1] !== 0x0a) {
+      throw corrupt('its attributes are broken');
+    }
+    const value = data.toString('utf8', start, end - 1);
     if (key === 'path') extension = { ...extension, path: value };
     if (key === 'size') extension = { ...extension, sizeBytes: count(value, 10) };
     at = end;

@@ -15,11 +15,13 @@ export interface ToolFile {
 /** No program of Teleport's has a quarter of it. */
 const MAX_FILE_BYTES = 1024 ** 3;
 const MAX_TOTAL_BYTES = 4 * MAX_FILE_BYTES;
+/** A Mac's bundle has a dozen. */
+const MOST_FILES = 1000;
 
 /**
  * Writes the files of the wanted programs, in the archive's order. The archive is read to its end.
  * @throws MachineIdError TOOLS_CORRUPT for a path that leads out of the archive, a link or a device in a program's
- *   place, a second entry of one name, more bytes than any release has; and what reading and writing throw
+ *   place, a second entry of one name, more bytes or files than any release has; and what reading and writing throw
  */
 export async function unpackTools(
   entries: AsyncIterable<ArchiveEntry>,
@@ -34,6 +36,7 @@ export async function unpackTools(
     const file = toolFile(path, tools, platform);
     if (file === undefined) continue;
     if (kind !== 'file') throw corrupt(`${shown(path)} is a link or a device`);
+    if (written.length === MOST_FILES) throw corrupt(`it has more than ${MOST_FILES} files for ${tools.join(', ')}`);
     if (written.some((one) => collide(one, file))) throw corrupt(`${shown(path)} is in it twice`);
     await write(
       file,

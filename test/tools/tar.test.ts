@@ -70,6 +70,8 @@ describe('a broken archive is refused:', () => {
     ['a negative size', tar([{ path: 'a', size: '-0000000001\0' }])],
     ['a size in binary form', tar([{ path: 'a', size: '\x7f\x01\x00\x00\x00\x00\x00\x01' }])],
     ['attributes with a wrong length', tar([{ path: 'x', type: 'x', contents: '99 path=a\n' }, { path: 'b' }])],
+    ['attributes of no length', tar([{ path: 'x', type: 'x', contents: `${paxRecord('a', 'b')}0 path=` }])],
+    ['attributes that end in their key', tar([{ path: 'x', type: 'x', contents: '4 a\npath=' }])],
     ['attributes without a length', tar([{ path: 'x', type: 'x', contents: 'path=a\n' }, { path: 'b' }])],
     [
       'attributes with a size that is none',

@@ -101,6 +101,11 @@ describe('a hostile archive is refused:', () => {
     });
   }
 
+  test('more files than any program has', async () => {
+    const files = Array.from({ length: 1001 }, (_, at) => ({ path: `teleport/tsh.app/${at}` }));
+    await assert.rejects(unpack(files, ['tsh'], MAC), { code: 'TOOLS_CORRUPT' });
+  });
+
   test('more bytes than any program has', async () => {
     const gigabyte = { length: 1024 ** 3 + 1 };
     async function* contents(): AsyncGenerator<Uint8Array> {
