@@ -21,6 +21,7 @@ export type Manifest = z.infer<typeof Manifest>;
 
 const NAME = 'installed.json';
 const MAX_MANIFEST_BYTES = 1024 * 1024;
+const NO_LIST = ['ENOENT', 'ENOTDIR', 'ERR_ENCODING_INVALID_ENCODED_DATA'];
 
 /**
  * The list, reduced to the programs whose files are what they were. A file that was neither written nor moved since it
@@ -60,8 +61,10 @@ async function readManifest(path: string, files: Pick<Files, 'readText'>): Promi
   try {
     return z.safeParse(Manifest, JSON.parse(await files.readText(path, { maxBytes: MAX_MANIFEST_BYTES }))).data;
   } catch (error) {
-    // Missing or no JSON: the programs are then installed anew. A disk that cannot be read is another matter.
-    if (error instanceof SyntaxError || ['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return undefined;
+    // Missing, no text, too long or no JSON: the programs are then installed anew. A disk that cannot be read is another
+    // matter.
+    const code = errorCode(error);
+    if (code === undefined || NO_LIST.includes(code)) return undefined;
     throw error;
   }
 }

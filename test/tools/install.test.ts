@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemFiles } from '../../src/effects/files.ts';
@@ -91,6 +91,22 @@ test('a bundle of which a part is missing comes anew', async (context) => {
   await rm(join(binDirectory, '../tsh.app/Contents/Info.plist'));
   assert.equal((await job.install()).source, 'download');
 });
+
+for (const [what, list] of [
+  ['no text', Buffer.of(0x7b, 0xff)],
+  ['too long', Buffer.alloc(1024 * 1024 + 1, ' ')],
+  ['no JSON', Buffer.from('{"archiveSha256":')],
+] as const) {
+  test(`a list of what is installed that is ${what} counts as none`, async (context) => {
+    const directory = join(await temporaryFolder(context), 'tools');
+    const archive = tarGz([{ path: 'teleport/tsh', contents: 'tsh' }]);
+    const job = installing(archive, directory, { system: 'linux', architecture: 'amd64' }, ['tsh']);
+    const { binDirectory } = await job.install();
+    await writeFile(join(binDirectory, '../installed.json'), list);
+    assert.equal((await job.install()).source, 'download');
+    assert.equal((await job.install()).source, 'installed');
+  });
+}
 
 test('a bundle without its program is no program', async (context) => {
   const directory = join(await temporaryFolder(context), 'tools');
