@@ -5,7 +5,7 @@ export function parseHttpsUrl(text: string, base?: URL): URL | undefined {
   try {
     const url = new URL(text, base);
     // User and password are read by whoever asks there.
-    decodeURIComponent(url.username + url.password);
+    for (const part of [url.username, url.password]) decodeURIComponent(part);
     return url.protocol === 'https:' ? url : undefined;
   } catch {
     // Node 18.0 has no other way to ask.
