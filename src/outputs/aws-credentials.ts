@@ -55,8 +55,9 @@ function sectionName(line: string): string | undefined {
 }
 
 function isOther(line: string): boolean {
-  const [, key = ''] = /^\s*([^=;#]+?)\s*=/.exec(line) ?? [];
-  return !KEYS.some((one) => one === key.toLowerCase());
+  const end = line.indexOf('=');
+  const key = line.slice(0, Math.max(end, 0)).trim().toLowerCase();
+  return !KEYS.some((one) => one === key);
 }
 
 function trimmedEnd(lines: readonly string[]): readonly string[] {

@@ -36,3 +36,8 @@ test('the profile is taken out again, and what else stood there stays', () => {
   assert.equal(withoutProfile('[ci]\nregion = r\naws_access_key_id = A\n', 'ci'), '[ci]\nregion = r\n');
   assert.equal(withoutProfile('[a]\nx = 1\n', 'ci'), '[a]\nx = 1\n');
 });
+
+test('a long line that sets nothing is passed over without delay', { timeout: 10_000 }, () => {
+  const before = `[ci]\n${' '.repeat(200_000)}x\n${'x '.repeat(100_000)}\n`;
+  assert.equal(withoutProfile(before, 'ci'), before);
+});
