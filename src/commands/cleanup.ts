@@ -48,10 +48,9 @@ export async function cleanup(args: readonly string[], world: World): Promise<vo
 }
 
 async function removeExports(entries: readonly ManifestEntry[], { files }: World): Promise<readonly Finding[]> {
-  const blocks = new Map<string, string[]>();
-  for (const entry of entries) {
-    if ('exports' in entry) blocks.set(entry.exports, [...(blocks.get(entry.exports) ?? []), entry.lines]);
-  }
+  const blocks = grouped(
+    entries.flatMap((entry) => ('exports' in entry ? [[entry.exports, entry.lines] as const] : [])),
+  );
   const findings: Finding[] = [];
   for (const [path, lines] of blocks) {
     const removal = await removeLines(files, path, lines).then(
@@ -130,12 +129,21 @@ function report({ exports, written }: Findings): string {
 }
 
 function byFolder(paths: readonly string[]): string[] {
-  const folders = new Map<string, string[]>();
-  for (const path of paths) {
-    const folder = dirname(path);
-    folders.set(folder, [...(folders.get(folder) ?? []), path.slice(folder.length).replace(/^[/\\]/, '')]);
-  }
+  const folders = grouped(
+    paths.map((path) => [dirname(path), path.slice(dirname(path).length).replace(/^[/\\]/, '')] as const),
+  );
   return [...folders].map(([folder, names]) => `  ${folder}: ${names.join(', ')}`);
+}
+
+/** The values of each key, in their order. */
+function grouped(pairs: readonly (readonly [key: string, value: string])[]): ReadonlyMap<string, readonly string[]> {
+  const groups = new Map<string, string[]>();
+  for (const [key, value] of pairs) {
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [value]);
+    else group.push(value);
+  }
+  return groups;
 }
 
 function cleanupFailed(faults: readonly { readonly path: string; readonly message: string }[]): MachineIdError {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { sha256Hex } from '../crypto/digest.ts';
 import type { Files } from '../effects/files.ts';
+import { MachineIdError } from '../errors.ts';
 import type { PlannedFile, WriteRecord } from '../outputs/write-record.ts';
 import { isPrivate, openStateDirectory, stateDirectories } from './state-directory.ts';
 
@@ -41,7 +42,7 @@ export function openManifest(
     if (path === undefined) return;
     // A line break first, since a run that was killed may have left half a line.
     const lines = entries.map((entry) => `\n${JSON.stringify(entry)}\n`).join('');
-    await files.appendText(join(path, manifestName(environment)), lines);
+    await files.appendText(join(path, manifestName(environment)), ascii(lines));
   };
   return {
     directory: (path) => append([{ directory: path }]),
@@ -55,13 +56,21 @@ function fileEntry({ awsProfile, contents, path, temporaries }: PlannedFile): Ma
   return awsProfile === undefined ? entry : { ...entry, awsProfile };
 }
 
+/** JSON in which nothing takes several bytes: half a character would make the whole file unreadable. */
+function ascii(json: string): string {
+  return json.replace(/[^\n -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 export interface StoredManifest {
   readonly path: string;
   /** In the order of writing. */
   readonly entries: readonly ManifestEntry[];
 }
 
-/** Those of this job, in whichever of the directories; none when no run has written anything. */
+/**
+ * Those of this job, in whichever of the directories; none when no run has written anything.
+ * @throws MachineIdError CLEANUP_FAILED for one that is no text, too long or not to be opened
+ */
 export async function readManifests(
   files: Pick<Files, 'entry' | 'userId' | 'readText'>,
   environment: Environment,
@@ -70,9 +79,20 @@ export async function readManifests(
   for (const directory of stateDirectories(environment, files.userId)) {
     const path = join(directory, manifestName(environment));
     if (!(await isPrivate(files, directory)) || (await files.entry(path))?.kind !== 'file') continue;
-    found.push({ path, entries: parse(await files.readText(path, { maxBytes: MAX_MANIFEST_BYTES })) });
+    found.push({ path, entries: parse(await readLines(files, path)) });
   }
   return found;
+}
+
+async function readLines(files: Pick<Files, 'readText'>, path: string): Promise<string> {
+  try {
+    return await files.readText(path, { maxBytes: MAX_MANIFEST_BYTES });
+  } catch (cause) {
+    throw new MachineIdError('CLEANUP_FAILED', `${path}, the list of what this job's runs wrote, cannot be read`, {
+      hint: 'Look at that file and remove by hand what it names, then the file itself; the certificates end by themselves.',
+      cause,
+    });
+  }
 }
 
 /** A line that cannot be read is half of one; what it stood for was not written yet. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, chmod, lstat, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { systemFiles } from '../../src/effects/files.ts';
@@ -81,4 +81,23 @@ test('a directory that others can write to, or that is a link, is not trusted', 
   await chmod(state, 0o700);
   await symlink(state, join(linked, '.teleport-machine-id'));
   assert.deepEqual(await entriesOf({ ...environment, HOME: linked }), []);
+});
+
+test('half a character, which a run that was killed may have left, hides nothing either', async (t) => {
+  const home = await temporaryFolder(t);
+  const environment = { ...JOB, HOME: home, TMPDIR: home };
+  const manifest = openManifest(systemFiles, environment);
+  await manifest.directory('/ä\u{1f600}\ud800\u007f');
+  const [{ path } = { path: '' }] = await readManifests(systemFiles, environment);
+  assert.match(await readFile(path, 'utf8'), /^[\n -~]+$/);
+  assert.deepEqual(await entriesOf(environment), [{ directory: '/ä\u{1f600}\ud800\u007f' }]);
+});
+
+test('a manifest that is no text is told of, as what it names stays', async (t) => {
+  const home = await temporaryFolder(t);
+  const environment = { ...JOB, HOME: home, TMPDIR: home };
+  await openManifest(systemFiles, environment).directory('/a');
+  const [{ path } = { path: '' }] = await readManifests(systemFiles, environment);
+  await appendFile(path, Buffer.of(0xff));
+  await assert.rejects(readManifests(systemFiles, environment), { code: 'CLEANUP_FAILED' });
 });
