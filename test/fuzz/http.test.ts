@@ -1,0 +1,153 @@
+/**
+ * Servers whose HTTP/1.1 is sound, and whose headers, statuses and bodies are odd: the Proxy's web API, IAM Roles
+ * Anywhere, where Teleport's programs come from.
+ */
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { createSession } from '../../src/aws/roles-anywhere.ts';
+import { Secret } from '../../src/effects/secret.ts';
+import { joinLegacy } from '../../src/join/legacy.ts';
+import { openDownloadServer } from '../../src/teleport/download-server.ts';
+import { parsePing } from '../../src/teleport/ping.ts';
+import { openWebApi } from '../../src/teleport/web.ts';
+import { jsonLike, mostly, ODD_TEXTS, textLike } from './mutations.ts';
+import { type Peer, rawPeer } from './peers.ts';
+import { fuzz } from './property.ts';
+import { clusterSamples } from './samples.ts';
+
+const peer = await rawPeer('localhost', ['http/1.1']);
+const { keyPair, svid } = await clusterSamples();
+const { signal } = new AbortController();
+/** Nobody waits for an answer that was cut: the peer ends every connection. */
+const TIMEOUT_MS = 2000;
+
+function withLength(status: string, headers: Readonly<Record<string, string>>, body: string): Buffer {
+  const all = Object.entries({ ...headers, 'Content-Length': String(Buffer.byteLength(body)) });
+  const lines = all.map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.from(`HTTP/1.1 ${status}\r\n${lines.join('')}\r\n${body}`);
+}
+
+const headerText = textLike(
+  ['a', '0', 'gzip', 'Wed, 21 Oct 2026 07:28:00 GMT'],
+  ['deflate', 'br', 'chunked', ', '],
+).filter((text) => !/[\r\n]/.test(text));
+const headerNames = [
+  'Content-Encoding',
+  'Content-Length',
+  'Transfer-Encoding',
+  'Date',
+  'Content-Type',
+  'Connection',
+  'x-amzn-errortype',
+];
+
+function answers(status: string, sample: unknown): fc.Arbitrary<Buffer> {
+  const statuses = fc.constantFrom('204 x', '302 x', '403 x', '500 x', '100 x', '101 x', '999 x', '200');
+  return fc
+    .tuple(mostly(status, statuses), fc.constantFrom(...headerNames), mostly('', headerText), jsonLike(sample))
+    .map(([one, name, value, text]) => withLength(one, value === '' ? {} : { [name]: value }, text));
+}
+
+const web = (to: Peer<Buffer>) =>
+  openWebApi({
+    address: { host: 'localhost', port: to.port },
+    trust: { ca: to.ca, verify: true },
+    timeoutMs: TIMEOUT_MS,
+    signal,
+  });
+
+fuzz(
+  'a Proxy that answers oddly is found or refused',
+  answers('200 OK', { cluster_name: 'a', server_version: '18.2.4', auth: {}, proxy: { ssh: {} } }),
+  async (answer) => {
+    peer.answer = answer;
+    const api = web(peer);
+    try {
+      const { body, sentMs } = await api.get('/webapi/ping');
+      assert.equal(typeof sentMs, 'number');
+      parsePing(body, api.address);
+    } finally {
+      api.close();
+    }
+  },
+  { runs: 200 },
+);
+
+fuzz(
+  'a registration endpoint that answers oddly joins or refuses',
+  answers('200 OK', { ssh: 'AAAA', tls: 'AAAA', tls_ca_certs: ['AAAA'], ssh_ca_certs: [] }),
+  async (answer) => {
+    peer.answer = answer;
+    const api = web(peer);
+    const facts = { tokenName: 'ci', organizationId: 'o', projectId: 'p', contextIds: [] };
+    try {
+      await joinLegacy({ web: api, facts, jwt: new Secret('x'), keyPair, expiresAtMs: 0 });
+    } finally {
+      api.close();
+    }
+  },
+  { runs: 150, mayRefuseAll: true },
+);
+
+const credentials = { accessKeyId: 'A', secretAccessKey: 'S', sessionToken: 'T', expiration: '2026-11-23T18:00:00Z' };
+fuzz(
+  'AWS gives a session that can be written, or refuses',
+  answers('201 Created', { credentialSet: [{ credentials }], subjectArn: 'a' }),
+  async (answer) => {
+    peer.answer = answer;
+    const arn = (resource: string) => `arn:aws:rolesanywhere:eu-west-1:123456789012:${resource}`;
+    const session = await createSession(
+      {
+        ...{ endpoint: `https://localhost:${peer.port}`, region: 'eu-west-1', roleArn: arn('role/a') },
+        ...{ profileArn: arn('profile/b'), trustAnchorArn: arn('trust-anchor/c'), durationMs: 3_600_000 },
+        ...{ keyPair, certificate: svid, chain: [] },
+      },
+      { ca: peer.ca, nowMs: Date.now(), timeoutMs: TIMEOUT_MS, signal },
+    );
+    assert.ok(Number.isFinite(session.expiresAtMs));
+    for (const word of [session.accessKeyId, session.secretAccessKey.reveal(), session.sessionToken.reveal()]) {
+      assert.match(word, /^[\x21-\x7e]+$/);
+    }
+  },
+  { runs: 200 },
+);
+
+const LOCATIONS = [
+  'https://localhost:1/a',
+  '/b',
+  '//%zz@localhost:1/',
+  'https://%c3:%a4@localhost:1/',
+  'http://localhost/',
+  'https://user:secret@localhost:1/?q#f',
+];
+/** No test asks for other names. */
+function staysHere(location: string): boolean {
+  const base = 'https://localhost:1/';
+  return !URL.canParse(location, base) || ['localhost', ''].includes(new URL(location, base).hostname);
+}
+
+const redirect = fc
+  .tuple(
+    fc.constantFrom('301 x', '302 x', '303 x', '307 x', '308 x'),
+    textLike(LOCATIONS, ODD_TEXTS).filter((text) => !/[\r\n]/.test(text) && staysHere(text)),
+  )
+  .map(([status, Location]) => withLength(status, { Location }, ''));
+
+fuzz(
+  'a server of releases that answers oddly is downloaded from, or refused',
+  fc.oneof(answers('206 Partial Content', { a: 'b' }), redirect),
+  async (answer) => {
+    peer.answer = answer;
+    const server = openDownloadServer({ trust: { ca: peer.ca, verify: true }, stallMs: TIMEOUT_MS, signal });
+    try {
+      const got = await server.get(new URL(`https://a:b@localhost:${peer.port}/c`), { fromByte: 3, ifTag: '"a"' });
+      let bytes = 0;
+      for await (const part of got.body) bytes += part.length;
+      assert.ok(bytes <= answer.length && Number.isInteger(got.status));
+    } finally {
+      server.close();
+    }
+  },
+  // Each of them trusts all authorities of Node, which takes its time to set up.
+  { runs: 60 },
+);
