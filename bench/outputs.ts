@@ -5,19 +5,26 @@ import { joinArguments, peakMemoryMb, runBundle } from './bundle.ts';
 import type { BenchCluster } from './cluster.ts';
 import { against, repeat, type Row, row, RUNS, timed } from './figures.ts';
 
-const COUNTS = [1, 10, 50] as const;
 const MOST_MS_AN_OUTPUT = 10;
 const MEMORY_RUNS = 3;
 
-/** @param goalMs over the floor, for a run with one output */
+export interface OutputsWish {
+  readonly teleport: string;
+  readonly floorMs: number;
+  /** Over the floor, for a run with one output. */
+  readonly goalMs: number;
+  /** Of outputs in one run, one first. */
+  readonly counts: readonly number[];
+}
+
 export async function measureOutputs(
   cluster: BenchCluster,
   folder: string,
-  { teleport, floorMs, goalMs }: { readonly teleport: string; readonly floorMs: number; readonly goalMs: number },
+  { counts, floorMs, goalMs, teleport }: OutputsWish,
 ): Promise<readonly Row[]> {
   const rows: Row[] = [];
   let oneMs = 0;
-  for (const count of COUNTS) {
+  for (const count of counts) {
     const config = join(folder, `${String(count)}.yaml`);
     writeFileSync(config, configOf(folder, count));
     const args = [...joinArguments(cluster), '--config', config];

@@ -9,18 +9,22 @@ import { measureFloor } from './floor.ts';
 import { measureOutputs } from './outputs.ts';
 import { measureSsh } from './ssh.ts';
 
-/** Over the floor, for a run with one output: before 17 it needs two RSA keys, after that none. */
-const GOALS_MS = { '15.3.7': 400, '17.5.0': 200, '18.6.0': 200 } as const;
+/** Goals are over the floor, for a run with one output: before 17 it needs two RSA keys, after that none. */
+const PROFILES = [
+  { teleport: '15.3.7', goalMs: 400, counts: [1, 10, 50] },
+  { teleport: '17.5.0', goalMs: 200, counts: [1] },
+  { teleport: '18.6.0', goalMs: 200, counts: [1, 10, 50] },
+] as const;
 
 const folder = mkdtempSync(join(tmpdir(), 'machine-id-bench-'));
 try {
   const newest = await startCluster(join(folder, 'floor'), '18.6.0');
   const { floorMs, nodeStart, rows } = await measureFloor(newest).finally(newest.stop);
   const all: Row[] = [...rows];
-  for (const [teleport, goalMs] of Object.entries(GOALS_MS)) {
-    const cluster = await startCluster(join(folder, teleport), teleport);
-    const place = join(folder, teleport);
-    all.push(...(await measureOutputs(cluster, place, { teleport, floorMs, goalMs }).finally(cluster.stop)));
+  for (const profile of PROFILES) {
+    const place = join(folder, profile.teleport);
+    const cluster = await startCluster(place, profile.teleport);
+    all.push(...(await measureOutputs(cluster, place, { ...profile, floorMs }).finally(cluster.stop)));
   }
   all.push(...(await measureSsh(folder, nodeStart)));
   print(all);
