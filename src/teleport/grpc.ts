@@ -1,7 +1,9 @@
 /** gRPC over a TLS connection that is already open. */
+import { connect } from 'node:http2';
+import { isIPv6 } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { ConnectError, type Transport } from '@connectrpc/connect';
-import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
+import { createGrpcTransport } from '@connectrpc/connect-node';
 
 export interface GrpcConnection {
   readonly transport: Transport;
@@ -15,22 +17,37 @@ const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 /**
  * The connection is used as it is and never replaced: Teleport's ALPN values are not `h2`, so a library that dials by
  * itself could not open it again.
- * @param authority host name for `:authority`; Teleport accepts any
+ * @param authority host name or address for `:authority`; Teleport accepts any
  */
 export function grpcOver(socket: TLSSocket, authority: string): GrpcConnection {
-  const baseUrl = `https://${authority}`;
-  const sessionManager = new Http2SessionManager(baseUrl, undefined, { createConnection: () => socket });
+  const { host, origin } = new URL(`https://${urlHost(authority)}`);
+  const session = connect(origin, { createConnection: () => socket });
+  // What breaks the connection ends its calls, which tell of it. The session may say so after them, when nobody listens
+  // any more, and then ends the process: connect-node's own manager of sessions is not used for that.
+  session.on('error', () => undefined);
   const transport = createGrpcTransport({
-    baseUrl,
-    sessionManager,
+    baseUrl: origin,
+    sessionManager: {
+      authority: origin,
+      request: (method, path, headers, options) => {
+        const pseudoHeaders = { ':method': method, ':authority': host, ':path': path };
+        return Promise.resolve().then(() => session.request({ ...headers, ...pseudoHeaders }, options));
+      },
+      notifyResponseByteRead: () => undefined,
+    },
     acceptCompression: [],
     readMaxBytes: MAX_MESSAGE_BYTES,
   });
   const close = () => {
-    sessionManager.abort();
+    session.destroy();
     socket.destroy();
   };
   return { transport, close };
+}
+
+/** A URL has IPv6 addresses in brackets, and none that is good for one network card alone. */
+function urlHost(authority: string): string {
+  return isIPv6(authority) ? `[${authority.replace(/%.*/, '')}]` : authority;
 }
 
 /** The gRPC error in an error, if it is one. */
