@@ -6,6 +6,7 @@
 import { type ClientHttp2Stream, connect, constants } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { Code, ConnectError } from '@connectrpc/connect';
+import { MessageCutter, PREFIX_BYTES } from './grpc-messages.ts';
 
 export interface BulkCall {
   /** Sends the parts as one message; resolves when more may be sent, and when nobody takes it any more. */
@@ -23,10 +24,6 @@ export interface BulkCall {
 
 /** With Node's 64 KiB, a path of 50 ms there and back would carry 1.3 MB a second at most. */
 const WINDOW_BYTES = 8 * 1024 * 1024;
-/** gRPC's own default for a received message. */
-const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
-/** One byte whether it is compressed, four of length. */
-const PREFIX_BYTES = 5;
 const OK = 0;
 
 /**
@@ -131,40 +128,15 @@ function decoded(text: string): string {
 
 async function* messages(stream: ClientHttp2Stream, answer: Answer): AsyncGenerator<Uint8Array> {
   const chunks: AsyncIterable<Buffer> = stream;
-  let held: readonly Buffer[] = [];
+  const cutter = new MessageCutter();
   for await (const chunk of chunks) {
     if (answer.fault !== undefined) break;
-    held = [...held, chunk];
-    for (let whole = wholeMessage(held); whole !== undefined; whole = wholeMessage(held)) {
-      yield whole.message;
-      held = whole.rest.length === 0 ? [] : [whole.rest];
-    }
+    yield* cutter.add(chunk);
   }
   if (answer.fault !== undefined) throw new Error(`the answer is not gRPC: ${answer.fault}`);
   if (answer.status === undefined) throw new Error('the connection ended in the midst of the call');
   if (answer.status !== OK) throw new ConnectError(answer.message, codeOf(answer.status));
-  if (held.length > 0) throw new Error('the call ended in the midst of a message');
-}
-
-/** The message that has come in full, and what came after it; its chunks are put together once, when the last is there. */
-function wholeMessage(chunks: readonly Buffer[]): { readonly message: Buffer; readonly rest: Buffer } | undefined {
-  const held = chunks.reduce((sum, { length }) => sum + length, 0);
-  if (held < PREFIX_BYTES) return undefined;
-  const [first = EMPTY] = chunks;
-  const end = PREFIX_BYTES + messageLength(first.length < PREFIX_BYTES ? Buffer.concat(chunks) : first);
-  if (held < end) return undefined;
-  const bytes = chunks.length === 1 ? first : Buffer.concat(chunks);
-  return { message: bytes.subarray(PREFIX_BYTES, end), rest: bytes.subarray(end) };
-}
-
-const EMPTY = Buffer.alloc(0);
-
-/** @param bytes with a whole prefix */
-function messageLength(bytes: Buffer): number {
-  if (bytes[0] !== 0) throw new Error('a compressed message came, though none was asked for');
-  const length = bytes.readUInt32BE(1);
-  if (length > MAX_MESSAGE_BYTES) throw new Error(`a message of ${length} bytes came`);
-  return length;
+  if (!cutter.isEmpty) throw new Error('the call ended in the midst of a message');
 }
 
 /** Connect's codes have gRPC's numbers. */
