@@ -77,7 +77,12 @@ export function acceptJoin(
  * Service refuses ("intermediaries are not supported").
  */
 function hostAuthorities({ tlsAuthorities }: JoinedCertificates, own: TlsCertificate): string[] {
-  const hosts = tlsAuthorities.map((pem) => readCertificate(pem)).filter((authority) => !own.isSignedBy(authority));
+  const authorities = tlsAuthorities.map((pem) => readCertificate(pem));
+  const hosts = authorities.filter((authority) => !own.isSignedBy(authority));
+  // With nobody's signature on it, the user authority could not be told from the host authority.
+  if (authorities.length > 0 && hosts.length === authorities.length) {
+    throw mismatch('none of the authorities that came along has signed the TLS certificate');
+  }
   if (hosts.length === 0) throw mismatch('no authority for the Auth Service came with the certificates');
   return hosts.map(({ pem }) => pem);
 }

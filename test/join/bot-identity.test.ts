@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { acceptJoin, type JoinedCertificates } from '../../src/join/bot-identity.ts';
+import { CLUSTER, clusterSamples, keyLine, pemBlock } from '../fuzz/samples.ts';
+
+const { hostTls, keyPair, ssh, tls, userTls } = await clusterSamples();
+const clock = { nowMs: () => Date.now(), elapsedMs: () => 0, sleep: () => Promise.resolve() };
+const JOINED: JoinedCertificates = {
+  tlsCertificate: pemBlock(tls),
+  tlsAuthorities: [pemBlock(userTls), pemBlock(hostTls)],
+  sshCertificate: keyLine(ssh),
+};
+
+function accept(change: Partial<JoinedCertificates>) {
+  return acceptJoin({ ...JOINED, ...change }, { keyPair, clusterName: CLUSTER, clock });
+}
+
+test('of the authorities that come with a join, the one that signed the bot does not vouch for servers', () => {
+  const { botName, hostAuthorities, userName } = accept({});
+  assert.deepEqual([botName, userName, hostAuthorities], ['ci', 'bot-ci', [pemBlock(hostTls)]]);
+});
+
+const REFUSED: readonly (readonly [string, Partial<JoinedCertificates>, RegExp])[] = [
+  ['without the authority that signed it', { tlsAuthorities: [pemBlock(hostTls)] }, /none of the authorities/],
+  ['without the authority of servers', { tlsAuthorities: [pemBlock(userTls)] }, /no authority for the Auth Service/],
+  ['without any authority', { tlsAuthorities: [] }, /no authority for the Auth Service/],
+  ['with a spoilt signature', { tlsCertificate: pemBlock(withLastByteChanged(tls)) }, /none of the authorities/],
+];
+
+for (const [what, change, message] of REFUSED) {
+  test(`a join ${what} is not accepted`, () => {
+    assert.throws(() => accept(change), { code: 'CERTIFICATE_MISMATCH', message });
+  });
+}
+
+function withLastByteChanged(der: Buffer): Buffer {
+  const changed = Buffer.from(der);
+  changed.writeUInt8(changed.readUInt8(der.length - 1) ^ 1, der.length - 1);
+  return changed;
+}
