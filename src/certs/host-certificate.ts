@@ -4,7 +4,7 @@ import type { Clock } from '../effects/clock.ts';
 import type { MachineIdError } from '../errors.ts';
 import { samePublicKey } from '../crypto/keys.ts';
 import { parseSshCertificate, type SshCertificate, verifySshCertificate } from '../crypto/ssh-certificate.ts';
-import { formatAuthorizedKey } from '../crypto/ssh-public-key.ts';
+import { formatAuthorizedKey, splitKeyLine } from '../crypto/ssh-public-key.ts';
 import type { AuthApi } from './auth-api.ts';
 import type { CertAuthority } from './authorities.ts';
 import { shortenedLifetime } from './lifetime.ts';
@@ -37,7 +37,8 @@ export async function issueHostCertificate(
   { hostAuthorities, clock }: { readonly hostAuthorities: readonly CertAuthority[]; readonly clock: Clock },
 ): Promise<HostCertificate> {
   const askedMs = clock.nowMs() + request.ttlMs;
-  const line = await api.generateHostCert(request);
+  // A comment is left out: the line goes into files of other programs.
+  const line = formatAuthorizedKey(splitKeyLine(await api.generateHostCert(request), 'the host certificate'));
   const certificate = parseSshCertificate(line);
   check(certificate, request, hostAuthorities, clock.nowMs());
   const expiresAtMs = Number(certificate.validBefore) * 1000;

@@ -3,7 +3,7 @@ import type { Clock } from '../effects/clock.ts';
 import type { MachineIdError } from '../errors.ts';
 import { type KeyPair, samePublicKey } from '../crypto/keys.ts';
 import { parseSshCertificate, type SshCertificate, verifySshCertificate } from '../crypto/ssh-certificate.ts';
-import { formatAuthorizedKey } from '../crypto/ssh-public-key.ts';
+import { formatAuthorizedKey, splitKeyLine } from '../crypto/ssh-public-key.ts';
 import { utcTime } from '../crypto/validity.ts';
 import { readCertificate, type TlsCertificate } from '../crypto/x509.ts';
 import type { ServerVersion } from '../teleport/version.ts';
@@ -68,7 +68,7 @@ export async function issueIdentity(
   return {
     identity: {
       keyPair,
-      sshCertificateLine: certs.ssh,
+      sshCertificateLine: formatAuthorizedKey(splitKeyLine(certs.ssh, 'the SSH certificate')),
       tlsCertificatePem: tls.pem,
       roles: tls.subject.organizations,
       expiresAtMs: endsAtMs,

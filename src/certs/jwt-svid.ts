@@ -39,6 +39,7 @@ export function checkJwtSvid({ jwt, spiffeId }: JwtSvid, expected: JwtSvidExpect
     throw mismatch(`it is for the audiences ${got.join(', ')}, asked for ${asked.join(', ')}`);
   }
   const expiresAtMs = exp * 1000;
+  if (!Number.isFinite(expiresAtMs)) throw unreadable('its end is no time');
   if (expiresAtMs <= expected.nowMs) throw mismatch(`it ended at ${utcTime(expiresAtMs)}`);
   return { spiffeId: sub, jwt: new Secret(jwt), expiresAtMs };
 }
