@@ -1,5 +1,5 @@
 /** A decision of what to install, as a file: the key of a cache is made from it, and a later step installs by it. */
-import { dirname } from 'node:path';
+import { dirname, isAbsolute } from 'node:path';
 import * as z from 'zod/mini';
 import type { Files } from '../effects/files.ts';
 import { MachineIdError } from '../errors.ts';
@@ -21,7 +21,7 @@ const Plan = z.strictObject({
   }),
   baseUrl: z.string().check(z.refine((text) => parseHttpsUrl(text) !== undefined)),
   sha256: z.optional(z.string().check(z.regex(/^[0-9a-f]{64}$/))),
-  directory: z.string(),
+  directory: z.string().check(z.refine((path) => isAbsolute(path) && !/\p{Cc}/u.test(path))),
 });
 
 const MAX_PLAN_BYTES = 64 * 1024;

@@ -2,12 +2,17 @@
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import { readInstallToolsArguments } from '../../src/commands/install-tools-flags.ts';
 import { readPlan } from '../../src/commands/tools-plan.ts';
+import { readToolsRequest } from '../../src/commands/tools-request.ts';
+import type { World } from '../../src/effects/world.ts';
+import { chooseRelease } from '../../src/tools/choose-release.ts';
 import { download } from '../../src/tools/download.ts';
 import { gunzip } from '../../src/tools/gunzip.ts';
 import { readInstalled } from '../../src/tools/installed.ts';
 import type { ArchiveEntry } from '../../src/tools/entry.ts';
 import { publishedDigest } from '../../src/tools/published-digest.ts';
+import { archiveOf, releaseName } from '../../src/tools/release.ts';
 import { tarEntries } from '../../src/tools/tar.ts';
 import { parseTools } from '../../src/tools/tool.ts';
 import { unpackTools } from '../../src/tools/unpack.ts';
@@ -200,6 +205,7 @@ fuzz(
   { runs: 500 },
 );
 
+const CLUSTER = { toolsVersion: '18.2.4', enterprise: true, fips: false };
 const STORED = { tool: 'tsh', path: 'bin/tsh', sha256: DIGEST, sizeBytes: 3, changedAtMs: 5.5 };
 const INSTALLED = { archiveSha256: DIGEST, files: [STORED, { ...STORED, tool: 'tctl', path: 'bin/tctl' }] };
 
@@ -241,8 +247,9 @@ fuzz(
   'a plan of what to install is read or refused',
   jsonLike(PLAN),
   async (text) => {
-    const { baseUrl, release } = await readPlan({ readText: () => Promise.resolve(text) }, '/p');
+    const { baseUrl, directory, release } = await readPlan({ readText: () => Promise.resolve(text) }, '/p');
     assert.equal(baseUrl.protocol, 'https:');
+    assert.match(directory, /^\/\P{Cc}*$/u);
     assert.match(release.version, /^[0-9A-Za-z.-]+$/);
   },
   { runs: 700 },
@@ -252,3 +259,36 @@ fuzz('names of programs are known or unknown', textLike(['tsh, tctl', 'teleport-
   const { tools, unknown } = parseTools(text);
   assert.ok(tools.length + unknown.length <= text.length);
 });
+
+const given = fc.record({
+  tools: mostly('tsh,tctl', textLike(['tsh'], [','])),
+  version: mostly('18.2.4', textLike(['18.2.4', '19.0.0-alpha.1', 'auto'], ['-', '.', '+'])),
+  edition: mostly('oss', fc.constantFrom('enterprise', 'auto', ...ODD_TEXTS)),
+  fips: mostly('none', fc.constantFrom('required', 'auto', ...ODD_TEXTS)),
+  'cdn-base-url': mostly('https://a/', textLike(['https://user:pass@mirror.example.com/a'], ['%c3', '%', '?', '#'])),
+  sha256: mostly(DIGEST, textLike([DIGEST])),
+  dir: mostly('/d', textLike(['/d', 'e'])),
+});
+
+fuzz(
+  'what is asked to be installed is one file below its address and one folder, or refused',
+  given,
+  (flags) => {
+    const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
+    const world = {
+      environment: {},
+      files: { platform: 'linux' },
+      architecture: 'x64',
+      workingDirectory: '/w',
+    } as unknown as World;
+    const { baseUrl, directory, platform, tools, wish } = readToolsRequest(
+      readInstallToolsArguments(args, world).given,
+      world,
+    );
+    const release = chooseRelease(wish, platform, CLUSTER);
+    assert.ok(tools.length > 0 && baseUrl.protocol === 'https:');
+    assert.match(directory, /^\/[^:\p{Cc}]*$/u);
+    assert.match(`${archiveOf(release).name} ${releaseName(release)}`, /^[\w.+-]+ [\w.+-]+$/);
+  },
+  { runs: 700 },
+);
