@@ -27,6 +27,7 @@ const world: World = {
   environment: process.env,
   workingDirectory: process.cwd(),
   nodePath: process.execPath,
+  nodeVersion: process.version,
   bundlePath: __filename,
   architecture: process.arch,
   clock: systemClock,
@@ -43,6 +44,7 @@ const world: World = {
   writeStdout: (bytes) => writeAll(process.stdout, bytes),
   stderr: (text) => process.stderr.write(mask.apply(text)),
   stderrIsTerminal: process.stderr.isTTY,
+  stdoutIsTerminal: process.stdout.isTTY,
   signal: interrupted.signal,
 };
 

@@ -7,6 +7,8 @@ import test from 'node:test';
 const ORDER = [
   'main.ts',
   'commands',
+  'doctor',
+  'report',
   'produce',
   'config',
   'job',

@@ -6,6 +6,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import type { Flag } from '../src/commands/command-line.ts';
 import { exportedVariables } from '../src/commands/exports.ts';
+import { DOCTOR_FLAGS } from '../src/commands/doctor-flags.ts';
 import { INSTALL_TOOLS_FLAGS } from '../src/commands/install-tools-flags.ts';
 import { RUN_FLAGS } from '../src/commands/run-flags.ts';
 import { supportedOutputs } from '../src/config/supported.ts';
@@ -78,7 +79,8 @@ describe('code in the documents', () => {
 });
 
 describe('what the documents say is true', () => {
-  const commands = { run: RUN_FLAGS, 'install-tools': INSTALL_TOOLS_FLAGS };
+  const ofDoctorAlone = DOCTOR_FLAGS.filter((flag) => !RUN_FLAGS.includes(flag));
+  const commands = { run: RUN_FLAGS, 'install-tools': INSTALL_TOOLS_FLAGS, doctor: ofDoctorAlone };
   const flags = Object.values(commands).flatMap((list) => list.flatMap(longNames));
 
   for (const [command, list] of Object.entries(commands)) {
@@ -98,7 +100,7 @@ describe('what the documents say is true', () => {
     assert.deepEqual(foreign.sort(), [...FLAGS_OF_OTHERS.keys()].sort());
   });
 
-  for (const command of ['install', 'run', 'install_tools', 'cleanup']) {
+  for (const command of ['install', 'run', 'install_tools', 'doctor', 'cleanup']) {
     test(`the README tells of every parameter of the orb's ${command} with its default`, () => {
       const source: unknown = parse(readFileSync(`orb/commands/${command}.yml`, 'utf8'));
       const parameters = Object.entries(mapping(mapping(source, command).parameters, command));

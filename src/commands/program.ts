@@ -1,6 +1,8 @@
 /** Picks the command that the arguments name, and turns a failure into a report and an exit code. */
 import { cleanup } from './cleanup.ts';
 import { errorLine, errorReport } from './error-report.ts';
+import { doctor } from './doctor.ts';
+import { DOCTOR_FLAGS } from './doctor-flags.ts';
 import { asMachineIdError, MachineIdError } from '../errors.ts';
 import { type Flag, parseFlags } from './command-line.ts';
 import { commandHelp, programHelp } from './help.ts';
@@ -30,6 +32,14 @@ const COMMANDS: readonly Command[] = [
     notes:
       'Either --config FILE, or --proxy-server, --token and --destination. Flags win over variables, variables over the file.',
     act: run,
+  },
+  {
+    name: 'doctor',
+    summary: 'Look at all that a run needs, change nothing, and say how to mend what is wrong.',
+    flags: DOCTOR_FLAGS,
+    notes:
+      'Joins the cluster, as run does, and asks for the certificates of every output, but writes none of them. Prints nothing secret.',
+    act: doctor,
   },
   {
     name: 'cleanup',

@@ -68,11 +68,16 @@ export interface RunArguments {
   readonly exportVariables: boolean;
   readonly json: boolean;
   readonly engine: Engine;
+  /** All of them, as they stand. */
+  readonly given: GivenFlags;
 }
 
-/** @throws MachineIdError USAGE_INVALID */
-export function readRunArguments(args: readonly string[]): RunArguments {
-  const given = parseFlags(RUN_FLAGS, args);
+/**
+ * @param known the flags of another command that shares these
+ * @throws MachineIdError USAGE_INVALID
+ */
+export function readRunArguments(args: readonly string[], known = RUN_FLAGS): RunArguments {
+  const given = parseFlags(known, args);
   const text = (name: string) => given.get(name)?.[0];
   const on = (name: string) => (given.has(name) ? true : undefined);
   return {
@@ -109,6 +114,7 @@ export function readRunArguments(args: readonly string[]): RunArguments {
     exportVariables: !given.has('no-export'),
     json: given.has('json'),
     engine: engineOf(given),
+    given,
   };
 }
 

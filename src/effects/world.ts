@@ -11,6 +11,8 @@ export interface World {
   readonly workingDirectory: string;
   /** Absolute path of the Node binary that runs this program. */
   readonly nodePath: string;
+  /** For example `v22.11.0`. */
+  readonly nodeVersion: string;
   /** Absolute path of the bundle itself. */
   readonly bundlePath: string;
   /** As Node names it: `x64`, `arm64`. */
@@ -29,6 +31,7 @@ export interface World {
   readonly stderr: (text: string) => void;
   /** Whether a line on stderr can be written over. */
   readonly stderrIsTerminal: boolean;
+  readonly stdoutIsTerminal: boolean;
   /** Aborted with a MachineIdError INTERRUPTED on SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
 }

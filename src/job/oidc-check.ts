@@ -15,6 +15,11 @@ const CLOCK_LEEWAY_MS = 60_000;
  */
 export function checkClaims(claims: OidcClaims, source: string, nowMs: number): void {
   checkIssuer(claims.issuer, source);
+  checkTimes(claims, source, nowMs);
+}
+
+/** @throws MachineIdError OIDC_TOKEN_EXPIRED, OIDC_TOKEN_NOT_YET_VALID */
+export function checkTimes(claims: OidcClaims, source: string, nowMs: number): void {
   if (claims.expiresAtMs <= nowMs) {
     throw new MachineIdError(
       'OIDC_TOKEN_EXPIRED',
@@ -34,7 +39,8 @@ export function checkClaims(claims: OidcClaims, source: string, nowMs: number): 
   }
 }
 
-function checkIssuer(issuer: string, source: string): void {
+/** @throws MachineIdError OIDC_TOKEN_ISSUER */
+export function checkIssuer(issuer: string, source: string): void {
   if (CLOUD_ISSUER.test(issuer)) return;
   if (issuer === ROOT_ISSUER) {
     throw new MachineIdError(

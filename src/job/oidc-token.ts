@@ -34,11 +34,19 @@ const SHORTEST_TOKEN = 4;
  * @throws MachineIdError OIDC_TOKEN_MISSING, OIDC_TOKEN_MALFORMED, OIDC_TOKEN_ISSUER, OIDC_TOKEN_EXPIRED, OIDC_TOKEN_NOT_YET_VALID
  */
 export async function obtainOidcToken(sources: OidcTokenSources): Promise<OidcToken> {
+  const token = await findOidcToken(sources);
+  checkClaims(token.claims, token.source, sources.nowMs);
+  return token;
+}
+
+/**
+ * The same without the checks of what it says.
+ * @throws MachineIdError OIDC_TOKEN_MISSING, OIDC_TOKEN_MALFORMED
+ */
+export async function findOidcToken(sources: OidcTokenSources): Promise<OidcToken> {
   const found = fromVariable(sources.environment) ?? (await freshToken(sources));
   if (found === undefined) throw missing(sources.environment);
-  const claims = decodeClaims(found.value, found.source);
-  checkClaims(claims, found.source, sources.nowMs);
-  return { jwt: new Secret(found.value), source: found.source, claims };
+  return { jwt: new Secret(found.value), source: found.source, claims: decodeClaims(found.value, found.source) };
 }
 
 interface FoundToken {

@@ -47,16 +47,25 @@ export async function writeOutputs(
   const session = await openSession({ address, bot: joined.bot, timeoutMs, signal: world.signal });
   progress.done('auth', 'connected to the Auth Service');
   try {
-    const results = await Promise.allSettled(
-      outputs.map((output, at) =>
-        produce(output, { run, joined, session, key: keys[at] ?? makeKey(output, joined.cluster.suite) }),
-      ),
-    );
+    const results = await tryOutputs({ run, joined, session }, keys);
     throwFailures(outputs, results);
     return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   } finally {
     session.close();
   }
+}
+
+/** In the outputs' order. */
+export function tryOutputs(
+  work: Omit<OutputWork, 'key'>,
+  keys: OutputKeys,
+): Promise<readonly PromiseSettledResult<WrittenOutput>[]> {
+  const { joined, run } = work;
+  return Promise.allSettled(
+    run.outputs.map((output, at) =>
+      produce(output, { ...work, key: keys[at] ?? makeKey(output, joined.cluster.suite) }),
+    ),
+  );
 }
 
 /** Many databases know RSA alone, so Teleport has them RSA in every suite. */

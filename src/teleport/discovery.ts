@@ -10,8 +10,19 @@ const PASSING = new Set([429, 502, 503, 504]);
 
 /** @throws MachineIdError PROXY_NOT_TELEPORT, PROXY_UNREACHABLE, or what the web API throws */
 export async function discover(web: WebApi): Promise<ClusterFacts> {
-  const { status, body } = await web.get('/webapi/ping');
-  if (status === 200) return parsePing(body, web.address);
+  return (await ask(web)).cluster;
+}
+
+export interface Asked {
+  readonly cluster: ClusterFacts;
+  /** When the answer was sent, by the Proxy's clock; NaN when it does not say. */
+  readonly sentMs: number;
+}
+
+/** @throws MachineIdError as `discover` does */
+export async function ask(web: WebApi): Promise<Asked> {
+  const { status, body, sentMs = NaN } = await web.get('/webapi/ping');
+  if (status === 200) return { cluster: parsePing(body, web.address), sentMs };
   const said = errorText(body);
   const message = `${formatAddress(web.address)}/webapi/ping answered ${status}${said === undefined ? '' : `: ${said}`}`;
   if (PASSING.has(status)) {

@@ -10,6 +10,8 @@ import type { WebTrust } from './trust.ts';
 export interface WebAnswer {
   readonly status: number;
   readonly body: string;
+  /** By the server's clock, in whole seconds; NaN when it does not say. */
+  readonly sentMs?: number;
 }
 
 export interface WebApi {
@@ -47,7 +49,8 @@ export function openWebApi({ address, trust, timeoutMs, signal: outer }: WebApiO
       } catch (error) {
         throw proxyFailure(address, error);
       }
-      return { status: response.status, body: await readBody(response, name) };
+      const sentMs = Date.parse(response.headers.get('date') ?? '');
+      return { status: response.status, body: await readBody(response, name), sentMs };
     });
   return {
     address,

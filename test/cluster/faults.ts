@@ -33,6 +33,8 @@ export interface Faults {
   replies: Partial<Record<RequestKind, ReplyFault>>;
   joinCertificates?: CertificateFault | undefined;
   outputCertificates?: CertificateFault | undefined;
+  /** What the Proxy's `Date` header is ahead of the time. */
+  dateAheadMs?: number | undefined;
   /** Cuts every certificate issued to this lifetime. */
   maxTtlMs?: number | undefined;
 }

@@ -14,6 +14,8 @@ export interface MintOptions {
   readonly audience?: string | readonly string[] | undefined;
   /** In full, so `https://circleci.example.com/org/<id>` for a token of a CircleCI server. */
   readonly issuer?: string | undefined;
+  readonly sshRerun?: boolean | undefined;
+  readonly vcsRef?: string | undefined;
   /** `CIRCLE_OIDC_TOKEN_V2` has a longer subject. */
   readonly form?: 'v1' | 'v2' | undefined;
 }
@@ -37,9 +39,9 @@ export function mintToken(key: KeyObject, options: MintOptions): Promise<string>
     'oidc.circleci.com/pipeline-definition-id': randomUUID(),
     'oidc.circleci.com/pipeline-id': randomUUID(),
     [PROJECT_CLAIM]: project,
-    'oidc.circleci.com/ssh-rerun': false,
+    'oidc.circleci.com/ssh-rerun': options.sshRerun ?? false,
     'oidc.circleci.com/vcs-origin': VCS_ORIGIN,
-    'oidc.circleci.com/vcs-ref': VCS_REF,
+    'oidc.circleci.com/vcs-ref': options.vcsRef ?? VCS_REF,
     'oidc.circleci.com/workflow-id': randomUUID(),
     ...(options.notYetValid === true ? { nbf: issuedAt } : {}),
   })

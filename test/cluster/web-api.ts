@@ -72,6 +72,8 @@ export class WebApi {
   #send(kind: RequestKind, reply: Reply, response: ServerResponse): void {
     const body = Buffer.from(JSON.stringify(reply.body, undefined, 4));
     const json = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' };
+    const { dateAheadMs } = this.#world.faults;
+    if (dateAheadMs !== undefined) response.setHeader('Date', new Date(Date.now() + dateAheadMs).toUTCString());
     const fault = this.#world.faults.replies[kind];
     switch (fault) {
       case undefined:

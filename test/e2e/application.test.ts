@@ -168,8 +168,8 @@ test('the flag alone does, with the application in a folder of its own, and the 
   const job = await beginJob(t, newest);
   const { exitCode, stderr } = await job.run([...job.flags, '--application', 'dashboard']);
   assert.equal(exitCode, 0, stderr);
-  assert.match(stderr, / application +\/.*\/identity\/application\n/);
-  assert.match(stderr, / application dashboard at https:\/\/dashboard\.example\.teleport\.test\n/);
+  assert.match(stderr, /^ {2}application .*\/identity\/application: /m);
+  assert.match(stderr, / application dashboard at https:\/\/dashboard\.example\.teleport\.test; roles /);
   const wrong = await job.run([...job.flags, '--application', 'nowhere']);
   assertRefused(wrong, { code: 'RESOURCE_UNKNOWN', says: /--application: application "nowhere" not found/ });
 });

@@ -55,6 +55,7 @@ function installsTools(step: unknown): boolean {
 function adapted(value: unknown, home: string): unknown {
   if (Array.isArray(value)) return value.filter((item) => !installsTools(item)).map((item) => adapted(item, home));
   if (value === 'machine-id/install') return { 'machine-id/install': { bundle_path: resolve(BUNDLE) } };
+  if (value === 'machine-id/doctor') return { 'machine-id/doctor': { ca_file: webCa } };
   if (value === 'machine-id/run') return { 'machine-id/run': { ca_file: webCa } };
   if (typeof value === 'string')
     return value.replaceAll('/home/circleci', home).replaceAll('/var/lib/ci', join(home, 'ci'));
@@ -71,7 +72,7 @@ function adapted(value: unknown, home: string): unknown {
       );
       const bundle_path = resolve(BUNDLE);
       if (key === 'machine-id/install') return [key, { ...rest, bundle_path }];
-      if (key === 'machine-id/run') return [key, { ...rest, ca_file: webCa }];
+      if (key === 'machine-id/run' || key === 'machine-id/doctor') return [key, { ...rest, ca_file: webCa }];
       if (key === 'machine-id/with_identity') return [key, { ...rest, bundle_path, ca_file: webCa }];
       return [key, inner];
     }),

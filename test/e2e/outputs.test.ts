@@ -70,8 +70,8 @@ test('a lifetime that the cluster shortens is reported and no error', async (t) 
   const startMs = Date.now();
   const run = await job.run(args);
   assert.equal(run.exitCode, 0, run.stderr);
-  assert.match(run.stderr, /note +the cluster shortened the lifetime: asked until 2\S+Z, given until 2\S+Z/);
-  const expires = /expires +(2\S+)/.exec(run.stderr)?.[1] ?? '';
+  assert.match(run.stderr, /note: the cluster shortened the lifetime: asked until 2\S+Z, given until 2\S+Z/);
+  const expires = /^ {2}identity .* {2}(2\S+Z) {2}\//m.exec(run.stderr)?.[1] ?? '';
   const minutes = (Date.parse(expires) - startMs) / 60_000;
   assert.ok(minutes > 9 && minutes < 11, `${String(minutes)} minutes`);
 });

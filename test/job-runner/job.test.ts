@@ -107,7 +107,11 @@ const refused: readonly (readonly [what: string, config: string, message: RegExp
   ['a missing argument', steps('[tool/inner]'), /word: Missing required argument/],
   ['an unknown key of a run step', steps('[run: { comand: x }]'), /does not know comand/],
   ['a background step', steps('[run: { command: x, background: true }]'), /no background steps/],
-  ["a step of CircleCI's services", steps('[store_artifacts: { path: x }]'), /has no store_artifacts/],
+  [
+    "a step of CircleCI's services",
+    steps('[persist_to_workspace: { root: x, paths: [y] }]'),
+    /has no persist_to_workspace/,
+  ],
   ['a wrong moment', steps('[run: { command: x, when: sometimes }]'), /on_success, on_fail, always/],
   ['a number that CircleCI would spoil', steps('[run: { command: x, environment: { N: 1234567 } }]'), /exponent/],
   ['a service container', 'jobs: { work: { docker: [{ image: a }, { image: b }], steps: [checkout] } }', /service/],

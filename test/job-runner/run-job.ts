@@ -9,6 +9,7 @@ import type { JobQuestion, ResolvedJob } from './job.ts';
 import type { RunStep, When } from './run-step.ts';
 import type { ResolvedStep } from './steps.ts';
 import { runShell } from './shell.ts';
+import { storedFiles } from './store-step.ts';
 
 export interface JobOptions extends JobQuestion {
   /** Variables of contexts and project settings, and values for the `CIRCLE_*` ones that differ from the samples. */
@@ -79,12 +80,17 @@ async function runSteps(place: JobPlace): Promise<JobResult> {
       await checkOut(place);
       continue;
     }
-    if (!isDue(step.kind === 'restore_cache' ? 'on_success' : step.when, exitCode)) continue;
+    if (!isDue(whenOf(step), exitCode)) continue;
     const result = await runOne(step, place);
     steps.push(result);
     if (exitCode === 0) exitCode = result.exitCode;
   }
   return { steps, exitCode };
+}
+
+function whenOf(step: Exclude<ResolvedStep, { kind: 'checkout' }>): When {
+  if (step.kind === 'store') return 'always';
+  return step.kind === 'restore_cache' ? 'on_success' : step.when;
 }
 
 function isDue(when: When, exitCode: number): boolean {
@@ -108,6 +114,8 @@ async function runOne(step: Exclude<ResolvedStep, { kind: 'checkout' }>, place: 
       return { name: step.name, stderr: '', ...(await saveCache(step, cachePlace(place))) };
     case 'restore_cache':
       return { name: step.name, stderr: '', ...(await restoreCache(step, cachePlace(place))) };
+    case 'store':
+      return { name: step.name, stderr: '', exitCode: 0, stdout: await storedFiles(step, cachePlace(place)) };
     default:
       return step satisfies never;
   }

@@ -10,20 +10,14 @@ import type { ArgumentReader } from './parameters.ts';
 import { resolveRestoreCache, resolveSaveCache, type RestoreCacheStep, type SaveCacheStep } from './cache-step.ts';
 import { resolveRun } from './run-step.ts';
 import type { RunStep } from './run-step.ts';
+import { resolveStore, type StoreStep } from './store-step.ts';
 import { find } from './scope.ts';
 import type { Scope } from './scope.ts';
 
-export type ResolvedStep = RunStep | SaveCacheStep | RestoreCacheStep | { readonly kind: 'checkout' };
+export type ResolvedStep = RunStep | SaveCacheStep | RestoreCacheStep | StoreStep | { readonly kind: 'checkout' };
 
 /** Steps of CircleCI's own that need its services. */
-const UNSUPPORTED = [
-  'add_ssh_keys',
-  'attach_workspace',
-  'persist_to_workspace',
-  'setup_remote_docker',
-  'store_artifacts',
-  'store_test_results',
-];
+const UNSUPPORTED = ['add_ssh_keys', 'attach_workspace', 'persist_to_workspace', 'setup_remote_docker'];
 
 export function expandSteps(
   steps: readonly unknown[],
@@ -48,6 +42,9 @@ function expandStep(step: unknown, scope: Scope, values: Values, where: string):
       return [resolveSaveCache(body, values, `${where}.save_cache`)];
     case 'restore_cache':
       return [resolveRestoreCache(body, values, `${where}.restore_cache`)];
+    case 'store_artifacts':
+    case 'store_test_results':
+      return [resolveStore(name, body, values, `${where}.${name}`)];
     case 'steps':
       return expandGivenSteps(body, scope, values, `${where}.steps`);
     case 'when':

@@ -1,0 +1,27 @@
+/** The flags of `doctor`: those of `run` that say what to look at, and where to tell of it. */
+import type { RunFlags } from '../config/flags.ts';
+import type { Flag } from './command-line.ts';
+import { readRunArguments, RUN_FLAGS } from './run-flags.ts';
+
+const OF_RUN_ALONE = ['engine', 'no-export', 'json'];
+
+export const DOCTOR_FLAGS: readonly Flag[] = [
+  ...RUN_FLAGS.filter(({ name }) => !OF_RUN_ALONE.includes(name)),
+  { name: 'json', help: 'Print the checks as one JSON object.' },
+  { name: 'junit', value: 'FILE', help: "Write the checks as JUnit's XML too, for store_test_results." },
+];
+
+export interface DoctorArguments {
+  readonly flags: RunFlags;
+  readonly caFile: string | undefined;
+  readonly timeoutMs: number;
+  readonly json: boolean;
+  readonly junit: string | undefined;
+}
+
+/** @throws MachineIdError USAGE_INVALID */
+export function readDoctorArguments(args: readonly string[]): DoctorArguments {
+  const { given, ...read } = readRunArguments(args, DOCTOR_FLAGS);
+  const { caFile, flags, json, timeoutMs } = read;
+  return { caFile, flags, json, timeoutMs, junit: given.get('junit')?.[0] };
+}

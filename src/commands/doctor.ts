@@ -1,0 +1,83 @@
+/** `doctor`: looks at everything that a run needs, changes nothing, and says how to mend what is wrong. */
+import { dirname, join, resolve } from 'node:path';
+import type { Check, CheckState } from '../doctor/check.ts';
+import { examine } from '../doctor/examine.ts';
+import { styleFor, type Style } from '../effects/style.ts';
+import type { World } from '../effects/world.ts';
+import { MachineIdError, printable } from '../errors.ts';
+import { temporaryName } from '../outputs/temporary-name.ts';
+import { junitXml } from '../report/junit.ts';
+import { readDoctorArguments } from './doctor-flags.ts';
+import { VERSION } from './version.ts';
+
+/** @throws MachineIdError DOCTOR_FAILED when a check failed; USAGE_INVALID, DESTINATION_UNWRITABLE */
+export async function doctor(args: readonly string[], world: World): Promise<void> {
+  const { junit, json, ...given } = readDoctorArguments(args);
+  const { mask } = world;
+  const checks = (await examine({ ...given, version: VERSION }, world)).map((one) => masked(one, mask));
+  if (json) world.stdout(`${JSON.stringify({ version: VERSION, ...counts(checks), checks })}\n`);
+  else world.stdout(checkList(checks, styleFor(world.stdoutIsTerminal, world.environment)));
+  if (junit !== undefined) await writeJunit(resolve(world.workingDirectory, junit), checks, world);
+  const { failed } = counts(checks);
+  if (failed > 0) {
+    throw new MachineIdError('DOCTOR_FAILED', `${failed} of ${checks.length} checks failed`, {
+      hint: 'Begin with the first: what stands beside it says how to mend it, and others may follow from it.',
+    });
+  }
+}
+
+function masked({ cure, detail, ...one }: Check, mask: World['mask']): Check {
+  return {
+    ...one,
+    detail: mask.apply(printable(detail)),
+    ...(cure === undefined ? {} : { cure: mask.apply(printable(cure)) }),
+  };
+}
+
+function counts(checks: readonly Check[]): Readonly<Record<'passed' | 'warned' | 'failed' | 'skipped', number>> {
+  const count = (state: CheckState) => checks.filter((one) => one.state === state).length;
+  return { passed: count('pass'), warned: count('warn'), failed: count('fail'), skipped: count('skip') };
+}
+
+const PAINTS = { pass: 'good', warn: 'doubtful', fail: 'bad', skip: 'faint' } as const;
+
+function checkList(checks: readonly Check[], style: Style): string {
+  const width = Math.max(...checks.map(({ title }) => title.length));
+  const lines = checks.flatMap(({ cure, detail, state, title }) => {
+    const [first = '', ...more] = detail.split('\n');
+    const indent = ' '.repeat(6 + width + 2);
+    return [
+      `${style[PAINTS[state]](state)}  ${title.padEnd(width)}  ${first}`,
+      ...more.map((line) => `${indent}${line}`),
+      ...(cure === undefined ? [] : [`${indent}${style.strong('cure:')} ${cure}`]),
+    ];
+  });
+  const { failed, passed, skipped, warned } = counts(checks);
+  return `${lines.join('\n')}\n\n${passed} passed, ${warned} warned, ${failed} failed, ${skipped} skipped\n`;
+}
+
+/** Under its name when it is whole. */
+async function writeJunit(path: string, checks: readonly Check[], { files }: World): Promise<void> {
+  const temporary = join(dirname(path), temporaryName());
+  const xml = junitXml(
+    'teleport/machine-id doctor',
+    checks.map(({ title, ...one }) => ({ ...one, name: title })),
+  );
+  try {
+    await makeFolders(dirname(path), files);
+    await files.createFile(temporary, xml);
+    await files.rename(temporary, path);
+  } catch (cause) {
+    await files.remove(temporary).catch(() => undefined);
+    throw new MachineIdError('DESTINATION_UNWRITABLE', `cannot write ${path}`, {
+      hint: 'Give --junit a path in a directory that this job may write to.',
+      cause,
+    });
+  }
+}
+
+async function makeFolders(path: string, files: World['files']): Promise<void> {
+  if ((await files.entry(path)) !== undefined) return;
+  await makeFolders(dirname(path), files);
+  await files.makeDirectory(path);
+}

@@ -1,0 +1,169 @@
+/** Tries the join, and each output, without writing anything. */
+import type { Plan } from '../config/plan.ts';
+import type { SupportedOutput } from '../config/supported.ts';
+import { utcTime } from '../crypto/validity.ts';
+import type { Log } from '../effects/log.ts';
+import type { World } from '../effects/world.ts';
+import { asMachineIdError } from '../errors.ts';
+import type { OidcToken } from '../job/oidc-token.ts';
+import { type Joined, joinCluster } from '../join/join.ts';
+import { NO_RECORD } from '../outputs/write-record.ts';
+import { type ClusterSession, openSession } from '../produce/cluster-session.ts';
+import { makeKeys, tryOutputs } from '../produce/outputs.ts';
+import type { WrittenOutput } from '../produce/result.ts';
+import type { WebTrust } from '../teleport/trust.ts';
+import type { WebApi } from '../teleport/web.ts';
+import { type Check, check } from './check.ts';
+
+export interface Ground {
+  readonly plan: Plan;
+  readonly outputs: readonly SupportedOutput[];
+  readonly token: OidcToken;
+  readonly trust: WebTrust;
+  readonly web: WebApi;
+  readonly timeoutMs: number;
+  readonly log: Log;
+}
+
+/** Clusters count from when they answer. */
+const TTL_SLACK_MS = 2 * 60 * 1000;
+
+export async function clusterChecks(ground: Ground, world: World): Promise<readonly Check[]> {
+  const join = check('join', 'Join');
+  let joined: Joined;
+  try {
+    joined = await tryJoin(ground, world);
+  } catch (error) {
+    return [join.failed(asMachineIdError(error)), ...withoutJoin(ground.outputs, 'the join was refused')];
+  }
+  const { bot, path } = joined;
+  const by = path === 'join-service' ? 'the join service' : 'the registration endpoint';
+  const token = ground.plan.token;
+  return [
+    join.pass(`as bot ${bot.botName} of ${bot.clusterName}, by token "${token}" and ${by}`),
+    lifetimeCheck(bot.expiresAtMs, ground.plan.certificateTtlMs, world.clock.nowMs()),
+    ...(await sessionChecks(ground, joined, world)),
+  ];
+}
+
+/** What is not looked at when there is no join. */
+export function withoutJoin(outputs: readonly SupportedOutput[], reason: string): readonly Check[] {
+  return [
+    check('lifetime', 'Lifetime of certificates').skip(reason),
+    check('auth', 'Auth Service').skip(reason),
+    check('roles', 'Roles').skip(reason),
+    ...outputs.map((output) => outputCheck(output).skip(reason)),
+  ];
+}
+
+function tryJoin({ log, plan, timeoutMs, token, trust, web }: Ground, { clock, signal }: World): Promise<Joined> {
+  const { organizationId, projectId, contextIds } = token.claims;
+  return joinCluster({
+    web,
+    trust,
+    facts: { tokenName: plan.token, organizationId, projectId, contextIds },
+    jwt: token.jwt,
+    ttlMs: plan.certificateTtlMs,
+    timeoutMs,
+    clock,
+    log,
+    signal,
+    onDiscovered: () => undefined,
+  });
+}
+
+function lifetimeCheck(expiresAtMs: number, askedMs: number, nowMs: number): Check {
+  const one = check('lifetime', 'Lifetime of certificates');
+  const detail = `until ${utcTime(expiresAtMs)}`;
+  if (expiresAtMs >= nowMs + askedMs - TTL_SLACK_MS) return one.pass(detail);
+  const [asked, given] = [askedMs, expiresAtMs - nowMs].map(
+    (durationMs) => `${Math.round(durationMs / 60_000)} minutes`,
+  );
+  return one.warn(
+    `${detail}: asked for ${asked ?? ''}, given ${given ?? ''}`,
+    'The cluster caps it: raise max_session_ttl of the bot (17.4 and later) or of its roles, or ask for less with certificate_ttl.',
+  );
+}
+
+async function sessionChecks(ground: Ground, joined: Joined, world: World): Promise<readonly Check[]> {
+  const { outputs, plan, timeoutMs, web } = ground;
+  const auth = check('auth', 'Auth Service');
+  let session: ClusterSession;
+  try {
+    session = await openSession({ address: web.address, bot: joined.bot, timeoutMs, signal: world.signal });
+  } catch (error) {
+    const [, , ...rest] = withoutJoin(outputs, 'the Auth Service cannot be reached');
+    return [auth.failed(asMachineIdError(error)), ...rest];
+  }
+  try {
+    const [reached, roles] = await Promise.all([authCheck(session), rolesCheck(session)]);
+    return [reached, roles, ...(await outputChecks(ground, joined, session, world))];
+  } finally {
+    session.close();
+  }
+
+  async function authCheck({ serverVersion }: ClusterSession): Promise<Check> {
+    try {
+      const { text } = await serverVersion;
+      return auth.pass(`Teleport ${text}, reached through ${plan.address.value}`);
+    } catch (error) {
+      return auth.failed(asMachineIdError(error));
+    }
+  }
+}
+
+async function rolesCheck(session: ClusterSession): Promise<Check> {
+  const one = check('roles', 'Roles');
+  try {
+    return one.pass((await session.defaultRoles()).join(', '));
+  } catch (error) {
+    return one.failed(asMachineIdError(error));
+  }
+}
+
+async function outputChecks(
+  ground: Ground,
+  joined: Joined,
+  session: ClusterSession,
+  world: World,
+): Promise<readonly Check[]> {
+  const { log, plan, timeoutMs } = ground;
+  const outputs = ground.outputs.map((output) => ({ ...output, destination: { type: 'memory' } as const }));
+  const progress = { done: () => undefined, timingsMs: () => ({}) };
+  const run = { world, log, progress, plan, outputs, timeoutMs, record: NO_RECORD };
+  const results = await tryOutputs({ run, joined, session }, makeKeys(outputs, joined.cluster.suite));
+  return ground.outputs.map((output, at) => {
+    const result = results[at];
+    const one = outputCheck(output);
+    if (result === undefined) return one.skip('it was not tried');
+    return result.status === 'rejected' ? one.failed(asMachineIdError(result.reason)) : allowed(output, result.value);
+  });
+}
+
+function allowed(output: SupportedOutput, { access, expiresAtMs, notices, roles }: WrittenOutput): Check {
+  const one = outputCheck(output);
+  const detail = [
+    ...(access === undefined ? [] : [resourceOf(access)]),
+    ...(roles.length === 0 ? [] : [`roles ${roles.join(', ')}`]),
+    `until ${utcTime(expiresAtMs)}`,
+  ].join('; ');
+  if (notices.length === 0) return one.pass(detail);
+  return one.warn([detail, ...notices].join('\n'), 'Nothing, if that is enough for the job.');
+}
+
+function resourceOf(access: NonNullable<WrittenOutput['access']>): string {
+  switch (access.kind) {
+    case 'application':
+      return `application ${access.name} at ${access.address}`;
+    case 'aws':
+      return `AWS role ${access.role}`;
+    case 'database':
+      return `database ${access.name} (${access.protocol})`;
+    default:
+      return access satisfies never;
+  }
+}
+
+function outputCheck({ path, type }: SupportedOutput) {
+  return check(`output:${path}`, `${type} (${path})`);
+}

@@ -1,0 +1,68 @@
+/** Every check, in the order in which a person looks for a fault; those that need nothing of each other run at once. */
+import type { Plan } from '../config/plan.ts';
+import { createLog, type Log } from '../effects/log.ts';
+import type { World } from '../effects/world.ts';
+import { openWebApi } from '../teleport/web.ts';
+import { type Check, check } from './check.ts';
+import { clusterChecks, withoutJoin } from './cluster-checks.ts';
+import { type ConfigFindings, configChecks, type Settings } from './config-checks.ts';
+import { type NetworkFindings, networkChecks, withoutAddress } from './network-checks.ts';
+import { programChecks } from './program-checks.ts';
+import { proxyChecks } from './proxy-checks.ts';
+import { type TokenFindings, tokenChecks } from './token-checks.ts';
+
+export interface Examination extends Settings {
+  /** Of this program. */
+  readonly version: string;
+  readonly timeoutMs: number;
+}
+
+/** Never rejects but for the signal of the world: what goes wrong is a check that failed. */
+export async function examine(examination: Examination, world: World): Promise<readonly Check[]> {
+  const { timeoutMs, version } = examination;
+  const [program, config, token] = await Promise.all([
+    programChecks(world, version),
+    configChecks(examination, world),
+    tokenChecks(world),
+  ]);
+  const way = config.address === undefined ? undefined : { ...config, address: config.address, timeoutMs };
+  const network = way === undefined ? withoutAddress() : await networkChecks(way, world);
+  world.signal.throwIfAborted();
+  const rest = await clusterFindings(examination, { config, network, token }, world);
+  world.signal.throwIfAborted();
+  return [...program, ...token.checks, ...config.checks, ...network.checks, ...rest];
+}
+
+interface Findings {
+  readonly config: ConfigFindings;
+  readonly network: NetworkFindings;
+  readonly token: TokenFindings;
+}
+
+async function clusterFindings(
+  { timeoutMs }: Examination,
+  { config, network, token: { token } }: Findings,
+  world: World,
+): Promise<readonly Check[]> {
+  const { address = NOWHERE, outputs, plan, trust } = config;
+  const web = openWebApi({ address, trust, timeoutMs, signal: world.signal });
+  const skip = (reason: string) => [check('join', 'Join').skip(reason), ...withoutJoin(outputs, 'there was no join')];
+  try {
+    const { checks, cluster } = await proxyChecks(web, network.obstacle, world);
+    if (cluster === undefined) return [...checks, ...skip(network.obstacle ?? 'the Proxy did not answer as one')];
+    if (plan === undefined) return [...checks, ...skip('the configuration has faults')];
+    if (token === undefined) return [...checks, ...skip('there is no OIDC token that could be accepted')];
+    const log = quietLog(plan, world);
+    return [...checks, ...(await clusterChecks({ plan, outputs, token, trust, web, timeoutMs, log }, world))];
+  } finally {
+    web.close();
+  }
+}
+
+/** Asked for nothing while there is no address. */
+const NOWHERE = { host: 'localhost', port: 1 };
+
+/** What a run tells on the way stands in the checks. */
+function quietLog({ debug, logFormat: format }: Plan, { clock, stderr }: World): Log {
+  return { ...createLog(stderr, { format, debug, nowMs: () => clock.nowMs() }), info: () => undefined };
+}

@@ -1,0 +1,172 @@
+/** Looks at the way to the Proxy: name, port, certificate, and what lies between. */
+import { withDeadline } from '../effects/deadline.ts';
+import type { World } from '../effects/world.ts';
+import { asMachineIdError } from '../errors.ts';
+import { type Address, formatAddress } from '../teleport/address.ts';
+import { proxyFailure } from '../teleport/failures.ts';
+import { type ChainLink, lookUp, probeTcp, probeTls, type TlsFacts } from '../teleport/probe.ts';
+import type { WebTrust } from '../teleport/trust.ts';
+import { type Check, check } from './check.ts';
+
+export interface Way {
+  readonly address: Address;
+  readonly trust: WebTrust;
+  readonly timeoutMs: number;
+}
+
+export interface NetworkFindings {
+  readonly checks: readonly Check[];
+  /** Why it is not worth asking the Proxy; undefined when it is. */
+  readonly obstacle: string | undefined;
+}
+
+const WEB_PROTOCOL = 'http/1.1';
+/** What the Proxy's own agents offer; a load balancer that opens TLS does not know it (protocol reference 1.4). */
+const TELEPORT_PROTOCOL = 'teleport-reversetunnel';
+
+export async function networkChecks(way: Way, world: World): Promise<NetworkFindings> {
+  const proxy = httpProxyCheck(world.environment, way.address);
+  const [name, port, handshake, alpn] = await Promise.all([
+    nameCheck(way, world),
+    portCheck(way, world),
+    handshakeOf(way, world, WEB_PROTOCOL),
+    handshakeOf(way, world, TELEPORT_PROTOCOL),
+  ]);
+  if (port.state === 'fail') {
+    const obstacle = 'the port of the Proxy cannot be reached';
+    const [tls, balancer] = [check('tls', 'Web certificate'), check('load-balancer', 'Load balancer')];
+    return { obstacle, checks: [name, port, tls.skip(obstacle), proxy, balancer.skip(obstacle)] };
+  }
+  const tls = certificateCheck(handshake, way);
+  const obstacle = tls.state === 'fail' ? 'there is no TLS connection to the Proxy that can be trusted' : undefined;
+  return { obstacle, checks: [name, port, tls, proxy, balancerCheck(alpn)] };
+}
+
+/** What is not looked at when nobody says where the Proxy is. */
+export function withoutAddress(): NetworkFindings {
+  const names = [
+    ['dns', 'Name of the Proxy'],
+    ['tcp', 'Port of the Proxy'],
+    ['tls', 'Web certificate'],
+    ['http-proxy', 'HTTP proxy'],
+    ['load-balancer', 'Load balancer'],
+  ] as const;
+  return {
+    obstacle: 'no address is known',
+    checks: names.map(([id, title]) => check(id, title).skip('no address is known')),
+  };
+}
+
+async function nameCheck({ address, timeoutMs }: Way, { signal }: World): Promise<Check> {
+  const one = check('dns', 'Name of the Proxy');
+  try {
+    const found = await withDeadline({ waitingFor: `the name ${address.host}`, timeoutMs, signal }, () =>
+      lookUp(address.host),
+    );
+    return one.pass(`${address.host}: ${found.join(', ')}`);
+  } catch (error) {
+    return one.failed(asMachineIdError(proxyFailure(address, error)));
+  }
+}
+
+async function portCheck({ address, timeoutMs }: Way, { clock, signal }: World): Promise<Check> {
+  const one = check('tcp', 'Port of the Proxy');
+  const startMs = clock.elapsedMs();
+  try {
+    const waitingFor = `the port of ${formatAddress(address)}`;
+    const reached = await withDeadline({ waitingFor, timeoutMs, signal }, (until) => probeTcp(address, until));
+    return one.pass(`${reached} port ${address.port} answers after ${Math.round(clock.elapsedMs() - startMs)} ms`);
+  } catch (error) {
+    return one.failed(proxyFailure(address, error));
+  }
+}
+
+/** An error is a result here: a refused handshake tells something. */
+async function handshakeOf(
+  { address, timeoutMs, trust }: Way,
+  { signal }: World,
+  alpn: string,
+): Promise<TlsFacts | Error> {
+  try {
+    const waitingFor = `the TLS handshake with ${formatAddress(address)}`;
+    return await withDeadline({ waitingFor, timeoutMs, signal }, (until) =>
+      probeTls(address, { alpn, signal: until, trust }),
+    );
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+function certificateCheck(handshake: TlsFacts | Error, { address, trust }: Way): Check {
+  const one = check('tls', 'Web certificate');
+  if (handshake instanceof Error) return one.failed(proxyFailure(address, handshake));
+  const { chain, cipher, fault, protocol } = handshake;
+  const [leaf] = chain;
+  const detail = `${signers(chain).join(', signed by ')}; ${protocol}, ${cipher}`;
+  if (fault === undefined) return one.pass(`${detail}; until ${leaf?.notAfter ?? 'an unknown time'}`);
+  const told = `${detail}: ${fault}`;
+  if (!trust.verify)
+    return one.warn(told, 'It is not checked, because of insecure: whoever is in between can read all.');
+  return one.fail(told, cureOf(fault, leaf, chain.at(-1), address));
+}
+
+/** From the leaf up to who is at the end of it, whether that one came along or not. */
+function signers(chain: readonly ChainLink[]): readonly string[] {
+  const names = chain.map(({ subject }) => subject);
+  const top = chain.at(-1);
+  return top === undefined || top.issuer === top.subject ? names : [...names, top.issuer];
+}
+
+function cureOf(fault: string, leaf: ChainLink | undefined, top: ChainLink | undefined, { host }: Address): string {
+  if (fault === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return `Use a name that the certificate has (${leaf?.names ?? 'none'}) as the address, or have one made for ${host}.`;
+  if (fault === 'CERT_HAS_EXPIRED') return `Renew the certificate: it ended at ${leaf?.notAfter ?? 'an unknown time'}.`;
+  if (fault === 'CERT_NOT_YET_VALID') return 'Compare the clocks of this machine and of whoever made the certificate.';
+  return `The authority "${top?.issuer ?? 'unknown'}" is not known here: put its certificate into a PEM file and name that with --ca-file (orb parameter ca_file), SSL_CERT_FILE or NODE_EXTRA_CA_CERTS.`;
+}
+
+function balancerCheck(handshake: TlsFacts | Error): Check {
+  const one = check('load-balancer', 'Load balancer');
+  const cure =
+    'Give an address that reaches the Proxy itself, or let the load balancer pass TLS through (layer 4): the Auth Service is reached by ALPN.';
+  if (handshake instanceof Error) {
+    const code = 'code' in handshake ? String(handshake.code) : '';
+    return code.includes('NO_APPLICATION_PROTOCOL')
+      ? one.fail('what answers refuses the ALPN of Teleport: it opens TLS before the Proxy', cure)
+      : one.skip(`the handshake failed: ${handshake.message}`);
+  }
+  const { alpn } = handshake;
+  if (alpn === TELEPORT_PROTOCOL) return one.pass('none that opens TLS: the ALPN of Teleport reaches the Proxy');
+  return one.fail(`what answers chose ${alpn ?? 'no protocol'}: it opens TLS before the Proxy`, cure);
+}
+
+function httpProxyCheck(environment: World['environment'], { host }: Address): Check {
+  const one = check('http-proxy', 'HTTP proxy');
+  const [name, value] =
+    ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy']
+      .map((key) => [key, environment[key] ?? ''] as const)
+      .find(([, text]) => text !== '') ?? [];
+  if (name === undefined || value === undefined) return one.pass('none is set');
+  const excepted = environment.NO_PROXY ?? environment.no_proxy ?? '';
+  if (excepted.split(/[\s,]+/).some((entry) => covers(entry, host)))
+    return one.pass(`${name} is set, NO_PROXY excepts ${host}`);
+  return one.warn(
+    `${name} is set (${withoutUser(value)}), and is not used: connections go straight to ${host}`,
+    `Let this job reach ${host} directly, and add ${host} to NO_PROXY so that other programs do the same.`,
+  );
+}
+
+/** As Go and curl read `NO_PROXY`: a name stands for itself and what is below it. */
+function covers(entry: string, host: string): boolean {
+  const name = entry
+    .replace(/:\d+$/, '')
+    .replace(/^\*?\.?/, '')
+    .toLowerCase();
+  if (entry === '*') return true;
+  return name !== '' && (host.toLowerCase() === name || host.toLowerCase().endsWith(`.${name}`));
+}
+
+/** A user and a password may stand before the host. */
+function withoutUser(value: string): string {
+  return value.replace(/^([a-z0-9+.-]+:\/\/)?[^@]*@/i, '$1');
+}

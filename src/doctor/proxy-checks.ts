@@ -1,0 +1,68 @@
+/** Looks at what the Proxy says of its cluster, and at the clock. */
+import type { World } from '../effects/world.ts';
+import { asMachineIdError } from '../errors.ts';
+import { formatAddress } from '../teleport/address.ts';
+import { ask } from '../teleport/discovery.ts';
+import type { ClusterFacts } from '../teleport/ping.ts';
+import type { WebApi } from '../teleport/web.ts';
+import { type Check, check } from './check.ts';
+
+export interface ProxyFindings {
+  readonly checks: readonly Check[];
+  readonly cluster: ClusterFacts | undefined;
+}
+
+/** The oldest version that this program is made for. */
+const OLDEST = { major: 15, text: '15.3.7' };
+/** The header counts whole seconds, and travels. */
+const SKEW_MS = 30_000;
+
+/** @param obstacle why the Proxy is not asked */
+export async function proxyChecks(web: WebApi, obstacle: string | undefined, { clock }: World): Promise<ProxyFindings> {
+  const [proxy, skew, routing] = [
+    check('proxy', 'Proxy'),
+    check('clock', 'Clock'),
+    check('tls-routing', 'TLS routing'),
+  ];
+  const unknown = (reason: string) => [skew.skip(reason), routing.skip(reason)];
+  if (obstacle !== undefined) return { cluster: undefined, checks: [proxy.skip(obstacle), ...unknown(obstacle)] };
+  try {
+    const { cluster, sentMs } = await ask(web);
+    const checks = [proxyCheck(cluster), clockCheck(clock.nowMs() - sentMs), routingCheck(cluster)];
+    return { cluster, checks };
+  } catch (error) {
+    return {
+      cluster: undefined,
+      checks: [proxy.failed(asMachineIdError(error)), ...unknown('the Proxy did not answer')],
+    };
+  }
+}
+
+function proxyCheck({ clusterName, release, serverVersion, suite }: ClusterFacts): Check {
+  const one = check('proxy', 'Proxy');
+  const edition = `${release.enterprise ? ', Enterprise' : ''}${release.fips ? ', FIPS' : ''}`;
+  const detail = `cluster ${clusterName}, Teleport ${serverVersion.text}${edition}, keys by the suite ${suite}`;
+  if (serverVersion.major >= OLDEST.major) return one.pass(detail);
+  return one.warn(detail, `Versions before ${OLDEST.text} have not been tried: update the cluster.`);
+}
+
+/** @param aheadMs of this machine's clock; NaN when the answer has no time */
+function clockCheck(aheadMs: number): Check {
+  const one = check('clock', 'Clock');
+  if (Number.isNaN(aheadMs)) return one.skip('the Proxy did not say what time it is');
+  const seconds = Math.round(Math.abs(aheadMs) / 1000);
+  if (Math.abs(aheadMs) < SKEW_MS) return one.pass('agrees with that of the Proxy');
+  return one.warn(
+    `this machine is ${seconds} seconds ${aheadMs > 0 ? 'ahead of' : 'behind'} the Proxy`,
+    'Set the clocks by NTP: tokens and certificates are refused before and after their time.',
+  );
+}
+
+function routingCheck({ kube, sshAddress, tlsRouting, webAddress }: ClusterFacts): Check {
+  const one = check('tls-routing', 'TLS routing');
+  if (tlsRouting) return one.pass(`on: everything goes to ${formatAddress(webAddress)}`);
+  const { port, publicAddress } = kube;
+  const kubernetes =
+    publicAddress === undefined ? (port === undefined ? 'nowhere' : `port ${port}`) : formatAddress(publicAddress);
+  return one.pass(`off: SSH at ${formatAddress(sshAddress)}, Kubernetes at ${kubernetes}`);
+}

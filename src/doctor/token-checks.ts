@@ -1,0 +1,142 @@
+/** Looks at the job's OIDC token and at what it says of the job. */
+import type { World } from '../effects/world.ts';
+import { asMachineIdError, type MachineIdError } from '../errors.ts';
+import { utcTime } from '../crypto/validity.ts';
+import { checkIssuer, checkTimes } from '../job/oidc-check.ts';
+import type { OidcClaims } from '../job/oidc-claims.ts';
+import { findOidcToken, type OidcToken } from '../job/oidc-token.ts';
+import { type Check, check } from './check.ts';
+
+export interface TokenFindings {
+  readonly checks: readonly Check[];
+  /** Undefined when there is none that a cluster could accept. */
+  readonly token: OidcToken | undefined;
+}
+
+/** A join that begins later may come too late. */
+const SOON_MS = 5 * 60 * 1000;
+
+const TITLES = [
+  ['oidc-issuer', 'Issuer'],
+  ['oidc-audience', 'Audience'],
+  ['oidc-times', 'Lifetime'],
+] as const;
+
+export async function tokenChecks({ clock, commands, environment, mask, signal }: World): Promise<TokenFindings> {
+  const present = check('oidc-token', 'OIDC token');
+  const nowMs = clock.nowMs();
+  let found: OidcToken;
+  try {
+    found = await findOidcToken({ environment, commands, nowMs, signal });
+  } catch (error) {
+    const skipped = TITLES.map(([id, title]) => check(id, title).skip('there is no OIDC token'));
+    return {
+      token: undefined,
+      checks: [present.failed(asMachineIdError(error)), ...skipped, ...jobChecks(environment)],
+    };
+  }
+  mask.hide(found.jwt.reveal());
+  const { claims, source } = found;
+  const checks = [
+    present.pass(`from ${source}`),
+    issuerCheck(claims, source),
+    audienceCheck(claims),
+    timesCheck(claims, source, nowMs),
+  ];
+  return {
+    token: checks.some(({ state }) => state === 'fail') ? undefined : found,
+    checks: [...checks, ...rerunChecks(claims), ...jobChecks(environment, claims), ...identityChecks(claims)],
+  };
+}
+
+function issuerCheck({ issuer }: OidcClaims, source: string): Check {
+  const one = check('oidc-issuer', 'Issuer');
+  const error = refusal(() => {
+    checkIssuer(issuer, source);
+  });
+  return error === undefined ? one.pass(issuer) : one.failed(error);
+}
+
+/** Teleport expects the organization's id, and one audience alone (protocol reference 2.5). */
+function audienceCheck({ audiences, issuer }: OidcClaims): Check {
+  const one = check('oidc-audience', 'Audience');
+  const organization = issuer.split('/').at(-1) ?? '';
+  const told = audiences.join(', ');
+  const cure = `Use CIRCLE_OIDC_TOKEN as CircleCI sets it, or make a token for the one audience ${organization}.`;
+  if (!audiences.includes(organization)) return one.fail(`${told}, expected ${organization}`, cure);
+  if (audiences.length > 1) return one.fail(`${told}: Teleport takes no token of several audiences`, cure);
+  return one.pass(told);
+}
+
+function timesCheck(claims: OidcClaims, source: string, nowMs: number): Check {
+  const one = check('oidc-times', 'Lifetime');
+  const error = refusal(() => {
+    checkTimes(claims, source, nowMs);
+  });
+  if (error !== undefined) return one.failed(error);
+  const leftMs = claims.expiresAtMs - nowMs;
+  const detail = `until ${utcTime(claims.expiresAtMs)}, ${Math.floor(leftMs / 60_000)} minutes from now`;
+  return leftMs < SOON_MS ? one.warn(detail, 'Call run earlier in the job.') : one.pass(detail);
+}
+
+function rerunChecks({ sshRerun }: OidcClaims): readonly Check[] {
+  const one = check('ssh-rerun', 'Rerun with SSH');
+  return [
+    sshRerun
+      ? one.warn(
+          'this job was rerun with SSH: whoever is in that session has the token and what it gives',
+          'Restrict the context to jobs without SSH: the expression "not job.ssh.enabled".',
+        )
+      : one.pass('no'),
+  ];
+}
+
+function jobChecks(environment: World['environment'], claims?: OidcClaims): readonly Check[] {
+  const one = check('fork', 'Fork');
+  const { CIRCLE_PR_NUMBER = '', CIRCLE_PR_USERNAME = '' } = environment;
+  const pull = /^refs\/heads\/pull\/(\d+)/.exec(claims?.vcsRef ?? '')?.[1];
+  if (`${CIRCLE_PR_NUMBER}${CIRCLE_PR_USERNAME}` === '' && pull === undefined) return [one.pass('no')];
+  return [
+    one.warn(
+      `this job builds a pull request from a fork${CIRCLE_PR_USERNAME === '' ? '' : ` of ${CIRCLE_PR_USERNAME}`}`,
+      'Skip the job for forks, or let its rule name a context that pull requests from forks may not use.',
+    ),
+  ];
+}
+
+const UNKNOWN = 'the token does not say';
+
+function identityChecks({
+  contextIds,
+  organizationId,
+  projectId,
+  subject,
+  vcsOrigin,
+  vcsRef,
+}: OidcClaims): readonly Check[] {
+  const organization = check('organization', 'Organization');
+  const project = check('project', 'Project');
+  const contexts = check('contexts', 'Contexts');
+  const cure = 'Compare with a token that CircleCI has made for another job; rules of Teleport need this id.';
+  const user = /\/user\/([^/]+)/.exec(subject)?.[1];
+  return [
+    organizationId === undefined ? organization.warn(UNKNOWN, cure) : organization.pass(organizationId),
+    projectId === undefined ? project.warn(UNKNOWN, cure) : project.pass(projectId),
+    contextIds.length === 0
+      ? contexts.pass('none: a rule can name the project alone')
+      : contexts.pass(
+          `${contextIds.join(', ')} (their names: app.circleci.com, Organization Settings > Contexts; the id is the end of a context's address)`,
+        ),
+    check('user', 'User').pass(user ?? UNKNOWN),
+    check('vcs', 'Repository').pass(`${vcsOrigin ?? 'unknown'} at ${vcsRef ?? 'an unknown ref'}`),
+  ];
+}
+
+function refusal(act: () => void): MachineIdError | undefined {
+  try {
+    act();
+    return undefined;
+  } catch (error) {
+    return asMachineIdError(error);
+  }
+}

@@ -1,0 +1,449 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test, { after, type TestContext } from 'node:test';
+import { z } from 'zod';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { MintOptions } from '../cluster/mint.ts';
+import { directory } from './config-file.ts';
+import { clusterIn, directoryFor, misbehave, NEWEST } from './embedded-cluster.ts';
+import { listing } from './folder-listing.ts';
+import { freePort } from './free-port.ts';
+import { beginJob, type Job, type RunChanges } from './job.ts';
+import { errorReport } from './refusal.ts';
+import type { BundleRun } from './run-bundle.ts';
+import { startTlsTerminator } from './tls-terminator.ts';
+
+const authorities = await directoryFor({ after });
+const cluster = await clusterIn(authorities, { after }, { teleport: NEWEST });
+const { joinToken, proxy } = cluster.info;
+
+const Check = z.strictObject({
+  id: z.string(),
+  title: z.string(),
+  state: z.enum(['pass', 'warn', 'fail', 'skip']),
+  detail: z.string(),
+  cure: z.string().optional(),
+});
+
+const Examination = z.strictObject({
+  version: z.string(),
+  passed: z.int(),
+  warned: z.int(),
+  failed: z.int(),
+  skipped: z.int(),
+  checks: z.array(Check),
+});
+
+type Check = z.infer<typeof Check>;
+
+const FLAGS = ['doctor', '--proxy-server', proxy, '--token', joinToken];
+
+/** Whatever it finds, it leaves everything as it was, and fails when a check does. */
+async function examined(job: Job, args: readonly string[], changes?: RunChanges): Promise<ReadonlyMap<string, Check>> {
+  const before = await listing(job.folder);
+  const run = await job.run([...args, '--json', '--destination', job.destination], changes);
+  assert.deepEqual(await listing(job.folder), before);
+  const { checks, failed } = Examination.parse(JSON.parse(run.stdout));
+  assert.equal(failed, checks.filter(({ state }) => state === 'fail').length);
+  assert.equal(run.exitCode, failed === 0 ? 0 : 1, run.stderr);
+  if (failed > 0) assert.equal(codeIn(run), 'DOCTOR_FAILED');
+  for (const { cure, id, state } of checks) {
+    assert.equal(cure !== undefined, state === 'warn' || state === 'fail', id);
+  }
+  return new Map(checks.map((check) => [check.id, check]));
+}
+
+function codeIn(run: BundleRun): string {
+  return errorReport(run).code;
+}
+
+function withState(checks: ReadonlyMap<string, Check>, ...states: readonly Check['state'][]): readonly string[] {
+  return [...checks.values()].filter(({ state }) => states.includes(state)).map(({ id }) => id);
+}
+
+const ALL = [
+  'node script orb',
+  'oidc-token oidc-issuer oidc-audience oidc-times ssh-rerun fork organization project contexts user vcs',
+  'config address dns tcp tls http-proxy load-balancer proxy clock tls-routing',
+  'join lifetime auth roles output:--destination',
+]
+  .join(' ')
+  .split(' ');
+
+test('where all is well, every check passes, in the order of the way to the cluster', async (t) => {
+  const job = await beginJob(t, cluster);
+  const checks = await examined(job, FLAGS, { environment: { MACHINE_ID_ORB_VERSION: '0.1.0' } });
+  assert.deepEqual([...checks.keys()], ALL);
+  assert.deepEqual(withState(checks, 'warn', 'fail', 'skip'), []);
+  const { contextId, organizationId, projectId } = cluster.info;
+  for (const [id, told] of [
+    ['node', process.version],
+    ['organization', organizationId],
+    ['project', projectId],
+    ['contexts', contextId],
+    ['proxy', 'cluster example.teleport.test, Teleport 18.6.0'],
+    ['join', `as bot ci of example.teleport.test, by token "${joinToken}" and the join service`],
+    ['roles', 'access, deployer'],
+  ] as const) {
+    assert.ok(checks.get(id)?.detail.includes(told), `${id}: ${checks.get(id)?.detail ?? ''}`);
+  }
+  assert.match(checks.get('script')?.detail ?? '', /SHA-256 [0-9a-f]{64}/);
+});
+
+test('a person reads a list with the cure beside what fails, and what follows', async (t) => {
+  const job = await beginJob(t, cluster);
+  const run = await job.run([...FLAGS, '--destination', job.destination, '--kubernetes-cluster', 'nowhere']);
+  assert.equal(run.exitCode, 1);
+  assert.match(run.stdout, /^pass {2}Join +as bot ci of example\.teleport\.test/m);
+  assert.match(
+    run.stdout,
+    /^fail {2}kubernetes \(--kubernetes-cluster\) +.*"nowhere" not found \[RESOURCE_UNKNOWN\]\n +cure: Compare the name/m,
+  );
+  assert.match(run.stdout, /\n\n\d+ passed, 0 warned, 1 failed, 1 skipped\n$/);
+  assert.equal(codeIn(run), 'DOCTOR_FAILED');
+});
+
+interface Finding {
+  readonly what: string;
+  readonly mint?: MintOptions;
+  readonly environment?: RunChanges['environment'];
+  readonly args?: readonly string[];
+  readonly id: string;
+  readonly state: 'warn' | 'fail';
+  readonly says: RegExp;
+  readonly cure: RegExp;
+  /** Others that follow from it. */
+  readonly skips?: readonly string[];
+}
+
+const JOIN_AND_AFTER = ['join', 'lifetime', 'auth', 'roles', 'output:--destination'];
+
+const FINDINGS: readonly Finding[] = [
+  {
+    what: 'a job without a token',
+    environment: { CIRCLE_OIDC_TOKEN: '', CIRCLE_ORGANIZATION_ID: undefined },
+    id: 'oidc-token',
+    state: 'fail',
+    says: /OIDC_TOKEN_MISSING/,
+    cure: /Run the job again/,
+    skips: ['oidc-issuer', 'oidc-audience', 'oidc-times', ...JOIN_AND_AFTER],
+  },
+  {
+    what: 'a token that has expired',
+    mint: { expired: true },
+    id: 'oidc-times',
+    state: 'fail',
+    says: /has expired: it was valid until/,
+    cure: /earlier step/,
+    skips: JOIN_AND_AFTER,
+  },
+  {
+    what: 'a token that ends soon',
+    mint: { ttlSeconds: 120 },
+    id: 'oidc-times',
+    state: 'warn',
+    says: /[12] minutes from now/,
+    cure: /earlier in the job/,
+  },
+  {
+    what: 'a token of a CircleCI server',
+    mint: { issuer: 'https://circleci.example.com/org/7a5f2d9e-5c0b-4f5e-9d0a-2f1b3c4d5e6f' },
+    id: 'oidc-issuer',
+    state: 'fail',
+    says: /circleci\.example\.com/,
+    cure: /CircleCI Cloud only/,
+    skips: JOIN_AND_AFTER,
+  },
+  {
+    what: 'a token for another audience',
+    mint: { audience: 'sts.amazonaws.com' },
+    id: 'oidc-audience',
+    state: 'fail',
+    says: /^sts\.amazonaws\.com, expected 7a5f2d9e/,
+    cure: /as CircleCI sets it/,
+    skips: JOIN_AND_AFTER,
+  },
+  {
+    what: 'a token for two audiences',
+    mint: { audience: ['7a5f2d9e-5c0b-4f5e-9d0a-2f1b3c4d5e6f', 'other'] },
+    id: 'oidc-audience',
+    state: 'fail',
+    says: /several audiences/,
+    cure: /one audience/,
+    skips: JOIN_AND_AFTER,
+  },
+  {
+    what: 'a rerun with SSH',
+    mint: { sshRerun: true },
+    id: 'ssh-rerun',
+    state: 'warn',
+    says: /rerun with SSH/,
+    cure: /not job\.ssh\.enabled/,
+  },
+  {
+    what: 'a build of a fork, by the variables',
+    environment: { CIRCLE_PR_NUMBER: '7', CIRCLE_PR_USERNAME: 'somebody' },
+    id: 'fork',
+    state: 'warn',
+    says: /fork of somebody/,
+    cure: /Skip the job for forks/,
+  },
+  {
+    what: 'a build of a fork, by the token',
+    mint: { vcsRef: 'refs/heads/pull/12' },
+    id: 'fork',
+    state: 'warn',
+    says: /pull request from a fork$/,
+    cure: /Skip the job for forks/,
+  },
+  {
+    what: 'an orb of another version than the script',
+    environment: { MACHINE_ID_ORB_VERSION: '9.9.9' },
+    id: 'orb',
+    state: 'warn',
+    says: /machine-id@9\.9\.9 runs a script of version 0\.1\.0/,
+    cure: /one version of the orb/,
+  },
+  {
+    what: 'an HTTP proxy, without its password',
+    environment: { HTTPS_PROXY: 'http://user:pass-word@proxy.example.com:3128' },
+    id: 'http-proxy',
+    state: 'warn',
+    says: /^HTTPS_PROXY is set \(http:\/\/proxy\.example\.com:3128\), and is not used/,
+    cure: /NO_PROXY/,
+  },
+  {
+    what: 'an authority that is not known',
+    environment: { SSL_CERT_FILE: undefined },
+    id: 'tls',
+    state: 'fail',
+    says: /localhost, signed by .*UNABLE_TO/,
+    cure: /The authority ".*" is not known here.*--ca-file/,
+    skips: ['proxy', 'clock', 'tls-routing', ...JOIN_AND_AFTER],
+  },
+  {
+    what: 'a certificate that is not checked',
+    environment: { SSL_CERT_FILE: undefined },
+    args: ['--insecure'],
+    id: 'tls',
+    state: 'warn',
+    says: /UNABLE_TO/,
+    cure: /insecure/,
+  },
+  {
+    what: 'a join token that is not there',
+    args: ['--token', 'nobody'],
+    id: 'join',
+    state: 'fail',
+    says: /JOIN_TOKEN_UNKNOWN/,
+    cure: /tctl tokens ls/,
+    skips: JOIN_AND_AFTER.slice(1),
+  },
+  {
+    what: 'a job that no rule admits',
+    mint: { project: '00000000-0000-4000-8000-000000000000', contexts: [] },
+    id: 'join',
+    state: 'fail',
+    says: /JOIN_CLAIMS_REFUSED/,
+    cure: /project_id: 00000000-0000-4000-8000-000000000000/,
+    skips: JOIN_AND_AFTER.slice(1),
+  },
+  {
+    what: 'a lifetime that the roles cap',
+    args: ['--token', 'short-lived-bot'],
+    id: 'output:--destination',
+    state: 'warn',
+    says: /the cluster shortened the lifetime/,
+    cure: /enough for the job/,
+  },
+];
+
+for (const { args = [], cure, environment, id, mint, says, skips = [], state, what } of FINDINGS) {
+  test(`${state === 'warn' ? 'doubtful' : 'wrong'}: ${what}`, async (t) => {
+    const job = await beginJob(t, cluster);
+    const minted = mint === undefined ? {} : { CIRCLE_OIDC_TOKEN: await cluster.mint(mint) };
+    const changes = { environment: { ...minted, ...environment }, secrets: Object.values(minted) };
+    const named = args.includes('--token') ? FLAGS.slice(0, 3) : FLAGS;
+    const checks = await examined(job, [...named, ...args], { ...changes, secrets: [...changes.secrets, 'pass-word'] });
+    const found = checks.get(id);
+    assert.equal(found?.state, state, JSON.stringify(found));
+    assert.match(found.detail, says);
+    assert.match(found.cure ?? '', cure);
+    assert.deepEqual(withState(checks, 'fail'), state === 'fail' ? [id] : []);
+    const orb = environment?.MACHINE_ID_ORB_VERSION === undefined ? ['orb'] : [];
+    assert.deepEqual(withState(checks, 'skip'), [...orb, ...skips]);
+  });
+}
+
+async function elsewhere(t: TestContext, address: string, changes?: RunChanges): Promise<ReadonlyMap<string, Check>> {
+  const job = await beginJob(t, cluster);
+  return examined(job, ['doctor', '--proxy-server', address, '--token', joinToken], changes);
+}
+
+test('wrong: a name that nobody knows', async (t) => {
+  const checks = await elsewhere(t, 'nowhere.invalid:443');
+  assert.deepEqual(withState(checks, 'fail'), ['dns', 'tcp']);
+  assert.match(checks.get('dns')?.detail ?? '', /cannot be looked up.*\[PROXY_UNREACHABLE\]/);
+});
+
+test('wrong: a port where nobody listens', async (t) => {
+  const checks = await elsewhere(t, `localhost:${await freePort()}`);
+  assert.deepEqual(withState(checks, 'fail'), ['tcp']);
+  assert.equal(checks.get('tls')?.detail, 'the port of the Proxy cannot be reached');
+});
+
+test('wrong: a name that the certificate does not have', async (t) => {
+  const { address, certificate } = await startTlsTerminator(t, { behind: proxy });
+  const job = await beginJob(t, cluster);
+  await writeFile(join(job.checkout, 'ca.pem'), certificate);
+  const flags = ['--proxy-server', address.replace('localhost', '127.0.0.1'), '--token', joinToken];
+  const tls = (await examined(job, ['doctor', ...flags, '--ca-file', 'ca.pem'])).get('tls');
+  assert.equal(tls?.state, 'fail');
+  assert.match(tls.cure ?? '', /^Use a name that the certificate has \(DNS:localhost\)/);
+});
+
+test('doubtful: a lifetime of the bot that the cluster caps', async (t) => {
+  misbehave(t, cluster, { maxTtlMs: 600_000 });
+  const lifetime = (await elsewhere(t, proxy)).get('lifetime');
+  assert.equal(lifetime?.state, 'warn');
+  assert.match(lifetime.detail, /asked for 60 minutes, given 10 minutes$/);
+  assert.match(lifetime.cure ?? '', /max_session_ttl/);
+});
+
+for (const [what, speaks, says] of [
+  ['that does not answer ALPN', [], /chose no protocol/],
+  ['that speaks HTTP alone', ['http/1.1'], /refuses the ALPN of Teleport/],
+] as const) {
+  test(`wrong: a load balancer ${what}`, async (t) => {
+    const { address, certificate } = await startTlsTerminator(t, { behind: proxy, speaks });
+    const job = await beginJob(t, cluster);
+    await writeFile(join(job.checkout, 'ca.pem'), certificate);
+    const checks = await examined(job, [
+      'doctor',
+      ...['--proxy-server', address, '--token', joinToken, '--ca-file', 'ca.pem'],
+    ]);
+    const balancer = checks.get('load-balancer');
+    assert.equal(balancer?.state, 'fail');
+    assert.match(balancer.detail, says);
+    assert.match(balancer.cure ?? '', /layer 4/);
+    assert.equal(checks.get('proxy')?.state, 'pass');
+  });
+}
+
+test('wrong: what answers is no Teleport', async (t) => {
+  misbehave(t, cluster, { replies: { ping: 'not-json' } });
+  const checks = await elsewhere(t, proxy);
+  assert.deepEqual(withState(checks, 'fail'), ['proxy']);
+  assert.match(checks.get('proxy')?.detail ?? '', /\[PROXY_NOT_TELEPORT\]/);
+});
+
+test('wrong: an Auth Service that cannot be reached', async (t) => {
+  misbehave(t, cluster, { authCertificate: 'of-other-authority' });
+  const checks = await elsewhere(t, proxy);
+  assert.deepEqual(withState(checks, 'fail'), ['auth']);
+  assert.deepEqual(withState(checks, 'skip'), ['orb', 'roles', 'output:--destination']);
+});
+
+for (const [aheadMs, says] of [
+  [-600_000, /this machine is (599|600|601) seconds ahead of the Proxy/],
+  [600_000, /this machine is (599|600|601) seconds behind the Proxy/],
+] as const) {
+  test(`doubtful: a clock that is ${aheadMs < 0 ? 'ahead' : 'behind'}`, async (t) => {
+    misbehave(t, cluster, { dateAheadMs: aheadMs });
+    const clock = (await elsewhere(t, proxy)).get('clock');
+    assert.equal(clock?.state, 'warn');
+    assert.match(clock.detail, says);
+  });
+}
+
+test('without TLS routing the other ports are told of, and all passes', async (t) => {
+  const separate = await clusterIn(authorities, t, { teleport: '15.3.7', tlsRouting: false });
+  const job = await beginJob(t, separate);
+  const flags = ['doctor', '--proxy-server', separate.info.proxy, '--token', separate.info.joinToken];
+  const checks = await examined(job, flags);
+  assert.deepEqual(withState(checks, 'warn', 'fail', 'skip'), ['orb']);
+  assert.match(checks.get('tls-routing')?.detail ?? '', /^off: SSH at localhost:\d+, Kubernetes at /);
+  assert.match(checks.get('join')?.detail ?? '', /the registration endpoint$/);
+});
+
+test('each output is tried: what is there, what is not, and what the bot may not have', async (t) => {
+  const job = await beginJob(t, cluster);
+  const config = await fileOf(job, [
+    'type: identity',
+    'type: kubernetes, kubernetes_cluster: dev',
+    'type: database, service: orders, username: ci, database: orders',
+    'type: application, app_name: payroll',
+    'type: database, service: nowhere, username: ci',
+    'type: identity, roles: [admin]',
+    'type: workload-identity-x509, selector: { name: ci-svid }',
+    'type: ssh_host, principals: [a.example.com], roles: [access]',
+  ]);
+  const { exitCode, stdout } = await job.run(['doctor', '-c', config, '--json']);
+  assert.equal(exitCode, 1);
+  const { checks } = Examination.parse(JSON.parse(stdout));
+  const outputs = checks.filter(({ id }) => id.startsWith('output:'));
+  assert.deepEqual(
+    outputs.map(({ state }) => state),
+    ['pass', 'pass', 'pass', 'fail', 'fail', 'fail', 'pass', 'pass'],
+  );
+  assert.match(outputs[2]?.detail ?? '', /^database orders \(postgres\); roles access, deployer; until 2/);
+  assert.match(outputs[3]?.detail ?? '', /application "payroll" not found \[RESOURCE_UNKNOWN\]/);
+  assert.match(outputs[5]?.detail ?? '', /\[ROLE_DENIED\]/);
+  assert.deepEqual([...(await listing(join(job.folder, 'out'))).keys()], []);
+});
+
+async function fileOf(job: Job, outputs: readonly string[]): Promise<string> {
+  const lines = outputs.map((output, at) => `  - { ${output}, ${directory(join(job.folder, 'out', String(at)))} }`);
+  const onboarding = `onboarding: { join_method: circleci, token: ${joinToken} }`;
+  return job.addFile(
+    'tbot.yaml',
+    `version: v2\nproxy_server: ${proxy}\n${onboarding}\noutputs:\n${lines.join('\n')}\n`,
+  );
+}
+
+test('a faulty file is one fault, with its lines, and the rest is looked at all the same', async (t) => {
+  const job = await beginJob(t, cluster);
+  const config = await job.addFile(
+    'tbot.yaml',
+    'version: v2\nonboarding: { join_method: iam }\noutputs: [{ type: x }]\n',
+  );
+  const { exitCode, stdout } = await job.run(['doctor', '-c', config, '--proxy-server', proxy, '--json']);
+  assert.equal(exitCode, 1);
+  const checks = new Map(Examination.parse(JSON.parse(stdout)).checks.map((check) => [check.id, check]));
+  assert.deepEqual(withState(checks, 'fail'), ['config']);
+  assert.match(checks.get('config')?.detail ?? '', /line 2/);
+  assert.match(checks.get('config')?.detail ?? '', /line 3/);
+  assert.equal(checks.get('proxy')?.state, 'pass');
+  assert.equal(checks.get('join')?.detail, 'the configuration has faults');
+});
+
+test('outputs that no job writes, and a CA file that is none, are faults of their own', async (t) => {
+  const job = await beginJob(t, cluster);
+  const config = await fileOf(job, ['type: kubernetes/argo-cd, selectors: [{ name: dev }]']);
+  const { stdout } = await job.run(['doctor', '-c', config, '--ca-file', 'nowhere.pem', '--json']);
+  const checks = new Map(Examination.parse(JSON.parse(stdout)).checks.map((check) => [check.id, check]));
+  assert.deepEqual(withState(checks, 'fail').slice(0, 2), ['outputs', 'ca-file']);
+});
+
+test('the checks are written as test results too, in a folder that is made, under their name when whole', async (t) => {
+  const job = await beginJob(t, cluster);
+  const args = [...FLAGS, '--destination', job.destination, '--junit', 'results/doctor/a.xml'];
+  assert.equal((await job.run(args)).exitCode, 0);
+  assert.equal((await job.run(args)).exitCode, 0);
+  const xml = await readFile(join(job.checkout, 'results/doctor/a.xml'), 'utf8');
+  assert.match(xml, /<testsuites tests="29" failures="0" errors="0" skipped="1">/);
+  assert.deepEqual([...(await listing(join(job.checkout, 'results'))).keys()], ['.', 'doctor', 'doctor/a.xml']);
+});
+
+test('wrong usage is told of as ever, and nothing is looked at', async (t) => {
+  const job = await beginJob(t, cluster);
+  const run = await job.run(['doctor', '--no-export', '--what']);
+  assert.equal(run.exitCode, 2);
+  assert.equal(codeIn(run), 'USAGE_INVALID');
+  assert.deepEqual(kindsOf(cluster), []);
+});
+
+function kindsOf({ records }: Cluster): readonly string[] {
+  return records.kinds;
+}
