@@ -35,7 +35,9 @@ test('an answer comes with status and body, and the connection is used again', a
     response.end(request.headers['content-type'] ?? 'none');
   });
   const web = open(t, port);
-  assert.deepEqual(await web.get('/webapi/ping'), { status: 200, body: 'none' });
+  const { body, sentMs, status } = await web.get('/webapi/ping');
+  assert.deepEqual({ body, status }, { status: 200, body: 'none' });
+  assert.ok(Math.abs(Date.now() - (sentMs ?? NaN)) < 60_000, 'the time of the answer is told');
   assert.deepEqual(await web.postJson('/x', '{}'), { status: 403, body: 'application/json' });
   assert.equal(ports.size, 1);
 });
