@@ -33,7 +33,7 @@ const PLATFORMS = [
 const MOST_UNPACKED = 16 * 1024 * 1024;
 
 const input = <T>(bytes: fc.Arbitrary<T>) =>
-  fc.record({ bytes, size: fc.constantFrom(1, 7, 512, 1000, 100_000), platform: fc.constantFrom(...PLATFORMS) });
+  fc.record({ bytes, size: fc.constantFrom(7, 512, 1000, 100_000), platform: fc.constantFrom(...PLATFORMS) });
 
 /** Reads the archive to its end and looks at every name that would be written. */
 async function unpack(entries: AsyncIterable<ArchiveEntry>, platform: (typeof PLATFORMS)[number]): Promise<void> {
