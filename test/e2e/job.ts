@@ -40,6 +40,8 @@ export async function beginJob(context: TestContext, cluster: Cluster): Promise<
   const base = {
     PATH: `${programs}:/usr/bin:/bin`,
     HOME: folder,
+    // What other runs on this machine have left in the shared one is not this job's.
+    TMPDIR: folder,
     CIRCLECI: 'true',
     CIRCLE_ORGANIZATION_ID: organizationId,
     CIRCLE_OIDC_TOKEN: await cluster.mint(),
