@@ -1,6 +1,6 @@
 /** The file system, as far as this program touches it. */
 import { constants, type Stats } from 'node:fs';
-import { appendFile, chmod, link, lstat, mkdir, open, readdir, readlink, rename, rm, rmdir } from 'node:fs/promises';
+import { appendFile, chmod, link, lstat, mkdir, open, readdir, readlink, rename, rmdir, unlink } from 'node:fs/promises';
 
 export interface FileEntry {
   readonly kind: 'file' | 'directory' | 'symlink' | 'other';
@@ -67,7 +67,7 @@ export const systemFiles: Files = {
   createFile,
   link: (existing, path) => link(existing, path),
   rename: (from, to) => rename(from, to),
-  remove: (path) => rm(path, { force: true }),
+  remove,
   erase,
   removeDirectory,
   setMode: (path, mode) => chmod(path, mode),
@@ -120,6 +120,15 @@ async function createFile(path: string, contents: string | Uint8Array): Promise<
   }
 }
 
+/** Not `rm`, which takes several calls and most of a millisecond of processor time for each file. */
+async function remove(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
 async function erase(
   path: string,
   { maxBytes, accepts }: { readonly maxBytes: number; readonly accepts: (contents: Uint8Array) => boolean },
@@ -145,7 +154,7 @@ async function erase(
   } finally {
     await file.close();
   }
-  await rm(path, { force: true });
+  await remove(path);
   return 'erased';
 }
 
