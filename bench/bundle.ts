@@ -1,6 +1,8 @@
 /** Runs the bundle as a whole process. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { BenchCluster } from './cluster.ts';
 
 export const BUNDLE = 'dist/machine-id.cjs';
@@ -23,6 +25,12 @@ export function peakMemoryMb({ token }: BenchCluster, args: readonly string[], p
   return Number(readFileSync(peakFile, 'utf8')) / 1024;
 }
 
+/** A home of its own: what the runs of a bench note down must not stay on the machine. */
+const HOME = mkdtempSync(join(tmpdir(), 'machine-id-bench-home-'));
+process.once('exit', () => {
+  rmSync(HOME, { recursive: true, force: true });
+});
+
 function options(token: string) {
-  return { env: { PATH: process.env.PATH, CIRCLE_OIDC_TOKEN: token }, stdio: 'ignore' as const };
+  return { env: { PATH: process.env.PATH, HOME, CIRCLE_OIDC_TOKEN: token }, stdio: 'ignore' as const };
 }

@@ -1,12 +1,15 @@
 /** `ssh-proxy-command`: how soon the first byte of the node comes, and how many follow, beside socat's plain pipe. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import * as z from 'zod/mini';
 import { BUNDLE, joinArguments, runBundle } from './bundle.ts';
 import { startCluster } from './cluster.ts';
 import { against, type Figures, repeat, repeatInTurns, type Row, row, RUNS, timed } from './figures.ts';
 
+const TransportServer = z.object({ port: z.number(), certificate: z.string(), key: z.string() });
 const MEBIBYTES = 512;
 const MOST_MS_TO_FIRST_BYTE = 150;
 const LEAST_PERCENT_OF_SOCAT = 50;
@@ -24,16 +27,44 @@ export async function measureSsh(folder: string, nodeStart: Figures): Promise<re
     const firstByte = await repeat(() => timed(() => untilFirstByte(ours)));
     const over = firstByte.median - nodeStart.median;
     const runs = Math.max(3, Math.ceil(RUNS / 5));
-    const socat = ['socat', '-u', `TCP:127.0.0.1:${port}`, '-'];
-    const { other, own, share } = await repeatInTurns(
-      () => mebibytesASecond(ours),
-      () => mebibytesASecond(socat),
-      runs,
-    );
+    const throughCluster = await repeat(() => mebibytesASecond(ours), runs);
     const memory = await repeat(() => peakOf(ours, join(folder, 'peak-ssh')), 3);
-    const percent = share.median * 100;
     return [
       row('ssh-proxy-command, first byte', firstByte, 'ms', against(over, MOST_MS_TO_FIRST_BYTE, 'ms over node -e 0')),
+      ...(await measureThroughput(folder, port, target, runs)),
+      row('… through the embedded cluster', throughCluster, 'MiB/s'),
+      row('ssh-proxy-command, peak memory', memory, 'MB', against(memory.median, 150, 'MB')),
+    ];
+  } finally {
+    cluster.stop();
+    peer.kill();
+  }
+}
+
+/** Against a server that costs little, since the two share the processor. */
+async function measureThroughput(
+  folder: string,
+  nodePort: string,
+  target: readonly string[],
+  runs: number,
+): Promise<readonly Row[]> {
+  const server = spawn(process.execPath, ['--import', 'tsx', 'bench/transport-server.ts', String(MEBIBYTES)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    const { certificate, key, port } = TransportServer.parse(JSON.parse(await firstLine(server)));
+    const destination = join(folder, 'transport-identity');
+    mkdirSync(destination);
+    for (const name of ['tlscert', 'teleport-host-ca.crt']) writeFileSync(join(destination, name), certificate);
+    writeFileSync(join(destination, 'key'), key);
+    const flags = [...target, `--proxy-server=localhost:${String(port)}`, `--destination-dir=${destination}`];
+    const { other, own, share } = await repeatInTurns(
+      () => mebibytesASecond([process.execPath, BUNDLE, 'ssh-proxy-command', ...flags]),
+      () => mebibytesASecond(['socat', '-u', `TCP:127.0.0.1:${nodePort}`, '-']),
+      runs,
+    );
+    const percent = share.median * 100;
+    return [
       row(`socat, ${String(MEBIBYTES)} MiB from the node`, other, 'MiB/s'),
       row(
         `ssh-proxy-command, ${String(MEBIBYTES)} MiB`,
@@ -41,11 +72,9 @@ export async function measureSsh(folder: string, nodeStart: Figures): Promise<re
         'MiB/s',
         against(percent, LEAST_PERCENT_OF_SOCAT, '% of socat', false),
       ),
-      row('ssh-proxy-command, peak memory', memory, 'MB', against(memory.median, 150, 'MB')),
     ];
   } finally {
-    cluster.stop();
-    peer.kill();
+    server.kill();
   }
 }
 
