@@ -41,7 +41,7 @@ const world: World = {
     stdinIsOpen = true;
     return process.stdin;
   },
-  writeStdout: (bytes) => writeAll(process.stdout, bytes),
+  writeStdout: (parts) => writeAll(process.stdout, parts),
   stderr: (text) => process.stderr.write(mask.apply(text)),
   stderrIsTerminal: process.stderr.isTTY,
   stdoutIsTerminal: process.stdout.isTTY,

@@ -46,7 +46,7 @@ export async function sshProxyCommand(args: readonly string[], world: World): Pr
   try {
     await proxySsh(
       target,
-      { input: world.stdin(), write: (bytes) => world.writeStdout(bytes) },
+      { input: world.stdin(), write: (parts) => world.writeStdout(parts) },
       { call, proxy: address, signal: world.signal },
     );
   } finally {

@@ -27,7 +27,7 @@ export interface World {
   /** What is piped into the program, in portions. */
   readonly stdin: () => AsyncIterable<Uint8Array>;
   /** Bytes for stdout; resolves when more may be written. */
-  readonly writeStdout: (bytes: Uint8Array) => Promise<void>;
+  readonly writeStdout: (parts: readonly Uint8Array[]) => Promise<void>;
   readonly stderr: (text: string) => void;
   /** Whether a line on stderr can be written over. */
   readonly stderrIsTerminal: boolean;

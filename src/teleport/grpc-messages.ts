@@ -5,8 +5,11 @@ const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 /** One byte whether it is compressed, four of length. */
 export const PREFIX_BYTES = 5;
 
+/** The bytes of one message, in the pieces in which they came: to join them would copy all that passes. */
+export type MessagePieces = readonly Buffer[];
+
 export class MessageCutter {
-  #chunks: Buffer[] = [];
+  #pieces: Buffer[] = [];
   #heldBytes = 0;
   /** Before so many are there, nothing new can be told: a message may come byte by byte. */
   #wantedBytes = PREFIX_BYTES;
@@ -20,30 +23,41 @@ export class MessageCutter {
    * The messages that are whole with this chunk.
    * @throws Error for one that is compressed or too long
    */
-  *add(chunk: Buffer): Generator<Buffer> {
-    this.#chunks.push(chunk);
+  *add(chunk: Buffer): Generator<MessagePieces> {
+    if (chunk.length > 0) this.#pieces.push(chunk);
     this.#heldBytes += chunk.length;
     while (this.#heldBytes >= this.#wantedBytes) {
-      const bytes = this.#joined();
-      const end = PREFIX_BYTES + messageLength(bytes);
-      if (bytes.length < end) {
-        this.#keep(bytes, end);
-        return;
-      }
-      this.#keep(bytes.subarray(end), PREFIX_BYTES);
-      yield bytes.subarray(PREFIX_BYTES, end);
+      const length = messageLength(this.#prefix());
+      this.#wantedBytes = PREFIX_BYTES + length;
+      if (this.#heldBytes < this.#wantedBytes) return;
+      this.#take(PREFIX_BYTES);
+      const message = this.#take(length);
+      this.#wantedBytes = PREFIX_BYTES;
+      yield message;
     }
   }
 
-  #joined(): Buffer {
-    const [first] = this.#chunks;
-    return this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
+  #prefix(): Buffer {
+    const [first] = this.#pieces;
+    if (first !== undefined && first.length >= PREFIX_BYTES) return first;
+    return Buffer.concat(this.#pieces.slice(0, PREFIX_BYTES).map((piece) => piece.subarray(0, PREFIX_BYTES)));
   }
 
-  #keep(bytes: Buffer, wantedBytes: number): void {
-    this.#chunks = bytes.length === 0 ? [] : [bytes];
-    this.#heldBytes = bytes.length;
-    this.#wantedBytes = wantedBytes;
+  /** @param length no more than are held */
+  #take(length: number): Buffer[] {
+    let count = 0;
+    let bytes = 0;
+    while (bytes < length) {
+      bytes += this.#pieces[count]?.length ?? 0;
+      count += 1;
+    }
+    const taken = this.#pieces.splice(0, count);
+    this.#heldBytes -= length;
+    const last = taken.at(-1);
+    if (last === undefined || bytes === length) return taken;
+    const kept = last.length - (bytes - length);
+    this.#pieces.unshift(last.subarray(kept));
+    return [...taken.slice(0, -1), last.subarray(0, kept)];
   }
 }
 

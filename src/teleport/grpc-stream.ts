@@ -6,7 +6,8 @@
 import { type ClientHttp2Stream, connect, constants } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { Code, ConnectError } from '@connectrpc/connect';
-import { MessageCutter, PREFIX_BYTES } from './grpc-messages.ts';
+import { chunkBatches } from './chunk-batches.ts';
+import { MessageCutter, type MessagePieces, PREFIX_BYTES } from './grpc-messages.ts';
 
 export interface BulkCall {
   /** Sends the parts as one message; resolves when more may be sent, and when nobody takes it any more. */
@@ -14,10 +15,10 @@ export interface BulkCall {
   /** No message comes after this; the server's still do. */
   end(): void;
   /**
-   * In their order, until the server ends the call with OK; the bytes are good until the next one is asked for.
+   * In their order, until the server ends the call with OK.
    * @throws ConnectError with the server's status; any other error when the connection broke
    */
-  messages(): AsyncGenerator<Uint8Array>;
+  messages(): AsyncGenerator<MessagePieces>;
   /** Ends the call and the connection. */
   close(): void;
 }
@@ -126,12 +127,11 @@ function decoded(text: string): string {
   }
 }
 
-async function* messages(stream: ClientHttp2Stream, answer: Answer): AsyncGenerator<Uint8Array> {
-  const chunks: AsyncIterable<Buffer> = stream;
+async function* messages(stream: ClientHttp2Stream, answer: Answer): AsyncGenerator<MessagePieces> {
   const cutter = new MessageCutter();
-  for await (const chunk of chunks) {
+  for await (const batch of chunkBatches(stream)) {
     if (answer.fault !== undefined) break;
-    yield* cutter.add(chunk);
+    for (const chunk of batch) yield* cutter.add(chunk);
   }
   if (answer.fault !== undefined) throw new Error(`the answer is not gRPC: ${answer.fault}`);
   if (answer.status === undefined) throw new Error('the connection ended in the midst of the call');

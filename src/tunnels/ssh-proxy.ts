@@ -1,17 +1,14 @@
 /** Carries an SSH connection to a node through the Proxy. */
 import { Code } from '@connectrpc/connect';
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { MachineIdError } from '../errors.ts';
 import { proxyFailure } from '../teleport/failures.ts';
-import {
-  ProxySSHRequestSchema,
-  ProxySSHResponseSchema,
-  TransportService,
-} from '../teleport/gen/teleport/transport/v1/transport_service_pb.ts';
+import { ProxySSHRequestSchema, TransportService } from '../teleport/gen/teleport/transport/v1/transport_service_pb.ts';
 import { asGrpcError } from '../teleport/grpc.ts';
 import type { BulkCall } from '../teleport/grpc-stream.ts';
 import { type Address, formatAddress } from '../teleport/address.ts';
 import { oneLine } from '../teleport/trace-error.ts';
+import { framePrefix, payloadOf } from './ssh-frame.ts';
 
 export interface SshTarget {
   readonly cluster: string;
@@ -25,7 +22,7 @@ export interface SshTarget {
 export interface SshClientEnds {
   readonly input: AsyncIterable<Uint8Array>;
   /** Resolves when more may be written. */
-  write(bytes: Uint8Array): Promise<void>;
+  write(parts: readonly Uint8Array[]): Promise<void>;
 }
 
 export interface SshProxyOptions {
@@ -52,8 +49,7 @@ export async function proxySsh(target: SshTarget, ends: SshClientEnds, options: 
     // An input that cannot be read any more ends the call, which tells of that.
     sendAll(target, ends.input, call).catch(end);
     for await (const message of call.messages()) {
-      const { ssh } = fromBinary(ProxySSHResponseSchema, message);
-      if (ssh !== undefined && ssh.payload.length > 0) await ends.write(ssh.payload);
+      await ends.write(payloadOf(message));
     }
   } catch (error) {
     signal.throwIfAborted();
@@ -70,20 +66,6 @@ async function sendAll(target: SshTarget, input: AsyncIterable<Uint8Array>, call
   await call.send([toBinary(ProxySSHRequestSchema, create(ProxySSHRequestSchema, { dialTarget }))]);
   for await (const payload of input) await call.send([framePrefix(payload.length), payload]);
   call.end();
-}
-
-/** What stands before the payload in a request of field `ssh` (2) with a frame of field `payload` (1). */
-function framePrefix(length: number): Uint8Array {
-  const frame = [PAYLOAD_TAG, ...varint(length)];
-  return Uint8Array.from([SSH_TAG, ...varint(frame.length + length), ...frame]);
-}
-
-/** Field number and the wire type of bytes (Protocol Buffers, "Encoding"). */
-const SSH_TAG = (2 << 3) | 2;
-const PAYLOAD_TAG = (1 << 3) | 2;
-
-function varint(value: number): number[] {
-  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)];
 }
 
 function failure(cause: unknown, { host, cluster, login }: SshTarget, proxy: Address): MachineIdError {

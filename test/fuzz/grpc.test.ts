@@ -257,8 +257,8 @@ async function ssh(peer: Peer<unknown>): Promise<Buffer> {
     input: (async function* () {
       yield Promise.resolve(Buffer.from('SSH-2.0-client\r\n'));
     })(),
-    write: (bytes: Uint8Array) => {
-      written.push(Buffer.from(bytes));
+    write: (parts: readonly Uint8Array[]) => {
+      written.push(...parts.map((part) => Buffer.from(part)));
       return Promise.resolve();
     },
   };

@@ -14,7 +14,8 @@ function cut(bytes: Buffer, chunkBytes: number): readonly string[] {
   const cutter = new MessageCutter();
   const found: string[] = [];
   for (let at = 0; at < bytes.length; at += chunkBytes) {
-    for (const message of cutter.add(bytes.subarray(at, at + chunkBytes))) found.push(message.toString());
+    for (const message of cutter.add(bytes.subarray(at, at + chunkBytes)))
+      found.push(Buffer.concat(message).toString());
   }
   assert.equal(cutter.isEmpty, true);
   return found;

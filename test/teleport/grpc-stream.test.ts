@@ -43,7 +43,7 @@ async function callTo(t: TestContext, serve: Serve): Promise<BulkCall> {
 
 async function textsOf(call: BulkCall): Promise<readonly string[]> {
   const texts: string[] = [];
-  for await (const message of call.messages()) texts.push(Buffer.from(message).toString());
+  for await (const message of call.messages()) texts.push(Buffer.concat(message).toString());
   return texts;
 }
 
