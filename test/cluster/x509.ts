@@ -64,7 +64,7 @@ export async function signCertificate(
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment, true),
       new x509.ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]),
-      await x509.AuthorityKeyIdentifierExtension.create(authority.certificate),
+      await keyIdentifierOf(authority.certificate),
       // What names nobody in its subject must be read by its other names (RFC 5280 section 4.2.1.6).
       ...(names.length === 0
         ? []
@@ -103,9 +103,25 @@ function subjectAlternativeNames(fields: CertificateFields): { type: 'dns' | 'ip
   ];
 }
 
+/** What every certificate of an authority needs again; without it a signature takes twice as long. */
+const SIGNING_KEYS = new WeakMap<KeyObject, Promise<webcrypto.CryptoKey>>();
+const KEY_IDENTIFIERS = new WeakMap<x509.X509Certificate, Promise<x509.AuthorityKeyIdentifierExtension>>();
+
 function toSigningKey(key: KeyObject): Promise<webcrypto.CryptoKey> {
-  const pkcs8 = key.export({ type: 'pkcs8', format: 'der' });
-  return webcrypto.subtle.importKey('pkcs8', pkcs8, signingAlgorithm(key), false, ['sign']);
+  return remembered(SIGNING_KEYS, key, () => {
+    const pkcs8 = key.export({ type: 'pkcs8', format: 'der' });
+    return webcrypto.subtle.importKey('pkcs8', pkcs8, signingAlgorithm(key), false, ['sign']);
+  });
+}
+
+function keyIdentifierOf(certificate: x509.X509Certificate): Promise<x509.AuthorityKeyIdentifierExtension> {
+  return remembered(KEY_IDENTIFIERS, certificate, () => x509.AuthorityKeyIdentifierExtension.create(certificate));
+}
+
+function remembered<K extends object, V>(known: WeakMap<K, V>, key: K, make: () => V): V {
+  const value = known.get(key) ?? make();
+  known.set(key, value);
+  return value;
 }
 
 function signingAlgorithm(key: KeyObject): { name: string; namedCurve?: string; hash: string } {
