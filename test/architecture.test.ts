@@ -8,6 +8,7 @@ const ORDER = [
   'main.ts',
   'commands',
   'doctor',
+  'resources',
   'report',
   'produce',
   'config',

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { Flag } from '../src/commands/command-line.ts';
 import { exportedVariables } from '../src/commands/exports.ts';
 import { DOCTOR_FLAGS } from '../src/commands/doctor-flags.ts';
+import { EXPLAIN_TOKEN_FLAGS } from '../src/commands/explain-token.ts';
 import { INSTALL_TOOLS_FLAGS } from '../src/commands/install-tools-flags.ts';
 import { RUN_FLAGS } from '../src/commands/run-flags.ts';
 import { supportedOutputs } from '../src/config/supported.ts';
@@ -80,7 +81,12 @@ describe('code in the documents', () => {
 
 describe('what the documents say is true', () => {
   const ofDoctorAlone = DOCTOR_FLAGS.filter((flag) => !RUN_FLAGS.includes(flag));
-  const commands = { run: RUN_FLAGS, 'install-tools': INSTALL_TOOLS_FLAGS, doctor: ofDoctorAlone };
+  const commands = {
+    run: RUN_FLAGS,
+    'install-tools': INSTALL_TOOLS_FLAGS,
+    doctor: ofDoctorAlone,
+    'explain-token': EXPLAIN_TOKEN_FLAGS,
+  };
   const flags = Object.values(commands).flatMap((list) => list.flatMap(longNames));
 
   for (const [command, list] of Object.entries(commands)) {

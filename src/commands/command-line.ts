@@ -19,6 +19,20 @@ export type GivenFlags = ReadonlyMap<string, readonly string[]>;
 
 /** @throws MachineIdError USAGE_INVALID */
 export function parseFlags(flags: readonly Flag[], args: readonly string[]): GivenFlags {
+  return parseCommandLine(flags, args).given;
+}
+
+export interface CommandLine {
+  readonly given: GivenFlags;
+  /** What stands without a flag. */
+  readonly operand: string | undefined;
+}
+
+/**
+ * @param operandName what stands without a flag, once and necessarily; such a thing is refused without it
+ * @throws MachineIdError USAGE_INVALID
+ */
+export function parseCommandLine(flags: readonly Flag[], args: readonly string[], operandName?: string): CommandLine {
   const byName = new Map(flags.flatMap((flag) => [flag.name, ...(flag.aliases ?? [])].map((name) => [name, flag])));
   const options = Object.fromEntries(
     [...byName].map(([name, flag]) => [
@@ -33,23 +47,23 @@ export function parseFlags(flags: readonly Flag[], args: readonly string[]): Giv
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true });
   const given = new Map<string, string[]>();
   const faults: Fault[] = [];
+  let operand: string | undefined;
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue;
-    if (token.kind === 'positional') {
+    if (token.kind === 'positional' && operandName !== undefined && operand === undefined) {
+      operand = token.value;
+    } else if (token.kind === 'positional') {
       faults.push({ path: token.value, message: 'arguments without a flag are not expected' });
-      continue;
+    } else {
+      const flag = byName.get(token.name);
+      const fault = flag === undefined ? unknownFlag(token.rawName, [...byName.keys()]) : wrongUse(flag, token, given);
+      if (fault !== undefined) faults.push({ path: token.rawName, message: fault });
+      else if (flag !== undefined) push(given, flag.name, token.value ?? '');
     }
-    const flag = byName.get(token.name);
-    if (flag === undefined) {
-      faults.push({ path: token.rawName, message: unknownFlag(token.rawName, [...byName.keys()]) });
-      continue;
-    }
-    const fault = wrongUse(flag, token, given);
-    if (fault !== undefined) faults.push({ path: token.rawName, message: fault });
-    else push(given, flag.name, token.value ?? '');
   }
+  if (operandName !== undefined && operand === undefined) faults.push({ path: operandName, message: 'is missing' });
   if (faults.length > 0) throw wrongFlags(faults);
-  return given;
+  return { given, operand };
 }
 
 function push(given: Map<string, string[]>, name: string, value: string): void {

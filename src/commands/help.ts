@@ -15,11 +15,18 @@ Exit codes: 0 done, 1 failed, 2 wrong input (nothing contacted, nothing written)
 `;
 }
 
-export function commandHelp(name: string, summary: string, flags: readonly Flag[], notes: string): string {
+/** @param operand what stands behind the name without a flag, or '' */
+export function commandHelp(
+  name: string,
+  summary: string,
+  flags: readonly Flag[],
+  notes: string,
+  operand = '',
+): string {
   const width = Math.max(...flags.map((flag) => usage(flag).length));
   const lines = flags.map((flag) => `  ${usage(flag).padEnd(width)}  ${flag.help}`);
   const list = lines.length === 0 ? '' : `\nFlags:\n${lines.join('\n')}\n`;
-  return `${summary}\n\nUsage: machine-id ${name}${flags.length === 0 ? '' : ' [flags]'}\n${list}${notes === '' ? '' : `\n${notes}\n`}`;
+  return `${summary}\n\nUsage: machine-id ${name}${operand === '' ? '' : ` ${operand}`}${flags.length === 0 ? '' : ' [flags]'}\n${list}${notes === '' ? '' : `\n${notes}\n`}`;
 }
 
 function usage({ name, short, aliases, value }: Flag): string {

@@ -5,6 +5,7 @@ import { doctor } from './doctor.ts';
 import { DOCTOR_FLAGS } from './doctor-flags.ts';
 import { asMachineIdError, MachineIdError } from '../errors.ts';
 import { type Flag, parseFlags } from './command-line.ts';
+import { EXPLAIN_TOKEN_FLAGS, explainTokenCommand } from './explain-token.ts';
 import { commandHelp, programHelp } from './help.ts';
 import { INSTALL_TOOLS_FLAGS } from './install-tools-flags.ts';
 import { installTools } from './install-tools.ts';
@@ -21,6 +22,8 @@ interface Command {
   readonly summary: string;
   readonly flags: readonly Flag[];
   readonly notes: string;
+  /** What stands behind the name without a flag. */
+  readonly operand?: string;
   readonly act: (args: readonly string[], world: World) => Promise<void>;
 }
 
@@ -40,6 +43,15 @@ const COMMANDS: readonly Command[] = [
     notes:
       'Joins the cluster, as run does, and asks for the certificates of every output, but writes none of them. Prints nothing secret.',
     act: doctor,
+  },
+  {
+    name: 'explain-token',
+    summary: "Check the file of a join token, and say which of its rules admit this job and why others don't.",
+    flags: EXPLAIN_TOKEN_FLAGS,
+    notes: `FILE is what "tctl create -f" takes or "tctl get token/NAME" prints; - reads it from the standard input.
+Contacts nothing. Exit code 1 when the token is valid and does not admit the job.`,
+    operand: 'FILE',
+    act: explainTokenCommand,
   },
   {
     name: 'cleanup',
@@ -92,7 +104,7 @@ export async function runProgram(args: readonly string[], world: World): Promise
   try {
     const command = findCommand(name);
     if (rest.includes('--help') || rest.includes('-h')) {
-      world.stdout(commandHelp(command.name, command.summary, command.flags, command.notes));
+      world.stdout(commandHelp(command.name, command.summary, command.flags, command.notes, command.operand));
       return 0;
     }
     await command.act(rest, world);

@@ -43,6 +43,11 @@ export interface Resources extends AccessResources {
   readonly workloadIdentities: readonly WorkloadIdentity[];
 }
 
+/** Of the token `several-rules`. */
+export const SECOND_CONTEXT_ID = 'beefbeef-0000-4000-8000-000000000002';
+export const SHARED_CONTEXT_ID = 'beefbeef-0000-4000-8000-000000000003';
+export const OTHER_PROJECT_ID = 'dddddddd-0000-4000-8000-000000000001';
+
 export const BOT_NAME = 'ci';
 export const JOIN_TOKEN_NAME = 'circleci-bot';
 export const MAX_BOT_TTL_MS = 24 * 60 * 60 * 1000;
@@ -114,6 +119,13 @@ const TOKENS: readonly JoinToken[] = [
   circleciToken('expired-token', { expiresAt: new Date('2024-01-01T00:00:00Z') }),
   circleciToken('node-token', { roles: ['Node'] }),
   circleciToken('other-organization', { organizationId: '11111111-2222-4333-8444-555555555555' }),
+  circleciToken('several-rules', {
+    allow: [
+      { projectId: PROJECT_ID, contextId: SECOND_CONTEXT_ID },
+      { projectId: OTHER_PROJECT_ID },
+      { contextId: SHARED_CONTEXT_ID },
+    ],
+  }),
   circleciToken('github-bot', { method: 'github', allow: [] }),
   circleciToken('iam-bot', { method: 'iam', allow: [] }),
 ];

@@ -1,6 +1,6 @@
 /** Reads the text of a configuration file as gopkg.in/yaml.v3 does, which tbot reads it with. */
-import type { CST, Document } from 'yaml';
-import { Composer, Lexer, LineCounter, Parser } from 'yaml';
+import type { CST, Document, Node } from 'yaml';
+import { Composer, isNode, isScalar, isSeq, Lexer, LineCounter, Parser } from 'yaml';
 import type { Fault } from '../../errors.ts';
 import { DEEPEST, convert } from './convert.ts';
 import type { Mapping, Path } from './tree.ts';
@@ -23,16 +23,39 @@ const MOST_SYNTAX_FAULTS = 100;
 
 /** The first document of `text`, or what is wrong with it. */
 export function readYaml(text: string): YamlDocument | YamlFailure {
+  const read = parse(text);
+  if ('faults' in read) return read;
+  const { lineAt, tokens } = read;
+  // Duplicate keys are told by `convert`, which knows both lines. Later documents are not read, as upstream.
+  for (const document of compose(tokens, text.length)) return toTree(document, lineAt);
+  return failure('failed parsing config file: EOF: the file is empty');
+}
+
+/** Every document of `text` that holds anything; of a list, each item is one, as in `tctl get --format=json`. */
+export function readYamlDocuments(text: string): readonly (YamlDocument | YamlFailure)[] {
+  const read = parse(text);
+  if ('faults' in read) return [read];
+  const { lineAt, tokens } = read;
+  return [...compose(tokens, text.length)].flatMap((document) => {
+    const { contents, errors } = document;
+    if (errors.length > 0) return [syntaxFaults(document, lineAt)];
+    if (contents === null || (isScalar(contents) && contents.value === '')) return [];
+    return isSeq(contents)
+      ? contents.items.flatMap((item) => (isNode(item) ? [nodeToTree(item, lineAt, 'a resource')] : []))
+      : [nodeToTree(contents, lineAt, 'a resource')];
+  });
+}
+
+type LineAt = (offset: number) => number;
+
+function parse(text: string): YamlFailure | { readonly tokens: readonly CST.Token[]; readonly lineAt: LineAt } {
   if (text.length > LONGEST_CHARS) {
     return failure(`the file has ${text.length} characters, more than ${LONGEST_CHARS}`);
   }
   const lineCounter = new LineCounter();
   const tokens = readTokens(text, lineCounter);
   if (tokens === undefined) return failure(`the file has more than ${DEEPEST} levels`);
-  const document = compose(tokens, text.length);
-  if (document === undefined) return failure('failed parsing config file: EOF: the file is empty');
-  const lineAt = (offset: number): number => lineCounter.linePos(offset).line;
-  return document.errors.length > 0 ? syntaxFaults(document, lineAt) : toTree(document, lineAt);
+  return { tokens, lineAt: (offset) => lineCounter.linePos(offset).line };
 }
 
 /** `undefined` when collections nest so deeply that composing them would exhaust the stack. */
@@ -49,11 +72,9 @@ function readTokens(text: string, lineCounter: LineCounter): CST.Token[] | undef
 }
 
 /** Every scalar stays text (`failsafe`): yaml.v3 decides by the type of the setting, not by the look of the value. */
-function compose(tokens: readonly CST.Token[], length: number): Document | undefined {
-  // Duplicate keys are told by `convert`, which knows both lines. Later documents are not read, as upstream.
+function compose(tokens: readonly CST.Token[], length: number): Generator<Document> {
   const composer = new Composer({ schema: 'failsafe', uniqueKeys: false, logLevel: 'silent', prettyErrors: false });
-  for (const document of composer.compose(tokens, false, length)) return document;
-  return undefined;
+  return composer.compose(tokens, false, length);
 }
 
 function syntaxFaults(document: Document, lineAt: (offset: number) => number): YamlFailure {
@@ -66,12 +87,18 @@ function syntaxFaults(document: Document, lineAt: (offset: number) => number): Y
   return { faults };
 }
 
-function toTree(document: Document, lineAt: (offset: number) => number): YamlDocument | YamlFailure {
-  if (document.contents === null) return { root: new Map(), lineOf: () => undefined };
-  const { value, lines, faults } = convert(document.contents, lineAt);
+function toTree(document: Document, lineAt: LineAt): YamlDocument | YamlFailure {
+  if (document.errors.length > 0) return syntaxFaults(document, lineAt);
+  return document.contents === null
+    ? { root: new Map(), lineOf: () => undefined }
+    : nodeToTree(document.contents, lineAt);
+}
+
+function nodeToTree(node: Node, lineAt: LineAt, target = 'config.BotConfig'): YamlDocument | YamlFailure {
+  const { value, lines, faults } = convert(node, lineAt);
   if (faults.length > 0) return { faults };
   if (value !== undefined && !isMapping(value)) {
-    return failure(`cannot unmarshal ${describe(value)} into config.BotConfig: the file must be a mapping of settings`);
+    return failure(`cannot unmarshal ${describe(value)} into ${target}: the file must be a mapping of settings`);
   }
   return { root: value ?? new Map(), lineOf: (path) => lineAround(lines, path) };
 }

@@ -1,0 +1,109 @@
+/** `explain-token`: says of the file of a join token what Teleport would, and holds a job against its rules. */
+import { resolve } from 'node:path';
+import { styleFor } from '../effects/style.ts';
+import type { World } from '../effects/world.ts';
+import { MachineIdError, printable } from '../errors.ts';
+import { organizationOf, readExampleClaims } from '../job/example-claims.ts';
+import { findOidcToken } from '../job/oidc-token.ts';
+import { formatRule } from '../join/allow-rule.ts';
+import { explainToken, type JobFacts } from '../resources/explain.ts';
+import { readResources } from '../resources/read-resources.ts';
+import { type Flag, type GivenFlags, parseCommandLine } from './command-line.ts';
+import { explanationJson, explanationText } from './explanation.ts';
+
+export const EXPLAIN_TOKEN_FLAGS: readonly Flag[] = [
+  {
+    name: 'claims',
+    value: 'FILE',
+    help: "The job's OIDC token, or the JSON of its claims, in place of this job's own.",
+  },
+  { name: 'organization-id', value: 'ID', help: 'Organization of the job, in place of this one.' },
+  { name: 'project-id', value: 'ID', help: 'Project of the job.' },
+  {
+    name: 'context-id',
+    value: 'ID',
+    repeatable: true,
+    help: 'A context that the job uses; may be given several times.',
+  },
+  { name: 'json', help: 'Print the explanation as one JSON object.' },
+];
+
+const LONGEST_BYTES = 1024 * 1024;
+
+/** @throws MachineIdError USAGE_INVALID, CONFIG_UNREADABLE, CONFIG_INVALID, OIDC_TOKEN_MALFORMED, TOKEN_ADMITS_NOT */
+export async function explainTokenCommand(args: readonly string[], world: World): Promise<void> {
+  const { given, operand: path = '' } = parseCommandLine(EXPLAIN_TOKEN_FLAGS, args, 'FILE');
+  const name = path === '-' ? 'standard input' : path;
+  const { resources, warnings } = readResources(await readInput(path, world), name);
+  const job = await findJob(given, world);
+  const nowMs = world.clock.nowMs();
+  const explained = resources.map((resource) =>
+    resource.kind === 'token' && job !== undefined
+      ? { resource, explanation: explainToken(resource, job, nowMs) }
+      : { resource },
+  );
+  const whole = { file: name, job, explained, warnings };
+  const text = given.has('json')
+    ? `${JSON.stringify(explanationJson(whole))}\n`
+    : explanationText(whole, styleFor(world.stdoutIsTerminal, world.environment));
+  world.stdout(text);
+  const explanations = explained.flatMap(({ explanation }) => (explanation === undefined ? [] : [explanation]));
+  if (explanations.length === 0 || explanations.some(({ admits }) => admits)) return;
+  const [{ add, obstacles } = { add: undefined, obstacles: [] }] = explanations;
+  const rule = add === undefined ? [] : [`Add to spec.circleci.allow: "- ${formatRule(add)}".`];
+  throw new MachineIdError('TOKEN_ADMITS_NOT', `${name} is valid and does not admit this job`, {
+    hint: [...obstacles.map((obstacle) => `First: ${obstacle}.`), ...rule].join(' '),
+  });
+}
+
+async function readInput(path: string, { files, stdin, workingDirectory }: World): Promise<string> {
+  try {
+    if (path !== '-') return await files.readText(resolve(workingDirectory, path), { maxBytes: LONGEST_BYTES });
+    const portions: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const portion of stdin()) {
+      bytes += portion.length;
+      if (bytes > LONGEST_BYTES) throw new Error(`more than ${LONGEST_BYTES} bytes came`);
+      portions.push(portion);
+    }
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(portions));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : 'unknown error';
+    throw new MachineIdError(
+      'CONFIG_UNREADABLE',
+      `cannot read ${path === '-' ? 'the standard input' : path}: ${reason}`,
+      {
+        hint: 'Name the file of the join token, or pipe "tctl get token/NAME" into "explain-token -".',
+        cause,
+      },
+    );
+  }
+}
+
+/** Undefined when there is none: then only the file itself is looked at. */
+async function findJob(given: GivenFlags, world: World): Promise<JobFacts | undefined> {
+  const ids = ['organization-id', 'project-id', 'context-id'];
+  if (ids.some((name) => given.has(name))) {
+    const { contextIds, organizationId, projectId } = {
+      organizationId: given.get('organization-id')?.[0],
+      projectId: given.get('project-id')?.[0],
+      contextIds: given.get('context-id') ?? [],
+    };
+    return { source: 'the flags', organizationId, projectId, contextIds };
+  }
+  const claims = given.get('claims')?.[0];
+  if (claims !== undefined) return { source: claims, ...readExampleClaims(await readInput(claims, world), claims) };
+  return jobOfThisToken(world);
+}
+
+async function jobOfThisToken({ clock, commands, environment, mask, signal }: World): Promise<JobFacts | undefined> {
+  try {
+    const found = await findOidcToken({ environment, commands, nowMs: clock.nowMs(), signal });
+    mask.hide(found.jwt.reveal());
+    const { contextIds, issuer, projectId } = found.claims;
+    return { source: found.source, contextIds, projectId, organizationId: organizationOf(printable(issuer)) };
+  } catch (error) {
+    if (error instanceof MachineIdError && error.code === 'OIDC_TOKEN_MISSING') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,59 @@
+/** The claims of a job that is not this one: its token, or the JSON of its claims, in a file. */
+import * as z from 'zod/mini';
+import { MachineIdError } from '../errors.ts';
+import { decodeClaims } from './oidc-claims.ts';
+
+export interface JobIds {
+  readonly organizationId: string | undefined;
+  readonly projectId: string | undefined;
+  readonly contextIds: readonly string[];
+}
+
+const Claims = z.object({
+  iss: z.optional(z.string()),
+  'oidc.circleci.com/org-id': z.optional(z.string()),
+  'oidc.circleci.com/project-id': z.optional(z.string()),
+  'oidc.circleci.com/context-ids': z.optional(z.array(z.string())),
+});
+
+/**
+ * @param source the file's name, for messages
+ * @throws MachineIdError OIDC_TOKEN_MALFORMED; its message holds no part of the text
+ */
+export function readExampleClaims(text: string, source: string): JobIds {
+  const trimmed = text.trim();
+  if (/^[\w-]+\.[\w-]+\.[\w-]*$/.test(trimmed)) {
+    const { contextIds, issuer, projectId } = decodeClaims(trimmed, source);
+    return { contextIds, projectId, organizationId: organizationOf(issuer) };
+  }
+  const { data } = Claims.safeParse(parseJson(trimmed));
+  if (data === undefined) throw malformed(source);
+  return {
+    organizationId: data.iss === undefined ? data['oidc.circleci.com/org-id'] : organizationOf(data.iss),
+    projectId: data['oidc.circleci.com/project-id'],
+    contextIds: data['oidc.circleci.com/context-ids'] ?? [],
+  };
+}
+
+/** Teleport holds the issuer against the organization, not the claim of its own. */
+export function organizationOf(issuer: string): string | undefined {
+  return /^https:\/\/oidc\.circleci\.com\/org\/([^/]+)$/.exec(issuer)?.[1];
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function malformed(source: string): MachineIdError {
+  return new MachineIdError(
+    'OIDC_TOKEN_MALFORMED',
+    `${source} holds neither an OIDC token nor the JSON of its claims`,
+    {
+      hint: 'Write the claims as CircleCI names them, for example {"iss": "https://oidc.circleci.com/org/ID", "oidc.circleci.com/project-id": "ID", "oidc.circleci.com/context-ids": ["ID"]}, or give --project-id and the others.',
+    },
+  );
+}

@@ -1,0 +1,32 @@
+/** Reads a bot (`kind: bot`). */
+import type { SourceFile } from '../config/source-file.ts';
+import { parseDuration } from '../config/duration.ts';
+import type { Bot } from './resource.ts';
+import { BOT } from './schema.ts';
+
+/** What is wrong with it goes into the file's findings. */
+export function readBot(file: SourceFile): Bot | undefined {
+  const { value, faulty } = file.decode(BOT);
+  if (value === undefined) return undefined;
+  const { metadata, spec, version } = value;
+  const { findings } = file;
+  if (version !== 'v1') findings.refuse(file.origin('version'), `is ${shown(version)}, expected v1`);
+  if (metadata.name === undefined && !faulty.has('metadata')) {
+    findings.refuse(file.origin('metadata', 'name'), 'must be non-empty');
+  }
+  for (const [at, role] of spec.roles.entries()) {
+    if (role === '') findings.refuse(file.origin('spec', 'roles', at), 'must not contain empty strings');
+  }
+  const { max_session_ttl: longest } = spec;
+  if (longest !== undefined && parseDuration(longest) === undefined) {
+    findings.refuse(file.origin('spec', 'max_session_ttl'), `"${longest}" is no duration; write for example 43200s`);
+  }
+  if (spec.roles.length === 0 && !faulty.has('spec')) {
+    findings.warn(`${file.origin('spec').label}: a bot without roles reaches nothing; name them in spec.roles`);
+  }
+  return { kind: 'bot', line: file.origin('kind').line, name: metadata.name ?? '', roles: spec.roles };
+}
+
+export function shown(value: string | undefined): string {
+  return value === undefined ? 'missing' : `"${value}"`;
+}

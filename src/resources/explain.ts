@@ -1,0 +1,68 @@
+/** Holds a job against a join token, as Teleport does when the job joins (protocol reference 2.5). */
+import {
+  type AllowRule,
+  alsoAdmits,
+  narrowestRule,
+  type RuleClaims,
+  type RuleDifference,
+  ruleDifferences,
+} from '../join/allow-rule.ts';
+import type { JoinToken } from './resource.ts';
+
+export interface JobFacts extends RuleClaims {
+  /** Where they come from: `CIRCLE_OIDC_TOKEN`, a file, the flags. */
+  readonly source: string;
+  readonly organizationId: string | undefined;
+}
+
+export interface ExplainedRule {
+  readonly line: number | undefined;
+  readonly rule: AllowRule;
+  readonly differences: readonly RuleDifference[];
+}
+
+export interface Explanation {
+  readonly admits: boolean;
+  /** What keeps the job out whatever the rules say: one sentence each. */
+  readonly obstacles: readonly string[];
+  readonly rules: readonly ExplainedRule[];
+  /** The rule to add, when that is what is missing. */
+  readonly add: AllowRule | undefined;
+  /** What the rule to add would admit besides. */
+  readonly alsoAdmits: readonly string[];
+}
+
+export function explainToken(token: JoinToken, job: JobFacts, nowMs: number): Explanation {
+  const rules = token.rules.map(({ line, rule }) => ({ line, rule, differences: ruleDifferences(rule, job) }));
+  const obstacles = obstaclesOf(token, job, nowMs);
+  const matches = rules.some(({ differences }) => differences.length === 0);
+  const add = matches || token.joinMethod !== 'circleci' ? undefined : narrowestRule(job);
+  return {
+    admits: matches && obstacles.length === 0,
+    obstacles,
+    rules,
+    add,
+    alsoAdmits: add === undefined ? [] : alsoAdmits(add),
+  };
+}
+
+function obstaclesOf(token: JoinToken, { organizationId, source }: JobFacts, nowMs: number): readonly string[] {
+  const { expiresAtMs, joinMethod, organizationId: wanted, roles } = token;
+  const obstacles: string[] = [];
+  if (joinMethod !== 'circleci') {
+    return [`it is for the join method "${joinMethod}"; set spec.join_method: circleci in a token of its own`];
+  }
+  if (!roles.includes('Bot')) obstacles.push('it does not let a bot join; set spec.roles: [Bot] and spec.bot_name');
+  if (expiresAtMs !== undefined && expiresAtMs <= nowMs) {
+    const at = new Date(expiresAtMs).toISOString();
+    obstacles.push(`it expired at ${at}; leave metadata.expires out, since the name of this token is no secret`);
+  }
+  if (organizationId === undefined) {
+    obstacles.push(`the job's organization is not known from ${source}; the token wants ${String(wanted)}`);
+  } else if (organizationId !== wanted) {
+    obstacles.push(
+      `spec.circleci.organization_id is ${String(wanted)}, the job is of ${organizationId}; write organization_id: ${organizationId}`,
+    );
+  }
+  return obstacles;
+}

@@ -1,0 +1,143 @@
+/**
+ * Reads a join token (`kind: token`). The sentences in quotes are those of Teleport's own check
+ * (`api/types/provisioning.go`), but all of them at once and not the first alone.
+ */
+import type { SourceFile } from '../config/source-file.ts';
+import { Scalar } from '../config/yaml/scalar.ts';
+import { isMapping } from '../config/yaml/tree.ts';
+import { alsoAdmits } from '../join/allow-rule.ts';
+import { shown } from './bot.ts';
+import { idAdvice } from './id-advice.ts';
+import type { JoinToken, PlacedRule } from './resource.ts';
+import { TOKEN } from './schema.ts';
+import { isSystemRole, roleAdvice } from './system-roles.ts';
+
+const METHOD = 'circleci';
+
+/** What is wrong with it goes into the file's findings. */
+export function readJoinToken(file: SourceFile): JoinToken | undefined {
+  const { value, faulty } = file.decode(TOKEN);
+  if (value === undefined) return undefined;
+  const { metadata, spec, version } = value;
+  // tctl takes what says another version for one, and reads it as v2.
+  if (version !== 'v2') file.findings.refuse(file.origin('version'), `is ${shown(version)}, expected v2`);
+  if (metadata.name === undefined && !faulty.has('metadata')) {
+    file.findings.refuse(file.origin('metadata', 'name'), 'missing parameter Name');
+  }
+  const expiresAtMs = readExpiry(file, metadata.expires);
+  // Its faults are told, and what it says cannot be trusted.
+  if (faulty.has('spec')) return undefined;
+  const joinMethod = spec.join_method ?? (isList(file, 'allow') ? 'ec2' : 'token');
+  checkRoles(file, spec.roles, spec.bot_name);
+  if (joinMethod === METHOD) checkCircleCi(file, spec.circleci);
+  else warnOfMethod(file, joinMethod, spec.join_method === undefined);
+  return {
+    kind: 'token',
+    line: file.origin('kind').line,
+    name: safeName(metadata.name ?? '', joinMethod),
+    expiresAtMs,
+    joinMethod,
+    roles: spec.roles,
+    botName: spec.bot_name,
+    organizationId: spec.circleci.organization_id,
+    rules: spec.circleci.allow.map(({ context_id: contextId, project_id: projectId }, at): PlacedRule => ({
+      line: file.origin('spec', 'circleci', 'allow', at).line,
+      rule: { projectId, contextId },
+    })),
+  };
+}
+
+function isList(file: SourceFile, key: string): boolean {
+  const spec = file.root.get('spec');
+  return isMapping(spec) && Array.isArray(spec.get(key));
+}
+
+/** RFC 3339, as Go writes times. */
+function readExpiry(file: SourceFile, expires: string | undefined): number | undefined {
+  if (expires === undefined) return undefined;
+  const form = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/;
+  const timeMs = form.test(expires) ? Date.parse(expires) : NaN;
+  if (!Number.isNaN(timeMs)) return timeMs;
+  file.findings.refuse(
+    file.origin('metadata', 'expires'),
+    `parsing time "${expires}": write for example "2030-01-31T00:00:00Z"`,
+  );
+  return undefined;
+}
+
+function checkRoles(file: SourceFile, roles: readonly string[], botName: string | undefined): void {
+  const { findings } = file;
+  const place = file.origin('spec', 'roles');
+  if (roles.length === 0) findings.refuse(place, 'provisioning token is missing roles; write "roles: [Bot]"');
+  for (const [at, role] of roles.entries()) {
+    const one = file.origin('spec', 'roles', at);
+    if (!isSystemRole(role)) findings.refuse(one, `role ${role} is not registered${roleAdvice(role)}`);
+    else if (roles.indexOf(role) !== at) findings.refuse(one, `duplicate role "${role}"`);
+    else if (role !== 'Bot' && roles.includes('Bot')) {
+      findings.warn(`${one.label}: the token lets agents join with role ${role} too; a bot needs Bot alone`);
+    }
+  }
+  const bot = file.origin('spec', 'bot_name');
+  if (roles.includes('Bot') && botName === undefined) {
+    findings.refuse(bot, 'token with role "Bot" must set bot_name; write the name of the bot, "bot_name: NAME"');
+  }
+  if (botName !== undefined && roles.length > 0 && !roles.includes('Bot')) {
+    findings.refuse(bot, 'can only set bot_name on token with role "Bot"');
+  }
+}
+
+interface CircleCi {
+  readonly organization_id: string | undefined;
+  readonly allow: readonly { readonly project_id: string | undefined; readonly context_id: string | undefined }[];
+}
+
+function checkCircleCi(file: SourceFile, { allow, organization_id: organizationId }: CircleCi): void {
+  const { findings } = file;
+  const spec = file.root.get('spec');
+  const settings = isMapping(spec) ? spec.get(METHOD) : undefined;
+  if (settings === undefined || settings instanceof Scalar) {
+    const message = `"circleci" configuration must be provided for join method "circleci"`;
+    findings.refuse(file.origin('spec', METHOD), message);
+    return;
+  }
+  if (allow.length === 0) {
+    findings.refuse(
+      file.origin('spec', METHOD, 'allow'),
+      'the "circleci" join method requires at least one token allow rule',
+    );
+  }
+  const organization = file.origin('spec', METHOD, 'organization_id');
+  if (organizationId === undefined) {
+    findings.refuse(organization, `the "circleci" join method requires 'organization_id' to be set`);
+  } else warnOfId(organization.label, 'organization', organizationId);
+  for (const [at, { context_id: contextId, project_id: projectId }] of allow.entries()) {
+    const rule = ['spec', METHOD, 'allow', at] as const;
+    if (projectId === undefined && contextId === undefined) {
+      const message = 'allow rule for "circleci" must include at least "project_id" or "context_id"';
+      findings.refuse(file.origin(...rule), message);
+    } else if (projectId === undefined || contextId === undefined) {
+      const [jobs = ''] = alsoAdmits({ projectId, contextId });
+      findings.warn(`${file.origin(...rule).label}: this rule admits ${jobs}; name project and context both`);
+    }
+    if (projectId !== undefined) warnOfId(file.origin(...rule, 'project_id').label, 'project', projectId);
+    if (contextId !== undefined) warnOfId(file.origin(...rule, 'context_id').label, 'context', contextId);
+  }
+
+  function warnOfId(label: string, what: 'organization' | 'project' | 'context', id: string): void {
+    const advice = idAdvice(what, id);
+    if (advice !== undefined) findings.warn(`${label}: ${advice}`);
+  }
+}
+
+function warnOfMethod(file: SourceFile, joinMethod: string, isDefault: boolean): void {
+  const { label } = file.origin('spec', 'join_method');
+  const given = isDefault ? `is missing, which means "${joinMethod}"` : `is "${joinMethod}"`;
+  file.findings.warn(`${label}: spec.join_method ${given}; a job on CircleCI joins with a token of "circleci" alone`);
+}
+
+/** With the method `token` the name is the secret; as Teleport does, its last quarter is shown, of a long one. */
+function safeName(name: string, joinMethod: string): string {
+  if (joinMethod !== 'token') return name;
+  const hidden = name.length < 16 ? name.length : Math.floor(name.length * 0.75);
+  return '*'.repeat(hidden) + name.slice(hidden);
+}

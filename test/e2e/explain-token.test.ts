@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { OTHER_PROJECT_ID, resources, SECOND_CONTEXT_ID, SHARED_CONTEXT_ID } from '../cluster/data.ts';
+import type { MintOptions } from '../cluster/mint.ts';
+import { clusterForFile } from './embedded-cluster.ts';
+import { beginJob } from './job.ts';
+
+const cluster = await clusterForFile();
+const OTHER_ID = '99999999-8888-4777-8666-555555555555';
+
+/** The token as an administrator would have written it, in YAML's form of JSON. */
+function fileOf(name: string): string {
+  const token = resources([]).tokens.find((one) => one.name === name);
+  assert.ok(token !== undefined, name);
+  return JSON.stringify({
+    kind: 'token',
+    version: 'v2',
+    metadata: { name, ...(token.expiresAt === undefined ? {} : { expires: token.expiresAt.toISOString() }) },
+    spec: {
+      roles: token.roles,
+      join_method: token.method,
+      ...(token.roles.includes('Bot') ? { bot_name: token.botName } : {}),
+      circleci: {
+        organization_id: token.organizationId,
+        allow: token.allow.map(({ contextId, projectId }) => ({ project_id: projectId, context_id: contextId })),
+      },
+    },
+  });
+}
+
+const JOBS: Readonly<Record<string, MintOptions>> = {
+  'the usual job': {},
+  'a job of another project': { project: OTHER_PROJECT_ID },
+  'a job of a third project': { project: OTHER_ID },
+  'a job without contexts': { contexts: [] },
+  'a job with several contexts': { contexts: [OTHER_ID, SECOND_CONTEXT_ID] },
+  'a job of another project with the shared context': { project: OTHER_ID, contexts: [SHARED_CONTEXT_ID] },
+  'a job of another organization': { organization: OTHER_ID, contexts: [SHARED_CONTEXT_ID] },
+};
+
+const TOKENS = ['circleci-bot', 'several-rules', 'other-organization', 'expired-token', 'node-token', 'github-bot'];
+
+for (const joinToken of TOKENS) {
+  test(`what is said of the token ${joinToken} is what the cluster does with it`, async (t) => {
+    const job = await beginJob(t, cluster);
+    await job.addFile('token.json', fileOf(joinToken));
+    for (const [name, mint] of Object.entries(JOBS)) {
+      const environment = { CIRCLE_OIDC_TOKEN: await cluster.mint(mint) };
+      const [joined, explained] = await Promise.all([
+        job.run(['run', '--proxy-server', cluster.info.proxy, '--token', joinToken, '--destination', job.destination], {
+          environment,
+        }),
+        job.run(['explain-token', 'token.json', '--json'], { environment }),
+      ]);
+      assert.equal(explained.exitCode === 0, joined.exitCode === 0, `${name}\n${joined.stderr}\n${explained.stdout}`);
+      if (joined.exitCode !== 0) assert.match(joined.stderr, /^code: JOIN_/m);
+      if (explained.exitCode !== 0) assert.match(explained.stderr, /^code: TOKEN_ADMITS_NOT$/m);
+    }
+  });
+}
+
+test('a rule that is written as advised admits the job', async (t) => {
+  const job = await beginJob(t, cluster);
+  await job.addFile('token.json', fileOf('circleci-bot'));
+  const environment = { CIRCLE_OIDC_TOKEN: await cluster.mint({ project: OTHER_ID, contexts: [SHARED_CONTEXT_ID] }) };
+  const refused = await job.run(['explain-token', 'token.json'], { environment });
+  assert.equal(refused.exitCode, 1);
+  assert.match(refused.stdout, new RegExp(`project_id: wanted .*, the job has ${OTHER_ID}`));
+  assert.match(refused.stdout, /and with it every job of that project that uses that context/);
+  const [, rule = ''] = /Add to spec\.circleci\.allow: "- (\{.*\})"/.exec(refused.stderr) ?? [];
+  const file = fileOf('circleci-bot').replace('"allow":[', `"allow":[${rule},`);
+  await job.addFile('token.json', file);
+  const admitted = await job.run(['explain-token', 'token.json'], { environment });
+  assert.equal(admitted.exitCode, 0, admitted.stderr);
+  assert.match(admitted.stdout, /This token admits the job\./);
+});
+
+test('a job may be given by its ids, by its claims and by its token', async (t) => {
+  const job = await beginJob(t, cluster);
+  const { contextId, organizationId, projectId } = cluster.info;
+  const token = await job.addFile('token.json', fileOf('circleci-bot'));
+  const without = { environment: { CIRCLE_OIDC_TOKEN: undefined, CIRCLE_ORGANIZATION_ID: undefined } };
+  const ids = ['--organization-id', organizationId, '--project-id', projectId, '--context-id', contextId];
+  assert.equal((await job.run(['explain-token', token, ...ids], without)).exitCode, 0);
+  assert.equal((await job.run(['explain-token', ...ids.slice(0, 4), token], without)).exitCode, 1);
+  const claims = {
+    iss: `https://oidc.circleci.com/org/${organizationId}`,
+    'oidc.circleci.com/project-id': projectId,
+    'oidc.circleci.com/context-ids': [contextId],
+  };
+  await job.addFile('claims.json', JSON.stringify(claims));
+  await job.addFile('jwt', `${await cluster.mint()}\n`);
+  for (const file of ['claims.json', 'jwt']) {
+    const { exitCode, stdout } = await job.run(['explain-token', token, '--claims', file], without);
+    assert.equal(exitCode, 0, stdout);
+    assert.match(stdout, new RegExp(`The job, from ${file}:`));
+  }
+  await job.addFile('odd', 'password');
+  const odd = await job.run(['explain-token', token, '--claims', 'odd'], { ...without, secrets: ['password'] });
+  assert.match(odd.stderr, /^code: OIDC_TOKEN_MALFORMED$/m);
+  const alone = await job.run(['explain-token', token], without);
+  assert.equal(alone.exitCode, 0, alone.stderr);
+  assert.match(alone.stdout, /only the file is checked/);
+});
+
+test('a file that is no valid token is refused, with every fault, and nothing is contacted', async (t) => {
+  const job = await beginJob(t, cluster);
+  await job.addFile('token.yaml', 'kind: token\nversion: v2\nspec:\n  roles: [bot]\n  join_method: circleci\n');
+  const { exitCode, stderr, stdout } = await job.run(['explain-token', 'token.yaml']);
+  assert.deepEqual([exitCode, stdout], [2, '']);
+  for (const said of [/role bot is not registered/, /missing parameter Name/, /"circleci" configuration must be/]) {
+    assert.match(stderr, said);
+  }
+  const missing = await job.run(['explain-token', 'none.yaml']);
+  assert.deepEqual([missing.exitCode, /^code: (.*)$/m.exec(missing.stderr)?.[1]], [2, 'CONFIG_UNREADABLE']);
+  const nothing = await job.run(['explain-token']);
+  assert.deepEqual([nothing.exitCode, nothing.stderr.includes('FILE')], [2, true]);
+});

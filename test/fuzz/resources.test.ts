@@ -1,0 +1,42 @@
+/** Files of join tokens and bots, with anything wrong in them. */
+import assert from 'node:assert/strict';
+import { MachineIdError } from '../../src/errors.ts';
+import { explainToken } from '../../src/resources/explain.ts';
+import { readResources } from '../../src/resources/read-resources.ts';
+import { textLike } from './mutations.ts';
+import { fuzz } from './property.ts';
+
+const FILES = `kind: token
+version: v2
+metadata: {name: t, expires: "2030-01-01T00:00:00Z"}
+spec:
+  roles: [Bot]
+  join_method: circleci
+  bot_name: ci
+  circleci:
+    organization_id: 11111111-2222-4333-8444-555555555555
+    allow: [{project_id: p, context_id: c}, {context_id: &c d}, {context_id: *c}]
+---
+kind: bot
+version: v1
+metadata: {name: ci}
+spec: {roles: [access], max_session_ttl: 12h}
+`;
+
+const JOB = { source: 'a test', organizationId: 'o', projectId: 'p', contextIds: ['c'] };
+
+fuzz(
+  'a changed file of resources is read, or refused with every fault in its place',
+  textLike([FILES], ['---\n', 'kind: ', '[', ']', '&s ', '*s', '~', '""']),
+  (text) => {
+    try {
+      for (const resource of readResources(text, 'f').resources) {
+        if (resource.kind === 'token') assert.equal(typeof explainToken(resource, JOB, 0).admits, 'boolean');
+      }
+    } catch (error) {
+      assert.ok(error instanceof MachineIdError && error.code === 'CONFIG_INVALID', String(error));
+      assert.ok(error.faults.length > 0);
+    }
+  },
+  { runs: 1500 },
+);

@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { MachineIdError } from '../../src/errors.ts';
+import { readResources } from '../../src/resources/read-resources.ts';
+
+const ORGANIZATION = '11111111-2222-4333-8444-555555555555';
+const PROJECT = 'aaaaaaaa-2222-4333-8444-555555555555';
+const CONTEXT = 'cccccccc-2222-4333-8444-555555555555';
+const RULE = `{project_id: ${PROJECT}, context_id: ${CONTEXT}}`;
+
+interface Wish {
+  readonly version?: string;
+  readonly metadata?: string;
+  readonly roles?: string;
+  readonly method?: string;
+  readonly bot?: string;
+  readonly circleci?: string;
+}
+
+function token(wish: Wish = {}): string {
+  const { bot = 'bot_name: ci', metadata = '{name: circleci-bot}', method = 'circleci', roles = '[Bot]' } = wish;
+  const { circleci = `{organization_id: ${ORGANIZATION}, allow: [${RULE}]}`, version = 'v2' } = wish;
+  return `kind: token
+version: ${version}
+metadata: ${metadata}
+spec:
+  roles: ${roles}
+  join_method: ${method}
+  ${bot}
+  circleci: ${circleci}
+`;
+}
+
+function faultsOf(text: string): readonly string[] {
+  try {
+    readResources(text, 'token.yaml');
+  } catch (error) {
+    assert.ok(error instanceof MachineIdError && error.code === 'CONFIG_INVALID', String(error));
+    return error.faults.map(({ line, message, path }) => `${String(line)} ${path}: ${message}`);
+  }
+  return [];
+}
+
+test('a token is read with its rules and their lines', () => {
+  const [read] = readResources(token(), 'token.yaml').resources;
+  assert.deepEqual(read, {
+    kind: 'token',
+    line: 1,
+    name: 'circleci-bot',
+    expiresAtMs: undefined,
+    joinMethod: 'circleci',
+    roles: ['Bot'],
+    botName: 'ci',
+    organizationId: ORGANIZATION,
+    rules: [{ line: 8, rule: { projectId: PROJECT, contextId: CONTEXT } }],
+  });
+});
+
+/** Each with what Teleport says of it. */
+const INVALID: readonly (readonly [string, Wish, RegExp])[] = [
+  ['no roles', { roles: '[]', bot: 'bot_name:' }, /^5 spec\.roles: provisioning token is missing roles/],
+  ['an unknown role', { roles: '[Bot, Robot]' }, /^5 spec\.roles\[1\]: role Robot is not registered/],
+  ['a role in other letters', { roles: '[bot]', bot: '' }, /role bot is not registered; did you mean "Bot"\?/],
+  ['a role twice', { roles: '[Bot, Bot]' }, /duplicate role "Bot"/],
+  ['no bot', { bot: '' }, /token with role "Bot" must set bot_name/],
+  ['a bot for a node', { roles: '[Node]' }, /can only set bot_name on token with role "Bot"/],
+  ['no name', { metadata: '{}' }, /metadata\.name: missing parameter Name/],
+  ['another version', { version: 'v3' }, /^2 version: is "v3", expected v2/],
+  ['no settings', { circleci: '' }, /"circleci" configuration must be provided for join method "circleci"/],
+  [
+    'no rules',
+    { circleci: `{organization_id: ${ORGANIZATION}, allow: []}` },
+    /the "circleci" join method requires at least one token allow rule/,
+  ],
+  [
+    'no organization',
+    { circleci: `{allow: [${RULE}]}` },
+    /the "circleci" join method requires 'organization_id' to be set/,
+  ],
+  [
+    'a rule without an id',
+    { circleci: `{organization_id: ${ORGANIZATION}, allow: [${RULE}, {}]}` },
+    /^8 spec\.circleci\.allow\[1\]: allow rule for "circleci" must include at least "project_id" or "context_id"/,
+  ],
+  [
+    'a time of another form',
+    { metadata: '{name: t, expires: tomorrow}' },
+    /^3 metadata\.expires: parsing time "tomorrow"/,
+  ],
+  ['a list for a mapping', { circleci: '[]' }, /cannot unmarshal !!seq into a mapping/],
+];
+
+for (const [name, wish, expected] of INVALID) {
+  test(`a token with ${name} is refused in Teleport's words, and with nothing else`, () => {
+    const faults = faultsOf(token(wish));
+    assert.equal(faults.length, 1, faults.join('\n'));
+    assert.match(faults[0] ?? '', expected);
+  });
+}
+
+test('all faults of all documents are told at once, in the order of the file', () => {
+  const faults = faultsOf(
+    `${token({ roles: '[]', bot: '' })}---\n${token({ version: 'v1', bot: '' })}---\nkind: role\n`,
+  );
+  assert.deepEqual(
+    faults.map((fault) => fault.split(':')[0]),
+    ['5 spec.roles', '11 version', '13 spec.bot_name', '19 kind'],
+  );
+});
+
+test('what tctl prints as JSON is read as well', () => {
+  const json = JSON.stringify([
+    {
+      kind: 'token',
+      version: 'v2',
+      metadata: { name: 't', revision: 'x' },
+      spec: {
+        roles: ['Bot'],
+        join_method: 'circleci',
+        bot_name: 'ci',
+        circleci: { organization_id: ORGANIZATION, allow: [{ context_id: CONTEXT }] },
+      },
+    },
+    { kind: 'bot', version: 'v1', metadata: { name: 'ci' }, spec: { roles: ['access'] } },
+  ]);
+  const { resources, warnings } = readResources(json, 'token.json');
+  assert.deepEqual(
+    resources.map(({ kind, name }) => [kind, name]),
+    [
+      ['token', 't'],
+      ['bot', 'ci'],
+    ],
+  );
+  assert.match(warnings.join('\n'), /this rule admits every job of every project that may use that context/);
+});
+
+test('names in the place of ids, unknown keys and other methods are warned of', () => {
+  const circleci = `{organization_id: gh/acme, allow: [{project_id: gh/acme/app, context_id: ${CONTEXT.toUpperCase()}, contextid: x}]}`;
+  const { warnings } = readResources(token({ circleci }), 'token.yaml');
+  for (const expected of [
+    /line 8: organization_id "gh\/acme" is no id of CircleCI/,
+    /project_id "gh\/acme\/app" is no id/,
+    /must be in lower case/,
+    /unknown key "contextid" is ignored; did you mean "context_id"\?/,
+  ]) {
+    assert.match(warnings.join('\n'), expected);
+  }
+  const other = readResources(token({ method: 'github' }), 'token.yaml');
+  assert.match(
+    other.warnings.join('\n'),
+    /join_method is "github"; a job on CircleCI joins with a token of "circleci"/,
+  );
+});
+
+test('the name of a token of the method token is blanked, since it is a secret', () => {
+  const name = 'abcdefghijklmnopqrst';
+  for (const method of ['token', '']) {
+    const [read] = readResources(token({ metadata: `{name: ${name}}`, method }), 'token.yaml').resources;
+    assert.equal(read?.name, '***************pqrst');
+  }
+  const [short] = readResources(token({ metadata: '{name: hunter2}', method: 'token' }), 'token.yaml').resources;
+  assert.equal(short?.name, '*******');
+});
+
+test('a bot is checked as Teleport checks it', () => {
+  const bot = (spec: string, version = 'v1') => `kind: bot\nversion: ${version}\nmetadata: {name: ci}\nspec: ${spec}\n`;
+  assert.deepEqual(readResources(bot('{roles: [access]}'), 'bot.yaml').resources, [
+    { kind: 'bot', line: 1, name: 'ci', roles: ['access'] },
+  ]);
+  assert.deepEqual(faultsOf(bot('{roles: [a, ""]}', 'v2')), [
+    '2 version: is "v2", expected v1',
+    '4 spec.roles[1]: must not contain empty strings',
+  ]);
+  assert.deepEqual(faultsOf(bot('{max_session_ttl: long}')), [
+    '4 spec.max_session_ttl: "long" is no duration; write for example 43200s',
+  ]);
+});
+
+test('an empty file, broken YAML and a text alone are refused', () => {
+  assert.deepEqual(faultsOf('# nothing\n'), ['undefined document: the file is empty']);
+  assert.match(faultsOf('kind: [token\n').join('\n'), /failed parsing config file/);
+  assert.match(faultsOf('token\n').join('\n'), /cannot unmarshal !!str `token` into a resource/);
+});
