@@ -1,5 +1,4 @@
 /** IAM Roles Anywhere: AWS credentials of a role, for a certificate that a trust anchor vouches for. */
-import { Agent } from 'node:https';
 import fetch, { type Response } from 'node-fetch';
 import * as z from 'zod/mini';
 import type { KeyPair } from '../crypto/keys.ts';
@@ -8,6 +7,8 @@ import { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
 import { networkFault } from '../teleport/network-error.ts';
 import { oneLine } from '../teleport/trace-error.ts';
+import { openAgent } from '../teleport/traced-agent.ts';
+import type { WireTrace } from '../teleport/wire-trace.ts';
 import { signedHeaders } from './sign-request.ts';
 
 export interface SessionRequest {
@@ -30,6 +31,7 @@ export interface SessionSettings {
   readonly nowMs: number;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  readonly trace?: WireTrace | undefined;
 }
 
 export interface AwsCredentials {
@@ -99,15 +101,18 @@ interface Reply {
 function post(
   url: URL,
   init: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
-  { ca, signal: outer, timeoutMs }: SessionSettings,
+  { ca, signal: outer, timeoutMs, trace }: SessionSettings,
 ): Promise<Reply> {
-  const agent = new Agent(ca === undefined ? {} : { ca });
+  const { agent, begin } = openAgent(ca === undefined ? {} : { ca }, 'IAM Roles Anywhere', trace);
   const waitingFor = `IAM Roles Anywhere at ${url.host}`;
   return withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
+    const end = begin('POST', url);
+    let status: number | undefined;
     try {
       const options = { ...init, method: 'POST', agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' } as const;
       const response: Response = await fetch(url, options);
-      const { headers, status } = response;
+      const { headers } = response;
+      status = response.status;
       const [type = ''] = (headers.get('x-amzn-errortype') ?? '').split(':');
       return { status, type, text: await response.text(), sentMs: Date.parse(headers.get('date') ?? '') };
     } catch (cause) {
@@ -117,6 +122,8 @@ function post(
         hint: 'Check that the region has Roles Anywhere and that this job may reach it; AWS_CA_BUNDLE names authorities of your own.',
         cause,
       });
+    } finally {
+      end(status);
     }
   });
 }

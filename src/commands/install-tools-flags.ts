@@ -4,6 +4,7 @@ import type { World } from '../effects/world.ts';
 import { MachineIdError } from '../errors.ts';
 import { TOOLS } from '../tools/tool.ts';
 import { type Flag, type GivenFlags, parseFlags } from './command-line.ts';
+import { DEBUG_FLAG } from './debug-trace.ts';
 import { timeoutMs } from './timeout-flag.ts';
 
 export const INSTALL_TOOLS_FLAGS: readonly Flag[] = [
@@ -33,6 +34,7 @@ export const INSTALL_TOOLS_FLAGS: readonly Flag[] = [
   { name: 'plan', value: 'FILE', help: 'Install what such a file says.' },
   { name: 'no-export', help: 'Append nothing to $BASH_ENV.' },
   { name: 'json', help: 'Print the result as one JSON object on stdout.' },
+  DEBUG_FLAG,
 ];
 
 /** What a plan has decided already. */

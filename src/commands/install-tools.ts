@@ -8,9 +8,11 @@ import { openDownloadServer } from '../teleport/download-server.ts';
 import { type WebTrust, webTrust } from '../teleport/trust.ts';
 import { openWebApi } from '../teleport/web.ts';
 import { chooseRelease, leavesOpen } from '../tools/choose-release.ts';
-import { downloadProgress } from '../tools/download-progress.ts';
+import type { WireTrace } from '../teleport/wire-trace.ts';
+import { type DownloadProgress, downloadProgress } from '../tools/download-progress.ts';
 import { type Installation, type InstallRequest, installTools as install } from '../tools/install.ts';
 import { releaseName } from '../tools/release.ts';
+import { debugTrace } from './debug-trace.ts';
 import { type InstallToolsArguments, readInstallToolsArguments } from './install-tools-flags.ts';
 import { readPlan, writePlan } from './tools-plan.ts';
 import { readToolsRequest, type ToolsRequest } from './tools-request.ts';
@@ -23,6 +25,7 @@ interface Connection {
   readonly trust: WebTrust;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  readonly trace: WireTrace | undefined;
 }
 
 /** @throws MachineIdError: wrong input before anything is contacted, everything else as it happens */
@@ -31,14 +34,22 @@ export async function installTools(args: readonly string[], world: World): Promi
   const { environment, files, signal } = world;
   const readText = (path: string) => files.readText(path, { maxBytes: MAX_CA_BYTES });
   const trust = await webTrust({ caFile: given.caFile, environment, insecure: false, readText });
-  const connection = { trust, timeoutMs: given.timeoutMs, signal };
+  let progress: DownloadProgress | undefined;
+  const write = (text: string) => {
+    progress?.end();
+    world.stderr(text);
+  };
+  const trace = debugTrace(given.given, world, write);
+  const connection = { trust, timeoutMs: given.timeoutMs, signal, trace };
   const request =
     given.plan === undefined
       ? await decide(readToolsRequest(given.given, world), connection)
       : await readPlan(files, given.plan);
   world.mask.hide(decodeURIComponent(request.baseUrl.password));
   if (given.writePlan === undefined) {
-    await carryOut(request, connection, given, world);
+    const { clock, stderr, stderrIsTerminal } = world;
+    progress = downloadProgress({ clock, write: stderr, isTerminal: stderrIsTerminal });
+    await carryOut(request, connection, given, { ...world, stderr: write }, progress);
   } else {
     await writePlan(files, given.writePlan, request);
     world.stderr(`To be installed: ${request.tools.join(', ')} of Teleport ${releaseName(request.release)}\n`);
@@ -62,20 +73,16 @@ async function decide(
 
 async function carryOut(
   request: InstallRequest,
-  { trust, timeoutMs, signal }: Connection,
+  { trust, timeoutMs, signal, trace }: Connection,
   { exportVariables, json }: InstallToolsArguments,
   world: World,
+  progress: DownloadProgress,
 ): Promise<void> {
-  const { clock, files, largeFiles, environment, stderr, stderrIsTerminal } = world;
+  const { clock, files, largeFiles, environment, stderr } = world;
   // A file that cannot be written ends the command before anything is downloaded.
   const bashEnv = exportVariables ? await openBashEnv(files, environment) : undefined;
-  const server = openDownloadServer({ trust, stallMs: timeoutMs, signal });
-  const progress = downloadProgress({ clock, write: stderr, isTerminal: stderrIsTerminal });
-  const write = (text: string) => {
-    progress.end();
-    stderr(text);
-  };
-  const log = createLog(write, { format: 'text', debug: false, nowMs: () => clock.nowMs() });
+  const server = openDownloadServer({ trust, stallMs: timeoutMs, signal, trace });
+  const log = createLog(stderr, { format: 'text', debug: false, nowMs: () => clock.nowMs() });
   const download = { server, clock, log, signal, missingHint: missingHint(request) };
   let installation: Installation;
   try {

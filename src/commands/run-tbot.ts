@@ -25,8 +25,8 @@ export async function runByTbot(run: RunContext, trust: WebTrust, settings: Tbot
 }
 
 /** What later steps are told of the cluster, tbot tells nobody; and an address that is none shows before tbot starts. */
-async function askProxy({ plan, timeoutMs, world }: RunContext, trust: WebTrust) {
-  const web = openWebApi({ address: plan.address, trust, timeoutMs, signal: world.signal });
+async function askProxy({ plan, timeoutMs, trace, world }: RunContext, trust: WebTrust) {
+  const web = openWebApi({ address: plan.address, trust, timeoutMs, signal: world.signal, trace });
   try {
     return await discover(web);
   } finally {

@@ -11,6 +11,7 @@ import { type Joined, joinCluster } from '../join/join.ts';
 import { formatAddress } from '../teleport/address.ts';
 import { type WebTrust, webTrust } from '../teleport/trust.ts';
 import { openWebApi } from '../teleport/web.ts';
+import { startWireTrace } from '../teleport/wire-trace.ts';
 import type { RunContext } from '../produce/context.ts';
 import { exportedVariables } from './exports.ts';
 import { startProgress } from '../produce/progress.ts';
@@ -30,6 +31,7 @@ export async function run(args: readonly string[], world: World): Promise<void> 
   const given = readRunArguments(args);
   const { plan, outputs, trust, log } = await readInputs(given, world);
   const progress = startProgress(log, world.clock);
+  const trace = plan.debug ? startWireTrace(log, world.clock) : undefined;
   const manifest = openManifest(world.files, world.environment);
   const current: RunContext = {
     world,
@@ -38,6 +40,7 @@ export async function run(args: readonly string[], world: World): Promise<void> 
     plan,
     outputs,
     timeoutMs: given.timeoutMs,
+    trace,
     record: manifest,
   };
   for (const warning of plan.warnings) log.warn(warning);
@@ -66,8 +69,8 @@ export async function run(args: readonly string[], world: World): Promise<void> 
 }
 
 /** tbot tells of its runs itself. */
-async function withTelemetry<T>({ log, outputs, world }: RunContext, work: () => Promise<T>): Promise<T> {
-  const telemetry = await beginTelemetry(world, outputs, log);
+async function withTelemetry<T>({ log, outputs, trace, world }: RunContext, work: () => Promise<T>): Promise<T> {
+  const telemetry = await beginTelemetry(world, outputs, log, trace);
   try {
     return await work();
   } finally {
@@ -123,13 +126,13 @@ async function findToken({ world, progress }: RunContext): Promise<OidcToken> {
 
 /** The keys of the outputs are made while the join is under way: their kind is known from discovery on. */
 async function join(
-  { world, log, progress, plan, outputs, timeoutMs }: RunContext,
+  { world, log, progress, plan, outputs, timeoutMs, trace }: RunContext,
   token: OidcToken,
   trust: WebTrust,
 ): Promise<{ joined: Joined; keys: OutputKeys }> {
   const { clock, signal } = world;
   const { organizationId, projectId, contextIds } = token.claims;
-  const web = openWebApi({ address: plan.address, trust, timeoutMs, signal });
+  const web = openWebApi({ address: plan.address, trust, timeoutMs, signal, trace });
   let keys: OutputKeys = [];
   try {
     const joined = await joinCluster({
@@ -142,6 +145,7 @@ async function join(
       clock,
       log,
       signal,
+      trace,
       onDiscovered: (cluster) => {
         keys = makeKeys(outputs, cluster.suite);
         progress.done('discovery', `cluster ${cluster.clusterName}, Teleport ${cluster.serverVersion.text}`);

@@ -6,6 +6,7 @@ import { parseAddress } from '../teleport/address.ts';
 import { dialTransport } from '../tunnels/dial-transport.ts';
 import { PROXY_SSH_PATH, proxySsh, type SshTarget } from '../tunnels/ssh-proxy.ts';
 import { type Flag, type GivenFlags, parseFlags } from './command-line.ts';
+import { DEBUG_FLAG, debugTrace } from './debug-trace.ts';
 import { readDestinationFile } from './destination-files.ts';
 import type { World } from '../effects/world.ts';
 
@@ -22,6 +23,7 @@ export const SSH_PROXY_FLAGS: readonly Flag[] = [
   { name: 'no-connection-upgrade', help: 'Accepted; nothing is upgraded.' },
   { name: 'resume', help: 'Accepted; sessions are not resumed.' },
   { name: 'no-resume', help: 'Accepted; sessions are not resumed.' },
+  DEBUG_FLAG,
 ];
 
 const REQUIRED = ['destination-dir', 'proxy-server', 'cluster', 'user', 'host', 'port'];
@@ -30,7 +32,8 @@ const WEB_PORT = 443;
 
 /** @throws MachineIdError USAGE_INVALID, IDENTITY_UNREADABLE, and what dialing and proxying throw */
 export async function sshProxyCommand(args: readonly string[], world: World): Promise<void> {
-  const { address, directory, target } = readArguments(parseFlags(SSH_PROXY_FLAGS, args), world);
+  const given = parseFlags(SSH_PROXY_FLAGS, args);
+  const { address, directory, target } = readArguments(given, world);
   const [certificatePem, key, hostAuthoritiesPem] = await Promise.all(
     ['tlscert', 'key', 'teleport-host-ca.crt'].map((name) => readDestinationFile(world, directory, name)),
   );
@@ -41,6 +44,7 @@ export async function sshProxyCommand(args: readonly string[], world: World): Pr
     hostAuthoritiesPem: hostAuthoritiesPem ?? '',
     timeoutMs: CONNECT_TIMEOUT_MS,
     signal: world.signal,
+    trace: debugTrace(given, world),
   };
   const call = await dialTransport(dial, PROXY_SSH_PATH);
   try {

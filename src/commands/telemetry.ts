@@ -8,6 +8,7 @@ import { send, type Sending } from '../telemetry/send.ts';
 import { HELPER, startEvent } from '../telemetry/start-event.ts';
 import { telemetryIsOn, telemetryUrl } from '../telemetry/switch.ts';
 import { webTrust } from '../teleport/trust.ts';
+import type { WireTrace } from '../teleport/wire-trace.ts';
 import { VERSION } from './version.ts';
 
 const MAX_CA_BYTES = 1024 * 1024;
@@ -19,6 +20,7 @@ export async function beginTelemetry(
   { clock, environment, files }: Pick<World, 'clock' | 'environment' | 'files'>,
   outputs: readonly SupportedOutput[],
   log: Log,
+  trace?: WireTrace,
 ): Promise<Sending> {
   if (!telemetryIsOn(environment)) return NOTHING;
   const url = telemetryUrl(environment);
@@ -38,6 +40,7 @@ export async function beginTelemetry(
     const { ca } = await webTrust({ caFile: undefined, environment, insecure: false, readText });
     return send(url, event, {
       ca,
+      trace,
       onSettled: (fault) => {
         log.debug(fault === undefined ? 'telemetry has arrived' : `telemetry was not taken: ${fault}`);
       },

@@ -13,6 +13,7 @@ import { makeKeys, tryOutputs } from '../produce/outputs.ts';
 import type { WrittenOutput } from '../produce/result.ts';
 import type { WebTrust } from '../teleport/trust.ts';
 import type { WebApi } from '../teleport/web.ts';
+import type { WireTrace } from '../teleport/wire-trace.ts';
 import { type Check, check } from './check.ts';
 
 export interface Ground {
@@ -23,6 +24,7 @@ export interface Ground {
   readonly web: WebApi;
   readonly timeoutMs: number;
   readonly log: Log;
+  readonly trace?: WireTrace | undefined;
 }
 
 /** Clusters count from when they answer. */
@@ -56,7 +58,10 @@ export function withoutJoin(outputs: readonly SupportedOutput[], reason: string)
   ];
 }
 
-function tryJoin({ log, plan, timeoutMs, token, trust, web }: Ground, { clock, signal }: World): Promise<Joined> {
+function tryJoin(
+  { log, plan, timeoutMs, token, trace, trust, web }: Ground,
+  { clock, signal }: World,
+): Promise<Joined> {
   const { organizationId, projectId, contextIds } = token.claims;
   return joinCluster({
     web,
@@ -68,6 +73,7 @@ function tryJoin({ log, plan, timeoutMs, token, trust, web }: Ground, { clock, s
     clock,
     log,
     signal,
+    trace,
     onDiscovered: () => undefined,
   });
 }
@@ -86,11 +92,11 @@ function lifetimeCheck(expiresAtMs: number, askedMs: number, nowMs: number): Che
 }
 
 async function sessionChecks(ground: Ground, joined: Joined, world: World): Promise<readonly Check[]> {
-  const { outputs, plan, timeoutMs, web } = ground;
+  const { outputs, plan, timeoutMs, trace, web } = ground;
   const auth = check('auth', 'Auth Service');
   let session: ClusterSession;
   try {
-    session = await openSession({ address: web.address, bot: joined.bot, timeoutMs, signal: world.signal });
+    session = await openSession({ address: web.address, bot: joined.bot, timeoutMs, signal: world.signal, trace });
   } catch (error) {
     const [, , ...rest] = withoutJoin(outputs, 'the Auth Service cannot be reached');
     return [auth.failed(asMachineIdError(error)), ...rest];
@@ -127,10 +133,10 @@ async function outputChecks(
   session: ClusterSession,
   world: World,
 ): Promise<readonly Check[]> {
-  const { log, plan, timeoutMs } = ground;
+  const { log, plan, timeoutMs, trace } = ground;
   const outputs = ground.outputs.map((output) => ({ ...output, destination: { type: 'memory' } as const }));
   const progress = { done: () => undefined, timingsMs: () => ({}) };
-  const run = { world, log, progress, plan, outputs, timeoutMs, record: NO_RECORD };
+  const run = { world, log, progress, plan, outputs, timeoutMs, trace, record: NO_RECORD };
   const results = await tryOutputs({ run, joined, session }, makeKeys(outputs, joined.cluster.suite));
   return ground.outputs.map((output, at) => {
     const result = results[at];

@@ -3,6 +3,7 @@ import type { Plan } from '../config/plan.ts';
 import { createLog, type Log } from '../effects/log.ts';
 import type { World } from '../effects/world.ts';
 import { openWebApi } from '../teleport/web.ts';
+import { startWireTrace } from '../teleport/wire-trace.ts';
 import { type Check, check } from './check.ts';
 import { clusterChecks, withoutJoin } from './cluster-checks.ts';
 import { type ConfigFindings, configChecks, type Settings } from './config-checks.ts';
@@ -45,15 +46,17 @@ async function clusterFindings(
   world: World,
 ): Promise<readonly Check[]> {
   const { address = NOWHERE, outputs, plan, trust } = config;
-  const web = openWebApi({ address, trust, timeoutMs, signal: world.signal });
+  const log = plan && quietLog(plan, world);
+  const trace = log && plan.debug ? startWireTrace(log, world.clock) : undefined;
+  const web = openWebApi({ address, trust, timeoutMs, signal: world.signal, trace });
   const skip = (reason: string) => [check('join', 'Join').skip(reason), ...withoutJoin(outputs, 'there was no join')];
   try {
     const { checks, cluster } = await proxyChecks(web, network.obstacle, world);
     if (cluster === undefined) return [...checks, ...skip(network.obstacle ?? 'the Proxy did not answer as one')];
-    if (plan === undefined) return [...checks, ...skip('the configuration has faults')];
+    if (plan === undefined || log === undefined) return [...checks, ...skip('the configuration has faults')];
     if (token === undefined) return [...checks, ...skip('there is no OIDC token that could be accepted')];
-    const log = quietLog(plan, world);
-    return [...checks, ...(await clusterChecks({ plan, outputs, token, trust, web, timeoutMs, log }, world))];
+    const ground = { plan, outputs, token, trust, web, timeoutMs, log, trace };
+    return [...checks, ...(await clusterChecks(ground, world))];
   } finally {
     web.close();
   }

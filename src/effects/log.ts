@@ -3,8 +3,8 @@ import { printable } from '../errors.ts';
 import { PLAIN, type Style } from './style.ts';
 
 export interface Log {
-  debug(message: string): void;
   /** @param facts more keys of a JSON line */
+  debug(message: string, facts?: Readonly<Record<string, unknown>>): void;
   info(message: string, facts?: Readonly<Record<string, unknown>>): void;
   warn(message: string): void;
 }
@@ -28,9 +28,9 @@ export function createLog(write: (text: string) => void, { format, debug, nowMs,
   };
   const isJson = format === 'json';
   return {
-    debug: (message) => {
+    debug: (message, facts) => {
       if (!debug) return;
-      if (isJson) asJson('debug', message);
+      if (isJson) asJson('debug', message, facts);
       else write(style.faint(`debug: ${printable(message)}`) + '\n');
     },
     info: (message, facts) => {

@@ -25,6 +25,7 @@ import { asGrpcError, grpcOver } from '../teleport/grpc.ts';
 import { suiteName } from '../teleport/suite.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 import type { WebTrust } from '../teleport/trust.ts';
+import type { WireTrace } from '../teleport/wire-trace.ts';
 import type { JoinedCertificates } from './bot-identity.ts';
 import { type JoinFacts, joinRefusal } from './refusal.ts';
 
@@ -38,6 +39,7 @@ export interface ServiceJoin {
   readonly expiresAtMs: number;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  readonly trace?: WireTrace | undefined;
 }
 
 export type ServiceJoinResult =
@@ -55,16 +57,17 @@ const REASON_UNSUPPORTED_JOIN_METHOD = 1;
  */
 export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResult> {
   const { address, signal: outer, timeoutMs } = join;
+  const wire = join.trace?.connection('join service');
   const waitingFor = `the join service of ${formatAddress(address)}`;
   return withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
     let socket;
     try {
-      socket = await dialTls({ address, alpn: JOIN_ALPN, ca: join.trust.ca, verify: join.trust.verify, signal });
+      socket = await dialTls({ address, alpn: JOIN_ALPN, ca: join.trust.ca, verify: join.trust.verify, signal, wire });
     } catch (error) {
       signal.throwIfAborted();
       return { kind: 'unavailable', reason: reasonOf(error) };
     }
-    const connection = grpcOver(socket, address.host);
+    const connection = grpcOver(socket, address.host, wire);
     try {
       return await converse(join, createClient(JoinService, connection.transport), signal);
     } finally {

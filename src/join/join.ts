@@ -10,6 +10,7 @@ import type { ClusterFacts } from '../teleport/ping.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
 import type { WebTrust } from '../teleport/trust.ts';
 import type { WebApi } from '../teleport/web.ts';
+import type { WireTrace } from '../teleport/wire-trace.ts';
 import { acceptJoin, type BotIdentity, type JoinedCertificates } from './bot-identity.ts';
 import { joinByService, type ServiceJoinResult } from './join-service.ts';
 import { joinLegacy } from './legacy.ts';
@@ -28,6 +29,7 @@ export interface JoinOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly trace?: WireTrace | undefined;
   /** Called once, as soon as the Proxy has said what its cluster is. */
   readonly onDiscovered: (cluster: ClusterFacts) => void;
 }
@@ -95,7 +97,7 @@ function startServiceJoin(options: JoinOptions): ServiceAttempt {
     controller.abort(options.signal.reason);
   };
   options.signal.addEventListener('abort', abort, { once: true });
-  const { web, trust, facts, jwt, timeoutMs } = options;
+  const { web, trust, facts, jwt, timeoutMs, trace } = options;
   const result = joinByService({
     address: web.address,
     trust,
@@ -105,6 +107,7 @@ function startServiceJoin(options: JoinOptions): ServiceAttempt {
     keyFor: (suite) => generateKeyPair(keyAlgorithm(suite)),
     expiresAtMs: expiry(options),
     signal: controller.signal,
+    trace,
   });
   // Whoever needs the result awaits it; an attempt that was given up must not end the process.
   result.catch(() => undefined);

@@ -11,6 +11,7 @@ import type { BotIdentity } from '../join/bot-identity.ts';
 import type { Address } from '../teleport/address.ts';
 import { connectAuth } from '../teleport/auth-connection.ts';
 import type { ServerVersion } from '../teleport/version.ts';
+import type { WireTrace } from '../teleport/wire-trace.ts';
 
 /** The Auth Service as one identity sees it. */
 export interface AuthSession {
@@ -35,6 +36,7 @@ export interface SessionOptions {
   readonly bot: BotIdentity;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  readonly trace?: WireTrace | undefined;
 }
 
 /** @throws MachineIdError as connecting does; the promises inside reject as the calls do */
@@ -57,7 +59,7 @@ export async function openSession(options: SessionOptions): Promise<ClusterSessi
 
 /** Calls that are under way when the session is closed end then, and later ones fail at once. */
 async function connectAs(options: SessionOptions, keyPair: KeyPair, certificatePem: string): Promise<AuthSession> {
-  const { address, bot, timeoutMs, signal } = options;
+  const { address, bot, timeoutMs, signal, trace } = options;
   const connection = await connectAuth({
     address,
     clusterName: bot.clusterName,
@@ -66,6 +68,7 @@ async function connectAs(options: SessionOptions, keyPair: KeyPair, certificateP
     privateKeyPem: privateKeyPem(keyPair),
     timeoutMs,
     signal,
+    trace,
   });
   const ended = new AbortController();
   const endWithRun = () => {

@@ -4,6 +4,7 @@ import type { SupportedOutput } from '../config/supported.ts';
 import type { Log } from '../effects/log.ts';
 import type { World } from '../effects/world.ts';
 import type { WriteRecord } from '../outputs/write-record.ts';
+import type { WireTrace } from '../teleport/wire-trace.ts';
 import type { Progress } from './progress.ts';
 
 export interface RunContext {
@@ -13,6 +14,8 @@ export interface RunContext {
   readonly plan: Plan;
   readonly outputs: readonly SupportedOutput[];
   readonly timeoutMs: number;
+  /** With `debug` alone. */
+  readonly trace?: WireTrace | undefined;
   /** What is written is told here first. */
   readonly record: WriteRecord;
 }

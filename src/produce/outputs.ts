@@ -41,10 +41,10 @@ export async function writeOutputs(
   joined: Joined,
   keys: OutputKeys,
 ): Promise<readonly WrittenOutput[]> {
-  const { outputs, plan, progress, timeoutMs, world } = run;
+  const { outputs, plan, progress, timeoutMs, trace, world } = run;
   if (outputs.length === 0) return [];
   const { address } = plan;
-  const session = await openSession({ address, bot: joined.bot, timeoutMs, signal: world.signal });
+  const session = await openSession({ address, bot: joined.bot, timeoutMs, signal: world.signal, trace });
   progress.done('auth', 'connected to the Auth Service');
   try {
     const results = await tryOutputs({ run, joined, session }, keys);

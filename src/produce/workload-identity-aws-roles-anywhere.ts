@@ -64,11 +64,11 @@ export async function produceAwsRolesAnywhere(output: AwsOutput, work: OutputWor
   });
 }
 
-async function settingsOf({ timeoutMs, world }: RunContext) {
+async function settingsOf({ timeoutMs, trace, world }: RunContext) {
   const { environment, files, signal } = world;
   const { AWS_CA_BUNDLE: path = '' } = environment;
   const ca = path === '' ? undefined : await readCaBundle(path, files);
-  return { ca, timeoutMs, signal };
+  return { ca, timeoutMs, signal, trace };
 }
 
 async function readCaBundle(path: string, files: RunContext['world']['files']): Promise<string> {

@@ -1,6 +1,7 @@
 /** Sends an event beside the work of a run, which it neither delays nor fails. */
-import { Agent } from 'node:https';
 import fetch from 'node-fetch';
+import { openAgent } from '../teleport/traced-agent.ts';
+import type { WireTrace } from '../teleport/wire-trace.ts';
 
 export interface Sending {
   /** Gives up what has not been answered by now. */
@@ -10,6 +11,7 @@ export interface Sending {
 export interface SendSettings {
   /** PEM of the only trusted authorities, or undefined for Node's own list. */
   readonly ca: string | undefined;
+  readonly trace?: WireTrace | undefined;
   /** Told once, unless the sending was ended before: undefined when the event has arrived. */
   readonly onSettled: (fault: string | undefined) => void;
 }
@@ -17,7 +19,7 @@ export interface SendSettings {
 const MAX_ANSWER_BYTES = 16 * 1024;
 
 /** A unary call of the Connect protocol, version 1, with protobuf's JSON form. */
-export function send(url: URL, event: unknown, { ca, onSettled }: SendSettings): Sending {
+export function send(url: URL, event: unknown, { ca, onSettled, trace }: SendSettings): Sending {
   const ended = new AbortController();
   const { signal } = ended;
   void post().then(
@@ -35,6 +37,8 @@ export function send(url: URL, event: unknown, { ca, onSettled }: SendSettings):
   };
 
   async function post(): Promise<number> {
+    const { agent, begin } = openAgent(ca === undefined ? {} : { ca }, 'telemetry', trace);
+    const end = begin('POST', url);
     const answer = await fetch(url, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'connect-protocol-version': '1' },
@@ -42,9 +46,10 @@ export function send(url: URL, event: unknown, { ca, onSettled }: SendSettings):
       redirect: 'manual',
       signal,
       size: MAX_ANSWER_BYTES,
-      ...(url.protocol === 'https:' && ca !== undefined ? { agent: new Agent({ ca }) } : {}),
+      ...(url.protocol === 'https:' ? { agent } : {}),
     });
     await answer.arrayBuffer();
+    end(answer.status);
     return answer.status;
   }
 

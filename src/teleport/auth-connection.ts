@@ -7,6 +7,7 @@ import { API_DOMAIN, authAlpn } from './cluster-name.ts';
 import { dialTls } from './dial.ts';
 import { authFailure } from './failures.ts';
 import { type GrpcConnection, grpcOver } from './grpc.ts';
+import type { WireTrace } from './wire-trace.ts';
 
 export interface AuthDial {
   /** The Proxy's web address. */
@@ -19,6 +20,7 @@ export interface AuthDial {
   readonly privateKeyPem: Secret;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  readonly trace?: WireTrace | undefined;
 }
 
 /**
@@ -29,6 +31,7 @@ export interface AuthDial {
 export async function connectAuth(dial: AuthDial): Promise<GrpcConnection> {
   const { address, clusterName, timeoutMs, signal: outer } = dial;
   const waitingFor = `the Auth Service behind ${formatAddress(address)}`;
+  const wire = dial.trace?.connection('Auth Service');
   const socket = await withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
     try {
       return await dialTls({
@@ -38,6 +41,7 @@ export async function connectAuth(dial: AuthDial): Promise<GrpcConnection> {
         ca: dial.authorities,
         client: { certificate: dial.certificatePem, key: dial.privateKeyPem.reveal() },
         signal,
+        wire,
       });
     } catch (error) {
       signal.throwIfAborted();
@@ -54,5 +58,5 @@ export async function connectAuth(dial: AuthDial): Promise<GrpcConnection> {
       },
     );
   }
-  return grpcOver(socket, API_DOMAIN);
+  return grpcOver(socket, API_DOMAIN, wire);
 }

@@ -2,6 +2,8 @@
 import { isIP } from 'node:net';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import type { Address } from './address.ts';
+import { traceTls } from './trace-socket.ts';
+import type { WireConnection } from './wire-trace.ts';
 
 export interface DialOptions {
   readonly address: Address;
@@ -16,6 +18,7 @@ export interface DialOptions {
   readonly client?: { readonly certificate: string; readonly key: string };
   /** Carries the deadline. */
   readonly signal: AbortSignal;
+  readonly wire?: WireConnection | undefined;
 }
 
 /** Resolves with a connection whose handshake is done; rejects with Node's own error or the abort reason. */
@@ -24,6 +27,7 @@ export function dialTls(options: DialOptions): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const socket = connect(connectOptions(options));
+    if (options.wire !== undefined) traceTls(socket, options.alpn, options.wire);
     const onAbort = () => socket.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
     signal.addEventListener('abort', onAbort, { once: true });
     const settle = () => {

@@ -1,12 +1,14 @@
 /** The server that Teleport's releases come from: HTTPS requests whose answers are too large to be held in memory. */
-import { Agent } from 'node:https';
+import type { Agent } from 'node:https';
 import { rootCertificates } from 'node:tls';
 import fetch, { type Response } from 'node-fetch';
 import { limitSilence, type SilenceLimit } from '../effects/silence-limit.ts';
 import { MachineIdError } from '../errors.ts';
 import { parseHttpsUrl } from './https-url.ts';
 import { networkFault } from './network-error.ts';
+import { openAgent } from './traced-agent.ts';
 import type { WebTrust } from './trust.ts';
+import type { WireTrace } from './wire-trace.ts';
 
 /** Which bytes of a file are wanted. */
 export interface ByteRange {
@@ -37,21 +39,24 @@ export interface DownloadOptions {
   /** How long to wait for an answer, and in it for each next byte. */
   readonly stallMs: number;
   readonly signal?: AbortSignal | undefined;
+  readonly trace?: WireTrace | undefined;
 }
 
 const MAX_REDIRECTS = 5;
 
-export function openDownloadServer({ trust, stallMs, signal }: DownloadOptions): DownloadServer {
-  const agent = new Agent({ keepAlive: true, ...(trust.ca === undefined ? {} : { ca: authorities(trust.ca) }) });
+export function openDownloadServer({ trust, stallMs, signal, trace }: DownloadOptions): DownloadServer {
+  const settings = { keepAlive: true, ...(trust.ca === undefined ? {} : { ca: authorities(trust.ca) }) };
+  const { agent, begin } = openAgent(settings, 'downloads', trace);
   return {
     get: async (first, range) => {
       let url = first;
       for (let redirects = 0; ; redirects += 1) {
         const limit = limitSilence({ waitingFor: url.host, timeoutMs: stallMs, signal });
-        const response = await request(url, range, agent, limit);
+        const asking = { limit, told: begin('GET', url) };
+        const response = await request(url, range, agent, asking);
         const location = redirectOf(response);
-        if (location === undefined) return answer(url, response, limit);
-        limit.end();
+        if (location === undefined) return answer(url, response, asking);
+        end(asking, response.status);
         if (redirects === MAX_REDIRECTS) throw refused(url, `redirects more than ${MAX_REDIRECTS} times`);
         url = next(url, location);
       }
@@ -62,12 +67,24 @@ export function openDownloadServer({ trust, stallMs, signal }: DownloadOptions):
   };
 }
 
-async function request(url: URL, range: ByteRange | undefined, agent: Agent, limit: SilenceLimit): Promise<Response> {
+/** One request, until its answer was read or is not wanted. */
+interface Asking {
+  readonly limit: SilenceLimit;
+  readonly told: (status: number | undefined) => void;
+}
+
+function end({ limit, told }: Asking, status: number | undefined): void {
+  told(status);
+  limit.end();
+}
+
+async function request(url: URL, range: ByteRange | undefined, agent: Agent, asking: Asking): Promise<Response> {
+  const { limit } = asking;
   const init = { agent, headers: headers(url, range), redirect: 'manual', compress: false } as const;
   try {
     return await limit.wait(fetch(withoutUser(url), { ...init, signal: limit.signal }));
   } catch (error) {
-    limit.end();
+    end(asking, undefined);
     throw failure(url, error);
   }
 }
@@ -106,7 +123,8 @@ function next(from: URL, location: string): URL {
   return to;
 }
 
-function answer(url: URL, { status, headers, body }: Response, limit: SilenceLimit): DownloadAnswer {
+function answer(url: URL, { status, headers, body }: Response, asking: Asking): DownloadAnswer {
+  const { limit } = asking;
   async function* parts(): AsyncGenerator<Uint8Array> {
     const iterator = body?.[Symbol.asyncIterator]();
     try {
@@ -118,7 +136,7 @@ function answer(url: URL, { status, headers, body }: Response, limit: SilenceLim
     } catch (error) {
       throw failure(url, error);
     } finally {
-      limit.end();
+      end(asking, status);
     }
   }
   return { status, header: (name) => headers.get(name) ?? undefined, body: parts() };

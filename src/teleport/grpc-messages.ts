@@ -8,6 +8,11 @@ export const PREFIX_BYTES = 5;
 /** The bytes of one message, in the pieces in which they came: to join them would copy all that passes. */
 export type MessagePieces = readonly Buffer[];
 
+/** In bytes. */
+export function lengthOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0);
+}
+
 export class MessageCutter {
   #pieces: Buffer[] = [];
   #heldBytes = 0;

@@ -7,7 +7,9 @@ import { type ClientHttp2Stream, connect, constants } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { chunkBatches } from './chunk-batches.ts';
-import { MessageCutter, type MessagePieces, PREFIX_BYTES } from './grpc-messages.ts';
+import { lengthOf, MessageCutter, type MessagePieces, PREFIX_BYTES } from './grpc-messages.ts';
+import { overhear, type TracedCall, tracedCall } from './traced-call.ts';
+import type { WireConnection } from './wire-trace.ts';
 
 export interface BulkCall {
   /** Sends the parts as one message; resolves when more may be sent, and when nobody takes it any more. */
@@ -31,7 +33,8 @@ const OK = 0;
  * @param authority host name for `:authority`; Teleport accepts any
  * @param path `/package.Service/Method`
  */
-export function openBulkCall(socket: TLSSocket, authority: string, path: string): BulkCall {
+export function openBulkCall(socket: TLSSocket, authority: string, path: string, wire?: WireConnection): BulkCall {
+  const call = wire === undefined ? undefined : tracedCall(path, wire);
   const session = connect(`https://${authority}`, {
     createConnection: () => socket,
     settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
@@ -54,10 +57,22 @@ export function openBulkCall(socket: TLSSocket, authority: string, path: string)
   stream.on('error', () => undefined);
   const answer = watchAnswer(stream);
   return {
-    send: (parts) => send(stream, parts),
+    send: (parts) => send(stream, parts, call),
     end: () => stream.end(),
-    messages: () => messages(stream, answer),
+    messages: () => {
+      const all = messages(stream, answer);
+      if (call === undefined) return all;
+      // Too many to tell of one by one.
+      return overhear(
+        all,
+        (message) => {
+          call.count('received', lengthOf(message));
+        },
+        call.end,
+      );
+    },
     close: () => {
+      call?.end();
       stream.close(constants.NGHTTP2_CANCEL);
       session.destroy();
       socket.destroy();
@@ -65,13 +80,12 @@ export function openBulkCall(socket: TLSSocket, authority: string, path: string)
   };
 }
 
-async function send(stream: ClientHttp2Stream, parts: readonly Uint8Array[]): Promise<void> {
+async function send(stream: ClientHttp2Stream, parts: readonly Uint8Array[], call?: TracedCall): Promise<void> {
   if (stream.destroyed || stream.writableEnded) return;
   const prefix = Buffer.alloc(PREFIX_BYTES);
-  prefix.writeUInt32BE(
-    parts.reduce((sum, part) => sum + part.length, 0),
-    1,
-  );
+  const length = lengthOf(parts);
+  prefix.writeUInt32BE(length, 1);
+  call?.count('sent', length);
   stream.cork();
   let more = stream.write(prefix);
   for (const part of parts) more = stream.write(part);

@@ -4,6 +4,8 @@ import { isIPv6 } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { ConnectError, type Transport } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
+import { traceCalls } from './trace-calls.ts';
+import type { WireConnection } from './wire-trace.ts';
 
 export interface GrpcConnection {
   readonly transport: Transport;
@@ -19,7 +21,8 @@ const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
  * itself could not open it again.
  * @param authority host name or address for `:authority`; Teleport accepts any
  */
-export function grpcOver(socket: TLSSocket, authority: string): GrpcConnection {
+export function grpcOver(socket: TLSSocket, authority: string, wire?: WireConnection): GrpcConnection {
+  const calls = wire === undefined ? undefined : traceCalls(wire);
   const { host, origin } = new URL(`https://${urlHost(authority)}`);
   const session = connect(origin, { createConnection: () => socket });
   // What breaks the connection ends its calls, which tell of it. The session may say so after them, when nobody listens
@@ -36,9 +39,11 @@ export function grpcOver(socket: TLSSocket, authority: string): GrpcConnection {
       notifyResponseByteRead: () => undefined,
     },
     acceptCompression: [],
+    interceptors: calls === undefined ? [] : [calls.interceptor],
     readMaxBytes: MAX_MESSAGE_BYTES,
   });
   const close = () => {
+    calls?.end();
     session.destroy();
     socket.destroy();
   };

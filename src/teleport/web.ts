@@ -1,11 +1,12 @@
 /** The Proxy's web API: HTTPS requests with a deadline and a byte cap. */
-import { Agent } from 'node:https';
 import fetch, { FetchError, type Response } from 'node-fetch';
 import { withDeadline } from '../effects/deadline.ts';
 import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from './address.ts';
 import { proxyFailure } from './failures.ts';
+import { openAgent } from './traced-agent.ts';
 import type { WebTrust } from './trust.ts';
+import type { WireTrace } from './wire-trace.ts';
 
 export interface WebAnswer {
   readonly status: number;
@@ -27,30 +28,32 @@ export interface WebApiOptions {
   readonly trust: WebTrust;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  readonly trace?: WireTrace | undefined;
 }
 
 /** Certificates and discovery answers are a few kilobytes; more is not what was asked for. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
 /** Requests throw MachineIdError PROXY_UNREACHABLE, PROXY_UNTRUSTED, TIMEOUT, REPLY_INVALID or REPLY_TOO_LARGE. */
-export function openWebApi({ address, trust, timeoutMs, signal: outer }: WebApiOptions): WebApi {
-  const agent = new Agent({
-    keepAlive: true,
-    rejectUnauthorized: trust.verify,
-    ...(trust.ca === undefined ? {} : { ca: trust.ca }),
-  });
+export function openWebApi({ address, trust, timeoutMs, signal: outer, trace }: WebApiOptions): WebApi {
+  const { verify: rejectUnauthorized, ca } = trust;
+  const settings = { keepAlive: true, rejectUnauthorized, ...(ca === undefined ? {} : { ca }) };
+  const { agent, begin } = openAgent(settings, 'web API', trace);
   const name = `the Proxy ${formatAddress(address)}`;
   const request = (path: string, init: { method: string; headers?: Record<string, string>; body?: string }) =>
     withDeadline({ waitingFor: name, timeoutMs, signal: outer }, async (signal) => {
       const url = `https://${formatAddress(address)}${path}`;
-      let response: Response;
+      const end = begin(init.method, url);
+      let response: Response | undefined;
       try {
         response = await fetch(url, { ...init, agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' });
+        const sentMs = Date.parse(response.headers.get('date') ?? '');
+        return { status: response.status, body: await readBody(response, name), sentMs };
       } catch (error) {
         throw proxyFailure(address, error);
+      } finally {
+        end(response?.status);
       }
-      const sentMs = Date.parse(response.headers.get('date') ?? '');
-      return { status: response.status, body: await readBody(response, name), sentMs };
     });
   return {
     address,

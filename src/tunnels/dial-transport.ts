@@ -6,6 +6,7 @@ import { API_DOMAIN } from '../teleport/cluster-name.ts';
 import { dialTls } from '../teleport/dial.ts';
 import { proxyFailure } from '../teleport/failures.ts';
 import { type BulkCall, openBulkCall } from '../teleport/grpc-stream.ts';
+import type { WireTrace } from '../teleport/wire-trace.ts';
 
 export interface TransportDial {
   /** The web address with TLS routing, else the Proxy's SSH listener: both speak gRPC on this ALPN value. */
@@ -17,6 +18,7 @@ export interface TransportDial {
   readonly hostAuthoritiesPem: string;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  readonly trace?: WireTrace | undefined;
 }
 
 /** The Proxy routes by the first value and answers with `h2`. */
@@ -29,6 +31,7 @@ const ALPN = ['teleport-proxy-ssh-grpc', 'h2'];
 export async function dialTransport(dial: TransportDial, path: string): Promise<BulkCall> {
   const { address, timeoutMs, signal: outer } = dial;
   const waitingFor = `the Proxy ${formatAddress(address)}`;
+  const wire = dial.trace?.connection('transport service');
   const socket = await withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
     try {
       return await dialTls({
@@ -38,11 +41,12 @@ export async function dialTransport(dial: TransportDial, path: string): Promise<
         ca: dial.hostAuthoritiesPem,
         client: { certificate: dial.certificatePem, key: dial.privateKeyPem.reveal() },
         signal,
+        wire,
       });
     } catch (error) {
       signal.throwIfAborted();
       throw proxyFailure(address, error);
     }
   });
-  return openBulkCall(socket, API_DOMAIN, path);
+  return openBulkCall(socket, API_DOMAIN, path, wire);
 }

@@ -1,7 +1,7 @@
 /** The bytes of an SSH session in the messages that carry them, put in and taken out without a copy. */
 import { fromBinary } from '@bufbuild/protobuf';
 import { ProxySSHResponseSchema } from '../teleport/gen/teleport/transport/v1/transport_service_pb.ts';
-import type { MessagePieces } from '../teleport/grpc-messages.ts';
+import { lengthOf, type MessagePieces } from '../teleport/grpc-messages.ts';
 
 /** Field number and the wire type of bytes (Protocol Buffers, "Encoding"): `ssh` of both messages, in it `payload`. */
 const SSH_TAG = (2 << 3) | 2;
@@ -25,8 +25,7 @@ function varint(value: number): number[] {
  */
 export function payloadOf(message: MessagePieces): readonly Uint8Array[] {
   const [first, ...others] = message;
-  const lengthBytes = message.reduce((sum, piece) => sum + piece.length, 0);
-  const start = first && payloadStart(first, lengthBytes);
+  const start = first && payloadStart(first, lengthOf(message));
   const parts = start === undefined ? [readInFull(message)] : [first?.subarray(start) ?? new Uint8Array(), ...others];
   return parts.filter((part) => part.length > 0);
 }

@@ -1,0 +1,60 @@
+/** One gRPC call that is told of. */
+import { Code, ConnectError } from '@connectrpc/connect';
+import type { Direction } from './wire-event.ts';
+import type { WireConnection } from './wire-trace.ts';
+
+export interface TracedCall {
+  /** A message that is only part of the sums. */
+  count(direction: Direction, bytes: number): void;
+  /** A message that is told of by itself as well. */
+  tell(direction: Direction, bytes: number, kind: string | undefined): void;
+  /** `OK`, the error that the call ended with, or nothing when this side has ended it; only the first end counts. */
+  readonly end: (outcome?: unknown) => void;
+}
+
+/** @param method `/package.Service/Method` */
+export function tracedCall(method: string, wire: WireConnection): TracedCall {
+  const sinceStart = wire.stopwatch();
+  const sums = { sentMessages: 0, receivedMessages: 0, sentBytes: 0, receivedBytes: 0 };
+  let hasEnded = false;
+  const count = (direction: Direction, bytes: number) => {
+    sums[`${direction}Messages`] += 1;
+    sums[`${direction}Bytes`] += bytes;
+  };
+  return {
+    count,
+    tell: (direction, bytes, kind) => {
+      count(direction, bytes);
+      wire.tell({ event: 'grpc-message', method, direction, kind, bytes });
+    },
+    end: (outcome) => {
+      if (hasEnded) return;
+      hasEnded = true;
+      wire.tell({ event: 'grpc', method, code: codeOf(outcome), ...sums, durationMs: sinceStart() });
+    },
+  };
+}
+
+/** Hands on the messages, and the end that they come to. */
+export async function* overhear<T>(
+  messages: AsyncIterable<T>,
+  onMessage: (message: T) => void,
+  onEnd: (outcome: unknown) => void = () => undefined,
+): AsyncGenerator<T> {
+  try {
+    for await (const message of messages) {
+      onMessage(message);
+      yield message;
+    }
+    onEnd('OK');
+  } catch (error) {
+    onEnd(error);
+    throw error;
+  }
+}
+
+/** The name alone: what the server says beside it may quote what was sent. */
+function codeOf(outcome: unknown): string {
+  if (outcome === undefined) return 'ended here';
+  return outcome === 'OK' ? outcome : Code[ConnectError.from(outcome).code];
+}
