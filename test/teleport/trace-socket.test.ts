@@ -126,7 +126,7 @@ test('being told of changes nothing in what is trusted: the name that counts is 
   const { port } = await serve(t, { cert: `${other.certificate}\n${own.certificate}`, key: other.key });
   const { trace } = keptTrace();
   const dial = { ...DIAL, ca: [own.certificate, other.certificate], address: { host: '127.0.0.1', port }, signal };
-  await assert.rejects(dialTls({ ...dial, wire: trace.connection('x') }), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+  await assert.rejects(dialTls({ ...dial, wire: trace.connection('x') }), /not in the cert's altnames: DNS:bot/);
 });
 
 test('a name that nobody knows and a port where nobody listens end a connection that never was one', async () => {
