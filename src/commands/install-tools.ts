@@ -39,7 +39,7 @@ export async function installTools(args: readonly string[], world: World): Promi
     progress?.end();
     world.stderr(text);
   };
-  const trace = debugTrace(given.given, world, write);
+  const trace = debugTrace(args, world, write);
   const connection = { trust, timeoutMs: given.timeoutMs, signal, trace };
   const request =
     given.plan === undefined

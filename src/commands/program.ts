@@ -1,5 +1,6 @@
 /** Picks the command that the arguments name, and turns a failure into a report and an exit code. */
 import { cleanup } from './cleanup.ts';
+import { wantsDebug } from './debug-trace.ts';
 import { errorLine, errorReport } from './error-report.ts';
 import { doctor } from './doctor.ts';
 import { DOCTOR_FLAGS } from './doctor-flags.ts';
@@ -132,9 +133,4 @@ function findCommand(name: string): Command {
 /** Read loosely, as `wantsDebug` is. */
 function wantsJsonLog(args: readonly string[]): boolean {
   return args.some((arg, at) => arg === '--log-format=json' || (arg === 'json' && args[at - 1] === '--log-format'));
-}
-
-/** Read loosely: a report must come out even when the flags themselves are the fault. */
-function wantsDebug(args: readonly string[], { environment }: World): boolean {
-  return args.includes('--debug') || args.includes('-d') || /^(1|true)$/i.test(environment.TBOT_DEBUG ?? '');
 }

@@ -32,8 +32,7 @@ const WEB_PORT = 443;
 
 /** @throws MachineIdError USAGE_INVALID, IDENTITY_UNREADABLE, and what dialing and proxying throw */
 export async function sshProxyCommand(args: readonly string[], world: World): Promise<void> {
-  const given = parseFlags(SSH_PROXY_FLAGS, args);
-  const { address, directory, target } = readArguments(given, world);
+  const { address, directory, target } = readArguments(parseFlags(SSH_PROXY_FLAGS, args), world);
   const [certificatePem, key, hostAuthoritiesPem] = await Promise.all(
     ['tlscert', 'key', 'teleport-host-ca.crt'].map((name) => readDestinationFile(world, directory, name)),
   );
@@ -44,7 +43,7 @@ export async function sshProxyCommand(args: readonly string[], world: World): Pr
     hostAuthoritiesPem: hostAuthoritiesPem ?? '',
     timeoutMs: CONNECT_TIMEOUT_MS,
     signal: world.signal,
-    trace: debugTrace(given, world),
+    trace: debugTrace(args, world),
   };
   const call = await dialTransport(dial, PROXY_SSH_PATH);
   try {

@@ -52,11 +52,15 @@ export function openDownloadServer({ trust, stallMs, signal, trace }: DownloadOp
       let url = first;
       for (let redirects = 0; ; redirects += 1) {
         const limit = limitSilence({ waitingFor: url.host, timeoutMs: stallMs, signal });
-        const asking = { limit, told: begin('GET', url) };
-        const response = await request(url, range, agent, asking);
+        const told = begin('GET', url);
+        const end = (status?: number) => {
+          told(status);
+          limit.end();
+        };
+        const response = await request(url, range, agent, { limit, end });
         const location = redirectOf(response);
-        if (location === undefined) return answer(url, response, asking);
-        end(asking, response.status);
+        if (location === undefined) return answer(url, response, { limit, end });
+        end(response.status);
         if (redirects === MAX_REDIRECTS) throw refused(url, `redirects more than ${MAX_REDIRECTS} times`);
         url = next(url, location);
       }
@@ -70,21 +74,20 @@ export function openDownloadServer({ trust, stallMs, signal, trace }: DownloadOp
 /** One request, until its answer was read or is not wanted. */
 interface Asking {
   readonly limit: SilenceLimit;
-  readonly told: (status: number | undefined) => void;
+  readonly end: (status?: number) => void;
 }
 
-function end({ limit, told }: Asking, status: number | undefined): void {
-  told(status);
-  limit.end();
-}
-
-async function request(url: URL, range: ByteRange | undefined, agent: Agent, asking: Asking): Promise<Response> {
-  const { limit } = asking;
+async function request(
+  url: URL,
+  range: ByteRange | undefined,
+  agent: Agent,
+  { limit, end }: Asking,
+): Promise<Response> {
   const init = { agent, headers: headers(url, range), redirect: 'manual', compress: false } as const;
   try {
     return await limit.wait(fetch(withoutUser(url), { ...init, signal: limit.signal }));
   } catch (error) {
-    end(asking, undefined);
+    end();
     throw failure(url, error);
   }
 }
@@ -123,8 +126,7 @@ function next(from: URL, location: string): URL {
   return to;
 }
 
-function answer(url: URL, { status, headers, body }: Response, asking: Asking): DownloadAnswer {
-  const { limit } = asking;
+function answer(url: URL, { status, headers, body }: Response, { limit, end }: Asking): DownloadAnswer {
   async function* parts(): AsyncGenerator<Uint8Array> {
     const iterator = body?.[Symbol.asyncIterator]();
     try {
@@ -136,7 +138,7 @@ function answer(url: URL, { status, headers, body }: Response, asking: Asking): 
     } catch (error) {
       throw failure(url, error);
     } finally {
-      end(asking, status);
+      end(status);
     }
   }
   return { status, header: (name) => headers.get(name) ?? undefined, body: parts() };

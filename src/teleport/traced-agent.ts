@@ -9,7 +9,7 @@ import type { WireConnection, WireTrace } from './wire-trace.ts';
 export interface TracedAgent {
   readonly agent: Agent;
   /** A request begins; what comes back is called once, when its answer was read or given up. */
-  readonly begin: (method: string, url: URL | string) => (status: number | undefined) => void;
+  readonly begin: (method: string, url: URL | string) => (status?: number) => void;
 }
 
 /** Tells of a request that has ended. */
