@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import test, { type TestContext } from 'node:test';
+import type { TLSSocket } from 'node:tls';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { createClient } from '@connectrpc/connect';
 import { dialTls } from '../../src/teleport/dial.ts';
@@ -22,6 +23,8 @@ import { keptTrace } from './told-events.ts';
 const { certificate, key } = await selfSigned('localhost');
 const GRPC = { ':status': 200, 'content-type': 'application/grpc' };
 const FRAME_PREFIX_BYTES = 5;
+/** What a server writes after our end, and nobody reads (RFC 9113 section 6.8). */
+const GOAWAY_BYTES = 17;
 /** Field 1000 of bytes, which no message of ours knows. */
 const UNKNOWN_FIELD = Buffer.concat([Buffer.from([0xc2, 0x3e, 0x64]), Buffer.alloc(100, 'secret')]);
 
@@ -29,6 +32,15 @@ const UNKNOWN_FIELD = Buffer.concat([Buffer.from([0xc2, 0x3e, 0x64]), Buffer.all
 async function serve(t: TestContext, answers: readonly Uint8Array[], trailers: Record<string, string>) {
   const server = createSecureServer({ cert: certificate, key });
   const received: Buffer[] = [];
+  let onEnd: (socket: TLSSocket) => void = () => undefined;
+  const ended = new Promise<TLSSocket>((resolve) => {
+    onEnd = resolve;
+  });
+  server.once('secureConnection', (socket: TLSSocket) =>
+    socket.once('close', () => {
+      onEnd(socket);
+    }),
+  );
   server.on('stream', (stream: ServerHttp2Stream) => {
     stream.on('error', () => undefined);
     stream.respond(GRPC, { waitForTrailers: true });
@@ -51,7 +63,7 @@ async function serve(t: TestContext, answers: readonly Uint8Array[], trailers: R
   t.after(() => socket.destroy());
   const calls = () => kept.told().filter(({ event }) => String(event).startsWith('grpc'));
   const receivedBytes = () => Buffer.concat(received).length;
-  return { ...kept, socket, wire, calls, receivedBytes };
+  return { ...kept, socket, wire, calls, receivedBytes, ended };
 }
 
 const COMMON = { connection: 1, to: 'Auth Service' };
@@ -61,7 +73,9 @@ test('a call is told of with the sizes that its messages have on the wire', asyn
     toBinary(PingResponseSchema, create(PingResponseSchema, { serverVersion: '18' })),
     UNKNOWN_FIELD,
   ]);
-  const { calls, receivedBytes, socket, text, wire } = await serve(t, [answer], { 'grpc-status': '0' });
+  const { calls, closed, ended, receivedBytes, socket, text, told, wire } = await serve(t, [answer], {
+    'grpc-status': '0',
+  });
   const connection = grpcOver(socket, 'localhost', wire);
   await createClient(AuthService, connection.transport).ping({});
   connection.close();
@@ -77,6 +91,10 @@ test('a call is told of with the sizes that its messages have on the wire', asyn
       receivedBytes: answer.length,
     },
   ]);
+  const [serverSide] = await Promise.all([ended, closed]);
+  const { receivedBytes: read, sentBytes: written } = { ...told().at(-1) };
+  assert.equal(written, serverSide.bytesRead);
+  assert.ok([0, GOAWAY_BYTES].includes(serverSide.bytesWritten - Number(read)), `${String(read)} bytes`);
   assert.doesNotMatch(text(), /secret/);
 });
 
