@@ -10,6 +10,7 @@ const ORDER = [
   'doctor',
   'resources',
   'report',
+  'setup',
   'produce',
   'config',
   'job',

@@ -62,7 +62,8 @@ function lifetimeFields({ renewalIntervalMs, ttlMs }: Lifetime): Fields {
   return { credential_ttl: goDuration(ttlMs), renewal_interval: goDuration(renewalIntervalMs) };
 }
 
-function typeFields(output: SupportedOutput): Fields {
+/** What an output has besides what all have, in the words of its file. */
+export function typeFields(output: SupportedOutput): Fields {
   switch (output.type) {
     case 'identity':
       return {

@@ -1,0 +1,119 @@
+/** Turns answers into a set-up, or says everything that is missing or wrong. */
+import { loadPlan } from '../config/load.ts';
+import { supportedOutputs } from '../config/supported.ts';
+import { type Fault, MachineIdError } from '../errors.ts';
+import type { Answer, Answers, FieldName } from './answer.ts';
+import { FIELDS, rolesIn } from './fields.ts';
+import type { Setup } from './setup.ts';
+
+const ALL: readonly FieldName[] = [
+  'proxy',
+  'organizationId',
+  'projectId',
+  'contextId',
+  'contextName',
+  'bot',
+  'token',
+  'roles',
+  'kubernetesCluster',
+  'database',
+  'databaseUser',
+  'databaseName',
+  'application',
+  'destination',
+];
+
+/** What is missing or wrong, each with the flag, or with where it was found. */
+export function faultsOf(answers: Answers): readonly Fault[] {
+  return ALL.flatMap((name) => {
+    const { check, flag, whereToFind } = FIELDS[name];
+    const answer = answers.fields.get(name);
+    if (answer !== undefined) {
+      const fault = check(answer.text);
+      return fault === undefined ? [] : [{ path: answer.origin, message: fault }];
+    }
+    const optional = whereToFind === undefined || (name === 'contextId' && answers.withoutContext);
+    if (optional) return [];
+    const choice = name === 'contextId' ? choiceOf(answers) : '';
+    return [{ path: flag, message: `is missing${choice}: ${whereToFind}` }];
+  });
+}
+
+function choiceOf({ contexts }: Answers): string {
+  return contexts.length === 0 ? '' : ` (this job has ${contexts.join(' and ')})`;
+}
+
+export interface CheckedSetup {
+  readonly setup: Setup;
+  /** Sentences for a person. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * @param others faults of another kind, told together with these
+ * @throws MachineIdError USAGE_INVALID; CONFIG_INVALID for what only `run`'s own reader of flags finds
+ */
+export async function checkAnswers(answers: Answers, others: readonly Fault[]): Promise<CheckedSetup> {
+  const faults = [...faultsOf(answers), ...others];
+  if (faults.length > 0) throw unusable(faults);
+  const text = (name: FieldName) => answers.fields.get(name)?.text;
+  const id = (name: FieldName): Answer => lowerCase(known(answers, name));
+  const plan = await planOf(answers);
+  const withContext = answers.fields.has('contextId') && !answers.withoutContext;
+  return {
+    setup: {
+      proxy: plan.address.value,
+      organizationId: id('organizationId'),
+      projectId: id('projectId'),
+      contextId: withContext ? id('contextId') : undefined,
+      contextName: text('contextName'),
+      bot: known(answers, 'bot').text,
+      token: plan.token,
+      roles: rolesIn(known(answers, 'roles').text),
+      outputs: supportedOutputs(plan),
+    },
+    warnings: [...plan.warnings, ...(withContext ? [] : [WITHOUT_CONTEXT])],
+  };
+}
+
+const WITHOUT_CONTEXT =
+  'the rule names no context: every job of the project may become the bot, on every branch, with any context or none';
+
+/** The outputs are those that `run` makes from flags of the same names. */
+function planOf({ fields, ssh }: Answers) {
+  const text = (name: FieldName) => fields.get(name)?.text;
+  return loadPlan({
+    flags: {
+      proxyServer: text('proxy'),
+      token: text('token'),
+      destination: text('destination'),
+      kubernetesCluster: text('kubernetesCluster'),
+      database: text('database'),
+      databaseUser: text('databaseUser'),
+      databaseName: text('databaseName'),
+      application: text('application'),
+      ssh,
+    },
+    environment: {},
+    workingDirectory: '/',
+    readFile: (path) => Promise.reject(new Error(`${path} is not looked for`)),
+  });
+}
+
+function known({ fields }: Answers, name: FieldName): Answer {
+  const answer = fields.get(name);
+  if (answer === undefined) throw new Error(`${name} has been checked and is not there`);
+  return answer;
+}
+
+/** As CircleCI writes its ids: Teleport compares letter by letter. */
+function lowerCase({ origin, text }: Answer): Answer {
+  return { origin, text: text.toLowerCase() };
+}
+
+function unusable(faults: readonly Fault[]): MachineIdError {
+  return new MachineIdError('USAGE_INVALID', 'the set-up cannot be written', {
+    hint: 'Give what is missing, or call it on a terminal, where it asks; nothing was written. The flags: --help.',
+    faults,
+  });
+}

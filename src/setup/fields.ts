@@ -1,0 +1,132 @@
+/** What a set-up must know: the flag for it, the question, where to find it, and what a valid answer is. */
+import { readGivenAddress } from '../config/address.ts';
+import type { FieldName } from './answer.ts';
+
+export interface Field {
+  readonly flag: string;
+  readonly question: string;
+  /** Behind "is missing"; a field without it may be left out. */
+  readonly whereToFind?: string;
+  /** What is wrong with an answer, ready for a person. */
+  readonly check: (text: string) => string | undefined;
+}
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** What Teleport takes in names of its resources; a dash first would be a flag of tctl. */
+const RESOURCE_NAME = /^[0-9A-Za-z@_:.+][0-9A-Za-z@_:.+-]*$/;
+
+const FOUND_IN_JOBS = 'Run this in a job of the project, which finds it by itself.';
+
+export const FIELDS: Readonly<Record<FieldName, Field>> = {
+  proxy: {
+    flag: '--proxy-server',
+    question: 'Web address of the Teleport Proxy, host:port',
+    whereToFind: 'the address of the web UI of Teleport, with its port: example.teleport.sh:443',
+    check: checkAddress,
+  },
+  organizationId: {
+    flag: '--organization-id',
+    question: 'Id of the CircleCI organization (Organization Settings, Overview)',
+    whereToFind: `Organization Settings, Overview, shows it; in a job it is $CIRCLE_ORGANIZATION_ID. ${FOUND_IN_JOBS}`,
+    check: checkUuid,
+  },
+  projectId: {
+    flag: '--project-id',
+    question: 'Id of the CircleCI project (Project Settings, Overview)',
+    whereToFind: `Project Settings, Overview, shows it; in a job it is $CIRCLE_PROJECT_ID. ${FOUND_IN_JOBS}`,
+    check: checkUuid,
+  },
+  contextId: {
+    flag: '--context-id',
+    question: 'Id of the context that the jobs will use (Organization Settings, Contexts, end of its URL), or "none"',
+    whereToFind:
+      "Organization Settings, Contexts: the last part of the URL of the context's own page. With --no-context the rule admits every job of the project.",
+    check: checkUuid,
+  },
+  contextName: { flag: '--context-name', question: 'Name of that context (empty: later)', check: checkPrintable },
+  bot: {
+    flag: '--bot',
+    question: 'Name of the bot in Teleport',
+    whereToFind: 'choose one: circleci-deploy',
+    check: checkName,
+  },
+  token: {
+    flag: '--token',
+    question: 'Name of the join token; not a secret',
+    whereToFind: 'choose one: circleci-deploy',
+    check: checkName,
+  },
+  roles: {
+    flag: '--roles',
+    question: 'Roles of the bot, parted by commas; only what the jobs need',
+    whereToFind: '"tctl get roles" lists those of the cluster; give the bot only those that the jobs need',
+    check: checkRoles,
+  },
+  kubernetesCluster: {
+    flag: '--kubernetes-cluster',
+    question: 'Kubernetes cluster to write a kubeconfig for (empty: none)',
+    check: checkPrintable,
+  },
+  database: { flag: '--database', question: 'Database to write certificates for (empty: none)', check: checkPrintable },
+  databaseUser: {
+    flag: '--database-user',
+    question: 'User to log in to the database as (empty: any)',
+    check: checkPrintable,
+  },
+  databaseName: {
+    flag: '--database-name',
+    question: 'Name of the database on that server (empty: any)',
+    check: checkPrintable,
+  },
+  application: {
+    flag: '--application',
+    question: 'Application to write certificates for (empty: none)',
+    check: checkPrintable,
+  },
+  destination: {
+    flag: '--destination',
+    question: 'Folder in the job for the credentials, outside the checkout',
+    whereToFind: 'an absolute path: /home/circleci/.teleport-identity',
+    check: checkDestination,
+  },
+};
+
+function checkAddress(text: string): string | undefined {
+  const address = readGivenAddress(text);
+  return typeof address === 'string' ? address : undefined;
+}
+
+function checkUuid(text: string): string | undefined {
+  return UUID.test(text)
+    ? undefined
+    : `${JSON.stringify(text)} is not an id such as 11111111-2222-4333-8444-555555555555`;
+}
+
+function checkName(text: string): string | undefined {
+  if (RESOURCE_NAME.test(text) && text !== '.' && text !== '..') return undefined;
+  return `Teleport takes no name ${JSON.stringify(text)}: letters, digits and @ _ : . + - alone, and no dash first`;
+}
+
+function checkRoles(text: string): string | undefined {
+  const roles = rolesIn(text);
+  if (roles.length === 0) return `${JSON.stringify(text)} names no role`;
+  return roles.map(checkName).find((fault) => fault !== undefined);
+}
+
+/** Control characters, and Unicode's line breaks and marks of direction, cannot be meant. */
+function checkPrintable(text: string): string | undefined {
+  return /[\p{Cc}\p{Cf}\u2028\u2029]/u.test(text) ? `${JSON.stringify(text)} holds control characters` : undefined;
+}
+
+/** The file's paths are taken as they stand, by tbot too. */
+function checkDestination(text: string): string | undefined {
+  if (!text.startsWith('/')) return `${JSON.stringify(text)} is not an absolute path; ~ and variables are not expanded`;
+  return checkPrintable(text);
+}
+
+/** The names in `a, b`, each once. */
+export function rolesIn(text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim());
+  return [...new Set(names.filter((name) => name !== ''))];
+}
