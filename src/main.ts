@@ -3,6 +3,7 @@ import { runProgram } from './commands/program.ts';
 import type { World } from './effects/world.ts';
 import { systemClock } from './effects/clock.ts';
 import { systemCommands } from './effects/commands.ts';
+import { converse } from './effects/conversation.ts';
 import { systemFiles } from './effects/files.ts';
 import { followProgram } from './effects/follow.ts';
 import { systemLargeFiles } from './effects/large-files.ts';
@@ -41,6 +42,13 @@ const world: World = {
     stdinIsOpen = true;
     return process.stdin;
   },
+  beginConversation:
+    process.stdin.isTTY && process.stdout.isTTY
+      ? () => {
+          stdinIsOpen = true;
+          return converse(process.stdin, process.stdout, interrupted.signal);
+        }
+      : undefined,
   writeStdout: (parts) => writeAll(process.stdout, parts),
   stderr: (text) => process.stderr.write(mask.apply(text)),
   stderrIsTerminal: process.stderr.isTTY,

@@ -8,6 +8,7 @@ import type { Flag } from '../src/commands/command-line.ts';
 import { exportedVariables } from '../src/commands/exports.ts';
 import { DOCTOR_FLAGS } from '../src/commands/doctor-flags.ts';
 import { EXPLAIN_TOKEN_FLAGS } from '../src/commands/explain-token.ts';
+import { INIT_FLAGS } from '../src/commands/init-flags.ts';
 import { INSTALL_TOOLS_FLAGS } from '../src/commands/install-tools-flags.ts';
 import { RUN_FLAGS } from '../src/commands/run-flags.ts';
 import { supportedOutputs } from '../src/config/supported.ts';
@@ -23,7 +24,6 @@ import { packedWith, version } from './orb/source.ts';
 
 /** Flags in the documents that belong to other programs. */
 const FLAGS_OF_OTHERS: ReadonlyMap<string, string> = new Map([
-  ['--roles', 'tctl bots add'],
   ['--root-issuer', 'circleci run oidc get'],
   ['--teleport', 'npm run cluster'],
   ['--bundle', 'cosign'],
@@ -81,11 +81,13 @@ describe('code in the documents', () => {
 
 describe('what the documents say is true', () => {
   const ofDoctorAlone = DOCTOR_FLAGS.filter((flag) => !RUN_FLAGS.includes(flag));
+  const ofInitAlone = INIT_FLAGS.filter((flag) => !RUN_FLAGS.includes(flag));
   const commands = {
     run: RUN_FLAGS,
     'install-tools': INSTALL_TOOLS_FLAGS,
     doctor: ofDoctorAlone,
     'explain-token': EXPLAIN_TOKEN_FLAGS,
+    init: ofInitAlone,
   };
   const flags = Object.values(commands).flatMap((list) => list.flatMap(longNames));
 

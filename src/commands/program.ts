@@ -8,6 +8,8 @@ import { asMachineIdError, MachineIdError } from '../errors.ts';
 import { type Flag, parseFlags } from './command-line.ts';
 import { EXPLAIN_TOKEN_FLAGS, explainTokenCommand } from './explain-token.ts';
 import { commandHelp, programHelp } from './help.ts';
+import { INIT_FLAGS } from './init-flags.ts';
+import { init } from './init.ts';
 import { INSTALL_TOOLS_FLAGS } from './install-tools-flags.ts';
 import { installTools } from './install-tools.ts';
 import { KUBE_CREDENTIALS_FLAGS, kubeCredentials } from './kube-credentials.ts';
@@ -36,6 +38,14 @@ const COMMANDS: readonly Command[] = [
     notes:
       'Either --config FILE, or --proxy-server, --token and --destination. Flags win over variables, variables over the file.',
     act: run,
+  },
+  {
+    name: 'init',
+    summary: 'Write the files that set-up needs: bot, join token, tbot.yaml, and a job for the config.',
+    flags: INIT_FLAGS,
+    notes:
+      'On a terminal it asks for what no flag says. In a job it finds the ids by itself. Contacts nothing but, in a job, the agent of CircleCI.',
+    act: init,
   },
   {
     name: 'doctor',

@@ -1,6 +1,7 @@
 /** The effects that a command acts through. */
 import type { Clock } from './clock.ts';
 import type { Commands } from './commands.ts';
+import type { Conversation } from './conversation.ts';
 import type { Files } from './files.ts';
 import type { Follow } from './follow.ts';
 import type { LargeFiles } from './large-files.ts';
@@ -26,6 +27,8 @@ export interface World {
   readonly stdout: (text: string) => void;
   /** What is piped into the program, in portions. */
   readonly stdin: () => AsyncIterable<Uint8Array>;
+  /** Where stdin and stdout are both a terminal, and so somebody may be asked. */
+  readonly beginConversation: (() => Conversation) | undefined;
   /** Bytes for stdout; resolves when more may be written. */
   readonly writeStdout: (parts: readonly Uint8Array[]) => Promise<void>;
   readonly stderr: (text: string) => void;

@@ -38,8 +38,8 @@ export interface JoinToken {
 }
 
 export interface Resources extends AccessResources {
-  readonly roles: readonly Role[];
-  readonly tokens: readonly JoinToken[];
+  readonly roles: Role[];
+  readonly tokens: JoinToken[];
   readonly workloadIdentities: readonly WorkloadIdentity[];
 }
 
@@ -65,25 +65,13 @@ export function botUserName(botName: string): string {
 export function resources(extraLogins: readonly string[]): Resources {
   return {
     roles: roles(extraLogins),
-    tokens: TOKENS,
+    tokens: [...TOKENS],
     workloadIdentities: WORKLOAD_IDENTITIES,
     ...accessResources(),
   };
 }
 
 function roles(extraLogins: readonly string[]): Role[] {
-  const role = (name: string, fields: Partial<Role>): Role => ({
-    name,
-    logins: [],
-    maxSessionTtlMs: UNLIMITED_TTL_MS,
-    impersonates: [],
-    kubernetesUsers: [],
-    kubernetesGroups: [],
-    certifiesHosts: false,
-    workloadIdentityLabels: {},
-    spiffe: [],
-    ...fields,
-  });
   return [
     role('access', {
       logins: [...new Set(['root', 'ci', ...extraLogins])],
@@ -100,6 +88,22 @@ function roles(extraLogins: readonly string[]): Role[] {
     role(botUserName('short-lived'), { impersonates: ['brief'] }),
     role(botUserName('roleless'), {}),
   ];
+}
+
+/** A role that allows nothing but what is said. */
+export function role(name: string, fields: Partial<Role>): Role {
+  return {
+    name,
+    logins: [],
+    maxSessionTtlMs: UNLIMITED_TTL_MS,
+    impersonates: [],
+    kubernetesUsers: [],
+    kubernetesGroups: [],
+    certifiesHosts: false,
+    workloadIdentityLabels: {},
+    spiffe: [],
+    ...fields,
+  };
 }
 
 const circleciToken = (name: string, fields: Partial<JoinToken> = {}): JoinToken => ({

@@ -1,0 +1,55 @@
+/** The folder that `init` writes to. */
+import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import type { World } from '../effects/world.ts';
+import type { Fault } from '../errors.ts';
+import { prepareDirectory } from '../outputs/prepare-directory.ts';
+import { writeDirectory } from '../outputs/write-directory.ts';
+import { NO_RECORD } from '../outputs/write-record.ts';
+import { SETUP_FILE_NAMES } from '../setup/files.ts';
+import type { SetupFile, SetupPlace } from '../setup/setup.ts';
+
+export const DEFAULT_DIRECTORY = 'teleport';
+
+/** The orb expands `$NAME` and a leading `~/` in a path, CircleCI `<<`; neither may happen to a folder's own name. */
+const EXPANDED = /\$|<<|>>|\\|^~|\p{Cc}/u;
+
+/** Where the files are from here, and where they will be in the repository: there too, unless they are outside it. */
+export function placeOf(directory: string, workingDirectory: string): Omit<SetupPlace, 'version'> {
+  const path = resolve(workingDirectory, directory);
+  const way = relative(workingDirectory, path);
+  const isInside = way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+  const folder = (isInside ? way : basename(path)).split(sep).join('/');
+  return { written: asFolder(isInside ? folder : path), folder: asFolder(folder) };
+}
+
+function asFolder(path: string): string {
+  return path === '' ? '' : `${path}/`;
+}
+
+/** What stands in the way of writing there. */
+export async function directoryFaults(
+  directory: string,
+  force: boolean,
+  { files, workingDirectory }: Pick<World, 'files' | 'workingDirectory'>,
+): Promise<readonly Fault[]> {
+  if (EXPANDED.test(placeOf(directory, workingDirectory).folder)) {
+    const message = 'a path with $, <<, >>, a backslash or a leading ~ cannot be named in a config';
+    return [{ path: '--directory', message: `${JSON.stringify(directory)}: ${message}` }];
+  }
+  if (force) return [];
+  const faults: Fault[] = [];
+  for (const name of SETUP_FILE_NAMES) {
+    const path = join(resolve(workingDirectory, directory), name);
+    if ((await files.entry(path)) === undefined) continue;
+    faults.push({ path, message: 'is there already; --force replaces it, --directory takes another folder' });
+  }
+  return faults;
+}
+
+/** @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE */
+export async function writeFiles(directory: string, setupFiles: readonly SetupFile[], world: World): Promise<void> {
+  const { commands, files, workingDirectory } = world;
+  const destination = { type: 'directory', path: directory, symlinks: 'try-secure', acls: 'off', readers: [] } as const;
+  const { path } = await prepareDirectory(files, destination, workingDirectory, NO_RECORD);
+  await writeDirectory({ files, commands, record: NO_RECORD }, destination, path, setupFiles);
+}

@@ -1,0 +1,43 @@
+/** `init`: from a job's ids and a few answers to the files that set-up needs. */
+import { createLog } from '../effects/log.ts';
+import type { World } from '../effects/world.ts';
+import { checkAnswers } from '../setup/check-answers.ts';
+import { asOneStream, setupFiles } from '../setup/files.ts';
+import { nextSteps } from '../setup/next-steps.ts';
+import { shellWord } from '../setup/shell-text.ts';
+import { collectAnswers } from './init-answers.ts';
+import { readInitArguments } from './init-flags.ts';
+import { directoryFaults, placeOf, writeFiles } from './init-files.ts';
+import { stderrStyle } from './stderr-style.ts';
+import { VERSION } from './version.ts';
+
+/** @throws MachineIdError USAGE_INVALID, CONFIG_INVALID, DESTINATION_UNSAFE, DESTINATION_UNWRITABLE, INTERRUPTED */
+export async function init(args: readonly string[], world: World): Promise<void> {
+  const given = readInitArguments(args);
+  const { answers, directory, notices } = await collectAnswers(given, world);
+  const inTheWay = given.print ? [] : await directoryFaults(directory, given.force, world);
+  const { setup, warnings } = await checkAnswers(answers, [...given.faults, ...inTheWay]);
+  const place = { ...placeOf(directory, world.workingDirectory), version: VERSION };
+  const files = setupFiles(setup, place);
+  const program = `node ${shellWord(world.bundlePath)}`;
+  warn([...notices, ...warnings], world);
+  if (given.print) {
+    world.stdout(asOneStream(files, place.folder));
+    world.stderr(nextSteps(setup, { ...place, written: place.folder }, program));
+    return;
+  }
+  await writeFiles(directory, files, world);
+  const written = files.map(({ name }) => `  ${place.written}${name}`).join('\n');
+  world.stdout(`Written, without a secret in it:\n\n${written}\n\n${nextSteps(setup, place, program)}`);
+}
+
+function warn(warnings: readonly string[], world: World): void {
+  const { clock, stderr } = world;
+  const log = createLog(stderr, {
+    format: 'text',
+    debug: false,
+    nowMs: () => clock.nowMs(),
+    style: stderrStyle(world),
+  });
+  for (const warning of warnings) log.warn(warning);
+}

@@ -1,0 +1,53 @@
+/** The ids of the job that this program runs in, whether or not its OIDC token is good for a join. */
+import { MachineIdError } from '../errors.ts';
+import type { OidcClaims } from './oidc-claims.ts';
+import { findOidcToken, type OidcTokenSources } from './oidc-token.ts';
+
+export interface FoundId {
+  readonly value: string;
+  /** The variable that it was found in, or the command that gave the token. */
+  readonly source: string;
+}
+
+export interface JobIds {
+  readonly organization: FoundId | undefined;
+  readonly project: FoundId | undefined;
+  /** In the token's order. */
+  readonly contexts: readonly FoundId[];
+  /** Without its owner. */
+  readonly repository: string | undefined;
+  /** Sentences for a person. */
+  readonly warnings: readonly string[];
+}
+
+interface FoundClaims {
+  readonly source: string;
+  readonly claims: Partial<OidcClaims>;
+  readonly warnings: readonly string[];
+}
+
+/** Outside a job nothing is found, which is no failure. */
+export async function findJobIds(sources: OidcTokenSources): Promise<JobIds> {
+  const { CIRCLE_ORGANIZATION_ID, CIRCLE_PROJECT_ID, CIRCLE_PROJECT_REPONAME } = sources.environment;
+  const { claims, source, warnings } = await findClaims(sources);
+  const found = (value: string | undefined, from = source) => (value ? { value, source: from } : undefined);
+  return {
+    organization: found(claims.organizationId) ?? found(CIRCLE_ORGANIZATION_ID, 'CIRCLE_ORGANIZATION_ID'),
+    project: found(claims.projectId) ?? found(CIRCLE_PROJECT_ID, 'CIRCLE_PROJECT_ID'),
+    contexts: (claims.contextIds ?? []).map((value) => ({ value, source })),
+    repository: claims.vcsOrigin?.split('/').at(-1) ?? CIRCLE_PROJECT_REPONAME,
+    warnings,
+  };
+}
+
+async function findClaims(sources: OidcTokenSources): Promise<FoundClaims> {
+  try {
+    const { claims, source } = await findOidcToken(sources);
+    return { claims, source, warnings: [] };
+  } catch (error) {
+    if (!(error instanceof MachineIdError)) throw error;
+    if (error.code === 'OIDC_TOKEN_MISSING') return { claims: {}, source: '', warnings: [] };
+    if (error.code === 'OIDC_TOKEN_MALFORMED') return { claims: {}, source: '', warnings: [error.message] };
+    throw error;
+  }
+}

@@ -1,0 +1,314 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test, { after, type TestContext } from 'node:test';
+import { parse, parseAllDocuments } from 'yaml';
+import { z } from 'zod';
+import { CONTEXT_ID, ORGANIZATION_ID, PROJECT_ID } from '../cluster/data.ts';
+import { tctlBotsAdd, tctlCreate } from '../cluster/tctl.ts';
+import { inlineOrb } from '../job-runner/inline-orb.ts';
+import { runJob } from '../job-runner/run-job.ts';
+import { packedWith } from '../orb/source.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { clusterIn, directoryFor } from './embedded-cluster.ts';
+import { listing } from './folder-listing.ts';
+import { beginJob } from './job.ts';
+import { assertRefused, errorReport } from './refusal.ts';
+import { BUNDLE, runBundle, type BundleRun } from './run-bundle.ts';
+import { CTRL_C, CTRL_D, startAtTerminal, terminalMissing } from './terminal.ts';
+
+const authorities = await directoryFor({ after });
+const cluster = await clusterIn(authorities, { after }, {});
+const { proxy, webCa } = cluster.info;
+
+const IDS = ['--organization-id', ORGANIZATION_ID, '--project-id', PROJECT_ID, '--context-id', CONTEXT_ID];
+const FLAGS = ['init', '--proxy', proxy, ...IDS, '--roles', 'access'];
+const NAMES = ['bot-token.yaml', 'bot.yaml', 'circleci-config.yml', 'tbot.yaml'];
+
+/** A person's own machine: no job, no token. */
+function atHome(folder: string, args: readonly string[], environment = {}): Promise<BundleRun> {
+  return runBundle(args, { workingDirectory: folder, environment: { PATH: '/usr/bin:/bin', ...environment } });
+}
+
+async function repository(t: TestContext): Promise<string> {
+  const folder = join(await temporaryFolder(t), 'Web App');
+  await mkdir(folder);
+  return folder;
+}
+
+const Token = z.object({
+  metadata: z.object({ name: z.string() }),
+  spec: z.object({
+    bot_name: z.string(),
+    circleci: z.object({ organization_id: z.string(), allow: z.array(z.record(z.string(), z.string())) }),
+  }),
+});
+
+async function tokenIn(folder: string) {
+  return Token.parse(parse(await readFile(join(folder, 'bot-token.yaml'), 'utf8')));
+}
+
+const RULE = { project_id: PROJECT_ID, context_id: CONTEXT_ID };
+
+test('flags say it all: four files, and the commands that come next', async (t) => {
+  const folder = await repository(t);
+  const run = await atHome(folder, FLAGS);
+  assert.deepEqual([run.exitCode, run.stderr], [0, '']);
+  assert.deepEqual((await readdir(join(folder, 'teleport'))).sort(), NAMES);
+  const { metadata, spec } = await tokenIn(join(folder, 'teleport'));
+  assert.deepEqual([metadata.name, spec.bot_name], ['circleci-web-app', 'circleci-web-app']);
+  assert.deepEqual(spec.circleci, { organization_id: ORGANIZATION_ID, allow: [RULE] });
+  assert.match(run.stdout, /^ +tctl create -f teleport\/bot\.yaml\n +tctl create -f teleport\/bot-token\.yaml$/m);
+  assert.match(run.stdout, /^ +tctl bots add circleci-web-app --roles=access --token=circleci-web-app$/m);
+  assert.match(run.stdout, /explain-token teleport\/bot-token\.yaml/);
+});
+
+test('in a job the ids are those of its OIDC token, which is not printed', async (t) => {
+  const job = await beginJob(t, cluster);
+  const run = await job.run(['init', '--proxy', proxy, '--roles', 'access,deployer']);
+  assert.equal(run.exitCode, 0, run.stderr);
+  const { metadata, spec } = await tokenIn(join(job.checkout, 'teleport'));
+  assert.equal(metadata.name, 'circleci-app');
+  assert.deepEqual(spec.circleci, { organization_id: ORGANIZATION_ID, allow: [RULE] });
+  const text = await readFile(join(job.checkout, 'teleport/bot-token.yaml'), 'utf8');
+  assert.match(text, /# The project \(from CIRCLE_OIDC_TOKEN\)/);
+  assert.match(await readFile(join(job.checkout, 'teleport/tbot.yaml'), 'utf8'), new RegExp(`path: "?${job.folder}/`));
+});
+
+test('without a token the variables of the job name organization and project', async (t) => {
+  const folder = await repository(t);
+  const environment = { CIRCLE_ORGANIZATION_ID: ORGANIZATION_ID, CIRCLE_PROJECT_ID: PROJECT_ID };
+  const run = await atHome(folder, ['init', '--proxy', proxy, '--roles', 'access', '--no-context'], environment);
+  assert.equal(run.exitCode, 0, run.stderr);
+  assert.match(run.stderr, /every job of the project may become the bot/);
+  assert.deepEqual((await tokenIn(join(folder, 'teleport'))).spec.circleci.allow, [{ project_id: PROJECT_ID }]);
+});
+
+test('everything that is missing is told at once, with where to find it', async (t) => {
+  const folder = await repository(t);
+  const run = await atHome(folder, ['init', '--directory', 'a$b']);
+  assertRefused(run, { code: 'USAGE_INVALID', says: /the set-up cannot be written/, hint: /nothing was written/ });
+  const { message } = errorReport(run);
+  for (const flag of ['proxy-server', 'organization-id', 'project-id', 'context-id', 'roles', 'directory']) {
+    assert.match(message, new RegExp(`^ {2}- --${flag}: `, 'm'));
+  }
+  assert.match(message, /--project-id: is missing: Project Settings, Overview/);
+  assert.deepEqual(await readdir(folder), []);
+});
+
+test('of several contexts of a job one must be named', async (t) => {
+  const job = await beginJob(t, cluster);
+  const other = '0ddba115-0000-4000-8000-000000000000';
+  const environment = { CIRCLE_OIDC_TOKEN: await cluster.mint({ contexts: [CONTEXT_ID, other] }) };
+  const args = ['init', '--proxy', proxy, '--roles', 'access'];
+  const refused = await job.run(args, { environment });
+  assertRefused(refused, { code: 'USAGE_INVALID', says: new RegExp(`this job has ${CONTEXT_ID} and ${other}`) });
+  const run = await job.run([...args, '--context-id', other], { environment });
+  assert.equal(run.exitCode, 0, run.stderr);
+});
+
+test('a token that is none is told of, and the flags count', async (t) => {
+  const job = await beginJob(t, cluster);
+  const environment = { CIRCLE_OIDC_TOKEN: 'nonsense-nonsense' };
+  const run = await job.run([...FLAGS.slice(0, -4), '--roles', 'access', '--no-context'], { environment });
+  assert.equal(run.exitCode, 0, run.stderr);
+  const refused = await job.run(['init', '--proxy', proxy, '--roles', 'access'], { environment });
+  assert.match(refused.stderr, /--project-id: is missing/);
+});
+
+test('--no-context beside --context-id is refused', async (t) => {
+  const folder = await repository(t);
+  const run = await atHome(folder, [...FLAGS, '--no-context']);
+  assertRefused(run, { code: 'USAGE_INVALID', says: /--no-context: contradicts --context-id/ });
+});
+
+test('files that are there are refused, all of them named, and replaced by --force alone', async (t) => {
+  const folder = await repository(t);
+  await mkdir(join(folder, 'teleport'));
+  for (const name of ['bot.yaml', 'tbot.yaml']) await writeFile(join(folder, 'teleport', name), 'mine\n');
+  const before = await listing(folder);
+  const run = await atHome(folder, FLAGS);
+  assertRefused(run, {
+    code: 'USAGE_INVALID',
+    says: /teleport\/bot\.yaml: is there already.*\n.*teleport\/tbot\.yaml: is/,
+  });
+  assert.deepEqual(await listing(folder), before);
+  assert.equal((await atHome(folder, [...FLAGS, '--force'])).exitCode, 0);
+  assert.deepEqual((await readdir(join(folder, 'teleport'))).sort(), NAMES);
+  assert.match(await readFile(join(folder, 'teleport/bot.yaml'), 'utf8'), /kind: bot/);
+});
+
+test('no link is followed, even with --force', async (t) => {
+  const folder = await repository(t);
+  const other = join(folder, 'other');
+  await writeFile(other, 'mine\n');
+  await mkdir(join(folder, 'teleport'));
+  await symlink(other, join(folder, 'teleport/tbot.yaml'));
+  const run = await atHome(folder, [...FLAGS, '--force']);
+  assertRefused(run, { code: 'DESTINATION_UNSAFE', says: /symbolic link/ });
+  assert.equal(await readFile(other, 'utf8'), 'mine\n');
+  assert.deepEqual(await readdir(join(folder, 'teleport')), ['tbot.yaml']);
+});
+
+test('--print writes nothing and prints YAML alone to stdout', async (t) => {
+  const folder = await repository(t);
+  const run = await atHome(folder, [...FLAGS, '--print', '--directory', 'ci/teleport']);
+  assert.equal(run.exitCode, 0, run.stderr);
+  assert.deepEqual(await readdir(folder), []);
+  const documents = parseAllDocuments(run.stdout);
+  assert.equal(documents.length, NAMES.length);
+  assert.match(run.stdout, /^# ci\/teleport\/tbot\.yaml$/m);
+  assert.match(run.stdout, /config: ci\/teleport\/tbot\.yaml/);
+  assert.match(run.stderr, /tctl create -f ci\/teleport\/bot\.yaml/);
+});
+
+test('outside of the repository, the config names the place where the file will be', async (t) => {
+  const [folder, place] = [await repository(t), join(await temporaryFolder(t), 'set-up')];
+  const run = await atHome(folder, [...FLAGS, '--directory', place]);
+  assert.equal(run.exitCode, 0, run.stderr);
+  assert.match(await readFile(join(place, 'circleci-config.yml'), 'utf8'), /config: set-up\/tbot\.yaml/);
+  assert.ok(run.stdout.includes(`Commit ${place}/tbot.yaml as set-up/tbot.yaml`));
+});
+
+/** The set-up of a job in which `init` ran, with an administrator who does what it printed. */
+for (const way of ['bot.yaml', 'tctl bots add'] as const) {
+  test(`what init wrote in a job sets up the cluster by ${way}, and its config joins`, async (t) => {
+    const own = await clusterIn(authorities, t, {});
+    const job = await beginJob(t, own);
+    const outputs = ['--kubernetes-cluster', 'dev', '--database', 'orders', '--database-user', 'ci', '--ssh'];
+    const bot = ['--bot', 'ci-of-app', '--token', 'app-token', '--roles', 'access', '--roles', 'deployer'];
+    const run = await job.run(['init', '--proxy', own.info.proxy, ...outputs, ...bot]);
+    assert.equal(run.exitCode, 0, run.stderr);
+    const written = (name: string) => readFile(join(job.checkout, 'teleport', name), 'utf8');
+
+    const joinFlags = ['run', '--config', 'teleport/tbot.yaml', '--json'];
+    assert.equal(errorReport(await job.run(joinFlags)).code, 'JOIN_TOKEN_UNKNOWN');
+    if (way === 'bot.yaml') tctlCreate(own.resources, await written('bot.yaml'));
+    tctlCreate(own.resources, await written('bot-token.yaml'));
+    if (way !== 'bot.yaml') {
+      const [, name = '', roles = '', token = ''] =
+        /tctl bots add (\S+) --roles=(\S+) --token=(\S+)/.exec(run.stdout) ?? [];
+      tctlBotsAdd(own.resources, name, roles.split(','), token);
+    }
+
+    const joined = await job.run(joinFlags);
+    assert.equal(joined.exitCode, 0, joined.stderr);
+    const { bot: name, outputs: made } = z
+      .object({ bot: z.string(), outputs: z.array(z.object({ type: z.string(), roles: z.array(z.string()) })) })
+      .parse(JSON.parse(joined.stdout));
+    assert.equal(name, 'ci-of-app');
+    assert.deepEqual(
+      made,
+      ['identity', 'kubernetes', 'database'].map((type) => ({ type, roles: ['access', 'deployer'] })),
+    );
+    const elsewhere = { CIRCLE_OIDC_TOKEN: await own.mint({ contexts: [] }) };
+    assert.equal(errorReport(await job.run(joinFlags, { environment: elsewhere })).code, 'JOIN_CLAIMS_REFUSED');
+  });
+}
+
+test('the job of the config runs to its end with the files where init wrote them', async (t) => {
+  const own = await clusterIn(authorities, t, {});
+  const [home, source] = [await temporaryFolder(t), await repository(t)];
+  const destination = join(home, 'identity');
+  const init = await atHome(source, [
+    'init',
+    '--proxy',
+    own.info.proxy,
+    ...IDS,
+    '--roles',
+    'access',
+    '--destination',
+    destination,
+  ]);
+  assert.equal(init.exitCode, 0, init.stderr);
+  const written = (name: string) => readFile(join(source, 'teleport', name), 'utf8');
+  for (const name of ['bot.yaml', 'bot-token.yaml']) tctlCreate(own.resources, await written(name));
+  const config = (await written('circleci-config.yml')).replace(
+    '- machine-id/install\n',
+    `- machine-id/install: { bundle_path: ${BUNDLE} }\n`,
+  );
+  const { exitCode, steps } = await runJob({
+    config: inlineOrb(config, 'machine-id', packedWith(await readFile(BUNDLE))),
+    job: 'teleport',
+    home,
+    checkoutFrom: source,
+    environment: { CIRCLE_OIDC_TOKEN: await own.mint(), SSL_CERT_FILE: webCa },
+  });
+  assert.equal(exitCode, 0, steps.map(({ name, stderr, stdout }) => `${name}: ${stdout}${stderr}`).join('\n'));
+  assert.match(steps.at(-1)?.stdout ?? '', /notAfter=/);
+});
+
+const skip = terminalMissing ?? false;
+
+test('at a terminal it asks, takes defaults, and asks again after a wrong answer', { skip }, async (t) => {
+  const job = await beginJob(t, cluster);
+  const environment = {
+    CIRCLECI: 'true',
+    HOME: job.folder,
+    CIRCLE_OIDC_TOKEN: await cluster.mint(),
+    CIRCLE_PROJECT_REPONAME: 'x',
+  };
+  const terminal = startAtTerminal(['init'], { workingDirectory: job.checkout, environment });
+  const enter = '\r';
+  await terminal.answer(/Folder for the files \[teleport\]: $/, `ci${enter}`);
+  await terminal.answer(/Web address .*: $/, `https://${proxy}${enter}`);
+  await terminal.answer(/without a scheme.*\r\n.*Web address .*: $/s, `${proxy}${enter}`);
+  await terminal.answer(new RegExp(`organization .*\\[${ORGANIZATION_ID}\\]: $`), enter);
+  await terminal.answer(new RegExp(`project .*\\[${PROJECT_ID}\\]: $`), enter);
+  await terminal.answer(new RegExp(`context .*\\[${CONTEXT_ID}\\]: $`), enter);
+  await terminal.answer(/Name of that context .*: $/, `ops team${enter}`);
+  await terminal.answer(/Name of the bot in Teleport \[circleci-app\]: $/, `robot${enter}`);
+  await terminal.answer(/join token; not a secret \[robot\]: $/, enter);
+  await terminal.answer(/Roles .*: $/, enter);
+  await terminal.answer(/tctl get roles.*\r\n.*Roles .*: $/s, `access${enter}`);
+  await terminal.answer(/Kubernetes cluster .*: $/, enter);
+  await terminal.answer(/Database .*: $/, `orders${enter}`);
+  await terminal.answer(/User to log in .*: $/, `ci${enter}`);
+  await terminal.answer(/Name of the database .*: $/, enter);
+  await terminal.answer(/Application .*: $/, enter);
+  await terminal.answer(/An identity for ssh .*: $/, `y${enter}`);
+  await terminal.answer(/Folder in the job .*\.teleport-identity\]: $/, enter);
+  assert.equal(await terminal.ended, 0, terminal.screen());
+  const { metadata, spec } = await tokenIn(join(job.checkout, 'ci'));
+  assert.deepEqual([metadata.name, spec.bot_name, spec.circleci.allow], ['robot', 'robot', [RULE]]);
+  const config = await readFile(join(job.checkout, 'ci/circleci-config.yml'), 'utf8');
+  assert.match(config, /context: "ops team"/);
+  const tbot = await readFile(join(job.checkout, 'ci/tbot.yaml'), 'utf8');
+  assert.deepEqual(tbot.match(/type: (identity|database|kubernetes|application)/g), [
+    'type: identity',
+    'type: database',
+  ]);
+  assert.match(terminal.screen(), /tctl create -f ci\/bot\.yaml/);
+});
+
+test('answers that are pasted at once are taken one by one', { skip }, async (t) => {
+  const folder = await repository(t);
+  const args = ['init', '--directory', 'ci', ...IDS.slice(0, 4), '--kubernetes-cluster', 'dev'];
+  const terminal = startAtTerminal(args, { workingDirectory: folder, environment: {} });
+  await terminal.answer(/Web address/, [proxy, 'none', 'robot', '', 'access', '', ''].join('\r'));
+  assert.equal(await terminal.ended, 0, terminal.screen());
+  assert.deepEqual((await tokenIn(join(folder, 'ci'))).spec.circleci.allow, [{ project_id: PROJECT_ID }]);
+  assert.match(terminal.screen(), /every job of the project may become the bot/);
+});
+
+for (const [name, key] of [
+  ['Ctrl-C', CTRL_C],
+  ['Ctrl-D', CTRL_D],
+] as const) {
+  test(`${name} leaves nothing written`, { skip }, async (t) => {
+    const folder = await repository(t);
+    const terminal = startAtTerminal(['init'], { workingDirectory: folder, environment: {} });
+    await terminal.answer(/Folder for the files/, '\r');
+    await terminal.answer(/Web address/, key);
+    assert.equal(await terminal.ended, 1, terminal.screen());
+    assert.match(terminal.screen(), /code: INTERRUPTED/);
+    assert.deepEqual(await readdir(folder), []);
+  });
+}
+
+test('--yes asks nothing at a terminal either', { skip }, async (t) => {
+  const folder = await repository(t);
+  const terminal = startAtTerminal([...FLAGS, '--yes'], { workingDirectory: folder, environment: {} });
+  assert.equal(await terminal.ended, 0, terminal.screen());
+  assert.deepEqual((await readdir(join(folder, 'teleport'))).sort(), NAMES);
+});
