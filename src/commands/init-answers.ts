@@ -79,9 +79,9 @@ function presetsFrom(
   preset('projectId', job?.project?.value, job?.project?.source ?? '');
   const [context] = job?.contexts ?? [];
   if (!withoutContext && contexts.length === 0) preset('contextId', context?.value, context?.source ?? '');
-  preset('bot', botName(job?.repository ?? environment.CIRCLE_PROJECT_REPONAME ?? basename(workingDirectory)), 'bot');
+  preset('bot', botName(job?.repository ?? environment.CIRCLE_PROJECT_REPONAME ?? basename(workingDirectory)), '--bot');
   const home = environment.CIRCLECI === 'true' ? environment.HOME : undefined;
-  preset('destination', `${home ?? '/home/circleci'}/.teleport-identity`, 'destination');
+  preset('destination', `${home ?? '/home/circleci'}/.teleport-identity`, '--destination');
   return presets;
 }
 

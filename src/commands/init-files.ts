@@ -1,5 +1,5 @@
 /** The folder that `init` writes to. */
-import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import type { World } from '../effects/world.ts';
 import type { Fault } from '../errors.ts';
 import { prepareDirectory } from '../outputs/prepare-directory.ts';
@@ -13,26 +13,44 @@ export const DEFAULT_DIRECTORY = 'teleport';
 /** The orb expands `$NAME` and a leading `~/` in a path, CircleCI `<<`; neither may happen to a folder's own name. */
 const EXPANDED = /\$|<<|>>|\\|^~|\p{Cc}/u;
 
-/** Where the files are from here, and where they will be in the repository: there too, unless they are outside it. */
-export function placeOf(directory: string, workingDirectory: string): Omit<SetupPlace, 'version'> {
+/**
+ * Where the files are from here, and where the config finds them: from the root of the repository on, which the job
+ * checks out, or in a folder of the same name, when they are outside of it.
+ */
+export async function placeOf(directory: string, world: Place): Promise<Omit<SetupPlace, 'version'>> {
+  const { workingDirectory } = world;
   const path = resolve(workingDirectory, directory);
-  const way = relative(workingDirectory, path);
-  const isInside = way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
-  const folder = (isInside ? way : basename(path)).split(sep).join('/');
-  return { written: asFolder(isInside ? folder : path), folder: asFolder(folder) };
+  const root = (await repositoryRoot(workingDirectory, world)) ?? workingDirectory;
+  return {
+    written: asFolder(wayInside(workingDirectory, path) ?? path),
+    folder: asFolder(wayInside(root, path) ?? basename(path)),
+  };
+}
+
+type Place = Pick<World, 'files' | 'workingDirectory'>;
+
+async function repositoryRoot(directory: string, { files }: Place): Promise<string | undefined> {
+  if ((await files.entry(join(directory, '.git'))) !== undefined) return directory;
+  const parent = dirname(directory);
+  return parent === directory ? undefined : repositoryRoot(parent, { files, workingDirectory: parent });
+}
+
+function wayInside(outer: string, path: string): string | undefined {
+  const way = relative(outer, path);
+  return way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way) ? undefined : way;
 }
 
 function asFolder(path: string): string {
-  return path === '' ? '' : `${path}/`;
+  return path === '' ? '' : `${path.split(sep).join('/')}/`;
 }
 
 /** What stands in the way of writing there. */
 export async function directoryFaults(
   directory: string,
   force: boolean,
-  { files, workingDirectory }: Pick<World, 'files' | 'workingDirectory'>,
+  { files, workingDirectory }: Place,
 ): Promise<readonly Fault[]> {
-  if (EXPANDED.test(placeOf(directory, workingDirectory).folder)) {
+  if (EXPANDED.test((await placeOf(directory, { files, workingDirectory })).folder)) {
     const message = 'a path with $, <<, >>, a backslash or a leading ~ cannot be named in a config';
     return [{ path: '--directory', message: `${JSON.stringify(directory)}: ${message}` }];
   }

@@ -1,7 +1,7 @@
 /** The flags of `init`: those of `run` that say what to write, and what only a set-up must know. */
 import type { Fault } from '../errors.ts';
 import type { Answer, Answers, FieldName } from '../setup/answer.ts';
-import { FIELDS } from '../setup/fields.ts';
+import { FIELD_NAMES, FIELDS } from '../setup/fields.ts';
 import { type Flag, parseFlags } from './command-line.ts';
 import { RUN_FLAGS } from './run-flags.ts';
 
@@ -46,8 +46,6 @@ export interface InitArguments {
   readonly faults: readonly Fault[];
 }
 
-const FIELD_NAMES = Object.keys(FIELDS).filter((name): name is FieldName => name in FIELDS);
-
 /** @throws MachineIdError USAGE_INVALID */
 export function readInitArguments(args: readonly string[]): InitArguments {
   const given = parseFlags(INIT_FLAGS, args);
@@ -64,9 +62,14 @@ export function readInitArguments(args: readonly string[]): InitArguments {
     force: given.has('force'),
     print: given.has('print'),
     yes: given.has('yes'),
-    faults:
-      withoutContext && fields.has('contextId')
-        ? [{ path: '--no-context', message: 'contradicts --context-id: give one of the two' }]
-        : [],
+    faults: withoutContext ? contradictions(fields) : [],
   };
+}
+
+function contradictions(fields: ReadonlyMap<FieldName, Answer>): readonly Fault[] {
+  const names = (['contextId', 'contextName'] as const).filter((name) => fields.has(name));
+  return names.map((name) => ({
+    path: '--no-context',
+    message: `contradicts ${FIELDS[name].flag}: give one of the two`,
+  }));
 }

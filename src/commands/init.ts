@@ -17,7 +17,7 @@ export async function init(args: readonly string[], world: World): Promise<void>
   const { answers, directory, notices } = await collectAnswers(given, world);
   const inTheWay = given.print ? [] : await directoryFaults(directory, given.force, world);
   const { setup, warnings } = await checkAnswers(answers, [...given.faults, ...inTheWay]);
-  const place = { ...placeOf(directory, world.workingDirectory), version: VERSION };
+  const place = { ...(await placeOf(directory, world)), version: VERSION };
   const files = setupFiles(setup, place);
   const program = `node ${shellWord(world.bundlePath)}`;
   warn([...notices, ...warnings], world);

@@ -35,7 +35,7 @@ export async function findJobIds(sources: OidcTokenSources): Promise<JobIds> {
     organization: found(claims.organizationId) ?? found(CIRCLE_ORGANIZATION_ID, 'CIRCLE_ORGANIZATION_ID'),
     project: found(claims.projectId) ?? found(CIRCLE_PROJECT_ID, 'CIRCLE_PROJECT_ID'),
     contexts: (claims.contextIds ?? []).map((value) => ({ value, source })),
-    repository: claims.vcsOrigin?.split('/').at(-1) ?? CIRCLE_PROJECT_REPONAME,
+    repository: claims.vcsOrigin?.split('/').findLast((part) => part !== '') ?? CIRCLE_PROJECT_REPONAME,
     warnings,
   };
 }

@@ -3,29 +3,12 @@ import { loadPlan } from '../config/load.ts';
 import { supportedOutputs } from '../config/supported.ts';
 import { type Fault, MachineIdError } from '../errors.ts';
 import type { Answer, Answers, FieldName } from './answer.ts';
-import { FIELDS, rolesIn } from './fields.ts';
+import { FIELD_NAMES, FIELDS, rolesIn } from './fields.ts';
 import type { Setup } from './setup.ts';
-
-const ALL: readonly FieldName[] = [
-  'proxy',
-  'organizationId',
-  'projectId',
-  'contextId',
-  'contextName',
-  'bot',
-  'token',
-  'roles',
-  'kubernetesCluster',
-  'database',
-  'databaseUser',
-  'databaseName',
-  'application',
-  'destination',
-];
 
 /** What is missing or wrong, each with the flag, or with where it was found. */
 export function faultsOf(answers: Answers): readonly Fault[] {
-  return ALL.flatMap((name) => {
+  return FIELD_NAMES.flatMap((name) => {
     const { check, flag, whereToFind } = FIELDS[name];
     const answer = answers.fields.get(name);
     if (answer !== undefined) {

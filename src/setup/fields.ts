@@ -92,6 +92,10 @@ export const FIELDS: Readonly<Record<FieldName, Field>> = {
   },
 };
 
+export const FIELD_NAMES: readonly FieldName[] = Object.keys(FIELDS).filter(
+  (name): name is FieldName => name in FIELDS,
+);
+
 function checkAddress(text: string): string | undefined {
   const address = readGivenAddress(text);
   return typeof address === 'string' ? address : undefined;

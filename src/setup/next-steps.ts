@@ -20,7 +20,7 @@ export function nextSteps({ bot, roles, token }: Setup, { folder, written }: Set
      ${create('bot-token.yaml')}
      tctl bots add ${shellWord(bot)} --roles=${roleList} --token=${shellWord(token)}
 
-2. Commit ${written}tbot.yaml${written === folder ? '' : ` as ${folder}tbot.yaml`}, and merge ${written}circleci-config.yml into .circleci/config.yml.
+2. Commit ${written}tbot.yaml${written === folder ? '' : ` (the config names it ${folder}tbot.yaml)`}, and merge ${written}circleci-config.yml into .circleci/config.yml.
 
 3. Look at it before the first run:
 

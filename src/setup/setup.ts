@@ -20,7 +20,7 @@ export interface Setup {
 
 /** Where the files are for those who read them. */
 export interface SetupPlace {
-  /** Where they are now, from the working directory on, with a slash at the end: `teleport/`. */
+  /** Where they are now, for commands to paste, with a slash at the end: `teleport/`. */
   readonly written: string;
   /** Where they will be in the repository, in the same form. */
   readonly folder: string;

@@ -78,7 +78,10 @@ test('in a job the ids are those of its OIDC token, which is not printed', async
 test('without a token the variables of the job name organization and project', async (t) => {
   const folder = await repository(t);
   const environment = { CIRCLE_ORGANIZATION_ID: ORGANIZATION_ID, CIRCLE_PROJECT_ID: PROJECT_ID };
-  const run = await atHome(folder, ['init', '--proxy', proxy, '--roles', 'access', '--no-context'], environment);
+  const run = await atHome(folder, ['init', '--roles', 'access', '--no-context'], {
+    ...environment,
+    TELEPORT_PROXY: proxy,
+  });
   assert.equal(run.exitCode, 0, run.stderr);
   assert.match(run.stderr, /every job of the project may become the bot/);
   assert.deepEqual((await tokenIn(join(folder, 'teleport'))).spec.circleci.allow, [{ project_id: PROJECT_ID }]);
@@ -167,7 +170,18 @@ test('outside of the repository, the config names the place where the file will 
   const run = await atHome(folder, [...FLAGS, '--directory', place]);
   assert.equal(run.exitCode, 0, run.stderr);
   assert.match(await readFile(join(place, 'circleci-config.yml'), 'utf8'), /config: set-up\/tbot\.yaml/);
-  assert.ok(run.stdout.includes(`Commit ${place}/tbot.yaml as set-up/tbot.yaml`));
+  assert.ok(run.stdout.includes(`Commit ${place}/tbot.yaml (the config names it set-up/tbot.yaml)`));
+});
+
+test('in a folder of a repository, the config names the files from its root on', async (t) => {
+  const folder = await repository(t);
+  await mkdir(join(folder, '.git'));
+  await mkdir(join(folder, 'services/web'), { recursive: true });
+  const run = await atHome(join(folder, 'services/web'), FLAGS);
+  assert.equal(run.exitCode, 0, run.stderr);
+  const config = await readFile(join(folder, 'services/web/teleport/circleci-config.yml'), 'utf8');
+  assert.match(config, /config: services\/web\/teleport\/tbot\.yaml/);
+  assert.match(run.stdout, /tctl create -f teleport\/bot\.yaml/);
 });
 
 /** The set-up of a job in which `init` ran, with an administrator who does what it printed. */
