@@ -28,6 +28,7 @@ export async function collectAnswers(given: InitArguments, world: World): Promis
   if (conversation === undefined) return { answers: withPresets(answers, presets), directory, notices };
   try {
     const person = personAt(conversation, world);
+    person.tell('Enter alone takes what stands in [brackets]. Ctrl-C ends this with nothing written.\n');
     return {
       notices,
       directory: given.print ? directory : await askDirectory(given, person, world),

@@ -56,7 +56,10 @@ export function converse(
       terminal.setPrompt(question);
       terminal.prompt();
       const line = lines.shift();
-      if (line !== undefined) return Promise.resolve(line);
+      if (line !== undefined) {
+        output.write(`${line}\n`);
+        return Promise.resolve(line);
+      }
       return new Promise((resolve, reject) => {
         waiting = { resolve, reject };
       });

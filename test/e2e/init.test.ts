@@ -187,7 +187,7 @@ test('in a folder of a repository, the config names the files from its root on',
 /** The set-up of a job in which `init` ran, with an administrator who does what it printed. */
 for (const way of ['bot.yaml', 'tctl bots add'] as const) {
   test(`what init wrote in a job sets up the cluster by ${way}, and its config joins`, async (t) => {
-    const own = await clusterIn(authorities, t, {});
+    const own = await clusterIn(authorities, t, way === 'bot.yaml' ? {} : { teleport: '15.3.7' });
     const job = await beginJob(t, own);
     const outputs = ['--kubernetes-cluster', 'dev', '--database', 'orders', '--database-user', 'ci', '--ssh'];
     const bot = ['--bot', 'ci-of-app', '--token', 'app-token', '--roles', 'access', '--roles', 'deployer'];
@@ -302,6 +302,7 @@ test('answers that are pasted at once are taken one by one', { skip }, async (t)
   await terminal.answer(/Web address/, [proxy, 'none', 'robot', '', 'access', '', ''].join('\r'));
   assert.equal(await terminal.ended, 0, terminal.screen());
   assert.deepEqual((await tokenIn(join(folder, 'ci'))).spec.circleci.allow, [{ project_id: PROJECT_ID }]);
+  assert.match(terminal.screen(), /Roles of the bot.*: access\r\n/);
   assert.match(terminal.screen(), /every job of the project may become the bot/);
 });
 
