@@ -220,23 +220,25 @@ for (const way of ['bot.yaml', 'tctl bots add'] as const) {
   });
 }
 
-test('the job of the config runs to its end with the files where init wrote them', async (t) => {
+/** In place of programs that need more than an embedded cluster: each fails unless the files that it reads are there. */
+const STAND_INS = {
+  kubectl: '[ "$1" = get ] && grep -q current-context "$KUBECONFIG" && echo "pods of dev"',
+  curl: '[ -s "$3" ] && [ -s "$5" ] && echo "called $6"',
+};
+
+test('the job of the config runs to its end, each of its steps with the files that it reads', async (t) => {
   const own = await clusterIn(authorities, t, {});
   const [home, source] = [await temporaryFolder(t), await repository(t)];
-  const destination = join(home, 'identity');
-  const init = await atHome(source, [
-    'init',
-    '--proxy',
-    own.info.proxy,
-    ...IDS,
-    '--roles',
-    'access',
-    '--destination',
-    destination,
-  ]);
+  const outputs = ['--ssh', '--kubernetes-cluster', 'dev', '--database', 'orders', '--application', 'dashboard'];
+  const place = ['--roles', 'access', '--destination', join(home, "the job's", 'identity')];
+  const init = await atHome(source, ['init', '--proxy', own.info.proxy, ...IDS, ...outputs, ...place]);
   assert.equal(init.exitCode, 0, init.stderr);
   const written = (name: string) => readFile(join(source, 'teleport', name), 'utf8');
   for (const name of ['bot.yaml', 'bot-token.yaml']) tctlCreate(own.resources, await written(name));
+  const programs = await temporaryFolder(t);
+  for (const [name, script] of Object.entries(STAND_INS)) {
+    await writeFile(join(programs, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  }
   const config = (await written('circleci-config.yml')).replace(
     '- machine-id/install\n',
     `- machine-id/install: { bundle_path: ${BUNDLE} }\n`,
@@ -246,10 +248,17 @@ test('the job of the config runs to its end with the files where init wrote them
     job: 'teleport',
     home,
     checkoutFrom: source,
-    environment: { CIRCLE_OIDC_TOKEN: await own.mint(), SSL_CERT_FILE: webCa },
+    environment: {
+      CIRCLE_OIDC_TOKEN: await own.mint(),
+      SSL_CERT_FILE: webCa,
+      PATH: `${programs}:${process.env.PATH ?? ''}`,
+    },
   });
   assert.equal(exitCode, 0, steps.map(({ name, stderr, stdout }) => `${name}: ${stdout}${stderr}`).join('\n'));
-  assert.match(steps.at(-1)?.stdout ?? '', /notAfter=/);
+  const [identity, kubernetes, database, application] = steps.slice(-4).map(({ stdout }) => stdout);
+  for (const certificate of [identity, database]) assert.match(certificate ?? '', /notAfter=/);
+  assert.equal(kubernetes, 'pods of dev\n');
+  assert.equal(application, `called https://dashboard.${own.info.proxy}/\n`);
 });
 
 const skip = terminalMissing ?? false;
