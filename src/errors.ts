@@ -89,15 +89,23 @@ export class MachineIdError extends Error {
   readonly code: ErrorCode;
   readonly hint: string;
   readonly faults: readonly Fault[];
+  /** What may have led to it, the likeliest first; none where the message leaves no doubt. */
+  readonly likelyCauses: readonly string[];
 
   constructor(
     code: ErrorCode,
     message: string,
-    details: { readonly hint: string; readonly cause?: unknown; readonly faults?: readonly Fault[] },
+    details: {
+      readonly hint: string;
+      readonly cause?: unknown;
+      readonly faults?: readonly Fault[];
+      readonly likelyCauses?: readonly string[];
+    },
   ) {
     super(printable(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.hint = printable(details.hint);
+    this.likelyCauses = (details.likelyCauses ?? []).map(printable);
     this.faults = (details.faults ?? []).map((fault) => ({
       ...fault,
       path: printable(fault.path),

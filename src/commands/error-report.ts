@@ -5,8 +5,9 @@ import { causes } from '../teleport/network-error.ts';
 
 /** One line for a log collector, with the same facts. */
 export function errorLine(error: MachineIdError, nowMs: number): string {
-  const { code, message, hint, faults } = error;
-  return `${JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'error', code, message, hint, faults })}\n`;
+  const { code, message, hint, faults, likelyCauses } = error;
+  const told = { code, message, hint, faults, ...(likelyCauses.length === 0 ? {} : { likelyCauses }) };
+  return `${JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'error', ...told })}\n`;
 }
 
 export interface ReportOptions {
@@ -21,14 +22,23 @@ export function errorReport(error: MachineIdError, { debug, style }: ReportOptio
     // A message that was written with its faults in it lists them already, in its own way.
     if (!error.message.includes(fault.message)) lines.push(`  - ${faultLine(fault)}`);
   }
+  if (error.likelyCauses.length > 0) {
+    lines.push(style.strong('likely causes, the likeliest first:'));
+    lines.push(...error.likelyCauses.map((cause, at) => `  ${at + 1}. ${cause}`));
+  }
   lines.push(`${style.strong('hint:')} ${error.hint}`, style.faint(`code: ${error.code}`));
   if (debug) {
     const below = causes(error.cause).map(
-      ({ message, name }) => `debug: caused by ${printable(`${name}: ${message}`)}`,
+      ({ message, name }) => `debug: caused by ${printable(`${classOf(name)}: ${message}`)}`,
     );
     lines.push(...below.map(style.faint));
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** Some take it from their class, whose name the bundle has shortened. */
+function classOf(name: string): string {
+  return /Error$/.test(name) ? name : 'Error';
 }
 
 function faultLine({ path, line, message }: Fault): string {

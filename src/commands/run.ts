@@ -131,14 +131,18 @@ async function join(
   trust: WebTrust,
 ): Promise<{ joined: Joined; keys: OutputKeys }> {
   const { clock, signal } = world;
-  const { organizationId, projectId, contextIds } = token.claims;
   const web = openWebApi({ address: plan.address, trust, timeoutMs, signal, trace });
   let keys: OutputKeys = [];
   try {
     const joined = await joinCluster({
       web,
       trust,
-      facts: { tokenName: plan.token, organizationId, projectId, contextIds },
+      facts: {
+        ...token.claims,
+        tokenName: plan.token,
+        proxy: plan.address.value,
+        checkedAtMs: clock.nowMs(),
+      },
       jwt: token.jwt,
       ttlMs: plan.certificateTtlMs,
       timeoutMs,

@@ -36,10 +36,11 @@ export function check(id: string, title: string): NamedCheck {
   };
 }
 
-function wordsOf({ code, faults, message }: MachineIdError): string {
+function wordsOf({ code, faults, likelyCauses, message }: MachineIdError): string {
   const unsaid = faults.filter((fault) => !message.includes(fault.message));
   const lines = unsaid.map(
     ({ line, message: text, path }) => `${path}${line === undefined ? '' : ` (line ${line})`}: ${text}`,
   );
-  return [`${message} [${code}]`, ...lines].join('\n');
+  const causes = likelyCauses.map((cause, at) => `likely cause ${at + 1}: ${cause}`);
+  return [`${message} [${code}]`, ...lines, ...causes].join('\n');
 }

@@ -62,11 +62,10 @@ function tryJoin(
   { log, plan, timeoutMs, token, trace, trust, web }: Ground,
   { clock, signal }: World,
 ): Promise<Joined> {
-  const { organizationId, projectId, contextIds } = token.claims;
   return joinCluster({
     web,
     trust,
-    facts: { tokenName: plan.token, organizationId, projectId, contextIds },
+    facts: { ...token.claims, tokenName: plan.token, proxy: plan.address.value, checkedAtMs: clock.nowMs() },
     jwt: token.jwt,
     ttlMs: plan.certificateTtlMs,
     timeoutMs,

@@ -27,7 +27,8 @@ import { oneLine } from '../teleport/trace-error.ts';
 import type { WebTrust } from '../teleport/trust.ts';
 import type { WireTrace } from '../teleport/wire-trace.ts';
 import type { JoinedCertificates } from './bot-identity.ts';
-import { type JoinFacts, joinRefusal } from './refusal.ts';
+import type { JoinFacts } from './join-facts.ts';
+import { joinRefusal } from './refusal.ts';
 
 export interface ServiceJoin {
   readonly address: Address;
@@ -45,7 +46,9 @@ export interface ServiceJoin {
 export type ServiceJoinResult =
   | { readonly kind: 'joined'; readonly keyPair: KeyPair; readonly certificates: JoinedCertificates }
   /** Where Teleport's own client turns to the legacy endpoint. */
-  | { readonly kind: 'unavailable'; readonly reason: string };
+  | { readonly kind: 'unavailable'; readonly reason: string }
+  /** The error says more when more is known of the cluster by then. */
+  | { readonly kind: 'refused'; readonly error: (facts: JoinFacts) => MachineIdError };
 
 const JOIN_ALPN = ['teleport-proxy-grpc', 'h2'];
 const JOIN_METHOD = 'circleci';
@@ -53,7 +56,7 @@ const REASON_UNSUPPORTED_JOIN_METHOD = 1;
 
 /**
  * One stream: who we are, the server's suite, our keys with the OIDC token, the certificates.
- * @throws MachineIdError JOIN_…, REPLY_INVALID, TIMEOUT; anything that lets Teleport's client fall back is a result instead
+ * @throws MachineIdError JOIN_METHOD_MISMATCH, REPLY_INVALID, TIMEOUT; a refusal, and what lets Teleport's client fall back, are results
  */
 export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResult> {
   const { address, signal: outer, timeoutMs } = join;
@@ -94,7 +97,7 @@ async function converse(join: ServiceJoin, client: Client, signal: AbortSignal):
     return { kind: 'joined', keyPair, certificates: await readResult(answers) };
   } catch (error) {
     signal.throwIfAborted();
-    return failure(error, started, join.facts);
+    return failure(error, started);
   } finally {
     second.resolve(undefined);
   }
@@ -161,7 +164,7 @@ async function nextAnswer(answers: Answers): Promise<JoinResponse> {
 }
 
 /** After the server's first answer only "not implemented" leads to the legacy endpoint; before it nearly everything does. */
-function failure(error: unknown, started: boolean, facts: JoinFacts): ServiceJoinResult {
+function failure(error: unknown, started: boolean): ServiceJoinResult {
   const grpc = asGrpcError(error);
   if (grpc === undefined) throw error;
   const unknownMessage =
@@ -170,7 +173,7 @@ function failure(error: unknown, started: boolean, facts: JoinFacts): ServiceJoi
   if (grpc.code === Code.Unimplemented || unknownMessage || (!started && !denied)) {
     return { kind: 'unavailable', reason: reasonOf(grpc) };
   }
-  throw joinRefusal(grpc.rawMessage, denied, facts, error);
+  return { kind: 'refused', error: (facts) => joinRefusal(grpc.rawMessage, denied, facts, error) };
 }
 
 function reasonOf(error: unknown): string {

@@ -13,8 +13,8 @@ import type { WebApi } from '../teleport/web.ts';
 import type { WireTrace } from '../teleport/wire-trace.ts';
 import { acceptJoin, type BotIdentity, type JoinedCertificates } from './bot-identity.ts';
 import { joinByService, type ServiceJoinResult } from './join-service.ts';
+import type { JoinFacts } from './join-facts.ts';
 import { joinLegacy } from './legacy.ts';
-import type { JoinFacts } from './refusal.ts';
 
 export type JoinPath = 'join-service' | 'legacy';
 
@@ -73,15 +73,18 @@ interface JoinAnswer {
 }
 
 async function join(options: JoinOptions, cluster: ClusterFacts, attempt: ServiceAttempt): Promise<JoinAnswer> {
-  if (cluster.serverVersion.major >= FIRST_MAJOR_WITH_JOIN_SERVICE) {
+  const { clusterName: name, serverVersion } = cluster;
+  const facts = { ...options.facts, cluster: { name, version: serverVersion.text } };
+  if (serverVersion.major >= FIRST_MAJOR_WITH_JOIN_SERVICE) {
     const result = await attempt.result;
     if (result.kind === 'joined') return { ...result, path: 'join-service' };
+    if (result.kind === 'refused') throw result.error(facts);
     options.log.debug(`join service not available (${result.reason}); using the legacy endpoint`);
   } else {
     attempt.abort();
   }
   const keyPair = await generateKeyPair(keyAlgorithm(cluster.suite));
-  const { web, facts, jwt } = options;
+  const { web, jwt } = options;
   const certificates = await joinLegacy({ web, facts, jwt, keyPair, expiresAtMs: expiry(options) });
   return { keyPair, certificates, path: 'legacy' };
 }

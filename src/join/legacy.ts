@@ -8,7 +8,8 @@ import { splitCertificates } from '../crypto/x509.ts';
 import { errorText } from '../teleport/trace-error.ts';
 import type { WebAnswer, WebApi } from '../teleport/web.ts';
 import type { JoinedCertificates } from './bot-identity.ts';
-import { type JoinFacts, joinRefusal } from './refusal.ts';
+import type { JoinFacts } from './join-facts.ts';
+import { joinRefusal } from './refusal.ts';
 
 export interface LegacyJoin {
   readonly web: WebApi;

@@ -1,38 +1,12 @@
-/** Turns a cluster's refusal of a join into an error that says what to change. */
+/** Turns a cluster's refusal of a join into an error that says why and what to change. */
 import { MachineIdError } from '../errors.ts';
 import { oneLine } from '../teleport/trace-error.ts';
-
-/** What the join was about; all of it may be shown. */
-export interface JoinFacts {
-  readonly tokenName: string;
-  readonly organizationId: string | undefined;
-  readonly projectId: string | undefined;
-  readonly contextIds: readonly string[];
-}
+import { alsoAdmits, formatRule, narrowestRule } from './allow-rule.ts';
+import type { JoinFacts } from './join-facts.ts';
+import { oidcRefusal } from './oidc-refusal.ts';
 
 /** Far more than Teleport's longest refusal. */
 const MAX_TEXT_CHARACTERS = 4096;
-
-/** Texts that differ by version, told apart by what they have in common. */
-const OIDC_FAULTS = [
-  'discovering oidc document',
-  'verifying token',
-  'token has expired',
-  'token is expired',
-  'issuer does not match',
-  'issued by a different provider',
-  'audience is not valid',
-  'expected audience',
-  'authorized party is not set',
-  'invalid signature',
-  'failed to verify signature',
-  'signature algorithm not supported',
-  'issuedat of token is in the future',
-  'parsing of request failed',
-  'malformed jwt',
-  'id_token',
-  'idtoken is required',
-];
 
 /**
  * @param serverText the server's own words
@@ -40,60 +14,131 @@ const OIDC_FAULTS = [
  */
 export function joinRefusal(serverText: string, denied: boolean, facts: JoinFacts, cause?: unknown): MachineIdError {
   const text = serverText.slice(0, MAX_TEXT_CHARACTERS).toLowerCase();
-  const said = oneLine(serverText);
-  if (text.includes('did not match any allow rules')) return claimsRefused(facts, said, cause);
-  if (text.includes('token expired or not found')) {
-    return new MachineIdError(
-      'JOIN_TOKEN_UNKNOWN',
-      `the cluster has no valid join token "${facts.tokenName}": ${said}`,
-      {
-        hint: 'Compare onboarding.token (or --token) with "tctl tokens ls", or create the token: kind token, version v2, join_method circleci, roles [Bot] and the name of the bot.',
-        cause,
-      },
-    );
-  }
+  const refusal: Refusal = { facts, said: oneLine(serverText), cause };
+  if (text.includes('did not match any allow rules')) return claimsRefused(refusal);
+  if (text.includes('token expired or not found')) return tokenUnknown(refusal);
   if (/only supports method|only valid for the|does not allow .*"?bot"? ?role|does not allow role bot/.test(text)) {
-    return new MachineIdError(
-      'JOIN_METHOD_MISMATCH',
-      `join token "${facts.tokenName}" is not one for a bot by circleci: ${said}`,
-      {
-        hint: 'Set spec.join_method: circleci, spec.roles: [Bot] and spec.bot_name in that token, or name another token.',
-        cause,
-      },
-    );
+    return otherMethod(refusal, text);
   }
-  if (OIDC_FAULTS.some((fault) => text.includes(fault))) return oidcRefused(facts, said, cause);
-  if (denied) {
-    return new MachineIdError('JOIN_DENIED', `the cluster refused the join with token "${facts.tokenName}": ${said}`, {
-      hint: 'Read the token with "tctl get token/NAME" and the audit log of the cluster (event bot.join) for the reason.',
-      cause,
-    });
+  const oidc = oidcRefusal(text, facts);
+  if (oidc !== undefined) {
+    const where = `the cluster${clusterOf(facts)} does not accept the job's OIDC token`;
+    return new MachineIdError('JOIN_OIDC_REFUSED', `${where}: ${refusal.said}`, { ...oidc, cause });
   }
-  return new MachineIdError('JOIN_FAILED', `the cluster failed during the join: ${said}`, {
-    hint: 'Run the job again; if it stays, look into the log of the Auth Service at this time.',
-    cause,
-  });
+  return denied ? otherwiseDenied(refusal, text) : failed(refusal);
 }
 
-function claimsRefused({ tokenName, projectId, contextIds }: JoinFacts, said: string, cause: unknown): MachineIdError {
-  const contexts = contextIds.length === 0 ? 'no context' : `the context ${contextIds.join(', ')}`;
-  const rule = [
-    `project_id: ${projectId ?? '<project id>'}`,
-    ...contextIds.slice(0, 1).map((id) => `context_id: ${id}`),
-  ];
+interface Refusal {
+  readonly facts: JoinFacts;
+  readonly said: string;
+  readonly cause: unknown;
+}
+
+function clusterOf({ cluster }: JoinFacts): string {
+  return cluster === undefined ? '' : ` ${cluster.name} (Teleport ${cluster.version})`;
+}
+
+function claimsRefused({ cause, facts, said }: Refusal): MachineIdError {
+  const { contextIds, organizationId, projectId, tokenName } = facts;
+  const contexts =
+    contextIds.length === 0 ? 'no context' : `the context${contextIds.length > 1 ? 's' : ''} ${contextIds.join(', ')}`;
+  const job = `organization ${organizationId ?? 'unknown'}, project ${projectId ?? 'unknown'}, ${contexts}`;
+  const rule = narrowestRule(facts);
+  const others = rule === undefined ? [] : alsoAdmits(rule);
   return new MachineIdError(
     'JOIN_CLAIMS_REFUSED',
-    `join token "${tokenName}" has no rule that allows this job: project ${projectId ?? 'unknown'}, ${contexts} (${said})`,
+    `join token "${tokenName}"${inCluster(facts)} has no rule that allows this job: ${job} (${said})`,
     {
-      hint: `Add to spec.circleci.allow of that token: "- {${rule.join(', ')}}", or run this job in the project and context that it names.`,
+      likelyCauses: causesOfClaims(facts),
+      hint:
+        rule === undefined
+          ? `Compare the job with "tctl get token/${tokenName}": this job's OIDC token names neither a project nor a context.`
+          : `Add to spec.circleci.allow of that token: "- ${formatRule(rule)}". That rule admits ${others.join('; and ')}. Or run this job in the project and context that the token names: "tctl get token/${tokenName} | machine-id explain-token -" shows where they differ.`,
       cause,
     },
   );
 }
 
-function oidcRefused({ tokenName, organizationId }: JoinFacts, said: string, cause: unknown): MachineIdError {
-  return new MachineIdError('JOIN_OIDC_REFUSED', `the cluster does not accept the job's OIDC token: ${said}`, {
-    hint: `Check that spec.circleci.organization_id of join token "${tokenName}" is ${organizationId ?? 'the organization of this job'}, that the token's audience is that id too, that the clocks agree, and that the Auth Service can reach https://oidc.circleci.com.`,
+function inCluster(facts: JoinFacts): string {
+  return facts.cluster === undefined ? '' : ` of the cluster${clusterOf(facts)}`;
+}
+
+function causesOfClaims({ contextIds, projectId, sshRerun, vcsRef }: JoinFacts): readonly string[] {
+  const isFork = /^refs\/heads\/pull\/\d+/.test(vcsRef ?? '');
+  const withoutContext = [
+    ...(sshRerun
+      ? ['this job was rerun with SSH, and its context may be withheld from such runs ("not job.ssh.enabled")']
+      : []),
+    ...(isFork ? ['this job builds a pull request from a fork, to which contexts may not be passed'] : []),
+    'this job uses no context, and the rules want one: give the job "context: NAME" in the workflow',
+  ];
+  return [
+    ...(contextIds.length === 0 ? withoutContext : []),
+    `the rules name another project than ${projectId ?? 'this one'}, or write it as "gh/owner/repository": rules know ids alone`,
+    ...(contextIds.length === 0 ? [] : ["the rules name a context that this job does not use, or a context's name"]),
+  ];
+}
+
+function tokenUnknown({ cause, facts, said }: Refusal): MachineIdError {
+  const { proxy, tokenName } = facts;
+  const where = `the cluster${clusterOf(facts)}`;
+  return new MachineIdError('JOIN_TOKEN_UNKNOWN', `${where} has no valid join token "${tokenName}": ${said}`, {
+    likelyCauses: [
+      `the name is another one: onboarding.token or --token says "${tokenName}"`,
+      'the token has expired: "tctl tokens add" makes one for half an hour, and metadata.expires ends one of a file',
+      `the token was created in another cluster than the one behind ${proxy}`,
+    ],
+    hint: 'Compare onboarding.token (or --token) with "tctl tokens ls", or create the token: kind token, version v2, join_method circleci, roles [Bot] and the name of the bot ("machine-id init" writes its file).',
+    cause,
+  });
+}
+
+function otherMethod({ cause, facts, said }: Refusal, text: string): MachineIdError {
+  const { tokenName } = facts;
+  const [, method] = /only supports method ([\w-]+)|only valid for the ([\w-]+) join method/.exec(text) ?? [];
+  const other = method ?? /only valid for the ([\w-]+) join method/.exec(text)?.[1];
+  const causes =
+    other === undefined
+      ? ['spec.roles of the token holds other roles than Bot']
+      : [`the token is of the join method ${other}, for machines elsewhere`];
+  return new MachineIdError(
+    'JOIN_METHOD_MISMATCH',
+    `join token "${tokenName}"${inCluster(facts)} is not one for a bot by circleci: ${said}`,
+    {
+      likelyCauses: causes,
+      hint: 'Set spec.join_method: circleci, spec.roles: [Bot] and spec.bot_name in that token, or name another token.',
+      cause,
+    },
+  );
+}
+
+function otherwiseDenied({ cause, facts, said }: Refusal, text: string): MachineIdError {
+  const message = `the cluster${clusterOf(facts)} refused the join with token "${facts.tokenName}": ${said}`;
+  if (text.includes('client version is unsupported')) {
+    return new MachineIdError('JOIN_DENIED', message, {
+      likelyCauses: ['the cluster is newer than what this version of the orb says of itself'],
+      hint: 'Pin a newer version of the orb.',
+      cause,
+    });
+  }
+  return new MachineIdError('JOIN_DENIED', message, {
+    likelyCauses: [
+      'the bot, its user or its role is locked or was deleted',
+      'the bot that spec.bot_name of the token names does not exist',
+      'the cluster has a rule for joins that this program does not know',
+    ],
+    hint: `Read the token with "tctl get token/${facts.tokenName}", the bots with "tctl get bots", and the audit log of the cluster (event bot.join) for the reason.`,
+    cause,
+  });
+}
+
+function failed({ cause, facts, said }: Refusal): MachineIdError {
+  return new MachineIdError('JOIN_FAILED', `the cluster${clusterOf(facts)} failed during the join: ${said}`, {
+    likelyCauses: [
+      'the Auth Service or its backend was not available, or is being upgraded',
+      `a load balancer before ${facts.proxy} answered in its place`,
+    ],
+    hint: 'Run the job again; if it stays, look into the log of the Auth Service at this time.',
     cause,
   });
 }

@@ -19,7 +19,9 @@ const CASES: readonly Case[] = [
     name: 'a job of another project is told which rule would let it in',
     mint: { project: OTHER_ID },
     code: 'JOIN_CLAIMS_REFUSED',
-    says: new RegExp(`join token "circleci-bot" has no rule that allows this job: project ${OTHER_ID}`),
+    says: new RegExp(
+      `join token "circleci-bot" of the cluster .* has no rule that allows this job: .*project ${OTHER_ID}`,
+    ),
     hint: new RegExp(`project_id: ${OTHER_ID}`),
   },
   {
@@ -80,7 +82,7 @@ const CASES: readonly Case[] = [
     name: 'a join token that is not for bots is refused',
     joinToken: 'node-token',
     code: 'JOIN_METHOD_MISMATCH',
-    says: /join token "node-token" is not one for a bot/,
+    says: /join token "node-token" .*is not one for a bot/,
     hint: /spec\.roles: \[Bot\]/,
   },
 ];

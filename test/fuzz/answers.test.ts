@@ -19,7 +19,19 @@ import { CLUSTER, clusterSamples, keyLine, pemBlock } from './samples.ts';
 
 const ASKED = { host: 'proxy.example.com', port: 443 };
 const CLOCK = { nowMs: () => Date.now(), elapsedMs: () => 0, sleep: () => Promise.resolve() };
-const facts = { tokenName: 'ci', organizationId: 'o', projectId: 'p', contextIds: ['c'] };
+const facts = {
+  tokenName: 'ci',
+  organizationId: 'o',
+  projectId: 'p',
+  contextIds: ['c'],
+  proxy: 'proxy.example.com:443',
+  audiences: ['o'],
+  sshRerun: false,
+  vcsRef: undefined,
+  issuedAtMs: 0,
+  expiresAtMs: 3_600_000,
+  checkedAtMs: 1000,
+};
 
 const PING = {
   cluster_name: 'root.example.com',

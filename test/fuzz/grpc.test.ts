@@ -204,7 +204,19 @@ fuzz(
   { runs: 100 },
 );
 
-const joinFacts = { tokenName: 'ci', organizationId: 'o', projectId: 'p', contextIds: [] };
+const joinFacts = {
+  tokenName: 'ci',
+  organizationId: 'o',
+  projectId: 'p',
+  contextIds: [],
+  proxy: 'proxy.example.com:443',
+  audiences: ['o'],
+  sshRerun: false,
+  vcsRef: undefined,
+  issuedAtMs: 0,
+  expiresAtMs: 3_600_000,
+  checkedAtMs: 1000,
+};
 
 async function join(peer: Peer<unknown>): Promise<void> {
   const joined = await joinByService({
@@ -218,6 +230,7 @@ async function join(peer: Peer<unknown>): Promise<void> {
     signal,
   });
   if (joined.kind === 'unavailable') assert.ok(joined.reason.length > 0);
+  else if (joined.kind === 'refused') throw joined.error(joinFacts);
   else acceptJoin(joined.certificates, { keyPair, clusterName: CLUSTER, clock });
 }
 

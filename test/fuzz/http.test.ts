@@ -79,7 +79,19 @@ fuzz(
   async (answer) => {
     peer.answer = answer;
     const api = web(peer);
-    const facts = { tokenName: 'ci', organizationId: 'o', projectId: 'p', contextIds: [] };
+    const facts = {
+      tokenName: 'ci',
+      organizationId: 'o',
+      projectId: 'p',
+      contextIds: [],
+      proxy: 'proxy.example.com:443',
+      audiences: ['o'],
+      sshRerun: false,
+      vcsRef: undefined,
+      issuedAtMs: 0,
+      expiresAtMs: 3_600_000,
+      checkedAtMs: 1000,
+    };
     try {
       await joinLegacy({ web: api, facts, jwt: new Secret('x'), keyPair, expiresAtMs: 0 });
     } finally {

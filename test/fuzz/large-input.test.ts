@@ -34,7 +34,19 @@ const nested = (open: string, close: string, length: number): string =>
   fill(open, length / 2) + '1' + fill(close, (length / 2) * (close.length / open.length));
 
 const asked = { host: 'proxy.example.com', port: 443 };
-const facts = { tokenName: 't', organizationId: undefined, projectId: undefined, contextIds: [] };
+const facts = {
+  tokenName: 't',
+  organizationId: undefined,
+  projectId: undefined,
+  contextIds: [],
+  proxy: 'proxy.example.com:443',
+  audiences: ['o'],
+  sshRerun: false,
+  vcsRef: undefined,
+  issuedAtMs: 0,
+  expiresAtMs: 3_600_000,
+  checkedAtMs: 1000,
+};
 const ping = (member: string) => parsePing(`{"cluster_name":"a","server_version":"18.0.0",${member}}`, asked);
 const pem = (body: string) => `-----BEGIN CERTIFICATE-----\n${body}`;
 const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n';

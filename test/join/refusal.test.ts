@@ -5,6 +5,13 @@ import { joinRefusal } from '../../src/join/refusal.ts';
 
 const FACTS = {
   tokenName: 'ci-token',
+  proxy: 'proxy.example.com:443',
+  audiences: ['organization-1'],
+  sshRerun: false,
+  vcsRef: undefined,
+  issuedAtMs: 0,
+  expiresAtMs: 3_600_000,
+  checkedAtMs: 1000,
   organizationId: 'org-1',
   projectId: 'project-1',
   contextIds: ['context-1', 'context-2'],
@@ -51,7 +58,7 @@ for (const [text, denied, code] of REFUSALS) {
 
 test('claims that match no rule are answered with the rule that would match', () => {
   const { message, hint } = joinRefusal('id token claims did not match any allow rules', true, FACTS);
-  assert.match(message, /project project-1, the context context-1, context-2/);
+  assert.match(message, /project project-1, the contexts context-1, context-2/);
   assert.match(hint, /project_id: project-1, context_id: context-1/);
 });
 
