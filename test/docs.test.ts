@@ -26,6 +26,7 @@ import { packedWith, version } from './orb/source.ts';
 const FLAGS_OF_OTHERS: ReadonlyMap<string, string> = new Map([
   ['--root-issuer', 'circleci run oidc get'],
   ['--teleport', 'npm run cluster'],
+  ['--add-roles', 'tctl bots update'],
   ['--bundle', 'cosign'],
   ['--cert', 'curl'],
   ['--key', 'curl'],

@@ -38,7 +38,7 @@ export function errorReport(error: MachineIdError, { debug, style }: ReportOptio
 
 /** Some take it from their class, whose name the bundle has shortened. */
 function classOf(name: string): string {
-  return /Error$/.test(name) ? name : 'Error';
+  return name.endsWith('Error') ? name : 'Error';
 }
 
 function faultLine({ path, line, message }: Fault): string {

@@ -54,7 +54,7 @@ export function causes(error: unknown): Error[] {
   return chain;
 }
 
-function errorCode(error: Error): string {
+export function errorCode(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import type { ErrorCode } from '../../src/errors.ts';
+import { rowFor } from '../docs/answers.ts';
 import { listing, placeStandingFiles } from './folder-listing.ts';
 import type { Job, RunChanges } from './job.ts';
 import type { BundleRun } from './run-bundle.ts';
@@ -23,6 +24,9 @@ const WRONG_INPUT: readonly ErrorCode[] = [
   'CA_FILE_INVALID',
 ];
 
+/** What the program finds itself, in words that a cluster may use too, and the list of several failures. */
+const OF_ITS_OWN = /^OIDC_TOKEN_|^OUTPUTS_FAILED$/;
+
 export interface ErrorReport {
   readonly message: string;
   readonly hint: string;
@@ -43,6 +47,12 @@ export function assertRefused(run: BundleRun, { code, says, hint = /\w/ }: Refus
   const report = errorReport(run);
   assert.equal(report.code, code, run.stderr);
   assert.match(report.message, says);
+  // What the tables of docs/errors.md say of an answer is what the program does with it.
+  const row = OF_ITS_OWN.test(code) ? undefined : rowFor(report.message);
+  assert.ok(
+    row === undefined || row.code.includes(code),
+    `docs/errors.md: ${row?.answer ?? ''} is ${row?.code ?? ''}, not ${code}`,
+  );
   assert.match(report.hint, hint);
   assert.equal(run.exitCode, WRONG_INPUT.includes(code) ? 2 : 1);
   assert.equal(run.stdout, '');
