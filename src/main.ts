@@ -1,4 +1,5 @@
 /** Entry of the bundle: the real effects go in, a command runs, its exit code comes out. */
+import { isatty } from 'node:tty';
 import { runProgram } from './commands/program.ts';
 import type { World } from './effects/world.ts';
 import { systemClock } from './effects/clock.ts';
@@ -22,6 +23,8 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
+const STDIN = 0;
+
 const mask = createMask();
 let stdinIsOpen = false;
 const world: World = {
@@ -43,7 +46,8 @@ const world: World = {
     return process.stdin;
   },
   beginConversation:
-    process.stdin.isTTY && process.stdout.isTTY
+    // Node makes a pipe non-blocking when it is looked at as process.stdin, and others may share it.
+    isatty(STDIN) && process.stdout.isTTY
       ? () => {
           stdinIsOpen = true;
           return converse(process.stdin, process.stdout, interrupted.signal);
