@@ -16,6 +16,8 @@ export interface MintOptions {
   readonly issuer?: string | undefined;
   readonly sshRerun?: boolean | undefined;
   readonly vcsRef?: string | undefined;
+  /** A pipeline that a custom webhook has triggered says neither repository nor ref. */
+  readonly withoutVcs?: boolean | undefined;
   /** `CIRCLE_OIDC_TOKEN_V2` has a longer subject. */
   readonly form?: 'v1' | 'v2' | undefined;
 }
@@ -40,8 +42,9 @@ export function mintToken(key: KeyObject, options: MintOptions): Promise<string>
     'oidc.circleci.com/pipeline-id': randomUUID(),
     [PROJECT_CLAIM]: project,
     'oidc.circleci.com/ssh-rerun': options.sshRerun ?? false,
-    'oidc.circleci.com/vcs-origin': VCS_ORIGIN,
-    'oidc.circleci.com/vcs-ref': options.vcsRef ?? VCS_REF,
+    ...(options.withoutVcs === true
+      ? {}
+      : { 'oidc.circleci.com/vcs-origin': VCS_ORIGIN, 'oidc.circleci.com/vcs-ref': options.vcsRef ?? VCS_REF }),
     'oidc.circleci.com/workflow-id': randomUUID(),
     ...(options.notYetValid === true ? { nbf: issuedAt } : {}),
   })
