@@ -137,6 +137,7 @@ describe('what the documents say is true', () => {
       outputs: [output, aws],
       exportedTo: undefined,
       timingsMs: {},
+      spans: [],
     });
     const told = tableRows(sectionOf(readme, 'Variables for later steps')).flatMap(([names = '']) => names.split(', '));
     assert.deepEqual(told, [...exported.keys()]);

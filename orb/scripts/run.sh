@@ -22,6 +22,7 @@ database_user=$(expand "$MACHINE_ID_PARAM_DATABASE_USER") || exit 1
 database_name=$(expand "$MACHINE_ID_PARAM_DATABASE_NAME") || exit 1
 application=$(expand "$MACHINE_ID_PARAM_APPLICATION") || exit 1
 ca_file=$(expand "$MACHINE_ID_PARAM_CA_FILE") || exit 1
+report=$(expand "$MACHINE_ID_PARAM_REPORT") || exit 1
 
 # The default file may be missing when parameters stand in for it; a file that was named may not.
 if [ "$config" = tbot.yaml ] && [ ! -e tbot.yaml ] && [ -n "$proxy$token$destination" ]; then config=; fi
@@ -38,6 +39,7 @@ if [ -n "$database_user" ]; then set -- "$@" "--database-user=$database_user"; f
 if [ -n "$database_name" ]; then set -- "$@" "--database-name=$database_name"; fi
 if [ -n "$application" ]; then set -- "$@" "--application=$application"; fi
 if [ -n "$ca_file" ]; then set -- "$@" "--ca-file=$ca_file"; fi
+if [ -n "$report" ]; then set -- "$@" "--report=$report"; fi
 if [ "$MACHINE_ID_PARAM_ENGINE" != native ]; then set -- "$@" "--engine=$MACHINE_ID_PARAM_ENGINE"; fi
 # A boolean parameter arrives as 1 or 0 in an environment, though some versions of the compiler write true or false.
 case $MACHINE_ID_PARAM_ANONYMOUS_TELEMETRY in 1 | true) export TELEPORT_ANONYMOUS_TELEMETRY=1 ;; esac

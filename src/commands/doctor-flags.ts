@@ -3,7 +3,7 @@ import type { RunFlags } from '../config/flags.ts';
 import type { Flag } from './command-line.ts';
 import { readRunArguments, RUN_FLAGS } from './run-flags.ts';
 
-const OF_RUN_ALONE = ['engine', 'no-export', 'json'];
+const OF_RUN_ALONE = ['engine', 'no-export', 'json', 'report'];
 
 export const DOCTOR_FLAGS: readonly Flag[] = [
   ...RUN_FLAGS.filter(({ name }) => !OF_RUN_ALONE.includes(name)),

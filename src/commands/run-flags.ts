@@ -56,6 +56,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
   { name: 'timeout', value: 'SECONDS', help: 'How long to wait for each answer (default 30).' },
   { name: 'no-export', help: 'Append nothing to $BASH_ENV.' },
+  { name: 'report', value: 'FILE', help: 'Write a web page about the run, also when it fails.' },
   { name: 'json', help: 'Print the result as one JSON object on stdout.' },
   { name: 'log-format', value: 'text|json', help: 'Form of the lines on stderr.' },
   { name: 'debug', short: 'd', help: 'Say more on stderr (TBOT_DEBUG).' },
@@ -67,6 +68,7 @@ export interface RunArguments {
   readonly timeoutMs: number;
   readonly exportVariables: boolean;
   readonly json: boolean;
+  readonly report: string | undefined;
   readonly engine: Engine;
   /** All of them, as they stand. */
   readonly given: GivenFlags;
@@ -113,6 +115,7 @@ export function readRunArguments(args: readonly string[], known = RUN_FLAGS): Ru
     timeoutMs: timeoutMs(given),
     exportVariables: !given.has('no-export'),
     json: given.has('json'),
+    report: text('report'),
     engine: engineOf(given),
     given,
   };

@@ -7,13 +7,15 @@ import { discover } from '../teleport/discovery.ts';
 import type { WebTrust } from '../teleport/trust.ts';
 import { openWebApi } from '../teleport/web.ts';
 
-type TbotFacts = Omit<RunResult, 'proxy' | 'exportedTo' | 'timingsMs'>;
+type TbotFacts = Omit<RunResult, 'proxy' | 'exportedTo' | 'timingsMs' | 'spans'>;
 
 /** @throws MachineIdError TBOT_MISSING, TBOT_FAILED, or what asking the Proxy throws */
 export async function runByTbot(run: RunContext, trust: WebTrust, settings: TbotSettings): Promise<TbotFacts> {
-  const { clusterName, serverVersion } = await askProxy(run, trust);
+  const { clusterName, serverVersion } = await run.account.during('cluster', 'Discovery', () => askProxy(run, trust));
+  run.account.learn({ cluster: clusterName, clusterVersion: serverVersion.text });
   run.progress.done('discovery', `cluster ${clusterName}, Teleport ${serverVersion.text}`);
   const { bot, outputs } = await produceByTbot(run, settings);
+  run.account.learn({ bot, results: outputs.map((value) => ({ status: 'fulfilled', value })) });
   return {
     engine: 'tbot',
     cluster: clusterName,

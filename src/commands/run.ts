@@ -13,7 +13,9 @@ import { type WebTrust, webTrust } from '../teleport/trust.ts';
 import { openWebApi } from '../teleport/web.ts';
 import { startWireTrace } from '../teleport/wire-trace.ts';
 import type { RunContext } from '../produce/context.ts';
+import { type Account, openAccount } from '../produce/account.ts';
 import { exportedVariables } from './exports.ts';
+import { withReport } from './run-report.ts';
 import { startProgress } from '../produce/progress.ts';
 import { runByTbot } from './run-tbot.ts';
 import { readRunArguments, type RunArguments } from './run-flags.ts';
@@ -29,14 +31,25 @@ const MAX_INPUT_BYTES = 1024 * 1024;
 /** @throws MachineIdError: wrong input before anything is contacted, everything else as it happens */
 export async function run(args: readonly string[], world: World): Promise<void> {
   const given = readRunArguments(args);
-  const { plan, outputs, trust, log } = await readInputs(given, world);
-  const progress = startProgress(log, world.clock);
+  const account = openAccount(world.clock);
+  const work = () => runToEnd(given, account, world);
+  await (given.report === undefined
+    ? work()
+    : withReport(given.report, { account, engine: given.engine }, world, work));
+}
+
+async function runToEnd(given: RunArguments, account: Account, world: World): Promise<void> {
+  const { plan, outputs, trust, log } = await account.during('job', 'Configuration', () =>
+    readInputs(given, account, world),
+  );
+  const progress = startProgress(log, world.clock, account.startMs);
   const trace = plan.debug ? startWireTrace(log, world.clock) : undefined;
   const manifest = openManifest(world.files, world.environment);
   const current: RunContext = {
     world,
     log,
     progress,
+    account,
     plan,
     outputs,
     timeoutMs: given.timeoutMs,
@@ -45,9 +58,9 @@ export async function run(args: readonly string[], world: World): Promise<void> 
   };
   for (const warning of plan.warnings) log.warn(warning);
   progress.done('config', `configuration read: ${outputs.length} output(s), Proxy ${plan.address.value}`);
-  const token = await findToken(current);
+  const token = await account.during('job', 'OIDC token', () => findToken(current));
   const exportPath = given.exportVariables ? await openBashEnv(world.files, world.environment) : undefined;
-  await prepareOutputs(current);
+  await account.during('job', 'Destinations', () => prepareOutputs(current));
   const facts =
     given.engine === 'tbot'
       ? await runByTbot(current, trust, { jwt: token.jwt, caFile: given.caFile, helper: TBOT_HELPER_VARIABLES })
@@ -56,12 +69,15 @@ export async function run(args: readonly string[], world: World): Promise<void> 
     proxy: formatAddress(plan.address),
     ...facts,
     exportedTo: exportPath,
+    spans: account.spans(),
     timingsMs: progress.timingsMs(),
   };
   if (exportPath !== undefined) {
-    const lines = exportLines(exportedVariables(result));
+    const variables = exportedVariables(result);
+    const lines = exportLines(variables);
     await manifest.exports(exportPath, lines);
     await appendLines(world.files, exportPath, lines);
+    account.learn({ exported: [...variables.keys()] });
   }
   if (given.json) world.stdout(resultJson(result));
   else if (plan.logFormat === 'json') log.info(headline(result), { result: resultObject(result) });
@@ -78,7 +94,7 @@ async function withTelemetry<T>({ log, outputs, trace, world }: RunContext, work
   }
 }
 
-type RunFacts = Omit<RunResult, 'proxy' | 'exportedTo' | 'timingsMs'>;
+type RunFacts = Omit<RunResult, 'proxy' | 'exportedTo' | 'timingsMs' | 'spans'>;
 
 async function joinAndWrite(run: RunContext, token: OidcToken, trust: WebTrust): Promise<RunFacts> {
   const { joined, keys } = await join(run, token, trust);
@@ -95,11 +111,13 @@ async function joinAndWrite(run: RunContext, token: OidcToken, trust: WebTrust):
 }
 
 /** Everything that can be wrong with the input, before anything is contacted or written. */
-async function readInputs({ flags, caFile }: RunArguments, world: World) {
+async function readInputs({ flags, caFile }: RunArguments, account: Account, world: World) {
   const { environment, workingDirectory, files, stderr, clock } = world;
   const readText = (path: string) => files.readText(path, { maxBytes: MAX_INPUT_BYTES });
   const plan = await loadPlan({ flags, environment, workingDirectory, readFile: readText });
+  account.learn({ plan });
   const outputs = supportedOutputs(plan);
+  account.learn({ outputs });
   const trust = await webTrust({ caFile, environment, insecure: plan.insecure, readText });
   const log = createLog(stderr, {
     format: plan.logFormat,
@@ -111,11 +129,12 @@ async function readInputs({ flags, caFile }: RunArguments, world: World) {
   return { plan, outputs, trust, log };
 }
 
-async function findToken({ world, progress }: RunContext): Promise<OidcToken> {
+async function findToken({ account, progress, world }: RunContext): Promise<OidcToken> {
   const { environment, commands, clock, mask, signal } = world;
   for (const name of ['CIRCLE_OIDC_TOKEN', 'CIRCLE_OIDC_TOKEN_V2']) mask.hide(environment[name]?.trim() ?? '');
   const token = await obtainOidcToken({ environment, commands, nowMs: clock.nowMs(), signal });
   mask.hide(token.jwt.reveal());
+  account.learn({ claims: token.claims });
   const { projectId, contextIds } = token.claims;
   progress.done(
     'oidcToken',
@@ -126,35 +145,42 @@ async function findToken({ world, progress }: RunContext): Promise<OidcToken> {
 
 /** The keys of the outputs are made while the join is under way: their kind is known from discovery on. */
 async function join(
-  { world, log, progress, plan, outputs, timeoutMs, trace }: RunContext,
+  { world, log, progress, account, plan, outputs, timeoutMs, trace }: RunContext,
   token: OidcToken,
   trust: WebTrust,
 ): Promise<{ joined: Joined; keys: OutputKeys }> {
   const { clock, signal } = world;
   const web = openWebApi({ address: plan.address, trust, timeoutMs, signal, trace });
   let keys: OutputKeys = [];
+  const discovered = account.begin('cluster', 'Discovery');
   try {
-    const joined = await joinCluster({
-      web,
-      trust,
-      facts: {
-        ...token.claims,
-        tokenName: plan.token,
-        proxy: plan.address.value,
-        checkedAtMs: clock.nowMs(),
-      },
-      jwt: token.jwt,
-      ttlMs: plan.certificateTtlMs,
-      timeoutMs,
-      clock,
-      log,
-      signal,
-      trace,
-      onDiscovered: (cluster) => {
-        keys = makeKeys(outputs, cluster.suite);
-        progress.done('discovery', `cluster ${cluster.clusterName}, Teleport ${cluster.serverVersion.text}`);
-      },
-    });
+    const joined = await account.during('cluster', 'Join', () =>
+      joinCluster({
+        web,
+        trust,
+        facts: {
+          ...token.claims,
+          tokenName: plan.token,
+          proxy: plan.address.value,
+          checkedAtMs: clock.nowMs(),
+        },
+        jwt: token.jwt,
+        ttlMs: plan.certificateTtlMs,
+        timeoutMs,
+        clock,
+        log,
+        signal,
+        trace,
+        onDiscovered: (cluster) => {
+          discovered();
+          account.learn({ cluster: cluster.clusterName, clusterVersion: cluster.serverVersion.text });
+          keys = makeKeys(outputs, cluster.suite);
+          if (keys.length > 0) void Promise.all(keys).then(account.begin('job', 'Keys'), () => undefined);
+          progress.done('discovery', `cluster ${cluster.clusterName}, Teleport ${cluster.serverVersion.text}`);
+        },
+      }),
+    );
+    account.learn({ bot: joined.bot.botName, joinPath: joined.path });
     progress.done('join', `joined as bot ${joined.bot.botName} (${joined.path})`);
     return { joined, keys };
   } catch (error) {

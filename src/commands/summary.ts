@@ -64,7 +64,7 @@ export function resultJson(result: RunResult): string {
 }
 
 export function resultObject(result: RunResult): Readonly<Record<string, unknown>> {
-  const { cluster, clusterVersion, bot, engine, joinPath, outputs, timingsMs } = result;
+  const { cluster, clusterVersion, bot, engine, joinPath, outputs, spans, timingsMs } = result;
   return {
     cluster,
     clusterVersion,
@@ -81,5 +81,6 @@ export function resultObject(result: RunResult): Readonly<Record<string, unknown
       ...(access === undefined ? {} : { access }),
     })),
     timingsMs,
+    spans: spans.map(({ endMs, kind, name, startMs }) => ({ name, kind, startMs, endMs })),
   };
 }

@@ -8,6 +8,7 @@ import { asMachineIdError } from '../errors.ts';
 import type { OidcToken } from '../job/oidc-token.ts';
 import { type Joined, joinCluster } from '../join/join.ts';
 import { NO_RECORD } from '../outputs/write-record.ts';
+import { openAccount } from '../produce/account.ts';
 import { type ClusterSession, openSession } from '../produce/cluster-session.ts';
 import { makeKeys, tryOutputs } from '../produce/outputs.ts';
 import type { WrittenOutput } from '../produce/result.ts';
@@ -135,7 +136,8 @@ async function outputChecks(
   const { log, plan, timeoutMs, trace } = ground;
   const outputs = ground.outputs.map((output) => ({ ...output, destination: { type: 'memory' } as const }));
   const progress = { done: () => undefined, timingsMs: () => ({}) };
-  const run = { world, log, progress, plan, outputs, timeoutMs, trace, record: NO_RECORD };
+  const account = openAccount(world.clock);
+  const run = { world, log, progress, account, plan, outputs, timeoutMs, trace, record: NO_RECORD };
   const results = await tryOutputs({ run, joined, session }, makeKeys(outputs, joined.cluster.suite));
   return ground.outputs.map((output, at) => {
     const result = results[at];

@@ -33,7 +33,7 @@ export async function produceByTbot(run: RunContext, settings: TbotSettings): Pr
   await makeFolders(run);
   const places = await Promise.all(run.outputs.map((output) => openPlace(output, run)));
   const startedMs = clock.nowMs();
-  const [ended] = await Promise.allSettled([runTbot(run, settings)]);
+  const [ended] = await Promise.allSettled([run.account.during('cluster', 'tbot', () => runTbot(run, settings))]);
   // Of a run that failed too, so that cleanup finds what it has left.
   const produced = await Promise.all(places.map((place) => find(place, run)));
   await run.record.files(produced.flatMap(({ found, output }) => (found?.files ?? []).map(planned(output))));

@@ -5,12 +5,14 @@ import type { Log } from '../effects/log.ts';
 import type { World } from '../effects/world.ts';
 import type { WriteRecord } from '../outputs/write-record.ts';
 import type { WireTrace } from '../teleport/wire-trace.ts';
+import type { Account } from './account.ts';
 import type { Progress } from './progress.ts';
 
 export interface RunContext {
   readonly world: World;
   readonly log: Log;
   readonly progress: Progress;
+  readonly account: Account;
   readonly plan: Plan;
   readonly outputs: readonly SupportedOutput[];
   readonly timeoutMs: number;

@@ -16,6 +16,7 @@ import { produceAwsRolesAnywhere } from './workload-identity-aws-roles-anywhere.
 import { produceWorkloadJwt } from './workload-identity-jwt.ts';
 import { produceWorkloadX509 } from './workload-identity-x509.ts';
 import type { OutputWork } from './work.ts';
+import { outputLabel } from './output-label.ts';
 import { prepare } from './place.ts';
 import type { RunContext } from './context.ts';
 import type { WrittenOutput } from './result.ts';
@@ -41,13 +42,16 @@ export async function writeOutputs(
   joined: Joined,
   keys: OutputKeys,
 ): Promise<readonly WrittenOutput[]> {
-  const { outputs, plan, progress, timeoutMs, trace, world } = run;
+  const { account, outputs, plan, progress, timeoutMs, trace, world } = run;
   if (outputs.length === 0) return [];
   const { address } = plan;
-  const session = await openSession({ address, bot: joined.bot, timeoutMs, signal: world.signal, trace });
+  const session = await account.during('cluster', 'Auth Service', () =>
+    openSession({ address, bot: joined.bot, timeoutMs, signal: world.signal, trace }),
+  );
   progress.done('auth', 'connected to the Auth Service');
   try {
     const results = await tryOutputs({ run, joined, session }, keys);
+    account.learn({ results });
     throwFailures(outputs, results);
     return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   } finally {
@@ -63,7 +67,9 @@ export function tryOutputs(
   const { joined, run } = work;
   return Promise.allSettled(
     run.outputs.map((output, at) =>
-      produce(output, { ...work, key: keys[at] ?? makeKey(output, joined.cluster.suite) }),
+      run.account.during('output', outputLabel(output), () =>
+        produce(output, { ...work, key: keys[at] ?? makeKey(output, joined.cluster.suite) }),
+      ),
     ),
   );
 }

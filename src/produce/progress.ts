@@ -12,8 +12,8 @@ export interface Progress {
   timingsMs(): Readonly<Record<string, number>>;
 }
 
-export function startProgress(log: Pick<Log, 'info'>, clock: Clock): Progress {
-  const startMs = clock.elapsedMs();
+/** @param startMs of the run, by the clock's `elapsedMs` */
+export function startProgress(log: Pick<Log, 'info'>, clock: Clock, startMs: number): Progress {
   const sinceStart = () => Math.round(clock.elapsedMs() - startMs);
   const ends = new Map<string, number>();
   return {

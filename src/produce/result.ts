@@ -1,4 +1,5 @@
 /** What a run has done, as the summary and the JSON object tell it. */
+import type { Span } from './account.ts';
 import type { JoinPath } from '../join/join.ts';
 
 export interface WrittenOutput {
@@ -45,4 +46,6 @@ export interface RunResult {
   /** Path of the file that later steps read, when variables were exported. */
   readonly exportedTo: string | undefined;
   readonly timingsMs: Readonly<Record<string, number>>;
+  /** In the order of their beginning. */
+  readonly spans: readonly Span[];
 }

@@ -1,4 +1,5 @@
 /** Checks as JUnit's XML, which CircleCI's store_test_results shows. */
+import { escaped } from './escape.ts';
 
 export interface TestCase {
   readonly name: string;
@@ -40,22 +41,4 @@ function testCase(suite: string, { cure, detail, name, state }: TestCase): strin
 
 function firstLine(text: string): string {
   return text.split('\n', 1)[0] ?? '';
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&apos;',
-};
-
-/** Without what XML 1.0 section 2.2 does not allow, escaped or not: most control characters, lone surrogates. */
-function escaped(text: string): string {
-  return (
-    text
-      // eslint-disable-next-line no-control-regex -- control characters are what must go
-      .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff\p{Surrogate}]/gu, ' ')
-      .replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character)
-  );
 }

@@ -29,6 +29,7 @@ const RESULT: RunResult = {
   ],
   exportedTo: '/tmp/bash_env',
   timingsMs: { join: 40, total: 90 },
+  spans: [{ kind: 'cluster', name: 'Join', startMs: 3, endMs: 40, outcome: 'done' }],
 };
 
 test('the JSON object has the documented keys and nothing else', () => {
@@ -52,6 +53,7 @@ test('the JSON object has the documented keys and nothing else', () => {
       },
     ],
     timingsMs: { join: 40, total: 90 },
+    spans: [{ name: 'Join', kind: 'cluster', startMs: 3, endMs: 40 }],
   });
 });
 

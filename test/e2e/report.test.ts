@@ -13,7 +13,7 @@ const PHASES = ['config', 'oidcToken', 'discovery', 'join', 'auth', 'certificate
 test('--json prints one object with the keys that scripts count on, in their order', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await job.run([...job.flags, '--json']);
-  const { timingsMs, outputs, ...rest } = resultOf(run);
+  const { timingsMs, spans, outputs, ...rest } = resultOf(run);
   assert.deepEqual(rest, {
     cluster: 'example.teleport.test',
     clusterVersion: '18.6.0',
@@ -31,6 +31,7 @@ test('--json prints one object with the keys that scripts count on, in their ord
     'joinPath',
     'outputs',
     'timingsMs',
+    'spans',
   ]);
   assert.deepEqual(
     outputs.map((output) => Object.keys(output)),
@@ -38,8 +39,13 @@ test('--json prints one object with the keys that scripts count on, in their ord
   );
   assert.match(outputs[0]?.expiresAt ?? '', /^2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
   assert.deepEqual(Object.keys(timingsMs).sort(), [...PHASES, 'total'].sort());
+  assert.deepEqual(
+    spans.map(({ name }) => name),
+    ['Configuration', 'OIDC token', 'Destinations', 'Discovery', 'Join', 'Keys', 'Auth Service', 'identity'],
+  );
   const { total = 0, ...phases } = timingsMs;
   for (const [phase, endMs] of Object.entries(phases)) assert.ok(endMs <= total, phase);
+  for (const { endMs, name, startMs } of spans) assert.ok(startMs <= endMs && endMs <= total, name);
 });
 
 test('with --json the summary is left out and the progress stays on stderr', async (t) => {

@@ -24,6 +24,13 @@ const Output = z.strictObject({
     .optional(),
 });
 
+const Span = z.strictObject({
+  name: z.string(),
+  kind: z.enum(['job', 'cluster', 'output']),
+  startMs: z.int().nonnegative(),
+  endMs: z.int().nonnegative(),
+});
+
 const RunResult = z.strictObject({
   cluster: z.string(),
   clusterVersion: z.string(),
@@ -34,6 +41,7 @@ const RunResult = z.strictObject({
   joinPath: z.enum(['join-service', 'legacy']).optional(),
   outputs: z.array(Output),
   timingsMs: z.record(z.string(), z.int().nonnegative()),
+  spans: z.array(Span),
 });
 
 export type RunResult = z.infer<typeof RunResult>;
