@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
-import { parse, parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments, stringify } from 'yaml';
 import { z } from 'zod';
 import type { Flag } from '../src/commands/command-line.ts';
 import { exportedVariables } from '../src/commands/exports.ts';
@@ -13,28 +14,22 @@ import { INSTALL_TOOLS_FLAGS } from '../src/commands/install-tools-flags.ts';
 import { RUN_FLAGS } from '../src/commands/run-flags.ts';
 import { supportedOutputs } from '../src/config/supported.ts';
 import { ERROR_CODES, MachineIdError } from '../src/errors.ts';
+import { readResources } from '../src/resources/read-resources.ts';
 import { schemaChecker, schemaMissing } from './circleci-schema.ts';
 import { planOf } from './config/plan-of.ts';
 import { blocks, documents, textOf } from './docs/documents.ts';
 import { type CodeBlock, fragmentOf, links, sections, tableRows } from './docs/markdown.ts';
+import { FLAGS_OF_OTHERS, PROGRAMS, programsIn, RoleFile } from './docs/programs.ts';
+import { missing } from './e2e/programs.ts';
 import { inlineOrb } from './job-runner/inline-orb.ts';
 import { resolveJob } from './job-runner/job.ts';
 import { isMapping, mapping } from './job-runner/mapping.ts';
 import { packedWith, version } from './orb/source.ts';
 
-/** Flags in the documents that belong to other programs. */
-const FLAGS_OF_OTHERS: ReadonlyMap<string, string> = new Map([
-  ['--root-issuer', 'circleci run oidc get'],
-  ['--teleport', 'npm run cluster'],
-  ['--add-roles', 'tctl bots update'],
-  ['--bundle', 'cosign'],
-  ['--cert', 'curl'],
-  ['--key', 'curl'],
-  ['--type', 'cosign'],
-]);
-
 const yamlBlocks = blocks.filter(({ language }) => language === 'yaml');
 const circleciConfigs = yamlBlocks.filter(({ text }) => topLevel(text).version === 2.1);
+/** Those of tbot's own guide have no orb. */
+const orbConfigs = circleciConfigs.filter(({ text }) => 'orbs' in topLevel(text));
 const tbotConfigs = yamlBlocks.filter(({ text }) => topLevel(text).version === 'v2' && !('kind' in topLevel(text)));
 const readme = textOf('README.md');
 
@@ -56,7 +51,7 @@ describe('code in the documents', () => {
     assert.doesNotThrow(() => z.unknown().parse(JSON.parse(text)));
   });
 
-  eachBlock(circleciConfigs, 'compiles with this version of the orb', ({ text, place }) => {
+  eachBlock(orbConfigs, 'compiles with this version of the orb', ({ text, place }) => {
     const config = mapping(parse(text), place);
     assert.deepEqual(config.orbs, { 'machine-id': `teleport/machine-id@${version}` });
     for (const job of Object.keys(mapping(config.jobs, place))) {
@@ -78,6 +73,78 @@ describe('code in the documents', () => {
     assert.deepEqual(plan.warnings, []);
     assert.equal(supportedOutputs(plan).length, 1);
   });
+});
+
+describe('every block of code is of a kind that is checked', () => {
+  const fragments = yamlBlocks.filter(({ text }) =>
+    ['outputs', 'services'].includes(Object.keys(topLevel(text))[0] ?? ''),
+  );
+  const resources = yamlBlocks.filter(({ text }) => ['token', 'bot'].includes(String(topLevel(text).kind)));
+  const roles = yamlBlocks.filter(({ text }) => topLevel(text).kind === 'role');
+
+  const steps = yamlBlocks.filter(({ text }) => Array.isArray(parse(text)));
+
+  eachBlock(steps, 'is a list of steps that compiles', ({ text }) => {
+    const jobs = { job: { docker: [{ image: 'cimg/base:stable' }], steps: z.array(z.unknown()).parse(parse(text)) } };
+    const config = { version: 2.1, orbs: { 'machine-id': `teleport/machine-id@${version}` }, jobs };
+    const resolved = resolveJob({
+      config: inlineOrb(stringify(config), 'machine-id', packedWith('the script')),
+      job: 'job',
+    });
+    assert.ok(resolved.steps.length > 0);
+  });
+
+  test('and there is none of another kind', () => {
+    const known = new Set([...steps, ...circleciConfigs, ...tbotConfigs, ...fragments, ...resources, ...roles]);
+    const others = blocks.filter((block) =>
+      block.language === 'yaml'
+        ? !known.has(block)
+        : !['sh', 'json', 'text', 'mermaid', 'ini'].includes(block.language),
+    );
+    assert.deepEqual(
+      others.map(({ language, place }) => `${place}: ${language}`),
+      [],
+    );
+  });
+
+  eachBlock(fragments, 'is a part of a tbot.yaml that run takes', async ({ text }) => {
+    const plan = await planOf(
+      `version: v2\nproxy_server: p.example.com:443\nonboarding: {token: t, join_method: circleci}\n${text}`,
+    );
+    assert.deepEqual(plan.warnings, []);
+    assert.ok(supportedOutputs(plan).length > 0);
+  });
+
+  eachBlock(resources, 'is a resource that Teleport takes', ({ text, place }) => {
+    const { resources: read, warnings } = readResources(text, place);
+    assert.ok(read.length > 0);
+    assert.deepEqual(warnings, []);
+  });
+
+  eachBlock(roles, 'is a role with fields that Teleport knows', ({ text, place }) => {
+    const role = RoleFile.parse(parse(text), { error: () => place });
+    assert.ok(Object.keys(role.spec.allow).length > 0);
+  });
+
+  eachBlock(
+    blocks.filter(({ language }) => language === 'sh'),
+    'is what bash can read, with programs that are known',
+    ({ text }) => {
+      const { status, stderr } = spawnSync('bash', ['-n'], { input: text, encoding: 'utf8' });
+      assert.equal(status, 0, stderr);
+      for (const program of programsIn(text)) assert.ok(PROGRAMS.includes(program), program);
+    },
+  );
+
+  for (const [flag, { help, program }] of FLAGS_OF_OTHERS) {
+    const skip = help.length === 0 ? false : (missing(program) ?? false);
+    test(`${flag} is a flag of ${program}`, { skip }, () => {
+      // Those without a way to ask are of programs that no test machine has; the references name them.
+      if (help.length === 0) return;
+      const { stderr, stdout } = spawnSync(program, help, { encoding: 'utf8' });
+      assert.ok(`${stdout}${stderr}`.includes(flag.replace(/^--?/, '')), `${program} ${help.join(' ')}`);
+    });
+  }
 });
 
 describe('what the documents say is true', () => {

@@ -14,11 +14,13 @@ export interface Section {
 }
 
 export function codeBlocks(text: string, path: string): readonly CodeBlock[] {
-  return [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(({ 1: language = '', 2: body = '', index }) => ({
-    language,
-    text: body,
-    place: `${path} line ${text.slice(0, index).split('\n').length}`,
-  }));
+  return [...text.matchAll(/^( *)```(\w*)\n([\s\S]*?)^\1```$/gm)].map(
+    ({ 1: indent = '', 2: language = '', 3: body = '', index }) => ({
+      language,
+      text: body.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+      place: `${path} line ${text.slice(0, index).split('\n').length}`,
+    }),
+  );
 }
 
 /** Every heading with the text up to the next one, of whatever level. */

@@ -1,9 +1,10 @@
-/** Every usage example of the orb runs as a job on this machine, against the embedded cluster. */
+/** Every usage example of the orb, and every config that a document shows, runs as a job on this machine, against the embedded cluster. */
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { parse, stringify } from 'yaml';
+import { blocks } from '../docs/documents.ts';
 import { inlineOrb } from '../job-runner/inline-orb.ts';
 import { isMapping } from '../job-runner/mapping.ts';
 import { runJob } from '../job-runner/run-job.ts';
@@ -33,6 +34,9 @@ const READS: Readonly<Record<string, readonly string[]>> = {
   tsh: ['TELEPORT_IDENTITY_FILE'],
   curl: ['MACHINE_ID_DESTINATION'],
   go: ['TELEPORT_IDENTITY_FILE'],
+  mysql: ['MACHINE_ID_DESTINATION'],
+  openssl: ['MACHINE_ID_DESTINATION'],
+  aws: ['MACHINE_ID_DESTINATION'],
   pip: [],
   sudo: [],
 };
@@ -85,13 +89,22 @@ async function project(t: TestContext): Promise<{ home: string; programs: string
   for (const folder of [programs, join(source, 'roles'), join(source, 'ci')]) await mkdir(folder, { recursive: true });
   await addStandIns(programs);
   await writeFile(join(source, 'roles/web.yaml'), 'kind: role\n');
+  await writeFile(join(source, 'migration.sql'), 'SELECT 1;\n');
+  await writeFile(join(source, 'deploy.sh'), '#!/bin/sh\n', { mode: 0o755 });
   const outputs = `outputs: [{ type: identity, destination: { type: directory, path: ${join(home, 'of-file')} } }]`;
   const onboarding = `onboarding: { join_method: circleci, token: ${joinToken} }`;
-  await writeFile(join(source, 'ci/tbot.yaml'), `version: v2\nproxy_server: ${proxy}\n${onboarding}\n${outputs}\n`);
+  for (const place of ['tbot.yaml', 'ci/tbot.yaml']) {
+    await writeFile(join(source, place), `version: v2\nproxy_server: ${proxy}\n${onboarding}\n${outputs}\n`);
+  }
   return { home, programs, source };
 }
 
-for (const [path, config] of exampleConfigs) {
+/** By the place of each config; what has no orb in it is of others. */
+const documented = blocks
+  .filter(({ language, text }) => language === 'yaml' && text.includes('machine-id: teleport/machine-id@'))
+  .map(({ place, text }) => [place, text] as const);
+
+for (const [path, config] of [...exampleConfigs, ...documented]) {
   for (const job of jobsOf(config)) {
     test(`${path}: the job ${job} runs to its end`, async (t) => {
       const { home, programs, source } = await project(t);
@@ -108,7 +121,12 @@ for (const [path, config] of exampleConfigs) {
         },
       });
       assert.equal(exitCode, 0, steps.map(({ name, stderr, stdout }) => `${name}: ${stdout}${stderr}`).join('\n'));
-      assert.ok(steps.some(({ stderr }) => stderr.includes(`Joined ${cluster.info.cluster}`)));
+      // A job that only sets up joins nothing.
+      const joins = config.includes('machine-id/run') || config.includes('machine-id/with_identity');
+      assert.equal(
+        steps.some(({ stderr }) => stderr.includes(`Joined ${cluster.info.cluster}`)),
+        joins,
+      );
     });
   }
 }

@@ -46,6 +46,14 @@ test('the cleanup runs after a step that failed, whose exit code stays', async (
   assert.equal(steps.at(-1)?.stdout, 'cleanup\n');
 });
 
+test('the report is stored, before the steps that are given', async (t) => {
+  const { steps } = await runWithIdentity(t, { report: 'file', steps: [{ run: 'exit 4' }] });
+  assert.deepEqual(
+    steps.slice(-4).map(({ stdout }) => stdout.trim().split('/').at(-1)),
+    ['d --report=file', 'file', '', 'cleanup'],
+  );
+});
+
 test('the executor without Node.js may be named', async (t) => {
   assert.equal((await runWithIdentity(t, { executor: 'machine-id/no_node' })).exitCode, 0);
 });
