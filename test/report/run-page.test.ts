@@ -33,6 +33,7 @@ test('a failure stands above everything else, with its code, its faults and what
   assert.match(page, /Failed after 120 ms/);
   const failure = page.slice(page.indexOf('What went wrong'), page.indexOf('</section>'));
   assert.match(failure, /failed Xyzzy\nXyzzy \(line 5\): fault Xyzzy/);
+  assert.match(failure, /Likely causes<\/h2><ol><li>first Xyzzy<li>second<\/ol>/);
   assert.match(failure, /What to do<\/h2><p>Xyzzy<p><small>OUTPUTS_FAILED/);
 });
 

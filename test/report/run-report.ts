@@ -30,6 +30,7 @@ export async function reportWith(text: string): Promise<RunReport> {
   };
   const failure = new MachineIdError('OUTPUTS_FAILED', `failed ${text}`, {
     hint: text,
+    likelyCauses: [`first ${text}`, 'second'],
     faults: [{ path: text, line: 5, message: `fault ${text}` }],
   });
   return {
