@@ -27,6 +27,6 @@ export function readBot(file: SourceFile): Bot | undefined {
   return { kind: 'bot', line: file.origin('kind').line, name: metadata.name ?? '', roles: spec.roles };
 }
 
-export function shown(value: string | undefined): string {
+function shown(value: string | undefined): string {
   return value === undefined ? 'missing' : `"${value}"`;
 }

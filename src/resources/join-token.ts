@@ -6,11 +6,10 @@ import type { SourceFile } from '../config/source-file.ts';
 import { Scalar } from '../config/yaml/scalar.ts';
 import { isMapping } from '../config/yaml/tree.ts';
 import { alsoAdmits } from '../join/allow-rule.ts';
-import { shown } from './bot.ts';
 import { idAdvice } from './id-advice.ts';
 import type { JoinToken, PlacedRule } from './resource.ts';
 import { TOKEN } from './schema.ts';
-import { isSystemRole, roleAdvice } from './system-roles.ts';
+import { roleAdvice, systemRole } from './system-roles.ts';
 
 const METHOD = 'circleci';
 
@@ -19,8 +18,7 @@ export function readJoinToken(file: SourceFile): JoinToken | undefined {
   const { value, faulty } = file.decode(TOKEN);
   if (value === undefined) return undefined;
   const { metadata, spec, version } = value;
-  // tctl takes what says another version for one, and reads it as v2.
-  if (version !== 'v2') file.findings.refuse(file.origin('version'), `is ${shown(version)}, expected v2`);
+  checkVersion(file, version);
   if (metadata.name === undefined && !faulty.has('metadata')) {
     file.findings.refuse(file.origin('metadata', 'name'), 'missing parameter Name');
   }
@@ -28,7 +26,8 @@ export function readJoinToken(file: SourceFile): JoinToken | undefined {
   // Its faults are told, and what it says cannot be trusted.
   if (faulty.has('spec')) return undefined;
   const joinMethod = spec.join_method ?? (isList(file, 'allow') ? 'ec2' : 'token');
-  checkRoles(file, spec.roles, spec.bot_name);
+  const roles = spec.roles.map((role) => systemRole(role) ?? role);
+  checkRoles(file, roles, spec.bot_name);
   if (joinMethod === METHOD) checkCircleCi(file, spec.circleci);
   else warnOfMethod(file, joinMethod, spec.join_method === undefined);
   return {
@@ -37,7 +36,7 @@ export function readJoinToken(file: SourceFile): JoinToken | undefined {
     name: safeName(metadata.name ?? '', joinMethod),
     expiresAtMs,
     joinMethod,
-    roles: spec.roles,
+    roles,
     botName: spec.bot_name,
     organizationId: spec.circleci.organization_id,
     rules: spec.circleci.allow.map(({ context_id: contextId, project_id: projectId }, at): PlacedRule => ({
@@ -45,6 +44,13 @@ export function readJoinToken(file: SourceFile): JoinToken | undefined {
       rule: { projectId, contextId },
     })),
   };
+}
+
+/** Without a version Teleport reads the oldest form, in which everything that is checked here means nothing. */
+function checkVersion(file: SourceFile, version: string | undefined): void {
+  if (version === 'v2') return;
+  const said = version === undefined ? 'is missing' : `server resource version ${version} is not supported`;
+  file.findings.refuse(file.origin('version'), `${said}; write "version: v2"`);
 }
 
 function isList(file: SourceFile, key: string): boolean {
@@ -71,7 +77,7 @@ function checkRoles(file: SourceFile, roles: readonly string[], botName: string 
   if (roles.length === 0) findings.refuse(place, 'provisioning token is missing roles; write "roles: [Bot]"');
   for (const [at, role] of roles.entries()) {
     const one = file.origin('spec', 'roles', at);
-    if (!isSystemRole(role)) findings.refuse(one, `role ${role} is not registered${roleAdvice(role)}`);
+    if (systemRole(role) === undefined) findings.refuse(one, `role ${role} is not registered${roleAdvice(role)}`);
     else if (roles.indexOf(role) !== at) findings.refuse(one, `duplicate role "${role}"`);
     else if (role !== 'Bot' && roles.includes('Bot')) {
       findings.warn(`${one.label}: the token lets agents join with role ${role} too; a bot needs Bot alone`);

@@ -105,10 +105,10 @@ test('a job may be given by its ids, by its claims and by its token', async (t) 
 
 test('a file that is no valid token is refused, with every fault, and nothing is contacted', async (t) => {
   const job = await beginJob(t, cluster);
-  await job.addFile('token.yaml', 'kind: token\nversion: v2\nspec:\n  roles: [bot]\n  join_method: circleci\n');
+  await job.addFile('token.yaml', 'kind: token\nversion: v2\nspec:\n  roles: [robot]\n  join_method: circleci\n');
   const { exitCode, stderr, stdout } = await job.run(['explain-token', 'token.yaml']);
   assert.deepEqual([exitCode, stdout], [2, '']);
-  for (const said of [/role bot is not registered/, /missing parameter Name/, /"circleci" configuration must be/]) {
+  for (const said of [/role robot is not registered/, /missing parameter Name/, /"circleci" configuration must be/]) {
     assert.match(stderr, said);
   }
   const missing = await job.run(['explain-token', 'none.yaml']);

@@ -56,16 +56,26 @@ test('a token is read with its rules and their lines', () => {
   });
 });
 
+test('roles are read in any letters, as Teleport reads them', () => {
+  const roles = readResources(token({ roles: '[" bot", windows_desktop]' }), 'token.yaml').resources;
+  assert.deepEqual(
+    roles.map((one) => one.roles),
+    [['Bot', 'WindowsDesktop']],
+  );
+});
+
 /** Each with what Teleport says of it. */
 const INVALID: readonly (readonly [string, Wish, RegExp])[] = [
   ['no roles', { roles: '[]', bot: 'bot_name:' }, /^5 spec\.roles: provisioning token is missing roles/],
   ['an unknown role', { roles: '[Bot, Robot]' }, /^5 spec\.roles\[1\]: role Robot is not registered/],
-  ['a role in other letters', { roles: '[bot]', bot: '' }, /role bot is not registered; did you mean "Bot"\?/],
-  ['a role twice', { roles: '[Bot, Bot]' }, /duplicate role "Bot"/],
+  ['a mistyped role', { roles: '[Bott]', bot: '' }, /role Bott is not registered; did you mean "Bot"\?/],
+  ['a role twice', { roles: '[Bot, bot]' }, /^5 spec\.roles\[1\]: duplicate role "Bot"/],
+  ['a role in other letters and no bot', { roles: '[bot]', bot: '' }, /token with role "Bot" must set bot_name/],
   ['no bot', { bot: '' }, /token with role "Bot" must set bot_name/],
   ['a bot for a node', { roles: '[Node]' }, /can only set bot_name on token with role "Bot"/],
   ['no name', { metadata: '{}' }, /metadata\.name: missing parameter Name/],
-  ['another version', { version: 'v3' }, /^2 version: is "v3", expected v2/],
+  ['another version', { version: 'v3' }, /^2 version: server resource version v3 is not supported; write "version: v2"/],
+  ['no version', { version: '' }, /^2 version: is missing; write "version: v2"/],
   ['no settings', { circleci: '' }, /"circleci" configuration must be provided for join method "circleci"/],
   [
     'no rules',
