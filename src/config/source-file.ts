@@ -44,12 +44,20 @@ export class SourceFile {
     });
   }
 
-  /** The settings as far as they can be read, and the top-level keys that can't be. */
-  decode<T>(schema: Field<T>): { readonly value: T | undefined; readonly faulty: ReadonlySet<string> } {
+  /**
+   * The settings as far as they can be read, and the top-level keys that can't be.
+   * @param unknown whether keys that `schema` does not know are warned of or are faults
+   */
+  decode<T>(
+    schema: Field<T>,
+    unknown: 'warn' | 'refuse' = 'warn',
+  ): { readonly value: T | undefined; readonly faulty: ReadonlySet<string> } {
     const { value, faults, unknownKeys } = decode(schema, this.#document);
     for (const { path, line, message } of faults) this.findings.refuse(placeIn(this.name, path, line), message);
     for (const { path, line, message } of unknownKeys) {
-      this.findings.warn(`${placeIn(this.name, path, line).label}: ${path}: ${message}`);
+      const place = placeIn(this.name, path, line);
+      if (unknown === 'refuse') this.findings.refuse(place, message);
+      else this.findings.warn(`${place.label}: ${path}: ${message}`);
     }
     return { value, faulty: new Set(faults.map(({ path }) => path.replace(/[.[].*$/s, ''))) };
   }

@@ -6,7 +6,7 @@ import { BOT } from './schema.ts';
 
 /** What is wrong with it goes into the file's findings. */
 export function readBot(file: SourceFile): Bot | undefined {
-  const { value, faulty } = file.decode(BOT);
+  const { value, faulty } = file.decode(BOT, 'refuse');
   if (value === undefined) return undefined;
   const { metadata, spec, version } = value;
   const { findings } = file;

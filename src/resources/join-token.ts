@@ -15,7 +15,7 @@ const METHOD = 'circleci';
 
 /** What is wrong with it goes into the file's findings. */
 export function readJoinToken(file: SourceFile): JoinToken | undefined {
-  const { value, faulty } = file.decode(TOKEN);
+  const { value, faulty } = file.decode(TOKEN, 'refuse');
   if (value === undefined) return undefined;
   const { metadata, spec, version } = value;
   checkVersion(file, version);

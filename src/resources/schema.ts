@@ -1,6 +1,31 @@
-/** The keys of the resources, as Teleport reads them: what it does not know it ignores. */
-import { ignored, list, text, textList } from '../config/schema/field.ts';
-import { section } from '../config/schema/section.ts';
+/** The keys of the resources, as tctl reads them: it turns YAML into JSON, and takes no number for a text. */
+import * as z from 'zod/mini';
+import { type Field, ignored, list, refuse } from '../config/schema/field.ts';
+import { section as anySection } from '../config/schema/section.ts';
+import { Scalar } from '../config/yaml/scalar.ts';
+
+type Shape = Readonly<Record<string, Field<unknown>>>;
+
+/** Older releases of tctl passed over what they did not know, and a rule was wider than it looked. */
+function section<S extends Shape>(shape: S) {
+  return anySection(shape, 'is refused by tctl');
+}
+
+/** Absent, null and empty are the same. Its faults quote nothing: a name can be a secret. */
+const text: Field<string | undefined> = z.transform((input, context) => {
+  if (input === undefined) return undefined;
+  if (!(input instanceof Scalar)) return refuse(context, 'must be text, and not a list or a mapping');
+  if (input.tag === 'null') return undefined;
+  if (input.tag !== 'str') return refuse(context, 'must be text, and this reads as another type; put it in quotes');
+  return input.text === '' ? undefined : input.text;
+});
+
+const textList = list(
+  z.pipe(
+    text,
+    z.transform((value: string | undefined) => value ?? ''),
+  ),
+);
 
 const metadata = section({
   name: text,
@@ -42,5 +67,3 @@ export const BOT = section({
   status: ignored,
   scope: ignored,
 });
-
-export const ANY = section({ ...HEADER });

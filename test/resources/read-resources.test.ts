@@ -74,7 +74,11 @@ const INVALID: readonly (readonly [string, Wish, RegExp])[] = [
   ['no bot', { bot: '' }, /token with role "Bot" must set bot_name/],
   ['a bot for a node', { roles: '[Node]' }, /can only set bot_name on token with role "Bot"/],
   ['no name', { metadata: '{}' }, /metadata\.name: missing parameter Name/],
-  ['another version', { version: 'v3' }, /^2 version: server resource version v3 is not supported; write "version: v2"/],
+  [
+    'another version',
+    { version: 'v3' },
+    /^2 version: server resource version v3 is not supported; write "version: v2"/,
+  ],
   ['no version', { version: '' }, /^2 version: is missing; write "version: v2"/],
   ['no settings', { circleci: '' }, /"circleci" configuration must be provided for join method "circleci"/],
   [
@@ -97,6 +101,14 @@ const INVALID: readonly (readonly [string, Wish, RegExp])[] = [
     { metadata: '{name: t, expires: tomorrow}' },
     /^3 metadata\.expires: parsing time "tomorrow"/,
   ],
+  [
+    'an unknown key in a rule',
+    { circleci: `{organization_id: ${ORGANIZATION}, allow: [{project_id: ${PROJECT}, contextid: ${CONTEXT}}]}` },
+    /^8 spec\.circleci\.allow\[0\]\.contextid: unknown key "contextid" is refused by tctl; did you mean "context_id"\?/,
+  ],
+  ['a number for a name', { bot: 'bot_name: 12' }, /^7 spec\.bot_name: must be text, .*; put it in quotes/],
+  ['a number for a role', { roles: '[Bot, 1]' }, /^5 spec\.roles\[1\]: must be text/],
+  ['a list for a name', { metadata: '{name: [a]}' }, /^3 metadata\.name: must be text, and not a list/],
   ['a list for a mapping', { circleci: '[]' }, /cannot unmarshal !!seq into a mapping/],
 ];
 
@@ -144,14 +156,13 @@ test('what tctl prints as JSON is read as well', () => {
   assert.match(warnings.join('\n'), /this rule admits every job of every project that may use that context/);
 });
 
-test('names in the place of ids, unknown keys and other methods are warned of', () => {
-  const circleci = `{organization_id: gh/acme, allow: [{project_id: gh/acme/app, context_id: ${CONTEXT.toUpperCase()}, contextid: x}]}`;
+test('names in the place of ids and other methods are warned of', () => {
+  const circleci = `{organization_id: gh/acme, allow: [{project_id: gh/acme/app, context_id: ${CONTEXT.toUpperCase()}}]}`;
   const { warnings } = readResources(token({ circleci }), 'token.yaml');
   for (const expected of [
     /line 8: organization_id "gh\/acme" is no id of CircleCI/,
     /project_id "gh\/acme\/app" is no id/,
     /must be in lower case/,
-    /unknown key "contextid" is ignored; did you mean "context_id"\?/,
   ]) {
     assert.match(warnings.join('\n'), expected);
   }
@@ -189,5 +200,18 @@ test('a bot is checked as Teleport checks it', () => {
 test('an empty file, broken YAML and a text alone are refused', () => {
   assert.deepEqual(faultsOf('# nothing\n'), ['undefined document: the file is empty']);
   assert.match(faultsOf('kind: [token\n').join('\n'), /failed parsing config file/);
-  assert.match(faultsOf('token\n').join('\n'), /cannot unmarshal !!str `token` into a resource/);
+});
+
+test('a file with nothing but a text is refused without its text, which may be a secret', () => {
+  for (const text of ['hunter2\n', '"hunter2"', '[hunter2]', '12345678', 'kind: token\nmetadata: {name: 12345678}\n']) {
+    const faults = faultsOf(text).join('\n');
+    assert.match(faults, /text/);
+    assert.doesNotMatch(faults, /hunter2|12345678/);
+  }
+});
+
+test('a file of very many resources is refused', () => {
+  for (const text of ['kind: bot\n---\n'.repeat(101), `[${'{kind: bot},'.repeat(10_000)}]`]) {
+    assert.deepEqual(faultsOf(text), ['undefined document: the file has more than 100 resources']);
+  }
 });

@@ -9,15 +9,18 @@ import { refuse } from './field.ts';
 type Shape = Readonly<Record<string, Field<unknown>>>;
 export type SectionOf<S extends Shape> = z.output<z.ZodMiniObject<S>>;
 
-/** A mapping with these keys; absent and null are an empty one. Unknown keys are noted, with the nearest known one. */
-export function section<S extends Shape>(shape: S): Field<SectionOf<S>> {
+/**
+ * A mapping with these keys; absent and null are an empty one. Unknown keys are noted, with the nearest known one.
+ * @param fate what becomes of an unknown key
+ */
+export function section<S extends Shape>(shape: S, fate = 'is ignored'): Field<SectionOf<S>> {
   const keys = Object.keys(shape);
   const object = z.object(shape);
   return z.transform((input, context): SectionOf<S> => {
     const mapping = input ?? new Map();
     if (!isMapping(mapping)) return refuse(context, `cannot unmarshal ${describe(input)} into a mapping`);
     for (const key of mapping.keys()) {
-      if (!keys.includes(key)) noteUnknownKey(context, key, keys);
+      if (!keys.includes(key)) noteUnknownKey(context, key, keys, fate);
     }
     return readBy(object, Object.fromEntries(mapping), context);
   });
@@ -54,10 +57,10 @@ export function readBy<T>(schema: z.ZodMiniType<T>, input: unknown, context: Con
 
 const UNKNOWN_KEY = 'unknownKey';
 
-function noteUnknownKey(context: Context, key: string, known: readonly string[]): void {
+function noteUnknownKey(context: Context, key: string, known: readonly string[], fate: string): void {
   const meant = nearest(key, known);
   const advice = meant === undefined ? '' : `; did you mean "${meant}"?`;
-  const message = `unknown key "${key}" is ignored${advice}`;
+  const message = `unknown key "${key}" ${fate}${advice}`;
   context.issues.push({ code: 'custom', message, input: context.value, path: [key], params: { [UNKNOWN_KEY]: true } });
 }
 

@@ -31,19 +31,32 @@ export function readYaml(text: string): YamlDocument | YamlFailure {
   return failure('failed parsing config file: EOF: the file is empty');
 }
 
+/** Far above any real file; aliases let each document ask for many times its own length. */
+const MOST_RESOURCES = 100;
+
 /** Every document of `text` that holds anything; of a list, each item is one, as in `tctl get --format=json`. */
 export function readYamlDocuments(text: string): readonly (YamlDocument | YamlFailure)[] {
   const read = parse(text);
   if ('faults' in read) return [read];
   const { lineAt, tokens } = read;
-  return [...compose(tokens, text.length)].flatMap((document) => {
-    const { contents, errors } = document;
-    if (errors.length > 0) return [syntaxFaults(document, lineAt)];
-    if (contents === null || (isScalar(contents) && contents.value === '')) return [];
-    return isSeq(contents)
-      ? contents.items.flatMap((item) => (isNode(item) ? [nodeToTree(item, lineAt, 'a resource')] : []))
-      : [nodeToTree(contents, lineAt, 'a resource')];
-  });
+  const documents: (YamlDocument | YamlFailure)[] = [];
+  for (const document of compose(tokens, text.length)) {
+    if (document.errors.length > 0) documents.push(syntaxFaults(document, lineAt));
+    else documents.push(...resourcesOf(document.contents).map((node) => resourceToTree(node, lineAt)));
+    if (documents.length > MOST_RESOURCES) return [failure(`the file has more than ${MOST_RESOURCES} resources`)];
+  }
+  return documents;
+}
+
+function resourcesOf(contents: Node | null): readonly Node[] {
+  if (contents === null || (isScalar(contents) && contents.value === '')) return [];
+  return isSeq(contents) ? contents.items.slice(0, MOST_RESOURCES + 1).filter((item) => isNode(item)) : [contents];
+}
+
+/** A text alone is not quoted: a file with nothing but a secret in it has that form. */
+function resourceToTree(node: Node, lineAt: LineAt): YamlDocument | YamlFailure {
+  if (!isScalar(node)) return nodeToTree(node, lineAt, 'a resource');
+  return failure('the file must be a resource, as "tctl get" prints it, and this is text alone');
 }
 
 type LineAt = (offset: number) => number;
