@@ -6,8 +6,9 @@ import { MachineIdError, printable } from '../errors.ts';
 import { organizationOf, readExampleClaims } from '../job/example-claims.ts';
 import { findOidcToken } from '../job/oidc-token.ts';
 import { formatRule } from '../join/allow-rule.ts';
-import { explainToken, type JobFacts } from '../resources/explain.ts';
+import { explainToken, type JobFacts, obstaclesFor } from '../resources/explain.ts';
 import { readResources } from '../resources/read-resources.ts';
+import type { Resource } from '../resources/resource.ts';
 import { type Flag, type GivenFlags, parseCommandLine } from './command-line.ts';
 import { explanationJson, explanationText } from './explanation.ts';
 
@@ -42,7 +43,7 @@ export async function explainTokenCommand(args: readonly string[], world: World)
       ? { resource, explanation: explainToken(resource, job, nowMs) }
       : { resource },
   );
-  const whole = { file: name, job, explained, warnings };
+  const whole = { file: name, job, explained, warnings: [...warnings, ...withoutJob(job, resources, nowMs)] };
   const text = given.has('json')
     ? `${JSON.stringify(explanationJson(whole))}\n`
     : explanationText(whole, styleFor(world.stdoutIsTerminal, world.environment));
@@ -54,6 +55,16 @@ export async function explainTokenCommand(args: readonly string[], world: World)
   throw new MachineIdError('TOKEN_ADMITS_NOT', `${name} is valid and does not admit this job`, {
     hint: [...obstacles.map((obstacle) => `First: ${obstacle}.`), ...rule].join(' '),
   });
+}
+
+/** What an explanation would say of each token, when there is no job to hold against it. */
+function withoutJob(job: JobFacts | undefined, resources: readonly Resource[], nowMs: number): readonly string[] {
+  if (job !== undefined) return [];
+  return resources.flatMap((resource) =>
+    resource.kind === 'token'
+      ? obstaclesFor(resource, nowMs).map((obstacle) => `token "${resource.name}" admits no job: ${obstacle}`)
+      : [],
+  );
 }
 
 async function readInput(path: string, { files, stdin, workingDirectory }: World): Promise<string> {
@@ -100,8 +111,14 @@ async function jobOfThisToken({ clock, commands, environment, mask, signal }: Wo
   try {
     const found = await findOidcToken({ environment, commands, nowMs: clock.nowMs(), signal });
     mask.hide(found.jwt.reveal());
-    const { contextIds, issuer, projectId } = found.claims;
-    return { source: found.source, contextIds, projectId, organizationId: organizationOf(printable(issuer)) };
+    const { audiences, contextIds, issuer, projectId } = found.claims;
+    return {
+      source: found.source,
+      audiences,
+      contextIds,
+      projectId,
+      organizationId: organizationOf(printable(issuer)),
+    };
   } catch (error) {
     if (error instanceof MachineIdError && error.code === 'OIDC_TOKEN_MISSING') return undefined;
     throw error;

@@ -7,10 +7,13 @@ export interface JobIds {
   readonly organizationId: string | undefined;
   readonly projectId: string | undefined;
   readonly contextIds: readonly string[];
+  /** Undefined when the claims do not say. */
+  readonly audiences: readonly string[] | undefined;
 }
 
 const Claims = z.object({
   iss: z.optional(z.string()),
+  aud: z.optional(z.union([z.string(), z.array(z.string())])),
   'oidc.circleci.com/org-id': z.optional(z.string()),
   'oidc.circleci.com/project-id': z.optional(z.string()),
   'oidc.circleci.com/context-ids': z.optional(z.array(z.string())),
@@ -23,12 +26,14 @@ const Claims = z.object({
 export function readExampleClaims(text: string, source: string): JobIds {
   const trimmed = text.trim();
   if (/^[\w-]+\.[\w-]+\.[\w-]*$/.test(trimmed)) {
-    const { contextIds, issuer, projectId } = decodeClaims(trimmed, source);
-    return { contextIds, projectId, organizationId: organizationOf(issuer) };
+    const { audiences, contextIds, issuer, projectId } = decodeClaims(trimmed, source);
+    return { audiences, contextIds, projectId, organizationId: organizationOf(issuer) };
   }
   const { data } = Claims.safeParse(parseJson(trimmed));
   if (data === undefined) throw malformed(source);
+  const { aud } = data;
   return {
+    audiences: typeof aud === 'string' ? [aud] : aud,
     organizationId: data.iss === undefined ? data['oidc.circleci.com/org-id'] : organizationOf(data.iss),
     projectId: data['oidc.circleci.com/project-id'],
     contextIds: data['oidc.circleci.com/context-ids'] ?? [],

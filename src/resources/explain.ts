@@ -10,6 +10,8 @@ import {
 import type { JoinToken } from './resource.ts';
 
 export interface JobFacts extends RuleClaims {
+  /** Of the job's OIDC token; undefined when only ids are known. */
+  readonly audiences?: readonly string[] | undefined;
   /** Where they come from: `CIRCLE_OIDC_TOKEN`, a file, the flags. */
   readonly source: string;
   readonly organizationId: string | undefined;
@@ -46,23 +48,38 @@ export function explainToken(token: JoinToken, job: JobFacts, nowMs: number): Ex
   };
 }
 
-function obstaclesOf(token: JoinToken, { organizationId, source }: JobFacts, nowMs: number): readonly string[] {
-  const { expiresAtMs, joinMethod, organizationId: wanted, roles } = token;
-  const obstacles: string[] = [];
+function obstaclesOf(token: JoinToken, job: JobFacts, nowMs: number): readonly string[] {
+  const own = obstaclesFor(token, nowMs);
+  return token.joinMethod === 'circleci' ? [...own, ...obstaclesOfJob(token, job)] : own;
+}
+
+/** What keeps every job out: one sentence each. */
+export function obstaclesFor({ expiresAtMs, joinMethod, roles }: JoinToken, nowMs: number): readonly string[] {
   if (joinMethod !== 'circleci') {
     return [`it is for the join method "${joinMethod}"; set spec.join_method: circleci in a token of its own`];
   }
+  const obstacles: string[] = [];
   if (!roles.includes('Bot')) obstacles.push('it does not let a bot join; set spec.roles: [Bot] and spec.bot_name');
   if (expiresAtMs !== undefined && expiresAtMs <= nowMs) {
     const at = new Date(expiresAtMs).toISOString();
     obstacles.push(`it expired at ${at}; leave metadata.expires out, since the name of this token is no secret`);
   }
-  if (organizationId === undefined) {
-    obstacles.push(`the job's organization is not known from ${source}; the token wants ${String(wanted)}`);
-  } else if (organizationId !== wanted) {
-    obstacles.push(
-      `spec.circleci.organization_id is ${String(wanted)}, the job is of ${organizationId}; write organization_id: ${organizationId}`,
-    );
-  }
   return obstacles;
+}
+
+/** Teleport expects tokens of the organization's own issuer, for one audience alone, which is the organization too. */
+function obstaclesOfJob({ organizationId: wanted }: JoinToken, job: JobFacts): readonly string[] {
+  const { audiences, organizationId, source } = job;
+  if (organizationId === undefined) {
+    return [`the job's organization is not known from ${source}; the token wants ${String(wanted)}`];
+  }
+  if (organizationId !== wanted) {
+    return [
+      `spec.circleci.organization_id is ${String(wanted)}, the job is of ${organizationId}; write organization_id: ${organizationId}`,
+    ];
+  }
+  if (audiences === undefined || (audiences.length === 1 && audiences[0] === wanted)) return [];
+  return [
+    `${source} is for the audience ${audiences.join(', ') || 'of nobody'}, and Teleport takes ${wanted} alone; use CIRCLE_OIDC_TOKEN as CircleCI sets it`,
+  ];
 }

@@ -28,6 +28,7 @@ export function readJoinToken(file: SourceFile): JoinToken | undefined {
   const joinMethod = spec.join_method ?? (isList(file, 'allow') ? 'ec2' : 'token');
   const roles = spec.roles.map((role) => systemRole(role) ?? role);
   checkRoles(file, roles, spec.bot_name);
+  warnOfName(file, metadata.name ?? '', joinMethod);
   if (joinMethod === METHOD) checkCircleCi(file, spec.circleci);
   else warnOfMethod(file, joinMethod, spec.join_method === undefined);
   return {
@@ -139,6 +140,17 @@ function warnOfMethod(file: SourceFile, joinMethod: string, isDefault: boolean):
   const { label } = file.origin('spec', 'join_method');
   const given = isDefault ? `is missing, which means "${joinMethod}"` : `is "${joinMethod}"`;
   file.findings.warn(`${label}: spec.join_method ${given}; a job on CircleCI joins with a token of "circleci" alone`);
+}
+
+/** tctl makes such a name for a token of the method `token`: 16 random bytes in hexadecimal. */
+const GENERATED_NAME = /^[0-9a-f]{32,}$/i;
+
+function warnOfName(file: SourceFile, name: string, joinMethod: string): void {
+  if (joinMethod === 'token' || !GENERATED_NAME.test(name)) return;
+  const { label } = file.origin('metadata', 'name');
+  file.findings.warn(
+    `${label}: metadata.name looks like the secret of another token; a token of "${joinMethod}" has a name that everybody may read`,
+  );
 }
 
 /** With the method `token` the name is the secret; as Teleport does, its last quarter is shown, of a long one. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { OTHER_PROJECT_ID, resources, SECOND_CONTEXT_ID, SHARED_CONTEXT_ID } from '../cluster/data.ts';
+import { ORGANIZATION_ID, OTHER_PROJECT_ID, resources, SECOND_CONTEXT_ID, SHARED_CONTEXT_ID } from '../cluster/data.ts';
 import type { MintOptions } from '../cluster/mint.ts';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
@@ -35,6 +35,8 @@ const JOBS: Readonly<Record<string, MintOptions>> = {
   'a job without contexts': { contexts: [] },
   'a job with several contexts': { contexts: [OTHER_ID, SECOND_CONTEXT_ID] },
   'a job of another project with the shared context': { project: OTHER_ID, contexts: [SHARED_CONTEXT_ID] },
+  'a job whose token is for another audience': { audience: 'https://example.com' },
+  'a job whose token is for several audiences': { audience: [ORGANIZATION_ID, 'https://example.com'] },
   'a job of another organization': { organization: OTHER_ID, contexts: [SHARED_CONTEXT_ID] },
 };
 
@@ -101,6 +103,21 @@ test('a job may be given by its ids, by its claims and by its token', async (t) 
   const alone = await job.run(['explain-token', token], without);
   assert.equal(alone.exitCode, 0, alone.stderr);
   assert.match(alone.stdout, /only the file is checked/);
+});
+
+test('without a job, a token that admits nobody is warned of', async (t) => {
+  const job = await beginJob(t, cluster);
+  const environment = { CIRCLE_OIDC_TOKEN: undefined, CIRCLE_ORGANIZATION_ID: undefined };
+  for (const [name, said] of [
+    ['expired-token', /token "expired-token" admits no job: it expired at 2024-01-01T00:00:00\.000Z/],
+    ['node-token', /token "node-token" admits no job: it does not let a bot join/],
+    ['github-bot', /token "github-bot" admits no job: it is for the join method "github"/],
+  ] as const) {
+    await job.addFile('token.json', fileOf(name));
+    const { exitCode, stdout } = await job.run(['explain-token', 'token.json'], { environment });
+    assert.equal(exitCode, 0);
+    assert.match(stdout, said);
+  }
 });
 
 test('a file that is no valid token is refused, with every fault, and nothing is contacted', async (t) => {

@@ -215,3 +215,11 @@ test('a file of very many resources is refused', () => {
     assert.deepEqual(faultsOf(text), ['undefined document: the file has more than 100 resources']);
   }
 });
+
+test('a name like the secret of another token is warned of, without the name', () => {
+  const name = '0123456789abcdef0123456789ABCDEF';
+  const { warnings } = readResources(token({ metadata: `{name: ${name}}` }), 'token.yaml');
+  assert.match(warnings.join('\n'), /line 3: metadata\.name looks like the secret of another token/);
+  assert.doesNotMatch(warnings.join('\n'), new RegExp(name));
+  assert.deepEqual(readResources(token(), 'token.yaml').warnings, []);
+});
