@@ -1,6 +1,7 @@
 /** Reads a bot (`kind: bot`). */
 import type { SourceFile } from '../config/source-file.ts';
 import { parseDuration } from '../config/duration.ts';
+import { checkLabels } from './labels.ts';
 import type { Bot } from './resource.ts';
 import { BOT } from './schema.ts';
 
@@ -14,6 +15,7 @@ export function readBot(file: SourceFile): Bot | undefined {
   if (metadata.name === undefined && !faulty.has('metadata')) {
     findings.refuse(file.origin('metadata', 'name'), 'must be non-empty');
   }
+  checkLabels(file, metadata.labels);
   for (const [at, role] of spec.roles.entries()) {
     if (role === '') findings.refuse(file.origin('spec', 'roles', at), 'must not contain empty strings');
   }

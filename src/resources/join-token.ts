@@ -7,6 +7,7 @@ import { Scalar } from '../config/yaml/scalar.ts';
 import { isMapping } from '../config/yaml/tree.ts';
 import { alsoAdmits } from '../join/allow-rule.ts';
 import { idAdvice } from './id-advice.ts';
+import { checkLabels } from './labels.ts';
 import type { JoinToken, PlacedRule } from './resource.ts';
 import { TOKEN } from './schema.ts';
 import { roleAdvice, systemRole } from './system-roles.ts';
@@ -22,6 +23,7 @@ export function readJoinToken(file: SourceFile): JoinToken | undefined {
   if (metadata.name === undefined && !faulty.has('metadata')) {
     file.findings.refuse(file.origin('metadata', 'name'), 'missing parameter Name');
   }
+  checkLabels(file, metadata.labels);
   const expiresAtMs = readExpiry(file, metadata.expires);
   // Its faults are told, and what it says cannot be trusted.
   if (faulty.has('spec')) return undefined;

@@ -1,6 +1,6 @@
 /** The keys of the resources, as tctl reads them: it turns YAML into JSON, and takes no number for a text. */
 import * as z from 'zod/mini';
-import { type Field, ignored, list, refuse } from '../config/schema/field.ts';
+import { type Field, ignored, list, record, refuse } from '../config/schema/field.ts';
 import { section as anySection } from '../config/schema/section.ts';
 import { Scalar } from '../config/yaml/scalar.ts';
 
@@ -32,7 +32,7 @@ const metadata = section({
   expires: text,
   namespace: ignored,
   description: ignored,
-  labels: ignored,
+  labels: record(text),
   id: ignored,
   revision: ignored,
 });
