@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import test from 'node:test';
 import { ORGANIZATION_ID, OTHER_PROJECT_ID, resources, SECOND_CONTEXT_ID, SHARED_CONTEXT_ID } from '../cluster/data.ts';
 import type { MintOptions } from '../cluster/mint.ts';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
+import { BUNDLE, NODE } from './run-bundle.ts';
 
 const cluster = await clusterForFile();
 const OTHER_ID = '99999999-8888-4777-8666-555555555555';
@@ -132,4 +134,43 @@ test('a file that is no valid token is refused, with every fault, and nothing is
   assert.deepEqual([missing.exitCode, /^code: (.*)$/m.exec(missing.stderr)?.[1]], [2, 'CONFIG_UNREADABLE']);
   const nothing = await job.run(['explain-token']);
   assert.deepEqual([nothing.exitCode, nothing.stderr.includes('FILE')], [2, true]);
+});
+
+/** As in `tctl get tokens | machine-id explain-token -`. */
+function explainPiped(text: string | Uint8Array, args: readonly string[] = []) {
+  const options = { input: text, env: {}, encoding: 'utf8', timeout: 60_000 } as const;
+  return spawnSync(NODE, [BUNDLE, 'explain-token', '-', ...args], options);
+}
+
+test('what tctl prints may be piped in, and the name of a token whose name is the secret is not shown', () => {
+  const secret = 'c0ffeec0ffeec0ffeec0ffeec0ffee12';
+  const both = `kind: token
+version: v2
+metadata: {name: ${secret}, expires: "2024-01-01T00:00:00Z"}
+spec: {roles: [Node], join_method: token}
+---
+${fileOf('circleci-bot')}
+`;
+  for (const args of [[], ['--json']]) {
+    const { status, stderr, stdout } = explainPiped(both, args);
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.match(stdout, /circleci-bot/);
+    assert.ok(!stdout.includes(secret));
+  }
+  const { status, stderr } = explainPiped(both.replace('[Node]', '[Robot]').replace('roles', 'rolls: [], roles'));
+  assert.equal(status, 2);
+  assert.match(stderr, /standard input line 4: spec\.rolls: unknown key "rolls" is refused by tctl/);
+  assert.match(stderr, /role Robot is not registered/);
+  assert.ok(!stderr.includes(secret));
+});
+
+test('a pipe with no text, or with no end in sight, is refused', () => {
+  for (const [input, code] of [
+    ['', 'CONFIG_INVALID'],
+    [new Uint8Array([0x6b, 0xff]), 'CONFIG_UNREADABLE'],
+    [new Uint8Array(2 ** 20 + 1).fill(0x20), 'CONFIG_UNREADABLE'],
+  ] as const) {
+    const { status, stderr } = explainPiped(input);
+    assert.deepEqual([status, /^code: (.*)$/m.exec(stderr)?.[1]], [2, code]);
+  }
 });

@@ -8,7 +8,7 @@ import { fuzz } from './property.ts';
 
 const FILES = `kind: token
 version: v2
-metadata: {name: t, expires: "2030-01-01T00:00:00Z"}
+metadata: {name: t, expires: "2030-01-01T00:00:00Z", labels: {team: ci}}
 spec:
   roles: [Bot]
   join_method: circleci
@@ -23,11 +23,34 @@ metadata: {name: ci}
 spec: {roles: [access], max_session_ttl: 12h}
 `;
 
-const JOB = { source: 'a test', organizationId: 'o', projectId: 'p', contextIds: ['c'] };
+const JOB = {
+  audiences: ['o'],
+  source: 'a test',
+  organizationId: 'o',
+  projectId: 'p',
+  contextIds: ['c'],
+};
 
 fuzz(
   'a changed file of resources is read, or refused with every fault in its place',
-  textLike([FILES], ['---\n', 'kind: ', '[', ']', '&s ', '*s', '~', '""']),
+  textLike(
+    [FILES],
+    [
+      '---\n',
+      'kind: ',
+      '[',
+      ']',
+      '&s ',
+      '*s',
+      '~',
+      '""',
+      '__proto__: ',
+      'labels: {',
+      'join_method: token',
+      '1e3',
+      '? ',
+    ],
+  ),
   (text) => {
     try {
       for (const resource of readResources(text, 'f').resources) {
