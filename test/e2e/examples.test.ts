@@ -20,7 +20,8 @@ const orb = packedWith(await readFile(BUNDLE));
 
 /**
  * Stand-ins for the programs of the examples, which have tests of their own as far as they read our files: each tells
- * its name and arguments, and fails unless what it reads is there.
+ * its name and arguments, and fails unless what it reads is there. It takes its input: who writes to a pipe that nobody
+ * reads fails.
  */
 const READS: Readonly<Record<string, readonly string[]>> = {
   ssh: ['MACHINE_ID_DESTINATION'],
@@ -45,7 +46,7 @@ async function addStandIns(folder: string): Promise<void> {
   for (const [name, variables] of Object.entries(READS)) {
     const checks = variables.map((variable) => `[ -e "$${variable}" ] || { echo "no $${variable}" >&2; exit 9; }`);
     const path = join(folder, name);
-    await writeFile(path, ['#!/bin/sh', ...checks, `echo "${name} $*"`, ''].join('\n'));
+    await writeFile(path, ['#!/bin/sh', ...checks, 'cat > /dev/null', `echo "${name} $*"`, ''].join('\n'));
     await chmod(path, 0o755);
   }
 }
