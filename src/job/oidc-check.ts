@@ -25,7 +25,7 @@ export function checkTimes(claims: OidcClaims, source: string, nowMs: number): v
       'OIDC_TOKEN_EXPIRED',
       `${source} has expired: it was valid until ${utc(claims.expiresAtMs)}, and it is ${utc(nowMs)}`,
       {
-        hint: 'CircleCI issues the token when the job starts, for about an hour: call run in an earlier step of the job, or check the clock of a self-hosted runner.',
+        hint: 'CircleCI issues the token when the job starts, for about an hour, and its agent gave no newer one: call run in an earlier step of the job, or check the clock of a self-hosted runner.',
       },
     );
   }

@@ -30,7 +30,8 @@ const MINTING_LIMITS = { timeoutMs: 15_000, maxBytes: 64 * 1024 };
 const SHORTEST_TOKEN = 4;
 
 /**
- * The first variable that is set, else a fresh token from CircleCI's agent; decoded and checked.
+ * The first variable that is set, else, or when its time is over, a fresh token from CircleCI's agent; decoded and
+ * checked.
  * @throws MachineIdError OIDC_TOKEN_MISSING, OIDC_TOKEN_MALFORMED, OIDC_TOKEN_ISSUER, OIDC_TOKEN_EXPIRED, OIDC_TOKEN_NOT_YET_VALID
  */
 export async function obtainOidcToken(sources: OidcTokenSources): Promise<OidcToken> {
@@ -44,14 +45,23 @@ export async function obtainOidcToken(sources: OidcTokenSources): Promise<OidcTo
  * @throws MachineIdError OIDC_TOKEN_MISSING, OIDC_TOKEN_MALFORMED
  */
 export async function findOidcToken(sources: OidcTokenSources): Promise<OidcToken> {
-  const found = fromVariable(sources.environment) ?? (await freshToken(sources));
-  if (found === undefined) throw missing(sources.environment);
-  return { jwt: new Secret(found.value), source: found.source, claims: decodeClaims(found.value, found.source) };
+  const found = fromVariable(sources.environment);
+  const given = found && decoded(found);
+  // A job may run for longer than the token lives that it was started with.
+  if (given !== undefined && given.claims.expiresAtMs > sources.nowMs) return given;
+  const fresh = await freshToken(sources);
+  if (fresh !== undefined) return decoded(fresh);
+  if (given !== undefined) return given;
+  throw missing(sources.environment);
 }
 
 interface FoundToken {
   readonly value: string;
   readonly source: string;
+}
+
+function decoded({ source, value }: FoundToken): OidcToken {
+  return { jwt: new Secret(value), source, claims: decodeClaims(value, source) };
 }
 
 function fromVariable(environment: OidcTokenSources['environment']): FoundToken | undefined {
@@ -81,7 +91,7 @@ function missing(environment: OidcTokenSources['environment']): MachineIdError {
   const message = 'this job has no OIDC token: neither CIRCLE_OIDC_TOKEN nor CIRCLE_OIDC_TOKEN_V2 is set';
   if (environment.CIRCLECI !== 'true') {
     return new MachineIdError('OIDC_TOKEN_MISSING', `${message}, and this does not run on CircleCI`, {
-      hint: 'Only a job on CircleCI gets the token; "circleci local execute" gets none. Run it in a pipeline.',
+      hint: 'Only a job on CircleCI gets the token; "circleci local execute" gets none. Run it in a pipeline. Into a container that a job starts itself, hand the variable on: docker run -e CIRCLE_OIDC_TOKEN.',
     });
   }
   if (isForkPullRequest(environment)) {
@@ -90,7 +100,12 @@ function missing(environment: OidcTokenSources['environment']): MachineIdError {
     });
   }
   return new MachineIdError('OIDC_TOKEN_MISSING', `${message}, and CircleCI's agent gave no new one`, {
-    hint: "Run the job again. On a self-hosted runner, check that the system's temporary directory may be written and executed from: the OIDC plugin lives there.",
+    likelyCauses: [
+      'CircleCI has left it out this once',
+      "on a self-hosted runner, the system's temporary directory may not be written to or executed from: the OIDC plugin lives there",
+      'this is a CircleCI server installation without OIDC: Teleport takes none of its tokens in any case',
+    ],
+    hint: "Run the job again. On a self-hosted runner, check that the system's temporary directory may be written and executed from. On CircleCI server, use another join method with tbot.",
   });
 }
 

@@ -7,8 +7,6 @@ export interface JoinFacts {
   readonly projectId: string | undefined;
   readonly contextIds: readonly string[];
   readonly audiences: readonly string[];
-  /** Whether the job was rerun with SSH. */
-  readonly sshRerun: boolean;
   /** For example `refs/heads/main`. */
   readonly vcsRef: string | undefined;
   /** Milliseconds since the Unix epoch; the last is this machine's clock when it looked at the token. */

@@ -63,12 +63,9 @@ function inCluster(facts: JoinFacts): string {
   return facts.cluster === undefined ? '' : ` of the cluster${clusterOf(facts)}`;
 }
 
-function causesOfClaims({ contextIds, projectId, sshRerun, vcsRef }: JoinFacts): readonly string[] {
+function causesOfClaims({ contextIds, projectId, vcsRef }: JoinFacts): readonly string[] {
   const isFork = /^refs\/heads\/pull\/\d+/.test(vcsRef ?? '');
   const withoutContext = [
-    ...(sshRerun
-      ? ['this job was rerun with SSH, and its context may be withheld from such runs ("not job.ssh.enabled")']
-      : []),
     ...(isFork ? ['this job builds a pull request from a fork, to which contexts may not be passed'] : []),
     'this job uses no context, and the rules want one: give the job "context: NAME" in the workflow',
   ];

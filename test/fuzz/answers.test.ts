@@ -26,7 +26,6 @@ const facts = {
   contextIds: ['c'],
   proxy: 'proxy.example.com:443',
   audiences: ['o'],
-  sshRerun: false,
   vcsRef: undefined,
   issuedAtMs: 0,
   expiresAtMs: 3_600_000,

@@ -211,7 +211,6 @@ const joinFacts = {
   contextIds: [],
   proxy: 'proxy.example.com:443',
   audiences: ['o'],
-  sshRerun: false,
   vcsRef: undefined,
   issuedAtMs: 0,
   expiresAtMs: 3_600_000,

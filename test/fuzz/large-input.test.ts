@@ -41,7 +41,6 @@ const facts = {
   contextIds: [],
   proxy: 'proxy.example.com:443',
   audiences: ['o'],
-  sshRerun: false,
   vcsRef: undefined,
   issuedAtMs: 0,
   expiresAtMs: 3_600_000,

@@ -81,6 +81,25 @@ test('the circleci command is asked when the agent is missing', async () => {
   assert.equal(token.source, 'circleci run oidc get');
 });
 
+test('a token whose time is over gives way to a fresh one, and to nothing else', async () => {
+  const environment = { CIRCLE_OIDC_TOKEN: jwt({ exp: NOW_S }), CIRCLE_ORGANIZATION_ID: ORGANIZATION };
+  const fresh = { 'circleci-agent': { exitCode: 0, stdout: jwt(), stderr: '' } };
+  assert.equal((await obtain(environment, fresh)).source, 'circleci-agent run oidc get');
+  await assert.rejects(obtain(environment), { code: 'OIDC_TOKEN_EXPIRED', message: /^CIRCLE_OIDC_TOKEN has expired/ });
+  const stale = { 'circleci-agent': { exitCode: 0, stdout: jwt({ exp: NOW_S - 1 }), stderr: '' } };
+  await assert.rejects(obtain(environment, stale), {
+    code: 'OIDC_TOKEN_EXPIRED',
+    message: /^circleci-agent run oidc get/,
+  });
+});
+
+test('while the token of the variable holds, nothing is asked for', async () => {
+  const agent = commands();
+  const environment = { CIRCLE_OIDC_TOKEN: jwt(), CIRCLE_ORGANIZATION_ID: ORGANIZATION };
+  await obtainOidcToken({ environment, commands: agent, nowMs: NOW_MS });
+  assert.deepEqual(agent.asked, []);
+});
+
 test('a circleci command that fails gives no token', async () => {
   const answers = { circleci: { exitCode: 1, stdout: jwt(), stderr: 'unknown command' } };
   await assert.rejects(obtain({ CIRCLE_ORGANIZATION_ID: ORGANIZATION }, answers), { code: 'OIDC_TOKEN_MISSING' });
@@ -90,6 +109,12 @@ test('a run outside CircleCI is told so', async () => {
   const error = await refusal({});
   assert.equal(error.code, 'OIDC_TOKEN_MISSING');
   assert.match(error.message, /does not run on CircleCI/);
+});
+
+test('a job that got no token is told of runners and of CircleCI server', async () => {
+  const { hint, likelyCauses } = await refusal({ CIRCLECI: 'true' });
+  assert.match(likelyCauses.join('; '), /temporary directory.*; this is a CircleCI server/);
+  assert.match(hint, /another join method/);
 });
 
 test('a build of a fork is told which setting withholds the token', async () => {

@@ -7,7 +7,6 @@ const FACTS = {
   tokenName: 'ci-token',
   proxy: 'proxy.example.com:443',
   audiences: ['organization-1'],
-  sshRerun: false,
   vcsRef: undefined,
   issuedAtMs: 0,
   expiresAtMs: 3_600_000,
