@@ -16,6 +16,8 @@ export interface MintOptions {
   readonly issuer?: string | undefined;
   readonly sshRerun?: boolean | undefined;
   readonly vcsRef?: string | undefined;
+  /** As `github.com/example/app`. */
+  readonly vcsOrigin?: string | undefined;
   /** A pipeline that a custom webhook has triggered says neither repository nor ref. */
   readonly withoutVcs?: boolean | undefined;
   /** `CIRCLE_OIDC_TOKEN_V2` has a longer subject. */
@@ -44,7 +46,10 @@ export function mintToken(key: KeyObject, options: MintOptions): Promise<string>
     'oidc.circleci.com/ssh-rerun': options.sshRerun ?? false,
     ...(options.withoutVcs === true
       ? {}
-      : { 'oidc.circleci.com/vcs-origin': VCS_ORIGIN, 'oidc.circleci.com/vcs-ref': options.vcsRef ?? VCS_REF }),
+      : {
+          'oidc.circleci.com/vcs-origin': options.vcsOrigin ?? VCS_ORIGIN,
+          'oidc.circleci.com/vcs-ref': options.vcsRef ?? VCS_REF,
+        }),
     'oidc.circleci.com/workflow-id': randomUUID(),
     ...(options.notYetValid === true ? { nbf: issuedAt } : {}),
   })

@@ -1,6 +1,7 @@
-/** Each row of the table in docs/environments.md, tried. */
+/** Each row of the table in docs/environments.md, tried: its second column is what the test makes the job from. */
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import test, { type TestContext } from 'node:test';
+import type { JoinToken } from '../cluster/data.ts';
 import type { MintOptions } from '../cluster/mint.ts';
 import { textOf } from '../docs/documents.ts';
 import { sections, tableRows } from '../docs/markdown.ts';
@@ -8,72 +9,154 @@ import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
 
 const OTHER_ID = '99999999-8888-4777-8666-555555555555';
-
-interface Situation {
-  readonly mint?: MintOptions;
-  /** `undefined` takes a variable away. */
-  readonly environment?: Readonly<Record<string, string | undefined>>;
-}
+const AS_IT_IS = 'as it is';
+const NONE = 'none';
 
 const cluster = await clusterForFile();
-const { contextId, organizationId } = cluster.info;
-const NO_TOKEN = { CIRCLE_OIDC_TOKEN: undefined };
-const FORK = { CIRCLE_PR_NUMBER: '17', CIRCLE_PR_USERNAME: 'somebody' };
+const { contextId, joinToken, projectId, proxy } = cluster.info;
+const PROJECT_ALONE = addProjectAlone();
 
-const SITUATIONS: Readonly<Record<string, Situation>> = {
-  'CircleCI Cloud, a job with the context': {},
-  'CircleCI Cloud, a job with several contexts': { mint: { contexts: [OTHER_ID, contextId] } },
-  'CircleCI Cloud, a job without a context': { mint: { contexts: [] } },
-  'Another project of the organization': { mint: { project: OTHER_ID } },
-  'Another organization': { mint: { organization: OTHER_ID } },
-  'Only CIRCLE_OIDC_TOKEN_V2 is handed on': {
-    environment: { ...NO_TOKEN, CIRCLE_OIDC_TOKEN_V2: await cluster.mint({ form: 'v2' }) },
-  },
-  'CircleCI server': { mint: { issuer: `https://circleci.example.com/org/${organizationId}` } },
-  'A token made with --root-issuer': { mint: { issuer: 'https://oidc.circleci.com' } },
-  'A token made for another audience': { mint: { audience: 'sts.amazonaws.com' } },
-  'Self-hosted runner': { environment: { CIRCLE_RUNNER_ID: 'runner-1' } },
-  'Self-hosted runner whose temporary folder is noexec': { environment: NO_TOKEN },
-  'Pull request from a fork, secrets not passed': { environment: { ...NO_TOKEN, ...FORK } },
-  'Pull request from a fork, secrets passed': { mint: { vcsRef: 'refs/heads/pull/17' }, environment: FORK },
-  'Rerun with SSH': { mint: { sshRerun: true } },
-  'Rerun with SSH, the context withheld from such jobs': { mint: { sshRerun: true, contexts: [] } },
-  'Scheduled pipeline': {},
-  'Pipeline triggered by the API': {},
-  'Pipeline triggered by a custom webhook': { mint: { withoutVcs: true } },
-  'Dynamic config, in the setup and in the continuation': {},
-  'A tag or any branch': { mint: { vcsRef: 'refs/tags/v1.0.0' } },
-  "A step after the token's time": { mint: { expired: true } },
-  'A runner whose clock is far behind': { mint: { notYetValid: true } },
-  'circleci local execute, or a machine of your own': { environment: { ...NO_TOKEN, CIRCLECI: undefined } },
+function addProjectAlone(): string {
+  const { tokens } = cluster.resources;
+  const usual: JoinToken | undefined = tokens.find(({ name }) => name === joinToken);
+  assert.ok(usual !== undefined);
+  const name = 'project-alone';
+  tokens.push({ ...usual, name, allow: [{ projectId }] });
+  return name;
+}
+
+interface Situation {
+  readonly mint: MintOptions;
+  /** `none` takes a variable away. */
+  readonly variables: ReadonlyMap<string, string>;
+  readonly agentGivesToken: boolean;
+}
+
+/** What the document calls a claim, or a property of one. */
+const CLAIMS: Readonly<Record<string, (value: string) => MintOptions>> = {
+  'context-ids': (value) => ({ contexts: contexts(value) }),
+  'project-id': (value) => ({ project: idOf(value) }),
+  'org-id': (value) => ({ organization: idOf(value) }),
+  'vcs-origin': (value) => (value === NONE ? { withoutVcs: true } : { vcsOrigin: value }),
+  'vcs-ref': (value) => (value === NONE ? { withoutVcs: true } : { vcsRef: value }),
+  'ssh-rerun': (value) => ({ sshRerun: value === 'true' }),
+  iss: (issuer) => ({ issuer }),
+  aud: (audience) => ({ audience }),
+  exp: (value) => ({ expired: value === 'over' }),
+  iat: (value) => ({ notYetValid: value === 'in an hour' }),
 };
 
-const table = sections(textOf('docs/environments.md')).find(({ heading }) => heading === "What the job's token says");
-const rows = tableRows(table?.text ?? '').map(([situation = '', , outcome = '']) => ({ situation, outcome }));
+function contexts(value: string): readonly string[] {
+  const known = new Map([
+    [NONE, []],
+    ['another', [OTHER_ID]],
+    ["another and the rule's", [OTHER_ID, contextId]],
+  ]);
+  return known.get(value) ?? assert.fail(`contexts "${value}"`);
+}
 
-test('the table has a row for each situation that is tried, and for nothing else', () => {
-  assert.deepEqual(rows.map(({ situation }) => situation).sort(), Object.keys(SITUATIONS).sort());
+function idOf(value: string): string {
+  assert.equal(value, 'another');
+  return OTHER_ID;
+}
+
+function situationOf(cell: string): Situation {
+  const parts = cell === AS_IT_IS ? [] : cell.split(', ').map(pair);
+  const variables = parts.filter(([name]) => /^[A-Z_0-9]+$/.test(name));
+  const agent = parts.find(([name]) => name === 'agent');
+  const claims = parts.filter((part) => !variables.includes(part) && part !== agent);
+  const mints = claims.map(([name, value]) => CLAIMS[name]?.(value) ?? assert.fail(`no claim is called "${name}"`));
+  assert.equal(agent?.[1] ?? 'gives a token', 'gives a token');
+  return {
+    mint: mints.reduce((all, one) => ({ ...all, ...one }), {}),
+    variables: new Map(variables),
+    agentGivesToken: agent !== undefined,
+  };
+}
+
+function pair(part: string): readonly [string, string] {
+  const [, name, value] = /^([\w-]+): (.+)$/.exec(part) ?? [];
+  return name === undefined || value === undefined
+    ? assert.fail(`"${part}" is no claim and no variable`)
+    : [name, value];
+}
+
+async function valueOf(name: string, value: string): Promise<string | undefined> {
+  if (value === NONE) return undefined;
+  return name === 'CIRCLE_OIDC_TOKEN_V2' ? cluster.mint({ form: 'v2' }) : value;
+}
+
+async function outcomeOf(t: TestContext, cell: string, token: string): Promise<string> {
+  const { agentGivesToken, mint, variables } = situationOf(cell);
+  const job = await beginJob(t, cluster);
+  if (agentGivesToken) await job.addProgram('circleci-agent', `echo '${await cluster.mint()}'`);
+  const environment: Record<string, string | undefined> = { CIRCLE_OIDC_TOKEN: await cluster.mint(mint) };
+  for (const [name, value] of variables) environment[name] = await valueOf(name, value);
+  const args = ['run', '--proxy-server', proxy, '--token', token, '--destination', job.destination];
+  const { exitCode, stderr } = await job.run(args, { environment });
+  return exitCode === 0 ? 'joins' : (/^code: (\w+)$/m.exec(stderr)?.[1] ?? stderr);
+}
+
+const table = sections(textOf('docs/environments.md')).find(({ heading }) => heading === "What the job's token says");
+const rows = tableRows(table?.text ?? '').map(([situation = '', job = '', both = '', project = '']) => ({
+  situation,
+  job,
+  both,
+  project,
+}));
+
+/** Many rows are the same job. */
+const outcomes = new Map<string, Promise<readonly string[]>>();
+
+function outcomesOf(t: TestContext, cell: string): Promise<readonly string[]> {
+  const tried = outcomes.get(cell) ?? Promise.all([joinToken, PROJECT_ALONE].map((token) => outcomeOf(t, cell, token)));
+  outcomes.set(cell, tried);
+  return tried;
+}
+
+test('the table has a row for each environment that people ask about', () => {
+  const told = rows.map(({ situation }) => situation).join('; ');
+  for (const word of [
+    /CircleCI server/,
+    /Self-hosted runner/,
+    /Fork/,
+    /Rerun with SSH/,
+    /Scheduled/,
+    /API/,
+    /Dynamic config/,
+    /approval/,
+    /GitLab/,
+    /Bitbucket/,
+    /GitHub App/,
+    /Parallelism/,
+    /Rerun from failed/,
+    /Long job/,
+    /container/,
+  ]) {
+    assert.match(told, word);
+  }
 });
 
-for (const { outcome, situation } of rows) {
-  test(`${situation}: ${outcome}`, async (t) => {
-    const { environment, mint } = SITUATIONS[situation] ?? {};
-    const job = await beginJob(t, cluster);
-    const { exitCode, stderr } = await job.run(job.flags, {
-      environment: { CIRCLE_OIDC_TOKEN: await cluster.mint(mint), ...environment },
-    });
-    const ended = exitCode === 0 ? 'joins' : (/^code: (\w+)$/m.exec(stderr)?.[1] ?? stderr);
-    assert.equal(ended, outcome, stderr);
+for (const { both, job, project, situation } of rows) {
+  test(`${situation}: ${both}; where the rule names the project alone: ${project}`, async (t) => {
+    assert.deepEqual(await outcomesOf(t, job), [both, project]);
   });
 }
 
 test('doctor warns of forks and of reruns with SSH, as the page says', async (t) => {
   const job = await beginJob(t, cluster);
-  const { proxy, joinToken } = cluster.info;
   const { stdout } = await job.run(
     ['doctor', '--proxy-server', proxy, '--token', joinToken, '--destination', job.destination],
     { environment: { CIRCLE_OIDC_TOKEN: await cluster.mint({ sshRerun: true, vcsRef: 'refs/heads/pull/17' }) } },
   );
   assert.match(stdout, /^warn {2}Rerun with SSH/m);
   assert.match(stdout, /^warn {2}Fork/m);
+});
+
+test('a container that has the token and no BASH_ENV joins without exports, as the page says', async (t) => {
+  const job = await beginJob(t, cluster);
+  const { exitCode, stderr } = await job.run([...job.flags, '--no-export'], {
+    environment: { CIRCLECI: undefined, BASH_ENV: undefined },
+  });
+  assert.equal(exitCode, 0, stderr);
 });
