@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { profileOf } from '../cluster/profiles.ts';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { hostKeyAlgorithm, keyAlgorithm } from '../../src/teleport/suite.ts';
 import { VERSIONS } from '../e2e/profiles.ts';
 import { textOf } from './documents.ts';
 import { sections, tableRows } from './markdown.ts';
+
+const page = textOf('docs/versions.md').replaceAll(/\n(?=\S)/g, ' ');
 
 function rowsOf(heading: string): readonly (readonly string[])[] {
   const section = sections(textOf('docs/versions.md')).find((one) => one.heading === heading);
@@ -19,31 +23,60 @@ test('the versions of Teleport are those that the bundle is run against, with wh
     keyType === 'RSA' ? 'RSA-2048' : 'ECDSA P-256',
     keyFields.one ? 'one for both' : 'one for each',
   ]);
-  const told = rowsOf('Teleport').filter(([first = '']) => /^\d/.test(first));
-  assert.deepEqual(told, expected);
+  assert.deepEqual(rowsOf('Teleport'), expected);
 });
 
-test('what is said of workload identities is what the cluster of that version does', () => {
-  const since = rowsOf('Teleport').find(([output = '']) => output.includes('workload-identity-x509'))?.[1];
-  assert.equal(since, '17');
+const KEY_NAMES = { 'rsa-2048': 'RSA-2048', 'ecdsa-p256': 'ECDSA P-256', ed25519: 'Ed25519' } as const;
+
+test('the kinds of keys are those of each suite', () => {
+  const told = rowsOf('Keys');
   assert.deepEqual(
-    ['16.4.0', '17.4.2'].map((version) => profileOf(version).workloadIdentities),
-    [false, true],
+    told.map(([suite]) => suite),
+    ['legacy', 'balanced-v1', 'fips-v1', 'hsm-v1'],
   );
-  assert.equal(profileOf('17.4.2').spiffeSigning === 'absent', false);
-  assert.equal(profileOf('18.2.4').spiffeSigning, 'absent');
+  for (const [suite = '', bot, , host] of told) {
+    assert.equal(bot, KEY_NAMES[keyAlgorithm(suite)], suite);
+    assert.equal(host, KEY_NAMES[hostKeyAlgorithm(suite)], suite);
+  }
+  assert.equal(KEY_NAMES[keyAlgorithm('of-tomorrow')], 'ECDSA P-256');
 });
 
-test('the versions of Node.js are those of CI, and of the tests themselves', () => {
+test('the oldest Node.js is the one that the bundle is built for and that the orb asks for', () => {
+  const [, oldest = ''] = /The script needs Node\.js (\d+) or later/.exec(page) ?? [];
+  assert.match(readFileSync('scripts/build.mjs', 'utf8'), new RegExp(`target: 'node${oldest}'`));
+  assert.match(readFileSync('orb/scripts/node.sh', 'utf8'), new RegExp(`^needed=${oldest}$`, 'm'));
+});
+
+test('the Node.js that install brings is told, and what it takes to develop', () => {
+  const brought = readFileSync('orb/scripts/node.sh', 'utf8').matchAll(/\bversion=(\d+\.\d+\.\d+)/g);
+  const [, usual = '', onWindows = ''] = /brings Node\.js (\S+) where .* \((\S+) on Windows\)/.exec(page) ?? [];
+  assert.deepEqual(new Set([...brought].map(([, version]) => version)), new Set([usual, onWindows]));
+  const { engines } = z
+    .object({ engines: z.object({ node: z.string() }) })
+    .parse(JSON.parse(readFileSync('package.json', 'utf8')));
+  const [, develop = ''] = /To develop the script takes Node\.js (\S+) or later/.exec(page) ?? [];
+  assert.equal(`>=${develop}`, engines.node);
+});
+
+test('the versions of Node.js are those of CI, and the one of the tests themselves', () => {
   const [, others = ''] = /for version in ([\d ]+); do/.exec(readFileSync('.ci/run', 'utf8')) ?? [];
-  const [, told = ''] = /on Node\.js ([\d, and]+)\./.exec(textOf('docs/versions.md').replaceAll('\n', ' ')) ?? [];
-  const own = process.versions.node.split('.')[0] ?? '';
+  const [, told = ''] = /committed bundle on Node\.js ([\d, and]+)\./.exec(page) ?? [];
   const versions = new Set(told.match(/\d+/g));
   assert.ok(versions.has('18'));
   for (const one of others.split(' ')) assert.ok(versions.has(one), `${one} of .ci/run`);
   assert.deepEqual(
-    [...versions].filter((one) => !others.split(' ').includes(one) && one !== '20'),
-    [],
-    own,
+    [...versions].filter((one) => !others.split(' ').includes(one)),
+    ['20'],
   );
+});
+
+const Job = z.union([z.string(), z.record(z.string(), z.looseObject({ name: z.string().optional() }))]);
+const Pipeline = z.object({ workflows: z.object({ test_deploy: z.object({ jobs: z.array(Job) }) }) });
+
+test("the jobs of the orb's pipeline that use the orb are in the table of executors, each once", () => {
+  const { workflows } = Pipeline.parse(parse(readFileSync('.circleci/test-deploy.yml', 'utf8')));
+  const jobs = workflows.test_deploy.jobs.flatMap((job) => (typeof job === 'string' ? [] : Object.entries(job)));
+  const using = jobs.filter(([job]) => ['with_node', 'install_only', 'windows'].includes(job));
+  const told = rowsOf('Executors').flatMap(([, , names = '']) => (names === '–' ? [] : names.split(', ')));
+  assert.deepEqual(told.toSorted(), using.map(([job, { name = job }]) => name).sort());
 });
