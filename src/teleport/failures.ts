@@ -1,7 +1,7 @@
 /** Turns failed connections into errors that say what to do. */
 import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from './address.ts';
-import { connectionCauses } from './likely-causes.ts';
+import { authCertificateCauses, connectionCauses } from './likely-causes.ts';
 import { networkFault } from './network-error.ts';
 
 /** A connection to the Proxy's web address that failed; a MachineIdError passes through as it is. */
@@ -41,7 +41,8 @@ export function authFailure(address: Address, cause: unknown): MachineIdError {
   const fault = networkFault(cause);
   const where = `the Auth Service behind ${formatAddress(address)}`;
   // Its port is that of the Proxy, which has been reached.
-  const likelyCauses = connectionCauses({ ...address, port: 443 }, cause);
+  const reached = { ...address, port: 443 };
+  const likelyCauses = connectionCauses(reached, cause);
   switch (fault.kind) {
     case 'untrusted':
       return new MachineIdError(
@@ -50,7 +51,7 @@ export function authFailure(address: Address, cause: unknown): MachineIdError {
         {
           hint: 'Something between this job and the cluster answers in place of the Auth Service (a proxy that opens TLS, a load balancer), or the host authority was rotated during the run: run the job again, then look there.',
           cause,
-          likelyCauses,
+          likelyCauses: authCertificateCauses(reached, cause),
         },
       );
     case 'refused-by-peer':

@@ -86,3 +86,13 @@ export function connectionCauses(address: Address, error: unknown): readonly str
   const ofPort = other === undefined ? [] : [`port ${address.port} is usually that of ${other}; ${WEB_PORTS}`];
   return [...ofPort, ...explain(address)];
 }
+
+/** Why the Auth Service's certificate is not that of the cluster: its authority came with the join, so no PEM helps. */
+export function authCertificateCauses(address: Address, error: unknown): readonly string[] {
+  const ofTime = causes(error).some((one) => /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/.test(errorCode(one)));
+  if (ofTime) return connectionCauses(address, error);
+  return [
+    `${OPENED}: a proxy that inspects TLS, or a load balancer`,
+    'the host authority was rotated while the run was under way',
+  ];
+}

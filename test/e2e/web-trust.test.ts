@@ -5,8 +5,9 @@ import test, { after } from 'node:test';
 import { clusterForFile, directoryFor, misbehave } from './embedded-cluster.ts';
 import { startCluster } from '../cluster/cluster.ts';
 import { beginJob } from './job.ts';
-import { assertRunRefused } from './refusal.ts';
+import { assertRefused, assertRunRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
+import { startTlsTerminator } from './tls-terminator.ts';
 
 const cluster = await clusterForFile();
 const { webCa } = cluster.info;
@@ -85,3 +86,21 @@ async function otherAuthority(): Promise<string> {
   await other.close();
   return other.info.webCa;
 }
+
+test('who opens TLS with an authority that the job trusts gets the token, and not the Auth Service', async (t) => {
+  const { address, certificate } = await startTlsTerminator(t, { behind: cluster.info.proxy });
+  const job = await beginJob(t, cluster);
+  const authority = join(job.folder, 'inspector.pem');
+  await writeFile(authority, certificate);
+  const args = ['run', '--proxy-server', address, '--token', cluster.info.joinToken, '--destination', job.destination];
+  const run = await job.run([...args, '--ca-file', authority]);
+  assertRefused(run, { code: 'AUTH_UNTRUSTED', says: /host authority did not sign/, hint: /opens TLS/ });
+  assert.match(
+    run.stderr,
+    /1\. something on the way opens TLS with a certificate of its own: a proxy that inspects TLS/,
+  );
+  assert.deepEqual(
+    cluster.records.kinds.filter((kind) => kind.startsWith('rpc:')),
+    [],
+  );
+});

@@ -49,3 +49,11 @@ test('an error that says already what happened passes through', () => {
   assert.equal(proxyFailure(ADDRESS, error), error);
   assert.equal(authFailure(ADDRESS, error), error);
 });
+
+test("against a wrong certificate of the Auth Service no authority's PEM is asked for", () => {
+  for (const code of ['DEPTH_ZERO_SELF_SIGNED_CERT', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'HOSTNAME_MISMATCH']) {
+    assert.match(authFailure(ADDRESS, coded(code)).likelyCauses[0] ?? '', /opens TLS.*inspects TLS/);
+  }
+  assert.match(proxyFailure(ADDRESS, coded('DEPTH_ZERO_SELF_SIGNED_CERT')).likelyCauses[0] ?? '', /give its PEM/);
+  assert.match(authFailure(ADDRESS, coded('CERT_NOT_YET_VALID')).likelyCauses[0] ?? '', /clock/);
+});
