@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { textOf } from './documents.ts';
+import { links, sections, tableRows } from './markdown.ts';
+
+function rowsOf(heading: string): readonly (readonly string[])[] {
+  const section = sections(textOf('docs/security.md')).find((one) => one.heading === heading);
+  assert.ok(section !== undefined, heading);
+  return tableRows(section.text);
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  s: 1000,
+  characters: 1,
+};
+
+function limitOf(text: string): number {
+  const [number = '', unit = ''] = text.split(' ');
+  return Number(number) * (UNITS[unit] ?? Number.NaN);
+}
+
+/** What its constants of numbers come to: `const A = 4 * 1024 ** 2;`, `maxBytes: 64 * 1024`. */
+function numbersIn(source: string): readonly number[] {
+  return [...source.matchAll(/(?:const [A-Z_]+ =|maxBytes:|timeoutMs:) ([\d_]+(?: \*\*? [\d_]+)*)[;, ]/g)].map(
+    ([, expression = '']) =>
+      expression
+        .replaceAll('_', '')
+        .split(/ \* /)
+        .map((factor) => factor.split(' ** ').map(Number))
+        .reduce((product, [base = Number.NaN, power = 1]) => product * base ** power, 1),
+  );
+}
+
+test('the limits are those of the source', () => {
+  const told = rowsOf('Limits');
+  assert.ok(told.length >= 10);
+  for (const [what = '', limit = '', file = ''] of told) {
+    const [path = ''] = links(file);
+    const numbers = numbersIn(readFileSync(join('docs', path), 'utf8'));
+    assert.ok(numbers.includes(limitOf(limit)), `${what}: ${limit} is none of ${numbers.join(', ')} in ${path}`);
+  }
+});
+
+test('each threat that the program does something against is tried by a test', () => {
+  const threats = rowsOf('Threats');
+  assert.ok(threats.length >= 15);
+  for (const [threat = '', , tried = ''] of threats) {
+    assert.ok(links(tried).length > 0, threat);
+    for (const path of links(tried)) assert.match(path, /\.test\.ts$/, threat);
+  }
+});
