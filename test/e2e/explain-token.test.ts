@@ -174,3 +174,17 @@ test('a pipe with no text, or with no end in sight, is refused', () => {
     assert.deepEqual([status, /^code: (.*)$/m.exec(stderr)?.[1]], [2, code]);
   }
 });
+
+test('what init writes in a job is valid, admits that job, and says so of the bot too', async (t) => {
+  const job = await beginJob(t, cluster);
+  const names = ['--bot', 'circleci-deploy', '--roles', 'access', '--context-name', 'teleport'];
+  const written = await job.run(['init', '--yes', '--proxy-server', cluster.info.proxy, ...names, '--ssh']);
+  assert.equal(written.exitCode, 0, written.stderr);
+  const token = await job.run(['explain-token', 'teleport/bot-token.yaml']);
+  assert.equal(token.exitCode, 0, token.stderr);
+  assert.match(token.stdout, /This token admits the job\./);
+  assert.doesNotMatch(token.stdout, /warning:/);
+  const bot = await job.run(['explain-token', 'teleport/bot.yaml']);
+  assert.equal(bot.exitCode, 0, bot.stderr);
+  assert.match(bot.stdout, /bot "circleci-deploy" is valid: roles access/);
+});
