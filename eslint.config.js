@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'build/', 'src/teleport/gen/', 'coverage/'] },
+  { ignores: ['dist/', 'build/', 'coverage/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

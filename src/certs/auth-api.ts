@@ -1,7 +1,5 @@
 /** The calls that a bot makes at the Auth Service, with answers as values. */
 import type { KeyObject } from 'node:crypto';
-import { Code, createClient } from '@connectrpc/connect';
-import { durationFromMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { MachineIdError } from '../errors.ts';
 import { type KeyPair, publicKeyPem } from '../crypto/keys.ts';
 import { formatAuthorizedKey, sshPublicKey } from '../crypto/ssh-public-key.ts';
@@ -9,6 +7,7 @@ import { AuthService, type PaginatedResource } from '../teleport/gen/teleport/le
 import type { CertAuthorityV2 } from '../teleport/gen/teleport/legacy/types_pb.ts';
 import { TrustService } from '../teleport/gen/teleport/trust/v1/trust_service_pb.ts';
 import type { GrpcConnection } from '../teleport/grpc.ts';
+import { durationFromMs, timestampFromMs } from '../teleport/protobuf-time.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 import { parseServerVersion, type ServerVersion } from '../teleport/version.ts';
 import { type AuthCallOptions, authCaller, type Refusals } from './auth-call.ts';
@@ -82,37 +81,43 @@ const PAGE_SIZE = 500;
 /** Servers before it read one key for both certificates, later ones a key for each. */
 const FIRST_MAJOR_WITH_SEPARATE_KEYS = 17;
 
-export function authApi({ transport }: GrpcConnection, options: AuthCallOptions): AuthApi {
-  const auth = createClient(AuthService, transport);
-  const trust = createClient(TrustService, transport);
+export function authApi(connection: GrpcConnection, options: AuthCallOptions): AuthApi {
   const call = authCaller(options);
   return {
     serverVersion: async () => {
-      const { serverVersion } = await call('Ping', (at) => auth.ping({}, at));
+      const { serverVersion } = await call('Ping', (at) => connection.call(AuthService.ping, {}, at));
       return parseServerVersion(serverVersion) ?? unreadableVersion(serverVersion);
     },
     impersonatedRoles: async (name) => {
-      const role = await call('GetRole', (at) => auth.getRole({ name }, at));
+      const role = await call('GetRole', (at) => connection.call(AuthService.getRole, { name }, at));
       return role.spec?.allow?.impersonate?.roles ?? [];
     },
     generateUserCerts: async (question) => {
-      const certs = await call('GenerateUserCerts', (at) => auth.generateUserCerts(userCertsRequest(question), at));
+      const certs = await call('GenerateUserCerts', (at) =>
+        connection.call(AuthService.generateUserCerts, userCertsRequest(question), at),
+      );
       return { ssh: Buffer.from(certs.ssh).toString('utf8').trim(), tls: Buffer.from(certs.tls).toString('utf8') };
     },
     generateHostCert: async (question) => {
       const request = hostCertRequest(question);
-      const answer = await call('GenerateHostCert', (at) => trust.generateHostCert(request, at), HOST_CERT_REFUSALS);
+      const answer = await call(
+        'GenerateHostCert',
+        (at) => connection.call(TrustService.generateHostCert, request, at),
+        HOST_CERT_REFUSALS,
+      );
       return Buffer.from(answer.sshCertificate).toString('utf8').trim();
     },
     certAuthorities: async (type) => {
       const answer = await call('GetCertAuthorities', (at) =>
-        trust.getCertAuthorities({ type, includeKey: false }, at),
+        connection.call(TrustService.getCertAuthorities, { type, includeKey: false }, at),
       );
       return answer.certAuthoritiesV2.map((authority: CertAuthorityV2) => readAuthority(authority));
     },
     createAppSession: async ({ userName: username, publicAddress: publicAddr, clusterName }) => {
       const request = { username, publicAddr, clusterName };
-      const { session } = await call('CreateAppSession', (at) => auth.createAppSession(request, at));
+      const { session } = await call('CreateAppSession', (at) =>
+        connection.call(AuthService.createAppSession, request, at),
+      );
       return session?.metadata?.name ?? '';
     },
     listResources: async ({ resourceType, predicate, labels = {} }) => {
@@ -127,7 +132,9 @@ export function authApi({ transport }: GrpcConnection, options: AuthCallOptions)
           labels,
           predicateExpression: predicate,
         };
-        const { resources, nextKey } = await call('ListResources', (at) => auth.listResources(request, at));
+        const { resources, nextKey } = await call('ListResources', (at) =>
+          connection.call(AuthService.listResources, request, at),
+        );
         found.push(...resources);
         if (nextKey === '') break;
         startKey = nextKey;
@@ -169,7 +176,7 @@ function hostCertRequest({ publicKey, principals, clusterName, ttlMs }: HostCert
 
 const HOST_CERT_REFUSALS: Refusals = new Map([
   [
-    Code.PermissionDenied,
+    'PermissionDenied',
     {
       code: 'AUTH_DENIED',
       message: (said) => `the Auth Service refused a host certificate: ${said}`,

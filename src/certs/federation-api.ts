@@ -1,10 +1,9 @@
 /** The trust domains that a cluster federates with, and their authorities. */
-import { Code, createClient } from '@connectrpc/connect';
 import * as z from 'zod/mini';
 import { readCertificate } from '../crypto/x509.ts';
 import { MachineIdError } from '../errors.ts';
 import { SPIFFEFederationService } from '../teleport/gen/teleport/machineid/v1/federation_service_pb.ts';
-import type { GrpcConnection } from '../teleport/grpc.ts';
+import type { CallOptions, GrpcConnection } from '../teleport/grpc.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 import { type AuthCallOptions, authCaller, type Refusals } from './auth-call.ts';
 
@@ -19,8 +18,7 @@ export interface FederationApi {
 const PAGE_SIZE = 100;
 const MOST_PAGES = 50;
 
-export function federationApi({ transport }: GrpcConnection, options: AuthCallOptions): FederationApi {
-  const federations = createClient(SPIFFEFederationService, transport);
+export function federationApi(connection: GrpcConnection, options: AuthCallOptions): FederationApi {
   const call = authCaller(options);
   return {
     federatedAuthorities: async () => {
@@ -28,7 +26,7 @@ export function federationApi({ transport }: GrpcConnection, options: AuthCallOp
       let pageToken = '';
       for (let page = 0; page < MOST_PAGES; page += 1) {
         const request = { pageSize: PAGE_SIZE, pageToken };
-        const work = (at: { signal: AbortSignal }) => federations.listSPIFFEFederations(request, at);
+        const work = (at: CallOptions) => connection.call(SPIFFEFederationService.listSPIFFEFederations, request, at);
         const { nextPageToken, spiffeFederations } = await call('ListSPIFFEFederations', work, REFUSALS);
         for (const { metadata, status } of spiffeFederations) {
           // A domain whose bundle was never fetched has none yet.
@@ -47,7 +45,7 @@ export function federationApi({ transport }: GrpcConnection, options: AuthCallOp
 
 const REFUSALS: Refusals = new Map([
   [
-    Code.Unimplemented,
+    'Unimplemented',
     {
       code: 'CLUSTER_UNSUITABLE',
       message: () => 'the cluster knows no federation of trust domains',

@@ -1,6 +1,6 @@
 /** What a certificate is routed to besides its cluster. */
-import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { UserCertsRequestSchema } from '../teleport/gen/teleport/legacy/authservice_pb.ts';
+import type { UserCertsRequest } from '../teleport/gen/teleport/legacy/authservice_pb.ts';
+import type { Init } from '../teleport/protobuf.ts';
 
 export type Route =
   | { readonly kind: 'kubernetes'; readonly kubernetesCluster: string }
@@ -75,7 +75,7 @@ export function readRoute(attributes: ReadonlyMap<string, readonly string[]>): R
 }
 
 /** The route's fields of a GenerateUserCerts request. */
-export function routeFields(route: Route | undefined): MessageInitShape<typeof UserCertsRequestSchema> {
+export function routeFields(route: Route | undefined): Init<UserCertsRequest> {
   switch (route?.kind) {
     case undefined:
       return {};

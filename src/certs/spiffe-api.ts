@@ -1,10 +1,9 @@
 /** The calls by which servers up to 17 sign SVIDs that no resource of the cluster describes. */
-import { Code, createClient } from '@connectrpc/connect';
-import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import type { KeyObject } from 'node:crypto';
 import { publicKeyDer } from '../crypto/keys.ts';
 import { WorkloadIdentityService } from '../teleport/gen/teleport/machineid/v1/workload_identity_service_pb.ts';
 import type { GrpcConnection } from '../teleport/grpc.ts';
+import { durationFromMs } from '../teleport/protobuf-time.ts';
 import { type AuthCallOptions, authCaller, type Refusal, type Refusals } from './auth-call.ts';
 import type { JwtSvid, X509Svid } from './svid.ts';
 
@@ -24,8 +23,7 @@ export interface SpiffeApi {
   signJwt(name: SpiffeName, wish: { audience: string; ttlMs: number }): Promise<JwtSvid | undefined>;
 }
 
-export function spiffeApi({ transport }: GrpcConnection, options: AuthCallOptions): SpiffeApi {
-  const signing = createClient(WorkloadIdentityService, transport);
+export function spiffeApi(connection: GrpcConnection, options: AuthCallOptions): SpiffeApi {
   const call = authCaller(options);
   return {
     signX509: async ({ path, hint = '', dnsNames, ipAddresses }, { publicKey, ttlMs }) => {
@@ -37,13 +35,21 @@ export function spiffeApi({ transport }: GrpcConnection, options: AuthCallOption
         hint,
         ttl: durationFromMs(ttlMs),
       };
-      const answer = await call('SignX509SVIDs', (at) => signing.signX509SVIDs({ svids: [svid] }, at), X509_REFUSALS);
+      const answer = await call(
+        'SignX509SVIDs',
+        (at) => connection.call(WorkloadIdentityService.signX509SVIDs, { svids: [svid] }, at),
+        X509_REFUSALS,
+      );
       const [signed] = answer.svids;
       return signed && { spiffeId: signed.spiffeId, certificate: signed.certificate, chain: [] };
     },
     signJwt: async ({ path, hint = '' }, { audience, ttlMs }) => {
       const svid = { spiffeIdPath: path, audiences: [audience], hint, ttl: durationFromMs(ttlMs) };
-      const answer = await call('SignJWTSVIDs', (at) => signing.signJWTSVIDs({ svids: [svid] }, at), JWT_REFUSALS);
+      const answer = await call(
+        'SignJWTSVIDs',
+        (at) => connection.call(WorkloadIdentityService.signJWTSVIDs, { svids: [svid] }, at),
+        JWT_REFUSALS,
+      );
       const [signed] = answer.svids;
       return signed && { spiffeId: signed.spiffeId, jwt: signed.jwt };
     },
@@ -57,9 +63,9 @@ const DENIED: Refusal = {
 };
 
 const X509_REFUSALS: Refusals = new Map([
-  [Code.PermissionDenied, DENIED],
+  ['PermissionDenied', DENIED],
   [
-    Code.Unimplemented,
+    'Unimplemented',
     {
       code: 'CLUSTER_UNSUITABLE',
       message: (said) => `this cluster signs no SVIDs for spiffe-svid, as Teleport does up to 17: ${said}`,
@@ -69,9 +75,9 @@ const X509_REFUSALS: Refusals = new Map([
 ]);
 
 const JWT_REFUSALS: Refusals = new Map([
-  [Code.PermissionDenied, DENIED],
+  ['PermissionDenied', DENIED],
   [
-    Code.Unimplemented,
+    'Unimplemented',
     {
       code: 'CLUSTER_UNSUITABLE',
       message: (said) => `this cluster signs no JWTs for spiffe-svid, as Teleport 16 and 17 do: ${said}`,

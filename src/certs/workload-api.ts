@@ -1,6 +1,4 @@
 /** The calls for workload identities, which resources of the cluster describe (servers from 17 on). */
-import { Code, createClient } from '@connectrpc/connect';
-import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import type { KeyObject } from 'node:crypto';
 import { publicKeyDer } from '../crypto/keys.ts';
 import {
@@ -8,7 +6,9 @@ import {
   WorkloadIdentityIssuanceService,
 } from '../teleport/gen/teleport/workloadidentity/v1/issuance_service_pb.ts';
 import { WorkloadIdentityRevocationService } from '../teleport/gen/teleport/workloadidentity/v1/revocation_service_pb.ts';
-import { asGrpcError, type GrpcConnection } from '../teleport/grpc.ts';
+import type { GrpcConnection } from '../teleport/grpc.ts';
+import { GrpcError } from '../teleport/grpc-error.ts';
+import { durationFromMs } from '../teleport/protobuf-time.ts';
 import { type AuthCallOptions, authCaller } from './auth-call.ts';
 import type { JwtSvid, X509Svid } from './svid.ts';
 import { workloadRefusals } from './workload-refusals.ts';
@@ -33,9 +33,7 @@ export interface WorkloadApi {
   revocationList(): Promise<Uint8Array | undefined>;
 }
 
-export function workloadApi({ transport }: GrpcConnection, options: AuthCallOptions): WorkloadApi {
-  const issuance = createClient(WorkloadIdentityIssuanceService, transport);
-  const revocation = createClient(WorkloadIdentityRevocationService, transport);
+export function workloadApi(connection: GrpcConnection, options: AuthCallOptions): WorkloadApi {
   const call = authCaller(options);
   const issue = async (selector: WorkloadSelector, wish: SvidWish): Promise<readonly Credential[]> => {
     const { name, labels } = selector;
@@ -43,12 +41,20 @@ export function workloadApi({ transport }: GrpcConnection, options: AuthCallOpti
     const common = { credential: paramsOf(wish), requestedTtl: durationFromMs(wish.ttlMs) };
     if (name !== undefined) {
       const request = { ...common, name };
-      const one = await call('IssueWorkloadIdentity', (at) => issuance.issueWorkloadIdentity(request, at), refusals);
+      const one = await call(
+        'IssueWorkloadIdentity',
+        (at) => connection.call(WorkloadIdentityIssuanceService.issueWorkloadIdentity, request, at),
+        refusals,
+      );
       return one.credential === undefined ? [] : [one.credential];
     }
     const labelSelectors = Object.entries(labels).map(([key, values]) => ({ key, values: [...values] }));
     const request = { ...common, labelSelectors };
-    const all = await call('IssueWorkloadIdentities', (at) => issuance.issueWorkloadIdentities(request, at), refusals);
+    const all = await call(
+      'IssueWorkloadIdentities',
+      (at) => connection.call(WorkloadIdentityIssuanceService.issueWorkloadIdentities, request, at),
+      refusals,
+    );
     return all.credentials;
   };
   return {
@@ -57,11 +63,12 @@ export function workloadApi({ transport }: GrpcConnection, options: AuthCallOpti
     revocationList: () =>
       call('StreamSignedCRL', async (at) => {
         try {
-          for await (const { crl } of revocation.streamSignedCRL({}, at)) return crl;
+          const lists = connection.stream(WorkloadIdentityRevocationService.streamSignedCRL, [{}], at);
+          for await (const { crl } of lists) return crl;
           return undefined;
         } catch (error) {
           // The first releases of 17 issue workload identities and cannot revoke them.
-          if (asGrpcError(error)?.code === Code.Unimplemented) return undefined;
+          if (error instanceof GrpcError && error.status === 'Unimplemented') return undefined;
           throw error;
         }
       }),

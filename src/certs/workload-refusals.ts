@@ -1,5 +1,4 @@
 /** Explains why the Auth Service issued no workload identity. */
-import { Code } from '@connectrpc/connect';
 import type { Refusals } from './auth-call.ts';
 import { describeSelector, type WorkloadSelector } from './workload-selector.ts';
 
@@ -7,7 +6,7 @@ export function workloadRefusals(selector: WorkloadSelector): Refusals {
   const wanted = describeSelector(selector);
   return new Map([
     [
-      Code.NotFound,
+      'NotFound',
       {
         code: 'RESOURCE_UNKNOWN',
         message: (said) => `the cluster has no ${wanted}: ${said}`,
@@ -15,7 +14,7 @@ export function workloadRefusals(selector: WorkloadSelector): Refusals {
       },
     ],
     [
-      Code.PermissionDenied,
+      'PermissionDenied',
       {
         code: 'AUTH_DENIED',
         message: (said) => `the Auth Service refused the ${wanted}: ${said}`,
@@ -23,7 +22,7 @@ export function workloadRefusals(selector: WorkloadSelector): Refusals {
       },
     ],
     [
-      Code.Unimplemented,
+      'Unimplemented',
       {
         code: 'CLUSTER_UNSUITABLE',
         message: (said) => `this cluster issues no workload identities, as Teleport does from 17 on: ${said}`,

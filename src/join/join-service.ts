@@ -1,7 +1,4 @@
 /** Joins by the gRPC join service, which newer servers have for this method. */
-import { Code, createClient } from '@connectrpc/connect';
-import { create } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { withDeadline } from '../effects/deadline.ts';
 import type { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
@@ -12,16 +9,15 @@ import { certificatePem } from '../crypto/x509.ts';
 import { type Address, formatAddress } from '../teleport/address.ts';
 import { dialTls } from '../teleport/dial.ts';
 import {
-  ClientInitSchema,
-  GivingUpSchema,
   type JoinRequest,
-  JoinRequestSchema,
   type JoinResponse,
   JoinService,
-  OIDCInitSchema,
   type ServerInit,
 } from '../teleport/gen/teleport/join/v1/joinservice_pb.ts';
-import { asGrpcError, grpcOver } from '../teleport/grpc.ts';
+import { type GrpcConnection, grpcOver } from '../teleport/grpc.ts';
+import { GrpcError } from '../teleport/grpc-error.ts';
+import type { Init } from '../teleport/protobuf.ts';
+import { timestampFromMs } from '../teleport/protobuf-time.ts';
 import { suiteName } from '../teleport/suite.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 import type { WebTrust } from '../teleport/trust.ts';
@@ -72,18 +68,22 @@ export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResul
     }
     const connection = grpcOver(socket, address.host, wire);
     try {
-      return await converse(join, createClient(JoinService, connection.transport), signal);
+      return await converse(join, connection, signal);
     } finally {
       connection.close();
     }
   });
 }
 
-type Client = ReturnType<typeof createClient<typeof JoinService>>;
+type Request = Init<JoinRequest>;
 
-async function converse(join: ServiceJoin, client: Client, signal: AbortSignal): Promise<ServiceJoinResult> {
+async function converse(
+  join: ServiceJoin,
+  connection: GrpcConnection,
+  signal: AbortSignal,
+): Promise<ServiceJoinResult> {
   const second = secondRequest();
-  const answers = client.join(requests(join.facts.tokenName, second.promise), { signal })[Symbol.asyncIterator]();
+  const answers = connection.stream(JoinService.join, requests(join.facts.tokenName, second.promise), { signal });
   let started = false;
   try {
     const { joinMethod, signatureAlgorithmSuite } = await readInit(answers);
@@ -105,35 +105,35 @@ async function converse(join: ServiceJoin, client: Client, signal: AbortSignal):
 
 /** The second request waits for the server's first answer; undefined ends the stream without it. */
 function secondRequest() {
-  let resolve: (request: JoinRequest | undefined) => void = () => undefined;
-  const promise = new Promise<JoinRequest | undefined>((settle) => {
+  let resolve: (request: Request | undefined) => void = () => undefined;
+  const promise = new Promise<Request | undefined>((settle) => {
     resolve = settle;
   });
   return { promise, resolve };
 }
 
-async function* requests(tokenName: string, second: Promise<JoinRequest | undefined>): AsyncGenerator<JoinRequest> {
-  const value = create(ClientInitSchema, { joinMethod: JOIN_METHOD, tokenName, systemRole: 'Bot' });
-  yield create(JoinRequestSchema, { payload: { case: 'clientInit', value } });
+async function* requests(tokenName: string, second: Promise<Request | undefined>): AsyncGenerator<Request> {
+  const value = { joinMethod: JOIN_METHOD, tokenName, systemRole: 'Bot' };
+  yield { payload: { case: 'clientInit', value } };
   const request = await second;
   if (request !== undefined) yield request;
 }
 
-function oidcInit({ expiresAtMs, jwt }: ServiceJoin, { publicKey }: KeyPair): JoinRequest {
+function oidcInit({ expiresAtMs, jwt }: ServiceJoin, { publicKey }: KeyPair): Request {
   const publicKeys = { publicTlsKey: publicKeyDer(publicKey), publicSshKey: sshPublicKey(publicKey).blob };
-  const value = create(OIDCInitSchema, {
+  const value = {
     clientParams: {
-      payload: { case: 'botParams', value: { publicKeys, expires: timestampFromMs(expiresAtMs) } },
+      payload: { case: 'botParams' as const, value: { publicKeys, expires: timestampFromMs(expiresAtMs) } },
     },
     idToken: Buffer.from(jwt.reveal(), 'ascii'),
-  });
-  return create(JoinRequestSchema, { payload: { case: 'oidcInit', value } });
+  };
+  return { payload: { case: 'oidcInit', value } };
 }
 
-function givingUp(joinMethod: string): JoinRequest {
+function givingUp(joinMethod: string): Request {
   const msg = `join method ${joinMethod} is not supported by this client`;
-  const value = create(GivingUpSchema, { reason: REASON_UNSUPPORTED_JOIN_METHOD, msg });
-  return create(JoinRequestSchema, { payload: { case: 'givingUp', value } });
+  const value = { reason: REASON_UNSUPPORTED_JOIN_METHOD, msg };
+  return { payload: { case: 'givingUp', value } };
 }
 
 type Answers = AsyncIterator<JoinResponse>;
@@ -165,19 +165,17 @@ async function nextAnswer(answers: Answers): Promise<JoinResponse> {
 
 /** After the server's first answer only "not implemented" leads to the legacy endpoint; before it nearly everything does. */
 function failure(error: unknown, started: boolean): ServiceJoinResult {
-  const grpc = asGrpcError(error);
-  if (grpc === undefined) throw error;
-  const unknownMessage =
-    grpc.code === Code.InvalidArgument && grpc.rawMessage.includes('unrecognized join request message');
-  const denied = grpc.code === Code.PermissionDenied || grpc.code === Code.InvalidArgument;
-  if (grpc.code === Code.Unimplemented || unknownMessage || (!started && !denied)) {
-    return { kind: 'unavailable', reason: reasonOf(grpc) };
-  }
-  return { kind: 'refused', error: (facts) => joinRefusal(grpc.rawMessage, denied, facts, error) };
+  if (error instanceof MachineIdError) throw error;
+  const status = error instanceof GrpcError ? error.status : undefined;
+  const reason = reasonOf(error);
+  const unknownMessage = status === 'InvalidArgument' && reason.includes('unrecognized join request message');
+  const denied = status === 'PermissionDenied' || status === 'InvalidArgument';
+  if (status === 'Unimplemented' || unknownMessage || (!started && !denied)) return { kind: 'unavailable', reason };
+  return { kind: 'refused', error: (facts) => joinRefusal(reason, denied, facts, error) };
 }
 
 function reasonOf(error: unknown): string {
-  return asGrpcError(error)?.rawMessage ?? (error instanceof Error ? error.message : String(error));
+  return error instanceof Error ? error.message : String(error);
 }
 
 function methodMismatch(joinMethod: string, { tokenName }: JoinFacts): MachineIdError {

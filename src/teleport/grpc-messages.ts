@@ -1,9 +1,10 @@
-/** Cuts the messages of gRPC out of chunks of any size ("gRPC over HTTP2" of the gRPC project). */
+/** The frames of gRPC's messages, cut out of chunks of any size ("gRPC over HTTP2" of the gRPC project). */
+import { GrpcReplyError } from './grpc-error.ts';
 
-/** gRPC's own default for a received message. */
+/** gRPC's own default for a received message; no answer that a bot reads comes near it. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 /** One byte whether it is compressed, four of length. */
-export const PREFIX_BYTES = 5;
+const PREFIX_BYTES = 5;
 
 /** The bytes of one message, in the pieces in which they came: to join them would copy all that passes. */
 export type MessagePieces = readonly Buffer[];
@@ -11,6 +12,13 @@ export type MessagePieces = readonly Buffer[];
 /** In bytes. */
 export function lengthOf(pieces: readonly Uint8Array[]): number {
   return pieces.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** What stands before a message of so many bytes, which is not compressed. */
+export function messagePrefix(length: number): Buffer {
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  prefix.writeUInt32BE(length, 1);
+  return prefix;
 }
 
 export class MessageCutter {
@@ -26,7 +34,7 @@ export class MessageCutter {
 
   /**
    * The messages that are whole with this chunk.
-   * @throws Error for one that is compressed or too long
+   * @throws GrpcReplyError for one that is compressed or too long
    */
   *add(chunk: Buffer): Generator<MessagePieces> {
     if (chunk.length > 0) this.#pieces.push(chunk);
@@ -68,8 +76,13 @@ export class MessageCutter {
 
 /** @param bytes with a whole prefix */
 function messageLength(bytes: Buffer): number {
-  if (bytes[0] !== 0) throw new Error('a compressed message came, though none was asked for');
+  if (bytes[0] !== 0) throw new GrpcReplyError('unreadable', 'a compressed message came, though none was asked for');
   const length = bytes.readUInt32BE(1);
-  if (length > MAX_MESSAGE_BYTES) throw new Error(`a message of ${length} bytes came`);
+  if (length > MAX_MESSAGE_BYTES) {
+    throw new GrpcReplyError(
+      'too-large',
+      `a message of ${length} bytes came, at most ${MAX_MESSAGE_BYTES} are accepted`,
+    );
+  }
   return length;
 }

@@ -1,61 +1,144 @@
 /** gRPC over a TLS connection that is already open. */
-import { connect } from 'node:http2';
-import { isIPv6 } from 'node:net';
+import { type ClientHttp2Stream, constants } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
-import { ConnectError, type Transport } from '@connectrpc/connect';
-import { createGrpcTransport } from '@connectrpc/connect-node';
-import { traceCalls } from './trace-calls.ts';
+import { answersOf } from './grpc-answer.ts';
+import { GrpcReplyError } from './grpc-error.ts';
+import { messagePrefix } from './grpc-messages.ts';
+import type { Method } from './grpc-method.ts';
+import { type GrpcSession, grpcSession } from './grpc-session.ts';
+import { decode, encode, type Init, kindOf, type MessageSchema } from './protobuf.ts';
+import { type TracedCall, tracedCall } from './traced-call.ts';
+import type { Direction } from './wire-event.ts';
 import type { WireConnection } from './wire-trace.ts';
 
+export interface CallOptions {
+  readonly signal: AbortSignal;
+}
+
+/** Calls fail with GrpcError, with GrpcReplyError, and with any other error when the connection breaks. */
 export interface GrpcConnection {
-  readonly transport: Transport;
+  /** One request, one answer. */
+  call<I, O>(method: Method<I, O>, request: Init<NoInfer<I>>, options: CallOptions): Promise<O>;
+  /** Any number of requests and answers. */
+  stream<I, O>(
+    method: Method<I, O>,
+    requests: AsyncIterable<Init<NoInfer<I>>> | Iterable<Init<NoInfer<I>>>,
+    options: CallOptions,
+  ): AsyncGenerator<O>;
   /** Ends the connection; calls that are under way fail. */
   close(): void;
 }
 
-/** gRPC's own default for a received message; no answer that a bot reads comes near it. */
-const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
-
-/**
- * The connection is used as it is and never replaced: Teleport's ALPN values are not `h2`, so a library that dials by
- * itself could not open it again.
- * @param authority host name or address for `:authority`; Teleport accepts any
- */
+/** @param authority host name or address for `:authority`; Teleport accepts any */
 export function grpcOver(socket: TLSSocket, authority: string, wire?: WireConnection): GrpcConnection {
-  const calls = wire === undefined ? undefined : traceCalls(wire);
-  const { host, origin } = new URL(`https://${urlHost(authority)}`);
-  const session = connect(origin, { createConnection: () => socket });
-  // What breaks the connection ends its calls, which tell of it. The session may say so after them, when nobody listens
-  // any more, and then ends the process: connect-node's own manager of sessions is not used for that.
-  session.on('error', () => undefined);
-  const transport = createGrpcTransport({
-    baseUrl: origin,
-    sessionManager: {
-      authority: origin,
-      request: (method, path, headers, options) => {
-        const pseudoHeaders = { ':method': method, ':authority': host, ':path': path };
-        return Promise.resolve().then(() => session.request({ ...headers, ...pseudoHeaders }, options));
-      },
-      notifyResponseByteRead: () => undefined,
-    },
-    acceptCompression: [],
-    interceptors: calls === undefined ? [] : [calls.interceptor],
-    readMaxBytes: MAX_MESSAGE_BYTES,
-  });
-  const close = () => {
-    calls?.end();
-    session.destroy();
-    socket.destroy();
+  const session = grpcSession(socket, authority);
+  const traced: TracedCall[] = [];
+  const trace = (path: string) => {
+    if (wire === undefined) return undefined;
+    const call = tracedCall(path, wire);
+    traced.push(call);
+    return call;
   };
-  return { transport, close };
+  return {
+    call: async (method, request, { signal }) => {
+      const bytes = encode(method.input, request);
+      const call = trace(method.path);
+      call?.count('sent', bytes.length);
+      const send = (stream: ClientHttp2Stream) => stream.end(framed(bytes));
+      const told = { end: call?.end, received: (answer: Uint8Array) => call?.count('received', answer.length) };
+      return only(exchange(session, method, send, told, signal));
+    },
+    stream: (method, requests, { signal }) => {
+      const call = trace(method.path);
+      const tell =
+        <T>(direction: Direction, schema: MessageSchema<T>) =>
+        (bytes: Uint8Array) =>
+          call?.tell(direction, bytes.length, kindOf(schema, bytes));
+      const send = (stream: ClientHttp2Stream) => {
+        sendAll(stream, method.input, requests, tell('sent', method.input)).catch((error: unknown) =>
+          stream.destroy(error instanceof Error ? error : undefined),
+        );
+      };
+      const told = { end: call?.end, received: tell('received', method.output) };
+      return exchange(session, method, send, told, signal);
+    },
+    close: () => {
+      for (const call of traced) call.end();
+      session.close();
+    },
+  };
 }
 
-/** A URL has IPv6 addresses in brackets, and none that is good for one network card alone. */
-function urlHost(authority: string): string {
-  return isIPv6(authority) ? `[${authority.replace(/%.*/, '')}]` : authority;
+/** Who is told of a call, where anybody is. */
+interface Told {
+  readonly received: (answer: Uint8Array) => void;
+  readonly end: TracedCall['end'] | undefined;
 }
 
-/** The gRPC error in an error, if it is one. */
-export function asGrpcError(error: unknown): ConnectError | undefined {
-  return error instanceof ConnectError ? error : undefined;
+async function* exchange<I, O>(
+  session: GrpcSession,
+  { output, path }: Method<I, O>,
+  send: (stream: ClientHttp2Stream) => void,
+  told: Told,
+  signal: AbortSignal,
+): AsyncGenerator<O> {
+  signal.throwIfAborted();
+  const stream = session.open(path);
+  const cancel = () => {
+    stream.close(constants.NGHTTP2_CANCEL);
+  };
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    const answers = answersOf(stream);
+    send(stream);
+    for await (const pieces of answers()) {
+      const bytes = Buffer.concat(pieces);
+      told.received(bytes);
+      yield read(output, bytes);
+    }
+    told.end?.('OK');
+  } catch (error) {
+    told.end?.(error);
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
+}
+
+async function sendAll<I>(
+  stream: ClientHttp2Stream,
+  schema: MessageSchema<I>,
+  requests: AsyncIterable<Init<I>> | Iterable<Init<I>>,
+  sent: (bytes: Uint8Array) => void,
+): Promise<void> {
+  for await (const request of requests) {
+    if (stream.destroyed) return;
+    const bytes = encode(schema, request);
+    sent(bytes);
+    stream.write(framed(bytes));
+  }
+  stream.end();
+}
+
+function framed(bytes: Uint8Array): Buffer {
+  return Buffer.concat([messagePrefix(bytes.length), bytes]);
+}
+
+function read<O>(schema: MessageSchema<O>, bytes: Uint8Array): O {
+  try {
+    return decode(schema, bytes);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new GrpcReplyError('unreadable', reason, { cause });
+  }
+}
+
+async function only<O>(answers: AsyncIterable<O>): Promise<O> {
+  const all: O[] = [];
+  for await (const answer of answers) all.push(answer);
+  const [first, second] = all;
+  if (first === undefined || second !== undefined) {
+    throw new GrpcReplyError('unreadable', `${all.length} messages came, expected one`);
+  }
+  return first;
 }

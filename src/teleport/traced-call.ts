@@ -1,5 +1,5 @@
 /** One gRPC call that is told of. */
-import { Code, ConnectError } from '@connectrpc/connect';
+import { GrpcError, GrpcReplyError, type GrpcStatus } from './grpc-error.ts';
 import type { Direction } from './wire-event.ts';
 import type { WireConnection } from './wire-trace.ts';
 
@@ -56,5 +56,12 @@ export async function* overhear<T>(
 /** The name alone: what the server says beside it may quote what was sent. */
 function codeOf(outcome: unknown): string {
   if (outcome === undefined) return 'ended here';
-  return outcome === 'OK' ? outcome : Code[ConnectError.from(outcome).code];
+  return outcome === 'OK' ? outcome : statusOf(outcome);
+}
+
+/** What failed on this side has the status that gRPC for Go gives it. */
+function statusOf(error: unknown): GrpcStatus {
+  if (error instanceof GrpcError) return error.status;
+  if (error instanceof GrpcReplyError) return error.fault === 'too-large' ? 'ResourceExhausted' : 'Internal';
+  return 'Unavailable';
 }

@@ -1,7 +1,7 @@
 /** The bytes of an SSH session in the messages that carry them, put in and taken out without a copy. */
-import { fromBinary } from '@bufbuild/protobuf';
 import { ProxySSHResponseSchema } from '../teleport/gen/teleport/transport/v1/transport_service_pb.ts';
 import { lengthOf, type MessagePieces } from '../teleport/grpc-messages.ts';
+import { decode } from '../teleport/protobuf.ts';
 
 /** Field number and the wire type of bytes (Protocol Buffers, "Encoding"): `ssh` of both messages, in it `payload`. */
 const SSH_TAG = (2 << 3) | 2;
@@ -31,7 +31,7 @@ export function payloadOf(message: MessagePieces): readonly Uint8Array[] {
 }
 
 function readInFull(message: MessagePieces): Uint8Array {
-  return fromBinary(ProxySSHResponseSchema, Buffer.concat(message)).ssh?.payload ?? new Uint8Array();
+  return decode(ProxySSHResponseSchema, Buffer.concat(message)).ssh?.payload ?? new Uint8Array();
 }
 
 /** @param end of the message; both fields must reach it */

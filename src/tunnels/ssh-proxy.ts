@@ -1,11 +1,10 @@
 /** Carries an SSH connection to a node through the Proxy. */
-import { Code } from '@connectrpc/connect';
-import { create, toBinary } from '@bufbuild/protobuf';
 import { MachineIdError } from '../errors.ts';
 import { proxyFailure } from '../teleport/failures.ts';
 import { ProxySSHRequestSchema, TransportService } from '../teleport/gen/teleport/transport/v1/transport_service_pb.ts';
-import { asGrpcError } from '../teleport/grpc.ts';
+import { GrpcError } from '../teleport/grpc-error.ts';
 import type { BulkCall } from '../teleport/grpc-stream.ts';
+import { encode } from '../teleport/protobuf.ts';
 import { type Address, formatAddress } from '../teleport/address.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 import { framePrefix, payloadOf } from './ssh-frame.ts';
@@ -32,7 +31,7 @@ export interface SshProxyOptions {
 }
 
 /** Of the service that a call must be opened for. */
-export const PROXY_SSH_PATH = `/${TransportService.typeName}/${TransportService.method.proxySSH.name}`;
+export const PROXY_SSH_PATH = TransportService.proxySSH.path;
 
 /**
  * Resolves when the node has closed its side. Each direction waits for its reader, so that nothing piles up in memory;
@@ -63,22 +62,16 @@ export async function proxySsh(target: SshTarget, ends: SshClientEnds, options: 
 async function sendAll(target: SshTarget, input: AsyncIterable<Uint8Array>, call: BulkCall): Promise<void> {
   const { cluster, host, port, login: loginName } = target;
   const dialTarget = { hostPort: formatAddress({ host, port }), cluster, loginName };
-  await call.send([toBinary(ProxySSHRequestSchema, create(ProxySSHRequestSchema, { dialTarget }))]);
+  await call.send([encode(ProxySSHRequestSchema, { dialTarget })]);
   for await (const payload of input) await call.send([framePrefix(payload.length), payload]);
   call.end();
 }
 
 function failure(cause: unknown, { host, cluster, login }: SshTarget, proxy: Address): MachineIdError {
-  const grpc = asGrpcError(cause);
-  if (
-    grpc === undefined ||
-    grpc.code === Code.Canceled ||
-    (grpc.cause instanceof Error && grpc.code !== Code.NotFound)
-  ) {
-    return proxyFailure(proxy, cause);
-  }
-  const said = oneLine(grpc.rawMessage);
-  if (grpc.code === Code.PermissionDenied) {
+  // Canceled is what a Proxy says that goes away.
+  if (!(cause instanceof GrpcError) || cause.status === 'Canceled') return proxyFailure(proxy, cause);
+  const said = oneLine(cause.message);
+  if (cause.status === 'PermissionDenied') {
     return new MachineIdError(
       'NODE_DENIED',
       `the cluster does not let this identity reach node "${host}" of ${cluster} as "${login}": ${said}`,

@@ -1,5 +1,4 @@
 /** Answers of a cluster in gRPC: complete ones to be spoilt, and the bytes of HTTP/2 round them. */
-import { create, type DescMessage, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { SignJWT } from 'jose';
 import { ListSPIFFEFederationsResponseSchema } from '../../src/teleport/gen/teleport/machineid/v1/federation_service_pb.ts';
 import { SignX509SVIDsResponseSchema } from '../../src/teleport/gen/teleport/machineid/v1/workload_identity_service_pb.ts';
@@ -16,10 +15,11 @@ import {
   GetCertAuthoritiesResponseSchema,
 } from '../../src/teleport/gen/teleport/trust/v1/trust_service_pb.ts';
 import { IssueWorkloadIdentityResponseSchema } from '../../src/teleport/gen/teleport/workloadidentity/v1/issuance_service_pb.ts';
+import { encode, type Init, type MessageSchema } from '../../src/teleport/protobuf.ts';
 import { CLUSTER, type ClusterSamples, keyLine, pemBlock } from './samples.ts';
 
-function message<T extends DescMessage>(schema: T, fields: MessageInitShape<T>): Buffer {
-  return Buffer.from(toBinary(schema, create(schema, fields)));
+function message<T>(schema: MessageSchema<T>, fields: Init<NoInfer<T>>): Buffer {
+  return Buffer.from(encode(schema, fields));
 }
 
 type AnswerName =

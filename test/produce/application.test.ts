@@ -1,25 +1,23 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { AppSessionQuestion, ResourceQuery } from '../../src/certs/auth-api.ts';
 import { findApplication, sessionFor } from '../../src/produce/application.ts';
 import {
   type PaginatedResource,
   PaginatedResourceSchema,
 } from '../../src/teleport/gen/teleport/legacy/authservice_pb.ts';
+import type { Init } from '../../src/teleport/protobuf.ts';
+import { received } from '../teleport/received.ts';
 
 const PLACE = 'outputs[0].app_name';
 const DASHBOARD = { name: 'dashboard', labels: { env: 'prod' } };
 const ADDRESS = 'dashboard.example.com';
 const TARGET = { userName: 'bot-ci', publicAddress: ADDRESS, clusterName: 'root.example.com' };
 
-type App = Extract<
-  NonNullable<MessageInitShape<typeof PaginatedResourceSchema>['resource']>,
-  { case: 'appServer' }
->['value'];
+type App = Extract<NonNullable<Init<PaginatedResource>['resource']>, { case: 'appServer' }>['value'];
 
 function served(...apps: readonly App[]): PaginatedResource[] {
-  return apps.map((value) => create(PaginatedResourceSchema, { resource: { case: 'appServer', value } }));
+  return apps.map((value) => received(PaginatedResourceSchema, { resource: { case: 'appServer', value } }));
 }
 
 function lister(found: readonly PaginatedResource[]) {
@@ -56,7 +54,7 @@ test('a name cannot leave the text of the predicate', async () => {
 for (const [what, servers] of [
   ['an answer without servers', []],
   ['a server without an application', served({})],
-  ['a resource that is no application', [create(PaginatedResourceSchema, {})]],
+  ['a resource that is no application', [received(PaginatedResourceSchema, {})]],
   ['an application of another name', served({ spec: { app: { metadata: { name: 'dashboards' } } } })],
 ] as const) {
   test(`${what} is not the application`, async () => {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { create } from '@bufbuild/protobuf';
 import type { ResourceQuery } from '../../src/certs/auth-api.ts';
 import { MachineIdError } from '../../src/errors.ts';
 import { findKubeCluster, selectKubeClusters } from '../../src/produce/kube-clusters.ts';
@@ -9,13 +8,14 @@ import {
   type PaginatedResource,
   PaginatedResourceSchema,
 } from '../../src/teleport/gen/teleport/legacy/authservice_pb.ts';
+import { received } from '../teleport/received.ts';
 
 const DEV = { name: 'dev', labels: { env: 'test' } };
 const PROD = { name: 'prod', labels: { env: 'live' } };
 
 function served(...clusters: readonly (typeof DEV)[]): PaginatedResource[] {
   return clusters.map((metadata) =>
-    create(PaginatedResourceSchema, {
+    received(PaginatedResourceSchema, {
       resource: { case: 'kubernetesServer', value: { spec: { cluster: { metadata } } } },
     }),
   );
@@ -40,7 +40,7 @@ test('a Kubernetes cluster is asked for by its name, whichever agents serve it',
 });
 
 test('a server without a cluster in it is none', async () => {
-  const api = lister({ [namePredicate('dev')]: [create(PaginatedResourceSchema, {})] });
+  const api = lister({ [namePredicate('dev')]: [received(PaginatedResourceSchema, {})] });
   await assert.rejects(
     findKubeCluster(api, 'dev', 'outputs[0].kubernetes_cluster'),
     (error) => error instanceof MachineIdError && error.code === 'RESOURCE_UNKNOWN',

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import { connect, type TLSSocket } from 'node:tls';
 import test, { type TestContext } from 'node:test';
-import { Code, ConnectError } from '@connectrpc/connect';
+import { GrpcError } from '../../src/teleport/grpc-error.ts';
 import { type BulkCall, openBulkCall } from '../../src/teleport/grpc-stream.ts';
 import { selfSigned } from '../tls-certificate.ts';
 
@@ -97,8 +97,8 @@ test('the status of the server is the error, with its words decoded', async (t) 
     stream.respond(trailersOnly, { endStream: true });
   });
   await assert.rejects(textsOf(call), (error) => {
-    assert.ok(error instanceof ConnectError);
-    assert.deepEqual([error.code, error.rawMessage], [Code.PermissionDenied, 'access denied']);
+    assert.ok(error instanceof GrpcError);
+    assert.deepEqual([error.status, error.message], ['PermissionDenied', 'access denied']);
     return true;
   });
   const other = await callTo(t, (stream) => {
@@ -106,8 +106,8 @@ test('the status of the server is the error, with its words decoded', async (t) 
     end(stream, { 'grpc-status': '99', 'grpc-message': '100%' });
   });
   await assert.rejects(textsOf(other), (error) => {
-    assert.ok(error instanceof ConnectError);
-    assert.deepEqual([error.code, error.rawMessage], [Code.Unknown, '100%']);
+    assert.ok(error instanceof GrpcError);
+    assert.deepEqual([error.status, error.message], ['Unknown', '100%']);
     return true;
   });
 });

@@ -3,25 +3,19 @@ import { once } from 'node:events';
 import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import test, { type TestContext } from 'node:test';
 import type { TLSSocket } from 'node:tls';
-import { create, toBinary } from '@bufbuild/protobuf';
-import { createClient } from '@connectrpc/connect';
 import { dialTls } from '../../src/teleport/dial.ts';
 import { AuthService, PingResponseSchema } from '../../src/teleport/gen/teleport/legacy/authservice_pb.ts';
-import {
-  ClientInitSchema,
-  JoinRequestSchema,
-  JoinResponseSchema,
-  JoinService,
-  ServerInitSchema,
-} from '../../src/teleport/gen/teleport/join/v1/joinservice_pb.ts';
+import { JoinResponseSchema, JoinService } from '../../src/teleport/gen/teleport/join/v1/joinservice_pb.ts';
 import { grpcOver } from '../../src/teleport/grpc.ts';
 import { openBulkCall } from '../../src/teleport/grpc-stream.ts';
+import { encode } from '../../src/teleport/protobuf.ts';
 import { framed } from '../fuzz/grpc-answers.ts';
 import { selfSigned } from '../tls-certificate.ts';
 import { keptTrace } from './told-events.ts';
 
 const { certificate, key } = await selfSigned('localhost');
 const GRPC = { ':status': 200, 'content-type': 'application/grpc' };
+const NEVER = { signal: new AbortController().signal };
 const FRAME_PREFIX_BYTES = 5;
 /** What a server writes after our end, and nobody reads (RFC 9113 section 6.8). */
 const GOAWAY_BYTES = 17;
@@ -69,15 +63,12 @@ async function serve(t: TestContext, answers: readonly Uint8Array[], trailers: R
 const COMMON = { connection: 1, to: 'Auth Service' };
 
 test('a call is told of with the sizes that its messages have on the wire', async (t) => {
-  const answer = Buffer.concat([
-    toBinary(PingResponseSchema, create(PingResponseSchema, { serverVersion: '18' })),
-    UNKNOWN_FIELD,
-  ]);
+  const answer = Buffer.concat([encode(PingResponseSchema, { serverVersion: '18' }), UNKNOWN_FIELD]);
   const { calls, closed, ended, receivedBytes, socket, text, told, wire } = await serve(t, [answer], {
     'grpc-status': '0',
   });
   const connection = grpcOver(socket, 'localhost', wire);
-  await createClient(AuthService, connection.transport).ping({});
+  await connection.call(AuthService.ping, {}, NEVER);
   connection.close();
   assert.deepEqual(calls(), [
     {
@@ -102,7 +93,7 @@ test('a refusal is told of by its code, not by what the server says', async (t) 
   const trailers = { 'grpc-status': '7', 'grpc-message': 'your secret is wrong' };
   const { calls, receivedBytes, socket, text, wire } = await serve(t, [], trailers);
   const connection = grpcOver(socket, 'localhost', wire);
-  await assert.rejects(createClient(AuthService, connection.transport).getRole({ name: 'a secret role' }));
+  await assert.rejects(connection.call(AuthService.getRole, { name: 'a secret role' }, NEVER));
   connection.close();
   const [call] = calls();
   assert.deepEqual([call?.code, call?.sentBytes], ['PermissionDenied', receivedBytes() - FRAME_PREFIX_BYTES]);
@@ -111,11 +102,9 @@ test('a refusal is told of by its code, not by what the server says', async (t) 
 });
 
 test('each message of a stream is told of by its direction and kind, and that nobody waited for the end', async (t) => {
-  const init = create(ServerInitSchema, { joinMethod: 'a secret method' });
-  const answer = create(JoinResponseSchema, { payload: { case: 'init', value: init } });
-  const value = create(ClientInitSchema, { tokenName: 'a secret token' });
-  const request = create(JoinRequestSchema, { payload: { case: 'clientInit', value } });
-  const answerBytes = toBinary(JoinResponseSchema, answer);
+  const init = { joinMethod: 'a secret method' };
+  const answerBytes = encode(JoinResponseSchema, { payload: { case: 'init', value: init } });
+  const clientInit = { tokenName: 'a secret token' };
   const { calls, closed, receivedBytes, socket, text, wire } = await serve(t, [answerBytes], { 'grpc-status': '0' });
   const connection = grpcOver(socket, 'localhost', wire);
   let release: () => void = () => undefined;
@@ -123,10 +112,10 @@ test('each message of a stream is told of by its direction and kind, and that no
     release = resolve;
   });
   async function* requests() {
-    yield request;
+    yield { payload: { case: 'clientInit' as const, value: clientInit } };
     await until;
   }
-  const answers = createClient(JoinService, connection.transport).join(requests())[Symbol.asyncIterator]();
+  const answers = connection.stream(JoinService.join, requests(), NEVER);
   await answers.next();
   connection.close();
   release();

@@ -1,0 +1,63 @@
+/** The server's side of a gRPC call: its messages, and how it ends the call ("gRPC over HTTP2" of the gRPC project). */
+import type { ClientHttp2Stream } from 'node:http2';
+import { chunkBatches } from './chunk-batches.ts';
+import { GrpcError, grpcStatus } from './grpc-error.ts';
+import { MessageCutter, type MessagePieces } from './grpc-messages.ts';
+
+const OK = 0;
+
+/** What the server says of the call besides its messages. */
+interface Ending {
+  status: number | undefined;
+  message: string;
+  /** Set when what answers is no gRPC server. */
+  fault: string | undefined;
+}
+
+/**
+ * Watches the stream from now on; the messages are in their order, until the server ends the call with OK.
+ * @throws GrpcError with the server's status, GrpcReplyError; any other error when the connection broke
+ */
+export function answersOf(stream: ClientHttp2Stream): () => AsyncGenerator<MessagePieces> {
+  const ending = watchEnding(stream);
+  return () => messages(stream, ending);
+}
+
+function watchEnding(stream: ClientHttp2Stream): Ending {
+  const ending: Ending = { status: undefined, message: '', fault: undefined };
+  const read = (headers: Readonly<Record<string, unknown>>) => {
+    const { 'grpc-message': message, 'grpc-status': status } = headers;
+    if (typeof status === 'string' && /^\d{1,2}$/.test(status)) ending.status = Number(status);
+    if (typeof message === 'string') ending.message = decoded(message);
+  };
+  stream.once('response', (headers) => {
+    const { ':status': status, 'content-type': type = '' } = headers;
+    if (status !== 200 || !type.startsWith('application/grpc')) {
+      ending.fault = `HTTP status ${String(status)}, content type "${type}"`;
+    }
+    read(headers);
+  });
+  stream.once('trailers', read);
+  return ending;
+}
+
+/** Percent-encoded, though some servers do not. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+async function* messages(stream: ClientHttp2Stream, ending: Ending): AsyncGenerator<MessagePieces> {
+  const cutter = new MessageCutter();
+  for await (const batch of chunkBatches(stream)) {
+    if (ending.fault !== undefined) break;
+    for (const chunk of batch) yield* cutter.add(chunk);
+  }
+  if (ending.fault !== undefined) throw new Error(`the answer is not gRPC: ${ending.fault}`);
+  if (ending.status === undefined) throw new Error('the connection ended in the midst of the call');
+  if (ending.status !== OK) throw new GrpcError(grpcStatus(ending.status), ending.message);
+  if (!cutter.isEmpty) throw new Error('the call ended in the midst of a message');
+}
