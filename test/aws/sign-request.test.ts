@@ -1,32 +1,28 @@
 import assert from 'node:assert/strict';
 import { createHash, verify, X509Certificate } from 'node:crypto';
 import test from 'node:test';
-import 'reflect-metadata';
-import * as x509 from '@peculiar/x509';
 import { signedHeaders } from '../../src/aws/sign-request.ts';
 import { generateKeyPair, type KeyAlgorithm } from '../../src/crypto/keys.ts';
-import { createTlsAuthority, signCertificate } from '../cluster/x509.ts';
+import { signCertificate } from '../cluster/leaf-certificate.ts';
+import { encodeName, OID } from '../cluster/subject-name.ts';
+import { createTlsAuthority } from '../cluster/x509.ts';
 
 const URL_TEXT = 'https://rolesanywhere.eu-central-1.amazonaws.com/sessions?profileArn=a%3Ab&roleArn=c%2Fd';
 
 async function certificateFor(algorithm: KeyAlgorithm) {
   const [authorityKey, keyPair] = await Promise.all([generateKeyPair('ecdsa-p256'), generateKeyPair(algorithm)]);
   const spki = (key: typeof keyPair) => key.publicKey.export({ type: 'spki', format: 'der' });
-  const name = new x509.Name('CN=anchor');
+  const name = encodeName([{ oid: OID.commonName, values: ['anchor'] }]);
   const authority = await createTlsAuthority(name, spki(authorityKey), authorityKey.privateKey);
   const now = Date.now();
-  const certificate = await signCertificate(authority, {
-    subject: new x509.Name(''),
+  const certificate = signCertificate(authority, {
+    subject: encodeName([]),
     publicKey: spki(keyPair),
     notBefore: new Date(now),
     notAfter: new Date(now + 60_000),
     uris: ['spiffe://d/x'],
   });
-  return {
-    keyPair,
-    certificate: Buffer.from(certificate.rawData),
-    authority: Buffer.from(authority.certificate.rawData),
-  };
+  return { keyPair, certificate, authority: authority.certificate };
 }
 
 for (const [algorithm, name] of [

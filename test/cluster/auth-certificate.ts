@@ -3,9 +3,10 @@ import type { SecureContextOptions } from 'node:tls';
 import { createKey, keyPem, publicKeyDer } from './keys.ts';
 import { CLUSTER_NAME } from './data.ts';
 import type { Faults } from './faults.ts';
+import { signCertificate } from './leaf-certificate.ts';
 import { encodeName, OID } from './subject-name.ts';
 import { API_DOMAIN, encodedClusterDomain, ownAuthority, type World } from './world.ts';
-import { certificatePem, createTlsAuthority, signCertificate, type TlsAuthority } from './x509.ts';
+import { certificatePem, createTlsAuthority, type TlsAuthority } from './x509.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
 const YEAR_MS = 365 * 24 * HOUR_MS;
@@ -14,7 +15,7 @@ const YEAR_MS = 365 * 24 * HOUR_MS;
 export async function authCertificate(world: World, fault: Faults['authCertificate']): Promise<SecureContextOptions> {
   const key = await createKey(world.profile.suite === 'legacy' ? 'rsa' : 'ec');
   const host = ownAuthority(world, 'host').tls;
-  const certificate = await signCertificate(fault === 'of-other-authority' ? await impostorOf(host) : host, {
+  const certificate = signCertificate(fault === 'of-other-authority' ? await impostorOf(host) : host, {
     subject: encodeName([
       { oid: OID.organization, values: ['Auth', 'Proxy'] },
       { oid: OID.commonName, values: [`auth.${CLUSTER_NAME}`] },
@@ -33,7 +34,7 @@ export async function authCertificate(world: World, fault: Faults['authCertifica
 /** Another authority of the same name, as an attacker would make it. */
 async function impostorOf(authority: TlsAuthority): Promise<TlsAuthority> {
   const key = await createKey('ec');
-  return createTlsAuthority(authority.certificate.subjectName, publicKeyDer(key), key);
+  return createTlsAuthority(authority.subject, publicKeyDer(key), key);
 }
 
 function validity(fault: Faults['authCertificate']): { notBefore: Date; notAfter: Date } {

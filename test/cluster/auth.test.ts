@@ -8,10 +8,11 @@ import { accessRequest, callAuth, inSeconds, generateUserCerts } from './bare-au
 import { authRoute, joinByService, type BareBot } from './bare-bot.ts';
 import { dialTls } from './bare-client.ts';
 import { startCluster, type Cluster } from './cluster.ts';
+import { signCertificate } from './leaf-certificate.ts';
 import { encodeName, OID } from './subject-name.ts';
 import { withCluster } from './temporary-cluster.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
-import { certificatePem, createTlsAuthority, signCertificate } from './x509.ts';
+import { certificatePem, createTlsAuthority } from './x509.ts';
 
 const TRUST_SERVICE = 'teleport.trust.v1.TrustService';
 const HEARTBEAT_SERVICE = 'teleport.machineid.v1.BotInstanceService';
@@ -90,7 +91,7 @@ describe('the Auth listener, reached through the Proxy', () => {
     const name = encodeName([{ oid: OID.commonName, values: ['bot-ci'] }]);
     const key = await createKey('ec');
     const stranger = await createTlsAuthority(name, publicKeyDer(key), key);
-    const certificate = await signCertificate(stranger, {
+    const certificate = signCertificate(stranger, {
       subject: name,
       publicKey: publicKeyDer(key),
       notBefore: new Date(),

@@ -2,13 +2,11 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import 'reflect-metadata';
-import * as x509 from '@peculiar/x509';
 import { z } from 'zod';
 import { createKey, keyPem, publicKeyDer } from './keys.ts';
 import type { Profile } from './profiles.ts';
 import { encodeName, OID } from './subject-name.ts';
-import { certificatePem, createTlsAuthority, type TlsAuthority } from './x509.ts';
+import { certificatePem, createTlsAuthority, readTlsAuthority, type TlsAuthority } from './x509.ts';
 
 /** `openssh` signs users for hosts without an agent of Teleport, `spiffe` signs workloads. */
 const AUTHORITY_TYPES = ['host', 'user', 'db', 'openssh', 'spiffe'] as const;
@@ -113,10 +111,7 @@ function fromStored(stored: z.infer<typeof StoredAuthority>): Authority {
   return {
     cluster: stored.cluster,
     type: stored.type,
-    tls: {
-      certificate: new x509.X509Certificate(stored.tlsCertificate),
-      privateKey: createPrivateKey(stored.tlsKey),
-    },
+    tls: readTlsAuthority(stored.tlsCertificate, createPrivateKey(stored.tlsKey)),
     sshKey: stored.sshKey === undefined ? undefined : createPrivateKey(stored.sshKey),
     jwtKey: stored.jwtKey === undefined ? undefined : createPrivateKey(stored.jwtKey),
   };

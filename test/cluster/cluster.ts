@@ -24,6 +24,7 @@ import { listen } from './tcp-listener.ts';
 import { proxyCertificate } from './teleport-certificate.ts';
 import { startIssuer } from './issuer.ts';
 import { serveJoinService } from './join-service.ts';
+import { publicKeyDer } from './keys.ts';
 import { mintToken, type MintOptions } from './mint.ts';
 import { oidcVerifier } from './oidc-verifier.ts';
 import { type Build, COMMUNITY, DEFAULT_TELEPORT_VERSION, profileOf } from './profiles.ts';
@@ -182,7 +183,7 @@ function serveWorkloads(server: GrpcServer, world: World): void {
 }
 
 function describe(world: World, proxy: string, auth: string, webCa: string): Omit<ClusterInfo, 'postgres'> {
-  const hostKey = Buffer.from(ownAuthority(world, 'host').tls.certificate.publicKey.rawData);
+  const hostKey = publicKeyDer(ownAuthority(world, 'host').tls.privateKey);
   return {
     proxy,
     auth,

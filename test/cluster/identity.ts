@@ -1,7 +1,7 @@
 /** A Teleport identity and the certificate subject that carries it. */
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
-import { attributeValues, encodeName, OID } from './subject-name.ts';
+import { encodeName, OID } from './subject-name.ts';
 
 export interface Identity {
   readonly userName: string;
@@ -77,8 +77,8 @@ const TELEPORT_OID = {
 
 export const NO_TRAITS = '{}';
 
-/** The standard attributes come in the order in which Go writes them, then Teleport's own. */
-export function toSubject(identity: Identity, originCluster: string): x509.Name {
+/** Name DER: the standard attributes come in the order in which Go writes them, then Teleport's own. */
+export function toSubject(identity: Identity, originCluster: string): Buffer {
   const optional = (value: string | undefined): string[] => (value === undefined || value === '' ? [] : [value]);
   return encodeName([
     { oid: OID.organization, values: identity.roles },
@@ -111,13 +111,14 @@ export function toSubject(identity: Identity, originCluster: string): x509.Name 
 
 export function fromCertificate(der: Buffer): Identity {
   const subject = new x509.X509Certificate(der).subjectName;
-  const first = (oid: string): string | undefined => attributeValues(subject, oid)[0];
+  const values = (oid: string): string[] => subject.getField(oid);
+  const first = (oid: string): string | undefined => values(oid)[0];
   return {
     userName: first(OID.commonName) ?? '',
-    roles: attributeValues(subject, OID.organization),
-    principals: attributeValues(subject, OID.locality),
+    roles: values(OID.organization),
+    principals: values(OID.locality),
     routeToCluster: first(OID.streetAddress) ?? '',
-    usages: attributeValues(subject, OID.organizationalUnit),
+    usages: values(OID.organizationalUnit),
     botName: first(TELEPORT_OID.botName) ?? '',
     botInstanceId: first(TELEPORT_OID.botInstanceId),
     joinAttributes: first(TELEPORT_OID.joinAttributes),
@@ -125,8 +126,8 @@ export function fromCertificate(der: Buffer): Identity {
     disallowReissue: first(TELEPORT_OID.disallowReissue) === 'yes',
     loginIp: first(TELEPORT_OID.loginIp) ?? '',
     kubernetes: {
-      users: attributeValues(subject, TELEPORT_OID.kubernetesUsers),
-      groups: attributeValues(subject, TELEPORT_OID.kubernetesGroups),
+      users: values(TELEPORT_OID.kubernetesUsers),
+      groups: values(TELEPORT_OID.kubernetesGroups),
       cluster: first(TELEPORT_OID.kubernetesCluster),
     },
     database: databaseOf(first),

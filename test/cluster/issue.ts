@@ -1,14 +1,13 @@
 /** Issues the SSH and the X.509 certificate of an identity. */
-import type { X509Certificate } from '@peculiar/x509';
 import { authorityOf } from './authorities.ts';
 import { spoil } from './certificate-faults.ts';
 import { CLUSTER_NAME } from './data.ts';
 import type { CertificateFault } from './faults.ts';
 import { toSshExtensions, toSubject, type Identity } from './identity.ts';
+import { signCertificate } from './leaf-certificate.ts';
 import type { PublicKeys } from './public-keys.ts';
 import { signSshCertificate } from './ssh-certificate.ts';
 import type { World } from './world.ts';
-import { signCertificate } from './x509.ts';
 
 export interface IssueRequest {
   readonly cluster: string;
@@ -21,7 +20,8 @@ export interface IssueRequest {
 export interface IssuedCertificates {
   /** Wire form. */
   readonly ssh: Buffer | undefined;
-  readonly tls: X509Certificate | undefined;
+  /** DER. */
+  readonly tls: Buffer | undefined;
 }
 
 const CLOCK_SKEW_MS = 60_000;
@@ -53,10 +53,10 @@ export async function issue(
       ),
     tls:
       keys.tls &&
-      (await signCertificate(authority.tls, {
+      signCertificate(authority.tls, {
         subject: toSubject(identity, rest.cluster),
         publicKey: keys.tls.export({ type: 'spki', format: 'der' }),
         ...rest,
-      })),
+      }),
   };
 }

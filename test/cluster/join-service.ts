@@ -11,7 +11,6 @@ import { observe } from './records.ts';
 import { accessDenied, badParameter, TeleportError } from './teleport-errors.ts';
 import { toDate, WireTimestamp } from './timestamp.ts';
 import type { World } from './world.ts';
-import { certificateDer } from './x509.ts';
 
 const ClientInit = z.object({
   join_method: z.string().optional(),
@@ -121,8 +120,8 @@ function toResult(result: JoinResult): object {
     result: {
       bot_result: {
         certificates: {
-          tls_cert: result.tls && certificateDer(result.tls),
-          tls_ca_certs: result.tlsAuthorities.map(certificateDer),
+          tls_cert: result.tls,
+          tls_ca_certs: result.tlsAuthorities,
           ssh_cert: result.ssh,
           ssh_ca_keys: result.sshAuthorities,
         },

@@ -1,6 +1,5 @@
 /** Admits a bot: what both ways of joining have in common once the request is read. */
 import { randomUUID } from 'node:crypto';
-import type { X509Certificate } from '@peculiar/x509';
 import { botUserName, CLUSTER_NAME, DEFAULT_JOIN_TTL_MS, MAX_BOT_TTL_MS, type JoinToken } from './data.ts';
 import { NO_ACCESS, type Identity } from './identity.ts';
 import { issue } from './issue.ts';
@@ -21,10 +20,11 @@ export interface JoinAttempt {
 }
 
 export interface JoinResult {
-  readonly tls: X509Certificate | undefined;
+  /** DER, as all X.509 material here. */
+  readonly tls: Buffer | undefined;
   /** Wire form, as all SSH material here. */
   readonly ssh: Buffer | undefined;
-  readonly tlsAuthorities: readonly X509Certificate[];
+  readonly tlsAuthorities: readonly Buffer[];
   readonly sshAuthorities: readonly Buffer[];
 }
 

@@ -5,7 +5,7 @@ import type { GrpcServer } from './grpc.ts';
 import { createKey, publicKeyDer } from './keys.ts';
 import { encodeName, OID } from './subject-name.ts';
 import { badParameter } from './teleport-errors.ts';
-import { certificateDer, createTlsAuthority } from './x509.ts';
+import { createTlsAuthority } from './x509.ts';
 
 export interface FederatedDomain {
   readonly name: string;
@@ -27,7 +27,7 @@ async function bundleOf(domain: string): Promise<string> {
   const key = await createKey('ec');
   const subject = encodeName([{ oid: OID.organization, values: [domain] }]);
   const { certificate } = await createTlsAuthority(subject, publicKeyDer(key), key);
-  const x509 = { use: 'x509-svid', kty: 'EC', crv: 'P-256', x5c: [certificateDer(certificate).toString('base64')] };
+  const x509 = { use: 'x509-svid', kty: 'EC', crv: 'P-256', x5c: [certificate.toString('base64')] };
   const jwt = { use: 'jwt-svid', kty: 'EC', crv: 'P-256', kid: 'one' };
   return JSON.stringify({ keys: [jwt, x509], spiffe_sequence: 1, spiffe_refresh_hint: 300 });
 }

@@ -47,16 +47,16 @@ function readList<T extends { readonly spiffe_id_path: string }>(one: z.ZodType<
   return svids;
 }
 
-async function signX509(world: World, requests: readonly z.infer<typeof X509Request>[], call: Call): Promise<object> {
-  const sign = async (request: z.infer<typeof X509Request>): Promise<object> => {
+function signX509(world: World, requests: readonly z.infer<typeof X509Request>[], call: Call): object {
+  const sign = (request: z.infer<typeof X509Request>): object => {
     const { spiffe_id_path: path, dns_sans: dnsNames, ip_sans: ipAddresses, public_key: publicKey, hint } = request;
     checkPath(path);
     checkAllowed(world, call, { path, dnsNames, ipAddresses });
     const wish = { publicKey, notAfter: endOf(request.ttl, DEFAULT_X509_TTL_MS) };
-    const certificate = await signX509Svid(world, { path, dnsNames, ipAddresses }, wish);
+    const certificate = signX509Svid(world, { path, dnsNames, ipAddresses }, wish);
     return { certificate, spiffe_id: spiffeIdOf(path), hint };
   };
-  return { svids: await Promise.all(requests.map(sign)) };
+  return { svids: requests.map(sign) };
 }
 
 async function signJwt(world: World, requests: readonly z.infer<typeof JwtRequest>[], call: Call): Promise<object> {

@@ -2,10 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { CLUSTER_NAME } from './data.ts';
+import { signCertificate } from './leaf-certificate.ts';
 import { parseTlsDer } from './public-keys.ts';
 import { encodeName, OID } from './subject-name.ts';
 import { ownAuthority, type World } from './world.ts';
-import { certificateDer, signCertificate } from './x509.ts';
 
 export interface Workload {
   /** Begins with a slash. */
@@ -24,13 +24,13 @@ export function spiffeIdOf(path: string): string {
 }
 
 /** DER. The first DNS name is the common name too, for readers that know nothing else. */
-export async function signX509Svid(
+export function signX509Svid(
   world: World,
   workload: Workload,
   wish: { readonly publicKey: Buffer; readonly notAfter: Date },
-): Promise<Buffer> {
+): Buffer {
   const { path, dnsNames, ipAddresses } = workload;
-  const certificate = await signCertificate(ownAuthority(world, 'spiffe').tls, {
+  return signCertificate(ownAuthority(world, 'spiffe').tls, {
     subject: encodeName([{ oid: OID.commonName, values: dnsNames.slice(0, 1) }]),
     publicKey: parseTlsDer(wish.publicKey).export({ type: 'spki', format: 'der' }),
     notBefore: new Date(Date.now() - CLOCK_SKEW_MS),
@@ -39,7 +39,6 @@ export async function signX509Svid(
     dnsNames,
     ipAddresses,
   });
-  return certificateDer(certificate);
 }
 
 export async function signJwtSvid(

@@ -1,16 +1,17 @@
 /** The certificates with which Proxy and agents show themselves to clients that know the cluster's authorities. */
 import type { SecureContextOptions } from 'node:tls';
 import { createKey, keyPem, publicKeyDer } from './keys.ts';
+import { signCertificate } from './leaf-certificate.ts';
 import { encodeName, OID } from './subject-name.ts';
 import { API_DOMAIN, ownAuthority, type World } from './world.ts';
-import { certificatePem, signCertificate } from './x509.ts';
+import { certificatePem } from './x509.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
 
 /** Of the host authority, by every name of the Proxy; clients may show a certificate of the user authority. */
 export async function proxyCertificate(world: World): Promise<SecureContextOptions> {
   const key = await createKey(world.profile.suite === 'legacy' ? 'rsa' : 'ec');
-  const certificate = await signCertificate(ownAuthority(world, 'host').tls, {
+  const certificate = signCertificate(ownAuthority(world, 'host').tls, {
     subject: encodeName([
       { oid: OID.organization, values: ['Proxy'] },
       { oid: OID.commonName, values: ['proxy'] },
@@ -31,7 +32,7 @@ export async function proxyCertificate(world: World): Promise<SecureContextOptio
 export async function databaseClientCertificate(world: World, user: string): Promise<SecureContextOptions> {
   const key = await createKey('rsa');
   const authority = ownAuthority(world, 'db').tls;
-  const certificate = await signCertificate(authority, {
+  const certificate = signCertificate(authority, {
     subject: encodeName([{ oid: OID.commonName, values: [user] }]),
     publicKey: publicKeyDer(key),
     ...aDay(),
@@ -43,7 +44,7 @@ export async function databaseClientCertificate(world: World, user: string): Pro
 export async function databaseServerCertificate(world: World): Promise<{ key: string; cert: string; ca: string }> {
   const key = await createKey('rsa');
   const authority = ownAuthority(world, 'db').tls;
-  const certificate = await signCertificate(authority, {
+  const certificate = signCertificate(authority, {
     subject: encodeName([{ oid: OID.commonName, values: ['localhost'] }]),
     publicKey: publicKeyDer(key),
     dnsNames: ['localhost'],

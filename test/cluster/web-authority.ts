@@ -3,12 +3,11 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SecureContextOptions } from 'node:tls';
-import 'reflect-metadata';
-import * as x509 from '@peculiar/x509';
 import { CLUSTER_NAME } from './data.ts';
 import { createKey, keyPem, publicKeyDer } from './keys.ts';
+import { signCertificate } from './leaf-certificate.ts';
 import { encodeName, OID } from './subject-name.ts';
-import { certificatePem, createTlsAuthority, signCertificate, type TlsAuthority } from './x509.ts';
+import { certificatePem, createTlsAuthority, readTlsAuthority, type TlsAuthority } from './x509.ts';
 
 const YEAR_MS = 365 * 24 * 60 * 60 * 1000;
 
@@ -31,7 +30,7 @@ export async function loadWebAuthority(directory: string): Promise<WebAuthority>
     await loadKey(join(directory, 'web-ca-key.pem'), 'ec'),
   );
   const key = await createKey('ec');
-  const certificate = await signCertificate(authority, {
+  const certificate = signCertificate(authority, {
     subject: encodeName([{ oid: OID.commonName, values: ['localhost'] }]),
     publicKey: publicKeyDer(key),
     notBefore: new Date(Date.now() - 60_000),
@@ -62,7 +61,7 @@ async function loadKey(path: string, kind: 'ec' | 'rsa'): Promise<KeyObject> {
 
 async function readOrCreateAuthority(path: string, privateKey: KeyObject): Promise<TlsAuthority> {
   if (existsSync(path)) {
-    return { certificate: new x509.X509Certificate(readFileSync(path, 'utf8')), privateKey };
+    return readTlsAuthority(readFileSync(path, 'utf8'), privateKey);
   }
   const name = encodeName([{ oid: OID.commonName, values: ['Embedded cluster web CA'] }]);
   const authority = await createTlsAuthority(name, publicKeyDer(privateKey), privateKey);

@@ -119,7 +119,7 @@ async function document(
   const { x509_svid_params: x509, jwt_svid_params: jwt, notAfter } = wish;
   if (x509) {
     const named = { ...workload, ipAddresses: [] };
-    return { x509_svid: { cert: await signX509Svid(world, named, { publicKey: x509.public_key, notAfter }) } };
+    return { x509_svid: { cert: signX509Svid(world, named, { publicKey: x509.public_key, notAfter }) } };
   }
   if (!jwt) {
     throw badParameter('at least one credential type must be requested');

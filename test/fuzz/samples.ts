@@ -7,9 +7,9 @@ import type { KeyPair } from '../../src/crypto/keys.ts';
 import { loadAuthorities } from '../cluster/authorities.ts';
 import { type Identity, NO_ACCESS, toSshExtensions, toSubject } from '../cluster/identity.ts';
 import { createKey } from '../cluster/keys.ts';
+import { signCertificate } from '../cluster/leaf-certificate.ts';
 import { encodeSshPublicKey } from '../cluster/ssh-public-key.ts';
 import { signSshCertificate } from '../cluster/ssh-certificate.ts';
-import { certificateDer, signCertificate } from '../cluster/x509.ts';
 import { certify, makeSshKey, sshKeyTypes } from '../crypto/ssh-keygen.ts';
 import { certificate, ED25519, RSA } from '../crypto/x509-certificate.ts';
 import { missing } from '../e2e/programs.ts';
@@ -70,19 +70,19 @@ export async function clusterSamples(): Promise<ClusterSamples> {
   const publicKey = createPublicKey(privateKey);
   const times = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
   const spki = publicKey.export({ type: 'spki', format: 'der' });
-  const tls = await signCertificate(user.tls, { subject: toSubject(BOT, CLUSTER), publicKey: spki, ...times });
+  const tls = signCertificate(user.tls, { subject: toSubject(BOT, CLUSTER), publicKey: spki, ...times });
   const names = { uris: [`spiffe://${CLUSTER}/ci/a`], dnsNames: ['a.example.com'], ipAddresses: ['10.0.0.1'] };
-  const svid = await signCertificate(spiffe.tls, { subject: toSubject(BOT, ''), publicKey: spki, ...times, ...names });
+  const svid = signCertificate(spiffe.tls, { subject: toSubject(BOT, ''), publicKey: spki, ...times, ...names });
   if (user.sshKey === undefined || host.sshKey === undefined) throw new Error('an authority without SSH');
   const { principals } = BOT;
   const ssh = { publicKey, keyId: BOT.userName, principals, extensions: toSshExtensions(BOT), ...times };
   return {
     keyPair: { algorithm: 'ecdsa-p256', privateKey, publicKey },
-    tls: certificateDer(tls),
-    svid: certificateDer(svid),
-    userTls: certificateDer(user.tls.certificate),
-    hostTls: certificateDer(host.tls.certificate),
-    spiffeTls: certificateDer(spiffe.tls.certificate),
+    tls,
+    svid,
+    userTls: user.tls.certificate,
+    hostTls: host.tls.certificate,
+    spiffeTls: spiffe.tls.certificate,
     userSsh: encodeSshPublicKey(createPublicKey(user.sshKey)),
     hostSsh: encodeSshPublicKey(createPublicKey(host.sshKey)),
     ssh: signSshCertificate({ kind: 'user', ...ssh }, user.sshKey),

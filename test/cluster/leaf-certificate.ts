@@ -1,0 +1,108 @@
+/** Writes and signs X.509 certificates that are good for both ends of a TLS connection (RFC 5280). */
+import { randomBytes, sign, type KeyObject } from 'node:crypto';
+import { isIPv4, isIPv6 } from 'node:net';
+import * as der from './der.ts';
+import type { TlsAuthority } from './x509.ts';
+
+export interface CertificateFields {
+  /** Name DER. */
+  readonly subject: Buffer;
+  /** SubjectPublicKeyInfo DER. */
+  readonly publicKey: Buffer;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  readonly dnsNames?: readonly string[];
+  readonly ipAddresses?: readonly string[];
+  readonly uris?: readonly string[];
+}
+
+const SERIAL_NUMBER_BYTES = 16;
+const VERSION_3 = der.explicit(0, der.integer(Buffer.from([2])));
+const SHA256_WITH_RSA = der.sequence(der.objectIdentifier('1.2.840.113549.1.1.11'), der.NULL);
+const ECDSA_WITH_SHA256 = der.sequence(der.objectIdentifier('1.2.840.10045.4.3.2'));
+
+/** Of a leaf, which signs no other certificate. */
+const BASIC_CONSTRAINTS = extension('2.5.29.19', der.sequence(), { critical: true });
+/** digitalSignature and keyEncipherment, the bits 0 and 2. */
+const KEY_USAGE = extension('2.5.29.15', der.bitString(Buffer.from([0b1010_0000]), 5), { critical: true });
+const SERVER_AND_CLIENT = ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2'].map(der.objectIdentifier);
+const EXTENDED_KEY_USAGE = extension('2.5.29.37', der.sequence(...SERVER_AND_CLIENT), { critical: false });
+
+/** DER. @throws RangeError for a name that the certificate cannot hold */
+export function signCertificate(authority: TlsAuthority, fields: CertificateFields): Buffer {
+  const algorithm = signatureAlgorithm(authority.privateKey);
+  const toBeSigned = der.sequence(
+    VERSION_3,
+    der.integer(serialNumber()),
+    algorithm,
+    authority.subject,
+    der.sequence(der.time(fields.notBefore), der.time(fields.notAfter)),
+    fields.subject,
+    fields.publicKey,
+    der.explicit(3, der.sequence(...extensions(authority, fields))),
+  );
+  return der.sequence(toBeSigned, algorithm, der.bitString(sign('sha256', toBeSigned, authority.privateKey)));
+}
+
+/** Positive, and never with a first byte of zeros, which DER would have to leave out. */
+function serialNumber(): Buffer {
+  const bytes = randomBytes(SERIAL_NUMBER_BYTES);
+  bytes.writeUInt8((bytes.readUInt8() & 0x7f) | 0x40);
+  return bytes;
+}
+
+/** The authorities that sign X.509 certificates have RSA or ECDSA keys. */
+function signatureAlgorithm(key: KeyObject): Buffer {
+  return key.asymmetricKeyType === 'rsa' ? SHA256_WITH_RSA : ECDSA_WITH_SHA256;
+}
+
+function extensions(authority: TlsAuthority, fields: CertificateFields): Buffer[] {
+  const authorityKey = der.sequence(der.implicit(0, authority.keyIdentifier));
+  const names = alternativeNames(fields);
+  return [
+    BASIC_CONSTRAINTS,
+    KEY_USAGE,
+    EXTENDED_KEY_USAGE,
+    extension('2.5.29.35', authorityKey, { critical: false }),
+    // What names nobody in its subject must be read by its other names (RFC 5280 section 4.2.1.6).
+    ...(names.length === 0
+      ? []
+      : [extension('2.5.29.17', der.sequence(...names), { critical: fields.subject.equals(der.sequence()) })]),
+  ];
+}
+
+function extension(oid: string, value: Buffer, { critical }: { readonly critical: boolean }): Buffer {
+  return der.sequence(der.objectIdentifier(oid), ...(critical ? [der.TRUE] : []), der.octetString(value));
+}
+
+/** GeneralName of RFC 5280 section 4.2.1.6: dNSName, uniformResourceIdentifier and iPAddress. */
+function alternativeNames({ dnsNames = [], uris = [], ipAddresses = [] }: CertificateFields): Buffer[] {
+  return [
+    ...dnsNames.map((name) => der.implicit(2, ia5(name))),
+    ...uris.map((uri) => der.implicit(6, ia5(uri))),
+    ...ipAddresses.map((address) => der.implicit(7, addressBytes(address))),
+  ];
+}
+
+function ia5(text: string): Buffer {
+  if (!/^[\x20-\x7e]*$/.test(text)) {
+    throw new RangeError(`"${text}" is not ASCII`);
+  }
+  return Buffer.from(text);
+}
+
+function addressBytes(address: string): Buffer {
+  return isIPv4(address) ? Buffer.from(address.split('.').map(Number)) : sixteenBytes(address);
+}
+
+/** The URL parser writes an IPv6 address in groups of hexadecimal digits, with `::` for the zeros it leaves out. */
+function sixteenBytes(address: string): Buffer {
+  if (!isIPv6(address) || !URL.canParse(`http://[${address}]/`)) {
+    throw new RangeError(`"${address}" is not an IP address`);
+  }
+  const [before = '', after] = new URL(`http://[${address}]/`).hostname.slice(1, -1).split('::');
+  const groups = (text: string): string[] => text.split(':').filter((group) => group !== '');
+  const [start, end] = [groups(before), groups(after ?? '')];
+  const zeros = Array<string>(8 - start.length - end.length).fill('0');
+  return Buffer.from([...start, ...zeros, ...end].map((group) => group.padStart(4, '0')).join(''), 'hex');
+}
