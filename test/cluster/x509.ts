@@ -24,6 +24,7 @@ export async function createTlsAuthority(
   privateKey: KeyObject,
 ): Promise<TlsAuthority> {
   const now = Date.now();
+  const identifier = await x509.SubjectKeyIdentifierExtension.create(publicKey);
   const certificate = await x509.X509CertificateGenerator.create({
     subject: new x509.Name(subject),
     issuer: new x509.Name(subject),
@@ -34,14 +35,15 @@ export async function createTlsAuthority(
     extensions: [
       new x509.BasicConstraintsExtension(true, undefined, true),
       new x509.KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-      await x509.SubjectKeyIdentifierExtension.create(publicKey),
+      identifier,
     ],
   });
-  return readTlsAuthority(Buffer.from(certificate.rawData), privateKey);
+  const keyIdentifier = Buffer.from(identifier.keyId, 'hex');
+  return { certificate: Buffer.from(certificate.rawData), subject, keyIdentifier, privateKey };
 }
 
-/** @param certificate PEM or DER, of the authority itself */
-export function readTlsAuthority(certificate: string | Buffer, privateKey: KeyObject): TlsAuthority {
+/** @param certificate PEM, of the authority itself */
+export function readTlsAuthority(certificate: string, privateKey: KeyObject): TlsAuthority {
   const read = new x509.X509Certificate(certificate);
   const identifier = read.getExtension(x509.SubjectKeyIdentifierExtension);
   if (identifier === null) {
