@@ -27,7 +27,17 @@ export function mpint(magnitude: Buffer): Buffer {
   return sshString((digits[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.alloc(1), digits]) : digits);
 }
 
+/** An authority's key goes into every certificate that it signs, and Node is slow to take a private key apart. */
+const ENCODED = new WeakMap<KeyObject, Buffer>();
+
+/** Of a public key, or of the public half of a private one. */
 export function encodeSshPublicKey(key: KeyObject): Buffer {
+  const encoded = ENCODED.get(key) ?? encode(key);
+  ENCODED.set(key, encoded);
+  return encoded;
+}
+
+function encode(key: KeyObject): Buffer {
   const jwk = SupportedJwk.parse(key.export({ format: 'jwk' }));
   const field = (value: string): Buffer => Buffer.from(value, 'base64url');
   switch (jwk.kty) {

@@ -68,7 +68,6 @@ function kubernetesAccess(world: World, { roles, kubernetesCluster }: Grant): Id
 function cutExpiry(world: World, grant: Grant, call: Call): Date {
   const now = Date.now();
   const ofRoles = grant.roles.map((role) => now + (findRole(world, role)?.maxSessionTtlMs ?? Infinity));
-  const ofCaller = Date.parse(call.connection.socket.getPeerCertificate().valid_to);
-  const limits = [grant.expires.getTime(), now + MAX_BOT_TTL_MS, ...ofRoles];
-  return new Date(Math.min(...limits, grant.impersonates ? Infinity : ofCaller));
+  const ofCaller = grant.impersonates ? [] : [Date.parse(call.connection.socket.getPeerCertificate().valid_to)];
+  return new Date(Math.min(grant.expires.getTime(), now + MAX_BOT_TTL_MS, ...ofRoles, ...ofCaller));
 }
