@@ -1,18 +1,25 @@
-/** The file system, as far as this program touches it. */
-import { constants, type Stats } from 'node:fs';
+/**
+ * The file system, as far as this program touches it. What takes microseconds is done at once: by way of the thread
+ * pool each of the hundred small steps of an output would take ten times as long, and wait behind the keys made there.
+ */
 import {
-  appendFile,
-  chmod,
-  link,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  readlink,
-  rename,
-  rmdir,
-  unlink,
-} from 'node:fs/promises';
+  appendFileSync,
+  chmodSync,
+  closeSync,
+  constants,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  type Stats,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { open } from 'node:fs/promises';
 
 export interface FileEntry {
   readonly kind: 'file' | 'directory' | 'symlink' | 'other';
@@ -71,19 +78,29 @@ export const systemFiles: Files = {
   platform: process.platform,
   userId: process.getuid?.(),
   readText,
-  appendText: (path, text) => appendFile(path, text, { mode: PRIVATE_FILE }),
-  entry,
-  names: (directory) => readdir(directory),
-  readLink: (path) => readlink(path),
-  makeDirectory: (path) => mkdir(path, { mode: PRIVATE_DIRECTORY }),
-  createFile,
-  link: (existing, path) => link(existing, path),
-  rename: (from, to) => rename(from, to),
-  remove,
+  appendText: atOnce((path, text) => {
+    appendFileSync(path, text, { mode: PRIVATE_FILE });
+  }),
+  entry: atOnce(entry),
+  names: atOnce((directory) => readdirSync(directory)),
+  readLink: atOnce((path) => readlinkSync(path)),
+  makeDirectory: atOnce((path) => {
+    mkdirSync(path, { mode: PRIVATE_DIRECTORY });
+  }),
+  createFile: atOnce(createFile),
+  link: atOnce(linkSync),
+  rename: atOnce(renameSync),
+  remove: atOnce(remove),
   erase,
-  removeDirectory,
-  setMode: (path, mode) => chmod(path, mode),
+  removeDirectory: atOnce(removeDirectory),
+  setMode: atOnce(chmodSync),
 };
+
+/** What it throws is what the promise rejects with. */
+function atOnce<A extends unknown[], R>(work: (...args: A) => R): (...args: A) => Promise<R> {
+  // eslint-disable-next-line @typescript-eslint/require-await -- a failure must be a rejection
+  return async (...args) => work(...args);
+}
 
 async function readText(path: string, { maxBytes }: { readonly maxBytes: number }): Promise<string> {
   const file = await open(path, 'r');
@@ -103,16 +120,19 @@ async function readText(path: string, { maxBytes }: { readonly maxBytes: number 
   }
 }
 
-async function entry(path: string): Promise<FileEntry | undefined> {
-  let stats;
+function entry(path: string): FileEntry | undefined {
+  const stats = statsOf(path);
+  return stats && { kind: kindOf(stats), mode: stats.mode & 0o7777, userId: stats.uid, modifiedMs: stats.mtimeMs };
+}
+
+function statsOf(path: string): Stats | undefined {
   try {
-    stats = await lstat(path);
+    return lstatSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    // ENOTDIR: a file stands where a directory on the way should be.
-    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return undefined;
+    // A file stands where a directory on the way should be.
+    if (errorCode(error) === 'ENOTDIR') return undefined;
     throw error;
   }
-  return { kind: kindOf(stats), mode: stats.mode & 0o7777, userId: stats.uid, modifiedMs: stats.mtimeMs };
 }
 
 function kindOf(stats: Stats): FileEntry['kind'] {
@@ -121,21 +141,20 @@ function kindOf(stats: Stats): FileEntry['kind'] {
   return stats.isFile() ? 'file' : 'other';
 }
 
-async function createFile(path: string, contents: string | Uint8Array): Promise<void> {
+function createFile(path: string, contents: string | Uint8Array): void {
   const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
   // On Windows O_NOFOLLOW is undefined, which counts as 0 here; O_EXCL refuses a link by itself.
-  const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_FILE);
+  const file = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_FILE);
   try {
-    await file.writeFile(contents);
+    writeFileSync(file, contents);
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
-/** Not `rm`, which takes several calls and most of a millisecond of processor time for each file. */
-async function remove(path: string): Promise<void> {
+function remove(path: string): void {
   try {
-    await unlink(path);
+    unlinkSync(path);
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
   }
@@ -166,13 +185,13 @@ async function erase(
   } finally {
     await file.close();
   }
-  await remove(path);
+  remove(path);
   return 'erased';
 }
 
-async function removeDirectory(path: string): Promise<boolean> {
+function removeDirectory(path: string): boolean {
   try {
-    await rmdir(path);
+    rmdirSync(path);
     return true;
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'ENOTEMPTY', 'EEXIST'].includes(errorCode(error) ?? '')) return false;

@@ -83,7 +83,11 @@ export async function putBack(files: Files, { target, backup }: StagedFile): Pro
 }
 
 /** Removes what has not become the real file. */
-export async function removeLeftovers(files: Files, { temporary, backup }: StagedFile): Promise<void> {
-  await files.remove(temporary);
+export async function removeLeftovers(
+  files: Files,
+  { temporary, backup }: StagedFile,
+  isReplaced: boolean,
+): Promise<void> {
+  if (!isReplaced) await files.remove(temporary);
   if (backup !== undefined) await files.remove(backup);
 }

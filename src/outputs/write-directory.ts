@@ -34,6 +34,7 @@ export async function writeDirectory(
   outputFiles: readonly OutputFile[],
 ): Promise<readonly string[]> {
   let staged: readonly StagedFile[] = [];
+  const replaced: StagedFile[] = [];
   try {
     await refuseSymlinks(files, path, destination.symlinks);
     const folders = await makeFolders({ files, record }, destination, path, outputFiles);
@@ -43,13 +44,13 @@ export async function writeDirectory(
     await stageAll(files, staged);
     const temporaries = staged.map(({ temporary }) => temporary);
     const warnings = await grantReaders(commands, destination, [path, ...folders], temporaries);
-    await replaceAll(files, staged);
+    await replaceAll(files, staged, replaced);
     return warnings;
   } catch (error) {
     throw unwritable(path, error);
   } finally {
     // A leftover that cannot be removed must not hide the failure before it.
-    await Promise.allSettled(staged.map((file) => removeLeftovers(files, file)));
+    await Promise.allSettled(staged.map((file) => removeLeftovers(files, file, replaced.includes(file))));
   }
 }
 
@@ -86,8 +87,8 @@ async function stageAll(files: Files, staged: readonly StagedFile[]): Promise<vo
   for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
 }
 
-async function replaceAll(files: Files, staged: readonly StagedFile[]): Promise<void> {
-  const replaced: StagedFile[] = [];
+/** @param replaced is told of each file that is in its place */
+async function replaceAll(files: Files, staged: readonly StagedFile[], replaced: StagedFile[]): Promise<void> {
   try {
     for (const file of staged) {
       await files.rename(file.temporary, file.target);
