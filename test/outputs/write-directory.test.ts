@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { chmod, link, lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import test from 'node:test';
 import { systemCommands } from '../../src/effects/commands.ts';
 import { type Files, systemFiles } from '../../src/effects/files.ts';
@@ -76,23 +78,29 @@ test('a name as long as the file system allows can be written', async (context) 
   assert.deepEqual(await contentsOf(folder), { [name]: 'two' });
 });
 
+/** Reads the file again and again, on a thread of its own, and counts the whole and the other texts, until it is to stop. */
+const READER = `
+const { readFileSync } = require('node:fs');
+const { parentPort, workerData: { counts, path, texts } } = require('node:worker_threads');
+parentPort.postMessage('ready');
+do Atomics.add(counts, texts.includes(readFileSync(path, 'utf8')) ? 1 : 2, 1); while (Atomics.load(counts, 0) === 0);
+`;
+
 test('a reader sees the whole old or the whole new file at any moment', async (context) => {
   const folder = await temporaryFolder(context);
   const texts = ['a', 'b'].map((letter) => letter.repeat(200_000));
-  const writeBoth = async () => {
-    for (let round = 0; round < 20; round += 1) {
-      for (const contents of texts) await write(directory(folder), [{ name: 'key', contents }]);
-    }
-  };
   await write(directory(folder), [{ name: 'key', contents: texts[0] ?? '' }]);
-  const end = new AbortController();
-  const written = writeBoth().finally(() => {
-    end.abort();
-  });
-  let reads = 0;
-  for (; !end.signal.aborted; reads += 1) assert.ok(texts.includes(await readFile(join(folder, 'key'), 'utf8')));
-  await written;
-  assert.ok(reads > 20, `${reads} reads`);
+  const counts = new Int32Array(new SharedArrayBuffer(12));
+  const reader = new Worker(READER, { eval: true, workerData: { counts, path: join(folder, 'key'), texts } });
+  await once(reader, 'message');
+  for (let round = 0; round < 200; round += 1) {
+    for (const contents of texts) await write(directory(folder), [{ name: 'key', contents }]);
+  }
+  Atomics.store(counts, 0, 1);
+  await once(reader, 'exit');
+  const [, whole = 0, others] = counts;
+  assert.equal(others, 0);
+  assert.ok(whole > 20, `${whole} reads`);
 });
 
 /** Rejects when it is called for the time with that number, counted from 1. */
