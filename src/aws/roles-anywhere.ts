@@ -2,7 +2,9 @@
 import fetch, { type Response } from 'node-fetch';
 import * as z from 'zod/mini';
 import type { KeyPair } from '../crypto/keys.ts';
+import type { Clock } from '../effects/clock.ts';
 import { withDeadline } from '../effects/deadline.ts';
+import { retry } from '../effects/retry.ts';
 import { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
 import { networkFault } from '../teleport/network-error.ts';
@@ -28,9 +30,11 @@ export interface SessionRequest {
 export interface SessionSettings {
   /** PEM of the only authorities to trust; Node's own without. */
   readonly ca: string | undefined;
-  readonly nowMs: number;
+  readonly clock: Clock;
+  /** Of one attempt. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  readonly onRetry: (error: unknown, delayMs: number) => void;
   readonly trace?: WireTrace | undefined;
 }
 
@@ -42,6 +46,11 @@ export interface AwsCredentials {
 }
 
 const MAX_BODY_BYTES = 256 * 1024;
+
+/** As many tries as AWS's own programs make. */
+const DELAYS_MS = [500, 2000];
+/** What passes: too many requests, and the servers' own faults. */
+const BUSY = [429, 500, 502, 503, 504];
 
 /** Printable and without blanks, as it goes into a file of other programs. */
 const Word = z.string().check(z.regex(/^[\x21-\x7e]+$/));
@@ -60,16 +69,29 @@ const Answer = z.object({
 });
 
 /** @throws MachineIdError AWS_UNREACHABLE, AWS_REFUSED, REPLY_INVALID, TIMEOUT */
-export async function createSession(request: SessionRequest, settings: SessionSettings): Promise<AwsCredentials> {
+export function createSession(request: SessionRequest, settings: SessionSettings): Promise<AwsCredentials> {
+  const { clock, onRetry, signal } = settings;
+  return retry(() => attempt(request, settings), { delaysMs: DELAYS_MS, worthAnotherTry, onRetry, clock, signal });
+}
+
+function worthAnotherTry(error: unknown): boolean {
+  if (!(error instanceof MachineIdError) || error.code !== 'AWS_UNREACHABLE') return false;
+  return networkFault(error.cause).kind === 'unreachable';
+}
+
+/** Signed anew each time: a signature holds for minutes. */
+async function attempt(request: SessionRequest, settings: SessionSettings): Promise<AwsCredentials> {
   const { endpoint, profileArn, roleArn, trustAnchorArn } = request;
   const query = Object.entries({ profileArn, roleArn, trustAnchorArn })
     .map(([name, value]) => `${name}=${percentEncoded(value)}`)
     .join('&');
   const url = new URL(`${endpoint}/sessions?${query}`);
   const body = JSON.stringify({ durationSeconds: Math.floor(request.durationMs / 1000) });
-  const headers = signedHeaders({ ...request, url, body, nowMs: settings.nowMs });
+  const nowMs = settings.clock.nowMs();
+  const headers = signedHeaders({ ...request, url, body, nowMs });
   const reply = await post(url, { body, headers }, settings);
-  if (reply.status !== 201) throw refused(request, reply, settings.nowMs);
+  if (BUSY.includes(reply.status)) throw busy(url, reply);
+  if (reply.status !== 201) throw refused(request, reply, nowMs);
   const [session] = parsed(reply.text)?.credentialSet ?? [];
   if (session === undefined) throw unreadable(url);
   const { accessKeyId, expiration, secretAccessKey, sessionToken } = session.credentials;
@@ -144,13 +166,23 @@ function unreadable({ host }: URL): MachineIdError {
 
 const Failure = z.object({ message: z.optional(z.string()), Message: z.optional(z.string()) });
 
-function refused(request: SessionRequest, { sentMs, status, text, type }: Reply, nowMs: number): MachineIdError {
-  const { roleArn } = request;
+function busy({ host }: URL, reply: Reply): MachineIdError {
+  return new MachineIdError('AWS_UNREACHABLE', `IAM Roles Anywhere at ${host} is busy: ${saidBy(reply)}`, {
+    hint: `Run the job again; ${DELAYS_MS.length + 1} tries were made. If it stays, look at the health of the region in AWS.`,
+  });
+}
+
+function saidBy({ status, text, type }: Reply): string {
   const said = oneLine(messageOf(text));
   const name = type === '' ? `HTTP status ${status}` : `${oneLine(type)} (HTTP status ${status})`;
+  return `${name}${said === '' ? '' : `: ${said}`}`;
+}
+
+function refused(request: SessionRequest, reply: Reply, nowMs: number): MachineIdError {
+  const { sentMs, status } = reply;
   return new MachineIdError(
     'AWS_REFUSED',
-    `IAM Roles Anywhere refused a session of ${roleArn}: ${name}${said === '' ? '' : `: ${said}`}`,
+    `IAM Roles Anywhere refused a session of ${request.roleArn}: ${saidBy(reply)}`,
     { hint: skewHint(nowMs - sentMs) ?? (status === 403 ? accessHint(request) : SETTINGS_HINT) },
   );
 }

@@ -1,18 +1,22 @@
 /** The trust domains that a cluster federates with, and their authorities. */
 import * as z from 'zod/mini';
 import { readCertificate } from '../crypto/x509.ts';
-import { MachineIdError } from '../errors.ts';
 import { SPIFFEFederationService } from '../teleport/gen/teleport/machineid/v1/federation_service_pb.ts';
 import type { CallOptions, GrpcConnection } from '../teleport/grpc.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 import { type AuthCallOptions, authCaller, type Refusals } from './auth-call.ts';
 
+/** In the order of the domains' names. */
+export interface FederatedAuthorities {
+  /** PEM of their X.509 authorities, one block each. */
+  readonly certificatesPem: readonly string[];
+  /** Domains whose bundle cannot be read: they are others' servers, and must not keep a job from its own SVID. */
+  readonly unreadable: readonly string[];
+}
+
 export interface FederationApi {
-  /**
-   * PEM of their X.509 authorities, one block each, in the order of the domains' names.
-   * @throws MachineIdError as the calls of `AuthApi` do, and CLUSTER_UNSUITABLE
-   */
-  federatedAuthorities(): Promise<readonly string[]>;
+  /** @throws MachineIdError as the calls of `AuthApi` do, and CLUSTER_UNSUITABLE */
+  federatedAuthorities(): Promise<FederatedAuthorities>;
 }
 
 const PAGE_SIZE = 100;
@@ -36,9 +40,7 @@ export function federationApi(connection: GrpcConnection, options: AuthCallOptio
         if (nextPageToken === '') break;
         pageToken = nextPageToken;
       }
-      return [...bundles]
-        .sort(([one], [other]) => (one < other ? -1 : 1))
-        .flatMap(([domain, text]) => x509Of(domain, text));
+      return authoritiesOf([...bundles].sort(([one], [other]) => (one < other ? -1 : 1)));
     },
   };
 }
@@ -58,24 +60,25 @@ const Bundle = z.object({
   keys: z.array(z.object({ use: z.optional(z.string()), x5c: z.optional(z.array(z.string())) })),
 });
 
-/** Keys for X.509 SVIDs hold one certificate each (SPIFFE Trust Domain and Bundle, section 4.2). */
-function x509Of(domain: string, text: string): readonly string[] {
-  const keys = parsed(text)?.keys ?? unreadable(domain);
-  return keys.flatMap(({ use, x5c = [] }) =>
-    use === 'x509-svid' ? x5c.slice(0, 1).map((der) => readCertificate(Buffer.from(der, 'base64')).pem) : [],
-  );
+function authoritiesOf(bundles: readonly (readonly [domain: string, text: string])[]): FederatedAuthorities {
+  const read = bundles.map(([domain, text]) => ({ domain, certificates: x509Of(text) }));
+  return {
+    certificatesPem: read.flatMap(({ certificates }) => certificates ?? []),
+    unreadable: read.flatMap(({ domain, certificates }) => (certificates === undefined ? [oneLine(domain)] : [])),
+  };
 }
 
-function parsed(text: string): z.infer<typeof Bundle> | undefined {
+/**
+ * Keys for X.509 SVIDs hold one certificate each (SPIFFE Trust Domain and Bundle, section 4.2).
+ * @returns undefined for what is no such bundle
+ */
+function x509Of(text: string): readonly string[] | undefined {
   try {
-    return z.safeParse(Bundle, JSON.parse(text)).data;
+    const { keys } = z.parse(Bundle, JSON.parse(text));
+    return keys.flatMap(({ use, x5c = [] }) =>
+      use === 'x509-svid' ? x5c.slice(0, 1).map((der) => readCertificate(Buffer.from(der, 'base64')).pem) : [],
+    );
   } catch {
     return undefined;
   }
-}
-
-function unreadable(domain: string): never {
-  throw new MachineIdError('REPLY_INVALID', `the bundle of the trust domain "${oneLine(domain)}" cannot be read`, {
-    hint: 'Look at it with "tctl get spiffe_federation"; it must be a SPIFFE bundle in JSON.',
-  });
 }

@@ -72,13 +72,14 @@ export function resultObject(result: RunResult): Readonly<Record<string, unknown
     engine,
     joinMethod: 'circleci',
     joinPath,
-    outputs: outputs.map(({ type, destination, files, roles, expiresAtMs, access }) => ({
+    outputs: outputs.map(({ type, destination, files, roles, expiresAtMs, access, notices }) => ({
       type,
       destination,
       files,
       roles,
       expiresAt: utcTime(expiresAtMs),
       ...(access === undefined ? {} : { access }),
+      ...(notices.length === 0 ? {} : { notices }),
     })),
     timingsMs,
     spans: spans.map(({ endMs, kind, name, startMs }) => ({ name, kind, startMs, endMs })),

@@ -20,13 +20,13 @@ export async function produceSpiffeSvid(output: SpiffeSvid, work: OutputWork): P
   return withOwnSession(output, work, async (session) => {
     const ask = async ({ publicKey }: KeyPair) =>
       (await session.spiffe.signX509(name, { publicKey, ttlMs })) ?? none('X.509 SVID');
-    const [{ spiffeId, files, expiresAtMs, notice }, tokens] = await Promise.all([
+    const [{ spiffeId, files, expiresAtMs, notice, warnings }, tokens] = await Promise.all([
       fetchX509Svid(session, work, { ttlMs, federated: output.includeFederatedTrustBundles, ask }),
       jwtFiles(output, session, work),
     ]);
     work.run.progress.done('certificates', `SVIDs for ${path}: ${spiffeId}`);
     const { roles } = session.issued.identity;
-    const issued = { identity: { roles, expiresAtMs }, notice };
+    const issued = { identity: { roles, expiresAtMs }, notice, warnings };
     return finishOutput(output, work, { issued, place: placeOf(destination, work.run), files: [...files, ...tokens] });
   });
 }

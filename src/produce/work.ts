@@ -62,6 +62,7 @@ function userAuthorities({ authorities }: ClusterSession): Promise<readonly Cert
 export interface Issued {
   readonly identity: Pick<Identity, 'roles' | 'expiresAtMs'>;
   readonly notice: string | undefined;
+  readonly warnings?: readonly string[];
 }
 
 export interface Finished {
@@ -77,7 +78,7 @@ export async function finishOutput(
   { run }: OutputWork,
   { issued, place, files, access }: Finished,
 ): Promise<WrittenOutput> {
-  const { identity, notice } = issued;
+  const { identity, notice, warnings = [] } = issued;
   const written = await write(run, place, files);
   run.progress.done('write', `${written.files.length} files written to ${place.shown}`);
   return {
@@ -87,6 +88,6 @@ export async function finishOutput(
     roles: identity.roles,
     expiresAtMs: identity.expiresAtMs,
     access,
-    notices: [...(notice === undefined ? [] : [notice]), ...written.warnings],
+    notices: [...(notice === undefined ? [] : [notice]), ...warnings, ...written.warnings],
   };
 }

@@ -45,7 +45,7 @@ export async function produceAwsRolesAnywhere(output: AwsOutput, work: OutputWor
       certificate,
       chain,
     };
-    const credentials = await createSession(request, { ...settings, nowMs: run.world.clock.nowMs() });
+    const credentials = await createSession(request, settings);
     run.world.mask.hide(credentials.secretAccessKey.reveal());
     run.world.mask.hide(credentials.sessionToken.reveal());
     run.progress.done('aws', `AWS session of ${roleArn}`);
@@ -64,11 +64,14 @@ export async function produceAwsRolesAnywhere(output: AwsOutput, work: OutputWor
   });
 }
 
-async function settingsOf({ timeoutMs, trace, world }: RunContext) {
-  const { environment, files, signal } = world;
+async function settingsOf({ log, timeoutMs, trace, world }: RunContext) {
+  const { clock, environment, files, signal } = world;
   const { AWS_CA_BUNDLE: path = '' } = environment;
   const ca = path === '' ? undefined : await readCaBundle(path, files);
-  return { ca, timeoutMs, signal, trace };
+  const onRetry = (error: unknown, delayMs: number) => {
+    log.info(`${error instanceof Error ? error.message : String(error)}; trying again in ${delayMs} ms`);
+  };
+  return { ca, clock, timeoutMs, signal, onRetry, trace };
 }
 
 async function readCaBundle(path: string, files: RunContext['world']['files']): Promise<string> {

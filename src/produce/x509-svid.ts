@@ -14,6 +14,8 @@ export interface X509SvidFiles {
   readonly files: readonly OutputFile[];
   readonly expiresAtMs: number;
   readonly notice: string | undefined;
+  /** Sentences for a person to read. */
+  readonly warnings: readonly string[];
 }
 
 export interface AskedSvid {
@@ -67,12 +69,16 @@ export async function fetchX509Svid(
     askForSvid(session, work, ask),
     session.workloads.revocationList(),
     // The bot's own role lets it see them; those of an output need not.
-    federated ? work.session.federation.federatedAuthorities() : [],
+    federated ? work.session.federation.federatedAuthorities() : { certificatesPem: [], unreadable: [] },
   ]);
   return {
     spiffeId: svid.spiffeId,
-    files: x509SvidFiles({ keyPair, svid, bundlePem: [...bundlePem, ...others], revocationList }),
+    files: x509SvidFiles({ keyPair, svid, bundlePem: [...bundlePem, ...others.certificatesPem], revocationList }),
     expiresAtMs: svid.expiresAtMs,
     notice: shortenedLifetime(askedMs, svid.expiresAtMs, 'the most that it gives to a workload'),
+    warnings: others.unreadable.map(
+      (domain) =>
+        `the bundle of the trust domain "${domain}" cannot be read, so its authorities are left out: look at it with "tctl get spiffe_federation"`,
+    ),
   };
 }

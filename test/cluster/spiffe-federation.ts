@@ -15,11 +15,11 @@ export interface FederatedDomain {
 
 const Request = z.object({ page_size: z.number(), page_token: z.string() });
 
-/** Two that have answered, and one that has not. */
+/** Two that have answered, one that has not, and one that answered with what is no bundle. */
 export async function createFederatedDomains(): Promise<readonly FederatedDomain[]> {
   const names = ['partner.example.org', 'beta.example.org'];
   const answered = await Promise.all(names.map(async (name) => ({ name, bundle: await bundleOf(name) })));
-  return [...answered, { name: 'silent.example.org', bundle: '' }];
+  return [...answered, { name: 'silent.example.org', bundle: '' }, { name: 'broken.example.org', bundle: '{}' }];
 }
 
 /** With a key for JWTs too, which is no certificate. */

@@ -50,6 +50,7 @@ test('the JSON object has the documented keys and nothing else', () => {
         files: ['key', 'identity'],
         roles: ['access', 'deployer'],
         expiresAt: '2026-11-23T12:00:00Z',
+        notices: ['the cluster shortened the lifetime'],
       },
     ],
     timingsMs: { join: 40, total: 90 },

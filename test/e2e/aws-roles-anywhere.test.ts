@@ -194,6 +194,26 @@ test('what cannot be right is refused before anything is asked', async (t) => {
   }
 });
 
+test('while AWS is busy it is asked again, with a signature that holds', async (t) => {
+  const { run, server } = await begin(t, { busyAnswers: 2 });
+  const { stderr, ...rest } = await run();
+  resultOf({ stderr, ...rest });
+  assert.equal(server.sessions.length, 1);
+  assert.match(stderr, /is busy: ServiceUnavailableException \(HTTP status 503\): try later; trying again in 500 ms/);
+  assert.match(stderr, /trying again in 2000 ms/);
+});
+
+test('AWS that stays busy is given up, and nothing is written', async (t) => {
+  const { job, run, server } = await begin(t, { busyAnswers: 3 });
+  assertRefused(await run(), {
+    code: 'AWS_UNREACHABLE',
+    says: /is busy: ServiceUnavailable/,
+    hint: /3 tries were made/,
+  });
+  assert.equal(server.sessions.length, 0);
+  assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
+});
+
 test('clusters before 17 are told of as unsuitable', async (t) => {
   const { run } = await begin(t, {}, older);
   assertRefused(await run(), { code: 'CLUSTER_UNSUITABLE', says: /./ });
@@ -208,7 +228,7 @@ for (const [type, teleport] of [
     const job = await beginJob(t, cluster);
     const wish = type === 'spiffe-svid' ? 'svid: { path: /ci/deploy }' : 'selector: { name: ci-svid }';
     const [plain, federated] = [join(job.folder, 'plain'), join(job.folder, 'federated')];
-    resultOf(
+    const { outputs } = resultOf(
       await runItems(cluster, job, [
         `type: ${type}, ${wish}, ${directory(plain)}`,
         `type: ${type}, ${wish}, include_federated_trust_bundles: true, ${directory(federated)}`,
@@ -218,5 +238,9 @@ for (const [type, teleport] of [
     const all = await readFile(join(federated, 'svid_bundle.pem'), 'utf8');
     assert.ok(all.startsWith(own));
     assert.equal(all.match(/BEGIN CERTIFICATE/g)?.length, (own.match(/BEGIN CERTIFICATE/g)?.length ?? 0) + 2);
+    assert.equal(outputs[0]?.notices, undefined);
+    const note =
+      /^the bundle of the trust domain "broken\.example\.org" cannot be read, so its authorities are left out/;
+    assert.match(outputs[1]?.notices?.join() ?? '', note);
   });
 }

@@ -16,6 +16,8 @@ export interface Anchor {
   readonly region: string;
   /** How far its clock is ahead of the job's. */
   readonly aheadMs?: number;
+  /** How many requests it puts off before it looks at one. */
+  readonly busyAnswers?: number;
 }
 
 export interface RolesAnywhereServer {
@@ -53,8 +55,14 @@ const SKEW_MS = 5 * 60 * 1000;
 export async function startRolesAnywhere(t: Pick<TestContext, 'after'>, anchor: Anchor): Promise<RolesAnywhereServer> {
   const { certificate, key } = await selfSigned('localhost');
   const sessions: RolesAnywhereServer['sessions'] = [];
+  let busy = anchor.busyAnswers ?? 0;
   const server = createServer({ cert: certificate, key }, (request, response) => {
-    answer(request, anchor, sessions).then(
+    const isBusy = busy > 0;
+    busy -= 1;
+    const answered = isBusy
+      ? Promise.reject(new Refusal(503, 'ServiceUnavailableException', 'try later'))
+      : answer(request, anchor, sessions);
+    answered.then(
       (body) => response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify(body)),
       (error: unknown) => {
         const { message, status, type } =

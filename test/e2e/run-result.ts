@@ -22,6 +22,7 @@ const Output = z.strictObject({
       }),
     ])
     .optional(),
+  notices: z.array(z.string()).min(1).optional(),
 });
 
 const Span = z.strictObject({
