@@ -46,7 +46,12 @@ function generate(schema, file) {
   output.print(`// Made from proto/${file.name}.proto by "npm run generate"; not to be edited.`);
   const imported = (names, from) => output.print(`import { ${[...names].sort().join(', ')} } from '${from}';`);
   if (runtime.delete('method')) imported(['method'], `${up}grpc-method.ts`);
-  imported(runtime, `${up}protobuf.ts`);
+  const isValue = (name) => !/Schema$|^type /i.test(name);
+  imported(
+    [...runtime].filter((name) => !isValue(name)),
+    `${up}protobuf.ts`,
+  );
+  imported([...runtime].filter(isValue), `${up}protobuf-values.ts`);
   for (const [from, names] of own) {
     imported(
       [...names].map((name) => (name.endsWith('Schema') ? name : `type ${name}`)),

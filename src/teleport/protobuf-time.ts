@@ -1,5 +1,6 @@
 /** Points in time and spans of it, as Protocol Buffers has them (`google/protobuf/timestamp.proto`, `duration.proto`). */
-import { int32, int64, type MessageSchema, messageSchema } from './protobuf.ts';
+import { type MessageSchema, messageSchema } from './protobuf.ts';
+import { int32, int64 } from './protobuf-values.ts';
 
 /** Since 1970-01-01T00:00:00Z. */
 export interface Timestamp {

@@ -3,7 +3,7 @@
  * known, or that comes in another form than ours, is passed over, and the last one counts where a value comes twice.
  * Source: "Encoding" of the Protocol Buffers project.
  */
-import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { BinaryReader, BinaryWriter, type WireType } from '@bufbuild/protobuf/wire';
 
 /** A message to be written: a field that is left out has its default. */
 export type Init<T> = { readonly [K in keyof T]?: InitValue<T[K]> };
@@ -31,8 +31,8 @@ interface Field<T> {
   readonly write: (writer: BinaryWriter, message: Init<T>) => void;
 }
 
-/** The values of a field. */
-interface Codec<V, I = V> {
+/** The values of a field; those that there are stand in protobuf-values.ts. */
+export interface Codec<V, I = V> {
   readonly wireType: WireType;
   /** @param before what the field has so far: a list, or a message that comes in parts */
   read(reader: BinaryReader, before?: V): V;
@@ -50,19 +50,24 @@ export function encode<T>(schema: MessageSchema<T>, message: Init<T>): Uint8Arra
   return writeMessage(schema, new BinaryWriter(), message).finish();
 }
 
-/** The first field of a union in a message. */
+/** The first field of a union in a message; undefined when there is none, or no message. */
 export function kindOf<T>(schema: MessageSchema<T>, bytes: Uint8Array): string | undefined {
   const reader = new BinaryReader(bytes);
-  while (reader.pos < reader.len) {
-    const [number, wireType] = reader.tag();
-    const kind = schema.fields().get(number)?.kind;
-    if (kind !== undefined) return kind;
-    reader.skip(wireType, number);
+  try {
+    while (reader.pos < reader.len) {
+      const [number, wireType] = reader.tag();
+      const kind = schema.fields().get(number)?.kind;
+      if (kind !== undefined) return kind;
+      reader.skip(wireType, number);
+    }
+  } catch {
+    // Whoever reads the whole message is told what is wrong with it.
   }
   return undefined;
 }
 
-function readMessage<T>(schema: MessageSchema<T>, reader: BinaryReader, end: number, message: T): T {
+/** Reads fields up to `end` into the message. */
+export function readMessage<T>(schema: MessageSchema<T>, reader: BinaryReader, end: number, message: T): T {
   const fields = schema.fields();
   while (reader.pos < end) {
     const [number, wireType] = reader.tag();
@@ -74,7 +79,7 @@ function readMessage<T>(schema: MessageSchema<T>, reader: BinaryReader, end: num
   return message;
 }
 
-function writeMessage<T>(schema: MessageSchema<T>, writer: BinaryWriter, message: Init<T>): BinaryWriter {
+export function writeMessage<T>(schema: MessageSchema<T>, writer: BinaryWriter, message: Init<T>): BinaryWriter {
   for (const field of schema.fields().values()) field.write(writer, message);
   return writer;
 }
@@ -145,105 +150,3 @@ function member<T, V, I>(
     },
   ];
 }
-
-export const text: Codec<string> = {
-  wireType: WireType.LengthDelimited,
-  read: (reader) => reader.string(),
-  write: (writer, number, value) => writer.tag(number, WireType.LengthDelimited).string(value),
-  isDefault: (value) => value === '',
-};
-
-export const bytes: Codec<Uint8Array> = {
-  wireType: WireType.LengthDelimited,
-  read: (reader) => reader.bytes(),
-  write: (writer, number, value) => writer.tag(number, WireType.LengthDelimited).bytes(value),
-  isDefault: (value) => value.length === 0,
-};
-
-export const bool: Codec<boolean> = {
-  wireType: WireType.Varint,
-  read: (reader) => reader.bool(),
-  write: (writer, number, value) => writer.tag(number, WireType.Varint).bool(value),
-  isDefault: (value) => !value,
-};
-
-export const int32: Codec<number> = {
-  wireType: WireType.Varint,
-  read: (reader) => reader.int32(),
-  write: (writer, number, value) => writer.tag(number, WireType.Varint).int32(value),
-  isDefault: (value) => value === 0,
-};
-
-/** Exact up to 2^53, which no time of ours comes near. */
-export const int64: Codec<number> = {
-  wireType: WireType.Varint,
-  read: (reader) => Number(reader.int64()),
-  write: (writer, number, value) => writer.tag(number, WireType.Varint).int64(value),
-  isDefault: (value) => value === 0,
-};
-
-export function message<M>(schema: MessageSchema<M>): Codec<M, Init<M>> {
-  return {
-    wireType: WireType.LengthDelimited,
-    read: (reader, before = schema.empty()) => {
-      const length = reader.uint32();
-      const end = reader.pos + length;
-      if (end > reader.len) throw new RangeError('a message reaches past the end of what it stands in');
-      return readMessage(schema, reader, end, before);
-    },
-    write: (writer, number, value) => {
-      writeMessage(schema, writer.tag(number, WireType.LengthDelimited).fork(), value).join();
-    },
-    isDefault: () => false,
-  };
-}
-
-/** Has its presence told: written even as the default, `undefined` when it did not come. */
-export function optional<V, I>(codec: Codec<V, I>): Codec<V | undefined, I> {
-  return { ...codec, isDefault: () => false };
-}
-
-export function list<V, I>(codec: Codec<V, I>): Codec<V[], readonly I[]> {
-  return {
-    wireType: codec.wireType,
-    read: (reader, before = []) => {
-      before.push(codec.read(reader));
-      return before;
-    },
-    write: (writer, number, values) => {
-      for (const value of values) codec.write(writer, number, value);
-    },
-    isDefault: () => false,
-  };
-}
-
-interface Entry {
-  key: string;
-  value: string;
-}
-
-const ENTRIES = list(
-  message(
-    messageSchema<Entry>(
-      () => ({ key: '', value: '' }),
-      ({ field }) => [field(1, 'key', text), field(2, 'value', text)],
-    ),
-  ),
-);
-
-/** Of text by text. */
-export const map: Codec<Record<string, string>, Readonly<Record<string, string | undefined>>> = {
-  wireType: WireType.LengthDelimited,
-  read: (reader, before = {}) => {
-    for (const { key, value } of ENTRIES.read(reader)) before[key] = value;
-    return before;
-  },
-  write: (writer, number, values) => {
-    ENTRIES.write(
-      writer,
-      number,
-      Object.entries(values).map(([key, value = '']) => ({ key, value })),
-    );
-  },
-  isDefault: () => false,
-};

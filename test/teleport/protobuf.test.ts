@@ -159,6 +159,7 @@ test('the kind of a message is the field of its union', () => {
   const bytes = encode(JoinRequestSchema, { payload: { case: 'oidcInit', value: {} } });
   assert.equal(kindOf(JoinRequestSchema, Buffer.concat([...UNKNOWN, bytes])), 'oidc_init');
   assert.equal(kindOf(JoinRequestSchema, Buffer.alloc(0)), undefined);
+  assert.equal(kindOf(JoinRequestSchema, Buffer.from([0x0f, 0xff])), undefined, 'no message at all');
 });
 
 test('times have seconds and nanoseconds', () => {

@@ -1,18 +1,7 @@
 // Made from proto/teleport/legacy/authservice.proto by "npm run generate"; not to be edited.
 import { method } from '../../../grpc-method.ts';
-import {
-  bool,
-  bytes,
-  int32,
-  list,
-  map,
-  message,
-  messageSchema,
-  optional,
-  text,
-  type Init,
-  type MessageSchema,
-} from '../../../protobuf.ts';
+import { messageSchema, type Init, type MessageSchema } from '../../../protobuf.ts';
+import { bool, bytes, int32, list, map, message, optional, text } from '../../../protobuf-values.ts';
 import { TimestampSchema, type Timestamp } from '../../../protobuf-time.ts';
 import {
   AppServerV3Schema,

@@ -1,5 +1,6 @@
 // Made from proto/teleport/legacy/types.proto by "npm run generate"; not to be edited.
-import { bytes, list, map, message, messageSchema, optional, text, type MessageSchema } from '../../../protobuf.ts';
+import { messageSchema, type MessageSchema } from '../../../protobuf.ts';
+import { bytes, list, map, message, optional, text } from '../../../protobuf-values.ts';
 
 export interface RoleV6 {
   spec: RoleSpecV6 | undefined;

@@ -1,16 +1,7 @@
 // Made from proto/teleport/join/v1/joinservice.proto by "npm run generate"; not to be edited.
 import { method } from '../../../../grpc-method.ts';
-import {
-  bytes,
-  int32,
-  list,
-  message,
-  messageSchema,
-  optional,
-  text,
-  type Init,
-  type MessageSchema,
-} from '../../../../protobuf.ts';
+import { messageSchema, type Init, type MessageSchema } from '../../../../protobuf.ts';
+import { bytes, int32, list, message, optional, text } from '../../../../protobuf-values.ts';
 import { TimestampSchema, type Timestamp } from '../../../../protobuf-time.ts';
 
 export interface JoinRequest {

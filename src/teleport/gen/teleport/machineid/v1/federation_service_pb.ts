@@ -1,6 +1,7 @@
 // Made from proto/teleport/machineid/v1/federation_service.proto by "npm run generate"; not to be edited.
 import { method } from '../../../../grpc-method.ts';
-import { int32, list, message, messageSchema, optional, text, type MessageSchema } from '../../../../protobuf.ts';
+import { messageSchema, type MessageSchema } from '../../../../protobuf.ts';
+import { int32, list, message, optional, text } from '../../../../protobuf-values.ts';
 
 export interface ListSPIFFEFederationsRequest {
   pageSize: number;

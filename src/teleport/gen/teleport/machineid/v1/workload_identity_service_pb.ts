@@ -1,6 +1,7 @@
 // Made from proto/teleport/machineid/v1/workload_identity_service.proto by "npm run generate"; not to be edited.
 import { method } from '../../../../grpc-method.ts';
-import { bytes, list, message, messageSchema, optional, text, type MessageSchema } from '../../../../protobuf.ts';
+import { messageSchema, type MessageSchema } from '../../../../protobuf.ts';
+import { bytes, list, message, optional, text } from '../../../../protobuf-values.ts';
 import { DurationSchema, type Duration } from '../../../../protobuf-time.ts';
 
 export interface SVIDRequest {

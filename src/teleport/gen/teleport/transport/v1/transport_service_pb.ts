@@ -1,6 +1,7 @@
 // Made from proto/teleport/transport/v1/transport_service.proto by "npm run generate"; not to be edited.
 import { method } from '../../../../grpc-method.ts';
-import { bytes, message, messageSchema, optional, text, type MessageSchema } from '../../../../protobuf.ts';
+import { messageSchema, type MessageSchema } from '../../../../protobuf.ts';
+import { bytes, message, optional, text } from '../../../../protobuf-values.ts';
 
 export interface ProxySSHRequest {
   dialTarget: TargetHost | undefined;

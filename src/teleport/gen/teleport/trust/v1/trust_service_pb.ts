@@ -1,6 +1,7 @@
 // Made from proto/teleport/trust/v1/trust_service.proto by "npm run generate"; not to be edited.
 import { method } from '../../../../grpc-method.ts';
-import { bool, bytes, list, message, messageSchema, optional, text, type MessageSchema } from '../../../../protobuf.ts';
+import { messageSchema, type MessageSchema } from '../../../../protobuf.ts';
+import { bool, bytes, list, message, optional, text } from '../../../../protobuf-values.ts';
 import { CertAuthorityV2Schema, type CertAuthorityV2 } from '../../../../gen/teleport/legacy/types_pb.ts';
 import { DurationSchema, type Duration } from '../../../../protobuf-time.ts';
 

@@ -1,16 +1,7 @@
 // Made from proto/teleport/workloadidentity/v1/issuance_service.proto by "npm run generate"; not to be edited.
 import { method } from '../../../../grpc-method.ts';
-import {
-  bool,
-  bytes,
-  list,
-  message,
-  messageSchema,
-  optional,
-  text,
-  type Init,
-  type MessageSchema,
-} from '../../../../protobuf.ts';
+import { messageSchema, type Init, type MessageSchema } from '../../../../protobuf.ts';
+import { bool, bytes, list, message, optional, text } from '../../../../protobuf-values.ts';
 import { DurationSchema, TimestampSchema, type Duration, type Timestamp } from '../../../../protobuf-time.ts';
 
 export interface X509SVIDParams {

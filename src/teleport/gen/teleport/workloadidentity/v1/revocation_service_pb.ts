@@ -1,6 +1,7 @@
 // Made from proto/teleport/workloadidentity/v1/revocation_service.proto by "npm run generate"; not to be edited.
 import { method } from '../../../../grpc-method.ts';
-import { bytes, messageSchema, type MessageSchema } from '../../../../protobuf.ts';
+import { messageSchema, type MessageSchema } from '../../../../protobuf.ts';
+import { bytes } from '../../../../protobuf-values.ts';
 
 export type StreamSignedCRLRequest = Record<string, never>;
 export const StreamSignedCRLRequestSchema: MessageSchema<StreamSignedCRLRequest> =
