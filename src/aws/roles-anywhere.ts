@@ -11,6 +11,7 @@ import { networkFault } from '../teleport/network-error.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 import { openAgent } from '../teleport/traced-agent.ts';
 import type { WireTrace } from '../teleport/wire-trace.ts';
+import { busy, refused, type SessionReply, unreadable } from './session-refusal.ts';
 import { signedHeaders } from './sign-request.ts';
 
 export interface SessionRequest {
@@ -90,7 +91,7 @@ async function attempt(request: SessionRequest, settings: SessionSettings): Prom
   const nowMs = settings.clock.nowMs();
   const headers = signedHeaders({ ...request, url, body, nowMs });
   const reply = await post(url, { body, headers }, settings);
-  if (BUSY.includes(reply.status)) throw busy(url, reply);
+  if (BUSY.includes(reply.status)) throw busy(url, reply, DELAYS_MS.length + 1);
   if (reply.status !== 201) throw refused(request, reply, nowMs);
   const [session] = parsed(reply.text)?.credentialSet ?? [];
   if (session === undefined) throw unreadable(url);
@@ -111,20 +112,11 @@ function percentEncoded(text: string): string {
   );
 }
 
-interface Reply {
-  readonly status: number;
-  /** The name of an error. */
-  readonly type: string;
-  readonly text: string;
-  /** By the clock of AWS; NaN when it does not say. */
-  readonly sentMs: number;
-}
-
 function post(
   url: URL,
   init: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
   { ca, signal: outer, timeoutMs, trace }: SessionSettings,
-): Promise<Reply> {
+): Promise<SessionReply> {
   const { agent, begin } = openAgent(ca === undefined ? {} : { ca }, 'IAM Roles Anywhere', trace);
   const waitingFor = `IAM Roles Anywhere at ${url.host}`;
   return withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
@@ -155,59 +147,5 @@ function parsed(text: string): z.infer<typeof Answer> | undefined {
     return z.safeParse(Answer, JSON.parse(text)).data;
   } catch {
     return undefined;
-  }
-}
-
-function unreadable({ host }: URL): MachineIdError {
-  return new MachineIdError('REPLY_INVALID', `${host} answered without credentials that can be read`, {
-    hint: 'Check that the endpoint (AWS_ENDPOINT_URL_ROLESANYWHERE) is the one of IAM Roles Anywhere.',
-  });
-}
-
-const Failure = z.object({ message: z.optional(z.string()), Message: z.optional(z.string()) });
-
-function busy({ host }: URL, reply: Reply): MachineIdError {
-  return new MachineIdError('AWS_UNREACHABLE', `IAM Roles Anywhere at ${host} is busy: ${saidBy(reply)}`, {
-    hint: `Run the job again; ${DELAYS_MS.length + 1} tries were made. If it stays, look at the health of the region in AWS.`,
-  });
-}
-
-function saidBy({ status, text, type }: Reply): string {
-  const said = oneLine(messageOf(text));
-  const name = type === '' ? `HTTP status ${status}` : `${oneLine(type)} (HTTP status ${status})`;
-  return `${name}${said === '' ? '' : `: ${said}`}`;
-}
-
-function refused(request: SessionRequest, reply: Reply, nowMs: number): MachineIdError {
-  const { sentMs, status } = reply;
-  return new MachineIdError(
-    'AWS_REFUSED',
-    `IAM Roles Anywhere refused a session of ${request.roleArn}: ${saidBy(reply)}`,
-    { hint: skewHint(nowMs - sentMs) ?? (status === 403 ? accessHint(request) : SETTINGS_HINT) },
-  );
-}
-
-const SETTINGS_HINT =
-  'Compare role_arn, profile_arn, trust_anchor_arn, region and session_duration with what is set up in AWS.';
-
-function accessHint({ profileArn, trustAnchorArn }: SessionRequest): string {
-  return `Check in this order: the trust anchor ${trustAnchorArn} is enabled and holds the cluster's SPIFFE authority (tctl auth export --type tls-spiffe); the profile ${profileArn} is enabled and lists the role; the role's trust policy lets rolesanywhere.amazonaws.com assume it, tag the session and set its source identity, and its conditions fit the SPIFFE ID.`;
-}
-
-/** AWS accepts a signature for five minutes (Signature Version 4). */
-const MOST_SKEW_MS = 5 * 60 * 1000;
-
-function skewHint(aheadMs: number): string | undefined {
-  const minutes = Math.round(Math.abs(aheadMs) / 60_000);
-  if (!(Math.abs(aheadMs) >= MOST_SKEW_MS)) return undefined;
-  return `Set the clock of this machine: it is ${minutes} minutes ${aheadMs > 0 ? 'ahead of' : 'behind'} that of AWS.`;
-}
-
-function messageOf(text: string): string {
-  try {
-    const { data } = z.safeParse(Failure, JSON.parse(text));
-    return data?.message ?? data?.Message ?? '';
-  } catch {
-    return '';
   }
 }
