@@ -8,11 +8,12 @@ import { converse } from './effects/conversation.ts';
 import { systemFiles } from './effects/files.ts';
 import { followProgram } from './effects/follow.ts';
 import { systemLargeFiles } from './effects/large-files.ts';
+import { sharedController } from './effects/shared-controller.ts';
 import { writeAll } from './effects/streams.ts';
 import { createMask } from './effects/mask.ts';
 import { MachineIdError } from './errors.ts';
 
-const interrupted = new AbortController();
+const interrupted = sharedController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.once(name, () => {
     interrupted.abort(

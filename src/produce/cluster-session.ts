@@ -5,6 +5,7 @@ import { type FederationApi, federationApi } from '../certs/federation-api.ts';
 import type { Identity } from '../certs/identity.ts';
 import { type SpiffeApi, spiffeApi } from '../certs/spiffe-api.ts';
 import { type WorkloadApi, workloadApi } from '../certs/workload-api.ts';
+import { sharedController } from '../effects/shared-controller.ts';
 import { MachineIdError } from '../errors.ts';
 import { type KeyPair, privateKeyPem } from '../crypto/keys.ts';
 import type { BotIdentity } from '../join/bot-identity.ts';
@@ -70,7 +71,7 @@ async function connectAs(options: SessionOptions, keyPair: KeyPair, certificateP
     signal,
     trace,
   });
-  const ended = new AbortController();
+  const ended = sharedController();
   const endWithRun = () => {
     ended.abort(signal.reason);
   };

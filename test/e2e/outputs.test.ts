@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test from 'node:test';
-import { directory, runOutputs } from './config-file.ts';
+import { directory, runItems, runOutputs } from './config-file.ts';
 import { clusterForFile } from './embedded-cluster.ts';
 import { listing } from './folder-listing.ts';
 import { beginJob } from './job.ts';
@@ -15,6 +15,21 @@ test('outputs that need no default roles do not ask for them', async (t) => {
   const job = await beginJob(t, cluster);
   resultOf(await runOutputs(cluster, job, [`roles: [access], ${directory(job.destination)}`]));
   assert.deepEqual(cluster.records.of('rpc:/proto.AuthService/GetRole'), []);
+});
+
+test('many outputs of all kinds are written in one run', async (t) => {
+  const job = await beginJob(t, cluster);
+  const kinds = [
+    'type: identity',
+    'type: kubernetes/v2, selectors: [{ name: dev }]',
+    'type: workload-identity-jwt, audiences: [a], selector: { name: ci-svid }',
+  ];
+  const items = Array.from({ length: 12 }, (_, at) =>
+    kinds.map((kind, which) => `${kind}, ${directory(`${job.folder}/${String(which)}-${String(at)}`)}`),
+  ).flat();
+  const { outputs } = resultOf(await runItems(cluster, job, items));
+  assert.equal(outputs.length, 36);
+  assert.ok(outputs.every(({ files }) => files.length > 0));
 });
 
 test('an output for a leaf cluster is routed there', async (t) => {

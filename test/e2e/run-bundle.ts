@@ -49,6 +49,7 @@ export function startBundle(args: readonly string[], options: BundleOptions): St
   const finished = once(child, 'close').then((): BundleRun => {
     const run = { exitCode: child.exitCode, stdout: stdout(), stderr: stderr() };
     assertNothingSecret(run, options);
+    assert.doesNotMatch(run.stderr, /^\(node:\d+\)/m, 'Node warns of the bundle');
     return run;
   });
   return { child, finished };
