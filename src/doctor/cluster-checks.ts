@@ -92,11 +92,12 @@ function lifetimeCheck(expiresAtMs: number, askedMs: number, nowMs: number): Che
 }
 
 async function sessionChecks(ground: Ground, joined: Joined, world: World): Promise<readonly Check[]> {
-  const { outputs, plan, timeoutMs, trace, web } = ground;
+  const { log, outputs, plan, timeoutMs, trace, web } = ground;
+  const { clock, signal } = world;
   const auth = check('auth', 'Auth Service');
   let session: ClusterSession;
   try {
-    session = await openSession({ address: web.address, bot: joined.bot, timeoutMs, signal: world.signal, trace });
+    session = await openSession({ address: web.address, bot: joined.bot, timeoutMs, signal, clock, log, trace });
   } catch (error) {
     const [, , ...rest] = withoutJoin(outputs, 'the Auth Service cannot be reached');
     return [auth.failed(asMachineIdError(error)), ...rest];

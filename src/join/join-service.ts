@@ -15,7 +15,7 @@ import {
   type ServerInit,
 } from '../teleport/gen/teleport/join/v1/joinservice_pb.ts';
 import { type GrpcConnection, grpcOver } from '../teleport/grpc.ts';
-import { GrpcError } from '../teleport/grpc-error.ts';
+import { GrpcError, GrpcReplyError } from '../teleport/grpc-error.ts';
 import type { Init } from '../teleport/protobuf.ts';
 import { timestampFromMs } from '../teleport/protobuf-time.ts';
 import { suiteName } from '../teleport/suite.ts';
@@ -43,8 +43,8 @@ export type ServiceJoinResult =
   | { readonly kind: 'joined'; readonly keyPair: KeyPair; readonly certificates: JoinedCertificates }
   /** Where Teleport's own client turns to the legacy endpoint. */
   | { readonly kind: 'unavailable'; readonly reason: string }
-  /** The error says more when more is known of the cluster by then. */
-  | { readonly kind: 'refused'; readonly error: (facts: JoinFacts) => MachineIdError };
+  /** The error says more when more is known of the cluster by then; `broken` is no answer, and may pass. */
+  | { readonly kind: 'refused' | 'broken'; readonly error: (facts: JoinFacts) => MachineIdError };
 
 const JOIN_ALPN = ['teleport-proxy-grpc', 'h2'];
 const JOIN_METHOD = 'circleci';
@@ -171,7 +171,8 @@ function failure(error: unknown, started: boolean): ServiceJoinResult {
   const unknownMessage = status === 'InvalidArgument' && reason.includes('unrecognized join request message');
   const denied = status === 'PermissionDenied' || status === 'InvalidArgument';
   if (status === 'Unimplemented' || unknownMessage || (!started && !denied)) return { kind: 'unavailable', reason };
-  return { kind: 'refused', error: (facts) => joinRefusal(reason, denied, facts, error) };
+  const isAnswer = error instanceof GrpcError || error instanceof GrpcReplyError;
+  return { kind: isAnswer ? 'refused' : 'broken', error: (facts) => joinRefusal(reason, denied, facts, error) };
 }
 
 function reasonOf(error: unknown): string {

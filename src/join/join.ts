@@ -3,7 +3,7 @@ import type { Clock } from '../effects/clock.ts';
 import type { Log } from '../effects/log.ts';
 import { retry } from '../effects/retry.ts';
 import type { Secret } from '../effects/secret.ts';
-import { MachineIdError } from '../errors.ts';
+import { type ErrorCode, MachineIdError } from '../errors.ts';
 import { generateKeyPair, type KeyPair } from '../crypto/keys.ts';
 import { discover } from '../teleport/discovery.ts';
 import type { ClusterFacts } from '../teleport/ping.ts';
@@ -44,7 +44,7 @@ export interface Joined {
 const FIRST_MAJOR_WITH_JOIN_SERVICE = 18;
 
 /** Pauses before another try at a Proxy that cannot be reached: it may be behind a restarting load balancer. */
-const DISCOVERY_DELAYS_MS = [300, 1000];
+const DELAYS_MS = [300, 1000];
 
 /**
  * The join service needs nothing that discovery tells, so both are asked at once: on a cluster that has it this saves
@@ -55,7 +55,7 @@ export async function joinCluster(options: JoinOptions): Promise<Joined> {
   const attempt = startServiceJoin(options);
   let cluster: ClusterFacts;
   try {
-    cluster = await discoverPatiently(options);
+    cluster = await patiently(options, 'PROXY_UNREACHABLE', () => discover(options.web));
   } catch (error) {
     attempt.abort();
     throw error;
@@ -76,16 +76,18 @@ async function join(options: JoinOptions, cluster: ClusterFacts, attempt: Servic
   const { clusterName: name, serverVersion } = cluster;
   const facts = { ...options.facts, cluster: { name, version: serverVersion.text } };
   if (serverVersion.major >= FIRST_MAJOR_WITH_JOIN_SERVICE) {
-    const result = await attempt.result;
+    const result = await serviceJoinPatiently(options, facts, attempt);
     if (result.kind === 'joined') return { ...result, path: 'join-service' };
-    if (result.kind === 'refused') throw result.error(facts);
+    if (result.kind !== 'unavailable') throw result.error(facts);
     options.log.debug(`join service not available (${result.reason}); using the legacy endpoint`);
   } else {
     attempt.abort();
   }
   const keyPair = await generateKeyPair(keyAlgorithm(cluster.suite));
   const { web, jwt } = options;
-  const certificates = await joinLegacy({ web, facts, jwt, keyPair, expiresAtMs: expiry(options) });
+  const certificates = await patiently(options, 'PROXY_UNREACHABLE', () =>
+    joinLegacy({ web, facts, jwt, keyPair, expiresAtMs: expiry(options) }),
+  );
   return { keyPair, certificates, path: 'legacy' };
 }
 
@@ -117,10 +119,26 @@ function startServiceJoin(options: JoinOptions): ServiceAttempt {
   return { result, abort };
 }
 
-function discoverPatiently({ web, clock, log, signal }: JoinOptions): Promise<ClusterFacts> {
-  return retry(() => discover(web), {
-    delaysMs: DISCOVERY_DELAYS_MS,
-    worthAnotherTry: (error) => error instanceof MachineIdError && error.code === 'PROXY_UNREACHABLE',
+/** A stream that breaks after the first answer is begun anew; what the server answers stays. */
+function serviceJoinPatiently(
+  options: JoinOptions,
+  facts: JoinFacts,
+  first: ServiceAttempt,
+): Promise<ServiceJoinResult> {
+  const attempts = [first];
+  return patiently(options, 'JOIN_FAILED', async () => {
+    const { result } = attempts.pop() ?? startServiceJoin(options);
+    const ended = await result;
+    if (ended.kind === 'broken') throw ended.error(facts);
+    return ended;
+  });
+}
+
+/** Joining twice does no harm: each join is one of its own. */
+function patiently<T>({ clock, log, signal }: JoinOptions, passing: ErrorCode, work: () => Promise<T>): Promise<T> {
+  return retry(work, {
+    delaysMs: DELAYS_MS,
+    worthAnotherTry: (error) => error instanceof MachineIdError && error.code === passing,
     onRetry: (error, delayMs) => {
       log.info(`${error instanceof Error ? error.message : String(error)}; trying again in ${delayMs} ms`);
     },

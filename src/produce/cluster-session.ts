@@ -5,6 +5,8 @@ import { type FederationApi, federationApi } from '../certs/federation-api.ts';
 import type { Identity } from '../certs/identity.ts';
 import { type SpiffeApi, spiffeApi } from '../certs/spiffe-api.ts';
 import { type WorkloadApi, workloadApi } from '../certs/workload-api.ts';
+import type { Clock } from '../effects/clock.ts';
+import type { Log } from '../effects/log.ts';
 import { sharedController } from '../effects/shared-controller.ts';
 import { MachineIdError } from '../errors.ts';
 import { type KeyPair, privateKeyPem } from '../crypto/keys.ts';
@@ -37,6 +39,8 @@ export interface SessionOptions {
   readonly bot: BotIdentity;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly log: Log;
   readonly trace?: WireTrace | undefined;
 }
 
@@ -60,7 +64,7 @@ export async function openSession(options: SessionOptions): Promise<ClusterSessi
 
 /** Calls that are under way when the session is closed end then, and later ones fail at once. */
 async function connectAs(options: SessionOptions, keyPair: KeyPair, certificatePem: string): Promise<AuthSession> {
-  const { address, bot, timeoutMs, signal, trace } = options;
+  const { address, bot, clock, log, timeoutMs, signal, trace } = options;
   const connection = await connectAuth({
     address,
     clusterName: bot.clusterName,
@@ -69,6 +73,10 @@ async function connectAs(options: SessionOptions, keyPair: KeyPair, certificateP
     privateKeyPem: privateKeyPem(keyPair),
     timeoutMs,
     signal,
+    clock,
+    onRetry: (error, delayMs) => {
+      log.info(`${error instanceof Error ? error.message : String(error)}; trying again in ${delayMs} ms`);
+    },
     trace,
   });
   const ended = sharedController();

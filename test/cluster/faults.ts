@@ -6,10 +6,11 @@ import type { RequestKind } from './records.ts';
  * - `oversized`: the reply goes on for many megabytes
  * - `silent`: the request is read and never answered
  * - `reset`: the connection is destroyed instead of an answer
+ * - `reset-midway`: the connection is destroyed between two answers of one call
  * - `not-json`: HTTP 200 with an HTML page; on gRPC, bytes that are no message
  * - `unavailable`: HTTP 503, or gRPC UNAVAILABLE
  */
-export type ReplyFault = 'truncated' | 'oversized' | 'silent' | 'reset' | 'not-json' | 'unavailable';
+export type ReplyFault = 'truncated' | 'oversized' | 'silent' | 'reset' | 'reset-midway' | 'not-json' | 'unavailable';
 
 /** What is wrong with the certificates issued; `ssh-` and `tls-` spoil one of the two. */
 export type CertificateFault =

@@ -171,6 +171,7 @@ function spoil(message: Buffer, fault: ReplyFault | undefined): Buffer {
     case undefined:
     case 'silent':
     case 'reset':
+    case 'reset-midway':
     case 'unavailable':
       return message;
   }

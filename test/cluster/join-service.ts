@@ -78,6 +78,9 @@ async function join(session: Session, call: Stream): Promise<void> {
     throw new TeleportError('NotImplemented', `join method ${token.method} is not implemented`);
   }
   const second = readMessage(SecondRequest, await nextMessage(requests));
+  if (session.world.faults.replies['join-service'] === 'reset-midway') {
+    failWith('reset', session.connection);
+  }
   if ('giving_up' in second) {
     throw badParameter(`client gave up on join attempt: ${second.giving_up.msg}`);
   }

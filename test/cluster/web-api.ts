@@ -93,6 +93,7 @@ export class WebApi {
         response.writeHead(503, { 'Content-Type': 'text/plain' }).end('Service Unavailable');
         return;
       case 'reset':
+      case 'reset-midway':
         response.destroy();
         return;
       case 'silent':

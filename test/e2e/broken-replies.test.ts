@@ -3,7 +3,8 @@ import test from 'node:test';
 import type { ReplyFault } from '../cluster/faults.ts';
 import type { RequestKind } from '../cluster/records.ts';
 import type { ErrorCode } from '../../src/errors.ts';
-import { clusterForFile, misbehave } from './embedded-cluster.ts';
+import { directory, runOutputs } from './config-file.ts';
+import { clusterForFile, misbehave, misbehaveAtFirst } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
 import { assertRunRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
@@ -82,4 +83,44 @@ test('a Proxy that is overloaded for a moment is asked again', async (t) => {
   assert.equal(exitCode, 0, stderr);
   assert.match(stderr, /answered 503.*trying again in 300 ms/);
   assert.equal(newest.records.of('ping').length, 2);
+});
+
+for (const [what, cluster, kind, fault, path] of [
+  ['a join by the endpoint', byEndpoint, 'legacy-join', 'reset', 'legacy'],
+  ['a join by the join service', newest, 'join-service', 'reset-midway', 'join-service'],
+] as const) {
+  test(`${what} that breaks is begun again`, async (t) => {
+    const job = await beginJob(t, cluster);
+    misbehaveAtFirst(t, cluster, { kind, fault, times: 2 });
+    const run = await job.run([...job.flags, '--json']);
+    assert.equal(resultOf(run).joinPath, path);
+    assert.match(run.stderr, /trying again in 300 ms\n[^]*trying again in 1000 ms\n/);
+    assert.equal(cluster.records.of(kind).length, 3);
+  });
+}
+
+test('a join service that always breaks ends the run after three tries', async (t) => {
+  const job = await beginJob(t, newest);
+  misbehave(t, newest, { replies: { 'join-service': 'reset-midway' } });
+  await assertRunRefused(job, { code: 'JOIN_FAILED', says: /./ });
+  assert.equal(newest.records.of('join-service').length, 3);
+  assert.equal(newest.records.of('legacy-join').length, 0);
+});
+
+test('calls whose connection breaks are made again on one other connection', async (t) => {
+  const kind = `${AUTH}/GenerateUserCerts` as const;
+  const job = await beginJob(t, newest);
+  misbehaveAtFirst(t, newest, { kind, fault: 'reset', times: 1 });
+  const items = ['a', 'b', 'c'].map((name) => directory(`${job.folder}/${name}`));
+  const run = await runOutputs(newest, job, items);
+  assert.equal(resultOf(run).outputs.length, 3);
+  assert.match(run.stderr, /no connection to the Auth Service behind localhost:\d+: .*; trying again in 300 ms\n/);
+  assert.doesNotMatch(run.stderr, /1000 ms/, 'one new connection serves all three');
+});
+
+test('a connection that breaks again and again is given up', async (t) => {
+  const job = await beginJob(t, newest);
+  misbehave(t, newest, { replies: { [`${AUTH}/GenerateUserCerts`]: 'reset' } });
+  await assertRunRefused(job, { code: 'AUTH_UNREACHABLE', says: /the Auth Service behind localhost/ });
+  assert.equal(newest.records.of(`${AUTH}/GenerateUserCerts`).length, 3);
 });

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext } from 'node:test';
 import { startCluster, type Cluster, type ClusterOptions } from '../cluster/cluster.ts';
-import type { Faults } from '../cluster/faults.ts';
+import type { Faults, ReplyFault } from '../cluster/faults.ts';
+import type { RequestKind } from '../cluster/records.ts';
 
 /** Joins by the join service. */
 export const NEWEST = '18.6.0';
@@ -44,4 +45,17 @@ export function misbehave(context: TestContext, { faults }: Cluster, wanted: Par
     for (const name of Object.keys(faults)) Reflect.deleteProperty(faults, name);
     faults.replies = {};
   });
+}
+
+/** So many answers are spoilt from now on, and the later ones are not. */
+export function misbehaveAtFirst(
+  context: TestContext,
+  cluster: Cluster,
+  { kind, fault, times }: { readonly kind: RequestKind; readonly fault: ReplyFault; readonly times: number },
+): void {
+  const before = cluster.records.of(kind).length;
+  const replies = {};
+  const get = () => (cluster.records.of(kind).length - before <= times ? fault : undefined);
+  Object.defineProperty(replies, kind, { get, enumerable: true });
+  misbehave(context, cluster, { replies });
 }

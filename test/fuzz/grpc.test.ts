@@ -229,7 +229,7 @@ async function join(peer: Peer<unknown>): Promise<void> {
     signal,
   });
   if (joined.kind === 'unavailable') assert.ok(joined.reason.length > 0);
-  else if (joined.kind === 'refused') throw joined.error(joinFacts);
+  else if (joined.kind !== 'joined') throw joined.error(joinFacts);
   else acceptJoin(joined.certificates, { keyPair, clusterName: CLUSTER, clock });
 }
 
