@@ -16,7 +16,8 @@ export interface ReconnectOptions {
 
 /**
  * A call whose connection breaks is made again on the next one, so its method must be one that may be called twice;
- * calls that break together share the next connection. A stream is not begun again.
+ * calls that break together share the next connection. So is a stream from which nothing has come, when its requests
+ * are a list, which can be sent again.
  * @throws what opening the last of the connections threw
  */
 export async function openReconnecting(options: ReconnectOptions): Promise<GrpcConnection> {
@@ -42,6 +43,14 @@ export async function openReconnecting(options: ReconnectOptions): Promise<GrpcC
 
   let current = openPatiently();
   await current;
+
+  /** Throws the error when another connection cannot help; the first that comes opens the next one for all. */
+  const afterBreak = (error: unknown, used: Promise<GrpcConnection>, connection: GrpcConnection) => {
+    if (isClosed || !isBroken(error)) throw error;
+    if (current !== used) return;
+    connection.close();
+    current = openAfter(error);
+  };
   return {
     call: async (method, request, callOptions) => {
       for (;;) {
@@ -51,17 +60,27 @@ export async function openReconnecting(options: ReconnectOptions): Promise<GrpcC
           return await connection.call(method, request, callOptions);
         } catch (error) {
           callOptions.signal.throwIfAborted();
-          if (isClosed || !isBroken(error)) throw error;
-          // The first of the calls that broke opens the next connection for all of them.
-          if (current === used) {
-            connection.close();
-            current = openAfter(error);
-          }
+          afterBreak(error, used, connection);
         }
       }
     },
     stream: async function* (method, requests, callOptions) {
-      yield* (await current).stream(method, requests, callOptions);
+      for (;;) {
+        const used = current;
+        const connection = await used;
+        let hasBegun = !Array.isArray(requests);
+        try {
+          for await (const answer of connection.stream(method, requests, callOptions)) {
+            hasBegun = true;
+            yield answer;
+          }
+          return;
+        } catch (error) {
+          callOptions.signal.throwIfAborted();
+          if (hasBegun) throw error;
+          afterBreak(error, used, connection);
+        }
+      }
     },
     close: () => {
       isClosed = true;

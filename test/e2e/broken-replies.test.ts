@@ -3,7 +3,7 @@ import test from 'node:test';
 import type { ReplyFault } from '../cluster/faults.ts';
 import type { RequestKind } from '../cluster/records.ts';
 import type { ErrorCode } from '../../src/errors.ts';
-import { directory, runOutputs } from './config-file.ts';
+import { directory, runItems, runOutputs } from './config-file.ts';
 import { clusterForFile, misbehave, misbehaveAtFirst } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
 import { assertRunRefused } from './refusal.ts';
@@ -116,6 +116,16 @@ test('calls whose connection breaks are made again on one other connection', asy
   assert.equal(resultOf(run).outputs.length, 3);
   assert.match(run.stderr, /no connection to the Auth Service behind localhost:\d+: .*; trying again in 300 ms\n/);
   assert.doesNotMatch(run.stderr, /1000 ms/, 'one new connection serves all three');
+});
+
+test('an SVID and its list of revocations come, though the connection breaks while they are asked for', async (t) => {
+  const kind = 'rpc:/teleport.workloadidentity.v1.WorkloadIdentityRevocationService/StreamSignedCRL';
+  const job = await beginJob(t, newest);
+  misbehaveAtFirst(t, newest, { kind, fault: 'reset', times: 1 });
+  const item = `type: workload-identity-x509, selector: { name: ci-svid }, ${directory(`${job.folder}/a`)}`;
+  const [output] = resultOf(await runItems(newest, job, [item])).outputs;
+  assert.ok(output?.files.includes('svid_crl.pem'), output?.files.join());
+  assert.equal(newest.records.of(kind).length, 2);
 });
 
 test('a connection that breaks again and again is given up', async (t) => {

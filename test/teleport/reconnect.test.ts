@@ -10,7 +10,7 @@ const REFUSED = new Error('refused');
 const DELAYS_MS = [300, 1000];
 
 /** Connections whose calls come to what is listed for them, one list for each; the last list serves all later ones. */
-function scripted(...scripts: readonly (readonly ('ok' | Error)[] | Error)[]) {
+function scripted(...scripts: readonly (readonly ('ok' | 'ok then broken' | Error)[] | Error)[]) {
   const events: string[] = [];
   let opened = 0;
   const open = (): Promise<GrpcConnection> => {
@@ -25,11 +25,16 @@ function scripted(...scripts: readonly (readonly ('ok' | Error)[] | Error)[]) {
         const outcome = outcomes.shift() ?? 'ok';
         events.push(`call ${number}`);
         await Promise.resolve();
-        if (outcome !== 'ok') throw outcome;
+        if (outcome instanceof Error) throw outcome;
         return method.output.empty();
       },
-      stream: () => {
-        throw new Error('no streams here');
+      stream: async function* (method) {
+        const outcome = outcomes.shift() ?? 'ok';
+        events.push(`call ${number}`);
+        await Promise.resolve();
+        if (outcome instanceof Error) throw outcome;
+        yield method.output.empty();
+        if (outcome === 'ok then broken') throw BROKEN;
       },
       close: () => events.push(`close ${number}`),
     });
@@ -73,6 +78,23 @@ test('calls that break together share the next connection', async () => {
     ['open 1', 'close 1', 'open 2'],
   );
   assert.deepEqual(pauses, [300]);
+});
+
+async function lengthOf(stream: AsyncIterable<unknown>): Promise<number> {
+  let length = 0;
+  for await (const answer of stream) length += answer === undefined ? 0 : 1;
+  return length;
+}
+
+test('a stream from which nothing has come is begun again, when its requests are a list', async () => {
+  const { events, options } = scripted([BROKEN, 'ok then broken'], ['ok', 'ok then broken', BROKEN]);
+  const connection = await openReconnecting(options);
+  const begin = (requests: Iterable<object>) => lengthOf(connection.stream(AuthService.ping, requests, { signal }));
+  assert.equal(await begin([{}]), 1);
+  assert.deepEqual(events, ['open 1', 'call 1', 'close 1', 'open 2', 'call 2']);
+  await assert.rejects(begin([{}]), BROKEN, 'part of it has come');
+  await assert.rejects(begin(new Set([{}]).values()), BROKEN, 'the requests are gone');
+  assert.equal(events.filter((event) => event.startsWith('open')).length, 2);
 });
 
 test('an answer is an answer', async () => {
