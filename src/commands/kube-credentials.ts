@@ -1,11 +1,11 @@
 /** `kube-credentials`: what kubectl runs, by a kubeconfig of ours that names a program, to get certificate and key. */
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { utcTime } from '../crypto/validity.ts';
 import type { World } from '../effects/world.ts';
 import { MachineIdError } from '../errors.ts';
-import { readStoredIdentity, type StoredIdentity } from '../outputs/stored-identity.ts';
+import type { StoredIdentity } from '../outputs/stored-identity.ts';
 import { type Flag, parseFlags } from './command-line.ts';
-import { identityUnreadable, readDestinationFile } from './destination-files.ts';
+import { readDestinationIdentity } from './destination-files.ts';
 
 export const KUBE_CREDENTIALS_FLAGS: readonly Flag[] = [
   { name: 'destination-dir', value: 'DIR', help: 'Directory that run has written a kubernetes output to.' },
@@ -24,27 +24,8 @@ export async function kubeCredentials(args: readonly string[], world: World): Pr
     });
   }
   const directory = resolve(world.workingDirectory, destination);
-  // One file holds key and certificate, so that a run that replaces them meanwhile cannot give halves of two.
-  const text = await readDestinationFile(world, directory, 'identity');
-  const path = join(directory, 'identity');
-  const identity = parse(text, path) ?? notThere(path);
-  const nowMs = world.clock.nowMs();
-  if (identity.notAfterMs <= nowMs) {
-    throw identityUnreadable(`the certificate in ${path} ended at ${utcTime(identity.notAfterMs)}`);
-  }
-  world.stdout(`${execCredential(identity, nowMs)}\n`);
-}
-
-function parse(text: string, path: string): StoredIdentity | undefined {
-  try {
-    return readStoredIdentity(text);
-  } catch (cause) {
-    throw identityUnreadable(`${path} holds a certificate that cannot be read`, cause);
-  }
-}
-
-function notThere(path: string): never {
-  throw identityUnreadable(`${path} does not hold a key and a certificate`);
+  const identity = await readDestinationIdentity(world, directory);
+  world.stdout(`${execCredential(identity, world.clock.nowMs())}\n`);
 }
 
 function execCredential({ certificatePem, notAfterMs, privateKeyPem }: StoredIdentity, nowMs: number): string {

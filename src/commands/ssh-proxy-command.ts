@@ -1,13 +1,12 @@
 /** `ssh-proxy-command`: what OpenSSH runs, by our ssh_config, to reach a node. */
 import { resolve } from 'node:path';
-import { Secret } from '../effects/secret.ts';
 import { type Fault, MachineIdError } from '../errors.ts';
 import { parseAddress } from '../teleport/address.ts';
 import { dialTransport } from '../tunnels/dial-transport.ts';
 import { PROXY_SSH_PATH, proxySsh, type SshTarget } from '../tunnels/ssh-proxy.ts';
 import { type Flag, type GivenFlags, parseFlags } from './command-line.ts';
 import { DEBUG_FLAG, debugTrace } from './debug-trace.ts';
-import { readDestinationFile } from './destination-files.ts';
+import { identityUnreadable, readDestinationIdentity } from './destination-files.ts';
 import type { World } from '../effects/world.ts';
 
 export const SSH_PROXY_FLAGS: readonly Flag[] = [
@@ -33,14 +32,13 @@ const WEB_PORT = 443;
 /** @throws MachineIdError USAGE_INVALID, IDENTITY_UNREADABLE, and what dialing and proxying throw */
 export async function sshProxyCommand(args: readonly string[], world: World): Promise<void> {
   const { address, directory, target } = readArguments(parseFlags(SSH_PROXY_FLAGS, args), world);
-  const [certificatePem, key, hostAuthoritiesPem] = await Promise.all(
-    ['tlscert', 'key', 'teleport-host-ca.crt'].map((name) => readDestinationFile(world, directory, name)),
-  );
+  const { authoritiesPem, certificatePem, privateKeyPem } = await readDestinationIdentity(world, directory);
+  if (authoritiesPem.length === 0) throw identityUnreadable(`the identity in ${directory} holds no host authority`);
   const dial = {
     address,
-    certificatePem: certificatePem ?? '',
-    privateKeyPem: new Secret(key ?? ''),
-    hostAuthoritiesPem: hostAuthoritiesPem ?? '',
+    certificatePem,
+    privateKeyPem,
+    hostAuthoritiesPem: authoritiesPem,
     timeoutMs: CONNECT_TIMEOUT_MS,
     signal: world.signal,
     trace: debugTrace(args, world),

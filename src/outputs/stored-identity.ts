@@ -7,10 +7,12 @@ export interface StoredIdentity {
   /** One block. */
   readonly certificatePem: string;
   readonly notAfterMs: number;
+  /** PEM of the host authorities, one block each. */
+  readonly authoritiesPem: readonly string[];
 }
 
 const PRIVATE_KEY = /^-----BEGIN ((?:RSA )?PRIVATE KEY)-----\n[A-Za-z0-9+/=\n]+-----END \1-----\n/;
-const CERTIFICATE = /^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n/m;
+const CERTIFICATES = /^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n/gm;
 
 /**
  * The key stands first; of the certificates the first is the identity's own, authorities follow.
@@ -19,9 +21,8 @@ const CERTIFICATE = /^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CER
  */
 export function readStoredIdentity(text: string): StoredIdentity | undefined {
   const [privateKeyPem] = PRIVATE_KEY.exec(text) ?? [];
-  const [certificate = ''] = CERTIFICATE.exec(text) ?? [];
-  const [certificatePem] = splitCertificates(certificate);
+  const [certificatePem, ...authoritiesPem] = splitCertificates((text.match(CERTIFICATES) ?? []).join(''));
   if (privateKeyPem === undefined || certificatePem === undefined) return undefined;
   const { notAfterMs } = readCertificate(certificatePem);
-  return { privateKeyPem: new Secret(privateKeyPem), certificatePem, notAfterMs };
+  return { privateKeyPem: new Secret(privateKeyPem), certificatePem, notAfterMs, authoritiesPem };
 }

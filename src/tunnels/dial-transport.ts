@@ -15,7 +15,7 @@ export interface TransportDial {
   readonly certificatePem: string;
   readonly privateKeyPem: Secret;
   /** PEM of the host authorities: here the Proxy shows its Teleport certificate, not the web one. */
-  readonly hostAuthoritiesPem: string;
+  readonly hostAuthoritiesPem: readonly string[];
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly trace?: WireTrace | undefined;

@@ -4,9 +4,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
-import { clusterIn, directoryFor } from './embedded-cluster.ts';
+import { clusterIn, directoryFor, misbehave } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
 import { missing, runProgram, type ProgramRun } from './programs.ts';
+import { assertRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 import { sshOptions, startNode } from './ssh-node.ts';
 
@@ -88,4 +89,34 @@ test('the proxy command says what is missing', async (t) => {
   const unreadable = await job.run(['ssh-proxy-command', ...flags, `--destination-dir=${job.destination}`]);
   assert.equal(unreadable.exitCode, 1);
   assert.match(unreadable.stderr, /code: IDENTITY_UNREADABLE/);
+});
+
+test('an identity that has ended is told as such, to ssh and to kubectl', async (t) => {
+  const cluster = await clusterIn(authorities, t, {});
+  const job = await beginJob(t, cluster);
+  misbehave(t, cluster, { maxTtlMs: 2000 });
+  const { exitCode, stderr } = await job.run(job.flags);
+  assert.equal(exitCode, 0, stderr);
+  const flags = ['--cluster=c', '--user=u', '--host=h', '--port=3022', `--proxy-server=${cluster.info.proxy}`];
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  for (const args of [['ssh-proxy-command', ...flags], ['kube-credentials']]) {
+    const run = await job.run([...args, `--destination-dir=${job.destination}`]);
+    assertRefused(run, {
+      code: 'IDENTITY_UNREADABLE',
+      says: /^the certificate in .*identity ended at 20\d\d-/,
+      hint: /^Call run again before this step/,
+    });
+  }
+});
+
+test('an identity without authorities trusts nobody', async (t) => {
+  const cluster = await clusterIn(authorities, t, {});
+  const job = await beginJob(t, cluster);
+  assert.equal((await job.run(job.flags)).exitCode, 0);
+  const path = join(job.destination, 'identity');
+  const [key = '', , certificate = ''] = (await readFile(path, 'utf8')).split(/^(?=-----BEGIN|\S+-cert-v01)/m);
+  await writeFile(path, key + certificate);
+  const flags = ['--cluster=c', '--user=u', '--host=h', '--port=3022', `--proxy-server=${cluster.info.proxy}`];
+  const run = await job.run(['ssh-proxy-command', ...flags, `--destination-dir=${job.destination}`]);
+  assertRefused(run, { code: 'IDENTITY_UNREADABLE', says: /holds no host authority/ });
 });

@@ -11,12 +11,16 @@ const { certificate } = await selfSigned('bot.example.com');
 const tlsCertificatePem = `${certificate.trimEnd()}\n`;
 
 for (const algorithm of ['rsa-2048', 'ecdsa-p256'] as const) {
-  test(`an identity file with an ${algorithm} key gives back key and certificate`, async () => {
+  test(`an identity file with an ${algorithm} key gives back key, certificate and authorities`, async () => {
     const keyPair = await generateKeyPair(algorithm);
     const stored = readStoredIdentity(identityFile({ ...identity, keyPair, tlsCertificatePem }, authorities.host));
     assert.equal(stored?.certificatePem, tlsCertificatePem);
     assert.equal(stored.privateKeyPem.reveal(), privateKeyPem(keyPair).reveal());
     assert.ok(stored.notAfterMs > Date.now());
+    assert.deepEqual(
+      stored.authoritiesPem,
+      authorities.host.flatMap(({ tlsCertificatesPem: pem }) => pem),
+    );
   });
 }
 
