@@ -55,8 +55,9 @@ async function measureThroughput(
     const { certificate, key, port } = TransportServer.parse(JSON.parse(await firstLine(server)));
     const destination = join(folder, 'transport-identity');
     mkdirSync(destination);
-    for (const name of ['tlscert', 'teleport-host-ca.crt']) writeFileSync(join(destination, name), certificate);
-    writeFileSync(join(destination, 'key'), key);
+    // The server's own certificate is the identity's, and the authority behind both.
+    const identity = [key, certificate, certificate].map((pem) => `${pem.trimEnd()}\n`).join('');
+    writeFileSync(join(destination, 'identity'), identity);
     const flags = [...target, `--proxy-server=localhost:${String(port)}`, `--destination-dir=${destination}`];
     const { other, own, share } = await repeatInTurns(
       () => mebibytesASecond([process.execPath, BUNDLE, 'ssh-proxy-command', ...flags]),
