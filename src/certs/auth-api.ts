@@ -4,14 +4,13 @@ import { MachineIdError } from '../errors.ts';
 import { type KeyPair, publicKeyPem } from '../crypto/keys.ts';
 import { formatAuthorizedKey, sshPublicKey } from '../crypto/ssh-public-key.ts';
 import { AuthService, type PaginatedResource } from '../teleport/gen/teleport/legacy/authservice_pb.ts';
-import type { CertAuthorityV2 } from '../teleport/gen/teleport/legacy/types_pb.ts';
 import { TrustService } from '../teleport/gen/teleport/trust/v1/trust_service_pb.ts';
 import type { GrpcConnection } from '../teleport/grpc.ts';
 import { durationFromMs, timestampFromMs } from '../teleport/protobuf-time.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 import { parseServerVersion, type ServerVersion } from '../teleport/version.ts';
 import { type AuthCallOptions, authCaller, type Refusals } from './auth-call.ts';
-import { readAuthority } from './authority-reader.ts';
+import { readAuthorities } from './authority-reader.ts';
 import { type Route, routeFields } from './route.ts';
 import type { CertAuthority } from './authorities.ts';
 
@@ -52,7 +51,7 @@ export interface AuthApi {
   generateUserCerts(question: UserCertsQuestion): Promise<UserCerts>;
   /** The text of an SSH host certificate as the server sent it, still to be checked. */
   generateHostCert(question: HostCertQuestion): Promise<string>;
-  /** Own cluster and leaves, without private keys. */
+  /** Own cluster and the leaves whose authorities can be used, without private keys. */
   certAuthorities(type: AuthorityType): Promise<readonly CertAuthority[]>;
   /** Every page of the resources of one type that match, as the caller may see them. */
   listResources(query: ResourceQuery): Promise<readonly PaginatedResource[]>;
@@ -81,7 +80,14 @@ const PAGE_SIZE = 500;
 /** Servers before it read one key for both certificates, later ones a key for each. */
 const FIRST_MAJOR_WITH_SEPARATE_KEYS = 17;
 
-export function authApi(connection: GrpcConnection, options: AuthCallOptions): AuthApi {
+export interface AuthApiOptions extends AuthCallOptions {
+  /** The cluster that was joined. */
+  readonly clusterName: string;
+  /** Called with the name of a leaf cluster, as it came, and the reason. */
+  readonly onSkippedLeaf: (leaf: string, reason: string) => void;
+}
+
+export function authApi(connection: GrpcConnection, options: AuthApiOptions): AuthApi {
   const call = authCaller(options);
   return {
     serverVersion: async () => {
@@ -111,7 +117,7 @@ export function authApi(connection: GrpcConnection, options: AuthCallOptions): A
       const answer = await call('GetCertAuthorities', (at) =>
         connection.call(TrustService.getCertAuthorities, { type, includeKey: false }, at),
       );
-      return answer.certAuthoritiesV2.map((authority: CertAuthorityV2) => readAuthority(authority));
+      return readAuthorities(answer.certAuthoritiesV2, options.clusterName, options.onSkippedLeaf);
     },
     createAppSession: async ({ userName: username, publicAddress: publicAddr, clusterName }) => {
       const request = { username, publicAddr, clusterName };
@@ -154,7 +160,6 @@ function userCertsRequest(question: UserCertsQuestion) {
     ...keys,
     username: question.userName,
     expires: timestampFromMs(question.expiresAtMs),
-    format: 'standard',
     routeToCluster: question.routeToCluster,
     ...routeFields(question.route),
     roleRequests: [...question.roles],

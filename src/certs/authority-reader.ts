@@ -7,25 +7,41 @@ import type { CAKeySet, CertAuthorityV2 } from '../teleport/gen/teleport/legacy/
 import type { CertAuthority } from './authorities.ts';
 
 /**
- * During a rotation both the active and the additional keys are trusted, active first.
+ * A leaf cluster's authority that cannot be used is left out: it must not fail the jobs of its root cluster.
+ * @param own the cluster that was joined, whose authorities must be usable
+ * @param onSkipped called with the name of each leaf that is left out, as it came, and the reason
  * @throws MachineIdError REPLY_INVALID
  */
-export function readAuthority({ spec }: CertAuthorityV2): CertAuthority {
-  if (spec === undefined || !isClusterName(spec.clusterName)) {
-    throw new MachineIdError(
-      'REPLY_INVALID',
-      'the cluster sent a certificate authority without a usable cluster name',
-      {
-        hint: 'Run the job again; if it stays, look at the authorities with "tctl get cert_authorities".',
-      },
-    );
+export function readAuthorities(
+  messages: readonly CertAuthorityV2[],
+  own: string,
+  onSkipped: (leaf: string, reason: string) => void,
+): readonly CertAuthority[] {
+  const authorities = messages.flatMap((message) => {
+    const name = message.spec?.clusterName ?? '';
+    try {
+      return [readAuthority(message, name)];
+    } catch (error) {
+      if (name === own || !(error instanceof MachineIdError)) throw error;
+      onSkipped(name, error.message);
+      return [];
+    }
+  });
+  if (authorities.some(({ clusterName }) => clusterName === own)) return authorities;
+  throw new MachineIdError('REPLY_INVALID', `the cluster sent no certificate authority of "${own}" itself`, {
+    hint: 'Run the job again; if it happens again, inspect the authorities with "tctl get cert_authorities".',
+  });
+}
+
+/** During a rotation both the active and the additional keys are trusted, active first. */
+function readAuthority({ spec }: CertAuthorityV2, clusterName: string): CertAuthority {
+  if (spec === undefined || !isClusterName(clusterName)) {
+    throw new MachineIdError('REPLY_INVALID', 'its certificate authority has no usable cluster name', {
+      hint: 'Inspect the authorities with "tctl get cert_authorities".',
+    });
   }
   const keySets = [spec.activeKeys, spec.additionalTrustedKeys].filter((keys) => keys !== undefined);
-  return {
-    clusterName: spec.clusterName,
-    tlsCertificatesPem: keySets.flatMap(tlsCertificates),
-    sshPublicKeys: keySets.flatMap(sshKeys),
-  };
+  return { clusterName, tlsCertificatesPem: keySets.flatMap(tlsCertificates), sshPublicKeys: keySets.flatMap(sshKeys) };
 }
 
 function tlsCertificates({ tls }: CAKeySet): string[] {

@@ -24,7 +24,8 @@ import { headline, resultJson, resultObject, summaryText } from './summary.ts';
 import { stderrStyle } from './stderr-style.ts';
 import { beginTelemetry, TBOT_HELPER_VARIABLES } from './telemetry.ts';
 import type { World } from '../effects/world.ts';
-import { makeKeys, type OutputKeys, prepareOutputs, writeOutputs } from '../produce/outputs.ts';
+import { makeKeys, prepareOutputs, writeOutputs } from '../produce/outputs.ts';
+import type { OutputKeys } from '../produce/work.ts';
 
 const MAX_INPUT_BYTES = 1024 * 1024;
 
@@ -148,10 +149,10 @@ async function join(
   { world, log, progress, account, plan, outputs, timeoutMs, trace }: RunContext,
   token: OidcToken,
   trust: WebTrust,
-): Promise<{ joined: Joined; keys: OutputKeys }> {
+): Promise<{ joined: Joined; keys: readonly OutputKeys[] }> {
   const { clock, signal } = world;
   const web = openWebApi({ address: plan.address, trust, timeoutMs, signal, trace });
-  let keys: OutputKeys = [];
+  let keys: readonly OutputKeys[] = [];
   const discovered = account.begin('cluster', 'Discovery');
   try {
     const joined = await account.during('cluster', 'Join', () =>
@@ -175,7 +176,8 @@ async function join(
           discovered();
           account.learn({ cluster: cluster.clusterName, clusterVersion: cluster.serverVersion.text });
           keys = makeKeys(outputs, cluster.suite);
-          if (keys.length > 0) void Promise.all(keys).then(account.begin('job', 'Keys'), () => undefined);
+          const made = keys.flatMap(({ routed, unrouted }) => [unrouted, routed]);
+          if (made.length > 0) void Promise.all(made).then(account.begin('job', 'Keys'), () => undefined);
           progress.done('discovery', `cluster ${cluster.clusterName}, Teleport ${cluster.serverVersion.text}`);
         },
       }),

@@ -109,10 +109,17 @@ async function sessionChecks(ground: Ground, joined: Joined, world: World): Prom
     session.close();
   }
 
-  async function authCheck({ serverVersion }: ClusterSession): Promise<Check> {
+  async function authCheck({ authorities, serverVersion, skippedLeaves }: ClusterSession): Promise<Check> {
     try {
       const { text } = await serverVersion;
-      return auth.pass(`Teleport ${text}, reached through ${plan.address.value}`);
+      await authorities;
+      const detail = `Teleport ${text}, reached through ${plan.address.value}`;
+      const skipped = skippedLeaves();
+      if (skipped.length === 0) return auth.pass(detail);
+      return auth.warn(
+        [detail, ...skipped].join('\n'),
+        'Remove the trust with these clusters ("tctl rm rc/NAME") or repair their authorities; other jobs are not affected.',
+      );
     } catch (error) {
       return auth.failed(asMachineIdError(error));
     }

@@ -31,7 +31,7 @@ export async function produceApplication(output: Supported<'application'>, work:
     return { ...application, sessionId: await sessionFor(api, target, await session.serverVersion) };
   });
   const route = { kind: 'application', name, publicAddress, clusterName, sessionId } as const;
-  const issued = await askForIdentity(output, work, { keyPair: await work.key, route });
+  const issued = await askForIdentity(output, work, { keyPair: await work.keys.routed, route });
   run.progress.done('certificates', `certificates for ${path}: application ${name} at ${publicAddress}`);
   const place = placeOf(destination, run);
   const input = { identity: issued.identity, authorities: await session.authorities };

@@ -13,6 +13,7 @@ import { type KeyPair, privateKeyPem } from '../crypto/keys.ts';
 import type { BotIdentity } from '../join/bot-identity.ts';
 import type { Address } from '../teleport/address.ts';
 import { connectAuth } from '../teleport/auth-connection.ts';
+import { oneLine } from '../teleport/trace-error.ts';
 import type { ServerVersion } from '../teleport/version.ts';
 import type { WireTrace } from '../teleport/wire-trace.ts';
 
@@ -30,6 +31,8 @@ export interface ClusterSession extends AuthSession {
   /** Every role that the bot may impersonate. */
   readonly defaultRoles: () => Promise<readonly string[]>;
   readonly authorities: Promise<Authorities>;
+  /** Of the leaf clusters that were left out until now: a sentence each. */
+  readonly skippedLeaves: () => readonly string[];
   /** Another connection, on which the roles of an output decide what may be seen; the caller closes it. */
   readonly as: (identity: Identity) => Promise<AuthSession>;
 }
@@ -47,7 +50,10 @@ export interface SessionOptions {
 /** @throws MachineIdError as connecting does; the promises inside reject as the calls do */
 export async function openSession(options: SessionOptions): Promise<ClusterSession> {
   const { bot } = options;
-  const own = await connectAs(options, bot.keyPair, bot.tlsCertificatePem);
+  const leaves = watchLeaves(options.log);
+  const connect = (keyPair: KeyPair, certificatePem: string) =>
+    connectAs(options, keyPair, { certificatePem, onSkippedLeaf: leaves.onSkipped });
+  const own = await connect(bot.keyPair, bot.tlsCertificatePem);
   const { api } = own;
   const [serverVersion, authorities] = [api.serverVersion(), fetchAuthorities(api)];
   // Each output awaits these; when an earlier step fails, nobody does.
@@ -58,12 +64,37 @@ export async function openSession(options: SessionOptions): Promise<ClusterSessi
     serverVersion,
     authorities,
     defaultRoles: () => (roles ??= findDefaultRoles(api, bot)),
-    as: ({ keyPair, tlsCertificatePem }) => connectAs(options, keyPair, tlsCertificatePem),
+    skippedLeaves: leaves.skipped,
+    as: ({ keyPair, tlsCertificatePem }) => connect(keyPair, tlsCertificatePem),
   };
 }
 
+/** A leaf has an authority of each type and is listed to each session, and one warning is enough. */
+function watchLeaves(log: Pick<Log, 'warn'>) {
+  const sentences = new Map<string, string>();
+  return {
+    skipped: () => [...sentences.values()],
+    onSkipped: (leaf: string, reason: string) => {
+      if (sentences.has(leaf)) return;
+      const name = leaf === '' ? 'a leaf cluster without a name' : `the leaf cluster ${JSON.stringify(oneLine(leaf))}`;
+      const sentence = `${name} is left out: ${oneLine(reason)}`;
+      sentences.set(leaf, sentence);
+      log.warn(sentence);
+    },
+  };
+}
+
+interface Caller {
+  readonly certificatePem: string;
+  readonly onSkippedLeaf: (leaf: string, reason: string) => void;
+}
+
 /** Calls that are under way when the session is closed end then, and later ones fail at once. */
-async function connectAs(options: SessionOptions, keyPair: KeyPair, certificatePem: string): Promise<AuthSession> {
+async function connectAs(
+  options: SessionOptions,
+  keyPair: KeyPair,
+  { certificatePem, onSkippedLeaf }: Caller,
+): Promise<AuthSession> {
   const { address, bot, clock, log, timeoutMs, signal, trace } = options;
   const connection = await connectAuth({
     address,
@@ -86,7 +117,7 @@ async function connectAs(options: SessionOptions, keyPair: KeyPair, certificateP
   signal.addEventListener('abort', endWithRun, { once: true });
   const calls = { address, timeoutMs, signal: ended.signal };
   return {
-    api: authApi(connection, calls),
+    api: authApi(connection, { ...calls, clusterName: bot.clusterName, onSkippedLeaf }),
     workloads: workloadApi(connection, calls),
     spiffe: spiffeApi(connection, calls),
     federation: federationApi(connection, calls),

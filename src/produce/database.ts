@@ -33,7 +33,7 @@ export async function produceDatabase(output: Supported<'database'>, work: Outpu
     username: username ?? '',
     database: database ?? '',
   } as const;
-  const issued = await askForIdentity(output, work, { keyPair: await work.key, route });
+  const issued = await askForIdentity(output, work, { keyPair: await work.keys.routed, route });
   run.progress.done('certificates', `certificates for ${path}: database ${name} (${protocol})`);
   const place = placeOf(destination, run);
   const files = databaseFiles({ identity: issued.identity, authorities: await session.authorities }, format);

@@ -30,7 +30,7 @@ export async function produceIdentity(output: SupportedIdentity, work: OutputWor
 async function issue(output: SupportedIdentity, work: OutputWork) {
   const { allowReissue } = output;
   const [keyPair, routeToCluster] = await Promise.all([
-    work.key,
+    work.keys.unrouted,
     clusterFor(output, work.joined.bot.clusterName, work.session.authorities),
   ]);
   return askForIdentity(output, work, { keyPair, route: undefined, routeToCluster, allowReissue });

@@ -17,7 +17,7 @@ export async function produceKubernetes(output: Supported<'kubernetes'>, work: O
     findKubeCluster(api, kubernetesCluster, settingPlace(path, 'kubernetes_cluster')),
   );
   const route = { kind: 'kubernetes', kubernetesCluster: cluster.name } as const;
-  const issued = await askForIdentity(output, work, { keyPair: await work.key, route });
+  const issued = await askForIdentity(output, work, { keyPair: await work.keys.routed, route });
   run.progress.done('certificates', `certificates for ${path}: Kubernetes cluster ${cluster.name}`);
   const place = placeOf(destination, run);
   const { identity } = issued;

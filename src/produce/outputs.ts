@@ -1,6 +1,6 @@
 /** Produces every output of a plan at once; one that fails does not stop the others. */
 import type { SupportedOutput } from '../config/supported.ts';
-import { generateKeyPair, type KeyPair } from '../crypto/keys.ts';
+import { generateKeyPair } from '../crypto/keys.ts';
 import { asMachineIdError, MachineIdError } from '../errors.ts';
 import type { Joined } from '../join/join.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
@@ -15,20 +15,14 @@ import { produceSshHost } from './ssh-host.ts';
 import { produceAwsRolesAnywhere } from './workload-identity-aws-roles-anywhere.ts';
 import { produceWorkloadJwt } from './workload-identity-jwt.ts';
 import { produceWorkloadX509 } from './workload-identity-x509.ts';
-import type { OutputWork } from './work.ts';
+import type { OutputKeys, OutputWork } from './work.ts';
 import { outputLabel } from './output-label.ts';
 import { prepare } from './place.ts';
 import type { RunContext } from './context.ts';
 import type { WrittenOutput } from './result.ts';
 
-/** One key an output, in the outputs' order; each may still be in the making. */
-export type OutputKeys = readonly Promise<KeyPair>[];
-
-export function makeKeys(outputs: readonly SupportedOutput[], suite: string): OutputKeys {
-  const keys = outputs.map((output) => makeKey(output, suite));
-  // Awaited by their outputs, unless the run fails before.
-  for (const key of keys) key.catch(() => undefined);
-  return keys;
+export function makeKeys(outputs: readonly SupportedOutput[], suite: string): readonly OutputKeys[] {
+  return outputs.map((output) => keysOf(output, suite));
 }
 
 /** @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE */
@@ -40,7 +34,7 @@ export async function prepareOutputs(run: RunContext): Promise<void> {
 export async function writeOutputs(
   run: RunContext,
   joined: Joined,
-  keys: OutputKeys,
+  keys: readonly OutputKeys[],
 ): Promise<readonly WrittenOutput[]> {
   const { account, log, outputs, plan, progress, timeoutMs, trace, world } = run;
   if (outputs.length === 0) return [];
@@ -62,23 +56,35 @@ export async function writeOutputs(
 
 /** In the outputs' order. */
 export function tryOutputs(
-  work: Omit<OutputWork, 'key'>,
-  keys: OutputKeys,
+  work: Omit<OutputWork, 'keys'>,
+  keys: readonly OutputKeys[],
 ): Promise<readonly PromiseSettledResult<WrittenOutput>[]> {
   const { joined, run } = work;
   return Promise.allSettled(
     run.outputs.map((output, at) =>
       run.account.during('output', outputLabel(output), () =>
-        produce(output, { ...work, key: keys[at] ?? makeKey(output, joined.cluster.suite) }),
+        produce(output, { ...work, keys: keys[at] ?? keysOf(output, joined.cluster.suite) }),
       ),
     ),
   );
 }
 
-/** Many databases know RSA alone, so Teleport has them RSA in every suite. */
-function makeKey({ type }: SupportedOutput, suite: string): Promise<KeyPair> {
-  return generateKeyPair(type === 'database' ? 'rsa-2048' : keyAlgorithm(suite));
+/**
+ * The routed key is made after the other one, so that it does not slow down the key of the join; it is needed two round
+ * trips later. Many databases know only RSA, so Teleport uses RSA for them in every suite.
+ */
+function keysOf({ type }: SupportedOutput, suite: string): OutputKeys {
+  const unrouted = generateKeyPair(keyAlgorithm(suite));
+  const routed = ROUTED.has(type)
+    ? unrouted.then(() => generateKeyPair(type === 'database' ? 'rsa-2048' : keyAlgorithm(suite)))
+    : unrouted;
+  // Awaited by their outputs, unless the run fails before.
+  for (const key of [unrouted, routed]) key.catch(() => undefined);
+  return { unrouted, routed };
 }
+
+/** Types whose certificates are routed to one resource. */
+const ROUTED: ReadonlySet<SupportedOutput['type']> = new Set(['application', 'database', 'kubernetes']);
 
 /** By type: every output that the configuration lets through has its file in this folder. */
 function produce(output: SupportedOutput, work: OutputWork): Promise<WrittenOutput> {

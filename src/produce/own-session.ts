@@ -14,7 +14,7 @@ export async function withOwnSession<T>(
   work: OutputWork,
   use: (session: OwnSession) => Promise<T>,
 ): Promise<T> {
-  const issued = await askForIdentity(output, work, { keyPair: await work.key, route: undefined });
+  const issued = await askForIdentity(output, work, { keyPair: await work.keys.unrouted, route: undefined });
   const session = await work.session.as(issued.identity);
   try {
     return await use({ ...session, issued });

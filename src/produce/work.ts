@@ -15,8 +15,15 @@ export interface OutputWork {
   readonly run: RunContext;
   readonly joined: Joined;
   readonly session: ClusterSession;
-  /** For the output's identity; it may still be in the making. */
-  readonly key: Promise<KeyPair>;
+  readonly keys: OutputKeys;
+}
+
+/** Each identity has its own key. They may still be in the making. */
+export interface OutputKeys {
+  /** For the identity that is not routed to a resource. */
+  readonly unrouted: Promise<KeyPair>;
+  /** For the identity that is routed to the output's resource; the same key where there is no such identity. */
+  readonly routed: Promise<KeyPair>;
 }
 
 /** What an output wants beyond its roles and its lifetime. */

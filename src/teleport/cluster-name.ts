@@ -2,10 +2,11 @@
 
 /**
  * Whether a name may go into file names, host patterns and commands: letters, digits and `.`, `_`, `-`, `:`, beginning
- * with a letter or digit. Teleport's own rule is narrower.
+ * with a letter or digit. Teleport's own rule is narrower. No longer than what fits into a file name (255 bytes) with
+ * `.known_hosts` behind it.
  */
 export function isClusterName(text: string): boolean {
-  return text.length <= 255 && /^[\p{L}\p{N}][\p{L}\p{N}._:-]*$/u.test(text);
+  return Buffer.byteLength(text) <= 243 && /^[\p{L}\p{N}][\p{L}\p{N}._:-]*$/u.test(text);
 }
 
 /** The DNS name in every certificate of an Auth Service (`APIDomain`). */

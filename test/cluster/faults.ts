@@ -24,6 +24,11 @@ export type CertificateFault =
   | 'expired'
   | 'not-yet-valid';
 
+export type AuthorityFault = 'hostile-name' | 'tls-unreadable' | 'ssh-unreadable';
+
+/** The name of a cluster whose authorities are listed with the fault `hostile-name`. */
+export const HOSTILE_CLUSTER_NAME = '../evil\nHost *\u001b[2J';
+
 export interface Faults {
   /** The Proxy accepts TCP and stays silent, or finishes TLS and stays silent. */
   proxyConnections?: 'silent-after-tcp' | 'silent-after-tls' | undefined;
@@ -36,6 +41,8 @@ export interface Faults {
   outputCertificates?: CertificateFault | undefined;
   /** What the Proxy's `Date` header is ahead of the time. */
   dateAheadMs?: number | undefined;
+  /** What is wrong with the authorities that a cluster, this one or a leaf, is listed with. */
+  listedAuthorities?: { readonly of: string; readonly fault: AuthorityFault } | undefined;
   /** Cuts every certificate issued to this lifetime. */
   maxTtlMs?: number | undefined;
 }

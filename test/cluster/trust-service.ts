@@ -1,6 +1,7 @@
 /** `teleport.trust.v1.TrustService`: the authorities of the cluster and of its leaf clusters, and host certificates. */
 import { z } from 'zod';
 import { isAuthorityType, type Authority } from './authorities.ts';
+import { type AuthorityFault, HOSTILE_CLUSTER_NAME } from './faults.ts';
 import type { GrpcServer } from './grpc.ts';
 import { generateHostCert } from './host-certs.ts';
 import { publicKeyPem } from './keys.ts';
@@ -18,7 +19,7 @@ export function serveTrustService(server: GrpcServer, world: World): void {
       serve: (message, { record }) => {
         const request = ListRequest.parse(message);
         Object.assign(record.fields, request);
-        return { cert_authorities_v2: authoritiesOfType(world, request).map(toResource) };
+        return { cert_authorities_v2: authoritiesOfType(world, request).map((one) => listed(world, one)) };
       },
     },
     GetCertAuthority: {
@@ -49,11 +50,17 @@ function authoritiesOfType(
   return world.authorities.filter((authority) => authority.type === request.type);
 }
 
-function toResource(authority: Authority): object {
+function listed({ faults: { listedAuthorities } }: World, authority: Authority): object {
+  return toResource(authority, listedAuthorities?.of === authority.cluster ? listedAuthorities.fault : undefined);
+}
+
+function toResource(authority: Authority, fault?: AuthorityFault): object {
   const { type, sshKey, jwtKey } = authority;
-  const ssh = sshKey && [{ public_key: Buffer.from(toAuthorizedKey(encodeSshPublicKey(sshKey))) }];
+  const sshLine = fault === 'ssh-unreadable' ? 'ssh-odd AAAA' : sshKey && toAuthorizedKey(encodeSshPublicKey(sshKey));
+  const ssh = sshLine && [{ public_key: Buffer.from(sshLine) }];
   // what signs users for hosts without an agent signs nothing for TLS
-  const tls = type === 'openssh' ? [] : [{ cert: Buffer.from(certificatePem(authority.tls.certificate)) }];
+  const certificate = fault === 'tls-unreadable' ? 'no PEM' : certificatePem(authority.tls.certificate);
+  const tls = type === 'openssh' ? [] : [{ cert: Buffer.from(certificate) }];
   const jwt = jwtKey && [{ public_key: Buffer.from(publicKeyPem(jwtKey)) }];
   return {
     kind: 'cert_authority',
@@ -62,7 +69,7 @@ function toResource(authority: Authority): object {
     metadata: { name: authority.cluster },
     spec: {
       type: authority.type,
-      cluster_name: authority.cluster,
+      cluster_name: fault === 'hostile-name' ? HOSTILE_CLUSTER_NAME : authority.cluster,
       active_keys: { ssh, jwt, tls },
       additional_trusted_keys: {},
     },

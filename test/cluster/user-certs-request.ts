@@ -44,6 +44,7 @@ export function recordedFields(request: UserCertsRequest): Record<string, unknow
     usage: request.usage,
     database: request.route_to_database ?? undefined,
     application: request.route_to_app ?? undefined,
+    format: request.format,
     reissuable: request.reissuable_role_impersonation,
     keys: {
       one: request.public_key.length > 0,

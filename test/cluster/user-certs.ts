@@ -1,8 +1,10 @@
 /** GenerateUserCerts: identities that impersonate roles, for a bot that joined. */
+import { createHash } from 'node:crypto';
 import { MAX_BOT_TTL_MS } from './data.ts';
 import type { Call } from './grpc.ts';
 import type { Identity } from './identity.ts';
 import { issue } from './issue.ts';
+import type { PublicKeys } from './public-keys.ts';
 import { encodeSshPublicKey, toAuthorizedKey } from './ssh-public-key.ts';
 import { checkUserCertsRequest, type Grant } from './user-certs-checks.ts';
 import { readKeys, readUserCertsRequest, recordedFields } from './user-certs-request.ts';
@@ -12,13 +14,15 @@ import { certificatePem } from './x509.ts';
 export async function generateUserCerts(world: World, message: unknown, call: Call, caller: Identity): Promise<object> {
   const request = readUserCertsRequest(message);
   Object.assign(call.record.fields, recordedFields(request));
+  const keys = readKeys(request, world.profile.userCertsKeys);
+  Object.assign(call.record.fields, { keyType: keys.tls?.asymmetricKeyType, keyDigest: keyDigest(keys) });
   const grant = checkUserCertsRequest(world, request, caller);
   const reissuable = world.profile.major >= 17 && request.reissuable_role_impersonation;
   const issued = await issue(
     world,
     {
       identity: grantedIdentity(world, caller, grant, reissuable),
-      keys: readKeys(request, world.profile.userCertsKeys),
+      keys,
       notAfter: cutExpiry(world, grant, call),
     },
     world.faults.outputCertificates,
@@ -30,6 +34,13 @@ export async function generateUserCerts(world: World, message: unknown, call: Ca
     tls_ca_certs: [Buffer.from(certificatePem(user.tls.certificate))],
     ssh_ca_certs: user.sshKey && [Buffer.from(toAuthorizedKey(encodeSshPublicKey(user.sshKey)))],
   };
+}
+
+/** Tells keys apart. */
+function keyDigest({ tls }: PublicKeys): string {
+  return createHash('sha256')
+    .update(tls?.export({ type: 'spki', format: 'der' }) ?? '')
+    .digest('hex');
 }
 
 function grantedIdentity(world: World, caller: Identity, grant: Grant, reissuable: boolean): Identity {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test from 'node:test';
 import { directory, runItems, runOutputs } from './config-file.ts';
-import { clusterForFile } from './embedded-cluster.ts';
+import { clusterForFile, misbehave } from './embedded-cluster.ts';
+import type { AuthorityFault } from '../cluster/faults.ts';
 import { listing } from './folder-listing.ts';
 import { beginJob } from './job.ts';
 import { assertRefused } from './refusal.ts';
@@ -141,3 +142,64 @@ test('several outputs that fail are listed with their places', async (t) => {
   assert.match(run.stderr, /outputs\[0\] \(line 5\): ROLE_DENIED: /);
   assert.match(run.stderr, /outputs\[1\] \(line 6\): LEAF_UNKNOWN: /);
 });
+
+for (const [type, keyTypes] of [
+  ['database, service: orders, username: ci, database: orders', ['ec', 'rsa']],
+  ['application, app_name: dashboard', ['ec', 'ec']],
+  ['kubernetes, kubernetes_cluster: dev', ['ec', 'ec']],
+] as const) {
+  test(`each identity has its own key, of the kind that tbot gives it: type: ${type}`, async (t) => {
+    const job = await beginJob(t, cluster);
+    resultOf(await runItems(cluster, job, [`type: ${type}, ${directory(job.destination)}`]));
+    const asked = cluster.records.of(CERTS).map(({ fields }) => fields);
+    assert.deepEqual(
+      asked.map(({ keyType }) => keyType),
+      keyTypes,
+    );
+    assert.equal(new Set(asked.map(({ keyDigest }) => keyDigest)).size, 2);
+    assert.deepEqual(
+      asked.map(({ format }) => format),
+      ['', ''],
+    );
+  });
+}
+
+const OWN = cluster.info.cluster;
+const LEAF = 'leaf.example.com';
+const EVERY_AUTHORITY_LIST = [
+  'type: identity',
+  'type: ssh_host, principals: [a.example.com], roles: [access]',
+  'type: workload-identity-x509, selector: { name: ci-svid }',
+];
+
+for (const [fault, named] of [
+  [
+    'hostile-name',
+    /^warning: the leaf cluster "\.\.\/evil Host \* \[2J" is left out: its certificate authority has no usable cluster name$/m,
+  ],
+  [
+    'tls-unreadable',
+    /^warning: the leaf cluster "leaf\.example\.com" is left out: a certificate from the cluster cannot be read/m,
+  ],
+  ['ssh-unreadable', /^warning: the leaf cluster "leaf\.example\.com" is left out: the SSH public key cannot be read/m],
+] as const satisfies readonly (readonly [AuthorityFault, RegExp])[]) {
+  test(`a leaf cluster that is ${fault} is left out, and named once`, async (t) => {
+    const job = await beginJob(t, cluster);
+    misbehave(t, cluster, { listedAuthorities: { of: LEAF, fault } });
+    const items = EVERY_AUTHORITY_LIST.map((item, at) => `${item}, ${directory(join(job.folder, String(at)))}`);
+    const run = await runItems(cluster, job, items);
+    const { outputs } = resultOf(run);
+    assert.match(run.stderr, named);
+    assert.equal(run.stderr.match(/is left out/g)?.length, 1);
+    const files = outputs[0]?.files ?? [];
+    assert.ok(files.includes(`${OWN}.ssh_config`));
+    assert.ok(files.every((name) => !/leaf|evil/.test(name)));
+  });
+
+  test(`the own cluster being ${fault} is an error`, async (t) => {
+    const job = await beginJob(t, cluster);
+    misbehave(t, cluster, { listedAuthorities: { of: OWN, fault } });
+    const run = await runItems(cluster, job, [`type: identity, ${directory(job.destination)}`]);
+    assertRefused(run, { code: 'REPLY_INVALID', says: /no certificate authority of "example|cannot be read|SSH/ });
+  });
+}

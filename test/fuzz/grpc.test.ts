@@ -52,7 +52,8 @@ async function connected<T>(peer: Peer<unknown>, work: (connection: GrpcConnecti
   }
 }
 
-const options = { address: { host: 'localhost', port: 1 }, timeoutMs: 1000, signal };
+const calls = { address: { host: 'localhost', port: 1 }, timeoutMs: 1000, signal };
+const options = { ...calls, clusterName: CLUSTER, onSkippedLeaf: () => undefined };
 const serverVersion = { major: 18, text: '18.2.4' };
 const user = { clusterName: CLUSTER, tlsCertificatesPem: [pemBlock(userTls)], sshPublicKeys: [keyLine(userSsh)] };
 const host = { clusterName: CLUSTER, tlsCertificatesPem: [], sshPublicKeys: [keyLine(hostSsh)] };
