@@ -1,6 +1,5 @@
 /** Runs another program for as long as it takes, and hands on what it prints while it runs. */
-import { spawn } from 'node:child_process';
-import { errorCode } from './files.ts';
+import { type Ended, runChild } from './child-program.ts';
 import { createLines } from './lines.ts';
 
 export interface FollowOptions {
@@ -13,67 +12,38 @@ export interface FollowOptions {
   readonly onLine: (line: string) => void;
 }
 
-export type Ended =
-  | { readonly outcome: 'exited'; readonly exitCode: number }
-  | { readonly outcome: 'killed'; readonly by: string }
-  | { readonly outcome: 'late' }
-  /** `reason` is Node's code, such as ENOENT. */
-  | { readonly outcome: 'not started'; readonly reason: string };
-
-/** Runs `file` found on `PATH` without a shell. Never rejects. */
+/** Runs `file` found on `PATH` without a shell. A program that is ended takes along what it has started. Never rejects. */
 export type Follow = (file: string, args: readonly string[], options: FollowOptions) => Promise<Ended>;
 
 /** For a program to end by itself once it was asked to. */
 const GRACE_MS = 5000;
-/** For what stands in the pipes still; a program that it has started may hold them open for ever. */
-const DRAIN_MS = 1000;
 
-export const followProgram: Follow = (file, args, { environment, onLine, signal, timeoutMs }) =>
-  new Promise((resolve) => {
-    const child = spawn(file, [...args], {
-      env: { ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      windowsHide: true,
-    });
-    const streams = [child.stdout, child.stderr];
-    for (const stream of streams) handOn(stream, onLine);
-    let late = false;
-    let grace: NodeJS.Timeout | undefined;
-    const end = () => {
-      child.kill('SIGTERM');
-      grace ??= setTimeout(() => child.kill('SIGKILL'), GRACE_MS);
-    };
-    const limit = setTimeout(() => {
-      late = true;
-      end();
-    }, timeoutMs);
-    const settle = (ended: Ended) => {
-      clearTimeout(limit);
-      clearTimeout(grace);
-      signal.removeEventListener('abort', end);
-      resolve(late ? { outcome: 'late' } : ended);
-    };
-    signal.addEventListener('abort', end, { once: true });
-    if (signal.aborted) end();
-    child.once('error', (error) => {
-      if (child.pid === undefined) settle({ outcome: 'not started', reason: errorCode(error) ?? error.message });
-    });
-    child.once('exit', () => {
-      setTimeout(() => {
-        for (const stream of streams) stream.destroy();
-      }, DRAIN_MS).unref();
-    });
-    child.once('close', (exitCode, by) => {
-      settle(exitCode === null ? { outcome: 'killed', by: by ?? 'a signal' } : { outcome: 'exited', exitCode });
-    });
+export const followProgram: Follow = (file, args, { environment, onLine, signal, timeoutMs }) => {
+  const streams = [lineReader(onLine), lineReader(onLine)] as const;
+  return runChild(file, args, {
+    environment,
+    timeoutMs,
+    graceMs: GRACE_MS,
+    signal,
+    onStdout: streams[0].add,
+    onStderr: streams[1].add,
+    onClose: () => {
+      for (const stream of streams) stream.end();
+    },
   });
+};
 
-function handOn(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {
+/** One character may arrive in two chunks. */
+function lineReader(onLine: (line: string) => void) {
+  const decoder = new TextDecoder();
   const lines = createLines(onLine);
-  stream.setEncoding('utf8').on('data', (text: string) => {
-    lines.push(text);
-  });
-  stream.once('close', () => {
-    lines.end();
-  });
+  return {
+    add: (chunk: Buffer) => {
+      lines.push(decoder.decode(chunk, { stream: true }));
+    },
+    end: () => {
+      lines.push(decoder.decode());
+      lines.end();
+    },
+  };
 }

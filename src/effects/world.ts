@@ -35,6 +35,6 @@ export interface World {
   /** Whether a line on stderr can be written over. */
   readonly stderrIsTerminal: boolean;
   readonly stdoutIsTerminal: boolean;
-  /** Aborted with a MachineIdError INTERRUPTED on SIGINT and SIGTERM. */
+  /** Aborted with a MachineIdError INTERRUPTED on SIGHUP, SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
 }

@@ -1,7 +1,7 @@
 /** Runs the tbot that is installed, once, with a configuration of this program's making. */
 import { join, resolve } from 'node:path';
 import { tbotFile } from '../config/tbot-file.ts';
-import type { Ended } from '../effects/follow.ts';
+import type { Ended } from '../effects/child-program.ts';
 import type { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
 import { openStateDirectory } from '../job/state-directory.ts';

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
 import test from 'node:test';
-import { type Ended, followProgram, type FollowOptions } from '../../src/effects/follow.ts';
+import type { Ended } from '../../src/effects/child-program.ts';
+import { followProgram, type FollowOptions } from '../../src/effects/follow.ts';
 
 interface Followed {
   readonly ended: Ended;
@@ -47,7 +50,7 @@ test('a program that is not there, or cannot be run, has a reason', async () => 
 });
 
 test('a program that takes too long is asked to end', async () => {
-  const { ended, lines } = await follow('trap "echo asked; exit 0" TERM; echo ready; while :; do sleep 0.05; done', {
+  const { ended, lines } = await follow('trap "echo asked; exit 0" TERM; echo ready; sleep 60 & wait', {
     timeoutMs: 400,
   });
   assert.deepEqual(ended, { outcome: 'late' });
@@ -82,3 +85,52 @@ test('what a program has left running does not hold the run', async () => {
   assert.deepEqual(lines, ['done']);
   assert.ok(performance.now() - startMs < 10_000);
 });
+
+test('a program that is ended takes along what it has started', async () => {
+  const lines: string[] = [];
+  const startMs = performance.now();
+  const { ended } = await follow('trap "" TERM; (trap "" TERM; sleep 60) & echo "$!"; wait', {
+    timeoutMs: 300,
+    onLine: (line) => lines.push(line),
+  });
+  assert.deepEqual(ended, { outcome: 'late' });
+  assert.ok(performance.now() - startMs < 10_000);
+  await assertEnds(Number(lines[0]));
+});
+
+test('a program that ends when asked leaves nothing that ignored the request', async () => {
+  const lines: string[] = [];
+  const { ended } = await follow('(trap "" TERM; exec sleep 60) & echo "$!"; sleep 60', {
+    timeoutMs: 300,
+    onLine: (line) => lines.push(line),
+  });
+  assert.deepEqual(ended, { outcome: 'late' });
+  await assertEnds(Number(lines[0]));
+});
+
+test('arguments too long for the system are a program that is not started', async () => {
+  const options = { environment: process.env, timeoutMs: 1000, signal: new AbortController().signal };
+  const onLine = () => undefined;
+  const ended = await followProgram('true', ['x'.repeat(3 * 1024 * 1024)], { ...options, onLine });
+  assert.deepEqual(ended, { outcome: 'not started', reason: 'E2BIG' });
+});
+
+test('a character that arrives in two parts is handed on whole', async () => {
+  const { lines } = await follow("printf 'zw\\303'; sleep 0.2; printf '\\266lf'");
+  assert.deepEqual(lines, ['zwölf']);
+});
+
+/** Fails when the process is still there after five seconds. */
+async function assertEnds(processId: number): Promise<void> {
+  assert.ok(processId > 1);
+  for (const limitMs = performance.now() + 5000; performance.now() < limitMs; await delay(20)) {
+    if (!isRunning(processId)) return;
+  }
+  assert.fail(`process ${processId} is still running`);
+}
+
+function isRunning(processId: number): boolean {
+  // One that has ended and that nobody has waited for is a zombie.
+  const state = spawnSync('ps', ['-o', 'stat=', '-p', String(processId)], { encoding: 'utf8' }).stdout.trim();
+  return state !== '' && !state.startsWith('Z');
+}

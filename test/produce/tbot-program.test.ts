@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { Ended } from '../../src/effects/follow.ts';
+import type { Ended } from '../../src/effects/child-program.ts';
 import { failureOf } from '../../src/produce/tbot-program.ts';
 
 const failures: readonly (readonly [ended: Ended, code: string, message: string])[] = [
