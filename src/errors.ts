@@ -128,6 +128,11 @@ export function printable(text: string): string {
   return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/g, ' ');
 }
 
+/** What ended a command. After an interruption it is that, whatever error the interruption led to. */
+export function failureOf(cause: unknown, { aborted, reason }: AbortSignal): MachineIdError {
+  return asMachineIdError(aborted ? reason : cause);
+}
+
 /** An error of any other kind is a fault of this program. */
 export function asMachineIdError(error: unknown): MachineIdError {
   if (error instanceof MachineIdError) return error;

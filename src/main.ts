@@ -2,6 +2,7 @@
 import { isatty } from 'node:tty';
 import { runProgram } from './commands/program.ts';
 import type { World } from './effects/world.ts';
+import { killRunningChildren } from './effects/child-program.ts';
 import { systemClock } from './effects/clock.ts';
 import { systemCommands } from './effects/commands.ts';
 import { converse } from './effects/conversation.ts';
@@ -14,14 +15,23 @@ import { createMask } from './effects/mask.ts';
 import { MachineIdError } from './errors.ts';
 
 const interrupted = sharedController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(name, () => {
+for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
+  process.on(name, () => {
+    // A second signal ends the process at once.
+    if (interrupted.signal.aborted) endAtOnce(name);
     interrupted.abort(
       new MachineIdError('INTERRUPTED', `ended by ${name}`, {
-        hint: 'Files that stood before the run still stand; run it again.',
+        hint: 'Run it again: each output has either all its old files or all its new ones.',
       }),
     );
   });
+}
+
+/** As if the signal had not been handled: process.exit would wait for threads, of which one may hang in a name lookup. */
+function endAtOnce(name: NodeJS.Signals): void {
+  killRunningChildren();
+  process.removeAllListeners(name);
+  process.kill(process.pid, name);
 }
 
 const STDIN = 0;

@@ -4,7 +4,7 @@ import { wantsDebug } from './debug-trace.ts';
 import { errorLine, errorReport } from './error-report.ts';
 import { doctor } from './doctor.ts';
 import { DOCTOR_FLAGS } from './doctor-flags.ts';
-import { asMachineIdError, MachineIdError } from '../errors.ts';
+import { failureOf, MachineIdError } from '../errors.ts';
 import { type Flag, parseFlags } from './command-line.ts';
 import { EXPLAIN_TOKEN_FLAGS, explainTokenCommand } from './explain-token.ts';
 import { commandHelp, programHelp } from './help.ts';
@@ -121,7 +121,7 @@ export async function runProgram(args: readonly string[], world: World): Promise
     await command.act(rest, world);
     return 0;
   } catch (cause) {
-    const error = asMachineIdError(cause);
+    const error = failureOf(cause, world.signal);
     world.stderr(
       wantsJsonLog(rest)
         ? errorLine(error, world.clock.nowMs())

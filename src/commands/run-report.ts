@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { createLog } from '../effects/log.ts';
 import type { World } from '../effects/world.ts';
-import { asMachineIdError, type MachineIdError } from '../errors.ts';
+import { asMachineIdError, failureOf, type MachineIdError } from '../errors.ts';
 import { writePublishedFile } from '../outputs/published-file.ts';
 import type { Account } from '../produce/account.ts';
 import type { Engine } from '../produce/result.ts';
@@ -26,7 +26,7 @@ export async function withReport(
   try {
     await work();
   } catch (error) {
-    failure = asMachineIdError(error);
+    failure = failureOf(error, world.signal);
     throw error;
   } finally {
     await writeReport(file, run, failure, world);

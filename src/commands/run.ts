@@ -73,6 +73,7 @@ async function runToEnd(given: RunArguments, account: Account, world: World): Pr
     spans: account.spans(),
     timingsMs: progress.timingsMs(),
   };
+  world.signal.throwIfAborted();
   if (exportPath !== undefined) {
     const variables = exportedVariables(result);
     const lines = exportLines(variables);

@@ -48,10 +48,11 @@ export interface Written {
 
 /** Resolves with what is on disk afterwards. */
 export async function write(
-  { world: { files: system, commands }, record }: RunContext,
+  { world: { files: system, commands, signal }, record }: RunContext,
   { directory, settings }: Place,
   files: readonly OutputFile[],
 ): Promise<Written> {
+  signal.throwIfAborted();
   if (directory === undefined || settings === undefined) return { files: [], warnings: [] };
   const warnings = await writeDirectory({ files: system, commands, record }, settings, directory, files);
   return { files: files.map(({ name }) => name), warnings };

@@ -22,23 +22,24 @@ export function runOutputs(cluster: Cluster, job: Job, outputs: readonly string[
  * @param rest more of the file, in whole lines
  */
 export function runItems(
-  { info }: Cluster,
+  cluster: Cluster,
   job: Job,
   outputs: readonly string[],
   rest = '',
   flags: readonly string[] = [],
 ): Promise<BundleRun> {
-  return runFile(
-    job,
-    `version: v2
+  return runFile(job, itemsText(cluster, outputs, rest), flags);
+}
+
+/** The file for outputs, each given as what stands in its flow mapping. */
+export function itemsText({ info }: Cluster, outputs: readonly string[], rest = ''): string {
+  return `version: v2
 proxy_server: ${info.proxy}
 onboarding: { join_method: circleci, token: ${info.joinToken} }
 outputs:
 ${outputs.map((output) => `  - { ${output} }\n`).join('')}
 ${rest}
-`,
-    flags,
-  );
+`;
 }
 
 /** @param more further keys of the destination, beginning with a comma */

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'node:test';
 import type { Faults } from '../cluster/faults.ts';
 import type { RequestKind } from '../cluster/records.ts';
+import { directory, itemsText } from './config-file.ts';
 import { clusterForFile, misbehave } from './embedded-cluster.ts';
 import { listing, placeStandingFiles } from './folder-listing.ts';
 import { beginJob } from './job.ts';
@@ -22,6 +24,7 @@ for (const [signal, kind] of [
   ['SIGTERM', 'rpc:/proto.AuthService/GetRole'],
   ['SIGTERM', 'rpc:/proto.AuthService/GenerateUserCerts'],
   ['SIGINT', 'rpc:/proto.AuthService/GenerateUserCerts'],
+  ['SIGHUP', 'rpc:/proto.AuthService/GenerateUserCerts'],
 ] satisfies (readonly [NodeJS.Signals, RequestKind])[]) {
   test(`${signal} during ${kind} ends the run at once and leaves the files of before`, async (t) => {
     const job = await beginJob(t, cluster);
@@ -36,14 +39,46 @@ for (const [signal, kind] of [
     child.kill(signal);
     const run = await finished;
     assert.ok(performance.now() - startMs < 3_000, 'a waiting request does not hold the process');
-    assertRefused(run, { code: 'INTERRUPTED', says: new RegExp(`ended by ${signal}`), hint: /still stand/ });
+    assertRefused(run, {
+      code: 'INTERRUPTED',
+      says: new RegExp(`ended by ${signal}`),
+      hint: /all its old files or all its new ones/,
+    });
     assert.deepEqual(await listing(job.destination), before);
   });
 }
 
-test('SIGTERM does not wait for an agent of CircleCI that hangs', async (t) => {
+test('SIGTERM ends the run whatever error it provokes', async (t) => {
   const job = await beginJob(t, cluster);
-  await job.addProgram('circleci-agent', 'touch "$HOME/asked"; exec sleep 20');
+  const outputs = ['a', 'b'].map((name) => `type: identity, ${directory(join(job.folder, name))}`);
+  const file = await job.addFile('tbot.yaml', itemsText(cluster, outputs));
+  misbehave(t, cluster, { replies: { 'rpc:/proto.AuthService/GenerateUserCerts': 'silent' } });
+  const { child, finished } = job.start(['run', '--config', file, '--report', 'page.html']);
+  await until(() => cluster.records.of('rpc:/proto.AuthService/GenerateUserCerts').length > 1);
+  child.kill('SIGTERM');
+  assertRefused(await finished, { code: 'INTERRUPTED', says: /ended by SIGTERM/ });
+  assert.match(await readFile(join(job.checkout, 'page.html'), 'utf8'), /INTERRUPTED/);
+});
+
+test('a second signal ends the process at once, and a hung agent of CircleCI with it', async (t) => {
+  const job = await beginJob(t, cluster);
+  await job.addProgram('circleci-agent', 'trap "" TERM; echo $$ >"$HOME/agent"; while :; do sleep 20; done');
+  const { child, finished } = job.start(job.flags, { environment: { CIRCLE_OIDC_TOKEN: undefined } });
+  await until(() => existsSync(join(job.folder, 'agent')) || child.exitCode !== null);
+  child.kill('SIGTERM');
+  await delay(50);
+  const startMs = performance.now();
+  child.kill('SIGINT');
+  const { exitCode } = await finished;
+  assert.equal(exitCode, null);
+  assert.equal(child.signalCode, 'SIGINT');
+  assert.ok(performance.now() - startMs < 400, 'the grace of the agent is not waited for');
+  assert.equal(existsSync(`/proc/${(await readFile(join(job.folder, 'agent'), 'utf8')).trim()}/exe`), false);
+});
+
+test('SIGTERM does not wait for an agent of CircleCI that hangs, nor leaves what it started', async (t) => {
+  const job = await beginJob(t, cluster);
+  await job.addProgram('circleci-agent', 'touch "$HOME/asked"; sleep 20; echo never');
   const { child, finished } = job.start(job.flags, { environment: { CIRCLE_OIDC_TOKEN: undefined } });
   while (!existsSync(join(job.folder, 'asked')) && child.exitCode === null) await delay(5);
   const startMs = performance.now();
