@@ -123,8 +123,10 @@ test('a character that arrives in two parts is handed on whole', async () => {
 /** Fails when the process is still there after five seconds. */
 async function assertEnds(processId: number): Promise<void> {
   assert.ok(processId > 1);
-  for (const limitMs = performance.now() + 5000; performance.now() < limitMs; await delay(20)) {
+  const limitMs = performance.now() + 5000;
+  while (performance.now() < limitMs) {
     if (!isRunning(processId)) return;
+    await delay(20);
   }
   assert.fail(`process ${processId} is still running`);
 }
