@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress, parseAddress } from './address.ts';
 import { isClusterName } from './cluster-name.ts';
+import { type DatabaseListeners, databaseListeners } from './database-endpoint.ts';
 import { kubeListener, type KubeListener } from './kube-endpoint.ts';
 import { suiteName } from './suite.ts';
 import { parseServerVersion, type ServerVersion } from './version.ts';
@@ -19,6 +20,9 @@ export interface ClusterFacts {
   readonly sshAddress: Address;
   /** Where Kubernetes is reached without TLS routing. */
   readonly kube: KubeListener;
+  /** Where agents, tctl and tbot open tunnels: the web address with TLS routing, else a listener that speaks SSH. */
+  readonly tunnelAddress: Address;
+  readonly databases: DatabaseListeners;
   /** Host of the Proxy's public address, as `known_hosts` names it. */
   readonly proxyHost: string;
   /** Signature algorithm suite, `legacy` when the server (before 17) says none. */
@@ -54,6 +58,18 @@ const PingAnswer = z.object({
           web_listen_addr: z.optional(z.string()),
           public_addr: z.optional(z.string()),
           ssh_public_addr: z.optional(z.string()),
+          tunnel_listen_addr: z.optional(z.string()),
+          ssh_tunnel_public_addr: z.optional(z.string()),
+        }),
+      ),
+      db: z.optional(
+        z.object({
+          postgres_public_addr: z.optional(z.string()),
+          postgres_listen_addr: z.optional(z.string()),
+          mysql_public_addr: z.optional(z.string()),
+          mysql_listen_addr: z.optional(z.string()),
+          mongo_public_addr: z.optional(z.string()),
+          mongo_listen_addr: z.optional(z.string()),
         }),
       ),
     }),
@@ -62,6 +78,7 @@ const PingAnswer = z.object({
 
 const WEB_PORT = 443;
 const SSH_PORT = 3023;
+const TUNNEL_PORT = 3024;
 
 /**
  * Reads the body of a 200 answer.
@@ -85,6 +102,8 @@ export function parsePing(body: string, asked: Address): ClusterFacts {
     webAddress,
     sshAddress: tlsRouting ? webAddress : sshListener(ssh, webAddress),
     kube: kubeListener(proxy?.kube?.public_addr, proxy?.kube?.listen_addr),
+    tunnelAddress: tlsRouting ? webAddress : tunnelListener(ssh, webAddress),
+    databases: databaseListeners(proxy?.db ?? {}, webAddress.host),
     proxyHost: webAddress.host,
     suite: suiteName(auth?.signature_algorithm_suite),
     release: {
@@ -109,12 +128,21 @@ function toolsVersion(settings: UpdateSettings | undefined): string | undefined 
 interface SshSettings {
   readonly listen_addr?: string | undefined;
   readonly ssh_public_addr?: string | undefined;
+  readonly tunnel_listen_addr?: string | undefined;
+  readonly ssh_tunnel_public_addr?: string | undefined;
 }
 
 /** The public SSH address, else the web address's host with the SSH listener's port: Teleport's own order. */
 function sshListener(ssh: SshSettings, webAddress: Address): Address {
   const port = read(ssh.listen_addr, SSH_PORT)?.port ?? SSH_PORT;
   return read(ssh.ssh_public_addr, port) ?? { host: webAddress.host, port };
+}
+
+/** The public address, else the host of SSH's with the port of the tunnel listener: Teleport's own order. */
+function tunnelListener(ssh: SshSettings, webAddress: Address): Address {
+  const port = read(ssh.tunnel_listen_addr, TUNNEL_PORT)?.port ?? TUNNEL_PORT;
+  const { host } = read(ssh.ssh_public_addr, port) ?? webAddress;
+  return read(ssh.ssh_tunnel_public_addr, port) ?? { host, port };
 }
 
 function read(text: string | undefined, defaultPort: number): Address | undefined {

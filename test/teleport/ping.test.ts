@@ -27,6 +27,8 @@ test('a current Proxy tells cluster, version, addresses and suite', () => {
     webAddress: { host: 'proxy.example.com', port: 443 },
     sshAddress: { host: 'proxy.example.com', port: 443 },
     kube: { publicAddress: { host: 'kube.example.com', port: 3026 }, port: 3026 },
+    tunnelAddress: { host: 'proxy.example.com', port: 443 },
+    databases: new Map(),
     proxyHost: 'proxy.example.com',
     suite: 'balanced-v1',
     release: { toolsVersion: '18.2.4', enterprise: false, fips: false },
@@ -110,3 +112,42 @@ for (const [name, body] of NOT_TELEPORT) {
     );
   });
 }
+
+for (const [what, ssh, host, port] of [
+  ['its public address', { ssh_tunnel_public_addr: 'tunnel.example.com:4024' }, 'tunnel.example.com', 4024],
+  [
+    'the host of SSH',
+    { ssh_public_addr: 'ssh.example.com:4023', tunnel_listen_addr: '[::]:4024' },
+    'ssh.example.com',
+    4024,
+  ],
+  [
+    'the Proxy itself',
+    { public_addr: 'proxy.example.com:443', tunnel_listen_addr: '0.0.0.0:4024' },
+    'proxy.example.com',
+    4024,
+  ],
+  ['the usual port', { public_addr: 'proxy.example.com:443' }, 'proxy.example.com', 3024],
+] as const) {
+  test(`without TLS routing the tunnel listener is reached at ${what}`, () => {
+    const { tunnelAddress } = parsePing(ping({ proxy: { tls_routing_enabled: false, ssh } }), ASKED);
+    assert.deepEqual(tunnelAddress, { host, port });
+  });
+}
+
+test('listeners for databases are reached at their public address, else at the Proxy with their port', () => {
+  const db = {
+    postgres_public_addr: 'db.example.com',
+    postgres_listen_addr: '0.0.0.0:6432',
+    mysql_listen_addr: '[::]:3036',
+    mongo_public_addr: 'no address',
+  };
+  const ssh = { public_addr: 'proxy.example.com:443' };
+  assert.deepEqual(
+    [...parsePing(ping({ proxy: { tls_routing_enabled: true, ssh, db } }), ASKED).databases],
+    [
+      ['postgres', { host: 'db.example.com', port: 6432 }],
+      ['mysql', { host: 'proxy.example.com', port: 3036 }],
+    ],
+  );
+});

@@ -1,0 +1,51 @@
+/** Where a client reaches a database: a listener of the Proxy for its protocol, or the web port by an ALPN value. */
+import { type Address, parseAddress } from './address.ts';
+
+/** The protocols for which a Proxy may have a listener. */
+export const LISTENER_PROTOCOLS = ['postgres', 'mysql', 'mongodb'] as const;
+
+export type ListenerProtocol = (typeof LISTENER_PROTOCOLS)[number];
+
+/** Only the listeners that the Proxy advertises. */
+export type DatabaseListeners = ReadonlyMap<ListenerProtocol, Address>;
+
+/** `proxy.db` of a ping. */
+export interface DatabaseSettings {
+  readonly postgres_public_addr?: string | undefined;
+  readonly postgres_listen_addr?: string | undefined;
+  readonly mysql_public_addr?: string | undefined;
+  readonly mysql_listen_addr?: string | undefined;
+  readonly mongo_public_addr?: string | undefined;
+  readonly mongo_listen_addr?: string | undefined;
+}
+
+/** The public address, else the Proxy's host with the listener's port, as for the other listeners. */
+export function databaseListeners(settings: DatabaseSettings, proxyHost: string): DatabaseListeners {
+  const found = new Map<ListenerProtocol, Address>();
+  const add = (protocol: ListenerProtocol, defaultPort: number, open: string | undefined, own: string | undefined) => {
+    const listener = parseAddress(own ?? '', defaultPort);
+    const address =
+      parseAddress(open ?? '', listener?.port ?? defaultPort) ?? (listener && { host: proxyHost, port: listener.port });
+    if (address !== undefined) found.set(protocol, address);
+  };
+  add('postgres', 5432, settings.postgres_public_addr, settings.postgres_listen_addr);
+  add('mysql', 3036, settings.mysql_public_addr, settings.mysql_listen_addr);
+  add('mongodb', 27_017, settings.mongo_public_addr, settings.mongo_listen_addr);
+  return found;
+}
+
+/** Protocols that share the listener and the ALPN value of another. */
+const FAMILIES: ReadonlyMap<string, string> = new Map([
+  ['cockroachdb', 'postgres'],
+  ['clickhouse-http', 'clickhouse'],
+]);
+
+/** @param protocol of the database, as Teleport calls it */
+export function databaseFamily(protocol: string): string {
+  return FAMILIES.get(protocol) ?? protocol;
+}
+
+/** The ALPN value by which the web port knows the protocol (tbot reference 5.2). */
+export function databaseAlpn(protocol: string): string {
+  return `teleport-${databaseFamily(protocol)}`;
+}
