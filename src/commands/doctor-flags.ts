@@ -7,6 +7,13 @@ const OF_RUN_ALONE = ['engine', 'no-export', 'json', 'report'];
 
 export const DOCTOR_FLAGS: readonly Flag[] = [
   ...RUN_FLAGS.filter(({ name }) => !OF_RUN_ALONE.includes(name)),
+  {
+    name: 'egress',
+    help: 'Print every connection that the job makes and whether it is open, in place of the checks.',
+  },
+  { name: 'download-url', value: 'URL', help: "With --egress: the orb's download_url." },
+  { name: 'node-mirror', value: 'URL', help: "With --egress: the orb's node_mirror." },
+  { name: 'cdn-base-url', value: 'URL', help: "With --egress: the orb's cdn_base_url (TELEPORT_CDN_BASE_URL)." },
   { name: 'json', help: 'Print the checks as one JSON object.' },
   { name: 'junit', value: 'FILE', help: "Write the checks as JUnit's XML too, for store_test_results." },
 ];
@@ -17,11 +24,23 @@ export interface DoctorArguments {
   readonly timeoutMs: number;
   readonly json: boolean;
   readonly junit: string | undefined;
+  readonly egress: boolean;
+  /** URLs that `egress` lists in place of the usual ones. */
+  readonly mirrors: Readonly<Record<'script' | 'node' | 'tools', string | undefined>>;
 }
 
 /** @throws MachineIdError USAGE_INVALID */
 export function readDoctorArguments(args: readonly string[]): DoctorArguments {
   const { given, ...read } = readRunArguments(args, DOCTOR_FLAGS);
   const { caFile, flags, json, timeoutMs } = read;
-  return { caFile, flags, json, timeoutMs, junit: given.get('junit')?.[0] };
+  const text = (name: string) => given.get(name)?.[0];
+  return {
+    caFile,
+    flags,
+    json,
+    timeoutMs,
+    junit: text('junit'),
+    egress: given.has('egress'),
+    mirrors: { script: text('download-url'), node: text('node-mirror'), tools: text('cdn-base-url') },
+  };
 }

@@ -1,23 +1,26 @@
 /** `doctor`: looks at everything that a run needs, changes nothing, and says how to mend what is wrong. */
-import { dirname, join, resolve } from 'node:path';
 import type { Check, CheckState } from '../doctor/check.ts';
 import { examine } from '../doctor/examine.ts';
 import { styleFor, type Style } from '../effects/style.ts';
 import type { World } from '../effects/world.ts';
 import { MachineIdError, printable } from '../errors.ts';
-import { temporaryName } from '../outputs/temporary-name.ts';
-import { junitXml } from '../report/junit.ts';
+import { reportEgress } from './doctor-egress.ts';
 import { readDoctorArguments } from './doctor-flags.ts';
+import { writeJunit } from './junit-file.ts';
 import { VERSION } from './version.ts';
 
 /** @throws MachineIdError DOCTOR_FAILED when a check failed; USAGE_INVALID, DESTINATION_UNWRITABLE */
 export async function doctor(args: readonly string[], world: World): Promise<void> {
-  const { junit, json, ...given } = readDoctorArguments(args);
+  const { egress, junit, json, mirrors, ...given } = readDoctorArguments(args);
+  if (egress) {
+    await reportEgress({ ...given, mirrors, junit, json }, world);
+    return;
+  }
   const { mask } = world;
   const checks = (await examine({ ...given, version: VERSION }, world)).map((one) => masked(one, mask));
   if (json) world.stdout(`${JSON.stringify({ version: VERSION, ...counts(checks), checks })}\n`);
   else world.stdout(checkList(checks, styleFor(world.stdoutIsTerminal, world.environment)));
-  if (junit !== undefined) await writeJunit(resolve(world.workingDirectory, junit), checks, world);
+  if (junit !== undefined) await writeJunit(junit, checks, world);
   const { failed } = counts(checks);
   if (failed > 0) {
     throw new MachineIdError('DOCTOR_FAILED', `${failed} of ${checks.length} checks failed`, {
@@ -54,30 +57,4 @@ function checkList(checks: readonly Check[], style: Style): string {
   });
   const { failed, passed, skipped, warned } = counts(checks);
   return `${lines.join('\n')}\n\n${passed} passed, ${warned} warned, ${failed} failed, ${skipped} skipped\n`;
-}
-
-/** Under its name when it is whole. */
-async function writeJunit(path: string, checks: readonly Check[], { files }: World): Promise<void> {
-  const temporary = join(dirname(path), temporaryName());
-  const xml = junitXml(
-    'teleport/machine-id doctor',
-    checks.map(({ title, ...one }) => ({ ...one, name: title })),
-  );
-  try {
-    await makeFolders(dirname(path), files);
-    await files.createFile(temporary, xml);
-    await files.rename(temporary, path);
-  } catch (cause) {
-    await files.remove(temporary).catch(() => undefined);
-    throw new MachineIdError('DESTINATION_UNWRITABLE', `cannot write ${path}`, {
-      hint: 'Give --junit a path in a directory that this job may write to.',
-      cause,
-    });
-  }
-}
-
-async function makeFolders(path: string, files: World['files']): Promise<void> {
-  if ((await files.entry(path)) !== undefined) return;
-  await makeFolders(dirname(path), files);
-  await files.makeDirectory(path);
 }

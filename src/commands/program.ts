@@ -52,7 +52,7 @@ const COMMANDS: readonly Command[] = [
     summary: 'Look at all that a run needs, change nothing, and say how to mend what is wrong.',
     flags: DOCTOR_FLAGS,
     notes:
-      'Joins the cluster, as run does, and asks for the certificates of every output, but writes none of them. Prints nothing secret.',
+      'Joins the cluster, as run does, and asks for the certificates of every output, but writes none of them. --egress lists and tries every connection of the job instead. Prints nothing secret.',
     act: doctor,
   },
   {

@@ -26,7 +26,7 @@ export interface ToolsRequest {
 /** What is refused is collected; the value that a reader then returns is never used. */
 type Refuse = (flag: string, message: string) => void;
 
-const DEFAULT_BASE_URL = 'https://cdn.teleport.dev';
+export const DEFAULT_BASE_URL = 'https://cdn.teleport.dev';
 const WEB_PORT = 443;
 const UNSUPPORTED: Platform = { system: 'linux', architecture: 'amd64' };
 

@@ -2,7 +2,7 @@
 import type { Plan } from '../config/plan.ts';
 import type { SupportedOutput } from '../config/supported.ts';
 import { utcTime } from '../crypto/validity.ts';
-import type { Log } from '../effects/log.ts';
+import { createLog, type Log } from '../effects/log.ts';
 import type { World } from '../effects/world.ts';
 import { asMachineIdError } from '../errors.ts';
 import type { OidcToken } from '../job/oidc-token.ts';
@@ -141,18 +141,53 @@ async function outputChecks(
   session: ClusterSession,
   world: World,
 ): Promise<readonly Check[]> {
-  const { log, plan, timeoutMs, trace } = ground;
-  const outputs = ground.outputs.map((output) => ({ ...output, destination: { type: 'memory' } as const }));
-  const progress = { done: () => undefined, timingsMs: () => ({}) };
-  const account = openAccount(world.clock);
-  const run = { world, log, progress, account, plan, outputs, timeoutMs, trace, record: NO_RECORD };
-  const results = await tryOutputs({ run, joined, session }, makeKeys(outputs, joined.cluster.suite));
+  const results = await tryInMemory(ground, joined, session, world);
   return ground.outputs.map((output, at) => {
     const result = results[at];
     const one = outputCheck(output);
     if (result === undefined) return one.skip('it was not tried');
     return result.status === 'rejected' ? one.failed(asMachineIdError(result.reason)) : allowed(output, result.value);
   });
+}
+
+function tryInMemory(
+  { log, outputs: wanted, plan, timeoutMs, trace }: Ground,
+  joined: Joined,
+  session: ClusterSession,
+  world: World,
+): ReturnType<typeof tryOutputs> {
+  const outputs = wanted.map((output) => ({ ...output, destination: { type: 'memory' } as const }));
+  const progress = { done: () => undefined, timingsMs: () => ({}) };
+  const account = openAccount(world.clock);
+  const run = { world, log, progress, account, plan, outputs, timeoutMs, trace, record: NO_RECORD };
+  return tryOutputs({ run, joined, session }, makeKeys(outputs, joined.cluster.suite));
+}
+
+export interface Trial {
+  readonly joined: Joined;
+  /** In the outputs' order. */
+  readonly results: Awaited<ReturnType<typeof tryOutputs>>;
+}
+
+/**
+ * What a run would get, without writing it.
+ * @throws MachineIdError as joining and connecting do
+ */
+export async function tryRun(ground: Ground, world: World): Promise<Trial> {
+  const { log, timeoutMs, trace, web } = ground;
+  const { clock, signal } = world;
+  const joined = await tryJoin(ground, world);
+  const session = await openSession({ address: web.address, bot: joined.bot, timeoutMs, signal, clock, log, trace });
+  try {
+    return { joined, results: await tryInMemory(ground, joined, session, world) };
+  } finally {
+    session.close();
+  }
+}
+
+/** The checks say what a run logs on the way. */
+export function quietLog({ debug, logFormat: format }: Plan, { clock, stderr }: World): Log {
+  return { ...createLog(stderr, { format, debug, nowMs: () => clock.nowMs() }), info: () => undefined };
 }
 
 function allowed(output: SupportedOutput, { access, expiresAtMs, notices, roles }: WrittenOutput): Check {

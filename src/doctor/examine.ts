@@ -1,11 +1,9 @@
 /** Every check, in the order in which a person looks for a fault; those that need nothing of each other run at once. */
-import type { Plan } from '../config/plan.ts';
-import { createLog, type Log } from '../effects/log.ts';
 import type { World } from '../effects/world.ts';
 import { openWebApi } from '../teleport/web.ts';
 import { startWireTrace } from '../teleport/wire-trace.ts';
 import { type Check, check } from './check.ts';
-import { clusterChecks, withoutJoin } from './cluster-checks.ts';
+import { clusterChecks, quietLog, withoutJoin } from './cluster-checks.ts';
 import { type ConfigFindings, configChecks, type Settings } from './config-checks.ts';
 import { type NetworkFindings, networkChecks, withoutAddress } from './network-checks.ts';
 import { programChecks } from './program-checks.ts';
@@ -64,8 +62,3 @@ async function clusterFindings(
 
 /** Asked for nothing while there is no address. */
 const NOWHERE = { host: 'localhost', port: 1 };
-
-/** What a run tells on the way stands in the checks. */
-function quietLog({ debug, logFormat: format }: Plan, { clock, stderr }: World): Log {
-  return { ...createLog(stderr, { format, debug, nowMs: () => clock.nowMs() }), info: () => undefined };
-}

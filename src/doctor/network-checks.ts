@@ -140,7 +140,7 @@ function balancerCheck(handshake: TlsFacts | Error): Check {
   return one.fail(`what answers chose ${alpn ?? 'no protocol'}: it opens TLS before the Proxy`, cure);
 }
 
-function httpProxyCheck(environment: World['environment'], { host }: Address): Check {
+export function httpProxyCheck(environment: World['environment'], { host }: Address): Check {
   const one = check('http-proxy', 'HTTP proxy');
   const [name, value] =
     ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy']

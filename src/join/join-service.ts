@@ -46,7 +46,7 @@ export type ServiceJoinResult =
   /** The error says more when more is known of the cluster by then; `broken` is no answer, and may pass. */
   | { readonly kind: 'refused' | 'broken'; readonly error: (facts: JoinFacts) => MachineIdError };
 
-const JOIN_ALPN = ['teleport-proxy-grpc', 'h2'];
+export const JOIN_ALPN = ['teleport-proxy-grpc', 'h2'];
 const JOIN_METHOD = 'circleci';
 const REASON_UNSUPPORTED_JOIN_METHOD = 1;
 

@@ -41,7 +41,7 @@ export interface Joined {
 }
 
 /** The join service came with Teleport 18; asking older servers only yields "not implemented". */
-const FIRST_MAJOR_WITH_JOIN_SERVICE = 18;
+export const FIRST_MAJOR_WITH_JOIN_SERVICE = 18;
 
 /** Pauses before another try at a Proxy that cannot be reached: it may be behind a restarting load balancer. */
 const DELAYS_MS = [300, 1000];

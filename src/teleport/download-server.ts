@@ -1,13 +1,12 @@
 /** The server that Teleport's releases come from: HTTPS requests whose answers are too large to be held in memory. */
 import type { Agent } from 'node:https';
-import { rootCertificates } from 'node:tls';
 import fetch, { type Response } from 'node-fetch';
 import { limitSilence, type SilenceLimit } from '../effects/silence-limit.ts';
 import { MachineIdError } from '../errors.ts';
 import { parseHttpsUrl } from './https-url.ts';
 import { networkFault } from './network-error.ts';
 import { openAgent } from './traced-agent.ts';
-import type { WebTrust } from './trust.ts';
+import { downloadAuthorities, type WebTrust } from './trust.ts';
 import type { WireTrace } from './wire-trace.ts';
 
 /** Which bytes of a file are wanted. */
@@ -45,7 +44,7 @@ export interface DownloadOptions {
 const MAX_REDIRECTS = 5;
 
 export function openDownloadServer({ trust, stallMs, signal, trace }: DownloadOptions): DownloadServer {
-  const settings = { keepAlive: true, ...(trust.ca === undefined ? {} : { ca: authorities(trust.ca) }) };
+  const settings = { keepAlive: true, ...(trust.ca === undefined ? {} : { ca: [...downloadAuthorities(trust.ca)] }) };
   const { agent, begin } = openAgent(settings, 'downloads', trace);
   return {
     get: async (first, range) => {
@@ -90,11 +89,6 @@ async function request(
     end();
     throw failure(url, error);
   }
-}
-
-/** A private authority, for the cluster or a mirror, comes beside those for the public server. */
-function authorities(own: string): string[] {
-  return [...rootCertificates, own];
 }
 
 function headers(url: URL, range: ByteRange | undefined): Record<string, string> {

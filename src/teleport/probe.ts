@@ -1,8 +1,10 @@
-/** Looks at the way to a Proxy step by step: its name, its port, its certificate, its ALPN. */
+/** Tries a server step by step: its name, its port, its certificate, its ALPN. */
 import { lookup } from 'node:dns/promises';
-import { connect as connectTcp, isIP } from 'node:net';
-import { connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
-import type { Address } from './address.ts';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { checkServerIdentity, connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
+import { withDeadline } from '../effects/deadline.ts';
+import { type Address, formatAddress } from './address.ts';
 import type { WebTrust } from './trust.ts';
 
 /** Every address of a name, as the system resolves it; rejects with Node's own error. */
@@ -12,15 +14,21 @@ export async function lookUp(host: string): Promise<readonly string[]> {
 }
 
 /** Resolves with the address that was reached; rejects with Node's own error or the reason of the signal. */
-export function probeTcp({ host, port }: Address, signal: AbortSignal): Promise<string> {
+export async function probeTcp(address: Address, signal: AbortSignal): Promise<string> {
+  const socket = await openTcp(address, signal);
+  const reached = socket.remoteAddress ?? address.host;
+  socket.destroy();
+  return reached;
+}
+
+function openTcp({ host, port }: Address, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connectTcp({ host, port, signal });
-    socket.once('error', (error) => {
+    socket.on('error', (error) => {
       reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error);
     });
     socket.once('connect', () => {
-      resolve(socket.remoteAddress ?? host);
-      socket.destroy();
+      resolve(socket);
     });
   });
 }
@@ -29,10 +37,12 @@ export interface TlsFacts {
   /** `TLSv1.3` */
   readonly protocol: string;
   readonly cipher: string;
-  /** What was agreed on of the one protocol that was offered. */
+  /** The protocol that the server chose. */
   readonly alpn: string | undefined;
   /** Why the chain is not trusted: OpenSSL's name for it, or Node's; undefined when it is. */
   readonly fault: string | undefined;
+  /** Whether the certificate carries the expected name, also where its chain is not trusted. */
+  readonly nameFits: boolean;
   /** Leaf first, as far as it came. */
   readonly chain: readonly ChainLink[];
 }
@@ -44,20 +54,40 @@ export interface ChainLink {
   readonly notAfter: string;
 }
 
-/** A handshake that goes on when the certificate is not trusted, so that it can be told of. Sends nothing else. */
+export interface HandshakeOptions {
+  readonly alpn: readonly string[];
+  /** SNI; none is sent for undefined. */
+  readonly serverName: string | undefined;
+  /** The name that the certificate must carry. */
+  readonly certificateName: string;
+  /** PEM of the only trusted authorities; Node's own list by default. */
+  readonly ca: string | readonly string[] | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** A handshake that goes on when the certificate is not trusted, so that the caller can describe it. Sends nothing else. */
 export function probeTls(
-  { host, port }: Address,
+  address: Address,
   { alpn, signal, trust }: { readonly alpn: string; readonly signal: AbortSignal; readonly trust: WebTrust },
+): Promise<TlsFacts> {
+  const { host } = address;
+  const serverName = isIP(host) === 0 ? host : undefined;
+  return handshake(address, { alpn: [alpn], serverName, certificateName: host, ca: trust.ca, signal });
+}
+
+function handshake(
+  over: Address | { readonly socket: Duplex },
+  { alpn, ca, certificateName, serverName, signal }: HandshakeOptions,
 ): Promise<TlsFacts> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const socket = connectTls({
-      host,
-      port,
-      ALPNProtocols: [alpn],
+      ...('socket' in over ? over : { host: over.host, port: over.port }),
+      ALPNProtocols: [...alpn],
       rejectUnauthorized: false,
-      ...(isIP(host) === 0 ? { servername: host } : {}),
-      ...(trust.ca === undefined ? {} : { ca: trust.ca }),
+      checkServerIdentity: (_name, certificate) => checkServerIdentity(certificateName, certificate),
+      ...(serverName === undefined ? {} : { servername: serverName }),
+      ...(ca === undefined ? {} : { ca: typeof ca === 'string' ? ca : [...ca] }),
     });
     const onAbort = () => socket.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
     signal.addEventListener('abort', onAbort, { once: true });
@@ -65,22 +95,24 @@ export function probeTls(
       signal.removeEventListener('abort', onAbort);
       reject(new Error('the connection was closed during the TLS handshake'));
     });
-    socket.once('error', reject);
+    socket.on('error', reject);
     socket.once('secureConnect', () => {
-      resolve(factsOf(socket));
+      resolve(factsOf(socket, certificateName));
       socket.destroy();
     });
   });
 }
 
-function factsOf(socket: TLSSocket): TlsFacts {
+function factsOf(socket: TLSSocket, certificateName: string): TlsFacts {
   const { alpnProtocol, authorizationError, authorized } = socket;
+  const leaf = socket.getPeerCertificate(true);
   return {
     protocol: socket.getProtocol() ?? 'unknown',
     cipher: socket.getCipher().name,
     alpn: typeof alpnProtocol === 'string' && alpnProtocol !== '' ? alpnProtocol : undefined,
     fault: authorized ? undefined : faultName(authorizationError),
-    chain: chainOf(socket.getPeerCertificate(true)),
+    nameFits: checkServerIdentity(certificateName, leaf) === undefined,
+    chain: chainOf(leaf),
   };
 }
 
@@ -108,4 +140,119 @@ function chainOf(leaf: DetailedPeerCertificate): readonly ChainLink[] {
 function nameOf(name: Readonly<Record<string, string | string[] | undefined>>): string {
   const { CN, O } = name;
   return [CN ?? '', O ?? ''].flat().find((text) => text !== '') ?? 'a certificate without a name';
+}
+
+export interface ProbeTarget {
+  readonly address: Address;
+  /** `tls` is greeted with a ClientHello, `postgres` with its request for TLS; `ssh` and `mysql` servers speak first; `tcp` is connected to. */
+  readonly protocol: 'tls' | 'ssh' | 'postgres' | 'mysql' | 'tcp';
+  /** For `tls`. */
+  readonly tls: Omit<HandshakeOptions, 'signal'>;
+}
+
+/** How far a probe came, and what ended it. */
+export interface Probed {
+  readonly addresses: readonly string[];
+  /** The step that was not completed; `done` when all were. */
+  readonly ended: 'lookup' | 'connect' | 'answer' | 'done';
+  /** The first bytes that the peer sent. */
+  readonly received: Buffer;
+  readonly tls: TlsFacts | undefined;
+  readonly error: unknown;
+}
+
+type Progress = { -readonly [Key in keyof Probed]: Probed[Key] };
+
+const KEPT_BYTES = 256;
+
+/** Rejects only when `signal` is aborted: a server that does not answer is a result. */
+export async function probe(
+  target: ProbeTarget,
+  { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
+): Promise<Probed> {
+  const progress: Progress = {
+    addresses: [],
+    ended: 'lookup',
+    received: Buffer.alloc(0),
+    tls: undefined,
+    error: undefined,
+  };
+  try {
+    await withDeadline({ waitingFor: formatAddress(target.address), timeoutMs, signal }, (until) =>
+      attempt(target, progress, until),
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    progress.error = error;
+  }
+  // The attempt may go on for a moment after its deadline.
+  return { ...progress };
+}
+
+async function attempt(
+  { address, protocol, tls }: ProbeTarget,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  progress.addresses = await lookUp(address.host);
+  signal.throwIfAborted();
+  progress.ended = 'connect';
+  const socket = await openTcp(address, signal);
+  progress.ended = 'answer';
+  try {
+    if (protocol === 'tls') progress.tls = await handshake({ socket: tapped(socket, progress) }, { ...tls, signal });
+    else if (protocol !== 'tcp')
+      await firstBytes(socket, protocol === 'postgres' ? POSTGRES_SSL_REQUEST : undefined, progress);
+    progress.ended = 'done';
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Message formats of PostgreSQL, SSLRequest: its length, and a version number that no release has. */
+const POSTGRES_SSL_REQUEST = Buffer.from('0000000804d2162f', 'hex');
+
+function firstBytes(socket: Socket, request: Buffer | undefined, progress: Progress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('data', (bytes) => {
+      keep(progress, bytes);
+      resolve();
+    });
+    socket.once('error', reject);
+    socket.once('close', () => {
+      reject(new Error('the connection was closed without an answer'));
+    });
+    if (request !== undefined) socket.write(request);
+  });
+}
+
+/** Below TLS nothing says what came in place of it, so the first bytes are kept on their way. */
+function tapped(socket: Socket, progress: Progress): Duplex {
+  const tap = new Duplex({
+    read: () => socket.resume(),
+    write: (bytes: Buffer, _encoding, done) => {
+      socket.write(bytes, done);
+    },
+    final: (done) => {
+      socket.end(done);
+    },
+    destroy: (error, done) => {
+      socket.destroy();
+      done(error);
+    },
+  });
+  socket.on('data', (bytes) => {
+    keep(progress, bytes);
+    if (!tap.push(bytes)) socket.pause();
+  });
+  socket.once('end', () => tap.push(null));
+  socket.on('error', (error) => tap.destroy(error));
+  socket.once('close', () => tap.destroy());
+  return tap;
+}
+
+function keep(progress: Progress, bytes: Buffer): void {
+  if (progress.received.length < KEPT_BYTES) {
+    progress.received = Buffer.concat([progress.received, bytes]).subarray(0, KEPT_BYTES);
+  }
 }

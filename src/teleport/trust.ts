@@ -1,5 +1,6 @@
 /** Which certificate authorities vouch for the Proxy's web certificate. */
 import { X509Certificate } from 'node:crypto';
+import { rootCertificates } from 'node:tls';
 import { MachineIdError } from '../errors.ts';
 
 /** How to check the Proxy's web certificate. */
@@ -30,6 +31,11 @@ export async function webTrust(settings: WebTrustSettings): Promise<WebTrust> {
     return { ca: await readCaFile(settings, variable, 'SSL_CERT_FILE'), verify };
   }
   return { ca: undefined, verify };
+}
+
+/** A private authority, for the cluster or a mirror, comes beside those for the public server. */
+export function downloadAuthorities(own: string): readonly string[] {
+  return [...rootCertificates, own];
 }
 
 async function readCaFile({ readText }: WebTrustSettings, path: string, origin: string): Promise<string> {

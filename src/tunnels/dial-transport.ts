@@ -22,7 +22,7 @@ export interface TransportDial {
 }
 
 /** The Proxy routes by the first value and answers with `h2`. */
-const ALPN = ['teleport-proxy-ssh-grpc', 'h2'];
+export const ALPN = ['teleport-proxy-ssh-grpc', 'h2'];
 
 /**
  * @param path of the call: `/package.Service/Method`

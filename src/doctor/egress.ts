@@ -1,0 +1,237 @@
+/** Tries every connection that a job makes, all at once, for the people who decide what may pass. */
+import { withDeadline } from '../effects/deadline.ts';
+import type { World } from '../effects/world.ts';
+import { asMachineIdError, type MachineIdError } from '../errors.ts';
+import type { Access } from '../produce/result.ts';
+import { ask } from '../teleport/discovery.ts';
+import type { ClusterFacts } from '../teleport/ping.ts';
+import { probe, type ProbeTarget } from '../teleport/probe.ts';
+import { downloadAuthorities, type WebTrust } from '../teleport/trust.ts';
+import { openWebApi } from '../teleport/web.ts';
+import { type Ground, quietLog, tryRun } from './cluster-checks.ts';
+import { type ConfigFindings, configChecks, type Settings } from './config-checks.ts';
+import { type DownloadUrls, type Endpoint, egressEndpoints } from './egress-endpoints.ts';
+import { type Verdict, verdictOf } from './egress-verdict.ts';
+import { httpProxyCheck } from './network-checks.ts';
+import { tokenChecks } from './token-checks.ts';
+
+export interface EgressExamination extends Settings {
+  readonly downloads: DownloadUrls;
+  /** Of each connection and each question; at most `LONGEST_PROBE_MS`. */
+  readonly timeoutMs: number;
+}
+
+export interface Connection extends Endpoint, Verdict {
+  /** What the host name resolves to on this machine. */
+  readonly addresses: readonly string[];
+}
+
+export interface Egress {
+  /** Of the Proxy. */
+  readonly address: ConfigFindings['address'];
+  readonly cluster: ClusterFacts | undefined;
+  /** What a reader must know besides. */
+  readonly notes: readonly string[];
+  readonly connections: readonly Connection[];
+}
+
+/** Firewalls that drop packets say nothing, so each silent connection takes this long. */
+const LONGEST_PROBE_MS = 5000;
+/** To join, and to ask for the addresses of resources. */
+const LONGEST_TRIAL_MS = 20_000;
+
+/** Never rejects but for the signal of the world. */
+export async function examineEgress(given: EgressExamination, world: World): Promise<Egress> {
+  const limitMs = Math.min(given.timeoutMs, LONGEST_PROBE_MS);
+  const config = await configChecks(given, world);
+  const discovered = await discovery(config, limitMs, world);
+  const learnt = await learn(config, discovered, given, world);
+  world.signal.throwIfAborted();
+  const { address, plan, trust } = config;
+  const endpoints = egressEndpoints({
+    address,
+    useProxyAddr: plan?.useProxyAddr ?? false,
+    outputs: plan === undefined ? undefined : config.outputs,
+    cluster: discovered.cluster,
+    access: learnt.access,
+    downloads: given.downloads,
+    environment: world.environment,
+  });
+  const authorities = { web: trust.ca, host: learnt.authorities, ...(await publicAuthorities(trust, world)) };
+  const expected = {
+    clusterName: discovered.cluster?.clusterName,
+    authoritiesKnown: learnt.authorities !== undefined,
+    verify: trust.verify,
+    limitMs,
+  };
+  const attempts = sharedAttempts(authorities, limitMs, world);
+  const connections = await Promise.all(
+    endpoints.map(async (endpoint): Promise<Connection> => {
+      const probed = await attempts(endpoint);
+      if (probed === undefined) return { ...endpoint, ...unprobed(endpoint), addresses: [] };
+      const verdict = verdictOf({ ...expected, endpoint }, probed);
+      return { ...endpoint, ...withAnswer(endpoint, verdict, discovered.error), addresses: probed.addresses };
+    }),
+  );
+  return { address, cluster: discovered.cluster, notes: notesOf(config, discovered, world), connections };
+}
+
+/** The needed connections that are not known to be open. */
+export function missing(connections: readonly Connection[]): readonly Connection[] {
+  const isOpen = ({ result }: Connection) => result === 'open' || result === 'none';
+  const eitherOpen = connections.some((one) => one.need === 'either' && isOpen(one));
+  return connections.filter((one) => !isOpen(one) && (one.need === 'always' || (one.need === 'either' && !eitherOpen)));
+}
+
+interface Discovered {
+  readonly cluster: ClusterFacts | undefined;
+  /** What was wrong with the answer, or why there was none. */
+  readonly error: MachineIdError | undefined;
+}
+
+/**
+ * What the Proxy says of itself only decides what to try, so an answer whose certificate is not trusted is used too:
+ * behind a TLS interceptor the other rows then show what it does with them.
+ */
+async function discovery({ address, trust }: ConfigFindings, limitMs: number, world: World): Promise<Discovered> {
+  if (address === undefined) return { cluster: undefined, error: undefined };
+  const question = async (how: WebTrust): Promise<Discovered> => {
+    const web = openWebApi({ address, trust: how, timeoutMs: limitMs, signal: world.signal });
+    try {
+      return { cluster: (await ask(web)).cluster, error: undefined };
+    } catch (error) {
+      return { cluster: undefined, error: asMachineIdError(error) };
+    } finally {
+      web.close();
+    }
+  };
+  const first = await question(trust);
+  if (first.error?.code !== 'PROXY_UNTRUSTED') return first;
+  return { cluster: (await question({ ...trust, verify: false })).cluster, error: first.error };
+}
+
+interface Learnt {
+  readonly access: ReadonlyMap<string, Access | string>;
+  /** PEM of the cluster's host authorities. */
+  readonly authorities: readonly string[] | undefined;
+}
+
+/** Joins only for what nothing else says: the addresses of applications and the protocols of databases. */
+async function learn(
+  config: ConfigFindings,
+  { cluster, error }: Discovered,
+  { timeoutMs }: EgressExamination,
+  world: World,
+): Promise<Learnt> {
+  const { address, plan, trust } = config;
+  const outputs = config.outputs.filter(({ type }) => type === 'application' || type === 'database');
+  const nothing = (reason: string): Learnt => ({
+    access: new Map(outputs.map(({ path }) => [path, reason])),
+    authorities: undefined,
+  });
+  if (outputs.length === 0) return nothing('');
+  if (cluster === undefined || error !== undefined) return nothing('the Proxy cannot be asked.');
+  const { token } = await tokenChecks(world);
+  if (plan === undefined || address === undefined) return nothing('the configuration has faults.');
+  if (token === undefined) return nothing('there is no OIDC token that could be accepted.');
+  const limitMs = Math.min(timeoutMs, LONGEST_TRIAL_MS);
+  const web = openWebApi({ address, trust, timeoutMs: limitMs, signal: world.signal });
+  const ground = { plan, outputs, token, trust, web, timeoutMs: limitMs, log: quietLog(plan, world) };
+  try {
+    return await withDeadline(
+      { waitingFor: 'the cluster', timeoutMs: LONGEST_TRIAL_MS, signal: world.signal },
+      (signal) => trial(ground, { ...world, signal }),
+    );
+  } catch (failure) {
+    world.signal.throwIfAborted();
+    return nothing(sentence(asMachineIdError(failure)));
+  } finally {
+    web.close();
+  }
+}
+
+async function trial(ground: Ground, world: World): Promise<Learnt> {
+  const { joined, results } = await tryRun(ground, world);
+  const access = ground.outputs.map(({ path }, at): [string, Access | string] => {
+    const result = results[at];
+    if (result?.status !== 'fulfilled') return [path, sentence(asMachineIdError(result?.reason))];
+    return [path, result.value.access ?? 'the cluster does not say it.'];
+  });
+  return { access: new Map(access), authorities: joined.bot.hostAuthorities };
+}
+
+function sentence({ code, message }: MachineIdError): string {
+  return `${message.split('\n', 1)[0] ?? ''} [${code}].`;
+}
+
+type Authorities = Readonly<Record<NonNullable<Endpoint['certificate']>, ProbeTarget['tls']['ca']>>;
+
+/** As the programs do it that open these connections: beside the built-in list, and AWS's own variable alone. */
+async function publicAuthorities({ ca }: WebTrust, { environment, files }: World) {
+  const { AWS_CA_BUNDLE: path = '' } = environment;
+  const bundle = path === '' ? undefined : await files.readText(path, { maxBytes: 1024 * 1024 }).catch(() => undefined);
+  return { download: ca === undefined ? undefined : downloadAuthorities(ca), aws: bundle };
+}
+
+/** Rows that are the same on the network share one attempt. */
+function sharedAttempts(authorities: Authorities, limitMs: number, { signal }: World) {
+  const begun = new Map<string, ReturnType<typeof probe>>();
+  return (endpoint: Endpoint): ReturnType<typeof probe> | undefined => {
+    const target = targetOf(endpoint, authorities);
+    if (target === undefined) return undefined;
+    const key = JSON.stringify({ ...target, tls: { ...target.tls, ca: endpoint.certificate } });
+    const attempt = begun.get(key) ?? probe(target, { signal, timeoutMs: limitMs });
+    begun.set(key, attempt);
+    return attempt;
+  };
+}
+
+function targetOf(endpoint: Endpoint, authorities: Authorities): ProbeTarget | undefined {
+  const { alpn, certificate, certificateName, host, port, protocol, sni, untried } = endpoint;
+  if (untried !== undefined || host === undefined || port === undefined || protocol === undefined) return undefined;
+  const ca = certificate === undefined ? undefined : authorities[certificate];
+  const tls = { alpn, serverName: sni, certificateName: certificateName ?? host, ca };
+  return { address: { host, port }, protocol, tls };
+}
+
+function unprobed({ untried }: Endpoint): Verdict {
+  return untried === undefined
+    ? { result: 'none', detail: 'No connection is made.' }
+    : { result: 'untried', detail: untried };
+}
+
+/** A handshake proves little where the request behind it is answered by another server, or not at all. */
+function withAnswer({ id }: Endpoint, verdict: Verdict, error: MachineIdError | undefined): Verdict {
+  if (id !== 'web-api' || verdict.result !== 'open' || error === undefined) return verdict;
+  const detail = `TLS opens, but ${sentence(error)}`;
+  return { result: error.code === 'TIMEOUT' ? 'dropped' : 'other', detail };
+}
+
+function notesOf(config: ConfigFindings, { cluster, error }: Discovered, { environment }: World): readonly string[] {
+  const { address, checks, plan, trust } = config;
+  const faulty = checks.filter(({ id, state }) => state === 'fail' && id !== 'address');
+  return [
+    ...faulty.map(({ detail, title }) => `${title}: ${detail.replaceAll('\n', ' ')}`),
+    ...(plan === undefined ? ['The outputs are not known: what each kind of output may need is listed.'] : []),
+    ...(address !== undefined && cluster === undefined
+      ? [
+          `The Proxy cannot be asked for its addresses, so TLS routing is assumed. ${error === undefined ? '' : sentence(error)}`.trim(),
+        ]
+      : []),
+    ...(cluster !== undefined && error !== undefined
+      ? [
+          'The web certificate of the Proxy is not trusted here; its answer was used for this table alone, and nothing was sent.',
+        ]
+      : []),
+    ...(trust.verify ? [] : ['insecure is set: web certificates are not checked.']),
+    ...(address === undefined ? [] : httpProxyNote(environment, address)),
+  ];
+}
+
+function httpProxyNote(
+  environment: World['environment'],
+  address: NonNullable<ConfigFindings['address']>,
+): readonly string[] {
+  const { detail, state } = httpProxyCheck(environment, address);
+  return state === 'warn' ? [`HTTP proxy: ${detail}.`] : [];
+}
