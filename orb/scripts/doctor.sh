@@ -27,6 +27,17 @@ if [ -n "$proxy" ]; then set -- "$@" "--proxy-server=$proxy"; fi
 if [ -n "$token" ]; then set -- "$@" "--token=$token"; fi
 if [ -n "$ca_file" ]; then set -- "$@" "--ca-file=$ca_file"; fi
 if [ -n "$junit" ]; then set -- "$@" "--junit=$junit"; fi
+case $MACHINE_ID_PARAM_EGRESS in
+  1 | true)
+    set -- "$@" --egress
+    url=$(expand "$MACHINE_ID_PARAM_DOWNLOAD_URL") || exit 1
+    if [ -n "$url" ]; then set -- "$@" "--download-url=$url"; fi
+    url=$(expand "$MACHINE_ID_PARAM_NODE_MIRROR") || exit 1
+    if [ -n "$url" ]; then set -- "$@" "--node-mirror=$url"; fi
+    url=$(expand "$MACHINE_ID_PARAM_CDN_BASE_URL") || exit 1
+    if [ -n "$url" ]; then set -- "$@" "--cdn-base-url=$url"; fi
+    ;;
+esac
 case $MACHINE_ID_PARAM_DEBUG in 1 | true) set -- "$@" --debug ;; esac
 
 # A variable that is missing is one of the things to tell of, and no reason to look at nothing.

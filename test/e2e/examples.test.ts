@@ -56,6 +56,13 @@ function installsTools(step: unknown): boolean {
   return isMapping(step) && 'machine-id/install_tools' in step;
 }
 
+/** Where doctor tries the downloads. */
+const WITHOUT_INTERNET = {
+  download_url: 'https://localhost:1/machine-id.cjs',
+  node_mirror: 'https://localhost:1',
+  cdn_base_url: 'https://localhost:1',
+};
+
 /** What a user would change in a copy of the example: the names of the cluster, and where the script comes from. */
 function adapted(value: unknown, home: string): unknown {
   if (Array.isArray(value)) return value.filter((item) => !installsTools(item)).map((item) => adapted(item, home));
@@ -77,7 +84,8 @@ function adapted(value: unknown, home: string): unknown {
       );
       const bundle_path = resolve(BUNDLE);
       if (key === 'machine-id/install') return [key, { ...rest, bundle_path }];
-      if (key === 'machine-id/run' || key === 'machine-id/doctor') return [key, { ...rest, ca_file: webCa }];
+      if (key === 'machine-id/run') return [key, { ...rest, ca_file: webCa }];
+      if (key === 'machine-id/doctor') return [key, { ...rest, ...WITHOUT_INTERNET, ca_file: webCa }];
       if (key === 'machine-id/with_identity') return [key, { ...rest, bundle_path, ca_file: webCa }];
       return [key, inner];
     }),
