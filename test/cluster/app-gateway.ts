@@ -7,26 +7,23 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { clientIdentity } from './client-identity.ts';
 import { terminateTls } from './connection.ts';
 import type { Identity } from './identity.ts';
 import type { RequestRecord } from './records.ts';
 import type { Application } from './resources-data.ts';
 import { accessDenied, describeError, toTeleportError } from './teleport-errors.ts';
-import type { WebAuthority } from './web-authority.ts';
 import { ownAuthority, type World } from './world.ts';
 import { certificatePem } from './x509.ts';
 
 export class AppGateway {
   readonly #world: World;
-  readonly #web: WebAuthority;
   readonly #identities = new WeakMap<Socket, Identity>();
   readonly #server: Server;
 
-  constructor(world: World, web: WebAuthority) {
+  constructor(world: World) {
     this.#world = world;
-    this.#web = web;
     this.#server = createServer((request, response) => {
       this.#respond(request, response).catch(() => {
         response.destroy(); // the client left while it was being answered
@@ -40,9 +37,9 @@ export class AppGateway {
   }
 
   /** A client may come without a certificate, and is sent to the log-in page then. */
-  async accept(socket: Socket): Promise<void> {
+  async accept(socket: Socket, own: SecureContextOptions): Promise<void> {
     const ca = certificatePem(ownAuthority(this.#world, 'user').tls.certificate);
-    const certificate = { ...this.#web.tls, ca };
+    const certificate = { ...own, ca };
     const secure: TLSSocket = await terminateTls(socket, { certificate, alpn: ['http/1.1'], requestCert: true });
     const identity = clientIdentity(secure);
     if (identity !== undefined) {

@@ -36,7 +36,8 @@ export function peekClientHello(socket: Socket): Promise<ClientHello> {
         reject(new Error('not a TLS ClientHello', { cause: error }));
       }
     };
-    socket.on('data', onData).once('close', onClose);
+    // the socket may have been paused by whoever looked at its first byte
+    socket.on('data', onData).once('close', onClose).resume();
   });
 }
 

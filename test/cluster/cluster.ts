@@ -32,6 +32,7 @@ import { startPostgresProxy } from './postgres-proxy.ts';
 import { startProxy } from './proxy.ts';
 import { Records } from './records.ts';
 import { createNodes, type Node } from './nodes.ts';
+import { ReverseTunnel } from './reverse-tunnel.ts';
 import { createFederatedDomains, serveFederations } from './spiffe-federation.ts';
 import { serveSpiffeSigning } from './spiffe-signing.ts';
 import { serveTransportService } from './transport-service.ts';
@@ -54,8 +55,10 @@ export interface ClusterOptions {
   /** Unix users that the role `access` may log in as, besides `root` and `ci`. */
   readonly extraLogins?: readonly string[];
   readonly faults?: Partial<Faults>;
-  /** Whether the Proxy's one port does for everything, the default, or Kubernetes has one of its own. */
+  /** Whether the Proxy's one port does for everything, the default, or Kubernetes and the tunnel have their own. */
   readonly tlsRouting?: boolean;
+  /** How often a connection upgrade is pinged, if the client asked for pings; Teleport's 30 seconds unless given. */
+  readonly upgradePingIntervalMs?: number;
 }
 
 export interface ClusterInfo {
@@ -119,6 +122,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const authGrpc = new GrpcServer(world, guardAuthCalls(world));
   const auth = await startAuth(world, authGrpc);
   const teleportCertificate = await proxyCertificate(world);
+  const tunnel = await ReverseTunnel.create(world, auth.port);
+  const tunnelListener = await listen(0, (socket) => {
+    tunnel.serve(socket, { serverName: undefined, alpn: [] }).catch(() => socket.destroy());
+  });
   const kube = await listen(0, (socket) => {
     peekClientHello(socket)
       .then((hello) => serveKube(world, socket, { hello, certificate: teleportCertificate }))
@@ -128,6 +135,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const webApi = new WebApi(world, verifier, {
     kubePort: kube.port,
     postgresPort: postgres.port,
+    tunnelPort: tunnelListener.port,
     tlsRouting: options.tlsRouting ?? true,
   });
   const proxy = await startProxy(options.port ?? 0, {
@@ -137,8 +145,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     grpc: proxyGrpc,
     sshGrpc,
     authPort: auth.port,
-    applications: new AppGateway(world, web),
+    applications: new AppGateway(world),
     teleportCertificate,
+    tunnel,
+    upgradePingIntervalMs: options.upgradePingIntervalMs,
   });
   const proxyAddress = `localhost:${String(proxy.port)}`;
   serveAuthService(authGrpc, world, proxyAddress);
@@ -167,7 +177,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       proxyGrpc.close();
       authGrpc.close();
       sshGrpc.close();
-      await Promise.all([proxy, auth, issuer, kube, postgres].map((listener) => listener.close()));
+      await Promise.all([proxy, auth, issuer, kube, postgres, tunnelListener].map((listener) => listener.close()));
     },
   };
 }

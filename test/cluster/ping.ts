@@ -8,6 +8,7 @@ export interface Listening {
   readonly port: number;
   readonly kubePort: number;
   readonly postgresPort: number;
+  readonly tunnelPort: number;
   readonly tlsRouting: boolean;
 }
 
@@ -52,7 +53,7 @@ function proxySettings(profile: Profile, proxyAddress: string, { port, tlsRoutin
     kube: { enabled: true, listen_addr: `127.0.0.1:${String(tlsRouting ? port : ports.kubePort)}` },
     ssh: {
       listen_addr: listening,
-      tunnel_listen_addr: listening,
+      tunnel_listen_addr: `127.0.0.1:${String(tlsRouting ? port : ports.tunnelPort)}`,
       web_listen_addr: listening,
       public_addr: proxyAddress,
       ...(profile.major >= 17 ? { dial_timeout: 30_000_000_000 } : {}),

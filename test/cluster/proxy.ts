@@ -10,6 +10,7 @@ import { terminateTls } from './connection.ts';
 import { CLUSTER_NAME } from './data.ts';
 import type { GrpcServer } from './grpc.ts';
 import { isKubeServerName, serveKube } from './kube-proxy.ts';
+import { startsWithSsh, TUNNEL_PROTOCOL, type ReverseTunnel } from './reverse-tunnel.ts';
 import { listen, type TcpListener } from './tcp-listener.ts';
 import type { WebApi } from './web-api.ts';
 import type { WebAuthority } from './web-authority.ts';
@@ -19,8 +20,7 @@ const AUTH_PREFIX = 'teleport-auth@';
 const JOIN_PROTOCOL = 'teleport-proxy-grpc';
 const SSH_GRPC_PROTOCOL = 'teleport-proxy-ssh-grpc';
 
-/** A client that only probes for ALPN support offers the tunnel protocol; there is no tunnel behind it here. */
-const PROTOCOLS: readonly string[] = [JOIN_PROTOCOL, 'http/1.1', 'teleport-reversetunnel'];
+const PROTOCOLS: readonly string[] = [JOIN_PROTOCOL, 'http/1.1', TUNNEL_PROTOCOL];
 
 export interface ProxyParts {
   readonly world: World;
@@ -34,24 +34,55 @@ export interface ProxyParts {
   readonly applications: AppGateway;
   /** Of the host authority. */
   readonly teleportCertificate: SecureContextOptions;
+  readonly tunnel: ReverseTunnel;
+  /** Undefined for Teleport's own 30 seconds. */
+  readonly upgradePingIntervalMs: number | undefined;
 }
 
-export function startProxy(port: number, parts: ProxyParts): Promise<TcpListener> {
-  return listen(port, (socket) => {
+/** A connection as it came: to the Proxy's port, or within a connection upgrade. */
+interface Arrival {
+  readonly socket: Socket;
+  readonly upgraded: boolean;
+  /** Where what comes within an upgrade of this connection is routed. */
+  readonly innerPort: number;
+}
+
+export async function startProxy(port: number, parts: ProxyParts): Promise<TcpListener> {
+  const inner: TcpListener = await listen(0, (socket) => {
+    route(parts, { socket, upgraded: true, innerPort: inner.port }).catch(() => socket.destroy());
+  });
+  const outer = await listen(port, (socket) => {
     if (parts.world.faults.proxyConnections !== 'silent-after-tcp') {
-      route(parts, socket).catch(() => socket.destroy());
+      accept(parts, socket, inner.port).catch(() => socket.destroy());
     }
   });
+  return {
+    port: outer.port,
+    close: async () => {
+      await Promise.all([outer.close(), inner.close()]);
+    },
+  };
 }
 
-async function route(parts: ProxyParts, socket: Socket): Promise<void> {
+/** SSH and TLS share the port (Teleport's `lib/multiplexer`). */
+async function accept(parts: ProxyParts, socket: Socket, innerPort: number): Promise<void> {
+  if (await startsWithSsh(socket)) {
+    await parts.tunnel.serve(socket, { serverName: undefined, alpn: [] });
+  } else {
+    await route(parts, { socket, upgraded: false, innerPort });
+  }
+}
+
+async function route(parts: ProxyParts, arrival: Arrival): Promise<void> {
+  const { socket, upgraded } = arrival;
   const hello = await peekClientHello(socket);
   const { records } = parts.world;
-  const record = records.add({ listener: 'proxy', kind: 'connection', ...hello, fields: {} });
+  const fields = upgraded ? { upgraded } : {};
+  const record = records.add({ listener: 'proxy', kind: 'connection', ...hello, fields });
   try {
     record.fields.route = hello.alpn[0]?.startsWith(AUTH_PREFIX)
       ? forwardToAuth(parts, socket, hello.alpn[0].slice(AUTH_PREFIX.length))
-      : await routeByServer(parts, socket, hello);
+      : await routeByServer(parts, arrival, hello);
     record.outcome = 'ok';
   } catch (error) {
     record.outcome = `refused: ${String(error)}`;
@@ -59,7 +90,8 @@ async function route(parts: ProxyParts, socket: Socket): Promise<void> {
   }
 }
 
-async function routeByServer(parts: ProxyParts, socket: Socket, hello: ClientHello): Promise<string> {
+async function routeByServer(parts: ProxyParts, arrival: Arrival, hello: ClientHello): Promise<string> {
+  const { socket, upgraded } = arrival;
   if (hello.alpn[0] === SSH_GRPC_PROTOCOL) {
     return serveNodes(parts, socket, hello);
   }
@@ -68,10 +100,10 @@ async function routeByServer(parts: ProxyParts, socket: Socket, hello: ClientHel
     return 'kubernetes';
   }
   if (parts.applications.serves(hello.serverName)) {
-    await parts.applications.accept(socket);
+    await parts.applications.accept(socket, upgraded ? parts.teleportCertificate : parts.web.tls);
     return 'application';
   }
-  return serve(parts, socket, hello);
+  return serve(parts, arrival, hello);
 }
 
 /** TLS towards Auth is not for the Proxy to end: the bytes go on as they came. */
@@ -100,9 +132,10 @@ async function serveNodes({ world, sshGrpc }: ProxyParts, socket: Socket, hello:
   return 'nodes';
 }
 
-async function serve(parts: ProxyParts, socket: Socket, hello: ClientHello): Promise<string> {
-  const { tls } = parts.web;
-  const secure = await terminateTls(socket, { certificate: tls, alpn: PROTOCOLS, requestCert: false });
+/** Within an upgrade the host certificate stands in for the web certificate, which a load balancer has shown already. */
+async function serve(parts: ProxyParts, arrival: Arrival, hello: ClientHello): Promise<string> {
+  const certificate = arrival.upgraded ? parts.teleportCertificate : parts.web.tls;
+  const secure = await terminateTls(arrival.socket, { certificate, alpn: PROTOCOLS, requestCert: false });
   if (parts.world.faults.proxyConnections === 'silent-after-tls') {
     secure.resume();
     return 'nowhere';
@@ -111,10 +144,12 @@ async function serve(parts: ProxyParts, socket: Socket, hello: ClientHello): Pro
     parts.grpc.accept({ listener: 'proxy', hello, socket: secure, identity: undefined, certificatesSent: 0 });
     return 'join-service';
   }
-  if (secure.alpnProtocol === 'http/1.1' || secure.alpnProtocol === false) {
-    parts.webApi.accept(secure, hello);
-    return 'web';
+  if (secure.alpnProtocol === TUNNEL_PROTOCOL) {
+    parts.tunnel.serve(secure, hello).catch(() => secure.destroy());
+    return 'reverse-tunnel';
   }
-  secure.destroy();
-  return 'nowhere';
+  const { profile } = parts.world;
+  const upgrades = { profile, innerPort: arrival.innerPort, pingIntervalMs: parts.upgradePingIntervalMs };
+  parts.webApi.accept(secure, { hello, upgrades });
+  return 'web';
 }

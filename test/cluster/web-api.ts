@@ -1,15 +1,22 @@
 /** The Proxy's HTTPS API: discovery, the legacy join and Teleport's error replies. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { ClientHello } from './client-hello.ts';
+import { UPGRADE_PATH, upgradeConnection, type UpgradeTarget } from './connection-upgrade.ts';
 import { OVERSIZED_REPLY_BYTES } from './faults.ts';
 import { joinByLegacyEndpoint } from './join-legacy.ts';
 import type { OidcVerifier } from './oidc-verifier.ts';
 import { type Listening, pingDocument } from './ping.ts';
 import type { Profile } from './profiles.ts';
 import { observe, type RequestKind } from './records.ts';
-import { badParameter, toHttpReply, toTeleportError } from './teleport-errors.ts';
+import { badParameter, describeError, notFound, toHttpReply, toTeleportError } from './teleport-errors.ts';
 import type { World } from './world.ts';
+
+interface WebConnection {
+  readonly hello: ClientHello;
+  readonly upgrades: UpgradeTarget;
+}
 
 interface Reply {
   readonly status: number;
@@ -21,7 +28,7 @@ const MAX_BODY_LENGTH = 1024 * 1024;
 export class WebApi {
   readonly #world: World;
   readonly #verifier: OidcVerifier;
-  readonly #hellos = new WeakMap<Socket, ClientHello>();
+  readonly #connections = new WeakMap<Duplex, WebConnection>();
   readonly #listening: Omit<Listening, 'port'>;
   readonly #server: Server;
 
@@ -34,17 +41,49 @@ export class WebApi {
         response.destroy(); // the client left while it was being answered
       });
     });
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      this.#upgrade(request, socket, head);
+    });
   }
 
   /** Takes a connection on which TLS has been ended. */
-  accept(socket: Socket, hello: ClientHello): void {
-    this.#hellos.set(socket, hello);
+  accept(socket: Socket, connection: WebConnection): void {
+    this.#connections.set(socket, connection);
     this.#server.emit('connection', socket);
+  }
+
+  #connectionOf(socket: Duplex): WebConnection {
+    const connection = this.#connections.get(socket);
+    if (connection === undefined) {
+      throw new Error('a request on a connection that was not accepted');
+    }
+    return connection;
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { hello, upgrades } = this.#connectionOf(socket);
+    const fields: Record<string, unknown> = { method: request.method, path: request.url };
+    const kind = routeOf(request);
+    const record = this.#world.records.add({ listener: 'proxy', kind, ...hello, fields });
+    try {
+      if (kind !== 'connection-upgrade') {
+        throw notFound('path not found');
+      }
+      upgradeConnection(request, socket, head, { fields, target: upgrades });
+      record.outcome = 'ok';
+    } catch (error) {
+      const known = toTeleportError(error);
+      record.outcome = describeError(known);
+      const { body, status } = toHttpReply(known);
+      const text = JSON.stringify(body, undefined, 4);
+      const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, 'Content-Type: application/json'];
+      socket.end([...head, `Content-Length: ${Buffer.byteLength(text)}`, 'Connection: close', '', text].join('\r\n'));
+    }
   }
 
   async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const kind = routeOf(request);
-    const hello = this.#hellos.get(request.socket) ?? { serverName: undefined, alpn: [] };
+    const { hello } = this.#connectionOf(request.socket);
     const fields: Record<string, unknown> = { method: request.method, path: request.url };
     const record = this.#world.records.add({ listener: 'proxy', kind, ...hello, fields });
     const reply = await observe(record, () => this.#answer(kind, request, fields)).then(
@@ -62,6 +101,9 @@ export class WebApi {
     }
     if (kind === 'unknown-route') {
       return pathNotFound(this.#world.profile);
+    }
+    if (kind === 'connection-upgrade') {
+      throw badParameter('Bad Request'); // Node hands on what asks for an upgrade as HTTP says
     }
     if (request.headers['content-type']?.split(';')[0] !== 'application/json') {
       throw badParameter('invalid request');
@@ -110,6 +152,9 @@ function routeOf(request: IncomingMessage): RequestKind {
   }
   if (request.method === 'GET' && path === '/webapi/find') {
     return 'find';
+  }
+  if (request.method === 'GET' && path === UPGRADE_PATH) {
+    return 'connection-upgrade';
   }
   return request.method === 'POST' && path === '/webapi/host/credentials' ? 'legacy-join' : 'unknown-route';
 }
