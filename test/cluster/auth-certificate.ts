@@ -1,11 +1,10 @@
 /** The certificate that the Auth listener shows, sound or spoilt. */
 import type { SecureContextOptions } from 'node:tls';
 import { createKey, keyPem, publicKeyDer } from './keys.ts';
-import { CLUSTER_NAME } from './data.ts';
 import type { Faults } from './faults.ts';
 import { signCertificate } from './leaf-certificate.ts';
 import { encodeName, OID } from './subject-name.ts';
-import { API_DOMAIN, encodedClusterDomain, ownAuthority, type World } from './world.ts';
+import { API_DOMAIN, ownAuthority, type World } from './world.ts';
 import { certificatePem, createTlsAuthority, type TlsAuthority } from './x509.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -18,10 +17,10 @@ export async function authCertificate(world: World, fault: Faults['authCertifica
   const certificate = signCertificate(fault === 'of-other-authority' ? await impostorOf(host) : host, {
     subject: encodeName([
       { oid: OID.organization, values: ['Auth', 'Proxy'] },
-      { oid: OID.commonName, values: [`auth.${CLUSTER_NAME}`] },
+      { oid: OID.commonName, values: [`auth.${world.clusterName}`] },
     ]),
     publicKey: publicKeyDer(key),
-    dnsNames: [API_DOMAIN, `*.${API_DOMAIN}`, encodedClusterDomain(CLUSTER_NAME)],
+    dnsNames: [API_DOMAIN, `*.${API_DOMAIN}`],
     ...validity(fault),
   });
   return {

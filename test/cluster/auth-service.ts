@@ -1,6 +1,5 @@
 /** `proto.AuthService` and the bot heartbeat, as far as a machine identity uses them. */
 import { z } from 'zod';
-import { CLUSTER_NAME } from './data.ts';
 import type { Call, GrpcServer } from './grpc.ts';
 import { listResources } from './list-resources.ts';
 import { callerOf } from './caller.ts';
@@ -36,7 +35,7 @@ export function serveAuthService(server: GrpcServer, world: World, proxyAddress:
 
 function ping(world: World, proxyAddress: string): object {
   return {
-    cluster_name: CLUSTER_NAME,
+    cluster_name: world.clusterName,
     server_version: world.profile.version,
     proxy_public_addr: proxyAddress,
     signature_algorithm_suite: world.profile.suite === 'balanced-v1' ? BALANCED_V1 : 0,
@@ -69,7 +68,7 @@ function createAppSession(world: World, message: unknown, call: Call): object {
   if (username !== userName) {
     throw accessDenied('access denied');
   }
-  if (cluster !== CLUSTER_NAME) {
+  if (cluster !== world.clusterName) {
     throw notFound(`cluster "${cluster}" is not found`);
   }
   const holder = { userName, roles, expires: new Date(call.connection.socket.getPeerCertificate().valid_to) };

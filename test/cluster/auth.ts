@@ -4,16 +4,13 @@ import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { authCertificate } from './auth-certificate.ts';
 import { peekClientHello, type ClientHello } from './client-hello.ts';
 import { certificatesFrom, terminateTls, type Connection } from './connection.ts';
-import { CLUSTER_NAME } from './data.ts';
 import type { Faults } from './faults.ts';
 import type { Call, GrpcServer } from './grpc.ts';
 import { fromCertificate } from './identity.ts';
 import type { Listener } from './records.ts';
 import { listen, type TcpListener } from './tcp-listener.ts';
 import { accessDenied } from './teleport-errors.ts';
-import { API_DOMAIN, encodedClusterDomain, type World } from './world.ts';
-
-const SERVER_NAMES: readonly (string | undefined)[] = [API_DOMAIN, encodedClusterDomain(CLUSTER_NAME)];
+import type { World } from './world.ts';
 
 export async function startAuth(world: World, grpc: GrpcServer): Promise<TcpListener> {
   const contexts = new Map<Faults['authCertificate'], Promise<SecureContextOptions>>();
@@ -40,9 +37,7 @@ async function serve(
   const hello = await peekClientHello(socket);
   const record = world.records.add({ listener: 'auth', kind: 'connection', ...hello, fields: {} });
   try {
-    if (!SERVER_NAMES.includes(hello.serverName)) {
-      throw new Error(`the server name ${hello.serverName ?? '(none)'} is not Auth's`);
-    }
+    // Any server name will do: Teleport only writes a line to its log about one that it does not know.
     const secure = await terminateTls(socket, { certificate: await context(), alpn: ['h2'], requestCert: true });
     const connection = identify(secure, hello, 'auth');
     record.fields.user = connection.identity?.userName;

@@ -51,6 +51,7 @@ export async function loadAuthorities(
   const file = join(directory, `authorities-${suite}.json`);
   const stored = readStored(file);
   if (stored !== undefined) {
+    authorityOf(stored, clusters.own, 'host'); // the directory of another cluster cannot serve this one
     return stored;
   }
   const created = await Promise.all([

@@ -17,6 +17,7 @@ import {
   type Resources,
 } from './data.ts';
 import type { Faults } from './faults.ts';
+import { type FrontKind, startFront } from './front.ts';
 import { GrpcServer } from './grpc.ts';
 import { peekClientHello } from './client-hello.ts';
 import { serveKube } from './kube-proxy.ts';
@@ -52,6 +53,10 @@ export interface ClusterOptions {
   readonly build?: Build;
   /** The Proxy's port; 0, the default, for a free one. */
   readonly port?: number;
+  /** What stands between the clients and the Proxy; nothing by default. */
+  readonly front?: FrontKind;
+  /** Up to 109 bytes in UTF-8; `example.teleport.test` by default. */
+  readonly clusterName?: string;
   /** Unix users that the role `access` may log in as, besides `root` and `ci`. */
   readonly extraLogins?: readonly string[];
   readonly faults?: Partial<Faults>;
@@ -91,17 +96,22 @@ export interface Cluster {
   readonly close: () => Promise<void>;
 }
 
+/** The name in the Proxy's web certificate. */
+const TENANT_HOST = 'localhost';
+
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const profile = profileOf(options.teleport ?? DEFAULT_TELEPORT_VERSION);
+  const clusterName = options.clusterName ?? CLUSTER_NAME;
   prepareDirectory(options.dir);
   const [web, issuerKey, authorities] = await Promise.all([
     loadWebAuthority(options.dir),
     loadIssuerKey(options.dir),
-    loadAuthorities(options.dir, { own: CLUSTER_NAME, leaves: LEAF_CLUSTER_NAMES }, profile.suite),
+    loadAuthorities(options.dir, { own: clusterName, leaves: LEAF_CLUSTER_NAMES }, profile.suite),
   ]);
   const records = new Records();
   const faults: Faults = { replies: {}, ...options.faults };
   const world: World = {
+    clusterName,
     profile,
     build: options.build ?? COMMUNITY,
     resources: resources(options.extraLogins ?? []),
@@ -116,7 +126,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const verifier = oidcVerifier({ issuerServer, ca: web.certificatePem, errors: profile.oidcErrors });
 
   const proxyGrpc = new GrpcServer(world, () => undefined);
-  const nodes = createNodes();
+  const nodes = createNodes(clusterName);
   const sshGrpc = new GrpcServer(world, () => undefined);
   serveTransportService(sshGrpc, world, nodes);
   const authGrpc = new GrpcServer(world, guardAuthCalls(world));
@@ -132,13 +142,25 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       .catch(() => socket.destroy());
   });
   const postgres = await startPostgresProxy(world);
+  const port = options.port ?? 0;
+  let ownPort = 0;
+  const front =
+    options.front === undefined || options.front === 'plain'
+      ? undefined
+      : await startFront(options.front, port, {
+          tenantHost: TENANT_HOST,
+          clusterName,
+          records,
+          proxyPort: () => ownPort,
+        });
   const webApi = new WebApi(world, verifier, {
     kubePort: kube.port,
     postgresPort: postgres.port,
     tunnelPort: tunnelListener.port,
     tlsRouting: options.tlsRouting ?? true,
+    frontPort: front?.port,
   });
-  const proxy = await startProxy(options.port ?? 0, {
+  const proxy = await startProxy(front === undefined ? port : 0, {
     world,
     web,
     webApi,
@@ -150,7 +172,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     tunnel,
     upgradePingIntervalMs: options.upgradePingIntervalMs,
   });
-  const proxyAddress = `localhost:${String(proxy.port)}`;
+  ownPort = proxy.port;
+  const proxyAddress = `${TENANT_HOST}:${String(front?.port ?? proxy.port)}`;
   serveAuthService(authGrpc, world, proxyAddress);
   serveTrustService(authGrpc, world);
   serveWorkloads(authGrpc, world);
@@ -177,7 +200,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       proxyGrpc.close();
       authGrpc.close();
       sshGrpc.close();
-      await Promise.all([proxy, auth, issuer, kube, postgres, tunnelListener].map((listener) => listener.close()));
+      const listeners = [...(front === undefined ? [] : [front]), proxy, auth, issuer, kube, postgres, tunnelListener];
+      await Promise.all(listeners.map((listener) => listener.close()));
     },
   };
 }
@@ -197,7 +221,7 @@ function describe(world: World, proxy: string, auth: string, webCa: string): Omi
   return {
     proxy,
     auth,
-    cluster: CLUSTER_NAME,
+    cluster: world.clusterName,
     teleport: world.profile.version,
     webCa,
     caPin: `sha256:${createHash('sha256').update(hostKey).digest('hex')}`,

@@ -1,7 +1,6 @@
 /** GenerateHostCert: SSH host certificates for whoever has a role that may create them. */
 import { z } from 'zod';
 import { rolesOfCaller } from './caller.ts';
-import { CLUSTER_NAME } from './data.ts';
 import type { Call } from './grpc.ts';
 import { parseSshLine } from './public-keys.ts';
 import { signSshCertificate } from './ssh-certificate.ts';
@@ -29,7 +28,7 @@ export function generateHostCert(world: World, message: unknown, call: Call): ob
   if (!rolesOfCaller(world, call).some(({ certifiesHosts }) => certifiesHosts)) {
     throw accessDenied('access denied to perform action "create" on "host_cert"');
   }
-  check(request, ttlMs);
+  check(world, request, ttlMs);
   const { sshKey } = ownAuthority(world, 'host');
   if (sshKey === undefined) {
     throw new Error('the host authority has no SSH key');
@@ -50,11 +49,11 @@ export function generateHostCert(world: World, message: unknown, call: Call): ob
 }
 
 /** Teleport would certify for ever without a lifetime, and add a host id and a node name to the principals. */
-function check(request: z.infer<typeof Request>, ttlMs: number): void {
+function check({ clusterName }: World, request: z.infer<typeof Request>, ttlMs: number): void {
   if (request.principals.length === 0) {
     throw badParameter('cannot generate host certificate without principals');
   }
-  if (request.cluster_name !== CLUSTER_NAME || request.role !== 'Node') {
+  if (request.cluster_name !== clusterName || request.role !== 'Node') {
     throw badParameter(`unexpected cluster ${request.cluster_name} or system role ${request.role}`);
   }
   if (ttlMs <= 0 || request.host_id !== '' || request.node_name !== '') {

@@ -1,7 +1,6 @@
 /** Issues the SSH and the X.509 certificate of an identity. */
 import { authorityOf } from './authorities.ts';
 import { spoil } from './certificate-faults.ts';
-import { CLUSTER_NAME } from './data.ts';
 import type { CertificateFault } from './faults.ts';
 import { toSshExtensions, toSubject, type Identity } from './identity.ts';
 import { signCertificate } from './leaf-certificate.ts';
@@ -33,7 +32,7 @@ export async function issue(
 ): Promise<IssuedCertificates> {
   const now = Date.now();
   const notAfter = new Date(Math.min(wanted.notAfter.getTime(), now + (world.faults.maxTtlMs ?? Infinity)));
-  const request = { ...wanted, notAfter, cluster: CLUSTER_NAME, notBefore: new Date(now - CLOCK_SKEW_MS) };
+  const request = { ...wanted, notAfter, cluster: world.clusterName, notBefore: new Date(now - CLOCK_SKEW_MS) };
   const { identity, keys, ...rest } = await spoil(request, fault);
   const authority = authorityOf(world.authorities, rest.cluster, 'user');
   return {

@@ -1,6 +1,6 @@
 /** Admits a bot: what both ways of joining have in common once the request is read. */
 import { randomUUID } from 'node:crypto';
-import { botUserName, CLUSTER_NAME, DEFAULT_JOIN_TTL_MS, MAX_BOT_TTL_MS, type JoinToken } from './data.ts';
+import { botUserName, DEFAULT_JOIN_TTL_MS, MAX_BOT_TTL_MS, type JoinToken } from './data.ts';
 import { NO_ACCESS, type Identity } from './identity.ts';
 import { issue } from './issue.ts';
 import { requireAllowed } from './join-rules.ts';
@@ -99,7 +99,7 @@ function botIdentity(world: World, attempt: JoinAttempt, claims: CircleCiClaims)
     roles: [userName],
     // a role without logins gets one that nobody can have
     principals: [`-teleport-nologin-${randomUUID()}`, '-teleport-internal-join'],
-    routeToCluster: CLUSTER_NAME,
+    routeToCluster: world.clusterName,
     botName: attempt.token.botName,
     usages: [],
     botInstanceId: world.profile.botInstances ? randomUUID() : undefined,

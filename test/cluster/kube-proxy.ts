@@ -6,7 +6,6 @@ import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { clientIdentity } from './client-identity.ts';
 import type { ClientHello } from './client-hello.ts';
 import { terminateTls } from './connection.ts';
-import { CLUSTER_NAME } from './data.ts';
 import type { Identity } from './identity.ts';
 import { answerKube, type KubeReply, kubeStatus } from './kube-api.ts';
 import type { KubernetesCluster } from './resources-data.ts';
@@ -91,13 +90,13 @@ async function answer(
 
 /** The cluster that the path names, else the one of the certificate; or why neither may be had. */
 function targetOf(
-  { profile, resources }: World,
+  { clusterName, profile, resources }: World,
   { kubernetes, roles }: Identity,
   path: string,
 ): { readonly cluster: KubernetesCluster; readonly path: string } | KubeReply {
   const [, teleportName, kubeName, rest] = /^\/v1\/teleport\/([\w-]+)\/([\w-]+)(\/.*)$/.exec(path) ?? [];
   const byPath = kubeName !== undefined && profile.major >= FIRST_MAJOR_WITH_PATHS;
-  if (byPath && decoded(teleportName) !== CLUSTER_NAME) {
+  if (byPath && decoded(teleportName) !== clusterName) {
     return kubeStatus(404, 'NotFound', `cluster "${decoded(teleportName)}" is not found`);
   }
   const name = byPath ? decoded(kubeName) : kubernetes.cluster;

@@ -1,17 +1,24 @@
 /** The command line of the embedded cluster: runs it in the foreground, or mints a token of its issuer. */
 import { parseArgs } from 'node:util';
+import type { FrontKind } from './front.ts';
 import { DEFAULT_TELEPORT_VERSION, profileOf } from './profiles.ts';
 
 const HELP = `Usage:
-  npm run cluster -- --dir DIR [--teleport X.Y.Z] [--port N] [--login USER]... [--node NAME=PORT]...
+  npm run cluster -- --dir DIR [--teleport X.Y.Z] [--port N] [--front plain|cloud|sni-firewall]
+                         [--cluster-name NAME] [--login USER]... [--node NAME=PORT]...
       Runs a cluster that behaves as Teleport X.Y.Z (${DEFAULT_TELEPORT_VERSION} unless given) until SIGTERM or SIGINT.
-      Prints one line of JSON when it is ready. --login adds a Unix user to the role "access", --node
+      Prints one line of JSON when it is ready. --front puts in front of the Proxy a router by server name as
+      Teleport Cloud has it, or a firewall that drops *.teleport.cluster.local. --login adds a Unix user to the role "access", --node
       says where on 127.0.0.1 the sshd of a node listens.
 
   npm run -s cluster -- mint --dir DIR [--project ID] [--context ID]... [--organization ID] [--ttl SECONDS]
                              [--expired] [--not-yet-valid] [--audience X]... [--issuer URL] [--form v1|v2]
       Prints an OIDC token signed by the issuer of the cluster in DIR.
 `;
+
+const FRONTS: Readonly<Record<FrontKind, true>> = { plain: true, cloud: true, 'sni-firewall': true };
+
+const LONGEST_NAME_BYTES = 109;
 
 class UsageError extends Error {}
 
@@ -34,6 +41,8 @@ async function run(args: string[]): Promise<void> {
       dir: { type: 'string' },
       teleport: { type: 'string', default: DEFAULT_TELEPORT_VERSION },
       port: { type: 'string', default: '0' },
+      front: { type: 'string', default: 'plain' },
+      'cluster-name': { type: 'string' },
       login: { type: 'string', multiple: true, default: [] },
       node: { type: 'string', multiple: true, default: [] },
     },
@@ -42,6 +51,8 @@ async function run(args: string[]): Promise<void> {
     dir: required(values.dir, '--dir'),
     teleport: checkedVersion(values.teleport),
     port: wholeNumber(values.port, '--port', 65_535),
+    front: checkedFront(values.front),
+    ...(values['cluster-name'] === undefined ? {} : { clusterName: checkedName(values['cluster-name']) }),
     extraLogins: values.login,
   };
   // the servers take a second to load, which help and wrong input need not wait for
@@ -126,6 +137,26 @@ function wholeNumber(text: string, flag: string, max: number): number {
     throw new UsageError(`${flag} is a whole number up to ${String(max)}, not ${text}`);
   }
   return value;
+}
+
+function checkedFront(text: string): FrontKind {
+  if (isFront(text)) {
+    return text;
+  }
+  throw new UsageError(`--front is one of ${Object.keys(FRONTS).join(', ')}, not ${text}`);
+}
+
+function isFront(text: string): text is FrontKind {
+  return Object.hasOwn(FRONTS, text);
+}
+
+/** In hexadecimal it must fit into an ALPN value of 255 bytes, as Teleport's own must. */
+function checkedName(text: string): string {
+  const bytes = Buffer.byteLength(text);
+  if (bytes < 1 || bytes > LONGEST_NAME_BYTES) {
+    throw new UsageError(`--cluster-name has 1 to ${String(LONGEST_NAME_BYTES)} bytes, not ${String(bytes)}`);
+  }
+  return text;
 }
 
 function checkedVersion(version: string): string {

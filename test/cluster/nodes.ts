@@ -1,5 +1,5 @@
 /** The nodes that the Proxy can reach: which cluster they are in, who may see them, and where their sshd listens. */
-import { CLUSTER_NAME, LEAF_CLUSTER_NAMES } from './data.ts';
+import { LEAF_CLUSTER_NAMES } from './data.ts';
 import { TeleportError } from './teleport-errors.ts';
 
 export interface Node {
@@ -13,19 +13,19 @@ export interface Node {
 
 export type Nodes = readonly Node[];
 
-export function createNodes(): Nodes {
+export function createNodes(clusterName: string): Nodes {
   const [leaf = ''] = LEAF_CLUSTER_NAMES;
   return [
-    { name: 'web-1', cluster: CLUSTER_NAME, roles: ['access'] },
-    { name: 'web-2', cluster: CLUSTER_NAME, roles: ['access', 'deployer'] },
-    { name: 'vault-1', cluster: CLUSTER_NAME, roles: ['admin'] },
+    { name: 'web-1', cluster: clusterName, roles: ['access'] },
+    { name: 'web-2', cluster: clusterName, roles: ['access', 'deployer'] },
+    { name: 'vault-1', cluster: clusterName, roles: ['admin'] },
     { name: 'leaf-1', cluster: leaf, roles: ['access'] },
   ];
 }
 
 /** @throws TeleportError NotFound for an unknown cluster or node */
 export function findNode(nodes: Nodes, name: string, cluster: string): Node {
-  if (cluster !== CLUSTER_NAME && !LEAF_CLUSTER_NAMES.includes(cluster)) {
+  if (!nodes.some((one) => one.cluster === cluster)) {
     throw new TeleportError('NotFound', `cluster "${cluster}" is not found`);
   }
   const node = nodes.find((one) => one.name === name && one.cluster === cluster);

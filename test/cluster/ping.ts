@@ -1,11 +1,12 @@
 /** What `/webapi/ping` and `/webapi/find` say, in the shape of the cluster's generation. */
-import { CLUSTER_NAME } from './data.ts';
 import type { Build, Profile } from './profiles.ts';
 import type { World } from './world.ts';
 
 /** Where the Proxy listens, and whether one port does for everything. */
 export interface Listening {
   readonly port: number;
+  /** Where clients reach the Proxy's port, when something stands before it. */
+  readonly frontPort: number | undefined;
   readonly kubePort: number;
   readonly postgresPort: number;
   readonly tunnelPort: number;
@@ -14,7 +15,7 @@ export interface Listening {
 
 /** @param proxyAddress the public address, as `localhost:port` */
 export function pingDocument(
-  { profile, build }: Pick<World, 'profile' | 'build'>,
+  { profile, build, clusterName }: Pick<World, 'profile' | 'build' | 'clusterName'>,
   proxyAddress: string,
   listening: Listening,
 ): object {
@@ -24,7 +25,7 @@ export function pingDocument(
     server_version: profile.version,
     min_client_version:
       profile.major >= 17 ? `${String(profile.major - 1)}.0.0-aa` : `${String(profile.major - 1)}.0.0`,
-    cluster_name: CLUSTER_NAME,
+    cluster_name: clusterName,
     automatic_upgrades: false,
     ...(profile.major >= 17 ? newerTopLevel(profile, build) : {}),
   };

@@ -7,7 +7,6 @@ import { identify } from './auth.ts';
 import { authCertificate } from './auth-certificate.ts';
 import { peekClientHello, type ClientHello } from './client-hello.ts';
 import { terminateTls } from './connection.ts';
-import { CLUSTER_NAME } from './data.ts';
 import type { GrpcServer } from './grpc.ts';
 import { isKubeServerName, serveKube } from './kube-proxy.ts';
 import { startsWithSsh, TUNNEL_PROTOCOL, type ReverseTunnel } from './reverse-tunnel.ts';
@@ -108,7 +107,7 @@ async function routeByServer(parts: ProxyParts, arrival: Arrival, hello: ClientH
 
 /** TLS towards Auth is not for the Proxy to end: the bytes go on as they came. */
 function forwardToAuth(parts: ProxyParts, socket: Socket, domain: string): 'auth' {
-  if (domain !== encodedClusterDomain(CLUSTER_NAME)) {
+  if (domain !== encodedClusterDomain(parts.world.clusterName)) {
     throw new Error(`no Auth server known for ${domain}`);
   }
   const auth = connect(parts.authPort, '127.0.0.1');

@@ -1,7 +1,7 @@
 /** What the cluster was asked, in order, for tests to assert on. */
 import { describeError, toTeleportError } from './teleport-errors.ts';
 
-export type Listener = 'proxy' | 'auth' | 'issuer';
+export type Listener = 'front' | 'proxy' | 'auth' | 'issuer';
 
 /** `connection` is a ClientHello, whatever came after it; gRPC methods are `rpc:` and their path. */
 export type RequestKind =

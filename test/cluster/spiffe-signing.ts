@@ -54,7 +54,7 @@ function signX509(world: World, requests: readonly z.infer<typeof X509Request>[]
     checkAllowed(world, call, { path, dnsNames, ipAddresses });
     const wish = { publicKey, notAfter: endOf(request.ttl, DEFAULT_X509_TTL_MS) };
     const certificate = signX509Svid(world, { path, dnsNames, ipAddresses }, wish);
-    return { certificate, spiffe_id: spiffeIdOf(path), hint };
+    return { certificate, spiffe_id: spiffeIdOf(world, path), hint };
   };
   return { svids: requests.map(sign) };
 }
@@ -68,7 +68,7 @@ async function signJwt(world: World, requests: readonly z.infer<typeof JwtReques
     }
     checkAllowed(world, call, { path, dnsNames: [], ipAddresses: [] });
     const wish = { audiences, notAfter: endOf(request.ttl, DEFAULT_JWT_TTL_MS) };
-    return { ...(await signJwtSvid(world, path, wish)), spiffe_id: spiffeIdOf(path), audiences, hint };
+    return { ...(await signJwtSvid(world, path, wish)), spiffe_id: spiffeIdOf(world, path), audiences, hint };
   };
   return { svids: await Promise.all(requests.map(sign)) };
 }

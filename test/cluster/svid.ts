@@ -1,7 +1,6 @@
 /** Signs SPIFFE documents with the cluster's authority of workloads. */
 import { randomBytes } from 'node:crypto';
 import { SignJWT } from 'jose';
-import { CLUSTER_NAME } from './data.ts';
 import { signCertificate } from './leaf-certificate.ts';
 import { parseTlsDer } from './public-keys.ts';
 import { encodeName, OID } from './subject-name.ts';
@@ -19,8 +18,8 @@ export const SPIFFE_KEY_ID = 'embedded-spiffe';
 const CLOCK_SKEW_MS = 60_000;
 const JTI_BYTES = 16;
 
-export function spiffeIdOf(path: string): string {
-  return `spiffe://${CLUSTER_NAME}${path}`;
+export function spiffeIdOf({ clusterName }: Pick<World, 'clusterName'>, path: string): string {
+  return `spiffe://${clusterName}${path}`;
 }
 
 /** DER. The first DNS name is the common name too, for readers that know nothing else. */
@@ -35,7 +34,7 @@ export function signX509Svid(
     publicKey: parseTlsDer(wish.publicKey).export({ type: 'spki', format: 'der' }),
     notBefore: new Date(Date.now() - CLOCK_SKEW_MS),
     notAfter: wish.notAfter,
-    uris: [spiffeIdOf(path)],
+    uris: [spiffeIdOf(world, path)],
     dnsNames,
     ipAddresses,
   });
@@ -53,8 +52,8 @@ export async function signJwtSvid(
   const jti = randomBytes(JTI_BYTES).toString('hex');
   const jwt = await new SignJWT()
     .setProtectedHeader({ alg: 'RS256', kid: SPIFFE_KEY_ID, typ: 'JWT' })
-    .setIssuer(`https://${CLUSTER_NAME}/workload-identity`)
-    .setSubject(spiffeIdOf(path))
+    .setIssuer(`https://${world.clusterName}/workload-identity`)
+    .setSubject(spiffeIdOf(world, path))
     .setAudience([...wish.audiences])
     .setJti(jti)
     .setIssuedAt()

@@ -1,6 +1,6 @@
 /** The reasons to refuse GenerateUserCerts, in the order in which Teleport comes to them. */
 import type { SessionHolder } from './app-sessions.ts';
-import { CLUSTER_NAME, LEAF_CLUSTER_NAMES } from './data.ts';
+import { LEAF_CLUSTER_NAMES } from './data.ts';
 import type { ApplicationRoute, DatabaseRoute, Identity } from './identity.ts';
 import { accessDenied, badParameter, notFound } from './teleport-errors.ts';
 import { toDate } from './timestamp.ts';
@@ -44,7 +44,7 @@ export function checkUserCertsRequest(world: World, request: UserCertsRequest, c
   return {
     roles,
     usages: usagesOf(request.usage),
-    routeToCluster: checkRoute(request.route_to_cluster),
+    routeToCluster: checkRoute(world, request.route_to_cluster),
     kubernetesCluster: checkKubernetesRoute(world, request),
     database: databaseRoute(request),
     application: applicationRoute(world, request, { userName: caller.userName, roles, expires }),
@@ -102,11 +102,11 @@ function usagesOf(number: number): readonly string[] {
   return usages;
 }
 
-function checkRoute(cluster: string): string {
-  if (cluster !== '' && cluster !== CLUSTER_NAME && !LEAF_CLUSTER_NAMES.includes(cluster)) {
+function checkRoute({ clusterName }: World, cluster: string): string {
+  if (cluster !== '' && cluster !== clusterName && !LEAF_CLUSTER_NAMES.includes(cluster)) {
     throw notFound(`remote cluster "${cluster}" is not found`);
   }
-  return cluster === '' ? CLUSTER_NAME : cluster;
+  return cluster === '' ? clusterName : cluster;
 }
 
 /** Whoever may see a Kubernetes cluster is checked when it is used; here it must only be there, unless it is a leaf's. */
@@ -115,7 +115,7 @@ function checkKubernetesRoute(world: World, request: UserCertsRequest): string |
   if (name === '') {
     return undefined;
   }
-  const isOwn = teleportCluster === '' || teleportCluster === CLUSTER_NAME;
+  const isOwn = teleportCluster === '' || teleportCluster === world.clusterName;
   if (isOwn && !world.resources.kubernetesClusters.some((one) => one.name === name)) {
     throw badParameter(`Kubernetes cluster "${name}" is not registered in this Teleport cluster`);
   }

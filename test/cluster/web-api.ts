@@ -95,7 +95,7 @@ export class WebApi {
 
   async #answer(kind: RequestKind, request: IncomingMessage, fields: Record<string, unknown>): Promise<object> {
     const body = await readBody(request);
-    const port = request.socket.localPort ?? 0;
+    const port = this.#listening.frontPort ?? request.socket.localPort ?? 0;
     if (kind === 'ping' || kind === 'find') {
       return pingDocument(this.#world, `localhost:${String(port)}`, { ...this.#listening, port });
     }

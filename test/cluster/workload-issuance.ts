@@ -106,7 +106,7 @@ async function issue(world: World, workload: WorkloadIdentity, request: z.infer<
     ttl: { seconds: Math.floor(ttlMs / 1000), nanos: 0 },
     expires_at: fromDate(notAfter),
     workload_identity_name: workload.name,
-    spiffe_id: spiffeIdOf(workload.path),
+    spiffe_id: spiffeIdOf(world, workload.path),
     ...(await document(world, workload, { ...request, notAfter })),
   };
 }

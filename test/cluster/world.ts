@@ -1,12 +1,13 @@
 /** What every part of the cluster knows. */
 import { authorityOf, type Authority, type AuthorityType } from './authorities.ts';
-import { CLUSTER_NAME, type Resources, type Role } from './data.ts';
+import type { Resources, Role } from './data.ts';
 import type { AppSessions } from './app-sessions.ts';
 import type { Faults } from './faults.ts';
 import type { Build, Profile } from './profiles.ts';
 import type { Records } from './records.ts';
 
 export interface World {
+  readonly clusterName: string;
   readonly profile: Profile;
   readonly build: Build;
   readonly resources: Resources;
@@ -18,7 +19,7 @@ export interface World {
 }
 
 export function ownAuthority(world: World, type: AuthorityType): Authority {
-  return authorityOf(world.authorities, CLUSTER_NAME, type);
+  return authorityOf(world.authorities, world.clusterName, type);
 }
 
 export function findRole(world: World, name: string): Role | undefined {
