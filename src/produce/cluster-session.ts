@@ -9,10 +9,11 @@ import type { Clock } from '../effects/clock.ts';
 import type { Log } from '../effects/log.ts';
 import { sharedController } from '../effects/shared-controller.ts';
 import { MachineIdError } from '../errors.ts';
-import { type KeyPair, privateKeyPem } from '../crypto/keys.ts';
+import { privateKeyPem } from '../crypto/keys.ts';
 import type { BotIdentity } from '../join/bot-identity.ts';
 import type { Address } from '../teleport/address.ts';
 import { connectAuth } from '../teleport/auth-connection.ts';
+import { type AuthRoute, authServerName } from '../teleport/auth-route.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 import type { ServerVersion } from '../teleport/version.ts';
 import type { WireTrace } from '../teleport/wire-trace.ts';
@@ -27,6 +28,10 @@ export interface AuthSession {
 }
 
 export interface ClusterSession extends AuthSession {
+  /** The server name that reached the Auth Service. */
+  readonly serverName: string;
+  /** Whether that is the Proxy's host, because the cluster's own name did not get through. */
+  readonly byOtherName: boolean;
   readonly serverVersion: Promise<ServerVersion>;
   /** Every role that the bot may impersonate. */
   readonly defaultRoles: () => Promise<readonly string[]>;
@@ -49,11 +54,13 @@ export interface SessionOptions {
 
 /** @throws MachineIdError as connecting does; the promises inside reject as the calls do */
 export async function openSession(options: SessionOptions): Promise<ClusterSession> {
-  const { bot } = options;
-  const leaves = watchLeaves(options.log);
-  const connect = (keyPair: KeyPair, certificatePem: string) =>
-    connectAs(options, keyPair, { certificatePem, onSkippedLeaf: leaves.onSkipped });
-  const own = await connect(bot.keyPair, bot.tlsCertificatePem);
+  const { address, bot, log } = options;
+  const leaves = watchLeaves(log);
+  const shared: Shared = { route: { naming: undefined }, onSkippedLeaf: leaves.onSkipped };
+  const own = await connectAs(options, shared, bot);
+  const naming = shared.route.naming ?? 'cluster';
+  const serverName = authServerName(naming, { address, clusterName: bot.clusterName });
+  log.debug(`the Auth Service answers to the server name ${serverName}`);
   const { api } = own;
   const [serverVersion, authorities] = [api.serverVersion(), fetchAuthorities(api)];
   // Each output awaits these; when an earlier step fails, nobody does.
@@ -61,11 +68,13 @@ export async function openSession(options: SessionOptions): Promise<ClusterSessi
   let roles: Promise<readonly string[]> | undefined;
   return {
     ...own,
+    serverName,
+    byOtherName: naming === 'proxy',
     serverVersion,
     authorities,
     defaultRoles: () => (roles ??= findDefaultRoles(api, bot)),
     skippedLeaves: leaves.skipped,
-    as: ({ keyPair, tlsCertificatePem }) => connect(keyPair, tlsCertificatePem),
+    as: (identity) => connectAs(options, shared, identity),
   };
 }
 
@@ -84,16 +93,17 @@ function watchLeaves(log: Pick<Log, 'warn'>) {
   };
 }
 
-interface Caller {
-  readonly certificatePem: string;
+/** What all connections of a run share. */
+interface Shared {
+  readonly route: AuthRoute;
   readonly onSkippedLeaf: (leaf: string, reason: string) => void;
 }
 
 /** Calls that are under way when the session is closed end then, and later ones fail at once. */
 async function connectAs(
   options: SessionOptions,
-  keyPair: KeyPair,
-  { certificatePem, onSkippedLeaf }: Caller,
+  { onSkippedLeaf, route }: Shared,
+  { keyPair, tlsCertificatePem: certificatePem }: Pick<Identity, 'keyPair' | 'tlsCertificatePem'>,
 ): Promise<AuthSession> {
   const { address, bot, clock, log, timeoutMs, signal, trace } = options;
   const connection = await connectAuth({
@@ -105,6 +115,10 @@ async function connectAs(
     timeoutMs,
     signal,
     clock,
+    route,
+    onOtherName: (reason) => {
+      log.info(reason);
+    },
     onRetry: (error, delayMs) => {
       log.info(`${error instanceof Error ? error.message : String(error)}; trying again in ${delayMs} ms`);
     },

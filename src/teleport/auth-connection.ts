@@ -1,35 +1,21 @@
 /** The connection to a cluster's Auth Service, through its Proxy. */
-import type { Clock } from '../effects/clock.ts';
 import { withDeadline } from '../effects/deadline.ts';
-import type { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from './address.ts';
-import { API_DOMAIN, authAlpn } from './cluster-name.ts';
-import { dialTls } from './dial.ts';
+import { dialAuthRoute, type RouteDial } from './auth-route.ts';
+import { API_DOMAIN } from './cluster-name.ts';
 import { authFailure } from './failures.ts';
 import { type GrpcConnection, grpcOver } from './grpc.ts';
 import { GrpcError, GrpcReplyError } from './grpc-error.ts';
 import { openReconnecting } from './reconnect.ts';
-import type { WireTrace } from './wire-trace.ts';
 
 /** A load balancer or an Auth Service that restarts is back soon. */
 const RECONNECT_DELAYS_MS = [300, 1000];
 
-export interface AuthDial {
-  /** The Proxy's web address. */
-  readonly address: Address;
-  readonly clusterName: string;
-  /** PEM of the cluster's own authorities. */
-  readonly authorities: readonly string[];
-  /** Exactly one certificate: with more, the Auth Service refuses the caller. */
-  readonly certificatePem: string;
-  readonly privateKeyPem: Secret;
+export interface AuthDial extends RouteDial {
   readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-  readonly clock: Clock;
-  /** Told of each connection that broke, or could not be had, and is opened again. */
+  /** Called for each connection that broke, or could not be opened, and is tried again. */
   readonly onRetry: (error: unknown, delayMs: number) => void;
-  readonly trace?: WireTrace | undefined;
 }
 
 /**
@@ -61,23 +47,15 @@ function isBroken(address: Address, error: unknown): boolean {
 /**
  * TLS routing: the Proxy reads the first ALPN value and copies the bytes to the Auth Service, where the one TLS session
  * ends with mutual authentication. Clusters without TLS routing register the same route on their web listener.
- * @throws MachineIdError AUTH_UNREACHABLE, AUTH_UNTRUSTED, AUTH_DENIED, TIMEOUT
+ * @throws MachineIdError AUTH_UNREACHABLE, AUTH_UNTRUSTED, AUTH_DENIED, CLUSTER_UNSUITABLE, TIMEOUT
  */
 async function dialAuth(dial: AuthDial): Promise<GrpcConnection> {
   const { address, clusterName, timeoutMs, signal: outer } = dial;
   const waitingFor = `the Auth Service behind ${formatAddress(address)}`;
-  const wire = dial.trace?.connection('Auth Service');
-  const socket = await withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
+  checkNameLength(clusterName);
+  const { socket, wire } = await withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
     try {
-      return await dialTls({
-        address,
-        serverName: API_DOMAIN,
-        alpn: [authAlpn(clusterName), 'h2'],
-        ca: dial.authorities,
-        client: { certificate: dial.certificatePem, key: dial.privateKeyPem.reveal() },
-        signal,
-        wire,
-      });
+      return await dialAuthRoute({ ...dial, signal });
     } catch (error) {
       signal.throwIfAborted();
       throw authFailure(address, error);
@@ -94,4 +72,17 @@ async function dialAuth(dial: AuthDial): Promise<GrpcConnection> {
     );
   }
   return grpcOver(socket, API_DOMAIN, wire);
+}
+
+/** The hexadecimal name takes two bytes for each of its own, and an ALPN value has 255 at most (RFC 7301 section 3.1). */
+const LONGEST_CLUSTER_NAME_BYTES = 109;
+
+function checkNameLength(clusterName: string): void {
+  const bytes = Buffer.byteLength(clusterName);
+  if (bytes <= LONGEST_CLUSTER_NAME_BYTES) return;
+  throw new MachineIdError(
+    'CLUSTER_UNSUITABLE',
+    `the name of the cluster has ${bytes} bytes, expected at most ${LONGEST_CLUSTER_NAME_BYTES}: it does not fit into the route to the Auth Service`,
+    { hint: 'Use --engine tbot (orb parameter engine: tbot) for this cluster.' },
+  );
 }

@@ -1,14 +1,16 @@
 /** Opens TLS connections. */
 import { isIP } from 'node:net';
-import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { checkServerIdentity, connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import type { Address } from './address.ts';
 import { traceTls } from './trace-socket.ts';
 import type { WireConnection } from './wire-trace.ts';
 
 export interface DialOptions {
   readonly address: Address;
-  /** SNI, and the name that the server's certificate must carry; the address's host by default. */
+  /** SNI; the address's host by default. An IP address is never sent (RFC 6066 section 3). */
   readonly serverName?: string;
+  /** The name that the server's certificate must have; the server name by default. */
+  readonly certificateName?: string;
   readonly alpn: readonly string[];
   /** PEM of the only trusted authorities; Node's own list by default. */
   readonly ca?: string | readonly string[] | undefined;
@@ -18,6 +20,8 @@ export interface DialOptions {
   readonly client?: { readonly certificate: string; readonly key: string };
   /** Carries the deadline. */
   readonly signal: AbortSignal;
+  /** Called when TCP is connected and the ClientHello is on its way. */
+  readonly onConnect?: (() => void) | undefined;
   readonly wire?: WireConnection | undefined;
 }
 
@@ -28,6 +32,7 @@ export function dialTls(options: DialOptions): Promise<TLSSocket> {
     signal.throwIfAborted();
     const socket = connect(connectOptions(options));
     if (options.wire !== undefined) traceTls(socket, options.alpn, options.wire);
+    if (options.onConnect !== undefined) socket.once('connect', options.onConnect);
     const onAbort = () => socket.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
     signal.addEventListener('abort', onAbort, { once: true });
     const settle = () => {
@@ -55,15 +60,19 @@ export function dialTls(options: DialOptions): Promise<TLSSocket> {
   });
 }
 
-function connectOptions({ address, alpn, ca, verify, client, serverName }: DialOptions): ConnectionOptions {
-  // RFC 6066 section 3: an IP address is never sent as a server name; the certificate is then checked against `host`.
-  const name = serverName ?? (isIP(address.host) === 0 ? address.host : undefined);
+function connectOptions(options: DialOptions): ConnectionOptions {
+  const { address, alpn, ca, verify, client, certificateName, serverName = address.host } = options;
+  // Without a server name, Node checks the certificate against `host`.
+  const name = isIP(serverName) === 0 ? serverName : undefined;
   return {
     host: address.host,
     port: address.port,
     ALPNProtocols: [...alpn],
     rejectUnauthorized: verify ?? true,
     ...(name === undefined ? {} : { servername: name }),
+    ...(certificateName === undefined
+      ? {}
+      : { checkServerIdentity: (_name, certificate) => checkServerIdentity(certificateName, certificate) }),
     ...(ca === undefined ? {} : { ca: typeof ca === 'string' ? ca : [...ca] }),
     ...(client === undefined ? {} : { cert: client.certificate, key: client.key }),
   };

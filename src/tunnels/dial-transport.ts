@@ -21,7 +21,10 @@ export interface TransportDial {
   readonly trace?: WireTrace | undefined;
 }
 
-/** The Proxy routes by the first value and answers with `h2`. */
+/**
+ * The Proxy routes by the first value. Versions 15 and 16 then choose none, later ones `h2` (gravitational/teleport
+ * 41500, 43473); HTTP/2 follows either way. The server name is the Proxy's host, as tbot sends it.
+ */
 export const ALPN = ['teleport-proxy-ssh-grpc', 'h2'];
 
 /**
@@ -36,7 +39,7 @@ export async function dialTransport(dial: TransportDial, path: string): Promise<
     try {
       return await dialTls({
         address,
-        serverName: API_DOMAIN,
+        certificateName: API_DOMAIN,
         alpn: ALPN,
         ca: dial.hostAuthoritiesPem,
         client: { certificate: dial.certificatePem, key: dial.privateKeyPem.reveal() },

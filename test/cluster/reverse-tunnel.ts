@@ -8,7 +8,6 @@ import type { Duplex } from 'node:stream';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { ClientHello } from './client-hello.ts';
-import { CLUSTER_NAME } from './data.ts';
 import { createKey } from './keys.ts';
 import { observe } from './records.ts';
 import { signSshCertificate, type SshCertificate } from './ssh-certificate.ts';
@@ -136,8 +135,8 @@ function admit(world: World, user: string, certificate: SshCertificate): void {
     throw new Error('agents with a host certificate are not modelled');
   }
   const routeToCluster = certificate.extensions.get('teleport-route-to-cluster') ?? '';
-  if (routeToCluster !== '' && routeToCluster !== CLUSTER_NAME) {
-    const route = `cannot route from ${JSON.stringify(CLUSTER_NAME)} to ${JSON.stringify(routeToCluster)}`;
+  if (routeToCluster !== '' && routeToCluster !== world.clusterName) {
+    const route = `cannot route from ${JSON.stringify(world.clusterName)} to ${JSON.stringify(routeToCluster)}`;
     throw new Error(`this endpoint does not support cross-cluster routing (${route})`);
   }
   if (rolesOf(certificate).length === 0) {
@@ -145,7 +144,7 @@ function admit(world: World, user: string, certificate: SshCertificate): void {
   }
   const { sshKey } = ownAuthority(world, 'user');
   if (sshKey === undefined || !encodeSshPublicKey(sshKey).equals(certificate.authority)) {
-    throw new Error(`cluster ${CLUSTER_NAME} has no matching CA keys`);
+    throw new Error(`cluster ${world.clusterName} has no matching CA keys`);
   }
   checkCertificate(user, certificate);
 }
@@ -183,16 +182,16 @@ async function createHostKeys(world: World): Promise<readonly HostKey[]> {
     throw new Error('the host authority has no SSH key');
   }
   const hostId = randomUUID();
-  const names = [hostId, `${hostId}.${CLUSTER_NAME}`, 'proxy', `proxy.${CLUSTER_NAME}`];
+  const names = [hostId, `${hostId}.${world.clusterName}`, 'proxy', `proxy.${world.clusterName}`];
   const certificate = signSshCertificate(
     {
       kind: 'host',
       publicKey: privateKey,
-      keyId: `${hostId}.${CLUSTER_NAME}`,
+      keyId: `${hostId}.${world.clusterName}`,
       principals: [...names, 'localhost', '127.0.0.1', '::1'],
       notBefore: new Date(Date.now() - CLOCK_SKEW_MS),
       notAfter: new Date(Date.now() + DAY_MS),
-      extensions: { 'x-teleport-role': 'Proxy', 'x-teleport-authority': CLUSTER_NAME },
+      extensions: { 'x-teleport-role': 'Proxy', 'x-teleport-authority': world.clusterName },
     },
     sshKey,
   );

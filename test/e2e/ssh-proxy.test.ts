@@ -34,7 +34,7 @@ for (const teleport of ['15.3.7', '18.6.0']) {
       const [record] = cluster.records.of('proxy-ssh');
       assert.deepEqual(record?.fields, { hostPort: 'web-1:3022', cluster: own, login: user });
       assert.deepEqual(record.alpn, ['teleport-proxy-ssh-grpc', 'h2']);
-      assert.equal(record.serverName, 'teleport.cluster.local');
+      assert.equal(record.serverName, 'localhost');
     });
 
     await t.test('the exit code of the command comes back', async () => {

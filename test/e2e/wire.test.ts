@@ -5,7 +5,8 @@ import { beginJob } from './job.ts';
 import { resultOf } from './run-result.ts';
 
 const cluster = await clusterForFile();
-const AUTH_ALPN = `teleport-auth@${Buffer.from(cluster.info.cluster).toString('hex')}.teleport.cluster.local`;
+const AUTH_NAME = `${Buffer.from(cluster.info.cluster).toString('hex')}.teleport.cluster.local`;
+const AUTH_ALPN = `teleport-auth@${AUTH_NAME}`;
 
 test('each connection names its server and its protocol as TLS routing wants them', async (t) => {
   const job = await beginJob(t, cluster);
@@ -25,11 +26,11 @@ test('each connection names its server and its protocol as TLS routing wants the
     ],
   );
   assert.deepEqual(
-    connections.filter(({ serverName }) => serverName === 'teleport.cluster.local').map(({ listener }) => listener),
+    connections.filter(({ serverName }) => serverName === AUTH_NAME).map(({ listener }) => listener),
     ['proxy', 'auth'],
   );
   for (const { serverName, alpn } of connections.filter(({ leadsTo }) => leadsTo === 'auth')) {
-    assert.equal(serverName, 'teleport.cluster.local');
+    assert.equal(serverName, AUTH_NAME);
     assert.deepEqual(alpn, [AUTH_ALPN, 'h2']);
   }
   const web = connections.filter(({ leadsTo }) => leadsTo === 'web');
@@ -54,7 +55,7 @@ test('an IP address is never sent as a server name', async (t) => {
     ]),
   );
   const names = new Set(cluster.records.of('connection').map(({ serverName }) => serverName));
-  assert.deepEqual(names, new Set([undefined, 'teleport.cluster.local']));
+  assert.deepEqual(names, new Set([undefined, AUTH_NAME]));
 });
 
 test('the bot asks for the lifetime that its outputs get, an hour without a setting', async (t) => {

@@ -1,0 +1,194 @@
+/** Dials the Auth Service through the Proxy, by the server name that gets through. */
+import type { TLSSocket } from 'node:tls';
+import type { Clock } from '../effects/clock.ts';
+import { sharedController } from '../effects/shared-controller.ts';
+import type { Secret } from '../effects/secret.ts';
+import { MachineIdError } from '../errors.ts';
+import type { Address } from './address.ts';
+import { API_DOMAIN, authAlpn, encodedClusterName } from './cluster-name.ts';
+import { dialTls } from './dial.ts';
+import { authFailure } from './failures.ts';
+import { causes, errorCode, networkFault } from './network-error.ts';
+import type { WireConnection, WireTrace } from './wire-trace.ts';
+
+/**
+ * - `cluster`: `<hex(cluster)>.teleport.cluster.local`, which Teleport Cloud routes by (gravitational/teleport 25534).
+ * - `proxy`: the Proxy's own host, for firewalls that drop `*.teleport.cluster.local` (gravitational/teleport 66656).
+ */
+export type AuthNaming = 'cluster' | 'proxy';
+
+/** What has reached the Auth Service is used for all later connections of a run. */
+export interface AuthRoute {
+  naming: AuthNaming | undefined;
+}
+
+export interface AuthTarget {
+  /** The Proxy's web address. */
+  readonly address: Address;
+  readonly clusterName: string;
+}
+
+export interface RouteDial extends AuthTarget {
+  /** PEM of the cluster's own authorities. */
+  readonly authorities: readonly string[];
+  /** Exactly one certificate: with more, the Auth Service refuses the caller. */
+  readonly certificatePem: string;
+  readonly privateKeyPem: Secret;
+  readonly route: AuthRoute;
+  /** Called with a sentence when the cluster's name fails and the Proxy's host is tried. */
+  readonly onOtherName: (reason: string) => void;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly trace?: WireTrace | undefined;
+}
+
+export interface Reached {
+  readonly socket: TLSSocket;
+  readonly naming: AuthNaming;
+  readonly wire: WireConnection | undefined;
+}
+
+/** How long a ClientHello may go unanswered before the other name is tried beside it. */
+const SILENCE_MS = 2000;
+
+/** The server name as it is sent; none where the Proxy is known by an IP address alone. */
+export function authServerName(naming: AuthNaming, { address, clusterName }: AuthTarget): string {
+  return naming === 'cluster' ? encodedClusterName(clusterName) : address.host;
+}
+
+/**
+ * Until a connection has been made, both names may be tried: the cluster's first, then once the Proxy's host, when the
+ * first attempt fails in a way that may depend on the name, or gets no answer for two seconds.
+ * @throws MachineIdError when both names failed, else Node's own error
+ */
+export async function dialAuthRoute(dial: RouteDial): Promise<Reached> {
+  const { route } = dial;
+  const reached = await (route.naming === undefined ? dialByEither(dial) : startAttempt(dial, route.naming).result);
+  route.naming = reached.naming;
+  return reached;
+}
+
+async function dialByEither(dial: RouteDial): Promise<Reached> {
+  const first = startAttempt(dial, 'cluster');
+  const outcome = await firstOutcome(first, dial);
+  if (outcome.kind === 'reached') return outcome.reached;
+  dial.signal.throwIfAborted();
+  if (outcome.kind === 'failed' && !(first.isConnected() && mayDependOnName(outcome.error))) throw outcome.error;
+  const why =
+    outcome.kind === 'failed' ? networkFault(outcome.error).detail : `no answer within ${SILENCE_MS / 1000} s`;
+  dial.onOtherName(
+    `the Auth Service is not reached by the server name ${authServerName('cluster', dial)} (${why}); trying ${authServerName('proxy', dial)}`,
+  );
+  return fasterOf(dial, [first, startAttempt(dial, 'proxy')]);
+}
+
+interface Attempt {
+  readonly naming: AuthNaming;
+  readonly result: Promise<Reached>;
+  /** Resolves when TCP is connected. */
+  readonly connected: Promise<void>;
+  readonly isConnected: () => boolean;
+  /** Ends it, and the connection if there is one. */
+  readonly abandon: () => void;
+}
+
+function startAttempt(dial: RouteDial, naming: AuthNaming): Attempt {
+  const { address, authorities, certificatePem, clusterName, privateKeyPem, signal: outer } = dial;
+  const wire = dial.trace?.connection('Auth Service');
+  const controller = sharedController();
+  const end = () => {
+    controller.abort(outer.aborted ? outer.reason : new Error('the other server name was faster'));
+  };
+  outer.addEventListener('abort', end, { once: true });
+  if (outer.aborted) end();
+  let isConnected = false;
+  let onConnect: () => void = () => undefined;
+  const connected = new Promise<void>((resolve) => {
+    onConnect = () => {
+      isConnected = true;
+      resolve();
+    };
+  });
+  const result = dialTls({
+    address,
+    serverName: authServerName(naming, dial),
+    certificateName: API_DOMAIN,
+    alpn: [authAlpn(clusterName), 'h2'],
+    ca: authorities,
+    client: { certificate: certificatePem, key: privateKeyPem.reveal() },
+    signal: controller.signal,
+    onConnect,
+    wire,
+  })
+    .then((socket) => ({ socket, naming, wire }))
+    .finally(() => {
+      outer.removeEventListener('abort', end);
+    });
+  // The caller may wait for another attempt alone.
+  result.catch(() => undefined);
+  const abandon = () => {
+    end();
+    result.then(
+      ({ socket }) => socket.destroy(),
+      () => undefined,
+    );
+  };
+  return { naming, result, connected, isConnected: () => isConnected, abandon };
+}
+
+type Outcome =
+  | { readonly kind: 'reached'; readonly reached: Reached }
+  | { readonly kind: 'failed'; readonly error: unknown }
+  | { readonly kind: 'silent' };
+
+async function firstOutcome({ connected, result }: Attempt, { clock }: RouteDial): Promise<Outcome> {
+  const over = new AbortController();
+  const silence = async (): Promise<Outcome> => {
+    await connected;
+    await clock.sleep(SILENCE_MS, over.signal).catch(() => undefined);
+    return { kind: 'silent' };
+  };
+  const end = result.then(
+    (reached): Outcome => ({ kind: 'reached', reached }),
+    (error: unknown): Outcome => ({ kind: 'failed', error }),
+  );
+  try {
+    return await Promise.race([end, silence()]);
+  } finally {
+    over.abort();
+  }
+}
+
+/** A failed certificate check counts: a router by server name may have led to another server. */
+function mayDependOnName(error: unknown): boolean {
+  const fault = networkFault(error);
+  if (fault.kind !== 'untrusted') return fault.kind === 'unreachable';
+  return !causes(error).some((one) => /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/.test(errorCode(one)));
+}
+
+async function fasterOf(dial: RouteDial, attempts: readonly [Attempt, Attempt]): Promise<Reached> {
+  try {
+    const reached = await Promise.any(attempts.map(({ result }) => result));
+    for (const { abandon, naming } of attempts) if (naming !== reached.naming) abandon();
+    return reached;
+  } catch {
+    dial.signal.throwIfAborted();
+    const [byCluster, byProxy] = await Promise.all(
+      attempts.map(({ result }) => result.catch((error: unknown) => error)),
+    );
+    throw neitherName(dial, byCluster, byProxy);
+  }
+}
+
+/** What the second name led to says more than a connection that merely ended. */
+function neitherName(dial: RouteDial, byCluster: unknown, byProxy: unknown): MachineIdError {
+  const [first, second] = [byCluster, byProxy].map((error) => authFailure(dial.address, error));
+  const telling = first?.code === 'AUTH_UNREACHABLE' ? second : first;
+  const { code, hint, likelyCauses, message } = telling ?? authFailure(dial.address, byCluster);
+  const names = [authServerName('cluster', dial), authServerName('proxy', dial)];
+  return new MachineIdError(code, `${message}; tried the server names ${names.join(' and ')}`, {
+    hint,
+    likelyCauses,
+    cause: telling?.cause,
+  });
+}

@@ -1,0 +1,99 @@
+/** The same cluster behind Teleport Cloud's router by server name, and behind a firewall that filters by it. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import test, { after } from 'node:test';
+import { z } from 'zod';
+import type { FrontKind } from '../cluster/front.ts';
+import { clusterIn, directoryFor } from './embedded-cluster.ts';
+import { beginJob } from './job.ts';
+import { missing, runProgram } from './programs.ts';
+import { resultOf } from './run-result.ts';
+import { sshOptions, startNode } from './ssh-node.ts';
+
+const skip = missing('sshd', 'ssh', 'ssh-keygen');
+const authorities = await directoryFor({ after });
+const user = userInfo().username;
+const HEX = `${Buffer.from('example.teleport.test').toString('hex')}.teleport.cluster.local`;
+
+const Examination = z.object({
+  checks: z.array(z.object({ id: z.string(), state: z.string(), detail: z.string() })),
+});
+
+interface Expected {
+  /** What the front has done with each server name, in the order of their first connection. */
+  readonly verdicts: Readonly<Record<string, string>>;
+  /** The server name that reaches the Auth Service. */
+  readonly name: string;
+  readonly doctorSays: 'pass' | 'warn';
+}
+
+const CLOUD = { verdicts: { localhost: 'forwarded', [HEX]: 'forwarded' }, name: HEX, doctorSays: 'pass' } as const;
+const FIREWALL = {
+  verdicts: { localhost: 'forwarded', [HEX]: 'dropped' },
+  name: 'localhost',
+  doctorSays: 'warn',
+} as const;
+
+const CASES: readonly (readonly [string, FrontKind, Expected])[] = [
+  ['15.3.7', 'cloud', CLOUD],
+  ['18.6.0', 'plain', { verdicts: {}, name: HEX, doctorSays: 'pass' }],
+  ['18.6.0', 'cloud', CLOUD],
+  ['18.6.0', 'sni-firewall', FIREWALL],
+];
+
+for (const [teleport, front, { doctorSays, name, verdicts }] of CASES) {
+  test(`Teleport ${teleport} behind the front ${front}`, { skip }, async (t) => {
+    const cluster = await clusterIn(authorities, t, { teleport, front, extraLogins: [user] });
+    const job = await beginJob(t, cluster);
+    const seen = () =>
+      Object.fromEntries(
+        cluster.records.all
+          .filter(({ listener }) => listener === 'front')
+          .map(({ fields, serverName }) => [String(serverName), fields.verdict]),
+      );
+
+    await t.test('run writes an identity and a kubeconfig', async () => {
+      const flags = [...job.flags, '--kubernetes-cluster', 'dev', '--ssh', '--debug', '--json'];
+      const run = await job.run(flags);
+      assert.deepEqual(
+        resultOf(run).outputs.map(({ type }) => type),
+        ['identity', 'kubernetes'],
+      );
+      assert.deepEqual(seen(), verdicts);
+      assert.match(run.stderr, new RegExp(`the Auth Service answers to the server name ${name}$`, 'm'));
+      const kubeconfig = await readFile(join(job.destination, 'kubernetes', 'kubeconfig.yaml'), 'utf8');
+      assert.match(kubeconfig, new RegExp(`server: https://localhost:${cluster.info.proxy.split(':')[1] ?? ''}`));
+    });
+
+    await t.test('ssh-proxy-command carries OpenSSH to a node', async () => {
+      await startNode(t, cluster, job, { name: 'web-1' });
+      const host = `${user}@web-1.${cluster.info.cluster}`;
+      const { stdout, stderr } = await runProgram('ssh', [...sshOptions(job), host, 'echo let in']);
+      assert.equal(stdout, 'let in\n', stderr);
+      assert.equal(cluster.records.of('proxy-ssh')[0]?.serverName, 'localhost');
+    });
+
+    await t.test('doctor passes and says which server name reaches the Auth Service', async () => {
+      const run = await job.run([...job.flags.with(0, 'doctor'), '--json']);
+      assert.equal(run.exitCode, 0, run.stdout);
+      const auth = Examination.parse(JSON.parse(run.stdout)).checks.find(({ id }) => id === 'auth');
+      assert.equal(auth?.state, doctorSays);
+      assert.match(auth.detail, new RegExp(`by the server name ${name}\\b`));
+    });
+  });
+}
+
+test('a run behind a firewall that filters by server name waits for it once', async (t) => {
+  const cluster = await clusterIn(authorities, t, { front: 'sni-firewall' });
+  const job = await beginJob(t, cluster);
+  const run = await job.run([...job.flags, '--database', 'orders', '--application', 'dashboard', '--json']);
+  resultOf(run);
+  assert.equal(run.stderr.match(/is not reached by the server name/g)?.length, 1);
+  const dropped = cluster.records.all.filter(({ fields }) => fields.verdict === 'dropped');
+  assert.deepEqual(
+    dropped.map(({ serverName }) => serverName),
+    [HEX],
+  );
+});
