@@ -14,7 +14,7 @@ import type { Identity } from './identity.ts';
 import type { RequestRecord } from './records.ts';
 import type { Application } from './resources-data.ts';
 import { accessDenied, describeError, toTeleportError } from './teleport-errors.ts';
-import { ownAuthority, type World } from './world.ts';
+import { mayReach, ownAuthority, type World } from './world.ts';
 import { certificatePem } from './x509.ts';
 
 export class AppGateway {
@@ -78,7 +78,7 @@ export class AppGateway {
       route.publicAddress === address &&
       session?.publicAddress === address &&
       session.userName === userName;
-    if (application === undefined || !fits || !application.roles.some((role) => roles.includes(role))) {
+    if (application === undefined || !fits || !mayReach(this.#world, roles, 'application', application.labels)) {
       throw accessDenied('access denied');
     }
     return application;

@@ -1,7 +1,7 @@
 /** Sessions with applications, without which no certificate opens one. */
 import { randomBytes } from 'node:crypto';
-import type { Application } from './resources-data.ts';
 import { accessDenied, notFound } from './teleport-errors.ts';
+import { mayReach, type World } from './world.ts';
 
 export interface AppSession {
   readonly sessionId: string;
@@ -21,16 +21,12 @@ export class AppSessions {
   readonly #sessions = new Map<string, AppSession>();
 
   /** As somebody with these roles, which must let the application be seen. */
-  create(
-    applications: readonly Application[],
-    publicAddress: string,
-    { userName, roles, expires }: SessionHolder,
-  ): AppSession {
-    const application = applications.find((one) => one.publicAddress === publicAddress);
+  create(world: World, publicAddress: string, { userName, roles, expires }: SessionHolder): AppSession {
+    const application = world.resources.applications.find((one) => one.publicAddress === publicAddress);
     if (application === undefined) {
       throw notFound(`app with public address "${publicAddress}" not found`);
     }
-    if (!application.roles.some((role) => roles.includes(role))) {
+    if (!mayReach(world, roles, 'application', application.labels)) {
       throw accessDenied('access to app denied');
     }
     const session = { sessionId: randomBytes(32).toString('hex'), userName, publicAddress, expires };

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import type { Call, GrpcServer } from './grpc.ts';
 import { listResources } from './list-resources.ts';
 import { callerOf } from './caller.ts';
+import { resourceHeader } from './resource-header.ts';
+import { roleResource } from './role-resource.ts';
 import { accessDenied, badParameter, notFound } from './teleport-errors.ts';
 import { generateUserCerts } from './user-certs.ts';
 import { findRole, ownAuthority, type World } from './world.ts';
@@ -11,8 +13,7 @@ import { certificatePem } from './x509.ts';
 const BALANCED_V1 = 2;
 const RoleRequest = z.object({ name: z.string() });
 const AppSessionRequest = z.object({ username: z.string(), public_addr: z.string(), cluster_name: z.string() });
-const Heartbeat = z.object({ recorded_at: z.object({}).nullable() }).loose();
-const HeartbeatRequest = z.object({ heartbeat: Heartbeat.nullable() });
+const HeartbeatRequest = z.object({ heartbeat: z.object({}).loose().nullable() });
 
 export function serveAuthService(server: GrpcServer, world: World, proxyAddress: string): void {
   server.addUnary('proto.AuthService', {
@@ -52,12 +53,7 @@ function getRole(world: World, name: string, call: Call): object {
   if (role === undefined) {
     throw notFound(`role ${name} is not found`);
   }
-  return {
-    kind: 'role',
-    version: 'v7',
-    metadata: { name },
-    spec: { allow: { impersonate: { roles: role.impersonates } } },
-  };
+  return roleResource(role);
 }
 
 /** Only for the caller's own user, with the roles of the certificate that it shows. */
@@ -72,18 +68,23 @@ function createAppSession(world: World, message: unknown, call: Call): object {
     throw notFound(`cluster "${cluster}" is not found`);
   }
   const holder = { userName, roles, expires: new Date(call.connection.socket.getPeerCertificate().valid_to) };
-  const { sessionId } = world.appSessions.create(world.resources.applications, publicAddress, holder);
-  return { session: { kind: 'web_session', sub_kind: 'app_session', version: 'v2', metadata: { name: sessionId } } };
+  const { sessionId } = world.appSessions.create(world, publicAddress, holder);
+  return { session: resourceHeader('web_session/app_session', 'v2', sessionId) };
 }
 
 function submitHeartbeat(request: unknown, call: Call): object {
   const { heartbeat } = HeartbeatRequest.parse(request);
   call.record.fields.heartbeat = heartbeat;
-  if (!heartbeat?.recorded_at) {
-    throw badParameter('heartbeat.recorded_at: must be specified');
+  // Texts and order of lib/auth/machineid/machineidv1/bot_instance_service.go.
+  if (heartbeat === null) {
+    throw badParameter('heartbeat: must be non-nil');
   }
-  if (callerOf(call).botInstanceId === undefined) {
-    throw badParameter('a heartbeat needs an identity with a bot instance id');
+  const { botInstanceId, botName } = callerOf(call);
+  if (botName === '') {
+    throw accessDenied('identity did not contain bot name');
+  }
+  if (botInstanceId === undefined) {
+    throw accessDenied('identity did not contain bot instance ID');
   }
   return {};
 }

@@ -5,7 +5,7 @@ import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { createKey, keyPem, publicKeyDer } from './keys.ts';
 import { accessRequest, callAuth, inSeconds, generateUserCerts } from './bare-auth.ts';
-import { authRoute, joinByService, type BareBot } from './bare-bot.ts';
+import { authRoute, joinByService, joinLegacy, type BareBot } from './bare-bot.ts';
 import { dialTls } from './bare-client.ts';
 import { startCluster, type Cluster } from './cluster.ts';
 import { signCertificate } from './leaf-certificate.ts';
@@ -17,6 +17,27 @@ import { certificatePem, createTlsAuthority } from './x509.ts';
 const TRUST_SERVICE = 'teleport.trust.v1.TrustService';
 const HEARTBEAT_SERVICE = 'teleport.machineid.v1.BotInstanceService';
 
+const Selector = z.object({ values: z.record(z.string(), z.object({ values: z.array(z.string()) })) }).nullable();
+const Strings = z.array(z.string());
+const Role = z.object({
+  metadata: z.object({ namespace: z.string() }),
+  spec: z.object({
+    options: z.object({ max_session_ttl: z.number() }),
+    allow: z.object({
+      logins: Strings,
+      node_labels: Selector,
+      app_labels: Selector,
+      kubernetes_labels: Selector,
+      db_labels: Selector,
+      workload_identity_labels: Selector,
+      kubernetes_groups: Strings,
+      kubernetes_users: Strings,
+      db_users: Strings,
+      impersonate: z.object({ roles: Strings }).nullable(),
+    }),
+  }),
+});
+
 const CaList = z.object({
   cert_authorities_v2: z.array(
     z.object({
@@ -26,6 +47,7 @@ const CaList = z.object({
         active_keys: z.object({
           ssh: z.array(z.object({ public_key: z.instanceof(Buffer) })),
           tls: z.array(z.object({ cert: z.instanceof(Buffer) })),
+          jwt: z.array(z.object({ public_key: z.instanceof(Buffer) })),
         }),
       }),
     }),
@@ -117,12 +139,27 @@ describe('the Auth listener, reached through the Proxy', () => {
   });
 
   test('a bot reads its own role with the roles it may impersonate, and no other role', async () => {
-    const Role = z.object({
-      spec: z.object({ allow: z.object({ impersonate: z.object({ roles: z.array(z.string()) }) }) }),
-    });
-    const role = Role.parse(await callAuth(cluster, bot, 'GetRole', { name: 'bot-ci' }));
-    assert.deepEqual(role.spec.allow.impersonate.roles, ['access', 'deployer']);
+    const { spec } = Role.parse(await callAuth(cluster, bot, 'GetRole', { name: 'bot-ci' }));
+    assert.deepEqual(spec.allow.impersonate?.roles, ['access', 'deployer']);
     await assert.rejects(callAuth(cluster, bot, 'GetRole', { name: 'access' }), { code: status.PERMISSION_DENIED });
+  });
+
+  test('a role tells its logins, labels, users and groups', async () => {
+    const key = await createKey('ec');
+    const { tls } = await generateUserCerts(cluster, bot, accessRequest(key));
+    const holder = { cert: tls.toString(), key: keyPem(key), ca: bot.ca };
+    const { metadata, spec } = Role.parse(await callAuth(cluster, holder, 'GetRole', { name: 'access' }));
+    assert.equal(metadata.namespace, 'default');
+    const { allow } = spec;
+    assert.deepEqual(allow.logins, ['root', 'ci']);
+    assert.deepEqual(allow.kubernetes_groups, ['developers', 'viewers']);
+    assert.deepEqual(allow.kubernetes_users, ['ci']);
+    assert.deepEqual(allow.db_users, ['*']);
+    for (const labels of [allow.node_labels, allow.app_labels, allow.kubernetes_labels, allow.db_labels]) {
+      assert.deepEqual(labels?.values, { env: { values: ['dev', 'staging', 'prod'] } });
+    }
+    assert.deepEqual(allow.workload_identity_labels?.values, { team: { values: ['ci'] } });
+    assert.equal(spec.options.max_session_ttl, 30 * 3600 * 1e9);
   });
 
   test('the authorities of a type come from the cluster and its leaves, without private keys', async () => {
@@ -141,13 +178,53 @@ describe('the Auth listener, reached through the Proxy', () => {
     }
   });
 
-  const refusedAuthorities: readonly { name: string; request: object; code: status }[] = [
-    { name: 'private keys', request: { type: 'host', include_key: true }, code: status.PERMISSION_DENIED },
-    { name: 'an unknown type', request: { type: 'blockchain' }, code: status.INVALID_ARGUMENT },
+  test('each type of authority has the keys for what it signs', async () => {
+    const sides: Record<string, readonly number[]> = {};
+    for (const type of ['host', 'db_client', 'openssh', 'jwt', 'spiffe', 'saml_idp', 'oidc_idp', 'okta', 'awsra']) {
+      const answer = await callAuth(cluster, bot, 'GetCertAuthorities', { type }, { service: TRUST_SERVICE });
+      const [own] = CaList.parse(answer).cert_authorities_v2;
+      const { jwt = [], ssh = [], tls = [] } = own?.spec.active_keys ?? {};
+      sides[type] = [ssh.length, tls.length, jwt.length];
+    }
+    assert.deepEqual(sides, {
+      host: [1, 1, 0],
+      db_client: [0, 1, 0],
+      openssh: [1, 0, 0],
+      jwt: [0, 0, 1],
+      spiffe: [0, 1, 1],
+      saml_idp: [0, 1, 0],
+      oidc_idp: [0, 0, 1],
+      okta: [0, 0, 1],
+      awsra: [0, 1, 0],
+    });
+  });
+
+  test('an authority that is asked for twice is the same one', async () => {
+    const ask = async (): Promise<object> =>
+      callAuth(cluster, bot, 'GetCertAuthorities', { type: 'okta' }, { service: TRUST_SERVICE });
+    assert.deepEqual(await ask(), await ask());
+  });
+
+  const refusedAuthorities: readonly { name: string; request: object; code: status; details: RegExp }[] = [
+    {
+      name: 'private keys',
+      request: { type: 'host', include_key: true },
+      code: status.PERMISSION_DENIED,
+      details: /^access denied/,
+    },
+    {
+      name: 'an unknown type',
+      request: { type: 'blockchain' },
+      code: status.INVALID_ARGUMENT,
+      details: /^"blockchain" authority type is not supported$/,
+    },
   ];
-  for (const { name, request, code } of refusedAuthorities) {
+  for (const { name, request, code, details } of refusedAuthorities) {
     test(`it refuses to list authorities with ${name}`, async () => {
-      await assert.rejects(callAuth(cluster, bot, 'GetCertAuthorities', request, { service: TRUST_SERVICE }), { code });
+      await assert.rejects(callAuth(cluster, bot, 'GetCertAuthorities', request, { service: TRUST_SERVICE }), {
+        code,
+        details,
+      });
     });
   }
 
@@ -179,15 +256,24 @@ describe('the Auth listener, reached through the Proxy', () => {
     });
   }
 
-  test('a heartbeat is recorded, and refused without its time', async () => {
+  test('a heartbeat is recorded, and an empty request refused', async () => {
     const heartbeat = { recorded_at: inSeconds(0), hostname: 'job', one_shot: true };
     await callAuth(cluster, bot, 'SubmitHeartbeat', { heartbeat }, { service: HEARTBEAT_SERVICE });
     const [record] = cluster.records.of(`rpc:/${HEARTBEAT_SERVICE}/SubmitHeartbeat`);
     assert.match(JSON.stringify(record?.fields), /"hostname":"job"/);
-    await assert.rejects(
-      callAuth(cluster, bot, 'SubmitHeartbeat', { heartbeat: { hostname: 'job' } }, { service: HEARTBEAT_SERVICE }),
-      { code: status.INVALID_ARGUMENT },
-    );
+    await assert.rejects(callAuth(cluster, bot, 'SubmitHeartbeat', {}, { service: HEARTBEAT_SERVICE }), {
+      code: status.INVALID_ARGUMENT,
+      details: 'heartbeat: must be non-nil',
+    });
+  });
+});
+
+test('a version from before an authority came does not know its type', async () => {
+  await withCluster({ teleport: '15.3.7' }, async (cluster) => {
+    const bot = await joinLegacy(cluster);
+    await assert.rejects(callAuth(cluster, bot, 'GetCertAuthorities', { type: 'okta' }, { service: TRUST_SERVICE }), {
+      details: '"okta" authority type is not supported',
+    });
   });
 });
 

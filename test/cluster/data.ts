@@ -1,4 +1,5 @@
 /** The cluster's resources: its bots, roles, join tokens, leaf clusters, and what else its roles give access to. */
+import type { LabelSelector, Reachable } from './labels.ts';
 import { accessResources, type AccessResources } from './resources-data.ts';
 import { WORKLOAD_IDENTITIES, type WorkloadIdentity } from './workload-identities.ts';
 
@@ -15,13 +16,18 @@ export interface Role {
   readonly maxSessionTtlMs: number;
   /** The roles that a holder may impersonate. */
   readonly impersonates: readonly string[];
+  /** Labels of what a holder may reach; nothing of a kind without a selector. */
+  readonly reaches: Readonly<Partial<Record<Reachable, LabelSelector>>>;
   /** As whom a holder acts in Kubernetes. */
   readonly kubernetesUsers: readonly string[];
   readonly kubernetesGroups: readonly string[];
   /** Whether a holder may create host certificates. */
   readonly certifiesHosts: boolean;
-  /** Labels of the workload identities that a holder may use, each with the values allowed; none without labels. */
-  readonly workloadIdentityLabels: Readonly<Record<string, readonly string[]>>;
+  /** Which databases of a server a holder may use, and as which of its users. */
+  readonly databaseNames: readonly string[];
+  readonly databaseUsers: readonly string[];
+  /** Of the workload identities that a holder may use. */
+  readonly workloadIdentityLabels: LabelSelector;
   /** Beginnings of the SPIFFE ID paths that a holder may have signed, and ends of the DNS names. */
   readonly spiffe: readonly { readonly pathPrefix: string; readonly dnsSuffix: string }[];
 }
@@ -71,19 +77,35 @@ export function resources(extraLogins: readonly string[]): Resources {
   };
 }
 
+const ALL: LabelSelector = { '*': ['*'] };
+/** What is labelled `env: restricted` is for administrators. */
+const OPEN: LabelSelector = { env: ['dev', 'staging', 'prod'] };
+
 function roles(extraLogins: readonly string[]): Role[] {
   return [
     role('access', {
       logins: [...new Set(['root', 'ci', ...extraLogins])],
+      reaches: { node: OPEN, kubernetes: OPEN, database: OPEN, application: OPEN },
+      databaseNames: ['*'],
+      databaseUsers: ['*'],
       kubernetesUsers: ['ci'],
       kubernetesGroups: ['developers', 'viewers'],
       certifiesHosts: true,
       workloadIdentityLabels: { team: ['ci'] },
       spiffe: [{ pathPrefix: '/ci/', dnsSuffix: '.example.com' }],
     }),
-    role('deployer', { logins: ['deploy'], kubernetesGroups: ['deployers'] }),
+    role('deployer', {
+      logins: ['deploy'],
+      reaches: { node: { env: ['staging'] }, kubernetes: { env: ['dev'] } },
+      kubernetesGroups: ['deployers'],
+    }),
     role('brief', { logins: ['ci'], maxSessionTtlMs: 10 * MINUTE_MS }),
-    role('admin', { logins: ['root'] }),
+    role('admin', {
+      logins: ['root'],
+      reaches: { node: ALL, kubernetes: ALL, database: ALL, application: ALL },
+      databaseNames: ['*'],
+      databaseUsers: ['*'],
+    }),
     role(botUserName(BOT_NAME), { impersonates: ['access', 'deployer'] }),
     role(botUserName('short-lived'), { impersonates: ['brief'] }),
     role(botUserName('roleless'), {}),
@@ -97,6 +119,9 @@ export function role(name: string, fields: Partial<Role>): Role {
     logins: [],
     maxSessionTtlMs: UNLIMITED_TTL_MS,
     impersonates: [],
+    reaches: {},
+    databaseNames: [],
+    databaseUsers: [],
     kubernetesUsers: [],
     kubernetesGroups: [],
     certifiesHosts: false,

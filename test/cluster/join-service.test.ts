@@ -145,6 +145,11 @@ describe('the join service of a v18 cluster', () => {
     });
   }
 
+  test('a client that ends its side after the first answer is answered at once', { timeout: 10_000 }, async () => {
+    const init = { token_name: cluster.info.joinToken, system_role: 'Bot' };
+    await assert.rejects(converse(cluster, [{ client_init: init }]), { code: status.UNKNOWN, details: 'EOF' });
+  });
+
   test('it refuses a client that claims to be a Proxy', async () => {
     const init = { token_name: cluster.info.joinToken, system_role: 'Bot', forwarded_by_proxy: true };
     await assert.rejects(converse(cluster, [{ client_init: init }]), { code: status.PERMISSION_DENIED });

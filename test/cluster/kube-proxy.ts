@@ -9,7 +9,7 @@ import { terminateTls } from './connection.ts';
 import type { Identity } from './identity.ts';
 import { answerKube, type KubeReply, kubeStatus } from './kube-api.ts';
 import type { KubernetesCluster } from './resources-data.ts';
-import type { World } from './world.ts';
+import { mayReach, type World } from './world.ts';
 
 const SERVER_NAME_PREFIX = 'kube-teleport-proxy-alpn.';
 const MAX_BODY_LENGTH = 1024 * 1024;
@@ -90,10 +90,11 @@ async function answer(
 
 /** The cluster that the path names, else the one of the certificate; or why neither may be had. */
 function targetOf(
-  { clusterName, profile, resources }: World,
+  world: World,
   { kubernetes, roles }: Identity,
   path: string,
 ): { readonly cluster: KubernetesCluster; readonly path: string } | KubeReply {
+  const { clusterName, profile, resources } = world;
   const [, teleportName, kubeName, rest] = /^\/v1\/teleport\/([\w-]+)\/([\w-]+)(\/.*)$/.exec(path) ?? [];
   const byPath = kubeName !== undefined && profile.major >= FIRST_MAJOR_WITH_PATHS;
   if (byPath && decoded(teleportName) !== clusterName) {
@@ -107,7 +108,7 @@ function targetOf(
     return kubeStatus(403, 'Forbidden', `the certificate is routed to Kubernetes cluster "${kubernetes.cluster}"`);
   }
   const cluster = resources.kubernetesClusters.find((one) => one.name === name);
-  if (!cluster?.roles.some((role) => roles.includes(role))) {
+  if (cluster === undefined || !mayReach(world, roles, 'kubernetes', cluster.labels)) {
     return kubeStatus(404, 'NotFound', `Kubernetes cluster "${name}" not found`);
   }
   return { cluster, path: byPath ? (rest ?? '/') : path };

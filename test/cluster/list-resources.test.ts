@@ -8,21 +8,28 @@ import { startCluster, type Cluster } from './cluster.ts';
 import { createKey, keyPem } from './keys.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
-const Metadata = z.object({ name: z.string(), labels: z.record(z.string(), z.string()) });
+const Metadata = z.object({
+  name: z.string(),
+  namespace: z.literal('default'),
+  labels: z.record(z.string(), z.string()),
+});
 const Named = z.object({ metadata: Metadata });
+const OnHost = { version: z.string(), hostname: z.string(), host_id: z.string() };
 const Answer = z.object({
   resources: z.array(
     z.object({
-      kubernetes_server: z.object({ spec: z.object({ cluster: Named }) }).optional(),
-      database_server: z
-        .object({ spec: z.object({ database: Named.extend({ spec: z.object({ protocol: z.string() }) }) }) })
-        .optional(),
-      app_server: z
-        .object({ spec: z.object({ app: Named.extend({ spec: z.object({ public_addr: z.string() }) }) }) })
-        .optional(),
+      kubernetes_server: Named.extend({ spec: z.object({ ...OnHost, cluster: Named }) }).optional(),
+      kube_cluster: Named.optional(),
+      database_server: Named.extend({
+        spec: z.object({ ...OnHost, database: Named.extend({ spec: z.object({ protocol: z.string() }) }) }),
+      }).optional(),
+      app_server: Named.extend({
+        spec: z.object({ ...OnHost, app: Named.extend({ spec: z.object({ public_addr: z.string() }) }) }),
+      }).optional(),
     }),
   ),
   next_key: z.string(),
+  total_count: z.number(),
 });
 
 describe('ListResources', () => {
@@ -95,13 +102,107 @@ describe('ListResources', () => {
     assert.equal(apps.resources[0]?.app_server?.spec.app.spec.public_addr, 'dashboard.example.teleport.test');
   });
 
-  for (const [what, request] of [
-    ['no limit', { resource_type: 'kube_server', limit: 0 }],
-    ['an unknown resource type', { resource_type: 'toaster' }],
-    ['a predicate that does not parse', { resource_type: 'kube_server', predicate_expression: 'name ==' }],
+  test('a server is named after its resource and tells its host', async () => {
+    const caller = await withRoles(['access']);
+    for (const [type, name] of [
+      ['db_server', 'orders'],
+      ['app_server', 'dashboard'],
+      ['kube_server', 'dev'],
+    ] as const) {
+      const { resources } = await list(caller, { resource_type: type, predicate_expression: `name == "${name}"` });
+      const servers = resources.map((one) => one.database_server ?? one.app_server ?? one.kubernetes_server);
+      assert.deepEqual(
+        servers.map((server) => server?.metadata.name),
+        [name, name],
+      );
+      assert.equal(new Set(servers.map((server) => server?.spec.host_id)).size, 2);
+      assert.deepEqual(
+        servers.map((server) => server?.spec.hostname),
+        ['agent-1.example.internal', 'agent-2.example.internal'],
+      );
+      assert.equal(servers[0]?.spec.version, cluster.info.teleport);
+    }
+  });
+
+  const databaseNames = async (caller: BareBot, request: object): Promise<string[]> => {
+    const { resources } = await list(caller, { resource_type: 'db_server', ...request });
+    return resources.flatMap(({ database_server: server }) => server?.metadata.name ?? []);
+  };
+
+  test('a list with a total has each database once, and counts those of all pages', async () => {
+    const caller = await withRoles(['access']);
+    const request = { resource_type: 'db_server', need_total_count: true, limit: 3 };
+    const first = await list(caller, request);
+    const all = new Set(await databaseNames(caller, {}));
+    assert.equal(first.total_count, all.size);
+    const names: string[] = [];
+    for (let next: typeof first | undefined = first; next !== undefined;) {
+      names.push(...next.resources.flatMap(({ database_server: server }) => server?.metadata.name ?? []));
+      next = next.next_key === '' ? undefined : await list(caller, { ...request, start_key: next.next_key });
+    }
+    assert.deepEqual(names.toSorted(), [...all].toSorted());
+    assert.equal((await list(caller, { resource_type: 'db_server' })).total_count, 0);
+  });
+
+  test('search keywords must all be found, in any case and in any field', async () => {
+    const caller = await withRoles(['access']);
+    assert.deepEqual(await databaseNames(caller, { search_keywords: ['MySQL', 'inven'] }), ['inventory']);
+    assert.deepEqual(await databaseNames(caller, { search_keywords: ['mysql', 'orders'] }), []);
+    assert.deepEqual(await kubernetesNames(caller, { search_keywords: ['region', 'EU'] }), ['dev', 'prod', 'dev']);
+  });
+
+  test('a sorted list is in the order that was asked for', async () => {
+    const caller = await withRoles(['access']);
+    const names = await databaseNames(caller, { sort_by: { field: 'name', is_desc: false } });
+    assert.deepEqual(names, names.toSorted());
+    assert.ok(names.length > 3);
+    assert.deepEqual(await databaseNames(caller, { sort_by: { field: 'name', is_desc: true } }), names.toReversed());
+  });
+
+  test('Kubernetes clusters are listed without their agents, too', async () => {
+    const { resources, total_count: total } = await list(await withRoles(['deployer']), {
+      resource_type: 'kube_cluster',
+    });
+    assert.deepEqual(
+      resources.map(({ kube_cluster: one }) => one?.metadata.name),
+      ['dev'],
+    );
+    assert.equal(total, 1);
+  });
+
+  test('without a limit as much is listed as there is', async () => {
+    const caller = await withRoles(['access']);
+    assert.deepEqual(await kubernetesNames(caller, { limit: 0 }), await kubernetesNames(caller, {}));
+  });
+
+  for (const [what, request, code, details] of [
+    [
+      'a negative limit',
+      { resource_type: 'kube_server', limit: -1 },
+      status.INVALID_ARGUMENT,
+      /^negative parameter limit$/,
+    ],
+    [
+      'an unknown resource type',
+      { resource_type: 'toaster' },
+      status.UNIMPLEMENTED,
+      /^toaster not implemented at ListResources$/,
+    ],
+    [
+      'a field that a type is not sorted by',
+      { resource_type: 'db_server', sort_by: { field: 'color' } },
+      status.UNIMPLEMENTED,
+      /^sorting by field "color" for resource "db_server" is not supported$/,
+    ],
+    [
+      'a predicate that does not parse',
+      { resource_type: 'kube_server', predicate_expression: 'name ==' },
+      status.INVALID_ARGUMENT,
+      /predicate expression/,
+    ],
   ] as const) {
     test(`${what} is refused`, async () => {
-      await assert.rejects(list(bot, request), { code: status.INVALID_ARGUMENT });
+      await assert.rejects(list(bot, request), { code, details });
     });
   }
 });

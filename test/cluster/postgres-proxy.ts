@@ -10,7 +10,7 @@ import type { RequestRecord } from './records.ts';
 import type { Database } from './resources-data.ts';
 import { listen, type TcpListener } from './tcp-listener.ts';
 import { databaseClientCertificate, proxyCertificate } from './teleport-certificate.ts';
-import type { World } from './world.ts';
+import { mayReach, type World } from './world.ts';
 
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 
@@ -61,7 +61,7 @@ async function serve(
 
 /** The database to go on to, or why not. */
 function refuse(
-  { resources }: World,
+  world: World,
   identity: Identity | undefined,
   { parameters }: Startup,
 ): (Database & { readonly port: number }) | string {
@@ -72,8 +72,8 @@ function refuse(
   if (route?.protocol !== 'postgres') {
     return 'access denied: the certificate is not routed to a PostgreSQL database';
   }
-  const database = resources.databases.find((one) => one.name === route.service);
-  if (!database?.roles.some((role) => roles.includes(role))) {
+  const database = world.resources.databases.find((one) => one.name === route.service);
+  if (database === undefined || !mayReach(world, roles, 'database', database.labels)) {
     return `database service "${route.service}" not found`;
   }
   const user = parameters.get('user') ?? '';

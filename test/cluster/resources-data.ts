@@ -1,10 +1,10 @@
 /** What the cluster gives access to: Kubernetes clusters, databases and applications. */
+import type { Labels } from './labels.ts';
 
 interface Resource {
   readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  /** Roles that let their holder see it; for anybody else it does not exist. */
-  readonly roles: readonly string[];
+  /** For roles that do not select them, it does not exist. */
+  readonly labels: Labels;
   /** How many agents serve it: each is listed. */
   readonly agents: number;
 }
@@ -37,10 +37,10 @@ export interface AccessResources {
 /** What Teleport's discovery found has a long name of its own; this label holds the short one. */
 const DISCOVERED_NAME = 'teleport.internal/discovered-name';
 
-const ACCESS = { roles: ['access'], agents: 1 } as const;
-const HIDDEN = { roles: ['admin'], agents: 1 } as const;
+const ONE = { agents: 1 } as const;
+const HIDDEN = { labels: { env: 'restricted' }, agents: 1 } as const;
 
-const discovered = (name: string): Readonly<Record<string, string>> => ({ env: 'staging', [DISCOVERED_NAME]: name });
+const discovered = (name: string): Labels => ({ env: 'staging', [DISCOVERED_NAME]: name });
 
 /** New objects every time, since tests change where they listen. */
 export function accessResources(): AccessResources {
@@ -53,12 +53,12 @@ export function accessResources(): AccessResources {
 
 function kubernetesClusters(): readonly KubernetesCluster[] {
   return [
-    { name: 'dev', labels: { env: 'dev', region: 'eu' }, roles: ['access', 'deployer'], agents: 2 },
-    { name: 'prod', labels: { env: 'prod', region: 'eu' }, ...ACCESS },
-    { name: 'staging-eks-eu-central-1-123456789012', labels: discovered('staging'), ...ACCESS },
-    { name: 'shared-eks-eu-west-1-123456789012', labels: discovered('shared'), ...ACCESS },
-    { name: 'shared-eks-us-east-1-123456789012', labels: discovered('shared'), ...ACCESS },
-    { name: 'payroll', labels: { env: 'prod' }, ...HIDDEN },
+    { name: 'dev', labels: { env: 'dev', region: 'eu' }, agents: 2 },
+    { name: 'prod', labels: { env: 'prod', region: 'eu' }, ...ONE },
+    { name: 'staging-eks-eu-central-1-123456789012', labels: discovered('staging'), ...ONE },
+    { name: 'shared-eks-eu-west-1-123456789012', labels: discovered('shared'), ...ONE },
+    { name: 'shared-eks-us-east-1-123456789012', labels: discovered('shared'), ...ONE },
+    { name: 'payroll', ...HIDDEN },
   ];
 }
 
@@ -74,14 +74,14 @@ const MONGODB = {
 } as const;
 
 const DATABASES: readonly Database[] = [
-  { name: 'orders', labels: { env: 'prod' }, ...POSTGRES, roles: ['access'], agents: 2 },
-  { name: 'inventory', labels: { env: 'prod' }, ...MYSQL, ...ACCESS },
-  { name: 'cache', labels: { env: 'prod' }, ...REDIS, ...ACCESS },
-  { name: 'events', labels: { env: 'prod' }, ...MONGODB, ...ACCESS },
-  { name: 'reports-rds-eu-central-1-123456789012', labels: discovered('reports'), ...POSTGRES, ...ACCESS },
-  { name: 'ledger-rds-eu-west-1-123456789012', labels: discovered('ledger'), ...POSTGRES, ...ACCESS },
-  { name: 'ledger-rds-us-east-1-123456789012', labels: discovered('ledger'), ...POSTGRES, ...ACCESS },
-  { name: 'salaries', labels: { env: 'prod' }, ...POSTGRES, ...HIDDEN },
+  { name: 'orders', labels: { env: 'prod' }, ...POSTGRES, agents: 2 },
+  { name: 'inventory', labels: { env: 'prod' }, ...MYSQL, ...ONE },
+  { name: 'cache', labels: { env: 'prod' }, ...REDIS, ...ONE },
+  { name: 'events', labels: { env: 'prod' }, ...MONGODB, ...ONE },
+  { name: 'reports-rds-eu-central-1-123456789012', labels: discovered('reports'), ...POSTGRES, ...ONE },
+  { name: 'ledger-rds-eu-west-1-123456789012', labels: discovered('ledger'), ...POSTGRES, ...ONE },
+  { name: 'ledger-rds-us-east-1-123456789012', labels: discovered('ledger'), ...POSTGRES, ...ONE },
+  { name: 'salaries', ...POSTGRES, ...HIDDEN },
 ];
 
 const APPLICATIONS: readonly Application[] = [
@@ -90,7 +90,6 @@ const APPLICATIONS: readonly Application[] = [
     labels: { env: 'prod' },
     uri: 'http://localhost:8080',
     publicAddress: 'dashboard.example.teleport.test',
-    roles: ['access'],
     agents: 2,
   },
   {
@@ -98,11 +97,10 @@ const APPLICATIONS: readonly Application[] = [
     labels: discovered('wiki'),
     uri: 'http://localhost:8081',
     publicAddress: 'wiki-k8s-tools.example.teleport.test',
-    ...ACCESS,
+    ...ONE,
   },
   {
     name: 'backoffice',
-    labels: { env: 'prod' },
     uri: 'http://localhost:8082',
     publicAddress: 'backoffice.example.teleport.test',
     ...HIDDEN,

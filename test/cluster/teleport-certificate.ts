@@ -31,16 +31,16 @@ export async function proxyCertificate(world: World): Promise<SecureContextOptio
 /** With which an agent logs in to a database as one of its users. */
 export async function databaseClientCertificate(world: World, user: string): Promise<SecureContextOptions> {
   const key = await createKey('rsa');
-  const authority = ownAuthority(world, 'db').tls;
-  const certificate = signCertificate(authority, {
+  const certificate = signCertificate(ownAuthority(world, 'db_client').tls, {
     subject: encodeName([{ oid: OID.commonName, values: [user] }]),
     publicKey: publicKeyDer(key),
     ...aDay(),
   });
-  return { key: keyPem(key), cert: certificatePem(certificate), ca: certificatePem(authority.certificate) };
+  const servers = ownAuthority(world, 'db').tls.certificate;
+  return { key: keyPem(key), cert: certificatePem(certificate), ca: certificatePem(servers) };
 }
 
-/** For a database that listens on localhost, as `tctl auth sign --format=db` makes it. */
+/** For a database that listens on localhost, as `tctl auth sign --format=db` makes it; `ca` is of those who may log in. */
 export async function databaseServerCertificate(world: World): Promise<{ key: string; cert: string; ca: string }> {
   const key = await createKey('rsa');
   const authority = ownAuthority(world, 'db').tls;
@@ -50,7 +50,8 @@ export async function databaseServerCertificate(world: World): Promise<{ key: st
     dnsNames: ['localhost'],
     ...aDay(),
   });
-  return { key: keyPem(key), cert: certificatePem(certificate), ca: certificatePem(authority.certificate) };
+  const clients = ownAuthority(world, 'db_client').tls.certificate;
+  return { key: keyPem(key), cert: certificatePem(certificate), ca: certificatePem(clients) };
 }
 
 function aDay(): { notBefore: Date; notAfter: Date } {

@@ -136,7 +136,7 @@ function databaseRoute({ route_to_database: route }: UserCertsRequest): Database
 
 /** From v16 on the session is made here; but v16 still takes one that the client brings, and v15 nothing else. */
 function applicationRoute(
-  { profile, appSessions, resources }: World,
+  world: World,
   { route_to_app: route }: UserCertsRequest,
   holder: SessionHolder,
 ): ApplicationRoute | undefined {
@@ -144,9 +144,9 @@ function applicationRoute(
     return undefined;
   }
   const { name, public_addr: publicAddress, cluster_name: cluster } = route;
-  if (profile.major < 16 || (profile.major === 16 && route.session_id !== '')) {
+  if (world.profile.major < 16 || (world.profile.major === 16 && route.session_id !== '')) {
     return { name, publicAddress, cluster, sessionId: route.session_id };
   }
-  const { sessionId } = appSessions.create(resources.applications, publicAddress, holder);
+  const { sessionId } = world.appSessions.create(world, publicAddress, holder);
   return { name, publicAddress, cluster, sessionId };
 }

@@ -1,8 +1,10 @@
 /** Issues workload identities to those whose roles have labels that fit (Teleport 17 and later). */
+import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import { rolesOfCaller } from './caller.ts';
 import type { Role } from './data.ts';
 import type { Call, GrpcServer } from './grpc.ts';
+import { selects } from './labels.ts';
 import { signJwtSvid, signX509Svid, spiffeIdOf } from './svid.ts';
 import { accessDenied, badParameter, notFound } from './teleport-errors.ts';
 import { fromDate, toMilliseconds, WireDuration } from './timestamp.ts';
@@ -94,8 +96,7 @@ function rolesWithWorkloads(world: World, call: Call, verb: string): readonly Ro
 }
 
 function allows({ workloadIdentityLabels }: Role, { labels }: WorkloadIdentity): boolean {
-  const wanted = Object.entries(workloadIdentityLabels);
-  return wanted.length > 0 && wanted.every(([key, values]) => values.includes(labels[key] ?? ''));
+  return selects(workloadIdentityLabels, labels);
 }
 
 async function issue(world: World, workload: WorkloadIdentity, request: z.infer<typeof Params>): Promise<object> {
@@ -106,6 +107,7 @@ async function issue(world: World, workload: WorkloadIdentity, request: z.infer<
     ttl: { seconds: Math.floor(ttlMs / 1000), nanos: 0 },
     expires_at: fromDate(notAfter),
     workload_identity_name: workload.name,
+    workload_identity_revision: workload.revision,
     spiffe_id: spiffeIdOf(world, workload.path),
     ...(await document(world, workload, { ...request, notAfter })),
   };
@@ -119,7 +121,8 @@ async function document(
   const { x509_svid_params: x509, jwt_svid_params: jwt, notAfter } = wish;
   if (x509) {
     const named = { ...workload, ipAddresses: [] };
-    return { x509_svid: { cert: signX509Svid(world, named, { publicKey: x509.public_key, notAfter }) } };
+    const cert = signX509Svid(world, named, { publicKey: x509.public_key, notAfter });
+    return { x509_svid: { cert, serial_number: serialNumberOf(cert) } };
   }
   if (!jwt) {
     throw badParameter('at least one credential type must be requested');
@@ -128,4 +131,10 @@ async function document(
     throw badParameter('jwt_svid_params.audiences: at least one audience should be specified');
   }
   return { jwt_svid: await signJwtSvid(world, workload.path, { audiences: jwt.audiences, notAfter }) };
+}
+
+/** Bytes of lower-case hexadecimal digits, separated by colons (`serialString` of lib/auth/machineid/workloadidentityv1). */
+function serialNumberOf(certificate: Buffer): string {
+  const digits = new X509Certificate(certificate).serialNumber.toLowerCase();
+  return (digits.match(/../g) ?? []).join(':');
 }

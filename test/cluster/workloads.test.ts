@@ -18,7 +18,8 @@ const HOUR = { seconds: 3600, nanos: 0 };
 const Issued = z.object({
   spiffe_id: z.string(),
   workload_identity_name: z.string(),
-  x509_svid: z.object({ cert: z.instanceof(Buffer) }),
+  workload_identity_revision: z.string(),
+  x509_svid: z.object({ cert: z.instanceof(Buffer), serial_number: z.string() }),
 });
 const Authorities = z.object({
   cert_authorities_v2: z.array(
@@ -66,7 +67,10 @@ describe('a v18 cluster, asked by identities of two roles', () => {
   test('a workload identity is issued by its name, signed by the authority of workloads', async () => {
     const { credential } = z.object({ credential: Issued }).parse(await issue(access, { name: 'ci-svid' }));
     assert.equal(credential.spiffe_id, 'spiffe://example.teleport.test/ci/deploy');
+    assert.match(credential.workload_identity_revision, /^[0-9a-f-]{36}$/);
     const svid = new X509Certificate(credential.x509_svid.cert);
+    assert.match(credential.x509_svid.serial_number, /^[0-9a-f]{2}(:[0-9a-f]{2})+$/);
+    assert.equal(credential.x509_svid.serial_number.replaceAll(':', ''), svid.serialNumber.toLowerCase());
     assert.ok(svid.publicKey.equals(createPublicKey(key)));
     const answer = await callAuth(cluster, bot, 'GetCertAuthorities', { type: 'spiffe' }, { service: TRUST });
     const [authority, ...others] = Authorities.parse(answer).cert_authorities_v2;

@@ -3,6 +3,7 @@ import { authorityOf, type Authority, type AuthorityType } from './authorities.t
 import type { Resources, Role } from './data.ts';
 import type { AppSessions } from './app-sessions.ts';
 import type { Faults } from './faults.ts';
+import { type Labels, type Reachable, selects } from './labels.ts';
 import type { Build, Profile } from './profiles.ts';
 import type { Records } from './records.ts';
 
@@ -20,6 +21,11 @@ export interface World {
 
 export function ownAuthority(world: World, type: AuthorityType): Authority {
   return authorityOf(world.authorities, world.clusterName, type);
+}
+
+/** Whether one of the roles selects the labels; a role that is not there selects nothing. */
+export function mayReach(world: World, roleNames: readonly string[], what: Reachable, labels: Labels): boolean {
+  return roleNames.some((name) => selects(findRole(world, name)?.reaches[what] ?? {}, labels));
 }
 
 export function findRole(world: World, name: string): Role | undefined {

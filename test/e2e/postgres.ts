@@ -1,6 +1,6 @@
 /**
- * A real PostgreSQL, as a cluster's database: over TCP it speaks TLS alone and takes certificates of the database
- * authority alone. (Teleport has the agent's certificates of an authority beside it, `db_client`; here both are one.)
+ * A real PostgreSQL, as a cluster's database: over TCP it speaks TLS alone and takes certificates of the authority
+ * of database clients alone.
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
