@@ -47,7 +47,6 @@ export const ERROR_CODES = [
   // reaching nodes
   'IDENTITY_UNREADABLE',
   'NODE_UNREACHABLE',
-  'NODE_DENIED',
   // Teleport's own programs
   'TOOLS_UNREACHABLE',
   'TOOLS_UNAVAILABLE',

@@ -36,7 +36,7 @@ export const PROXY_SSH_PATH = TransportService.proxySSH.path;
 /**
  * Resolves when the node has closed its side. Each direction waits for its reader, so that nothing piles up in memory;
  * the end of the client's input ends the request stream, and the node's answers still arrive after it.
- * @throws MachineIdError NODE_UNREACHABLE, NODE_DENIED, PROXY_UNREACHABLE
+ * @throws MachineIdError NODE_UNREACHABLE, AUTH_DENIED, PROXY_UNREACHABLE
  */
 export async function proxySsh(target: SshTarget, ends: SshClientEnds, options: SshProxyOptions): Promise<void> {
   const { call, proxy, signal } = options;
@@ -67,22 +67,25 @@ async function sendAll(target: SshTarget, input: AsyncIterable<Uint8Array>, call
   call.end();
 }
 
-function failure(cause: unknown, { host, cluster, login }: SshTarget, proxy: Address): MachineIdError {
-  // Canceled is what a Proxy says that goes away.
-  if (!(cause instanceof GrpcError) || cause.status === 'Canceled') return proxyFailure(proxy, cause);
+/** With this a Proxy begins its refusals to dial, whichever status they have (`ProxySSH` of Teleport's lib/srv/transport). */
+const DIAL_FAILED = 'failed to dial target host';
+
+function failure(cause: unknown, { host, cluster }: SshTarget, proxy: Address): MachineIdError {
+  if (!(cause instanceof GrpcError) || isOfProxy(cause)) return proxyFailure(proxy, cause);
   const said = oneLine(cause.message);
-  if (cause.status === 'PermissionDenied') {
-    return new MachineIdError(
-      'NODE_DENIED',
-      `the cluster does not let this identity reach node "${host}" of ${cluster} as "${login}": ${said}`,
-      {
-        hint: 'Give the bot a role whose node_labels match the node and whose logins hold the login.',
-        cause,
-      },
-    );
+  if (cause.status === 'PermissionDenied' || cause.status === 'Unauthenticated') {
+    return new MachineIdError('AUTH_DENIED', `the Proxy ${formatAddress(proxy)} refuses this identity: ${said}`, {
+      hint: 'Look for a lock with "tctl get locks", and call run again before this step if the certificates have ended.',
+      cause,
+    });
   }
   return new MachineIdError('NODE_UNREACHABLE', `node "${host}" of ${cluster} cannot be reached: ${said}`, {
-    hint: `Compare the name with "tsh ls": ssh wants <node>.${cluster}, and the bot's roles must let it see the node.`,
+    hint: `Compare the name with "tsh ls": ssh wants <node>.${cluster}, with the node's id where several have one name; then check that the node's agent runs.`,
     cause,
   });
+}
+
+/** Unavailable is said both of a node that is not there and by a Proxy that goes away; the text tells which. */
+function isOfProxy({ status, message }: GrpcError): boolean {
+  return status === 'Canceled' || (status === 'Unavailable' && !message.startsWith(DIAL_FAILED));
 }

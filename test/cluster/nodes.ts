@@ -1,36 +1,62 @@
-/** The nodes that the Proxy can reach: which cluster they are in, who may see them, and where their sshd listens. */
+/** The nodes that the Proxy can reach: which cluster they are in, their labels, and where their sshd listens. */
 import { LEAF_CLUSTER_NAMES } from './data.ts';
-import { TeleportError } from './teleport-errors.ts';
+import type { Labels } from './labels.ts';
+import { notFound, TeleportError } from './teleport-errors.ts';
 
 export interface Node {
+  /** The agent's host id, by which a node can be dialled, too. */
+  readonly id: string;
+  /** Its host name, by which it is dialled. */
   readonly name: string;
   readonly cluster: string;
-  /** Roles that let their holder connect. */
-  readonly roles: readonly string[];
+  /** The node itself looks at them; the Proxy connects everybody. */
+  readonly labels: Labels;
   /** Where its sshd listens on 127.0.0.1; a node without one is offline. */
   port?: number;
 }
 
 export type Nodes = readonly Node[];
 
+const hostId = (number: number): string => `8d1f6a3e-2c54-4b7f-9e0b-7c1d5e2f${String(number).padStart(4, '0')}`;
+
 export function createNodes(clusterName: string): Nodes {
   const [leaf = ''] = LEAF_CLUSTER_NAMES;
   return [
-    { name: 'web-1', cluster: clusterName, roles: ['access'] },
-    { name: 'web-2', cluster: clusterName, roles: ['access', 'deployer'] },
-    { name: 'vault-1', cluster: clusterName, roles: ['admin'] },
-    { name: 'leaf-1', cluster: leaf, roles: ['access'] },
+    { id: hostId(1), name: 'web-1', cluster: clusterName, labels: { env: 'prod' } },
+    { id: hostId(2), name: 'web-2', cluster: clusterName, labels: { env: 'staging' } },
+    { id: hostId(3), name: 'vault-1', cluster: clusterName, labels: { env: 'restricted' } },
+    { id: hostId(4), name: 'twin', cluster: clusterName, labels: { env: 'staging' } },
+    { id: hostId(5), name: 'twin', cluster: clusterName, labels: { env: 'staging' } },
+    { id: hostId(6), name: 'leaf-1', cluster: leaf, labels: { env: 'prod' } },
   ];
 }
 
-/** @throws TeleportError NotFound for an unknown cluster or node */
-export function findNode(nodes: Nodes, name: string, cluster: string): Node {
-  if (!nodes.some((one) => one.cluster === cluster)) {
-    throw new TeleportError('NotFound', `cluster "${cluster}" is not found`);
+/** What Go's uuid.Parse takes, and the ids that Teleport gives to EC2 instances. */
+const UUID = /^(?:urn:uuid:|\{)?[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\}?$/i;
+const EC2_ID = /^[0-9]{12}-i-[0-9a-f]{8,17}$/;
+
+/**
+ * Kinds and texts of `getServer` in lib/proxy/router.go: a name that is not there may as well be offline, so that this
+ * is no "not found", unless the name is an id.
+ * @throws TeleportError NotFound, ConnectionProblem
+ */
+export function findNode(nodes: Nodes, host: string, cluster: string): Node {
+  if (!nodes.some((node) => node.cluster === cluster)) {
+    throw notFound(`looking up remote cluster "${cluster}"\n\tnot found`);
   }
-  const node = nodes.find((one) => one.name === name && one.cluster === cluster);
-  if (node === undefined) {
-    throw new TeleportError('NotFound', `failed to dial target host: node "${name}" is not found`);
+  const ofCluster = nodes.filter((node) => node.cluster === cluster);
+  const [found, second] = ofCluster.filter(({ id, name }) => id === host || name === host);
+  if (second !== undefined) {
+    throw notFound(`${AMBIGUOUS}\n\tambiguous host could match multiple nodes`);
   }
-  return node;
+  if (found !== undefined) {
+    return found;
+  }
+  if (UUID.test(host) || EC2_ID.test(host)) {
+    throw notFound(`unable to locate node matching ${EC2_ID.test(host) ? 'EC2' : 'UUID'}-like target ${host}`);
+  }
+  throw new TeleportError('ConnectionProblem', `target host ${host} is offline or does not exist`);
 }
+
+/** What clients look for in the one refusal to dial that is not said to be one. */
+export const AMBIGUOUS = 'err-node-is-ambiguous';

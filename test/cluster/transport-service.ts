@@ -3,11 +3,10 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { z } from 'zod';
-import type { Connection } from './connection.ts';
 import type { GrpcServer } from './grpc.ts';
-import { findNode, type Nodes } from './nodes.ts';
+import { AMBIGUOUS, findNode, type Nodes } from './nodes.ts';
 import { observe } from './records.ts';
-import { accessDenied, badParameter, TeleportError } from './teleport-errors.ts';
+import { accessDenied, badParameter, TeleportError, toTeleportError } from './teleport-errors.ts';
 import type { World } from './world.ts';
 
 const Frame = z.object({ payload: z.instanceof(Buffer) });
@@ -28,38 +27,56 @@ export function serveTransportService(server: GrpcServer, world: World, nodes: N
     await observe(record, async () => {
       // The client may end its side first; the call must live on for the node's answers.
       const requests: AsyncIterator<unknown> = call.iterator({ destroyOnReturn: false });
+      if (connection.identity === undefined) {
+        throw accessDenied('access denied');
+      }
+      // Texts of `ProxySSH` in lib/srv/transport/transportv1/transport.go.
       const first = FirstRequest.safeParse((await requests.next()).value);
       if (!first.success) {
-        throw badParameter('the first message must hold a dial target');
+        throw badParameter('first frame must contain a dial target');
       }
       const { dial_target: target, ssh } = first.data;
       Object.assign(record.fields, { hostPort: target.host_port, cluster: target.cluster, login: target.login_name });
-      const socket = await dial(nodes, target, rolesOf(connection));
+      const socket = await dial(nodes, { host: hostOf(target.host_port), cluster: target.cluster });
       call.write({ details: { fips_enabled: false } });
       await carry(call, requests, socket, ssh?.payload);
     });
   });
 }
 
-function rolesOf({ identity }: Connection): readonly string[] {
-  if (identity === undefined) {
-    throw accessDenied('access denied');
+/** As Go's net.SplitHostPort: a port is a must, and an IPv6 address has brackets. */
+function hostOf(hostPort: string): string {
+  const [, bracketed, plain] = /^(?:\[([^[\]]*)\]|([^:[\]]*)):[^:[\]]*$/.exec(hostPort) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined) {
+    throw badParameter('dial target contains an invalid hostport');
   }
-  return identity.roles;
+  return host;
 }
 
-async function dial(
-  nodes: Nodes,
-  target: { readonly host_port: string; readonly cluster: string },
-  roles: readonly string[],
-): Promise<Socket> {
-  const name = target.host_port.replace(/:\d+$/, '');
-  const node = findNode(nodes, name, target.cluster);
-  if (!node.roles.some((role) => roles.includes(role))) {
-    throw accessDenied(`access denied to node ${name}`);
+interface Target {
+  readonly host: string;
+  readonly cluster: string;
+}
+
+/** Whoever has a certificate may dial every node: it is the node that looks at logins and labels. */
+async function dial(nodes: Nodes, target: Target): Promise<Socket> {
+  try {
+    return await connectTo(nodes, target);
+  } catch (error) {
+    const { kind, message } = toTeleportError(error);
+    throw message.startsWith(AMBIGUOUS) ? error : new TeleportError(kind, `failed to dial target host\n\t${message}`);
   }
+}
+
+async function connectTo(nodes: Nodes, { host, cluster }: Target): Promise<Socket> {
+  const node = findNode(nodes, host, cluster);
   if (node.port === undefined) {
-    throw new TeleportError('ConnectionProblem', `failed to dial target host ${name}: the node is offline`);
+    // The beginning and the end of `getTunnelErrorMessage` in lib/reversetunnel/localsite.go.
+    throw new TeleportError(
+      'ConnectionProblem',
+      `Teleport proxy failed to connect to "node" agent "${node.name}" over reverse tunnel: this usually means that the agent is offline or has disconnected`,
+    );
   }
   const socket = connect({ port: node.port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
   await once(socket, 'connect');

@@ -4,8 +4,10 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
+import { selects } from '../cluster/labels.ts';
+import type { Node } from '../cluster/nodes.ts';
 import type { Job } from './job.ts';
-import { startSshd } from './sshd.ts';
+import { startSshd, type Admission } from './sshd.ts';
 
 /** Brings the node online for the test. */
 export async function startNode(
@@ -16,13 +18,24 @@ export async function startNode(
 ): Promise<void> {
   const folder = join(job.folder, name);
   await mkdir(folder);
-  const { port } = await startSshd(t, cluster, folder, `${name}.${ofCluster}`, ofCluster);
   const node = cluster.nodes.find((one) => one.name === name);
   assert.ok(node);
+  const { port } = await startSshd(t, cluster, folder, {
+    hostName: `${name}.${ofCluster}`,
+    hostCluster: ofCluster,
+    admits: admissionsOf(cluster, node),
+  });
   node.port = port;
   t.after(() => {
     delete node.port;
   });
+}
+
+/** What a node with an agent of Teleport finds in the roles of a certificate: one must have the login and select the node. */
+function admissionsOf(cluster: Cluster, { labels }: Node): readonly Admission[] {
+  return cluster.resources.roles
+    .filter(({ reaches }) => selects(reaches.node ?? {}, labels))
+    .flatMap(({ logins, name }) => logins.map((login) => ({ role: name, login })));
 }
 
 /** The options that everyone who trusts nothing but our files would set. */

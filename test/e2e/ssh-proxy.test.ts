@@ -23,6 +23,7 @@ for (const teleport of ['15.3.7', '18.6.0']) {
     const job = await beginJob(t, cluster);
     resultOf(await job.run([...job.flags, '--json']));
     await startNode(t, cluster, job, { name: 'web-1' });
+    await startNode(t, cluster, job, { name: 'vault-1' });
     await startNode(t, cluster, job, { name: 'leaf-1', ofCluster: LEAF });
     const ssh = (host: string, ...command: string[]): Promise<ProgramRun> =>
       runProgram('ssh', [...sshOptions(job), `${user}@${host}`, ...command]);
@@ -58,18 +59,33 @@ for (const teleport of ['15.3.7', '18.6.0']) {
       assert.equal(digest(await readFile(down)), digest(bytes));
     });
 
-    await t.test('a node that is unknown is named with what to compare', async () => {
-      const { exitCode, stderr } = await ssh(`web-9.${own}`, 'true');
-      assert.equal(exitCode, 255);
-      assert.match(stderr, /error: node "web-9" of example\.teleport\.test cannot be reached: .*not found/);
-      assert.match(stderr, /code: NODE_UNREACHABLE/);
-    });
+    for (const [host, said] of [
+      ['web-9', /target host web-9 is offline or does not exist/],
+      ['web-2', /the agent is offline or has disconnected/],
+      ['twin', /ambiguous host could match multiple nodes/],
+      ['00000000-1111-4222-8333-444444444444', /unable to locate node matching UUID-like target/],
+    ] as const) {
+      await t.test(`the node ${host} that cannot be reached is named with what to compare`, async () => {
+        const { exitCode, stderr } = await ssh(`${host}.${own}`, 'true');
+        assert.equal(exitCode, 255);
+        assert.match(stderr, new RegExp(`error: node "${host}" of example\\.teleport\\.test cannot be reached: `));
+        assert.match(stderr, said);
+        assert.match(stderr, /code: NODE_UNREACHABLE/);
+      });
+    }
 
-    await t.test('a node that the roles do not allow is refused as that', async () => {
-      const { exitCode, stderr } = await ssh(`vault-1.${own}`, 'true');
-      assert.equal(exitCode, 255);
-      assert.match(stderr, /code: NODE_DENIED/);
-    });
+    for (const [what, target] of [
+      ['a node whose labels no role selects', `${user}@vault-1.${own}`],
+      ['a login that no role has', `nobody@web-1.${own}`],
+    ] as const) {
+      await t.test(`${what} is refused by the node, inside SSH`, async () => {
+        const { exitCode, stdout, stderr } = await runProgram('ssh', [...sshOptions(job), target, 'echo let in']);
+        assert.equal(stdout, '');
+        assert.equal(exitCode, 255);
+        assert.match(stderr, /Permission denied \(publickey\)/);
+        assert.doesNotMatch(stderr, /code:/);
+      });
+    }
   });
 }
 

@@ -22,7 +22,7 @@ for (const teleport of ['15.3.7', '18.6.0']) {
     const job = await beginJob(t, cluster);
     resultOf(await job.run([...job.flags, '--json']));
     const file = (name: string) => join(job.destination, name);
-    const { port, log } = await startSshd(t, cluster, job.folder, NODE);
+    const { port, log } = await startSshd(t, cluster, job.folder, { hostName: NODE });
     const reach = ['-p', String(port), '-o', 'HostName=127.0.0.1', '-o', `HostKeyAlias=${NODE}`, '-o', 'BatchMode=yes'];
     const login = (args: readonly string[], hostAlias = NODE): Promise<ProgramRun> =>
       runProgram('ssh', [...reach, '-o', 'StrictHostKeyChecking=yes', ...args, `${user}@${hostAlias}`, 'echo let in']);

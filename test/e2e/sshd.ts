@@ -1,8 +1,12 @@
-/** A real OpenSSH server that trusts a cluster's user authority, as a node without a Teleport agent does. */
+/**
+ * A real OpenSSH server that trusts a cluster's user authority, as a node without a Teleport agent does; or one that
+ * looks at the roles in a certificate, too, as an agent does, and refuses inside SSH.
+ */
 import { spawn } from 'node:child_process';
 import type { KeyObject } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
@@ -22,29 +26,53 @@ export interface SshdFiles {
   readonly hostKey: string;
   readonly hostCertificate: string;
   readonly trustedUserCaKeys: string;
+  /** A script for sh that prints the principals to accept for a login and a certificate in base64. */
+  readonly principalsScript?: string;
 }
 
-/**
- * @param hostName the name in the server's host certificate
- * @param hostCluster whose host authority signs that certificate; users are always the joined cluster's
- */
+/** A login that holders of a role have on a node. */
+export interface Admission {
+  readonly role: string;
+  readonly login: string;
+}
+
+export interface SshdWish {
+  /** The name in the server's host certificate. */
+  readonly hostName: string;
+  /** Whose host authority signs that certificate, the joined cluster's by default; users are always that cluster's. */
+  readonly hostCluster?: string;
+  /** Whom the server lets in; by default all whose certificate has the login as a principal. */
+  readonly admits?: readonly Admission[];
+}
+
 export async function startSshd(
   context: TestContext,
   cluster: Cluster,
   folder: string,
-  hostName: string,
-  hostCluster = cluster.info.cluster,
+  { hostName, hostCluster = cluster.info.cluster, admits }: SshdWish,
 ): Promise<Sshd> {
   const file = (name: string) => join(folder, name);
   await writeAuthority(await authorityKey(cluster, { type: 'user', use: 'sshKey' }), file('user_ca'));
   await writeAuthority(await authorityKey(cluster, { of: hostCluster, type: 'host', use: 'sshKey' }), file('host_ca'));
   await keygen('-q', '-t', suiteOf(cluster) === 'legacy' ? 'rsa' : 'ed25519', '-N', '', '-f', file('host_key'));
   await keygen('-q', '-s', file('host_ca'), '-I', hostName, '-h', '-n', hostName, file('host_key.pub'));
+  if (admits !== undefined) await writeFile(file('principals.sh'), principalsScript(admits));
   return startSshdWith(context, folder, {
     hostKey: file('host_key'),
     hostCertificate: file('host_key-cert.pub'),
     trustedUserCaKeys: file('user_ca.pub'),
+    ...(admits === undefined ? {} : { principalsScript: file('principals.sh') }),
   });
+}
+
+/** Prints the login when one of the roles in the certificate admits it; the certificate must have it as a principal, too. */
+function principalsScript(admits: readonly Admission[]): string {
+  const patterns = admits.map(({ login, role }) => `  '${login} '*'"${role}"'*) echo '${login}' ;;\n`);
+  return `login=$1
+roles=$(printf %s "$2" | base64 -d | LC_ALL=C grep -ao '"roles":\\[[^]]*\\]')
+case "$login $roles" in
+${patterns.join('')}esac
+`;
 }
 
 /** @param folder for the server's configuration */
@@ -72,7 +100,8 @@ export async function startSshdWith(context: TestContext, folder: string, files:
   return { port, log };
 }
 
-function sshdConfig(port: number, { hostKey, hostCertificate, trustedUserCaKeys }: SshdFiles): string {
+function sshdConfig(port: number, files: SshdFiles): string {
+  const { hostKey, hostCertificate, trustedUserCaKeys, principalsScript } = files;
   return `Port ${String(port)}
 ListenAddress 127.0.0.1
 HostKey ${hostKey}
@@ -87,6 +116,13 @@ UsePAM no
 PidFile none
 LogLevel VERBOSE
 Subsystem sftp internal-sftp
+${principalsScript === undefined ? '' : principalsCommand(principalsScript)}`;
+}
+
+/** The server wants the program to belong to root, which is so for sh. */
+function principalsCommand(script: string): string {
+  return `AuthorizedPrincipalsCommand /bin/sh ${script} %u %k
+AuthorizedPrincipalsCommandUser ${userInfo().username}
 `;
 }
 
