@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { type Fault, MachineIdError } from '../errors.ts';
 import { parseAddress } from '../teleport/address.ts';
-import { dialTransport } from '../tunnels/dial-transport.ts';
+import { dialTransport, type TransportDial } from '../tunnels/dial-transport.ts';
 import { PROXY_SSH_PATH, proxySsh, type SshTarget } from '../tunnels/ssh-proxy.ts';
 import { type Flag, type GivenFlags, parseFlags } from './command-line.ts';
 import { DEBUG_FLAG, debugTrace } from './debug-trace.ts';
@@ -43,12 +43,21 @@ export async function sshProxyCommand(args: readonly string[], world: World): Pr
     signal: world.signal,
     trace: debugTrace(args, world),
   };
+  try {
+    await connect(dial, target, world);
+  } catch (error) {
+    // OpenSSH ends its ProxyCommand with SIGHUP when the session is over, also one that went well: nothing to report.
+    if (!world.signal.aborted) throw error;
+  }
+}
+
+async function connect(dial: TransportDial, target: SshTarget, world: World): Promise<void> {
   const call = await dialTransport(dial, PROXY_SSH_PATH);
   try {
     await proxySsh(
       target,
       { input: world.stdin(), write: (parts) => world.writeStdout(parts) },
-      { call, proxy: address, signal: world.signal },
+      { call, proxy: dial.address, signal: world.signal },
     );
   } finally {
     call.close();
