@@ -1,5 +1,6 @@
 /** `cleanup`: removes the credentials that the runs of this job have written, as the last step of the job. */
 import { dirname } from 'node:path';
+import { fileFault } from '../effects/file-error.ts';
 import type { World } from '../effects/world.ts';
 import { MachineIdError } from '../errors.ts';
 import { removeLines } from '../job/bash-env.ts';
@@ -41,7 +42,7 @@ export async function cleanup(args: readonly string[], world: World): Promise<vo
   };
   stderr(report(found));
   const failed = [...found.exports, ...found.written].flatMap(({ path, removal }) =>
-    removal.outcome === 'failed' ? [{ path, message: `cannot be removed (${removal.reason})` }] : [],
+    removal.outcome === 'failed' ? [{ path, message: `cannot be removed: ${removal.reason}` }] : [],
   );
   if (failed.length > 0) throw cleanupFailed(failed);
   for (const { path } of manifests) await files.remove(path);
@@ -55,7 +56,7 @@ async function removeExports(entries: readonly ManifestEntry[], { files }: World
   for (const [path, lines] of blocks) {
     const removal = await removeLines(files, path, lines).then(
       (removed): Removal => ({ outcome: removed > 0 ? 'removed' : 'missing' }),
-      (error: unknown): Removal => ({ outcome: 'failed', reason: String(error) }),
+      (error: unknown): Removal => ({ outcome: 'failed', reason: fileFault(error) }),
     );
     findings.push({ path, removal });
   }

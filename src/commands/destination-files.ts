@@ -1,5 +1,6 @@
 /** Reads the files that an earlier `run` wrote. */
 import { join } from 'node:path';
+import { fileFault } from '../effects/file-error.ts';
 import { utcTime } from '../crypto/validity.ts';
 import { MachineIdError } from '../errors.ts';
 import { readStoredIdentity, type StoredIdentity } from '../outputs/stored-identity.ts';
@@ -31,7 +32,7 @@ async function read(files: World['files'], path: string): Promise<string> {
   try {
     return await files.readText(path, { maxBytes: MAX_FILE_BYTES });
   } catch (cause) {
-    throw identityUnreadable(`cannot read ${path}`, cause);
+    throw identityUnreadable(`cannot read ${path}: ${fileFault(cause)}`, cause);
   }
 }
 

@@ -1,5 +1,7 @@
 /** `explain-token`: says of the file of a join token what Teleport would, and holds a job against its rules. */
 import { resolve } from 'node:path';
+import { fileFault } from '../effects/file-error.ts';
+import { readPortions } from '../effects/read-portions.ts';
 import { styleFor } from '../effects/style.ts';
 import type { World } from '../effects/world.ts';
 import { MachineIdError, printable } from '../errors.ts';
@@ -30,6 +32,8 @@ export const EXPLAIN_TOKEN_FLAGS: readonly Flag[] = [
 ];
 
 const LONGEST_BYTES = 1024 * 1024;
+/** The program that is piped in may have to ask a person to log in. */
+const LONGEST_STDIN_MS = 5 * 60 * 1000;
 
 /** @throws MachineIdError USAGE_INVALID, CONFIG_UNREADABLE, CONFIG_INVALID, OIDC_TOKEN_MALFORMED, TOKEN_ADMITS_NOT */
 export async function explainTokenCommand(args: readonly string[], world: World): Promise<void> {
@@ -67,22 +71,16 @@ function withoutJob(job: JobFacts | undefined, resources: readonly Resource[], n
   );
 }
 
-async function readInput(path: string, { files, stdin, workingDirectory }: World): Promise<string> {
+async function readInput(path: string, { files, signal, stdin, workingDirectory }: World): Promise<string> {
   try {
-    if (path !== '-') return await files.readText(resolve(workingDirectory, path), { maxBytes: LONGEST_BYTES });
-    const portions: Uint8Array[] = [];
-    let bytes = 0;
-    for await (const portion of stdin()) {
-      bytes += portion.length;
-      if (bytes > LONGEST_BYTES) throw new Error(`more than ${LONGEST_BYTES} bytes came`);
-      portions.push(portion);
-    }
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(portions));
+    const maxBytes = LONGEST_BYTES;
+    if (path !== '-') return await files.readInput(resolve(workingDirectory, path), { maxBytes, signal });
+    const limits = { name: 'the standard input', maxBytes, timeoutMs: LONGEST_STDIN_MS, signal };
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readPortions(stdin(), limits));
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : 'unknown error';
     throw new MachineIdError(
       'CONFIG_UNREADABLE',
-      `cannot read ${path === '-' ? 'the standard input' : path}: ${reason}`,
+      `cannot read ${path === '-' ? 'the standard input' : path}: ${fileFault(cause)}`,
       {
         hint: 'Name the file of the join token, or pipe "tctl get token/NAME" into "explain-token -".',
         cause,

@@ -32,7 +32,7 @@ interface Connection {
 export async function installTools(args: readonly string[], world: World): Promise<void> {
   const given = readInstallToolsArguments(args, world);
   const { environment, files, signal } = world;
-  const readText = (path: string) => files.readText(path, { maxBytes: MAX_CA_BYTES });
+  const readText = (path: string) => files.readInput(path, { maxBytes: MAX_CA_BYTES, signal });
   const trust = await webTrust({ caFile: given.caFile, environment, insecure: false, readText });
   let progress: DownloadProgress | undefined;
   const write = (text: string) => {

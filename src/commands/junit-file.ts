@@ -1,6 +1,7 @@
 /** The file of `--junit`. */
 import { dirname, join, resolve } from 'node:path';
 import type { Check } from '../doctor/check.ts';
+import { fileFault } from '../effects/file-error.ts';
 import type { World } from '../effects/world.ts';
 import { MachineIdError } from '../errors.ts';
 import { temporaryName } from '../outputs/temporary-name.ts';
@@ -27,7 +28,7 @@ export async function writeJunit(
     await files.rename(temporary, path);
   } catch (cause) {
     await files.remove(temporary).catch(() => undefined);
-    throw new MachineIdError('DESTINATION_UNWRITABLE', `cannot write ${path}`, {
+    throw new MachineIdError('DESTINATION_UNWRITABLE', `cannot write ${path}: ${fileFault(cause)}`, {
       hint: 'Give --junit a path in a directory that this job may write to.',
       cause,
     });

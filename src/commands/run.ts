@@ -45,7 +45,9 @@ async function runToEnd(given: RunArguments, account: Account, world: World): Pr
   );
   const progress = startProgress(log, world.clock, account.startMs);
   const trace = plan.debug ? startWireTrace(log, world.clock) : undefined;
-  const manifest = openManifest(world.files, world.environment);
+  const manifest = openManifest(world.files, world.environment, (message) => {
+    log.warn(message);
+  });
   const current: RunContext = {
     world,
     log,
@@ -114,8 +116,8 @@ async function joinAndWrite(run: RunContext, token: OidcToken, trust: WebTrust):
 
 /** Everything that can be wrong with the input, before anything is contacted or written. */
 async function readInputs({ flags, caFile }: RunArguments, account: Account, world: World) {
-  const { environment, workingDirectory, files, stderr, clock } = world;
-  const readText = (path: string) => files.readText(path, { maxBytes: MAX_INPUT_BYTES });
+  const { environment, workingDirectory, files, stderr, clock, signal } = world;
+  const readText = (path: string) => files.readInput(path, { maxBytes: MAX_INPUT_BYTES, signal });
   const plan = await loadPlan({ flags, environment, workingDirectory, readFile: readText });
   account.learn({ plan });
   const outputs = supportedOutputs(plan);

@@ -1,6 +1,7 @@
 /** A decision of what to install, as a file: the key of a cache is made from it, and a later step installs by it. */
 import { dirname, isAbsolute } from 'node:path';
 import * as z from 'zod/mini';
+import { fileFault } from '../effects/file-error.ts';
 import type { Files } from '../effects/files.ts';
 import { MachineIdError } from '../errors.ts';
 import { parseHttpsUrl } from '../teleport/https-url.ts';
@@ -44,13 +45,23 @@ export async function writePlan(
 
 /** @throws MachineIdError USAGE_INVALID */
 export async function readPlan(files: Pick<Files, 'readText'>, path: string): Promise<InstallRequest> {
+  let text: string;
   try {
-    const plan = z.parse(Plan, JSON.parse(await files.readText(path, { maxBytes: MAX_PLAN_BYTES })));
+    text = await files.readText(path, { maxBytes: MAX_PLAN_BYTES });
+  } catch (cause) {
+    throw noPlan(`cannot read the plan ${path}: ${fileFault(cause)}`, cause);
+  }
+  try {
+    const plan = z.parse(Plan, JSON.parse(text));
     return { ...plan, baseUrl: new URL(plan.baseUrl), sha256: plan.sha256 };
   } catch (cause) {
-    throw new MachineIdError('USAGE_INVALID', `${path} is no plan that --write-plan has written`, {
-      hint: 'Call the command with --write-plan first, as the same user and with the same version of this program.',
-      cause,
-    });
+    throw noPlan(`${path} is not a plan that --write-plan has written`, cause);
   }
+}
+
+function noPlan(message: string, cause: unknown): MachineIdError {
+  return new MachineIdError('USAGE_INVALID', message, {
+    hint: 'Call the command with --write-plan first, as the same user and with the same version of this program.',
+    cause,
+  });
 }

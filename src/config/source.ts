@@ -1,5 +1,6 @@
 /** Finds the text of the configuration: a file, or the text itself in base64. */
 import { Buffer } from 'node:buffer';
+import { fileFault } from '../effects/file-error.ts';
 import { MachineIdError } from '../errors.ts';
 import { given } from './environment-settings.ts';
 import type { Findings } from './findings.ts';
@@ -48,8 +49,8 @@ async function readText(path: string, pathName: string, readFile: PlanInputs['re
   try {
     return await readFile(path);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : 'unknown error';
-    throw new MachineIdError('CONFIG_UNREADABLE', `failed to open file: ${path}, named by ${pathName}: ${reason}`, {
+    const message = `failed to open file: ${path}, named by ${pathName}: ${fileFault(cause)}`;
+    throw new MachineIdError('CONFIG_UNREADABLE', message, {
       hint: 'Check the path, which is relative to the working directory of the step; a job has the files of the repository only after "checkout". Or leave the file out and give --proxy-server, --token and --destination.',
       cause,
     });

@@ -27,8 +27,8 @@ export interface ConfigFindings {
 const MAX_INPUT_BYTES = 1024 * 1024;
 
 export async function configChecks({ caFile, flags }: Settings, world: World): Promise<ConfigFindings> {
-  const { environment, files, workingDirectory } = world;
-  const readText = (path: string) => files.readText(path, { maxBytes: MAX_INPUT_BYTES });
+  const { environment, files, signal, workingDirectory } = world;
+  const readText = (path: string) => files.readInput(path, { maxBytes: MAX_INPUT_BYTES, signal });
   const config = check('config', 'Configuration');
   let plan: Plan | undefined;
   const checks: Check[] = [];

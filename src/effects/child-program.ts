@@ -1,6 +1,6 @@
 /** Runs another program in a process group of its own, so that ending it also ends what it has started. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { errorCode } from './files.ts';
+import { errorCode } from './file-error.ts';
 
 export interface ProgramOptions {
   /** The program's whole environment; this process's own when undefined. */

@@ -3,7 +3,6 @@
  * pool each of the hundred small steps of an output would take ten times as long, and wait behind the keys made there.
  */
 import {
-  appendFileSync,
   chmodSync,
   closeSync,
   constants,
@@ -20,6 +19,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { appendWhole } from './append-file.ts';
+import { errorCode } from './file-error.ts';
+import { type InputLimits, readInputFile, readPlainFile } from './open-file.ts';
 
 export interface FileEntry {
   readonly kind: 'file' | 'directory' | 'symlink' | 'other';
@@ -37,9 +39,11 @@ export interface Files {
   readonly platform: string;
   /** The number of the user that this process runs as; undefined where users have none. */
   readonly userId: number | undefined;
-  /** The whole file; rejects when it is longer than `maxBytes` or not UTF-8. */
+  /** The whole of a plain file; rejects when it is anything else, longer than `maxBytes` or not UTF-8. */
   readText(path: string, limits: { readonly maxBytes: number }): Promise<string>;
-  /** Adds to the end; a file that is missing is made with mode 0600. */
+  /** The same for a file that the user names: it may be a pipe too, which is waited for for ten seconds. */
+  readInput(path: string, limits: InputLimits): Promise<string>;
+  /** Adds all of the text to the end of a plain file, or nothing; a file that is missing is made with mode 0600. */
   appendText(path: string, text: string): Promise<void>;
   /** What stands at the path itself, links not followed; undefined when nothing does. */
   entry(path: string): Promise<FileEntry | undefined>;
@@ -77,9 +81,10 @@ const PRIVATE_DIRECTORY = 0o700;
 export const systemFiles: Files = {
   platform: process.platform,
   userId: process.getuid?.(),
-  readText,
+  readText: atOnce((path, { maxBytes }) => UTF8.decode(readPlainFile(path, maxBytes))),
+  readInput: async (path, limits) => UTF8.decode(await readInputFile(path, limits)),
   appendText: atOnce((path, text) => {
-    appendFileSync(path, text, { mode: PRIVATE_FILE });
+    appendWhole(path, text);
   }),
   entry: atOnce(entry),
   names: atOnce((directory) => readdirSync(directory)),
@@ -100,24 +105,6 @@ export const systemFiles: Files = {
 function atOnce<A extends unknown[], R>(work: (...args: A) => R): (...args: A) => Promise<R> {
   // eslint-disable-next-line @typescript-eslint/require-await -- a failure must be a rejection
   return async (...args) => work(...args);
-}
-
-async function readText(path: string, { maxBytes }: { readonly maxBytes: number }): Promise<string> {
-  const file = await open(path, 'r');
-  try {
-    const bytes = Buffer.alloc(maxBytes + 1);
-    let length = 0;
-    // A pipe has no size to ask for and gives its bytes in portions.
-    for (;;) {
-      const { bytesRead } = await file.read(bytes, length, bytes.length - length, null);
-      length += bytesRead;
-      if (bytesRead === 0) break;
-      if (length > maxBytes) throw new Error(`${path} is longer than ${maxBytes} bytes`);
-    }
-    return UTF8.decode(bytes.subarray(0, length));
-  } finally {
-    await file.close();
-  }
 }
 
 function entry(path: string): FileEntry | undefined {
@@ -197,9 +184,4 @@ function removeDirectory(path: string): boolean {
     if (['ENOENT', 'ENOTDIR', 'ENOTEMPTY', 'EEXIST'].includes(errorCode(error) ?? '')) return false;
     throw error;
   }
-}
-
-/** The `code` of one of Node's errors, or undefined. */
-export function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

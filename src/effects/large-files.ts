@@ -1,8 +1,9 @@
 /** Files that are too large to be held in memory. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { constants, createReadStream } from 'node:fs';
 import { lstat, open, rm, symlink } from 'node:fs/promises';
-import { errorCode } from './files.ts';
+import { errorCode } from './file-error.ts';
+import { openPlainFile } from './open-file.ts';
 
 export interface FileStamp {
   readonly sizeBytes: number;
@@ -46,7 +47,8 @@ async function write(path: string, portions: AsyncIterable<Uint8Array>): Promise
 
 async function sha256(path: string): Promise<string> {
   const hash = createHash('sha256');
-  const stream: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 1024 * 1024 });
+  const file = openPlainFile(path, constants.O_RDONLY);
+  const stream: AsyncIterable<Buffer> = createReadStream(path, { fd: file, highWaterMark: 1024 * 1024 });
   for await (const portion of stream) hash.update(portion);
   return hash.digest('hex');
 }

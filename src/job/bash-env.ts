@@ -1,5 +1,6 @@
 /** Hands paths and names on to later steps through the file that `$BASH_ENV` names. */
 import type { Files } from '../effects/files.ts';
+import { fileFault } from '../effects/file-error.ts';
 import { MachineIdError } from '../errors.ts';
 
 /** Adds to the end of a file, creating it when it is missing. */
@@ -55,8 +56,9 @@ async function append(files: Appender, path: string, text: string): Promise<void
   try {
     await files.appendText(path, text);
   } catch (cause) {
-    throw new MachineIdError('BASH_ENV_UNWRITABLE', `cannot append to ${path}, the file that BASH_ENV names`, {
-      hint: 'Check that the directory of that file exists and that this user may write there, or switch the exports off with --no-export (orb parameter export_env: false).',
+    const message = `cannot append to ${path}, the file that BASH_ENV names: ${fileFault(cause)}`;
+    throw new MachineIdError('BASH_ENV_UNWRITABLE', message, {
+      hint: 'Check that this is a file that this user may write to and that its disk has room, or switch the exports off with --no-export (orb parameter export_env: false).',
       cause,
     });
   }

@@ -5,7 +5,7 @@ import { sha256Hex } from '../crypto/digest.ts';
 import type { Files } from '../effects/files.ts';
 import { MachineIdError } from '../errors.ts';
 import type { PlannedFile, WriteRecord } from '../outputs/write-record.ts';
-import { isPrivate, openStateDirectory, stateDirectories } from './state-directory.ts';
+import { inStateDirectory, isPrivate, stateDirectories } from './state-directory.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -30,19 +30,25 @@ export interface Manifest extends WriteRecord {
 
 const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
 
-/** Its file is made with the first entry; where no private directory can be made, there is none. */
+/**
+ * Its file is made with the first entry. A run does not fail because of it: what it writes can still be used.
+ * @param warn called once when the manifest cannot be written
+ */
 export function openManifest(
   files: Pick<Files, 'entry' | 'makeDirectory' | 'userId' | 'appendText'>,
   environment: Environment,
+  warn: (message: string) => void,
 ): Manifest {
-  let directory: Promise<string | undefined> | undefined;
+  let hasWarned = false;
   const append = async (entries: readonly ManifestEntry[]) => {
-    directory ??= openStateDirectory(files, environment);
-    const path = await directory;
-    if (path === undefined) return;
     // A line break first, since a run that was killed may have left half a line.
-    const lines = entries.map((entry) => `\n${JSON.stringify(entry)}\n`).join('');
-    await files.appendText(join(path, manifestName(environment)), ascii(lines));
+    const lines = ascii(entries.map((entry) => `\n${JSON.stringify(entry)}\n`).join(''));
+    const { failures } = await inStateDirectory(files, environment, (directory) =>
+      files.appendText(join(directory, manifestName(environment)), lines),
+    );
+    if (failures === undefined || hasWarned) return;
+    hasWarned = true;
+    warn(`"cleanup" will not remove what this run writes, since the list of it cannot be kept: ${failures.join('; ')}`);
   };
   return {
     directory: (path) => append([{ directory: path }]),

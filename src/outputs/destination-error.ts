@@ -1,8 +1,16 @@
 /** Says what is wrong with a destination. */
-import { errorCode } from '../effects/files.ts';
+import { errorCode, fileFault } from '../effects/file-error.ts';
 import { MachineIdError } from '../errors.ts';
 
-const NO_PERMISSION = ['EACCES', 'EPERM', 'EROFS'];
+const NO_PERMISSION = ['EACCES', 'EPERM'];
+
+const HINTS: Readonly<Record<string, string>> = {
+  EDQUOT: 'Free space there, or give a destination on another file system.',
+  EMFILE: 'Raise the limit of open files (ulimit -n).',
+  ENFILE: 'Raise the limit of open files (ulimit -n).',
+  ENOSPC: 'Free space there, or give a destination on another file system.',
+  EROFS: 'Give a destination on a file system that may be written to.',
+};
 
 /** A file system error becomes one that names the destination; a MachineIdError passes through. */
 export function unwritable(path: string, cause: unknown): MachineIdError {
@@ -14,9 +22,8 @@ export function unwritable(path: string, cause: unknown): MachineIdError {
       cause,
     });
   }
-  const detail = cause instanceof Error ? cause.message : String(cause);
-  return new MachineIdError('DESTINATION_UNWRITABLE', `cannot write to ${path}: ${detail}`, {
-    hint: 'Check the path, the space on the disk and the rights of the user of this job.',
+  return new MachineIdError('DESTINATION_UNWRITABLE', `cannot write to ${path}: ${fileFault(cause)}`, {
+    hint: HINTS[code ?? ''] ?? 'Check the path, the space on the disk and the rights of the user of this job.',
     cause,
   });
 }

@@ -1,6 +1,7 @@
 /** Makes a destination's directory ready before anything is asked of the cluster. */
 import { join, resolve } from 'node:path';
-import { errorCode, type Files } from '../effects/files.ts';
+import { errorCode } from '../effects/file-error.ts';
+import type { Files } from '../effects/files.ts';
 import type { DirectoryDestination } from './destination.ts';
 import { occupied, unusablePath, unwritable } from './destination-error.ts';
 import { components, refuseSymlinks } from './destination-path.ts';

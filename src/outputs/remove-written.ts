@@ -1,7 +1,8 @@
 /** Removes what runs have written, and nothing else. */
 import { dirname, join } from 'node:path';
 import { sha256Hex } from '../crypto/digest.ts';
-import { errorCode, type Files } from '../effects/files.ts';
+import { fileFault } from '../effects/file-error.ts';
+import type { Files } from '../effects/files.ts';
 import { withoutProfile } from './aws-credentials.ts';
 import { temporaryName } from './temporary-name.ts';
 
@@ -78,6 +79,6 @@ async function attempt(work: () => Promise<'removed' | 'missing' | 'changed'>): 
   try {
     return { outcome: await work() };
   } catch (error) {
-    return { outcome: 'failed', reason: errorCode(error) ?? String(error) };
+    return { outcome: 'failed', reason: fileFault(error) };
   }
 }

@@ -1,6 +1,7 @@
 /** One file on its way to its real name: complete under a temporary one, beside the file that it replaces. */
 import { dirname, join, resolve } from 'node:path';
-import { errorCode, type Files } from '../effects/files.ts';
+import { errorCode } from '../effects/file-error.ts';
+import type { Files } from '../effects/files.ts';
 import type { SymlinkMode } from './destination.ts';
 import { linkRefused, occupied } from './destination-error.ts';
 import type { OutputFile } from './output-file.ts';

@@ -1,10 +1,11 @@
 /** Runs the tbot that is installed, once, with a configuration of this program's making. */
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { tbotFile } from '../config/tbot-file.ts';
 import type { Ended } from '../effects/child-program.ts';
+import type { Files } from '../effects/files.ts';
 import type { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
-import { openStateDirectory } from '../job/state-directory.ts';
+import { inStateDirectory } from '../job/state-directory.ts';
 import { temporaryName } from '../outputs/temporary-name.ts';
 import type { RunContext } from './context.ts';
 
@@ -23,21 +24,33 @@ const LONGEST_RUN_MS = 8 * 60 * 1000;
 export async function runTbot(run: RunContext, settings: TbotSettings): Promise<void> {
   const { outputs, plan, record, world } = run;
   const { environment, files, workingDirectory } = world;
-  const state = await openStateDirectory(files, environment);
-  if (state === undefined) throw noDirectory();
-  const directory = join(state, temporaryName());
-  const path = join(directory, 'tbot.yaml');
   const contents = tbotFile(plan, outputs, workingDirectory);
-  await record.directory(directory);
-  await record.files([{ path, contents, temporaries: [] }]);
+  const { failures, value: path } = await inStateDirectory(files, environment, async (state) => {
+    const directory = join(state, temporaryName());
+    const file = join(directory, 'tbot.yaml');
+    await record.directory(directory);
+    await record.files([{ path: file, contents, temporaries: [] }]);
+    try {
+      await files.makeDirectory(directory);
+      await files.createFile(file, contents);
+    } catch (error) {
+      await removeFile(file, files);
+      throw error;
+    }
+    return file;
+  });
+  if (failures !== undefined) throw noDirectory(failures);
   try {
-    await files.makeDirectory(directory);
-    await files.createFile(path, contents);
-    await start(run, path, tbotEnvironment(run, settings, directory));
+    await start(run, path, tbotEnvironment(run, settings, dirname(path)));
   } finally {
-    await files.remove(path);
-    await files.removeDirectory(directory);
+    await removeFile(path, files);
   }
+}
+
+/** With its directory. */
+async function removeFile(path: string, files: Pick<Files, 'remove' | 'removeDirectory'>): Promise<void> {
+  await files.remove(path);
+  await files.removeDirectory(dirname(path));
 }
 
 /**
@@ -109,8 +122,9 @@ function missing(reason: string): MachineIdError {
   });
 }
 
-function noDirectory(): MachineIdError {
-  return new MachineIdError('TBOT_FAILED', 'there is no private directory for the configuration of tbot', {
-    hint: 'Give the job a home directory that it may write to, or a TMPDIR.',
+function noDirectory(failures: readonly string[]): MachineIdError {
+  const message = `the configuration of tbot cannot be written: ${failures.join('; ')}`;
+  return new MachineIdError('TBOT_FAILED', message, {
+    hint: 'Give the job a home directory or a TMPDIR that it may write to and that has room.',
   });
 }

@@ -1,6 +1,7 @@
 /** Which certificate authorities vouch for the Proxy's web certificate. */
 import { X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
+import { fileFault } from '../effects/file-error.ts';
 import { MachineIdError } from '../errors.ts';
 
 /** How to check the Proxy's web certificate. */
@@ -44,7 +45,8 @@ async function readCaFile({ readText }: WebTrustSettings, path: string, origin: 
   try {
     text = await readText(path);
   } catch (cause) {
-    throw new MachineIdError('CA_FILE_INVALID', `cannot read the CA file ${path} (${origin})`, { hint, cause });
+    const message = `cannot read the CA file ${path} (${origin}): ${fileFault(cause)}`;
+    throw new MachineIdError('CA_FILE_INVALID', message, { hint, cause });
   }
   const first = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(text)?.[0];
   if (first === undefined) {

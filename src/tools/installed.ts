@@ -1,7 +1,8 @@
 /** What is installed already, by the list that the last installation of a release has left. */
 import { join } from 'node:path';
 import * as z from 'zod/mini';
-import { errorCode, type Files } from '../effects/files.ts';
+import { errorCode } from '../effects/file-error.ts';
+import type { Files } from '../effects/files.ts';
 import type { LargeFiles } from '../effects/large-files.ts';
 import { TOOLS, type Tool } from './tool.ts';
 

@@ -1,6 +1,7 @@
 /** The private folder that Teleport's programs are installed into. */
 import { dirname } from 'node:path';
-import { errorCode, type Files } from '../effects/files.ts';
+import { errorCode, fileFault } from '../effects/file-error.ts';
+import type { Files } from '../effects/files.ts';
 import { MachineIdError } from '../errors.ts';
 
 const WRITABLE_BY_OTHERS = 0o022;
@@ -49,7 +50,7 @@ export function unwritable(path: string, error: unknown): unknown {
   if (error instanceof MachineIdError || code === undefined) return error;
   return new MachineIdError(
     'DESTINATION_UNWRITABLE',
-    `Teleport's programs cannot be installed into ${path} (${code})`,
+    `Teleport's programs cannot be installed into ${path}: ${fileFault(error)}`,
     {
       hint: 'Give a folder that this user may write to, with some hundred megabytes of room, with --dir (orb parameter tools_dir).',
       cause: error,

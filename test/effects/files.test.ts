@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, link, lstat, mkdir, readFile, symlink, writeFile, stat } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { errorCode, systemFiles as files } from '../../src/effects/files.ts';
+import { errorCode, fileFault } from '../../src/effects/file-error.ts';
+import { systemLargeFiles } from '../../src/effects/large-files.ts';
+import { systemFiles as files } from '../../src/effects/files.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 const modeOf = async (path: string) => (await lstat(path)).mode & 0o7777;
@@ -12,19 +17,91 @@ test('a file is read up to the limit, and not a byte further', async (context) =
   const path = join(await temporaryFolder(context), 'file');
   await writeFile(path, 'zwölf');
   assert.equal(await files.readText(path, { maxBytes: 6 }), 'zwölf');
-  await assert.rejects(files.readText(path, { maxBytes: 5 }), { message: `${path} is longer than 5 bytes` });
+  await assert.rejects(files.readText(path, { maxBytes: 5 }), { message: 'it is longer than 5 bytes' });
 });
 
-test('a pipe is read to its end, in whatever portions it gives', async (context) => {
+const input = (path: string, maxBytes = 1_000_000, signal = new AbortController().signal) =>
+  files.readInput(path, { maxBytes, signal });
+
+test('a pipe that the user names is read to its end, in whatever portions it gives', async (context) => {
   const path = join(await temporaryFolder(context), 'pipe');
   execFileSync('mkfifo', [path]);
-  const text = files.readText(path, { maxBytes: 1_000_000 });
+  const text = input(path);
   await writeFile(path, 'x'.repeat(300_000));
   assert.equal((await text).length, 300_000);
 });
 
-test('a source without an end is left at the limit', async () => {
-  await assert.rejects(files.readText('/dev/zero', { maxBytes: 100_000 }), { message: /longer than 100000 bytes/ });
+test('a pipe whose other end has written everything and is gone is read', () => {
+  const read = `import { systemFiles } from './src/effects/files.ts';
+    const { signal } = new AbortController();
+    console.log(await systemFiles.readInput(process.argv[1], { maxBytes: 100, signal }));`;
+  const command = `"$0" --import tsx --input-type=module -e "$1" <(printf substituted)`;
+  assert.equal(execFileSync('bash', ['-c', command, process.execPath, read], { encoding: 'utf8' }), 'substituted\n');
+});
+
+test('a pipe that nobody writes to is waited for until the signal', async (context) => {
+  const path = join(await temporaryFolder(context), 'pipe');
+  execFileSync('mkfifo', [path]);
+  const end = new AbortController();
+  const reason = new Error('ended');
+  setTimeout(() => {
+    end.abort(reason);
+  }, 100);
+  await assert.rejects(input(path, 100, end.signal), reason);
+  await assert.rejects(input(path, 100, end.signal), reason);
+});
+
+test('a source without an end is left at the limit', async (context) => {
+  await assert.rejects(input('/dev/zero', 100_000), { message: 'it is longer than 100000 bytes' });
+  const path = join(await temporaryFolder(context), 'pipe');
+  execFileSync('mkfifo', [path]);
+  const writer = spawn('sh', ['-c', 'cat /dev/zero >"$0"', path], { stdio: 'ignore' });
+  await assert.rejects(input(path, 100_000), { message: 'the pipe gave more than 100000 bytes' });
+  await once(writer, 'exit');
+});
+
+test('an input may be a device that ends at once', async () => {
+  assert.equal(await input('/dev/null'), '');
+});
+
+/** What is there in place of a file, and how a message names it. */
+async function otherKinds(context: test.TestContext): Promise<ReadonlyMap<string, string>> {
+  const folder = await temporaryFolder(context);
+  const [pipe, socket] = [join(folder, 'pipe'), join(folder, 'socket')];
+  execFileSync('mkfifo', [pipe]);
+  const server = createServer().listen(socket);
+  await once(server, 'listening');
+  context.after(() => server.close());
+  return new Map([
+    [folder, 'a directory'],
+    [pipe, 'a pipe'],
+    [socket, 'a socket'],
+    ['/dev/full', 'a character device'],
+  ]);
+}
+
+test('what is not a plain file is neither read nor appended to, and never waited for', async (context) => {
+  for (const [path, kind] of await otherKinds(context)) {
+    const expected = { message: `it is ${kind}, expected a file` };
+    await assert.rejects(files.readText(path, { maxBytes: 100 }), expected);
+    await assert.rejects(files.appendText(path, 'text'), expected);
+    await assert.rejects(systemLargeFiles.sha256(path), expected);
+  }
+});
+
+test('neither a directory nor a socket is an input', async (context) => {
+  for (const [path, kind] of await otherKinds(context)) {
+    if (kind === 'a directory' || kind === 'a socket') {
+      await assert.rejects(input(path), { message: `it is ${kind}, expected a file` });
+    }
+  }
+});
+
+test('an error of the system that Node has no name for is known by its number', () => {
+  const { errno } = constants;
+  const error = Object.assign(new Error('x'), { code: `Unknown system error -${errno.EDQUOT}` });
+  assert.equal(errorCode(error), 'EDQUOT');
+  assert.equal(fileFault(error), 'the disk quota of this user is exhausted (EDQUOT)');
 });
 
 test('a text that is not UTF-8 is refused, and a byte order mark is kept', async (context) => {

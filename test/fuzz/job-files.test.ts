@@ -65,7 +65,7 @@ fuzz(
   }),
   async ({ before, lines, path, profile }) => {
     const { files, state } = memory(before);
-    const manifest = openManifest(files, ENVIRONMENT);
+    const manifest = openManifest(files, ENVIRONMENT, (message) => assert.fail(message));
     await manifest.directory(path);
     await manifest.files([{ path, contents: lines, temporaries: [path], awsProfile: profile }]);
     await manifest.exports(path, lines);

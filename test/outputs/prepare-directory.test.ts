@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { chmod, lstat, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { systemFiles } from '../../src/effects/files.ts';
@@ -109,14 +110,24 @@ test('a directory that somebody else makes at the same time is taken', async (co
   assert.deepEqual(await readdir(path), []);
 });
 
-for (const code of ['EACCES', 'EPERM', 'EROFS']) {
-  test(`${code} is told as a missing permission, with the path`, async (context) => {
+for (const [code, says] of [
+  ['EACCES', 'there is no permission to write to PATH (EACCES)'],
+  ['EPERM', 'there is no permission to write to PATH (EPERM)'],
+  ['EROFS', 'cannot write to PATH: the file system is read-only (EROFS)'],
+  ['ENOSPC', 'cannot write to PATH: no space left on the disk (ENOSPC)'],
+  ['EMFILE', 'cannot write to PATH: this process has too many open files (EMFILE)'],
+  [
+    `Unknown system error -${constants.errno.EDQUOT}`,
+    'cannot write to PATH: the disk quota of this user is exhausted (EDQUOT)',
+  ],
+] as const) {
+  test(`${code} is named, with the path`, async (context) => {
     const folder = await temporaryFolder(context);
     const cause = Object.assign(new Error('refused'), { code });
     const refusing = { ...systemFiles, createFile: () => Promise.reject(cause) };
     await assert.rejects(prepareDirectory(refusing, directory(folder), ELSEWHERE, NO_RECORD), {
       code: 'DESTINATION_UNWRITABLE',
-      message: `there is no permission to write to ${folder} (${code})`,
+      message: says.replace('PATH', folder),
       cause,
     });
   });

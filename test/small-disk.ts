@@ -1,0 +1,55 @@
+/** A file system of a few kibibytes for one test, to fill up or to make read-only. */
+import { spawnSync } from 'node:child_process';
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+
+export interface SmallDisk {
+  readonly path: string;
+  /** Leaves no page of memory to new files; what is in use may still hold a few bytes more. */
+  fill(): Promise<void>;
+  makeReadOnly(): void;
+}
+
+/** The reason to skip a test; undefined in CI, where a mount that is refused is a failure. */
+export const cannotMount: string | undefined = isRoot() || process.env.CI === 'true' ? undefined : 'needs root or sudo';
+
+/** Goes away with the test. */
+export async function smallDisk(
+  context: TestContext,
+  { kibibytes }: { readonly kibibytes: number },
+): Promise<SmallDisk> {
+  const path = await mkdtemp(join(tmpdir(), 'machine-id-disk-'));
+  context.after(async () => {
+    asRoot('umount', ['--lazy', path]);
+    await rm(path, { recursive: true });
+  });
+  asRoot('mount', ['-t', 'tmpfs', '-o', `size=${kibibytes}k,mode=0700,uid=${process.getuid?.() ?? 0}`, 'none', path]);
+  return {
+    path,
+    fill: () => fill(join(path, 'filler')),
+    makeReadOnly: () => {
+      asRoot('mount', ['-o', 'remount,ro', path]);
+    },
+  };
+}
+
+async function fill(path: string): Promise<void> {
+  await writeFile(path, '');
+  try {
+    for (;;) await appendFile(path, Buffer.alloc(4096));
+  } catch {
+    // The disk is full now.
+  }
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0 || spawnSync('sudo', ['-n', 'true']).status === 0;
+}
+
+function asRoot(program: string, args: readonly string[]): void {
+  const [file, all] = process.getuid?.() === 0 ? [program, args] : ['sudo', ['-n', program, ...args]];
+  const { error, status, stderr } = spawnSync(file, all, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')} failed: ${stderr}`, { cause: error });
+}
