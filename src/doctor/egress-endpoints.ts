@@ -91,7 +91,7 @@ function isFirst({ id }: Endpoint, at: number, all: readonly Endpoint[]): boolea
 
 const TLS = { protocol: 'tls', alpnMustBeAnswered: false, untried: undefined } as const;
 const HTTP_1 = ['http/1.1'];
-/** What curl, kubectl and Node's own clients offer. */
+/** What curl and kubectl offer; this program offers the first version alone. */
 const HTTP = ['h2', 'http/1.1'];
 
 /** CircleCI's agent puts the token into the job's environment. */
@@ -170,6 +170,10 @@ function authRoutes(facts: EgressFacts): readonly Endpoint[] {
   const alpn = [cluster === undefined ? `teleport-auth@${name}` : authAlpn(cluster.clusterName), 'h2'];
   const unknown =
     cluster === undefined ? 'The name of the cluster is not known, as the Proxy has not answered.' : undefined;
+  // RFC 7301 section 3.1: an ALPN value has at most 255 bytes.
+  const tooLong = alpn.some((value) => value.length > 255)
+    ? 'The name of the cluster is too long for this route.'
+    : undefined;
   const route = {
     ...TLS,
     ...proxy,
@@ -178,7 +182,7 @@ function authRoutes(facts: EgressFacts): readonly Endpoint[] {
     certificate: 'host',
     certificateName: API_DOMAIN,
     need: 'either',
-    untried: proxy.untried ?? unknown,
+    untried: proxy.untried ?? unknown ?? tooLong,
   } as const;
   return [
     {
@@ -390,7 +394,7 @@ function aws(output: Of<'workload-identity-aws-roles-anywhere'>, { environment }
     fault = asMachineIdError(error).message;
   }
   return {
-    ...atUrl(url),
+    ...atUrl(url, HTTP_1),
     id: `aws:${url?.host ?? output.path}`,
     purpose: 'AWS IAM Roles Anywhere',
     certificate: 'aws',
@@ -406,7 +410,7 @@ function telemetry({ environment }: EgressFacts): readonly Endpoint[] {
   const url = telemetryUrl(environment);
   return [
     {
-      ...atUrl(url),
+      ...atUrl(url, HTTP_1),
       id: 'telemetry',
       purpose: 'Anonymous telemetry',
       certificate: 'download',
@@ -428,6 +432,7 @@ function downloads({ node, script, tools }: DownloadUrls): readonly Endpoint[] {
       id: 'node',
       purpose: 'Download of Node.js',
       url: node,
+      alpn: HTTP,
       neededFor: 'Running the script where the image has no Node.js of version 18 or later.',
       when: 'The install command, unless such a Node.js is found or bring_node is false.',
     },
@@ -435,14 +440,15 @@ function downloads({ node, script, tools }: DownloadUrls): readonly Endpoint[] {
       id: 'tools',
       purpose: "Download of Teleport's programs",
       url: tools,
+      alpn: HTTP_1,
       neededFor: 'tsh, tctl, tbot and the others, and their published SHA-256.',
       when: 'The install_tools command, unless its cache has them.',
     },
   ];
-  return rows.map(({ url, ...row }) => {
+  return rows.map(({ alpn, url, ...row }) => {
     const parsed = parseHttpsUrl(url);
     const untried = parsed === undefined ? 'The configured address is not an https:// URL.' : undefined;
-    return { ...atUrl(parsed), ...row, certificate: 'download', need: 'sometimes', untried };
+    return { ...atUrl(parsed, alpn), ...row, certificate: 'download', need: 'sometimes', untried };
   });
 }
 
@@ -451,6 +457,7 @@ function scriptDownloads(url: string) {
     id: 'script',
     purpose: 'Download of the script',
     url,
+    alpn: HTTP,
     neededFor: 'machine-id.cjs, whose SHA-256 is pinned in the orb.',
     when: 'The install command, unless the script is there, or delivery or bundle_path take it from elsewhere.',
   };
@@ -459,14 +466,12 @@ function scriptDownloads(url: string) {
   return [script, { ...assets, neededFor: 'The same: GitHub redirects downloads of release assets there.' }];
 }
 
-function atUrl(url: URL | undefined) {
+function atUrl(url: URL | undefined, alpn: readonly string[]) {
   const host = url?.hostname.replace(/^\[|\]$/g, '');
   const isTls = url?.protocol !== 'http:';
   const port = url === undefined || url.port === '' ? (isTls ? 443 : 80) : Number(url.port);
   const place = to(host, host === undefined ? undefined : port);
-  return isTls
-    ? { ...TLS, ...place, alpn: HTTP }
-    : { ...TLS, ...place, protocol: 'tcp' as const, sni: undefined, alpn: [] };
+  return isTls ? { ...TLS, ...place, alpn } : { ...TLS, ...place, protocol: 'tcp' as const, sni: undefined, alpn: [] };
 }
 
 /** `host:port` as a person reads it. */

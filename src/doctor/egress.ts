@@ -5,7 +5,7 @@ import { asMachineIdError, type MachineIdError } from '../errors.ts';
 import type { Access } from '../produce/result.ts';
 import { ask } from '../teleport/discovery.ts';
 import type { ClusterFacts } from '../teleport/ping.ts';
-import { probe, type ProbeTarget } from '../teleport/probe.ts';
+import { lookUp, probe, type ProbeTarget } from '../teleport/probe.ts';
 import { downloadAuthorities, type WebTrust } from '../teleport/trust.ts';
 import { openWebApi } from '../teleport/web.ts';
 import { type Ground, quietLog, tryRun } from './cluster-checks.ts';
@@ -64,10 +64,10 @@ export async function examineEgress(given: EgressExamination, world: World): Pro
     verify: trust.verify,
     limitMs,
   };
-  const attempts = sharedAttempts(authorities, limitMs, world);
+  const probes = startProbes(endpoints, { authorities, limitMs }, world);
   const connections = await Promise.all(
     endpoints.map(async (endpoint): Promise<Connection> => {
-      const probed = await attempts(endpoint);
+      const probed = await probes.get(endpoint);
       if (probed === undefined) return { ...endpoint, ...unprobed(endpoint), addresses: [] };
       const verdict = verdictOf({ ...expected, endpoint }, probed);
       return { ...endpoint, ...withAnswer(endpoint, verdict, discovered.error), addresses: probed.addresses };
@@ -173,20 +173,38 @@ async function publicAuthorities({ ca }: WebTrust, { environment, files }: World
   return { download: ca === undefined ? undefined : downloadAuthorities(ca), aws: bundle };
 }
 
-/** Rows that are the same on the network share one attempt. */
-function sharedAttempts(authorities: Authorities, limitMs: number, { signal }: World) {
-  const begun = new Map<string, ReturnType<typeof probe>>();
-  return (endpoint: Endpoint): ReturnType<typeof probe> | undefined => {
+type Probe = ReturnType<typeof probe>;
+
+/**
+ * Rows that are the same on the network share one attempt. Node looks up four names at a time, and the names of downloads
+ * may go unanswered where all downloads come from mirrors: so they come last.
+ */
+function startProbes(
+  endpoints: readonly Endpoint[],
+  { authorities, limitMs }: { readonly authorities: Authorities; readonly limitMs: number },
+  { signal }: World,
+): ReadonlyMap<Endpoint, Probe> {
+  const lookUps = new Map<string, Promise<readonly string[]>>();
+  const begun = new Map<string, Probe>();
+  const probes = new Map<Endpoint, Probe>();
+  const isSpare = ({ need }: Endpoint) => (need === 'sometimes' ? 1 : 0);
+  for (const endpoint of [...endpoints].sort((one, other) => isSpare(one) - isSpare(other))) {
     const target = targetOf(endpoint, authorities);
-    if (target === undefined) return undefined;
-    const key = JSON.stringify({ ...target, tls: { ...target.tls, ca: endpoint.certificate } });
-    const attempt = begun.get(key) ?? probe(target, { signal, timeoutMs: limitMs });
+    if (target === undefined) continue;
+    const { host } = target.address;
+    const addresses = lookUps.get(host) ?? lookUp(host);
+    addresses.catch(() => undefined); // each attempt awaits it within its own limit
+    lookUps.set(host, addresses);
+    const { alpn, certificate, certificateName, port, protocol, sni } = endpoint;
+    const key = JSON.stringify([host, port, protocol, sni, alpn, certificate, certificateName]);
+    const attempt = begun.get(key) ?? probe({ ...target, addresses }, { signal, timeoutMs: limitMs });
     begun.set(key, attempt);
-    return attempt;
-  };
+    probes.set(endpoint, attempt);
+  }
+  return probes;
 }
 
-function targetOf(endpoint: Endpoint, authorities: Authorities): ProbeTarget | undefined {
+function targetOf(endpoint: Endpoint, authorities: Authorities): Omit<ProbeTarget, 'addresses'> | undefined {
   const { alpn, certificate, certificateName, host, port, protocol, sni, untried } = endpoint;
   if (untried !== undefined || host === undefined || port === undefined || protocol === undefined) return undefined;
   const ca = certificate === undefined ? undefined : authorities[certificate];

@@ -28,7 +28,7 @@ export async function withDeadline<T>(
   const timer = setTimeout(() => {
     controller.abort(
       new MachineIdError('TIMEOUT', `${waitingFor} did not answer within ${timeoutMs / 1000} s`, {
-        hint: 'Check that the address is right and that no firewall between this job and the cluster drops packets; --timeout changes the limit.',
+        hint: 'Check that the address is right and that no firewall between this job and the cluster drops packets ("doctor --egress" tries every connection of the job); --timeout changes the limit.',
       }),
     );
   }, timeoutMs);

@@ -26,7 +26,7 @@ export function proxyFailure(address: Address, cause: unknown): MachineIdError {
     case 'refused-by-peer':
     case 'unreachable':
       return new MachineIdError('PROXY_UNREACHABLE', `cannot connect to ${where}: ${fault.detail}`, {
-        hint: 'Check host and port (the web port of the Proxy, usually 443 or 3080) and that this job may reach it.',
+        hint: 'Check host and port (the web port of the Proxy, usually 443 or 3080) and that this job may reach it: "doctor --egress" tries every connection of the job.',
         cause,
         likelyCauses,
       });
@@ -63,7 +63,7 @@ export function authFailure(address: Address, cause: unknown): MachineIdError {
     case 'name':
     case 'unreachable':
       return new MachineIdError('AUTH_UNREACHABLE', `no connection to ${where}: ${fault.detail}`, {
-        hint: 'The Auth Service is reached through the web port of the Proxy (TLS routing): something on the way may drop ALPN, as load balancers that open TLS do.',
+        hint: 'The Auth Service is reached through the web port of the Proxy (TLS routing): something on the way may drop ALPN, as load balancers that open TLS do. "doctor --egress" shows which connections are open.',
         cause,
         likelyCauses,
       });

@@ -1,6 +1,6 @@
 /** Tries a server step by step: its name, its port, its certificate, its ALPN. */
 import { lookup } from 'node:dns/promises';
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { checkServerIdentity, connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
 import { withDeadline } from '../effects/deadline.ts';
@@ -21,9 +21,10 @@ export async function probeTcp(address: Address, signal: AbortSignal): Promise<s
   return reached;
 }
 
-function openTcp({ host, port }: Address, signal: AbortSignal): Promise<Socket> {
+/** @param addresses of the host, where it has been looked up already */
+function openTcp({ host, port }: Address, signal: AbortSignal, addresses?: readonly string[]): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connectTcp({ host, port, signal });
+    const socket = connectTcp({ host, port, signal, ...(addresses && { lookup: answering(addresses) }) });
     socket.on('error', (error) => {
       reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error);
     });
@@ -31,6 +32,15 @@ function openTcp({ host, port }: Address, signal: AbortSignal): Promise<Socket> 
       resolve(socket);
     });
   });
+}
+
+function answering(addresses: readonly string[]): LookupFunction {
+  const all = addresses.map((address) => ({ address, family: isIP(address) }));
+  return (_host, options, done) => {
+    const [{ address, family } = { address: '', family: 0 }] = all;
+    if (options.all === true) done(null, all);
+    else done(null, address, family);
+  };
 }
 
 export interface TlsFacts {
@@ -144,6 +154,8 @@ function nameOf(name: Readonly<Record<string, string | string[] | undefined>>): 
 
 export interface ProbeTarget {
   readonly address: Address;
+  /** Of its host; several targets may share one look-up. */
+  readonly addresses: Promise<readonly string[]>;
   /** `tls` is greeted with a ClientHello, `postgres` with its request for TLS; `ssh` and `mysql` servers speak first; `tcp` is connected to. */
   readonly protocol: 'tls' | 'ssh' | 'postgres' | 'mysql' | 'tcp';
   /** For `tls`. */
@@ -190,14 +202,14 @@ export async function probe(
 }
 
 async function attempt(
-  { address, protocol, tls }: ProbeTarget,
+  { address, addresses, protocol, tls }: ProbeTarget,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  progress.addresses = await lookUp(address.host);
+  progress.addresses = await addresses;
   signal.throwIfAborted();
   progress.ended = 'connect';
-  const socket = await openTcp(address, signal);
+  const socket = await openTcp(address, signal, progress.addresses);
   progress.ended = 'answer';
   try {
     if (protocol === 'tls') progress.tls = await handshake({ socket: tapped(socket, progress) }, { ...tls, signal });

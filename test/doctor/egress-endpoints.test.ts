@@ -98,6 +98,8 @@ test('names of clusters are encoded, however long or foreign they are', () => {
   );
   const long = rows({ cluster: cluster({ name: 'x'.repeat(109) }) }).get('auth')?.sni ?? '';
   assert.equal(long, `${'78'.repeat(109)}.teleport.cluster.local`);
+  const tooLong = rows({ cluster: cluster({ name: 'x'.repeat(110) }) }).get('auth');
+  assert.match(tooLong?.untried ?? '', /too long/);
 });
 
 test('the outputs decide what later steps need', async () => {

@@ -6,7 +6,7 @@ import test, { type TestContext } from 'node:test';
 import { egressEndpoints, type Endpoint } from '../../src/doctor/egress-endpoints.ts';
 import { verdictOf, type Verdict } from '../../src/doctor/egress-verdict.ts';
 import { MachineIdError } from '../../src/errors.ts';
-import { probe, type Probed, type ProbeTarget } from '../../src/teleport/probe.ts';
+import { lookUp, probe, type Probed, type ProbeTarget } from '../../src/teleport/probe.ts';
 import { freePort } from '../e2e/free-port.ts';
 import { selfSigned } from '../tls-certificate.ts';
 
@@ -63,6 +63,7 @@ async function attempt(
   const { alpn, certificateName, host = 'localhost', protocol = 'tls', sni } = one;
   const target: ProbeTarget = {
     address: { host, port },
+    addresses: lookUp(host),
     protocol,
     tls: { alpn, serverName: sni, certificateName: certificateName ?? host, ca },
   };
