@@ -5,12 +5,12 @@ import { asMachineIdError, type MachineIdError } from '../errors.ts';
 import type { Access } from '../produce/result.ts';
 import { ask } from '../teleport/discovery.ts';
 import type { ClusterFacts } from '../teleport/ping.ts';
-import { lookUp, probe, type ProbeTarget } from '../teleport/probe.ts';
 import { downloadAuthorities, type WebTrust } from '../teleport/trust.ts';
 import { openWebApi } from '../teleport/web.ts';
 import { type Ground, quietLog, tryRun } from './cluster-checks.ts';
 import { type ConfigFindings, configChecks, type Settings } from './config-checks.ts';
 import { type DownloadUrls, type Endpoint, egressEndpoints } from './egress-endpoints.ts';
+import { startProber } from './egress-prober.ts';
 import { type Verdict, verdictOf } from './egress-verdict.ts';
 import { httpProxyCheck } from './network-checks.ts';
 import { tokenChecks } from './token-checks.ts';
@@ -44,27 +44,29 @@ const LONGEST_TRIAL_MS = 20_000;
 export async function examineEgress(given: EgressExamination, world: World): Promise<Egress> {
   const limitMs = Math.min(given.timeoutMs, LONGEST_PROBE_MS);
   const config = await configChecks(given, world);
-  const discovered = await discovery(config, limitMs, world);
-  const learnt = await learn(config, discovered, given, world);
-  world.signal.throwIfAborted();
   const { address, plan, trust } = config;
-  const endpoints = egressEndpoints({
+  const facts = {
     address,
     useProxyAddr: plan?.useProxyAddr ?? false,
     outputs: plan === undefined ? undefined : config.outputs,
-    cluster: discovered.cluster,
-    access: learnt.access,
     downloads: given.downloads,
     environment: world.environment,
-  });
-  const authorities = { web: trust.ca, host: learnt.authorities, ...(await publicAuthorities(trust, world)) };
+  };
+  const authorities = { web: trust.ca, host: undefined, ...(await publicAuthorities(trust, world)) };
+  const prober = startProber(limitMs, world.signal);
+  // What is sure to be tried is not kept waiting for a Proxy that may be silent.
+  prober.begin(egressEndpoints({ ...facts, cluster: undefined, access: new Map() }).filter(isNeeded), authorities);
+  const discovered = await discovery(config, limitMs, world);
+  const learnt = await learn(config, discovered, given, world);
+  world.signal.throwIfAborted();
+  const endpoints = egressEndpoints({ ...facts, cluster: discovered.cluster, access: learnt.access });
   const expected = {
     clusterName: discovered.cluster?.clusterName,
     authoritiesKnown: learnt.authorities !== undefined,
     verify: trust.verify,
     limitMs,
   };
-  const probes = startProbes(endpoints, { authorities, limitMs }, world);
+  const probes = prober.begin(endpoints, { ...authorities, host: learnt.authorities });
   const connections = await Promise.all(
     endpoints.map(async (endpoint): Promise<Connection> => {
       const probed = await probes.get(endpoint);
@@ -81,6 +83,10 @@ export function missing(connections: readonly Connection[]): readonly Connection
   const isOpen = ({ result }: Connection) => result === 'open' || result === 'none';
   const eitherOpen = connections.some((one) => one.need === 'either' && isOpen(one));
   return connections.filter((one) => !isOpen(one) && (one.need === 'always' || (one.need === 'either' && !eitherOpen)));
+}
+
+function isNeeded({ need }: Endpoint): boolean {
+  return need !== 'sometimes';
 }
 
 interface Discovered {
@@ -164,52 +170,11 @@ function sentence({ code, message }: MachineIdError): string {
   return `${message.split('\n', 1)[0] ?? ''} [${code}].`;
 }
 
-type Authorities = Readonly<Record<NonNullable<Endpoint['certificate']>, ProbeTarget['tls']['ca']>>;
-
 /** As the programs do it that open these connections: beside the built-in list, and AWS's own variable alone. */
 async function publicAuthorities({ ca }: WebTrust, { environment, files }: World) {
   const { AWS_CA_BUNDLE: path = '' } = environment;
   const bundle = path === '' ? undefined : await files.readText(path, { maxBytes: 1024 * 1024 }).catch(() => undefined);
   return { download: ca === undefined ? undefined : downloadAuthorities(ca), aws: bundle };
-}
-
-type Probe = ReturnType<typeof probe>;
-
-/**
- * Rows that are the same on the network share one attempt. Node looks up four names at a time, and the names of downloads
- * may go unanswered where all downloads come from mirrors: so they come last.
- */
-function startProbes(
-  endpoints: readonly Endpoint[],
-  { authorities, limitMs }: { readonly authorities: Authorities; readonly limitMs: number },
-  { signal }: World,
-): ReadonlyMap<Endpoint, Probe> {
-  const lookUps = new Map<string, Promise<readonly string[]>>();
-  const begun = new Map<string, Probe>();
-  const probes = new Map<Endpoint, Probe>();
-  const isSpare = ({ need }: Endpoint) => (need === 'sometimes' ? 1 : 0);
-  for (const endpoint of [...endpoints].sort((one, other) => isSpare(one) - isSpare(other))) {
-    const target = targetOf(endpoint, authorities);
-    if (target === undefined) continue;
-    const { host } = target.address;
-    const addresses = lookUps.get(host) ?? lookUp(host);
-    addresses.catch(() => undefined); // each attempt awaits it within its own limit
-    lookUps.set(host, addresses);
-    const { alpn, certificate, certificateName, port, protocol, sni } = endpoint;
-    const key = JSON.stringify([host, port, protocol, sni, alpn, certificate, certificateName]);
-    const attempt = begun.get(key) ?? probe({ ...target, addresses }, { signal, timeoutMs: limitMs });
-    begun.set(key, attempt);
-    probes.set(endpoint, attempt);
-  }
-  return probes;
-}
-
-function targetOf(endpoint: Endpoint, authorities: Authorities): Omit<ProbeTarget, 'addresses'> | undefined {
-  const { alpn, certificate, certificateName, host, port, protocol, sni, untried } = endpoint;
-  if (untried !== undefined || host === undefined || port === undefined || protocol === undefined) return undefined;
-  const ca = certificate === undefined ? undefined : authorities[certificate];
-  const tls = { alpn, serverName: sni, certificateName: certificateName ?? host, ca };
-  return { address: { host, port }, protocol, tls };
 }
 
 function unprobed({ untried }: Endpoint): Verdict {
@@ -220,9 +185,16 @@ function unprobed({ untried }: Endpoint): Verdict {
 
 /** A handshake proves little where the request behind it is answered by another server, or not at all. */
 function withAnswer({ id }: Endpoint, verdict: Verdict, error: MachineIdError | undefined): Verdict {
-  if (id !== 'web-api' || verdict.result !== 'open' || error === undefined) return verdict;
-  const detail = `TLS opens, but ${sentence(error)}`;
-  return { result: error.code === 'TIMEOUT' ? 'dropped' : 'other', detail };
+  const isHttps = id === 'web-api' || id === 'registration';
+  if (!isHttps || verdict.result !== 'open' || error === undefined) return verdict;
+  return { result: resultOf(error), detail: `TLS opens, but ${sentence(error)}` };
+}
+
+function resultOf({ cause, code }: MachineIdError): Verdict['result'] {
+  if (code === 'TIMEOUT') return 'dropped';
+  if (code !== 'PROXY_UNREACHABLE') return 'other';
+  // A Proxy that is overloaded or restarting has been reached.
+  return cause === undefined ? 'open' : 'closed';
 }
 
 function notesOf(config: ConfigFindings, { cluster, error }: Discovered, { environment }: World): readonly string[] {
@@ -232,13 +204,11 @@ function notesOf(config: ConfigFindings, { cluster, error }: Discovered, { envir
     ...faulty.map(({ detail, title }) => `${title}: ${detail.replaceAll('\n', ' ')}`),
     ...(plan === undefined ? ['The outputs are not known: what each kind of output may need is listed.'] : []),
     ...(address !== undefined && cluster === undefined
-      ? [
-          `The Proxy cannot be asked for its addresses, so TLS routing is assumed. ${error === undefined ? '' : sentence(error)}`.trim(),
-        ]
+      ? ['The Proxy does not say its cluster, version and listeners, so TLS routing is assumed.']
       : []),
     ...(cluster !== undefined && error !== undefined
       ? [
-          'The web certificate of the Proxy is not trusted here; its answer was used for this table alone, and nothing was sent.',
+          'The web certificate of the Proxy is not trusted here; its answer was used for this table alone, and no token was sent.',
         ]
       : []),
     ...(trust.verify ? [] : ['insecure is set: web certificates are not checked.']),

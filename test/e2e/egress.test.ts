@@ -276,13 +276,46 @@ test('something else answers: a load balancer whose authority is trusted and tha
   assert.deepEqual(found.missing, ['join-service', 'auth', 'auth-fallback']);
 });
 
-test('something else answers: TLS that can be trusted, and no Teleport behind it', async (t) => {
-  misbehave(t, cluster, { replies: { ping: 'not-json' } });
-  const job = await beginJob(t, cluster);
-  const webApi = (await examined(job, flagsFor(proxy, job))).rows.get('web-api');
-  assert.equal(webApi?.result, 'other');
-  assert.match(webApi.detail, /^TLS opens, but .*PROXY_NOT_TELEPORT/);
-});
+for (const [fault, result, says] of [
+  ['not-json', 'other', /^TLS opens, but .*PROXY_NOT_TELEPORT/],
+  ['silent', 'dropped', /^TLS opens, but .*did not answer within/],
+  ['reset', 'closed', /^TLS opens, but .*PROXY_UNREACHABLE/],
+  ['unavailable', 'open', /^TLS opens, but .*answered 503/],
+] as const) {
+  test(`${result}: a Proxy with which TLS opens, and whose answer is ${fault}`, async (t) => {
+    misbehave(t, cluster, { replies: { ping: fault } });
+    const job = await beginJob(t, cluster);
+    const { rows } = await examined(job, flagsFor(proxy, job));
+    for (const id of ['web-api', 'registration']) {
+      assert.equal(rows.get(id)?.result, result, rows.get(id)?.detail);
+      assert.match(rows.get(id)?.detail ?? '', says);
+    }
+  });
+}
+
+/** Kubernetes is known by a name below `teleport.cluster.local` here, as the Proxy's host is localhost. */
+const FRONTS = [
+  ['plain', { auth: 'open', fallback: 'open', kubernetes: 'open' }],
+  ['cloud', { auth: 'open', fallback: 'open', kubernetes: 'closed' }],
+  ['sni-firewall', { auth: 'dropped', fallback: 'open', kubernetes: 'dropped' }],
+] as const;
+
+for (const [front, expected] of FRONTS) {
+  test(`behind the front ${front}, both routes to the Auth Service are told apart`, async (t) => {
+    const behind = await clusterIn(authorities, t, { teleport: NEWEST, front });
+    const job = await beginJob(t, behind);
+    const found = await examined(job, [...flagsFor(behind.info.proxy, job), '--kubernetes-cluster', 'dev', '--ssh']);
+    const [auth, fallback, kubernetes] = results(found, 'auth', 'auth-fallback', 'kubernetes');
+    assert.deepEqual({ auth, fallback, kubernetes }, expected);
+    assert.deepEqual(
+      results(found, 'web-api', 'join-service', 'registration', 'ssh-transport'),
+      Array<string>(4).fill('open'),
+    );
+    assert.deepEqual(found.missing, expected.kubernetes === 'open' ? [] : ['kubernetes']);
+    if (auth === 'dropped')
+      assert.match(found.rows.get('auth')?.detail ?? '', /greeting with this SNI and ALPN is not answered/);
+  });
+}
 
 test('without TLS routing each listener is tried on its own port', async (t) => {
   const separate = await clusterIn(authorities, t, { teleport: '15.3.7', tlsRouting: false });
