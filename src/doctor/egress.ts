@@ -53,9 +53,10 @@ export async function examineEgress(given: EgressExamination, world: World): Pro
     environment: world.environment,
   };
   const authorities = { web: trust.ca, host: undefined, ...(await publicAuthorities(trust, world)) };
+  const atProxy = ({ host }: Endpoint) => host === address?.host;
   const prober = startProber(limitMs, world.signal);
-  // What is sure to be tried is not kept waiting for a Proxy that may be silent.
-  prober.begin(egressEndpoints({ ...facts, cluster: undefined, access: new Map() }).filter(isNeeded), authorities);
+  // A Proxy that is silent to discovery is silent to these for as long: both waits run at once.
+  prober.begin(egressEndpoints({ ...facts, cluster: undefined, access: new Map() }).filter(atProxy), authorities);
   const discovered = await discovery(config, limitMs, world);
   const learnt = await learn(config, discovered, given, world);
   world.signal.throwIfAborted();
@@ -83,10 +84,6 @@ export function missing(connections: readonly Connection[]): readonly Connection
   const isOpen = ({ result }: Connection) => result === 'open' || result === 'none';
   const eitherOpen = connections.some((one) => one.need === 'either' && isOpen(one));
   return connections.filter((one) => !isOpen(one) && (one.need === 'always' || (one.need === 'either' && !eitherOpen)));
-}
-
-function isNeeded({ need }: Endpoint): boolean {
-  return need !== 'sometimes';
 }
 
 interface Discovered {
