@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import test, { after, type TestContext } from 'node:test';
+import { examined, flagsOf, OF_RUN, results, type Row, unused } from './egress-report.ts';
+import { clusterIn, directoryFor, misbehave, NEWEST } from './embedded-cluster.ts';
+import { beginJob, type Job } from './job.ts';
+import { startTlsTerminator } from './tls-terminator.ts';
+
+const authorities = await directoryFor({ after });
+const cluster = await clusterIn(authorities, { after }, { teleport: NEWEST });
+const { proxy, webCa } = cluster.info;
+const flagsFor = (address: string, job: Job) => flagsOf(cluster, job, address);
+
+/** Takes every connection and does with it what the test says. */
+async function serverThat(t: TestContext, act: (socket: Socket) => void): Promise<string> {
+  const open = new Set<Socket>();
+  const server = createServer((socket) => {
+    open.add(socket);
+    socket.on('error', () => undefined);
+    act(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.close();
+    for (const socket of open) socket.destroy();
+  });
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  return `localhost:${address.port}`;
+}
+
+interface Obstacle {
+  readonly what: string;
+  readonly start: (t: TestContext) => Promise<string>;
+  readonly result: Row['result'];
+  readonly says: RegExp;
+}
+
+const OBSTACLES: readonly Obstacle[] = [
+  {
+    what: 'a port where nobody listens',
+    start: () => Promise.resolve(`localhost:${unused}`),
+    result: 'closed',
+    says: /refuses the TCP connection/,
+  },
+  {
+    what: 'a silent port',
+    start: (t) => serverThat(t, () => undefined),
+    result: 'dropped',
+    says: /is not answered within 5 s/,
+  },
+  {
+    what: 'an HTTP server',
+    start: (t) =>
+      serverThat(t, (socket) =>
+        socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')),
+      ),
+    result: 'other',
+    says: /HTTP \("HTTP\/1\.1 400 Bad Request"\), which is not TLS/,
+  },
+  {
+    what: 'a name that is not known',
+    start: () => Promise.resolve('nowhere.invalid:443'),
+    result: 'unresolved',
+    says: /cannot be looked up/,
+  },
+];
+
+for (const { result, says, start, what } of OBSTACLES) {
+  test(`${result}: ${what} in place of the Proxy`, async (t) => {
+    const job = await beginJob(t, cluster);
+    const startMs = performance.now();
+    const found = await examined(job, flagsFor(await start(t), job));
+    assert.ok(performance.now() - startMs < 20_000);
+    for (const id of ['web-api', 'join-service', 'registration', 'ssh-transport']) {
+      assert.equal(found.rows.get(id)?.result, result, found.rows.get(id)?.detail);
+      assert.match(found.rows.get(id)?.detail ?? '', says);
+    }
+    assert.deepEqual(results(found, 'auth', 'auth-fallback'), ['untried', 'untried']);
+    assert.deepEqual(found.missing, ['web-api', 'join-service', 'auth', 'auth-fallback', 'ssh-transport']);
+    assert.match(found.notes.join('\n'), /TLS routing is assumed/);
+  });
+}
+
+test('something else answers: a proxy that ends TLS under an authority that is not trusted', async (t) => {
+  const { address } = await startTlsTerminator(t, { behind: proxy });
+  const job = await beginJob(t, cluster);
+  const found = await examined(job, flagsFor(address, job));
+  // Later steps go to the address that the Proxy advertises, which passes by the interceptor here.
+  assert.deepEqual(results(found, ...OF_RUN.slice(0, 4), 'auth-fallback'), Array<string>(5).fill('other'));
+  assert.match(found.rows.get('web-api')?.detail ?? '', /not trusted: that of localhost/);
+  assert.match(found.rows.get('auth')?.detail ?? '', /expected one of the host authority of example\.teleport\.test/);
+  assert.match(found.notes.join('\n'), /its answer was used for this table alone/);
+  // The OIDC token is for no one whose certificate is not trusted.
+  assert.equal(cluster.records.of('join-service').length, 0);
+});
+
+test('something else answers: a load balancer whose authority is trusted and that knows no ALPN', async (t) => {
+  const { address, certificate } = await startTlsTerminator(t, { behind: proxy, speaks: ['http/1.1'] });
+  const job = await beginJob(t, cluster);
+  const ca = join(job.folder, 'ca.pem');
+  await writeFile(ca, `${certificate}\n${await readFile(webCa, 'utf8')}`);
+  const found = await examined(job, [...flagsFor(address, job), '--ca-file', ca]);
+  assert.deepEqual(results(found, 'web-api', 'registration'), ['open', 'open']);
+  assert.deepEqual(results(found, 'join-service', 'auth', 'auth-fallback'), Array<string>(3).fill('other'));
+  assert.deepEqual(found.missing, ['join-service', 'auth', 'auth-fallback']);
+});
+
+for (const [fault, result, says] of [
+  ['not-json', 'other', /^TLS opens, but .*PROXY_NOT_TELEPORT/],
+  ['silent', 'dropped', /^TLS opens, but .*did not answer within/],
+  ['reset', 'closed', /^TLS opens, but .*PROXY_UNREACHABLE/],
+  ['unavailable', 'open', /^TLS opens, but .*answered 503/],
+] as const) {
+  test(`${result}: a Proxy with which TLS opens, and whose answer is ${fault}`, async (t) => {
+    misbehave(t, cluster, { replies: { ping: fault } });
+    const job = await beginJob(t, cluster);
+    const { rows } = await examined(job, flagsFor(proxy, job));
+    for (const id of ['web-api', 'registration']) {
+      assert.equal(rows.get(id)?.result, result, rows.get(id)?.detail);
+      assert.match(rows.get(id)?.detail ?? '', says);
+    }
+  });
+}
+
+/** Kubernetes is known by a name below `teleport.cluster.local` here, as the Proxy's host is localhost. */
+const FRONTS = [
+  ['plain', { auth: 'open', fallback: 'open', kubernetes: 'open' }],
+  ['cloud', { auth: 'open', fallback: 'open', kubernetes: 'closed' }],
+  ['sni-firewall', { auth: 'dropped', fallback: 'open', kubernetes: 'dropped' }],
+] as const;
+
+for (const [front, expected] of FRONTS) {
+  test(`behind the front ${front}, both routes to the Auth Service are told apart`, async (t) => {
+    const behind = await clusterIn(authorities, t, { teleport: NEWEST, front });
+    const job = await beginJob(t, behind);
+    const found = await examined(job, [...flagsOf(behind, job), '--kubernetes-cluster', 'dev', '--ssh']);
+    const [auth, fallback, kubernetes] = results(found, 'auth', 'auth-fallback', 'kubernetes');
+    assert.deepEqual({ auth, fallback, kubernetes }, expected);
+    assert.deepEqual(
+      results(found, 'web-api', 'join-service', 'registration', 'ssh-transport'),
+      Array<string>(4).fill('open'),
+    );
+    assert.deepEqual(found.missing, expected.kubernetes === 'open' ? [] : ['kubernetes']);
+    if (auth === 'dropped')
+      assert.match(found.rows.get('auth')?.detail ?? '', /greeting with this SNI and ALPN is not answered/);
+  });
+}
