@@ -58,8 +58,10 @@ export const ERROR_CODES = [
   'CLEANUP_FAILED',
   // the run as a whole
   'OUTPUTS_FAILED',
+  'STDOUT_UNWRITABLE',
   'INTERRUPTED',
   'INTERNAL',
+  'UNCAUGHT',
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
@@ -81,7 +83,7 @@ export interface Fault {
 
 /**
  * A failure with what happened (`message`: expected and got), what to do next (`hint`) and why (`cause`).
- * No secret may stand in any of them. Whoever wrote what is quoted in them, they can be printed as they are.
+ * None of them may hold a secret. What they quote is made printable: only `lines` make line breaks.
  */
 export class MachineIdError extends Error {
   override readonly name = 'MachineIdError';
@@ -96,12 +98,17 @@ export class MachineIdError extends Error {
     message: string,
     details: {
       readonly hint: string;
+      /** Further lines of the message. */
+      readonly lines?: readonly string[];
       readonly cause?: unknown;
       readonly faults?: readonly Fault[];
       readonly likelyCauses?: readonly string[];
     },
   ) {
-    super(printable(message), details.cause === undefined ? undefined : { cause: details.cause });
+    super(
+      [message, ...(details.lines ?? [])].map(printable).join('\n'),
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
     this.code = code;
     this.hint = printable(details.hint);
     this.likelyCauses = (details.likelyCauses ?? []).map(printable);
@@ -119,12 +126,23 @@ export class MachineIdError extends Error {
 }
 
 /**
- * Without what rewrites a terminal or the order in which a line is read: control characters other than line breaks,
- * Unicode's separators of lines, its overrides of direction.
+ * Text of others as a part of one line. Spaces replace line breaks, control characters, marks of direction and characters
+ * without a width, so that it can neither forge another line nor look like another name. Selectors of how an emoji looks
+ * stay.
  */
 export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what must go
-  return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/g, ' ');
+  return text.replace(UNPRINTABLE, ' ');
+}
+
+const UNPRINTABLE = /(?:(?![\ufe0e\ufe0f])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}])+/gu;
+
+/** JSON on one line that says the same, in which such characters are escaped. */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value).replace(UNPRINTABLE, (found) =>
+    Array.from({ length: found.length }, (_, at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, '0')}`).join(
+      '',
+    ),
+  );
 }
 
 /** What ended a command. After an interruption it is that, whatever error the interruption led to. */
@@ -132,12 +150,26 @@ export function failureOf(cause: unknown, { aborted, reason }: AbortSignal): Mac
   return asMachineIdError(aborted ? reason : cause);
 }
 
+/** What a person is asked to do with a fault of this program. */
+const REPORT_IT = 'Please report it with the version of this program, the lines above, and those that --debug adds.';
+
+/** An error that nothing has handled, and after which the process ends at once. */
+export function uncaughtError(cause: unknown): MachineIdError {
+  return new MachineIdError('UNCAUGHT', `the program ended in an error that nothing has handled: ${textOf(cause)}`, {
+    hint: `Outputs may be missing or old. ${REPORT_IT}`,
+    cause,
+  });
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
+
 /** An error of any other kind is a fault of this program. */
 export function asMachineIdError(error: unknown): MachineIdError {
   if (error instanceof MachineIdError) return error;
-  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return new MachineIdError('INTERNAL', `this should not have happened: ${message}`, {
-    hint: 'Please report it with the version of this program and the lines above.',
+  return new MachineIdError('INTERNAL', `this should not have happened: ${textOf(error)}`, {
+    hint: REPORT_IT,
     cause: error,
   });
 }

@@ -1,6 +1,6 @@
 /** Entry of the bundle: the real effects go in, a command runs, its exit code comes out. */
 import { isatty } from 'node:tty';
-import { runProgram } from './commands/program.ts';
+import { reportFailure, runProgram } from './commands/program.ts';
 import type { World } from './effects/world.ts';
 import { killRunningChildren } from './effects/child-program.ts';
 import { systemClock } from './effects/clock.ts';
@@ -10,9 +10,9 @@ import { systemFiles } from './effects/files.ts';
 import { followProgram } from './effects/follow.ts';
 import { systemLargeFiles } from './effects/large-files.ts';
 import { sharedController } from './effects/shared-controller.ts';
-import { writeAll } from './effects/streams.ts';
+import { isReaderGone, stdoutUnwritable, survive, writeAll, writeOrDrop } from './effects/streams.ts';
 import { createMask } from './effects/mask.ts';
-import { MachineIdError } from './errors.ts';
+import { MachineIdError, uncaughtError } from './errors.ts';
 
 const interrupted = sharedController();
 for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
@@ -35,6 +35,9 @@ function endAtOnce(name: NodeJS.Signals): void {
 }
 
 const STDIN = 0;
+const stdout = { stream: process.stdout, descriptor: 1 };
+const stderr = { stream: process.stderr, descriptor: 2 };
+for (const output of [stdout, stderr]) survive(output);
 
 const mask = createMask();
 let stdinIsOpen = false;
@@ -51,7 +54,14 @@ const world: World = {
   commands: systemCommands,
   follow: followProgram,
   mask,
-  stdout: (text) => process.stdout.write(mask.apply(text)),
+  stdout: (text) =>
+    print(text).catch((cause: unknown) => {
+      if (!isReaderGone(cause)) throw stdoutUnwritable(cause);
+    }),
+  result: (text) =>
+    print(text).catch((cause: unknown) => {
+      throw stdoutUnwritable(cause);
+    }),
   stdin: () => {
     stdinIsOpen = true;
     return process.stdin;
@@ -64,15 +74,29 @@ const world: World = {
           return converse(process.stdin, process.stdout, interrupted.signal);
         }
       : undefined,
-  writeStdout: (parts) => writeAll(process.stdout, parts),
-  stderr: (text) => process.stderr.write(mask.apply(text)),
+  writeStdout: (parts) => writeAll(stdout, parts),
+  stderr: (text) => {
+    writeOrDrop(stderr, mask.apply(text));
+  },
   stderrIsTerminal: process.stderr.isTTY,
   stdoutIsTerminal: process.stdout.isTTY,
   signal: interrupted.signal,
 };
 
-void runProgram(process.argv.slice(2), world).then((exitCode) => {
+const args = process.argv.slice(2);
+// A rejection that nothing handles comes here too. What the program knows may be wrong from here on, so it ends.
+process.on('uncaughtException', (cause) => {
+  reportFailure(uncaughtError(cause), args, world);
+  killRunningChildren();
+  process.exit(1);
+});
+
+void runProgram(args, world).then((exitCode) => {
   process.exitCode = exitCode;
   // A reader that is left behind would keep the process alive for as long as the other end stays.
   if (stdinIsOpen) process.stdin.destroy();
 });
+
+function print(text: string): Promise<void> {
+  return writeAll(stdout, [Buffer.from(mask.apply(text))]);
+}

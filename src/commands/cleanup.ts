@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import { fileFault } from '../effects/file-error.ts';
 import type { World } from '../effects/world.ts';
-import { MachineIdError } from '../errors.ts';
+import { MachineIdError, printable } from '../errors.ts';
 import { removeLines } from '../job/bash-env.ts';
 import { type ManifestEntry, readManifests } from '../job/manifest.ts';
 import {
@@ -126,7 +126,7 @@ function report({ exports, written }: Findings): string {
     ...(changed.length === 0 ? [] : ['Left alone, since somebody else has written there since:', ...byFolder(changed)]),
     ...withOutcome(exports, 'removed').map((path) => `Took their exports back out of ${path}`),
   ];
-  return `${lines.join('\n')}\n`;
+  return `${lines.map(printable).join('\n')}\n`;
 }
 
 function byFolder(paths: readonly string[]): string[] {

@@ -5,7 +5,7 @@ import { placeOf } from '../doctor/egress-endpoints.ts';
 import type { EgressResult } from '../doctor/egress-verdict.ts';
 import { type Style, styleFor } from '../effects/style.ts';
 import type { World } from '../effects/world.ts';
-import { MachineIdError, printable } from '../errors.ts';
+import { MachineIdError, printable, printableJson } from '../errors.ts';
 import { utcTime } from '../crypto/validity.ts';
 import { formatAddress } from '../teleport/address.ts';
 import type { DoctorArguments } from './doctor-flags.ts';
@@ -32,11 +32,10 @@ export async function reportEgress(
   };
   const egress = await examineEgress({ caFile, flags, timeoutMs, downloads }, world);
   const time = utcTime(world.clock.nowMs());
-  const text = json
-    ? `${JSON.stringify(egressJson(egress, time))}\n`
-    : egressText(egress, time, styleFor(world.stdoutIsTerminal, world.environment));
-  world.stdout(world.mask.apply(text));
   if (junit !== undefined) await writeJunit(junit, checksOf(egress, world), world);
+  await (json
+    ? world.result(`${printableJson(egressJson(egress, time))}\n`)
+    : world.stdout(egressText(egress, time, styleFor(world.stdoutIsTerminal, world.environment))));
   const lacking = missing(egress.connections);
   if (lacking.length > 0) {
     const names = lacking.map(({ purpose }) => purpose).join(', ');
@@ -189,7 +188,7 @@ function checksOf({ connections }: Egress, { mask }: World): readonly Check[] {
   const lacking = missing(connections);
   return connections.map((one) => {
     const named = check(one.id, one.purpose);
-    const detail = mask.apply(printable(`${WORDS[one.result]}: ${one.detail}`));
+    const detail = mask.apply(`${WORDS[one.result]}: ${one.detail}`);
     if (one.result === 'open') return named.pass(detail);
     if (lacking.includes(one)) return named.fail(detail, advice(one));
     return one.result === 'untried' || one.result === 'none' ? named.skip(detail) : named.warn(detail, advice(one));

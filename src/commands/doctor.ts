@@ -3,7 +3,7 @@ import type { Check, CheckState } from '../doctor/check.ts';
 import { examine } from '../doctor/examine.ts';
 import { styleFor, type Style } from '../effects/style.ts';
 import type { World } from '../effects/world.ts';
-import { MachineIdError, printable } from '../errors.ts';
+import { MachineIdError, printableJson } from '../errors.ts';
 import { reportEgress } from './doctor-egress.ts';
 import { readDoctorArguments } from './doctor-flags.ts';
 import { writeJunit } from './junit-file.ts';
@@ -18,9 +18,10 @@ export async function doctor(args: readonly string[], world: World): Promise<voi
   }
   const { mask } = world;
   const checks = (await examine({ ...given, version: VERSION }, world)).map((one) => masked(one, mask));
-  if (json) world.stdout(`${JSON.stringify({ version: VERSION, ...counts(checks), checks })}\n`);
-  else world.stdout(checkList(checks, styleFor(world.stdoutIsTerminal, world.environment)));
   if (junit !== undefined) await writeJunit(junit, checks, world);
+  await (json
+    ? world.result(`${printableJson({ version: VERSION, ...counts(checks), checks })}\n`)
+    : world.stdout(checkList(checks, styleFor(world.stdoutIsTerminal, world.environment))));
   const { failed } = counts(checks);
   if (failed > 0) {
     throw new MachineIdError('DOCTOR_FAILED', `${failed} of ${checks.length} checks failed`, {
@@ -32,8 +33,8 @@ export async function doctor(args: readonly string[], world: World): Promise<voi
 function masked({ cure, detail, ...one }: Check, mask: World['mask']): Check {
   return {
     ...one,
-    detail: mask.apply(printable(detail)),
-    ...(cure === undefined ? {} : { cure: mask.apply(printable(cure)) }),
+    detail: mask.apply(detail),
+    ...(cure === undefined ? {} : { cure: mask.apply(cure) }),
   };
 }
 

@@ -1,13 +1,24 @@
 /** How a failure is shown to a person. */
-import { type Fault, type MachineIdError, printable } from '../errors.ts';
+import { type Fault, type MachineIdError, printable, printableJson } from '../errors.ts';
 import type { Style } from '../effects/style.ts';
 import { causes } from '../teleport/network-error.ts';
 
 /** One line for a log collector, with the same facts. */
-export function errorLine(error: MachineIdError, nowMs: number): string {
+export function errorLine(
+  error: MachineIdError,
+  { debug, nowMs }: { readonly debug: boolean; readonly nowMs: number },
+): string {
   const { code, message, hint, faults, likelyCauses } = error;
-  const told = { code, message, hint, faults, ...(likelyCauses.length === 0 ? {} : { likelyCauses }) };
-  return `${JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'error', ...told })}\n`;
+  const stack = debug ? stackOf(error) : [];
+  const told = {
+    code,
+    message,
+    hint,
+    faults,
+    ...(likelyCauses.length === 0 ? {} : { likelyCauses }),
+    ...(stack.length === 0 ? {} : { stack }),
+  };
+  return `${printableJson({ time: new Date(nowMs).toISOString(), level: 'error', ...told })}\n`;
 }
 
 export interface ReportOptions {
@@ -31,9 +42,16 @@ export function errorReport(error: MachineIdError, { debug, style }: ReportOptio
     const below = causes(error.cause).map(
       ({ message, name }) => `debug: caused by ${printable(`${classOf(name)}: ${message}`)}`,
     );
-    lines.push(...below.map(style.faint));
+    lines.push(...[...below, ...stackOf(error).map((line) => `debug:   ${line}`)].map(style.faint));
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** Where a fault of this program arose; other errors say all in their words. */
+function stackOf({ cause, code }: MachineIdError): readonly string[] {
+  if ((code !== 'INTERNAL' && code !== 'UNCAUGHT') || !(cause instanceof Error)) return [];
+  const lines = (cause.stack ?? '').split('\n').map((line) => printable(line.trim()));
+  return lines.filter((line) => line.startsWith('at '));
 }
 
 /** Some take it from their class, whose name the bundle has shortened. */

@@ -4,7 +4,7 @@ import { fileFault } from '../effects/file-error.ts';
 import { readPortions } from '../effects/read-portions.ts';
 import { styleFor } from '../effects/style.ts';
 import type { World } from '../effects/world.ts';
-import { MachineIdError, printable } from '../errors.ts';
+import { MachineIdError, printable, printableJson } from '../errors.ts';
 import { organizationOf, readExampleClaims } from '../job/example-claims.ts';
 import { findOidcToken } from '../job/oidc-token.ts';
 import { formatRule } from '../join/allow-rule.ts';
@@ -48,10 +48,9 @@ export async function explainTokenCommand(args: readonly string[], world: World)
       : { resource },
   );
   const whole = { file: name, job, explained, warnings: [...warnings, ...withoutJob(job, resources, nowMs)] };
-  const text = given.has('json')
-    ? `${JSON.stringify(explanationJson(whole))}\n`
-    : explanationText(whole, styleFor(world.stdoutIsTerminal, world.environment));
-  world.stdout(text);
+  await (given.has('json')
+    ? world.result(`${printableJson(explanationJson(whole))}\n`)
+    : world.stdout(explanationText(whole, styleFor(world.stdoutIsTerminal, world.environment))));
   const explanations = explained.flatMap(({ explanation }) => (explanation === undefined ? [] : [explanation]));
   if (explanations.length === 0 || explanations.some(({ admits }) => admits)) return;
   const [{ add, obstacles } = { add: undefined, obstacles: [] }] = explanations;

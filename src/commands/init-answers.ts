@@ -28,7 +28,7 @@ export async function collectAnswers(given: InitArguments, world: World): Promis
   if (conversation === undefined) return { answers: withPresets(answers, presets), directory, notices };
   try {
     const person = personAt(conversation, world);
-    person.tell('Enter alone takes what stands in [brackets]. Ctrl-C ends this with nothing written.\n');
+    person.tell('Enter alone takes what stands in [brackets]. Ctrl-C ends this with nothing written.');
     return {
       notices,
       directory: given.print ? directory : await askDirectory(given, person, world),
@@ -42,8 +42,9 @@ export async function collectAnswers(given: InitArguments, world: World): Promis
 function personAt(conversation: Conversation, { stdout }: World): Person {
   return {
     ask: (question) => conversation.ask(printable(question)),
-    tell: (text) => {
-      stdout(printable(text));
+    tell: (line) => {
+      // A terminal that was hung up ends the next question.
+      stdout(`${printable(line)}\n`).catch(() => undefined);
     },
   };
 }
@@ -111,7 +112,7 @@ async function askDirectory({ directory, force }: InitArguments, { ask, tell }: 
     answer ??= (await ask(`Folder for the files [${DEFAULT_DIRECTORY}]: `)).trim() || DEFAULT_DIRECTORY;
     const faults = await directoryFaults(answer, force, world);
     if (faults.length === 0) return answer;
-    tell(faults.map(({ message, path }) => `  ${path}: ${message}\n`).join(''));
+    for (const { message, path } of faults) tell(`  ${path}: ${message}`);
     answer = undefined;
   }
 }

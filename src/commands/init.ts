@@ -22,13 +22,13 @@ export async function init(args: readonly string[], world: World): Promise<void>
   const program = `node ${shellWord(world.bundlePath)}`;
   warn([...notices, ...warnings], world);
   if (given.print) {
-    world.stdout(asOneStream(files, place.folder));
+    await world.result(asOneStream(files, place.folder));
     world.stderr(nextSteps(setup, { ...place, written: place.folder }, program));
     return;
   }
   await writeFiles(directory, files, world);
   const written = files.map(({ name }) => `  ${place.written}${name}`).join('\n');
-  world.stdout(`Written, without a secret in it:\n\n${written}\n\n${nextSteps(setup, place, program)}`);
+  await world.stdout(`Written, without a secret in it:\n\n${written}\n\n${nextSteps(setup, place, program)}`);
 }
 
 function warn(warnings: readonly string[], world: World): void {

@@ -92,7 +92,7 @@ async function carryOut(
     server.close();
   }
   if (bashEnv !== undefined) await exportTools(bashEnv, installation.binDirectory, world);
-  if (json) world.stdout(toolsJson(request, installation));
+  if (json) await world.result(toolsJson(request, installation));
   else stderr(toolsText(request, installation));
 }
 

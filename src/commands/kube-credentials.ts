@@ -25,7 +25,7 @@ export async function kubeCredentials(args: readonly string[], world: World): Pr
   }
   const directory = resolve(world.workingDirectory, destination);
   const identity = await readDestinationIdentity(world, directory);
-  world.stdout(`${execCredential(identity, world.clock.nowMs())}\n`);
+  await world.result(`${execCredential(identity, world.clock.nowMs())}\n`);
 }
 
 function execCredential({ certificatePem, notAfterMs, privateKeyPem }: StoredIdentity, nowMs: number): string {

@@ -99,36 +99,38 @@ Contacts nothing. Exit code 1 when the token is valid and does not admit the job
     notes: '',
     act: (args, { stdout }) => {
       parseFlags([], args);
-      stdout(`${VERSION}\n`);
-      return Promise.resolve();
+      return stdout(`${VERSION}\n`);
     },
   },
 ];
 
 /** @returns the exit code: 0 done, 1 failed, 2 wrong input */
 export async function runProgram(args: readonly string[], world: World): Promise<0 | 1 | 2> {
-  const [name = '--help', ...rest] = args;
-  if (name === '--help' || name === '-h' || name === 'help') {
-    world.stdout(programHelp(COMMANDS));
-    return 0;
-  }
   try {
-    const command = findCommand(name);
-    if (rest.includes('--help') || rest.includes('-h')) {
-      world.stdout(commandHelp(command.name, command.summary, command.flags, command.notes, command.operand));
-      return 0;
-    }
-    await command.act(rest, world);
+    await runCommand(args, world);
     return 0;
   } catch (cause) {
     const error = failureOf(cause, world.signal);
-    world.stderr(
-      wantsJsonLog(rest)
-        ? errorLine(error, world.clock.nowMs())
-        : errorReport(error, { debug: wantsDebug(rest, world), style: stderrStyle(world) }),
-    );
+    reportFailure(error, args, world);
     return error.exitCode;
   }
+}
+
+async function runCommand([name = '--help', ...rest]: readonly string[], world: World): Promise<void> {
+  if (name === '--help' || name === '-h' || name === 'help') return world.stdout(programHelp(COMMANDS));
+  const command = findCommand(name);
+  if (!rest.includes('--help') && !rest.includes('-h')) return command.act(rest, world);
+  return world.stdout(commandHelp(command.name, command.summary, command.flags, command.notes, command.operand));
+}
+
+/** On stderr, in the form that the arguments ask for. */
+export function reportFailure(error: MachineIdError, args: readonly string[], world: World): void {
+  const debug = wantsDebug(args, world);
+  world.stderr(
+    wantsJsonLog(args)
+      ? errorLine(error, { debug, nowMs: world.clock.nowMs() })
+      : errorReport(error, { debug, style: stderrStyle(world) }),
+  );
 }
 
 function findCommand(name: string): Command {

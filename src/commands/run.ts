@@ -83,7 +83,7 @@ async function runToEnd(given: RunArguments, account: Account, world: World): Pr
     await appendLines(world.files, exportPath, lines);
     account.learn({ exported: [...variables.keys()] });
   }
-  if (given.json) world.stdout(resultJson(result));
+  if (given.json) await world.result(resultJson(result));
   else if (plan.logFormat === 'json') log.info(headline(result), { result: resultObject(result) });
   else world.stderr(summaryText(result, stderrStyle(world)));
 }

@@ -7,6 +7,7 @@ import { PROXY_SSH_PATH, proxySsh, type SshTarget } from '../tunnels/ssh-proxy.t
 import { type Flag, type GivenFlags, parseFlags } from './command-line.ts';
 import { DEBUG_FLAG, debugTrace } from './debug-trace.ts';
 import { identityUnreadable, readDestinationIdentity } from './destination-files.ts';
+import { isReaderGone, stdoutUnwritable } from '../effects/streams.ts';
 import type { World } from '../effects/world.ts';
 
 export const SSH_PROXY_FLAGS: readonly Flag[] = [
@@ -56,12 +57,23 @@ async function connect(dial: TransportDial, target: SshTarget, world: World): Pr
   try {
     await proxySsh(
       target,
-      { input: world.stdin(), write: (parts) => world.writeStdout(parts) },
+      { input: world.stdin(), write: (parts) => world.writeStdout(parts).catch(clientFailure) },
       { call, proxy: dial.address, signal: world.signal },
     );
+  } catch (error) {
+    // OpenSSH has gone, so the session is over and nobody is left to report to.
+    if (!isClientGone(error)) throw error;
   } finally {
     call.close();
   }
+}
+
+function clientFailure(cause: unknown): never {
+  throw stdoutUnwritable(cause);
+}
+
+function isClientGone(error: unknown): boolean {
+  return error instanceof MachineIdError && error.code === 'STDOUT_UNWRITABLE' && isReaderGone(error.cause);
 }
 
 interface SshProxyArguments {

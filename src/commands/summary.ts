@@ -1,6 +1,6 @@
 /** The result of a run as a person reads it, and as a program does. */
 import { utcTime } from '../crypto/validity.ts';
-import { printable } from '../errors.ts';
+import { printable, printableJson } from '../errors.ts';
 import type { Style } from '../effects/style.ts';
 import { exportedVariables } from './exports.ts';
 import type { RunResult, WrittenOutput } from '../produce/result.ts';
@@ -22,7 +22,7 @@ function factRows(result: RunResult): string[][] {
   return [
     ['bot', bot === undefined ? joinedBy(result) : `${bot}, ${joinedBy(result)}`],
     ...(exportedTo === undefined ? [] : [['exported', `${names} (${exportedTo})`]]),
-  ].map((row) => row.map(printable));
+  ];
 }
 
 function joinedBy({ engine, joinPath }: RunResult): string {
@@ -33,9 +33,7 @@ function joinedBy({ engine, joinPath }: RunResult): string {
 function outputLines(outputs: readonly WrittenOutput[], style: Style): string[] {
   if (outputs.length === 0) return ['No outputs are configured, so nothing was written.'];
   const rows = outputs.map(outputRow);
-  const [head = '', ...lines] = table(
-    [['output', 'for', 'until', 'written'], ...rows].map((row) => row.map(printable)),
-  );
+  const [head = '', ...lines] = table([['output', 'for', 'until', 'written'], ...rows]);
   const notes = outputs.map(({ notices }) =>
     notices.map((notice) => `  ${style.doubtful('note:')} ${printable(notice)}`),
   );
@@ -60,7 +58,7 @@ function accessText(access: NonNullable<WrittenOutput['access']>): string {
 
 /** One line. */
 export function resultJson(result: RunResult): string {
-  return `${JSON.stringify(resultObject(result))}\n`;
+  return `${printableJson(resultObject(result))}\n`;
 }
 
 export function resultObject(result: RunResult): Readonly<Record<string, unknown>> {

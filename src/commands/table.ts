@@ -1,7 +1,9 @@
 /** Rows in columns. */
+import { printable } from '../errors.ts';
 
-/** Each column as wide as its longest cell; two blanks between columns, none at the end of a line. */
-export function table(rows: readonly (readonly string[])[]): string[] {
+/** Each cell is printable, each column as wide as its longest cell; two blanks between columns, none at the end of a line. */
+export function table(texts: readonly (readonly string[])[]): string[] {
+  const rows = texts.map((row) => row.map(printable));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, at) => {

@@ -1,6 +1,6 @@
 /** Collects everything that is wrong or odd about the configuration, to be told at once. */
 import type { Fault } from '../errors.ts';
-import { MachineIdError } from '../errors.ts';
+import { MachineIdError, printable } from '../errors.ts';
 import type { Origin } from './settings.ts';
 
 /** A message stays readable whatever a file holds; `faults` of the error has all of them. */
@@ -22,26 +22,24 @@ export class Findings {
     const { path, line, label } = origin;
     // The document as a whole has no path worth showing.
     const place = path === 'document' || path === label ? label : `${label}: ${path}`;
-    const text = onOneLine(`${place}: ${message}`);
-    this.#faults.push({ path, ...(line === undefined ? {} : { line }), message: onOneLine(message), text });
+    const text = printable(`${place}: ${message}`);
+    this.#faults.push({ path, ...(line === undefined ? {} : { line }), message: printable(message), text });
   }
 
   warn(message: string): void {
-    this.warnings.push(onOneLine(message));
+    this.warnings.push(printable(message));
   }
 
   toError(): MachineIdError {
     // In the order of the file, and what is missing altogether last.
     this.#faults.sort((one, other) => lineOf(one) - lineOf(other));
     const texts = shorten(this.#faults.map(({ text }) => text));
-    const faults =
-      texts.length === 1
-        ? texts.join('')
-        : `the configuration has ${this.#faults.length} faults:\n  ${texts.join('\n  ')}`;
+    const [message = '', ...lines] =
+      texts.length === 1 ? texts : [`the configuration has ${this.#faults.length} faults:`, ...texts.map(indented)];
     // A mistyped key is often why something else is missing.
-    const noticed = shorten(this.warnings).join('\n  ');
-    const message = noticed === '' ? faults : `${faults}\nalso noticed:\n  ${noticed}`;
+    const noticed = this.warnings.length === 0 ? [] : ['also noticed:', ...shorten(this.warnings).map(indented)];
     return new MachineIdError('CONFIG_INVALID', message, {
+      lines: [...lines, ...noticed],
       hint: 'Correct the configuration and run again; nothing was contacted and nothing was written.',
       faults: this.#faults.map(({ path, line, message }) => ({
         path,
@@ -52,9 +50,8 @@ export class Findings {
   }
 }
 
-/** Keys and values are quoted as they are written: one with a line break in it must not look like two findings. */
-function onOneLine(text: string): string {
-  return text.replace(/[\r\n]+/g, ' ');
+function indented(text: string): string {
+  return `  ${text}`;
 }
 
 function shorten(texts: readonly string[]): readonly string[] {

@@ -34,7 +34,9 @@ export function supportedOutputs({ outputs }: Pick<Plan, 'outputs'>): readonly S
   const lines = faults.map(
     ({ path, line, message }) => `${path}${line === undefined ? '' : ` (line ${line})`}: ${message}`,
   );
-  throw new MachineIdError('OUTPUT_UNSUPPORTED', lines.join('\n'), {
+  const [first = '', ...others] = lines;
+  throw new MachineIdError('OUTPUT_UNSUPPORTED', first, {
+    lines: others,
     hint: 'Change or remove these outputs; everything else in the file can stay as it is.',
     faults,
   });

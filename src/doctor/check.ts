@@ -1,5 +1,5 @@
 /** What one look at a job or its cluster has found. */
-import type { MachineIdError } from '../errors.ts';
+import { type MachineIdError, printable } from '../errors.ts';
 
 export type CheckState = 'pass' | 'warn' | 'fail' | 'skip';
 
@@ -9,16 +9,19 @@ export interface Check {
   readonly id: string;
   readonly title: string;
   readonly state: CheckState;
-  /** What was found; several lines where there is a list. */
+  /** What was found; several lines where there is a list, each printable. */
   readonly detail: string;
   /** What to do. */
   readonly cure?: string;
 }
 
+/** One line, or a list of them: line breaks in a text are not kept. */
+type Detail = string | readonly string[];
+
 export interface NamedCheck {
-  pass(detail: string): Check;
-  warn(detail: string, cure: string): Check;
-  fail(detail: string, cure: string): Check;
+  pass(detail: Detail): Check;
+  warn(detail: Detail, cure: string): Check;
+  fail(detail: Detail, cure: string): Check;
   /** @param reason what must hold first */
   skip(reason: string): Check;
   /** A step of a run that failed, in its own words. */
@@ -26,21 +29,27 @@ export interface NamedCheck {
 }
 
 export function check(id: string, title: string): NamedCheck {
-  const named = { id, title };
+  const found = (state: CheckState, detail: Detail, cure?: string): Check => ({
+    id: printable(id),
+    title: printable(title),
+    state,
+    detail: [detail].flat().map(printable).join('\n'),
+    ...(cure === undefined ? {} : { cure: printable(cure) }),
+  });
   return {
-    pass: (detail) => ({ ...named, state: 'pass', detail }),
-    warn: (detail, cure) => ({ ...named, state: 'warn', detail, cure }),
-    fail: (detail, cure) => ({ ...named, state: 'fail', detail, cure }),
-    skip: (reason) => ({ ...named, state: 'skip', detail: reason }),
-    failed: (error) => ({ ...named, state: 'fail', detail: wordsOf(error), cure: error.hint }),
+    pass: (detail) => found('pass', detail),
+    warn: (detail, cure) => found('warn', detail, cure),
+    fail: (detail, cure) => found('fail', detail, cure),
+    skip: (reason) => found('skip', reason),
+    failed: (error) => found('fail', wordsOf(error), error.hint),
   };
 }
 
-function wordsOf({ code, faults, likelyCauses, message }: MachineIdError): string {
+function wordsOf({ code, faults, likelyCauses, message }: MachineIdError): readonly string[] {
   const unsaid = faults.filter((fault) => !message.includes(fault.message));
   const lines = unsaid.map(
     ({ line, message: text, path }) => `${path}${line === undefined ? '' : ` (line ${line})`}: ${text}`,
   );
   const causes = likelyCauses.map((cause, at) => `likely cause ${at + 1}: ${cause}`);
-  return [`${message} [${code}]`, ...lines, ...causes].join('\n');
+  return [...`${message} [${code}]`.split('\n'), ...lines, ...causes];
 }

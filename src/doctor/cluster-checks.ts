@@ -128,7 +128,7 @@ async function sessionChecks(ground: Ground, joined: Joined, world: World): Prom
       const detail = `Teleport ${text}, reached through ${plan.address.value} by the server name ${serverName}`;
       if (skipped.length === 0 && !byOtherName) return auth.pass(detail);
       return auth.warn(
-        [detail, ...(byOtherName ? ["the cluster's own server name did not get through"] : []), ...skipped].join('\n'),
+        [detail, ...(byOtherName ? ["the cluster's own server name did not get through"] : []), ...skipped],
         [...(byOtherName ? [ALLOW_NAME] : []), ...(skipped.length === 0 ? [] : [REPAIR_LEAVES])].join(' '),
       );
     } catch (error) {
@@ -209,7 +209,7 @@ function allowed(output: SupportedOutput, { access, expiresAtMs, notices, roles 
     `until ${utcTime(expiresAtMs)}`,
   ].join('; ');
   if (notices.length === 0) return one.pass(detail);
-  return one.warn([detail, ...notices].join('\n'), 'Nothing, if that is enough for the job.');
+  return one.warn([detail, ...notices], 'Nothing, if that is enough for the job.');
 }
 
 function resourceOf(access: NonNullable<WrittenOutput['access']>): string {

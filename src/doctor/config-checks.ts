@@ -54,7 +54,7 @@ function planCheck({ outputs, token, warnings }: Plan): Check {
   const config = check('config', 'Configuration');
   const detail = `join token "${token}", ${outputs.length} output(s)`;
   if (warnings.length === 0) return config.pass(detail);
-  return config.warn([detail, ...warnings].join('\n'), 'Change these places, or leave them: run does as they say.');
+  return config.warn([detail, ...warnings], 'Change these places, or leave them: run does as they say.');
 }
 
 function wanted(plan: Plan | undefined, checks: Check[]): readonly SupportedOutput[] {

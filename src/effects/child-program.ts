@@ -55,6 +55,8 @@ function watch(child: ChildProcess, options: ProgramOptions): Promise<Ended> {
     // There are no streams when the program could not be started for want of file descriptors.
     child.stdout?.on('data', onStdout);
     child.stderr?.on('data', onStderr);
+    // What was read until then counts; the exit says how the program ended.
+    for (const stream of [child.stdout, child.stderr]) stream?.on('error', () => undefined);
     let ending = false;
     let late = false;
     const timers: NodeJS.Timeout[] = [];

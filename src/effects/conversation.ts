@@ -46,6 +46,8 @@ export function converse(
   terminal.on('SIGINT', () => {
     end(interrupted('Ctrl-C'));
   });
+  // A terminal that was hung up ends in EIO.
+  input.on('error', end);
   terminal.on('close', () => {
     signal.removeEventListener('abort', onAbort);
     end(interrupted('the end of the input'));

@@ -1,5 +1,5 @@
 /** Lines for people (or for log collectors), on stderr. */
-import { printable } from '../errors.ts';
+import { printable, printableJson } from '../errors.ts';
 import { PLAIN, type Style } from './style.ts';
 
 export interface Log {
@@ -21,7 +21,8 @@ export interface LogOptions {
 /** A log that hands one line a message to `write`. */
 export function createLog(write: (text: string) => void, { format, debug, nowMs, style = PLAIN }: LogOptions): Log {
   const asJson = (level: string, message: string, facts = {}) => {
-    write(`${JSON.stringify({ time: new Date(nowMs()).toISOString(), level, message, ...facts })}\n`);
+    const time = new Date(nowMs()).toISOString();
+    write(`${printableJson({ time, level, message: printable(message), ...facts })}\n`);
   };
   const asText = (label: string, message: string) => {
     write(`${label}${printable(message)}\n`);

@@ -24,13 +24,23 @@ export interface World {
   readonly commands: Commands;
   readonly follow: Follow;
   readonly mask: Mask;
-  readonly stdout: (text: string) => void;
+  /**
+   * Text for people on stdout. A reader that has gone has read enough.
+   * @throws MachineIdError STDOUT_UNWRITABLE
+   */
+  readonly stdout: (text: string) => Promise<void>;
+  /**
+   * A result for programs on stdout: all of it is delivered, or the command fails.
+   * @throws MachineIdError STDOUT_UNWRITABLE
+   */
+  readonly result: (text: string) => Promise<void>;
   /** What is piped into the program, in portions. */
   readonly stdin: () => AsyncIterable<Uint8Array>;
   /** Where stdin and stdout are both a terminal, and so somebody may be asked. */
   readonly beginConversation: (() => Conversation) | undefined;
-  /** Bytes for stdout; resolves when more may be written. */
+  /** Bytes for stdout; resolves when more may be written, rejects with Node's own error. */
   readonly writeStdout: (parts: readonly Uint8Array[]) => Promise<void>;
+  /** Never throws: what nobody takes is dropped. */
   readonly stderr: (text: string) => void;
   /** Whether a line on stderr can be written over. */
   readonly stderrIsTerminal: boolean;

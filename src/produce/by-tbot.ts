@@ -133,7 +133,8 @@ function placement({ line, path }: SupportedOutput): Pick<Fault, 'path' | 'line'
 
 function incomplete(faults: readonly Fault[]): MachineIdError {
   const lines = faults.map(({ message, path }) => `${path}: ${message}`);
-  return new MachineIdError('TBOT_FAILED', `tbot ended without an error, but\n${lines.join('\n')}`, {
+  return new MachineIdError('TBOT_FAILED', 'tbot ended without an error, but', {
+    lines,
     hint: 'See what tbot said above. A tbot that does not fit the cluster or the file leaves outputs out.',
     faults,
   });

@@ -4,7 +4,7 @@ import { tbotFile } from '../config/tbot-file.ts';
 import type { Ended } from '../effects/child-program.ts';
 import type { Files } from '../effects/files.ts';
 import type { Secret } from '../effects/secret.ts';
-import { MachineIdError } from '../errors.ts';
+import { MachineIdError, printable } from '../errors.ts';
 import { inStateDirectory } from '../job/state-directory.ts';
 import { temporaryName } from '../outputs/temporary-name.ts';
 import type { RunContext } from './context.ts';
@@ -77,6 +77,10 @@ export function tbotEnvironment(
 
 const IN_THE_FILE = ['TBOT_CONFIG', 'TBOT_CONFIG_PATH', 'TELEPORT_AUTH_SERVER', 'TELEPORT_BOT_TOKEN', 'TELEPORT_PROXY'];
 
+/** ECMA-48 section 8.3.117 (SGR). */
+// eslint-disable-next-line no-control-regex -- such a sequence begins with a control character
+const COLOURS = /\u001b\[[\d;]*m/g;
+
 async function start(
   { plan, world }: RunContext,
   path: string,
@@ -85,7 +89,7 @@ async function start(
   const { follow, signal, stderr } = world;
   const args = ['start', '-c', path, '--oneshot', ...(plan.logFormat === 'json' ? ['--log-format', 'json'] : [])];
   const onLine = (line: string) => {
-    stderr(`${line}\n`);
+    stderr(`${printable(line.replace(COLOURS, ''))}\n`);
   };
   const ended = await follow('tbot', args, { environment, timeoutMs: LONGEST_RUN_MS, signal, onLine });
   signal.throwIfAborted();

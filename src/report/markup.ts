@@ -21,10 +21,5 @@ export function markup(parts: TemplateStringsArray, ...fillings: readonly Fillin
 function filled(filling: Filling): string {
   if (filling instanceof Markup) return filling.text;
   if (typeof filling === 'object') return filling.map(filled).join('');
-  return escaped(visible(String(filling ?? '')));
-}
-
-/** Also without what a terminal does not mind: marks of direction, and characters without a width. */
-function visible(text: string): string {
-  return printable(text).replace(/[\u061c\u200b-\u200f\u2060\ufeff]/g, '');
+  return escaped(printable(String(filling ?? '')));
 }

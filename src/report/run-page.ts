@@ -27,12 +27,15 @@ function failurePart(failure: MachineIdError | undefined): Markup | undefined {
   const { code, faults, hint, likelyCauses, message } = failure;
   const more = faults
     .filter((fault) => !message.includes(fault.message))
-    .map((fault) => `\n${fault.path}${fault.line === undefined ? '' : ` (line ${fault.line})`}: ${fault.message}`);
+    .map((fault) => `${fault.path}${fault.line === undefined ? '' : ` (line ${fault.line})`}: ${fault.message}`);
+  const words = [...message.split('\n'), ...more].map(
+    (line, at) => markup`${at === 0 ? undefined : new Markup('\n')}${line}`,
+  );
   const causes =
     likelyCauses.length === 0
       ? undefined
       : markup`<h2>Likely causes</h2><ol>${likelyCauses.map((cause) => markup`<li>${cause}`)}</ol>`;
-  return markup`<section class="failure"><h2>What went wrong</h2><p>${message}${more}${causes}<h2>What to do</h2><p>${hint}<p><small>${code}</small></section>`;
+  return markup`<section class="failure"><h2>What went wrong</h2><p>${words}${causes}<h2>What to do</h2><p>${hint}<p><small>${code}</small></section>`;
 }
 
 function summary({ engine, facts }: RunReport): Markup {

@@ -4,7 +4,8 @@ import { FIELDS } from './fields.ts';
 
 export interface Person {
   readonly ask: (question: string) => Promise<string>;
-  readonly tell: (text: string) => void;
+  /** One line. */
+  readonly tell: (line: string) => void;
 }
 
 const OUTPUT_FIELDS: readonly FieldName[] = [
@@ -41,7 +42,7 @@ type Ask = (name: FieldName) => Promise<Answer | undefined>;
 
 /** Whether there is one. */
 async function askContext({ contexts }: Answers, ask: Ask, { tell }: Person): Promise<boolean> {
-  if (contexts.length > 0) tell(`This job has the contexts ${contexts.join(' and ')}.\n`);
+  if (contexts.length > 0) tell(`This job has the contexts ${contexts.join(' and ')}.`);
   return (await ask('contextId'))?.text !== NO_CONTEXT;
 }
 
@@ -81,12 +82,12 @@ async function askField(
         fields.set(name, answer);
         return answer;
       }
-      tell(`  ${fault}\n`);
+      tell(`  ${fault}`);
     }
     const text = (await ask(`${question}${usable === undefined ? '' : ` [${usable.text}]`}: `)).trim();
     answer = text === '' ? usable : { text, origin: 'an answer' };
     if (answer !== undefined) continue;
     if (whereToFind === undefined) return undefined;
-    tell(`  ${whereToFind}\n`);
+    tell(`  ${whereToFind}`);
   }
 }

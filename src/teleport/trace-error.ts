@@ -26,6 +26,6 @@ export function errorText(body: string): string | undefined {
 
 /** A server's text made safe for a log line: no control characters, no more than 500 characters. */
 export function oneLine(text: string): string {
-  const flat = printable(text.replace(/[\r\n]+/g, ' ')).trim();
+  const flat = printable(text).trim();
   return flat.length > MAX_TEXT_CHARACTERS ? `${flat.slice(0, MAX_TEXT_CHARACTERS)}…` : flat;
 }

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
-import { runBundle, startBundle, type BundleRun, type StartedBundle } from './run-bundle.ts';
+import { type BundleOptions, runBundle, startBundle, type BundleRun, type StartedBundle } from './run-bundle.ts';
 
 export interface RunChanges {
   /** Over the job's own variables; undefined takes one away. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly secrets?: readonly string[];
+  readonly outputs?: BundleOptions['outputs'];
 }
 
 export interface Job {
@@ -49,7 +50,8 @@ export async function beginJob(context: TestContext, cluster: Cluster): Promise<
     SSL_CERT_FILE: webCa,
   };
   cluster.records.clear();
-  const options = ({ environment = {}, secrets = [] }: RunChanges = {}) => ({
+  const options = ({ environment = {}, outputs = {}, secrets = [] }: RunChanges = {}) => ({
+    outputs,
     workingDirectory: checkout,
     environment: withoutUndefined({ ...base, ...environment }),
     secrets: [base.CIRCLE_OIDC_TOKEN, ...secrets],

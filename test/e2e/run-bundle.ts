@@ -17,6 +17,8 @@ export interface BundleOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Texts that must never be printed, besides the OIDC tokens in the environment. */
   readonly secrets?: readonly string[];
+  /** Open files in place of the pipes that are read. */
+  readonly outputs?: { readonly stdout?: number; readonly stderr?: number };
 }
 
 export interface StartedBundle {
@@ -41,7 +43,7 @@ export function startBundle(args: readonly string[], options: BundleOptions): St
   const child = spawn(NODE, [BUNDLE, ...args], {
     cwd: options.workingDirectory,
     env: { ...options.environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', options.outputs?.stdout ?? 'pipe', options.outputs?.stderr ?? 'pipe'],
     timeout: LONGEST_RUN_MS,
     killSignal: 'SIGKILL',
   });
@@ -55,9 +57,9 @@ export function startBundle(args: readonly string[], options: BundleOptions): St
   return { child, finished };
 }
 
-function collect(stream: NodeJS.ReadableStream): () => string {
+function collect(stream: NodeJS.ReadableStream | null): () => string {
   const chunks: string[] = [];
-  stream.setEncoding('utf8').on('data', (chunk: string) => chunks.push(chunk));
+  stream?.setEncoding('utf8').on('data', (chunk: string) => chunks.push(chunk));
   return () => chunks.join('');
 }
 

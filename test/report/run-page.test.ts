@@ -11,7 +11,7 @@ for (const [what, hostile, shown] of [
   ['entities', '&lt;b&#62;', '&amp;lt;b&amp;#62;'],
   ['ends of the style sheet and of comments', '</style>-->', '&lt;/style&gt;--&gt;'],
   ['overrides of direction', 'a\u202eb\u2066c', 'a b c'],
-  ['marks of direction and characters without a width', 'a\u200fb\u200b\ufeffc', 'abc'],
+  ['marks of direction and characters without a width', 'a\u200fb\u200b\ufeffc', 'a b c'],
   ['control characters and half characters', 'a\u0000b\ud800c', 'a b c'],
 ] as const) {
   test(`${what} in any place of a report are text on its page`, async () => {
