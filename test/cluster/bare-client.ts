@@ -69,6 +69,28 @@ export class BareClient {
     return answers;
   }
 
+  /** Every answer of a method that streams them. */
+  async list(service: string, name: string, request: object): Promise<unknown[]> {
+    const { path, requestSerialize, responseDeserialize } = methodDefinition(service, name);
+    const stream = this.#client.makeServerStreamRequest<object, unknown>(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+    );
+    const answers: unknown[] = [];
+    for await (const answer of stream) {
+      answers.push(answer);
+    }
+    return answers;
+  }
+
+  /** A call on which both sides send as they please. */
+  duplex(service: string, name: string): grpc.ClientDuplexStream<object, unknown> {
+    const { path, requestSerialize, responseDeserialize } = methodDefinition(service, name);
+    return this.#client.makeBidiStreamRequest<object, unknown>(path, requestSerialize, responseDeserialize);
+  }
+
   async close(): Promise<void> {
     this.#client.close();
     await this.#relay.close();

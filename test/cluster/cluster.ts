@@ -1,5 +1,6 @@
 /** Starts an embedded Teleport cluster: Proxy, Auth and the OIDC issuer that it trusts. */
 import { createHash } from 'node:crypto';
+import { serveAccount } from './account-service.ts';
 import { AppGateway } from './app-gateway.ts';
 import { AppSessions } from './app-sessions.ts';
 import { guardAuthCalls, startAuth } from './auth.ts';
@@ -24,6 +25,7 @@ import { serveKube } from './kube-proxy.ts';
 import { listen } from './tcp-listener.ts';
 import { proxyCertificate } from './teleport-certificate.ts';
 import { startIssuer } from './issuer.ts';
+import { serveRegistration } from './join-legacy.ts';
 import { serveJoinService } from './join-service.ts';
 import { publicKeyDer } from './keys.ts';
 import { mintToken, type MintOptions } from './mint.ts';
@@ -43,6 +45,9 @@ import { loadIssuerKey, loadWebAuthority, prepareDirectory } from './web-authori
 import { serveWorkloadIssuance } from './workload-issuance.ts';
 import { serveWorkloadRevocation } from './workload-revocation.ts';
 import { ownAuthority, type World } from './world.ts';
+
+/** gravitational/teleport#47853. */
+const FIRST_MAJOR_WITH_GRPC_REGISTRATION = 17;
 
 export interface ClusterOptions {
   /** Keeps the authorities, so that another start in the same directory has the same ones. */
@@ -128,9 +133,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const proxyGrpc = new GrpcServer(world, () => undefined);
   const nodes = createNodes(clusterName);
   const sshGrpc = new GrpcServer(world, () => undefined);
-  serveTransportService(sshGrpc, world, nodes);
   const authGrpc = new GrpcServer(world, guardAuthCalls(world));
   const auth = await startAuth(world, authGrpc);
+  serveTransportService(sshGrpc, world, nodes, auth.port);
   const teleportCertificate = await proxyCertificate(world);
   const tunnel = await ReverseTunnel.create(world, auth.port);
   const tunnelListener = await listen(0, (socket) => {
@@ -175,10 +180,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   ownPort = proxy.port;
   const proxyAddress = `${TENANT_HOST}:${String(front?.port ?? proxy.port)}`;
   serveAuthService(authGrpc, world, proxyAddress);
+  serveAccount(authGrpc, world, options.tlsRouting ?? true);
   serveTrustService(authGrpc, world);
   serveWorkloads(authGrpc, world);
   if (profile.major >= 16) {
     serveFederations(authGrpc, await createFederatedDomains());
+  }
+  if (profile.major >= FIRST_MAJOR_WITH_GRPC_REGISTRATION) {
+    serveRegistration(proxyGrpc, world, verifier);
+    serveRegistration(authGrpc, world, verifier);
   }
   if (profile.joinService !== 'absent') {
     serveJoinService(proxyGrpc, world, verifier);

@@ -23,6 +23,7 @@ export interface Role {
   readonly kubernetesGroups: readonly string[];
   /** Whether a holder may create host certificates. */
   readonly certifiesHosts: boolean;
+  readonly readsNetworkingConfig: boolean;
   /** Which databases of a server a holder may use, and as which of its users. */
   readonly databaseNames: readonly string[];
   readonly databaseUsers: readonly string[];
@@ -91,6 +92,7 @@ function roles(extraLogins: readonly string[]): Role[] {
       kubernetesUsers: ['ci'],
       kubernetesGroups: ['developers', 'viewers'],
       certifiesHosts: true,
+      readsNetworkingConfig: true,
       workloadIdentityLabels: { team: ['ci'] },
       spiffe: [{ pathPrefix: '/ci/', dnsSuffix: '.example.com' }],
     }),
@@ -125,6 +127,7 @@ export function role(name: string, fields: Partial<Role>): Role {
     kubernetesUsers: [],
     kubernetesGroups: [],
     certifiesHosts: false,
+    readsNetworkingConfig: false,
     workloadIdentityLabels: {},
     spiffe: [],
     ...fields,

@@ -1,9 +1,8 @@
 /** Serves gRPC methods, described by this folder's own proto files, over TLS connections that are already open. */
 import * as grpc from '@grpc/grpc-js';
-import type { ServiceDefinition } from '@grpc/proto-loader';
 import type { Connection } from './connection.ts';
 import { OVERSIZED_REPLY_BYTES, type ReplyFault } from './faults.ts';
-import { serviceDefinition } from './proto-files.ts';
+import { methodDefinition } from './proto-files.ts';
 import { observe, type RequestRecord } from './records.ts';
 import { accessDenied, TeleportError, toGrpcError, toTeleportError } from './teleport-errors.ts';
 import type { World } from './world.ts';
@@ -21,6 +20,11 @@ export interface UnaryMethod {
   readonly serve: (request: unknown, call: Call) => object | Promise<object>;
 }
 
+type Handler =
+  | grpc.handleUnaryCall<unknown, object>
+  | grpc.handleBidiStreamingCall<unknown, object>
+  | grpc.handleServerStreamingCall<unknown, object>;
+
 /** Runs before every unary method and throws to refuse it. */
 export type Guard = (call: Call) => void;
 
@@ -37,12 +41,11 @@ export class GrpcServer {
     this.#injector = this.#server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
   }
 
+  /** The methods of a service may be added in several calls; a client learns that the others are not there. */
   addUnary(service: string, methods: Readonly<Record<string, UnaryMethod>>): void {
-    const handlers: grpc.UntypedServiceImplementation = {};
     for (const [name, method] of Object.entries(methods)) {
-      handlers[name] = this.#unary(service, name, method);
+      this.#register(service, name, this.#unary(service, name, method), 'unary');
     }
-    this.#server.addService(this.#definition(service), handlers);
   }
 
   /** @param serve reads requests off the call and writes answers to it; what it throws ends the call */
@@ -61,30 +64,40 @@ export class GrpcServer {
         },
       );
     };
-    this.#server.addService(this.#definition(service), { [method]: handler });
+    this.#register(service, method, handler, 'bidi');
   }
 
-  /** @param serve sends the answers of now; the call stays open until the client ends it */
-  addServerStream(service: string, method: string, serve: (send: (answer: object) => void) => Promise<void>): void {
+  /**
+   * @param serve sends the answers of now, and says whether the call then ends or stays open until the client ends it
+   */
+  addServerStream(
+    service: string,
+    method: string,
+    serve: (send: (answer: object) => void, call: Call) => Promise<'ended' | 'open'>,
+  ): void {
     const handler: grpc.handleServerStreamingCall<unknown, object> = (call) => {
       const connection = this.#connectionOf(call);
       const kind = `rpc:/${service}/${method}` as const;
       const { hello, listener } = connection;
       const record = this.#world.records.add({ listener, kind, ...hello, fields: {} });
+      const context: Call = { connection, record, metadata: call.metadata };
       observe(record, async () => {
         failWith(this.#world.faults.replies[kind], connection);
-        this.#guard({ connection, record, metadata: call.metadata });
+        this.#guard(context);
         if (connection.identity === undefined) {
           throw accessDenied('access denied');
         }
         if (this.#world.faults.replies[kind] !== 'silent') {
-          await serve((answer) => call.write(answer));
+          const state = await serve((answer) => call.write(answer), context);
+          if (state === 'ended') {
+            call.end();
+          }
         }
       }).catch((error: unknown) => {
         call.emit('error', toGrpcError(toTeleportError(error)));
       });
     };
-    this.#server.addService(this.#definition(service), { [method]: handler });
+    this.#register(service, method, handler, 'serverStream');
   }
 
   accept(connection: Connection): void {
@@ -135,16 +148,14 @@ export class GrpcServer {
     return connection;
   }
 
-  /** The service, with replies spoilt as the faults of the moment ask. */
-  #definition(service: string): ServiceDefinition {
-    return Object.fromEntries(
-      Object.entries(serviceDefinition(service)).map(([name, method]) => {
-        const kind = service.endsWith('.JoinService') ? 'join-service' : (`rpc:/${service}/${name}` as const);
-        const responseSerialize = (answer: object): Buffer =>
-          spoil(method.responseSerialize(answer), this.#world.faults.replies[kind]);
-        return [name, { ...method, responseSerialize }];
-      }),
-    );
+  /** Replies are spoilt as the faults of the moment ask. */
+  #register(service: string, name: string, handler: Handler, type: 'unary' | 'bidi' | 'serverStream'): void {
+    const { path, requestDeserialize, responseSerialize } = methodDefinition(service, name);
+    const kind = service === 'teleport.join.v1.JoinService' ? 'join-service' : (`rpc:/${service}/${name}` as const);
+    const serialize = (answer: object): Buffer => spoil(responseSerialize(answer), this.#world.faults.replies[kind]);
+    if (!this.#server.register(path, handler, serialize, requestDeserialize, type)) {
+      throw new Error(`${path} is served already`);
+    }
   }
 }
 

@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
+import type { ConnectionOptions } from 'node:tls';
+import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
+import { inSeconds, sshLine } from './bare-auth.ts';
+import { authRoute, CertsAnswer, joinLegacy, joinRoute, legacyBody, postJoin } from './bare-bot.ts';
+import { BareClient } from './bare-client.ts';
 import { createKey } from './keys.ts';
-import { joinLegacy, legacyBody, postJoin } from './bare-bot.ts';
 import { startCluster, type Cluster } from './cluster.ts';
 import { fromCertificate } from './identity.ts';
 import { withCluster } from './temporary-cluster.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
+import { ownAuthority } from './world.ts';
+import { certificatePem } from './x509.ts';
 
 const ErrorBody = z.object({ error: z.object({ message: z.string().optional() }), message: z.string().optional() });
 
@@ -148,6 +154,81 @@ test('a v18 cluster still serves the legacy join, with the newer texts', async (
     assert.match(reply.body, /token has expired/);
   });
 });
+
+describe('RegisterUsingToken', () => {
+  const directory = temporaryDirectory();
+  let cluster: Cluster;
+  let key: KeyObject;
+  before(async () => {
+    [cluster, key] = await Promise.all([startCluster({ dir: directory.path, teleport: '17.5.0' }), createKey('ec')]);
+  });
+  after(async () => {
+    await cluster.close();
+    directory.remove();
+  });
+
+  const register = async (route: ConnectionOptions, changes: object = {}): Promise<object> => {
+    const client = await BareClient.open(route);
+    const publicKey = createPublicKey(key);
+    const request = {
+      role: 'Bot',
+      token: cluster.info.joinToken,
+      id_token: await cluster.mint(),
+      public_tls_key: Buffer.from(publicKey.export({ type: 'spki', format: 'pem' })),
+      public_ssh_key: Buffer.from(sshLine(publicKey)),
+      expires: inSeconds(600),
+      ...changes,
+    };
+    try {
+      return await client.unary('proto.JoinService', 'RegisterUsingToken', request);
+    } finally {
+      await client.close();
+    }
+  };
+
+  for (const { name, route } of [
+    { name: 'the Proxy', route: () => joinRoute(cluster) },
+    { name: 'Auth, without a certificate', route: () => authRoute(cluster, { ca: hostAuthority(cluster) }) },
+  ]) {
+    test(`at ${name} it gives a bot its certificates`, async () => {
+      const { ssh, tls, tls_ca_certs: authorities } = CertsAnswer.parse(await register(route()));
+      const certificate = new X509Certificate(tls);
+      assert.equal(fromCertificate(certificate.raw).userName, 'bot-ci');
+      assert.ok(Date.parse(certificate.validTo) - Date.now() <= 600_000);
+      assert.match(ssh.toString(), /^ecdsa-sha2-nistp256-cert-v01@openssh\.com /);
+      assert.equal(authorities.length, 2);
+    });
+  }
+
+  for (const [name, changes, code, text] of [
+    ['an unknown join token', { token: 'nowhere' }, status.PERMISSION_DENIED, /token expired or not found$/],
+    ['another role', { role: 'Node' }, status.INVALID_ARGUMENT, /does not allow "Node" role$/],
+    ['no token', { token: '' }, status.INVALID_ARGUMENT, /^missing parameter Token$/],
+    ['no key', { public_tls_key: Buffer.alloc(0) }, status.INVALID_ARGUMENT, /^missing parameter PublicTLSKey$/],
+    ['no OIDC token', { id_token: '' }, status.PERMISSION_DENIED, /was not provided/],
+  ] as const) {
+    test(`it refuses ${name} as the registration endpoint does`, async () => {
+      await assert.rejects(register(joinRoute(cluster), changes), { code, details: text });
+    });
+  }
+});
+
+test('a v16 cluster does not have RegisterUsingToken', async () => {
+  await withCluster({ teleport: '16.5.0' }, async (cluster) => {
+    const client = await BareClient.open(joinRoute(cluster));
+    try {
+      const answer = client.unary('proto.JoinService', 'RegisterUsingToken', {});
+      await assert.rejects(answer, { code: status.UNIMPLEMENTED });
+    } finally {
+      await client.close();
+    }
+  });
+});
+
+/** PEM. */
+function hostAuthority(cluster: Cluster): string {
+  return certificatePem(ownAuthority(cluster.world, 'host').tls.certificate);
+}
 
 function pick(source: object, name: string): object {
   return Object.fromEntries(Object.entries(source).filter(([key]) => key === name));

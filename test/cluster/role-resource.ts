@@ -42,11 +42,17 @@ function selector(labels: LabelSelector = {}): object {
   return { values: Object.fromEntries(Object.entries(labels).map(([key, values]) => [key, { values }])) };
 }
 
-function rules({ certifiesHosts, impersonates, workloadIdentityLabels }: Role): readonly object[] {
+function rules({
+  certifiesHosts,
+  impersonates,
+  readsNetworkingConfig,
+  workloadIdentityLabels,
+}: Role): readonly object[] {
   const usesWorkloads = Object.keys(workloadIdentityLabels).length > 0;
   return [
     ...(impersonates.length === 0 ? [] : BOT_RULES),
     ...(certifiesHosts ? [{ resources: ['host_cert'], verbs: ['create', 'list', 'read'] }] : []),
+    ...(readsNetworkingConfig ? [{ resources: ['cluster_networking_config'], verbs: ['read'] }] : []),
     ...(usesWorkloads ? [{ resources: ['workload_identity'], verbs: ['list', 'read'] }] : []),
   ];
 }

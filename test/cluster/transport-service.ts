@@ -1,4 +1,4 @@
-/** `teleport.transport.v1.TransportService`: carries SSH connections to nodes, which are real sshd processes. */
+/** `teleport.transport.v1.TransportService`: carries SSH connections to nodes, which are real sshd processes, and TLS to Auth. */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { GrpcServer } from './grpc.ts';
 import { AMBIGUOUS, findNode, type Nodes } from './nodes.ts';
 import { observe } from './records.ts';
-import { accessDenied, badParameter, TeleportError, toTeleportError } from './teleport-errors.ts';
+import { accessDenied, badParameter, notFound, TeleportError, toTeleportError } from './teleport-errors.ts';
 import type { World } from './world.ts';
 
 const Frame = z.object({ payload: z.instanceof(Buffer) });
@@ -18,10 +18,36 @@ const FirstRequest = z.object({
 
 const LaterRequest = z.object({ ssh: Frame.optional() });
 
+const ClusterRequest = z.object({ cluster: z.string(), frame: Frame.nullish() });
+
 type Stream = ServerDuplexStream<unknown, object>;
 
-export function serveTransportService(server: GrpcServer, world: World, nodes: Nodes): void {
-  server.addBidirectional('teleport.transport.v1.TransportService', 'ProxySSH', async (call, connection) => {
+const SERVICE = 'teleport.transport.v1.TransportService';
+
+export function serveTransportService(server: GrpcServer, world: World, nodes: Nodes, authPort: number): void {
+  server.addUnary(SERVICE, {
+    GetClusterDetails: { serve: () => ({ details: { fips_enabled: world.build.fips } }) },
+  });
+  server.addBidirectional(SERVICE, 'ProxyCluster', async (call, { hello, listener }) => {
+    const record = world.records.add({ listener, kind: 'proxy-cluster', ...hello, fields: {} });
+    await observe(record, async () => {
+      const requests: AsyncIterator<unknown> = call.iterator({ destroyOnReturn: false });
+      const first = await requests.next();
+      if (first.done === true) {
+        throw badParameter('failed receiving first frame');
+      }
+      const { cluster, frame } = ClusterRequest.parse(first.value);
+      record.fields.cluster = cluster;
+      const socket = await dialCluster(cluster, { clusterName: world.clusterName, authPort });
+      await carry(
+        call,
+        { requests, payloadOf: clusterPayload, wrap: (payload) => ({ frame: { payload } }) },
+        socket,
+        frame?.payload,
+      );
+    });
+  });
+  server.addBidirectional(SERVICE, 'ProxySSH', async (call, connection) => {
     const { hello, listener } = connection;
     const record = world.records.add({ listener, kind: 'proxy-ssh', ...hello, fields: {} });
     await observe(record, async () => {
@@ -39,7 +65,12 @@ export function serveTransportService(server: GrpcServer, world: World, nodes: N
       Object.assign(record.fields, { hostPort: target.host_port, cluster: target.cluster, login: target.login_name });
       const socket = await dial(nodes, { host: hostOf(target.host_port), cluster: target.cluster });
       call.write({ details: { fips_enabled: false } });
-      await carry(call, requests, socket, ssh?.payload);
+      await carry(
+        call,
+        { requests, payloadOf: sshPayload, wrap: (payload) => ({ ssh: { payload } }) },
+        socket,
+        ssh?.payload,
+      );
     });
   });
 }
@@ -83,25 +114,57 @@ async function connectTo(nodes: Nodes, { host, cluster }: Target): Promise<Socke
   return socket;
 }
 
+/** Auth of this cluster, which an empty name means too; the leaf clusters are not there to be reached. */
+async function dialCluster(
+  cluster: string,
+  { authPort, clusterName }: { readonly clusterName: string; readonly authPort: number },
+): Promise<Socket> {
+  if (cluster !== '' && cluster !== clusterName) {
+    throw notFound(`failed dialing cluster "${cluster}"\n\tcluster "${cluster}" is not found`);
+  }
+  const socket = connect({ port: authPort, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** The messages of a method, and the bytes in them. */
+interface Frames {
+  readonly requests: AsyncIterator<unknown>;
+  readonly payloadOf: (request: unknown) => Buffer | undefined;
+  readonly wrap: (payload: Buffer) => object;
+}
+
+function sshPayload(request: unknown): Buffer | undefined {
+  return LaterRequest.parse(request).ssh?.payload;
+}
+
+function clusterPayload(request: unknown): Buffer {
+  const { frame } = ClusterRequest.parse(request);
+  if (!frame) {
+    throw badParameter('received invalid frame');
+  }
+  return frame.payload;
+}
+
 /** Both directions at once, each no faster than its reader; the client's end is the node's end of input. */
-async function carry(call: Stream, requests: AsyncIterator<unknown>, socket: Socket, first?: Buffer): Promise<void> {
+async function carry(call: Stream, frames: Frames, socket: Socket, first?: Buffer): Promise<void> {
   call.on('cancelled', () => socket.destroy());
   const upwards = (async () => {
     if (first !== undefined) {
       await send(socket, first);
     }
-    for (let next = await requests.next(); next.done !== true; next = await requests.next()) {
-      const payload = LaterRequest.parse(next.value).ssh?.payload;
+    for (let next = await frames.requests.next(); next.done !== true; next = await frames.requests.next()) {
+      const payload = frames.payloadOf(next.value);
       if (payload !== undefined) {
         await send(socket, payload);
       }
     }
     socket.end();
   })();
-  upwards.catch(() => socket.destroy());
+  upwards.catch((error: unknown) => socket.destroy(error instanceof Error ? error : undefined));
   const answers: AsyncIterable<Buffer> = socket;
   for await (const payload of answers) {
-    if (!call.write({ ssh: { payload } })) {
+    if (!call.write(frames.wrap(payload))) {
       await once(call, 'drain');
     }
   }

@@ -108,7 +108,8 @@ export class WebApi {
     if (request.headers['content-type']?.split(';')[0] !== 'application/json') {
       throw badParameter('invalid request');
     }
-    return joinByLegacyEndpoint(this.#world, this.#verifier, body, fields, request.socket.remoteAddress ?? '');
+    const origin = { fields, remoteAddress: request.socket.remoteAddress ?? '' };
+    return joinByLegacyEndpoint(this.#world, this.#verifier, body, origin);
   }
 
   #send(kind: RequestKind, reply: Reply, response: ServerResponse): void {

@@ -12,5 +12,6 @@ export const REVOKED_SERIAL_NUMBERS: readonly string[] = ['0a0b0c0d'];
 export function serveWorkloadRevocation(server: GrpcServer, world: World): void {
   server.addServerStream(SERVICE, 'StreamSignedCRL', async (send) => {
     send({ crl: await signRevocationList(ownAuthority(world, 'spiffe').tls, REVOKED_SERIAL_NUMBERS) });
+    return 'open';
   });
 }
