@@ -81,6 +81,12 @@ export interface Fault {
   readonly message: string;
 }
 
+/** Set on a failure that may pass: the same attempt may succeed later. */
+export interface Passing {
+  /** How long the server asks to wait before the next attempt. */
+  readonly afterMs?: number | undefined;
+}
+
 /**
  * A failure with what happened (`message`: expected and got), what to do next (`hint`) and why (`cause`).
  * None of them may hold a secret. What they quote is made printable: only `lines` make line breaks.
@@ -92,6 +98,8 @@ export class MachineIdError extends Error {
   readonly faults: readonly Fault[];
   /** What may have led to it, the likeliest first; none where the message leaves no doubt. */
   readonly likelyCauses: readonly string[];
+  /** Undefined for a failure that is final. */
+  readonly passing: Passing | undefined;
 
   constructor(
     code: ErrorCode,
@@ -103,6 +111,7 @@ export class MachineIdError extends Error {
       readonly cause?: unknown;
       readonly faults?: readonly Fault[];
       readonly likelyCauses?: readonly string[];
+      readonly passing?: Passing | undefined;
     },
   ) {
     super(
@@ -112,11 +121,23 @@ export class MachineIdError extends Error {
     this.code = code;
     this.hint = printable(details.hint);
     this.likelyCauses = (details.likelyCauses ?? []).map(printable);
+    this.passing = details.passing;
     this.faults = (details.faults ?? []).map((fault) => ({
       ...fault,
       path: printable(fault.path),
       message: printable(fault.message),
     }));
+  }
+
+  /** The same failure with a note behind its message, and with another answer to whether it may pass. */
+  with({ note, passing }: { readonly note?: string; readonly passing: Passing | undefined }): MachineIdError {
+    return new MachineIdError(this.code, note === undefined ? this.message : `${this.message}; ${note}`, {
+      hint: this.hint,
+      cause: this.cause,
+      faults: this.faults,
+      likelyCauses: this.likelyCauses,
+      passing,
+    });
   }
 
   /** 2 for wrong input (nothing was contacted or written), 1 for everything else. */

@@ -49,6 +49,7 @@ const world: World = {
   bundlePath: __filename,
   architecture: process.arch,
   clock: systemClock,
+  random: Math.random,
   files: systemFiles,
   largeFiles: systemLargeFiles,
   commands: systemCommands,

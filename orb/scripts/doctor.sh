@@ -21,7 +21,7 @@ junit=$(expand "$MACHINE_ID_PARAM_JUNIT") || exit 1
 # The default file may be missing when parameters stand in for it; a file that was named may not.
 if [ "$config" = tbot.yaml ] && [ ! -e tbot.yaml ] && [ -n "$proxy$token" ]; then config=; fi
 
-set -- doctor
+set -- doctor "--deadline=$MACHINE_ID_PARAM_DEADLINE"
 if [ -n "$config" ]; then set -- "$@" "--config=$config"; fi
 if [ -n "$proxy" ]; then set -- "$@" "--proxy-server=$proxy"; fi
 if [ -n "$token" ]; then set -- "$@" "--token=$token"; fi

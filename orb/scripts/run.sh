@@ -28,7 +28,7 @@ report=$(expand "$MACHINE_ID_PARAM_REPORT") || exit 1
 if [ "$config" = tbot.yaml ] && [ ! -e tbot.yaml ] && [ -n "$proxy$token$destination" ]; then config=; fi
 
 # --flag=value, since a value may begin with a dash.
-set -- run
+set -- run "--deadline=$MACHINE_ID_PARAM_DEADLINE"
 if [ -n "$config" ]; then set -- "$@" "--config=$config"; fi
 if [ -n "$proxy" ]; then set -- "$@" "--proxy-server=$proxy"; fi
 if [ -n "$token" ]; then set -- "$@" "--token=$token"; fi

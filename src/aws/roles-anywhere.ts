@@ -4,11 +4,10 @@ import * as z from 'zod/mini';
 import type { KeyPair } from '../crypto/keys.ts';
 import type { Clock } from '../effects/clock.ts';
 import { withDeadline } from '../effects/deadline.ts';
-import { retry } from '../effects/retry.ts';
+import { isPassingHttpStatus, type Retries } from '../effects/retry.ts';
 import { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
 import { networkFault } from '../teleport/network-error.ts';
-import { oneLine } from '../teleport/trace-error.ts';
 import { openAgent } from '../teleport/traced-agent.ts';
 import type { WireTrace } from '../teleport/wire-trace.ts';
 import { busy, refused, type SessionReply, unreadable } from './session-refusal.ts';
@@ -32,10 +31,8 @@ export interface SessionSettings {
   /** PEM of the only authorities to trust; Node's own without. */
   readonly ca: string | undefined;
   readonly clock: Clock;
-  /** Of one attempt. */
-  readonly timeoutMs: number;
+  readonly retries: Retries;
   readonly signal: AbortSignal;
-  readonly onRetry: (error: unknown, delayMs: number) => void;
   readonly trace?: WireTrace | undefined;
 }
 
@@ -47,11 +44,6 @@ export interface AwsCredentials {
 }
 
 const MAX_BODY_BYTES = 256 * 1024;
-
-/** As many tries as AWS's own programs make. */
-const DELAYS_MS = [500, 2000];
-/** What passes: too many requests, and the servers' own faults. */
-const BUSY = [429, 500, 502, 503, 504];
 
 /** Printable and without blanks, as it goes into a file of other programs. */
 const Word = z.string().check(z.regex(/^[\x21-\x7e]+$/));
@@ -71,13 +63,7 @@ const Answer = z.object({
 
 /** @throws MachineIdError AWS_UNREACHABLE, AWS_REFUSED, REPLY_INVALID, TIMEOUT */
 export function createSession(request: SessionRequest, settings: SessionSettings): Promise<AwsCredentials> {
-  const { clock, onRetry, signal } = settings;
-  return retry(() => attempt(request, settings), { delaysMs: DELAYS_MS, worthAnotherTry, onRetry, clock, signal });
-}
-
-function worthAnotherTry(error: unknown): boolean {
-  if (!(error instanceof MachineIdError) || error.code !== 'AWS_UNREACHABLE') return false;
-  return networkFault(error.cause).kind === 'unreachable';
+  return settings.retries.run(() => attempt(request, settings));
 }
 
 /** Signed anew each time: a signature holds for minutes. */
@@ -91,7 +77,7 @@ async function attempt(request: SessionRequest, settings: SessionSettings): Prom
   const nowMs = settings.clock.nowMs();
   const headers = signedHeaders({ ...request, url, body, nowMs });
   const reply = await post(url, { body, headers }, settings);
-  if (BUSY.includes(reply.status)) throw busy(url, reply, DELAYS_MS.length + 1);
+  if (isPassingHttpStatus(reply.status, 'other')) throw busy(url, reply);
   if (reply.status !== 201) throw refused(request, reply, nowMs);
   const [session] = parsed(reply.text)?.credentialSet ?? [];
   if (session === undefined) throw unreadable(url);
@@ -115,11 +101,11 @@ function percentEncoded(text: string): string {
 function post(
   url: URL,
   init: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
-  { ca, signal: outer, timeoutMs, trace }: SessionSettings,
+  { ca, retries, signal: outer, trace }: SessionSettings,
 ): Promise<SessionReply> {
   const { agent, begin } = openAgent(ca === undefined ? {} : { ca }, 'IAM Roles Anywhere', trace);
   const waitingFor = `IAM Roles Anywhere at ${url.host}`;
-  return withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
+  return withDeadline({ waitingFor, timeoutMs: retries.attemptMs(), signal: outer }, async (signal) => {
     const end = begin('POST', url);
     let status: number | undefined;
     try {
@@ -128,13 +114,16 @@ function post(
       const { headers } = response;
       status = response.status;
       const [type = ''] = (headers.get('x-amzn-errortype') ?? '').split(':');
-      return { status, type, text: await response.text(), sentMs: Date.parse(headers.get('date') ?? '') };
+      const sentMs = Date.parse(headers.get('date') ?? '');
+      const retryAfterMs = retries.askedPauseMs(headers);
+      return { status, type, text: await response.text(), sentMs, retryAfterMs };
     } catch (cause) {
       signal.throwIfAborted();
-      const { detail } = networkFault(cause);
-      throw new MachineIdError('AWS_UNREACHABLE', `${waitingFor} cannot be reached: ${oneLine(detail)}`, {
+      const { detail, mayPass } = networkFault(cause);
+      throw new MachineIdError('AWS_UNREACHABLE', `${waitingFor} cannot be reached: ${detail}`, {
         hint: 'Check that the region has Roles Anywhere and that this job may reach it; AWS_CA_BUNDLE names authorities of your own.',
         cause,
+        passing: mayPass ? {} : undefined,
       });
     } finally {
       end(status);

@@ -10,6 +10,7 @@ export interface SessionReply {
   readonly text: string;
   /** By the clock of AWS; NaN when it does not say. */
   readonly sentMs: number;
+  readonly retryAfterMs: number | undefined;
 }
 
 export interface SessionArns {
@@ -26,10 +27,10 @@ export function unreadable({ host }: URL): MachineIdError {
 
 const Failure = z.object({ message: z.optional(z.string()), Message: z.optional(z.string()) });
 
-/** @param tries that were made in all */
-export function busy({ host }: URL, reply: SessionReply, tries: number): MachineIdError {
+export function busy({ host }: URL, reply: SessionReply): MachineIdError {
   return new MachineIdError('AWS_UNREACHABLE', `IAM Roles Anywhere at ${host} is busy: ${saidBy(reply)}`, {
-    hint: `Run the job again; ${tries} tries were made. If it stays, look at the health of the region in AWS.`,
+    hint: 'Run the job again. If it stays, look at the health of the region in AWS.',
+    passing: { afterMs: reply.retryAfterMs },
   });
 }
 

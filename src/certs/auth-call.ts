@@ -1,5 +1,6 @@
 /** Makes one call at the Auth Service, within its time and with its failures explained. */
 import { withDeadline } from '../effects/deadline.ts';
+import { isPassingGrpcStatus, type Retries } from '../effects/retry.ts';
 import { type ErrorCode, MachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from '../teleport/address.ts';
 import { authFailure } from '../teleport/failures.ts';
@@ -9,7 +10,9 @@ import { oneLine } from '../teleport/trace-error.ts';
 
 export interface AuthCallOptions {
   readonly address: Address;
-  readonly timeoutMs: number;
+  readonly retries: Pick<Retries, 'attemptMs'>;
+  /** Makes an attempt, and makes it again as the policy says. */
+  readonly attempts: <T>(attempt: () => Promise<T>) => Promise<T>;
   readonly signal: AbortSignal;
 }
 
@@ -41,18 +44,20 @@ interface Method {
 
 async function callAuth<T>(
   method: Method,
-  { address, timeoutMs, signal: outer }: AuthCallOptions,
+  { address, attempts, retries, signal: outer }: AuthCallOptions,
   work: (options: CallOptions) => Promise<T>,
 ): Promise<T> {
   const waitingFor = `${method.name} at the Auth Service behind ${formatAddress(address)}`;
-  return withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
-    try {
-      return await work({ signal });
-    } catch (error) {
-      signal.throwIfAborted();
-      throw callFailure(method, address, error);
-    }
-  });
+  return attempts(() =>
+    withDeadline({ waitingFor, timeoutMs: retries.attemptMs(), signal: outer }, async (signal) => {
+      try {
+        return await work({ signal });
+      } catch (error) {
+        signal.throwIfAborted();
+        throw callFailure(method, address, error);
+      }
+    }),
+  );
 }
 
 function callFailure({ name, refusals }: Method, address: Address, cause: unknown): MachineIdError {
@@ -80,6 +85,7 @@ function callFailure({ name, refusals }: Method, address: Address, cause: unknow
   return new MachineIdError('RPC_FAILED', `${name} failed at the Auth Service: ${said}`, {
     hint: 'Run the job again; if it stays, look into the log of the Auth Service at this time.',
     cause,
+    passing: isPassingGrpcStatus(cause.status) ? {} : undefined,
   });
 }
 

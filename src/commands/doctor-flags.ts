@@ -1,9 +1,11 @@
 /** The flags of `doctor`: those of `run` that say what to look at, and where to tell of it. */
 import type { RunFlags } from '../config/flags.ts';
+import { RETRY_POLICY } from '../effects/retry.ts';
 import type { Flag } from './command-line.ts';
 import { readRunArguments, RUN_FLAGS } from './run-flags.ts';
+import { DEADLINE_FLAG, deadlineMs } from './timeout-flag.ts';
 
-const OF_RUN_ALONE = ['engine', 'no-export', 'json', 'report'];
+const OF_RUN_ALONE = ['deadline', 'engine', 'no-export', 'json', 'report'];
 
 export const DOCTOR_FLAGS: readonly Flag[] = [
   ...RUN_FLAGS.filter(({ name }) => !OF_RUN_ALONE.includes(name)),
@@ -14,6 +16,7 @@ export const DOCTOR_FLAGS: readonly Flag[] = [
   { name: 'download-url', value: 'URL', help: "With --egress: the orb's download_url." },
   { name: 'node-mirror', value: 'URL', help: "With --egress: the orb's node_mirror." },
   { name: 'cdn-base-url', value: 'URL', help: "With --egress: the orb's cdn_base_url (TELEPORT_CDN_BASE_URL)." },
+  { ...DEADLINE_FLAG, help: `As for run, but shorter (default ${RETRY_POLICY.doctorDeadlineMs / 1000}).` },
   { name: 'json', help: 'Print the checks as one JSON object.' },
   { name: 'junit', value: 'FILE', help: "Write the checks as JUnit's XML too, for store_test_results." },
 ];
@@ -22,6 +25,7 @@ export interface DoctorArguments {
   readonly flags: RunFlags;
   readonly caFile: string | undefined;
   readonly timeoutMs: number;
+  readonly deadlineMs: number;
   readonly json: boolean;
   readonly junit: string | undefined;
   readonly egress: boolean;
@@ -39,6 +43,7 @@ export function readDoctorArguments(args: readonly string[]): DoctorArguments {
     flags,
     json,
     timeoutMs,
+    deadlineMs: deadlineMs(given, RETRY_POLICY.doctorDeadlineMs),
     junit: text('junit'),
     egress: given.has('egress'),
     mirrors: { script: text('download-url'), node: text('node-mirror'), tools: text('cdn-base-url') },

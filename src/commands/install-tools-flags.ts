@@ -5,7 +5,7 @@ import { MachineIdError } from '../errors.ts';
 import { TOOLS } from '../tools/tool.ts';
 import { type Flag, type GivenFlags, parseFlags } from './command-line.ts';
 import { DEBUG_FLAG } from './debug-trace.ts';
-import { timeoutMs } from './timeout-flag.ts';
+import { DEADLINE_FLAG, deadlineMs, timeoutMs } from './timeout-flag.ts';
 
 export const INSTALL_TOOLS_FLAGS: readonly Flag[] = [
   { name: 'tools', value: 'NAMES', help: `Any of ${TOOLS.join(', ')}.` },
@@ -30,6 +30,7 @@ export const INSTALL_TOOLS_FLAGS: readonly Flag[] = [
     help: 'PEM of authorities: the only ones for the Proxy, further ones for the archives (SSL_CERT_FILE).',
   },
   { name: 'timeout', value: 'SECONDS', help: 'How long to wait for an answer, or its next byte (default 30).' },
+  DEADLINE_FLAG,
   { name: 'write-plan', value: 'FILE', help: 'Only decide what to install, and write it to FILE for a cache key.' },
   { name: 'plan', value: 'FILE', help: 'Install what such a file says.' },
   { name: 'no-export', help: 'Append nothing to $BASH_ENV.' },
@@ -48,6 +49,7 @@ export interface InstallToolsArguments {
   readonly writePlan: string | undefined;
   readonly caFile: string | undefined;
   readonly timeoutMs: number;
+  readonly deadlineMs: number;
   readonly exportVariables: boolean;
   readonly json: boolean;
 }
@@ -66,6 +68,7 @@ export function readInstallToolsArguments(
     writePlan: path('write-plan'),
     caFile: given.get('ca-file')?.[0],
     timeoutMs: timeoutMs(given),
+    deadlineMs: deadlineMs(given),
     exportVariables: !given.has('no-export'),
     json: given.has('json'),
   };

@@ -1,5 +1,6 @@
 /** `install-tools`: Teleport's own programs, downloaded and verified, for later steps of the job. */
 import { createLog } from '../effects/log.ts';
+import { type Retries, startRetries } from '../effects/retry.ts';
 import type { World } from '../effects/world.ts';
 import { appendLines, exportLines, openBashEnv, removeLines } from '../job/bash-env.ts';
 import { pathLines } from '../job/path-lines.ts';
@@ -23,7 +24,7 @@ const MAX_CA_BYTES = 1024 * 1024;
 /** How every server is talked to. */
 interface Connection {
   readonly trust: WebTrust;
-  readonly timeoutMs: number;
+  readonly retries: Retries;
   readonly signal: AbortSignal;
   readonly trace: WireTrace | undefined;
 }
@@ -40,14 +41,18 @@ export async function installTools(args: readonly string[], world: World): Promi
     world.stderr(text);
   };
   const trace = debugTrace(args, world, write);
-  const connection = { trust, timeoutMs: given.timeoutMs, signal, trace };
+  const { clock, random } = world;
+  const log = createLog(write, { format: 'text', debug: false, nowMs: () => clock.nowMs() });
+  const { timeoutMs, deadlineMs } = given;
+  const retries = startRetries({ timeoutMs, deadlineMs, clock, random, log, signal });
+  const connection = { trust, retries, signal, trace };
   const request =
     given.plan === undefined
       ? await decide(readToolsRequest(given.given, world), connection)
       : await readPlan(files, given.plan);
   world.mask.hide(decodeURIComponent(request.baseUrl.password));
   if (given.writePlan === undefined) {
-    const { clock, stderr, stderrIsTerminal } = world;
+    const { stderr, stderrIsTerminal } = world;
     progress = downloadProgress({ clock, write: stderr, isTerminal: stderrIsTerminal });
     await carryOut(request, connection, given, { ...world, stderr: write }, progress);
   } else {
@@ -64,7 +69,7 @@ async function decide(
   if (proxy === undefined || !leavesOpen(wish)) return { ...rest, release: chooseRelease(wish, platform, undefined) };
   const web = openWebApi({ address: proxy, ...connection });
   try {
-    const { release } = await discover(web);
+    const { release } = await discover(web, connection.retries);
     return { ...rest, release: chooseRelease(wish, platform, release) };
   } finally {
     web.close();
@@ -73,7 +78,7 @@ async function decide(
 
 async function carryOut(
   request: InstallRequest,
-  { trust, timeoutMs, signal, trace }: Connection,
+  { trust, retries, signal, trace }: Connection,
   { exportVariables, json }: InstallToolsArguments,
   world: World,
   progress: DownloadProgress,
@@ -81,9 +86,8 @@ async function carryOut(
   const { clock, files, largeFiles, environment, stderr } = world;
   // A file that cannot be written ends the command before anything is downloaded.
   const bashEnv = exportVariables ? await openBashEnv(files, environment) : undefined;
-  const server = openDownloadServer({ trust, stallMs: timeoutMs, signal, trace });
-  const log = createLog(stderr, { format: 'text', debug: false, nowMs: () => clock.nowMs() });
-  const download = { server, clock, log, signal, missingHint: missingHint(request) };
+  const server = openDownloadServer({ trust, signal, trace });
+  const download = { server, clock, retries, missingHint: missingHint(request) };
   let installation: Installation;
   try {
     installation = await install(request, { files, largeFiles, download, onProgress: progress.report });

@@ -3,7 +3,7 @@ import type { RunFlags } from '../config/flags.ts';
 import { MachineIdError } from '../errors.ts';
 import type { Engine } from '../produce/result.ts';
 import { type Flag, type GivenFlags, parseFlags } from './command-line.ts';
-import { timeoutMs } from './timeout-flag.ts';
+import { DEADLINE_FLAG, deadlineMs, timeoutMs } from './timeout-flag.ts';
 
 export const RUN_FLAGS: readonly Flag[] = [
   { name: 'config', short: 'c', value: 'FILE', help: 'Read this tbot.yaml (TBOT_CONFIG_PATH).' },
@@ -55,6 +55,7 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: 'Who joins and writes: this program, or the tbot on PATH (default native).',
   },
   { name: 'timeout', value: 'SECONDS', help: 'How long to wait for each answer (default 30).' },
+  DEADLINE_FLAG,
   { name: 'no-export', help: 'Append nothing to $BASH_ENV.' },
   { name: 'report', value: 'FILE', help: 'Write a web page about the run, also when it fails.' },
   { name: 'json', help: 'Print the result as one JSON object on stdout.' },
@@ -66,6 +67,7 @@ export interface RunArguments {
   readonly flags: RunFlags;
   readonly caFile: string | undefined;
   readonly timeoutMs: number;
+  readonly deadlineMs: number;
   readonly exportVariables: boolean;
   readonly json: boolean;
   readonly report: string | undefined;
@@ -113,6 +115,7 @@ export function readRunArguments(args: readonly string[], known = RUN_FLAGS): Ru
     },
     caFile: text('ca-file'),
     timeoutMs: timeoutMs(given),
+    deadlineMs: deadlineMs(given),
     exportVariables: !given.has('no-export'),
     json: given.has('json'),
     report: text('report'),

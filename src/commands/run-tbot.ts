@@ -27,10 +27,10 @@ export async function runByTbot(run: RunContext, trust: WebTrust, settings: Tbot
 }
 
 /** What later steps are told of the cluster, tbot tells nobody; and an address that is none shows before tbot starts. */
-async function askProxy({ plan, timeoutMs, trace, world }: RunContext, trust: WebTrust) {
-  const web = openWebApi({ address: plan.address, trust, timeoutMs, signal: world.signal, trace });
+async function askProxy({ plan, retries, trace, world }: RunContext, trust: WebTrust) {
+  const web = openWebApi({ address: plan.address, trust, retries, signal: world.signal, trace });
   try {
-    return await discover(web);
+    return await discover(web, retries);
   } finally {
     web.close();
   }

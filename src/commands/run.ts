@@ -3,6 +3,7 @@ import { loadPlan } from '../config/load.ts';
 import type { Plan } from '../config/plan.ts';
 import { supportedOutputs } from '../config/supported.ts';
 import { createLog } from '../effects/log.ts';
+import { startRetries } from '../effects/retry.ts';
 import { MachineIdError } from '../errors.ts';
 import { appendLines, exportLines, openBashEnv } from '../job/bash-env.ts';
 import { openManifest } from '../job/manifest.ts';
@@ -45,6 +46,9 @@ async function runToEnd(given: RunArguments, account: Account, world: World): Pr
   );
   const progress = startProgress(log, world.clock, account.startMs);
   const trace = plan.debug ? startWireTrace(log, world.clock) : undefined;
+  const { timeoutMs, deadlineMs } = given;
+  const { clock, random, signal } = world;
+  const retries = startRetries({ timeoutMs, deadlineMs, clock, random, log, signal });
   const manifest = openManifest(world.files, world.environment, (message) => {
     log.warn(message);
   });
@@ -55,7 +59,7 @@ async function runToEnd(given: RunArguments, account: Account, world: World): Pr
     account,
     plan,
     outputs,
-    timeoutMs: given.timeoutMs,
+    retries,
     trace,
     record: manifest,
   };
@@ -149,12 +153,12 @@ async function findToken({ account, progress, world }: RunContext): Promise<Oidc
 
 /** The keys of the outputs are made while the join is under way: their kind is known from discovery on. */
 async function join(
-  { world, log, progress, account, plan, outputs, timeoutMs, trace }: RunContext,
+  { world, log, progress, account, plan, outputs, retries, trace }: RunContext,
   token: OidcToken,
   trust: WebTrust,
 ): Promise<{ joined: Joined; keys: readonly OutputKeys[] }> {
   const { clock, signal } = world;
-  const web = openWebApi({ address: plan.address, trust, timeoutMs, signal, trace });
+  const web = openWebApi({ address: plan.address, trust, retries, signal, trace });
   let keys: readonly OutputKeys[] = [];
   const discovered = account.begin('cluster', 'Discovery');
   try {
@@ -170,7 +174,7 @@ async function join(
         },
         jwt: token.jwt,
         ttlMs: plan.certificateTtlMs,
-        timeoutMs,
+        retries,
         clock,
         log,
         signal,

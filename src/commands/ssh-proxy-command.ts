@@ -1,5 +1,7 @@
 /** `ssh-proxy-command`: what OpenSSH runs, by our ssh_config, to reach a node. */
 import { resolve } from 'node:path';
+import { createLog } from '../effects/log.ts';
+import { RETRY_POLICY, startRetries } from '../effects/retry.ts';
 import { type Fault, MachineIdError } from '../errors.ts';
 import { parseAddress } from '../teleport/address.ts';
 import { dialTransport, type TransportDial } from '../tunnels/dial-transport.ts';
@@ -27,7 +29,7 @@ export const SSH_PROXY_FLAGS: readonly Flag[] = [
 ];
 
 const REQUIRED = ['destination-dir', 'proxy-server', 'cluster', 'user', 'host', 'port'];
-const CONNECT_TIMEOUT_MS = 30_000;
+const LIMITS = { timeoutMs: 30_000, deadlineMs: RETRY_POLICY.deadlineMs };
 const WEB_PORT = 443;
 
 /** @throws MachineIdError USAGE_INVALID, IDENTITY_UNREADABLE, and what dialing and proxying throw */
@@ -35,13 +37,15 @@ export async function sshProxyCommand(args: readonly string[], world: World): Pr
   const { address, directory, target } = readArguments(parseFlags(SSH_PROXY_FLAGS, args), world);
   const { authoritiesPem, certificatePem, privateKeyPem } = await readDestinationIdentity(world, directory);
   if (authoritiesPem.length === 0) throw identityUnreadable(`the identity in ${directory} holds no host authority`);
+  const { clock, random, signal, stderr } = world;
+  const log = createLog(stderr, { format: 'text', debug: false, nowMs: () => clock.nowMs() });
   const dial = {
     address,
     certificatePem,
     privateKeyPem,
     hostAuthoritiesPem: authoritiesPem,
-    timeoutMs: CONNECT_TIMEOUT_MS,
-    signal: world.signal,
+    retries: startRetries({ ...LIMITS, clock, random, log, signal }),
+    signal,
     trace: debugTrace(args, world),
   };
   try {

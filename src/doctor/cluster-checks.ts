@@ -3,6 +3,7 @@ import type { Plan } from '../config/plan.ts';
 import type { SupportedOutput } from '../config/supported.ts';
 import { utcTime } from '../crypto/validity.ts';
 import { createLog, type Log } from '../effects/log.ts';
+import type { Retries } from '../effects/retry.ts';
 import type { World } from '../effects/world.ts';
 import { asMachineIdError } from '../errors.ts';
 import type { OidcToken } from '../job/oidc-token.ts';
@@ -23,7 +24,7 @@ export interface Ground {
   readonly token: OidcToken;
   readonly trust: WebTrust;
   readonly web: WebApi;
-  readonly timeoutMs: number;
+  readonly retries: Retries;
   readonly log: Log;
   readonly trace?: WireTrace | undefined;
 }
@@ -64,17 +65,14 @@ export function withoutJoin(outputs: readonly SupportedOutput[], reason: string)
   ];
 }
 
-function tryJoin(
-  { log, plan, timeoutMs, token, trace, trust, web }: Ground,
-  { clock, signal }: World,
-): Promise<Joined> {
+function tryJoin({ log, plan, retries, token, trace, trust, web }: Ground, { clock, signal }: World): Promise<Joined> {
   return joinCluster({
     web,
     trust,
     facts: { ...token.claims, tokenName: plan.token, proxy: plan.address.value, checkedAtMs: clock.nowMs() },
     jwt: token.jwt,
     ttlMs: plan.certificateTtlMs,
-    timeoutMs,
+    retries,
     clock,
     log,
     signal,
@@ -97,12 +95,12 @@ function lifetimeCheck(expiresAtMs: number, askedMs: number, nowMs: number): Che
 }
 
 async function sessionChecks(ground: Ground, joined: Joined, world: World): Promise<readonly Check[]> {
-  const { log, outputs, plan, timeoutMs, trace, web } = ground;
+  const { log, outputs, plan, retries, trace, web } = ground;
   const { clock, signal } = world;
   const auth = check('auth', 'Auth Service');
   let session: ClusterSession;
   try {
-    session = await openSession({ address: web.address, bot: joined.bot, timeoutMs, signal, clock, log, trace });
+    session = await openSession({ address: web.address, bot: joined.bot, retries, signal, clock, log, trace });
   } catch (error) {
     const [, , ...rest] = withoutJoin(outputs, 'the Auth Service cannot be reached');
     return [auth.failed(asMachineIdError(error)), ...rest];
@@ -162,7 +160,7 @@ async function outputChecks(
 }
 
 function tryInMemory(
-  { log, outputs: wanted, plan, timeoutMs, trace }: Ground,
+  { log, outputs: wanted, plan, retries, trace }: Ground,
   joined: Joined,
   session: ClusterSession,
   world: World,
@@ -170,7 +168,7 @@ function tryInMemory(
   const outputs = wanted.map((output) => ({ ...output, destination: { type: 'memory' } as const }));
   const progress = { done: () => undefined, timingsMs: () => ({}) };
   const account = openAccount(world.clock);
-  const run = { world, log, progress, account, plan, outputs, timeoutMs, trace, record: NO_RECORD };
+  const run = { world, log, progress, account, plan, outputs, retries, trace, record: NO_RECORD };
   return tryOutputs({ run, joined, session }, makeKeys(outputs, joined.cluster.suite));
 }
 
@@ -185,10 +183,10 @@ export interface Trial {
  * @throws MachineIdError as joining and connecting do
  */
 export async function tryRun(ground: Ground, world: World): Promise<Trial> {
-  const { log, timeoutMs, trace, web } = ground;
+  const { log, retries, trace, web } = ground;
   const { clock, signal } = world;
   const joined = await tryJoin(ground, world);
-  const session = await openSession({ address: web.address, bot: joined.bot, timeoutMs, signal, clock, log, trace });
+  const session = await openSession({ address: web.address, bot: joined.bot, retries, signal, clock, log, trace });
   try {
     return { joined, results: await tryInMemory(ground, joined, session, world) };
   } finally {

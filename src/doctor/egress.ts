@@ -1,5 +1,7 @@
 /** Tries every connection that a job makes, all at once, for the people who decide what may pass. */
 import { withDeadline } from '../effects/deadline.ts';
+import type { Log } from '../effects/log.ts';
+import { type Retries, startRetries } from '../effects/retry.ts';
 import type { World } from '../effects/world.ts';
 import { asMachineIdError, type MachineIdError } from '../errors.ts';
 import type { Access } from '../produce/result.ts';
@@ -99,7 +101,7 @@ interface Discovered {
 async function discovery({ address, trust }: ConfigFindings, limitMs: number, world: World): Promise<Discovered> {
   if (address === undefined) return { cluster: undefined, error: undefined };
   const question = async (how: WebTrust): Promise<Discovered> => {
-    const web = openWebApi({ address, trust: how, timeoutMs: limitMs, signal: world.signal });
+    const web = openWebApi({ address, trust: how, retries: retriesOf(limitMs, NO_LOG, world), signal: world.signal });
     try {
       return { cluster: (await ask(web)).cluster, error: undefined };
     } catch (error) {
@@ -111,6 +113,12 @@ async function discovery({ address, trust }: ConfigFindings, limitMs: number, wo
   const first = await question(trust);
   if (first.error?.code !== 'PROXY_UNTRUSTED') return first;
   return { cluster: (await question({ ...trust, verify: false })).cluster, error: first.error };
+}
+
+const NO_LOG = { info: () => undefined };
+
+function retriesOf(timeoutMs: number, log: Pick<Log, 'info'>, { clock, random, signal }: World): Retries {
+  return startRetries({ timeoutMs, deadlineMs: LONGEST_TRIAL_MS, clock, random, log, signal });
 }
 
 interface Learnt {
@@ -138,8 +146,10 @@ async function learn(
   if (plan === undefined || address === undefined) return nothing('the configuration has faults.');
   if (token === undefined) return nothing('there is no OIDC token that could be accepted.');
   const limitMs = Math.min(timeoutMs, LONGEST_TRIAL_MS);
-  const web = openWebApi({ address, trust, timeoutMs: limitMs, signal: world.signal });
-  const ground = { plan, outputs, token, trust, web, timeoutMs: limitMs, log: quietLog(plan, world) };
+  const log = quietLog(plan, world);
+  const retries = retriesOf(limitMs, log, world);
+  const web = openWebApi({ address, trust, retries, signal: world.signal });
+  const ground = { plan, outputs, token, trust, web, retries, log };
   try {
     return await withDeadline(
       { waitingFor: 'the cluster', timeoutMs: LONGEST_TRIAL_MS, signal: world.signal },

@@ -1,9 +1,11 @@
 /** Every check, in the order in which a person looks for a fault; those that need nothing of each other run at once. */
+import { createLog } from '../effects/log.ts';
+import { startRetries } from '../effects/retry.ts';
 import type { World } from '../effects/world.ts';
 import { openWebApi } from '../teleport/web.ts';
 import { startWireTrace } from '../teleport/wire-trace.ts';
 import { type Check, check } from './check.ts';
-import { clusterChecks, quietLog, withoutJoin } from './cluster-checks.ts';
+import { clusterChecks, withoutJoin } from './cluster-checks.ts';
 import { type ConfigFindings, configChecks, type Settings } from './config-checks.ts';
 import { type NetworkFindings, networkChecks, withoutAddress } from './network-checks.ts';
 import { programChecks } from './program-checks.ts';
@@ -14,6 +16,7 @@ export interface Examination extends Settings {
   /** Of this program. */
   readonly version: string;
   readonly timeoutMs: number;
+  readonly deadlineMs: number;
 }
 
 /** Never rejects but for the signal of the world: what goes wrong is a check that failed. */
@@ -39,21 +42,24 @@ interface Findings {
 }
 
 async function clusterFindings(
-  { timeoutMs }: Examination,
+  { deadlineMs, timeoutMs }: Examination,
   { config, network, token: { token } }: Findings,
   world: World,
 ): Promise<readonly Check[]> {
   const { address = NOWHERE, outputs, plan, trust } = config;
-  const log = plan && quietLog(plan, world);
-  const trace = log && plan.debug ? startWireTrace(log, world.clock) : undefined;
-  const web = openWebApi({ address, trust, timeoutMs, signal: world.signal, trace });
+  const { clock, random, signal } = world;
+  const { debug = false, logFormat: format = 'text' } = plan ?? {};
+  const log = createLog(world.stderr, { format, debug, nowMs: () => clock.nowMs() });
+  const trace = debug ? startWireTrace(log, clock) : undefined;
+  const retries = startRetries({ timeoutMs, deadlineMs, clock, random, log, signal });
+  const web = openWebApi({ address, trust, retries, signal, trace });
   const skip = (reason: string) => [check('join', 'Join').skip(reason), ...withoutJoin(outputs, 'there was no join')];
   try {
-    const { checks, cluster } = await proxyChecks(web, network.obstacle, world);
+    const { checks, cluster } = await proxyChecks({ web, retries, obstacle: network.obstacle }, world);
     if (cluster === undefined) return [...checks, ...skip(network.obstacle ?? 'the Proxy did not answer as one')];
-    if (plan === undefined || log === undefined) return [...checks, ...skip('the configuration has faults')];
+    if (plan === undefined) return [...checks, ...skip('the configuration has faults')];
     if (token === undefined) return [...checks, ...skip('there is no OIDC token that could be accepted')];
-    const ground = { plan, outputs, token, trust, web, timeoutMs, log, trace };
+    const ground = { plan, outputs, token, trust, web, retries, log, trace };
     return [...checks, ...(await clusterChecks(ground, world))];
   } finally {
     web.close();

@@ -1,4 +1,5 @@
 /** Looks at what the Proxy says of its cluster, and at the clock. */
+import type { Retries } from '../effects/retry.ts';
 import type { World } from '../effects/world.ts';
 import { asMachineIdError } from '../errors.ts';
 import { formatAddress } from '../teleport/address.ts';
@@ -17,8 +18,17 @@ const OLDEST = { major: 15, text: '15.3.7' };
 /** The header counts whole seconds, and travels. */
 const SKEW_MS = 30_000;
 
-/** @param obstacle why the Proxy is not asked */
-export async function proxyChecks(web: WebApi, obstacle: string | undefined, { clock }: World): Promise<ProxyFindings> {
+interface ProxyQuestion {
+  readonly web: WebApi;
+  readonly retries: Retries;
+  /** Why the Proxy is not asked. */
+  readonly obstacle: string | undefined;
+}
+
+export async function proxyChecks(
+  { web, retries, obstacle }: ProxyQuestion,
+  { clock }: Pick<World, 'clock'>,
+): Promise<ProxyFindings> {
   const [proxy, skew, routing] = [
     check('proxy', 'Proxy'),
     check('clock', 'Clock'),
@@ -27,7 +37,7 @@ export async function proxyChecks(web: WebApi, obstacle: string | undefined, { c
   const unknown = (reason: string) => [skew.skip(reason), routing.skip(reason)];
   if (obstacle !== undefined) return { cluster: undefined, checks: [proxy.skip(obstacle), ...unknown(obstacle)] };
   try {
-    const { cluster, sentMs } = await ask(web);
+    const { cluster, sentMs } = await retries.run(() => ask(web));
     const checks = [proxyCheck(cluster), clockCheck(clock.nowMs() - sentMs), routingCheck(cluster)];
     return { cluster, checks };
   } catch (error) {

@@ -27,8 +27,8 @@ export async function withDeadline<T>(
   });
   const timer = setTimeout(() => {
     controller.abort(
-      new MachineIdError('TIMEOUT', `${waitingFor} did not answer within ${timeoutMs / 1000} s`, {
-        hint: 'Check that the address is right and that no firewall between this job and the cluster drops packets ("doctor --egress" tries every connection of the job); --timeout changes the limit.',
+      new MachineIdError('TIMEOUT', `${waitingFor} did not answer within ${seconds(timeoutMs)}`, {
+        hint: 'Check that the address is right and that no firewall between this job and the cluster drops packets ("doctor --egress" tries every connection of the job); --timeout changes the limit, up to that of --deadline.',
       }),
     );
   }, timeoutMs);
@@ -42,6 +42,12 @@ export async function withDeadline<T>(
     clearTimeout(timer);
     outer?.removeEventListener('abort', onOuterAbort);
   }
+}
+
+/** What is left of a deadline is no round number. */
+export function seconds(durationMs: number): string {
+  const digits = durationMs < 1000 ? 3 : 1;
+  return `${Number((durationMs / 1000).toFixed(digits))} s`;
 }
 
 function asError(reason: unknown): Error {

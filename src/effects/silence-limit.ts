@@ -1,5 +1,6 @@
 /** Bounds each single wait of a work that is long altogether. */
 import { MachineIdError } from '../errors.ts';
+import { seconds } from './deadline.ts';
 
 export interface SilenceLimit {
   /** Aborted when a wait was too long, when the outer signal is, or at the end. */
@@ -28,8 +29,8 @@ export function limitSilence({ waitingFor, timeoutMs, signal: outer }: SilenceLi
   outer?.addEventListener('abort', onOuterAbort, { once: true });
   const onSilence = () => {
     controller.abort(
-      new MachineIdError('TIMEOUT', `${waitingFor} sent nothing for ${timeoutMs / 1000} s`, {
-        hint: 'Check that no firewall between this job and that server drops packets; --timeout changes the limit.',
+      new MachineIdError('TIMEOUT', `${waitingFor} sent nothing for ${seconds(timeoutMs)}`, {
+        hint: 'Check that no firewall between this job and that server drops packets; --timeout changes the limit, up to that of --deadline.',
       }),
     );
   };

@@ -19,6 +19,8 @@ export interface World {
   /** As Node names it: `x64`, `arm64`. */
   readonly architecture: string;
   readonly clock: Clock;
+  /** From 0 to below 1; good for spreading load, not for secrets. */
+  readonly random: () => number;
   readonly files: Files;
   readonly largeFiles: LargeFiles;
   readonly commands: Commands;

@@ -1,4 +1,5 @@
 /** Joins by the gRPC join service, which newer servers have for this method. */
+import { isPassingGrpcStatus } from '../effects/retry.ts';
 import { withDeadline } from '../effects/deadline.ts';
 import type { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
@@ -14,6 +15,7 @@ import {
   JoinService,
   type ServerInit,
 } from '../teleport/gen/teleport/join/v1/joinservice_pb.ts';
+import { networkFault, plainText } from '../teleport/network-error.ts';
 import { type GrpcConnection, grpcOver } from '../teleport/grpc.ts';
 import { GrpcError, GrpcReplyError } from '../teleport/grpc-error.ts';
 import type { Init } from '../teleport/protobuf.ts';
@@ -35,16 +37,25 @@ export interface ServiceJoin {
   readonly keyFor: (suite: string) => Promise<KeyPair>;
   readonly expiresAtMs: number;
   readonly timeoutMs: number;
+  /** Called when the service has given its first answer. */
+  readonly onAnswer: () => void;
   readonly signal: AbortSignal;
   readonly trace?: WireTrace | undefined;
 }
 
 export type ServiceJoinResult =
   | { readonly kind: 'joined'; readonly keyPair: KeyPair; readonly certificates: JoinedCertificates }
-  /** Where Teleport's own client turns to the legacy endpoint. */
-  | { readonly kind: 'unavailable'; readonly reason: string }
-  /** The error says more when more is known of the cluster by then; `broken` is no answer, and may pass. */
-  | { readonly kind: 'refused' | 'broken'; readonly error: (facts: JoinFacts) => MachineIdError };
+  | UnavailableService
+  /** The error says more when more is known of the cluster by then. */
+  | { readonly kind: 'failed'; readonly error: (facts: JoinFacts) => MachineIdError };
+
+/** Where Teleport's own client turns to the legacy endpoint. */
+export interface UnavailableService {
+  readonly kind: 'unavailable';
+  readonly reason: string;
+  /** Whether it may be there later. */
+  readonly mayPass: boolean;
+}
 
 export const JOIN_ALPN = ['teleport-proxy-grpc', 'h2'];
 const JOIN_METHOD = 'circleci';
@@ -58,21 +69,33 @@ export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResul
   const { address, signal: outer, timeoutMs } = join;
   const wire = join.trace?.connection('join service');
   const waitingFor = `the join service of ${formatAddress(address)}`;
-  return withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
+  const heard = { firstAnswer: false };
+  const onAnswer = () => {
+    heard.firstAnswer = true;
+    join.onAnswer();
+  };
+  const attempt = withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
     let socket;
     try {
       socket = await dialTls({ address, alpn: JOIN_ALPN, ca: join.trust.ca, verify: join.trust.verify, signal, wire });
     } catch (error) {
       signal.throwIfAborted();
-      return { kind: 'unavailable', reason: reasonOf(error) };
+      const { detail, mayPass } = networkFault(error);
+      return { kind: 'unavailable' as const, reason: detail, mayPass };
     }
     const connection = grpcOver(socket, address.host, wire);
     try {
-      return await converse(join, connection, signal);
+      return await converse({ ...join, onAnswer }, connection, signal);
     } finally {
       connection.close();
     }
   });
+  try {
+    return await attempt;
+  } catch (error) {
+    if (heard.firstAnswer || !(error instanceof MachineIdError) || error.code !== 'TIMEOUT') throw error;
+    return { kind: 'unavailable', reason: error.message, mayPass: true };
+  }
 }
 
 type Request = Init<JoinRequest>;
@@ -88,6 +111,7 @@ async function converse(
   try {
     const { joinMethod, signatureAlgorithmSuite } = await readInit(answers);
     started = true;
+    join.onAnswer();
     if (joinMethod !== JOIN_METHOD) {
       second.resolve(givingUp(joinMethod));
       throw methodMismatch(joinMethod, join.facts);
@@ -163,20 +187,33 @@ async function nextAnswer(answers: Answers): Promise<JoinResponse> {
   return next.value;
 }
 
-/** After the server's first answer only "not implemented" leads to the legacy endpoint; before it nearly everything does. */
+/**
+ * After the server's first answer only "not implemented" leads to the legacy endpoint; before it nearly everything does,
+ * but not a limit on requests, which holds there too.
+ */
 function failure(error: unknown, started: boolean): ServiceJoinResult {
   if (error instanceof MachineIdError) throw error;
   const status = error instanceof GrpcError ? error.status : undefined;
   const reason = reasonOf(error);
   const unknownMessage = status === 'InvalidArgument' && reason.includes('unrecognized join request message');
   const denied = status === 'PermissionDenied' || status === 'InvalidArgument';
-  if (status === 'Unimplemented' || unknownMessage || (!started && !denied)) return { kind: 'unavailable', reason };
-  const isAnswer = error instanceof GrpcError || error instanceof GrpcReplyError;
-  return { kind: isAnswer ? 'refused' : 'broken', error: (facts) => joinRefusal(reason, denied, facts, error) };
+  const mayPass = status === undefined ? !(error instanceof GrpcReplyError) : isPassingGrpcStatus(status);
+  const isLimited = status === 'ResourceExhausted';
+  if (status === 'Unimplemented' || unknownMessage || (!started && !denied && !isLimited)) {
+    return { kind: 'unavailable', reason: oneLine(reason), mayPass };
+  }
+  return {
+    kind: 'failed',
+    error: (facts) => {
+      const failed = joinRefusal(reason, denied, facts, error);
+      return mayPass && failed.code === 'JOIN_FAILED' ? failed.with({ passing: {} }) : failed;
+    },
+  };
 }
 
+/** A server's own words as they are, since a refusal is known by them. */
 function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof GrpcError ? error.message : plainText(error);
 }
 
 function methodMismatch(joinMethod: string, { tokenName }: JoinFacts): MachineIdError {

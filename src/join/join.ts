@@ -1,9 +1,9 @@
 /** Becomes the bot: discovers the cluster and joins it, by the join service or else the legacy endpoint. */
 import type { Clock } from '../effects/clock.ts';
 import type { Log } from '../effects/log.ts';
-import { retry } from '../effects/retry.ts';
+import type { Retries } from '../effects/retry.ts';
 import type { Secret } from '../effects/secret.ts';
-import { type ErrorCode, MachineIdError } from '../errors.ts';
+import { MachineIdError } from '../errors.ts';
 import { generateKeyPair, type KeyPair } from '../crypto/keys.ts';
 import { discover } from '../teleport/discovery.ts';
 import type { ClusterFacts } from '../teleport/ping.ts';
@@ -12,7 +12,7 @@ import type { WebTrust } from '../teleport/trust.ts';
 import type { WebApi } from '../teleport/web.ts';
 import type { WireTrace } from '../teleport/wire-trace.ts';
 import { acceptJoin, type BotIdentity, type JoinedCertificates } from './bot-identity.ts';
-import { joinByService, type ServiceJoinResult } from './join-service.ts';
+import { joinByService, type ServiceJoinResult, type UnavailableService } from './join-service.ts';
 import type { JoinFacts } from './join-facts.ts';
 import { joinLegacy } from './legacy.ts';
 
@@ -25,7 +25,7 @@ export interface JoinOptions {
   readonly jwt: Secret;
   /** Wanted lifetime of the bot's own certificates. */
   readonly ttlMs: number;
-  readonly timeoutMs: number;
+  readonly retries: Retries;
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -43,8 +43,11 @@ export interface Joined {
 /** The join service came with Teleport 18; asking older servers only yields "not implemented". */
 export const FIRST_MAJOR_WITH_JOIN_SERVICE = 18;
 
-/** Pauses before another try at a Proxy that cannot be reached: it may be behind a restarting load balancer. */
-const DELAYS_MS = [300, 1000];
+/**
+ * Once the Proxy has answered otherwise, a join service that says nothing is behind something that does not pass gRPC on:
+ * a load balancer that speaks HTTP/2 waits for the end of the request, which comes after the first answer.
+ */
+const FIRST_ANSWER_MS = 5000;
 
 /**
  * The join service needs nothing that discovery tells, so both are asked at once: on a cluster that has it this saves
@@ -55,7 +58,7 @@ export async function joinCluster(options: JoinOptions): Promise<Joined> {
   const attempt = startServiceJoin(options);
   let cluster: ClusterFacts;
   try {
-    cluster = await patiently(options, 'PROXY_UNREACHABLE', () => discover(options.web));
+    cluster = await discover(options.web, options.retries);
   } catch (error) {
     attempt.abort();
     throw error;
@@ -72,27 +75,66 @@ interface JoinAnswer {
   readonly path: JoinPath;
 }
 
-async function join(options: JoinOptions, cluster: ClusterFacts, attempt: ServiceAttempt): Promise<JoinAnswer> {
+async function join(options: JoinOptions, cluster: ClusterFacts, first: ServiceAttempt): Promise<JoinAnswer> {
   const { clusterName: name, serverVersion } = cluster;
   const facts = { ...options.facts, cluster: { name, version: serverVersion.text } };
-  if (serverVersion.major >= FIRST_MAJOR_WITH_JOIN_SERVICE) {
-    const result = await serviceJoinPatiently(options, facts, attempt);
-    if (result.kind === 'joined') return { ...result, path: 'join-service' };
-    if (result.kind !== 'unavailable') throw result.error(facts);
-    options.log.debug(`join service not available (${result.reason}); using the legacy endpoint`);
-  } else {
-    attempt.abort();
+  if (serverVersion.major < FIRST_MAJOR_WITH_JOIN_SERVICE) {
+    first.abort();
+    return joinAtEndpoint({ ...options, facts }, cluster);
   }
-  const keyPair = await generateKeyPair(keyAlgorithm(cluster.suite));
-  const { web, jwt } = options;
-  const certificates = await patiently(options, 'PROXY_UNREACHABLE', () =>
-    joinLegacy({ web, facts, jwt, keyPair, expiresAtMs: expiry(options) }),
-  );
+  const attempts = options.retries.hasFailed() && first.wasUnreachable() ? [] : [first];
+  // Joining twice is safe: each join is independent.
+  return options.retries.run(async () => {
+    const result = await outcomeOf(attempts.pop() ?? startServiceJoin(options), options);
+    switch (result.kind) {
+      case 'joined':
+        return { ...result, path: 'join-service' };
+      case 'failed':
+        throw result.error(facts);
+      case 'unavailable':
+        options.log.debug(`join service not available (${result.reason}); using the legacy endpoint`);
+        return joinAtEndpoint({ ...options, facts }, cluster, result);
+      default:
+        return result satisfies never;
+    }
+  });
+}
+
+/** @param service why the join service cannot be used, where the cluster should have one */
+async function joinAtEndpoint(
+  options: JoinOptions,
+  { suite }: ClusterFacts,
+  service?: UnavailableService,
+): Promise<JoinAnswer> {
+  const { web, jwt, facts, retries } = options;
+  const keyPair = await generateKeyPair(keyAlgorithm(suite));
+  const certificates = await retries.run(() => joinLegacy({ web, facts, jwt, keyPair, expiresAtMs: expiry(options) }));
+  if (certificates === undefined) throw noEndpoint(service);
   return { keyPair, certificates, path: 'legacy' };
+}
+
+function noEndpoint(service: UnavailableService | undefined): MachineIdError {
+  if (service === undefined) {
+    return new MachineIdError('JOIN_FAILED', 'the Proxy has no registration endpoint', {
+      hint: 'Check that the address is the web address of a Teleport Proxy, version 15 or later.',
+    });
+  }
+  return new MachineIdError(
+    'JOIN_FAILED',
+    `the join service of the Proxy cannot be used (${service.reason}), and the Proxy has no registration endpoint`,
+    {
+      hint: 'Give an address that reaches the Proxy itself, or let the load balancer in front of it pass TLS through (layer 4).',
+      passing: service.mayPass ? {} : undefined,
+    },
+  );
 }
 
 interface ServiceAttempt {
   readonly result: Promise<ServiceJoinResult>;
+  /** Resolves when the service has said something. */
+  readonly answered: Promise<void>;
+  /** Whether it has ended already without reaching the service. */
+  wasUnreachable(): boolean;
   abort(): void;
 }
 
@@ -101,50 +143,50 @@ function startServiceJoin(options: JoinOptions): ServiceAttempt {
   const abort = () => {
     controller.abort(options.signal.reason);
   };
+  if (options.signal.aborted) abort();
   options.signal.addEventListener('abort', abort, { once: true });
-  const { web, trust, facts, jwt, timeoutMs, trace } = options;
+  const { web, trust, facts, jwt, retries, trace } = options;
+  let onAnswer: () => void = () => undefined;
+  const answered = new Promise<void>((resolve) => {
+    onAnswer = resolve;
+  });
   const result = joinByService({
     address: web.address,
     trust,
     facts,
     jwt,
-    timeoutMs,
+    timeoutMs: retries.attemptMs(),
     keyFor: (suite) => generateKeyPair(keyAlgorithm(suite)),
     expiresAtMs: expiry(options),
+    onAnswer,
     signal: controller.signal,
     trace,
   });
-  // Whoever needs the result awaits it; an attempt that was given up must not end the process.
-  result.catch(() => undefined);
-  return { result, abort };
-}
-
-/** A stream that breaks after the first answer is begun anew; what the server answers stays. */
-function serviceJoinPatiently(
-  options: JoinOptions,
-  facts: JoinFacts,
-  first: ServiceAttempt,
-): Promise<ServiceJoinResult> {
-  const attempts = [first];
-  return patiently(options, 'JOIN_FAILED', async () => {
-    const { result } = attempts.pop() ?? startServiceJoin(options);
-    const ended = await result;
-    if (ended.kind === 'broken') throw ended.error(facts);
-    return ended;
-  });
-}
-
-/** Joining twice does no harm: each join is one of its own. */
-function patiently<T>({ clock, log, signal }: JoinOptions, passing: ErrorCode, work: () => Promise<T>): Promise<T> {
-  return retry(work, {
-    delaysMs: DELAYS_MS,
-    worthAnotherTry: (error) => error instanceof MachineIdError && error.code === passing,
-    onRetry: (error, delayMs) => {
-      log.info(`${error instanceof Error ? error.message : String(error)}; trying again in ${delayMs} ms`);
+  let unreachable = false;
+  result.then(
+    (ended) => {
+      unreachable = ended.kind === 'unavailable' && ended.mayPass;
     },
-    clock,
-    signal,
-  });
+    // Whoever needs the result awaits it; an attempt that was given up must not end the process.
+    () => undefined,
+  );
+  return { result, answered, wasUnreachable: () => unreachable, abort };
+}
+
+async function outcomeOf(attempt: ServiceAttempt, { clock }: JoinOptions): Promise<ServiceJoinResult> {
+  const waiting = new AbortController();
+  const silence = clock.sleep(FIRST_ANSWER_MS, waiting.signal).then(
+    () => 'silent',
+    () => 'not needed any more',
+  );
+  try {
+    const first = await Promise.race([attempt.result, attempt.answered, silence]);
+    if (first !== 'silent') return await attempt.result;
+    attempt.abort();
+    return { kind: 'unavailable', reason: `no answer within ${FIRST_ANSWER_MS / 1000} s`, mayPass: true };
+  } finally {
+    waiting.abort();
+  }
 }
 
 function expiry({ clock, ttlMs }: JoinOptions): number {

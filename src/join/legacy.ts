@@ -1,6 +1,7 @@
 /** Joins at the Proxy's registration endpoint, which every version from 15 on serves. */
 import * as z from 'zod/mini';
 import type { Secret } from '../effects/secret.ts';
+import { isPassingHttpStatus } from '../effects/retry.ts';
 import { MachineIdError } from '../errors.ts';
 import { type KeyPair, publicKeyPem } from '../crypto/keys.ts';
 import { formatAuthorizedKey, sshPublicKey } from '../crypto/ssh-public-key.ts';
@@ -27,8 +28,12 @@ const Certs = z.object({
   tls_ca_certs: z.optional(z.nullable(z.array(z.base64()))),
 });
 
-/** @throws MachineIdError JOIN_…, REPLY_INVALID, or what the web API throws */
-export async function joinLegacy({ web, facts, jwt, keyPair, expiresAtMs }: LegacyJoin): Promise<JoinedCertificates> {
+/**
+ * @returns undefined when the Proxy has no such endpoint
+ * @throws MachineIdError JOIN_…, REPLY_INVALID, or what the web API throws
+ */
+export async function joinLegacy(join: LegacyJoin): Promise<JoinedCertificates | undefined> {
+  const { web, facts, jwt, keyPair, expiresAtMs } = join;
   const sshLine = `${formatAuthorizedKey(sshPublicKey(keyPair.publicKey))}\n`;
   const body = JSON.stringify({
     hostID: '',
@@ -45,19 +50,17 @@ export async function joinLegacy({ web, facts, jwt, keyPair, expiresAtMs }: Lega
     expires: new Date(expiresAtMs).toISOString(),
   });
   const answer = await web.postJson('/v1/webapi/host/credentials', body);
+  if (answer.status === 404 && errorText(answer.body) === 'path not found') return undefined;
   if (answer.status !== 200) throw refused(answer, facts);
   return parseCerts(answer.body);
 }
 
-/** 4xx is a refusal; a broken or foreign JWT comes as 500 from some versions, told by its text. */
-function refused({ status, body }: WebAnswer, facts: JoinFacts): MachineIdError {
+/** 4xx is a refusal; a broken or foreign JWT comes as 500 from some versions, told by its text, which stays final. */
+function refused({ status, body, retryAfterMs }: WebAnswer, facts: JoinFacts): MachineIdError {
   const text = errorText(body);
-  if (status === 404 && text === 'path not found') {
-    return new MachineIdError('JOIN_FAILED', 'the Proxy has no registration endpoint', {
-      hint: 'Check that the address is the web address of a Teleport Proxy, version 15 or later.',
-    });
-  }
-  return joinRefusal(text ?? `HTTP status ${status}`, status >= 400 && status < 500 && status !== 429, facts);
+  const mayPass = isPassingHttpStatus(status, 'Teleport');
+  const error = joinRefusal(text ?? `HTTP status ${status}`, status >= 400 && status < 500 && !mayPass, facts);
+  return mayPass && error.code === 'JOIN_FAILED' ? error.with({ passing: { afterMs: retryAfterMs } }) : error;
 }
 
 function parseCerts(body: string): JoinedCertificates {

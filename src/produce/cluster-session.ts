@@ -7,6 +7,7 @@ import { type SpiffeApi, spiffeApi } from '../certs/spiffe-api.ts';
 import { type WorkloadApi, workloadApi } from '../certs/workload-api.ts';
 import type { Clock } from '../effects/clock.ts';
 import type { Log } from '../effects/log.ts';
+import type { Retries } from '../effects/retry.ts';
 import { sharedController } from '../effects/shared-controller.ts';
 import { MachineIdError } from '../errors.ts';
 import { privateKeyPem } from '../crypto/keys.ts';
@@ -45,10 +46,10 @@ export interface ClusterSession extends AuthSession {
 export interface SessionOptions {
   readonly address: Address;
   readonly bot: BotIdentity;
-  readonly timeoutMs: number;
+  readonly retries: Retries;
   readonly signal: AbortSignal;
-  readonly clock: Clock;
   readonly log: Log;
+  readonly clock: Clock;
   readonly trace?: WireTrace | undefined;
 }
 
@@ -105,31 +106,30 @@ async function connectAs(
   { onSkippedLeaf, route }: Shared,
   { keyPair, tlsCertificatePem: certificatePem }: Pick<Identity, 'keyPair' | 'tlsCertificatePem'>,
 ): Promise<AuthSession> {
-  const { address, bot, clock, log, timeoutMs, signal, trace } = options;
+  const { address, bot, clock, log, retries, signal, trace } = options;
+  const ended = sharedController();
+  const endWithRun = () => {
+    ended.abort(signal.reason);
+  };
+  if (signal.aborted) endWithRun();
+  signal.addEventListener('abort', endWithRun, { once: true });
   const connection = await connectAuth({
     address,
     clusterName: bot.clusterName,
     authorities: bot.hostAuthorities,
     certificatePem,
     privateKeyPem: privateKeyPem(keyPair),
-    timeoutMs,
-    signal,
+    retries,
+    signal: ended.signal,
     clock,
     route,
     onOtherName: (reason) => {
       log.info(reason);
     },
-    onRetry: (error, delayMs) => {
-      log.info(`${error instanceof Error ? error.message : String(error)}; trying again in ${delayMs} ms`);
-    },
     trace,
   });
-  const ended = sharedController();
-  const endWithRun = () => {
-    ended.abort(signal.reason);
-  };
-  signal.addEventListener('abort', endWithRun, { once: true });
-  const calls = { address, timeoutMs, signal: ended.signal };
+  const { attempts } = connection;
+  const calls = { address, retries, attempts, signal: ended.signal };
   return {
     api: authApi(connection, { ...calls, clusterName: bot.clusterName, onSkippedLeaf }),
     workloads: workloadApi(connection, calls),

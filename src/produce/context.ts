@@ -2,6 +2,7 @@
 import type { Plan } from '../config/plan.ts';
 import type { SupportedOutput } from '../config/supported.ts';
 import type { Log } from '../effects/log.ts';
+import type { Retries } from '../effects/retry.ts';
 import type { World } from '../effects/world.ts';
 import type { WriteRecord } from '../outputs/write-record.ts';
 import type { WireTrace } from '../teleport/wire-trace.ts';
@@ -15,7 +16,7 @@ export interface RunContext {
   readonly account: Account;
   readonly plan: Plan;
   readonly outputs: readonly SupportedOutput[];
-  readonly timeoutMs: number;
+  readonly retries: Retries;
   /** With `debug` alone. */
   readonly trace?: WireTrace | undefined;
   /** What is written is told here first. */

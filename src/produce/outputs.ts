@@ -36,12 +36,12 @@ export async function writeOutputs(
   joined: Joined,
   keys: readonly OutputKeys[],
 ): Promise<readonly WrittenOutput[]> {
-  const { account, log, outputs, plan, progress, timeoutMs, trace, world } = run;
+  const { account, log, outputs, plan, progress, retries, trace, world } = run;
   if (outputs.length === 0) return [];
   const { address } = plan;
   const { clock, signal } = world;
   const session = await account.during('cluster', 'Auth Service', () =>
-    openSession({ address, bot: joined.bot, timeoutMs, signal, clock, log, trace }),
+    openSession({ address, bot: joined.bot, retries, signal, clock, log, trace }),
   );
   progress.done('auth', 'connected to the Auth Service');
   try {

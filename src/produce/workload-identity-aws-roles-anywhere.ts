@@ -64,14 +64,11 @@ export async function produceAwsRolesAnywhere(output: AwsOutput, work: OutputWor
   });
 }
 
-async function settingsOf({ log, timeoutMs, trace, world }: RunContext) {
+async function settingsOf({ retries, trace, world }: RunContext) {
   const { clock, environment, files, signal } = world;
   const { AWS_CA_BUNDLE: path = '' } = environment;
   const ca = path === '' ? undefined : await readCaBundle(path, files);
-  const onRetry = (error: unknown, delayMs: number) => {
-    log.info(`${error instanceof Error ? error.message : String(error)}; trying again in ${delayMs} ms`);
-  };
-  return { ca, clock, timeoutMs, signal, onRetry, trace };
+  return { ca, clock, retries, signal, trace };
 }
 
 async function readCaBundle(path: string, files: RunContext['world']['files']): Promise<string> {

@@ -1,47 +1,32 @@
 /** The connection to a cluster's Auth Service, through its Proxy. */
 import { withDeadline } from '../effects/deadline.ts';
+import type { Retries } from '../effects/retry.ts';
 import { MachineIdError } from '../errors.ts';
-import { type Address, formatAddress } from './address.ts';
+import { formatAddress } from './address.ts';
 import { dialAuthRoute, type RouteDial } from './auth-route.ts';
 import { API_DOMAIN } from './cluster-name.ts';
 import { authFailure } from './failures.ts';
 import { type GrpcConnection, grpcOver } from './grpc.ts';
-import { GrpcError, GrpcReplyError } from './grpc-error.ts';
-import { openReconnecting } from './reconnect.ts';
-
-/** A load balancer or an Auth Service that restarts is back soon. */
-const RECONNECT_DELAYS_MS = [300, 1000];
+import { GrpcError } from './grpc-error.ts';
+import { type NextConnection, openReconnecting, type Reconnecting } from './reconnect.ts';
 
 export interface AuthDial extends RouteDial {
-  readonly timeoutMs: number;
-  /** Called for each connection that broke, or could not be opened, and is tried again. */
-  readonly onRetry: (error: unknown, delayMs: number) => void;
+  readonly retries: Retries;
 }
 
 /**
- * Calls that break with their connection are made again on another; all methods that a bot calls may be called twice.
+ * Calls that fail with their connection are made again on another; all methods that a bot calls may be called twice.
  * @throws MachineIdError AUTH_UNREACHABLE, AUTH_UNTRUSTED, AUTH_DENIED, TIMEOUT
  */
-export function connectAuth(dial: AuthDial): Promise<GrpcConnection> {
-  const { address, clock, onRetry, signal } = dial;
-  return openReconnecting({
-    open: () => dialAuth(dial),
-    isBroken: (error) => isBroken(address, error),
-    delaysMs: RECONNECT_DELAYS_MS,
-    onRetry: (error, delayMs) => {
-      onRetry(error instanceof GrpcError ? error : authFailure(address, error), delayMs);
-    },
-    clock,
-    signal,
-  });
+export function connectAuth(dial: AuthDial): Promise<Reconnecting> {
+  const { retries, signal } = dial;
+  return openReconnecting({ open: () => dialAuth(dial), next: nextConnection, retries, signal });
 }
 
-/** Canceled is what an Auth Service says that goes away; another answer stays the same when it is asked for again. */
-function isBroken(address: Address, error: unknown): boolean {
-  if (error instanceof GrpcError) return error.status === 'Canceled';
-  // Without a cause: there is a connection, and what it leads to is wrong.
-  if (error instanceof GrpcReplyError || (error instanceof MachineIdError && error.cause === undefined)) return false;
-  return authFailure(address, error).code === 'AUTH_UNREACHABLE';
+/** An Auth Service that is not available may have another beside it, which the Proxy may choose for the next connection. */
+function nextConnection({ cause }: MachineIdError): NextConnection {
+  if (!(cause instanceof GrpcError) || cause.status === 'Canceled') return 'other, as this one is broken';
+  return cause.status === 'Unavailable' ? 'other' : 'same';
 }
 
 /**
@@ -50,17 +35,20 @@ function isBroken(address: Address, error: unknown): boolean {
  * @throws MachineIdError AUTH_UNREACHABLE, AUTH_UNTRUSTED, AUTH_DENIED, CLUSTER_UNSUITABLE, TIMEOUT
  */
 async function dialAuth(dial: AuthDial): Promise<GrpcConnection> {
-  const { address, clusterName, timeoutMs, signal: outer } = dial;
+  const { address, clusterName, retries, signal: outer } = dial;
   const waitingFor = `the Auth Service behind ${formatAddress(address)}`;
   checkNameLength(clusterName);
-  const { socket, wire } = await withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
-    try {
-      return await dialAuthRoute({ ...dial, signal });
-    } catch (error) {
-      signal.throwIfAborted();
-      throw authFailure(address, error);
-    }
-  });
+  const { socket, wire } = await withDeadline(
+    { waitingFor, timeoutMs: retries.attemptMs(), signal: outer },
+    async (signal) => {
+      try {
+        return await dialAuthRoute({ ...dial, signal });
+      } catch (error) {
+        signal.throwIfAborted();
+        throw authFailure(address, error);
+      }
+    },
+  );
   if (socket.alpnProtocol !== 'h2') {
     socket.destroy();
     throw new MachineIdError(

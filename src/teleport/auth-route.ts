@@ -190,5 +190,6 @@ function neitherName(dial: RouteDial, byCluster: unknown, byProxy: unknown): Mac
     hint,
     likelyCauses,
     cause: telling?.cause,
+    passing: telling?.passing,
   });
 }

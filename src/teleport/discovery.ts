@@ -1,16 +1,17 @@
 /** Asks a Proxy what cluster it serves. */
+import { isPassingHttpStatus, type Retries } from '../effects/retry.ts';
 import { MachineIdError } from '../errors.ts';
 import { formatAddress } from './address.ts';
 import { type ClusterFacts, parsePing } from './ping.ts';
 import { errorText } from './trace-error.ts';
 import type { WebApi } from './web.ts';
 
-/** Statuses of a Proxy or of a load balancer before it that another try may cure. */
-const PASSING = new Set([429, 502, 503, 504]);
-
-/** @throws MachineIdError PROXY_NOT_TELEPORT, PROXY_UNREACHABLE, or what the web API throws */
-export async function discover(web: WebApi): Promise<ClusterFacts> {
-  return (await ask(web)).cluster;
+/**
+ * Asks again as the policy says.
+ * @throws MachineIdError PROXY_NOT_TELEPORT, PROXY_UNREACHABLE, or what the web API throws
+ */
+export async function discover(web: WebApi, retries: Retries): Promise<ClusterFacts> {
+  return (await retries.run(() => ask(web))).cluster;
 }
 
 export interface Asked {
@@ -19,15 +20,16 @@ export interface Asked {
   readonly sentMs: number;
 }
 
-/** @throws MachineIdError as `discover` does */
+/** Asks once. @throws MachineIdError as `discover` does */
 export async function ask(web: WebApi): Promise<Asked> {
-  const { status, body, sentMs = NaN } = await web.get('/webapi/ping');
+  const { status, body, sentMs = NaN, retryAfterMs } = await web.get('/webapi/ping');
   if (status === 200) return { cluster: parsePing(body, web.address), sentMs };
   const said = errorText(body);
   const message = `${formatAddress(web.address)}/webapi/ping answered ${status}${said === undefined ? '' : `: ${said}`}`;
-  if (PASSING.has(status)) {
+  if (isPassingHttpStatus(status, 'Teleport')) {
     throw new MachineIdError('PROXY_UNREACHABLE', message, {
       hint: 'The Proxy is overloaded or being restarted, or limits requests from this address: run the job again.',
+      passing: { afterMs: retryAfterMs },
     });
   }
   throw new MachineIdError('PROXY_NOT_TELEPORT', message, {

@@ -16,6 +16,13 @@ export interface ByteRange {
   readonly ifTag?: string | undefined;
 }
 
+export interface DownloadWish {
+  /** The whole file without. */
+  readonly range?: ByteRange | undefined;
+  /** How long to wait for the answer, and in it for each next byte. */
+  readonly stallMs: number;
+}
+
 export interface DownloadAnswer {
   readonly status: number;
   /** A header's value, by its name in lower case. */
@@ -27,27 +34,25 @@ export interface DownloadAnswer {
 export interface DownloadServer {
   /**
    * Redirects are followed, to https addresses alone.
-   * @throws MachineIdError TOOLS_UNREACHABLE, which another try may cure, or TOOLS_UNAVAILABLE, which it may not
+   * @throws MachineIdError TOOLS_UNREACHABLE, TOOLS_UNAVAILABLE
    */
-  get(url: URL, range?: ByteRange): Promise<DownloadAnswer>;
+  get(url: URL, wish: DownloadWish): Promise<DownloadAnswer>;
   close(): void;
 }
 
 export interface DownloadOptions {
   readonly trust: WebTrust;
-  /** How long to wait for an answer, and in it for each next byte. */
-  readonly stallMs: number;
   readonly signal?: AbortSignal | undefined;
   readonly trace?: WireTrace | undefined;
 }
 
 const MAX_REDIRECTS = 5;
 
-export function openDownloadServer({ trust, stallMs, signal, trace }: DownloadOptions): DownloadServer {
+export function openDownloadServer({ trust, signal, trace }: DownloadOptions): DownloadServer {
   const settings = { keepAlive: true, ...(trust.ca === undefined ? {} : { ca: [...downloadAuthorities(trust.ca)] }) };
   const { agent, begin } = openAgent(settings, 'downloads', trace);
   return {
-    get: async (first, range) => {
+    get: async (first, { range, stallMs }) => {
       let url = first;
       for (let redirects = 0; ; redirects += 1) {
         const limit = limitSilence({ waitingFor: url.host, timeoutMs: stallMs, signal });
@@ -155,6 +160,7 @@ function failure(url: URL, cause: unknown): MachineIdError {
   return new MachineIdError('TOOLS_UNREACHABLE', `the download broke off: ${what}`, {
     hint: 'Check that this job may reach that server, or name a mirror with --cdn-base-url or TELEPORT_CDN_BASE_URL.',
     cause,
+    passing: fault.mayPass ? {} : undefined,
   });
 }
 

@@ -10,12 +10,14 @@ export function proxyFailure(address: Address, cause: unknown): MachineIdError {
   const fault = networkFault(cause);
   const where = `the Proxy ${formatAddress(address)}`;
   const likelyCauses = connectionCauses(address, cause);
+  const passing = fault.mayPass ? {} : undefined;
   switch (fault.kind) {
     case 'name':
       return new MachineIdError('PROXY_UNREACHABLE', `the host name of ${where} cannot be looked up: ${fault.detail}`, {
         hint: 'Check the spelling of the Proxy address; a private name needs a runner that can resolve it.',
         cause,
         likelyCauses,
+        passing,
       });
     case 'untrusted':
       return new MachineIdError('PROXY_UNTRUSTED', `the web certificate of ${where} is not trusted: ${fault.detail}`, {
@@ -24,14 +26,16 @@ export function proxyFailure(address: Address, cause: unknown): MachineIdError {
         likelyCauses,
       });
     case 'refused-by-peer':
+    case 'wrong-protocol':
     case 'unreachable':
       return new MachineIdError('PROXY_UNREACHABLE', `cannot connect to ${where}: ${fault.detail}`, {
         hint: 'Check host and port (the web port of the Proxy, usually 443 or 3080) and that this job may reach it: "doctor --egress" tries every connection of the job.',
         cause,
         likelyCauses,
+        passing,
       });
     default:
-      return fault satisfies never;
+      return fault.kind satisfies never;
   }
 }
 
@@ -43,6 +47,7 @@ export function authFailure(address: Address, cause: unknown): MachineIdError {
   // Its port is that of the Proxy, which has been reached.
   const reached = { ...address, port: 443 };
   const likelyCauses = connectionCauses(reached, cause);
+  const passing = fault.mayPass ? {} : undefined;
   switch (fault.kind) {
     case 'untrusted':
       return new MachineIdError(
@@ -61,13 +66,15 @@ export function authFailure(address: Address, cause: unknown): MachineIdError {
         likelyCauses,
       });
     case 'name':
+    case 'wrong-protocol':
     case 'unreachable':
       return new MachineIdError('AUTH_UNREACHABLE', `no connection to ${where}: ${fault.detail}`, {
         hint: 'The Auth Service is reached through the web port of the Proxy (TLS routing): something on the way may drop ALPN, as load balancers that open TLS do. "doctor --egress" shows which connections are open.',
         cause,
         likelyCauses,
+        passing,
       });
     default:
-      return fault satisfies never;
+      return fault.kind satisfies never;
   }
 }

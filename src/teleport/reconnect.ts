@@ -1,89 +1,76 @@
 /** A gRPC connection that is opened again when it breaks: what a load balancer cuts must not end a job. */
-import type { Clock } from '../effects/clock.ts';
+import type { Retries, Tries } from '../effects/retry.ts';
+import { MachineIdError } from '../errors.ts';
 import type { GrpcConnection } from './grpc.ts';
 
+/** Which connection the next try needs; one that is not broken still carries the other calls to their end. */
+export type NextConnection = 'same' | 'other' | 'other, as this one is broken';
+
+export interface Reconnecting extends GrpcConnection {
+  /**
+   * Makes an attempt that calls over this connection, and makes it again as the policy says: it must be one that may be
+   * made twice. Attempts that break together share the next connection and the wait for it.
+   * @throws MachineIdError the failure of the last attempt, or of opening a connection for it
+   */
+  readonly attempts: <T>(attempt: () => Promise<T>) => Promise<T>;
+}
+
 export interface ReconnectOptions {
-  /** @throws what a call fails with that has no connection */
+  /** @throws MachineIdError */
   readonly open: () => Promise<GrpcConnection>;
-  /** Whether a failure is one of the connection, so that another may carry the same call. */
-  readonly isBroken: (error: unknown) => boolean;
-  /** One pause before each further connection, over the whole life of this one. */
-  readonly delaysMs: readonly number[];
-  readonly onRetry: (error: unknown, delayMs: number) => void;
-  readonly clock: Clock;
+  /** Is asked about failures that may pass. */
+  readonly next: (failure: MachineIdError) => NextConnection;
+  readonly retries: Retries;
   readonly signal: AbortSignal;
 }
 
-/**
- * A call whose connection breaks is made again on the next one, so its method must be one that may be called twice;
- * calls that break together share the next connection. So is a stream from which nothing has come, when its requests
- * are a list, which can be sent again.
- * @throws what opening the last of the connections threw
- */
-export async function openReconnecting(options: ReconnectOptions): Promise<GrpcConnection> {
-  const { clock, isBroken, onRetry, open, signal } = options;
-  const pausesMs = [...options.delaysMs];
-  let isClosed = false;
+/** What an attempt was made with. */
+interface Used {
+  readonly used: Promise<GrpcConnection>;
+  readonly connection: GrpcConnection;
+  readonly tries: Tries;
+}
 
-  const openPatiently = async (): Promise<GrpcConnection> => {
-    try {
-      return await open();
-    } catch (error) {
-      if (!isBroken(error)) throw error;
-      return openAfter(error);
-    }
-  };
-  const openAfter = async (error: unknown): Promise<GrpcConnection> => {
-    const pauseMs = pausesMs.shift();
-    if (pauseMs === undefined || isClosed) throw error;
-    onRetry(error, pauseMs);
-    await clock.sleep(pauseMs, signal);
-    return openPatiently();
-  };
-
-  let current = openPatiently();
+/** @throws what the last try at opening the connection threw */
+export async function openReconnecting({ open, next, retries, signal }: ReconnectOptions): Promise<Reconnecting> {
+  const reopen = () => retries.run(open, signal);
+  const retired: GrpcConnection[] = [];
+  let current = reopen();
   await current;
 
-  /** Throws the error when another connection cannot help; the first that comes opens the next one for all. */
-  const afterBreak = (error: unknown, used: Promise<GrpcConnection>, connection: GrpcConnection) => {
-    if (isClosed || !isBroken(error)) throw error;
-    if (current !== used) return;
-    connection.close();
-    current = openAfter(error);
+  /** Resolves when the next try is due; the first that fails opens the next connection for all. */
+  const afterFailure = (error: unknown, { used, connection, tries }: Used): Promise<void> | void => {
+    const which = error instanceof MachineIdError && error.passing !== undefined ? next(error) : 'same';
+    if (which === 'same') return tries.again(error);
+    if (current !== used) {
+      tries.count(error);
+      return;
+    }
+    if (which === 'other') retired.push(connection);
+    else connection.close();
+    current = tries.again(error).then(reopen);
+    // Whoever makes the next attempt awaits it.
+    current.catch(() => undefined);
   };
   return {
-    call: async (method, request, callOptions) => {
-      for (;;) {
-        const used = current;
-        const connection = await used;
-        try {
-          return await connection.call(method, request, callOptions);
-        } catch (error) {
-          callOptions.signal.throwIfAborted();
-          afterBreak(error, used, connection);
-        }
-      }
+    call: async (method, request, options) => (await current).call(method, request, options),
+    stream: async function* (method, requests, options) {
+      yield* (await current).stream(method, requests, options);
     },
-    stream: async function* (method, requests, callOptions) {
+    attempts: async (attempt) => {
+      const tries = retries.begin(signal);
       for (;;) {
         const used = current;
         const connection = await used;
-        let hasBegun = !Array.isArray(requests);
         try {
-          for await (const answer of connection.stream(method, requests, callOptions)) {
-            hasBegun = true;
-            yield answer;
-          }
-          return;
+          return await attempt();
         } catch (error) {
-          callOptions.signal.throwIfAborted();
-          if (hasBegun) throw error;
-          afterBreak(error, used, connection);
+          await afterFailure(error, { used, connection, tries });
         }
       }
     },
     close: () => {
-      isClosed = true;
+      for (const connection of retired) connection.close();
       current.then(
         (connection) => {
           connection.close();

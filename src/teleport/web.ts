@@ -1,6 +1,7 @@
 /** The Proxy's web API: HTTPS requests with a deadline and a byte cap. */
 import fetch, { FetchError, type Response } from 'node-fetch';
 import { withDeadline } from '../effects/deadline.ts';
+import type { Retries } from '../effects/retry.ts';
 import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from './address.ts';
 import { proxyFailure } from './failures.ts';
@@ -13,6 +14,8 @@ export interface WebAnswer {
   readonly body: string;
   /** By the server's clock, in whole seconds; NaN when it does not say. */
   readonly sentMs?: number;
+  /** What the server asks to wait for before the next request. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 export interface WebApi {
@@ -26,7 +29,7 @@ export interface WebApi {
 export interface WebApiOptions {
   readonly address: Address;
   readonly trust: WebTrust;
-  readonly timeoutMs: number;
+  readonly retries: Pick<Retries, 'attemptMs' | 'askedPauseMs'>;
   readonly signal?: AbortSignal | undefined;
   readonly trace?: WireTrace | undefined;
 }
@@ -35,20 +38,22 @@ export interface WebApiOptions {
 const MAX_BODY_BYTES = 1024 * 1024;
 
 /** Requests throw MachineIdError PROXY_UNREACHABLE, PROXY_UNTRUSTED, TIMEOUT, REPLY_INVALID or REPLY_TOO_LARGE. */
-export function openWebApi({ address, trust, timeoutMs, signal: outer, trace }: WebApiOptions): WebApi {
+export function openWebApi({ address, trust, retries, signal: outer, trace }: WebApiOptions): WebApi {
   const { verify: rejectUnauthorized, ca } = trust;
   const settings = { keepAlive: true, rejectUnauthorized, ...(ca === undefined ? {} : { ca }) };
   const { agent, begin } = openAgent(settings, 'web API', trace);
   const name = `the Proxy ${formatAddress(address)}`;
   const request = (path: string, init: { method: string; headers?: Record<string, string>; body?: string }) =>
-    withDeadline({ waitingFor: name, timeoutMs, signal: outer }, async (signal) => {
+    withDeadline({ waitingFor: name, timeoutMs: retries.attemptMs(), signal: outer }, async (signal) => {
       const url = `https://${formatAddress(address)}${path}`;
       const end = begin(init.method, url);
       let response: Response | undefined;
       try {
         response = await fetch(url, { ...init, agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' });
-        const sentMs = Date.parse(response.headers.get('date') ?? '');
-        return { status: response.status, body: await readBody(response, name), sentMs };
+        const { headers, status } = response;
+        const sentMs = Date.parse(headers.get('date') ?? '');
+        const retryAfterMs = retries.askedPauseMs(headers);
+        return { status, body: await readBody(response, name), sentMs, retryAfterMs };
       } catch (error) {
         throw proxyFailure(address, error);
       } finally {
@@ -78,6 +83,7 @@ async function readBody(response: Response, name: string): Promise<string> {
     throw new MachineIdError('REPLY_INVALID', `the answer of ${name} broke off`, {
       hint: 'Run the job again; if it stays, look at what lies between this job and the Proxy (load balancer, HTTP proxy).',
       cause,
+      passing: {},
     });
   }
 }

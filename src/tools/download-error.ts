@@ -1,5 +1,5 @@
 /** Why a file of a release could not be downloaded. */
-import { MachineIdError } from '../errors.ts';
+import { MachineIdError, type Passing } from '../errors.ts';
 import { corrupt } from './tool-error.ts';
 
 /** The address without what may be secret. */
@@ -7,10 +7,10 @@ export function shownUrl({ protocol, host, pathname }: URL): string {
   return `${protocol}//${host}${pathname}`;
 }
 
-/** Another try may cure it. */
-export function gaveUp(url: URL, what: string): MachineIdError {
+export function gaveUp(url: URL, what: string, passing: Passing): MachineIdError {
   return new MachineIdError('TOOLS_UNREACHABLE', `${shownUrl(url)} cannot be downloaded: ${what}`, {
     hint: 'Run the job again, or name a mirror with --cdn-base-url or TELEPORT_CDN_BASE_URL.',
+    passing,
   });
 }
 

@@ -1,4 +1,5 @@
 /** Opens the Proxy's transport service with an identity on disk. */
+import type { Retries } from '../effects/retry.ts';
 import type { Secret } from '../effects/secret.ts';
 import { withDeadline } from '../effects/deadline.ts';
 import { type Address, formatAddress } from '../teleport/address.ts';
@@ -16,7 +17,7 @@ export interface TransportDial {
   readonly privateKeyPem: Secret;
   /** PEM of the host authorities: here the Proxy shows its Teleport certificate, not the web one. */
   readonly hostAuthoritiesPem: readonly string[];
-  readonly timeoutMs: number;
+  readonly retries: Retries;
   readonly signal: AbortSignal;
   readonly trace?: WireTrace | undefined;
 }
@@ -28,14 +29,19 @@ export interface TransportDial {
 export const ALPN = ['teleport-proxy-ssh-grpc', 'h2'];
 
 /**
+ * Dials again as the policy says.
  * @param path of the call: `/package.Service/Method`
  * @throws MachineIdError PROXY_UNREACHABLE, PROXY_UNTRUSTED, TIMEOUT
  */
-export async function dialTransport(dial: TransportDial, path: string): Promise<BulkCall> {
-  const { address, timeoutMs, signal: outer } = dial;
+export function dialTransport(dial: TransportDial, path: string): Promise<BulkCall> {
+  return dial.retries.run(() => dialOnce(dial, path));
+}
+
+async function dialOnce(dial: TransportDial, path: string): Promise<BulkCall> {
+  const { address, retries, signal: outer } = dial;
   const waitingFor = `the Proxy ${formatAddress(address)}`;
   const wire = dial.trace?.connection('transport service');
-  const socket = await withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
+  const socket = await withDeadline({ waitingFor, timeoutMs: retries.attemptMs(), signal: outer }, async (signal) => {
     try {
       return await dialTls({
         address,

@@ -26,13 +26,14 @@ function limitOf(text: string): number {
 
 /** What its constants of numbers come to: `const A = 4 * 1024 ** 2;`, `maxBytes: 64 * 1024`. */
 function numbersIn(source: string): readonly number[] {
-  return [...source.matchAll(/(?:const [A-Z_]+ =|maxBytes:|timeoutMs:) ([\d_]+(?: \*\*? [\d_]+)*)[;, ]/g)].map(
-    ([, expression = '']) =>
-      expression
-        .replaceAll('_', '')
-        .split(/ \* /)
-        .map((factor) => factor.split(' ** ').map(Number))
-        .reduce((product, [base = Number.NaN, power = 1]) => product * base ** power, 1),
+  return [
+    ...source.matchAll(/(?:const [A-Z_]+ =|maxBytes:|timeoutMs:|deadlineMs:) ([\d_]+(?: \*\*? [\d_]+)*)[;, ]/g),
+  ].map(([, expression = '']) =>
+    expression
+      .replaceAll('_', '')
+      .split(/ \* /)
+      .map((factor) => factor.split(' ** ').map(Number))
+      .reduce((product, [base = Number.NaN, power = 1]) => product * base ** power, 1),
   );
 }
 

@@ -232,7 +232,7 @@ test('a server that falls silent is given up for another connection', async (t) 
   };
   const run = await job.install([...TSH, '--timeout', '0.5']);
   assert.equal(run.exitCode, 0, run.stderr);
-  assert.match(run.stderr, /sent nothing for 0\.5 s; going on at byte 50000 in 0\.5 s/);
+  assert.match(run.stderr, /sent nothing for 0\.5 s; going on at byte 50000 in 0(\.\d)? s, for 60 s more/);
 });
 
 test('a server whose certificate nobody vouches for is not asked again', async (t) => {

@@ -20,12 +20,12 @@ const CASES: readonly Case[] = [
   {
     silent: 'a Proxy after TCP',
     faults: { proxyConnections: 'silent-after-tcp' },
-    says: /^the Proxy localhost:\d+ did not answer within 2 s$/,
+    says: /^the Proxy localhost:\d+ did not answer within 5 s$/,
   },
   {
     silent: 'a Proxy after TLS',
     faults: { proxyConnections: 'silent-after-tls' },
-    says: /^the Proxy localhost:\d+ did not answer within 2 s$/,
+    says: /^the Proxy localhost:\d+ did not answer within 5 s$/,
   },
   {
     silent: 'an Auth Service after TCP',
@@ -38,11 +38,6 @@ const CASES: readonly Case[] = [
     faults: { replies: { 'legacy-join': 'silent' } },
     says: /^the Proxy localhost:\d+ did not answer/,
     teleport: '17.4.2',
-  },
-  {
-    silent: 'the join service',
-    faults: { replies: { 'join-service': 'silent' } },
-    says: /^the join service of localhost:\d+ did not answer/,
   },
   { silent: 'Ping', faults: { replies: { [`${AUTH}/Ping`]: 'silent' } }, says: /^Ping at the Auth Service/ },
   { silent: 'GetRole', faults: { replies: { [`${AUTH}/GetRole`]: 'silent' } }, says: /^GetRole at the Auth Service/ },
@@ -62,10 +57,10 @@ const CASES: readonly Case[] = [
 const authorities = await directoryFor({ after });
 await (await startCluster({ dir: authorities })).close();
 
-/** A run that waits takes two seconds whatever the machine; what else it takes is far below this. */
-const LONGEST_RUN_MS = 10_000;
+/** A run that waits takes five seconds whatever the machine; without the flag it would be thirty. */
+const LONGEST_RUN_MS = 25_000;
 
-describe('a server that never answers ends the run within the time of --timeout:', { concurrency: 5 }, () => {
+describe('a server that never answers ends the run within the time of --timeout:', { concurrency: 3 }, () => {
   for (const { silent, faults, says, teleport } of CASES) {
     test(silent, async (t) => {
       const cluster = await clusterIn(authorities, t, { faults, ...(teleport === undefined ? {} : { teleport }) });
@@ -74,7 +69,7 @@ describe('a server that never answers ends the run within the time of --timeout:
       await assertRunRefused(
         job,
         { code: 'TIMEOUT', says, hint: /--timeout/ },
-        { args: [...job.flags, '--timeout', '2'] },
+        { args: [...job.flags, '--timeout', '5'] },
       );
       assert.ok(performance.now() - startMs < LONGEST_RUN_MS);
     });

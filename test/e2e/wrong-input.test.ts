@@ -129,8 +129,13 @@ for (const [name, args, says] of [
   ['a flag that does not exist', ['--destinatoin', 'x'], /the command line is wrong/],
   ['a flag without its value', ['--token'], /the command line is wrong/],
   ['an argument without a flag', ['tbot.yaml'], /the command line is wrong/],
-  ['a timeout that is no number', ['--timeout', 'soon'], /--timeout "soon"/],
-  ['a timeout of zero', ['--timeout', '0'], /--timeout "0"/],
+  [
+    'a timeout that is no number',
+    ['--timeout', 'soon'],
+    /--timeout must be a number of seconds between 0.001 and 3600, got "soon"/,
+  ],
+  ['a timeout of zero', ['--timeout', '0'], /--timeout must be .*, got "0"/],
+  ['a deadline that is too long', ['--deadline', '3601'], /--deadline must be .*, got "3601"/],
 ] as const) {
   test(`${name} is wrong input`, async (t) => {
     await assertWrongInput(t, { code: 'USAGE_INVALID', says }, (job) => [...job.flags, ...args]);

@@ -24,6 +24,7 @@ import { bytesLike, mostly, ODD_TEXTS } from './mutations.ts';
 import { http2Peer, type Peer, rawPeer, type StreamAnswer } from './peers.ts';
 import { fuzz } from './property.ts';
 import { CLUSTER, clusterSamples, keyLine, pemBlock } from './samples.ts';
+import { testRetries } from '../effects/retries.ts';
 
 const samples = await clusterSamples();
 const answers = await grpcAnswers(samples);
@@ -52,7 +53,12 @@ async function connected<T>(peer: Peer<unknown>, work: (connection: GrpcConnecti
   }
 }
 
-const calls = { address: { host: 'localhost', port: 1 }, timeoutMs: 1000, signal };
+/** Each call is made once: what is tested is what its answer is read as. */
+const ONCE = {
+  retries: testRetries({ timeoutMs: 1000 }),
+  attempts: <T>(attempt: () => Promise<T>) => attempt(),
+};
+const calls = { address: { host: 'localhost', port: 1 }, signal, ...ONCE };
 const options = { ...calls, clusterName: CLUSTER, onSkippedLeaf: () => undefined };
 const serverVersion = { major: 18, text: '18.2.4' };
 const user = { clusterName: CLUSTER, tlsCertificatesPem: [pemBlock(userTls)], sshPublicKeys: [keyLine(userSsh)] };
@@ -227,6 +233,7 @@ async function join(peer: Peer<unknown>): Promise<void> {
     keyFor: () => Promise.resolve(keyPair),
     expiresAtMs: Date.now(),
     timeoutMs: 1000,
+    onAnswer: () => undefined,
     signal,
   });
   if (joined.kind === 'unavailable') assert.ok(joined.reason.length > 0);

@@ -14,6 +14,9 @@ import { jsonLike, mostly, ODD_TEXTS, textLike } from './mutations.ts';
 import { type Peer, rawPeer } from './peers.ts';
 import { fuzz } from './property.ts';
 import { clusterSamples } from './samples.ts';
+import { testRetries } from '../effects/retries.ts';
+import { fakeClock } from '../effects/fake-clock.ts';
+import { systemClock } from '../../src/effects/clock.ts';
 
 const peer = await rawPeer('localhost', ['http/1.1']);
 const { keyPair, svid } = await clusterSamples();
@@ -52,7 +55,7 @@ const web = (to: Peer<Buffer>) =>
   openWebApi({
     address: { host: 'localhost', port: to.port },
     trust: { ca: to.ca, verify: true },
-    timeoutMs: TIMEOUT_MS,
+    retries: testRetries({ timeoutMs: TIMEOUT_MS }),
     signal,
   });
 
@@ -100,8 +103,8 @@ fuzz(
   { runs: 150, mayRefuseAll: true },
 );
 
-/** Does not wait between tries. */
-const PATIENT = { nowMs: () => Date.now(), elapsedMs: () => 0, sleep: () => Promise.resolve() };
+/** Pauses take no time, and a few of them use the deadline up. */
+const patient = () => testRetries({ timeoutMs: TIMEOUT_MS, deadlineMs: 5000, clock: fakeClock() });
 const credentials = { accessKeyId: 'A', secretAccessKey: 'S', sessionToken: 'T', expiration: '2026-11-23T18:00:00Z' };
 fuzz(
   'AWS gives a session that can be written, or refuses',
@@ -115,7 +118,7 @@ fuzz(
         ...{ profileArn: arn('profile/b'), trustAnchorArn: arn('trust-anchor/c'), durationMs: 3_600_000 },
         ...{ keyPair, certificate: svid, chain: [] },
       },
-      { ca: peer.ca, clock: PATIENT, timeoutMs: TIMEOUT_MS, signal, onRetry: () => undefined },
+      { ca: peer.ca, clock: systemClock, retries: patient(), signal },
     );
     assert.ok(Number.isFinite(session.expiresAtMs));
     for (const word of [session.accessKeyId, session.secretAccessKey.reveal(), session.sessionToken.reveal()]) {
@@ -151,9 +154,10 @@ fuzz(
   fc.oneof(answers('206 Partial Content', { a: 'b' }), redirect),
   async (answer) => {
     peer.answer = answer;
-    const server = openDownloadServer({ trust: { ca: peer.ca, verify: true }, stallMs: TIMEOUT_MS, signal });
+    const server = openDownloadServer({ trust: { ca: peer.ca, verify: true }, signal });
     try {
-      const got = await server.get(new URL(`https://a:b@localhost:${peer.port}/c`), { fromByte: 3, ifTag: '"a"' });
+      const wish = { range: { fromByte: 3, ifTag: '"a"' }, stallMs: TIMEOUT_MS };
+      const got = await server.get(new URL(`https://a:b@localhost:${peer.port}/c`), wish);
       let bytes = 0;
       for await (const part of got.body) bytes += part.length;
       assert.ok(bytes <= answer.length && Number.isInteger(got.status));

@@ -22,6 +22,8 @@ import { paxRecord, tar, type TarEntry } from '../tools/tar-archive.ts';
 import { zip } from '../tools/zip-archive.ts';
 import { bytesLike, jsonLike, mostly, ODD_TEXTS, textLike } from './mutations.ts';
 import { fuzz } from './property.ts';
+import { fakeClock } from '../effects/fake-clock.ts';
+import { testRetries } from '../effects/retries.ts';
 
 const TOOLS = ['tsh', 'tctl'] as const;
 const PLATFORMS = [
@@ -148,10 +150,10 @@ interface Said {
 /** Gives one answer after the other, and the last one for ever. */
 function settings(answers: readonly Said[]) {
   let asked = 0;
-  let elapsedMs = 0;
-  const waited: number[] = [];
+  const clock = fakeClock();
   return {
-    waited,
+    clock,
+    retries: testRetries({ clock }),
     server: {
       get: () => {
         const { status, headers, body } = answers[Math.min(asked, answers.length - 1)] ?? {
@@ -169,17 +171,6 @@ function settings(answers: readonly Said[]) {
       },
       close: () => undefined,
     },
-    clock: {
-      nowMs: () => 1_700_000_000_000,
-      elapsedMs: () => elapsedMs,
-      sleep: (ms: number) => {
-        assert.ok(ms >= 0 && ms <= 30_000);
-        waited.push(ms);
-        elapsedMs += ms;
-        return Promise.resolve();
-      },
-    },
-    log: { debug: () => undefined, info: () => undefined, warn: () => undefined },
     maxBytes: 4096,
     missingHint: 'Name another.',
   };

@@ -9,6 +9,8 @@ import { openWebApi } from '../../src/teleport/web.ts';
 import { bytesLike } from './mutations.ts';
 import { rawPeer } from './peers.ts';
 import { fuzz, settles } from './property.ts';
+import { testRetries } from '../effects/retries.ts';
+import { fakeClock } from '../effects/fake-clock.ts';
 
 const peer = await rawPeer('localhost', ['http/1.1']);
 const address = { host: 'localhost', port: peer.port };
@@ -34,7 +36,7 @@ const pings = [
 ];
 
 function openWeb() {
-  return openWebApi({ address, trust: { ca: peer.ca, verify: true }, timeoutMs: 1000 });
+  return openWebApi({ address, trust: { ca: peer.ca, verify: true }, retries: testRetries({ timeoutMs: 1000 }) });
 }
 
 fuzz(
@@ -44,7 +46,10 @@ fuzz(
     peer.answer = bytes;
     const web = openWeb();
     try {
-      assert.equal((await discover(web)).serverVersion.major > 0, true);
+      assert.equal(
+        (await discover(web, testRetries({ deadlineMs: 5000, clock: fakeClock() }))).serverVersion.major > 0,
+        true,
+      );
     } finally {
       web.close();
     }
@@ -88,9 +93,9 @@ fuzz(
   bytesLike(...downloads),
   async (bytes) => {
     peer.answer = bytes;
-    const server = openDownloadServer({ trust: { ca: peer.ca, verify: true }, stallMs: 300 });
+    const server = openDownloadServer({ trust: { ca: peer.ca, verify: true } });
     try {
-      const reply = await server.get(new URL(`https://localhost:${String(peer.port)}/a`));
+      const reply = await server.get(new URL(`https://localhost:${String(peer.port)}/a`), { stallMs: 300 });
       let received = 0;
       for await (const part of reply.body) received += part.length;
       assert.ok(received <= bytes.length && reply.status > 0 && reply.header('constructor') === undefined);

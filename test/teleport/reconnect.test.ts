@@ -2,12 +2,20 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { AuthService } from '../../src/teleport/gen/teleport/legacy/authservice_pb.ts';
 import type { GrpcConnection } from '../../src/teleport/grpc.ts';
-import { openReconnecting } from '../../src/teleport/reconnect.ts';
+import { type NextConnection, openReconnecting, type Reconnecting } from '../../src/teleport/reconnect.ts';
+import { MachineIdError } from '../../src/errors.ts';
+import { fakeClock } from '../effects/fake-clock.ts';
+import { testRetries } from '../effects/retries.ts';
 
 const { signal } = new AbortController();
-const BROKEN = new Error('the connection broke');
-const REFUSED = new Error('refused');
-const DELAYS_MS = [300, 1000];
+const BROKEN = passing('AUTH_UNREACHABLE', 'the connection broke');
+const UNAVAILABLE = passing('RPC_FAILED', 'unavailable');
+const BUSY = passing('RPC_FAILED', 'busy');
+const REFUSED = new MachineIdError('AUTH_DENIED', 'refused', { hint: 'ask' });
+
+function passing(code: 'AUTH_UNREACHABLE' | 'RPC_FAILED', message: string): MachineIdError {
+  return new MachineIdError(code, message, { hint: 'wait', passing: {} });
+}
 
 /** Connections whose calls come to what is listed for them, one list for each; the last list serves all later ones. */
 function scripted(...scripts: readonly (readonly ('ok' | 'ok then broken' | Error)[] | Error)[]) {
@@ -39,22 +47,17 @@ function scripted(...scripts: readonly (readonly ('ok' | 'ok then broken' | Erro
       close: () => events.push(`close ${number}`),
     });
   };
-  const pauses: number[] = [];
-  const clock = {
-    nowMs: () => 0,
-    elapsedMs: () => 0,
-    sleep: (ms: number) => {
-      pauses.push(ms);
-      return Promise.resolve();
-    },
+  const clock = fakeClock();
+  const next = (error: MachineIdError): NextConnection => {
+    if (error === BROKEN) return 'other, as this one is broken';
+    return error === UNAVAILABLE ? 'other' : 'same';
   };
-  const isBroken = (error: unknown) => error === BROKEN;
-  const options = { open, isBroken, delaysMs: DELAYS_MS, onRetry: () => undefined, clock, signal };
-  return { events, options, pauses };
+  const retries = testRetries({ clock, deadlineMs: 3000 });
+  return { events, options: { open, next, retries, signal }, pauses: clock.waitsMs, lines: retries.lines };
 }
 
-function ping(connection: GrpcConnection, at = signal) {
-  return connection.call(AuthService.ping, {}, { signal: at });
+function ping(connection: Reconnecting) {
+  return connection.attempts(() => connection.call(AuthService.ping, {}, { signal }));
 }
 
 test('a call whose connection breaks is made again on the next one', async () => {
@@ -63,7 +66,7 @@ test('a call whose connection breaks is made again on the next one', async () =>
   await ping(connection);
   await ping(connection);
   assert.deepEqual(events, ['open 1', 'call 1', 'call 1', 'close 1', 'open 2', 'call 2']);
-  assert.deepEqual(pauses, [300]);
+  assert.deepEqual(pauses, [500]);
   connection.close();
   await Promise.resolve();
   assert.equal(events.at(-1), 'close 2');
@@ -77,7 +80,7 @@ test('calls that break together share the next connection', async () => {
     events.filter((event) => !event.startsWith('call')),
     ['open 1', 'close 1', 'open 2'],
   );
-  assert.deepEqual(pauses, [300]);
+  assert.deepEqual(pauses, [500]);
 });
 
 async function lengthOf(stream: AsyncIterable<unknown>): Promise<number> {
@@ -86,15 +89,12 @@ async function lengthOf(stream: AsyncIterable<unknown>): Promise<number> {
   return length;
 }
 
-test('a stream from which nothing has come is begun again, when its requests are a list', async () => {
-  const { events, options } = scripted([BROKEN, 'ok then broken'], ['ok', 'ok then broken', BROKEN]);
+test('a stream that breaks is read again from its beginning', async () => {
+  const { events, options } = scripted([BROKEN], ['ok then broken'], ['ok']);
   const connection = await openReconnecting(options);
-  const begin = (requests: Iterable<object>) => lengthOf(connection.stream(AuthService.ping, requests, { signal }));
-  assert.equal(await begin([{}]), 1);
-  assert.deepEqual(events, ['open 1', 'call 1', 'close 1', 'open 2', 'call 2']);
-  await assert.rejects(begin([{}]), BROKEN, 'part of it has come');
-  await assert.rejects(begin(new Set([{}]).values()), BROKEN, 'the requests are gone');
-  assert.equal(events.filter((event) => event.startsWith('open')).length, 2);
+  const read = () => lengthOf(connection.stream(AuthService.ping, [{}], { signal }));
+  assert.equal(await connection.attempts(read), 1);
+  assert.deepEqual(events, ['open 1', 'call 1', 'close 1', 'open 2', 'call 2', 'close 2', 'open 3', 'call 3']);
 });
 
 test('an answer is an answer', async () => {
@@ -103,14 +103,35 @@ test('an answer is an answer', async () => {
   assert.deepEqual(events, ['open 1', 'call 1']);
 });
 
-test('the pauses are for opening and for calls together, and then the failure stands', async () => {
-  const { events, options, pauses } = scripted(BROKEN, [BROKEN], [BROKEN]);
+test('a limit on calls is waited for on the same connection', async () => {
+  const { events, options, pauses } = scripted([BUSY, BUSY, 'ok']);
+  await ping(await openReconnecting(options));
+  assert.deepEqual(events, ['open 1', 'call 1', 'call 1', 'call 1']);
+  assert.deepEqual(pauses, [500, 1000]);
+});
+
+test('a server that is not available is tried on another connection, and the first carries its other calls to their end', async () => {
+  const { events, options } = scripted([UNAVAILABLE], ['ok']);
   const connection = await openReconnecting(options);
-  await assert.rejects(ping(connection), BROKEN);
-  assert.deepEqual(events, ['open 1', 'open 2', 'call 2', 'close 2', 'open 3', 'call 3', 'close 3']);
-  assert.deepEqual(pauses, DELAYS_MS);
-  await assert.rejects(ping(connection), BROKEN, 'and for later calls too');
-  assert.equal(events.filter((event) => event.startsWith('open')).length, 3);
+  await ping(connection);
+  assert.deepEqual(events, ['open 1', 'call 1', 'open 2', 'call 2']);
+  connection.close();
+  await Promise.resolve();
+  assert.deepEqual(events.slice(-2), ['close 1', 'close 2']);
+});
+
+test('opening and calls share the deadline, and then the failure stands', async () => {
+  const { events, lines, options, pauses } = scripted(BROKEN, [BROKEN], [BROKEN]);
+  const connection = await openReconnecting(options);
+  await assert.rejects(ping(connection), {
+    code: 'AUTH_UNREACHABLE',
+    message: /^the connection broke; gave up after 4 tries/,
+  });
+  assert.equal(events.filter((event) => event.startsWith('open')).length, 5);
+  assert.deepEqual(pauses, [500, 500, 1000, 400]);
+  assert.equal(lines[1], 'the connection broke; trying again in 0.5 s, for 2.5 s more');
+  await assert.rejects(ping(connection), /the connection broke; gave up after 4 tries/, 'and for later calls too');
+  assert.equal(events.filter((event) => event.startsWith('open')).length, 5);
 });
 
 test('a connection that cannot be had is not asked for again when another try cannot help', async () => {
@@ -119,16 +140,14 @@ test('a connection that cannot be had is not asked for again when another try ca
   assert.deepEqual(events, ['open 1']);
 });
 
-test('nothing is opened again for a call that was given up, nor after the end', async () => {
-  const { events, options } = scripted([BROKEN, BROKEN]);
-  const connection = await openReconnecting(options);
-  const controller = new AbortController();
-  const given = ping(connection, controller.signal);
-  controller.abort();
-  await assert.rejects(given, { name: 'AbortError' });
+test('nothing is opened again after the end', async () => {
+  const { events, options } = scripted([BROKEN]);
+  const ended = new AbortController();
+  const connection = await openReconnecting({ ...options, signal: ended.signal });
   const late = ping(connection);
   connection.close();
-  await assert.rejects(late, BROKEN);
+  ended.abort(new Error('closed'));
+  await assert.rejects(late, /closed/);
   assert.deepEqual(
     events.filter((event) => event.startsWith('open')),
     ['open 1'],

@@ -6,6 +6,7 @@ import { openDownloadServer } from '../../src/teleport/download-server.ts';
 import { openWebApi } from '../../src/teleport/web.ts';
 import { selfSigned } from '../tls-certificate.ts';
 import { keptTrace } from './told-events.ts';
+import { testRetries } from '../effects/retries.ts';
 
 const { certificate, key } = await selfSigned('localhost');
 const trust = { ca: certificate, verify: true };
@@ -42,7 +43,7 @@ test('requests on one connection are told of with their own sizes, and never wit
   const answers = [answer('200 OK', 'secret answer'), answer('403 Forbidden', 'x'.repeat(5000))];
   const { port, requests } = await serve(t, answers);
   const { closed, text, told, trace } = keptTrace();
-  const web = openWebApi({ address: { host: 'localhost', port }, trust, timeoutMs: 5000, trace });
+  const web = openWebApi({ address: { host: 'localhost', port }, trust, retries: testRetries(), trace });
   await web.get('/webapi/ping?question=secret');
   await web.postJson('/v1/webapi/host/credentials', JSON.stringify({ id_token: 'secret'.repeat(100) }));
   web.close();
@@ -65,7 +66,12 @@ test('requests on one connection are told of with their own sizes, and never wit
 test('a request without an answer is told of as one', async (t) => {
   const { port, requests } = await serve(t, []);
   const { told, trace } = keptTrace();
-  const web = openWebApi({ address: { host: 'localhost', port }, trust, timeoutMs: 300, trace });
+  const web = openWebApi({
+    address: { host: 'localhost', port },
+    trust,
+    retries: testRetries({ timeoutMs: 300 }),
+    trace,
+  });
   await assert.rejects(web.get('/webapi/ping'), { code: 'TIMEOUT' });
   web.close();
   const https = told().find(({ event }) => event === 'https');
@@ -84,8 +90,8 @@ test('each step of a redirected download is told of, and neither user nor passwo
   const answers = [answer('302 Found', '', 'Location: /there?signature=secret'), answer('200 OK', 'x'.repeat(100_000))];
   const { port, requests } = await serve(t, answers);
   const { text, told, trace } = keptTrace();
-  const server = openDownloadServer({ trust, stallMs: 5000, trace });
-  const { body } = await server.get(new URL(`https://user:secret@localhost:${String(port)}/here`));
+  const server = openDownloadServer({ trust, trace });
+  const { body } = await server.get(new URL(`https://user:secret@localhost:${String(port)}/here`), { stallMs: 5000 });
   let bytes = 0;
   for await (const part of body) bytes += part.length;
   server.close();

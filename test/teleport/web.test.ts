@@ -4,6 +4,7 @@ import { createServer } from 'node:https';
 import test, { type TestContext } from 'node:test';
 import { openWebApi } from '../../src/teleport/web.ts';
 import { selfSigned } from '../tls-certificate.ts';
+import { testRetries } from '../effects/retries.ts';
 
 const { certificate, key } = await selfSigned('localhost');
 
@@ -20,7 +21,8 @@ async function serve(t: TestContext, listener: RequestListener): Promise<number>
 }
 
 function open(t: TestContext, port: number, { ca = certificate, timeoutMs = 5000 } = {}) {
-  const web = openWebApi({ address: { host: 'localhost', port }, trust: { ca, verify: true }, timeoutMs });
+  const retries = testRetries({ timeoutMs });
+  const web = openWebApi({ address: { host: 'localhost', port }, trust: { ca, verify: true }, retries });
   t.after(() => {
     web.close();
   });
@@ -87,7 +89,7 @@ test('a port where nobody listens and a name that nobody knows are unreachable',
   const web = openWebApi({
     address: { host: 'name.invalid', port: 443 },
     trust: { ca: undefined, verify: true },
-    timeoutMs: 5000,
+    retries: testRetries(),
   });
   await assert.rejects(web.get('/'), { code: 'PROXY_UNREACHABLE', message: /cannot be looked up/ });
 });

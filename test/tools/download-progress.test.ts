@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { downloadProgress } from '../../src/tools/download-progress.ts';
-import { fakeClock } from './fake-clock.ts';
+import { fakeClock } from '../effects/fake-clock.ts';
 
 const TOTAL = 200_000_000;
 

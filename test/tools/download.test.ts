@@ -3,8 +3,9 @@ import { describe, test } from 'node:test';
 import { MachineIdError } from '../../src/errors.ts';
 import type { ByteRange, DownloadAnswer, DownloadServer } from '../../src/teleport/download-server.ts';
 import { download } from '../../src/tools/download.ts';
-import { type FakeClock, fakeClock } from './fake-clock.ts';
+import { type FakeClock, fakeClock } from '../effects/fake-clock.ts';
 import { text } from './portions.ts';
+import { testRetries } from '../effects/retries.ts';
 
 const FILE = '0123456789';
 const URL_OF_FILE = new URL('https://user:secret@cdn.example.com/teleport.tar.gz?signed');
@@ -19,14 +20,14 @@ interface Reply {
 }
 
 function unreachable(): MachineIdError {
-  return new MachineIdError('TOOLS_UNREACHABLE', 'the connection was cut', { hint: 'none' });
+  return new MachineIdError('TOOLS_UNREACHABLE', 'the connection was cut', { hint: 'none', passing: {} });
 }
 
 /** Gives the replies in order; the range of each request is kept. */
 function serverWith(replies: readonly (Reply | 'unreachable')[], clock: FakeClock) {
   const ranges: (ByteRange | undefined)[] = [];
   const server: DownloadServer = {
-    get: (_url, range) => {
+    get: (_url, { range }) => {
       const reply = replies[ranges.push(range) - 1];
       assert.ok(reply !== undefined, 'there was a request too many');
       return reply === 'unreachable' ? Promise.reject(unreachable()) : Promise.resolve(answer(reply, clock));
@@ -53,17 +54,18 @@ function answer(
 async function downloaded(replies: readonly (Reply | 'unreachable')[], { maxBytes = 1000 } = {}) {
   const clock = fakeClock();
   const { server, ranges } = serverWith(replies, clock);
-  const warnings: string[] = [];
-  const log = { debug: () => undefined, info: () => undefined, warn: (line: string) => warnings.push(line) };
+  const retries = testRetries({ clock });
+  const lines: string[] = [];
+  const renewed = () => testRetries({ clock, log: { info: (line) => lines.push(line) } });
   const reported: (readonly [number, number | undefined])[] = [];
-  const settings = { server, clock, log, maxBytes, missingHint: 'look elsewhere' };
+  const settings = { server, clock, retries: { ...retries, renewed }, maxBytes, missingHint: 'look elsewhere' };
   const onProgress = (...progress: readonly [number, number | undefined]) => reported.push(progress);
   const result = await text(download(URL_OF_FILE, { ...settings, onProgress })).then(
     (file) => ({ file, error: undefined }),
     (error: unknown) => ({ file: undefined, error }),
   );
   assert.equal(ranges.length, replies.length, 'not every reply was asked for');
-  return { ...result, ranges, warnings, reported, waitsMs: clock.waitsMs };
+  return { ...result, ranges, lines, reported, waitsMs: clock.waitsMs };
 }
 
 const WHOLE: Reply = { headers: { 'content-length': '10', etag: '"one"' }, body: FILE };
@@ -99,7 +101,7 @@ test('a connection that is closed too early counts as cut', async () => {
 });
 
 test('a download may be cut many times as long as it goes on', async () => {
-  const { file, waitsMs, warnings } = await downloaded([
+  const { file, waitsMs, lines } = await downloaded([
     whole(1),
     ...[1, 2, 3, 4, 5, 6, 7, 8].map((at) => rest(at, at + 1)),
     rest(9),
@@ -109,7 +111,7 @@ test('a download may be cut many times as long as it goes on', async () => {
     waitsMs,
     Array.from({ length: 9 }, () => 500),
   );
-  assert.equal(warnings[0], 'the connection was cut; going on at byte 1 in 0.5 s');
+  assert.equal(lines[0], 'the connection was cut; going on at byte 1 in 0.5 s, for 60 s more');
 });
 
 test('a server that knows no ranges sends all again, and what is there is passed over', async () => {
@@ -125,36 +127,24 @@ test('a weak tag is not sent', async () => {
   assert.deepEqual(ranges[1], { fromByte: 4, ifTag: undefined });
 });
 
-test('six tries without a byte are the last', async () => {
-  const { error, waitsMs } = await downloaded(Array.from({ length: 6 }, () => 'unreachable' as const));
+test('the deadline holds from the last byte, and then says how often was tried', async () => {
+  const cut = Array.from({ length: 11 }, () => 'unreachable' as const);
+  const { error, waitsMs } = await downloaded([{ ...whole(4), takesMs: 20_000 }, ...cut]);
   assert.ok(error instanceof MachineIdError);
   assert.equal(error.code, 'TOOLS_UNREACHABLE');
-  assert.deepEqual(waitsMs, [500, 1000, 2000, 4000, 8000]);
+  assert.equal(error.message, 'the connection was cut; gave up after 12 tries in 59 s (--deadline 60)');
+  assert.equal(
+    waitsMs.reduce((sum, waitMs) => sum + waitMs, 0),
+    59_000,
+  );
 });
 
 describe('another try follows the answer', () => {
-  for (const status of [408, 425, 429, 500, 502, 503, 504]) {
+  for (const status of [408, 429, 500, 502, 503, 504]) {
     test(String(status), async () => {
       const { file, waitsMs } = await downloaded([{ status, headers: { 'retry-after': '7' } }, WHOLE]);
       assert.equal(file, FILE);
-      assert.deepEqual(waitsMs, [7000]);
-    });
-  }
-});
-
-describe('Retry-After', () => {
-  const cases: readonly (readonly [value: string, waitMs: number])[] = [
-    ['0', 500],
-    ['3', 3000],
-    ['86400', 30_000],
-    ['Thu, 01 Jan 2026 00:00:05 GMT', 5000],
-    ['Thu, 01 Jan 2015 00:00:05 GMT', 500],
-    ['soon', 500],
-  ];
-  for (const [value, waitMs] of cases) {
-    test(`${value}: ${waitMs} ms`, async () => {
-      const { waitsMs } = await downloaded([{ status: 503, headers: { 'retry-after': value } }, WHOLE]);
-      assert.deepEqual(waitsMs, [waitMs]);
+      assert.deepEqual(waitsMs, [7500]);
     });
   }
 });
@@ -164,6 +154,8 @@ const FINAL: readonly (readonly [what: string, replies: readonly Reply[], code: 
   ['403, which a store says of what it has not', [{ status: 403 }], 'TOOLS_UNAVAILABLE'],
   ['401', [{ status: 401 }], 'TOOLS_UNAVAILABLE'],
   ['304', [{ status: 304 }], 'TOOLS_UNAVAILABLE'],
+  ['425', [{ status: 425 }], 'TOOLS_UNAVAILABLE'],
+  ['501', [{ status: 501 }], 'TOOLS_UNAVAILABLE'],
   ['a file that is shorter by now', [whole(4), { status: 416 }], 'TOOLS_CORRUPT'],
   ['another file by its tag', [whole(4), { ...WHOLE, headers: { etag: '"two"' } }], 'TOOLS_CORRUPT'],
   [
@@ -198,8 +190,8 @@ test('a pause ends when the job does', async () => {
   const clock = fakeClock();
   const { server } = serverWith(['unreachable'], clock);
   const reason = new MachineIdError('INTERRUPTED', 'ended by SIGTERM', { hint: 'run it again' });
-  const log = { debug: () => undefined, info: () => undefined, warn: () => undefined };
   const sleep = () => Promise.reject(new Error('The operation was aborted'));
-  const settings = { server, clock: { ...clock, sleep }, log, maxBytes: 10, missingHint: '' };
-  await assert.rejects(text(download(URL_OF_FILE, { ...settings, signal: AbortSignal.abort(reason) })), reason);
+  const retries = testRetries({ clock: { ...clock, sleep }, signal: AbortSignal.abort(reason) });
+  const settings = { server, clock, retries, maxBytes: 10, missingHint: '' };
+  await assert.rejects(text(download(URL_OF_FILE, settings)), reason);
 });

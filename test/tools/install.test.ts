@@ -11,7 +11,8 @@ import type { Platform } from '../../src/tools/platform.ts';
 import { archiveOf } from '../../src/tools/release.ts';
 import type { Tool } from '../../src/tools/tool.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { fakeClock } from './fake-clock.ts';
+import { fakeClock } from '../effects/fake-clock.ts';
+import { testRetries } from '../effects/retries.ts';
 import { portions } from './portions.ts';
 import { tarGz } from './tar-archive.ts';
 import { zip } from './zip-archive.ts';
@@ -28,7 +29,7 @@ function installing(archive: Buffer, directory: string, platform: Platform, tool
     },
     close: () => undefined,
   };
-  const log = { debug: () => undefined, info: () => undefined, warn: () => undefined };
+  const clock = fakeClock();
   const request: InstallRequest = {
     release: { version: '18.2.4', edition: 'oss', fips: false, platform },
     tools,
@@ -39,7 +40,7 @@ function installing(archive: Buffer, directory: string, platform: Platform, tool
   const effects = {
     files: systemFiles,
     largeFiles: systemLargeFiles,
-    download: { server, clock: fakeClock(), log, missingHint: '' },
+    download: { server, clock, retries: testRetries({ clock }), missingHint: '' },
     onProgress: () => undefined,
   };
   return { requests, install: () => installTools(request, effects), archive: archiveOf(request.release).name };

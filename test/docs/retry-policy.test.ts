@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { isPassingGrpcStatus, isPassingHttpStatus, RETRY_POLICY } from '../../src/effects/retry.ts';
+import { grpcStatus } from '../../src/teleport/grpc-error.ts';
+import { textOf } from './documents.ts';
+import { sections, tableRows } from './markdown.ts';
+
+const section = sections(textOf('docs/how-it-works.md')).find(({ heading }) => heading === 'What is tried again');
+const text = section?.text.replaceAll(/\s+/g, ' ') ?? '';
+const rows = tableRows(section?.text ?? '');
+
+/** The statuses of the rows that begin with `words` and say that there is another try. */
+function triedAgain(words: RegExp): readonly string[] {
+  return rows
+    .filter(([what = '', follows = '']) => words.test(what) && follows.startsWith('Tried again'))
+    .flatMap(([what = '']) => what.match(/\b\d{3}\b|\b(?!AWS\b)[A-Z_]{5,}\b/g) ?? []);
+}
+
+const HTTP_STATUSES = Array.from({ length: 500 }, (_, at) => at + 100);
+const passing = (server: 'Teleport' | 'other') =>
+  HTTP_STATUSES.filter((one) => isPassingHttpStatus(one, server)).map(String);
+
+test('docs/how-it-works.md names the HTTP statuses that are tried again', () => {
+  assert.deepEqual(triedAgain(/^HTTP \d+,/), passing('Teleport'));
+  assert.deepEqual([...triedAgain(/^HTTP \d+ of AWS/), ...triedAgain(/^HTTP \d+,/)].sort(), passing('other').sort());
+});
+
+test('docs/how-it-works.md names the gRPC statuses that are tried again', () => {
+  const named = Array.from({ length: 17 }, (_, number) => grpcStatus(number))
+    .filter(isPassingGrpcStatus)
+    .map((name) => `${name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase()}`);
+  assert.deepEqual([...triedAgain(/^gRPC/)].sort(), named.sort());
+});
+
+test('docs/how-it-works.md gives the deadlines and the pauses of the policy', () => {
+  const { deadlineMs, doctorDeadlineMs, firstPauseMs, lastTryMs, longestPauseMs } = RETRY_POLICY;
+  for (const sentence of [
+    `until the deadline: ${deadlineMs / 1000} seconds from the start of the run`,
+    `the first is at most ${firstPauseMs / 1000} seconds long`,
+    `up to ${longestPauseMs / 1000} seconds`,
+    `The last try comes ${lastTryMs / 1000} second before the deadline at the latest (a fifth of a deadline below ${(lastTryMs * 5) / 1000} seconds)`,
+    `\`doctor\` has a deadline of ${doctorDeadlineMs / 1000} seconds`,
+  ]) {
+    assert.ok(text.includes(sentence), sentence);
+  }
+});
