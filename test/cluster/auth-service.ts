@@ -6,6 +6,7 @@ import { callerOf } from './caller.ts';
 import { resourceHeader } from './resource-header.ts';
 import { roleResource } from './role-resource.ts';
 import { accessDenied, badParameter, notFound } from './teleport-errors.ts';
+import { listUnifiedResources } from './unified-resources.ts';
 import { generateUserCerts } from './user-certs.ts';
 import { findRole, ownAuthority, type World } from './world.ts';
 import { certificatePem } from './x509.ts';
@@ -26,6 +27,7 @@ export function serveAuthService(server: GrpcServer, world: World, proxyAddress:
     GenerateUserCerts: { serve: (request, call) => generateUserCerts(world, request, call, callerOf(call)) },
     CreateAppSession: { serve: (request, call) => createAppSession(world, request, call) },
     ListResources: { serve: (request, call) => listResources(world, request, call) },
+    ListUnifiedResources: { serve: (request, call) => listUnifiedResources(world, request, call) },
   });
   if (world.profile.heartbeats) {
     server.addUnary('teleport.machineid.v1.BotInstanceService', {

@@ -120,6 +120,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     profile,
     build: options.build ?? COMMUNITY,
     resources: resources(options.extraLogins ?? []),
+    nodes: createNodes(clusterName),
     authorities,
     records,
     faults,
@@ -131,11 +132,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const verifier = oidcVerifier({ issuerServer, ca: web.certificatePem, errors: profile.oidcErrors });
 
   const proxyGrpc = new GrpcServer(world, () => undefined);
-  const nodes = createNodes(clusterName);
   const sshGrpc = new GrpcServer(world, () => undefined);
   const authGrpc = new GrpcServer(world, guardAuthCalls(world));
   const auth = await startAuth(world, authGrpc);
-  serveTransportService(sshGrpc, world, nodes, auth.port);
+  serveTransportService(sshGrpc, world, auth.port);
   const teleportCertificate = await proxyCertificate(world);
   const tunnel = await ReverseTunnel.create(world, auth.port);
   const tunnelListener = await listen(0, (socket) => {
@@ -202,7 +202,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     },
     records,
     faults,
-    nodes,
+    nodes: world.nodes,
     resources: world.resources,
     world,
     mint: (mintOptions = {}) => mintToken(issuerKey, mintOptions),

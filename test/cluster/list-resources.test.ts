@@ -19,6 +19,13 @@ const Answer = z.object({
   resources: z.array(
     z.object({
       kubernetes_server: Named.extend({ spec: z.object({ ...OnHost, cluster: Named }) }).optional(),
+      node: z
+        .object({
+          metadata: Metadata,
+          spec: z.object({ hostname: z.string(), use_tunnel: z.boolean(), version: z.string() }),
+        })
+        .optional(),
+      logins: z.array(z.string()),
       kube_cluster: Named.optional(),
       database_server: Named.extend({
         spec: z.object({ ...OnHost, database: Named.extend({ spec: z.object({ protocol: z.string() }) }) }),
@@ -168,6 +175,42 @@ describe('ListResources', () => {
       ['dev'],
     );
     assert.equal(total, 1);
+  });
+
+  const hostnames = async (caller: BareBot, request: object): Promise<string[]> => {
+    const { resources } = await list(caller, { resource_type: 'node', ...request });
+    return resources.flatMap(({ node }) => node?.spec.hostname ?? []);
+  };
+
+  test('nodes are named by their id and told by their host name, those of leaf clusters not among them', async () => {
+    const caller = await withRoles(['access']);
+    const { resources } = await list(caller, { resource_type: 'node', limit: 2 });
+    assert.match(resources[0]?.node?.metadata.name ?? '', /^[0-9a-f-]{36}$/);
+    assert.deepEqual(
+      resources.map(({ node }) => node?.spec),
+      ['web-1', 'web-2'].map((hostname) => ({ hostname, use_tunnel: true, version: cluster.info.teleport })),
+    );
+    assert.deepEqual(await hostnames(caller, {}), ['web-1', 'web-2', 'twin', 'twin']);
+    assert.deepEqual(await hostnames(await withRoles(['deployer']), {}), ['web-2', 'twin', 'twin']);
+  });
+
+  test('the name in a predicate is the host name of a node, which can be searched and sorted by, too', async () => {
+    const caller = await withRoles(['access']);
+    assert.deepEqual(await hostnames(caller, { predicate_expression: 'name == "web-2"' }), ['web-2']);
+    assert.deepEqual(await hostnames(caller, { search_keywords: ['WEB', 'tunnel'] }), ['web-1', 'web-2']);
+    const descending = { sort_by: { field: 'hostname', is_desc: true } };
+    assert.deepEqual(await hostnames(caller, descending), ['web-2', 'web-1', 'twin', 'twin']);
+  });
+
+  test('logins are told for a node when they are asked for: those of the roles that reach it', async () => {
+    const caller = await withRoles(['access', 'deployer']);
+    const loginsOf = async (request: object): Promise<readonly string[][]> =>
+      (await list(caller, { resource_type: 'node', limit: 2, ...request })).resources.map(({ logins }) => logins);
+    assert.deepEqual(await loginsOf({}), [[], []]);
+    assert.deepEqual(await loginsOf({ include_logins: true }), [
+      ['root', 'ci'],
+      ['root', 'ci', 'deploy'],
+    ]);
   });
 
   test('without a limit as much is listed as there is', async () => {

@@ -24,7 +24,7 @@ type Stream = ServerDuplexStream<unknown, object>;
 
 const SERVICE = 'teleport.transport.v1.TransportService';
 
-export function serveTransportService(server: GrpcServer, world: World, nodes: Nodes, authPort: number): void {
+export function serveTransportService(server: GrpcServer, world: World, authPort: number): void {
   server.addUnary(SERVICE, {
     GetClusterDetails: { serve: () => ({ details: { fips_enabled: world.build.fips } }) },
   });
@@ -63,7 +63,7 @@ export function serveTransportService(server: GrpcServer, world: World, nodes: N
       }
       const { dial_target: target, ssh } = first.data;
       Object.assign(record.fields, { hostPort: target.host_port, cluster: target.cluster, login: target.login_name });
-      const socket = await dial(nodes, { host: hostOf(target.host_port), cluster: target.cluster });
+      const socket = await dial(world.nodes, { host: hostOf(target.host_port), cluster: target.cluster });
       call.write({ details: { fips_enabled: false } });
       await carry(
         call,

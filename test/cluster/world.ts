@@ -3,6 +3,7 @@ import { authorityOf, type Authority, type AuthorityType } from './authorities.t
 import type { Resources, Role } from './data.ts';
 import type { AppSessions } from './app-sessions.ts';
 import type { Faults } from './faults.ts';
+import type { Nodes } from './nodes.ts';
 import { type Labels, type Reachable, selects } from './labels.ts';
 import type { Build, Profile } from './profiles.ts';
 import type { Records } from './records.ts';
@@ -12,6 +13,8 @@ export interface World {
   readonly profile: Profile;
   readonly build: Build;
   readonly resources: Resources;
+  /** Of this cluster and of its leaf clusters. */
+  readonly nodes: Nodes;
   /** Of this cluster and of its leaf clusters. */
   readonly authorities: readonly Authority[];
   readonly records: Records;
