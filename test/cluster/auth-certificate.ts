@@ -2,6 +2,7 @@
 import type { SecureContextOptions } from 'node:tls';
 import { createKey, keyPem, publicKeyDer } from './keys.ts';
 import type { Faults } from './faults.ts';
+import { ORIGIN_CLUSTER } from './identity.ts';
 import { signCertificate } from './leaf-certificate.ts';
 import { encodeName, OID } from './subject-name.ts';
 import { API_DOMAIN, ownAuthority, type World } from './world.ts';
@@ -10,24 +11,20 @@ import { certificatePem, createTlsAuthority, type TlsAuthority } from './x509.ts
 const HOUR_MS = 60 * 60 * 1000;
 const YEAR_MS = 365 * 24 * HOUR_MS;
 
-/** Clients may show a certificate of the user or of the host authority. */
 export async function authCertificate(world: World, fault: Faults['authCertificate']): Promise<SecureContextOptions> {
   const key = await createKey(world.profile.suite === 'legacy' ? 'rsa' : 'ec');
   const host = ownAuthority(world, 'host').tls;
   const certificate = signCertificate(fault === 'of-other-authority' ? await impostorOf(host) : host, {
     subject: encodeName([
-      { oid: OID.organization, values: ['Auth', 'Proxy'] },
+      { oid: OID.organization, values: ['Auth'] },
       { oid: OID.commonName, values: [`auth.${world.clusterName}`] },
+      { oid: ORIGIN_CLUSTER, values: [world.clusterName] },
     ]),
     publicKey: publicKeyDer(key),
     dnsNames: [API_DOMAIN, `*.${API_DOMAIN}`],
     ...validity(fault),
   });
-  return {
-    key: keyPem(key),
-    cert: certificatePem(certificate),
-    ca: [host, ownAuthority(world, 'user').tls].map((authority) => certificatePem(authority.certificate)),
-  };
+  return { key: keyPem(key), cert: certificatePem(certificate) };
 }
 
 /** Another authority of the same name, as an attacker would make it. */

@@ -18,7 +18,7 @@ const HeartbeatRequest = z.object({ heartbeat: z.object({}).loose().nullable() }
 
 export function serveAuthService(server: GrpcServer, world: World, proxyAddress: string): void {
   server.addUnary('proto.AuthService', {
-    Ping: { anonymous: true, serve: () => ping(world, proxyAddress) },
+    Ping: { anonymous: true, serve: (_request, call) => ping(world, proxyAddress, call) },
     GetClusterCACert: {
       anonymous: true,
       serve: () => ({ tls_ca: Buffer.from(certificatePem(ownAuthority(world, 'host').tls.certificate)) }),
@@ -36,12 +36,42 @@ export function serveAuthService(server: GrpcServer, world: World, proxyAddress:
   }
 }
 
-function ping(world: World, proxyAddress: string): object {
+function ping(world: World, proxyAddress: string, { connection }: Call): object {
+  const { remoteAddress = '', remotePort = 0 } = connection.socket;
   return {
     cluster_name: world.clusterName,
     server_version: world.profile.version,
+    server_features: features(world),
     proxy_public_addr: proxyAddress,
+    is_boring: world.build.fips,
+    remote_addr: `${remoteAddress}:${String(remotePort)}`,
     signature_algorithm_suite: world.profile.suite === 'balanced-v1' ? BALANCED_V1 : 0,
+  };
+}
+
+/** What every build serves, and what only the enterprise one does (lib/modules/modules.go); a map of it came with v17. */
+function features({ build, profile }: World): object {
+  const enterprise = build.edition === 'ent';
+  const everywhere = { App: true, DB: true, Desktop: true, JoinActiveSessions: true, K8s: true };
+  const licensed = enterprise ? { HSM: true, OIDC: true, SAML: true } : {};
+  return {
+    kubernetes: true,
+    app: true,
+    db: true,
+    desktop: true,
+    join_active_sessions: true,
+    oidc: enterprise,
+    saml: enterprise,
+    access_controls: enterprise,
+    advanced_access_workflows: enterprise,
+    hsm: enterprise,
+    ...(profile.major >= 17
+      ? {
+          entitlements: Object.fromEntries(
+            Object.entries({ ...everywhere, ...licensed }).map(([name, enabled]) => [name, { enabled }]),
+          ),
+        }
+      : {}),
   };
 }
 

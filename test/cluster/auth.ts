@@ -10,7 +10,8 @@ import { fromCertificate } from './identity.ts';
 import type { Listener } from './records.ts';
 import { listen, type TcpListener } from './tcp-listener.ts';
 import { accessDenied } from './teleport-errors.ts';
-import type { World } from './world.ts';
+import { encodedClusterDomain, type World } from './world.ts';
+import { certificatePem } from './x509.ts';
 
 export async function startAuth(world: World, grpc: GrpcServer): Promise<TcpListener> {
   const contexts = new Map<Faults['authCertificate'], Promise<SecureContextOptions>>();
@@ -37,8 +38,11 @@ async function serve(
   const hello = await peekClientHello(socket);
   const record = world.records.add({ listener: 'auth', kind: 'connection', ...hello, fields: {} });
   try {
-    // Any server name will do: Teleport only writes a line to its log about one that it does not know.
-    const secure = await terminateTls(socket, { certificate: await context(), alpn: ['h2'], requestCert: true });
+    const certificate = { ...(await context()), ca: clientAuthorities(world, hello.serverName) };
+    const secure = await terminateTls(socket, { certificate, alpn: ['h2'], requestCert: true });
+    if (secure.alpnProtocol !== 'h2') {
+      throw new Error('Auth speaks gRPC with clients that offer h2');
+    }
     const connection = identify(secure, hello, 'auth');
     record.fields.user = connection.identity?.userName;
     grpc.accept(connection);
@@ -51,9 +55,6 @@ async function serve(
 
 /** A client without a certificate may stay, as nobody; one with a certificate that does not hold may not. */
 export function identify(socket: TLSSocket, hello: ClientHello, listener: Listener): Connection {
-  if (socket.alpnProtocol !== 'h2') {
-    throw new Error('gRPC with client certificates speaks h2 only');
-  }
   const certificates = certificatesFrom(socket);
   const [leaf] = certificates;
   if (leaf !== undefined && !socket.authorized) {
@@ -61,6 +62,16 @@ export function identify(socket: TLSSocket, hello: ClientHello, listener: Listen
   }
   const identity = leaf && fromCertificate(leaf.raw);
   return { listener, hello, socket, identity, certificatesSent: certificates.length };
+}
+
+/**
+ * Whose certificates a client may show: the users and hosts of the cluster that the server name encodes, else of all.
+ * A name that is none of these costs a line of log (`GetConfigForClient` of lib/auth/clienttlsconfiggenerator.go).
+ */
+export function clientAuthorities({ authorities }: World, serverName: string | undefined): string[] {
+  const ofClients = authorities.filter(({ type }) => type === 'host' || type === 'user');
+  const ofName = ofClients.filter(({ cluster }) => encodedClusterDomain(cluster) === serverName);
+  return (ofName.length === 0 ? ofClients : ofName).map(({ tls }) => certificatePem(tls.certificate));
 }
 
 /** What Auth checks on every call, whichever method it is for. */

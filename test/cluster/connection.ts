@@ -18,8 +18,8 @@ export interface Connection {
 
 /**
  * Ends TLS on a socket whose ClientHello has been put back. Resolves once the handshake is done, with `authorized` set
- * as the client's certificate deserves; an ALPN list with nothing in common is answered with the alert
- * `no_application_protocol`.
+ * as the client's certificate deserves. Of the protocols the first that the client offers is chosen; with none in common
+ * the client gets the alert `no_application_protocol`, and without protocols none is chosen.
  */
 export function terminateTls(
   socket: Socket,
@@ -32,7 +32,7 @@ export function terminateTls(
   // A server that never listens: only Node's own judges client certificates and readies the socket for HTTP/2.
   const server = createServer({
     ...options.certificate,
-    ALPNProtocols: [...options.alpn],
+    ...(options.alpn.length === 0 ? {} : { ALPNProtocols: [...options.alpn] }),
     requestCert: options.requestCert,
     rejectUnauthorized: false,
   });

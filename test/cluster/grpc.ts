@@ -88,6 +88,7 @@ export class GrpcServer {
           throw accessDenied('access denied');
         }
         if (this.#world.faults.replies[kind] !== 'silent') {
+          this.#tellVersion(call, connection);
           const state = await serve((answer) => call.write(answer), context);
           if (state === 'ended') {
             call.end();
@@ -130,14 +131,25 @@ export class GrpcServer {
       }).then(
         (answer) => {
           if (fault !== 'silent') {
+            this.#tellVersion(request, connection);
             reply(null, answer);
           }
         },
         (error: unknown) => {
+          this.#tellVersion(request, connection);
           reply(toGrpcError(toTeleportError(error)));
         },
       );
     };
+  }
+
+  /** The headers of Auth's answers name its version (api/metadata/metadata.go). */
+  #tellVersion(call: { sendMetadata(headers: grpc.Metadata): void }, { listener }: Connection): void {
+    if (listener === 'auth') {
+      const headers = new grpc.Metadata();
+      headers.set('version', this.#world.profile.version);
+      call.sendMetadata(headers);
+    }
   }
 
   #connectionOf(call: { getPeer(): string }): Connection {

@@ -52,6 +52,9 @@ export const NO_ACCESS = {
   application: undefined,
 } as const satisfies Pick<Identity, 'kubernetes' | 'database' | 'application'>;
 
+/** In the subject of every certificate that names somebody of a cluster (lib/tlsca/ca.go). */
+export const ORIGIN_CLUSTER = '1.3.9999.1.7';
+
 /** Teleport's own attributes live below 1.3.9999, an arc that nobody assigned. */
 const TELEPORT_OID = {
   kubernetesUsers: '1.3.9999.1.1',
@@ -65,7 +68,7 @@ const TELEPORT_OID = {
   databaseProtocol: '1.3.9999.2.2',
   databaseUser: '1.3.9999.2.3',
   databaseName: '1.3.9999.2.4',
-  originCluster: '1.3.9999.1.7',
+  originCluster: ORIGIN_CLUSTER,
   loginIp: '1.3.9999.1.9',
   privateKeyPolicy: '1.3.9999.1.15',
   impersonator: '1.3.9999.2.7',

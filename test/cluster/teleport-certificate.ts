@@ -1,6 +1,7 @@
 /** The certificates with which Proxy and agents show themselves to clients that know the cluster's authorities. */
 import type { SecureContextOptions } from 'node:tls';
 import { createKey, keyPem, publicKeyDer } from './keys.ts';
+import { ORIGIN_CLUSTER } from './identity.ts';
 import { signCertificate } from './leaf-certificate.ts';
 import { encodeName, OID } from './subject-name.ts';
 import { API_DOMAIN, ownAuthority, type World } from './world.ts';
@@ -14,11 +15,13 @@ export async function proxyCertificate(world: World): Promise<SecureContextOptio
   const certificate = signCertificate(ownAuthority(world, 'host').tls, {
     subject: encodeName([
       { oid: OID.organization, values: ['Proxy'] },
-      { oid: OID.commonName, values: ['proxy'] },
+      { oid: OID.commonName, values: [`proxy.${world.clusterName}`] },
+      { oid: ORIGIN_CLUSTER, values: [world.clusterName] },
     ]),
     publicKey: publicKeyDer(key),
-    dnsNames: ['localhost', API_DOMAIN, `*.${API_DOMAIN}`],
-    ipAddresses: ['127.0.0.1'],
+    // `getAdditionalPrincipals` of lib/service/service.go: every address of the Proxy, and names below the public one
+    dnsNames: [API_DOMAIN, `*.${API_DOMAIN}`, 'localhost', '*.localhost'],
+    ipAddresses: ['127.0.0.1', '::1'],
     ...aDay(),
   });
   return {

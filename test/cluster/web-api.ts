@@ -1,7 +1,8 @@
 /** The Proxy's HTTPS API: discovery, the legacy join and Teleport's error replies. */
-import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { createServer, STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
+import { createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import type { ClientHello } from './client-hello.ts';
 import { UPGRADE_PATH, upgradeConnection, type UpgradeTarget } from './connection-upgrade.ts';
 import { OVERSIZED_REPLY_BYTES } from './faults.ts';
@@ -16,6 +17,23 @@ import type { World } from './world.ts';
 interface WebConnection {
   readonly hello: ClientHello;
   readonly upgrades: UpgradeTarget;
+}
+
+type Request = IncomingMessage | Http2ServerRequest;
+
+/** What answers of HTTP/1.1 and HTTP/2 have in common. */
+interface Answering {
+  setHeader(name: string, value: string): unknown;
+  writeHead(status: number, headers: Record<string, string | number>): { end(body: Buffer | string): unknown };
+  write(chunk: Buffer, done: () => void): unknown;
+}
+
+interface Exchange {
+  readonly request: Request;
+  readonly response: Answering;
+  readonly connection: WebConnection;
+  /** Ends it without an answer. */
+  readonly abort: () => void;
 }
 
 interface Reply {
@@ -37,9 +55,11 @@ export class WebApi {
     this.#world = world;
     this.#verifier = verifier;
     this.#server = createServer((request, response) => {
-      this.#respond(request, response).catch(() => {
-        response.destroy(); // the client left while it was being answered
-      });
+      const abort = (): void => {
+        response.destroy();
+      };
+      // fails when the client left while it was being answered
+      this.#respond({ request, response, abort, connection: this.#connectionOf(request.socket) }).catch(abort);
     });
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       this.#upgrade(request, socket, head);
@@ -47,9 +67,23 @@ export class WebApi {
   }
 
   /** Takes a connection on which TLS has been ended. */
-  accept(socket: Socket, connection: WebConnection): void {
+  accept(socket: TLSSocket, connection: WebConnection): void {
+    if (socket.alpnProtocol === 'h2') {
+      this.#acceptHttp2(socket, connection);
+      return;
+    }
     this.#connections.set(socket, connection);
     this.#server.emit('connection', socket);
+  }
+
+  #acceptHttp2(socket: TLSSocket, connection: WebConnection): void {
+    const server = createHttp2Server((request, response) => {
+      const abort = (): void => {
+        response.stream.destroy();
+      };
+      this.#respond({ request, response, abort, connection }).catch(abort);
+    });
+    server.emit('connection', socket);
   }
 
   #connectionOf(socket: Duplex): WebConnection {
@@ -81,19 +115,20 @@ export class WebApi {
     }
   }
 
-  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #respond(exchange: Exchange): Promise<void> {
+    const { connection, request } = exchange;
     const kind = routeOf(request);
-    const { hello } = this.#connectionOf(request.socket);
+    const { hello } = connection;
     const fields: Record<string, unknown> = { method: request.method, path: request.url };
     const record = this.#world.records.add({ listener: 'proxy', kind, ...hello, fields });
     const reply = await observe(record, () => this.#answer(kind, request, fields)).then(
       (body): Reply => (kind === 'unknown-route' ? { status: 404, body } : { status: 200, body }),
       (error: unknown): Reply => toHttpReply(toTeleportError(error)),
     );
-    this.#send(kind, reply, response);
+    this.#send(kind, reply, exchange);
   }
 
-  async #answer(kind: RequestKind, request: IncomingMessage, fields: Record<string, unknown>): Promise<object> {
+  async #answer(kind: RequestKind, request: Request, fields: Record<string, unknown>): Promise<object> {
     const body = await readBody(request);
     const port = this.#listening.frontPort ?? request.socket.localPort ?? 0;
     if (kind === 'ping' || kind === 'find') {
@@ -112,7 +147,7 @@ export class WebApi {
     return joinByLegacyEndpoint(this.#world, this.#verifier, body, origin);
   }
 
-  #send(kind: RequestKind, reply: Reply, response: ServerResponse): void {
+  #send(kind: RequestKind, reply: Reply, { abort, response }: Exchange): void {
     const body = Buffer.from(JSON.stringify(reply.body, undefined, 4));
     const json = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' };
     const { dateAheadMs } = this.#world.faults;
@@ -124,7 +159,7 @@ export class WebApi {
         return;
       case 'truncated':
         response.writeHead(reply.status, { ...json, 'Content-Length': body.length });
-        response.write(body.subarray(0, body.length / 2), () => response.destroy());
+        response.write(body.subarray(0, body.length / 2), abort);
         return;
       case 'oversized':
         response.writeHead(reply.status, json).end(Buffer.alloc(OVERSIZED_REPLY_BYTES, ' '));
@@ -137,7 +172,7 @@ export class WebApi {
         return;
       case 'reset':
       case 'reset-midway':
-        response.destroy();
+        abort();
         return;
       case 'silent':
         return;
@@ -146,7 +181,7 @@ export class WebApi {
 }
 
 /** Go's clients put `/v1` before the path, which the Proxy takes off again. */
-function routeOf(request: IncomingMessage): RequestKind {
+function routeOf(request: Request): RequestKind {
   const path = (request.url ?? '').replace(/\?.*$/, '').replace(/^\/v1(?=\/webapi\/)/, '');
   if (request.method === 'GET' && /^\/webapi\/ping(\/[^/]+)?$/.test(path)) {
     return 'ping';
@@ -160,7 +195,7 @@ function routeOf(request: IncomingMessage): RequestKind {
   return request.method === 'POST' && path === '/webapi/host/credentials' ? 'legacy-join' : 'unknown-route';
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
+async function readBody(request: Request): Promise<string> {
   request.setEncoding('utf8');
   let body = '';
   for await (const chunk of request) {
