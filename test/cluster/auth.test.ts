@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { createKey, keyPem, publicKeyDer } from './keys.ts';
 import { accessRequest, callAuth, inSeconds, generateUserCerts } from './bare-auth.ts';
 import { authRoute, joinByService, joinLegacy, type BareBot } from './bare-bot.ts';
-import { dialTls } from './bare-client.ts';
+import { BareClient, dialTls } from './bare-client.ts';
 import { startCluster, type Cluster } from './cluster.ts';
 import { signCertificate } from './leaf-certificate.ts';
 import { encodeName, OID } from './subject-name.ts';
@@ -17,6 +17,14 @@ import { certificatePem, createTlsAuthority } from './x509.ts';
 const TRUST_SERVICE = 'teleport.trust.v1.TrustService';
 const HEARTBEAT_SERVICE = 'teleport.machineid.v1.BotInstanceService';
 
+const Ping = z.object({
+  remote_addr: z.string(),
+  server_features: z.object({
+    kubernetes: z.boolean(),
+    saml: z.boolean(),
+    entitlements: z.record(z.string(), z.object({ enabled: z.boolean() })),
+  }),
+});
 const Selector = z.object({ values: z.record(z.string(), z.object({ values: z.array(z.string()) })) }).nullable();
 const Strings = z.array(z.string());
 const Role = z.object({
@@ -129,6 +137,36 @@ describe('the Auth listener, reached through the Proxy', () => {
     const socket = await dialTls({ ...authRoute(cluster, bot), ...anyName });
     assert.equal(socket.alpnProtocol, 'h2');
     socket.destroy();
+  });
+
+  test('the encoded name of a cluster says whose certificates are taken', async () => {
+    const named = (name: string): string => `${Buffer.from(name).toString('hex')}.teleport.cluster.local`;
+    for (const servername of [named(cluster.info.cluster), named('unknown.example.com')]) {
+      const client = await BareClient.open({ ...authRoute(cluster, bot), servername });
+      await client.unary('proto.AuthService', 'GetRole', { name: 'bot-ci' });
+      await client.close();
+    }
+    const client = await BareClient.open({ ...authRoute(cluster, bot), servername: named('leaf.example.com') });
+    await assert.rejects(client.unary('proto.AuthService', 'GetRole', { name: 'bot-ci' }), {
+      code: status.UNAVAILABLE,
+    });
+    await client.close();
+    assert.match(cluster.records.all.at(-1)?.outcome ?? '', /refused: .*client certificate/);
+  });
+
+  test('Ping tells the features and where the client is seen, and every answer the version', async () => {
+    const client = await BareClient.open(authRoute(cluster, bot));
+    try {
+      const answer = Ping.parse(await client.unary('proto.AuthService', 'Ping', {}));
+      assert.match(answer.remote_addr, /^(::ffff:)?127\.0\.0\.1:\d+$/);
+      assert.equal(answer.server_features.kubernetes, true);
+      assert.equal(answer.server_features.saml, false);
+      assert.deepEqual(answer.server_features.entitlements.K8s, { enabled: true });
+      assert.deepEqual(await client.headers('proto.AuthService', 'GetRole', { name: 'bot-ci' }, 'version'), ['18.5.1']);
+      assert.deepEqual(await client.headers('proto.AuthService', 'GetRole', { name: 'x' }, 'version'), ['18.5.1']);
+    } finally {
+      await client.close();
+    }
   });
 
   test('it refuses a protocol other than h2', async () => {

@@ -46,6 +46,18 @@ export class BareClient {
     });
   }
 
+  /** The values of a header of the answer, which may refuse the call. */
+  headers(service: string, name: string, request: object, header: string): Promise<readonly (string | Buffer)[]> {
+    const { path, requestSerialize, responseDeserialize } = methodDefinition(service, name);
+    return new Promise((resolve) => {
+      this.#client
+        .makeUnaryRequest(path, requestSerialize, responseDeserialize, request, () => undefined)
+        .on('metadata', (headers: grpc.Metadata) => {
+          resolve(headers.get(header));
+        });
+    });
+  }
+
   /** Sends each request once the answer to the one before has come; resolves with all answers. */
   async converse(service: string, name: string, requests: readonly object[]): Promise<object[]> {
     const { path, requestSerialize, responseDeserialize } = methodDefinition(service, name);

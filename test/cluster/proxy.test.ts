@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { connect as connectHttp2 } from 'node:http2';
+import { text } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
 import { z } from 'zod';
-import { joinRoute, requestWeb, webAddress } from './bare-bot.ts';
+import { joinByService, joinLegacy, joinRoute, requestWeb, webAddress } from './bare-bot.ts';
 import { dialTls } from './bare-client.ts';
 import { startCluster, type Cluster } from './cluster.ts';
 import { withCluster } from './temporary-cluster.ts';
@@ -62,8 +65,13 @@ describe('the Proxy', () => {
   });
 
   const protocols: readonly { offered: readonly string[]; chosen: string | false }[] = [
-    { offered: ['teleport-proxy-grpc', 'h2'], chosen: 'teleport-proxy-grpc' },
+    { offered: ['teleport-proxy-grpc', 'h2'], chosen: 'h2' },
+    { offered: ['teleport-proxy-grpc'], chosen: 'teleport-proxy-grpc' },
     { offered: ['h2', 'http/1.1'], chosen: 'http/1.1' },
+    { offered: ['h2'], chosen: 'h2' },
+    { offered: ['teleport-reversetunnelv2', 'teleport-reversetunnel'], chosen: 'teleport-reversetunnel' },
+    { offered: ['teleport-reversetunnel', 'teleport-postgres', 'teleport-mysql-ping'], chosen: 'teleport-mysql-ping' },
+    { offered: ['gopher', 'http/1.1'], chosen: 'http/1.1' },
     { offered: ['teleport-reversetunnel'], chosen: 'teleport-reversetunnel' },
     { offered: [], chosen: false },
   ];
@@ -75,10 +83,40 @@ describe('the Proxy', () => {
     });
   }
 
-  test('a protocol that it does not know is refused with an alert', async () => {
-    await assert.rejects(dialTls({ ...joinRoute(cluster), ALPNProtocols: ['gopher'] }), {
-      code: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
-    });
+  test('a connection whose protocols have no handler is closed without an alert', async () => {
+    await assert.rejects(dialTls({ ...joinRoute(cluster), ALPNProtocols: ['gopher'] }), { code: 'ECONNRESET' });
+  });
+
+  test('a connection is routed by the first protocol with a handler, whichever is chosen', async () => {
+    const routes: readonly { offered: readonly string[]; route: string }[] = [
+      { offered: ['teleport-proxy-grpc', 'h2', 'http/1.1'], route: 'join-service' },
+      { offered: ['h2', 'teleport-proxy-grpc'], route: 'web' },
+      { offered: ['gopher', 'teleport-reversetunnel', 'http/1.1'], route: 'reverse-tunnel' },
+      { offered: [], route: 'web' },
+    ];
+    for (const { offered, route } of routes) {
+      cluster.records.clear();
+      const socket = await dialTls({ ...webAddress(cluster), ALPNProtocols: [...offered] });
+      const [record] = cluster.records.of('connection');
+      // the Proxy's side of the handshake may end after the client's
+      for (const end = Date.now() + 10_000; record?.fields.route === undefined && Date.now() < end;) {
+        await setTimeout(5);
+      }
+      socket.destroy();
+      assert.equal(record?.fields.route, route, offered.join(', '));
+    }
+  });
+
+  test('it speaks HTTP/2 with a client that offers nothing else', async () => {
+    const socket = await dialTls({ ...webAddress(cluster), ALPNProtocols: ['h2'] });
+    const session = connectHttp2('https://localhost', { createConnection: () => socket });
+    try {
+      const stream = session.request({ ':path': '/webapi/find' });
+      const document = Ping.parse(JSON.parse(await text(stream)));
+      assert.equal(document.cluster_name, cluster.info.cluster);
+    } finally {
+      session.destroy();
+    }
   });
 
   test('a connection for the Auth Service of an unknown cluster is closed', async () => {
@@ -107,3 +145,23 @@ test('a v15 Proxy says nothing of suites and of what came after it', async () =>
     assert.equal('auto_update' in document, false);
   });
 });
+
+for (const { teleport, join, chosen } of [
+  { teleport: '16.4.0', join: joinLegacy, chosen: false },
+  { teleport: '18.6.0', join: joinByService, chosen: 'h2' },
+] as const) {
+  test(`v${teleport} answers the SSH transport with ${String(chosen)}, by a certificate for the Proxy's names`, async () => {
+    await withCluster({ teleport }, async (cluster) => {
+      const bot = await join(cluster);
+      const route = { ...webAddress(cluster), ...bot, ALPNProtocols: ['teleport-proxy-ssh-grpc', 'h2'] };
+      for (const servername of ['localhost', 'teleport.cluster.local', 'a.teleport.cluster.local']) {
+        const socket = await dialTls({ ...route, servername });
+        const subject = socket.getPeerX509Certificate()?.subject.split('\n') ?? [];
+        socket.destroy();
+        assert.equal(socket.alpnProtocol, chosen);
+        assert.ok(subject.includes('O=Proxy'));
+        assert.ok(subject.includes(`1.3.9999.1.7=${cluster.info.cluster}`));
+      }
+    });
+  });
+}
