@@ -25,7 +25,13 @@ const CASES: readonly Case[] = [
     explain: badSignature,
   },
   {
-    texts: ['parsing of request failed', 'malformed jwt', 'id_token', 'idtoken is required', 'verifying token'],
+    texts: [
+      'parsing of request failed',
+      'malformed jwt',
+      'idtoken is required',
+      'idtoken not provided',
+      'verifying token',
+    ],
     explain: unreadable,
   },
 ];

@@ -8,7 +8,7 @@ import { admit, findToken, type JoinResult } from './join.ts';
 import type { OidcVerifier } from './oidc-verifier.ts';
 import { parseSshLine, parseTlsPem } from './public-keys.ts';
 import { toAuthorizedKey } from './ssh-public-key.ts';
-import { accessDenied, badParameter } from './teleport-errors.ts';
+import { badParameter } from './teleport-errors.ts';
 import { toDate, WireTimestamp } from './timestamp.ts';
 import type { World } from './world.ts';
 import { certificatePem } from './x509.ts';
@@ -79,7 +79,9 @@ async function register(
     throw badParameter(`can not join the cluster, the token does not allow "${request.role}" role`);
   }
   if (request.id_token === '' && token.method !== 'iam') {
-    throw accessDenied(`"id_token" was not provided for the ${token.method} join request`);
+    // `checkCircleCIJoinRequest` and `checkGitHubJoinRequest` of lib/auth.
+    const method = token.method === 'circleci' ? '"circleci"' : 'Github';
+    throw badParameter(`IDToken not provided for ${method} join request`);
   }
   return admit(world, verifier, {
     token,

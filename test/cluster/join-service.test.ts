@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
+import type { ConnectionOptions } from 'node:tls';
 import { status } from '@grpc/grpc-js';
+import { z } from 'zod';
 import { createKey } from './keys.ts';
-import { joinByService, joinMessages, joinRoute, type JoinWish } from './bare-bot.ts';
+import { authRoute, joinByService, joinMessages, joinRoute, type JoinWish } from './bare-bot.ts';
 import { BareClient } from './bare-client.ts';
 import { startCluster, type Cluster } from './cluster.ts';
 import { fromCertificate } from './identity.ts';
@@ -150,9 +152,19 @@ describe('the join service of a v18 cluster', () => {
     await assert.rejects(converse(cluster, [{ client_init: init }]), { code: status.UNKNOWN, details: 'EOF' });
   });
 
-  test('it refuses a client that claims to be a Proxy', async () => {
-    const init = { token_name: cluster.info.joinToken, system_role: 'Bot', forwarded_by_proxy: true };
-    await assert.rejects(converse(cluster, [{ client_init: init }]), { code: status.PERMISSION_DENIED });
+  test('a client that claims to be a Proxy is refused by Auth if it has a certificate, else not believed', async () => {
+    const bot = await joinByService(cluster);
+    const [first = {}, second = {}] = await joinMessages(cluster, { key: await createKey('ec') });
+    const { client_init: init } = z.object({ client_init: z.object({}).loose() }).parse(first);
+    for (const [claim, code] of [
+      [{ forwarded_by_proxy: true }, status.INVALID_ARGUMENT],
+      [{ proxy_supplied_parameters: { remote_addr: '192.0.2.1' } }, status.PERMISSION_DENIED],
+    ] as const) {
+      const messages = [{ client_init: { ...init, ...claim } }, second];
+      await assert.rejects(converse(cluster, messages, authRoute(cluster, bot)), { code });
+      assert.equal((await converse(cluster, messages)).length, 2);
+      assert.equal((await converse(cluster, messages, authRoute(cluster, { ca: bot.ca }))).length, 2);
+    }
   });
 
   test('a client that names no method learns the method and the suite from the server', async () => {
@@ -184,8 +196,12 @@ test('a v17 cluster knows the protocol name but no join service behind it', asyn
   });
 });
 
-async function converse(cluster: Cluster, messages: readonly object[]): Promise<object[]> {
-  const client = await BareClient.open(joinRoute(cluster));
+async function converse(
+  cluster: Cluster,
+  messages: readonly object[],
+  route: ConnectionOptions = joinRoute(cluster),
+): Promise<object[]> {
+  const client = await BareClient.open(route);
   try {
     return await client.converse(JOIN_SERVICE, 'Join', messages);
   } finally {

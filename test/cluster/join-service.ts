@@ -71,6 +71,7 @@ async function join(session: Session, call: Stream): Promise<void> {
   const requests: AsyncIterator<unknown> = call.iterator({ destroyOnReturn: false });
   const { client_init: init } = readMessage(FirstRequest, await nextMessage(requests));
   Object.assign(session.fields, { token: init.token_name, role: init.system_role, method: init.join_method });
+  refuseFalseProxy(session.connection, init);
   const token = acceptInit(session.world, init);
   call.write({
     init: { join_method: token.method, signature_algorithm_suite: session.world.profile.suite },
@@ -88,10 +89,25 @@ async function join(session: Session, call: Stream): Promise<void> {
   call.write(toResult(await admitBot(session, token, second.oidc_init)));
 }
 
-function acceptInit(world: World, init: z.infer<typeof ClientInit>): JoinToken {
-  if (init.forwarded_by_proxy || init.proxy_supplied_parameters !== null) {
-    throw accessDenied('only a Proxy may forward a join request or supply parameters to it');
+/**
+ * What only a Proxy may set, the Proxy sets itself, whatever a client sent; and Auth believes none of it from clients
+ * without a certificate (`authenticate` of lib/join/server.go, lib/join/joinv1/forwarding_server.go).
+ */
+function refuseFalseProxy({ identity }: Connection, init: z.infer<typeof ClientInit>): void {
+  if (identity === undefined) {
+    return;
   }
+  if (init.proxy_supplied_parameters !== null) {
+    throw accessDenied('client set ProxySuppliedParameters but did not authenticate as a proxy');
+  }
+  if (init.forwarded_by_proxy) {
+    throw badParameter(
+      'client claims to be a proxy forwarding the request but did not authenticate as a proxy (this is a bug)',
+    );
+  }
+}
+
+function acceptInit(world: World, init: z.infer<typeof ClientInit>): JoinToken {
   const token = findToken(world, init.token_name, 'token expired or not found');
   if (init.join_method !== undefined && init.join_method !== token.method) {
     throw badParameter(

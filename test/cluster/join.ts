@@ -6,7 +6,7 @@ import { issue } from './issue.ts';
 import { requireAllowed } from './join-rules.ts';
 import { oidcError } from './oidc-errors.ts';
 import { CONTEXTS_CLAIM, PROJECT_CLAIM, readClaims, type CircleCiClaims, type OidcVerifier } from './oidc-verifier.ts';
-import { requireSameKey, type PublicKeys } from './public-keys.ts';
+import type { PublicKeys } from './public-keys.ts';
 import { encodeSshPublicKey } from './ssh-public-key.ts';
 import { accessDenied, badParameter } from './teleport-errors.ts';
 import { ownAuthority, type World } from './world.ts';
@@ -78,7 +78,6 @@ function requireCircleCi(world: World, attempt: JoinAttempt): void {
 }
 
 function requireUsableKeys(world: World, keys: PublicKeys): void {
-  requireSameKey(keys);
   if (world.profile.suite === 'legacy' && keys.tls?.asymmetricKeyType === 'ed25519') {
     throw badParameter('unsupported public key algorithm Ed25519');
   }

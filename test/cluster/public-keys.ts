@@ -31,13 +31,6 @@ export function parseSshWire(wire: Buffer): KeyObject {
   return parse('SSH', () => decodeSshPublicKey(wire));
 }
 
-/** One key serves both certificates of a machine identity. */
-export function requireSameKey(keys: PublicKeys): void {
-  if (keys.ssh !== undefined && keys.tls !== undefined && !keys.ssh.equals(keys.tls)) {
-    throw badParameter('the SSH and the TLS public key are not the same key');
-  }
-}
-
 function parse(kind: string, read: () => KeyObject): KeyObject {
   let key: KeyObject;
   try {

@@ -1,7 +1,7 @@
 /** The request of GenerateUserCerts as it comes off the wire. */
 import { z } from 'zod';
 import type { Profile } from './profiles.ts';
-import { parseSshLine, parseTlsPem, requireSameKey, type PublicKeys } from './public-keys.ts';
+import { parseSshLine, parseTlsPem, type PublicKeys } from './public-keys.ts';
 import { badParameter } from './teleport-errors.ts';
 import { toDate, WireTimestamp } from './timestamp.ts';
 
@@ -65,10 +65,8 @@ export function readKeys(request: UserCertsRequest, form: Profile['userCertsKeys
     const key = parseSshLine(request.public_key);
     return { ssh: key, tls: key };
   }
-  const keys = {
+  return {
     ssh: request.ssh_public_key.length > 0 ? parseSshLine(request.ssh_public_key) : undefined,
     tls: request.tls_public_key.length > 0 ? parseTlsPem(request.tls_public_key) : undefined,
   };
-  requireSameKey(keys);
-  return keys;
 }

@@ -40,6 +40,7 @@ const REFUSALS: [string, boolean, ErrorCode][] = [
   ['verifying token: issuedAt of token is in the future', false, 'JOIN_OIDC_REFUSED'],
   ['discovering oidc document: OpenID Provider Configuration Discovery has failed', false, 'JOIN_OIDC_REFUSED'],
   ['IDToken is required', true, 'JOIN_OIDC_REFUSED'],
+  ['IDToken not provided for "circleci" join request', true, 'JOIN_OIDC_REFUSED'],
   ['"" can not join the cluster with role "Bot", the token is not valid', true, 'JOIN_DENIED'],
   ['client version is unsupported, minimum supported version is 19', true, 'JOIN_DENIED'],
   ['unsupported join method "x" for bot', true, 'JOIN_DENIED'],
