@@ -3,8 +3,14 @@ import type { KeyObject } from 'node:crypto';
 import type { Clock } from '../effects/clock.ts';
 import type { MachineIdError } from '../errors.ts';
 import { samePublicKey } from '../crypto/keys.ts';
-import { parseSshCertificate, type SshCertificate, verifySshCertificate } from '../crypto/ssh-certificate.ts';
+import {
+  parseSshCertificate,
+  type SshCertificate,
+  sshValidity,
+  verifySshCertificate,
+} from '../crypto/ssh-certificate.ts';
 import { formatAuthorizedKey, splitKeyLine } from '../crypto/ssh-public-key.ts';
+import { clockNotice, validityFault } from '../crypto/validity.ts';
 import type { AuthApi } from './auth-api.ts';
 import type { CertAuthority } from './authorities.ts';
 import { shortenedLifetime } from './lifetime.ts';
@@ -23,8 +29,8 @@ export interface HostCertificate {
   /** `<type> <base64>`, without a line break. */
   readonly line: string;
   readonly expiresAtMs: number;
-  /** Set when it ends earlier than asked: a sentence for the summary. */
-  readonly notice: string | undefined;
+  /** Sentences for the summary: it ends earlier than asked, the clock is behind. */
+  readonly notices: readonly string[];
 }
 
 /**
@@ -40,16 +46,20 @@ export async function issueHostCertificate(
   // A comment is left out: the line goes into files of other programs.
   const line = formatAuthorizedKey(splitKeyLine(await api.generateHostCert(request), 'the host certificate'));
   const certificate = parseSshCertificate(line);
-  check(certificate, request, hostAuthorities, clock.nowMs());
-  const expiresAtMs = Number(certificate.validBefore) * 1000;
-  return { line, expiresAtMs, notice: shortenedLifetime(askedMs, expiresAtMs, 'by its own rules') };
+  check(certificate, request, hostAuthorities);
+  const nowMs = clock.nowMs();
+  const validity = sshValidity(certificate);
+  const fault = validityFault('it', validity, { askedMs, nowMs });
+  if (fault !== undefined) throw mismatch(fault);
+  const { beginsAtMs, endsAtMs: expiresAtMs } = validity;
+  const notices = [shortenedLifetime(askedMs, expiresAtMs, 'by its own rules'), clockNotice(beginsAtMs, nowMs)];
+  return { line, expiresAtMs, notices: notices.filter((notice) => notice !== undefined) };
 }
 
 function check(
   certificate: SshCertificate,
   { publicKey, principals, clusterName }: HostCertificateRequest,
   hostAuthorities: readonly CertAuthority[],
-  nowMs: number,
 ): void {
   if (!samePublicKey(certificate.publicKey, publicKey)) throw mismatch('it is for another key');
   const own = hostAuthorities.filter((authority) => authority.clusterName === clusterName);
@@ -62,8 +72,6 @@ function check(
   const missing = principals.filter((principal) => !certificate.principals.includes(principal));
   // OpenSSH takes a certificate without principals for every host.
   if (missing.length > 0) throw mismatch(`it lacks the principals ${missing.join(', ')}`);
-  if (Number(certificate.validBefore) * 1000 <= nowMs) throw mismatch('it has ended already');
-  if (Number(certificate.validAfter) * 1000 > nowMs) throw mismatch('it has not begun yet');
 }
 
 function mismatch(detail: string): MachineIdError {

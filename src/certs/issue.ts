@@ -2,10 +2,15 @@
 import type { Clock } from '../effects/clock.ts';
 import type { MachineIdError } from '../errors.ts';
 import { type KeyPair, samePublicKey } from '../crypto/keys.ts';
-import { parseSshCertificate, type SshCertificate, verifySshCertificate } from '../crypto/ssh-certificate.ts';
+import {
+  parseSshCertificate,
+  type SshCertificate,
+  sshValidity,
+  verifySshCertificate,
+} from '../crypto/ssh-certificate.ts';
 import { formatAuthorizedKey, splitKeyLine } from '../crypto/ssh-public-key.ts';
-import { utcTime } from '../crypto/validity.ts';
-import { readCertificate, type TlsCertificate } from '../crypto/x509.ts';
+import { clockNotice, validityFault } from '../crypto/validity.ts';
+import { readCertificate, type TlsCertificate, tlsValidity } from '../crypto/x509.ts';
 import type { ServerVersion } from '../teleport/version.ts';
 import type { AuthApi } from './auth-api.ts';
 import type { CertAuthority } from './authorities.ts';
@@ -31,8 +36,8 @@ export interface IdentityRequest {
 
 export interface IssuedIdentity {
   readonly identity: Identity;
-  /** Set when the certificates end earlier than asked: a sentence for the summary. */
-  readonly notice: string | undefined;
+  /** Sentences for the summary: the certificates end earlier than asked, the clock is behind. */
+  readonly notices: readonly string[];
 }
 
 /**
@@ -62,9 +67,16 @@ export async function issueIdentity(
   const tls = readCertificate(certs.tls);
   const ssh = parseSshCertificate(certs.ssh);
   const own = authorities.filter(({ clusterName }) => clusterName === request.clusterName);
-  checkTls(tls, request, own, clock.nowMs());
-  checkSsh(ssh, request, own, clock.nowMs());
-  const endsAtMs = Math.min(tls.notAfterMs, Number(ssh.validBefore) * 1000);
+  checkTls(tls, request, own);
+  checkSsh(ssh, request, own);
+  const nowMs = clock.nowMs();
+  const validities = { TLS: tlsValidity(tls), SSH: sshValidity(ssh) };
+  for (const [kind, validity] of Object.entries(validities)) {
+    const fault = validityFault(`the ${kind} certificate`, validity, { askedMs: expiresAtMs, nowMs });
+    if (fault !== undefined) throw mismatch(fault);
+  }
+  const { SSH, TLS } = validities;
+  const endsAtMs = Math.min(SSH.endsAtMs, TLS.endsAtMs);
   return {
     identity: {
       keyPair,
@@ -73,11 +85,14 @@ export async function issueIdentity(
       roles: tls.subject.organizations,
       expiresAtMs: endsAtMs,
     },
-    notice: shortenedLifetime(expiresAtMs, endsAtMs, 'max_session_ttl of the roles'),
+    notices: [
+      shortenedLifetime(expiresAtMs, endsAtMs, 'max_session_ttl of the roles'),
+      clockNotice(Math.max(SSH.beginsAtMs, TLS.beginsAtMs), nowMs),
+    ].filter((notice) => notice !== undefined),
   };
 }
 
-function checkTls(tls: TlsCertificate, request: IdentityRequest, own: readonly CertAuthority[], nowMs: number): void {
+function checkTls(tls: TlsCertificate, request: IdentityRequest, own: readonly CertAuthority[]): void {
   if (!samePublicKey(tls.publicKey, request.keyPair.publicKey))
     throw mismatch('the TLS certificate is for another key');
   if (!own.flatMap(certificatesOf).some((authority) => tls.isSignedBy(authority))) {
@@ -99,8 +114,6 @@ function checkTls(tls: TlsCertificate, request: IdentityRequest, own: readonly C
       throw mismatch(`the TLS certificate is routed to ${JSON.stringify(given)} (${oid}), asked for "${value}"`);
     }
   }
-  if (tls.notAfterMs <= nowMs) throw mismatch(`the TLS certificate ended at ${utcTime(tls.notAfterMs)}`);
-  if (tls.notBeforeMs > nowMs) throw mismatch(`the TLS certificate begins at ${utcTime(tls.notBeforeMs)}`);
 }
 
 /** Of one authority, for all the outputs of a run: to read them takes longer than to check a signature. */
@@ -114,7 +127,7 @@ function certificatesOf(authority: CertAuthority): readonly TlsCertificate[] {
   return certificates;
 }
 
-function checkSsh(ssh: SshCertificate, request: IdentityRequest, own: readonly CertAuthority[], nowMs: number): void {
+function checkSsh(ssh: SshCertificate, request: IdentityRequest, own: readonly CertAuthority[]): void {
   if (!samePublicKey(ssh.publicKey, request.keyPair.publicKey))
     throw mismatch('the SSH certificate is for another key');
   const signer = formatAuthorizedKey(ssh.signatureKey);
@@ -127,8 +140,6 @@ function checkSsh(ssh: SshCertificate, request: IdentityRequest, own: readonly C
       `the SSH certificate is of the ${ssh.certificateType} ${JSON.stringify(ssh.keyId)}, expected the user "${request.userName}"`,
     );
   }
-  if (Number(ssh.validBefore) * 1000 <= nowMs) throw mismatch('the SSH certificate has ended already');
-  if (Number(ssh.validAfter) * 1000 > nowMs) throw mismatch('the SSH certificate has not begun yet');
 }
 
 function mismatch(detail: string): MachineIdError {

@@ -2,7 +2,7 @@
 import { decodeJwt, type JWTPayload } from 'jose';
 import * as z from 'zod/mini';
 import { MachineIdError } from '../errors.ts';
-import { utcTime } from '../crypto/validity.ts';
+import { clockNotice, type ValidityExpectation, validityFault } from '../crypto/validity.ts';
 import { Secret } from '../effects/secret.ts';
 import { credentialMismatch } from './mismatch.ts';
 import { isOfTrustDomain } from './spiffe-id.ts';
@@ -12,16 +12,22 @@ export interface CheckedJwtSvid {
   readonly spiffeId: string;
   readonly jwt: Secret;
   readonly expiresAtMs: number;
+  /** A sentence for the summary when the clock is behind. */
+  readonly clockNotice: string | undefined;
 }
 
-export interface JwtSvidExpectation {
+export interface JwtSvidExpectation extends ValidityExpectation {
   readonly audiences: readonly string[];
   /** The cluster's name. */
   readonly trustDomain: string;
-  readonly nowMs: number;
 }
 
-const Claims = z.object({ sub: z.string(), aud: z.union([z.string(), z.array(z.string())]), exp: z.number() });
+const Claims = z.object({
+  sub: z.string(),
+  aud: z.union([z.string(), z.array(z.string())]),
+  exp: z.number(),
+  nbf: z.optional(z.number()),
+});
 
 /**
  * The signature is not looked at: the token came over a connection on which the Auth Service proved itself, and is for
@@ -29,7 +35,7 @@ const Claims = z.object({ sub: z.string(), aud: z.union([z.string(), z.array(z.s
  * @throws MachineIdError CERTIFICATE_MISMATCH, REPLY_INVALID; their messages hold no part of the token
  */
 export function checkJwtSvid({ jwt, spiffeId }: JwtSvid, expected: JwtSvidExpectation): CheckedJwtSvid {
-  const { sub, aud, exp } = readJwtClaims(jwt);
+  const { sub, aud, exp, nbf = 0 } = readJwtClaims(jwt);
   if (sub !== spiffeId || !isOfTrustDomain(sub, expected.trustDomain)) {
     throw mismatch(`it names ${JSON.stringify(sub)}, expected a SPIFFE ID of "${expected.trustDomain}"`);
   }
@@ -40,8 +46,10 @@ export function checkJwtSvid({ jwt, spiffeId }: JwtSvid, expected: JwtSvidExpect
   }
   const expiresAtMs = exp * 1000;
   if (!Number.isFinite(expiresAtMs)) throw unreadable('its end is no time');
-  if (expiresAtMs <= expected.nowMs) throw mismatch(`it ended at ${utcTime(expiresAtMs)}`);
-  return { spiffeId: sub, jwt: new Secret(jwt), expiresAtMs };
+  const beginsAtMs = nbf * 1000;
+  const fault = validityFault('it', { beginsAtMs, endsAtMs: expiresAtMs }, expected);
+  if (fault !== undefined) throw mismatch(fault);
+  return { spiffeId: sub, jwt: new Secret(jwt), expiresAtMs, clockNotice: clockNotice(beginsAtMs, expected.nowMs) };
 }
 
 /** @throws MachineIdError REPLY_INVALID, whose message holds no part of the token */

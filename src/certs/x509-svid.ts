@@ -2,8 +2,8 @@
 import type { KeyObject } from 'node:crypto';
 import type { MachineIdError } from '../errors.ts';
 import { samePublicKey } from '../crypto/keys.ts';
-import { utcTime } from '../crypto/validity.ts';
-import { readCertificate, type TlsCertificate } from '../crypto/x509.ts';
+import { clockNotice, type ValidityExpectation, validityFault } from '../crypto/validity.ts';
+import { readCertificate, type TlsCertificate, tlsValidity } from '../crypto/x509.ts';
 import { credentialMismatch } from './mismatch.ts';
 import { isOfTrustDomain } from './spiffe-id.ts';
 import type { X509Svid } from './svid.ts';
@@ -13,15 +13,16 @@ export interface CheckedX509Svid {
   /** The certificate, then its chain: one PEM block each, ending with a line break. */
   readonly certificatesPem: readonly string[];
   readonly expiresAtMs: number;
+  /** A sentence for the summary when the clock is behind. */
+  readonly clockNotice: string | undefined;
 }
 
-export interface X509SvidExpectation {
+export interface X509SvidExpectation extends ValidityExpectation {
   readonly publicKey: KeyObject;
   /** The cluster's name. */
   readonly trustDomain: string;
   /** PEM of the authorities of that domain, one block each. */
   readonly authoritiesPem: readonly string[];
-  readonly nowMs: number;
 }
 
 /** @throws MachineIdError CERTIFICATE_MISMATCH, REPLY_INVALID */
@@ -37,12 +38,13 @@ export function checkX509Svid(svid: X509Svid, expected: X509SvidExpectation): Ch
   if (!isSigned(leaf, chain, expected.authoritiesPem)) {
     throw mismatch(`it is not signed by the SPIFFE authority of "${trustDomain}"`);
   }
-  if (leaf.notAfterMs <= nowMs) throw mismatch(`it ended at ${utcTime(leaf.notAfterMs)}`);
-  if (leaf.notBeforeMs > nowMs) throw mismatch(`it begins at ${utcTime(leaf.notBeforeMs)}`);
+  const fault = validityFault('it', tlsValidity(leaf), expected);
+  if (fault !== undefined) throw mismatch(fault);
   return {
     spiffeId: uri,
     certificatesPem: [leaf, ...chain].map(({ pem }) => pem),
     expiresAtMs: leaf.notAfterMs,
+    clockNotice: clockNotice(leaf.notBeforeMs, nowMs),
   };
 }
 

@@ -3,7 +3,7 @@ import { produceByTbot } from '../produce/by-tbot.ts';
 import type { RunContext } from '../produce/context.ts';
 import type { RunResult } from '../produce/result.ts';
 import type { TbotSettings } from '../produce/tbot-program.ts';
-import { discover } from '../teleport/discovery.ts';
+import { clockDifference, discover } from '../teleport/discovery.ts';
 import type { WebTrust } from '../teleport/trust.ts';
 import { openWebApi } from '../teleport/web.ts';
 
@@ -11,7 +11,10 @@ type TbotFacts = Omit<RunResult, 'proxy' | 'exportedTo' | 'timingsMs' | 'spans'>
 
 /** @throws MachineIdError TBOT_MISSING, TBOT_FAILED, or what asking the Proxy throws */
 export async function runByTbot(run: RunContext, trust: WebTrust, settings: TbotSettings): Promise<TbotFacts> {
-  const { clusterName, serverVersion } = await run.account.during('cluster', 'Discovery', () => askProxy(run, trust));
+  const cluster = await run.account.during('cluster', 'Discovery', () => askProxy(run, trust));
+  const { clusterName, serverVersion } = cluster;
+  const difference = clockDifference(cluster, run.world.clock.nowMs());
+  if (difference !== undefined) run.log.warn(difference);
   run.account.learn({ cluster: clusterName, clusterVersion: serverVersion.text });
   run.progress.done('discovery', `cluster ${clusterName}, Teleport ${serverVersion.text}`);
   const { bot, outputs } = await produceByTbot(run, settings);

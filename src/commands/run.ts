@@ -7,9 +7,11 @@ import { startRetries } from '../effects/retry.ts';
 import { MachineIdError } from '../errors.ts';
 import { appendLines, exportLines, openBashEnv } from '../job/bash-env.ts';
 import { openManifest } from '../job/manifest.ts';
+import { tokenClockNotice } from '../job/oidc-check.ts';
 import { obtainOidcToken, type OidcToken } from '../job/oidc-token.ts';
 import { type Joined, joinCluster } from '../join/join.ts';
 import { formatAddress } from '../teleport/address.ts';
+import { clockDifference } from '../teleport/discovery.ts';
 import { type WebTrust, webTrust } from '../teleport/trust.ts';
 import { openWebApi } from '../teleport/web.ts';
 import { startWireTrace } from '../teleport/wire-trace.ts';
@@ -137,11 +139,13 @@ async function readInputs({ flags, caFile }: RunArguments, account: Account, wor
   return { plan, outputs, trust, log };
 }
 
-async function findToken({ account, progress, world }: RunContext): Promise<OidcToken> {
+async function findToken({ account, log, progress, world }: RunContext): Promise<OidcToken> {
   const { environment, commands, clock, mask, signal } = world;
   for (const name of ['CIRCLE_OIDC_TOKEN', 'CIRCLE_OIDC_TOKEN_V2']) mask.hide(environment[name]?.trim() ?? '');
   const token = await obtainOidcToken({ environment, commands, nowMs: clock.nowMs(), signal });
   mask.hide(token.jwt.reveal());
+  const behind = tokenClockNotice(token.claims, clock.nowMs());
+  if (behind !== undefined) log.warn(behind);
   account.learn({ claims: token.claims });
   const { projectId, contextIds } = token.claims;
   progress.done(
@@ -185,6 +189,8 @@ async function join(
           keys = makeKeys(outputs, cluster.suite);
           const made = keys.flatMap(({ routed, unrouted }) => [unrouted, routed]);
           if (made.length > 0) void Promise.all(made).then(account.begin('job', 'Keys'), () => undefined);
+          const difference = clockDifference(cluster, clock.nowMs());
+          if (difference !== undefined) log.warn(difference);
           progress.done('discovery', `cluster ${cluster.clusterName}, Teleport ${cluster.serverVersion.text}`);
         },
       }),

@@ -3,6 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import { parseSshPublicKey, readKeyFields, splitKeyLine, type SshPublicKey } from './ssh-public-key.ts';
 import { verifySshSignature } from './ssh-signature.ts';
 import { malformed, quoted, SshReader } from './ssh-wire.ts';
+import type { Validity } from './validity.ts';
 
 export interface SshCertificate {
   /** For example `ssh-rsa-cert-v01@openssh.com`. */
@@ -87,6 +88,11 @@ export function parseSshCertificateBytes(blob: Uint8Array): SshCertificate {
 /** Whether the key that the certificate names as its authority's made the signature. */
 export function verifySshCertificate({ signatureKey, signature, signedBytes }: SshCertificate): boolean {
   return verifySshSignature(signatureKey, signature, signedBytes);
+}
+
+/** `2^64 - 1` seconds, which has no end, is later than any date. */
+export function sshValidity({ validAfter, validBefore }: SshCertificate): Validity {
+  return { beginsAtMs: Number(validAfter) * 1000, endsAtMs: Number(validBefore) * 1000 };
 }
 
 /** The `-cert.pub` line of a certificate in wire form, without a line break. */

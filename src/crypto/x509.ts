@@ -1,6 +1,7 @@
 /** Reads X.509 certificates with Node's own parser. */
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { MachineIdError } from '../errors.ts';
+import type { Validity } from './validity.ts';
 
 export interface DistinguishedName {
   readonly commonName: string | undefined;
@@ -37,6 +38,10 @@ export function readCertificate(certificate: string | Uint8Array): TlsCertificat
   // OpenSSL reads PEM as well where DER is expected, and over bytes that follow the certificate.
   if (!x509.raw.equals(der)) throw invalid('there is more or else than one certificate in DER');
   return fromX509(x509);
+}
+
+export function tlsValidity({ notAfterMs, notBeforeMs }: TlsCertificate): Validity {
+  return { beginsAtMs: notBeforeMs, endsAtMs: notAfterMs };
 }
 
 /** @param pem exactly one block */

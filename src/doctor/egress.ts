@@ -1,5 +1,4 @@
 /** Tries every connection that a job makes, all at once, for the people who decide what may pass. */
-import type { Plan } from '../config/plan.ts';
 import { withDeadline } from '../effects/deadline.ts';
 import type { Log } from '../effects/log.ts';
 import { type Retries, startRetries } from '../effects/retry.ts';
@@ -10,7 +9,6 @@ import { ask } from '../teleport/discovery.ts';
 import type { ClusterFacts } from '../teleport/ping.ts';
 import { downloadAuthorities, type WebTrust } from '../teleport/trust.ts';
 import { openWebApi } from '../teleport/web.ts';
-import { startWireTrace, type WireTrace } from '../teleport/wire-trace.ts';
 import { type Ground, quietLog, tryRun } from './cluster-checks.ts';
 import { type ConfigFindings, configChecks, type Settings } from './config-checks.ts';
 import { type DownloadUrls, type Endpoint, egressEndpoints } from './egress-endpoints.ts';
@@ -100,18 +98,10 @@ interface Discovered {
  * What the Proxy says of itself only decides what to try, so an answer whose certificate is not trusted is used too:
  * behind a TLS interceptor the other rows then show what it does with them.
  */
-async function discovery(config: ConfigFindings, limitMs: number, world: World): Promise<Discovered> {
-  const { address, plan, trust } = config;
+async function discovery({ address, trust }: ConfigFindings, limitMs: number, world: World): Promise<Discovered> {
   if (address === undefined) return { cluster: undefined, error: undefined };
-  const trace = plan && traceOf(plan, world);
   const question = async (how: WebTrust): Promise<Discovered> => {
-    const web = openWebApi({
-      address,
-      trust: how,
-      retries: retriesOf(limitMs, NO_LOG, world),
-      signal: world.signal,
-      trace,
-    });
+    const web = openWebApi({ address, trust: how, retries: retriesOf(limitMs, NO_LOG, world), signal: world.signal });
     try {
       return { cluster: (await ask(web)).cluster, error: undefined };
     } catch (error) {
@@ -157,10 +147,9 @@ async function learn(
   if (token === undefined) return nothing('there is no OIDC token that could be accepted.');
   const limitMs = Math.min(timeoutMs, LONGEST_TRIAL_MS);
   const log = quietLog(plan, world);
-  const trace = traceOf(plan, world);
   const retries = retriesOf(limitMs, log, world);
-  const web = openWebApi({ address, trust, retries, signal: world.signal, trace });
-  const ground = { plan, outputs, token, trust, web, retries, log, trace };
+  const web = openWebApi({ address, trust, retries, signal: world.signal });
+  const ground = { plan, outputs, token, trust, web, retries, log };
   try {
     return await withDeadline(
       { waitingFor: 'the cluster', timeoutMs: LONGEST_TRIAL_MS, signal: world.signal },
@@ -172,11 +161,6 @@ async function learn(
   } finally {
     web.close();
   }
-}
-
-/** Of the questions to the cluster; what became of each attempt is in the table. */
-function traceOf(plan: Plan, world: World): WireTrace | undefined {
-  return plan.debug ? startWireTrace(quietLog(plan, world), world.clock) : undefined;
 }
 
 async function trial(ground: Ground, world: World): Promise<Learnt> {

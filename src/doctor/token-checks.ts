@@ -2,7 +2,7 @@
 import type { World } from '../effects/world.ts';
 import { asMachineIdError, type MachineIdError } from '../errors.ts';
 import { utcTime } from '../crypto/validity.ts';
-import { checkIssuer, checkTimes } from '../job/oidc-check.ts';
+import { checkIssuer, checkTimes, tokenClockNotice } from '../job/oidc-check.ts';
 import type { OidcClaims } from '../job/oidc-claims.ts';
 import { findOidcToken, type OidcToken } from '../job/oidc-token.ts';
 import { type Check, check } from './check.ts';
@@ -74,6 +74,8 @@ function timesCheck(claims: OidcClaims, source: string, nowMs: number): Check {
     checkTimes(claims, source, nowMs);
   });
   if (error !== undefined) return one.failed(error);
+  const behind = tokenClockNotice(claims, nowMs);
+  if (behind !== undefined) return one.warn(behind, 'Set the clock of this runner by NTP.');
   const leftMs = claims.expiresAtMs - nowMs;
   const detail = `until ${utcTime(claims.expiresAtMs)}, ${Math.floor(leftMs / 60_000)} minutes from now`;
   return leftMs < SOON_MS ? one.warn(detail, 'Call run earlier in the job.') : one.pass(detail);

@@ -1,13 +1,11 @@
 /** Refuses an OIDC token that the cluster could only refuse, before anything is sent. */
+import { CLOCK_TOLERANCE_MS, clockNotice, notBegun, utcTime } from '../crypto/validity.ts';
 import { MachineIdError } from '../errors.ts';
 import type { OidcClaims } from './oidc-claims.ts';
 
 /** The issuer of CircleCI Cloud; Teleport has it compiled in. */
 const CLOUD_ISSUER = /^https:\/\/oidc\.circleci\.com\/org\/[0-9A-Za-z-]+$/;
 const ROOT_ISSUER = 'https://oidc.circleci.com';
-
-/** How far the clocks of runner and CircleCI may differ before a token counts as not yet valid. */
-const CLOCK_LEEWAY_MS = 60_000;
 
 /**
  * @param source where the token was found, for messages
@@ -23,20 +21,28 @@ export function checkTimes(claims: OidcClaims, source: string, nowMs: number): v
   if (claims.expiresAtMs <= nowMs) {
     throw new MachineIdError(
       'OIDC_TOKEN_EXPIRED',
-      `${source} has expired: it was valid until ${utc(claims.expiresAtMs)}, and it is ${utc(nowMs)}`,
+      `${source} has expired: it was valid until ${utcTime(claims.expiresAtMs)}, and it is ${utcTime(nowMs)}`,
       {
         hint: 'CircleCI issues the token when the job starts, for about an hour, and its agent gave no newer one: call run in an earlier step of the job, or check the clock of a self-hosted runner.',
       },
     );
   }
-  const validFromMs = Math.max(claims.notBeforeMs ?? 0, claims.issuedAtMs);
-  if (validFromMs > nowMs + CLOCK_LEEWAY_MS) {
+  if (validFromMs(claims) > nowMs + CLOCK_TOLERANCE_MS) {
     throw new MachineIdError(
       'OIDC_TOKEN_NOT_YET_VALID',
-      `${source} is not valid yet: it begins at ${utc(validFromMs)}, and it is ${utc(nowMs)}`,
+      `${source} is not valid yet: ${notBegun('it', validFromMs(claims), nowMs)}`,
       { hint: 'The clock of this runner is behind: set it by NTP.' },
     );
   }
+}
+
+/** A sentence when the token proves that the clock of this machine is behind. */
+export function tokenClockNotice(claims: OidcClaims, nowMs: number): string | undefined {
+  return clockNotice(validFromMs(claims), nowMs);
+}
+
+function validFromMs({ issuedAtMs, notBeforeMs = 0 }: OidcClaims): number {
+  return Math.max(notBeforeMs, issuedAtMs);
 }
 
 /** @throws MachineIdError OIDC_TOKEN_ISSUER */
@@ -61,8 +67,4 @@ export function checkIssuer(issuer: string, source: string): void {
 /** An issuer is a URL of the job's own making: shown short and without control characters. */
 function shown(issuer: string): string {
   return JSON.stringify(issuer.slice(0, 200));
-}
-
-function utc(timeMs: number): string {
-  return Number.isFinite(timeMs) && Math.abs(timeMs) <= 8.64e15 ? new Date(timeMs).toISOString() : String(timeMs);
 }

@@ -1,10 +1,9 @@
 /** The bot's own identity, and the checks that what a join gave back is it. */
-import type { Clock } from '../effects/clock.ts';
 import { MachineIdError } from '../errors.ts';
 import { type KeyPair, samePublicKey } from '../crypto/keys.ts';
-import { parseSshCertificate } from '../crypto/ssh-certificate.ts';
-import { type DistinguishedName, readCertificate, type TlsCertificate } from '../crypto/x509.ts';
-import { utcTime } from '../crypto/validity.ts';
+import { parseSshCertificate, sshValidity } from '../crypto/ssh-certificate.ts';
+import { clockNotice, type ValidityExpectation, validityFault } from '../crypto/validity.ts';
+import { type DistinguishedName, readCertificate, type TlsCertificate, tlsValidity } from '../crypto/x509.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 
 /** What a join gives back, before it is trusted. */
@@ -28,6 +27,8 @@ export interface BotIdentity {
   readonly botName: string;
   readonly botInstanceId: string | undefined;
   readonly expiresAtMs: number;
+  /** A sentence when the clock of this machine is behind. */
+  readonly clockNotice: string | undefined;
 }
 
 /** Teleport's own object identifiers in a certificate's subject. */
@@ -36,16 +37,17 @@ const OID_BOT_INSTANCE_ID = '1.3.9999.2.20';
 const BOT_USER_PREFIX = 'bot-';
 
 /**
- * Takes the certificates for the bot's identity when they are for our key, of the expected cluster, valid now and a bot's.
+ * Takes the certificates for the bot's identity when they are for our key, of the expected cluster, a bot's, valid now and
+ * no longer than asked.
  * @throws MachineIdError CERTIFICATE_MISMATCH, REPLY_INVALID
  */
 export function acceptJoin(
   joined: JoinedCertificates,
-  expected: { readonly keyPair: KeyPair; readonly clusterName: string; readonly clock: Clock },
+  expected: ValidityExpectation & { readonly keyPair: KeyPair; readonly clusterName: string },
 ): BotIdentity {
   const tls = readCertificate(joined.tlsCertificate);
   const ssh = parseSshCertificate(joined.sshCertificate);
-  const { keyPair, clusterName, clock } = expected;
+  const { keyPair, clusterName } = expected;
   if (!samePublicKey(tls.publicKey, keyPair.publicKey)) throw mismatch('the TLS certificate is for another key');
   if (!samePublicKey(ssh.publicKey, keyPair.publicKey)) throw mismatch('the SSH certificate is for another key');
   if (!tls.issuer.organizations.includes(clusterName)) {
@@ -54,7 +56,11 @@ export function acceptJoin(
     );
   }
   if (ssh.certificateType !== 'user') throw mismatch("the SSH certificate is a host certificate, expected a user's");
-  const expiresAtMs = checkValidity(tls, clock.nowMs());
+  const validities = { TLS: tlsValidity(tls), SSH: sshValidity(ssh) };
+  for (const [kind, validity] of Object.entries(validities)) {
+    const fault = validityFault(`the ${kind} certificate`, validity, expected);
+    if (fault !== undefined) throw mismatch(fault);
+  }
   const { userName, botName } = botNames(tls);
   if (ssh.keyId !== userName) {
     throw mismatch(`the SSH certificate is of ${JSON.stringify(ssh.keyId)}, the TLS certificate of "${userName}"`);
@@ -67,7 +73,8 @@ export function acceptJoin(
     userName,
     botName,
     botInstanceId: tls.subject.byOid.get(OID_BOT_INSTANCE_ID)?.[0],
-    expiresAtMs,
+    expiresAtMs: tls.notAfterMs,
+    clockNotice: clockNotice(Math.max(validities.TLS.beginsAtMs, validities.SSH.beginsAtMs), expected.nowMs),
   };
 }
 
@@ -85,16 +92,6 @@ function hostAuthorities({ tlsAuthorities }: JoinedCertificates, own: TlsCertifi
   }
   if (hosts.length === 0) throw mismatch('no authority for the Auth Service came with the certificates');
   return hosts.map(({ pem }) => pem);
-}
-
-function checkValidity(certificate: TlsCertificate, nowMs: number): number {
-  if (certificate.notAfterMs <= nowMs) {
-    throw mismatch(`the TLS certificate ended at ${utcTime(certificate.notAfterMs)}, and it is ${utcTime(nowMs)}`);
-  }
-  if (certificate.notBeforeMs > nowMs) {
-    throw mismatch(`the TLS certificate begins at ${utcTime(certificate.notBeforeMs)}, and it is ${utcTime(nowMs)}`);
-  }
-  return certificate.notAfterMs;
 }
 
 /** Of the subject of a certificate: the bot's own, or one that was issued to it. */

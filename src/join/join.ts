@@ -65,7 +65,13 @@ export async function joinCluster(options: JoinOptions): Promise<Joined> {
   }
   options.onDiscovered(cluster);
   const { keyPair, certificates, path } = await join(options, cluster, attempt);
-  const bot = acceptJoin(certificates, { keyPair, clusterName: cluster.clusterName, clock: options.clock });
+  const bot = acceptJoin(certificates, {
+    keyPair,
+    clusterName: cluster.clusterName,
+    askedMs: expiry(options),
+    nowMs: options.clock.nowMs(),
+  });
+  if (bot.clockNotice !== undefined) options.log.warn(bot.clockNotice);
   return { cluster, bot, path };
 }
 

@@ -6,7 +6,7 @@ import { pemBlock } from './pem.ts';
 
 export interface X509SvidFilesInput {
   readonly keyPair: KeyPair;
-  readonly svid: CheckedX509Svid;
+  readonly svid: Pick<CheckedX509Svid, 'certificatesPem'>;
   /** PEM of the trust domain's authorities, one block each. */
   readonly bundlePem: readonly string[];
   /** DER; undefined when the cluster has no list of revoked SVIDs. */

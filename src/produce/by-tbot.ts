@@ -1,6 +1,6 @@
 /** Lets tbot itself produce the outputs of a plan, and checks what it has written. */
 import { join } from 'node:path';
-import { shortenedLifetime } from '../certs/lifetime.ts';
+import { lengthenedLifetime, shortenedLifetime } from '../certs/lifetime.ts';
 import type { SupportedOutput } from '../config/supported.ts';
 import { asMachineIdError, type Fault, MachineIdError } from '../errors.ts';
 import { withoutProfile } from '../outputs/aws-credentials.ts';
@@ -115,7 +115,11 @@ function check(
 function written({ found, output, shown }: Produced, credentials: Credentials, startedMs: number): WrittenOutput {
   const { access, expiresAtMs, roles } = credentials;
   const limit = roles === undefined ? 'by its own rules' : 'max_session_ttl of the roles';
-  const notice = access?.kind === 'aws' ? undefined : shortenedLifetime(startedMs + output.ttlMs, expiresAtMs, limit);
+  const askedMs = startedMs + output.ttlMs;
+  const notices =
+    access?.kind === 'aws'
+      ? []
+      : [shortenedLifetime(askedMs, expiresAtMs, limit), lengthenedLifetime(askedMs, expiresAtMs)];
   return {
     type: output.type,
     destination: shown,
@@ -123,7 +127,7 @@ function written({ found, output, shown }: Produced, credentials: Credentials, s
     roles: roles ?? output.roles,
     expiresAtMs,
     access,
-    notices: notice === undefined ? [] : [notice],
+    notices: notices.filter((notice) => notice !== undefined),
   };
 }
 

@@ -20,13 +20,13 @@ export async function produceSpiffeSvid(output: SpiffeSvid, work: OutputWork): P
   return withOwnSession(output, work, async (session) => {
     const ask = async ({ publicKey }: KeyPair) =>
       (await session.spiffe.signX509(name, { publicKey, ttlMs })) ?? none('X.509 SVID');
-    const [{ spiffeId, files, expiresAtMs, notice, warnings }, tokens] = await Promise.all([
+    const [{ spiffeId, files, expiresAtMs, notices }, tokens] = await Promise.all([
       fetchX509Svid(session, work, { ttlMs, federated: output.includeFederatedTrustBundles, ask }),
       jwtFiles(output, session, work),
     ]);
     work.run.progress.done('certificates', `SVIDs for ${path}: ${spiffeId}`);
     const { roles } = session.issued.identity;
-    const issued = { identity: { roles, expiresAtMs }, notice, warnings };
+    const issued = { identity: { roles, expiresAtMs }, notices };
     return finishOutput(output, work, { issued, place: placeOf(destination, work.run), files: [...files, ...tokens] });
   });
 }
@@ -38,11 +38,13 @@ async function jwtFiles(
   { joined, run }: OutputWork,
 ): Promise<OutputFile[]> {
   const { clusterName: trustDomain } = joined.bot;
+  const { clock } = run.world;
   return Promise.all(
     jwts.map(async ({ audience, fileName }) => {
+      const askedMs = clock.nowMs() + ttlMs;
       const svid = (await spiffe.signJwt(name, { audience, ttlMs })) ?? none('JWT SVID');
-      const nowMs = run.world.clock.nowMs();
-      return jwtSvidFile(fileName, checkJwtSvid(svid, { audiences: [audience], trustDomain, nowMs }));
+      const expected = { audiences: [audience], trustDomain, askedMs, nowMs: clock.nowMs() };
+      return jwtSvidFile(fileName, checkJwtSvid(svid, expected));
     }),
   );
 }

@@ -20,14 +20,14 @@ export async function produceSshHost(output: SshHost, work: OutputWork): Promise
     certify(output, work, keys),
     userAuthorities(output, work),
   ]);
-  const { line: certificateLine, expiresAtMs, notice } = certificate;
+  const { line: certificateLine, expiresAtMs, notices } = certificate;
   run.progress.done('certificates', `host certificate for ${output.path}: ${output.principals.join(', ')}`);
   const files = sshHostFiles({
     keyPair,
     certificateLine,
     userAuthorities: users.filter(({ clusterName }) => clusterName === joined.bot.clusterName),
   });
-  const issued = { identity: { roles, expiresAtMs }, notice };
+  const issued = { identity: { roles, expiresAtMs }, notices };
   return finishOutput(output, work, { issued, place: placeOf(output.destination, run), files });
 }
 

@@ -5,9 +5,9 @@ import { readRoute } from '../certs/route.ts';
 import type { Supported, SupportedOutput } from '../config/supported.ts';
 import { samePublicKey } from '../crypto/keys.ts';
 import { publicKeyInFile } from '../crypto/private-key-file.ts';
-import { parseSshCertificate, type SshCertificate } from '../crypto/ssh-certificate.ts';
-import { utcTime } from '../crypto/validity.ts';
-import { readCertificate, splitCertificates, type TlsCertificate } from '../crypto/x509.ts';
+import { parseSshCertificate, type SshCertificate, sshValidity } from '../crypto/ssh-certificate.ts';
+import { type Validity, validityFault } from '../crypto/validity.ts';
+import { readCertificate, splitCertificates, type TlsCertificate, tlsValidity } from '../crypto/x509.ts';
 import { asMachineIdError, MachineIdError } from '../errors.ts';
 import { botNameOf } from '../join/bot-identity.ts';
 import { readStoredIdentity } from '../outputs/stored-identity.ts';
@@ -105,7 +105,7 @@ function svidCredentials(files: CredentialFiles): Credentials {
 
 function jwtCredentials(name: string, files: CredentialFiles): Credentials {
   const expiresAtMs = inFile(name, files, (jwt) => readJwtClaims(jwt.trimEnd())).exp * 1000;
-  if (expiresAtMs <= files.nowMs) throw fault(name, `ended at ${utcTime(expiresAtMs)}`);
+  checkTimes(name, { beginsAtMs: 0, endsAtMs: expiresAtMs }, files.nowMs);
   return untold(expiresAtMs);
 }
 
@@ -125,19 +125,23 @@ function awsCredentials(
   return { ...untold(files.nowMs + sessionDurationMs), access };
 }
 
-function checkTls(name: string, { notAfterMs, notBeforeMs, publicKey }: TlsCertificate, key: KeyObject, nowMs: number) {
-  if (!samePublicKey(publicKey, key)) throw fault(name, 'is for another key than the one beside it');
-  if (notAfterMs <= nowMs) throw fault(name, `ended at ${utcTime(notAfterMs)}`);
-  if (notBeforeMs > nowMs) throw fault(name, `begins at ${utcTime(notBeforeMs)}`);
+function checkTls(name: string, certificate: TlsCertificate, key: KeyObject, nowMs: number) {
+  if (!samePublicKey(certificate.publicKey, key)) throw fault(name, 'is for another key than the one beside it');
+  checkTimes(name, tlsValidity(certificate), nowMs);
 }
 
 /** @returns when it ends, in milliseconds since the Unix epoch */
-function checkSsh(name: string, { publicKey, validAfter, validBefore }: SshCertificate, key: KeyObject, nowMs: number) {
-  if (!samePublicKey(publicKey, key)) throw fault(name, 'is for another key than the one beside it');
-  const [beginsAtMs, endsAtMs] = [Number(validAfter) * 1000, Number(validBefore) * 1000];
-  if (endsAtMs <= nowMs) throw fault(name, `ended at ${utcTime(endsAtMs)}`);
-  if (beginsAtMs > nowMs) throw fault(name, `begins at ${utcTime(beginsAtMs)}`);
-  return endsAtMs;
+function checkSsh(name: string, certificate: SshCertificate, key: KeyObject, nowMs: number) {
+  if (!samePublicKey(certificate.publicKey, key)) throw fault(name, 'is for another key than the one beside it');
+  const validity = sshValidity(certificate);
+  checkTimes(name, validity, nowMs);
+  return validity.endsAtMs;
+}
+
+/** tbot has asked for the lifetime. */
+function checkTimes(name: string, validity: Validity, nowMs: number): void {
+  const reason = validityFault(name, validity, { askedMs: Infinity, nowMs });
+  if (reason !== undefined) throw failed(reason);
 }
 
 function untold(expiresAtMs: number): Credentials {
@@ -157,5 +161,9 @@ function inFile<T>(name: string, { contents }: CredentialFiles, read: (text: str
 }
 
 function fault(name: string, detail: string): MachineIdError {
-  return new MachineIdError('TBOT_FAILED', `${name} ${detail}`, { hint: 'See what tbot said.' });
+  return failed(`${name} ${detail}`);
+}
+
+function failed(message: string): MachineIdError {
+  return new MachineIdError('TBOT_FAILED', message, { hint: 'See what tbot said.' });
 }

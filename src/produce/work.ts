@@ -68,8 +68,7 @@ function userAuthorities({ authorities }: ClusterSession): Promise<readonly Cert
 /** What is told of the credentials of an output. */
 export interface Issued {
   readonly identity: Pick<Identity, 'roles' | 'expiresAtMs'>;
-  readonly notice: string | undefined;
-  readonly warnings?: readonly string[];
+  readonly notices: readonly string[];
 }
 
 export interface Finished {
@@ -85,7 +84,7 @@ export async function finishOutput(
   { run }: OutputWork,
   { issued, place, files, access }: Finished,
 ): Promise<WrittenOutput> {
-  const { identity, notice, warnings = [] } = issued;
+  const { identity, notices } = issued;
   const written = await write(run, place, files);
   run.progress.done('write', `${written.files.length} files written to ${place.shown}`);
   return {
@@ -95,6 +94,6 @@ export async function finishOutput(
     roles: identity.roles,
     expiresAtMs: identity.expiresAtMs,
     access,
-    notices: [...(notice === undefined ? [] : [notice]), ...warnings, ...written.warnings],
+    notices: [...notices, ...written.warnings],
   };
 }

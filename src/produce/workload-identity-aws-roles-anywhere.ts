@@ -31,9 +31,11 @@ export async function produceAwsRolesAnywhere(output: AwsOutput, work: OutputWor
   const endpoint = endpointOf(output, run.world.environment);
   const settings = await settingsOf(run);
   return withOwnSession(output, work, async (session) => {
-    const { keyPair, svid } = await askForSvid(session, work, async ({ publicKey }) =>
-      onlySvid(await session.workloads.issueX509(selector, { publicKey, ttlMs }), selector, path),
-    );
+    const { keyPair, svid } = await askForSvid(session, work, {
+      ttlMs,
+      ask: async ({ publicKey }) =>
+        onlySvid(await session.workloads.issueX509(selector, { publicKey, ttlMs }), selector, path),
+    });
     run.progress.done('certificates', `X.509 SVID for ${path}: ${svid.spiffeId}`);
     const [certificate = new Uint8Array(), ...chain] = svid.certificatesPem.map(derOf);
     const askedMs = run.world.clock.nowMs() + sessionDurationMs;
@@ -55,7 +57,9 @@ export async function produceAwsRolesAnywhere(output: AwsOutput, work: OutputWor
     return finishOutput(output, work, {
       issued: {
         identity: { roles, expiresAtMs },
-        notice: shortenedLifetime(askedMs, expiresAtMs, 'the profile in AWS'),
+        notices: [shortenedLifetime(askedMs, expiresAtMs, 'the profile in AWS')].filter(
+          (notice) => notice !== undefined,
+        ),
       },
       place,
       files: [await credentialsFile(output, credentials, place, run)],

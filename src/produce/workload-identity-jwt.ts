@@ -22,12 +22,15 @@ export async function produceWorkloadJwt(
     const svids = await workloads.issueJwt(selector, { audiences, ttlMs });
     return { svid: onlySvid(svids, selector, path), roles: issued.identity.roles, askedMs };
   });
-  const checked = checkJwtSvid(svid, { audiences, trustDomain: joined.bot.clusterName, nowMs: clock.nowMs() });
+  const checked = checkJwtSvid(svid, { audiences, trustDomain: joined.bot.clusterName, askedMs, nowMs: clock.nowMs() });
   run.progress.done('certificates', `JWT SVID for ${path}: ${checked.spiffeId}`);
   const { expiresAtMs } = checked;
-  const notice = shortenedLifetime(askedMs, expiresAtMs, 'the most that it gives to a workload');
+  const notices = [
+    shortenedLifetime(askedMs, expiresAtMs, 'the most that it gives to a workload'),
+    checked.clockNotice,
+  ].filter((notice) => notice !== undefined);
   return finishOutput(output, work, {
-    issued: { identity: { roles, expiresAtMs }, notice },
+    issued: { identity: { roles, expiresAtMs }, notices },
     place: placeOf(output.destination, run),
     files: [jwtSvidFile('jwt_svid', checked)],
   });

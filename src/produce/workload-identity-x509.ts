@@ -14,7 +14,7 @@ export async function produceWorkloadX509(
 ): Promise<WrittenOutput> {
   const { selector, ttlMs, path, destination } = output;
   return withOwnSession(output, work, async (session) => {
-    const { spiffeId, files, expiresAtMs, notice, warnings } = await fetchX509Svid(session, work, {
+    const { spiffeId, files, expiresAtMs, notices } = await fetchX509Svid(session, work, {
       ttlMs,
       federated: output.includeFederatedTrustBundles,
       ask: async ({ publicKey }) =>
@@ -22,7 +22,7 @@ export async function produceWorkloadX509(
     });
     work.run.progress.done('certificates', `X.509 SVID for ${path}: ${spiffeId}`);
     const { roles } = session.issued.identity;
-    const issued = { identity: { roles, expiresAtMs }, notice, warnings };
+    const issued = { identity: { roles, expiresAtMs }, notices };
     return finishOutput(output, work, { issued, place: placeOf(destination, work.run), files });
   });
 }

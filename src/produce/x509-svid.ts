@@ -13,39 +13,42 @@ export interface X509SvidFiles {
   readonly spiffeId: string;
   readonly files: readonly OutputFile[];
   readonly expiresAtMs: number;
-  readonly notice: string | undefined;
   /** Sentences for a person to read. */
-  readonly warnings: readonly string[];
+  readonly notices: readonly string[];
 }
 
 export interface AskedSvid {
   readonly keyPair: KeyPair;
   readonly svid: CheckedX509Svid;
+  /** The end that was asked for. */
+  readonly askedMs: number;
   /** PEM of the trust domain's authorities, one block each. */
   readonly bundlePem: readonly string[];
 }
 
 /**
  * With a fresh key, and checked.
- * @param ask for the SVID of a key, on the same session
  * @throws MachineIdError CERTIFICATE_MISMATCH, REPLY_INVALID, or what the calls throw
  */
 export async function askForSvid(
   { api }: AuthSession,
   { joined, run }: OutputWork,
-  ask: (key: KeyPair) => Promise<X509Svid>,
+  { ask, ttlMs }: Pick<SvidWish, 'ask' | 'ttlMs'>,
 ): Promise<AskedSvid> {
   const { clusterName: trustDomain } = joined.bot;
+  const { clock } = run.world;
+  const askedMs = clock.nowMs() + ttlMs;
   const keys = generateKeyPair(keyAlgorithm(joined.cluster.suite));
   const [keyPair, answer, authorities] = await Promise.all([keys, keys.then(ask), api.certAuthorities('spiffe')]);
   const bundlePem = authorities
     .filter(({ clusterName }) => clusterName === trustDomain)
     .flatMap(({ tlsCertificatesPem }) => tlsCertificatesPem);
   const { publicKey } = keyPair;
-  const nowMs = run.world.clock.nowMs();
+  const expected = { publicKey, trustDomain, authoritiesPem: bundlePem, askedMs, nowMs: clock.nowMs() };
   return {
     keyPair,
-    svid: checkX509Svid(answer, { publicKey, trustDomain, authoritiesPem: bundlePem, nowMs }),
+    askedMs,
+    svid: checkX509Svid(answer, expected),
     bundlePem,
   };
 }
@@ -59,14 +62,10 @@ export interface SvidWish {
 }
 
 /** @throws MachineIdError as `askForSvid` does, and CLUSTER_UNSUITABLE */
-export async function fetchX509Svid(
-  session: AuthSession,
-  work: OutputWork,
-  { ask, federated, ttlMs }: SvidWish,
-): Promise<X509SvidFiles> {
-  const askedMs = work.run.world.clock.nowMs() + ttlMs;
-  const [{ bundlePem, keyPair, svid }, revocationList, others] = await Promise.all([
-    askForSvid(session, work, ask),
+export async function fetchX509Svid(session: AuthSession, work: OutputWork, wish: SvidWish): Promise<X509SvidFiles> {
+  const { federated } = wish;
+  const [{ askedMs, bundlePem, keyPair, svid }, revocationList, others] = await Promise.all([
+    askForSvid(session, work, wish),
     session.workloads.revocationList(),
     // The bot's own role lets it see them; those of an output need not.
     federated ? work.session.federation.federatedAuthorities() : { certificatesPem: [], unreadable: [] },
@@ -75,10 +74,13 @@ export async function fetchX509Svid(
     spiffeId: svid.spiffeId,
     files: x509SvidFiles({ keyPair, svid, bundlePem: [...bundlePem, ...others.certificatesPem], revocationList }),
     expiresAtMs: svid.expiresAtMs,
-    notice: shortenedLifetime(askedMs, svid.expiresAtMs, 'the most that it gives to a workload'),
-    warnings: others.unreadable.map(
-      (domain) =>
-        `the bundle of the trust domain "${domain}" cannot be read, so its authorities are left out: look at it with "tctl get spiffe_federation"`,
-    ),
+    notices: [
+      shortenedLifetime(askedMs, svid.expiresAtMs, 'the most that it gives to a workload'),
+      svid.clockNotice,
+      ...others.unreadable.map(
+        (domain) =>
+          `the bundle of the trust domain "${domain}" cannot be read, so its authorities are left out: look at it with "tctl get spiffe_federation"`,
+      ),
+    ].filter((notice) => notice !== undefined),
   };
 }

@@ -1,4 +1,5 @@
 /** Asks a Proxy what cluster it serves. */
+import { seconds, utcTime } from '../crypto/validity.ts';
 import { isPassingHttpStatus, type Retries } from '../effects/retry.ts';
 import { MachineIdError } from '../errors.ts';
 import { formatAddress } from './address.ts';
@@ -23,7 +24,10 @@ export interface Asked {
 /** Asks once. @throws MachineIdError as `discover` does */
 export async function ask(web: WebApi): Promise<Asked> {
   const { status, body, sentMs = NaN, retryAfterMs } = await web.get('/webapi/ping');
-  if (status === 200) return { cluster: parsePing(body, web.address), sentMs };
+  if (status === 200) {
+    const cluster = parsePing(body, web.address);
+    return { cluster: Number.isNaN(sentMs) ? cluster : { ...cluster, sentMs }, sentMs };
+  }
   const said = errorText(body);
   const message = `${formatAddress(web.address)}/webapi/ping answered ${status}${said === undefined ? '' : `: ${said}`}`;
   if (isPassingHttpStatus(status, 'Teleport')) {
@@ -35,4 +39,17 @@ export async function ask(web: WebApi): Promise<Asked> {
   throw new MachineIdError('PROXY_NOT_TELEPORT', message, {
     hint: 'Give the host and port of the web address of the Teleport Proxy, as in the URL of its web UI, without a path.',
   });
+}
+
+/** The header counts whole seconds, and travels. */
+const UNREMARKABLE_MS = 30_000;
+
+/**
+ * A sentence when the clocks of this machine and the Proxy differ by more than the way of an answer explains.
+ * @param nowMs when the answer arrived, by this machine's clock
+ */
+export function clockDifference({ sentMs }: Pick<ClusterFacts, 'sentMs'>, nowMs: number): string | undefined {
+  if (sentMs === undefined || Math.abs(nowMs - sentMs) <= UNREMARKABLE_MS) return undefined;
+  const direction = nowMs > sentMs ? 'ahead of' : 'behind';
+  return `this machine's clock is ${seconds(Math.abs(nowMs - sentMs))} ${direction} the Proxy's (${utcTime(nowMs)}, ${utcTime(sentMs)}): set it by NTP`;
 }

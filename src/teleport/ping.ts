@@ -28,6 +28,8 @@ export interface ClusterFacts {
   /** Signature algorithm suite, `legacy` when the server (before 17) says none. */
   readonly suite: string;
   readonly release: ClusterRelease;
+  /** When the Proxy answered, by its own clock; undefined when it does not say. */
+  readonly sentMs?: number | undefined;
 }
 
 /** Which build of Teleport fits the cluster. Proxies before 16 do not tell the edition: they count as open source. */

@@ -7,7 +7,7 @@ import { MachineIdError } from '../../src/errors.ts';
 const DOMAIN = 'root.example.com';
 const ID = `spiffe://${DOMAIN}/ci/deploy`;
 const NOW_MS = Date.UTC(2026, 5, 1);
-const EXPECTED = { audiences: ['a', 'b'], trustDomain: DOMAIN, nowMs: NOW_MS };
+const EXPECTED = { audiences: ['a', 'b'], trustDomain: DOMAIN, askedMs: NOW_MS + 3_600_000, nowMs: NOW_MS };
 const CLAIMS = { sub: ID, aud: ['b', 'a'], exp: NOW_MS / 1000 + 3600 };
 
 function jwtOf(claims: Record<string, unknown>): Promise<string> {
@@ -31,6 +31,9 @@ const REFUSED: readonly (readonly [string, Record<string, unknown>, RegExp])[] =
   ['of another name', { sub: `${ID}/b` }, /names "spiffe:/],
   ['for another audience too', { aud: ['a', 'b', 'c'] }, /audiences a, b, c, asked for a, b/],
   ['without one of the audiences', { aud: ['a'] }, /audiences a, asked for a, b/],
+  ['that lives longer than asked', { exp: NOW_MS / 1000 + 7200 }, /until 2026-06-01T02:00:00Z, longer than asked/],
+  ['that hardly ever ends', { exp: 1e15 }, /until 9999-12-31T23:59:59Z, longer than asked/],
+  ['that has not begun', { nbf: NOW_MS / 1000 + 600 }, /begins at 2026-06-01T00:10:00Z.* 600 seconds earlier/],
   ['that has ended', { exp: NOW_MS / 1000 }, /ended at 2026-06-01T00:00:00Z/],
 ];
 
@@ -71,4 +74,9 @@ test('what is no JWT, or lacks a claim, cannot be read, and no part of it is sho
       },
     );
   }
+});
+
+test('a JWT SVID that begins a little later than now is taken with a notice', async () => {
+  const jwt = await jwtOf({ ...CLAIMS, nbf: NOW_MS / 1000 + 65 });
+  assert.match(checkJwtSvid({ jwt, spiffeId: ID }, EXPECTED).clockNotice ?? '', /clock is at least 65 seconds behind/);
 });

@@ -13,6 +13,7 @@ const FIELDS: SvidFields = {
   notBefore: new Date(NOW_MS - HOUR_MS),
   notAfter: new Date(NOW_MS + HOUR_MS),
 };
+const TIMES = { askedMs: NOW_MS + HOUR_MS, nowMs: NOW_MS };
 const [authority, stranger, another] = await Promise.all([
   makeSigner('authority'),
   makeSigner('stranger'),
@@ -30,7 +31,7 @@ async function check({ fields = {}, spiffeId = ID, chain = [], expected = {} }: 
   const { der, publicKey } = await makeSvid(authority, { ...FIELDS, ...fields });
   return checkX509Svid(
     { spiffeId, certificate: der, chain },
-    { publicKey, trustDomain: DOMAIN, authoritiesPem: [stranger.pem, authority.pem], nowMs: NOW_MS, ...expected },
+    { publicKey, trustDomain: DOMAIN, authoritiesPem: [stranger.pem, authority.pem], ...TIMES, ...expected },
   );
 }
 
@@ -55,6 +56,8 @@ const REFUSED: readonly (readonly [string, Case, RegExp])[] = [
   ['named in a DNS name alone', { fields: { uris: [], dnsNames: ['x, URI:spiffe'] } }, /names \[\]/],
   ['signed by a stranger', { expected: { authoritiesPem: [stranger.pem] } }, /not signed by the SPIFFE authority/],
   ['with a chain that did not sign it', { chain: [Buffer.from(stranger.certificate.rawData)] }, /not signed/],
+  ['that lives until 2049', { fields: { notAfter: new Date('2049-12-31T23:59:59Z') } }, /2049-12-31T23:59:59Z, longer/],
+  ['that never ends', { fields: { notAfter: new Date('9999-12-31T23:59:59Z') } }, /9999-12-31T23:59:59Z, longer/],
   ['that has ended', { expected: { nowMs: NOW_MS + 2 * HOUR_MS } }, /ended at 2026-06-01T01:00:00Z/],
   ['that has not begun', { expected: { nowMs: NOW_MS - 2 * HOUR_MS } }, /begins at 2026-05-31T23:00:00Z/],
 ];
@@ -67,8 +70,13 @@ for (const [what, wrong, says] of REFUSED) {
 
 test('an SVID that is no certificate cannot be read', () => {
   const { publicKey } = another;
-  const expected = { publicKey, trustDomain: DOMAIN, authoritiesPem: [], nowMs: NOW_MS };
+  const expected = { publicKey, trustDomain: DOMAIN, authoritiesPem: [], ...TIMES };
   for (const certificate of [Buffer.alloc(0), Buffer.from('x'), Buffer.from(authority.pem)]) {
     assert.throws(() => checkX509Svid({ spiffeId: ID, certificate, chain: [] }, expected), { code: 'REPLY_INVALID' });
   }
+});
+
+test('an SVID that begins a little later than now is taken with a notice', async () => {
+  const { clockNotice } = await check({ fields: { notBefore: new Date(NOW_MS + 65_000) } });
+  assert.match(clockNotice ?? '', /clock is at least 65 seconds behind/);
 });

@@ -32,6 +32,14 @@ export async function spoil(request: IssueRequest, fault: CertificateFault | und
       return { ...request, notBefore: new Date(now - 2 * HOUR_MS), notAfter: new Date(now - HOUR_MS) };
     case 'not-yet-valid':
       return { ...request, notBefore: new Date(now + HOUR_MS), notAfter: new Date(now + 2 * HOUR_MS) };
+    case 'begins-in-a-minute':
+      return { ...request, notBefore: new Date(now + 65_000) };
+    case 'until-2049':
+      return { ...request, notAfter: new Date('2049-12-31T23:59:59Z') };
+    case 'until-9999':
+      return { ...request, notAfter: new Date('9999-12-31T23:59:59Z') };
+    case 'ssh-forever':
+      return { ...request, sshForever: true };
   }
 }
 

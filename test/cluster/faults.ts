@@ -22,7 +22,11 @@ export type CertificateFault =
   | 'for-other-roles'
   | 'routed-elsewhere'
   | 'expired'
-  | 'not-yet-valid';
+  | 'not-yet-valid'
+  | 'begins-in-a-minute'
+  | 'until-2049'
+  | 'until-9999'
+  | 'ssh-forever';
 
 export type AuthorityFault = 'hostile-name' | 'tls-unreadable' | 'ssh-unreadable';
 

@@ -14,6 +14,8 @@ export interface IssueRequest {
   readonly keys: PublicKeys;
   readonly notBefore: Date;
   readonly notAfter: Date;
+  /** Whether the SSH certificate has no end. */
+  readonly sshForever?: boolean;
 }
 
 export interface IssuedCertificates {

@@ -11,6 +11,8 @@ export interface MintOptions {
   readonly ttlSeconds?: number | undefined;
   readonly expired?: boolean | undefined;
   readonly notYetValid?: boolean | undefined;
+  /** How long ago it was issued. */
+  readonly ageSeconds?: number | undefined;
   readonly audience?: string | readonly string[] | undefined;
   /** In full, so `https://circleci.example.com/org/<id>` for a token of a CircleCI server. */
   readonly issuer?: string | undefined;
@@ -63,7 +65,7 @@ export function mintToken(key: KeyObject, options: MintOptions): Promise<string>
 }
 
 function issueTime(options: MintOptions): number {
-  const now = Math.floor(Date.now() / 1000);
+  const now = Math.floor(Date.now() / 1000) - (options.ageSeconds ?? 0);
   if (options.notYetValid === true) {
     return now + HOUR_SECONDS;
   }

@@ -11,6 +11,8 @@ export interface SshCertificateFields {
   readonly principals: readonly string[];
   readonly notBefore: Date;
   readonly notAfter: Date;
+  /** Whether it has no end, whatever `notAfter` says. */
+  readonly sshForever?: boolean;
   readonly extensions: Readonly<Record<string, string>>;
 }
 
@@ -31,7 +33,7 @@ export function signSshCertificate(fields: SshCertificateFields, authorityKey: K
     sshString(fields.keyId),
     sshString(Buffer.concat(fields.principals.map(sshString))),
     uint64(toSeconds(fields.notBefore)),
-    uint64(toSeconds(fields.notAfter)),
+    fields.sshForever === true ? Buffer.alloc(8, 0xff) : uint64(toSeconds(fields.notAfter)),
     sshString(''),
     sshString(encodeExtensions(fields.extensions)),
     sshString(''),

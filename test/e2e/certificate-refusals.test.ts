@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { CertificateFault, Faults } from '../cluster/faults.ts';
 import { clusterForFile, misbehave } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
-import { assertRunRefused, type Refusal } from './refusal.ts';
+import { assertRefused, assertRunRefused, type Refusal } from './refusal.ts';
+import { resultOf } from './run-result.ts';
 
 const byService = await clusterForFile();
 const byEndpoint = await clusterForFile({ teleport: '17.4.2' });
@@ -15,6 +18,9 @@ const MISMATCHES: readonly (readonly [CertificateFault, RegExp])[] = [
   ['ssh-for-other-key', /the SSH certificate is for another key/],
   ['for-other-key', /certificate is for another key/],
   ['expired', /the TLS certificate ended at 2\d{3}-/],
+  ['until-2049', /the TLS certificate is valid until 2049-12-31T23:59:59Z, longer than asked: until 2\d{3}-/],
+  ['until-9999', /the TLS certificate is valid until 9999-12-31T23:59:59Z, longer than asked/],
+  ['ssh-forever', /the SSH certificate is valid until 9999-12-31T23:59:59Z, longer than asked/],
 ];
 
 const JOIN_MISMATCHES: readonly (readonly [CertificateFault, RegExp])[] = [
@@ -66,6 +72,54 @@ for (const [fault, says] of [
     );
   });
 }
+
+test('certificates of an output that begin a little later than now are used, with a note', async (t) => {
+  const job = await beginJob(t, byService);
+  misbehave(t, byService, { outputCertificates: 'begins-in-a-minute' });
+  const [output] = resultOf(await job.run([...job.flags, '--json'])).outputs;
+  assert.match(output?.notices?.join() ?? '', /this machine's clock is at least 6[2-5] seconds behind: set it by NTP/);
+});
+
+/** Runs with a clock that is behind. */
+async function runBehind(t: test.TestContext, cluster: Cluster, behindMs: number, token?: string) {
+  const job = await beginJob(t, cluster);
+  const hook = join(job.folder, 'clock.cjs');
+  await writeFile(hook, `const now = Date.now; Date.now = () => now() - ${String(behindMs)};`);
+  const environment = {
+    NODE_OPTIONS: `--require ${hook}`,
+    ...(token === undefined ? {} : { CIRCLE_OIDC_TOKEN: token }),
+  };
+  return job.run([...job.flags, '--json'], { environment });
+}
+
+for (const cluster of [byService, byEndpoint]) {
+  test(`Teleport ${cluster.info.teleport}: a run whose clock is two minutes behind goes on with warnings`, async (t) => {
+    const run = await runBehind(t, cluster, 125_000);
+    const [output] = resultOf(run).outputs;
+    assert.match(run.stderr, /^warning: this machine's clock is at least 12[2-6] seconds behind: set it by NTP$/m);
+    assert.match(run.stderr, /^warning: this machine's clock is 12[2-7] seconds behind the Proxy's/m);
+    assert.match(run.stderr, /^warning: this machine's clock is at least 6[2-6] seconds behind: set it by NTP$/m);
+    assert.match(output?.notices?.join() ?? '', /at least 6[2-6] seconds behind/);
+  });
+
+  test(`Teleport ${cluster.info.teleport}: a clock that is far behind is named with the difference`, async (t) => {
+    const fresh = await runBehind(t, cluster, 600_000);
+    assertRefused(fresh, { code: 'OIDC_TOKEN_NOT_YET_VALID', says: /, (59[89]|60\d) seconds earlier$/, hint: /clock/ });
+    const older = await cluster.mint({ ageSeconds: 900 });
+    const run = await runBehind(t, cluster, 600_000, older);
+    const says =
+      /the TLS certificate begins at 2\d{3}-.*, and this machine's clock says 2\d{3}-.*, 5[34]\d seconds earlier$/;
+    assertRefused(run, { code: 'CERTIFICATE_MISMATCH', says, hint: /clock/ });
+    assert.match(run.stderr, /^warning: this machine's clock is (59[89]|60\d) seconds behind the Proxy's/m);
+  });
+}
+
+test('a clock that differs from that of the Proxy is named with the difference', async (t) => {
+  const job = await beginJob(t, byService);
+  misbehave(t, byService, { dateAheadMs: 65_000 });
+  const { stderr } = await job.run([...job.flags, '--json']);
+  assert.match(stderr, /^warning: this machine's clock is 6[3456] seconds behind the Proxy's \(2\d{3}-/m);
+});
 
 async function assertNotTrusted(
   t: test.TestContext,

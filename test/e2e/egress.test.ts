@@ -145,13 +145,6 @@ test('neither a password in an address nor a token is printed, and HTTPS_PROXY i
   assert.match(stdout, /^Note: HTTP proxy: HTTPS_PROXY is set/m);
 });
 
-test('with --debug the questions to the cluster are told of on stderr', async (t) => {
-  const job = await beginJob(t, cluster);
-  const { exitCode, stderr } = await job.run(['doctor', '--egress', '--debug', ...NOWHERE, ...flagsOf(cluster, job)]);
-  assert.equal(exitCode, 0, stderr);
-  assert.match(stderr, /https: .*path \/webapi\/ping, status 200/);
-});
-
 test('with --junit each connection is a test case', async (t) => {
   const job = await beginJob(t, cluster);
   const path = join(job.checkout, 'results', 'egress.xml');

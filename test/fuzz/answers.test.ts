@@ -18,7 +18,6 @@ import { fuzz } from './property.ts';
 import { CLUSTER, clusterSamples, keyLine, pemBlock } from './samples.ts';
 
 const ASKED = { host: 'proxy.example.com', port: 443 };
-const CLOCK = { nowMs: () => Date.now(), elapsedMs: () => 0, sleep: () => Promise.resolve() };
 const facts = {
   tokenName: 'ci',
   organizationId: 'o',
@@ -114,7 +113,7 @@ fuzz(
     };
     const joined = await joinLegacy({ web, facts, jwt: new Secret('x'), keyPair, expiresAtMs: 0 });
     assert.ok(joined !== undefined, 'only "path not found" means that there is no endpoint');
-    const bot = acceptJoin(joined, { keyPair, clusterName: CLUSTER, clock: CLOCK });
+    const bot = acceptJoin(joined, { keyPair, clusterName: CLUSTER, askedMs: Infinity, nowMs: Date.now() });
     assert.deepEqual([bot.userName, bot.botName, bot.clusterName], ['bot-ci', 'ci', CLUSTER]);
     assert.deepEqual(bot.hostAuthorities.includes(pemBlock(userTls)), false);
   },
@@ -133,7 +132,7 @@ fuzz(
     textLike([jwtOf({ alg: 'RS256' }, JSON.stringify(SVID))], ['.', '=', 'e30']),
   ),
   (jwt) => {
-    const expected = { audiences: SVID.aud, trustDomain: CLUSTER, nowMs: Date.now() };
+    const expected = { audiences: SVID.aud, trustDomain: CLUSTER, askedMs: Infinity, nowMs: Date.now() };
     const svid = checkJwtSvid({ jwt, spiffeId: SVID.sub }, expected);
     assert.match(svid.jwt.reveal(), /^[\w.-]+$/);
     assert.ok(Number.isFinite(svid.expiresAtMs));

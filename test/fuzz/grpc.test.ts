@@ -30,6 +30,7 @@ const samples = await clusterSamples();
 const answers = await grpcAnswers(samples);
 const { hostSsh, keyPair, spiffeTls, userSsh, userTls } = samples;
 const { signal } = new AbortController();
+const times = () => ({ askedMs: Infinity, nowMs: Date.now() });
 const clock = { nowMs: () => Date.now(), elapsedMs: () => 0, sleep: () => Promise.resolve() };
 
 const OK = { 'grpc-status': '0' };
@@ -111,7 +112,7 @@ const CALLS: Readonly<Record<string, readonly [Buffer, (connection: GrpcConnecti
     async (connection) => {
       const wish = { publicKey, ttlMs: 1000 };
       const [svid] = await workloadApi(connection, options).issueX509({ name: 'a', labels: {} }, wish);
-      const expected = { publicKey, trustDomain: CLUSTER, authoritiesPem: [pemBlock(spiffeTls)], nowMs: Date.now() };
+      const expected = { publicKey, trustDomain: CLUSTER, authoritiesPem: [pemBlock(spiffeTls)], ...times() };
       if (svid !== undefined) assert.equal(checkX509Svid(svid, expected).spiffeId, `spiffe://${CLUSTER}/ci/a`);
     },
   ],
@@ -120,7 +121,7 @@ const CALLS: Readonly<Record<string, readonly [Buffer, (connection: GrpcConnecti
     async (connection) => {
       const wish = { audiences: ['a'], ttlMs: 1000 };
       const [svid] = await workloadApi(connection, options).issueJwt({ name: 'a', labels: {} }, wish);
-      if (svid !== undefined) checkJwtSvid(svid, { audiences: ['a'], trustDomain: CLUSTER, nowMs: Date.now() });
+      if (svid !== undefined) checkJwtSvid(svid, { audiences: ['a'], trustDomain: CLUSTER, ...times() });
     },
   ],
   SignX509SVIDs: [
@@ -238,7 +239,7 @@ async function join(peer: Peer<unknown>): Promise<void> {
   });
   if (joined.kind === 'unavailable') assert.ok(joined.reason.length > 0);
   else if (joined.kind !== 'joined') throw joined.error(joinFacts);
-  else acceptJoin(joined.certificates, { keyPair, clusterName: CLUSTER, clock });
+  else acceptJoin(joined.certificates, { keyPair, clusterName: CLUSTER, ...times() });
 }
 
 const webPerMessage = await http2Peer('localhost', answer(Buffer.alloc(0)));

@@ -51,7 +51,7 @@ const pem = (body: string) => `-----BEGIN CERTIFICATE-----\n${body}`;
 const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n';
 const jwt = (claims: string) => `e30.${Buffer.from(claims).toString('base64url')}.x`;
 const svid = (token: string) =>
-  checkJwtSvid({ jwt: token, spiffeId: 's' }, { audiences: [], trustDomain: 'a', nowMs: 0 });
+  checkJwtSvid({ jwt: token, spiffeId: 's' }, { audiences: [], trustDomain: 'a', askedMs: 0, nowMs: 0 });
 const uint32 = (value: number) => Buffer.of(value >>> 24, value >>> 16, value >>> 8, value);
 
 const READERS: readonly (readonly [string, () => unknown])[] = [

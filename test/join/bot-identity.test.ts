@@ -4,15 +4,14 @@ import { acceptJoin, type JoinedCertificates } from '../../src/join/bot-identity
 import { CLUSTER, clusterSamples, keyLine, pemBlock } from '../fuzz/samples.ts';
 
 const { hostTls, keyPair, ssh, tls, userTls } = await clusterSamples();
-const clock = { nowMs: () => Date.now(), elapsedMs: () => 0, sleep: () => Promise.resolve() };
 const JOINED: JoinedCertificates = {
   tlsCertificate: pemBlock(tls),
   tlsAuthorities: [pemBlock(userTls), pemBlock(hostTls)],
   sshCertificate: keyLine(ssh),
 };
 
-function accept(change: Partial<JoinedCertificates>) {
-  return acceptJoin({ ...JOINED, ...change }, { keyPair, clusterName: CLUSTER, clock });
+function accept(change: Partial<JoinedCertificates>, times = { askedMs: Infinity, nowMs: Date.now() }) {
+  return acceptJoin({ ...JOINED, ...change }, { keyPair, clusterName: CLUSTER, ...times });
 }
 
 test('of the authorities that come with a join, the one that signed the bot does not vouch for servers', () => {
@@ -32,6 +31,14 @@ for (const [what, change, message] of REFUSED) {
     assert.throws(() => accept(change), { code: 'CERTIFICATE_MISMATCH', message });
   });
 }
+
+test('a join whose certificates live longer than asked is not accepted', () => {
+  const nowMs = Date.now();
+  assert.throws(() => accept({}, { askedMs: nowMs + 60_000, nowMs }), {
+    code: 'CERTIFICATE_MISMATCH',
+    message: /the (TLS|SSH) certificate is valid until 2\d{3}-.*, longer than asked: until 2\d{3}-/,
+  });
+});
 
 function withLastByteChanged(der: Buffer): Buffer {
   const changed = Buffer.from(der);
