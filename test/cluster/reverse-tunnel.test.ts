@@ -6,6 +6,7 @@ import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { missing, runProgram } from '../e2e/programs.ts';
 import { accessRequest, generateUserCerts, sshLine } from './bare-auth.ts';
@@ -90,6 +91,12 @@ describe('the reverse tunnel', () => {
       await withTunnel(await dial(), access, async (tunnel) => {
         assert.equal(await pingOver(await tunnel.dial(), access.bot), cluster.info.teleport);
       });
+      const record = cluster.records.of('reverse-tunnel').at(-1);
+      while (record?.outcome === 'pending') {
+        await delay(10);
+      }
+      assert.equal(record?.outcome, 'ok');
+      assert.deepEqual(record.fields, { login: 'ci', user: 'bot-ci', address: '@remote-auth-server' });
     });
   }
 

@@ -18,6 +18,9 @@ const BLOCK_BYTES = 16;
 const PLAIN_BLOCK_BYTES = 8;
 const TAG_BYTES = 16;
 
+/** The stream ended or broke. */
+export class PeerLeft extends Error {}
+
 export class SshPackets {
   readonly #stream: Duplex;
   readonly #chunks: AsyncIterator<Buffer>;
@@ -68,7 +71,7 @@ export class SshPackets {
     }
   }
 
-  /** The payload of the next packet. @throws Error when the stream has ended */
+  /** The payload of the next packet. @throws PeerLeft when the stream has ended */
   async read(): Promise<Buffer> {
     const lengthBytes = await this.#take(4);
     const length = lengthBytes.readUInt32BE();
@@ -118,9 +121,11 @@ export class SshPackets {
   }
 
   async #receive(): Promise<void> {
-    const next = await this.#chunks.next();
+    const next = await this.#chunks.next().catch((error: unknown) => {
+      throw new PeerLeft('the connection broke', { cause: error });
+    });
     if (next.done === true) {
-      throw new Error('the peer closed the connection');
+      throw new PeerLeft('the peer closed the connection');
     }
     this.#received = Buffer.concat([this.#received, next.value]);
   }

@@ -4,7 +4,7 @@ import { ByteReader } from './byte-reader.ts';
 import { CHANNEL, MAX_DATA_BYTES, SshChannel, WINDOW_BYTES } from './ssh-channel.ts';
 import { MESSAGE, nameList, serveKeyExchange, type Agreed, type HostKey } from './ssh-key-exchange.ts';
 import { readSshCertificate, type SshCertificate } from './ssh-certificate.ts';
-import { SshPackets } from './ssh-packets.ts';
+import { PeerLeft, SshPackets } from './ssh-packets.ts';
 import { sshString, uint32 } from './ssh-public-key.ts';
 import { verifySsh, type SignatureAlgorithm } from './ssh-signature.ts';
 
@@ -42,6 +42,11 @@ export async function serveSsh(stream: Duplex, service: SshService): Promise<voi
   const connection = new SshConnection(stream, service);
   try {
     await connection.serve();
+  } catch (error) {
+    // Go's client leaves without a word
+    if (!(error instanceof PeerLeft && connection.admitted)) {
+      throw error;
+    }
   } finally {
     connection.close();
   }
@@ -63,6 +68,10 @@ class SshConnection {
   constructor(stream: Duplex, service: SshService) {
     this.#packets = new SshPackets(stream);
     this.#service = service;
+  }
+
+  get admitted(): boolean {
+    return this.#admitted;
   }
 
   async serve(): Promise<void> {
