@@ -1,5 +1,6 @@
 /** `run --engine tbot`: the tbot that is installed joins and writes. */
 import { produceByTbot } from '../produce/by-tbot.ts';
+import { refuseRemovedKeys } from '../config/supported.ts';
 import type { RunContext } from '../produce/context.ts';
 import type { RunResult } from '../produce/result.ts';
 import type { TbotSettings } from '../produce/tbot-program.ts';
@@ -16,6 +17,7 @@ export async function runByTbot(run: RunContext, trust: WebTrust, settings: Tbot
   const difference = clockDifference(cluster, run.world.clock.nowMs());
   if (difference !== undefined) run.log.warn(difference);
   run.account.learn({ cluster: clusterName, clusterVersion: serverVersion.text });
+  refuseRemovedKeys(run.plan, serverVersion, `the cluster ${clusterName}`);
   run.progress.done('discovery', `cluster ${clusterName}, Teleport ${serverVersion.text}`);
   const { bot, outputs } = await produceByTbot(run, settings);
   run.account.learn({ bot, results: outputs.map((value) => ({ status: 'fulfilled', value })) });

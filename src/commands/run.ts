@@ -1,7 +1,7 @@
 /** `run`: from the job's OIDC token to credentials on disk. */
 import { loadPlan } from '../config/load.ts';
 import type { Plan } from '../config/plan.ts';
-import { supportedOutputs } from '../config/supported.ts';
+import { refuseRemovedKeys, supportedOutputs } from '../config/supported.ts';
 import { createLog } from '../effects/log.ts';
 import { startRetries } from '../effects/retry.ts';
 import { MachineIdError } from '../errors.ts';
@@ -186,6 +186,7 @@ async function join(
         onDiscovered: (cluster) => {
           discovered();
           account.learn({ cluster: cluster.clusterName, clusterVersion: cluster.serverVersion.text });
+          refuseRemovedKeys(plan, cluster.serverVersion, `the cluster ${cluster.clusterName}`);
           keys = makeKeys(outputs, cluster.suite);
           const made = keys.flatMap(({ routed, unrouted }) => [unrouted, routed]);
           if (made.length > 0) void Promise.all(made).then(account.begin('job', 'Keys'), () => undefined);

@@ -1,5 +1,5 @@
-/** Refuses the outputs of a plan that this version cannot write. */
-import { MachineIdError } from '../errors.ts';
+/** Refuses the outputs of a plan that this version cannot write, or that the version of the cluster does not allow. */
+import { type Fault, MachineIdError } from '../errors.ts';
 import type { DirectoryDestination, MemoryDestination } from '../outputs/destination.ts';
 import type { Output } from './output.ts';
 import type { Plan } from './plan.ts';
@@ -31,15 +31,45 @@ export function supportedOutputs({ outputs }: Pick<Plan, 'outputs'>): readonly S
     return [{ path: output.path, ...(output.line === undefined ? {} : { line: output.line }), message: reason }];
   });
   if (faults.length === 0) return outputs.filter(isSupported);
-  const lines = faults.map(
-    ({ path, line, message }) => `${path}${line === undefined ? '' : ` (line ${line})`}: ${message}`,
-  );
-  const [first = '', ...others] = lines;
+  const [first = '', ...others] = faults.map(lineOf);
   throw new MachineIdError('OUTPUT_UNSUPPORTED', first, {
     lines: others,
     hint: 'Change or remove these outputs; everything else in the file can stay as it is.',
     faults,
   });
+}
+
+/** The first version whose tbot refuses the key `roles`. */
+const FIRST_MAJOR_WITHOUT_ROLES = 19;
+
+/**
+ * Refuses the keys of the plan that a version of Teleport no longer has. Leaving `roles` out silently would give an
+ * output more rights than its file asks for.
+ * @param who runs that version, for example `the cluster example.com`
+ * @throws MachineIdError CLUSTER_UNSUITABLE with every such key
+ */
+export function refuseRemovedKeys(
+  { outputs, services }: Pick<Plan, 'outputs' | 'services'>,
+  version: { readonly major: number; readonly text: string },
+  who: string,
+): void {
+  if (version.major < FIRST_MAJOR_WITHOUT_ROLES) return;
+  const faults = [...outputs, ...services].flatMap(({ line, path, roles }) => {
+    if (roles.length === 0) return [];
+    const message = `the key "roles" was removed in Teleport ${FIRST_MAJOR_WITHOUT_ROLES}, and ${who} runs ${version.text}`;
+    return [{ path: `${path}.roles`, ...(line === undefined ? {} : { line }), message }];
+  });
+  if (faults.length === 0) return;
+  const [first = '', ...others] = faults.map(lineOf);
+  throw new MachineIdError('CLUSTER_UNSUITABLE', first, {
+    lines: others,
+    hint: 'Remove "roles": the output then gets all roles of the bot. For fewer roles, use another bot and join token that have only those.',
+    faults,
+  });
+}
+
+function lineOf({ line, message, path }: Fault): string {
+  return `${path}${line === undefined ? '' : ` (line ${line})`}: ${message}`;
 }
 
 function isSupported(output: Output): output is SupportedOutput {

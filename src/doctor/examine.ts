@@ -1,7 +1,11 @@
 /** Every check, in the order in which a person looks for a fault; those that need nothing of each other run at once. */
+import type { Plan } from '../config/plan.ts';
+import { refuseRemovedKeys } from '../config/supported.ts';
 import { createLog } from '../effects/log.ts';
 import { startRetries } from '../effects/retry.ts';
 import type { World } from '../effects/world.ts';
+import { asMachineIdError } from '../errors.ts';
+import type { ClusterFacts } from '../teleport/ping.ts';
 import { openWebApi } from '../teleport/web.ts';
 import { startWireTrace } from '../teleport/wire-trace.ts';
 import { type Check, check } from './check.ts';
@@ -59,10 +63,22 @@ async function clusterFindings(
     if (cluster === undefined) return [...checks, ...skip(network.obstacle ?? 'the Proxy did not answer as one')];
     if (plan === undefined) return [...checks, ...skip('the configuration has faults')];
     if (token === undefined) return [...checks, ...skip('there is no OIDC token that could be accepted')];
+    const removed = removedKeysCheck(plan, cluster);
+    if (removed !== undefined) return [...checks, removed, ...skip('the cluster does not allow this configuration')];
     const ground = { plan, outputs, token, trust, web, retries, log, trace };
     return [...checks, ...(await clusterChecks(ground, world))];
   } finally {
     web.close();
+  }
+}
+
+/** As a run would end with it. */
+function removedKeysCheck(plan: Plan, { clusterName, serverVersion }: ClusterFacts): Check | undefined {
+  try {
+    refuseRemovedKeys(plan, serverVersion, `the cluster ${clusterName}`);
+    return undefined;
+  } catch (error) {
+    return check('removed-keys', 'Removed keys').failed(asMachineIdError(error));
   }
 }
 

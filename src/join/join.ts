@@ -30,7 +30,7 @@ export interface JoinOptions {
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly trace?: WireTrace | undefined;
-  /** Called once, as soon as the Proxy has said what its cluster is. */
+  /** Called once, as soon as the Proxy has said what its cluster is; what it throws ends the join. */
   readonly onDiscovered: (cluster: ClusterFacts) => void;
 }
 
@@ -59,11 +59,11 @@ export async function joinCluster(options: JoinOptions): Promise<Joined> {
   let cluster: ClusterFacts;
   try {
     cluster = await discover(options.web, options.retries);
+    options.onDiscovered(cluster);
   } catch (error) {
     attempt.abort();
     throw error;
   }
-  options.onDiscovered(cluster);
   const { keyPair, certificates, path } = await join(options, cluster, attempt);
   const bot = acceptJoin(certificates, {
     keyPair,
@@ -129,7 +129,9 @@ function noEndpoint(service: UnavailableService | undefined): MachineIdError {
     'JOIN_FAILED',
     `the join service of the Proxy cannot be used (${service.reason}), and the Proxy has no registration endpoint`,
     {
-      hint: 'Give an address that reaches the Proxy itself, or let the load balancer in front of it pass TLS through (layer 4).',
+      hint: service.mayPass
+        ? 'Give an address that reaches the Proxy itself, or let the load balancer in front of it pass TLS through (layer 4).'
+        : 'Upgrade the cluster to a version whose join service knows the join method circleci (18.5 or later). If it is one, let the load balancer in front of the Proxy pass TLS through (layer 4).',
       passing: service.mayPass ? {} : undefined,
     },
   );

@@ -30,7 +30,7 @@ import { serveJoinService } from './join-service.ts';
 import { publicKeyDer } from './keys.ts';
 import { mintToken, type MintOptions } from './mint.ts';
 import { oidcVerifier } from './oidc-verifier.ts';
-import { type Build, COMMUNITY, DEFAULT_TELEPORT_VERSION, profileOf } from './profiles.ts';
+import { type Build, COMMUNITY, DEFAULT_TELEPORT_VERSION, profileOf, type Switches } from './profiles.ts';
 import { startPostgresProxy } from './postgres-proxy.ts';
 import { startProxy } from './proxy.ts';
 import { Records } from './records.ts';
@@ -49,10 +49,10 @@ import { ownAuthority, type World } from './world.ts';
 /** gravitational/teleport#47853. */
 const FIRST_MAJOR_WITH_GRPC_REGISTRATION = 17;
 
-export interface ClusterOptions {
+export interface ClusterOptions extends Switches {
   /** Keeps the authorities, so that another start in the same directory has the same ones. */
   readonly dir: string;
-  /** The Teleport version to behave as, from 15 to 18. */
+  /** The Teleport version to behave as, from 15 to 19. */
   readonly teleport?: string;
   /** Told by version 17 and later. */
   readonly build?: Build;
@@ -105,7 +105,7 @@ export interface Cluster {
 const TENANT_HOST = 'localhost';
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const profile = profileOf(options.teleport ?? DEFAULT_TELEPORT_VERSION);
+  const profile = profileOf(options.teleport ?? DEFAULT_TELEPORT_VERSION, options);
   const clusterName = options.clusterName ?? CLUSTER_NAME;
   prepareDirectory(options.dir);
   const [web, issuerKey, authorities] = await Promise.all([
@@ -186,7 +186,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   if (profile.major >= 16) {
     serveFederations(authGrpc, await createFederatedDomains());
   }
-  if (profile.major >= FIRST_MAJOR_WITH_GRPC_REGISTRATION) {
+  if (profile.registrationEndpoint && profile.major >= FIRST_MAJOR_WITH_GRPC_REGISTRATION) {
     serveRegistration(proxyGrpc, world, verifier);
     serveRegistration(authGrpc, world, verifier);
   }

@@ -1,4 +1,4 @@
-/** The gRPC form of joining: `teleport.join.v1.JoinService/Join` of Teleport 18. */
+/** The gRPC form of joining: `teleport.join.v1.JoinService/Join` of Teleport 18 and later. */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { z } from 'zod';
 import type { Connection } from './connection.ts';

@@ -6,10 +6,12 @@ import { DEFAULT_TELEPORT_VERSION, profileOf } from './profiles.ts';
 const HELP = `Usage:
   npm run cluster -- --dir DIR [--teleport X.Y.Z] [--port N] [--front plain|cloud|sni-firewall]
                          [--cluster-name NAME] [--login USER]... [--node NAME=PORT]...
+                         [--without-registration-endpoint]
       Runs a cluster that behaves as Teleport X.Y.Z (${DEFAULT_TELEPORT_VERSION} unless given) until SIGTERM or SIGINT.
       Prints one line of JSON when it is ready. --front puts in front of the Proxy a router by server name as
       Teleport Cloud has it, or a firewall that drops *.teleport.cluster.local. --login adds a Unix user to the role "access", --node
-      says where on 127.0.0.1 the sshd of a node listens.
+      says where on 127.0.0.1 the sshd of a node listens. --without-registration-endpoint leaves the join
+      service as the only way to join.
 
   npm run -s cluster -- mint --dir DIR [--project ID] [--context ID]... [--organization ID] [--ttl SECONDS]
                              [--expired] [--not-yet-valid] [--audience X]... [--issuer URL] [--form v1|v2]
@@ -45,6 +47,7 @@ async function run(args: string[]): Promise<void> {
       'cluster-name': { type: 'string' },
       login: { type: 'string', multiple: true, default: [] },
       node: { type: 'string', multiple: true, default: [] },
+      'without-registration-endpoint': { type: 'boolean', default: false },
     },
   });
   const options = {
@@ -54,6 +57,7 @@ async function run(args: string[]): Promise<void> {
     front: checkedFront(values.front),
     ...(values['cluster-name'] === undefined ? {} : { clusterName: checkedName(values['cluster-name']) }),
     extraLogins: values.login,
+    registrationEndpoint: !values['without-registration-endpoint'],
   };
   // the servers take a second to load, which help and wrong input need not wait for
   const { startCluster } = await import('./cluster.ts');

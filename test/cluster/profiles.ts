@@ -7,6 +7,8 @@ export interface Profile {
   readonly suite: 'legacy' | 'balanced-v1';
   /** The join service came with v18, CircleCI in it with a later v18 release. */
   readonly joinService: 'absent' | 'without-circleci' | 'complete';
+  /** Whether the Proxy and Auth still serve the joins of before the join service; when they end is not decided. */
+  readonly registrationEndpoint: boolean;
   /** Whether GenerateUserCerts reads one key for both certificates, a key for each, or either form. */
   readonly userCertsKeys: 'one' | 'one-or-two' | 'two';
   readonly botInstances: boolean;
@@ -32,19 +34,36 @@ export const COMMUNITY: Build = { edition: 'community', fips: false, toolsVersio
 
 export const DEFAULT_TELEPORT_VERSION = '18.5.1';
 
+/** The newest major that was looked at. */
+const NEWEST_MAJOR = 19;
+
 const CIRCLECI_IN_JOIN_SERVICE_SINCE_MINOR = 5;
 
-/** @throws RangeError for anything but the X.Y.Z of a generation that is modelled */
-export function profileOf(version: string): Profile {
+export interface Switches {
+  /** False for a cluster that has given up the joins of before the join service. */
+  readonly registrationEndpoint?: boolean | undefined;
+  /** False for a build whose join service does not know CircleCI yet. */
+  readonly circleciInJoinService?: boolean | undefined;
+}
+
+/**
+ * A later version than 19 behaves as 19 under its own number: what else it changes is not known.
+ * @throws RangeError for anything but the X.Y.Z of a version from 15 on
+ */
+export function profileOf(version: string, switches: Switches = {}): Profile {
   const [, major, minor] = /^(\d+)\.(\d+)\.\d+(?:-[\w.]+)?$/.exec(version)?.map(Number) ?? [];
-  if (major === undefined || minor === undefined || major < 15 || major > 18) {
-    throw new RangeError(`Teleport ${version} is not modelled; use the X.Y.Z of a version from 15 to 18`);
+  if (major === undefined || minor === undefined || major < 15) {
+    throw new RangeError(
+      `Teleport ${version} is not modelled; use the X.Y.Z of a version from 15 to ${String(NEWEST_MAJOR)}`,
+    );
   }
+  const withoutCircleCi = switches.circleciInJoinService === false && major >= 18;
   return {
     version,
     major,
     suite: major >= 17 ? 'balanced-v1' : 'legacy',
-    joinService: joinServiceOf(major, minor),
+    joinService: withoutCircleCi ? 'without-circleci' : joinServiceOf(major, minor),
+    registrationEndpoint: switches.registrationEndpoint ?? true,
     userCertsKeys: major >= 18 ? 'two' : major === 17 ? 'one-or-two' : 'one',
     botInstances: major >= 16,
     joinAttributes: major >= 17,
@@ -59,5 +78,5 @@ function joinServiceOf(major: number, minor: number): Profile['joinService'] {
   if (major < 18) {
     return 'absent';
   }
-  return minor >= CIRCLECI_IN_JOIN_SERVICE_SINCE_MINOR ? 'complete' : 'without-circleci';
+  return major > 18 || minor >= CIRCLECI_IN_JOIN_SERVICE_SINCE_MINOR ? 'complete' : 'without-circleci';
 }

@@ -97,7 +97,7 @@ export class WebApi {
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { hello, upgrades } = this.#connectionOf(socket);
     const fields: Record<string, unknown> = { method: request.method, path: request.url };
-    const kind = routeOf(request);
+    const kind = routeOf(request, this.#world.profile);
     const record = this.#world.records.add({ listener: 'proxy', kind, ...hello, fields });
     try {
       if (kind !== 'connection-upgrade') {
@@ -117,7 +117,7 @@ export class WebApi {
 
   async #respond(exchange: Exchange): Promise<void> {
     const { connection, request } = exchange;
-    const kind = routeOf(request);
+    const kind = routeOf(request, this.#world.profile);
     const { hello } = connection;
     const fields: Record<string, unknown> = { method: request.method, path: request.url };
     const record = this.#world.records.add({ listener: 'proxy', kind, ...hello, fields });
@@ -181,7 +181,7 @@ export class WebApi {
 }
 
 /** Go's clients put `/v1` before the path, which the Proxy takes off again. */
-function routeOf(request: Request): RequestKind {
+function routeOf(request: Request, { registrationEndpoint }: Profile): RequestKind {
   const path = (request.url ?? '').replace(/\?.*$/, '').replace(/^\/v1(?=\/webapi\/)/, '');
   if (request.method === 'GET' && /^\/webapi\/ping(\/[^/]+)?$/.test(path)) {
     return 'ping';
@@ -192,7 +192,8 @@ function routeOf(request: Request): RequestKind {
   if (request.method === 'GET' && path === UPGRADE_PATH) {
     return 'connection-upgrade';
   }
-  return request.method === 'POST' && path === '/webapi/host/credentials' ? 'legacy-join' : 'unknown-route';
+  const isJoin = request.method === 'POST' && path === '/webapi/host/credentials';
+  return isJoin && registrationEndpoint ? 'legacy-join' : 'unknown-route';
 }
 
 async function readBody(request: Request): Promise<string> {
@@ -208,9 +209,10 @@ async function readBody(request: Request): Promise<string> {
 }
 
 function pathNotFound(profile: Profile): object {
-  const [major, minor, patch] = profile.version.split(/[.-]/).map(Number);
+  const [release = '', ...preRelease] = profile.version.split('-');
+  const [major, minor, patch] = release.split('.').map(Number);
   return {
     error: { message: 'path not found' },
-    fields: { proxyVersion: { major, minor, patch, preRelease: '', string: profile.version } },
+    fields: { proxyVersion: { major, minor, patch, preRelease: preRelease.join('-'), string: profile.version } },
   };
 }

@@ -20,4 +20,5 @@ export const VERSIONS: readonly VersionFacts[] = [
   { teleport: '17.4.2', joinPath: 'legacy', fallsBack: false, keyType: 'ECDSA', keyFields: TWO_KEYS },
   { teleport: '18.2.4', joinPath: 'legacy', fallsBack: true, keyType: 'ECDSA', keyFields: TWO_KEYS },
   { teleport: '18.6.0', joinPath: 'join-service', fallsBack: false, keyType: 'ECDSA', keyFields: TWO_KEYS },
+  { teleport: '19.0.0', joinPath: 'join-service', fallsBack: false, keyType: 'ECDSA', keyFields: TWO_KEYS },
 ];

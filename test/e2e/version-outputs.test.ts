@@ -25,7 +25,7 @@ const ARNS = {
 /** By the first cell of a row: the type, and the key that makes the difference. */
 const OUTPUTS: Readonly<Record<string, string>> = {
   identity: 'type: identity',
-  ssh_host: 'type: ssh_host, principals: [a.example.com], roles: [access]',
+  ssh_host: 'type: ssh_host, principals: [a.example.com]',
   kubernetes: 'type: kubernetes, kubernetes_cluster: dev',
   'kubernetes/v2': 'type: kubernetes/v2, selectors: [{ name: dev }]',
   database: 'type: database, service: orders, username: ci, database: orders',
