@@ -36,6 +36,14 @@ test('it prints one line of JSON when it is ready, and ends on SIGTERM with its 
   directory.remove();
 });
 
+test('it runs as Teleport 19, with the join service as the only way to join when told so', async () => {
+  const directory = temporaryDirectory();
+  const { child, info } = await start(directory.path, '19.0.0', ['--without-registration-endpoint']);
+  assert.equal(info.teleport, '19.0.0');
+  await stop(child);
+  directory.remove();
+});
+
 test('another start in the same directory has the same authorities, for its owner alone', async () => {
   const directory = temporaryDirectory();
   const path = join(directory.path, 'cluster');
@@ -85,8 +93,12 @@ test('--help explains both commands', () => {
   assert.match(run.stdout, /--teleport[^]*mint --dir/);
 });
 
-async function start(dir: string, teleport: string): Promise<{ child: ChildProcess; info: z.infer<typeof Info> }> {
-  const child = spawn(process.execPath, [...COMMAND, '--dir', dir, '--teleport', teleport], {
+async function start(
+  dir: string,
+  teleport: string,
+  flags: readonly string[] = [],
+): Promise<{ child: ChildProcess; info: z.infer<typeof Info> }> {
+  const child = spawn(process.execPath, [...COMMAND, '--dir', dir, '--teleport', teleport, ...flags], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let line = '';

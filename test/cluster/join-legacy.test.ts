@@ -216,15 +216,33 @@ describe('RegisterUsingToken', () => {
   }
 });
 
-test('a v16 cluster does not have RegisterUsingToken', async () => {
-  await withCluster({ teleport: '16.5.0' }, async (cluster) => {
-    const client = await BareClient.open(joinRoute(cluster));
-    try {
-      const answer = client.unary('proto.JoinService', 'RegisterUsingToken', {});
-      await assert.rejects(answer, { code: status.UNIMPLEMENTED });
-    } finally {
-      await client.close();
-    }
+for (const [name, options] of [
+  ['a v16 cluster', { teleport: '16.5.0' }],
+  ['a cluster that has given up the registration endpoint', { teleport: '19.0.0', registrationEndpoint: false }],
+] as const) {
+  test(`${name} does not have RegisterUsingToken`, async () => {
+    await withCluster(options, async (cluster) => {
+      const client = await BareClient.open(joinRoute(cluster));
+      try {
+        const answer = client.unary('proto.JoinService', 'RegisterUsingToken', {});
+        await assert.rejects(answer, { code: status.UNIMPLEMENTED });
+      } finally {
+        await client.close();
+      }
+    });
+  });
+}
+
+test('a cluster without the registration endpoint answers as on any unknown path, pre-release and all', async () => {
+  const options = { teleport: '19.0.0-alpha.1', registrationEndpoint: false };
+  await withCluster(options, async (cluster) => {
+    const reply = await postJoin(cluster, await legacyBody(cluster, { key: await createKey('ec') }));
+    assert.equal(reply.status, 404);
+    assert.deepEqual(JSON.parse(reply.body), {
+      error: { message: 'path not found' },
+      fields: { proxyVersion: { major: 19, minor: 0, patch: 0, preRelease: 'alpha.1', string: '19.0.0-alpha.1' } },
+    });
+    assert.deepEqual(cluster.records.kinds, ['unknown-route']);
   });
 });
 
