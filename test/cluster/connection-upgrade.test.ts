@@ -8,6 +8,7 @@ import { authRoute, joinByService, joinRoute, requestWeb, webAddress, type BareB
 import { BareClient, dialTls } from './bare-client.ts';
 import { BareUpgrade, clientFrame } from './bare-upgrade.ts';
 import { startCluster, type Cluster } from './cluster.ts';
+import { withCluster } from './temporary-cluster.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const PING_INTERVAL_MS = 40;
@@ -170,6 +171,28 @@ describe('the connection upgrade', () => {
     const [first] = await Promise.all([new Promise<Buffer>((resolve) => socket.once('data', resolve))]);
     socket.destroy();
     assert.match(first.toString(), /^HTTP\/1\.1 404 Not Found\r\n/);
+  });
+});
+
+test('a v19 cluster has the WebSocket form alone, takes continuation frames, answers pings and says goodbye', async () => {
+  await withCluster({ teleport: '19.0.0' }, async (cluster) => {
+    await assert.rejects(
+      BareUpgrade.open(cluster, legacy('alpn')),
+      /404 Not Found[^]*unsupported upgrade types: \[alpn\]/,
+    );
+    const bot = await joinByService(cluster);
+    const inner = await BareUpgrade.open(cluster, { ...webSocket('alpn-ping'), 'X-Teleport-Upgrade': 'alpn-ping' });
+    inner.fragment = true;
+    inner.socket.write(clientFrame(OPCODE.ping, Buffer.from('are you there')));
+    const secure = await dialTls({ ...authRoute(cluster, bot), socket: inner.stream });
+    secure.write('this is not HTTP/2');
+    await inner.closed;
+    const opcodes = inner.frames.map(({ opcode }) => opcode);
+    assert.deepEqual(
+      [...new Set(opcodes)].toSorted((a, b) => a - b),
+      [OPCODE.binary, OPCODE.close, OPCODE.pong],
+    );
+    assert.equal(opcodes.at(-1), OPCODE.close);
   });
 });
 
