@@ -32,7 +32,7 @@ function textsIn(root: ts.Node): readonly string[] {
 
 const MAKERS = ['accessDenied', 'badParameter', 'notFound'];
 /** Words of the code, not of an answer, and what only joins other texts. */
-const NOT_ANSWERS = /^[\w.]{0,12}$|^verifying token\n\t…$|^request: …$|^discovering oidc document/;
+const NOT_ANSWERS = /^[\w.]{0,12}$|^ $|^verifying token\n\t…$|^request: …$|^discovering oidc document/;
 
 /** What the embedded cluster refuses with: the last argument of whatever makes such an error. */
 function refusalsOf(path: string): readonly string[] {
