@@ -102,6 +102,8 @@ export class GrpcServer {
   }
 
   accept(connection: Connection): void {
+    // gRPC follows whichever protocol was chosen in the handshake; Node speaks HTTP/2 only where it was `h2`.
+    connection.socket.alpnProtocol = 'h2';
     const peer = peerOf(connection);
     this.#connections.set(peer, connection);
     connection.socket.once('close', () => this.#connections.delete(peer));
