@@ -9,6 +9,7 @@ import { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
 import { networkFault } from '../teleport/network-error.ts';
 import { openAgent } from '../teleport/traced-agent.ts';
+import { trusting } from '../teleport/trust.ts';
 import type { WireTrace } from '../teleport/wire-trace.ts';
 import { busy, refused, type SessionReply, unreadable } from './session-refusal.ts';
 import { signedHeaders } from './sign-request.ts';
@@ -103,7 +104,7 @@ function post(
   init: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
   { ca, retries, signal: outer, trace }: SessionSettings,
 ): Promise<SessionReply> {
-  const { agent, begin } = openAgent(ca === undefined ? {} : { ca }, 'IAM Roles Anywhere', trace);
+  const { agent, begin } = openAgent(trusting(ca), 'IAM Roles Anywhere', trace);
   const waitingFor = `IAM Roles Anywhere at ${url.host}`;
   return withDeadline({ waitingFor, timeoutMs: retries.attemptMs(), signal: outer }, async (signal) => {
     const end = begin('POST', url);

@@ -32,9 +32,9 @@ interface Connection {
 /** @throws MachineIdError: wrong input before anything is contacted, everything else as it happens */
 export async function installTools(args: readonly string[], world: World): Promise<void> {
   const given = readInstallToolsArguments(args, world);
-  const { environment, files, signal } = world;
+  const { files, signal } = world;
   const readText = (path: string) => files.readInput(path, { maxBytes: MAX_CA_BYTES, signal });
-  const trust = await webTrust({ caFile: given.caFile, environment, insecure: false, readText });
+  const trust = await webTrust({ ...world, caFile: given.caFile, insecure: false, readText });
   let progress: DownloadProgress | undefined;
   const write = (text: string) => {
     progress?.end();

@@ -128,7 +128,7 @@ async function readInputs({ flags, caFile }: RunArguments, account: Account, wor
   account.learn({ plan });
   const outputs = supportedOutputs(plan);
   account.learn({ outputs });
-  const trust = await webTrust({ caFile, environment, insecure: plan.insecure, readText });
+  const trust = await webTrust({ ...world, caFile, insecure: plan.insecure, readText });
   const log = createLog(stderr, {
     format: plan.logFormat,
     debug: plan.debug,

@@ -17,11 +17,12 @@ const NOTHING: Sending = { end: () => undefined };
 
 /** Never rejects. What is off is not spoken of. */
 export async function beginTelemetry(
-  { clock, environment, files }: Pick<World, 'clock' | 'environment' | 'files'>,
+  world: Pick<World, 'clock' | 'environment' | 'files' | 'nodeVersion'>,
   outputs: readonly SupportedOutput[],
   log: Log,
   trace?: WireTrace,
 ): Promise<Sending> {
+  const { clock, environment, files } = world;
   if (!telemetryIsOn(environment)) return NOTHING;
   const url = telemetryUrl(environment);
   if (url === undefined) {
@@ -37,7 +38,7 @@ export async function beginTelemetry(
   });
   try {
     const readText = (path: string) => files.readText(path, { maxBytes: MAX_CA_BYTES });
-    const { ca } = await webTrust({ caFile: undefined, environment, insecure: false, readText });
+    const { ca } = await webTrust({ ...world, caFile: undefined, insecure: false, readText });
     return send(url, event, {
       ca,
       trace,

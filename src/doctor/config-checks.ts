@@ -39,7 +39,7 @@ export async function configChecks({ caFile, flags }: Settings, world: World): P
     checks.push(config.failed(asMachineIdError(error)));
   }
   const outputs = wanted(plan, checks);
-  const { trust, fault } = await trustOf(caFile, plan?.insecure ?? flags.insecure ?? false, environment, readText);
+  const { trust, fault } = await trustOf(caFile, plan?.insecure ?? flags.insecure ?? false, world, readText);
   const address = plan?.address ?? givenAddress(flags, environment);
   return {
     checks: [...checks, ...(fault === undefined ? [] : [fault]), addressCheck(plan, address)],
@@ -70,11 +70,11 @@ function wanted(plan: Plan | undefined, checks: Check[]): readonly SupportedOutp
 async function trustOf(
   caFile: string | undefined,
   insecure: boolean,
-  environment: World['environment'],
+  world: World,
   readText: (path: string) => Promise<string>,
 ): Promise<{ trust: WebTrust; fault: Check | undefined }> {
   try {
-    return { trust: await webTrust({ caFile, environment, insecure, readText }), fault: undefined };
+    return { trust: await webTrust({ ...world, caFile, insecure, readText }), fault: undefined };
   } catch (error) {
     const trust = { ca: undefined, verify: !insecure };
     return { trust, fault: check('ca-file', 'CA file').failed(asMachineIdError(error)) };

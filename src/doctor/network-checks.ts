@@ -107,7 +107,8 @@ function certificateCheck(handshake: TlsFacts | Error, { address, trust }: Way):
   const told = `${detail}: ${fault}`;
   if (!trust.verify)
     return one.warn(told, 'It is not checked, because of insecure: whoever is in between can read all.');
-  return one.fail(told, cureOf(fault, leaf, chain.at(-1), address));
+  const lines = [told, ...(trust.weakness === undefined ? [] : [trust.weakness])];
+  return one.fail(lines, cureOf(fault, leaf, chain.at(-1), address));
 }
 
 /** From the leaf up to who is at the end of it, whether that one came along or not. */

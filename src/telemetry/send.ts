@@ -1,6 +1,7 @@
 /** Sends an event beside the work of a run, which it neither delays nor fails. */
 import fetch from 'node-fetch';
 import { openAgent } from '../teleport/traced-agent.ts';
+import { trusting } from '../teleport/trust.ts';
 import type { WireTrace } from '../teleport/wire-trace.ts';
 
 export interface Sending {
@@ -37,7 +38,7 @@ export function send(url: URL, event: unknown, { ca, onSettled, trace }: SendSet
   };
 
   async function post(): Promise<number> {
-    const { agent, begin } = openAgent(ca === undefined ? {} : { ca }, 'telemetry', trace);
+    const { agent, begin } = openAgent(trusting(ca), 'telemetry', trace);
     const end = begin('POST', url);
     const answer = await fetch(url, {
       method: 'POST',

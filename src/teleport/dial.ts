@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { checkServerIdentity, connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import type { Address } from './address.ts';
 import { traceTls } from './trace-socket.ts';
+import { trusting } from './trust.ts';
 import type { WireConnection } from './wire-trace.ts';
 
 export interface DialOptions {
@@ -73,7 +74,9 @@ function connectOptions(options: DialOptions): ConnectionOptions {
     ...(certificateName === undefined
       ? {}
       : { checkServerIdentity: (_name, certificate) => checkServerIdentity(certificateName, certificate) }),
-    ...(ca === undefined ? {} : { ca: typeof ca === 'string' ? ca : [...ca] }),
+    ...(client === undefined || ca === undefined
+      ? trusting(ca)
+      : { ca: typeof ca === 'string' ? ca : [...ca], allowPartialTrustChain: true }),
     ...(client === undefined ? {} : { cert: client.certificate, key: client.key }),
   };
 }

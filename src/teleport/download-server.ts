@@ -6,7 +6,7 @@ import { MachineIdError } from '../errors.ts';
 import { parseHttpsUrl } from './https-url.ts';
 import { networkFault } from './network-error.ts';
 import { openAgent } from './traced-agent.ts';
-import { downloadAuthorities, type WebTrust } from './trust.ts';
+import { downloadAuthorities, trusting, type WebTrust } from './trust.ts';
 import type { WireTrace } from './wire-trace.ts';
 
 /** Which bytes of a file are wanted. */
@@ -49,7 +49,7 @@ export interface DownloadOptions {
 const MAX_REDIRECTS = 5;
 
 export function openDownloadServer({ trust, signal, trace }: DownloadOptions): DownloadServer {
-  const settings = { keepAlive: true, ...(trust.ca === undefined ? {} : { ca: [...downloadAuthorities(trust.ca)] }) };
+  const settings = { keepAlive: true, ...(trust.ca === undefined ? {} : trusting(downloadAuthorities(trust.ca))) };
   const { agent, begin } = openAgent(settings, 'downloads', trace);
   return {
     get: async (first, { range, stallMs }) => {

@@ -3,9 +3,14 @@ import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from './address.ts';
 import { authCertificateCauses, connectionCauses } from './likely-causes.ts';
 import { networkFault } from './network-error.ts';
+import type { WebTrust } from './trust.ts';
 
 /** A connection to the Proxy's web address that failed; a MachineIdError passes through as it is. */
-export function proxyFailure(address: Address, cause: unknown): MachineIdError {
+export function proxyFailure(
+  address: Address,
+  cause: unknown,
+  { weakness }: Pick<WebTrust, 'weakness'> = {},
+): MachineIdError {
   if (cause instanceof MachineIdError) return cause;
   const fault = networkFault(cause);
   const where = `the Proxy ${formatAddress(address)}`;
@@ -23,7 +28,7 @@ export function proxyFailure(address: Address, cause: unknown): MachineIdError {
       return new MachineIdError('PROXY_UNTRUSTED', `the web certificate of ${where} is not trusted: ${fault.detail}`, {
         hint: 'If a private authority signs it, give its PEM with --ca-file, SSL_CERT_FILE or NODE_EXTRA_CA_CERTS; if the name differs, use the name in the certificate.',
         cause,
-        likelyCauses,
+        likelyCauses: [...(weakness === undefined ? [] : [weakness]), ...likelyCauses],
       });
     case 'refused-by-peer':
     case 'wrong-protocol':

@@ -5,7 +5,7 @@ import { Duplex } from 'node:stream';
 import { checkServerIdentity, connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
 import { withDeadline } from '../effects/deadline.ts';
 import { type Address, formatAddress } from './address.ts';
-import type { WebTrust } from './trust.ts';
+import { trusting, type WebTrust } from './trust.ts';
 
 /** Every address of a name, as the system resolves it; rejects with Node's own error. */
 export async function lookUp(host: string): Promise<readonly string[]> {
@@ -97,7 +97,7 @@ function handshake(
       rejectUnauthorized: false,
       checkServerIdentity: (_name, certificate) => checkServerIdentity(certificateName, certificate),
       ...(serverName === undefined ? {} : { servername: serverName }),
-      ...(ca === undefined ? {} : { ca: typeof ca === 'string' ? ca : [...ca] }),
+      ...trusting(ca),
     });
     const onAbort = () => socket.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
     signal.addEventListener('abort', onAbort, { once: true });

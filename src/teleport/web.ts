@@ -6,7 +6,7 @@ import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from './address.ts';
 import { proxyFailure } from './failures.ts';
 import { openAgent } from './traced-agent.ts';
-import type { WebTrust } from './trust.ts';
+import { trusting, type WebTrust } from './trust.ts';
 import type { WireTrace } from './wire-trace.ts';
 
 export interface WebAnswer {
@@ -39,8 +39,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 
 /** Requests throw MachineIdError PROXY_UNREACHABLE, PROXY_UNTRUSTED, TIMEOUT, REPLY_INVALID or REPLY_TOO_LARGE. */
 export function openWebApi({ address, trust, retries, signal: outer, trace }: WebApiOptions): WebApi {
-  const { verify: rejectUnauthorized, ca } = trust;
-  const settings = { keepAlive: true, rejectUnauthorized, ...(ca === undefined ? {} : { ca }) };
+  const settings = { keepAlive: true, rejectUnauthorized: trust.verify, ...trusting(trust.ca) };
   const { agent, begin } = openAgent(settings, 'web API', trace);
   const name = `the Proxy ${formatAddress(address)}`;
   const request = (path: string, init: { method: string; headers?: Record<string, string>; body?: string }) =>
@@ -55,7 +54,7 @@ export function openWebApi({ address, trust, retries, signal: outer, trace }: We
         const retryAfterMs = retries.askedPauseMs(headers);
         return { status, body: await readBody(response, name), sentMs, retryAfterMs };
       } catch (error) {
-        throw proxyFailure(address, error);
+        throw proxyFailure(address, error, trust);
       } finally {
         end(response?.status);
       }

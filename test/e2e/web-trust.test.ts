@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
+import { connect } from 'node:tls';
 import { clusterForFile, directoryFor, misbehave } from './embedded-cluster.ts';
 import { startCluster } from '../cluster/cluster.ts';
 import { beginJob } from './job.ts';
+import { runProgram } from './programs.ts';
 import { assertRefused, assertRunRefused } from './refusal.ts';
+import { NODE } from './run-bundle.ts';
 import { resultOf } from './run-result.ts';
 import { startTlsTerminator } from './tls-terminator.ts';
 
@@ -61,6 +66,51 @@ test('a bundle of several authorities is trusted in whole', async (t) => {
   const other = await readFile(await otherAuthority(), 'utf8');
   await writeFile(bundle, `# first\n${other}# second\n${await readFile(webCa, 'utf8')}`);
   resultOf(await job.run([...job.flags, '--json', '--ca-file', bundle]));
+});
+
+test('SSL_CERT_DIR adds the files of its directories to SSL_CERT_FILE, or to the list of Node', async (t) => {
+  const job = await beginJob(t, cluster);
+  const directory = join(job.folder, 'authorities');
+  await mkdir(directory);
+  await writeFile(join(directory, 'private.crt'), await readFile(webCa, 'utf8'));
+  await writeFile(join(directory, 'broken.pem'), '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
+  const SSL_CERT_DIR = `/no/such/directory:${directory}`;
+  for (const SSL_CERT_FILE of [await otherAuthority(), undefined]) {
+    resultOf(await job.run([...job.flags, '--json'], { environment: { SSL_CERT_DIR, SSL_CERT_FILE } }));
+  }
+});
+
+test("the Proxy's own certificate is an authority of itself, where Node can take it for one", async (t) => {
+  const job = await beginJob(t, cluster);
+  const [host = '', port = ''] = cluster.info.proxy.split(':');
+  const socket = connect({ host, port: Number(port), rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  const leaf = new X509Certificate(socket.getPeerCertificate().raw).toString();
+  socket.destroy();
+  const file = join(job.folder, 'leaf.pem');
+  await writeFile(file, leaf);
+  const run = await job.run([...job.flags, '--json', '--ca-file', file]);
+  const [, major = 0, minor = 0] = (/^v(\d+)\.(\d+)/.exec(await nodeVersion()) ?? []).map(Number);
+  if (major > 22 || (major === 22 && minor >= 9) || (major === 20 && minor >= 18)) resultOf(run);
+  else assertRefused(run, { code: 'PROXY_UNTRUSTED', says: /not trusted/, hint: /--ca-file/ });
+});
+
+async function nodeVersion(): Promise<string> {
+  return (await runProgram(NODE, ['--version'])).stdout;
+}
+
+test('a CA file whose second certificate is broken is named with the line, and nothing is asked', async (t) => {
+  const job = await beginJob(t, cluster);
+  const file = join(job.folder, 'bundle.pem');
+  const good = await readFile(webCa, 'utf8');
+  await writeFile(file, `${good}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`);
+  const line = good.split('\n').length;
+  await assertRunRefused(
+    job,
+    { code: 'CA_FILE_INVALID', says: new RegExp(`broken certificate: the 2nd of it, at line ${String(line)}$`) },
+    { args: [...job.flags, '--ca-file', file] },
+  );
+  assert.deepEqual(cluster.records.kinds, []);
 });
 
 test('--insecure takes any web certificate, and says so', async (t) => {
