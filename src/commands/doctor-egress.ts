@@ -12,7 +12,7 @@ import type { DoctorArguments } from './doctor-flags.ts';
 import { writeJunit } from './junit-file.ts';
 import { table } from './table.ts';
 import { DEFAULT_BASE_URL } from './tools-request.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from '../effects/version.ts';
 
 /** Where a released orb downloads the script from, unless `download_url` says otherwise. */
 export const SCRIPT_URL = `https://github.com/teleport-machine-id/orb/releases/download/v${VERSION}/machine-id.cjs`;

@@ -2,12 +2,12 @@
 import type { Check, CheckState } from '../doctor/check.ts';
 import { examine } from '../doctor/examine.ts';
 import { styleFor, type Style } from '../effects/style.ts';
+import { VERSION } from '../effects/version.ts';
 import type { World } from '../effects/world.ts';
 import { MachineIdError, printableJson } from '../errors.ts';
 import { reportEgress } from './doctor-egress.ts';
 import { readDoctorArguments } from './doctor-flags.ts';
 import { writeJunit } from './junit-file.ts';
-import { VERSION } from './version.ts';
 
 /** @throws MachineIdError DOCTOR_FAILED when a check failed; USAGE_INVALID, DESTINATION_UNWRITABLE */
 export async function doctor(args: readonly string[], world: World): Promise<void> {

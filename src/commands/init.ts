@@ -9,7 +9,7 @@ import { collectAnswers } from './init-answers.ts';
 import { readInitArguments } from './init-flags.ts';
 import { directoryFaults, placeOf, writeFiles } from './init-files.ts';
 import { stderrStyle } from './stderr-style.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from '../effects/version.ts';
 
 /** @throws MachineIdError USAGE_INVALID, CONFIG_INVALID, DESTINATION_UNSAFE, DESTINATION_UNWRITABLE, INTERRUPTED */
 export async function init(args: readonly string[], world: World): Promise<void> {

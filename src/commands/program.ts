@@ -17,7 +17,7 @@ import { RUN_FLAGS } from './run-flags.ts';
 import { run } from './run.ts';
 import { stderrStyle } from './stderr-style.ts';
 import { SSH_PROXY_FLAGS, sshProxyCommand } from './ssh-proxy-command.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from '../effects/version.ts';
 import type { World } from '../effects/world.ts';
 
 interface Command {

@@ -8,7 +8,7 @@ import type { Account } from '../produce/account.ts';
 import type { Engine } from '../produce/result.ts';
 import { runPage } from '../report/run-page.ts';
 import { stderrStyle } from './stderr-style.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from '../effects/version.ts';
 
 export interface ReportedRun {
   readonly engine: Engine;

@@ -9,7 +9,7 @@ import { HELPER, startEvent } from '../telemetry/start-event.ts';
 import { telemetryIsOn, telemetryUrl } from '../telemetry/switch.ts';
 import { webTrust } from '../teleport/trust.ts';
 import type { WireTrace } from '../teleport/wire-trace.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from '../effects/version.ts';
 
 const MAX_CA_BYTES = 1024 * 1024;
 
