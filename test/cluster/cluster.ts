@@ -19,7 +19,7 @@ import {
 } from './data.ts';
 import type { Faults } from './faults.ts';
 import { type FrontKind, startFront } from './front.ts';
-import { GrpcServer } from './grpc.ts';
+import { GrpcServer, type Http2Options } from './grpc.ts';
 import { peekClientHello } from './client-hello.ts';
 import { serveKube } from './kube-proxy.ts';
 import { listen } from './tcp-listener.ts';
@@ -69,6 +69,7 @@ export interface ClusterOptions extends Switches {
   readonly tlsRouting?: boolean;
   /** How often a connection upgrade is pinged, if the client asked for pings; Teleport's 30 seconds unless given. */
   readonly upgradePingIntervalMs?: number;
+  readonly http2?: Http2Options;
 }
 
 export interface ClusterInfo {
@@ -131,9 +132,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const issuerServer = `https://127.0.0.1:${String(issuer.port)}`;
   const verifier = oidcVerifier({ issuerServer, ca: web.certificatePem, errors: profile.oidcErrors });
 
-  const proxyGrpc = new GrpcServer(world, () => undefined);
-  const sshGrpc = new GrpcServer(world, () => undefined);
-  const authGrpc = new GrpcServer(world, guardAuthCalls(world));
+  const http2 = options.http2 ?? {};
+  const proxyGrpc = new GrpcServer(world, () => undefined, http2);
+  const sshGrpc = new GrpcServer(world, () => undefined, http2);
+  const authGrpc = new GrpcServer(world, guardAuthCalls(world), http2);
   const auth = await startAuth(world, authGrpc);
   serveTransportService(sshGrpc, world, auth.port);
   const teleportCertificate = await proxyCertificate(world);

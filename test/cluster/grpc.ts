@@ -25,19 +25,31 @@ type Handler =
   | grpc.handleBidiStreamingCall<unknown, object>
   | grpc.handleServerStreamingCall<unknown, object>;
 
+/** How the servers of gRPC treat a connection. */
+export interface Http2Options {
+  /** Streams above it are refused with REFUSED_STREAM. */
+  readonly maxConcurrentStreams?: number;
+  /** How often clients of gRPC are pinged; gRPC for Go pings soon after data has come. Never by default. */
+  readonly pingMs?: number;
+}
+
 /** Runs before every unary method and throws to refuse it. */
 export type Guard = (call: Call) => void;
 
 export class GrpcServer {
   readonly #world: World;
   readonly #guard: Guard;
-  readonly #server = new grpc.Server();
+  readonly #server: grpc.Server;
   readonly #injector: grpc.ConnectionInjector;
   readonly #connections = new Map<string, Connection>();
 
-  constructor(world: World, guard: Guard) {
+  constructor(world: World, guard: Guard, { maxConcurrentStreams, pingMs }: Http2Options) {
     this.#world = world;
     this.#guard = guard;
+    this.#server = new grpc.Server({
+      ...(maxConcurrentStreams === undefined ? {} : { 'grpc.max_concurrent_streams': maxConcurrentStreams }),
+      ...(pingMs === undefined ? {} : { 'grpc.keepalive_time_ms': pingMs }),
+    });
     this.#injector = this.#server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
   }
 
