@@ -15,3 +15,11 @@ export const systemClock: Clock = {
   elapsedMs: () => performance.now(),
   sleep: (durationMs, signal) => delay(durationMs, undefined, signal === undefined ? {} : { signal }),
 };
+
+/** Calls `work` each `intervalMs` until the returned function is called. Does not keep the process alive. */
+export function every(intervalMs: number, work: () => void): () => void {
+  const timer = setInterval(work, intervalMs).unref();
+  return () => {
+    clearInterval(timer);
+  };
+}

@@ -1,10 +1,12 @@
 /** The server's side of a gRPC call: its messages, and how it ends the call ("gRPC over HTTP2" of the gRPC project). */
 import type { ClientHttp2Stream } from 'node:http2';
 import { chunkBatches } from './chunk-batches.ts';
-import { GrpcError, grpcStatus } from './grpc-error.ts';
+import { GrpcError, GrpcReplyError, grpcStatus } from './grpc-error.ts';
 import { MessageCutter, type MessagePieces } from './grpc-messages.ts';
 
 const OK = 0;
+/** Before the answer (RFC 9113 section 8.1); gRPC has no use for any. */
+const MOST_INFORMATIONAL_HEADERS = 10;
 
 /** What the server says of the call besides its messages. */
 interface Ending {
@@ -38,6 +40,13 @@ function watchEnding(stream: ClientHttp2Stream): Ending {
     read(headers);
   });
   stream.once('trailers', read);
+  let informational = 0;
+  stream.on('headers', () => {
+    informational += 1;
+    if (informational > MOST_INFORMATIONAL_HEADERS) {
+      stream.destroy(new GrpcReplyError('unreadable', `more than ${MOST_INFORMATIONAL_HEADERS} informational headers`));
+    }
+  });
   return ending;
 }
 
@@ -57,7 +66,7 @@ async function* messages(stream: ClientHttp2Stream, ending: Ending): AsyncGenera
     for (const chunk of batch) yield* cutter.add(chunk);
   }
   if (ending.fault !== undefined) throw new Error(`the answer is not gRPC: ${ending.fault}`);
-  if (ending.status === undefined) throw new Error('the connection ended in the midst of the call');
+  if (ending.status === undefined) throw new Error('the connection closed during the call');
   if (ending.status !== OK) throw new GrpcError(grpcStatus(ending.status), ending.message);
-  if (!cutter.isEmpty) throw new Error('the call ended in the midst of a message');
+  if (!cutter.isEmpty) throw new Error('the call ended inside a message');
 }

@@ -1,14 +1,35 @@
 /** HTTP/2 over a TLS connection that is already open. */
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type Settings } from 'node:http2';
 import { isIPv6 } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { USER_AGENT } from '../effects/version.ts';
+import { GrpcReplyError } from './grpc-error.ts';
+import { http2Socket } from './http2-socket.ts';
+import { type LivenessTimes, watchLiveness } from './liveness.ts';
+import { StreamSlots } from './stream-slots.ts';
+
+/**
+ * What may come without being an answer: pings, settings, informational headers. Far more than the longest message and
+ * what waits for a slow reader (the window), and far less than what a server that floods us would like to send.
+ */
+const MOST_BYTES_BETWEEN_ANSWERS = 24 * 1024 * 1024;
 
 /** With Node's 64 KiB, a path of 50 ms there and back would carry 1.3 MB a second at most (RFC 9113 section 6.9). */
 const WINDOW_BYTES = 8 * 1024 * 1024;
 
 export interface GrpcSession {
-  /** Opens a call, whose stream carries framed messages. */
-  open(path: string): ClientHttp2Stream;
+  /** Whether a call that the server refused can be made again here. */
+  readonly takesCalls: boolean;
+  /**
+   * Opens a call, whose stream carries framed messages, as soon as the server takes another stream.
+   * @throws the signal's reason; any other error when the connection has ended
+   */
+  open(path: string, signal: AbortSignal): Promise<ClientHttp2Stream>;
+  /** To be told of each step of a call: a message sent, headers or a message received. */
+  onSent(): void;
+  onAnswer(): void;
+  /** To be told when the server refused a stream. */
+  onRefusal(): void;
   close(): void;
 }
 
@@ -17,41 +38,133 @@ export interface GrpcSession {
  * itself could not open it again.
  * @param authority host name or address for `:authority`; Teleport accepts any
  */
-export function grpcSession(socket: TLSSocket, authority: string): GrpcSession {
+export function grpcSession(socket: TLSSocket, authority: string, times?: LivenessTimes): GrpcSession {
   const { host, origin } = new URL(`https://${urlHost(authority)}`);
+  const slots = new StreamSlots();
+  const liveness = watchLiveness({
+    isBusy: () => slots.isBusy,
+    ping: () => {
+      ping(session);
+    },
+    onLost: (error) => bytes.destroy(error),
+    times,
+  });
+  let bytesBetween = 0;
+  const bytes = http2Socket(socket, (length) => {
+    liveness.onBytes();
+    bytesBetween += length;
+    if (bytesBetween > MOST_BYTES_BETWEEN_ANSWERS) bytes.destroy(flooded());
+  });
+  const unanswered = new Set<ClientHttp2Stream>();
+  // Before Node hears of it, which on version 18 waits for the other side to close them.
+  bytes.once('close', () => {
+    liveness.end();
+    slots.end(new Error('the connection has ended'));
+    for (const stream of unanswered) stream.destroy();
+  });
   const session = connect(origin, {
-    createConnection: () => socket,
+    createConnection: () => bytes,
     settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
   });
   session.once('connect', () => {
-    session.setLocalWindowSize(WINDOW_BYTES);
+    widen(session);
   });
-  // What breaks the connection ends its calls, which tell of it. The session may say so after them, when nobody
+  session.on('remoteSettings', ({ maxConcurrentStreams }: Settings) => {
+    slots.limit(maxConcurrentStreams ?? Infinity);
+  });
+  session.once('goaway', () => {
+    slots.end(new Error('the server is closing the connection (GOAWAY)'));
+  });
+  // What breaks the connection ends its calls, which report it. The session may emit its error after them, when nobody
   // listens any more, and an error without a listener would end the process.
   session.on('error', () => undefined);
   return {
-    open: (path) => openStream(session, host, path),
+    get takesCalls() {
+      return !session.closed && !session.destroyed;
+    },
+    open: async (path, signal) => {
+      await slots.take(signal);
+      const stream = openStream(session, slots, { host, path });
+      untilAnswered(stream, unanswered);
+      return stream;
+    },
+    onSent: () => {
+      bytesBetween = 0;
+    },
+    onAnswer: () => {
+      bytesBetween = 0;
+      liveness.onAnswer();
+    },
+    onRefusal: () => {
+      slots.refused();
+    },
     close: () => {
+      liveness.end();
       session.destroy();
-      socket.destroy();
+      bytes.destroy();
     },
   };
 }
 
-function openStream(session: ClientHttp2Session, host: string, path: string): ClientHttp2Stream {
-  const stream = session.request(
-    {
-      [constants.HTTP2_HEADER_METHOD]: 'POST',
-      [constants.HTTP2_HEADER_AUTHORITY]: host,
-      [constants.HTTP2_HEADER_PATH]: path,
-      [constants.HTTP2_HEADER_CONTENT_TYPE]: 'application/grpc',
-      te: 'trailers',
-    },
-    { endStream: false },
-  );
-  // Whoever reads the messages is told; until somebody does, a reset must not end the process.
-  stream.on('error', () => undefined);
-  return stream;
+function flooded(): GrpcReplyError {
+  const message = `more than ${MOST_BYTES_BETWEEN_ANSWERS} bytes came that are no answer`;
+  return new GrpcReplyError('too-large', message);
+}
+
+/** A connection can break before it is set up, or while it is asked for this; then its calls report that. */
+function widen(session: ClientHttp2Session): void {
+  try {
+    if (!session.destroyed) session.setLocalWindowSize(WINDOW_BYTES);
+  } catch (error) {
+    session.destroy(error instanceof Error ? error : undefined);
+  }
+}
+
+/** Whether the answer comes, shows in the bytes that arrive. */
+function ping(session: ClientHttp2Session): void {
+  if (!session.destroyed && !session.connecting) session.ping(() => undefined);
+}
+
+function openStream(
+  session: ClientHttp2Session,
+  slots: StreamSlots,
+  { host, path }: { readonly host: string; readonly path: string },
+): ClientHttp2Stream {
+  try {
+    const stream = session.request(
+      {
+        [constants.HTTP2_HEADER_METHOD]: 'POST',
+        [constants.HTTP2_HEADER_AUTHORITY]: host,
+        [constants.HTTP2_HEADER_PATH]: path,
+        [constants.HTTP2_HEADER_CONTENT_TYPE]: 'application/grpc',
+        [constants.HTTP2_HEADER_USER_AGENT]: USER_AGENT,
+        te: 'trailers',
+      },
+      { endStream: false },
+    );
+    // The reader of the messages gets the error; until there is one, a reset must not end the process.
+    stream.on('error', () => undefined);
+    stream.once('close', () => {
+      slots.release();
+    });
+    return stream;
+  } catch (error) {
+    slots.release();
+    throw error;
+  }
+}
+
+/** What is answered in full can still be read when the connection has ended. */
+function untilAnswered(stream: ClientHttp2Stream, unanswered: Set<ClientHttp2Stream>): void {
+  const remove = () => {
+    unanswered.delete(stream);
+  };
+  unanswered.add(stream);
+  stream.once('close', remove);
+  stream.once('trailers', remove);
+  stream.once('response', (_headers, flags) => {
+    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) remove();
+  });
 }
 
 /** A URL has IPv6 addresses in brackets, and none that is good for one network card alone. */

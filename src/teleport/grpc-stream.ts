@@ -2,12 +2,11 @@
  * One gRPC call in both directions, for calls that carry bytes in bulk: no message is copied on its way, and a distant
  * server may send a few megabytes before it must hear from us.
  */
-import { type ClientHttp2Stream, constants } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
-import { answersOf } from './grpc-answer.ts';
-import { lengthOf, type MessagePieces, messagePrefix } from './grpc-messages.ts';
+import { GrpcCall } from './grpc-call.ts';
+import { lengthOf, type MessagePieces } from './grpc-messages.ts';
 import { grpcSession } from './grpc-session.ts';
-import { overhear, type TracedCall, tracedCall } from './traced-call.ts';
+import { overhear, tracedCall } from './traced-call.ts';
 import type { WireConnection } from './wire-trace.ts';
 
 export interface BulkCall {
@@ -29,52 +28,32 @@ export interface BulkCall {
  * @param path `/package.Service/Method`
  */
 export function openBulkCall(socket: TLSSocket, authority: string, path: string, wire?: WireConnection): BulkCall {
-  const call = wire === undefined ? undefined : tracedCall(path, wire);
+  const traced = wire === undefined ? undefined : tracedCall(path, wire);
   const session = grpcSession(socket, authority);
-  const stream = session.open(path);
-  const answers = answersOf(stream);
+  const call = new GrpcCall(session, path);
   return {
-    send: (parts) => send(stream, parts, call),
-    end: () => stream.end(),
+    send: (parts) => {
+      traced?.count('sent', lengthOf(parts));
+      return call.send(parts);
+    },
+    end: () => {
+      call.end();
+    },
     messages: () => {
-      if (call === undefined) return answers();
+      if (traced === undefined) return call.messages();
       // Too many to tell of one by one.
       return overhear(
-        answers(),
+        call.messages(),
         (message) => {
-          call.count('received', lengthOf(message));
+          traced.count('received', lengthOf(message));
         },
-        call.end,
+        traced.end,
       );
     },
     close: () => {
-      call?.end();
-      stream.close(constants.NGHTTP2_CANCEL);
+      traced?.end();
+      call.cancel();
       session.close();
     },
   };
-}
-
-async function send(stream: ClientHttp2Stream, parts: readonly Uint8Array[], call?: TracedCall): Promise<void> {
-  if (stream.destroyed || stream.writableEnded) return;
-  const length = lengthOf(parts);
-  call?.count('sent', length);
-  stream.cork();
-  let more = stream.write(messagePrefix(length));
-  for (const part of parts) more = stream.write(part);
-  stream.uncork();
-  if (!more) await roomIn(stream);
-}
-
-/** Resolves for a closed stream as well. Leaves no listeners behind: a long upload waits here thousands of times. */
-function roomIn(stream: ClientHttp2Stream): Promise<void> {
-  return new Promise((resolve) => {
-    const settle = () => {
-      stream.off('drain', settle);
-      stream.off('close', settle);
-      resolve();
-    };
-    stream.on('drain', settle);
-    stream.on('close', settle);
-  });
 }

@@ -1,9 +1,7 @@
 /** gRPC over a TLS connection that is already open. */
-import { type ClientHttp2Stream, constants } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
-import { answersOf } from './grpc-answer.ts';
+import { GrpcCall } from './grpc-call.ts';
 import { GrpcReplyError } from './grpc-error.ts';
-import { messagePrefix } from './grpc-messages.ts';
 import type { Method } from './grpc-method.ts';
 import { type GrpcSession, grpcSession } from './grpc-session.ts';
 import { decode, encode, type Init, kindOf, type MessageSchema } from './protobuf.ts';
@@ -44,7 +42,10 @@ export function grpcOver(socket: TLSSocket, authority: string, wire?: WireConnec
       const bytes = encode(method.input, request);
       const call = trace(method.path);
       call?.count('sent', bytes.length);
-      const send = (stream: ClientHttp2Stream) => stream.end(framed(bytes));
+      const send = (to: GrpcCall) => {
+        void to.send([bytes]);
+        to.end();
+      };
       const told = { end: call?.end, received: (answer: Uint8Array) => call?.count('received', answer.length) };
       return only(exchange(session, method, send, told, signal));
     },
@@ -54,10 +55,10 @@ export function grpcOver(socket: TLSSocket, authority: string, wire?: WireConnec
         <T>(direction: Direction, schema: MessageSchema<T>) =>
         (bytes: Uint8Array) =>
           call?.tell(direction, bytes.length, kindOf(schema, bytes));
-      const send = (stream: ClientHttp2Stream) => {
-        sendAll(stream, method.input, requests, tell('sent', method.input)).catch((error: unknown) =>
-          stream.destroy(error instanceof Error ? error : undefined),
-        );
+      const send = (to: GrpcCall) => {
+        sendAll(to, method.input, requests, tell('sent', method.input)).catch((error: unknown) => {
+          to.cancel(error instanceof Error ? error : new Error(String(error)));
+        });
       };
       const told = { end: call?.end, received: tell('received', method.output) };
       return exchange(session, method, send, told, signal);
@@ -78,20 +79,19 @@ interface Told {
 async function* exchange<I, O>(
   session: GrpcSession,
   { output, path }: Method<I, O>,
-  send: (stream: ClientHttp2Stream) => void,
+  send: (call: GrpcCall) => void,
   told: Told,
   signal: AbortSignal,
 ): AsyncGenerator<O> {
   signal.throwIfAborted();
-  const stream = session.open(path);
+  const call = new GrpcCall(session, path);
   const cancel = () => {
-    stream.close(constants.NGHTTP2_CANCEL);
+    call.cancel();
   };
   signal.addEventListener('abort', cancel, { once: true });
   try {
-    const answers = answersOf(stream);
-    send(stream);
-    for await (const pieces of answers()) {
+    send(call);
+    for await (const pieces of call.messages()) {
       const bytes = Buffer.concat(pieces);
       told.received(bytes);
       yield read(output, bytes);
@@ -106,22 +106,17 @@ async function* exchange<I, O>(
 }
 
 async function sendAll<I>(
-  stream: ClientHttp2Stream,
+  call: GrpcCall,
   schema: MessageSchema<I>,
   requests: AsyncIterable<Init<I>> | Iterable<Init<I>>,
   sent: (bytes: Uint8Array) => void,
 ): Promise<void> {
   for await (const request of requests) {
-    if (stream.destroyed) return;
     const bytes = encode(schema, request);
     sent(bytes);
-    stream.write(framed(bytes));
+    await call.send([bytes]);
   }
-  stream.end();
-}
-
-function framed(bytes: Uint8Array): Buffer {
-  return Buffer.concat([messagePrefix(bytes.length), bytes]);
+  call.end();
 }
 
 function read<O>(schema: MessageSchema<O>, bytes: Uint8Array): O {
@@ -133,12 +128,13 @@ function read<O>(schema: MessageSchema<O>, bytes: Uint8Array): O {
   }
 }
 
+/** Reads no further than to a second message: a server could go on with them for ever. */
 async function only<O>(answers: AsyncIterable<O>): Promise<O> {
-  const all: O[] = [];
-  for await (const answer of answers) all.push(answer);
-  const [first, second] = all;
-  if (first === undefined || second !== undefined) {
-    throw new GrpcReplyError('unreadable', `${all.length} messages came, expected one`);
+  const found: O[] = [];
+  for await (const answer of answers) {
+    if (found.push(answer) > 1) throw new GrpcReplyError('unreadable', '2 or more messages came, expected one');
   }
-  return first;
+  const [answer] = found;
+  if (answer === undefined) throw new GrpcReplyError('unreadable', '0 messages came, expected one');
+  return answer;
 }

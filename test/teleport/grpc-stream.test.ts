@@ -127,7 +127,7 @@ const broken: readonly (readonly [what: string, serve: Serve, message: RegExp])[
       stream.respond(GRPC);
       stream.end(framed('x'));
     },
-    /ended in the midst of the call/,
+    /closed during the call/,
   ],
   [
     'half a message',
@@ -136,7 +136,7 @@ const broken: readonly (readonly [what: string, serve: Serve, message: RegExp])[
       stream.write(framed('whole').subarray(0, 7));
       end(stream, { 'grpc-status': '0' });
     },
-    /ended in the midst of a message/,
+    /ended inside a message/,
   ],
   [
     'a compressed message',

@@ -69,7 +69,7 @@ test('a server that breaks the protocol fails the call and not the process, howe
 const two = Buffer.concat([EMPTY, EMPTY]);
 const REPLIES = [
   ['no message', { body: Buffer.alloc(0) }, /0 messages came/, 'unreadable'],
-  ['two messages', { body: two }, /2 messages came/, 'unreadable'],
+  ['two messages', { body: two }, /2 or more messages came/, 'unreadable'],
   ['what is no message', { body: framed(Buffer.from([0x0a, 0x7f])) }, /./, 'unreadable'],
   ['a compressed message', { body: Buffer.of(1, 0, 0, 0, 0) }, /a compressed message came/, 'unreadable'],
   [

@@ -1,0 +1,127 @@
+/**
+ * A server that floods each client that makes a request, without regard for its windows, in a process of its own: what
+ * it needs itself must not be counted. Prints the port of each kind of flood and its certificate as one line of JSON.
+ */
+import type { TLSSocket } from 'node:tls';
+import {
+  FLAGS,
+  frame,
+  header,
+  message,
+  onRequest,
+  ping,
+  response,
+  RESPONSE_HEADERS,
+  serverPreface,
+  startFrameServer,
+} from './http2-frames.ts';
+
+const { END_HEADERS } = FLAGS;
+const LARGE = Buffer.alloc(16 * 1024, 'x');
+
+function many(count: number, part: Buffer): Buffer {
+  return Buffer.concat(Array.from({ length: count }, () => part));
+}
+
+/** A literal header that the client must keep (RFC 7541 section 6.2.1); from then on one byte stands for it. */
+const INDEXED = Buffer.concat([
+  Buffer.of(0x40, 1),
+  Buffer.from('a'),
+  Buffer.of(0x7f, 0x81, 0x1e),
+  LARGE.subarray(0, 4000),
+]);
+const SAME_AGAIN = Buffer.of(0x80 | 62);
+
+/** What goes before the flood, and what it consists of. */
+export const FLOODS: Readonly<Record<string, (stream: number) => readonly [first: Buffer, then: Buffer]>> = {
+  'empty messages': (stream) => [response(stream), frame('DATA', { stream, payload: Buffer.alloc(16_000) })],
+  'tiny messages in tiny frames': (stream) => [response(stream), many(1000, message(stream, Buffer.of(0x1a, 0)))],
+  'empty frames': (stream) => [response(stream), many(1000, frame('DATA', { stream }))],
+  'bytes of one message': (stream) => [
+    Buffer.concat([response(stream), frame('DATA', { stream, payload: Buffer.of(0, 0, 64, 0, 0) })]),
+    frame('DATA', { stream, payload: LARGE }),
+  ],
+  'data before any headers': (stream) => [Buffer.alloc(0), frame('DATA', { stream, payload: LARGE })],
+  pings: () => [Buffer.alloc(0), many(1000, ping())],
+  settings: () => [Buffer.alloc(0), many(1000, frame('SETTINGS'))],
+  'window updates': () => [Buffer.alloc(0), many(1000, frame('WINDOW_UPDATE', { payload: Buffer.of(0, 0, 0, 1) }))],
+  'informational headers': (stream) => [
+    Buffer.alloc(0),
+    many(
+      100,
+      frame('HEADERS', {
+        stream,
+        flags: END_HEADERS,
+        payload: Buffer.concat([Buffer.of(0x08, 3), Buffer.from('103')]),
+      }),
+    ),
+  ],
+  'trailers without an end': (stream) => [
+    response(stream),
+    many(100, frame('HEADERS', { stream, flags: END_HEADERS, payload: header('grpc-status', '0') })),
+  ],
+  'continued headers': (stream) => [
+    frame('HEADERS', { stream, payload: RESPONSE_HEADERS }),
+    many(100, frame('CONTINUATION', { stream, payload: header('a', 'b'.repeat(100)) })),
+  ],
+  'empty continuations': (stream) => [
+    frame('HEADERS', { stream, payload: RESPONSE_HEADERS }),
+    many(1000, frame('CONTINUATION', { stream })),
+  ],
+  'headers that unpack to much': (stream) => [
+    Buffer.alloc(0),
+    frame('HEADERS', {
+      stream,
+      flags: END_HEADERS,
+      payload: Buffer.concat([RESPONSE_HEADERS, INDEXED, many(10_000, SAME_AGAIN)]),
+    }),
+  ],
+  'resets of streams that are not open': (stream) => [
+    Buffer.alloc(0),
+    many(1000, frame('RST_STREAM', { stream: stream + 2, payload: Buffer.alloc(4) })),
+  ],
+  'promises of pushes': (stream) => [
+    Buffer.alloc(0),
+    many(100, frame('PUSH_PROMISE', { stream, flags: END_HEADERS, payload: Buffer.of(0, 0, 0, 2, 0x82) })),
+  ],
+  'alternative services': () => [
+    Buffer.alloc(0),
+    many(
+      10,
+      frame('ALTSVC', { payload: Buffer.concat([Buffer.of(0, 8), Buffer.from('https://'), LARGE.subarray(0, 8000)]) }),
+    ),
+  ],
+  farewells: () => [
+    Buffer.alloc(0),
+    many(
+      10,
+      frame('GOAWAY', {
+        payload: Buffer.concat([Buffer.of(0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0), LARGE.subarray(0, 8000)]),
+      }),
+    ),
+  ],
+};
+
+function flood(socket: TLSSocket, [first, then]: readonly [Buffer, Buffer]): void {
+  const block = many(Math.max(1, Math.floor(65_536 / then.length)), then);
+  socket.write(Buffer.concat([serverPreface(), first]));
+  const more = () => {
+    while (!socket.destroyed) if (!socket.write(block)) return;
+  };
+  socket.on('drain', more);
+  more();
+}
+
+if (process.argv[2] === 'serve') {
+  const servers = await Promise.all(
+    Object.entries(FLOODS).map(async ([kind, frames]) => {
+      const server = await startFrameServer({ after: () => undefined }, (socket) => {
+        onRequest(socket, (stream) => {
+          flood(socket, frames(stream));
+        });
+      });
+      return [kind, server] as const;
+    }),
+  );
+  console.log(JSON.stringify(Object.fromEntries(servers)));
+}
