@@ -4,6 +4,7 @@ import type { World } from '../effects/world.ts';
 import { asMachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from '../teleport/address.ts';
 import { proxyFailure } from '../teleport/failures.ts';
+import { plainText } from '../teleport/network-error.ts';
 import { type ChainLink, lookUp, probeTcp, probeTls, type TlsFacts } from '../teleport/probe.ts';
 import type { WebTrust } from '../teleport/trust.ts';
 import { type Check, check } from './check.ts';
@@ -134,7 +135,7 @@ function balancerCheck(handshake: TlsFacts | Error): Check {
     const code = 'code' in handshake ? String(handshake.code) : '';
     return code.includes('NO_APPLICATION_PROTOCOL')
       ? one.fail('what answers refuses the ALPN of Teleport: it opens TLS before the Proxy', cure)
-      : one.skip(`the handshake failed: ${handshake.message}`);
+      : one.skip(`the handshake failed: ${plainText(handshake)}`);
   }
   const { alpn } = handshake;
   if (alpn === TELEPORT_PROTOCOL) return one.pass('none that opens TLS: the ALPN of Teleport reaches the Proxy');

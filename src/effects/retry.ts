@@ -100,7 +100,7 @@ export function startRetries(options: RetryOptions): Retries {
     attemptMs: () => {
       if (!hasFailed) return Math.min(timeoutMs, deadlineMs);
       if (leftMs() > 0) return Math.min(timeoutMs, leftMs());
-      throw new MachineIdError('TIMEOUT', `the deadline of ${seconds(deadlineMs)} for the whole run has passed`, {
+      throw new MachineIdError('TIMEOUT', `the deadline of ${roughly(deadlineMs)} for the whole run has passed`, {
         hint: 'Look at the failures above that were tried again; --deadline changes the limit.',
       });
     },
@@ -139,7 +139,7 @@ function startTries({ clock, deadlineMs, log, random, signal }: RetryOptions, de
     return failure;
   };
   const givenUp = (failure: MachineIdError, reason = '') => {
-    const often = `${tries} ${tries === 1 ? 'try' : 'tries'} in ${seconds(clock.elapsedMs() - startMs)}`;
+    const often = `${tries} ${tries === 1 ? 'try' : 'tries'} in ${roughly(clock.elapsedMs() - startMs)}`;
     return failure.with({
       note: `${reason}gave up after ${often} (--deadline ${deadlineMs / 1000})`,
       passing: undefined,
@@ -149,7 +149,7 @@ function startTries({ clock, deadlineMs, log, random, signal }: RetryOptions, de
     const { afterMs = 0 } = failure.passing ?? {};
     const latestMs = deadline.leftMs() - reserveMs;
     if (afterMs > 0 && afterMs > latestMs) {
-      const asked = `the server asks for a pause of ${seconds(afterMs)}, and ${seconds(deadline.leftMs())} are left; `;
+      const asked = `the server asks for a pause of ${roughly(afterMs)}, and ${roughly(deadline.leftMs())} are left; `;
       throw givenUp(failure, asked);
     }
     if (latestMs <= 0) throw givenUp(failure);
@@ -161,7 +161,7 @@ function startTries({ clock, deadlineMs, log, random, signal }: RetryOptions, de
     again: async (error, next = 'trying again') => {
       const failure = count(error);
       const waitMs = pauseMs(failure);
-      log.info(`${failure.message}; ${next} in ${seconds(waitMs)}, for ${seconds(deadline.leftMs())} more`);
+      log.info(`${failure.message}; ${next} in ${roughly(waitMs)}, for ${roughly(deadline.leftMs())} more`);
       await pause(waitMs, clock, signal);
     },
   };
@@ -187,7 +187,7 @@ async function pause(waitMs: number, clock: Clock, signal: AbortSignal): Promise
   }
 }
 
-function seconds(durationMs: number): string {
+function roughly(durationMs: number): string {
   const value = Math.max(durationMs, 0) / 1000;
   return `${value < 9.95 ? Number(value.toFixed(1)) : Math.round(value)} s`;
 }

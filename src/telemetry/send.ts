@@ -1,5 +1,6 @@
 /** Sends an event beside the work of a run, which it neither delays nor fails. */
 import fetch from 'node-fetch';
+import { plainText } from '../teleport/network-error.ts';
 import { openAgent } from '../teleport/traced-agent.ts';
 import { trusting } from '../teleport/trust.ts';
 import type { WireTrace } from '../teleport/wire-trace.ts';
@@ -28,7 +29,7 @@ export function send(url: URL, event: unknown, { ca, onSettled, trace }: SendSet
       tell(status === 200 ? undefined : `HTTP status ${status}`);
     },
     (error: unknown) => {
-      tell(error instanceof Error ? error.message : String(error));
+      tell(plainText(error));
     },
   );
   return {

@@ -5,7 +5,7 @@ import { MachineIdError } from '../errors.ts';
 import { formatAddress } from './address.ts';
 import { dialAuthRoute, type RouteDial } from './auth-route.ts';
 import { API_DOMAIN } from './cluster-name.ts';
-import { authFailure } from './failures.ts';
+import { authFailure, endsTls } from './failures.ts';
 import { type GrpcConnection, grpcOver } from './grpc.ts';
 import { GrpcError } from './grpc-error.ts';
 import { type NextConnection, openReconnecting, type Reconnecting } from './reconnect.ts';
@@ -51,13 +51,9 @@ async function dialAuth(dial: AuthDial): Promise<GrpcConnection> {
   );
   if (socket.alpnProtocol !== 'h2') {
     socket.destroy();
-    throw new MachineIdError(
-      'AUTH_UNREACHABLE',
-      `${waitingFor} chose the protocol ${String(socket.alpnProtocol)}, expected h2`,
-      {
-        hint: 'Something on the way drops ALPN, as load balancers that open TLS do: give an address that reaches the Proxy itself.',
-      },
-    );
+    const chosen =
+      socket.alpnProtocol === false ? 'no ALPN protocol' : `the ALPN protocol ${String(socket.alpnProtocol)}`;
+    throw endsTls('AUTH_UNREACHABLE', waitingFor, new Error(`${chosen} was chosen, expected h2`));
   }
   return grpcOver(socket, API_DOMAIN, wire);
 }

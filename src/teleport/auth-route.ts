@@ -162,7 +162,7 @@ async function firstOutcome({ connected, result }: Attempt, { clock }: RouteDial
 /** A failed certificate check counts: a router by server name may have led to another server. */
 function mayDependOnName(error: unknown): boolean {
   const fault = networkFault(error);
-  if (fault.kind !== 'untrusted') return fault.kind === 'unreachable';
+  if (fault.kind !== 'untrusted') return fault.kind === 'unreachable' || fault.kind === 'wrong-protocol';
   return !causes(error).some((one) => /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/.test(errorCode(one)));
 }
 

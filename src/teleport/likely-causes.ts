@@ -44,7 +44,7 @@ const BY_CODE: readonly (readonly [RegExp, Explain])[] = [
   [
     /NO_APPLICATION_PROTOCOL/,
     () => [
-      'a load balancer before the Proxy opens TLS and does not know the ALPN values of Teleport',
+      'a load balancer in front of the Proxy terminates TLS and does not know the ALPN values of Teleport',
       'the address is no Proxy',
     ],
   ],
@@ -85,14 +85,4 @@ export function connectionCauses(address: Address, error: unknown): readonly str
   const other = OTHER_PORTS.get(address.port);
   const ofPort = other === undefined ? [] : [`port ${address.port} is usually that of ${other}; ${WEB_PORTS}`];
   return [...ofPort, ...explain(address)];
-}
-
-/** Why the Auth Service's certificate is not that of the cluster: its authority came with the join, so no PEM helps. */
-export function authCertificateCauses(address: Address, error: unknown): readonly string[] {
-  const ofTime = causes(error).some((one) => /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/.test(errorCode(one)));
-  if (ofTime) return connectionCauses(address, error);
-  return [
-    `${OPENED}: a proxy that inspects TLS, or a load balancer`,
-    'the host authority was rotated while the run was under way',
-  ];
 }

@@ -5,7 +5,7 @@ import { withDeadline } from '../effects/deadline.ts';
 import { type Address, formatAddress } from '../teleport/address.ts';
 import { API_DOMAIN } from '../teleport/cluster-name.ts';
 import { dialTls } from '../teleport/dial.ts';
-import { proxyFailure } from '../teleport/failures.ts';
+import { transportFailure } from '../teleport/failures.ts';
 import { type BulkCall, openBulkCall } from '../teleport/grpc-stream.ts';
 import type { WireTrace } from '../teleport/wire-trace.ts';
 
@@ -54,7 +54,7 @@ async function dialOnce(dial: TransportDial, path: string): Promise<BulkCall> {
       });
     } catch (error) {
       signal.throwIfAborted();
-      throw proxyFailure(address, error);
+      throw transportFailure(address, error);
     }
   });
   return openBulkCall(socket, API_DOMAIN, path, wire);

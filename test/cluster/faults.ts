@@ -9,8 +9,19 @@ import type { RequestKind } from './records.ts';
  * - `reset-midway`: the connection is destroyed between two answers of one call
  * - `not-json`: HTTP 200 with an HTML page; on gRPC, bytes that are no message
  * - `unavailable`: HTTP 503, or gRPC UNAVAILABLE
+ * - `limited`: HTTP 429 with `Retry-After: 1`, or gRPC RESOURCE_EXHAUSTED
+ * - `limited-midway`: the join service ends a join with RESOURCE_EXHAUSTED after its first answer
  */
-export type ReplyFault = 'truncated' | 'oversized' | 'silent' | 'reset' | 'reset-midway' | 'not-json' | 'unavailable';
+export type ReplyFault =
+  | 'truncated'
+  | 'oversized'
+  | 'silent'
+  | 'reset'
+  | 'reset-midway'
+  | 'not-json'
+  | 'unavailable'
+  | 'limited'
+  | 'limited-midway';
 
 /** What is wrong with the certificates issued; `ssh-` and `tls-` spoil one of the two. */
 export type CertificateFault =

@@ -194,6 +194,7 @@ export function failWith(fault: ReplyFault | undefined, connection: Connection):
   if (fault === 'unavailable') {
     throw new TeleportError('ConnectionProblem', 'the service is not available');
   }
+  if (fault === 'limited') throw new TeleportError('LimitExceeded', 'rate limit exceeded');
 }
 
 /** A message without its last byte does not parse, whatever its last field is. */
@@ -210,6 +211,8 @@ function spoil(message: Buffer, fault: ReplyFault | undefined): Buffer {
     case 'reset':
     case 'reset-midway':
     case 'unavailable':
+    case 'limited':
+    case 'limited-midway':
       return message;
   }
 }

@@ -83,6 +83,9 @@ async function join(session: Session, call: Stream): Promise<void> {
   if (session.world.faults.replies['join-service'] === 'reset-midway') {
     failWith('reset', session.connection);
   }
+  if (session.world.faults.replies['join-service'] === 'limited-midway') {
+    throw new TeleportError('LimitExceeded', 'join attempt timed out after 1m0s, terminating the stream on the server');
+  }
   if ('giving_up' in second) {
     throw badParameter(`client gave up on join attempt: ${second.giving_up.msg}`);
   }

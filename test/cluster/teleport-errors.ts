@@ -7,6 +7,7 @@ const HTTP_STATUS = {
   AccessDenied: 403,
   NotFound: 404,
   NotImplemented: 501,
+  LimitExceeded: 429,
   ConnectionProblem: 504,
   Unknown: 500,
 } as const;
@@ -16,6 +17,7 @@ const GRPC_STATUS = {
   AccessDenied: status.PERMISSION_DENIED,
   NotFound: status.NOT_FOUND,
   NotImplemented: status.UNIMPLEMENTED,
+  LimitExceeded: status.RESOURCE_EXHAUSTED,
   ConnectionProblem: status.UNAVAILABLE,
   Unknown: status.UNKNOWN,
 } as const;

@@ -170,6 +170,10 @@ export class WebApi {
       case 'unavailable':
         response.writeHead(503, { 'Content-Type': 'text/plain' }).end('Service Unavailable');
         return;
+      case 'limited':
+      case 'limited-midway':
+        response.writeHead(429, { ...json, 'Retry-After': '1' }).end('{"error":{"message":"rate limit exceeded"}}');
+        return;
       case 'reset':
       case 'reset-midway':
         abort();

@@ -58,13 +58,13 @@ for (const [fault, says] of OUTPUT_MISMATCHES) {
   });
 }
 
-for (const [fault, says] of [
-  ['of-other-authority', /certificate that the cluster's host authority did not sign/],
-  ['expired', /expired/],
-  ['not-yet-valid', /not yet valid/],
+for (const [fault, says, hint] of [
+  ['of-other-authority', /the certificate is not of the cluster's host authority/, /layer 4/],
+  ['expired', /expired/, /clocks/],
+  ['not-yet-valid', /not yet valid/, /clocks/],
 ] as const) {
   test(`an Auth Service whose certificate is ${fault} is asked for nothing`, async (t) => {
-    const refusal: Refusal = { code: 'AUTH_UNTRUSTED', says };
+    const refusal: Refusal = { code: 'AUTH_UNTRUSTED', says, hint };
     await assertNotTrusted(t, byService, { authCertificate: fault }, refusal);
     assert.deepEqual(
       byService.records.kinds.filter((kind) => kind.startsWith('rpc:')),

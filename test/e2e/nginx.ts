@@ -1,4 +1,4 @@
-/** nginx as a server that demands client certificates and knows nothing of Teleport. */
+/** nginx as a real peer that knows nothing of Teleport: a server that demands client certificates, and a load balancer. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -8,7 +8,9 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from './free-port.ts';
+import { selfSigned } from '../tls-certificate.ts';
 import { program } from './programs.ts';
+import type { TlsTerminator } from './tls-terminator.ts';
 
 export interface NginxFiles {
   /** Of the server itself, with its key; paths. */
@@ -19,21 +21,57 @@ export interface NginxFiles {
 }
 
 /** Answers with the subject of the client's certificate; resolves with the port on 127.0.0.1. */
-export async function startNginx(context: TestContext, files: NginxFiles): Promise<number> {
+export function startNginx(context: TestContext, files: NginxFiles): Promise<number> {
+  return start(
+    context,
+    ({ port }) => `listen 127.0.0.1:${String(port)} ssl;
+    ssl_certificate ${files.certificate};
+    ssl_certificate_key ${files.key};
+    ssl_client_certificate ${files.clientAuthorities};
+    ssl_verify_client on;
+    location / { default_type text/plain; return 200 "$ssl_client_verify $ssl_client_s_dn\\n"; }`,
+  );
+}
+
+/** A load balancer in front of a Proxy, as its administrators would set it up for any web server. */
+export async function startNginxProxy(
+  context: TestContext,
+  { behind, http2 }: { readonly behind: string; readonly http2: boolean },
+): Promise<TlsTerminator> {
+  const { certificate, key } = await selfSigned('localhost');
+  const port = await start(context, async ({ folder, port: own }) => {
+    const [certificatePath, keyPath] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    await Promise.all([writeFile(certificatePath, certificate), writeFile(keyPath, key, { mode: 0o600 })]);
+    return `listen 127.0.0.1:${String(own)} ssl${http2 ? ' http2' : ''};
+    ssl_certificate ${certificatePath};
+    ssl_certificate_key ${keyPath};
+    location / { proxy_pass https://${behind}; proxy_http_version 1.1; proxy_ssl_verify off; }`;
+  });
+  return { address: `localhost:${String(port)}`, certificate };
+}
+
+interface Place {
+  /** For its files. */
+  readonly folder: string;
+  readonly port: number;
+}
+
+/** @param server the inside of its server block */
+async function start(context: TestContext, server: (place: Place) => string | Promise<string>): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'e2e-nginx-'));
   const port = await freePort();
   await mkdir(join(folder, 'tmp'));
-  await writeFile(join(folder, 'nginx.conf'), configuration(folder, port, files));
-  const server = spawn(
+  await writeFile(join(folder, 'nginx.conf'), configuration(folder, await server({ folder, port })));
+  const process = spawn(
     program('nginx'),
     ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')],
     {
       stdio: ['ignore', 'ignore', 'inherit'],
     },
   );
-  const ended = once(server, 'exit');
+  const ended = once(process, 'exit');
   context.after(async () => {
-    server.kill('SIGTERM');
+    process.kill('SIGTERM');
     await ended;
     await rm(folder, { recursive: true, force: true });
   });
@@ -42,7 +80,7 @@ export async function startNginx(context: TestContext, files: NginxFiles): Promi
   return port;
 }
 
-function configuration(folder: string, port: number, { certificate, clientAuthorities, key }: NginxFiles): string {
+function configuration(folder: string, server: string): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `  ${name}_temp_path ${join(folder, 'tmp', name)};`,
   );
@@ -54,12 +92,7 @@ http {
   access_log off;
 ${temporary.join('\n')}
   server {
-    listen 127.0.0.1:${String(port)} ssl;
-    ssl_certificate ${certificate};
-    ssl_certificate_key ${key};
-    ssl_client_certificate ${clientAuthorities};
-    ssl_verify_client on;
-    location / { default_type text/plain; return 200 "$ssl_client_verify $ssl_client_s_dn\\n"; }
+    ${server}
   }
 }
 `;

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
+import { connect, createServer } from 'node:net';
 import test from 'node:test';
-import type { ReplyFault } from '../cluster/faults.ts';
-import type { RequestKind } from '../cluster/records.ts';
-import type { ErrorCode } from '../../src/errors.ts';
+import { setTimeout as delay } from 'node:timers/promises';
 import { directory, runItems, runOutputs } from './config-file.ts';
-import { clusterForFile, misbehave, misbehaveAtFirst } from './embedded-cluster.ts';
+import { clusterForFile, misbehaveAtFirst } from './embedded-cluster.ts';
+import { freePort } from './free-port.ts';
 import { beginJob } from './job.ts';
-import { assertRunRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 
 const newest = await clusterForFile();
@@ -14,41 +13,6 @@ const byEndpoint = await clusterForFile({ teleport: '17.4.2' });
 
 const AUTH = 'rpc:/proto.AuthService';
 const TRUST = 'rpc:/teleport.trust.v1.TrustService';
-
-interface Case {
-  readonly kind: RequestKind;
-  readonly fault: ReplyFault;
-  readonly code: ErrorCode;
-  readonly says: RegExp;
-}
-
-const PASSING: readonly Case[] = [
-  { kind: 'ping', fault: 'truncated', code: 'REPLY_INVALID', says: /the answer of the Proxy localhost:\d+ broke off/ },
-  { kind: 'ping', fault: 'reset', code: 'PROXY_UNREACHABLE', says: /cannot connect to the Proxy/ },
-  { kind: 'ping', fault: 'unavailable', code: 'PROXY_UNREACHABLE', says: /answered 503/ },
-  { kind: 'legacy-join', fault: 'truncated', code: 'REPLY_INVALID', says: /broke off/ },
-  { kind: 'legacy-join', fault: 'reset', code: 'PROXY_UNREACHABLE', says: /the Proxy localhost/ },
-  { kind: 'legacy-join', fault: 'unavailable', code: 'JOIN_FAILED', says: /HTTP status 503/ },
-  { kind: 'join-service', fault: 'reset-midway', code: 'JOIN_FAILED', says: /./ },
-  { kind: `${AUTH}/GetRole`, fault: 'reset', code: 'AUTH_UNREACHABLE', says: /the Auth Service behind localhost/ },
-  { kind: `${AUTH}/GetRole`, fault: 'unavailable', code: 'RPC_FAILED', says: /GetRole/ },
-];
-
-const DEADLINE_S = 4;
-
-for (const { kind, fault, code, says } of PASSING) {
-  test(`an answer to ${kind} that stays ${fault} ends the run by the deadline and leaves everything as it was`, async (t) => {
-    const cluster = kind === 'legacy-join' ? byEndpoint : newest;
-    const job = await beginJob(t, cluster);
-    misbehave(t, cluster, { replies: { [kind]: fault } });
-    const all = new RegExp(
-      `${says.source}.*; gave up after \\d+ tries in [1-4](\\.\\d)? s \\(--deadline ${DEADLINE_S}\\)`,
-    );
-    const args = [...job.flags, '--deadline', String(DEADLINE_S)];
-    await assertRunRefused(job, { code, says: all }, { args });
-    assert.ok(cluster.records.of(kind).length >= 2);
-  });
-}
 
 const METHODS = [
   `${AUTH}/Ping`,
@@ -70,15 +34,24 @@ for (const [what, cluster, kind, fault, path] of [
   ['a join by the endpoint that breaks', byEndpoint, 'legacy-join', 'reset', 'legacy'],
   ['a join by the endpoint that is answered by 503', byEndpoint, 'legacy-join', 'unavailable', 'legacy'],
   ['a join by the endpoint whose answer is cut off', byEndpoint, 'legacy-join', 'truncated', 'legacy'],
+  ['a join by the endpoint that is limited', byEndpoint, 'legacy-join', 'limited', 'legacy'],
   ['a join by the join service that breaks', newest, 'join-service', 'reset-midway', 'join-service'],
+  ['a join by the join service that is limited', newest, 'join-service', 'limited', 'join-service'],
+  [
+    'a join by the join service that the server ends for its length',
+    newest,
+    'join-service',
+    'limited-midway',
+    'join-service',
+  ],
 ] as const) {
   test(`${what} is begun again`, async (t) => {
     const job = await beginJob(t, cluster);
-    misbehaveAtFirst(t, cluster, { kind, fault, times: 4 });
+    misbehaveAtFirst(t, cluster, { kind, fault, times: 3 });
     const run = await job.run([...job.flags, '--json']);
     assert.equal(resultOf(run).joinPath, path);
-    assert.equal(run.stderr.match(/; trying again in [\d.]+ s, for \d+ s more\n/g)?.length, 4, run.stderr);
-    assert.equal(cluster.records.of(kind).length, 5);
+    assert.equal(run.stderr.match(/; trying again in [\d.]+ s, for \d+ s more\n/g)?.length, 3, run.stderr);
+    assert.equal(cluster.records.of(kind).length, 4);
   });
 }
 
@@ -96,12 +69,34 @@ test('calls whose connection breaks are made again on one other connection', asy
 });
 
 for (const kind of METHODS) {
-  test(`${kind} is called again when the Auth Service is not available at first`, async (t) => {
-    const job = await beginJob(t, newest);
-    misbehaveAtFirst(t, newest, { kind, fault: 'unavailable', times: 3 });
-    resultOf(await job.run([...job.flags, '--json']));
-  });
+  for (const fault of ['unavailable', 'limited'] as const) {
+    test(`${kind} is called again when the Auth Service is ${fault} at first`, async (t) => {
+      const job = await beginJob(t, newest);
+      misbehaveAtFirst(t, newest, { kind, fault, times: 2 });
+      resultOf(await job.run([...job.flags, '--json']));
+    });
+  }
 }
+
+test('a Proxy that is down for three seconds is waited for, and then joined by its join service', async (t) => {
+  const port = await freePort();
+  const job = await beginJob(t, newest);
+  const args = ['run', '--proxy-server', `localhost:${String(port)}`, '--token', newest.info.joinToken, '--json'];
+  const { finished } = job.start([...args, '--destination', job.destination]);
+  await delay(3000);
+  const relay = createServer((outer) => {
+    const [host, to] = newest.info.proxy.split(':');
+    const inner = connect({ host, port: Number(to) });
+    outer.on('error', () => inner.destroy());
+    inner.on('error', () => outer.destroy());
+    outer.pipe(inner).pipe(outer);
+  });
+  relay.listen(port, '127.0.0.1');
+  t.after(() => relay.close());
+  const run = await finished;
+  assert.equal(resultOf(run).joinPath, 'join-service');
+  assert.match(run.stderr, /cannot connect to the Proxy.*the connection was refused \(ECONNREFUSED\); trying again in/);
+});
 
 test('an SVID and its list of revocations come, though the connection breaks while they are asked for', async (t) => {
   const kind = 'rpc:/teleport.workloadidentity.v1.WorkloadIdentityRevocationService/StreamSignedCRL';

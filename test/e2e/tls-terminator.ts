@@ -1,6 +1,9 @@
-/** A load balancer that opens TLS with a certificate of its own, drops ALPN, and passes on what is inside. */
+/** Load balancers that terminate TLS with a certificate of their own, drop ALPN, and pass on what is inside. */
 import { once } from 'node:events';
-import { connect, createServer } from 'node:tls';
+import { constants, createSecureServer, type ServerHttp2Stream } from 'node:http2';
+import { request } from 'node:https';
+import { connect as connectTcp, createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type TLSSocket } from 'node:tls';
 import type { TestContext } from 'node:test';
 import { selfSigned } from '../tls-certificate.ts';
 
@@ -18,28 +21,141 @@ export interface TerminatorOptions {
   readonly speaks?: readonly string[];
 }
 
-export async function startTlsTerminator(
-  t: Pick<TestContext, 'after'>,
-  { behind, speaks = [] }: TerminatorOptions,
+type Owner = Pick<TestContext, 'after'>;
+
+export async function startTlsTerminator(t: Owner, options: TerminatorOptions): Promise<TlsTerminator> {
+  const { behind, speaks = [] } = options;
+  const { certificate, key } = await selfSigned('localhost');
+  const server = createServer({
+    cert: certificate,
+    key,
+    ...(speaks.length === 0 ? {} : { ALPNProtocols: [...speaks] }),
+  });
+  server.on('secureConnection', (outer) => {
+    pipe(outer, dial(behind));
+  });
+  return { address: await listen(t, server), certificate };
+}
+
+/**
+ * Chooses an ALPN protocol that was not offered, where one of Teleport's was. No TLS library does, so the greeting is
+ * changed on its way to a server that speaks TLS 1.2, whose choice is not encrypted.
+ */
+export async function startUnofferedChoice(
+  t: Owner,
+  { behind }: Pick<TerminatorOptions, 'behind'>,
 ): Promise<TlsTerminator> {
   const { certificate, key } = await selfSigned('localhost');
+  const inner = createServer({
+    cert: certificate,
+    key,
+    maxVersion: 'TLSv1.2',
+    ALPNCallback: ({ protocols: [first] }) => first,
+  });
+  inner.on('secureConnection', (outer) => {
+    pipe(outer, dial(behind));
+  });
+  const [, port = ''] = (await listen(t, inner)).split(':');
+  const front = createTcpServer((outer) => {
+    const to = connectTcp({ host: '127.0.0.1', port: Number(port) });
+    outer.once('data', (greeting) => {
+      to.write(Buffer.from(greeting.toString('latin1').replaceAll('teleport-', 'xeleport-'), 'latin1'));
+      pipe(outer, to);
+    });
+  });
+  return { address: await listen(t, front), certificate };
+}
+
+/**
+ * What a front that speaks HTTP/2 does with a call of gRPC:
+ * - `forwards`: passes each request on as HTTP/1.1 once it has ended, as an AWS ALB or nginx does; a stream never ends
+ * - `refuses`: answers 464, as an ALB does to a protocol that its target group is not made for
+ * - `page`: answers 200 with a page
+ * - `goes-away`: ends the connection with GOAWAY
+ */
+export type Http2Manner = 'forwards' | 'refuses' | 'page' | 'goes-away';
+
+export async function startHttp2Terminator(
+  t: Owner,
+  { behind, manner }: { readonly behind: string; readonly manner: Http2Manner },
+): Promise<TlsTerminator> {
+  const { certificate, key } = await selfSigned('localhost');
+  const server = createSecureServer({ cert: certificate, key, allowHTTP1: true });
+  server.on('session', (session) => session.on('error', () => undefined));
+  server.on('stream', (stream, headers) => {
+    stream.on('error', () => undefined);
+    if (manner === 'refuses') stream.respond({ ':status': 464 }, { endStream: true });
+    else if (manner === 'goes-away') stream.session?.destroy(undefined, constants.NGHTTP2_HTTP_1_1_REQUIRED);
+    else if (manner === 'page') respondWithPage(stream);
+    else forward(stream, String(headers[':method']), String(headers[':path']), behind);
+  });
+  server.on('request', (incoming, outgoing) => {
+    if (incoming.httpVersionMajor === 2) return;
+    const options = { ...target(behind), method: incoming.method ?? 'GET', path: incoming.url ?? '/' };
+    const inner = request({ ...options, headers: { 'content-type': 'application/json' } }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, { 'content-type': answer.headers['content-type'] ?? 'text/plain' });
+      answer.pipe(outgoing.stream ?? outgoing);
+    });
+    inner.on('error', () => incoming.socket.destroy());
+    incoming.pipe(inner);
+  });
+  return { address: await listen(t, server), certificate };
+}
+
+function respondWithPage(stream: ServerHttp2Stream): void {
+  stream.respond({ ':status': 200, 'content-type': 'text/html' });
+  stream.end('<html>welcome</html>');
+}
+
+function forward(stream: ServerHttp2Stream, method: string, path: string, behind: string): void {
+  const body: Buffer[] = [];
+  stream.on('data', (chunk: Buffer) => body.push(chunk));
+  stream.on('end', () => {
+    const inner = request({ ...target(behind), method, path }, (answer) => {
+      if (stream.destroyed) return;
+      stream.respond({ ':status': answer.statusCode ?? 502 });
+      answer.pipe(stream);
+    });
+    inner.on('error', () => {
+      stream.close();
+    });
+    inner.end(Buffer.concat(body));
+  });
+}
+
+function target(behind: string) {
   const [host = '', port = ''] = behind.split(':');
-  const options = { cert: certificate, key, ...(speaks.length === 0 ? {} : { ALPNProtocols: [...speaks] }) };
-  const server = createServer(options, (outer) => {
-    const inner = connect({ host, port: Number(port), ALPNProtocols: ['http/1.1'], rejectUnauthorized: false });
-    for (const [one, other] of [
-      [outer, inner],
-      [inner, outer],
-    ] as const) {
-      one.on('error', () => other.destroy());
-      one.pipe(other);
-    }
+  return { host, port: Number(port), rejectUnauthorized: false };
+}
+
+function dial(behind: string): TLSSocket {
+  return connect({ ...target(behind), ALPNProtocols: ['http/1.1'] });
+}
+
+function pipe(outer: Socket, inner: Socket): void {
+  for (const [one, other] of [
+    [outer, inner],
+    [inner, outer],
+  ] as const) {
+    one.on('error', () => other.destroy());
+    one.pipe(other);
+  }
+}
+
+async function listen(t: Owner, server: Server): Promise<string> {
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.on('error', () => undefined);
   });
   server.on('tlsClientError', () => undefined);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => server.close());
+  t.after(() => {
+    server.close();
+    for (const socket of open) socket.destroy();
+  });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return { address: `localhost:${address.port}`, certificate };
+  return `localhost:${String(address.port)}`;
 }
