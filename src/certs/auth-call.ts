@@ -6,6 +6,7 @@ import { type Address, formatAddress } from '../teleport/address.ts';
 import { authFailure } from '../teleport/failures.ts';
 import type { CallOptions } from '../teleport/grpc.ts';
 import { GrpcError, GrpcReplyError, type GrpcStatus } from '../teleport/grpc-error.ts';
+import { mentionsScopes, SCOPES_HINT } from '../teleport/scopes.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 
 export interface AuthCallOptions {
@@ -65,6 +66,12 @@ function callFailure({ name, refusals }: Method, address: Address, cause: unknow
   // Canceled is what an Auth Service says that goes away.
   if (!(cause instanceof GrpcError) || cause.status === 'Canceled') return authFailure(address, cause);
   const said = oneLine(cause.message);
+  if (mentionsScopes(said) && (cause.status === 'PermissionDenied' || cause.status === 'InvalidArgument')) {
+    return new MachineIdError('CLUSTER_UNSUITABLE', `the Auth Service refused ${name} because of scopes: ${said}`, {
+      hint: SCOPES_HINT,
+      cause,
+    });
+  }
   const refusal = refusals.get(cause.status);
   if (refusal !== undefined) {
     const { code, message, hint } = refusal;

@@ -47,6 +47,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   { name: 'ca-path', value: 'FILE', help: 'Accepted, as --ca-pin.' },
   { name: 'insecure', help: "Do not check the Proxy's web certificate." },
   { name: 'fips', help: 'Accepted; has no effect.' },
+  { name: 'scoped', help: 'Join as a scoped bot; works with --engine tbot only.' },
   { name: 'oneshot', help: 'Accepted; a run always ends after one pass.' },
   { name: 'diag-addr', value: 'HOST:PORT', help: 'Accepted; has no effect.' },
   {
@@ -111,6 +112,7 @@ export function readRunArguments(args: readonly string[], known = RUN_FLAGS): Ru
       insecure: on('insecure'),
       debug: on('debug'),
       fips: on('fips'),
+      scoped: on('scoped'),
       oneshot: on('oneshot'),
     },
     caFile: text('ca-file'),

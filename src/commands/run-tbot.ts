@@ -4,20 +4,24 @@ import { refuseRemovedKeys } from '../config/supported.ts';
 import type { RunContext } from '../produce/context.ts';
 import type { RunResult } from '../produce/result.ts';
 import type { TbotSettings } from '../produce/tbot-program.ts';
+import { checkTbotVersion, readTbotVersion } from '../produce/tbot-version.ts';
 import { clockDifference, discover } from '../teleport/discovery.ts';
 import type { WebTrust } from '../teleport/trust.ts';
 import { openWebApi } from '../teleport/web.ts';
 
 type TbotFacts = Omit<RunResult, 'proxy' | 'exportedTo' | 'timingsMs' | 'spans'>;
 
-/** @throws MachineIdError TBOT_MISSING, TBOT_FAILED, or what asking the Proxy throws */
+/** @throws MachineIdError TBOT_MISSING, TBOT_UNSUITABLE, CLUSTER_UNSUITABLE, TBOT_FAILED, or what asking the Proxy throws */
 export async function runByTbot(run: RunContext, trust: WebTrust, settings: TbotSettings): Promise<TbotFacts> {
-  const cluster = await run.account.during('cluster', 'Discovery', () => askProxy(run, trust));
+  const { cluster, tbot } = await look(run, trust);
   const { clusterName, serverVersion } = cluster;
   const difference = clockDifference(cluster, run.world.clock.nowMs());
   if (difference !== undefined) run.log.warn(difference);
   run.account.learn({ cluster: clusterName, clusterVersion: serverVersion.text });
-  refuseRemovedKeys(run.plan, serverVersion, `the cluster ${clusterName}`);
+  const warning = checkTbotVersion(tbot, cluster);
+  if (warning !== undefined) run.log.warn(warning);
+  refuseRemovedKeys(run.plan, serverVersion, `the cluster ${clusterName} runs`);
+  if (tbot !== undefined) refuseRemovedKeys(run.plan, tbot, 'the tbot on PATH is');
   run.progress.done('discovery', `cluster ${clusterName}, Teleport ${serverVersion.text}`);
   const { bot, outputs } = await produceByTbot(run, settings);
   run.account.learn({ bot, results: outputs.map((value) => ({ status: 'fulfilled', value })) });
@@ -29,6 +33,17 @@ export async function runByTbot(run: RunContext, trust: WebTrust, settings: Tbot
     joinPath: undefined,
     outputs,
   };
+}
+
+/** Both are looked at while the other answers; neither is left behind running. */
+async function look(run: RunContext, trust: WebTrust) {
+  const [cluster, tbot] = await Promise.allSettled([
+    run.account.during('cluster', 'Discovery', () => askProxy(run, trust)),
+    readTbotVersion(run.world),
+  ]);
+  if (cluster.status === 'rejected') throw cluster.reason;
+  if (tbot.status === 'rejected') throw tbot.reason;
+  return { cluster: cluster.value, tbot: tbot.value };
 }
 
 /** What later steps are told of the cluster, tbot tells nobody; and an address that is none shows before tbot starts. */

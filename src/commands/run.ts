@@ -1,6 +1,7 @@
 /** `run`: from the job's OIDC token to credentials on disk. */
 import { loadPlan } from '../config/load.ts';
 import type { Plan } from '../config/plan.ts';
+import { refuseScopes } from '../config/scopes.ts';
 import { refuseRemovedKeys, supportedOutputs } from '../config/supported.ts';
 import { createLog } from '../effects/log.ts';
 import { startRetries } from '../effects/retry.ts';
@@ -121,11 +122,12 @@ async function joinAndWrite(run: RunContext, token: OidcToken, trust: WebTrust):
 }
 
 /** Everything that can be wrong with the input, before anything is contacted or written. */
-async function readInputs({ flags, caFile }: RunArguments, account: Account, world: World) {
+async function readInputs({ flags, caFile, engine }: RunArguments, account: Account, world: World) {
   const { environment, workingDirectory, files, stderr, clock, signal } = world;
   const readText = (path: string) => files.readInput(path, { maxBytes: MAX_INPUT_BYTES, signal });
   const plan = await loadPlan({ flags, environment, workingDirectory, readFile: readText });
   account.learn({ plan });
+  if (engine === 'native') refuseScopes(plan);
   const outputs = supportedOutputs(plan);
   account.learn({ outputs });
   const trust = await webTrust({ ...world, caFile, insecure: plan.insecure, readText });
@@ -186,7 +188,7 @@ async function join(
         onDiscovered: (cluster) => {
           discovered();
           account.learn({ cluster: cluster.clusterName, clusterVersion: cluster.serverVersion.text });
-          refuseRemovedKeys(plan, cluster.serverVersion, `the cluster ${cluster.clusterName}`);
+          refuseRemovedKeys(plan, cluster.serverVersion, `the cluster ${cluster.clusterName} runs`);
           keys = makeKeys(outputs, cluster.suite);
           const made = keys.flatMap(({ routed, unrouted }) => [unrouted, routed]);
           if (made.length > 0) void Promise.all(made).then(account.begin('job', 'Keys'), () => undefined);

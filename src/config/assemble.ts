@@ -7,6 +7,7 @@ import { splitItems } from './items.ts';
 import type { Plan } from './plan.ts';
 import type { Sources } from './requirements.ts';
 import { findAddress, findToken, requireOutput } from './requirements.ts';
+import { scopeRequests } from './scopes.ts';
 import type { ServiceType } from './service.ts';
 import { plainDirectory } from './schema/destination.ts';
 import type { Origin, Settings } from './settings.ts';
@@ -47,6 +48,7 @@ export async function assemblePlan(
     useProxyAddr: settings.useProxyAddr?.value ?? false,
     token,
     joinMethod: 'circleci',
+    scopeRequests: scopeRequests(settings.scoped, settings.token && { name: token, origin: settings.token.origin }),
     caPins: settings.caPins?.value ?? [],
     caPath: settings.caPath?.value,
     insecure: settings.insecure?.value ?? false,

@@ -14,6 +14,7 @@ export function chooseSettings(layers: readonly Settings[], findings: Findings):
     caPath: choose((layer) => layer.caPath),
     insecure: choose((layer) => layer.insecure),
     fips: choose((layer) => layer.fips),
+    scoped: choose((layer) => layer.scoped),
     storage: choose((layer) => layer.storage),
     items: first(layers.map(nonEmptyItems), findings),
     ttlMs: choose((layer) => layer.ttlMs),

@@ -21,6 +21,7 @@ export function readFlags(flags: RunFlags, findings: Findings): readonly Setting
     caPath: text(flags.caPath, '--ca-path'),
     insecure: setting(flags.insecure, named('--insecure')),
     fips: setting(flags.fips, named('--fips')),
+    scoped: setting(flags.scoped, named('--scoped')),
     storage: readDestination(flags.storage, '--storage', findings),
     items: readFlagOutputs(flags, readDestination(flags.destination, '--destination', findings), findings),
     ttlMs: readTtl(flags, findings),

@@ -34,5 +34,6 @@ export interface RunFlags {
   readonly insecure?: boolean | undefined;
   readonly debug?: boolean | undefined;
   readonly fips?: boolean | undefined;
+  readonly scoped?: boolean | undefined;
   readonly oneshot?: boolean | undefined;
 }

@@ -1,9 +1,13 @@
 /** The join token: its name, or a file that holds the name. */
 import { posix } from 'node:path';
+import { isScopeQualified } from '../teleport/scopes.ts';
 import type { Findings } from './findings.ts';
 import type { Setting } from './settings.ts';
 
-/** The token's name; an absolute path is the file to read it from. `undefined` after a fault. */
+/**
+ * The token's name; an absolute path is the file to read it from, unless it is the name of a scoped token and there is no
+ * such file. `undefined` after a fault.
+ */
 export async function readJoinToken(
   { value, origin }: Setting<string>,
   readFile: (path: string) => Promise<string>,
@@ -14,6 +18,7 @@ export async function readJoinToken(
   try {
     contents = (await readFile(value)).trim();
   } catch (error) {
+    if (isScopeQualified(value)) return value;
     const reason = error instanceof Error ? error.message : 'unknown error';
     findings.refuse(origin, `an absolute path is a file with the token's name, but ${value} can't be read: ${reason}`);
     return undefined;

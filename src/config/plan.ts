@@ -1,5 +1,6 @@
 /** What one run shall do: every setting from file, environment and flags, checked and with its default filled in. */
 import type { Destination } from '../outputs/destination.ts';
+import type { Fault } from '../errors.ts';
 import type { Output } from './output.ts';
 import type { Service } from './service.ts';
 
@@ -23,6 +24,8 @@ export interface Plan {
   /** The name of the join token; a token given as a file is already read. */
   readonly token: string;
   readonly joinMethod: 'circleci';
+  /** What asks for a scoped bot, which only tbot can be; none when nothing does. */
+  readonly scopeRequests: readonly Fault[];
   /** `sha256:<64 lower-case hex digits>` each; trusted on the first connection only. */
   readonly caPins: readonly string[];
   readonly caPath: string | undefined;

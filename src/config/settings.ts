@@ -30,6 +30,7 @@ export interface Settings {
   readonly caPath?: Setting<string> | undefined;
   readonly insecure?: Setting<boolean> | undefined;
   readonly fips?: Setting<boolean> | undefined;
+  readonly scoped?: Setting<boolean> | undefined;
   readonly storage?: Setting<Destination> | undefined;
   readonly items?: Setting<readonly PlacedItem[]> | undefined;
   readonly ttlMs?: Setting<number> | undefined;

@@ -45,7 +45,7 @@ const FIRST_MAJOR_WITHOUT_ROLES = 19;
 /**
  * Refuses the keys of the plan that a version of Teleport no longer has. Leaving `roles` out silently would give an
  * output more rights than its file asks for.
- * @param who runs that version, for example `the cluster example.com`
+ * @param who is of that version, for example `the cluster example.com runs`
  * @throws MachineIdError CLUSTER_UNSUITABLE with every such key
  */
 export function refuseRemovedKeys(
@@ -56,7 +56,7 @@ export function refuseRemovedKeys(
   if (version.major < FIRST_MAJOR_WITHOUT_ROLES) return;
   const faults = [...outputs, ...services].flatMap(({ line, path, roles }) => {
     if (roles.length === 0) return [];
-    const message = `the key "roles" was removed in Teleport ${FIRST_MAJOR_WITHOUT_ROLES}, and ${who} runs ${version.text}`;
+    const message = `the key "roles" was removed in Teleport ${FIRST_MAJOR_WITHOUT_ROLES}, and ${who} ${version.text}`;
     return [{ path: `${path}.roles`, ...(line === undefined ? {} : { line }), message }];
   });
   if (faults.length === 0) return;

@@ -36,6 +36,7 @@ export function tbotFile(plan: Plan, outputs: readonly SupportedOutput[], workin
     ...(debug ? { debug } : {}),
     ...(fips ? { fips } : {}),
     ...(insecure ? { insecure } : {}),
+    ...(plan.scopeRequests.length === 0 ? {} : { scoped: true }),
     ...optional('diag_addr', diagAddr),
     ...(leewayMs === DEFAULT_LEEWAY_MS ? {} : { leeway: goDuration(leewayMs) }),
     outputs: outputs.map((output) => outputFields(output, workingDirectory)),

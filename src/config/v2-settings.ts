@@ -24,6 +24,7 @@ export function settingsOfV2(file: SourceFile): FileLayers | undefined {
     ttlMs: ttlOf(value, file),
     leewayMs: file.setting(value.leeway, 'leeway'),
     insecure: file.setting(value.insecure, 'insecure'),
+    scoped: file.setting(value.scoped, 'scoped'),
   };
   return { layers: [readJoinUri(value.join_uri, file.origin('join_uri'), file.findings), own], faulty };
 }

@@ -3,6 +3,7 @@ import { readGivenAddress } from '../config/address.ts';
 import type { RunFlags } from '../config/flags.ts';
 import { loadPlan } from '../config/load.ts';
 import type { Plan } from '../config/plan.ts';
+import { refuseScopes } from '../config/scopes.ts';
 import { type SupportedOutput, supportedOutputs } from '../config/supported.ts';
 import type { World } from '../effects/world.ts';
 import { asMachineIdError } from '../errors.ts';
@@ -33,7 +34,9 @@ export async function configChecks({ caFile, flags }: Settings, world: World): P
   let plan: Plan | undefined;
   const checks: Check[] = [];
   try {
-    plan = await loadPlan({ flags, environment, workingDirectory, readFile: readText });
+    const loaded = await loadPlan({ flags, environment, workingDirectory, readFile: readText });
+    refuseScopes(loaded);
+    plan = loaded;
     checks.push(planCheck(plan));
   } catch (error) {
     checks.push(config.failed(asMachineIdError(error)));

@@ -75,7 +75,7 @@ async function clusterFindings(
 /** As a run would end with it. */
 function removedKeysCheck(plan: Plan, { clusterName, serverVersion }: ClusterFacts): Check | undefined {
   try {
-    refuseRemovedKeys(plan, serverVersion, `the cluster ${clusterName}`);
+    refuseRemovedKeys(plan, serverVersion, `the cluster ${clusterName} runs`);
     return undefined;
   } catch (error) {
     return check('removed-keys', 'Removed keys').failed(asMachineIdError(error));

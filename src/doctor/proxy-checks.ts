@@ -6,6 +6,7 @@ import { formatAddress } from '../teleport/address.ts';
 import { ask } from '../teleport/discovery.ts';
 import type { ClusterFacts } from '../teleport/ping.ts';
 import type { WebApi } from '../teleport/web.ts';
+import { NEWEST_TESTED, OLDEST_TESTED } from '../teleport/version.ts';
 import { type Check, check } from './check.ts';
 
 export interface ProxyFindings {
@@ -13,10 +14,6 @@ export interface ProxyFindings {
   readonly cluster: ClusterFacts | undefined;
 }
 
-/** The oldest version that this program is made for. */
-const OLDEST = { major: 15, text: '15.3.7' };
-/** The newest version that the tests run against. */
-const NEWEST = { major: 19, text: '19.0.0' };
 /** The header counts whole seconds, and travels. */
 const SKEW_MS = 30_000;
 
@@ -54,19 +51,19 @@ function proxyCheck({ clusterName, release, serverVersion, suite }: ClusterFacts
   const one = check('proxy', 'Proxy');
   const edition = `${release.enterprise ? ', Enterprise' : ''}${release.fips ? ', FIPS' : ''}`;
   const detail = `cluster ${clusterName}, Teleport ${serverVersion.text}${edition}, keys by the suite ${suite}`;
-  if (serverVersion.major < OLDEST.major) {
-    return one.warn(detail, `Versions before ${OLDEST.text} have not been tried: update the cluster.`);
+  if (serverVersion.major < OLDEST_TESTED.major) {
+    return one.warn(detail, `Versions before ${OLDEST_TESTED.text} have not been tried: update the cluster.`);
   }
   if (!isNewerThanTested(serverVersion)) return one.pass(detail);
   return one.warn(
-    `${detail}; newer than tested (${NEWEST.text})`,
+    `${detail}; newer than tested (${NEWEST_TESTED.text})`,
     'Nothing, if the other checks pass. Otherwise look for a newer version of the orb.',
   );
 }
 
 /** Of a pre-release of the newest version, or of a later one, nobody can know what the release will be. */
 function isNewerThanTested({ major, text }: ClusterFacts['serverVersion']): boolean {
-  return major > NEWEST.major || (major === NEWEST.major && text.includes('-'));
+  return major > NEWEST_TESTED.major || (major === NEWEST_TESTED.major && text.includes('-'));
 }
 
 /** @param aheadMs of this machine's clock; NaN when the answer has no time */

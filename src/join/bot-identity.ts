@@ -4,6 +4,7 @@ import { type KeyPair, samePublicKey } from '../crypto/keys.ts';
 import { parseSshCertificate, sshValidity } from '../crypto/ssh-certificate.ts';
 import { clockNotice, type ValidityExpectation, validityFault } from '../crypto/validity.ts';
 import { type DistinguishedName, readCertificate, type TlsCertificate, tlsValidity } from '../crypto/x509.ts';
+import { SCOPES_HINT, scopeOf } from '../teleport/scopes.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 
 /** What a join gives back, before it is trusted. */
@@ -39,7 +40,7 @@ const BOT_USER_PREFIX = 'bot-';
 /**
  * Takes the certificates for the bot's identity when they are for our key, of the expected cluster, a bot's, valid now and
  * no longer than asked.
- * @throws MachineIdError CERTIFICATE_MISMATCH, REPLY_INVALID
+ * @throws MachineIdError CERTIFICATE_MISMATCH, REPLY_INVALID, CLUSTER_UNSUITABLE for a scoped bot
  */
 export function acceptJoin(
   joined: JoinedCertificates,
@@ -50,6 +51,8 @@ export function acceptJoin(
   const { keyPair, clusterName } = expected;
   if (!samePublicKey(tls.publicKey, keyPair.publicKey)) throw mismatch('the TLS certificate is for another key');
   if (!samePublicKey(ssh.publicKey, keyPair.publicKey)) throw mismatch('the SSH certificate is for another key');
+  const scope = scopeOf(ssh.extensions);
+  if (scope !== undefined) throw scopedBot(scope);
   if (!tls.issuer.organizations.includes(clusterName)) {
     throw mismatch(
       `the TLS certificate is of the cluster ${JSON.stringify(tls.issuer.organizations.join(', '))}, expected "${clusterName}"`,
@@ -106,6 +109,15 @@ function botNames({ subject }: TlsCertificate): { userName: string; botName: str
     throw mismatch(`the TLS certificate is of ${JSON.stringify(userName)}, expected a bot's`);
   }
   return { userName, botName };
+}
+
+/** Found here so that no call is made with an identity that the cluster's other services refuse. */
+function scopedBot(scope: string): MachineIdError {
+  return new MachineIdError(
+    'CLUSTER_UNSUITABLE',
+    `the join token is for a scoped bot, which is not supported: its certificates are bound to ${oneLine(scope)}`,
+    { hint: SCOPES_HINT },
+  );
 }
 
 function mismatch(detail: string): MachineIdError {

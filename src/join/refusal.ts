@@ -1,5 +1,6 @@
 /** Turns a cluster's refusal of a join into an error that says why and what to change. */
 import { MachineIdError } from '../errors.ts';
+import { mayBeScopeQualified, mentionsScopes, SCOPES_HINT } from '../teleport/scopes.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 import { alsoAdmits, formatRule, narrowestRule } from './allow-rule.ts';
 import type { JoinFacts } from './join-facts.ts';
@@ -25,6 +26,7 @@ export function joinRefusal(serverText: string, denied: boolean, facts: JoinFact
     const where = `the cluster${clusterOf(facts)} does not accept the job's OIDC token`;
     return new MachineIdError('JOIN_OIDC_REFUSED', `${where}: ${refusal.said}`, { ...oidc, cause });
   }
+  if (mentionsScopes(text.replaceAll(facts.tokenName.toLowerCase(), ''))) return scoped(refusal);
   return denied ? otherwiseDenied(refusal, text) : failed(refusal);
 }
 
@@ -81,6 +83,11 @@ function tokenUnknown({ cause, facts, said }: Refusal): MachineIdError {
   const where = `the cluster${clusterOf(facts)}`;
   return new MachineIdError('JOIN_TOKEN_UNKNOWN', `${where} has no valid join token "${tokenName}": ${said}`, {
     likelyCauses: [
+      ...(mayBeScopeQualified(tokenName)
+        ? [
+            'the name contains "::", so newer clusters read it as <scope>::<name> and look for a scoped join token only, which is not supported: rename the token',
+          ]
+        : []),
       `the name is another one: onboarding.token or --token says "${tokenName}"`,
       'the token has expired: "tctl tokens add" makes one for half an hour, and metadata.expires ends one of a file',
       `the token was created in another cluster than the one behind ${proxy}`,
@@ -88,6 +95,14 @@ function tokenUnknown({ cause, facts, said }: Refusal): MachineIdError {
     hint: 'Compare onboarding.token (or --token) with "tctl tokens ls", or create the token: kind token, version v2, join_method circleci, roles [Bot] and the name of the bot ("machine-id init" writes its file).',
     cause,
   });
+}
+
+function scoped({ cause, facts, said }: Refusal): MachineIdError {
+  return new MachineIdError(
+    'CLUSTER_UNSUITABLE',
+    `the cluster${clusterOf(facts)} refused the join with token "${facts.tokenName}" because of scopes, which are not supported: ${said}`,
+    { hint: SCOPES_HINT, cause },
+  );
 }
 
 function otherMethod({ cause, facts, said }: Refusal, text: string): MachineIdError {

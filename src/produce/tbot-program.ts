@@ -107,7 +107,7 @@ export function failureOf(ended: Ended): MachineIdError | undefined {
     case 'late':
       return failed(`did not end within ${LONGEST_RUN_MS / 60_000} minutes`);
     case 'not started':
-      return missing(ended.reason);
+      return missingTbot(ended.reason);
     default:
       return ended satisfies never;
   }
@@ -119,7 +119,8 @@ function failed(what: string): MachineIdError {
   });
 }
 
-function missing(reason: string): MachineIdError {
+/** @param reason Node's code, such as ENOENT */
+export function missingTbot(reason: string): MachineIdError {
   const what = reason === 'ENOENT' ? 'is not on PATH' : `cannot be started (${reason})`;
   return new MachineIdError('TBOT_MISSING', `tbot ${what}`, {
     hint: 'Install it earlier in the job: install_tools with tools: tbot puts it on PATH. Or leave out --engine tbot (orb parameter engine).',

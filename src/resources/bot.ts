@@ -19,6 +19,11 @@ export function readBot(file: SourceFile): Bot | undefined {
   for (const [at, role] of spec.roles.entries()) {
     if (role === '') findings.refuse(file.origin('spec', 'roles', at), 'must not contain empty strings');
   }
+  if (value.scope !== undefined) {
+    findings.warn(
+      `${file.origin('scope').label}: the bot is in the scope ${value.scope}; scoped bots are not supported`,
+    );
+  }
   const { max_session_ttl: longest } = spec;
   if (longest !== undefined && parseDuration(longest) === undefined) {
     findings.refuse(file.origin('spec', 'max_session_ttl'), `"${longest}" is no duration; write for example 43200s`);

@@ -41,6 +41,10 @@ function readResource(file: SourceFile): Resource | undefined {
   // As tctl does, which takes several words for one kind.
   if (['token', 'tokens'].includes(word.toLowerCase())) return readJoinToken(file);
   if (['bot', 'bots'].includes(word.toLowerCase())) return readBot(file);
+  if (['scoped_token', 'scoped_tokens'].includes(word.toLowerCase())) {
+    file.findings.refuse(file.origin('kind'), `is "${word}"; scoped join tokens are not supported, expected token`);
+    return undefined;
+  }
   file.findings.refuse(
     file.origin('kind'),
     word === '' ? 'is missing; write "kind: token"' : `is "${word}"; expected token, or bot`,

@@ -65,5 +65,5 @@ export const BOT = section({
   ...HEADER,
   spec: section({ roles: textList, traits: ignored, max_session_ttl: text }),
   status: ignored,
-  scope: ignored,
+  scope: text,
 });

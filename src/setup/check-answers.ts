@@ -1,5 +1,6 @@
 /** Turns answers into a set-up, or says everything that is missing or wrong. */
 import { loadPlan } from '../config/load.ts';
+import { refuseScopes } from '../config/scopes.ts';
 import { supportedOutputs } from '../config/supported.ts';
 import { type Fault, MachineIdError } from '../errors.ts';
 import type { Answer, Answers, FieldName } from './answer.ts';
@@ -42,6 +43,7 @@ export async function checkAnswers(answers: Answers, others: readonly Fault[]): 
   const text = (name: FieldName) => answers.fields.get(name)?.text;
   const id = (name: FieldName): Answer => lowerCase(known(answers, name));
   const plan = await planOf(answers);
+  refuseScopes(plan);
   const withContext = answers.fields.has('contextId') && !answers.withoutContext;
   return {
     setup: {

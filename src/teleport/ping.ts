@@ -12,6 +12,8 @@ import { parseServerVersion, type ServerVersion } from './version.ts';
 export interface ClusterFacts {
   readonly clusterName: string;
   readonly serverVersion: ServerVersion;
+  /** The oldest client that the cluster takes; asked of clients alone that say their version. */
+  readonly minClientVersion: ServerVersion | undefined;
   /** Whether one port carries everything, told apart by ALPN and SNI. */
   readonly tlsRouting: boolean;
   /** The Proxy's advertised web address; the address that was asked when it advertises none. */
@@ -44,6 +46,7 @@ export interface ClusterRelease {
 const PingAnswer = z.object({
   cluster_name: z.string().check(z.refine(isClusterName)),
   server_version: z.string(),
+  min_client_version: z.optional(z.string()),
   edition: z.optional(z.string()),
   fips: z.optional(z.boolean()),
   auto_update: z.optional(
@@ -100,6 +103,7 @@ export function parsePing(body: string, asked: Address): ClusterFacts {
   return {
     clusterName,
     serverVersion,
+    minClientVersion: parseServerVersion(answer.data.min_client_version ?? ''),
     tlsRouting,
     webAddress,
     sshAddress: tlsRouting ? webAddress : sshListener(ssh, webAddress),

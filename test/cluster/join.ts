@@ -33,10 +33,17 @@ const GITHUB_ISSUER = 'https://token.actions.githubusercontent.com';
 /** A token that is not there and one that has expired look alike to a client. */
 export function findToken(world: World, name: string, refusal: string): JoinToken {
   const token = world.resources.tokens.find((candidate) => candidate.name === name);
-  if (token === undefined || (token.expiresAt !== undefined && token.expiresAt.getTime() <= Date.now())) {
+  const scoped = world.profile.scopedTokens && isScopeQualified(name);
+  if (token === undefined || scoped || (token.expiresAt !== undefined && token.expiresAt.getTime() <= Date.now())) {
     throw accessDenied(refusal);
   }
   return token;
+}
+
+/** There are no scoped tokens here: Teleport lets none be of the method circleci. */
+function isScopeQualified(name: string): boolean {
+  const [scope, ...rest] = name.split('::');
+  return scope !== '' && rest.join('::') !== '';
 }
 
 export async function admit(world: World, verifier: OidcVerifier, attempt: JoinAttempt): Promise<JoinResult> {

@@ -11,6 +11,8 @@ export interface Profile {
   readonly registrationEndpoint: boolean;
   /** Whether GenerateUserCerts reads one key for both certificates, a key for each, or either form. */
   readonly userCertsKeys: 'one' | 'one-or-two' | 'two';
+  /** Whether `<scope>::<name>` names a scoped token alone, which came with later releases of v18 than are modelled. */
+  readonly scopedTokens: boolean;
   readonly botInstances: boolean;
   readonly joinAttributes: boolean;
   readonly heartbeats: boolean;
@@ -65,6 +67,7 @@ export function profileOf(version: string, switches: Switches = {}): Profile {
     joinService: withoutCircleCi ? 'without-circleci' : joinServiceOf(major, minor),
     registrationEndpoint: switches.registrationEndpoint ?? true,
     userCertsKeys: major >= 18 ? 'two' : major === 17 ? 'one-or-two' : 'one',
+    scopedTokens: major >= 19,
     botInstances: major >= 16,
     joinAttributes: major >= 17,
     heartbeats: major >= 17 || (major === 16 && minor >= 1),

@@ -36,6 +36,7 @@ for (const [addressKey, kind] of [
         useProxyAddr: false,
         token: 'example-bot',
         joinMethod: 'circleci',
+        scopeRequests: [],
         caPins: [],
         caPath: undefined,
         insecure: false,

@@ -8,6 +8,7 @@ import { clusterIn, directoryFor, type ClusterWish } from './embedded-cluster.ts
 import { beginJob, type Job } from './job.ts';
 import { assertRefused, assertRunRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
+import { addTbot } from './tbot-stand-in.ts';
 
 const authorities = await directoryFor({ after });
 
@@ -76,7 +77,7 @@ for (const engine of ['native', 'tbot']) {
   for (const [name, file, says] of REMOVED) {
     test(`roles of ${name} end a run by ${engine} on 19, and nothing is written`, async (t) => {
       const { cluster, job } = await jobOn(t, { teleport: '19.0.0' });
-      await job.addProgram('tbot', 'echo "Teleport v19.0.0 git: go1.26"; [ "$1" = version ]');
+      await addTbot(job, { version: '18.6.0' });
       await job.addFile('tbot.yaml', fileWith(cluster.info, file(job)));
       await assertRunRefused(
         job,

@@ -360,3 +360,41 @@ test('links to files are followed where the output allows them', async (t) => {
   assert.equal((await job.run(['cleanup'])).exitCode, 0);
   assert.ok(!existsSync(join(job.folder, 'real-key')));
 });
+
+const VERSIONS: readonly (readonly [version: string, says: RegExp])[] = [
+  [
+    '16.5.0',
+    /^tbot 16\.5\.0 is too old for the cluster example\.teleport\.test \(Teleport 18\.6\.0\), which takes tbot 17/,
+  ],
+  ['14.3.0', /^tbot 14\.3\.0 is too old: this program works with tbot 15\.3\.7 or later$/],
+];
+
+for (const [version, says] of VERSIONS) {
+  test(`tbot ${version} is refused before it is started`, async (t) => {
+    const { destinations, job, run } = await jobWithTbot(t, [IDENTITY], { version });
+    assertRefused(await run({}, []), { code: 'TBOT_UNSUITABLE', says, hint: /install_tools/ });
+    assert.ok(!existsSync(join(job.folder, 'tbot-call.json')));
+    assert.ok(!existsSync(join(destinations[0] ?? '', 'identity')));
+  });
+}
+
+for (const [version, says] of [
+  ['19.0.0', /tbot 19\.0\.0 is newer than the cluster example\.teleport\.test \(Teleport 18\.6\.0\)/],
+  ['none', /"tbot version" does not say its version/],
+  ['Teleport of some day', /"tbot version" does not say its version/],
+] as const) {
+  test(`a tbot that says "${version}" is started, with a warning`, async (t) => {
+    const { run } = await jobWithTbot(t, [IDENTITY], { version });
+    const { exitCode, stderr } = await run({}, []);
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, says);
+  });
+}
+
+test('a tbot of 19 is not given the roles that it refuses', async (t) => {
+  const { job, run } = await jobWithTbot(t, [`${IDENTITY}, roles: [access]`], { version: '19.0.0' });
+  const says =
+    /^outputs\[0\]\.roles \(line 5\): the key "roles" was removed in Teleport 19, and the tbot on PATH is 19\.0\.0$/;
+  assertRefused(await run({}, []), { code: 'CLUSTER_UNSUITABLE', says });
+  assert.ok(!existsSync(join(job.folder, 'tbot-call.json')));
+});

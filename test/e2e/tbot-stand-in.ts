@@ -15,6 +15,8 @@ export interface StandIn {
   readonly exitCode?: number;
   /** It stays until it is asked to end. */
   readonly hangs?: boolean;
+  /** Which version it says to be of; `none` when it does not know the command. */
+  readonly version?: string;
 }
 
 const Call = z.strictObject({
@@ -30,8 +32,12 @@ const SCRIPT = `
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-const { exitCode, hangs, omits, says, writes } = JSON.parse(readFileSync(process.env.HOME + '/tbot-plan.json', 'utf8'));
+const { exitCode, hangs, omits, says, version, writes } = JSON.parse(readFileSync(process.env.HOME + '/tbot-plan.json', 'utf8'));
 const args = process.argv.slice(2);
+if (args[0] === 'version' && version !== 'none') {
+  process.stdout.write(version + '\\n', () => process.exit());
+  await delay(30_000);
+}
 const path = args[args.indexOf('-c') + 1];
 const [config, configMode] = [readFileSync(path, 'utf8'), (statSync(path).mode & 0o777).toString(8)];
 const call = { args, environment: process.env, config, configMode };
@@ -57,12 +63,19 @@ process.exitCode = exitCode;
 
 export async function addTbot(
   job: Job,
-  { exitCode = 0, hangs = false, omits = [], says = [], writes = {} }: StandIn,
+  { exitCode = 0, hangs = false, omits = [], says = [], version = '18.6.0', writes = {} }: StandIn,
 ): Promise<void> {
   const script = join(job.folder, 'bin/tbot.mjs');
   await writeFile(script, SCRIPT);
-  await writeFile(join(job.folder, 'tbot-plan.json'), JSON.stringify({ exitCode, hangs, omits, says, writes }));
+  await writeFile(
+    join(job.folder, 'tbot-plan.json'),
+    JSON.stringify({ exitCode, hangs, omits, says, version: lineOf(version), writes }),
+  );
   await job.addProgram('tbot', `exec '${NODE}' '${script}' "$@"`);
+}
+
+function lineOf(version: string): string {
+  return /^\d/.test(version) ? `Teleport v${version} git:v${version}-0-g0123abc go1.24.4` : version;
 }
 
 /** How it was called last. */

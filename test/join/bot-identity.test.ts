@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import test from 'node:test';
 import { acceptJoin, type JoinedCertificates } from '../../src/join/bot-identity.ts';
+import { signSshCertificate } from '../cluster/ssh-certificate.ts';
 import { CLUSTER, clusterSamples, keyLine, pemBlock } from '../fuzz/samples.ts';
 
 const { hostTls, keyPair, ssh, tls, userTls } = await clusterSamples();
@@ -39,6 +41,28 @@ test('a join whose certificates live longer than asked is not accepted', () => {
     message: /the (TLS|SSH) certificate is valid until 2\d{3}-.*, longer than asked: until 2\d{3}-/,
   });
 });
+
+const SCOPED: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
+  [{ 'bot-scope@goteleport.com': '/staging', 'scope-pin@goteleport.com': 'CgAB' }, /bound to the scope "\/staging"$/],
+  [{ 'scope-pin@goteleport.com': 'CggvcHJvZA' }, /bound to a scope$/],
+];
+
+for (const [extensions, message] of SCOPED) {
+  test(`the SSH certificate with ${Object.keys(extensions).join(' and ')} is a scoped bot's`, () => {
+    const key = generateKeyPairSync('ed25519').privateKey;
+    const times = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
+    const fields = {
+      kind: 'user',
+      publicKey: keyPair.publicKey,
+      keyId: 'bot-ci',
+      principals: ['a'],
+      ...times,
+    } as const;
+    const sshCertificate = keyLine(signSshCertificate({ ...fields, extensions }, key));
+    assert.throws(() => accept({ sshCertificate }), { code: 'CLUSTER_UNSUITABLE', message, hint: /without a scope/ });
+    assert.ok(accept({ sshCertificate: keyLine(signSshCertificate({ ...fields, extensions: {} }, key)) }));
+  });
+}
 
 function withLastByteChanged(der: Buffer): Buffer {
   const changed = Buffer.from(der);

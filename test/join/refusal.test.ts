@@ -41,6 +41,12 @@ const REFUSALS: [string, boolean, ErrorCode][] = [
   ['discovering oidc document: OpenID Provider Configuration Discovery has failed', false, 'JOIN_OIDC_REFUSED'],
   ['IDToken is required', true, 'JOIN_OIDC_REFUSED'],
   ['IDToken not provided for "circleci" join request', true, 'JOIN_OIDC_REFUSED'],
+  ['join method "circleci" does not support scoping', true, 'CLUSTER_UNSUITABLE'],
+  ['scoped identities not supported', true, 'CLUSTER_UNSUITABLE'],
+  ['scoped token mode is not supported', true, 'CLUSTER_UNSUITABLE'],
+  ['scope-qualified name "/a::b" has invalid name: name is empty', true, 'CLUSTER_UNSUITABLE'],
+  ['expected non-empty bot_scope for a scoped bot token', true, 'CLUSTER_UNSUITABLE'],
+  ['the telescope is not pointed at the microscope', true, 'JOIN_DENIED'],
   ['"" can not join the cluster with role "Bot", the token is not valid', true, 'JOIN_DENIED'],
   ['client version is unsupported, minimum supported version is 19', true, 'JOIN_DENIED'],
   ['unsupported join method "x" for bot', true, 'JOIN_DENIED'],
@@ -67,6 +73,18 @@ test('a job without a context is told so', () => {
   const { message, hint } = joinRefusal('id token claims did not match any allow rules', true, facts);
   assert.match(message, /no context/);
   assert.doesNotMatch(hint, /context_id/);
+});
+
+test('a name that holds the separator of scopes is the likeliest cause where the token is not found', () => {
+  const facts = { ...FACTS, tokenName: 'team::ci' };
+  const { code, likelyCauses } = joinRefusal('token expired or not found', true, facts);
+  assert.equal(code, 'JOIN_TOKEN_UNKNOWN');
+  assert.match(likelyCauses[0] ?? '', /"::".*<scope>::<name>/);
+});
+
+test('a word about scopes in the name of the token is no word about scopes', () => {
+  const facts = { ...FACTS, tokenName: 'scoped-token' };
+  assert.equal(joinRefusal('token scoped-token is odd', true, facts).code, 'JOIN_DENIED');
 });
 
 test('a server cannot write control characters into a log', () => {

@@ -23,6 +23,7 @@ test('a current Proxy tells cluster, version, addresses and suite', () => {
   assert.deepEqual(parsePing(ping(), ASKED), {
     clusterName: 'example.com',
     serverVersion: { major: 18, text: '18.2.4' },
+    minClientVersion: undefined,
     tlsRouting: true,
     webAddress: { host: 'proxy.example.com', port: 443 },
     sshAddress: { host: 'proxy.example.com', port: 443 },

@@ -53,6 +53,7 @@ const SHAPE = {
   insecure: optionalFlag,
   debug: optionalFlag,
   diag_addr: text,
+  scoped: optionalFlag,
 };
 
 export type FileV2 = SectionOf<typeof SHAPE>;
