@@ -14,8 +14,11 @@ const MOST_LINES = 50;
  * Undefined when it does not say.
  * @throws MachineIdError TBOT_MISSING, or the reason of the run's signal
  */
-export async function readTbotVersion(world: Pick<World, 'environment' | 'follow' | 'signal'>) {
-  const { environment, follow, signal } = world;
+export async function readTbotVersion({
+  environment,
+  follow,
+  signal,
+}: Pick<World, 'environment' | 'follow' | 'signal'>): Promise<ServerVersion | undefined> {
   const lines: string[] = [];
   const onLine = (line: string) => {
     if (lines.length < MOST_LINES) lines.push(line);

@@ -32,12 +32,8 @@ const SCRIPT = `
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-const { exitCode, hangs, omits, says, version, writes } = JSON.parse(readFileSync(process.env.HOME + '/tbot-plan.json', 'utf8'));
+const { exitCode, hangs, omits, says, writes } = JSON.parse(readFileSync(process.env.HOME + '/tbot-plan.json', 'utf8'));
 const args = process.argv.slice(2);
-if (args[0] === 'version' && version !== 'none') {
-  process.stdout.write(version + '\\n', () => process.exit());
-  await delay(30_000);
-}
 const path = args[args.indexOf('-c') + 1];
 const [config, configMode] = [readFileSync(path, 'utf8'), (statSync(path).mode & 0o777).toString(8)];
 const call = { args, environment: process.env, config, configMode };
@@ -67,11 +63,9 @@ export async function addTbot(
 ): Promise<void> {
   const script = join(job.folder, 'bin/tbot.mjs');
   await writeFile(script, SCRIPT);
-  await writeFile(
-    join(job.folder, 'tbot-plan.json'),
-    JSON.stringify({ exitCode, hangs, omits, says, version: lineOf(version), writes }),
-  );
-  await job.addProgram('tbot', `exec '${NODE}' '${script}' "$@"`);
+  await writeFile(join(job.folder, 'tbot-plan.json'), JSON.stringify({ exitCode, hangs, omits, says, writes }));
+  const answer = version === 'none' ? '' : `[ "$1" = version ] && { echo '${lineOf(version)}'; exit; }\n`;
+  await job.addProgram('tbot', `${answer}exec '${NODE}' '${script}' "$@"`);
 }
 
 function lineOf(version: string): string {
