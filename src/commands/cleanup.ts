@@ -13,6 +13,7 @@ import {
   removeTemporary,
   type WrittenFile,
 } from '../outputs/remove-written.ts';
+import { recoverDirectory } from '../outputs/recover-directory.ts';
 import { parseFlags } from './command-line.ts';
 
 interface Finding {
@@ -36,16 +37,23 @@ export async function cleanup(args: readonly string[], world: World): Promise<vo
     return;
   }
   const entries = manifests.flatMap((manifest) => manifest.entries);
-  const found: Findings = {
-    exports: await removeExports(entries, world),
-    written: [...(await removeFiles(entries, world)), ...(await removeDirectories(entries, world))],
-  };
+  const remainders = await recoverDestinations(entries, world);
+  // The files first: a disk that is full then has room for a new file of exports.
+  const written = [...remainders, ...(await removeFiles(entries, world)), ...(await removeDirectories(entries, world))];
+  const found: Findings = { exports: await removeExports(entries, world), written };
   stderr(report(found));
   const failed = [...found.exports, ...found.written].flatMap(({ path, removal }) =>
     removal.outcome === 'failed' ? [{ path, message: `cannot be removed: ${removal.reason}` }] : [],
   );
   if (failed.length > 0) throw cleanupFailed(failed);
   for (const { path } of manifests) await files.remove(path);
+}
+
+/** What a run that was killed has left there: files on their way, and some that no entry names. */
+async function recoverDestinations(entries: readonly ManifestEntry[], { files }: World): Promise<readonly Finding[]> {
+  const paths = new Set(entries.flatMap((entry) => ('destination' in entry ? [entry.destination] : [])));
+  const remainders = await Promise.all([...paths].map((path) => recoverDirectory(files, path, 'try-secure')));
+  return remainders.flat().map(({ path, reason }) => ({ path, removal: { outcome: 'failed', reason } }));
 }
 
 async function removeExports(entries: readonly ManifestEntry[], { files }: World): Promise<readonly Finding[]> {

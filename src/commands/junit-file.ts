@@ -17,7 +17,7 @@ export async function writeJunit(
   { files, workingDirectory }: World,
 ): Promise<void> {
   const path = resolve(workingDirectory, given);
-  const temporary = join(dirname(path), temporaryName());
+  const temporary = join(dirname(path), temporaryName(files));
   const xml = junitXml(
     'teleport/machine-id doctor',
     checks.map(({ title, ...one }) => ({ ...one, name: title })),

@@ -21,6 +21,7 @@ import {
 import { open } from 'node:fs/promises';
 import { appendWhole } from './append-file.ts';
 import { errorCode } from './file-error.ts';
+import { mayStillRun, processMark } from './process-mark.ts';
 import { type InputLimits, readInputFile, readPlainFile } from './open-file.ts';
 
 export interface FileEntry {
@@ -33,12 +34,27 @@ export interface FileEntry {
   readonly modifiedMs: number;
 }
 
+export interface EraseOptions {
+  readonly maxBytes: number;
+  readonly accepts: (contents: Uint8Array) => boolean;
+  readonly sparesOtherNames?: boolean;
+}
+
+export interface Rename {
+  readonly from: string;
+  readonly to: string;
+}
+
 /** Methods reject with Node's own errors, whose `code` tells the reason. */
 export interface Files {
   /** `linux`, `darwin`, `win32`. */
   readonly platform: string;
   /** The number of the user that this process runs as; undefined where users have none. */
   readonly userId: number | undefined;
+  /** Names this process among others: letters, digits, `-` and `_`. */
+  readonly processMark: string;
+  /** Whether the process with that mark may still be at work on a file that was last changed at that time. */
+  mayStillRun(processMark: string, changedAtMs: number): boolean;
   /** The whole of a plain file; rejects when it is anything else, longer than `maxBytes` or not UTF-8. */
   readText(path: string, limits: { readonly maxBytes: number }): Promise<string>;
   /** The same for a file that the user names: it may be a pipe too, which is waited for for ten seconds. */
@@ -47,8 +63,8 @@ export interface Files {
   appendText(path: string, text: string): Promise<void>;
   /** What stands at the path itself, links not followed; undefined when nothing does. */
   entry(path: string): Promise<FileEntry | undefined>;
-  /** What stands in a directory, by name. */
-  names(directory: string): Promise<readonly string[]>;
+  /** What is in a directory, links not followed. */
+  list(directory: string): Promise<readonly { readonly name: string; readonly kind: FileEntry['kind'] }[]>;
   /** Where a link points, as it is written in it. */
   readLink(path: string): Promise<string>;
   /** Makes one directory with mode 0700; rejects when something stands there. */
@@ -59,16 +75,19 @@ export interface Files {
   link(existing: string, path: string): Promise<void>;
   /** Replaces what stands at the new path in one step. */
   rename(from: string, to: string): Promise<void>;
+  /**
+   * One after another, with no other work of this process in between. One that another process has done already (the old
+   * name is gone, the new one is there) is passed over.
+   */
+  renameAll(renames: readonly Rename[]): Promise<void>;
   /** Removes a file; one that is missing already is no failure. */
   remove(path: string): Promise<void>;
   /**
    * Overwrites a file with zeros, on the disk, and removes it, when `accepts` says so of its contents. What is longer
-   * than `maxBytes`, or no plain file, a link included, is refused.
+   * than `maxBytes`, or no plain file, a link included, is refused. With `sparesOtherNames`, a file that has another name
+   * keeps its contents and loses only this one.
    */
-  erase(
-    path: string,
-    options: { readonly maxBytes: number; readonly accepts: (contents: Uint8Array) => boolean },
-  ): Promise<'erased' | 'missing' | 'refused'>;
+  erase(path: string, options: EraseOptions): Promise<'erased' | 'missing' | 'refused'>;
   /** Removes a directory that is empty; false when it is not, or is missing. */
   removeDirectory(path: string): Promise<boolean>;
   setMode(path: string, mode: number): Promise<void>;
@@ -81,13 +100,19 @@ const PRIVATE_DIRECTORY = 0o700;
 export const systemFiles: Files = {
   platform: process.platform,
   userId: process.getuid?.(),
+  get processMark() {
+    return processMark();
+  },
+  mayStillRun,
   readText: atOnce((path, { maxBytes }) => UTF8.decode(readPlainFile(path, maxBytes))),
   readInput: async (path, limits) => UTF8.decode(await readInputFile(path, limits)),
   appendText: atOnce((path, text) => {
     appendWhole(path, text);
   }),
   entry: atOnce(entry),
-  names: atOnce((directory) => readdirSync(directory)),
+  list: atOnce((directory) =>
+    readdirSync(directory, { withFileTypes: true }).map((entry) => ({ name: entry.name, kind: kindOf(entry) })),
+  ),
   readLink: atOnce((path) => readlinkSync(path)),
   makeDirectory: atOnce((path) => {
     mkdirSync(path, { mode: PRIVATE_DIRECTORY });
@@ -95,6 +120,7 @@ export const systemFiles: Files = {
   createFile: atOnce(createFile),
   link: atOnce(linkSync),
   rename: atOnce(renameSync),
+  renameAll: atOnce(renameAll),
   remove: atOnce(remove),
   erase,
   removeDirectory: atOnce(removeDirectory),
@@ -122,7 +148,7 @@ function statsOf(path: string): Stats | undefined {
   }
 }
 
-function kindOf(stats: Stats): FileEntry['kind'] {
+function kindOf(stats: Pick<Stats, 'isDirectory' | 'isFile' | 'isSymbolicLink'>): FileEntry['kind'] {
   if (stats.isSymbolicLink()) return 'symlink';
   if (stats.isDirectory()) return 'directory';
   return stats.isFile() ? 'file' : 'other';
@@ -139,6 +165,16 @@ function createFile(path: string, contents: string | Uint8Array): void {
   }
 }
 
+function renameAll(renames: readonly Rename[]): void {
+  for (const { from, to } of renames) {
+    try {
+      renameSync(from, to);
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT' || statsOf(to) === undefined) throw error;
+    }
+  }
+}
+
 function remove(path: string): void {
   try {
     unlinkSync(path);
@@ -149,7 +185,7 @@ function remove(path: string): void {
 
 async function erase(
   path: string,
-  { maxBytes, accepts }: { readonly maxBytes: number; readonly accepts: (contents: Uint8Array) => boolean },
+  { maxBytes, accepts, sparesOtherNames = false }: EraseOptions,
 ): Promise<'erased' | 'missing' | 'refused'> {
   let file;
   try {
@@ -162,13 +198,15 @@ async function erase(
     throw error;
   }
   try {
-    const { size } = await file.stat().then((stats) => (stats.isFile() ? stats : { size: Infinity }));
+    const { nlink, size } = await file.stat().then((stats) => (stats.isFile() ? stats : { nlink: 1, size: Infinity }));
     if (size > maxBytes) return 'refused';
     const contents = Buffer.alloc(size);
     await file.read(contents, 0, size, 0);
     if (!accepts(contents)) return 'refused';
-    await file.write(Buffer.alloc(size), 0, size, 0);
-    await file.sync();
+    if (nlink === 1 || !sparesOtherNames) {
+      await file.write(Buffer.alloc(size), 0, size, 0);
+      await file.sync();
+    }
   } finally {
     await file.close();
   }

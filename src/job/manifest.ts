@@ -10,6 +10,7 @@ import { inStateDirectory, isPrivate, stateDirectories } from './state-directory
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const Entry = z.union([
+  z.strictObject({ destination: z.string() }),
   z.strictObject({ directory: z.string() }),
   z.strictObject({
     file: z.string(),
@@ -51,6 +52,7 @@ export function openManifest(
     warn(`"cleanup" will not remove what this run writes, since the list of it cannot be kept: ${failures.join('; ')}`);
   };
   return {
+    destination: (path) => append([{ destination: path }]),
     directory: (path) => append([{ directory: path }]),
     files: (planned) => append(planned.map(fileEntry)),
     exports: (path, lines) => append([{ exports: path, lines }]),

@@ -6,6 +6,7 @@ import type { DirectoryDestination } from './destination.ts';
 import { occupied, unusablePath, unwritable } from './destination-error.ts';
 import { components, refuseSymlinks } from './destination-path.ts';
 import { directoryWarnings } from './directory-warnings.ts';
+import { recoverDirectory } from './recover-directory.ts';
 import { temporaryName } from './temporary-name.ts';
 import type { WriteRecord } from './write-record.ts';
 
@@ -17,14 +18,15 @@ export interface PreparedDirectory {
 }
 
 /**
- * Makes what is missing of the path (each directory 0700) and proves that files can be made there.
+ * Makes what is missing of the path (each directory 0700), puts in order what a run that was killed has left there, and
+ * proves that files can be made there.
  * @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE
  */
 export async function prepareDirectory(
   files: Files,
   destination: DirectoryDestination,
   workingDirectory: string,
-  record: Pick<WriteRecord, 'directory'>,
+  record: Pick<WriteRecord, 'destination' | 'directory'>,
 ): Promise<PreparedDirectory> {
   const path = resolve(workingDirectory, destination.path);
   if (/\p{Cc}/u.test(path)) throw unusablePath(path);
@@ -33,8 +35,13 @@ export async function prepareDirectory(
     for (const component of components(path)) await makeDirectory(files, component, record);
     // Somebody may have been faster than we with one of the directories, and have made a link.
     await refuseSymlinks(files, path, destination.symlinks);
+    await record.destination(path);
+    const remainders = await recoverDirectory(files, path, destination.symlinks);
     await proveWritable(files, path);
-    return { path, warnings: await directoryWarnings(files, destination, path, workingDirectory) };
+    const left = remainders.map(
+      (one) => `${one.path}, left by a run that was killed, cannot be removed: ${one.reason}`,
+    );
+    return { path, warnings: [...left, ...(await directoryWarnings(files, destination, path, workingDirectory))] };
   } catch (error) {
     throw unwritable(path, error);
   }
@@ -55,7 +62,7 @@ export async function makeDirectory(files: Files, path: string, record: Pick<Wri
 }
 
 async function proveWritable(files: Files, path: string): Promise<void> {
-  const probe = join(path, temporaryName());
+  const probe = join(path, temporaryName(files));
   await files.createFile(probe, '');
   await files.remove(probe);
 }

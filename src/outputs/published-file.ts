@@ -17,7 +17,7 @@ const NO_RECORD = { directory: () => Promise.resolve() };
  */
 export async function writePublishedFile(files: Files, path: string, text: string): Promise<void> {
   const folder = dirname(path);
-  const temporary = join(folder, temporaryName());
+  const temporary = join(folder, temporaryName(files));
   try {
     await refuseSymlinks(files, path, 'try-secure');
     for (const component of components(folder)) await makeDirectory(files, component, NO_RECORD);

@@ -30,7 +30,7 @@ export async function removeFile(files: Pick<Files, 'erase'>, { path, sha256 }: 
 
 /** Takes one profile of ours out of a credentials file of AWS that holds those of others too. */
 export async function removeProfile(
-  files: Pick<Files, 'createFile' | 'entry' | 'erase' | 'readText' | 'remove' | 'rename' | 'setMode'>,
+  files: Pick<Files, 'createFile' | 'entry' | 'erase' | 'processMark' | 'readText' | 'remove' | 'rename' | 'setMode'>,
   path: string,
   profile: string,
 ): Promise<Removal> {
@@ -48,11 +48,11 @@ export async function removeProfile(
 
 /** Under another name first, so that what others have there is never half a file; then it takes the old one's place. */
 async function replaceFile(
-  files: Pick<Files, 'createFile' | 'remove' | 'rename' | 'setMode'>,
+  files: Pick<Files, 'createFile' | 'processMark' | 'remove' | 'rename' | 'setMode'>,
   path: string,
   { contents, mode }: { readonly contents: string; readonly mode: number },
 ): Promise<void> {
-  const temporary = join(dirname(path), temporaryName());
+  const temporary = join(dirname(path), temporaryName(files));
   try {
     await files.createFile(temporary, contents);
     await files.setMode(temporary, mode);
@@ -62,10 +62,14 @@ async function replaceFile(
   }
 }
 
-/** A file that a run was interrupted with: its name is nobody else's, and its contents may be half of what was meant. */
+/**
+ * A file that a run was interrupted with: its name is nobody else's, and its contents may be half of what was meant. It may
+ * be a second name for a file that stood before.
+ */
 export async function removeTemporary(files: Pick<Files, 'erase'>, path: string): Promise<Removal> {
   return attempt(async () => {
-    const outcome = await files.erase(path, { maxBytes: MAX_FILE_BYTES, accepts: () => true });
+    const options = { maxBytes: MAX_FILE_BYTES, accepts: () => true, sparesOtherNames: true };
+    const outcome = await files.erase(path, options);
     return outcome === 'erased' ? 'removed' : outcome === 'missing' ? 'missing' : 'changed';
   });
 }

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { errorCode } from '../effects/file-error.ts';
 import type { Files } from '../effects/files.ts';
 import type { SymlinkMode } from './destination.ts';
+import { NO_HARD_LINKS } from './journal.ts';
 import { linkRefused, occupied } from './destination-error.ts';
 import type { OutputFile } from './output-file.ts';
 import { temporaryName } from './temporary-name.ts';
@@ -18,7 +19,6 @@ export interface StagedFile {
 
 /** As many links in a row as Linux follows. */
 const MOST_LINKS = 40;
-const NO_HARD_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
 
 /**
  * Chooses the names; nothing is made yet, so that whatever is made later can be removed by them.
@@ -32,7 +32,13 @@ export async function planFile(
 ): Promise<StagedFile> {
   const path = join(directory, name);
   if (!standing.has(path))
-    return { awsProfile, contents, target: path, temporary: join(dirname(path), temporaryName()), backup: undefined };
+    return {
+      awsProfile,
+      contents,
+      target: path,
+      temporary: join(dirname(path), temporaryName(files)),
+      backup: undefined,
+    };
   const target = await targetOf(files, path, symlinks, directory);
   const folder = dirname(target);
   const exists = (await files.entry(target)) !== undefined;
@@ -40,8 +46,8 @@ export async function planFile(
     awsProfile,
     contents,
     target,
-    temporary: join(folder, temporaryName()),
-    backup: exists ? join(folder, temporaryName()) : undefined,
+    temporary: join(folder, temporaryName(files)),
+    backup: exists ? join(folder, temporaryName(files)) : undefined,
   };
 }
 
@@ -84,11 +90,7 @@ export async function putBack(files: Files, { target, backup }: StagedFile): Pro
 }
 
 /** Removes what has not become the real file. */
-export async function removeLeftovers(
-  files: Files,
-  { temporary, backup }: StagedFile,
-  isReplaced: boolean,
-): Promise<void> {
-  if (!isReplaced) await files.remove(temporary);
+export async function removeLeftovers(files: Files, { temporary, backup }: StagedFile): Promise<void> {
+  await files.remove(temporary);
   if (backup !== undefined) await files.remove(backup);
 }

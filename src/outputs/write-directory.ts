@@ -9,32 +9,34 @@ import type { OutputFile } from './output-file.ts';
 import { makeDirectory } from './prepare-directory.ts';
 import { grantReaders } from './readers.ts';
 import type { PlannedFile, WriteRecord } from './write-record.ts';
+import { withJournal } from './journal.ts';
 import { planFile, putBack, removeLeftovers, type StagedFile, stageFile } from './staged-file.ts';
 
 export interface WriteEffects {
   readonly files: Files;
   readonly commands: Commands;
   readonly record: WriteRecord;
+  /** Ends the write as long as no file is in its place. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Every file is first written in full under a temporary name (0600) beside its target, so a failure there leaves the
  * files that stood before; a failure while they are renamed puts those back. A reader sees an old or a new file, never
- * a part of one; while the renames go on, it may see new files beside old ones. What stood before is replaced, so its
- * mode, owner and other hard links do not carry over. Nothing is synced to the disk: what a crash of the machine ends
- * is the job.
+ * a part of one; during the renames, which take microseconds, it may see new files beside old ones. When the process is
+ * killed then, the next run does the rest (`journal.ts`). What stood before is replaced, so its mode, owner and other hard
+ * links do not carry over. Nothing is synced to the disk: what a crash of the machine ends is the job.
  * @param path absolute, prepared
  * @returns sentences for a person to read
  * @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE
  */
 export async function writeDirectory(
-  { files, commands, record }: WriteEffects,
+  { files, commands, record, signal }: WriteEffects,
   destination: DirectoryDestination,
   path: string,
   outputFiles: readonly OutputFile[],
 ): Promise<readonly string[]> {
   let staged: readonly StagedFile[] = [];
-  const replaced: StagedFile[] = [];
   try {
     await refuseSymlinks(files, path, destination.symlinks);
     const folders = await makeFolders({ files, record }, destination, path, outputFiles);
@@ -44,13 +46,14 @@ export async function writeDirectory(
     await stageAll(files, staged);
     const temporaries = staged.map(({ temporary }) => temporary);
     const warnings = await grantReaders(commands, destination, [path, ...folders], temporaries);
-    await replaceAll(files, staged, replaced);
+    signal?.throwIfAborted();
+    await replaceAll(files, path, staged);
     return warnings;
   } catch (error) {
     throw unwritable(path, error);
   } finally {
     // A leftover that cannot be removed must not hide the failure before it.
-    await Promise.allSettled(staged.map((file) => removeLeftovers(files, file, replaced.includes(file))));
+    await Promise.allSettled(staged.map((file) => removeLeftovers(files, file)));
   }
 }
 
@@ -72,7 +75,7 @@ async function makeFolders(
 
 async function standingIn(files: Files, directories: readonly string[]): Promise<ReadonlySet<string>> {
   const listed = await Promise.all(
-    directories.map(async (directory) => (await files.names(directory)).map((name) => join(directory, name))),
+    directories.map(async (directory) => (await files.list(directory)).map(({ name }) => join(directory, name))),
   );
   return new Set(listed.flat());
 }
@@ -87,15 +90,23 @@ async function stageAll(files: Files, staged: readonly StagedFile[]): Promise<vo
   for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
 }
 
-/** @param replaced is told of each file that is in its place */
-async function replaceAll(files: Files, staged: readonly StagedFile[], replaced: StagedFile[]): Promise<void> {
-  try {
-    for (const file of staged) {
-      await files.rename(file.temporary, file.target);
-      replaced.push(file);
+async function replaceAll(files: Files, directory: string, staged: readonly StagedFile[]): Promise<void> {
+  const renames = staged.map(({ temporary, target }) => ({ from: temporary, to: target }));
+  await withJournal(files, directory, renames, async () => {
+    try {
+      await files.renameAll(renames);
+    } catch (error) {
+      await undo(files, staged);
+      throw error;
     }
-  } catch (error) {
-    await Promise.allSettled(replaced.map((file) => putBack(files, file)));
-    throw error;
-  }
+  });
+}
+
+/** What has not been renamed goes first, so that no other run renames it while the others are put back. */
+async function undo(files: Files, staged: readonly StagedFile[]): Promise<void> {
+  const isWaiting = await Promise.all(
+    staged.map(async ({ temporary }) => (await files.entry(temporary)) !== undefined),
+  );
+  await Promise.allSettled(staged.filter((_, at) => isWaiting[at]).map(({ temporary }) => files.remove(temporary)));
+  await Promise.allSettled(staged.filter((_, at) => isWaiting[at] === false).map((file) => putBack(files, file)));
 }

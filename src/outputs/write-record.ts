@@ -11,6 +11,8 @@ export interface PlannedFile {
 }
 
 export interface WriteRecord {
+  /** A directory that files are about to be written into, temporary ones too. */
+  destination(path: string): Promise<void>;
   /** A directory that was made. */
   directory(path: string): Promise<void>;
   /** Files that are about to be written: what a run leaves when it is killed is known too. */
@@ -18,4 +20,8 @@ export interface WriteRecord {
 }
 
 /** For those who keep no record. */
-export const NO_RECORD: WriteRecord = { directory: () => Promise.resolve(), files: () => Promise.resolve() };
+export const NO_RECORD: WriteRecord = {
+  destination: () => Promise.resolve(),
+  directory: () => Promise.resolve(),
+  files: () => Promise.resolve(),
+};

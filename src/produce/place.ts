@@ -54,6 +54,6 @@ export async function write(
 ): Promise<Written> {
   signal.throwIfAborted();
   if (directory === undefined || settings === undefined) return { files: [], warnings: [] };
-  const warnings = await writeDirectory({ files: system, commands, record }, settings, directory, files);
+  const warnings = await writeDirectory({ files: system, commands, record, signal }, settings, directory, files);
   return { files: files.map(({ name }) => name), warnings };
 }

@@ -26,7 +26,7 @@ export async function runTbot(run: RunContext, settings: TbotSettings): Promise<
   const { environment, files, workingDirectory } = world;
   const contents = tbotFile(plan, outputs, workingDirectory);
   const { failures, value: path } = await inStateDirectory(files, environment, async (state) => {
-    const directory = join(state, temporaryName());
+    const directory = join(state, temporaryName(files));
     const file = join(directory, 'tbot.yaml');
     await record.directory(directory);
     await record.files([{ path: file, contents, temporaries: [] }]);

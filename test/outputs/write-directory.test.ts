@@ -127,8 +127,10 @@ for (const number of [1, 2, 3]) {
     const folder = await folderWithOldFiles(context);
     const before = (await lstat(join(folder, 'key'))).ino;
     const fail = failingAt(number, 'EACCES');
-    const rename: Files['rename'] = (from, to) => fail().then(() => systemFiles.rename(from, to));
-    const files = { ...systemFiles, rename };
+    const renameAll: Files['renameAll'] = async (renames) => {
+      for (const rename of renames) await fail().then(() => systemFiles.renameAll([rename]));
+    };
+    const files = { ...systemFiles, renameAll };
     await assert.rejects(write(directory(folder), NEW, files), { code: 'DESTINATION_UNWRITABLE' });
     assert.deepEqual(await contentsOf(folder), OLD);
     assert.equal((await lstat(join(folder, 'key'))).ino, before);
