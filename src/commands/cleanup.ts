@@ -51,7 +51,13 @@ export async function cleanup(args: readonly string[], world: World): Promise<vo
 
 /** What a run that was killed has left there: files on their way, and some that no entry names. */
 async function recoverDestinations(entries: readonly ManifestEntry[], { files }: World): Promise<readonly Finding[]> {
-  const paths = new Set(entries.flatMap((entry) => ('destination' in entry ? [entry.destination] : [])));
+  const paths = new Set(
+    entries.flatMap((entry) => {
+      if ('destination' in entry) return [entry.destination];
+      // A run that was killed early has not said what it is for.
+      return 'directory' in entry ? [entry.directory] : [];
+    }),
+  );
   const remainders = await Promise.all([...paths].map((path) => recoverDirectory(files, path, 'try-secure')));
   return remainders.flat().map(({ path, reason }) => ({ path, removal: { outcome: 'failed', reason } }));
 }

@@ -52,9 +52,9 @@ export function openManifest(
     warn(`"cleanup" will not remove what this run writes, since the list of it cannot be kept: ${failures.join('; ')}`);
   };
   return {
-    destination: (path) => append([{ destination: path }]),
     directory: (path) => append([{ directory: path }]),
-    files: (planned) => append(planned.map(fileEntry)),
+    files: (planned, destination) =>
+      append([...(destination === undefined ? [] : [{ destination }]), ...planned.map(fileEntry)]),
     exports: (path, lines) => append([{ exports: path, lines }]),
   };
 }

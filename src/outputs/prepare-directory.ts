@@ -26,7 +26,7 @@ export async function prepareDirectory(
   files: Files,
   destination: DirectoryDestination,
   workingDirectory: string,
-  record: Pick<WriteRecord, 'destination' | 'directory'>,
+  record: Pick<WriteRecord, 'directory'>,
 ): Promise<PreparedDirectory> {
   const path = resolve(workingDirectory, destination.path);
   if (/\p{Cc}/u.test(path)) throw unusablePath(path);
@@ -35,7 +35,6 @@ export async function prepareDirectory(
     for (const component of components(path)) await makeDirectory(files, component, record);
     // Somebody may have been faster than we with one of the directories, and have made a link.
     await refuseSymlinks(files, path, destination.symlinks);
-    await record.destination(path);
     const remainders = await recoverDirectory(files, path, destination.symlinks);
     await proveWritable(files, path);
     const left = remainders.map(

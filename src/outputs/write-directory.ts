@@ -42,7 +42,7 @@ export async function writeDirectory(
     const folders = await makeFolders({ files, record }, destination, path, outputFiles);
     const rest = { standing: await standingIn(files, [path, ...folders]), symlinks: destination.symlinks };
     staged = await Promise.all(outputFiles.map((file) => planFile(files, path, file, rest)));
-    await record.files(staged.map(planned));
+    await record.files(staged.map(planned), path);
     await stageAll(files, staged);
     const temporaries = staged.map(({ temporary }) => temporary);
     const warnings = await grantReaders(commands, destination, [path, ...folders], temporaries);

@@ -11,17 +11,17 @@ export interface PlannedFile {
 }
 
 export interface WriteRecord {
-  /** A directory that files are about to be written into, temporary ones too. */
-  destination(path: string): Promise<void>;
   /** A directory that was made. */
   directory(path: string): Promise<void>;
-  /** Files that are about to be written: what a run leaves when it is killed is known too. */
-  files(files: readonly PlannedFile[]): Promise<void>;
+  /**
+   * Files that are about to be written: what a run leaves when it is killed is known too.
+   * @param destination the directory that they go into
+   */
+  files(files: readonly PlannedFile[], destination?: string): Promise<void>;
 }
 
 /** For those who keep no record. */
 export const NO_RECORD: WriteRecord = {
-  destination: () => Promise.resolve(),
   directory: () => Promise.resolve(),
   files: () => Promise.resolve(),
 };

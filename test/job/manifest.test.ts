@@ -23,10 +23,11 @@ test('what is recorded is read back in its order, and holds digests in place of 
   const environment = { ...JOB, HOME: home, TMPDIR: home };
   const manifest = openManifest(systemFiles, environment, noWarning);
   await manifest.directory('/d');
-  await manifest.files([{ path: '/d/key', contents: 'key', temporaries: ['/d/.t'] }]);
+  await manifest.files([{ path: '/d/key', contents: 'key', temporaries: ['/d/.t'] }], '/d');
   await manifest.exports('/tmp/env', '\nexport A=1\n');
   assert.deepEqual(await entriesOf(environment), [
     { directory: '/d' },
+    { destination: '/d' },
     { file: '/d/key', sha256: SHA256_OF_KEY, temporaries: ['/d/.t'] },
     { exports: '/tmp/env', lines: '\nexport A=1\n' },
   ]);
