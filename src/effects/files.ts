@@ -63,7 +63,9 @@ export interface Files {
   appendText(path: string, text: string): Promise<void>;
   /** What stands at the path itself, links not followed; undefined when nothing does. */
   entry(path: string): Promise<FileEntry | undefined>;
-  /** What is in a directory, links not followed. */
+  /** What stands in a directory, by name. */
+  names(directory: string): Promise<readonly string[]>;
+  /** The same with its kind, links not followed. */
   list(directory: string): Promise<readonly { readonly name: string; readonly kind: FileEntry['kind'] }[]>;
   /** Where a link points, as it is written in it. */
   readLink(path: string): Promise<string>;
@@ -110,6 +112,7 @@ export const systemFiles: Files = {
     appendWhole(path, text);
   }),
   entry: atOnce(entry),
+  names: atOnce((directory) => readdirSync(directory)),
   list: atOnce((directory) =>
     readdirSync(directory, { withFileTypes: true }).map((entry) => ({ name: entry.name, kind: kindOf(entry) })),
   ),

@@ -75,7 +75,7 @@ async function makeFolders(
 
 async function standingIn(files: Files, directories: readonly string[]): Promise<ReadonlySet<string>> {
   const listed = await Promise.all(
-    directories.map(async (directory) => (await files.list(directory)).map(({ name }) => join(directory, name))),
+    directories.map(async (directory) => (await files.names(directory)).map((name) => join(directory, name))),
   );
   return new Set(listed.flat());
 }

@@ -29,7 +29,7 @@ export interface TbotPlace {
 /** When the files that stood before tbot ran had last changed, by name: to compare is surer than any clock. */
 export type Standing = ReadonlyMap<string, number>;
 
-type FoundFiles = Pick<Files, 'entry' | 'list' | 'readLink' | 'readText' | 'userId'>;
+type FoundFiles = Pick<Files, 'entry' | 'names' | 'readLink' | 'readText' | 'userId'>;
 
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
@@ -72,8 +72,7 @@ async function namesEndingIn(
 ): Promise<readonly string[]> {
   if (endings.length === 0) return [];
   // A directory that is gone shows by the files that are missing.
-  const there = await files.list(directory).catch(() => []);
-  const names = there.map(({ name }) => name);
+  const names = await files.names(directory).catch(() => []);
   return names.filter((name) => endings.some((ending) => name.endsWith(ending))).sort();
 }
 

@@ -42,6 +42,10 @@ export function dyingAfter(steps: number): DyingFiles {
       check();
       return systemFiles.entry(path);
     },
+    names: async (directory) => {
+      check();
+      return systemFiles.names(directory);
+    },
     list: async (directory) => {
       check();
       return systemFiles.list(directory);
