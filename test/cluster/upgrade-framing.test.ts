@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import type { Transform } from 'node:stream';
 import { describe, test } from 'node:test';
 import { clientFrame } from './bare-upgrade.ts';
 import { ByteReader } from './byte-reader.ts';
@@ -16,10 +15,10 @@ async function decoded({ decode }: Framing, bytes: Buffer): Promise<string> {
   return textOf(decode);
 }
 
-async function textOf(stream: Transform): Promise<string> {
-  const chunks: Buffer[] = [];
+async function textOf(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
   for await (const chunk of stream) {
-    chunks.push(Buffer.from(chunk));
+    chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
 }

@@ -28,7 +28,7 @@ test('docs/how-it-works.md names the HTTP statuses that are tried again', () => 
 test('docs/how-it-works.md names the gRPC statuses that are tried again', () => {
   const named = Array.from({ length: 17 }, (_, number) => grpcStatus(number))
     .filter(isPassingGrpcStatus)
-    .map((name) => `${name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase()}`);
+    .map((name) => name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase());
   assert.deepEqual([...triedAgain(/^gRPC/)].sort(), named.sort());
 });
 

@@ -134,7 +134,17 @@ test('the summary and a failure are JSON lines too where that is asked for', asy
 
 test('debugging adds causes to a failure, and no secret', async (t) => {
   const job = await beginJob(t, cluster);
-  const args = ['run', '--proxy-server', 'localhost:1', '--token', 'x', '--destination', join(job.folder, 'out')];
+  const args = [
+    'run',
+    '--proxy-server',
+    'localhost:1',
+    '--token',
+    'x',
+    '--destination',
+    join(job.folder, 'out'),
+    '--deadline',
+    '1',
+  ];
   const [quiet, loud] = await Promise.all([job.run(args), job.run([...args, '--debug'])]);
   assert.doesNotMatch(quiet.stderr, /^debug:/m);
   assert.match(loud.stderr, /^debug: caused by \w+: .*ECONNREFUSED/m);

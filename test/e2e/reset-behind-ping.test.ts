@@ -42,7 +42,9 @@ for (const [connection, alpn] of [
 
 /** Stands in for a node whose sshd has not answered yet. */
 async function startSilentNode(t: TestContext): Promise<void> {
-  const server = createServer((socket) => t.after(() => socket.destroy())).listen(0, '127.0.0.1');
+  const server = createServer((socket) => {
+    t.after(() => socket.destroy());
+  }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => server.close());
   const address = server.address();

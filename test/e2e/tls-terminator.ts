@@ -91,10 +91,10 @@ export async function startHttp2Terminator(
   });
   server.on('request', (incoming, outgoing) => {
     if (incoming.httpVersionMajor === 2) return;
-    const options = { ...target(behind), method: incoming.method ?? 'GET', path: incoming.url ?? '/' };
+    const options = { ...target(behind), method: incoming.method, path: incoming.url };
     const inner = request({ ...options, headers: { 'content-type': 'application/json' } }, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, { 'content-type': answer.headers['content-type'] ?? 'text/plain' });
-      answer.pipe(outgoing.stream ?? outgoing);
+      answer.pipe(outgoing);
     });
     inner.on('error', () => incoming.socket.destroy());
     incoming.pipe(inner);

@@ -123,5 +123,5 @@ if (process.argv[2] === 'serve') {
       return [kind, server] as const;
     }),
   );
-  console.log(JSON.stringify(Object.fromEntries(servers)));
+  process.stdout.write(`${JSON.stringify(Object.fromEntries(servers))}\n`);
 }
