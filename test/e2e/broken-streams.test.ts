@@ -85,6 +85,15 @@ for (const [what, lose] of [
   });
 }
 
+test('a result for a file is in it to the last byte', async (t) => {
+  const job = await beginJob(t, cluster);
+  const path = join(job.folder, 'result.json');
+  const file = await open(path, 'w');
+  const run = await job.run([...job.flags, '--json'], { outputs: { stdout: file.fd } });
+  await file.close();
+  resultOf({ ...run, stdout: await readFile(path, 'utf8') });
+});
+
 test('a reader of text that has read enough does not fail the command', async (t) => {
   const job = await beginJob(t, cluster);
   const file = await job.addFile('token.yaml', 'kind: token\nversion: v2\nmetadata: { name: a }\nspec: {}\n');

@@ -94,3 +94,19 @@ test('a node that sends faster than it is read waits', async (t) => {
   for (let chunk = 0; chunk < CHUNKS; chunk += 1) expected.update(CHUNK);
   assert.equal(seen.digest('hex'), expected.digest('hex'));
 });
+
+test('an OpenSSH that has gone ends the command in silence', async (t) => {
+  await startPeer(t, (socket) => {
+    socket.on('error', () => undefined);
+    const timer = setInterval(() => socket.write(CHUNK), 20);
+    socket.once('close', () => {
+      clearInterval(timer);
+    });
+  });
+  const { child, said } = await startProxyCommand(t);
+  await once(child.stdout, 'data');
+  child.stdout.destroy();
+  const [exitCode] = await once(child, 'close');
+  assert.equal(said(), '');
+  assert.equal(exitCode, 0);
+});
