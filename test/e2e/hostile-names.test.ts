@@ -33,7 +33,7 @@ assert.ok(access !== undefined);
 roles[own] = role(botUserName('ci'), { impersonates: ['access', ...HOSTILE] });
 roles.push(...HOSTILE.map((name) => ({ ...access, name })));
 Object.assign(cluster.resources, {
-  kubernetesClusters: HOSTILE.map((name) => ({ name, labels: { hostile: 'yes' }, roles: ['access'], agents: 1 })),
+  kubernetesClusters: HOSTILE.map((name) => ({ name, labels: { hostile: 'yes', env: 'dev' }, agents: 1 })),
 });
 
 /** Each line is one that the program writes, and none holds a character that a reader cannot see. */
