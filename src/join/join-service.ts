@@ -59,7 +59,11 @@ export interface UnavailableService {
 
 export const JOIN_ALPN = ['teleport-proxy-grpc', 'h2'];
 const JOIN_METHOD = 'circleci';
-const REASON_UNSUPPORTED_JOIN_METHOD = 1;
+/** `GivingUp.Reason` (protocol reference 3.4). */
+const UNSUPPORTED_JOIN_METHOD = 1;
+const UNSUPPORTED_MESSAGE_TYPE = 2;
+/** How long the server has to end a join that we give up. */
+const LONGEST_FAREWELL_MS = 1000;
 
 /**
  * One stream: who we are, the server's suite, our keys with the OIDC token, the certificates.
@@ -100,47 +104,91 @@ export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResul
 
 type Request = Init<JoinRequest>;
 
+/** Both directions of the stream. */
+interface Conversation {
+  readonly requests: Requests;
+  readonly answers: AsyncIterator<JoinResponse>;
+  readonly signal: AbortSignal;
+}
+
 async function converse(
   join: ServiceJoin,
   connection: GrpcConnection,
   signal: AbortSignal,
 ): Promise<ServiceJoinResult> {
-  const second = secondRequest();
-  const answers = connection.stream(JoinService.join, requests(join.facts.tokenName, second.promise), { signal });
+  const requests = new Requests();
+  const answers = connection.stream(JoinService.join, requests, { signal });
+  const conversation = { requests, answers, signal };
   let started = false;
   try {
-    const { joinMethod, signatureAlgorithmSuite } = await readInit(answers);
+    requests.push(clientInit(join.facts.tokenName));
+    const { joinMethod, signatureAlgorithmSuite } = await readInit(conversation);
     started = true;
     join.onAnswer();
     if (joinMethod !== JOIN_METHOD) {
-      second.resolve(givingUp(joinMethod));
+      const msg = `join method ${oneLine(joinMethod)} is not supported by this client`;
+      await giveUp(conversation, UNSUPPORTED_JOIN_METHOD, msg);
       throw methodMismatch(joinMethod, join.facts);
     }
     const keyPair = await join.keyFor(suiteName(signatureAlgorithmSuite));
-    second.resolve(oidcInit(join, keyPair));
-    return { kind: 'joined', keyPair, certificates: await readResult(answers) };
+    requests.push(oidcInit(join, keyPair));
+    return { kind: 'joined', keyPair, certificates: await readResult(conversation) };
   } catch (error) {
     signal.throwIfAborted();
     return failure(error, started);
   } finally {
-    second.resolve(undefined);
+    requests.end();
   }
 }
 
-/** The second request waits for the server's first answer; undefined ends the stream without it. */
-function secondRequest() {
-  let resolve: (request: Request | undefined) => void = () => undefined;
-  const promise = new Promise<Request | undefined>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
+/** What is sent, as it comes up: each request follows an answer of the server. */
+class Requests implements AsyncIterable<Request> {
+  readonly #waiting: Request[] = [];
+  #isOver = false;
+  #wake: () => void = () => undefined;
+
+  push(request: Request): void {
+    this.#waiting.push(request);
+    this.#wake();
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Request> {
+    for (;;) {
+      const request = this.#waiting.shift();
+      if (request !== undefined) yield request;
+      else if (this.#isOver) return;
+      else
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+    }
+  }
 }
 
-async function* requests(tokenName: string, second: Promise<Request | undefined>): AsyncGenerator<Request> {
+/**
+ * Says why, so that it is in the cluster's log. The server's next word or its end shows that the message has arrived,
+ * which closing the connection at once could prevent.
+ */
+async function giveUp({ answers, requests, signal }: Conversation, reason: number, msg: string): Promise<void> {
+  requests.push({ payload: { case: 'givingUp', value: { reason, msg } } });
+  requests.end();
+  const farewell = { waitingFor: 'the join service', timeoutMs: LONGEST_FAREWELL_MS, signal };
+  try {
+    await withDeadline(farewell, () => answers.next());
+  } catch {
+    // The server ends the join with an error, as it should, or takes too long; neither changes what is reported.
+    signal.throwIfAborted();
+  }
+}
+
+function clientInit(tokenName: string): Request {
   const value = { joinMethod: JOIN_METHOD, tokenName, systemRole: 'Bot' };
-  yield { payload: { case: 'clientInit', value } };
-  const request = await second;
-  if (request !== undefined) yield request;
+  return { payload: { case: 'clientInit', value } };
 }
 
 function oidcInit({ expiresAtMs, jwt }: ServiceJoin, { publicKey }: KeyPair): Request {
@@ -154,26 +202,16 @@ function oidcInit({ expiresAtMs, jwt }: ServiceJoin, { publicKey }: KeyPair): Re
   return { payload: { case: 'oidcInit', value } };
 }
 
-function givingUp(joinMethod: string): Request {
-  const msg = `join method ${joinMethod} is not supported by this client`;
-  const value = { reason: REASON_UNSUPPORTED_JOIN_METHOD, msg };
-  return { payload: { case: 'givingUp', value } };
+async function readInit(conversation: Conversation): Promise<ServerInit> {
+  const { payload } = await nextAnswer(conversation);
+  return payload.case === 'init' ? payload.value : refuse(conversation, payload.case, '"init"');
 }
 
-type Answers = AsyncIterator<JoinResponse>;
-
-async function readInit(answers: Answers): Promise<ServerInit> {
-  const { payload } = await nextAnswer(answers);
-  if (payload.case !== 'init') throw unexpected(`"${payload.case ?? 'nothing known'}", expected "init"`);
-  return payload.value;
-}
-
-async function readResult(answers: Answers): Promise<JoinedCertificates> {
-  const { payload } = await nextAnswer(answers);
+async function readResult(conversation: Conversation): Promise<JoinedCertificates> {
+  const { payload } = await nextAnswer(conversation);
   const result = payload.case === 'result' ? payload.value.payload : undefined;
   const certificates = result?.case === 'botResult' ? result.value.certificates : undefined;
-  if (certificates === undefined)
-    throw unexpected(`"${payload.case ?? 'nothing known'}", expected the bot's certificates`);
+  if (certificates === undefined) return refuse(conversation, payload.case, "the bot's certificates");
   return {
     tlsCertificate: certificatePem(certificates.tlsCert),
     tlsAuthorities: certificates.tlsCaCerts.map((der) => certificatePem(der)),
@@ -181,7 +219,13 @@ async function readResult(answers: Answers): Promise<JoinedCertificates> {
   };
 }
 
-async function nextAnswer(answers: Answers): Promise<JoinResponse> {
+async function refuse(conversation: Conversation, got: string | undefined, expected: string): Promise<never> {
+  const what = `"${got ?? 'nothing known'}", expected ${expected}`;
+  await giveUp(conversation, UNSUPPORTED_MESSAGE_TYPE, `got ${what}`);
+  throw unexpected(what);
+}
+
+async function nextAnswer({ answers }: Conversation): Promise<JoinResponse> {
   const next = await answers.next();
   if (next.done === true) throw unexpected('the end of the stream');
   return next.value;
