@@ -6,6 +6,7 @@ import type { Clock } from '../effects/clock.ts';
 import { withDeadline } from '../effects/deadline.ts';
 import { isPassingHttpStatus, type Retries } from '../effects/retry.ts';
 import { Secret } from '../effects/secret.ts';
+import { USER_AGENT } from '../effects/version.ts';
 import { MachineIdError } from '../errors.ts';
 import { networkFault } from '../teleport/network-error.ts';
 import { openAgent } from '../teleport/traced-agent.ts';
@@ -110,7 +111,9 @@ function post(
     const end = begin('POST', url);
     let status: number | undefined;
     try {
-      const options = { ...init, method: 'POST', agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' } as const;
+      // Not among the headers that are signed, which proxies on the way may not change.
+      const sent = { ...init, method: 'POST', headers: { 'user-agent': USER_AGENT, ...init.headers } };
+      const options = { ...sent, agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' } as const;
       const response: Response = await fetch(url, options);
       const { headers } = response;
       status = response.status;

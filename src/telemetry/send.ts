@@ -1,5 +1,6 @@
 /** Sends an event beside the work of a run, which it neither delays nor fails. */
 import fetch from 'node-fetch';
+import { USER_AGENT } from '../effects/version.ts';
 import { plainText } from '../teleport/network-error.ts';
 import { openAgent } from '../teleport/traced-agent.ts';
 import { trusting } from '../teleport/trust.ts';
@@ -43,7 +44,7 @@ export function send(url: URL, event: unknown, { ca, onSettled, trace }: SendSet
     const end = begin('POST', url);
     const answer = await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'connect-protocol-version': '1' },
+      headers: { 'content-type': 'application/json', 'connect-protocol-version': '1', 'user-agent': USER_AGENT },
       body: JSON.stringify(event),
       redirect: 'manual',
       signal,

@@ -2,6 +2,7 @@
 import type { Agent } from 'node:https';
 import fetch, { type Response } from 'node-fetch';
 import { limitSilence, type SilenceLimit } from '../effects/silence-limit.ts';
+import { USER_AGENT } from '../effects/version.ts';
 import { MachineIdError } from '../errors.ts';
 import { parseHttpsUrl } from './https-url.ts';
 import { networkFault } from './network-error.ts';
@@ -101,6 +102,7 @@ function headers(url: URL, range: ByteRange | undefined): Record<string, string>
   return {
     // Bytes as they are published: the digest and ranges are theirs.
     'accept-encoding': 'identity',
+    'user-agent': USER_AGENT,
     ...(user === ':' ? {} : { authorization: `Basic ${Buffer.from(user).toString('base64')}` }),
     ...(range === undefined ? {} : { range: `bytes=${range.fromByte}-` }),
     ...(range?.ifTag === undefined ? {} : { 'if-range': range.ifTag }),

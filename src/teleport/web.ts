@@ -2,6 +2,7 @@
 import fetch, { FetchError, type Response } from 'node-fetch';
 import { withDeadline } from '../effects/deadline.ts';
 import type { Retries } from '../effects/retry.ts';
+import { USER_AGENT } from '../effects/version.ts';
 import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from './address.ts';
 import { proxyFailure } from './failures.ts';
@@ -37,18 +38,25 @@ export interface WebApiOptions {
 /** Certificates and discovery answers are a few kilobytes; more is not what was asked for. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
+interface Asked {
+  readonly method: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
 /** Requests throw MachineIdError PROXY_UNREACHABLE, PROXY_UNTRUSTED, TIMEOUT, REPLY_INVALID or REPLY_TOO_LARGE. */
 export function openWebApi({ address, trust, retries, signal: outer, trace }: WebApiOptions): WebApi {
   const settings = { keepAlive: true, rejectUnauthorized: trust.verify, ...trusting(trust.ca) };
   const { agent, begin } = openAgent(settings, 'web API', trace);
   const name = `the Proxy ${formatAddress(address)}`;
-  const request = (path: string, init: { method: string; headers?: Record<string, string>; body?: string }) =>
+  const request = (path: string, { headers: more = {}, ...init }: Asked) =>
     withDeadline({ waitingFor: name, timeoutMs: retries.attemptMs(), signal: outer }, async (signal) => {
       const url = `https://${formatAddress(address)}${path}`;
       const end = begin(init.method, url);
       let response: Response | undefined;
       try {
-        response = await fetch(url, { ...init, agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' });
+        const sent = { ...init, headers: { 'user-agent': USER_AGENT, ...more } };
+        response = await fetch(url, { ...sent, agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' });
         const { headers, status } = response;
         const sentMs = Date.parse(headers.get('date') ?? '');
         const retryAfterMs = retries.askedPauseMs(headers);

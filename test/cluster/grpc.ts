@@ -91,7 +91,7 @@ export class GrpcServer {
       const connection = this.#connectionOf(call);
       const kind = `rpc:/${service}/${method}` as const;
       const { hello, listener } = connection;
-      const record = this.#world.records.add({ listener, kind, ...hello, fields: {} });
+      const record = this.#world.records.add({ listener, kind, ...hello, userAgent: userAgentOf(call), fields: {} });
       const context: Call = { connection, record, metadata: call.metadata };
       observe(record, async () => {
         failWith(this.#world.faults.replies[kind], connection);
@@ -132,7 +132,8 @@ export class GrpcServer {
       const connection = this.#connectionOf(request);
       const { hello } = connection;
       const kind = `rpc:/${service}/${name}` as const;
-      const record = this.#world.records.add({ listener: connection.listener, kind, ...hello, fields: {} });
+      const userAgent = userAgentOf(request);
+      const record = this.#world.records.add({ listener: connection.listener, kind, ...hello, userAgent, fields: {} });
       const call: Call = { connection, record, metadata: request.metadata };
       const fault = this.#world.faults.replies[kind];
       observe(record, async () => {
@@ -215,6 +216,10 @@ function spoil(message: Buffer, fault: ReplyFault | undefined): Buffer {
     case 'limited-midway':
       return message;
   }
+}
+
+export function userAgentOf({ metadata }: { readonly metadata: grpc.Metadata }): string | undefined {
+  return metadata.get('user-agent')[0]?.toString();
 }
 
 function peerOf(connection: Connection): string {

@@ -2,7 +2,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { z } from 'zod';
 import type { Connection } from './connection.ts';
-import { failWith, type GrpcServer } from './grpc.ts';
+import { failWith, type GrpcServer, userAgentOf } from './grpc.ts';
 import { admit, findToken, type JoinResult } from './join.ts';
 import type { JoinToken } from './data.ts';
 import type { OidcVerifier } from './oidc-verifier.ts';
@@ -45,6 +45,7 @@ export function serveJoinService(server: GrpcServer, world: World, verifier: Oid
       listener: connection.listener,
       kind: 'join-service',
       ...connection.hello,
+      userAgent: userAgentOf(call),
       fields: {},
     });
     await observe(record, async () => {

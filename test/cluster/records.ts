@@ -27,6 +27,8 @@ export interface RequestRecord {
   readonly kind: RequestKind;
   readonly serverName: string | undefined;
   readonly alpn: readonly string[];
+  /** As gRPC calls and HTTP requests name their program. */
+  readonly userAgent?: string | undefined;
   /** What was asked: requested roles, token name and the like; never a credential. */
   readonly fields: Record<string, unknown>;
   /** `pending`, `ok`, or the error answered as `Kind: text`. */

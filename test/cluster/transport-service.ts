@@ -3,7 +3,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { z } from 'zod';
-import type { GrpcServer } from './grpc.ts';
+import { type GrpcServer, userAgentOf } from './grpc.ts';
 import { AMBIGUOUS, findNode, type Nodes } from './nodes.ts';
 import { observe } from './records.ts';
 import { accessDenied, badParameter, notFound, TeleportError, toTeleportError } from './teleport-errors.ts';
@@ -29,7 +29,13 @@ export function serveTransportService(server: GrpcServer, world: World, authPort
     GetClusterDetails: { serve: () => ({ details: { fips_enabled: world.build.fips } }) },
   });
   server.addBidirectional(SERVICE, 'ProxyCluster', async (call, { hello, listener }) => {
-    const record = world.records.add({ listener, kind: 'proxy-cluster', ...hello, fields: {} });
+    const record = world.records.add({
+      listener,
+      kind: 'proxy-cluster',
+      ...hello,
+      userAgent: userAgentOf(call),
+      fields: {},
+    });
     await observe(record, async () => {
       const requests: AsyncIterator<unknown> = call.iterator({ destroyOnReturn: false });
       const first = await requests.next();
@@ -49,7 +55,13 @@ export function serveTransportService(server: GrpcServer, world: World, authPort
   });
   server.addBidirectional(SERVICE, 'ProxySSH', async (call, connection) => {
     const { hello, listener } = connection;
-    const record = world.records.add({ listener, kind: 'proxy-ssh', ...hello, fields: {} });
+    const record = world.records.add({
+      listener,
+      kind: 'proxy-ssh',
+      ...hello,
+      userAgent: userAgentOf(call),
+      fields: {},
+    });
     await observe(record, async () => {
       // The client may end its side first; the call must live on for the node's answers.
       const requests: AsyncIterator<unknown> = call.iterator({ destroyOnReturn: false });

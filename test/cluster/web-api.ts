@@ -98,7 +98,13 @@ export class WebApi {
     const { hello, upgrades } = this.#connectionOf(socket);
     const fields: Record<string, unknown> = { method: request.method, path: request.url };
     const kind = routeOf(request, this.#world.profile);
-    const record = this.#world.records.add({ listener: 'proxy', kind, ...hello, fields });
+    const record = this.#world.records.add({
+      listener: 'proxy',
+      kind,
+      ...hello,
+      userAgent: request.headers['user-agent'],
+      fields,
+    });
     try {
       if (kind !== 'connection-upgrade') {
         throw notFound('path not found');
@@ -120,7 +126,13 @@ export class WebApi {
     const kind = routeOf(request, this.#world.profile);
     const { hello } = connection;
     const fields: Record<string, unknown> = { method: request.method, path: request.url };
-    const record = this.#world.records.add({ listener: 'proxy', kind, ...hello, fields });
+    const record = this.#world.records.add({
+      listener: 'proxy',
+      kind,
+      ...hello,
+      userAgent: request.headers['user-agent'],
+      fields,
+    });
     const reply = await observe(record, () => this.#answer(kind, request, fields)).then(
       (body): Reply => (kind === 'unknown-route' ? { status: 404, body } : { status: 200, body }),
       (error: unknown): Reply => toHttpReply(toTeleportError(error)),

@@ -72,6 +72,7 @@ test("AWS's own SDK reads the credentials of the role", async (t) => {
   assert.deepEqual(server.sessions, [
     { durationSeconds: 6 * 60 * 60, spiffeId: 'spiffe://example.teleport.test/ci/deploy', minutesLeft: 10 },
   ]);
+  assert.match(String(server.userAgents), /^machine-id\/\d+\.\d+\.\d+$/);
   const exported = await exportedTo(job);
   assert.equal(exported.AWS_SHARED_CREDENTIALS_FILE, file);
   assert.equal(exported.AWS_PROFILE, undefined);

@@ -27,6 +27,8 @@ export interface RolesAnywhereServer {
   readonly certificate: string;
   /** What was asked, by name. */
   readonly sessions: Session[];
+  /** Of each request, also of those that are refused. */
+  readonly userAgents: (string | undefined)[];
 }
 
 interface Session {
@@ -55,8 +57,10 @@ const SKEW_MS = 5 * 60 * 1000;
 export async function startRolesAnywhere(t: Pick<TestContext, 'after'>, anchor: Anchor): Promise<RolesAnywhereServer> {
   const { certificate, key } = await selfSigned('localhost');
   const sessions: RolesAnywhereServer['sessions'] = [];
+  const userAgents: RolesAnywhereServer['userAgents'] = [];
   let busy = anchor.busyAnswers ?? 0;
   const server = createServer({ cert: certificate, key }, (request, response) => {
+    userAgents.push(request.headers['user-agent']);
     const isBusy = busy > 0;
     busy -= 1;
     const answered = isBusy
@@ -82,7 +86,7 @@ export async function startRolesAnywhere(t: Pick<TestContext, 'after'>, anchor: 
   });
   const address = server.address();
   if (typeof address !== 'object' || address === null) throw new Error('the server listens on no port');
-  return { url: `https://localhost:${String(address.port)}`, certificate, sessions };
+  return { url: `https://localhost:${String(address.port)}`, certificate, sessions, userAgents };
 }
 
 const Body = z.strictObject({ durationSeconds: z.int() });

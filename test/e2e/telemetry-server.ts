@@ -9,6 +9,7 @@ export interface Received {
   readonly method: string | undefined;
   readonly path: string | undefined;
   readonly contentType: string | undefined;
+  readonly userAgent: string | undefined;
   readonly protocol: string | readonly string[] | undefined;
   readonly body: string;
 }
@@ -49,7 +50,7 @@ export async function startTelemetryServer(
     void bodyOf(request).then((body) => {
       const { headers, method, url: path } = request;
       const [contentType, protocol] = [headers['content-type'], headers['connect-protocol-version']];
-      received.push({ method, path, contentType, protocol, body });
+      received.push({ method, path, contentType, userAgent: headers['user-agent'], protocol, body });
       if (status !== 'never') response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
     });
   };

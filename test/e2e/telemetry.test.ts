@@ -49,14 +49,15 @@ test('who asks for telemetry has one event sent, with these fields and no name',
   const [event, ...more] = server.received;
   assert.deepEqual(more, []);
   const { body = '', ...rest } = event ?? {};
+  const { version }: { version?: unknown } = JSON.parse(await readFile('package.json', 'utf8')) as object;
   assert.deepEqual(rest, {
     method: 'POST',
     path: '/prehog.v1alpha.TbotReportingService/SubmitTbotEvent',
     contentType: 'application/json',
+    userAgent: `machine-id/${String(version)}`,
     protocol: '1',
   });
   const { start } = TelemetryEvent.parse(JSON.parse(body));
-  const { version }: { version?: unknown } = JSON.parse(await readFile('package.json', 'utf8')) as object;
   assert.deepEqual([start.version, start.helperVersion], [version, version]);
   const { destinationsApplication, destinationsDatabase, destinationsKubernetes, destinationsOther } = start;
   assert.deepEqual(

@@ -14,6 +14,8 @@ export interface AssetServer {
   readonly trust: Readonly<Record<string, string>>;
   /** Paths of the requests so far. */
   readonly requests: string[];
+  /** Of the same requests. */
+  readonly userAgents: (string | undefined)[];
   answer: (request: IncomingMessage, response: ServerResponse) => void;
   close(): Promise<void>;
 }
@@ -24,8 +26,10 @@ export async function startAssetServer(folder: string): Promise<AssetServer> {
   const { certificate, key } = await selfSigned('localhost');
   await writeFile(cert, certificate);
   const requests: string[] = [];
+  const userAgents: (string | undefined)[] = [];
   const server = createServer({ key, cert: certificate }, (request, response) => {
     requests.push(request.url ?? '');
+    userAgents.push(request.headers['user-agent']);
     self.answer(request, response);
   });
   await once(server.listen(0, 'localhost'), 'listening');
@@ -33,6 +37,7 @@ export async function startAssetServer(folder: string): Promise<AssetServer> {
     url: `https://localhost:${portOf(server.address())}`,
     trust: { CURL_CA_BUNDLE: cert, NODE_EXTRA_CA_CERTS: cert, SSL_CERT_FILE: cert },
     requests,
+    userAgents,
     answer: (_request, response) => response.writeHead(404).end(),
     close: async () => {
       server.closeAllConnections();

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import { connect, type TLSSocket } from 'node:tls';
 import test, { type TestContext } from 'node:test';
+import { USER_AGENT } from '../../src/effects/version.ts';
 import { GrpcError } from '../../src/teleport/grpc-error.ts';
 import { type BulkCall, openBulkCall } from '../../src/teleport/grpc-stream.ts';
 import { selfSigned } from '../tls-certificate.ts';
@@ -18,6 +19,8 @@ async function callTo(t: TestContext, serve: Serve): Promise<BulkCall> {
   server.on('stream', (stream, headers) => {
     assert.equal(headers[':path'], '/pkg.Service/Method');
     assert.equal(headers['content-type'], 'application/grpc');
+    assert.equal(headers['user-agent'], USER_AGENT);
+    assert.equal(headers.version, undefined, 'a version is compared with the least that the server supports');
     stream.on('error', () => undefined);
     serve(stream);
   });
