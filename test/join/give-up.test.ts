@@ -58,7 +58,11 @@ function serve(stream: ServerHttp2Stream, { answers, ends }: Scene, seen: Seen):
 async function join(t: TestContext, scene: Scene): Promise<{ seen: Seen; joining: Promise<ServiceJoinResult> }> {
   const seen: Seen = { requests: [], hasEnded: false };
   const server = createSecureServer({ cert: ca, key });
-  server.on('session', (session) => t.after(() => session.destroy()));
+  server.on('session', (session) => {
+    t.after(() => {
+      session.destroy();
+    });
+  });
   server.on('stream', (stream) => {
     serve(stream, scene, seen);
   });
@@ -98,8 +102,8 @@ function init(joinMethod: string): Init<JoinResponse> {
 
 function givenUp({ requests }: Seen): readonly [reason: unknown, message: unknown] {
   const { payload } = requests.at(-1) ?? {};
-  assert.equal(payload?.case, 'givingUp');
-  return payload?.case === 'givingUp' ? [payload.value.reason, payload.value.msg] : [undefined, undefined];
+  if (payload?.case !== 'givingUp') assert.fail(`expected givingUp, got ${String(payload?.case)}`);
+  return [payload.value.reason, payload.value.msg];
 }
 
 test('a server that names another join method learns that we do not support it', async (t) => {
