@@ -94,7 +94,7 @@ const CALLS: Readonly<Record<string, readonly [Buffer, (connection: GrpcConnecti
   GenerateHostCert: [
     answers.hostCert,
     async (connection) => {
-      const asked = { publicKey, principals: ['root'], clusterName: CLUSTER, ttlMs: 1000 };
+      const asked = { publicKey, principals: ['root'], clusterName: CLUSTER, ttlMs: 3_600_000 };
       const authorities = { hostAuthorities: [host], clock };
       const { line } = await issueHostCertificate(authApi(connection, options), asked, authorities);
       assert.equal(line, keyLine(samples.sshHost));

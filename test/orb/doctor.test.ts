@@ -24,7 +24,7 @@ async function flagsOf(t: TestContext, parameters: Readonly<Record<string, unkno
 }
 
 const PLACE = { proxy: 'example.teleport.sh:443', token: 'ci' };
-const PLACE_FLAGS = ['doctor', '--proxy-server=example.teleport.sh:443', '--token=ci'];
+const PLACE_FLAGS = ['doctor', '--deadline=10', '--proxy-server=example.teleport.sh:443', '--token=ci'];
 
 function defaultsOf(command: string): Readonly<Record<string, unknown>> {
   const orb = mapping(parse(packedWith(BUNDLE)), 'orb');
