@@ -21,12 +21,13 @@ junit=$(expand "$MACHINE_ID_PARAM_JUNIT") || exit 1
 # The default file may be missing when parameters stand in for it; a file that was named may not.
 if [ "$config" = tbot.yaml ] && [ ! -e tbot.yaml ] && [ -n "$proxy$token" ]; then config=; fi
 
-set -- doctor "--deadline=$MACHINE_ID_PARAM_DEADLINE"
+set -- doctor
 if [ -n "$config" ]; then set -- "$@" "--config=$config"; fi
 if [ -n "$proxy" ]; then set -- "$@" "--proxy-server=$proxy"; fi
 if [ -n "$token" ]; then set -- "$@" "--token=$token"; fi
 if [ -n "$ca_file" ]; then set -- "$@" "--ca-file=$ca_file"; fi
 if [ -n "$junit" ]; then set -- "$@" "--junit=$junit"; fi
+if [ "$MACHINE_ID_PARAM_DEADLINE" != 10 ]; then set -- "$@" "--deadline=$MACHINE_ID_PARAM_DEADLINE"; fi
 case $MACHINE_ID_PARAM_EGRESS in
   1 | true)
     set -- "$@" --egress

@@ -15,7 +15,8 @@ sha256='__BUNDLE_SHA256__'
 tools_dir=$(expand "$MACHINE_ID_PARAM_TOOLS_DIR") || exit 1
 ca_file=$(expand "$MACHINE_ID_PARAM_CA_FILE") || exit 1
 
-set -- install-tools "--plan=$tools_dir.json" "--deadline=$MACHINE_ID_PARAM_DEADLINE"
+set -- install-tools "--plan=$tools_dir.json"
+if [ "$MACHINE_ID_PARAM_DEADLINE" != 60 ]; then set -- "$@" "--deadline=$MACHINE_ID_PARAM_DEADLINE"; fi
 if [ -n "$ca_file" ]; then set -- "$@" "--ca-file=$ca_file"; fi
 [ -n "${BASH_VERSION:-}" ] || say "this shell is not bash: begin later steps with  . \"\$BASH_ENV\""
 

@@ -27,8 +27,8 @@ case $MACHINE_ID_PARAM_CACHE-$MACHINE_ID_PARAM_TOOLS_DIR in
 esac
 
 set -- install-tools "--write-plan=$tools_dir.json" "--dir=$tools_dir" "--tools=$tools" "--version=$tools_version" \
-  "--edition=$MACHINE_ID_PARAM_EDITION" "--fips=$MACHINE_ID_PARAM_FIPS" \
-  "--deadline=$MACHINE_ID_PARAM_DEADLINE"
+  "--edition=$MACHINE_ID_PARAM_EDITION" "--fips=$MACHINE_ID_PARAM_FIPS"
+if [ "$MACHINE_ID_PARAM_DEADLINE" != 60 ]; then set -- "$@" "--deadline=$MACHINE_ID_PARAM_DEADLINE"; fi
 if [ -n "$proxy" ]; then set -- "$@" "--proxy-server=$proxy"; fi
 if [ -n "$cdn_base_url" ]; then set -- "$@" "--cdn-base-url=$cdn_base_url"; fi
 if [ -n "$tools_sha256" ]; then set -- "$@" "--sha256=$tools_sha256"; fi

@@ -28,7 +28,7 @@ report=$(expand "$MACHINE_ID_PARAM_REPORT") || exit 1
 if [ "$config" = tbot.yaml ] && [ ! -e tbot.yaml ] && [ -n "$proxy$token$destination" ]; then config=; fi
 
 # --flag=value, since a value may begin with a dash.
-set -- run "--deadline=$MACHINE_ID_PARAM_DEADLINE"
+set -- run
 if [ -n "$config" ]; then set -- "$@" "--config=$config"; fi
 if [ -n "$proxy" ]; then set -- "$@" "--proxy-server=$proxy"; fi
 if [ -n "$token" ]; then set -- "$@" "--token=$token"; fi
@@ -40,6 +40,7 @@ if [ -n "$database_name" ]; then set -- "$@" "--database-name=$database_name"; f
 if [ -n "$application" ]; then set -- "$@" "--application=$application"; fi
 if [ -n "$ca_file" ]; then set -- "$@" "--ca-file=$ca_file"; fi
 if [ -n "$report" ]; then set -- "$@" "--report=$report"; fi
+if [ "$MACHINE_ID_PARAM_DEADLINE" != 60 ]; then set -- "$@" "--deadline=$MACHINE_ID_PARAM_DEADLINE"; fi
 if [ "$MACHINE_ID_PARAM_ENGINE" != native ]; then set -- "$@" "--engine=$MACHINE_ID_PARAM_ENGINE"; fi
 # A boolean parameter arrives as 1 or 0 in an environment, though some versions of the compiler write true or false.
 case $MACHINE_ID_PARAM_ANONYMOUS_TELEMETRY in 1 | true) export TELEPORT_ANONYMOUS_TELEMETRY=1 ;; esac

@@ -5,6 +5,7 @@ import test, { type TestContext } from 'node:test';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { NODE_URL, SCRIPT_URL } from '../../src/commands/doctor-egress.ts';
+import { RETRY_POLICY } from '../../src/effects/retry.ts';
 import { mapping } from '../job-runner/mapping.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { install, runOrbJob, stderrOf } from './orb-job.ts';
@@ -24,7 +25,7 @@ async function flagsOf(t: TestContext, parameters: Readonly<Record<string, unkno
 }
 
 const PLACE = { proxy: 'example.teleport.sh:443', token: 'ci' };
-const PLACE_FLAGS = ['doctor', '--deadline=10', '--proxy-server=example.teleport.sh:443', '--token=ci'];
+const PLACE_FLAGS = ['doctor', '--proxy-server=example.teleport.sh:443', '--token=ci'];
 
 function defaultsOf(command: string): Readonly<Record<string, unknown>> {
   const orb = mapping(parse(packedWith(BUNDLE)), 'orb');
@@ -61,6 +62,14 @@ test('egress lists the downloads of this version of the orb, unless mirrors are 
     '--download-url=https://mirror.example.com/machine-id.cjs',
     '--cdn-base-url=https://mirror.example.com/teleport',
   ]);
+});
+
+test('the deadline of each command is the one of the script, which hears of another', async (t) => {
+  assert.equal(defaultsOf('doctor').deadline, RETRY_POLICY.doctorDeadlineMs / 1000);
+  for (const command of ['run', 'install_tools']) {
+    assert.equal(defaultsOf(command).deadline, RETRY_POLICY.deadlineMs / 1000);
+  }
+  assert.deepEqual(await flagsOf(t, { ...PLACE, deadline: 25 }), [...PLACE_FLAGS, '--deadline=25']);
 });
 
 test('script and orb know the same addresses of downloads', () => {

@@ -78,6 +78,14 @@ const FLAGS: readonly (readonly [what: string, parameters: Parameters, flags: re
 ];
 
 describe('the parameters of install_tools become flags:', () => {
+  test('both steps hear of another deadline', async () => {
+    const calls = await callsOf({ deadline: 90 });
+    assert.deepEqual(
+      calls.map((call) => call.at(-1)),
+      ['--deadline=90', '--deadline=90'],
+    );
+  });
+
   const environment = { PROXY: 'example.teleport.sh', MIRROR: 'mirror.example.com' };
   for (const [what, parameters, flags] of FLAGS) {
     test(what, async () => {

@@ -92,6 +92,7 @@ const calls: readonly (readonly [what: string, parameters: Parameters, flags: re
     ],
   ],
   ['tbot may be named as the engine', { engine: 'tbot' }, ['--config=tbot.yaml', '--engine=tbot']],
+  ['another deadline is passed on', { deadline: 90 }, ['--config=tbot.yaml', '--deadline=90']],
   ['debug is a switch', { debug: true }, ['--config=tbot.yaml', '--debug']],
 ];
 
