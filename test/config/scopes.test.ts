@@ -27,18 +27,18 @@ test('a name is scope-qualified when a path and a name stand around the first ":
 });
 
 const FILES: Readonly<Record<string, string>> = {
-  '/work/token': '/prod::ci\n',
+  '/checkout/token': '/prod::ci\n',
   '/odd::path': 'plain\n',
 };
 
 function planFrom(inputs: Partial<Pick<PlanInputs, 'flags' | 'environment'>>, file?: string): Promise<Plan> {
   const flags = { proxyServer: 'proxy.example.com:443', destination: 'out', token: 'ci', ...inputs.flags };
   return loadPlan({
-    flags: file === undefined ? flags : { ...inputs.flags, config: '/work/tbot.yaml' },
+    flags: file === undefined ? flags : { ...inputs.flags, config: '/checkout/tbot.yaml' },
     environment: inputs.environment ?? {},
     workingDirectory: '/work',
     readFile: (path) => {
-      const text = path === '/work/tbot.yaml' ? file : FILES[path];
+      const text = path === '/checkout/tbot.yaml' ? file : FILES[path];
       return text === undefined ? Promise.reject(new Error('ENOENT')) : Promise.resolve(text);
     },
   });
@@ -64,7 +64,7 @@ const SCOPED: readonly (readonly [string, () => Promise<Plan>, RegExp])[] = [
     () => planFrom({ flags: { token: '', joinUri: 'tbot+proxy+circleci://%2Fstaging%3A%3Aci@p.example.com:443' } }),
     /^--join-uri/,
   ],
-  ['a token file', () => planFrom({ flags: { token: '/work/token' } }), /^--token "\/prod::ci" is the name/],
+  ['a token file', () => planFrom({ flags: { token: '/checkout/token' } }), /^--token "\/prod::ci" is the name/],
   [
     'the key scoped',
     () => planFrom({}, yaml('ci', 'scoped: true\n')),
