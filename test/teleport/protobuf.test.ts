@@ -5,6 +5,7 @@ import test from 'node:test';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import protobufjs from 'protobufjs';
+import { tsImport } from 'tsx/esm/api';
 import { decode, encode, kindOf, type MessageSchema } from '../../src/teleport/protobuf.ts';
 import { durationFromMs, TimestampSchema, timestampFromMs } from '../../src/teleport/protobuf-time.ts';
 import { JoinRequestSchema, ServerInitSchema } from '../../src/teleport/gen/teleport/join/v1/joinservice_pb.ts';
@@ -74,7 +75,8 @@ function isSchema(value: unknown): value is MessageSchema<object> {
 
 for (const path of protoFiles()) {
   const generated = join(GENERATED, path.replace('.proto', '_pb.ts'));
-  const exports: unknown = await import(pathToFileURL(resolve(generated)).href);
+  // The test itself is compiled; what it finds in a folder is not.
+  const exports: unknown = await tsImport(pathToFileURL(resolve(generated)).href, import.meta.url);
   assert.ok(typeof exports === 'object' && exports !== null);
   const schemas = Object.entries(exports).flatMap(([name, value]) => (isSchema(value) ? [[name, value] as const] : []));
   test(`messages of ${path} are written and read as protobufjs does it`, () => {
