@@ -175,7 +175,7 @@ function startServiceJoin(options: JoinOptions): ServiceAttempt {
     (ended) => {
       unreachable = ended.kind === 'unavailable' && ended.mayPass;
     },
-    // Whoever needs the result awaits it; an attempt that was given up must not end the process.
+    // The caller that needs the result awaits it; an abandoned attempt must not end the process.
     () => undefined,
   );
   return { result, answered, wasUnreachable: () => unreachable, abort };

@@ -27,7 +27,7 @@ export class GrpcCall {
     this.#session = session;
     this.#path = path;
     this.#opening = this.#open();
-    // Whoever reads the answers gets the error.
+    // The reader of the answers gets the error.
     this.#opening.catch(() => undefined);
   }
 

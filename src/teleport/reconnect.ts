@@ -49,7 +49,7 @@ export async function openReconnecting({ open, next, retries, signal }: Reconnec
     if (which === 'other') retired.push(connection);
     else connection.close();
     current = tries.again(error).then(reopen);
-    // Whoever makes the next attempt awaits it.
+    // The next attempt awaits it.
     current.catch(() => undefined);
   };
   return {
