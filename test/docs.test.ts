@@ -176,7 +176,7 @@ describe('what the documents say is true', () => {
     assert.deepEqual(foreign.sort(), [...FLAGS_OF_OTHERS.keys()].sort());
   });
 
-  for (const command of ['install', 'run', 'install_tools', 'doctor', 'cleanup']) {
+  for (const command of ['install', 'join', 'install_tools', 'doctor', 'cleanup']) {
     test(`the README tells of every parameter of the orb's ${command} with its default`, () => {
       const source: unknown = parse(readFileSync(`orb/commands/${command}.yml`, 'utf8'));
       const parameters = Object.entries(mapping(mapping(source, command).parameters, command));

@@ -20,7 +20,7 @@ ${indented(imageFor(setup.outputs), 4)}
     steps:
       - checkout
       - machine-id/install
-      - machine-id/run:
+      - machine-id/join:
           config: ${configText(`${folder}tbot.yaml`)}
 ${indented(consumerSteps(setup), 6)}
 workflows:

@@ -68,7 +68,7 @@ function adapted(value: unknown, home: string): unknown {
   if (Array.isArray(value)) return value.filter((item) => !installsTools(item)).map((item) => adapted(item, home));
   if (value === 'machine-id/install') return { 'machine-id/install': { bundle_path: resolve(BUNDLE) } };
   if (value === 'machine-id/doctor') return { 'machine-id/doctor': { ca_file: webCa } };
-  if (value === 'machine-id/run') return { 'machine-id/run': { ca_file: webCa } };
+  if (value === 'machine-id/join') return { 'machine-id/join': { ca_file: webCa } };
   if (typeof value === 'string')
     return value.replaceAll('/home/circleci', home).replaceAll('/var/lib/ci', join(home, 'ci'));
   if (!isMapping(value)) return value;
@@ -84,9 +84,9 @@ function adapted(value: unknown, home: string): unknown {
       );
       const bundle_path = resolve(BUNDLE);
       if (key === 'machine-id/install') return [key, { ...rest, bundle_path }];
-      if (key === 'machine-id/run') return [key, { ...rest, ca_file: webCa }];
+      if (key === 'machine-id/join') return [key, { ...rest, ca_file: webCa }];
       if (key === 'machine-id/doctor') return [key, { ...rest, ...WITHOUT_INTERNET, ca_file: webCa }];
-      if (key === 'machine-id/with_identity') return [key, { ...rest, bundle_path, ca_file: webCa }];
+      if (key === 'machine-id/run') return [key, { ...rest, bundle_path, ca_file: webCa }];
       return [key, inner];
     }),
   );
@@ -131,7 +131,7 @@ for (const [path, config] of [...exampleConfigs, ...documented]) {
       });
       assert.equal(exitCode, 0, steps.map(({ name, stderr, stdout }) => `${name}: ${stdout}${stderr}`).join('\n'));
       // A job that only sets up joins nothing.
-      const joins = config.includes('machine-id/run') || config.includes('machine-id/with_identity');
+      const joins = config.includes('machine-id/join') || config.includes('machine-id/run');
       assert.equal(
         steps.some(({ stderr }) => stderr.includes(`Joined ${cluster.info.cluster}`)),
         joins,

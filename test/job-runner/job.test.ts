@@ -142,3 +142,32 @@ test('an orb of the registry is refused with its name', () => {
     /circleci\/node@5 of the registry/,
   );
 });
+
+describeHidden('run', '{ name: n, command: x }', /Unexpected argument\(s\): name, command/);
+describeHidden('deploy', '{ command: x }', /Unexpected argument\(s\): command/);
+describeHidden('checkout', '{ path: x }', /Unexpected argument\(s\): path/);
+describeHidden('save_cache', '{ key: k, paths: [p] }', /Unexpected argument\(s\): key, paths/);
+describeHidden('store_artifacts', '{ path: x }', /Unexpected argument\(s\): path/);
+describeHidden('when', '{ condition: true, steps: [] }', /Unexpected argument\(s\): condition, steps/);
+
+/** The orb has a command of this name, and one that means CircleCI's own step by it. */
+function describeHidden(name: string, body: string, message: RegExp): void {
+  test(`inside an orb, its command ${name} hides CircleCI's own step`, () => {
+    const commands = `{ ${name}: { steps: [] }, use: { steps: [{ ${name}: ${body} }] } }`;
+    const config = `{ version: 2.1, orbs: { o: { commands: ${commands} } }, jobs: { work: { machine: true, steps: [o/use] } } }`;
+    assert.throws(() => resolveJob({ config, job: 'work' }), message);
+  });
+}
+
+test("an orb's command hides nothing outside its orb", () => {
+  const orbs = '{ o: { commands: { run: { steps: [when: {}] }, checkout: { steps: [] } } } }';
+  const config = `{ version: 2.1, orbs: ${orbs}, jobs: { work: { machine: true, steps: [checkout, run: { name: own, command: x }] } } }`;
+  assert.deepEqual(names(resolveJob({ config, job: 'work' })), ['checkout', 'own']);
+});
+
+test('a command of the config itself hides the step too, and one that only calls itself is refused', () => {
+  const config = (steps: string) =>
+    `{ version: 2.1, commands: { checkout: { steps: ${steps} } }, jobs: { work: { machine: true, steps: [checkout] } } }`;
+  assert.deepEqual(names(resolveJob({ config: config('[run: { name: own, command: x }]'), job: 'work' })), ['own']);
+  assert.throws(() => resolveJob({ config: config('[checkout]'), job: 'work' }), /checkout calls itself/);
+});

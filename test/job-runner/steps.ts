@@ -11,13 +11,16 @@ import { resolveRestoreCache, resolveSaveCache, type RestoreCacheStep, type Save
 import { resolveRun } from './run-step.ts';
 import type { RunStep } from './run-step.ts';
 import { resolveStore, type StoreStep } from './store-step.ts';
-import { find } from './scope.ts';
+import { declares, find } from './scope.ts';
 import type { Scope } from './scope.ts';
 
 export type ResolvedStep = RunStep | SaveCacheStep | RestoreCacheStep | StoreStep | { readonly kind: 'checkout' };
 
 /** Steps of CircleCI's own that need its services. */
-const UNSUPPORTED = ['add_ssh_keys', 'attach_workspace', 'persist_to_workspace', 'setup_remote_docker'];
+const UNSUPPORTED = ['add_ssh_keys', 'attach_workspace', 'deploy', 'persist_to_workspace', 'setup_remote_docker'];
+
+/** Of commands within commands. */
+const DEEPEST = 50;
 
 export function expandSteps(
   steps: readonly unknown[],
@@ -35,6 +38,8 @@ function expandStep(step: unknown, scope: Scope, values: Values, where: string):
     throw new ConfigError(where, 'a step is a name or a mapping with one key');
   }
   const body = step[name];
+  // A command hides CircleCI's own step of the same name in the config or the orb that declares it.
+  if (declares(scope, 'commands', name)) return expandNamed(name, mapping(body, where), scope, values, where);
   switch (name) {
     case 'run':
       return [resolveRun(body, values, `${where}.run`)];
@@ -89,12 +94,14 @@ function expandNamed(
   values: Values,
   where: string,
 ): readonly ResolvedStep[] {
-  if (name === 'checkout') {
+  const isHidden = declares(scope, 'commands', name);
+  if (name === 'checkout' && !isHidden) {
     requireKeys(given, [], `${where}.checkout`);
     return [{ kind: 'checkout' }];
   }
-  if (UNSUPPORTED.includes(name)) throw new ConfigError(where, `this runner has no ${name}`);
+  if (UNSUPPORTED.includes(name) && !isHidden) throw new ConfigError(where, `this runner has no ${name}`);
   const { definition, scope: inside } = find(scope, 'commands', name, where);
+  if (where.split('.steps[').length > DEEPEST) throw new ConfigError(where, `the command ${name} calls itself`);
   const place = `${where}.${name}`;
   const { pipeline } = values;
   const parameters = resolveParameters(definition.parameters, given, place, {

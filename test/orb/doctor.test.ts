@@ -66,7 +66,7 @@ test('egress lists the downloads of this version of the orb, unless mirrors are 
 
 test('the deadline of each command is the one of the script, which hears of another', async (t) => {
   assert.equal(defaultsOf('doctor').deadline, RETRY_POLICY.doctorDeadlineMs / 1000);
-  for (const command of ['run', 'install_tools']) {
+  for (const command of ['join', 'install_tools']) {
     assert.equal(defaultsOf(command).deadline, RETRY_POLICY.deadlineMs / 1000);
   }
   assert.deepEqual(await flagsOf(t, { ...PLACE, deadline: 25 }), [...PLACE_FLAGS, '--deadline=25']);

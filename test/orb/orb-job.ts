@@ -29,7 +29,7 @@ export function install(parameters: Readonly<Record<string, unknown>> = {}): unk
 
 /** A step that calls the orb's `run` with these arguments. */
 export function run(parameters: Readonly<Record<string, unknown>> = {}): unknown {
-  return { 'machine-id/run': parameters };
+  return { 'machine-id/join': parameters };
 }
 
 export function stderrOf(result: JobResult): string {

@@ -76,6 +76,32 @@ const broken: readonly (readonly [finding: string, orb: string])[] = [
   ],
 ];
 
+const STEPS = [
+  ['run', 'checkout', 'deploy', 'when', 'unless', 'steps', 'save_cache', 'restore_cache', 'store_artifacts'],
+  ['store_test_results', 'persist_to_workspace', 'attach_workspace', 'add_ssh_keys', 'setup_remote_docker'],
+  ['install_signing_bundle'],
+].flat();
+
+test('a command named as a step of CircleCI is found, whichever step', () => {
+  for (const name of STEPS) {
+    const text = `commands: { ${name}: { steps: [d] }, d: { steps: [c/x] } }`;
+    assert.deepEqual(checkPacked(orb(text)), [`commands.${name}: hides CircleCI's own step ${name}`]);
+  }
+});
+
+test('a parameter that CircleCI refuses is found, in a job each of those that its calls take', () => {
+  const text = (kind: string, name: string) =>
+    `${kind}: { c: { parameters: { ${name}: { type: string, description: x } }, steps: [checkout: { path: << parameters.${name} >> }] } }`;
+  const findings = (kind: string, names: readonly string[]) =>
+    names.flatMap((name) => checkPacked(orb(text(kind, name))).filter((one) => one.includes('takes no parameter')));
+  const all = ['name', 'type', 'filters', 'matrix', 'requires', 'context', 'pre-steps', 'post-steps'];
+  assert.equal(findings('jobs', all).length, all.length);
+  assert.deepEqual(findings('commands', ['name']), [
+    'commands.c.parameters.name: CircleCI takes no parameter of this name',
+  ]);
+  assert.deepEqual(findings('commands', all.slice(1)), []);
+});
+
 for (const [finding, text] of broken) {
   test(`the check of the packed orb finds: ${finding}`, () => {
     assert.deepEqual(checkPacked(orb(text)), [finding]);

@@ -23,8 +23,31 @@ const RUN_KEYS = [
   'no_output_timeout',
   'background',
 ];
-const OWN_STEPS = ['run', 'when', 'unless', 'steps', 'checkout', 'save_cache', 'restore_cache', 'store_artifacts'];
+/** Inside an orb, a command of such a name hides CircleCI's own step. */
+const OWN_STEPS = [
+  'run',
+  'checkout',
+  'deploy',
+  'when',
+  'unless',
+  'steps',
+  'save_cache',
+  'restore_cache',
+  'store_artifacts',
+  'store_test_results',
+  'persist_to_workspace',
+  'attach_workspace',
+  'add_ssh_keys',
+  'setup_remote_docker',
+  'install_signing_bundle',
+];
 const CONDITIONS = ['when', 'unless'];
+/** Names of parameters that CircleCI refuses: with every component, and with jobs, whose calls take these themselves. */
+const REFUSED_PARAMETERS: Readonly<Record<string, readonly string[]>> = {
+  commands: ['name'],
+  executors: ['name'],
+  jobs: ['name', 'type', 'filters', 'matrix', 'requires', 'context', 'pre-steps', 'post-steps'],
+};
 
 /** Findings, each with the place it is about; none for an orb that is right. */
 export function checkPacked(orb: Mapping): readonly string[] {
@@ -32,7 +55,9 @@ export function checkPacked(orb: Mapping): readonly string[] {
   return [
     ...unknownKeys(orb, TOP_LEVEL, 'orb'),
     ...unknownKeys(mapping(orb.display, 'display'), ['home_url', 'source_url'], 'display'),
+    ...section(orb, 'commands').flatMap(([path]) => hidesStep(path)),
     ...components.flatMap(([path, component]) => [
+      ...refusedParameters(path, component),
       ...declarations(path, component),
       ...references(path, component),
       ...runSteps(path, component),
@@ -49,6 +74,18 @@ function unknownKeys(value: Mapping, known: readonly string[], path: string): re
   return Object.keys(value)
     .filter((key) => !known.includes(key))
     .map((key) => `${path}: unknown key ${key}`);
+}
+
+function hidesStep(path: string): readonly string[] {
+  const name = path.slice('commands.'.length);
+  return OWN_STEPS.includes(name) ? [`${path}: hides CircleCI's own step ${name}`] : [];
+}
+
+function refusedParameters(path: string, component: Mapping): readonly string[] {
+  const [kind = ''] = path.split('.');
+  return Object.keys(mapping(component.parameters, path))
+    .filter((name) => REFUSED_PARAMETERS[kind]?.includes(name))
+    .map((name) => `${path}.parameters.${name}: CircleCI takes no parameter of this name`);
 }
 
 function declarations(path: string, component: Mapping): readonly string[] {

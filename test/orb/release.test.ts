@@ -37,7 +37,7 @@ test('every script of the packed orb has the digest and the version', () => {
   for (const path of [
     'install.steps.1.when.steps.0',
     'install.steps.2.when.steps.0',
-    'run.steps.0',
+    'join.steps.0',
     'cleanup.steps.0',
   ]) {
     const command = textAt(parse(packedWith(bundle)), `commands.${path}.run.command`) ?? '';

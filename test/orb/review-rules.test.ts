@@ -12,8 +12,8 @@ const EMPTY_EXAMPLE = 'description: x\nusage: { orbs: { machine-id: "teleport/ma
 const broken: readonly (readonly [finding: string, files: ReadonlyMap<string, string>])[] = [
   ['RC001 display.source_url is missing', sourceWith('@orb.yml', (text) => text.replace('source_url', 'source'))],
   [
-    'RC002 commands/run.yml has no description',
-    sourceWith('commands/run.yml', (text) => text.replace('description', 'about')),
+    'RC002 commands/join.yml has no description',
+    sourceWith('commands/join.yml', (text) => text.replace('description', 'about')),
   ],
   ['RC003 there is no example', new Map([...sourceFiles].filter(([path]) => !path.startsWith('examples/')))],
   ['RC004 examples/ssh_example.yml says example', sourceWith('examples/ssh_example.yml', () => EMPTY_EXAMPLE)],
@@ -22,12 +22,12 @@ const broken: readonly (readonly [finding: string, files: ReadonlyMap<string, st
     sourceWith('@orb.yml', () => 'description: x\ndisplay: { source_url: y }\n'),
   ],
   [
-    'RC008 commands/run.yml.steps.0.run has no name',
-    sourceWith('commands/run.yml', (text) => text.replace(/ +name: <<.*\n/, '')),
+    'RC008 commands/join.yml.steps.0.run has no name',
+    sourceWith('commands/join.yml', (text) => text.replace(/ +name: <<.*\n/, '')),
   ],
   [
-    'RC009 commands/run.yml.steps.0.run is long',
-    sourceWith('commands/run.yml', (text) => text.replace(/<<include.*>>/, 'x'.repeat(65))),
+    'RC009 commands/join.yml.steps.0.run is long',
+    sourceWith('commands/join.yml', (text) => text.replace(/<<include.*>>/, 'x'.repeat(65))),
   ],
   ['RC010 commands/go-on.yml: go-on holds a dash', sourceWith('commands/go-on.yml', () => 'description: x\n')],
   [

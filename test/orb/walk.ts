@@ -28,7 +28,7 @@ export function strings(value: unknown, path: string): readonly (Place & { reado
   );
 }
 
-/** The text at a path such as `commands.run.steps.0.run.command`. */
+/** The text at a path such as `commands.join.steps.0.run.command`. */
 export function textAt(value: unknown, path: string): string | undefined {
   return strings(value, '').find((place) => place.path === `.${path}`)?.value;
 }
