@@ -1,17 +1,19 @@
 /**
- * `npm run verify -- X.Y.Z`: proves that the published orb of this version carries the script that its tag builds.
+ * `npm run verify -- X.Y.Z`: proves that the published orb of this version is the one that its tag builds.
  *
  *   1. reads the published orb: `circleci orb source teleport/machine-id@X.Y.Z`, or the file of `--orb FILE`
- *   2. checks the tag vX.Y.Z out beside this tree and builds it there with `npm ci` and `npm run build`
+ *   2. checks the tag vX.Y.Z out beside this tree, and builds and packs it there
  *   3. compares the digest in the orb with that of the script, and the script inside the orb with it byte for byte
+ *   4. compares every command, job, executor, example and description of the orb with what the tag packs
  *
- * Exit code 0 when all agree, 1 when not, 2 when the arguments are wrong.
+ * Exit code 0 when all agree, 1 when not, 2 when nothing was compared.
  */
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { orbDifferences } from './release/same-orb.ts';
 import { orbFindings } from './release/verify-orb.ts';
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { orb: { type: 'string' } } });
@@ -21,32 +23,46 @@ if (!/^\d+\.\d+\.\d+$/.test(version) || positionals.length > 1) {
   process.exit(2);
 }
 
-const folder = await mkdtemp(join(tmpdir(), 'machine-id-verify-'));
-const tree = join(folder, 'tree');
 try {
-  const orb = values.orb === undefined ? publishedOrb(version) : await readFile(values.orb, 'utf8');
-  say(`building v${version}`);
-  run('git', ['worktree', 'add', '--quiet', '--detach', tree, `v${version}`]);
-  run('npm', ['ci', '--no-audit', '--no-fund', '--silent'], tree);
-  run('npm', ['run', '--silent', 'build'], tree);
-  const findings = orbFindings(orb, await readFile(join(tree, 'dist', 'machine-id.cjs')), version);
+  const orb = values.orb === undefined ? publishedOrb() : await readFile(values.orb, 'utf8');
+  const { bundle, packed } = await builtByTag();
+  const findings = [...orbFindings(orb, bundle, version), ...orbDifferences(orb, packed)];
   for (const finding of findings) console.error(finding);
-  say(findings.length === 0 ? `the orb ${version} carries what its tag builds` : 'NOT what its tag builds');
+  console.log(findings.length === 0 ? `the orb ${version} is what its tag builds` : 'NOT what its tag builds');
   process.exitCode = findings.length === 0 ? 0 : 1;
-} finally {
-  execFileSync('git', ['worktree', 'remove', '--force', tree], { stdio: 'ignore' });
-  await rm(folder, { recursive: true, force: true });
+} catch (error) {
+  console.error(`nothing was compared: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 2;
 }
 
-function publishedOrb(wanted: string): string {
-  say(`reading teleport/machine-id@${wanted} from the registry`);
-  return execFileSync('circleci', ['orb', 'source', `teleport/machine-id@${wanted}`], { encoding: 'utf8' });
+function publishedOrb(): string {
+  console.log(`reading teleport/machine-id@${version} from the registry`);
+  return run('circleci', ['orb', 'source', `teleport/machine-id@${version}`]);
 }
 
-function run(program: string, args: readonly string[], cwd = '.'): void {
-  execFileSync(program, args, { cwd, stdio: ['ignore', 'ignore', 'inherit'] });
+async function builtByTag(): Promise<{ bundle: Buffer; packed: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'machine-id-verify-'));
+  const tree = join(folder, 'tree');
+  try {
+    console.log(`building v${version}`);
+    run('git', ['worktree', 'add', '--quiet', '--detach', tree, `v${version}`]);
+    run('npm', ['ci', '--no-audit', '--no-fund', '--silent'], tree);
+    run('npm', ['run', '--silent', 'build'], tree);
+    run('npm', ['run', '--silent', 'orb:pack'], tree);
+    return {
+      bundle: await readFile(join(tree, 'dist', 'machine-id.cjs')),
+      packed: await readFile(join(tree, 'build', 'orb.yml'), 'utf8'),
+    };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+    run('git', ['worktree', 'prune']);
+  }
 }
 
-function say(text: string): void {
-  console.log(text);
+/** What the program prints. @throws Error with its own words when it fails */
+function run(program: string, args: readonly string[], cwd = '.'): string {
+  const { error, status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8', maxBuffer: 2 ** 26 });
+  if (error !== undefined) throw new Error(`${program} could not be started: ${error.message}`);
+  if (status !== 0) throw new Error(`${[program, ...args].join(' ')} failed: ${stderr.trim()}`);
+  return stdout;
 }

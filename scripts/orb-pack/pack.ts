@@ -13,6 +13,9 @@ const SECTIONS = ['commands', 'executors', 'jobs', 'examples'] as const;
 const TOP_LEVEL = ['version', 'description', 'display', 'orbs'] as const;
 const COMPONENT_PATH = /^(commands|executors|jobs|examples)\/([a-z][a-z0-9_-]*)\.yml$/;
 
+const EXAMPLE_KEYS: readonly string[] = ['description', 'usage', 'result'];
+const USAGE_KEYS: readonly string[] = ['version', 'setup', 'orbs', 'jobs', 'workflows'];
+
 type Mapping = Readonly<Record<string, unknown>>;
 
 /**
@@ -55,10 +58,23 @@ function sections(files: ReadonlyMap<string, string>, faults: string[]): Mapping
       continue;
     }
     const found = readComponent(path, text, faults);
-    if (section === 'examples') refuseIncludes(found, path, faults);
+    if (section === 'examples') {
+      refuseIncludes(found, path, faults);
+      refuseLostKeys(found, path, faults);
+    }
     (packed[section] ??= {})[name] = section === 'examples' ? found : withIncludes(found, files, path, faults);
   }
   return Object.fromEntries(SECTIONS.filter((key) => key in packed).map((key) => [key, packed[key]]));
+}
+
+/** CircleCI's older CLI drops every other key of an example without a message. */
+function refuseLostKeys(found: Mapping, path: string, faults: string[]): void {
+  const usage = typeof found.usage === 'object' && found.usage !== null ? Object.keys(found.usage) : [];
+  const lost = [
+    ...Object.keys(found).filter((key) => !EXAMPLE_KEYS.includes(key)),
+    ...usage.filter((key) => !USAGE_KEYS.includes(key)).map((key) => `usage.${key}`),
+  ];
+  for (const key of lost) faults.push(`${path}: CircleCI's older CLI does not pack the key ${key} of an example`);
 }
 
 /** Packers read directives in commands, executors and jobs alone. */

@@ -3,8 +3,13 @@ import { OrbSourceError } from './source-error.ts';
 
 /** A line that reads in a part. */
 const PART = /^\. (parts\/[a-z-]+\.sh)$/gm;
-const SCRIPT = /^scripts\/[^/]+\.sh$/;
+const SCRIPT = /^scripts\/([^/]+\.sh)$/;
 const PARTS = 'scripts/parts/';
+/**
+ * Where whole scripts go, and where commands include them from. The orb's own folder has no such folder, so that
+ * CircleCI's packers refuse it: they would pack scripts without their parts.
+ */
+const WHOLE = 'scripts/made-by-orb-pack/';
 
 /**
  * The source tree with whole scripts and without parts: each step of a job is one text.
@@ -14,7 +19,11 @@ export function withWholeScripts(files: ReadonlyMap<string, string>): ReadonlyMa
   const faults: string[] = [];
   const whole = [...files]
     .filter(([path]) => !path.startsWith(PARTS))
-    .map(([path, text]) => [path, SCRIPT.test(path) ? asStep(withParts(text, files, path, faults)) : text] as const);
+    .map(([path, text]) => {
+      const [, name] = SCRIPT.exec(path) ?? [];
+      if (name === undefined) return [path, text] as const;
+      return [`${WHOLE}${name}`, asStep(withParts(text, files, path, faults))] as const;
+    });
   if (faults.length > 0) throw new OrbSourceError(faults);
   return new Map(whole);
 }

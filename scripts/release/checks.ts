@@ -1,6 +1,5 @@
 /** What must fit together before a release; each check gives its findings as sentences. */
 import { createHash } from 'node:crypto';
-import { parse } from 'yaml';
 
 export interface ReleaseFiles {
   /** Of `package.json`. */
@@ -81,13 +80,4 @@ function documentFindings({ documents, version }: ReleaseFiles): readonly string
 /** `1`, `1.2` and `1.2.3` all fit 1.2.3; words stand for versions in prose. */
 function fits(named: string, version: string): boolean {
   return !/^\d/.test(named) || version === named || version.startsWith(`${named}.`);
-}
-
-/** The SHA-256 of the script that an orb accepts, from its packed source. @throws Error when it names none, or several */
-export function digestInOrb(packedOrb: string): string {
-  const texts = JSON.stringify(parse(packedOrb));
-  const digests = new Set([...texts.matchAll(/\\nsha256='([0-9a-f]{64})'/g)].map(([, digest = '']) => digest));
-  const [digest] = digests;
-  if (digest === undefined || digests.size > 1) throw new Error(`the orb names ${digests.size} digests of its script`);
-  return digest;
 }

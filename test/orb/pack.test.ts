@@ -78,7 +78,15 @@ const refused: readonly (readonly [fault: string, entries: Readonly<Record<strin
     'commands/x.yml.description: an include directive is not read here',
     { 'commands/x.yml': 'description: <<include(scripts/x.sh)>>', 'scripts/x.sh': '' },
   ],
-  ['examples/x.yml: an include directive is not read here', { 'examples/x.yml': 'a: <<include(scripts/x.sh)>>' }],
+  ['examples/x.yml: an include directive is not read here', { 'examples/x.yml': 'usage: { jobs: <<include(x)>> }' }],
+  [
+    "examples/x.yml: CircleCI's older CLI does not pack the key usage.executors of an example",
+    { 'examples/x.yml': 'usage: { jobs: {}, executors: {} }' },
+  ],
+  [
+    "examples/x.yml: CircleCI's older CLI does not pack the key display of an example",
+    { 'examples/x.yml': 'description: x\ndisplay: {}' },
+  ],
   [
     'scripts/x.sh: what becomes of "\\<<" in an included file is not documented',
     { 'commands/x.yml': COMMAND, 'scripts/x.sh': 'cat \\<<EOF' },

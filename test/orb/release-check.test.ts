@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { digestInOrb, type ReleaseFiles, releaseFindings } from '../../scripts/release/checks.ts';
+import { type ReleaseFiles, releaseFindings } from '../../scripts/release/checks.ts';
 import { provenance } from '../../scripts/release/provenance.ts';
-import { orbFindings } from '../../scripts/release/verify-orb.ts';
 import { packedWith, version } from './source.ts';
 
 const BUNDLE = Buffer.from('the script');
@@ -57,20 +55,6 @@ for (const [what, change, finding] of misfits) {
 
 test('before the day of a release, the changelog may say unreleased', () => {
   assert.deepEqual(releaseFindings({ ...fits, tag: undefined, changelog: `## ${version} - unreleased` }), []);
-});
-
-test('a published orb is compared with the script that its tag builds, by digest and by every byte', async () => {
-  const bundle = await readFile('dist/machine-id.cjs');
-  assert.deepEqual(orbFindings(packedWith(bundle), bundle, version), []);
-  assert.deepEqual(orbFindings(packedWith(bundle), Buffer.concat([bundle, Buffer.from(' ')]), version).length, 2);
-  assert.deepEqual(orbFindings(packedWith(bundle), bundle, '9.9.9'), ['the orb does not call itself 9.9.9']);
-});
-
-test('an orb whose steps disagree on the digest is none to verify', () => {
-  const [one, other] = [packedWith('one'), packedWith('two')].map((orb) => digestInOrb(orb));
-  assert.notEqual(one, other);
-  const mixed = packedWith('one').replace(one ?? '', other ?? '');
-  assert.throws(() => digestInOrb(mixed), /the orb names 2 digests/);
 });
 
 test('the provenance names repository, tag, commit and build', () => {

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { releaseTree } from '../../scripts/orb-pack/packed-release.ts';
+import { orbDifferences } from '../../scripts/release/same-orb.ts';
+import { packedByNewCli, packedByOldCli } from './circleci-packers.ts';
+import { packedWith, sourceFiles, version } from './source.ts';
+
+const bundle = Buffer.from('the script');
+const tree = releaseTree({ files: sourceFiles, bundle, version });
+
+for (const [name, pack] of [
+  ['the older', packedByOldCli],
+  ['the newer', packedByNewCli],
+] as const) {
+  test(`${name} CircleCI CLI packs the written tree into the same orb`, () => {
+    assert.deepEqual(orbDifferences(pack(tree), packedWith(bundle)), []);
+  });
+
+  test(`${name} CircleCI CLI refuses the plain sources, and names the folder that only our packer makes`, () => {
+    assert.throws(() => pack(sourceFiles), /could not open scripts\/made-by-orb-pack\/[a-z-]+\.sh for inclusion/);
+  });
+}
+
+test('every command includes whole scripts alone, so that the plain sources cannot be packed in part', () => {
+  for (const [path, text] of sourceFiles) {
+    for (const [, included] of text.matchAll(/<<\s*include\(([^)]*)\)/g)) {
+      assert.match(included ?? '', /^scripts\/made-by-orb-pack\/[a-z-]+\.sh$/, path);
+    }
+  }
+});
