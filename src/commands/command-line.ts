@@ -1,5 +1,6 @@
 /** Reads a command's flags from its arguments, all faults together. */
 import { parseArgs } from 'node:util';
+import { unexpandedPath } from '../config/unexpanded.ts';
 import { type Fault, MachineIdError } from '../errors.ts';
 
 export interface Flag {
@@ -11,6 +12,8 @@ export interface Flag {
   /** What stands for the value in the help; a flag without it is a switch. */
   readonly value?: string;
   readonly repeatable?: boolean;
+  /** The value is a path that this command uses as it stands; the configuration checks its own. */
+  readonly isPath?: boolean;
   readonly help: string;
 }
 
@@ -29,7 +32,7 @@ export interface CommandLine {
 }
 
 /**
- * @param operandName what stands without a flag, once and necessarily; such a thing is refused without it
+ * @param operandName what stands without a flag, once and necessarily: a path; such a thing is refused without it
  * @throws MachineIdError USAGE_INVALID
  */
 export function parseCommandLine(flags: readonly Flag[], args: readonly string[], operandName?: string): CommandLine {
@@ -52,6 +55,8 @@ export function parseCommandLine(flags: readonly Flag[], args: readonly string[]
     if (token.kind === 'option-terminator') continue;
     if (token.kind === 'positional' && operandName !== undefined && operand === undefined) {
       operand = token.value;
+      const fault = unexpandedPath(operand);
+      if (fault !== undefined) faults.push({ path: operandName, message: fault });
     } else if (token.kind === 'positional') {
       faults.push({ path: token.value, message: 'arguments without a flag are not expected' });
     } else {
@@ -82,7 +87,8 @@ function wrongUse(flag: Flag, { value, inlineValue }: FlagToken, given: GivenFla
   // The next flag in the place of the value: the value was forgotten. `--flag=-x` says that it is meant.
   const forgotten = value === undefined || value === '' || (inlineValue !== true && value.startsWith('-'));
   if (forgotten) return `needs a value: ${flag.value}`;
-  return flag.repeatable !== true && given.has(flag.name) ? 'is given more than once' : undefined;
+  if (flag.repeatable !== true && given.has(flag.name)) return 'is given more than once';
+  return flag.isPath === true ? unexpandedPath(value ?? '') : undefined;
 }
 
 function unknownFlag(rawName: string, known: readonly string[]): string {

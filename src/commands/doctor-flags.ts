@@ -18,7 +18,7 @@ export const DOCTOR_FLAGS: readonly Flag[] = [
   { name: 'cdn-base-url', value: 'URL', help: "With --egress: the orb's cdn_base_url (TELEPORT_CDN_BASE_URL)." },
   { ...DEADLINE_FLAG, help: `As for run, but shorter (default ${RETRY_POLICY.doctorDeadlineMs / 1000}).` },
   { name: 'json', help: 'Print the checks as one JSON object.' },
-  { name: 'junit', value: 'FILE', help: "Write the checks as JUnit's XML too, for store_test_results." },
+  { name: 'junit', value: 'FILE', isPath: true, help: "Write the checks as JUnit's XML too, for store_test_results." },
 ];
 
 export interface DoctorArguments {

@@ -18,6 +18,7 @@ export const EXPLAIN_TOKEN_FLAGS: readonly Flag[] = [
   {
     name: 'claims',
     value: 'FILE',
+    isPath: true,
     help: "The job's OIDC token, or the JSON of its claims, in place of this job's own.",
   },
   { name: 'organization-id', value: 'ID', help: 'Organization of the job, in place of this one.' },

@@ -1,5 +1,6 @@
 /** The folder that `init` writes to. */
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { unexpandedPath } from '../config/unexpanded.ts';
 import type { World } from '../effects/world.ts';
 import type { Fault } from '../errors.ts';
 import { prepareDirectory } from '../outputs/prepare-directory.ts';
@@ -50,6 +51,8 @@ export async function directoryFaults(
   force: boolean,
   { files, workingDirectory }: Place,
 ): Promise<readonly Fault[]> {
+  const unexpanded = unexpandedPath(directory);
+  if (unexpanded !== undefined) return [{ path: '--directory', message: unexpanded }];
   if (EXPANDED.test((await placeOf(directory, { files, workingDirectory })).folder)) {
     const message = 'a path with $, <<, >>, a backslash or a leading ~ cannot be named in a config';
     return [{ path: '--directory', message: `${JSON.stringify(directory)}: ${message}` }];

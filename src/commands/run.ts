@@ -1,6 +1,7 @@
 /** `run`: from the job's OIDC token to credentials on disk. */
 import { loadPlan } from '../config/load.ts';
 import type { Plan } from '../config/plan.ts';
+import { caFilePaths, unexpandedPath } from '../config/unexpanded.ts';
 import { refuseScopes } from '../config/scopes.ts';
 import { refuseRemovedKeys, supportedOutputs } from '../config/supported.ts';
 import { createLog } from '../effects/log.ts';
@@ -38,9 +39,11 @@ export async function run(args: readonly string[], world: World): Promise<void> 
   const given = readRunArguments(args);
   const account = openAccount(world.clock);
   const work = () => runToEnd(given, account, world);
-  await (given.report === undefined
+  const { engine, report } = given;
+  // A report with a path that will be refused has no place to go to.
+  await (report === undefined || unexpandedPath(report) !== undefined
     ? work()
-    : withReport(given.report, { account, engine: given.engine }, world, work));
+    : withReport(report, { account, engine }, world, work));
 }
 
 async function runToEnd(given: RunArguments, account: Account, world: World): Promise<void> {
@@ -122,10 +125,11 @@ async function joinAndWrite(run: RunContext, token: OidcToken, trust: WebTrust):
 }
 
 /** Everything that can be wrong with the input, before anything is contacted or written. */
-async function readInputs({ flags, caFile, engine }: RunArguments, account: Account, world: World) {
+async function readInputs({ flags, caFile, engine, report }: RunArguments, account: Account, world: World) {
   const { environment, workingDirectory, files, stderr, clock, signal } = world;
   const readText = (path: string) => files.readInput(path, { maxBytes: MAX_INPUT_BYTES, signal });
-  const plan = await loadPlan({ flags, environment, workingDirectory, readFile: readText });
+  const otherPaths = { ...caFilePaths(caFile, environment), '--report': report };
+  const plan = await loadPlan({ flags, environment, otherPaths, workingDirectory, readFile: readText });
   account.learn({ plan });
   if (engine === 'native') refuseScopes(plan);
   const outputs = supportedOutputs(plan);

@@ -1,6 +1,7 @@
 /** Reads the address that a person gave, and says what is wrong with one that cannot be read. */
 import { isIPv6 } from 'node:net';
 import { type Address, formatAddress, parseAddress } from '../teleport/address.ts';
+import { unexpandedValue } from './unexpanded.ts';
 
 export interface GivenAddress extends Address {
   /** Whether the text named the port, rather than leaving it to the default. */
@@ -12,6 +13,8 @@ const DEFAULT_PORT = 443;
 
 /** Reads `host:port`, `host` or `[IPv6]:port`; a string is what is wrong with `text`, ready for a person. */
 export function readGivenAddress(text: string): GivenAddress | string {
+  const unexpanded = unexpandedValue(text);
+  if (unexpanded !== undefined) return unexpanded;
   const address = parseAddress(text, DEFAULT_PORT);
   return address === undefined ? explain(text) : { ...address, portGiven: /:\d+$/.test(text) };
 }

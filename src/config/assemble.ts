@@ -1,5 +1,5 @@
 /** Builds the plan from the settings of all sources, or says what is missing. */
-import { refuseDuplicateNames, refuseExpandedPaths, refuseSharedDestinations } from './check-items.ts';
+import { refuseDuplicateNames, refuseSharedDestinations } from './check-items.ts';
 import { checkSettings } from './check-settings.ts';
 import { chooseSettings } from './choose.ts';
 import type { Findings } from './findings.ts';
@@ -78,7 +78,6 @@ function checkItems(sources: Sources, { storage, items }: Settings, findings: Fi
   const placeOf = ({ path, line }: { readonly path: string; readonly line: number | undefined }): Origin =>
     path.startsWith('--') ? named(path) : placeIn(sources.fileName ?? '', path, line);
   refuseDuplicateNames(items?.value ?? [], placeOf, findings);
-  refuseExpandedPaths(items?.value ?? [], placeOf, findings);
   const { workingDirectory } = sources;
   refuseSharedDestinations(storage, items?.value ?? [], { placeOf, workingDirectory }, findings);
 }

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { Destination } from '../outputs/destination.ts';
 import type { Findings } from './findings.ts';
+import { isOutput } from './items.ts';
 import type { Origin, PlacedItem, Setting } from './settings.ts';
 
 /** How messages name an item's place. */
@@ -27,24 +28,13 @@ export function refuseSharedDestinations(
   const takenBy = new Map<string, string>();
   const storageKey = storage === undefined ? undefined : keyOf(storage.value, workingDirectory);
   if (storageKey !== undefined) takenBy.set(storageKey, 'storage');
-  for (const item of items) {
+  // A service is left out of the run and writes nothing.
+  for (const item of items.filter(isOutput)) {
     const key = 'destination' in item ? keyOf(item.destination, workingDirectory) : undefined;
     if (key === undefined) continue;
     const other = takenBy.get(key);
     if (other === undefined) takenBy.set(key, item.path);
     else findings.refuse(placeOf(item), `has the same destination (${key}) as ${other}; each needs its own`);
-  }
-}
-
-/** OpenSSH replaces `${NAME}` in the paths of its configuration, and knows no way to write it literally. */
-export function refuseExpandedPaths(items: readonly PlacedItem[], placeOf: PlaceOf, findings: Findings): void {
-  for (const item of items) {
-    if (item.type !== 'identity' || !item.sshConfig || item.destination.type !== 'directory') continue;
-    if (!item.destination.path.includes('${')) continue;
-    findings.refuse(
-      placeOf(item),
-      `the destination path ${item.destination.path} holds "\${", which OpenSSH would replace in ssh_config; variables are not expanded in this file: write the path out, or set ssh_config: off`,
-    );
   }
 }
 

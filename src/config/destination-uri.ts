@@ -1,9 +1,12 @@
 /** Destinations as the command line names them: a directory, or a URI. */
 import type { Destination } from '../outputs/destination.ts';
 import { plainDirectory } from './schema/destination.ts';
+import { unexpandedPath } from './unexpanded.ts';
 
 /** Reads `DIR`, `file:…`, `memory:` or `kubernetes-secret://<namespace>/<name>`; a string is what is wrong. */
 export function readDestinationUri(text: string): Destination | string {
+  const unexpanded = unexpandedPath(text);
+  if (unexpanded !== undefined) return unexpanded;
   const [, scheme, host, path] = /^([a-z][a-z0-9+.-]*):(?:\/\/([^/]*))?(.*)$/is.exec(text) ?? [];
   switch (scheme?.toLowerCase()) {
     case undefined:
@@ -22,7 +25,22 @@ export function readDestinationUri(text: string): Destination | string {
 
 function fileDestination(host: string, path: string): Destination | string {
   if (host !== '' && host !== 'localhost') return 'file-backed data storage must be on the local host';
-  return path === '' ? 'destination path must not be empty' : plainDirectory(path);
+  if (path === '') return 'destination path must not be empty';
+  const decoded = decode(path);
+  return decoded === undefined ? `"${path}" has a "%" that begins no escape; write it as %25` : directoryAt(decoded);
+}
+
+function decode(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What was hidden by escapes is no less meant for a shell. */
+function directoryAt(path: string): Destination | string {
+  return unexpandedPath(path) ?? plainDirectory(path);
 }
 
 function secretDestination(host: string, path: string): Destination | string {

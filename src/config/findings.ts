@@ -2,9 +2,14 @@
 import type { Fault } from '../errors.ts';
 import { MachineIdError, printable } from '../errors.ts';
 import type { Origin } from './settings.ts';
+import { NOT_EXPANDED } from './unexpanded.ts';
 
 /** A message stays readable whatever a file holds; `faults` of the error has all of them. */
 const MOST_SHOWN = 25;
+
+const HINT = 'Correct the configuration and run again; nothing was contacted and nothing was written.';
+const EXPANDED_HINT =
+  'What only the job knows belongs in a flag, where the shell expands it (--destination "$HOME/creds"), or in a parameter of the orb, which expands $NAME, ${NAME} and a leading ~/ and nothing else.';
 
 export class Findings {
   readonly warnings: string[] = [];
@@ -40,7 +45,7 @@ export class Findings {
     const noticed = this.warnings.length === 0 ? [] : ['also noticed:', ...shorten(this.warnings).map(indented)];
     return new MachineIdError('CONFIG_INVALID', message, {
       lines: [...lines, ...noticed],
-      hint: 'Correct the configuration and run again; nothing was contacted and nothing was written.',
+      hint: this.#faults.some((fault) => fault.message.includes(NOT_EXPANDED)) ? `${HINT} ${EXPANDED_HINT}` : HINT,
       faults: this.#faults.map(({ path, line, message }) => ({
         path,
         ...(line === undefined ? {} : { line }),

@@ -5,6 +5,7 @@ import { DEFAULT_CONTEXT_TEMPLATE } from '../outputs/context-name.ts';
 import type { Findings } from './findings.ts';
 import type { RunFlags } from './flags.ts';
 import { named, type PlacedItem, type Setting } from './settings.ts';
+import { unexpandedValue } from './unexpanded.ts';
 
 /**
  * `--kubernetes-cluster`, `--database` and `--application` each stand for one output with every role of the bot, in a
@@ -17,6 +18,7 @@ export function readFlagOutputs(
   findings: Findings,
 ): Setting<readonly PlacedItem[]> | undefined {
   refuseLoneDatabaseFlags(flags, findings);
+  refuseUnexpandedNames(flags, findings);
   const asked = askedFor(flags);
   if (destination === undefined) {
     if (asked !== undefined && !findings.hasFaultAt('--destination')) {
@@ -49,6 +51,19 @@ function refuseLoneDatabaseFlags({ database, databaseUser, databaseName }: RunFl
     ['--database-name', databaseName],
   ] as const) {
     if (value) findings.refuse(named(name), 'needs --database NAME, the database as Teleport knows it');
+  }
+}
+
+function refuseUnexpandedNames(flags: RunFlags, findings: Findings): void {
+  for (const [name, value] of [
+    ['--kubernetes-cluster', flags.kubernetesCluster],
+    ['--database', flags.database],
+    ['--database-user', flags.databaseUser],
+    ['--database-name', flags.databaseName],
+    ['--application', flags.application],
+  ] as const) {
+    const refusal = unexpandedValue(value ?? '');
+    if (refusal !== undefined) findings.refuse(named(name), refusal);
   }
 }
 

@@ -9,6 +9,7 @@ import type { RunFlags } from './flags.ts';
 import { readJoinUri } from './join-uri.ts';
 import type { Setting, Settings } from './settings.ts';
 import { named, setting } from './settings.ts';
+import { unexpandedPath, unexpandedValue } from './unexpanded.ts';
 
 /** Two layers: what the flags say one by one, and below it what `--join-uri` says. */
 export function readFlags(flags: RunFlags, findings: Findings): readonly Settings[] {
@@ -18,7 +19,7 @@ export function readFlags(flags: RunFlags, findings: Findings): readonly Setting
     token: text(flags.token, '--token'),
     joinMethod: text(flags.joinMethod, '--join-method'),
     caPins: readCaPins(flags.caPins, findings),
-    caPath: text(flags.caPath, '--ca-path'),
+    caPath: refuseBy(unexpandedPath, text(flags.caPath, '--ca-path'), findings),
     insecure: setting(flags.insecure, named('--insecure')),
     fips: setting(flags.fips, named('--fips')),
     scoped: setting(flags.scoped, named('--scoped')),
@@ -29,7 +30,7 @@ export function readFlags(flags: RunFlags, findings: Findings): readonly Setting
     oneshot: setting(flags.oneshot, named('--oneshot')),
     debug: setting(flags.debug, named('--debug')),
     logFormat: readLogFormat(flags.logFormat, findings),
-    diagAddr: text(flags.diagAddr, '--diag-addr'),
+    diagAddr: refuseBy(unexpandedValue, text(flags.diagAddr, '--diag-addr'), findings),
   };
   return [own, readJoinUri(given(flags.joinUri), named('--join-uri'), findings)];
 }
@@ -40,6 +41,16 @@ function given(value: string | undefined): string | undefined {
 
 function text(value: string | undefined, name: string): Setting<string> | undefined {
   return setting(given(value), named(name));
+}
+
+function refuseBy(
+  rule: (value: string) => string | undefined,
+  given: Setting<string> | undefined,
+  findings: Findings,
+): Setting<string> | undefined {
+  const refusal = given === undefined ? undefined : rule(given.value);
+  if (given !== undefined && refusal !== undefined) findings.refuse(given.origin, refusal);
+  return given;
 }
 
 function readCaPins(pins: readonly string[] | undefined, findings: Findings): Setting<readonly string[]> | undefined {
@@ -78,10 +89,8 @@ function readDuration(value: string | undefined, name: string, findings: Finding
   if (value === undefined || value === '') return undefined;
   const durationMs = parseDuration(value);
   if (durationMs === undefined) {
-    findings.refuse(
-      named(name),
-      `"${value}" is not a duration; write a number with its unit, such as 90s, 30m or 1h30m`,
-    );
+    const kind = `"${value}" is not a duration; write a number with its unit, such as 90s, 30m or 1h30m`;
+    findings.refuse(named(name), unexpandedValue(value) ?? kind);
   }
   return setting(durationMs === 0 ? undefined : durationMs, named(name));
 }

@@ -30,6 +30,6 @@ function isService(item: PlacedItem): item is ServiceSettings & Placement {
   return SERVICE_TYPES.has(item.type);
 }
 
-function isOutput(item: PlacedItem): item is OutputSettings & Placement {
+export function isOutput(item: PlacedItem): item is OutputSettings & Placement {
   return !isService(item);
 }

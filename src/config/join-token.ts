@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import { isScopeQualified } from '../teleport/scopes.ts';
 import type { Findings } from './findings.ts';
 import type { Setting } from './settings.ts';
+import { unexpandedPath, unexpandedValue } from './unexpanded.ts';
 
 /**
  * The token's name; an absolute path is the file to read it from, unless it is the name of a scoped token and there is no
@@ -13,6 +14,11 @@ export async function readJoinToken(
   readFile: (path: string) => Promise<string>,
   findings: Findings,
 ): Promise<string | undefined> {
+  const unexpanded = /^[~/]/.test(value) ? unexpandedPath(value) : unexpandedValue(value);
+  if (unexpanded !== undefined) {
+    findings.refuse(origin, unexpanded);
+    return undefined;
+  }
   if (!posix.isAbsolute(value)) return value;
   let contents: string;
   try {

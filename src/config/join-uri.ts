@@ -2,6 +2,7 @@
 import type { Findings } from './findings.ts';
 import type { Origin, Settings } from './settings.ts';
 import { setting } from './settings.ts';
+import { unexpandedValue } from './unexpanded.ts';
 
 const JOIN_URI = /^tbot\+(proxy|auth)\+([^:/]+):\/\/([^:@/]*)(?::[^@/]*)?@([^/]+)\/?$/;
 
@@ -12,7 +13,8 @@ export function readJoinUri(uri: string | undefined, origin: Origin, findings: F
   const name = token === undefined ? undefined : decode(token);
   if (name === undefined || method === undefined) {
     // The URI itself may hold a secret parameter, so that it is not repeated.
-    findings.refuse(origin, 'must have the form tbot+proxy+circleci://<token>@<host>:<port>');
+    const form = 'must have the form tbot+proxy+circleci://<token>@<host>:<port>';
+    findings.refuse(origin, unexpandedValue(uri) ?? form);
     return {};
   }
   return {

@@ -6,6 +6,7 @@ import { given } from './environment-settings.ts';
 import type { Findings } from './findings.ts';
 import type { PlanInputs } from './load.ts';
 import { named } from './settings.ts';
+import { unexpandedPath } from './unexpanded.ts';
 
 export interface ConfigText {
   /** How messages name it: the path as given, or the flag or variable that holds the text. */
@@ -19,6 +20,11 @@ export async function readConfigText(inputs: PlanInputs, findings: Findings): Pr
   for (const { path, pathName, encoded, encodedName } of places(inputs)) {
     if (path !== undefined && encoded !== undefined) {
       findings.refuse(named(encodedName), `is given beside ${pathName}; give one of the two`);
+      return { name: pathName, text: undefined };
+    }
+    const unexpanded = unexpandedPath(path ?? '');
+    if (unexpanded !== undefined) {
+      findings.refuse(named(pathName), unexpanded);
       return { name: pathName, text: undefined };
     }
     if (path !== undefined) return { name: path, text: await readText(path, pathName, inputs.readFile) };

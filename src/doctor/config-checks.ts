@@ -5,6 +5,7 @@ import { loadPlan } from '../config/load.ts';
 import type { Plan } from '../config/plan.ts';
 import { refuseScopes } from '../config/scopes.ts';
 import { type SupportedOutput, supportedOutputs } from '../config/supported.ts';
+import { caFilePaths } from '../config/unexpanded.ts';
 import type { World } from '../effects/world.ts';
 import { asMachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from '../teleport/address.ts';
@@ -34,7 +35,8 @@ export async function configChecks({ caFile, flags }: Settings, world: World): P
   let plan: Plan | undefined;
   const checks: Check[] = [];
   try {
-    const loaded = await loadPlan({ flags, environment, workingDirectory, readFile: readText });
+    const otherPaths = caFilePaths(caFile, environment);
+    const loaded = await loadPlan({ flags, environment, otherPaths, workingDirectory, readFile: readText });
     refuseScopes(loaded);
     plan = loaded;
     checks.push(planCheck(plan));

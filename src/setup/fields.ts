@@ -1,5 +1,6 @@
 /** What a set-up must know: the flag for it, the question, where to find it, and what a valid answer is. */
 import { readGivenAddress } from '../config/address.ts';
+import { unexpandedPath } from '../config/unexpanded.ts';
 import type { FieldName } from './answer.ts';
 
 export interface Field {
@@ -125,8 +126,9 @@ function checkPrintable(text: string): string | undefined {
 
 /** The file's paths are taken as they stand, by tbot too. */
 function checkDestination(text: string): string | undefined {
-  if (!text.startsWith('/')) return `${JSON.stringify(text)} is not an absolute path; ~ and variables are not expanded`;
-  return checkPrintable(text);
+  const unexpanded = unexpandedPath(text);
+  if (unexpanded !== undefined) return unexpanded;
+  return text.startsWith('/') ? checkPrintable(text) : `${JSON.stringify(text)} is not an absolute path`;
 }
 
 /** The names in `a, b`, each once. */

@@ -199,11 +199,18 @@ test('a relative and an absolute path to one directory are one destination', asy
   ]);
 });
 
-test('a path that OpenSSH would expand is refused, unless no ssh_config names it', async () => {
-  const output = (sshConfig: string) =>
-    v2(`outputs:\n- {type: identity, ssh_config: ${sshConfig}, destination: {type: directory, path: "\${HOME}/x"}}\n`);
-  assert.match((await faultsOf(output('on'))).join(), /^outputs\[0\]:5: the destination path \$\{HOME\}\/x holds/);
-  assert.equal((await planOf(output('off'))).outputs.length, 1);
+test('a service that is left out of the run takes no destination', async () => {
+  const multiplexer = '- {type: ssh-multiplexer, destination: {type: directory, path: out}}';
+  const plan = await planOf(
+    v2(`storage: {type: directory, path: out}
+services:
+${multiplexer}
+${multiplexer}
+outputs:
+- {type: identity, destination: {type: memory}}
+`),
+  );
+  assert.deepEqual([plan.outputs.length, plan.services.length], [1, 2]);
 });
 
 test('faults of file, environment and flags come in one error, with every line', async () => {

@@ -19,7 +19,8 @@ const WRONG: readonly (readonly [name: FieldName, text: string, says: RegExp])[]
   ['database', 'a\nb', /control characters/],
   ['application', 'a\u202eb', /control characters/],
   ['contextName', 'a\tb', /control characters/],
-  ['destination', '~/identity', /is not an absolute path/],
+  ['destination', '~/identity', /"~\/" is not expanded here: write the absolute path/],
+  ['destination', 'identity', /is not an absolute path/],
 ];
 
 describe('an answer that cannot be used is refused', () => {

@@ -2,7 +2,7 @@
 import * as z from 'zod/mini';
 import type { Destination, DirectoryDestination, Reader } from '../../outputs/destination.ts';
 import type { Field } from './field.ts';
-import { ignored, list, refuse, requiredText, text, textRecord, word } from './field.ts';
+import { ignored, list, refuse, requiredPath, requiredText, text, textRecord, word } from './field.ts';
 import { byType, section } from './section.ts';
 
 export const PATH_EMPTY = 'destination path must not be empty';
@@ -21,7 +21,7 @@ const settings = {
 };
 
 export const directory: Field<DirectoryDestination> = z.pipe(
-  section({ type: ignored, path: requiredText(PATH_EMPTY), ...settings }),
+  section({ type: ignored, path: requiredPath(PATH_EMPTY), ...settings }),
   z.transform(({ path, symlinks, acls, readers }) => ({ type: 'directory' as const, path, symlinks, acls, readers })),
 );
 

@@ -1,6 +1,7 @@
 /** Fields of a configuration file: each reads a YAML value as yaml.v3 reads it into a Go field of that type. */
 import * as z from 'zod/mini';
 import { parseDuration } from '../duration.ts';
+import { unexpandedPath, unexpandedValue } from '../unexpanded.ts';
 import { Scalar } from '../yaml/scalar.ts';
 import { describe, isList, isMapping } from '../yaml/tree.ts';
 
@@ -16,14 +17,31 @@ export function refuse(context: Context, message: string, path: readonly Propert
   return z.NEVER;
 }
 
+/** Why a text cannot be meant as it stands, or `undefined`. */
+type Rule = (text: string) => string | undefined;
+
 /** Any scalar by its source text; absent, null and empty are the same. */
-export const text: Field<string | undefined> = z.transform((input, context) => readText(input, context));
+export const text = textBy(unexpandedValue);
+
+/** A path of a file or folder, or a URI with one. */
+export const pathText = textBy(unexpandedPath);
+
+/** Text that may hold expressions: a template of its own, or what is checked once it is known to count. */
+export const anyExpression = textBy(() => undefined);
 
 /** Text that must be there. */
-export function requiredText(message: string): Field<string> {
+export const requiredText = (message: string): Field<string> => requiredTextBy(unexpandedValue, message);
+
+export const requiredPath = (message: string): Field<string> => requiredTextBy(unexpandedPath, message);
+
+function textBy(rule: Rule): Field<string | undefined> {
+  return z.transform((input, context) => readText(input, context, rule));
+}
+
+function requiredTextBy(rule: Rule, message: string): Field<string> {
   return z.transform((input, context) => {
     const issuesBefore = context.issues.length;
-    const value = readText(input, context);
+    const value = readText(input, context, rule);
     return value ?? (context.issues.length > issuesBefore ? z.NEVER : refuse(context, message));
   });
 }
@@ -32,7 +50,7 @@ export function requiredText(message: string): Field<string> {
 export const optionalFlag: Field<boolean | undefined> = z.transform((input, context) => {
   if (isUnset(input)) return undefined;
   const value = input instanceof Scalar ? booleanOf(input) : undefined;
-  return value ?? refuse(context, `cannot unmarshal ${describe(input)} into bool; write true or false`);
+  return value ?? refuseKind(context, input, 'bool; write true or false');
 });
 
 export const flag: Field<boolean> = z.pipe(
@@ -45,8 +63,7 @@ export const duration: Field<number | undefined> = z.transform((input, context) 
   if (isUnset(input)) return undefined;
   const durationMs = input instanceof Scalar && input.tag === 'str' ? parseDuration(input.text) : undefined;
   if (durationMs === undefined) {
-    const advice = 'write a number with its unit, such as 90s, 30m or 1h30m';
-    return refuse(context, `cannot unmarshal ${describe(input)} into time.Duration; ${advice}`);
+    return refuseKind(context, input, 'time.Duration; write a number with its unit, such as 90s, 30m or 1h30m');
   }
   return durationMs === 0 ? undefined : durationMs;
 });
@@ -69,28 +86,30 @@ export function word<const T extends string, const D extends string>(
 export function list<T>(item: Field<T>): Field<readonly T[]> {
   const items = z.transform((input: unknown, context: Context): readonly unknown[] => {
     if (isUnset(input)) return [];
-    return isList(input)
-      ? input
-      : refuse(context, `cannot unmarshal ${describe(input)} into a list; write each item after "- "`);
+    return isList(input) ? input : refuseKind(context, input, 'a list; write each item after "- "');
   });
   return z.pipe(items, z.array(item));
 }
 
 /** An item or value that must be text but may be empty. */
-export const anyText: Field<string> = z.pipe(
-  text,
-  z.transform((value: string | undefined) => value ?? ''),
-);
+export const anyText: Field<string> = orEmpty(text);
 
 export const textList: Field<readonly string[]> = list(anyText);
+
+export const pathList: Field<readonly string[]> = list(orEmpty(pathText));
+
+function orEmpty(field: Field<string | undefined>): Field<string> {
+  return z.pipe(
+    field,
+    z.transform((value: string | undefined) => value ?? ''),
+  );
+}
 
 /** A mapping from any keys; absent and null are empty. */
 export function record<T>(value: Field<T>): Field<Readonly<Record<string, T>>> {
   const entries = z.transform((input: unknown, context: Context): Record<string, unknown> => {
     if (isUnset(input)) return {};
-    return isMapping(input)
-      ? Object.fromEntries(input)
-      : refuse(context, `cannot unmarshal ${describe(input)} into map`);
+    return isMapping(input) ? Object.fromEntries(input) : refuseKind(context, input, 'map');
   });
   return z.pipe(entries, z.record(z.string(), value));
 }
@@ -100,10 +119,18 @@ export const textRecord: Field<Readonly<Record<string, string>>> = record(anyTex
 /** A key that is known but means nothing to this program. */
 export const ignored: Field<undefined> = z.transform(() => undefined);
 
-function readText(input: unknown, context: Context): string | undefined {
+function readText(input: unknown, context: Context, rule: Rule): string | undefined {
   if (isUnset(input)) return undefined;
-  if (input instanceof Scalar) return input.text === '' ? undefined : input.text;
-  return refuse(context, `cannot unmarshal ${describe(input)} into string`);
+  if (!(input instanceof Scalar)) return refuseKind(context, input, 'string');
+  if (input.text === '') return undefined;
+  const refusal = rule(input.text);
+  return refusal === undefined ? input.text : refuse(context, refusal);
+}
+
+/** A value of another kind than `wanted`, which is how the message goes on, as yaml.v3 refuses it; often a variable. */
+export function refuseKind(context: Context, input: unknown, wanted: string): never {
+  const unexpanded = input instanceof Scalar ? unexpandedValue(input.text) : undefined;
+  return refuse(context, unexpanded ?? `cannot unmarshal ${describe(input)} into ${wanted}`);
 }
 
 function isUnset(input: unknown): boolean {

@@ -5,11 +5,11 @@ import type { ArgoCdOutput, KubernetesOutput, KubernetesSelector, KubernetesV2Ou
 import { COMMON, NAMED, commonOf } from './common.ts';
 import { destination } from './destination.ts';
 import type { Field } from './field.ts';
-import { flag, list, optionalFlag, refuse, requiredText, text, textList, textRecord } from './field.ts';
+import { flag, list, optionalFlag, refuse, requiredText, anyExpression, text, textList, textRecord } from './field.ts';
 import { section } from './section.ts';
 
 const contextTemplate: Field<ContextTemplate> = z.pipe(
-  text,
+  anyExpression,
   z.transform((template: string | undefined, context): ContextTemplate => {
     if (template === undefined) return DEFAULT_CONTEXT_TEMPLATE;
     const known = '{{.ClusterName}}, {{.KubeName}}, {{.Labels.key}} and {{index .Labels "key"}}';
@@ -84,7 +84,7 @@ export const argoCd: Field<ArgoCdOutput> = z.pipe(
     project: text,
     namespaces: textList,
     cluster_resources: flag,
-    cluster_name_template: text,
+    cluster_name_template: anyExpression,
   }),
   z.transform((fields, context): ArgoCdOutput => {
     if (fields.selectors.length === 0) refuse(context, 'at least one selector must be provided', ['selectors']);

@@ -1,10 +1,11 @@
 /** Mappings with known keys, and mappings whose keys depend on their `type`. */
 import * as z from 'zod/mini';
 import { nearest } from '../nearest.ts';
+import { unexpandedValue } from '../unexpanded.ts';
 import { Scalar } from '../yaml/scalar.ts';
-import { describe, isMapping } from '../yaml/tree.ts';
+import { isMapping } from '../yaml/tree.ts';
 import type { Context, Field } from './field.ts';
-import { refuse } from './field.ts';
+import { refuse, refuseKind } from './field.ts';
 
 type Shape = Readonly<Record<string, Field<unknown>>>;
 export type SectionOf<S extends Shape> = z.output<z.ZodMiniObject<S>>;
@@ -18,7 +19,7 @@ export function section<S extends Shape>(shape: S, fate = 'is ignored'): Field<S
   const object = z.object(shape);
   return z.transform((input, context): SectionOf<S> => {
     const mapping = input ?? new Map();
-    if (!isMapping(mapping)) return refuse(context, `cannot unmarshal ${describe(input)} into a mapping`);
+    if (!isMapping(mapping)) return refuseKind(context, input, 'a mapping');
     for (const key of mapping.keys()) {
       if (!keys.includes(key)) noteUnknownKey(context, key, keys, fate);
     }
@@ -33,11 +34,13 @@ export function byType<T>(
 ): Field<T> {
   return z.transform((input, context): T => {
     if (input === undefined) return refuse(context, options.absent);
-    if (!isMapping(input)) return refuse(context, `cannot unmarshal ${describe(input)} into a mapping`);
+    if (!isMapping(input)) return refuseKind(context, input, 'a mapping');
     const given = input.get('type');
     const type = given instanceof Scalar ? given.text : '';
     const field = Object.entries(fields).find(([name]) => name === type)?.[1];
     if (field !== undefined) return readBy(field, input, context);
+    const unexpanded = unexpandedValue(type);
+    if (unexpanded !== undefined) return refuse(context, unexpanded, ['type']);
     const meant = nearest(type, Object.keys(fields));
     const advice = meant === undefined ? '' : `; did you mean "${meant}"?`;
     return refuse(context, `${options.unrecognized(type)}${advice}`, ['type']);

@@ -12,11 +12,22 @@ import type {
 import { COMMON, commonOf } from './common.ts';
 import { destination } from './destination.ts';
 import type { Field } from './field.ts';
-import { ignored, list, optionalFlag, refuse, requiredText, text, textList } from './field.ts';
+import {
+  ignored,
+  list,
+  optionalFlag,
+  pathList,
+  pathText,
+  refuse,
+  requiredPath,
+  requiredText,
+  anyExpression,
+  text,
+} from './field.ts';
 import { section } from './section.ts';
 import { selector, svidRequest } from './workload-outputs.ts';
 
-const listen = requiredText('listen: should not be empty');
+const listen = requiredPath('listen: should not be empty');
 
 export const databaseTunnel: Field<DatabaseTunnelService> = z.pipe(
   section({
@@ -60,8 +71,8 @@ export const sshMultiplexer: Field<SshMultiplexerService> = z.pipe(
     ...COMMON,
     destination,
     enable_resumption: optionalFlag,
-    proxy_templates_path: text,
-    proxy_command: textList,
+    proxy_templates_path: pathText,
+    proxy_command: pathList,
     relay_server: text,
   }),
   z.transform((fields, context): SshMultiplexerService => {
@@ -102,7 +113,7 @@ export const workloadIdentityApi: Field<WorkloadIdentityApiService> = z.pipe(
 );
 
 export const example: Field<ExampleService> = z.pipe(
-  section({ ...COMMON, message: text }),
+  section({ ...COMMON, message: anyExpression }),
   z.transform((fields, context): ExampleService => ({
     type: 'example',
     ...commonOf(fields, context),

@@ -6,7 +6,18 @@ import { Scalar } from '../yaml/scalar.ts';
 import { isMapping } from '../yaml/tree.ts';
 import { PATH_EMPTY, directory, plainDirectory } from './destination.ts';
 import type { Context, Field } from './field.ts';
-import { duration, flag, list, optionalFlag, refuse, requiredText, text, textList } from './field.ts';
+import {
+  anyExpression,
+  duration,
+  flag,
+  list,
+  optionalFlag,
+  refuse,
+  requiredPath,
+  requiredText,
+  text,
+  textList,
+} from './field.ts';
 import type { Item } from './items.ts';
 import type { SectionOf } from './section.ts';
 import { readBy, section } from './section.ts';
@@ -17,7 +28,8 @@ import { ONBOARDING } from './v2.ts';
 const directoryV1: Field<Destination | undefined> = z.transform((input, context) => {
   if (input === undefined) return undefined;
   if (!(input instanceof Scalar)) return readBy(directory, input, context);
-  return input.text === '' ? refuse(context, PATH_EMPTY) : plainDirectory(input.text);
+  const path = readBy(requiredPath(PATH_EMPTY), input, context);
+  return plainDirectory(path);
 });
 
 /** `memory: {}` or `memory: true`. */
@@ -82,7 +94,7 @@ function itemOf({ app, database, configs, ...fields }: SectionOf<typeof ITEM>, d
 
 const SHAPE = {
   version: text,
-  auth_server: text,
+  auth_server: anyExpression,
   onboarding: section(ONBOARDING),
   storage,
   destinations: list(destinationItem),

@@ -3,7 +3,18 @@ import * as z from 'zod/mini';
 import { refuseCaPin } from '../ca-pin.ts';
 import { destination } from './destination.ts';
 import type { Field } from './field.ts';
-import { anyText, duration, ignored, list, optionalFlag, refuse, text, textList } from './field.ts';
+import {
+  anyExpression,
+  anyText,
+  duration,
+  ignored,
+  list,
+  optionalFlag,
+  pathText,
+  refuse,
+  text,
+  textList,
+} from './field.ts';
 import { outputItem, serviceItem } from './items.ts';
 import type { SectionOf } from './section.ts';
 import { section } from './section.ts';
@@ -16,30 +27,33 @@ const caPin: Field<string> = z.pipe(
   }),
 );
 
-/** The sections of other join methods are read only to tell their keys from mistyped ones. */
+/**
+ * The sections of other join methods are read only to tell their keys from mistyped ones. What flags and variables often
+ * replace, token and addresses, is checked for variables only where it counts.
+ */
 export const ONBOARDING = {
-  token: text,
+  token: anyExpression,
   join_method: text,
   ca_pins: list(caPin),
-  ca_path: text,
+  ca_path: pathText,
   azure: section({ client_id: text }),
   gitlab: section({ token_env_var_name: text }),
   terraform: section({ audience_tag: text }),
-  kubernetes: section({ token_path: text }),
+  kubernetes: section({ token_path: pathText }),
   generic_oidc: section({ env: text, command: textList, timeout: duration }),
   bound_keypair: section({
     registration_secret: text,
-    registration_secret_path: text,
-    static_key_path: text,
-    static_private_key_path: text,
+    registration_secret_path: pathText,
+    static_key_path: pathText,
+    static_private_key_path: pathText,
   }),
 };
 
 const SHAPE = {
   version: ignored,
-  auth_server: text,
-  proxy_server: text,
-  join_uri: text,
+  auth_server: anyExpression,
+  proxy_server: anyExpression,
+  join_uri: anyExpression,
   onboarding: section(ONBOARDING),
   storage: z.optional(destination),
   outputs: list(outputItem),

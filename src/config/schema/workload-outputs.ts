@@ -13,7 +13,19 @@ import type {
 import { COMMON, commonOf } from './common.ts';
 import { destination } from './destination.ts';
 import type { Context, Field } from './field.ts';
-import { duration, flag, ignored, list, record, refuse, requiredText, text, textList } from './field.ts';
+import {
+  duration,
+  flag,
+  ignored,
+  list,
+  pathText,
+  record,
+  refuse,
+  requiredPath,
+  requiredText,
+  text,
+  textList,
+} from './field.ts';
 import { section } from './section.ts';
 
 /** `rules` decide which workload may have the SVID, and only a listening service knows workloads. */
@@ -46,7 +58,7 @@ function isPlainName(name: string): boolean {
 const jwtRequest = z.pipe(
   section({
     audience: requiredText('audience: should not be empty'),
-    file_name: requiredText('name: should not be empty'),
+    file_name: requiredPath('name: should not be empty'),
   }),
   z.transform(({ audience, file_name: fileName }, context) => {
     if (!isPlainName(fileName) || SVID_FILES.includes(fileName)) {
@@ -134,7 +146,7 @@ export const awsRolesAnywhere: Field<AwsRolesAnywhereOutput> = z.pipe(
     session_duration: duration,
     session_renewal_interval: duration,
     credential_profile_name: text,
-    artifact_name: text,
+    artifact_name: pathText,
     overwrite_credential_file: flag,
   }),
   z.transform((fields, context): AwsRolesAnywhereOutput => {
