@@ -24,6 +24,7 @@ export const DOCTOR_FLAGS: readonly Flag[] = [
 export interface DoctorArguments {
   readonly flags: RunFlags;
   readonly caFile: string | undefined;
+  readonly oidcToken: string | undefined;
   readonly timeoutMs: number;
   readonly deadlineMs: number;
   readonly json: boolean;
@@ -36,10 +37,11 @@ export interface DoctorArguments {
 /** @throws MachineIdError USAGE_INVALID */
 export function readDoctorArguments(args: readonly string[]): DoctorArguments {
   const { given, ...read } = readRunArguments(args, DOCTOR_FLAGS);
-  const { caFile, flags, json, timeoutMs } = read;
+  const { caFile, flags, json, oidcToken, timeoutMs } = read;
   const text = (name: string) => given.get(name)?.[0];
   return {
     caFile,
+    oidcToken,
     flags,
     json,
     timeoutMs,

@@ -5,7 +5,8 @@ import { readPortions } from '../effects/read-portions.ts';
 import { styleFor } from '../effects/style.ts';
 import type { World } from '../effects/world.ts';
 import { MachineIdError, printable, printableJson } from '../errors.ts';
-import { organizationOf, readExampleClaims } from '../job/example-claims.ts';
+import { readExampleClaims } from '../job/example-claims.ts';
+import { organizationOf } from '../job/oidc-claims.ts';
 import { findOidcToken } from '../job/oidc-token.ts';
 import { formatRule } from '../join/allow-rule.ts';
 import { explainToken, type JobFacts, obstaclesFor } from '../resources/explain.ts';
@@ -105,10 +106,9 @@ async function findJob(given: GivenFlags, world: World): Promise<JobFacts | unde
   return jobOfThisToken(world);
 }
 
-async function jobOfThisToken({ clock, commands, environment, mask, signal }: World): Promise<JobFacts | undefined> {
+async function jobOfThisToken(world: World): Promise<JobFacts | undefined> {
   try {
-    const found = await findOidcToken({ environment, commands, nowMs: clock.nowMs(), signal });
-    mask.hide(found.jwt.reveal());
+    const found = await findOidcToken(world);
     const { audiences, contextIds, issuer, projectId } = found.claims;
     return {
       source: found.source,

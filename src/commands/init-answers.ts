@@ -57,9 +57,7 @@ async function idsOfJob({ fields, withoutContext }: Answers, world: World): Prom
     ...(withoutContext ? [] : ['contextId' as const]),
   ];
   if (names.every((name) => fields.has(name))) return undefined;
-  const { clock, commands, environment, mask, signal } = world;
-  for (const name of ['CIRCLE_OIDC_TOKEN', 'CIRCLE_OIDC_TOKEN_V2']) mask.hide(environment[name]?.trim() ?? '');
-  return findJobIds({ environment, commands, nowMs: clock.nowMs(), signal });
+  return findJobIds(world);
 }
 
 function ambiguousContexts({ fields, withoutContext }: Answers, job: JobIds | undefined): readonly string[] {

@@ -12,6 +12,11 @@ export const RUN_FLAGS: readonly Flag[] = [
   { name: 'auth-server', short: 'a', value: 'HOST:PORT', help: 'Older name for the address (TELEPORT_AUTH_SERVER).' },
   { name: 'token', value: 'NAME', help: 'Name of the join token (TELEPORT_BOT_TOKEN).' },
   { name: 'join-method', value: 'METHOD', help: 'circleci, which is also the default.' },
+  {
+    name: 'oidc-token',
+    value: 'VARIABLE',
+    help: "Take the OIDC token from this variable and from nowhere else (default CircleCI's own, or its agent).",
+  },
   { name: 'join-uri', value: 'URI', help: 'Address, join method and token in one, as tbot takes it.' },
   {
     name: 'destination',
@@ -67,6 +72,8 @@ export const RUN_FLAGS: readonly Flag[] = [
 export interface RunArguments {
   readonly flags: RunFlags;
   readonly caFile: string | undefined;
+  /** Name of the variable that holds the OIDC token; undefined for CircleCI's own. */
+  readonly oidcToken: string | undefined;
   readonly timeoutMs: number;
   readonly deadlineMs: number;
   readonly exportVariables: boolean;
@@ -116,6 +123,7 @@ export function readRunArguments(args: readonly string[], known = RUN_FLAGS): Ru
       oneshot: on('oneshot'),
     },
     caFile: text('ca-file'),
+    oidcToken: variableOf(text('oidc-token')),
     timeoutMs: timeoutMs(given),
     deadlineMs: deadlineMs(given),
     exportVariables: !given.has('no-export'),
@@ -124,6 +132,14 @@ export function readRunArguments(args: readonly string[], known = RUN_FLAGS): Ru
     engine: engineOf(given),
     given,
   };
+}
+
+/** The value is not repeated: somebody may have given the token itself. */
+function variableOf(text: string | undefined): string | undefined {
+  if (text === undefined || /^[A-Za-z_][A-Za-z0-9_]*$/.test(text)) return text;
+  throw new MachineIdError('USAGE_INVALID', '--oidc-token must be the name of a variable, such as MY_OIDC_TOKEN', {
+    hint: 'Give the name alone, without "$": the token itself does not belong on a command line.',
+  });
 }
 
 function engineOf(given: GivenFlags): Engine {

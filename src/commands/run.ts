@@ -9,7 +9,7 @@ import { startRetries } from '../effects/retry.ts';
 import { MachineIdError } from '../errors.ts';
 import { appendLines, exportLines, openBashEnv } from '../job/bash-env.ts';
 import { openManifest } from '../job/manifest.ts';
-import { tokenClockNotice } from '../job/oidc-check.ts';
+import { tokenNotices } from '../job/oidc-check.ts';
 import { obtainOidcToken, type OidcToken } from '../job/oidc-token.ts';
 import { type Joined, joinCluster } from '../join/join.ts';
 import { formatAddress } from '../teleport/address.ts';
@@ -71,7 +71,7 @@ async function runToEnd(given: RunArguments, account: Account, world: World): Pr
   };
   for (const warning of plan.warnings) log.warn(warning);
   progress.done('config', `configuration read: ${outputs.length} output(s), Proxy ${plan.address.value}`);
-  const token = await account.during('job', 'OIDC token', () => findToken(current));
+  const token = await account.during('job', 'OIDC token', () => findToken(current, given.oidcToken));
   const exportPath = given.exportVariables ? await openBashEnv(world.files, world.environment) : undefined;
   await account.during('job', 'Destinations', () => prepareOutputs(current));
   const facts =
@@ -145,13 +145,9 @@ async function readInputs({ flags, caFile, engine, report }: RunArguments, accou
   return { plan, outputs, trust, log };
 }
 
-async function findToken({ account, log, progress, world }: RunContext): Promise<OidcToken> {
-  const { environment, commands, clock, mask, signal } = world;
-  for (const name of ['CIRCLE_OIDC_TOKEN', 'CIRCLE_OIDC_TOKEN_V2']) mask.hide(environment[name]?.trim() ?? '');
-  const token = await obtainOidcToken({ environment, commands, nowMs: clock.nowMs(), signal });
-  mask.hide(token.jwt.reveal());
-  const behind = tokenClockNotice(token.claims, clock.nowMs());
-  if (behind !== undefined) log.warn(behind);
+async function findToken({ account, log, progress, world }: RunContext, variable?: string): Promise<OidcToken> {
+  const token = await obtainOidcToken({ ...world, variable });
+  for (const notice of tokenNotices(token, world.clock.nowMs())) log.warn(notice);
   account.learn({ claims: token.claims });
   const { projectId, contextIds } = token.claims;
   progress.done(

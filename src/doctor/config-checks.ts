@@ -15,6 +15,8 @@ import { type Check, check } from './check.ts';
 export interface Settings {
   readonly flags: RunFlags;
   readonly caFile: string | undefined;
+  /** Name of the variable that holds the OIDC token; undefined for CircleCI's own. */
+  readonly oidcToken: string | undefined;
 }
 
 export interface ConfigFindings {

@@ -131,7 +131,7 @@ interface Learnt {
 async function learn(
   config: ConfigFindings,
   { cluster, error }: Discovered,
-  { timeoutMs }: EgressExamination,
+  { oidcToken, timeoutMs }: EgressExamination,
   world: World,
 ): Promise<Learnt> {
   const { address, plan, trust } = config;
@@ -142,7 +142,7 @@ async function learn(
   });
   if (outputs.length === 0) return nothing('');
   if (cluster === undefined || error !== undefined) return nothing('the Proxy cannot be asked.');
-  const { token } = await tokenChecks(world);
+  const { token } = await tokenChecks(oidcToken, world);
   if (plan === undefined || address === undefined) return nothing('the configuration has faults.');
   if (token === undefined) return nothing('there is no OIDC token that could be accepted.');
   const limitMs = Math.min(timeoutMs, LONGEST_TRIAL_MS);

@@ -29,7 +29,7 @@ export async function examine(examination: Examination, world: World): Promise<r
   const [program, config, token] = await Promise.all([
     programChecks(world, version),
     configChecks(examination, world),
-    tokenChecks(world),
+    tokenChecks(examination.oidcToken, world),
   ]);
   const way = config.address === undefined ? undefined : { ...config, address: config.address, timeoutMs };
   const network = way === undefined ? withoutAddress() : await networkChecks(way, world);

@@ -4,6 +4,8 @@ import { runChild } from './child-program.ts';
 export interface CommandResult {
   /** The exit code, or undefined when the program could not be started, was killed, or printed too much. */
   readonly exitCode: number | undefined;
+  /** True when no such program is on `PATH`. */
+  readonly missing?: boolean;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -50,7 +52,8 @@ async function run(
   });
   signal?.removeEventListener('abort', onAbort);
   const exitCode = ended.outcome === 'exited' && !end.signal.aborted ? ended.exitCode : undefined;
-  return { exitCode, stdout: stdout.text(), stderr: stderr.text() };
+  const missing = ended.outcome === 'not started' && ended.reason === 'ENOENT';
+  return { exitCode, ...(missing ? { missing } : {}), stdout: stdout.text(), stderr: stderr.text() };
 }
 
 /** Keeps the first `maxBytes` and reports when more come. */

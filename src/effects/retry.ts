@@ -16,6 +16,10 @@ export const RETRY_POLICY = {
   longestPauseMs: 8_000,
   /** What a pause leaves of the deadline, so that there is time for one more try; a fifth of a deadline below 5 s. */
   lastTryMs: 1_000,
+  /** CircleCI's agent, asked for a token: how often, with what pause in between, and how long each answer may take. */
+  agentTries: 3,
+  agentPauseMs: 1_000,
+  agentTimeoutMs: 15_000,
 } as const;
 
 /** Of a server that is overloaded or restarting, or of a load balancer without a server behind it. */
@@ -177,12 +181,17 @@ function askedPauseMs(headers: ResponseHeaders, clock: Clock): number | undefine
   return Math.max(untilMs - (Number.isNaN(sentMs) ? clock.nowMs() : sentMs), 0);
 }
 
-async function pause(waitMs: number, clock: Clock, signal: AbortSignal): Promise<void> {
+/** Waits; rejects with the signal's own reason when it is aborted. */
+export async function pause(
+  waitMs: number,
+  clock: Pick<Clock, 'sleep'>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   try {
     await clock.sleep(waitMs, signal);
   } catch (error) {
     // Node's timers throw an error of their own for a signal.
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 /** The claims of a job that is not this one: its token, or the JSON of its claims, in a file. */
 import * as z from 'zod/mini';
 import { MachineIdError } from '../errors.ts';
-import { decodeClaims } from './oidc-claims.ts';
+import { decodeClaims, organizationOf } from './oidc-claims.ts';
 
 export interface JobIds {
   readonly organizationId: string | undefined;
@@ -38,11 +38,6 @@ export function readExampleClaims(text: string, source: string): JobIds {
     projectId: data['oidc.circleci.com/project-id'],
     contextIds: data['oidc.circleci.com/context-ids'] ?? [],
   };
-}
-
-/** Teleport holds the issuer against the organization, not the claim of its own. */
-export function organizationOf(issuer: string): string | undefined {
-  return /^https:\/\/oidc\.circleci\.com\/org\/([^/]+)$/.exec(issuer)?.[1];
 }
 
 function parseJson(text: string): unknown {

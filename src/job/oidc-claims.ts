@@ -7,6 +7,7 @@ import { MachineIdError } from '../errors.ts';
 export interface OidcClaims {
   readonly issuer: string;
   readonly audiences: readonly string[];
+  readonly authorizedParty: string | undefined;
   readonly subject: string;
   readonly issuedAtMs: number;
   readonly notBeforeMs: number | undefined;
@@ -22,6 +23,7 @@ export interface OidcClaims {
 const Claims = z.object({
   iss: z.string(),
   aud: z.union([z.string(), z.array(z.string())]),
+  azp: z.optional(z.string()),
   sub: z.string(),
   iat: z.number(),
   nbf: z.optional(z.number()),
@@ -44,10 +46,11 @@ export function decodeClaims(jwt: string, source: string): OidcClaims {
     const paths = claims.error.issues.map((issue) => issue.path.join('.'));
     throw malformed(source, `these claims are missing or of another type: ${paths.join(', ')}`);
   }
-  const { iss, aud, sub, iat, nbf, exp } = claims.data;
+  const { iss, aud, azp, sub, iat, nbf, exp } = claims.data;
   return {
     issuer: iss,
     audiences: typeof aud === 'string' ? [aud] : aud,
+    authorizedParty: azp,
     subject: sub,
     issuedAtMs: iat * 1000,
     notBeforeMs: nbf === undefined ? undefined : nbf * 1000,
@@ -59,6 +62,24 @@ export function decodeClaims(jwt: string, source: string): OidcClaims {
     vcsOrigin: claims.data['oidc.circleci.com/vcs-origin'],
     vcsRef: claims.data['oidc.circleci.com/vcs-ref'],
   };
+}
+
+/** The organization's id; undefined for the issuer of no organization. */
+export function organizationOf(issuer: string): string | undefined {
+  return /^https:\/\/oidc\.circleci\.com\/org\/([^/]+)$/.exec(issuer)?.[1];
+}
+
+/**
+ * Whether Teleport takes a token of these audiences, which must hold the organization's id (protocol reference 2.5). Since
+ * Teleport 17 its verifier also wants an authorized party beside several audiences, and refuses one of another name.
+ */
+export function audienceFit(
+  { audiences, authorizedParty }: Pick<OidcClaims, 'audiences' | 'authorizedParty'>,
+  organizationId: string,
+): 'right' | 'before Teleport 17' | 'wrong' {
+  if (!audiences.includes(organizationId)) return 'wrong';
+  const party = authorizedParty ?? (audiences.length === 1 ? organizationId : undefined);
+  return party === organizationId ? 'right' : 'before Teleport 17';
 }
 
 function decode(jwt: string, source: string): unknown {

@@ -1,42 +1,42 @@
 /** Finds the job's OIDC token. */
+import type { Clock } from '../effects/clock.ts';
 import type { Commands } from '../effects/commands.ts';
+import type { Mask } from '../effects/mask.ts';
 import { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
-import { checkClaims } from './oidc-check.ts';
-import { decodeClaims, type OidcClaims } from './oidc-claims.ts';
+import { type AgentAnswer, askAgent } from './oidc-agent.ts';
+import { checkClaims, type TokenInHand } from './oidc-check.ts';
+import { audienceFit, decodeClaims, organizationOf } from './oidc-claims.ts';
 
-export interface OidcToken {
+export interface OidcToken extends TokenInHand {
   readonly jwt: Secret;
-  /** A variable's name or a command line. */
-  readonly source: string;
-  readonly claims: OidcClaims;
 }
 
 export interface OidcTokenSources {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly commands: Commands;
-  readonly nowMs: number;
+  readonly clock: Pick<Clock, 'nowMs' | 'sleep'>;
+  /** Hides every token that is seen. */
+  readonly mask: Pick<Mask, 'hide'>;
   /** Ends the wait for CircleCI's agent. */
   readonly signal?: AbortSignal;
+  /** The variable that the user names; undefined for CircleCI's own. */
+  readonly variable?: string | undefined;
 }
 
 const VARIABLES = ['CIRCLE_OIDC_TOKEN', 'CIRCLE_OIDC_TOKEN_V2'];
-
-/** `circleci-agent` first: a job image may carry the public CLI under the name `circleci`, which has no such command. */
-const MINTING_PROGRAMS = ['circleci-agent', 'circleci'];
-const MINTING_LIMITS = { timeoutMs: 15_000, maxBytes: 64 * 1024 };
 
 /** CircleCI's own orbs take a shorter value as missing: an empty variable may arrive as `null` or as quotes. */
 const SHORTEST_TOKEN = 4;
 
 /**
- * The first variable that is set, else, or when its time is over, a fresh token from CircleCI's agent; decoded and
- * checked.
- * @throws MachineIdError OIDC_TOKEN_MISSING, OIDC_TOKEN_MALFORMED, OIDC_TOKEN_ISSUER, OIDC_TOKEN_EXPIRED, OIDC_TOKEN_NOT_YET_VALID
+ * The token of CircleCI's variables; where they have none that Teleport could accept, a fresh one from CircleCI's agent.
+ * A variable that the user names is the only source: nothing takes its place, as the job made that token on purpose.
+ * @throws MachineIdError OIDC_TOKEN_MISSING, OIDC_TOKEN_MALFORMED, OIDC_TOKEN_ISSUER, OIDC_TOKEN_AUDIENCE, OIDC_TOKEN_EXPIRED, OIDC_TOKEN_NOT_YET_VALID
  */
 export async function obtainOidcToken(sources: OidcTokenSources): Promise<OidcToken> {
   const token = await findOidcToken(sources);
-  checkClaims(token.claims, token.source, sources.nowMs);
+  checkClaims(token, sources.clock.nowMs());
   return token;
 }
 
@@ -45,61 +45,91 @@ export async function obtainOidcToken(sources: OidcTokenSources): Promise<OidcTo
  * @throws MachineIdError OIDC_TOKEN_MISSING, OIDC_TOKEN_MALFORMED
  */
 export async function findOidcToken(sources: OidcTokenSources): Promise<OidcToken> {
-  const found = fromVariable(sources.environment);
-  const given = found && decoded(found);
-  // A job may run for longer than the token lives that it was started with.
-  if (given !== undefined && given.claims.expiresAtMs > sources.nowMs) return given;
-  const fresh = await freshToken(sources);
-  if (fresh !== undefined) return decoded(fresh);
-  if (given !== undefined) return given;
-  throw missing(sources.environment);
-}
-
-interface FoundToken {
-  readonly value: string;
-  readonly source: string;
-}
-
-function decoded({ source, value }: FoundToken): OidcToken {
-  return { jwt: new Secret(value), source, claims: decodeClaims(value, source) };
-}
-
-function fromVariable(environment: OidcTokenSources['environment']): FoundToken | undefined {
-  for (const source of VARIABLES) {
-    const value = environment[source]?.trim() ?? '';
-    if (value.length >= SHORTEST_TOKEN) return { value, source };
+  const { environment, mask, variable = 'CIRCLE_OIDC_TOKEN' } = sources;
+  for (const name of [...VARIABLES, variable]) mask.hide(environment[name]?.trim() ?? '');
+  if (variable !== 'CIRCLE_OIDC_TOKEN') return namedToken(variable, sources);
+  const given = givenToken(sources);
+  if (given !== undefined && mayBeAccepted(given, sources.clock.nowMs())) return given;
+  const { refusals, token } = await freshToken(given, sources);
+  if (token !== undefined) {
+    const { claims, source, value } = token;
+    return { jwt: new Secret(value), source, claims, origin: 'agent', agentRefusals: [] };
   }
-  return undefined;
+  if (given !== undefined) return { ...given, agentRefusals: refusals };
+  throw missing(sources.environment, refusals);
 }
 
-/** Teleport demands the organization's id as the audience, which is what CircleCI puts into the variable too. */
-async function freshToken({ environment, commands, signal }: OidcTokenSources): Promise<FoundToken | undefined> {
-  const audience = environment.CIRCLE_ORGANIZATION_ID;
-  if (audience === undefined || audience === '') return undefined;
-  const args = ['run', 'oidc', 'get', '--claims', JSON.stringify({ aud: audience })];
-  const limits = { ...MINTING_LIMITS, ...(signal === undefined ? {} : { signal }) };
-  for (const program of MINTING_PROGRAMS) {
-    const { exitCode, stdout } = await commands.run(program, args, limits);
-    signal?.throwIfAborted();
-    const value = stdout.trim();
-    if (exitCode === 0 && value.length >= SHORTEST_TOKEN) return { value, source: `${program} run oidc get` };
+function namedToken(name: string, sources: OidcTokenSources): OidcToken {
+  const value = valueOf(name, sources);
+  if (value === undefined) {
+    const said = (sources.environment[name] ?? '') === '' ? 'is not set' : 'is too short to be a token';
+    throw new MachineIdError('OIDC_TOKEN_MISSING', `${name}, which --oidc-token names, ${said}`, {
+      hint: `Set ${name} in an earlier step, through $BASH_ENV, or leave --oidc-token out to use the token that CircleCI sets.`,
+    });
   }
-  return undefined;
+  return decoded(name, value, 'named variable');
 }
 
-function missing(environment: OidcTokenSources['environment']): MachineIdError {
+/** The first of CircleCI's variables that is set; the second only where it alone may be accepted. */
+function givenToken(sources: OidcTokenSources): OidcToken | undefined {
+  const [first, second] = VARIABLES.flatMap((name) => {
+    const value = valueOf(name, sources);
+    return value === undefined ? [] : [{ name, value }];
+  });
+  if (first === undefined) return undefined;
+  const token = decoded(first.name, first.value, 'variable');
+  if (second === undefined || mayBeAccepted(token, sources.clock.nowMs())) return token;
+  try {
+    const other = decoded(second.name, second.value, 'variable');
+    return mayBeAccepted(other, sources.clock.nowMs()) ? other : token;
+  } catch {
+    return token; // what is wrong with the first is what the user reads
+  }
+}
+
+function valueOf(name: string, { environment }: OidcTokenSources): string | undefined {
+  const value = environment[name]?.trim() ?? '';
+  return value.length < SHORTEST_TOKEN ? undefined : value;
+}
+
+function decoded(source: string, value: string, origin: 'variable' | 'named variable'): OidcToken {
+  return { jwt: new Secret(value), source, claims: decodeClaims(value, source), origin, agentRefusals: [] };
+}
+
+/** A job may run for longer than its token lives, and an organization may have its tokens made for another audience. */
+function mayBeAccepted({ claims }: OidcToken, nowMs: number): boolean {
+  const organization = organizationOf(claims.issuer);
+  return claims.expiresAtMs > nowMs && (organization === undefined || audienceFit(claims, organization) === 'right');
+}
+
+/** Teleport demands the organization's id as the audience, which is what CircleCI puts into the variable by default. */
+async function freshToken(given: OidcToken | undefined, sources: OidcTokenSources): Promise<AgentAnswer> {
+  const { CIRCLE_ORGANIZATION_ID: organization = '' } = sources.environment;
+  const audience = (given && organizationOf(given.claims.issuer)) ?? organization;
+  if (audience !== '') return askAgent({ ...sources, audience });
+  return {
+    token: undefined,
+    refusals: ["CircleCI's agent was not asked for one: CIRCLE_ORGANIZATION_ID is not set"],
+  };
+}
+
+function missing(environment: OidcTokenSources['environment'], agentRefusals: readonly string[]): MachineIdError {
   const message = 'this job has no OIDC token: neither CIRCLE_OIDC_TOKEN nor CIRCLE_OIDC_TOKEN_V2 is set';
+  const lines = agentRefusals;
   if (environment.CIRCLECI !== 'true') {
     return new MachineIdError('OIDC_TOKEN_MISSING', `${message}, and this does not run on CircleCI`, {
+      lines,
       hint: 'Only a job on CircleCI gets the token; "circleci local execute" gets none. Run it in a pipeline. Into a container that a job starts itself, hand the variable on: docker run -e CIRCLE_OIDC_TOKEN.',
     });
   }
   if (isForkPullRequest(environment)) {
     return new MachineIdError('OIDC_TOKEN_MISSING', `${message}: it builds a pull request from a fork`, {
+      lines,
       hint: 'CircleCI withholds the token from forks unless the project setting "Pass secrets to builds from forked pull requests" is on. Better: skip this job for forks.',
     });
   }
   return new MachineIdError('OIDC_TOKEN_MISSING', `${message}, and CircleCI's agent gave no new one`, {
+    lines,
     likelyCauses: [
       'CircleCI has left it out this once',
       "on a self-hosted runner, the system's temporary directory may not be written to or executed from: the OIDC plugin lives there",

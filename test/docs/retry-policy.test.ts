@@ -33,12 +33,14 @@ test('docs/how-it-works.md names the gRPC statuses that are tried again', () => 
 });
 
 test('docs/how-it-works.md gives the deadlines and the pauses of the policy', () => {
+  const { agentPauseMs, agentTimeoutMs, agentTries } = RETRY_POLICY;
   const { deadlineMs, doctorDeadlineMs, firstPauseMs, lastTryMs, longestPauseMs } = RETRY_POLICY;
   for (const sentence of [
     `until the deadline: ${deadlineMs / 1000} seconds from the start of the run`,
     `the first is at most ${firstPauseMs / 1000} seconds long`,
     `up to ${longestPauseMs / 1000} seconds`,
     `The last try comes ${lastTryMs / 1000} second before the deadline at the latest (a fifth of a deadline below ${(lastTryMs * 5) / 1000} seconds)`,
+    `up to ${agentTries} times with pauses of ${agentPauseMs / 1000} second, and it may take ${agentTimeoutMs / 1000} seconds`,
     `\`doctor\` has a deadline of ${doctorDeadlineMs / 1000} seconds`,
   ]) {
     assert.ok(text.includes(sentence), sentence);

@@ -27,7 +27,9 @@ function limitOf(text: string): number {
 /** What its constants of numbers come to: `const A = 4 * 1024 ** 2;`, `maxBytes: 64 * 1024`. */
 function numbersIn(source: string): readonly number[] {
   return [
-    ...source.matchAll(/(?:const [A-Z_]+ =|maxBytes:|timeoutMs:|deadlineMs:) ([\d_]+(?: \*\*? [\d_]+)*)[;, ]/g),
+    ...source.matchAll(
+      /(?:const [A-Z_]+ =|maxBytes:|timeoutMs:|deadlineMs:|agentTimeoutMs:) ([\d_]+(?: \*\*? [\d_]+)*)[;, ]/g,
+    ),
   ].map(([, expression = '']) =>
     expression
       .replaceAll('_', '')

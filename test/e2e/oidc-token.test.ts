@@ -48,6 +48,51 @@ test('a circleci that is the public command line, which has no tokens, is passed
   await assertRefusedBeforeContact(job, { code: 'OIDC_TOKEN_MISSING', says: /agent gave no new one/ }, NO_TOKEN);
 });
 
+test('a token for another audience gives way to one of the agent, in an organization with custom claims', async (t) => {
+  const job = await beginJob(t, cluster);
+  const [other, fresh] = [await cluster.mint({ audience: 'sigstore' }), await addAgent(job, 'circleci')];
+  const environment = { CIRCLE_OIDC_TOKEN: other, CIRCLE_ORGANIZATION_ID: undefined };
+  const run = await job.run([...job.flags, '--json'], { environment, secrets: [other, fresh] });
+  resultOf(run);
+  assert.match(run.stderr, /OIDC token from circleci run oidc get/);
+  const asked = await readFile(join(job.folder, 'asked'), 'utf8');
+  assert.equal(asked.trimEnd().split('\n').at(-1), JSON.stringify({ aud: cluster.info.organizationId }));
+});
+
+test('a variable that --oidc-token names is used as it is, and nothing takes its place', async (t) => {
+  const job = await beginJob(t, cluster);
+  const [other, mine] = await Promise.all([cluster.mint({ audience: 'sigstore' }), cluster.mint()]);
+  await addAgent(job, 'circleci');
+  const run = await job.run([...job.flags, '--oidc-token', 'MINE', '--json'], {
+    environment: { CIRCLE_OIDC_TOKEN: other, MINE: mine },
+    secrets: [other, mine],
+  });
+  resultOf(run);
+  assert.match(run.stderr, /OIDC token from MINE/);
+  const args = [...job.flags, '--oidc-token', 'OTHER'];
+  for (const [value, refusal] of [
+    [other, { code: 'OIDC_TOKEN_AUDIENCE', says: /^OTHER is for the audience sigstore/, hint: /never replaced/ }],
+    ['', { code: 'OIDC_TOKEN_MISSING', says: /^OTHER, which --oidc-token names, is not set/, hint: /\$BASH_ENV/ }],
+  ] as const) {
+    await assertRunRefused(job, refusal, { args, changes: { environment: { OTHER: value }, secrets: [other] } });
+  }
+  const wrong = await job.run([...job.flags, '--oidc-token', mine], { secrets: [mine] });
+  assert.equal(wrong.exitCode, 2);
+  assert.match(wrong.stderr, /^code: USAGE_INVALID$/m);
+});
+
+test('what the agent says is shown, its tokens are not', async (t) => {
+  const job = await beginJob(t, cluster);
+  const secret = await cluster.mint();
+  await job.addProgram('circleci', 'echo x >>"$HOME/asked"; echo "Error: no task token $SECRET" >&2; exit 1');
+  const run = await job.run(job.flags, { environment: { ...NO_TOKEN, SECRET: secret }, secrets: [secret] });
+  assert.match(
+    run.stderr,
+    /^circleci run oidc get failed with exit code 1: Error: no task token \[masked\] \(3 tries\)$/m,
+  );
+  assert.equal(await readFile(join(job.folder, 'asked'), 'utf8'), 'x\nx\nx\n');
+});
+
 for (const [name, environment, refusal] of [
   [
     'a job without a token is told to run again',
@@ -72,6 +117,15 @@ for (const [name, environment, refusal] of [
 }
 
 for (const [name, mint, refusal] of [
+  [
+    'is for another audience',
+    { audience: 'sigstore' },
+    {
+      code: 'OIDC_TOKEN_AUDIENCE',
+      says: /is for the audience sigstore, expected the organization's id/,
+      hint: /custom claims/,
+    },
+  ],
   ['has expired', { expired: true }, { code: 'OIDC_TOKEN_EXPIRED', says: /has expired: it was valid until 2\d{3}-/ }],
   [
     'is not valid yet',

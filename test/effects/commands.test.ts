@@ -14,6 +14,7 @@ test('a program that is missing has no exit code', async () => {
   const limits = { timeoutMs: 1000, maxBytes: 1000 };
   assert.deepEqual(await systemCommands.run('no-such-program', [], limits), {
     exitCode: undefined,
+    missing: true,
     stdout: '',
     stderr: '',
   });

@@ -164,7 +164,7 @@ fuzz(
   ),
   (jwt) => {
     const claims = decodeClaims(jwt, SOURCE);
-    checkClaims(claims, SOURCE, Date.now());
+    checkClaims({ claims, source: SOURCE, origin: 'variable', agentRefusals: [] }, Date.now());
     assert.ok(claims.audiences.length <= jwt.length && !Number.isNaN(claims.expiresAtMs));
   },
   { runs: 1000 },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { createMask } from '../../src/effects/mask.ts';
 import { findJobIds } from '../../src/job/job-ids.ts';
 
 const NOTHING = { organization: undefined, project: undefined, contexts: [], repository: undefined, warnings: [] };
@@ -11,7 +12,13 @@ function jwt(claims: Readonly<Record<string, unknown>>): string {
 
 function found(environment: Readonly<Record<string, string>>, minted = '') {
   const result = { exitCode: minted === '' ? undefined : 0, stdout: minted, stderr: '' };
-  return findJobIds({ environment, commands: { run: () => Promise.resolve(result) }, nowMs: 0 });
+  const commands = { run: () => Promise.resolve(result) };
+  return findJobIds({
+    environment,
+    commands,
+    clock: { nowMs: () => 0, sleep: () => Promise.resolve() },
+    mask: createMask(),
+  });
 }
 
 const CLAIMS = {

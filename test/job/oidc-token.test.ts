@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { CommandResult, Commands } from '../../src/effects/commands.ts';
+import { createMask } from '../../src/effects/mask.ts';
+import { RETRY_POLICY } from '../../src/effects/retry.ts';
 import { type ErrorCode, MachineIdError } from '../../src/errors.ts';
+import { tokenNotices } from '../../src/job/oidc-check.ts';
 import { obtainOidcToken } from '../../src/job/oidc-token.ts';
 
 const ORGANIZATION = '11111111-2222-4333-8444-555555555555';
@@ -26,30 +29,62 @@ function jwt(change: Record<string, unknown> = {}): string {
   return `${part({ alg: 'RS256', typ: 'JWT' })}.${part(claims)}.c2lnbmF0dXJl`;
 }
 
-/** Commands that answer as told and record what was asked. */
-function commands(answers: Record<string, CommandResult> = {}): Commands & { readonly asked: string[][] } {
+type Answer = CommandResult | readonly CommandResult[];
+
+const MISSING: CommandResult = { exitCode: undefined, missing: true, stdout: '', stderr: '' };
+
+function gives(token: string): CommandResult {
+  return { exitCode: 0, stdout: `${token}\n`, stderr: '' };
+}
+
+function fails(stderr: string): CommandResult {
+  return { exitCode: 1, stdout: '', stderr };
+}
+
+/** A job whose agent answers as told, the last answer again and again, and what was asked and waited for. */
+function jobWith(environment: Record<string, string>, answers: Readonly<Record<string, Answer>> = {}) {
   const asked: string[][] = [];
+  const waitsMs: number[] = [];
+  const commands: Commands = {
+    run: (file, args) => {
+      const before = asked.filter(([program]) => program === file).length;
+      asked.push([file, ...args]);
+      const given = [answers[file] ?? MISSING].flat();
+      return Promise.resolve(given[before] ?? given.at(-1) ?? MISSING);
+    },
+  };
+  const clock = {
+    nowMs: () => NOW_MS,
+    sleep: (durationMs: number) => {
+      waitsMs.push(durationMs);
+      return Promise.resolve();
+    },
+  };
+  const mask = createMask();
   return {
     asked,
-    run: (file, args) => {
-      asked.push([file, ...args]);
-      return Promise.resolve(answers[file] ?? { exitCode: undefined, stdout: '', stderr: '' });
-    },
+    waitsMs,
+    mask,
+    obtain: (variable?: string) => obtainOidcToken({ environment, commands, clock, mask, variable }),
   };
 }
 
-function obtain(environment: Record<string, string>, answers?: Record<string, CommandResult>) {
-  return obtainOidcToken({ environment, commands: commands(answers), nowMs: NOW_MS });
+function obtain(environment: Record<string, string>, answers?: Record<string, Answer>) {
+  return jobWith(environment, answers).obtain();
 }
 
-async function refusal(environment: Record<string, string>): Promise<MachineIdError> {
+async function refusalOf(attempt: Promise<unknown>): Promise<MachineIdError> {
   try {
-    await obtain(environment);
+    await attempt;
   } catch (error) {
     assert.ok(error instanceof MachineIdError);
     return error;
   }
   return assert.fail('the token was accepted');
+}
+
+function refusal(environment: Record<string, string>, answers?: Record<string, Answer>): Promise<MachineIdError> {
+  return refusalOf(obtain(environment, answers));
 }
 
 test('CIRCLE_OIDC_TOKEN is taken first, with its claims', async () => {
@@ -68,11 +103,10 @@ test('CIRCLE_OIDC_TOKEN_V2 is taken when the first variable is empty or too shor
 });
 
 test('without a variable the agent is asked for a token with the organization as audience', async () => {
-  const agent = commands({ 'circleci-agent': { exitCode: 0, stdout: `${jwt()}\n`, stderr: '' } });
-  const environment = { CIRCLE_ORGANIZATION_ID: ORGANIZATION };
-  const token = await obtainOidcToken({ environment, commands: agent, nowMs: NOW_MS });
+  const job = jobWith({ CIRCLE_ORGANIZATION_ID: ORGANIZATION }, { 'circleci-agent': gives(jwt()) });
+  const token = await job.obtain();
   assert.equal(token.source, 'circleci-agent run oidc get');
-  assert.deepEqual(agent.asked, [['circleci-agent', 'run', 'oidc', 'get', '--claims', `{"aud":"${ORGANIZATION}"}`]]);
+  assert.deepEqual(job.asked, [['circleci-agent', 'run', 'oidc', 'get', '--claims', `{"aud":"${ORGANIZATION}"}`]]);
 });
 
 test('the circleci command is asked when the agent is missing', async () => {
@@ -94,15 +128,155 @@ test('a token whose time is over gives way to a fresh one, and to nothing else',
 });
 
 test('while the token of the variable holds, nothing is asked for', async () => {
-  const agent = commands();
-  const environment = { CIRCLE_OIDC_TOKEN: jwt(), CIRCLE_ORGANIZATION_ID: ORGANIZATION };
-  await obtainOidcToken({ environment, commands: agent, nowMs: NOW_MS });
-  assert.deepEqual(agent.asked, []);
+  const job = jobWith({ CIRCLE_OIDC_TOKEN: jwt(), CIRCLE_ORGANIZATION_ID: ORGANIZATION });
+  await job.obtain();
+  assert.deepEqual(job.asked, []);
 });
 
 test('a circleci command that fails gives no token', async () => {
   const answers = { circleci: { exitCode: 1, stdout: jwt(), stderr: 'unknown command' } };
   await assert.rejects(obtain({ CIRCLE_ORGANIZATION_ID: ORGANIZATION }, answers), { code: 'OIDC_TOKEN_MISSING' });
+});
+
+const IN_JOB = { CIRCLECI: 'true', CIRCLE_ORGANIZATION_ID: ORGANIZATION };
+const TOKEN_OF_OTHERS = jwt({ aud: 'sigstore' });
+
+test('the agent is asked up to three times with pauses, and one that is missing is not asked again', async () => {
+  const { agentPauseMs, agentTries } = RETRY_POLICY;
+  const late = jobWith(IN_JOB, { circleci: [fails('busy'), fails('busy'), gives(jwt())] });
+  assert.equal((await late.obtain()).source, 'circleci run oidc get');
+  assert.deepEqual(
+    late.waitsMs,
+    Array.from({ length: agentTries - 1 }, () => agentPauseMs),
+  );
+  assert.deepEqual(
+    late.asked.map(([program]) => program),
+    ['circleci-agent', 'circleci', 'circleci', 'circleci'],
+  );
+  const never = jobWith(IN_JOB, { 'circleci-agent': fails('no'), circleci: fails('no') });
+  await refusalOf(never.obtain());
+  assert.equal(never.asked.length, 2 * agentTries);
+  const none = jobWith(IN_JOB);
+  await refusalOf(none.obtain());
+  assert.deepEqual([none.asked.length, none.waitsMs], [2, []]);
+});
+
+test('what the agent says is shown, for each program, in every case of a missing token', async () => {
+  const answers = { circleci: fails('Error: no task token\n') };
+  for (const environment of [IN_JOB, { CIRCLE_ORGANIZATION_ID: ORGANIZATION }, { ...IN_JOB, CIRCLE_PR_NUMBER: '1' }]) {
+    const { message } = await refusal(environment, answers);
+    assert.match(message, /\ncircleci-agent is not on PATH\n/);
+    assert.match(message, /\ncircleci run oidc get failed with exit code 1: Error: no task token \(3 tries\)$/);
+  }
+  assert.match((await refusal({ CIRCLECI: 'true' })).message, /agent was not asked for one: CIRCLE_ORGANIZATION_ID is/);
+  const hung = await refusal(IN_JOB, { circleci: { exitCode: undefined, stdout: '', stderr: 'one moment' } });
+  assert.match(hung.message, /circleci run oidc get did not end within 15 s: one moment$/);
+  const silent = await refusal(IN_JOB, { circleci: { exitCode: 0, stdout: 'usage: circleci run', stderr: '' } });
+  assert.match(silent.message, /circleci run oidc get printed no token/);
+});
+
+test('what the agent says is shown without tokens, control characters and without end', async () => {
+  const half = jwt().slice(0, 60);
+  for (const said of [
+    jwt(),
+    `token=${jwt()}`,
+    `{"jwt":"${jwt()}"}`,
+    half,
+    jwt().replaceAll(/(?<=.)/g, '\u0000'),
+    jwt().replace('.', '\u001b[0m.\u001b[1m'),
+    jwt().replaceAll('.', '\n'),
+    `Authorization: Bearer ${'a1'.repeat(10)}`,
+    `https://user:${half}@example.com/`,
+    `task ${'0123456789abcdef'.repeat(4)}`,
+  ]) {
+    const { message } = await refusal(IN_JOB, { circleci: fails(`refused ${said}`) });
+    assert.match(message, /failed with exit code 1: refused /);
+    for (const secret of [...jwt().split('.'), half, 'a1a1a1a1', '0123456789abcdef0123']) {
+      assert.ok(!message.includes(secret.slice(0, 20)), `${JSON.stringify(said)}: ${message}`);
+    }
+  }
+  const long = await refusal(IN_JOB, { circleci: fails(`\u001b[31mfailed\u001b[0m\r\n${'so it is '.repeat(9999)}`) });
+  assert.match(long.message, /exit code 1: failed; so it is so it is/);
+  assert.ok(long.message.length < 1000);
+  const id = await refusal(IN_JOB, { circleci: fails(`no organization ${ORGANIZATION}`) });
+  assert.ok(id.message.includes(ORGANIZATION));
+});
+
+test('a token for another audience gives way to one of the agent for the organization of its issuer', async () => {
+  for (const aud of ['sigstore', ['sigstore', 'sts.amazonaws.com'], []]) {
+    const job = jwt({ aud });
+    const { asked, obtain: find } = jobWith({ CIRCLE_OIDC_TOKEN: job }, { circleci: gives(jwt()) });
+    const token = await find();
+    assert.deepEqual([token.source, token.claims.audiences], ['circleci run oidc get', [ORGANIZATION]]);
+    assert.equal(asked[0]?.at(-1), `{"aud":"${ORGANIZATION}"}`);
+  }
+  const second = await obtain({ CIRCLE_OIDC_TOKEN: TOKEN_OF_OTHERS, CIRCLE_OIDC_TOKEN_V2: jwt() });
+  assert.equal(second.source, 'CIRCLE_OIDC_TOKEN_V2');
+});
+
+test('a token for another audience is refused where the agent gives no other, with what it said', async () => {
+  const error = await refusal({ CIRCLE_OIDC_TOKEN: TOKEN_OF_OTHERS }, { circleci: fails('no task token') });
+  assert.equal(error.code, 'OIDC_TOKEN_AUDIENCE');
+  assert.match(error.message, /^CIRCLE_OIDC_TOKEN is for the audience sigstore, expected the organization's id 1111/);
+  assert.match(error.message, /circleci run oidc get failed with exit code 1: no task token/);
+  assert.match(error.likelyCauses.join(), /custom claims/);
+  const stubborn = await refusal({ CIRCLE_OIDC_TOKEN: TOKEN_OF_OTHERS }, { circleci: gives(TOKEN_OF_OTHERS) });
+  assert.match(stubborn.message, /circleci run oidc get gave a token for another audience than 1111/);
+});
+
+test('the right audience among several is taken as it is where the agent has nothing better', async () => {
+  const aud = [ORGANIZATION, 'sigstore'];
+  const token = await obtain({ CIRCLE_OIDC_TOKEN: jwt({ aud }) });
+  assert.equal(token.source, 'CIRCLE_OIDC_TOKEN');
+  assert.match(tokenNotices(token, NOW_MS).join(), /for the audiences 1111.*, sigstore: Teleport 17 and later refuse/);
+  const complete = jobWith({ CIRCLE_OIDC_TOKEN: jwt({ aud, azp: ORGANIZATION }) }, { circleci: gives(jwt()) });
+  assert.deepEqual(tokenNotices(await complete.obtain(), NOW_MS), []);
+  assert.deepEqual(complete.asked, []);
+  const better = await obtain({ CIRCLE_OIDC_TOKEN: jwt({ aud }) }, { circleci: gives(jwt()) });
+  assert.equal(better.source, 'circleci run oidc get');
+});
+
+test('a variable that the user names is the only source, whatever is wrong with it', async () => {
+  const answers = { 'circleci-agent': gives(jwt()) };
+  for (const [value, code, says] of [
+    [undefined, 'OIDC_TOKEN_MISSING', /^OTHER, which --oidc-token names, is not set/],
+    ['nil', 'OIDC_TOKEN_MISSING', /^OTHER, which --oidc-token names, is too short/],
+    [TOKEN_OF_OTHERS, 'OIDC_TOKEN_AUDIENCE', /^OTHER is for the audience sigstore/],
+    [jwt({ exp: NOW_S - 1 }), 'OIDC_TOKEN_EXPIRED', /^OTHER has expired/],
+    ['not-a-token', 'OIDC_TOKEN_MALFORMED', /^OTHER is not/],
+  ] as const) {
+    const environment = { ...IN_JOB, CIRCLE_OIDC_TOKEN: jwt(), ...(value === undefined ? {} : { OTHER: value }) };
+    const job = jobWith(environment, answers);
+    const error = await refusalOf(job.obtain('OTHER'));
+    assert.equal(error.code, code);
+    assert.match(error.message, says);
+    assert.deepEqual(job.asked, []);
+  }
+  const named = await jobWith({ CIRCLE_OIDC_TOKEN: jwt({ sub: 'first' }), OTHER: jwt() }).obtain('OTHER');
+  assert.equal(named.source, 'OTHER');
+  const own = jobWith({ ...IN_JOB, CIRCLE_OIDC_TOKEN: TOKEN_OF_OTHERS }, answers);
+  assert.equal((await own.obtain('CIRCLE_OIDC_TOKEN')).source, 'circleci-agent run oidc get');
+});
+
+test('the hints differ for the variable, for the one that the user names, and for the agent', async () => {
+  const old = jwt({ exp: NOW_S - 1 });
+  const [variable, named, agent] = await Promise.all([
+    refusal({ CIRCLE_OIDC_TOKEN: old }),
+    refusalOf(jobWith({ OTHER: old }).obtain('OTHER')),
+    refusal(IN_JOB, { circleci: gives(old) }),
+  ]);
+  assert.match(variable.hint, /call run in an earlier step/);
+  assert.match(named.hint, /leave --oidc-token out/);
+  assert.match(agent.hint, /clock of this runner is ahead/);
+  const forOthers = await refusalOf(jobWith({ OTHER: TOKEN_OF_OTHERS }).obtain('OTHER'));
+  assert.match(forOthers.hint, /Make the token in OTHER by circleci run oidc get --claims '\{"aud":"1111/);
+});
+
+test('every token that is seen is masked from then on', async () => {
+  const fresh = jwt({ sub: 'fresh' });
+  const job = jobWith({ CIRCLE_OIDC_TOKEN: TOKEN_OF_OTHERS }, { circleci: gives(fresh) });
+  await job.obtain();
+  assert.equal(job.mask.apply(`${TOKEN_OF_OTHERS} ${fresh}`), '[masked] [masked]');
 });
 
 test('a run outside CircleCI is told so', async () => {

@@ -43,6 +43,7 @@ export async function reportWith(text: string): Promise<RunReport> {
       claims: {
         issuer: text,
         audiences: [text],
+        authorizedParty: undefined,
         subject: text,
         issuedAtMs: NOW_MS,
         notBeforeMs: undefined,
