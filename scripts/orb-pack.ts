@@ -1,14 +1,18 @@
 /**
- * Writes the packed orb: `npm run orb:pack -- [--source DIR] [--bundle FILE] [--bundle-url URL] [--out FILE]`, and with
- * `--tree DIR` the source tree that CircleCI's own tools pack into the same.
+ * Writes the packed orb: `npm run orb:pack -- [--source DIR] [--bundle FILE] [--bundle-url URL] [--out FILE]`.
+ *
+ *   --tree DIR      writes the source tree too, which CircleCI's own tools pack into the same orb
+ *   --dev           makes `delivery: embedded` the default, for a version that is tried before its release
+ *   --variant NAME  packs another orb from the same sources; scripts/orb-pack/variants.ts describes them
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packRelease, releaseTree } from './orb-pack/packed-release.ts';
 import { packageVersion } from './release/package-version.ts';
 import { readSourceTree } from './orb-pack/source-tree.ts';
 import { OrbSourceError } from './orb-pack/source-error.ts';
+import { delegating, type Variant, VARIANTS, variantSources, withScriptByDefault } from './orb-pack/variants.ts';
 
 const { values } = parseArgs({
   options: {
@@ -17,25 +21,22 @@ const { values } = parseArgs({
     'bundle-url': { type: 'string' },
     out: { type: 'string', default: 'build/orb.yml' },
     tree: { type: 'string' },
+    dev: { type: 'boolean', default: false },
+    variant: { type: 'string', default: 'whole' },
   },
 });
 
-async function writeTree(folder: string, files: ReadonlyMap<string, string>): Promise<void> {
-  for (const [path, text] of files) {
-    const target = join(folder, path);
-    await mkdir(dirname(target), { recursive: true });
-    await writeFile(target, text);
-  }
-}
-
 try {
+  const variant = variantNamed(values.variant);
+  const sources = variantSources(variant, await readSourceTree(values.source), await readSourceTree('orb-embedded'));
   const release = {
-    files: await readSourceTree(values.source),
+    files: values.dev ? withScriptByDefault(sources) : sources,
     bundle: await readFile(values.bundle),
     version: await packageVersion(),
     downloadUrl: values['bundle-url'],
   };
-  const orb = packRelease(release);
+  const packed = packRelease(release);
+  const orb = variant === 'delegating' ? delegating(packed) : packed;
   if (values.tree !== undefined) await writeTree(values.tree, releaseTree(release));
   await mkdir(dirname(values.out), { recursive: true });
   await writeFile(values.out, orb);
@@ -44,4 +45,32 @@ try {
   if (!(error instanceof OrbSourceError)) throw error;
   console.error(error.message);
   process.exitCode = 1;
+}
+
+function variantNamed(name: string): Variant {
+  const variant = VARIANTS.find((one) => one === name);
+  if (variant === undefined) {
+    throw new OrbSourceError([`--variant must be one of ${VARIANTS.join(', ')}, got "${name}"`]);
+  }
+  if (values.dev && variant !== 'whole') {
+    throw new OrbSourceError(['--dev needs the variant whole: no other one has both ways of delivery']);
+  }
+  if (values.tree !== undefined && variant === 'delegating') {
+    throw new OrbSourceError(['--tree does not go with the variant delegating, which is made from a packed orb']);
+  }
+  return variant;
+}
+
+/** Replaces a tree of an earlier run. yamllint takes its rules from the folder that it is started in. */
+async function writeTree(folder: string, files: ReadonlyMap<string, string>): Promise<void> {
+  if (resolve(folder) === resolve(values.source)) throw new OrbSourceError(['--tree must not name the source folder']);
+  for (const part of new Set([...files.keys()].map((path) => path.split('/')[0] ?? path))) {
+    await rm(join(folder, part), { recursive: true, force: true });
+  }
+  for (const [path, text] of files) {
+    const target = join(folder, path);
+    await mkdir(dirname(target), { recursive: true });
+    await writeFile(target, text);
+  }
+  await copyFile('.yamllint', join(folder, '.yamllint'));
 }

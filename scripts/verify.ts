@@ -1,7 +1,8 @@
 /**
  * `npm run verify -- X.Y.Z`: proves that the published orb of this version is the one that its tag builds.
  *
- *   1. reads the published orb: `circleci orb source teleport/machine-id@X.Y.Z`, or the file of `--orb FILE`
+ *   1. reads the published orb: `circleci orb source teleport/machine-id@X.Y.Z`, or the file of `--orb FILE`;
+ *      with `--variant embedded`, teleport/machine-id-embedded (scripts/orb-pack/variants.ts)
  *   2. checks the tag vX.Y.Z out beside this tree, and builds and packs it there
  *   3. compares the digest in the orb with that of the script, and the script inside the orb with it byte for byte
  *   4. compares every command, job, executor, example and description of the orb with what the tag packs
@@ -16,17 +17,21 @@ import { parseArgs } from 'node:util';
 import { orbDifferences } from './release/same-orb.ts';
 import { orbFindings } from './release/verify-orb.ts';
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { orb: { type: 'string' } } });
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { orb: { type: 'string' }, variant: { type: 'string', default: 'whole' } },
+});
 const [version = ''] = positionals;
 if (!/^\d+\.\d+\.\d+$/.test(version) || positionals.length > 1) {
-  console.error('Usage: npm run verify -- X.Y.Z [--orb FILE]');
+  console.error('Usage: npm run verify -- X.Y.Z [--orb FILE] [--variant whole|download-only|embedded]');
   process.exit(2);
 }
 
 try {
   const orb = values.orb === undefined ? publishedOrb() : await readFile(values.orb, 'utf8');
   const { bundle, packed } = await builtByTag();
-  const findings = [...orbFindings(orb, bundle, version), ...orbDifferences(orb, packed)];
+  const hasScript = values.variant !== 'download-only';
+  const findings = [...orbFindings(orb, bundle, version, hasScript), ...orbDifferences(orb, packed)];
   for (const finding of findings) console.error(finding);
   console.log(findings.length === 0 ? `the orb ${version} is what its tag builds` : 'NOT what its tag builds');
   process.exitCode = findings.length === 0 ? 0 : 1;
@@ -36,8 +41,9 @@ try {
 }
 
 function publishedOrb(): string {
-  console.log(`reading teleport/machine-id@${version} from the registry`);
-  return run('circleci', ['orb', 'source', `teleport/machine-id@${version}`]);
+  const name = `teleport/machine-id${values.variant === 'embedded' ? '-embedded' : ''}@${version}`;
+  console.log(`reading ${name} from the registry`);
+  return run('circleci', ['orb', 'source', name]);
 }
 
 async function builtByTag(): Promise<{ bundle: Buffer; packed: string }> {
@@ -48,7 +54,7 @@ async function builtByTag(): Promise<{ bundle: Buffer; packed: string }> {
     run('git', ['worktree', 'add', '--quiet', '--detach', tree, `v${version}`]);
     run('npm', ['ci', '--no-audit', '--no-fund', '--silent'], tree);
     run('npm', ['run', '--silent', 'build'], tree);
-    run('npm', ['run', '--silent', 'orb:pack'], tree);
+    run('npm', ['run', '--silent', 'orb:pack', '--', '--variant', values.variant], tree);
     return {
       bundle: await readFile(join(tree, 'dist', 'machine-id.cjs')),
       packed: await readFile(join(tree, 'build', 'orb.yml'), 'utf8'),

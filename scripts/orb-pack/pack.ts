@@ -30,7 +30,7 @@ export function packOrb(files: ReadonlyMap<string, string>): string {
 }
 
 /** YAML 1.1 rules decide what is quoted, as CircleCI's compiler reads that version. */
-function orbText(orb: Mapping): string {
+export function orbText(orb: Mapping): string {
   return stringify(orb, { version: '1.1', indent: 4, lineWidth: 0, blockQuote: 'literal' });
 }
 

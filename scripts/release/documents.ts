@@ -8,6 +8,7 @@ export async function documentsOf(root: string): Promise<ReadonlyMap<string, str
     ...(await listed(root, '.', '.md')),
     ...(await listed(root, 'docs', '.md')),
     ...(await listed(root, 'orb/examples', '.yml')),
+    ...(await listed(root, 'orb-embedded/examples', '.yml')),
     'scripts/demo/config.yml',
   ];
   return new Map(

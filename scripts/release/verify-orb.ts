@@ -3,14 +3,22 @@ import { createHash } from 'node:crypto';
 import { brotliDecompressSync } from 'node:zlib';
 import { parse } from 'yaml';
 
-/** Findings; none when digest, version and the script inside the orb are all those of `bundle`. */
-export function orbFindings(packedOrb: string, bundle: Uint8Array, version: string): readonly string[] {
+/**
+ * Findings; none when digest, version and the script inside the orb are all those of `bundle`.
+ * @param hasScript whether the orb has the script inside it at all
+ */
+export function orbFindings(
+  packedOrb: string,
+  bundle: Uint8Array,
+  version: string,
+  hasScript = true,
+): readonly string[] {
   const text = textOf(packedOrb);
   const built = createHash('sha256').update(bundle).digest('hex');
   const inside = embeddedScript(text);
   return [
     ...digestFindings(text, built),
-    ...(inside !== undefined && Buffer.from(bundle).equals(inside)
+    ...(!hasScript || (inside !== undefined && Buffer.from(bundle).equals(inside))
       ? []
       : ['the script inside the orb is not the one that its tag builds']),
     ...(packedOrb.includes(`version='${version}'`) ? [] : [`the orb does not call itself ${version}`]),
