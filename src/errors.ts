@@ -85,6 +85,13 @@ export interface Fault {
   readonly message: string;
 }
 
+/** An end of a connection. */
+export interface Place {
+  /** A name or an address, without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
 /** Set on a failure that may pass: the same attempt may succeed later. */
 export interface Passing {
   /** How long the server asks to wait before the next attempt. */
@@ -104,6 +111,8 @@ export class MachineIdError extends Error {
   readonly likelyCauses: readonly string[];
   /** Undefined for a failure that is final. */
   readonly passing: Passing | undefined;
+  /** Where no connection could be opened to, or stayed open; undefined for other failures. */
+  readonly unreached: Place | undefined;
 
   constructor(
     code: ErrorCode,
@@ -116,6 +125,7 @@ export class MachineIdError extends Error {
       readonly faults?: readonly Fault[];
       readonly likelyCauses?: readonly string[];
       readonly passing?: Passing | undefined;
+      readonly unreached?: Place | undefined;
     },
   ) {
     super(
@@ -126,6 +136,7 @@ export class MachineIdError extends Error {
     this.hint = printable(details.hint);
     this.likelyCauses = (details.likelyCauses ?? []).map(printable);
     this.passing = details.passing;
+    this.unreached = details.unreached;
     this.faults = (details.faults ?? []).map((fault) => ({
       ...fault,
       path: printable(fault.path),
@@ -135,13 +146,21 @@ export class MachineIdError extends Error {
 
   /** The same failure with a note behind its message, and with another answer to whether it may pass. */
   with({ note, passing }: { readonly note?: string; readonly passing: Passing | undefined }): MachineIdError {
-    return new MachineIdError(this.code, note === undefined ? this.message : `${this.message}; ${note}`, {
-      hint: this.hint,
-      cause: this.cause,
-      faults: this.faults,
-      likelyCauses: this.likelyCauses,
-      passing,
-    });
+    return this.#changed({ passing }, note === undefined ? '' : `; ${note}`);
+  }
+
+  /** The same failure with these likely causes. */
+  because(likelyCauses: readonly string[]): MachineIdError {
+    return this.#changed({ likelyCauses, passing: this.passing });
+  }
+
+  #changed(
+    change: { readonly passing: Passing | undefined; readonly likelyCauses?: readonly string[] },
+    addition = '',
+  ): MachineIdError {
+    const { cause, faults, hint, likelyCauses, unreached } = this;
+    const [first = '', ...lines] = `${this.message}${addition}`.split('\n');
+    return new MachineIdError(this.code, first, { lines, hint, cause, faults, likelyCauses, unreached, ...change });
   }
 
   /** 2 for wrong input (nothing was contacted or written), 1 for everything else. */

@@ -8,6 +8,7 @@ import { isPassingHttpStatus, type Retries } from '../effects/retry.ts';
 import { Secret } from '../effects/secret.ts';
 import { USER_AGENT } from '../effects/version.ts';
 import { MachineIdError } from '../errors.ts';
+import { placeOf } from '../teleport/https-url.ts';
 import { networkFault } from '../teleport/network-error.ts';
 import { openAgent } from '../teleport/traced-agent.ts';
 import { trusting } from '../teleport/trust.ts';
@@ -107,32 +108,36 @@ function post(
 ): Promise<SessionReply> {
   const { agent, begin } = openAgent(trusting(ca), 'IAM Roles Anywhere', trace);
   const waitingFor = `IAM Roles Anywhere at ${url.host}`;
-  return withDeadline({ waitingFor, timeoutMs: retries.attemptMs(), signal: outer }, async (signal) => {
-    const end = begin('POST', url);
-    let status: number | undefined;
-    try {
-      // Not among the headers that are signed, which proxies on the way may not change.
-      const sent = { ...init, method: 'POST', headers: { 'user-agent': USER_AGENT, ...init.headers } };
-      const options = { ...sent, agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' } as const;
-      const response: Response = await fetch(url, options);
-      const { headers } = response;
-      status = response.status;
-      const [type = ''] = (headers.get('x-amzn-errortype') ?? '').split(':');
-      const sentMs = Date.parse(headers.get('date') ?? '');
-      const retryAfterMs = retries.askedPauseMs(headers);
-      return { status, type, text: await response.text(), sentMs, retryAfterMs };
-    } catch (cause) {
-      signal.throwIfAborted();
-      const { detail, mayPass } = networkFault(cause);
-      throw new MachineIdError('AWS_UNREACHABLE', `${waitingFor} cannot be reached: ${detail}`, {
-        hint: 'Check that the region has Roles Anywhere and that this job may reach it; AWS_CA_BUNDLE names authorities of your own.',
-        cause,
-        passing: mayPass ? {} : undefined,
-      });
-    } finally {
-      end(status);
-    }
-  });
+  return withDeadline(
+    { waitingFor, unreached: placeOf(url), timeoutMs: retries.attemptMs(), signal: outer },
+    async (signal) => {
+      const end = begin('POST', url);
+      let status: number | undefined;
+      try {
+        // Not among the headers that are signed, which proxies on the way may not change.
+        const sent = { ...init, method: 'POST', headers: { 'user-agent': USER_AGENT, ...init.headers } };
+        const options = { ...sent, agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' } as const;
+        const response: Response = await fetch(url, options);
+        const { headers } = response;
+        status = response.status;
+        const [type = ''] = (headers.get('x-amzn-errortype') ?? '').split(':');
+        const sentMs = Date.parse(headers.get('date') ?? '');
+        const retryAfterMs = retries.askedPauseMs(headers);
+        return { status, type, text: await response.text(), sentMs, retryAfterMs };
+      } catch (cause) {
+        signal.throwIfAborted();
+        const { detail, kind, mayPass } = networkFault(cause);
+        throw new MachineIdError('AWS_UNREACHABLE', `${waitingFor} cannot be reached: ${detail}`, {
+          hint: 'Check that the region has Roles Anywhere and that this job may reach it; AWS_CA_BUNDLE names authorities of your own.',
+          cause,
+          passing: mayPass ? {} : undefined,
+          unreached: kind === 'name' || kind === 'unreachable' ? placeOf(url) : undefined,
+        });
+      } finally {
+        end(status);
+      }
+    },
+  );
 }
 
 function parsed(text: string): z.infer<typeof Answer> | undefined {

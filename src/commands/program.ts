@@ -16,6 +16,7 @@ import { KUBE_CREDENTIALS_FLAGS, kubeCredentials } from './kube-credentials.ts';
 import { RUN_FLAGS } from './run-flags.ts';
 import { run } from './run.ts';
 import { stderrStyle } from './stderr-style.ts';
+import { withProxyCause } from '../teleport/proxy-variables.ts';
 import { SSH_PROXY_FLAGS, sshProxyCommand } from './ssh-proxy-command.ts';
 import { VERSION } from '../effects/version.ts';
 import type { World } from '../effects/world.ts';
@@ -110,7 +111,7 @@ export async function runProgram(args: readonly string[], world: World): Promise
     await runCommand(args, world);
     return 0;
   } catch (cause) {
-    const error = failureOf(cause, world.signal);
+    const error = withProxyCause(failureOf(cause, world.signal), world.environment);
     reportFailure(error, args, world);
     return error.exitCode;
   }

@@ -7,6 +7,7 @@ import { writePublishedFile } from '../outputs/published-file.ts';
 import type { Account } from '../produce/account.ts';
 import type { Engine } from '../produce/result.ts';
 import { runPage } from '../report/run-page.ts';
+import { withProxyCause } from '../teleport/proxy-variables.ts';
 import { stderrStyle } from './stderr-style.ts';
 import { VERSION } from '../effects/version.ts';
 
@@ -26,7 +27,7 @@ export async function withReport(
   try {
     await work();
   } catch (error) {
-    failure = failureOf(error, world.signal);
+    failure = withProxyCause(failureOf(error, world.signal), world.environment);
     throw error;
   } finally {
     await writeReport(file, run, failure, world);

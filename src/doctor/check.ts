@@ -1,5 +1,7 @@
 /** What one look at a job or its cluster has found. */
-import { type MachineIdError, printable } from '../errors.ts';
+import type { World } from '../effects/world.ts';
+import { asMachineIdError, type MachineIdError, printable } from '../errors.ts';
+import { withProxyCause } from '../teleport/proxy-variables.ts';
 
 export type CheckState = 'pass' | 'warn' | 'fail' | 'skip';
 
@@ -26,6 +28,8 @@ export interface NamedCheck {
   skip(reason: string): Check;
   /** A step of a run that failed, in its own words. */
   failed(error: MachineIdError): Check;
+  /** The same for a step that goes over the network. */
+  unreached(error: unknown, world: Pick<World, 'environment'>): Check;
 }
 
 export function check(id: string, title: string): NamedCheck {
@@ -36,12 +40,14 @@ export function check(id: string, title: string): NamedCheck {
     detail: [detail].flat().map(printable).join('\n'),
     ...(cure === undefined ? {} : { cure: printable(cure) }),
   });
+  const failed = (error: MachineIdError) => found('fail', wordsOf(error), error.hint);
   return {
     pass: (detail) => found('pass', detail),
     warn: (detail, cure) => found('warn', detail, cure),
     fail: (detail, cure) => found('fail', detail, cure),
     skip: (reason) => found('skip', reason),
-    failed: (error) => found('fail', wordsOf(error), error.hint),
+    failed,
+    unreached: (error, { environment }) => failed(withProxyCause(asMachineIdError(error), environment)),
   };
 }
 

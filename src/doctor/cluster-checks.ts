@@ -43,7 +43,7 @@ export async function clusterChecks(ground: Ground, world: World): Promise<reado
   try {
     joined = await tryJoin(ground, world);
   } catch (error) {
-    return [join.failed(asMachineIdError(error)), ...withoutJoin(ground.outputs, 'the join was refused')];
+    return [join.unreached(error, world), ...withoutJoin(ground.outputs, 'the join was refused')];
   }
   const { bot, path } = joined;
   const by = path === 'join-service' ? 'the join service' : 'the registration endpoint';
@@ -103,7 +103,7 @@ async function sessionChecks(ground: Ground, joined: Joined, world: World): Prom
     session = await openSession({ address: web.address, bot: joined.bot, retries, signal, clock, log, trace });
   } catch (error) {
     const [, , ...rest] = withoutJoin(outputs, 'the Auth Service cannot be reached');
-    return [auth.failed(asMachineIdError(error)), ...rest];
+    return [auth.unreached(error, world), ...rest];
   }
   try {
     const [reached, roles] = await Promise.all([authCheck(session), rolesCheck(session)]);
@@ -155,7 +155,7 @@ async function outputChecks(
     const result = results[at];
     const one = outputCheck(output);
     if (result === undefined) return one.skip('it was not tried');
-    return result.status === 'rejected' ? one.failed(asMachineIdError(result.reason)) : allowed(output, result.value);
+    return result.status === 'rejected' ? one.unreached(result.reason, world) : allowed(output, result.value);
   });
 }
 

@@ -8,6 +8,7 @@ import type { Access } from '../produce/result.ts';
 import { ask } from '../teleport/discovery.ts';
 import type { ClusterFacts } from '../teleport/ping.ts';
 import { downloadAuthorities, type WebTrust } from '../teleport/trust.ts';
+import { proxyCause } from '../teleport/proxy-variables.ts';
 import { openWebApi } from '../teleport/web.ts';
 import { type Ground, quietLog, tryRun } from './cluster-checks.ts';
 import { type ConfigFindings, configChecks, type Settings } from './config-checks.ts';
@@ -74,8 +75,8 @@ export async function examineEgress(given: EgressExamination, world: World): Pro
     endpoints.map(async (endpoint): Promise<Connection> => {
       const probed = await probes.get(endpoint);
       if (probed === undefined) return { ...endpoint, ...unprobed(endpoint), addresses: [] };
-      const verdict = verdictOf({ ...expected, endpoint }, probed);
-      return { ...endpoint, ...withAnswer(endpoint, verdict, discovered.error), addresses: probed.addresses };
+      const verdict = withAnswer(endpoint, verdictOf({ ...expected, endpoint }, probed), discovered.error);
+      return { ...endpoint, ...withProxy(endpoint, verdict, world), addresses: probed.addresses };
     }),
   );
   return { address, cluster: discovered.cluster, notes: notesOf(config, discovered, world), connections };
@@ -197,6 +198,13 @@ function withAnswer({ id }: Endpoint, verdict: Verdict, error: MachineIdError | 
   return { result: resultOf(error), detail: `TLS opens, but ${sentence(error)}` };
 }
 
+/** A proxy that this program goes past is the likeliest reason why a place cannot be reached. */
+function withProxy({ host, port }: Endpoint, verdict: Verdict, { environment }: World): Verdict {
+  if (!['closed', 'dropped', 'unresolved'].includes(verdict.result) || host === undefined) return verdict;
+  const cause = proxyCause(environment, { host, port: port ?? 443 });
+  return cause === undefined ? verdict : { ...verdict, detail: `${verdict.detail} Likely cause: ${cause}.` };
+}
+
 function resultOf({ cause, code }: MachineIdError): Verdict['result'] {
   if (code === 'TIMEOUT') return 'dropped';
   if (code !== 'PROXY_UNREACHABLE') return 'other';
@@ -208,6 +216,7 @@ function notesOf(config: ConfigFindings, { cluster, error }: Discovered, { envir
   const { address, checks, plan, trust } = config;
   const faulty = checks.filter(({ id, state }) => state === 'fail' && id !== 'address');
   return [
+    ...(address === undefined ? [] : httpProxyNote(environment, address)),
     ...faulty.map(({ detail, title }) => `${title}: ${detail.replaceAll('\n', ' ')}`),
     ...(plan === undefined ? ['The outputs are not known: what each kind of output may need is listed.'] : []),
     ...(address !== undefined && cluster === undefined
@@ -219,7 +228,6 @@ function notesOf(config: ConfigFindings, { cluster, error }: Discovered, { envir
         ]
       : []),
     ...(trust.verify ? [] : ['insecure is set: web certificates are not checked.']),
-    ...(address === undefined ? [] : httpProxyNote(environment, address)),
   ];
 }
 

@@ -1,10 +1,10 @@
 /** Looks at the way to the Proxy: name, port, certificate, and what lies between. */
 import { withDeadline } from '../effects/deadline.ts';
 import type { World } from '../effects/world.ts';
-import { asMachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from '../teleport/address.ts';
 import { proxyFailure } from '../teleport/failures.ts';
 import { plainText } from '../teleport/network-error.ts';
+import { proxySetting, proxyText } from '../teleport/proxy-variables.ts';
 import { type ChainLink, lookUp, probeTcp, probeTls, type TlsFacts } from '../teleport/probe.ts';
 import type { WebTrust } from '../teleport/trust.ts';
 import { type Check, check } from './check.ts';
@@ -38,7 +38,7 @@ export async function networkChecks(way: Way, world: World): Promise<NetworkFind
     const [tls, balancer] = [check('tls', 'Web certificate'), check('load-balancer', 'Load balancer')];
     return { obstacle, checks: [name, port, tls.skip(obstacle), proxy, balancer.skip(obstacle)] };
   }
-  const tls = certificateCheck(handshake, way);
+  const tls = certificateCheck(handshake, way, world);
   const obstacle = tls.state === 'fail' ? 'there is no TLS connection to the Proxy that can be trusted' : undefined;
   return { obstacle, checks: [name, port, tls, proxy, balancerCheck(alpn)] };
 }
@@ -58,27 +58,31 @@ export function withoutAddress(): NetworkFindings {
   };
 }
 
-async function nameCheck({ address, timeoutMs }: Way, { signal }: World): Promise<Check> {
+async function nameCheck({ address, timeoutMs }: Way, world: World): Promise<Check> {
   const one = check('dns', 'Name of the Proxy');
   try {
-    const found = await withDeadline({ waitingFor: `the name ${address.host}`, timeoutMs, signal }, () =>
-      lookUp(address.host),
+    const found = await withDeadline(
+      { waitingFor: `the name ${address.host}`, unreached: address, timeoutMs, signal: world.signal },
+      () => lookUp(address.host),
     );
     return one.pass(`${address.host}: ${found.join(', ')}`);
   } catch (error) {
-    return one.failed(asMachineIdError(proxyFailure(address, error)));
+    return one.unreached(proxyFailure(address, error), world);
   }
 }
 
-async function portCheck({ address, timeoutMs }: Way, { clock, signal }: World): Promise<Check> {
+async function portCheck({ address, timeoutMs }: Way, world: World): Promise<Check> {
+  const { clock, signal } = world;
   const one = check('tcp', 'Port of the Proxy');
   const startMs = clock.elapsedMs();
   try {
     const waitingFor = `the port of ${formatAddress(address)}`;
-    const reached = await withDeadline({ waitingFor, timeoutMs, signal }, (until) => probeTcp(address, until));
+    const reached = await withDeadline({ waitingFor, unreached: address, timeoutMs, signal }, (until) =>
+      probeTcp(address, until),
+    );
     return one.pass(`${reached} port ${address.port} answers after ${Math.round(clock.elapsedMs() - startMs)} ms`);
   } catch (error) {
-    return one.failed(proxyFailure(address, error));
+    return one.unreached(proxyFailure(address, error), world);
   }
 }
 
@@ -90,7 +94,7 @@ async function handshakeOf(
 ): Promise<TlsFacts | Error> {
   try {
     const waitingFor = `the TLS handshake with ${formatAddress(address)}`;
-    return await withDeadline({ waitingFor, timeoutMs, signal }, (until) =>
+    return await withDeadline({ waitingFor, unreached: address, timeoutMs, signal }, (until) =>
       probeTls(address, { alpn, signal: until, trust }),
     );
   } catch (error) {
@@ -98,9 +102,9 @@ async function handshakeOf(
   }
 }
 
-function certificateCheck(handshake: TlsFacts | Error, { address, trust }: Way): Check {
+function certificateCheck(handshake: TlsFacts | Error, { address, trust }: Way, world: World): Check {
   const one = check('tls', 'Web certificate');
-  if (handshake instanceof Error) return one.failed(proxyFailure(address, handshake));
+  if (handshake instanceof Error) return one.unreached(proxyFailure(address, handshake), world);
   const { chain, cipher, fault, protocol } = handshake;
   const [leaf] = chain;
   const detail = `${signers(chain).join(', signed by ')}; ${protocol}, ${cipher}`;
@@ -142,33 +146,14 @@ function balancerCheck(handshake: TlsFacts | Error): Check {
   return one.fail(`what answers chose ${alpn ?? 'no protocol'}: it opens TLS before the Proxy`, cure);
 }
 
-export function httpProxyCheck(environment: World['environment'], { host }: Address): Check {
+export function httpProxyCheck(environment: World['environment'], address: Address): Check {
   const one = check('http-proxy', 'HTTP proxy');
-  const [name, value] =
-    ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy']
-      .map((key) => [key, environment[key] ?? ''] as const)
-      .find(([, text]) => text !== '') ?? [];
-  if (name === undefined || value === undefined) return one.pass('none is set');
-  const excepted = environment.NO_PROXY ?? environment.no_proxy ?? '';
-  if (excepted.split(/[\s,]+/).some((entry) => covers(entry, host)))
-    return one.pass(`${name} is set, NO_PROXY excepts ${host}`);
+  const { host } = address;
+  const setting = proxySetting(environment, address);
+  if (setting === undefined) return one.pass('none is set');
+  if (setting.excepted) return one.pass(`${setting.name} is set, NO_PROXY excepts ${host}`);
   return one.warn(
-    `${name} is set (${withoutUser(value)}), and is not used: connections go straight to ${host}`,
+    `${proxyText(setting)}, and is not used: connections go straight to ${host}`,
     `Let this job reach ${host} directly, and add ${host} to NO_PROXY so that other programs do the same.`,
   );
-}
-
-/** As Go and curl read `NO_PROXY`: a name stands for itself and what is below it. */
-function covers(entry: string, host: string): boolean {
-  const name = entry
-    .replace(/:\d+$/, '')
-    .replace(/^\*?\.?/, '')
-    .toLowerCase();
-  if (entry === '*') return true;
-  return name !== '' && (host.toLowerCase() === name || host.toLowerCase().endsWith(`.${name}`));
-}
-
-/** A user and a password may stand before the host. */
-function withoutUser(value: string): string {
-  return value.replace(/^([a-z0-9+.-]+:\/\/)?[^@]*@/i, '$1');
 }

@@ -1,7 +1,6 @@
 /** Looks at what the Proxy says of its cluster, and at the clock. */
 import type { Retries } from '../effects/retry.ts';
 import type { World } from '../effects/world.ts';
-import { asMachineIdError } from '../errors.ts';
 import { formatAddress } from '../teleport/address.ts';
 import { ask } from '../teleport/discovery.ts';
 import type { ClusterFacts } from '../teleport/ping.ts';
@@ -26,7 +25,7 @@ interface ProxyQuestion {
 
 export async function proxyChecks(
   { web, retries, obstacle }: ProxyQuestion,
-  { clock }: Pick<World, 'clock'>,
+  { clock, environment }: Pick<World, 'clock' | 'environment'>,
 ): Promise<ProxyFindings> {
   const [proxy, skew, routing] = [
     check('proxy', 'Proxy'),
@@ -42,7 +41,7 @@ export async function proxyChecks(
   } catch (error) {
     return {
       cluster: undefined,
-      checks: [proxy.failed(asMachineIdError(error)), ...unknown('the Proxy did not answer')],
+      checks: [proxy.unreached(error, { environment }), ...unknown('the Proxy did not answer')],
     };
   }
 }

@@ -1,10 +1,12 @@
 /** Bounds a wait: whatever the work does, the caller hears within the time. */
-import { MachineIdError } from '../errors.ts';
+import { MachineIdError, type Place } from '../errors.ts';
 
 export interface DeadlineOptions {
   /** Who is waited for, as the subject of a sentence: `the Proxy a.example.com:443`. */
   readonly waitingFor: string;
   readonly timeoutMs: number;
+  /** What is connected to during the wait. */
+  readonly unreached?: Place | undefined;
   /** Ends the wait early, with the signal's own reason. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -14,7 +16,7 @@ export interface DeadlineOptions {
  * @throws MachineIdError TIMEOUT, or the outer signal's reason, or what the work throws
  */
 export async function withDeadline<T>(
-  { waitingFor, timeoutMs, signal: outer }: DeadlineOptions,
+  { waitingFor, timeoutMs, unreached, signal: outer }: DeadlineOptions,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   outer?.throwIfAborted();
@@ -29,6 +31,7 @@ export async function withDeadline<T>(
     controller.abort(
       new MachineIdError('TIMEOUT', `${waitingFor} did not answer within ${seconds(timeoutMs)}`, {
         hint: 'Check that the address is right and that no firewall between this job and the cluster drops packets ("doctor --egress" tries every connection of the job); --timeout changes the limit, up to that of --deadline.',
+        unreached,
       }),
     );
   }, timeoutMs);

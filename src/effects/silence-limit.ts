@@ -1,5 +1,5 @@
 /** Bounds each single wait of a work that is long altogether. */
-import { MachineIdError } from '../errors.ts';
+import { MachineIdError, type Place } from '../errors.ts';
 import { seconds } from './deadline.ts';
 
 export interface SilenceLimit {
@@ -15,11 +15,13 @@ export interface SilenceLimitOptions {
   /** Who is waited for, as the subject of a sentence. */
   readonly waitingFor: string;
   readonly timeoutMs: number;
+  /** What is connected to. */
+  readonly unreached?: Place | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** A wait throws MachineIdError TIMEOUT when it takes longer than `timeoutMs`. */
-export function limitSilence({ waitingFor, timeoutMs, signal: outer }: SilenceLimitOptions): SilenceLimit {
+export function limitSilence({ waitingFor, timeoutMs, unreached, signal: outer }: SilenceLimitOptions): SilenceLimit {
   const controller = new AbortController();
   const { signal } = controller;
   const onOuterAbort = () => {
@@ -31,6 +33,7 @@ export function limitSilence({ waitingFor, timeoutMs, signal: outer }: SilenceLi
     controller.abort(
       new MachineIdError('TIMEOUT', `${waitingFor} sent nothing for ${seconds(timeoutMs)}`, {
         hint: 'Check that no firewall between this job and that server drops packets; --timeout changes the limit, up to that of --deadline.',
+        unreached,
       }),
     );
   };

@@ -78,7 +78,7 @@ export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResul
     heard.firstAnswer = true;
     join.onAnswer();
   };
-  const attempt = withDeadline({ waitingFor, timeoutMs, signal: outer }, async (signal) => {
+  const attempt = withDeadline({ waitingFor, unreached: address, timeoutMs, signal: outer }, async (signal) => {
     let socket;
     try {
       socket = await dialTls({ address, alpn: JOIN_ALPN, ca: join.trust.ca, verify: join.trust.verify, signal, wire });

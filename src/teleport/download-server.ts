@@ -4,7 +4,7 @@ import fetch, { type Response } from 'node-fetch';
 import { limitSilence, type SilenceLimit } from '../effects/silence-limit.ts';
 import { USER_AGENT } from '../effects/version.ts';
 import { MachineIdError } from '../errors.ts';
-import { parseHttpsUrl } from './https-url.ts';
+import { parseHttpsUrl, placeOf } from './https-url.ts';
 import { networkFault } from './network-error.ts';
 import { openAgent } from './traced-agent.ts';
 import { downloadAuthorities, trusting, type WebTrust } from './trust.ts';
@@ -56,7 +56,7 @@ export function openDownloadServer({ trust, signal, trace }: DownloadOptions): D
     get: async (first, { range, stallMs }) => {
       let url = first;
       for (let redirects = 0; ; redirects += 1) {
-        const limit = limitSilence({ waitingFor: url.host, timeoutMs: stallMs, signal });
+        const limit = limitSilence({ waitingFor: url.host, unreached: placeOf(url), timeoutMs: stallMs, signal });
         const told = begin('GET', url);
         const end = (status?: number) => {
           told(status);
@@ -163,6 +163,7 @@ function failure(url: URL, cause: unknown): MachineIdError {
     hint: 'Check that this job may reach that server, or name a mirror with --cdn-base-url or TELEPORT_CDN_BASE_URL.',
     cause,
     passing: fault.mayPass ? {} : undefined,
+    unreached: fault.kind === 'name' || fault.kind === 'unreachable' ? placeOf(url) : undefined,
   });
 }
 

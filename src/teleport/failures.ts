@@ -23,6 +23,7 @@ export function proxyFailure(
         cause,
         likelyCauses,
         passing,
+        unreached: address,
       });
     case 'untrusted':
       return new MachineIdError('PROXY_UNTRUSTED', `the web certificate of ${where} is not trusted: ${fault.detail}`, {
@@ -38,6 +39,7 @@ export function proxyFailure(
         cause,
         likelyCauses,
         passing,
+        unreached: fault.kind === 'unreachable' ? address : undefined,
       });
     default:
       return fault.kind satisfies never;

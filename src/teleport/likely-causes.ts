@@ -18,7 +18,8 @@ const OTHER_PORTS: ReadonlyMap<number, string> = new Map([
 
 const FIREWALL = 'a firewall drops packets from this machine: CircleCI publishes the ranges of its own';
 const PRIVATE = 'the address is of a private network: use a self-hosted runner in it';
-const VIA_PROXY = 'the way out is an HTTP proxy, which this program does not use yet';
+/** Where no variable names it; `proxy-variables.ts` says it where one does. */
+export const VIA_PROXY = 'the way out is an HTTP proxy, which this program does not use yet';
 const CLOCK = "this machine's clock is wrong";
 const OPENED = 'something on the way opens TLS with a certificate of its own';
 

@@ -50,23 +50,26 @@ export function openWebApi({ address, trust, retries, signal: outer, trace }: We
   const { agent, begin } = openAgent(settings, 'web API', trace);
   const name = `the Proxy ${formatAddress(address)}`;
   const request = (path: string, { headers: more = {}, ...init }: Asked) =>
-    withDeadline({ waitingFor: name, timeoutMs: retries.attemptMs(), signal: outer }, async (signal) => {
-      const url = `https://${formatAddress(address)}${path}`;
-      const end = begin(init.method, url);
-      let response: Response | undefined;
-      try {
-        const sent = { ...init, headers: { 'user-agent': USER_AGENT, ...more } };
-        response = await fetch(url, { ...sent, agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' });
-        const { headers, status } = response;
-        const sentMs = Date.parse(headers.get('date') ?? '');
-        const retryAfterMs = retries.askedPauseMs(headers);
-        return { status, body: await readBody(response, name), sentMs, retryAfterMs };
-      } catch (error) {
-        throw proxyFailure(address, error, trust);
-      } finally {
-        end(response?.status);
-      }
-    });
+    withDeadline(
+      { waitingFor: name, unreached: address, timeoutMs: retries.attemptMs(), signal: outer },
+      async (signal) => {
+        const url = `https://${formatAddress(address)}${path}`;
+        const end = begin(init.method, url);
+        let response: Response | undefined;
+        try {
+          const sent = { ...init, headers: { 'user-agent': USER_AGENT, ...more } };
+          response = await fetch(url, { ...sent, agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' });
+          const { headers, status } = response;
+          const sentMs = Date.parse(headers.get('date') ?? '');
+          const retryAfterMs = retries.askedPauseMs(headers);
+          return { status, body: await readBody(response, name), sentMs, retryAfterMs };
+        } catch (error) {
+          throw proxyFailure(address, error, trust);
+        } finally {
+          end(response?.status);
+        }
+      },
+    );
   return {
     address,
     get: (path) => request(path, { method: 'GET' }),

@@ -41,21 +41,24 @@ async function dialOnce(dial: TransportDial, path: string): Promise<BulkCall> {
   const { address, retries, signal: outer } = dial;
   const waitingFor = `the Proxy ${formatAddress(address)}`;
   const wire = dial.trace?.connection('transport service');
-  const socket = await withDeadline({ waitingFor, timeoutMs: retries.attemptMs(), signal: outer }, async (signal) => {
-    try {
-      return await dialTls({
-        address,
-        certificateName: API_DOMAIN,
-        alpn: ALPN,
-        ca: dial.hostAuthoritiesPem,
-        client: { certificate: dial.certificatePem, key: dial.privateKeyPem.reveal() },
-        signal,
-        wire,
-      });
-    } catch (error) {
-      signal.throwIfAborted();
-      throw transportFailure(address, error);
-    }
-  });
+  const socket = await withDeadline(
+    { waitingFor, unreached: address, timeoutMs: retries.attemptMs(), signal: outer },
+    async (signal) => {
+      try {
+        return await dialTls({
+          address,
+          certificateName: API_DOMAIN,
+          alpn: ALPN,
+          ca: dial.hostAuthoritiesPem,
+          client: { certificate: dial.certificatePem, key: dial.privateKeyPem.reveal() },
+          signal,
+          wire,
+        });
+      } catch (error) {
+        signal.throwIfAborted();
+        throw transportFailure(address, error);
+      }
+    },
+  );
   return openBulkCall(socket, API_DOMAIN, path, wire);
 }
