@@ -83,6 +83,8 @@ export interface Fault {
   readonly path: string;
   readonly line?: number;
   readonly message: string;
+  /** What to do about this fault alone; undefined where the hint of the failure says it. */
+  readonly hint?: string;
 }
 
 /** An end of a connection. */
@@ -141,6 +143,7 @@ export class MachineIdError extends Error {
       ...fault,
       path: printable(fault.path),
       message: printable(fault.message),
+      ...(fault.hint === undefined ? {} : { hint: printable(fault.hint) }),
     }));
   }
 
@@ -179,6 +182,16 @@ export function printable(text: string): string {
 }
 
 const UNPRINTABLE = /(?:(?![\ufe0e\ufe0f])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}])+/gu;
+
+/** `1 file`, `2 files`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** `outputs[0] (line 3)`. */
+export function placeText({ line, path }: { readonly path: string; readonly line?: number | undefined }): string {
+  return line === undefined ? path : `${path} (line ${line})`;
+}
 
 /** JSON on one line that says the same, in which such characters are escaped. */
 export function printableJson(value: unknown): string {

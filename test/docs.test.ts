@@ -191,21 +191,12 @@ describe('what the documents say is true', () => {
   test('the README tells of every variable that run exports', () => {
     const access = { kind: 'database', name: 'n', protocol: 'postgres', user: 'u', database: 'd' } as const;
     const files = ['identity', 'kubeconfig.yaml', 'tlscert'];
-    const output = { type: 'database', destination: '/d', files, roles: [], expiresAtMs: 0, access, notices: [] };
+    const common = { path: 'outputs[0]', type: 'database' };
+    const output = { ...common, destination: '/d', files, roles: [], expiresAtMs: 0, access, notices: [] };
     const profile = { kind: 'aws', role: 'r', profile: 'p' } as const;
     const aws = { ...output, type: 'aws', access: profile, files: ['aws_credentials'] };
-    const exported = exportedVariables({
-      proxy: 'proxy.example.com:443',
-      cluster: 'c',
-      clusterVersion: '18.0.0',
-      bot: 'b',
-      engine: 'native',
-      joinPath: 'legacy',
-      outputs: [output, aws],
-      exportedTo: undefined,
-      timingsMs: {},
-      spans: [],
-    });
+    const result = { proxy: 'proxy.example.com:443', cluster: 'c', outputs: [output, aws] };
+    const exported = exportedVariables(result, 'linux');
     const told = tableRows(sectionOf(readme, 'Variables for later steps')).flatMap(([names = '']) => names.split(', '));
     assert.deepEqual(told, [...exported.keys()]);
   });

@@ -9,6 +9,8 @@ export interface Identity {
   readonly tlsCertificatePem: string;
   /** Teleport roles in the certificate. */
   readonly roles: readonly string[];
+  /** Unix users that the SSH certificate allows to log in as. */
+  readonly logins: readonly string[];
   /** When the earlier of the two certificates ends, milliseconds since the Unix epoch. */
   readonly expiresAtMs: number;
 }

@@ -16,6 +16,7 @@ import type { AuthApi } from './auth-api.ts';
 import type { CertAuthority } from './authorities.ts';
 import type { Identity } from './identity.ts';
 import { shortenedLifetime } from './lifetime.ts';
+import { usableLogins } from './logins.ts';
 import { credentialMismatch } from './mismatch.ts';
 import { type Route, routeAttributes } from './route.ts';
 
@@ -83,6 +84,7 @@ export async function issueIdentity(
       sshCertificateLine: formatAuthorizedKey(splitKeyLine(certs.ssh, 'the SSH certificate')),
       tlsCertificatePem: tls.pem,
       roles: tls.subject.organizations,
+      logins: usableLogins(ssh.principals),
       expiresAtMs: endsAtMs,
     },
     notices: [

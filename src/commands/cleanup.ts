@@ -1,8 +1,8 @@
 /** `cleanup`: removes the credentials that the runs of this job have written, as the last step of the job. */
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { fileFault } from '../effects/file-error.ts';
 import type { World } from '../effects/world.ts';
-import { MachineIdError, printable } from '../errors.ts';
+import { counted, MachineIdError, printable } from '../errors.ts';
 import { removeLines } from '../job/bash-env.ts';
 import { type ManifestEntry, readManifests } from '../job/manifest.ts';
 import {
@@ -13,23 +13,34 @@ import {
   removeTemporary,
   type WrittenFile,
 } from '../outputs/remove-written.ts';
+import { isListed } from '../outputs/key-files.ts';
 import { recoverDirectory } from '../outputs/recover-directory.ts';
-import { parseFlags } from './command-line.ts';
+import { type Flag, parseFlags } from './command-line.ts';
+import { DEBUG_FLAG, wantsDebug } from './debug-trace.ts';
+
+export const CLEANUP_FLAGS: readonly Flag[] = [DEBUG_FLAG];
 
 interface Finding {
   readonly path: string;
   readonly removal: Removal;
 }
 
+/** By the file that holds, or held, exports of runs. */
+interface ExportFinding extends Finding {
+  /** Variables that the job itself sets there. */
+  readonly kept: readonly string[];
+}
+
 interface Findings {
-  /** By the file that holds, or held, exports of runs. */
-  readonly exports: readonly Finding[];
+  readonly exports: readonly ExportFinding[];
+  /** Files that a run shows, and those that it does not. */
   readonly written: readonly Finding[];
+  readonly others: readonly Finding[];
 }
 
 /** @throws MachineIdError USAGE_INVALID, CLEANUP_FAILED */
 export async function cleanup(args: readonly string[], world: World): Promise<void> {
-  parseFlags([], args);
+  parseFlags(CLEANUP_FLAGS, args);
   const { files, environment, stderr } = world;
   const manifests = await readManifests(files, environment);
   if (manifests.length === 0) {
@@ -39,10 +50,15 @@ export async function cleanup(args: readonly string[], world: World): Promise<vo
   const entries = manifests.flatMap((manifest) => manifest.entries);
   const remainders = await recoverDestinations(entries, world);
   // The files first: a disk that is full then has room for a new file of exports.
-  const written = [...remainders, ...(await removeFiles(entries, world)), ...(await removeDirectories(entries, world))];
-  const found: Findings = { exports: await removeExports(entries, world), written };
-  stderr(report(found));
-  const failed = [...found.exports, ...found.written].flatMap(({ path, removal }) =>
+  const written = await removeFiles(entries, world);
+  const others = [
+    ...remainders,
+    ...(await removeTemporaries(entries, world)),
+    ...(await removeDirectories(entries, world)),
+  ];
+  const found: Findings = { exports: await removeExports(entries, world), written, others };
+  stderr(report(found, wantsDebug(args, world)));
+  const failed = [...found.exports, ...found.written, ...found.others].flatMap(({ path, removal }) =>
     removal.outcome === 'failed' ? [{ path, message: `cannot be removed: ${removal.reason}` }] : [],
   );
   if (failed.length > 0) throw cleanupFailed(failed);
@@ -62,30 +78,33 @@ async function recoverDestinations(entries: readonly ManifestEntry[], { files }:
   return remainders.flat().map(({ path, reason }) => ({ path, removal: { outcome: 'failed', reason } }));
 }
 
-async function removeExports(entries: readonly ManifestEntry[], { files }: World): Promise<readonly Finding[]> {
+async function removeExports(entries: readonly ManifestEntry[], { files }: World): Promise<readonly ExportFinding[]> {
   const blocks = grouped(
     entries.flatMap((entry) => ('exports' in entry ? [[entry.exports, entry.lines] as const] : [])),
   );
-  const findings: Finding[] = [];
+  const findings: ExportFinding[] = [];
   for (const [path, lines] of blocks) {
-    const removal = await removeLines(files, path, lines).then(
-      (removed): Removal => ({ outcome: removed > 0 ? 'removed' : 'missing' }),
-      (error: unknown): Removal => ({ outcome: 'failed', reason: fileFault(error) }),
+    const finding = await removeLines(files, path, lines).then(
+      ({ kept, removed }): ExportFinding => ({ path, kept, removal: { outcome: removed > 0 ? 'removed' : 'missing' } }),
+      (error: unknown): ExportFinding => ({ path, kept: [], removal: { outcome: 'failed', reason: fileFault(error) } }),
     );
-    findings.push({ path, removal });
+    findings.push(finding);
   }
   return findings;
 }
 
 async function removeFiles(entries: readonly ManifestEntry[], { files }: World): Promise<readonly Finding[]> {
-  const temporaries = entries.flatMap((entry) => ('file' in entry ? entry.temporaries : []));
-  return Promise.all([
-    ...writtenFiles(entries).map(async ({ awsProfiles, ...file }) => ({
+  return Promise.all(
+    writtenFiles(entries).map(async ({ awsProfiles, ...file }) => ({
       path: file.path,
       removal: await removeAll(file, awsProfiles, files),
     })),
-    ...temporaries.map(async (path) => ({ path, removal: await removeTemporary(files, path) })),
-  ]);
+  );
+}
+
+async function removeTemporaries(entries: readonly ManifestEntry[], { files }: World): Promise<readonly Finding[]> {
+  const paths = entries.flatMap((entry) => ('file' in entry ? entry.temporaries : []));
+  return Promise.all(paths.map(async (path) => ({ path, removal: await removeTemporary(files, path) })));
 }
 
 /** A later run of the job may have written a file again, with other contents. */
@@ -127,27 +146,34 @@ async function removeDirectories(entries: readonly ManifestEntry[], { files }: W
   return findings;
 }
 
-function report({ exports, written }: Findings): string {
-  const withOutcome = (findings: readonly Finding[], outcome: Removal['outcome']) =>
-    findings.filter(({ removal }) => removal.outcome === outcome).map(({ path }) => path);
-  const removed = withOutcome(written, 'removed');
-  const changed = withOutcome(written, 'changed');
+/** Counts what a run counts. */
+function report({ exports, others, written }: Findings, debug: boolean): string {
+  const removed = pathsOf(written, 'removed').filter((path) => isListed(basename(path)));
+  const changed = pathsOf([...written, ...others], 'changed');
+  const kept = [...new Set(exports.flatMap((finding) => finding.kept))];
   const lines = [
     removed.length === 0
       ? 'Nothing to clean up: what the runs of this job wrote is gone already.'
-      : `Removed what the runs of this job wrote (${removed.length}):`,
-    ...byFolder(removed),
-    ...(changed.length === 0 ? [] : ['Left alone, since somebody else has written there since:', ...byFolder(changed)]),
-    ...withOutcome(exports, 'removed').map((path) => `Took their exports back out of ${path}`),
+      : `Removed ${counted(removed.length, 'file')} that the runs of this job wrote:`,
+    ...byFolder(removed, debug),
+    ...(changed.length === 0
+      ? []
+      : ['Left alone, since somebody else has written there since:', ...byFolder(changed, true)]),
+    ...(pathsOf(exports, 'removed').length === 0 ? [] : ['Took their exports back out of $BASH_ENV']),
+    ...(kept.length === 0 ? [] : [`Left alone in $BASH_ENV, since the job itself sets it there: ${kept.join(', ')}`]),
   ];
   return `${lines.map(printable).join('\n')}\n`;
 }
 
-function byFolder(paths: readonly string[]): string[] {
-  const folders = grouped(
-    paths.map((path) => [dirname(path), path.slice(dirname(path).length).replace(/^[/\\]/, '')] as const),
+function pathsOf(findings: readonly Finding[], outcome: Removal['outcome']): readonly string[] {
+  return findings.filter(({ removal }) => removal.outcome === outcome).map(({ path }) => path);
+}
+
+function byFolder(paths: readonly string[], withNames: boolean): string[] {
+  const folders = grouped(paths.map((path) => [dirname(path), basename(path)] as const));
+  return [...folders].map(
+    ([folder, names]) => `  ${folder}: ${withNames ? names.join(', ') : counted(names.length, 'file')}`,
   );
-  return [...folders].map(([folder, names]) => `  ${folder}: ${names.join(', ')}`);
 }
 
 /** The values of each key, in their order. */

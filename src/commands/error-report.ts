@@ -1,5 +1,5 @@
 /** How a failure is shown to a person. */
-import { type Fault, type MachineIdError, printable, printableJson } from '../errors.ts';
+import { type MachineIdError, placeText, printable, printableJson } from '../errors.ts';
 import type { Style } from '../effects/style.ts';
 import { causes } from '../teleport/network-error.ts';
 
@@ -31,7 +31,9 @@ export function errorReport(error: MachineIdError, { debug, style }: ReportOptio
   const lines = [`${style.bad('error:')} ${error.message}`];
   for (const fault of error.faults) {
     // A message that was written with its faults in it lists them already, in its own way.
-    if (!error.message.includes(fault.message)) lines.push(`  - ${faultLine(fault)}`);
+    if (error.message.includes(fault.message)) continue;
+    lines.push(`  - ${placeText(fault)}: ${fault.message}`);
+    if (fault.hint !== undefined) lines.push(`    ${style.strong('hint:')} ${fault.hint}`);
   }
   if (error.likelyCauses.length > 0) {
     lines.push(style.strong('likely causes, the likeliest first:'));
@@ -57,8 +59,4 @@ function stackOf({ cause, code }: MachineIdError): readonly string[] {
 /** Some take it from their class, whose name the bundle has shortened. */
 function classOf(name: string): string {
   return name.endsWith('Error') ? name : 'Error';
-}
-
-function faultLine({ path, line, message }: Fault): string {
-  return `${path}${line === undefined ? '' : ` (line ${line})`}: ${message}`;
 }

@@ -10,7 +10,10 @@ const POSTGRES: readonly string[] = ['postgres', 'cockroachdb'];
  * tctl takes a Proxy's address as `TELEPORT_AUTH_SERVER` too. Of several outputs on disk the first is named, an
  * `identity` before others, whose certificates are good for less.
  */
-export function exportedVariables({ proxy, cluster, outputs }: RunResult): ReadonlyMap<string, string> {
+export function exportedVariables(
+  { proxy, cluster, outputs }: Pick<RunResult, 'proxy' | 'cluster' | 'outputs'>,
+  platform: string,
+): ReadonlyMap<string, string> {
   const variables = new Map([
     ['TELEPORT_PROXY', proxy],
     ['TELEPORT_AUTH_SERVER', proxy],
@@ -26,10 +29,53 @@ export function exportedVariables({ proxy, cluster, outputs }: RunResult): Reado
     variables.set('MACHINE_ID_DESTINATION', first.destination);
     variables.set('MACHINE_ID_EXPIRES_AT', utcTime(first.expiresAtMs));
   }
-  const kubeconfig = outputs.find(({ files }) => files.includes('kubeconfig.yaml'));
-  if (kubeconfig !== undefined) variables.set('KUBECONFIG', join(kubeconfig.destination, 'kubeconfig.yaml'));
+  const { listed, separator } = kubeconfigs(outputs, platform);
+  if (listed.length > 0) variables.set('KUBECONFIG', listed.join(separator));
   for (const [name, value] of [...postgresVariables(outputs), ...awsVariables(outputs)]) variables.set(name, value);
   return variables;
+}
+
+/** What does not work in the steps that follow: sentences for a person to read. */
+export function exportWarnings({ outputs }: Pick<RunResult, 'outputs'>, platform: string): readonly string[] {
+  const { separator, unlisted } = kubeconfigs(outputs, platform);
+  return [
+    ...unlisted.map(
+      (path) => `KUBECONFIG cannot name ${path}: "${separator}" separates the files in it. Use a folder without it`,
+    ),
+    ...sharedNames(outputs),
+  ];
+}
+
+/** In the outputs' order, as kubectl reads `KUBECONFIG`. */
+function kubeconfigs(outputs: RunResult['outputs'], platform: string) {
+  const separator = platform === 'win32' ? ';' : ':';
+  const paths = outputs
+    .filter(({ files }) => files.includes('kubeconfig.yaml'))
+    .map(({ destination }) => join(destination, 'kubeconfig.yaml'));
+  return {
+    separator,
+    listed: paths.filter((path) => !path.includes(separator)),
+    unlisted: paths.filter((path) => path.includes(separator)),
+  };
+}
+
+/** Of contexts and users with one name, kubectl takes those of the first file. */
+function sharedNames(outputs: RunResult['outputs']): readonly string[] {
+  const owners = new Map<string, string>();
+  return outputs.flatMap(({ kubeconfig, path }) => {
+    const names = [
+      ...(kubeconfig?.contexts ?? []).map((name) => `context ${name}`),
+      ...(kubeconfig === undefined ? [] : [`user ${kubeconfig.user}`]),
+    ];
+    return names.flatMap((name) => {
+      const owner = owners.get(name) ?? path;
+      owners.set(name, owner);
+      const advice = 'set another context_name_template, or use "kubectl --kubeconfig FILE"';
+      return owner === path
+        ? []
+        : [`${path} and ${owner} both have the ${name}: kubectl uses that of ${owner}; ${advice}`];
+    });
+  });
 }
 
 /** For the first AWS credentials on disk; the profile `default` needs no word. */

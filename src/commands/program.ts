@@ -1,5 +1,5 @@
 /** Picks the command that the arguments name, and turns a failure into a report and an exit code. */
-import { cleanup } from './cleanup.ts';
+import { cleanup, CLEANUP_FLAGS } from './cleanup.ts';
 import { wantsDebug } from './debug-trace.ts';
 import { errorLine, errorReport } from './error-report.ts';
 import { doctor } from './doctor.ts';
@@ -68,7 +68,7 @@ Contacts nothing. Exit code 1 when the token is valid and does not admit the job
   {
     name: 'cleanup',
     summary: "Remove the files and exports of this job's runs; for a last step with when: always.",
-    flags: [],
+    flags: CLEANUP_FLAGS,
     notes: 'Removes what runs have written and nothing else; safe to call twice, and with nothing to do.',
     act: cleanup,
   },

@@ -1,18 +1,17 @@
 /** `run --engine tbot`: the tbot that is installed joins and writes. */
 import { produceByTbot } from '../produce/by-tbot.ts';
 import { refuseRemovedKeys } from '../config/supported.ts';
+import { sortResults } from '../produce/outputs.ts';
 import type { RunContext } from '../produce/context.ts';
-import type { RunResult } from '../produce/result.ts';
+import type { RunEnd } from '../produce/result.ts';
 import type { TbotSettings } from '../produce/tbot-program.ts';
 import { checkTbotVersion, readTbotVersion } from '../produce/tbot-version.ts';
 import { clockDifference, discover } from '../teleport/discovery.ts';
 import type { WebTrust } from '../teleport/trust.ts';
 import { openWebApi } from '../teleport/web.ts';
 
-type TbotFacts = Omit<RunResult, 'proxy' | 'exportedTo' | 'timingsMs' | 'spans'>;
-
 /** @throws MachineIdError TBOT_MISSING, TBOT_UNSUITABLE, CLUSTER_UNSUITABLE, TBOT_FAILED, or what asking the Proxy throws */
-export async function runByTbot(run: RunContext, trust: WebTrust, settings: TbotSettings): Promise<TbotFacts> {
+export async function runByTbot(run: RunContext, trust: WebTrust, settings: TbotSettings): Promise<RunEnd> {
   const { cluster, tbot } = await look(run, trust);
   const { clusterName, serverVersion } = cluster;
   const difference = clockDifference(cluster, run.world.clock.nowMs());
@@ -23,15 +22,16 @@ export async function runByTbot(run: RunContext, trust: WebTrust, settings: Tbot
   refuseRemovedKeys(run.plan, serverVersion, `the cluster ${clusterName} runs`);
   if (tbot !== undefined) refuseRemovedKeys(run.plan, tbot, 'the tbot on PATH is');
   run.progress.done('discovery', `cluster ${clusterName}, Teleport ${serverVersion.text}`);
-  const { bot, outputs } = await produceByTbot(run, settings);
-  run.account.learn({ bot, results: outputs.map((value) => ({ status: 'fulfilled', value })) });
+  const { bot, failure, results } = await produceByTbot(run, settings);
+  run.account.learn({ bot, results });
   return {
     engine: 'tbot',
     cluster: clusterName,
     clusterVersion: serverVersion.text,
     bot,
     joinPath: undefined,
-    outputs,
+    ...sortResults(run.outputs, results),
+    failure,
   };
 }
 

@@ -6,9 +6,9 @@ import { refuseScopes } from '../config/scopes.ts';
 import { refuseRemovedKeys, supportedOutputs } from '../config/supported.ts';
 import { createLog } from '../effects/log.ts';
 import { startRetries } from '../effects/retry.ts';
-import { MachineIdError } from '../errors.ts';
+import { counted, MachineIdError } from '../errors.ts';
 import { appendLines, exportLines, openBashEnv } from '../job/bash-env.ts';
-import { openManifest } from '../job/manifest.ts';
+import { type Manifest, openManifest } from '../job/manifest.ts';
 import { tokenNotices } from '../job/oidc-check.ts';
 import { obtainOidcToken, type OidcToken } from '../job/oidc-token.ts';
 import { type Joined, joinCluster } from '../join/join.ts';
@@ -19,17 +19,17 @@ import { openWebApi } from '../teleport/web.ts';
 import { startWireTrace } from '../teleport/wire-trace.ts';
 import type { RunContext } from '../produce/context.ts';
 import { type Account, openAccount } from '../produce/account.ts';
-import { exportedVariables } from './exports.ts';
+import { exportedVariables, exportWarnings } from './exports.ts';
 import { withReport } from './run-report.ts';
 import { startProgress } from '../produce/progress.ts';
 import { runByTbot } from './run-tbot.ts';
 import { readRunArguments, type RunArguments } from './run-flags.ts';
-import type { RunResult } from '../produce/result.ts';
-import { headline, resultJson, resultObject, summaryText } from './summary.ts';
+import type { RunEnd, RunResult } from '../produce/result.ts';
+import { headline, joinPathText, resultJson, resultObject, summaryText } from './summary.ts';
 import { stderrStyle } from './stderr-style.ts';
 import { beginTelemetry, TBOT_HELPER_VARIABLES } from './telemetry.ts';
 import type { World } from '../effects/world.ts';
-import { makeKeys, prepareOutputs, writeOutputs } from '../produce/outputs.ts';
+import { failureOfOutputs, makeKeys, prepareOutputs, writeOutputs } from '../produce/outputs.ts';
 import type { OutputKeys } from '../produce/work.ts';
 
 const MAX_INPUT_BYTES = 1024 * 1024;
@@ -70,32 +70,57 @@ async function runToEnd(given: RunArguments, account: Account, world: World): Pr
     record: manifest,
   };
   for (const warning of plan.warnings) log.warn(warning);
-  progress.done('config', `configuration read: ${outputs.length} output(s), Proxy ${plan.address.value}`);
+  progress.done('config', `configuration read: ${counted(outputs.length, 'output')}, Proxy ${plan.address.value}`);
   const token = await account.during('job', 'OIDC token', () => findToken(current, given.oidcToken));
   const exportPath = given.exportVariables ? await openBashEnv(world.files, world.environment) : undefined;
   await account.during('job', 'Destinations', () => prepareOutputs(current));
-  const facts =
+  const { failure, ...facts } =
     given.engine === 'tbot'
       ? await runByTbot(current, trust, { jwt: token.jwt, caFile: given.caFile, helper: TBOT_HELPER_VARIABLES })
       : await withTelemetry(current, () => joinAndWrite(current, token, trust));
   const result: RunResult = {
     proxy: formatAddress(plan.address),
     ...facts,
-    exportedTo: exportPath,
+    exported: [],
     spans: account.spans(),
     timingsMs: progress.timingsMs(),
   };
   world.signal.throwIfAborted();
-  if (exportPath !== undefined) {
-    const variables = exportedVariables(result);
-    const lines = exportLines(variables);
-    await manifest.exports(exportPath, lines);
-    await appendLines(world.files, exportPath, lines);
-    account.learn({ exported: [...variables.keys()] });
+  if (failure !== undefined) {
+    // The failure counts, whether or not the rest can be shown.
+    await show(result, given, current).catch(() => undefined);
+    throw failure;
   }
-  if (given.json) await world.result(resultJson(result));
-  else if (plan.logFormat === 'json') log.info(headline(result), { result: resultObject(result) });
-  else world.stderr(summaryText(result, stderrStyle(world)));
+  const exported = exportPath === undefined ? [] : await exportTo(exportPath, result, current, manifest);
+  await show({ ...result, exported }, given, current);
+}
+
+/** @returns the names of the variables */
+async function exportTo(
+  path: string,
+  result: RunResult,
+  { account, log, world }: RunContext,
+  manifest: Manifest,
+): Promise<readonly string[]> {
+  const { platform } = world.files;
+  const variables = exportedVariables(result, platform);
+  for (const warning of exportWarnings(result, platform)) log.warn(warning);
+  const lines = exportLines(variables);
+  await manifest.exports(path, lines);
+  await appendLines(world.files, path, lines);
+  const exported = [...variables.keys()];
+  account.learn({ exported });
+  return exported;
+}
+
+async function show(result: RunResult, { json }: RunArguments, { log, plan, world }: RunContext): Promise<void> {
+  if (json) {
+    for (const { notices, path } of result.outputs) {
+      for (const notice of notices) log.warn(`${path}: ${notice}`);
+    }
+    await world.result(resultJson(result));
+  } else if (plan.logFormat === 'json') log.info(headline(result), { result: resultObject(result) });
+  else world.stderr(summaryText(result, { style: stderrStyle(world), debug: plan.debug }));
 }
 
 /** tbot tells of its runs itself. */
@@ -108,11 +133,9 @@ async function withTelemetry<T>({ log, outputs, trace, world }: RunContext, work
   }
 }
 
-type RunFacts = Omit<RunResult, 'proxy' | 'exportedTo' | 'timingsMs' | 'spans'>;
-
-async function joinAndWrite(run: RunContext, token: OidcToken, trust: WebTrust): Promise<RunFacts> {
+async function joinAndWrite(run: RunContext, token: OidcToken, trust: WebTrust): Promise<RunEnd> {
   const { joined, keys } = await join(run, token, trust);
-  const outputs = await writeOutputs(run, joined, keys);
+  const results = await writeOutputs(run, joined, keys);
   const { bot, cluster, path: joinPath } = joined;
   return {
     cluster: cluster.clusterName,
@@ -120,7 +143,8 @@ async function joinAndWrite(run: RunContext, token: OidcToken, trust: WebTrust):
     bot: bot.botName,
     engine: 'native',
     joinPath,
-    outputs,
+    ...results,
+    failure: failureOfOutputs(results),
   };
 }
 
@@ -152,7 +176,7 @@ async function findToken({ account, log, progress, world }: RunContext, variable
   const { projectId, contextIds } = token.claims;
   progress.done(
     'oidcToken',
-    `OIDC token from ${token.source}: project ${projectId ?? 'unknown'}, ${contextIds.length} context(s)`,
+    `OIDC token from ${token.source}: project ${projectId ?? 'unknown'}, ${counted(contextIds.length, 'context')}`,
   );
   return token;
 }
@@ -199,7 +223,7 @@ async function join(
       }),
     );
     account.learn({ bot: joined.bot.botName, joinPath: joined.path });
-    progress.done('join', `joined as bot ${joined.bot.botName} (${joined.path})`);
+    progress.done('join', `joined as bot ${joined.bot.botName} by ${joinPathText(joined.path)}`);
     return { joined, keys };
   } catch (error) {
     throw plan.address.kind === 'auth' ? explainAuthAddress(error, plan.address) : error;

@@ -1,52 +1,63 @@
 /** The result of a run as a person reads it, and as a program does. */
 import { utcTime } from '../crypto/validity.ts';
-import { printable, printableJson } from '../errors.ts';
+import { counted, printable, printableJson } from '../errors.ts';
 import type { Style } from '../effects/style.ts';
-import { exportedVariables } from './exports.ts';
-import type { RunResult, WrittenOutput } from '../produce/result.ts';
+import type { JoinPath } from '../join/join.ts';
+import type { FailedOutput, RunResult, WrittenOutput } from '../produce/result.ts';
 import { table } from './table.ts';
 
+/** How much the summary says. */
+export interface SummaryOptions {
+  readonly style: Style;
+  /** Whether the names of files are listed. */
+  readonly debug: boolean;
+}
+
 /** A headline, what the run has to do with the job, and a table of the outputs. */
-export function summaryText(result: RunResult, style: Style): string {
-  const lines = [...table(factRows(result)), '', ...outputLines(result.outputs, style)];
-  return `\n${style.strong(printable(headline(result)))}\n${lines.map((line) => `  ${line}`.trimEnd()).join('\n')}\n`;
+export function summaryText(result: RunResult, options: SummaryOptions): string {
+  const lines = [...table(factRows(result)), '', ...outputLines(result, options)];
+  return `\n${options.style.strong(printable(headline(result)))}\n${lines.map((line) => `  ${line}`.trimEnd()).join('\n')}\n`;
 }
 
-export function headline({ cluster, clusterVersion, proxy, timingsMs }: RunResult): string {
-  return `Joined ${cluster} (Teleport ${clusterVersion}) through ${proxy} in ${timingsMs.total ?? 0} ms`;
+export function headline({ cluster, clusterVersion, failures, outputs, proxy, timingsMs }: RunResult): string {
+  const all = outputs.length + failures.length;
+  const written = failures.length === 0 ? counted(all, 'output') : `${outputs.length} of ${counted(all, 'output')}`;
+  return `Wrote ${written} for ${cluster} (Teleport ${clusterVersion}) through ${proxy} in ${timingsMs.total ?? 0} ms`;
 }
 
-function factRows(result: RunResult): string[][] {
-  const { bot, exportedTo } = result;
-  const names = [...exportedVariables(result).keys()].join(', ');
+function factRows({ bot, engine, exported }: RunResult): string[][] {
   return [
-    ['bot', bot === undefined ? joinedBy(result) : `${bot}, ${joinedBy(result)}`],
-    ...(exportedTo === undefined ? [] : [['exported', `${names} (${exportedTo})`]]),
+    ...(bot === undefined ? [] : [['bot', bot]]),
+    ...(engine === 'native' ? [] : [['engine', 'tbot; its files were checked']]),
+    ...(exported.length === 0 ? [] : [['exported', exported.join(', ')]]),
   ];
 }
 
-function joinedBy({ engine, joinPath }: RunResult): string {
-  if (engine === 'tbot') return 'by tbot, its files checked';
-  return joinPath === 'join-service' ? 'by the join service' : 'by the registration endpoint';
+export function joinPathText(path: JoinPath): string {
+  return path === 'join-service' ? 'the join service' : 'the registration endpoint';
 }
 
-function outputLines(outputs: readonly WrittenOutput[], style: Style): string[] {
-  if (outputs.length === 0) return ['No outputs are configured, so nothing was written.'];
+function outputLines({ failures, outputs }: RunResult, { debug, style }: SummaryOptions): string[] {
+  if (outputs.length === 0) {
+    return [failures.length > 0 ? 'Nothing was written.' : 'No outputs are configured, so nothing was written.'];
+  }
   const rows = outputs.map(outputRow);
-  const [head = '', ...lines] = table([['output', 'for', 'until', 'written'], ...rows]);
-  const notes = outputs.map(({ notices }) =>
-    notices.map((notice) => `  ${style.doubtful('note:')} ${printable(notice)}`),
-  );
-  return [style.faint(head), ...lines.flatMap((line, at) => [line, ...(notes[at] ?? [])])];
+  const [head = '', ...lines] = table([['output', 'type', 'for', 'until', 'written'], ...rows]);
+  const details = outputs.map(({ files, notices }) => [
+    ...(debug && files.length > 0 ? [style.faint(`  files: ${printable(files.join(', '))}`)] : []),
+    ...notices.map((notice) => `  ${style.doubtful('note:')} ${printable(notice)}`),
+  ]);
+  return [style.faint(head), ...lines.flatMap((line, at) => [line, ...(details[at] ?? [])])];
 }
 
-function outputRow({ access, destination, expiresAtMs, files, roles, type }: WrittenOutput): string[] {
+function outputRow({ access, destination, expiresAtMs, files, logins, path, roles, type }: WrittenOutput): string[] {
   const purpose = [
     ...(access === undefined ? [] : [accessText(access)]),
     ...(roles.length === 0 ? [] : [`roles ${roles.join(', ')}`]),
+    ...(logins === undefined ? [] : [`logins ${logins.join(', ') || '(none)'}`]),
   ];
-  const written = files.length === 0 ? destination : `${destination}: ${files.join(', ')}`;
-  return [type, purpose.join('; '), utcTime(expiresAtMs), written];
+  const written = files.length === 0 ? destination : `${destination} (${counted(files.length, 'file')})`;
+  return [path, type, purpose.join('; '), utcTime(expiresAtMs), written];
 }
 
 function accessText(access: NonNullable<WrittenOutput['access']>): string {
@@ -62,7 +73,7 @@ export function resultJson(result: RunResult): string {
 }
 
 export function resultObject(result: RunResult): Readonly<Record<string, unknown>> {
-  const { cluster, clusterVersion, bot, engine, joinPath, outputs, spans, timingsMs } = result;
+  const { cluster, clusterVersion, bot, engine, failures, joinPath, outputs, spans, timingsMs } = result;
   return {
     cluster,
     clusterVersion,
@@ -70,16 +81,32 @@ export function resultObject(result: RunResult): Readonly<Record<string, unknown
     engine,
     joinMethod: 'circleci',
     joinPath,
-    outputs: outputs.map(({ type, destination, files, roles, expiresAtMs, access, notices }) => ({
+    outputs: outputs.map(({ path, type, destination, files, roles, logins, expiresAtMs, access, notices }) => ({
+      path,
       type,
       destination,
       files,
       roles,
+      ...(logins === undefined ? {} : { logins }),
       expiresAt: utcTime(expiresAtMs),
       ...(access === undefined ? {} : { access }),
       ...(notices.length === 0 ? {} : { notices }),
     })),
+    ...(failures.length === 0 ? {} : { failures: failures.map(failureObject) }),
     timingsMs,
     spans: spans.map(({ endMs, kind, name, startMs }) => ({ name, kind, startMs, endMs })),
+  };
+}
+
+function failureObject({ error: { code, faults, hint, likelyCauses, message }, line, path, type }: FailedOutput) {
+  return {
+    path,
+    ...(line === undefined ? {} : { line }),
+    type,
+    code,
+    message,
+    hint,
+    ...(faults.length === 0 ? {} : { faults }),
+    ...(likelyCauses.length === 0 ? {} : { likelyCauses }),
   };
 }

@@ -199,15 +199,17 @@ export function quietLog({ debug, logFormat: format }: Plan, { clock, stderr }: 
   return { ...createLog(stderr, { format, debug, nowMs: () => clock.nowMs() }), info: () => undefined };
 }
 
-function allowed(output: SupportedOutput, { access, expiresAtMs, notices, roles }: WrittenOutput): Check {
+function allowed(output: SupportedOutput, { access, expiresAtMs, logins, notices, roles }: WrittenOutput): Check {
   const one = outputCheck(output);
   const detail = [
     ...(access === undefined ? [] : [resourceOf(access)]),
     ...(roles.length === 0 ? [] : [`roles ${roles.join(', ')}`]),
+    ...(logins === undefined ? [] : [`logins ${logins.join(', ') || '(none)'}`]),
     `until ${utcTime(expiresAtMs)}`,
   ].join('; ');
   if (notices.length === 0) return one.pass(detail);
-  return one.warn([detail, ...notices], 'Nothing, if that is enough for the job.');
+  const noLogin = logins?.length === 0 ? 'To use ssh, give a role or the bot a login as described above. ' : '';
+  return one.warn([detail, ...notices], `${noLogin}Nothing, if that is enough for the job.`);
 }
 
 function resourceOf(access: NonNullable<WrittenOutput['access']>): string {

@@ -7,7 +7,7 @@ import { refuseScopes } from '../config/scopes.ts';
 import { type SupportedOutput, supportedOutputs } from '../config/supported.ts';
 import { caFilePaths } from '../config/unexpanded.ts';
 import type { World } from '../effects/world.ts';
-import { asMachineIdError } from '../errors.ts';
+import { asMachineIdError, counted } from '../errors.ts';
 import { type Address, formatAddress } from '../teleport/address.ts';
 import { type WebTrust, webTrust } from '../teleport/trust.ts';
 import { type Check, check } from './check.ts';
@@ -59,7 +59,7 @@ export async function configChecks({ caFile, flags }: Settings, world: World): P
 
 function planCheck({ outputs, token, warnings }: Plan): Check {
   const config = check('config', 'Configuration');
-  const detail = `join token "${token}", ${outputs.length} output(s)`;
+  const detail = `join token "${token}", ${counted(outputs.length, 'output')}`;
   if (warnings.length === 0) return config.pass(detail);
   return config.warn([detail, ...warnings], 'Change these places, or leave them: run does as they say.');
 }

@@ -66,36 +66,79 @@ async function append(files: Appender, path: string, text: string): Promise<void
 
 const MAX_BASH_ENV_BYTES = 16 * 1024 * 1024;
 
+export interface RemovedLines {
+  /** How many of the `export` lines were still there. */
+  readonly removed: number;
+  /** Variables of the blocks that other lines of the file set, before or after. */
+  readonly kept: readonly string[];
+}
+
 /**
- * Takes lines that runs appended back out of the file and keeps the rest as it is. What another program appends at this
- * very moment may be lost, as there is no lock that every program knows.
- * @returns how many of the blocks were still there
+ * Takes lines that runs appended back out of the file and keeps the rest as it is, such as a line that the job has changed
+ * since. What another program appends at this very moment may be lost, as there is no lock that every program knows.
+ * @param blocks of `exportLines`
  */
 export async function removeLines(
   files: Pick<Files, 'readText' | 'createFile' | 'rename' | 'entry' | 'setMode' | 'remove'>,
   path: string,
   blocks: readonly string[],
-): Promise<number> {
-  const before = await files.entry(path);
-  if (before?.kind !== 'file') return 0;
-  let text = await files.readText(path, { maxBytes: MAX_BASH_ENV_BYTES });
-  let removed = 0;
+): Promise<RemovedLines> {
+  const entry = await files.entry(path);
+  if (entry?.kind !== 'file') return { removed: 0, kept: [] };
+  const before = await files.readText(path, { maxBytes: MAX_BASH_ENV_BYTES });
+  let [text, removed] = [before, 0];
   for (const block of blocks) {
-    const at = text.indexOf(block);
-    if (at === -1) continue;
-    // Its first line break may be what ends the line of another program before it.
-    text = `${text.slice(0, at)}\n${text.slice(at + block.length)}`;
+    const rest = withoutBlock(text, block);
+    text = rest.text;
+    removed += rest.removed;
+  }
+  const names = blocks.flatMap((block) => linesIn(block).map(nameIn));
+  const kept = [...new Set(names)].filter((name) => sets(text, name));
+  if (removed > 0) await replaceText(files, path, { text, mode: entry.mode });
+  return { removed, kept };
+}
+
+/** Whole, or line by line when somebody has changed something in it. */
+function withoutBlock(text: string, block: string): { readonly text: string; readonly removed: number } {
+  const lines = linesIn(block);
+  const at = text.indexOf(block);
+  // Its first line break may be what ends the line of another program before it.
+  if (at !== -1) return { text: `${text.slice(0, at)}\n${text.slice(at + block.length)}`, removed: lines.length };
+  let [rest, removed] = [`\n${text}`, 0];
+  for (const line of lines) {
+    const start = rest.indexOf(`\n${line}`);
+    if (start === -1) continue;
+    rest = `${rest.slice(0, start + 1)}${rest.slice(start + 1 + line.length)}`;
     removed += 1;
   }
-  if (removed === 0) return 0;
+  return { text: rest.slice(1), removed };
+}
+
+/** Each with the line break at its end; a value may hold line breaks too. */
+function linesIn(block: string): readonly string[] {
+  return block.replace(/^\n/, '').split(/(?<=\n)(?=export \w+=)/);
+}
+
+function nameIn(line: string): string {
+  return /^export (\w+)=/.exec(line)?.[1] ?? '';
+}
+
+function sets(text: string, name: string): boolean {
+  return name !== '' && new RegExp(`(^|[\\s;&])${name}=`, 'm').test(text);
+}
+
+async function replaceText(
+  files: Pick<Files, 'createFile' | 'rename' | 'setMode' | 'remove'>,
+  path: string,
+  { mode, text }: { readonly mode: number; readonly text: string },
+): Promise<void> {
   const temporary = `${path}.machine-id`;
   await files.remove(temporary);
   try {
     await files.createFile(temporary, text);
-    await files.setMode(temporary, before.mode);
+    await files.setMode(temporary, mode);
     await files.rename(temporary, path);
   } finally {
     await files.remove(temporary);
   }
-  return removed;
 }

@@ -8,6 +8,11 @@ import type { OutputFile } from './output-file.ts';
 /** Empty; proves to those who look that the directory can be written. */
 export const WRITE_TEST: OutputFile = { name: '.write-test', contents: '' };
 
+/** Whether people are shown a file of that name. */
+export function isListed(name: string): boolean {
+  return name !== WRITE_TEST.name;
+}
+
 export function keyFiles({ keyPair, sshCertificateLine, tlsCertificatePem }: Identity): OutputFile[] {
   return [
     { name: 'key-cert.pub', contents: `${sshCertificateLine}\n` },

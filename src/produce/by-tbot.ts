@@ -1,8 +1,10 @@
 /** Lets tbot itself produce the outputs of a plan, and checks what it has written. */
 import { join } from 'node:path';
 import { lengthenedLifetime, shortenedLifetime } from '../certs/lifetime.ts';
+import { noLoginNotice } from '../certs/logins.ts';
 import type { SupportedOutput } from '../config/supported.ts';
-import { asMachineIdError, type Fault, MachineIdError } from '../errors.ts';
+import { asMachineIdError, type Fault, MachineIdError, placeText } from '../errors.ts';
+import { isListed } from '../outputs/key-files.ts';
 import { withoutProfile } from '../outputs/aws-credentials.ts';
 import { makeDirectory } from '../outputs/prepare-directory.ts';
 import type { PlannedFile } from '../outputs/write-record.ts';
@@ -14,9 +16,12 @@ import { type Found, type FoundFile, findStanding, findWritten, type Standing, t
 import { runTbot, type TbotSettings } from './tbot-program.ts';
 
 export interface TbotResult {
-  readonly outputs: readonly WrittenOutput[];
+  /** In the outputs' order; each rejection is a MachineIdError TBOT_FAILED. */
+  readonly results: readonly PromiseSettledResult<WrittenOutput>[];
   /** As the certificates name it; undefined when no output has one of the bot's. */
   readonly bot: string | undefined;
+  /** What the run ends with. */
+  readonly failure: MachineIdError | undefined;
 }
 
 interface Produced {
@@ -27,7 +32,7 @@ interface Produced {
   readonly found: Found | undefined;
 }
 
-/** @throws MachineIdError TBOT_MISSING, TBOT_FAILED with every fault of every output */
+/** @throws MachineIdError TBOT_MISSING */
 export async function produceByTbot(run: RunContext, settings: TbotSettings): Promise<TbotResult> {
   const { clock } = run.world;
   await makeFolders(run);
@@ -37,9 +42,15 @@ export async function produceByTbot(run: RunContext, settings: TbotSettings): Pr
   // Of a run that failed too, so that cleanup finds what it has left.
   const produced = await Promise.all(places.map((place) => find(place, run)));
   await run.record.files(produced.flatMap(({ found, output }) => (found?.files ?? []).map(planned(output))));
-  if (ended.status === 'rejected') throw ended.reason;
+  const { faults, ...checks } = checked(produced, startedMs, clock.nowMs());
+  if (ended.status === 'rejected') {
+    run.world.signal.throwIfAborted();
+    const failure = asMachineIdError(ended.reason);
+    if (failure.code !== 'TBOT_FAILED') throw failure;
+    return { ...checks, failure };
+  }
   run.progress.done('write', 'tbot has ended');
-  return checked(produced, startedMs, clock.nowMs());
+  return { ...checks, failure: faults.length > 0 ? incomplete(faults) : undefined };
 }
 
 /** The one folder that tbot would make inside a destination: made here, it is known to cleanup. */
@@ -79,21 +90,28 @@ function planned(output: SupportedOutput): (file: FoundFile) => PlannedFile {
   };
 }
 
-function checked(produced: readonly Produced[], startedMs: number, nowMs: number): TbotResult {
+interface Checked extends Omit<TbotResult, 'failure'> {
+  readonly faults: readonly Fault[];
+}
+
+function checked(produced: readonly Produced[], startedMs: number, nowMs: number): Checked {
   const faults: Fault[] = [];
-  const outputs: WrittenOutput[] = [];
   let bot: string | undefined;
-  for (const one of produced) {
+  const results = produced.map((one): PromiseSettledResult<WrittenOutput> => {
     const result = check(one, nowMs);
     if ('faults' in result) {
-      faults.push(...result.faults.map((message) => ({ ...placement(one.output), message })));
-      continue;
+      const own = result.faults.map((message) => ({ ...placement(one.output), message }));
+      faults.push(...own);
+      return { status: 'rejected', reason: outputFailure(own) };
     }
     bot ??= result.bot;
-    outputs.push(written(one, result, startedMs));
-  }
-  if (faults.length > 0) throw incomplete(faults);
-  return { outputs, bot };
+    return { status: 'fulfilled', value: written(one, result, startedMs) };
+  });
+  return { results, bot, faults };
+}
+
+function outputFailure(faults: readonly Fault[]): MachineIdError {
+  return new MachineIdError('TBOT_FAILED', faults.map(({ message }) => message).join('; '), { hint: MISSING_HINT });
 }
 
 function check(
@@ -101,7 +119,14 @@ function check(
   nowMs: number,
 ): Credentials | { readonly faults: readonly string[] } {
   if (found === undefined) {
-    return { expiresAtMs: nowMs + output.ttlMs, roles: undefined, bot: undefined, access: undefined };
+    return {
+      expiresAtMs: nowMs + output.ttlMs,
+      roles: undefined,
+      logins: undefined,
+      kubeconfig: undefined,
+      bot: undefined,
+      access: undefined,
+    };
   }
   if (found.faults.length > 0) return { faults: found.faults };
   try {
@@ -113,21 +138,28 @@ function check(
 }
 
 function written({ found, output, shown }: Produced, credentials: Credentials, startedMs: number): WrittenOutput {
-  const { access, expiresAtMs, roles } = credentials;
+  const { access, bot, expiresAtMs, kubeconfig, logins, roles } = credentials;
   const limit = roles === undefined ? 'by its own rules' : 'max_session_ttl of the roles';
   const askedMs = startedMs + output.ttlMs;
   const notices =
     access?.kind === 'aws'
       ? []
       : [shortenedLifetime(askedMs, expiresAtMs, limit), lengthenedLifetime(askedMs, expiresAtMs)];
+  const noLogin =
+    output.type === 'identity' && output.sshConfig && logins !== undefined
+      ? noLoginNotice(logins, { roles: roles ?? [], botName: bot })
+      : undefined;
   return {
+    path: output.path,
     type: output.type,
     destination: shown,
-    files: (found?.files ?? []).map(({ name }) => name),
+    files: (found?.files ?? []).map(({ name }) => name).filter(isListed),
     roles: roles ?? output.roles,
+    logins,
+    kubeconfig,
     expiresAtMs,
     access,
-    notices: notices.filter((notice) => notice !== undefined),
+    notices: [...notices, noLogin].filter((notice) => notice !== undefined),
   };
 }
 
@@ -135,11 +167,13 @@ function placement({ line, path }: SupportedOutput): Pick<Fault, 'path' | 'line'
   return { path, ...(line === undefined ? {} : { line }) };
 }
 
+const MISSING_HINT = 'See what tbot said above. A tbot that does not fit the cluster or the file leaves outputs out.';
+
 function incomplete(faults: readonly Fault[]): MachineIdError {
-  const lines = faults.map(({ message, path }) => `${path}: ${message}`);
+  const lines = faults.map((fault) => `${placeText(fault)}: ${fault.message}`);
   return new MachineIdError('TBOT_FAILED', 'tbot ended without an error, but', {
     lines,
-    hint: 'See what tbot said above. A tbot that does not fit the cluster or the file leaves outputs out.',
+    hint: MISSING_HINT,
     faults,
   });
 }

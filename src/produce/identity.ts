@@ -1,5 +1,6 @@
 /** Produces an `identity` output: certificates for the whole cluster or a leaf, and the files for SSH. */
 import type { Authorities } from '../certs/authorities.ts';
+import { noLoginNotice } from '../certs/logins.ts';
 import type { SupportedIdentity } from '../config/supported.ts';
 import { MachineIdError } from '../errors.ts';
 import type { Joined } from '../join/join.ts';
@@ -17,6 +18,8 @@ export async function produceIdentity(output: SupportedIdentity, work: OutputWor
   const [issued, authorities] = await Promise.all([issue(output, work), session.authorities]);
   run.progress.done('certificates', `certificates for ${output.path}: roles ${issued.identity.roles.join(', ')}`);
   const place = placeOf(output.destination, run);
+  const { logins, roles } = issued.identity;
+  const noLogin = output.sshConfig ? noLoginNotice(logins, { roles, botName: joined.bot.botName }) : undefined;
   const files = identityFiles({
     identity: issued.identity,
     authorities,
@@ -24,7 +27,8 @@ export async function produceIdentity(output: SupportedIdentity, work: OutputWor
     proxyHost: joined.cluster.proxyHost,
     ssh: output.sshConfig ? { config: sshConfigInput(run, joined, place.directory) } : undefined,
   });
-  return finishOutput(output, work, { issued, place, files });
+  const notices = [...issued.notices, ...(noLogin === undefined ? [] : [noLogin])];
+  return finishOutput(output, work, { issued: { ...issued, notices }, place, files, logins });
 }
 
 async function issue(output: SupportedIdentity, work: OutputWork) {

@@ -29,13 +29,26 @@ export async function produceKubernetesV2(output: KubernetesV2, work: OutputWork
     const access = await kubeAccess(output, work, { identity, place });
     const { clusterName } = work.joined.cluster;
     const contexts = contextsOf(output, clusterName, clusters);
+    const user = userName(output, work);
     const files = kubernetesV2Files({
       identity,
       authorities: await session.authorities,
-      kubeconfig: { ...access, userName: clusterName, contexts },
+      kubeconfig: { ...access, userName: user, contexts },
     });
-    return finishOutput(output, work, { issued, place, files });
+    return finishOutput(output, work, {
+      issued,
+      place,
+      files,
+      kubeconfig: { contexts: contexts.map(({ name }) => name), user },
+    });
   });
+}
+
+/** tbot's name for the first; kubectl, to which all are given together, would use the first one's user for the others too. */
+function userName({ path, type }: KubernetesV2, { joined, run }: OutputWork): string {
+  const { clusterName } = joined.cluster;
+  const at = run.outputs.filter((other) => other.type === type).findIndex((other) => other.path === path);
+  return at <= 0 ? clusterName : `${clusterName}-${at + 1}`;
 }
 
 function contextsOf(output: KubernetesV2, clusterName: string, clusters: readonly SelectedCluster[]) {

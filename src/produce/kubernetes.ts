@@ -28,5 +28,5 @@ export async function produceKubernetes(output: Supported<'kubernetes'>, work: O
     authorities: await session.authorities,
     kubeconfig: { ...access, userName: name, contexts: [{ name, path: '', namespace: undefined }] },
   });
-  return finishOutput(output, work, { issued, place, files });
+  return finishOutput(output, work, { issued, place, files, kubeconfig: { contexts: [name], user: name } });
 }

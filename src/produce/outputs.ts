@@ -1,7 +1,7 @@
 /** Produces every output of a plan at once; one that fails does not stop the others. */
 import type { SupportedOutput } from '../config/supported.ts';
 import { generateKeyPair } from '../crypto/keys.ts';
-import { asMachineIdError, MachineIdError } from '../errors.ts';
+import { asMachineIdError, counted, type Fault, MachineIdError, placeText } from '../errors.ts';
 import type { Joined } from '../join/join.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
 import { openSession } from './cluster-session.ts';
@@ -19,7 +19,7 @@ import type { OutputKeys, OutputWork } from './work.ts';
 import { outputLabel } from './output-label.ts';
 import { prepare } from './place.ts';
 import type { RunContext } from './context.ts';
-import type { WrittenOutput } from './result.ts';
+import type { FailedOutput, RunResult, WrittenOutput } from './result.ts';
 
 export function makeKeys(outputs: readonly SupportedOutput[], suite: string): readonly OutputKeys[] {
   return outputs.map((output) => keysOf(output, suite));
@@ -30,14 +30,12 @@ export async function prepareOutputs(run: RunContext): Promise<void> {
   for (const { destination } of run.outputs) await prepare(destination, run);
 }
 
-/** @throws MachineIdError: the failure itself when one output failed, OUTPUTS_FAILED with a list when several did */
-export async function writeOutputs(
-  run: RunContext,
-  joined: Joined,
-  keys: readonly OutputKeys[],
-): Promise<readonly WrittenOutput[]> {
+export type Results = Pick<RunResult, 'failures' | 'outputs'>;
+
+/** @throws MachineIdError when the Auth Service cannot be reached; an output that fails is among the failures */
+export async function writeOutputs(run: RunContext, joined: Joined, keys: readonly OutputKeys[]): Promise<Results> {
   const { account, log, outputs, plan, progress, retries, trace, world } = run;
-  if (outputs.length === 0) return [];
+  if (outputs.length === 0) return { outputs: [], failures: [] };
   const { address } = plan;
   const { clock, signal } = world;
   const session = await account.during('cluster', 'Auth Service', () =>
@@ -47,11 +45,26 @@ export async function writeOutputs(
   try {
     const results = await tryOutputs({ run, joined, session }, keys);
     account.learn({ results });
-    throwFailures(outputs, results);
-    return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    return sortResults(outputs, results);
   } finally {
     session.close();
   }
+}
+
+/** @param results in the outputs' order */
+export function sortResults(
+  outputs: readonly SupportedOutput[],
+  results: readonly PromiseSettledResult<WrittenOutput>[],
+): Results {
+  return {
+    outputs: results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
+    failures: results.flatMap((result, at) => {
+      const output = outputs[at];
+      if (result.status === 'fulfilled' || output === undefined) return [];
+      const { line, path, type } = output;
+      return [{ path, line, type, error: asMachineIdError(result.reason) }];
+    }),
+  };
 }
 
 /** In the outputs' order. */
@@ -114,26 +127,45 @@ function produce(output: SupportedOutput, work: OutputWork): Promise<WrittenOutp
   }
 }
 
-function throwFailures(
-  outputs: readonly SupportedOutput[],
-  results: readonly PromiseSettledResult<WrittenOutput>[],
-): void {
-  const failures = results.flatMap((result, at) => {
-    const output = outputs[at];
-    return result.status === 'rejected' && output !== undefined
-      ? [{ output, error: asMachineIdError(result.reason) }]
-      : [];
-  });
-  const [first] = failures;
-  if (first === undefined) return;
-  if (failures.length === 1) throw first.error;
-  throw new MachineIdError('OUTPUTS_FAILED', `${failures.length} of ${outputs.length} outputs failed`, {
-    hint: first.error.hint,
+/**
+ * What a run ends with when outputs failed: the failure itself when it is one, OUTPUTS_FAILED with a list when there are
+ * several. Each names its output.
+ */
+export function failureOfOutputs({ failures, outputs }: Results): MachineIdError | undefined {
+  const [first, ...others] = failures;
+  if (first === undefined) return undefined;
+  if (others.length === 0) return ofOutput(first);
+  const hints = new Set(failures.map(({ error }) => error.hint));
+  const all = failures.length + outputs.length;
+  return new MachineIdError('OUTPUTS_FAILED', `${failures.length} of ${counted(all, 'output')} failed`, {
+    hint: hints.size === 1 ? first.error.hint : 'Fix each of these outputs as described below it.',
     cause: first.error,
-    faults: failures.map(({ output: { path, line }, error }) => ({
-      path,
-      ...(line === undefined ? {} : { line }),
-      message: `${error.code}: ${error.message}`,
-    })),
+    faults: failures.map((failure) => faultOf(failure, hints.size > 1)),
   });
+}
+
+/** The same failure, whose message begins with the output's place in the configuration. */
+function ofOutput(failure: FailedOutput): MachineIdError {
+  const { cause, code, faults, hint, likelyCauses, passing } = failure.error;
+  const [first = '', ...lines] = withinOutput(failure).split('\n');
+  const message = `${placeText(failure)}: ${first}`;
+  return new MachineIdError(code, message, { lines, hint, cause, likelyCauses, passing, faults });
+}
+
+function faultOf(failure: FailedOutput, hasOwnHint: boolean): Fault {
+  const { error, line, path } = failure;
+  return {
+    path,
+    ...(line === undefined ? {} : { line }),
+    message: `${error.code}: ${withinOutput(failure)}`,
+    ...(hasOwnHint ? { hint: error.hint } : {}),
+  };
+}
+
+/** Without the output's path, with which many messages begin: `outputs[0].cluster: ` becomes `cluster: `. */
+function withinOutput({ error: { message }, path }: FailedOutput): string {
+  if (!message.startsWith(path)) return message;
+  const rest = message.slice(path.length);
+  const [separator = ''] = /^(?:\.(?=[^\s:]+: )|: )/.exec(rest) ?? [];
+  return separator === '' ? message : rest.slice(separator.length);
 }

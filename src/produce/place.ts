@@ -1,6 +1,7 @@
 /** Where the files of one output go. */
 import { resolve } from 'node:path';
 import type { DirectoryDestination, MemoryDestination } from '../outputs/destination.ts';
+import { isListed } from '../outputs/key-files.ts';
 import type { OutputFile } from '../outputs/output-file.ts';
 import { prepareDirectory } from '../outputs/prepare-directory.ts';
 import { writeDirectory } from '../outputs/write-directory.ts';
@@ -46,7 +47,7 @@ export interface Written {
   readonly warnings: readonly string[];
 }
 
-/** Resolves with what is on disk afterwards. */
+/** Writes them all; those that only prove something are not returned. */
 export async function write(
   { world: { files: system, commands, signal }, record }: RunContext,
   { directory, settings }: Place,
@@ -55,5 +56,5 @@ export async function write(
   signal.throwIfAborted();
   if (directory === undefined || settings === undefined) return { files: [], warnings: [] };
   const warnings = await writeDirectory({ files: system, commands, record, signal }, settings, directory, files);
-  return { files: files.map(({ name }) => name), warnings };
+  return { files: files.map(({ name }) => name).filter(isListed), warnings };
 }

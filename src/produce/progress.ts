@@ -5,6 +5,9 @@ import type { Log } from '../effects/log.ts';
 /** The phases of a run, in the order in which they end. */
 export type Phase = 'config' | 'oidcToken' | 'discovery' | 'join' | 'auth' | 'certificates' | 'aws' | 'write';
 
+/** The summary has one line for each output. */
+const OF_OUTPUTS: ReadonlySet<Phase> = new Set(['certificates', 'aws', 'write']);
+
 export interface Progress {
   /** A phase has ended; `message` says with what. Phases may overlap, so each is timed from the run's start. */
   done(phase: Phase, message: string): void;
@@ -13,14 +16,16 @@ export interface Progress {
 }
 
 /** @param startMs of the run, by the clock's `elapsedMs` */
-export function startProgress(log: Pick<Log, 'info'>, clock: Clock, startMs: number): Progress {
+export function startProgress(log: Pick<Log, 'debug' | 'info'>, clock: Clock, startMs: number): Progress {
   const sinceStart = () => Math.round(clock.elapsedMs() - startMs);
   const ends = new Map<string, number>();
   return {
     done: (phase, message) => {
       const atMs = sinceStart();
       ends.set(phase, atMs);
-      log.info(`[${String(atMs).padStart(5)} ms] ${message}`);
+      const line = `[${String(atMs).padStart(5)} ms] ${message}`;
+      if (OF_OUTPUTS.has(phase)) log.debug(line);
+      else log.info(line);
     },
     timingsMs: () => ({ ...Object.fromEntries(ends), total: sinceStart() }),
   };

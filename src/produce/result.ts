@@ -1,19 +1,41 @@
 /** What a run has done, as the summary and the JSON object tell it. */
 import type { Span } from './account.ts';
+import type { MachineIdError } from '../errors.ts';
 import type { JoinPath } from '../join/join.ts';
 
 export interface WrittenOutput {
+  /** In the configuration: `outputs[0]`, `services[1]` or a flag. */
+  readonly path: string;
   readonly type: string;
   /** Absolute path of the directory, or `memory`. */
   readonly destination: string;
   /** Relative to the destination, in the order of writing. */
   readonly files: readonly string[];
   readonly roles: readonly string[];
+  /** Unix users to log in as by ssh; undefined where the certificates are not for ssh. */
+  readonly logins?: readonly string[] | undefined;
   readonly expiresAtMs: number;
+  /** What the names in the output's kubeconfig are, if it has one. */
+  readonly kubeconfig?: KubeconfigNames | undefined;
   /** What the certificates are good for, when that is one resource; how a later step calls it. */
   readonly access?: Access | undefined;
   /** Sentences that a person should read: a shortened lifetime, say. */
   readonly notices: readonly string[];
+}
+
+/** An output that was not written, or not wholly. */
+export interface FailedOutput {
+  readonly path: string;
+  /** Of the configuration file, counted from 1; undefined where there is no file. */
+  readonly line: number | undefined;
+  readonly type: string;
+  readonly error: MachineIdError;
+}
+
+export interface KubeconfigNames {
+  /** In the file's order. */
+  readonly contexts: readonly string[];
+  readonly user: string;
 }
 
 export type Access =
@@ -42,10 +64,18 @@ export interface RunResult {
   readonly engine: Engine;
   /** Undefined when tbot has joined: it does not tell how. */
   readonly joinPath: JoinPath | undefined;
+  /** Those that were written. */
   readonly outputs: readonly WrittenOutput[];
-  /** Path of the file that later steps read, when variables were exported. */
-  readonly exportedTo: string | undefined;
+  readonly failures: readonly FailedOutput[];
+  /** Names of the variables that later steps get. */
+  readonly exported: readonly string[];
   readonly timingsMs: Readonly<Record<string, number>>;
   /** In the order of their beginning. */
   readonly spans: readonly Span[];
 }
+
+/** What an engine hands back. */
+export type RunEnd = Omit<RunResult, 'proxy' | 'exported' | 'timingsMs' | 'spans'> & {
+  /** What the run ends with; undefined when every output was written. */
+  readonly failure: MachineIdError | undefined;
+};

@@ -1,6 +1,9 @@
 /** Reads the credentials that tbot has written, once they are proven to belong together and to be in time. */
 import type { KeyObject } from 'node:crypto';
+import { parse } from 'yaml';
+import * as z from 'zod/mini';
 import { readJwtClaims } from '../certs/jwt-svid.ts';
+import { usableLogins } from '../certs/logins.ts';
 import { readRoute } from '../certs/route.ts';
 import type { Supported, SupportedOutput } from '../config/supported.ts';
 import { samePublicKey } from '../crypto/keys.ts';
@@ -11,12 +14,15 @@ import { readCertificate, splitCertificates, type TlsCertificate, tlsValidity } 
 import { asMachineIdError, MachineIdError } from '../errors.ts';
 import { botNameOf } from '../join/bot-identity.ts';
 import { readStoredIdentity } from '../outputs/stored-identity.ts';
-import type { Access } from './result.ts';
+import type { Access, KubeconfigNames } from './result.ts';
 
 export interface Credentials {
   readonly expiresAtMs: number;
   /** Undefined where the files do not tell. */
   readonly roles: readonly string[] | undefined;
+  /** Undefined where the files are not for ssh. */
+  readonly logins: readonly string[] | undefined;
+  readonly kubeconfig: KubeconfigNames | undefined;
   readonly bot: string | undefined;
   readonly access: Access | undefined;
 }
@@ -66,9 +72,23 @@ function identityCredentials(output: IdentityOutput, files: CredentialFiles): Cr
   return {
     expiresAtMs: Math.min(tls.notAfterMs, sshEndMs),
     roles: tls.subject.organizations,
+    logins: output.type === 'identity' ? usableLogins(ssh.principals) : undefined,
+    kubeconfig: isKubernetes(output) ? inFile('kubeconfig.yaml', files, kubeconfigNames) : undefined,
     bot: botNameOf(tls.subject),
     access: accessOf(output, tls),
   };
+}
+
+function isKubernetes({ type }: IdentityOutput): boolean {
+  return type === 'kubernetes' || type === 'kubernetes/v2';
+}
+
+const Named = z.object({ name: z.string() });
+const Kubeconfig = z.object({ contexts: z.array(Named), users: z.tuple([Named], Named) });
+
+function kubeconfigNames(text: string): KubeconfigNames | undefined {
+  const { data } = z.safeParse(Kubeconfig, parse(text));
+  return data && { contexts: data.contexts.map(({ name }) => name), user: data.users[0].name };
 }
 
 /** A certificate for the whole cluster opens no database and no application. */
@@ -145,7 +165,7 @@ function checkTimes(name: string, validity: Validity, nowMs: number): void {
 }
 
 function untold(expiresAtMs: number): Credentials {
-  return { expiresAtMs, roles: undefined, bot: undefined, access: undefined };
+  return { expiresAtMs, roles: undefined, logins: undefined, kubeconfig: undefined, bot: undefined, access: undefined };
 }
 
 function earliest([first, ...others]: readonly [Credentials, ...Credentials[]]): Credentials {

@@ -1,5 +1,6 @@
 /** The names of the files that tbot writes for each type of output. */
 import type { SupportedOutput } from '../config/supported.ts';
+import { WRITE_TEST } from '../outputs/key-files.ts';
 
 export interface TbotFiles {
   /** What every version since 15 writes, in the order of this program's own. */
@@ -12,7 +13,6 @@ export interface TbotFiles {
 
 const AUTHORITIES = ['teleport-host-ca.crt', 'teleport-user-ca.crt', 'teleport-database-ca.crt'];
 const IDENTITY = ['identity', 'key-cert.pub', 'tlscert', 'key', 'key.pub'];
-const WRITE_TEST = '.write-test';
 
 export function tbotFiles(output: SupportedOutput): TbotFiles {
   switch (output.type) {
@@ -61,5 +61,5 @@ function files(
   optional: readonly string[] = [],
   optionalEndings: readonly string[] = [],
 ): TbotFiles {
-  return { required, optional: [...optional, WRITE_TEST], optionalEndings };
+  return { required, optional: [...optional, WRITE_TEST.name], optionalEndings };
 }

@@ -4,6 +4,7 @@ import type { Identity } from '../certs/identity.ts';
 import { type IdentityRequest, type IssuedIdentity, issueIdentity } from '../certs/issue.ts';
 import type { SupportedOutput } from '../config/supported.ts';
 import type { KeyPair } from '../crypto/keys.ts';
+import { counted } from '../errors.ts';
 import type { Joined } from '../join/join.ts';
 import type { OutputFile } from '../outputs/output-file.ts';
 import type { ClusterSession } from './cluster-session.ts';
@@ -76,22 +77,27 @@ export interface Finished {
   readonly place: Place;
   readonly files: readonly OutputFile[];
   readonly access?: WrittenOutput['access'];
+  readonly logins?: WrittenOutput['logins'];
+  readonly kubeconfig?: WrittenOutput['kubeconfig'];
 }
 
 /** Writes the files and tells of them. */
 export async function finishOutput(
-  { type }: SupportedOutput,
+  { path, type }: SupportedOutput,
   { run }: OutputWork,
-  { issued, place, files, access }: Finished,
+  { issued, place, files, access, logins, kubeconfig }: Finished,
 ): Promise<WrittenOutput> {
   const { identity, notices } = issued;
   const written = await write(run, place, files);
-  run.progress.done('write', `${written.files.length} files written to ${place.shown}`);
+  run.progress.done('write', `${path}: ${counted(written.files.length, 'file')} written to ${place.shown}`);
   return {
+    path,
     type,
     destination: place.shown,
     files: written.files,
     roles: identity.roles,
+    logins,
+    kubeconfig,
     expiresAtMs: identity.expiresAtMs,
     access,
     notices: [...notices, ...written.warnings],

@@ -1,7 +1,7 @@
 /** The outputs of a run on its page: what each is for, where it was written, how long it is good for. */
 import { utcTime } from '../crypto/validity.ts';
 import type { SupportedOutput } from '../config/supported.ts';
-import { asMachineIdError } from '../errors.ts';
+import { asMachineIdError, placeText } from '../errors.ts';
 import { outputLabel, outputResource } from '../produce/output-label.ts';
 import type { WrittenOutput } from '../produce/result.ts';
 import { type Fact, factTable } from './fact-table.ts';
@@ -19,7 +19,7 @@ export function outputParts({ facts: { outputs, results = [] }, writtenAtMs }: R
       ['For', outputResource(output)],
       ...outcome(output, results[at], writtenAtMs),
     ] as const;
-    return markup`<h3>${outputLabel(output)}</h3>${factTable(facts)}`;
+    return markup`<h3>${outputLabel(output)} <small>${placeText(output)}</small></h3>${factTable(facts)}`;
   });
   return markup`<section><h2>Outputs</h2>${parts.length === 0 ? 'None are configured.' : parts}</section>`;
 }
@@ -32,6 +32,7 @@ function outcome(
   if (result?.status !== 'fulfilled') {
     return [
       ['Not written', markup`<b class="bad">${failure(result)}</b>`],
+      ['What to do', result && asMachineIdError(result.reason).hint],
       ['Destination', destination.type === 'directory' ? destination.path : destination.type],
       ['Roles', list(roles)],
     ];
@@ -41,6 +42,7 @@ function outcome(
     ['Destination', value.destination],
     ['Files', list(value.files)],
     ['Roles', list(value.roles)],
+    ['Logins', value.logins && (list(value.logins) ?? 'none')],
     ['Good until', expiry(value.expiresAtMs, writtenAtMs)],
     ...value.notices.map((notice) => ['Note', notice] as const),
   ];

@@ -1,6 +1,6 @@
 /** One page about one run, for people: it needs no network and no script. */
 import { utcTime } from '../crypto/validity.ts';
-import type { MachineIdError } from '../errors.ts';
+import { type MachineIdError, placeText } from '../errors.ts';
 import { factTable } from './fact-table.ts';
 import { markup, Markup } from './markup.ts';
 import { outputParts } from './output-parts.ts';
@@ -27,7 +27,10 @@ function failurePart(failure: MachineIdError | undefined): Markup | undefined {
   const { code, faults, hint, likelyCauses, message } = failure;
   const more = faults
     .filter((fault) => !message.includes(fault.message))
-    .map((fault) => `${fault.path}${fault.line === undefined ? '' : ` (line ${fault.line})`}: ${fault.message}`);
+    .flatMap((fault) => [
+      `${placeText(fault)}: ${fault.message}`,
+      ...(fault.hint === undefined ? [] : [`What to do: ${fault.hint}`]),
+    ]);
   const words = [...message.split('\n'), ...more].map(
     (line, at) => markup`${at === 0 ? undefined : new Markup('\n')}${line}`,
   );

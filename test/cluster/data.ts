@@ -101,6 +101,7 @@ function roles(extraLogins: readonly string[]): Role[] {
       reaches: { node: { env: ['staging'] }, kubernetes: { env: ['dev'] } },
       kubernetesGroups: ['deployers'],
     }),
+    role('loginless', { reaches: { node: OPEN } }),
     role('brief', { logins: ['ci'], maxSessionTtlMs: 10 * MINUTE_MS }),
     role('admin', {
       logins: ['root'],
@@ -109,6 +110,7 @@ function roles(extraLogins: readonly string[]): Role[] {
       databaseUsers: ['*'],
     }),
     role(botUserName(BOT_NAME), { impersonates: ['access', 'deployer'] }),
+    role(botUserName('loginless'), { impersonates: ['loginless'] }),
     role(botUserName('short-lived'), { impersonates: ['brief'] }),
     role(botUserName('roleless'), {}),
   ];
@@ -146,6 +148,7 @@ const circleciToken = (name: string, fields: Partial<JoinToken> = {}): JoinToken
 
 const TOKENS: readonly JoinToken[] = [
   circleciToken(JOIN_TOKEN_NAME),
+  circleciToken('loginless-bot', { botName: 'loginless' }),
   circleciToken('short-lived-bot', { botName: 'short-lived' }),
   circleciToken('roleless-bot', { botName: 'roleless' }),
   circleciToken('expired-token', { expiresAt: new Date('2024-01-01T00:00:00Z') }),

@@ -1,5 +1,5 @@
 /** GenerateUserCerts: identities that impersonate roles, for a bot that joined. */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { MAX_BOT_TTL_MS } from './data.ts';
 import type { Call } from './grpc.ts';
 import type { Identity } from './identity.ts';
@@ -56,13 +56,18 @@ function grantedIdentity(world: World, caller: Identity, grant: Grant, reissuabl
   if (!grant.impersonates) {
     return granted;
   }
-  const logins = grant.roles.flatMap((role) => findRole(world, role)?.logins ?? []);
   return {
     ...granted,
-    principals: [...new Set(logins), '-teleport-internal-join'],
+    principals: [...loginsOf(world, grant), '-teleport-internal-join'],
     impersonator: caller.userName,
     disallowReissue: !reissuable,
   };
+}
+
+/** A certificate needs a principal, so Teleport makes up one that nobody can have when no role names any. */
+function loginsOf(world: World, { roles }: Grant): readonly string[] {
+  const logins = new Set(roles.flatMap((role) => findRole(world, role)?.logins ?? []));
+  return logins.size === 0 ? [`-teleport-nologin-${randomUUID()}`] : [...logins];
 }
 
 /** Users and groups are those of the roles, whether the certificate is routed to a Kubernetes cluster or not. */

@@ -19,7 +19,7 @@ import { resultOf } from './run-result.ts';
 const authorities = await directoryFor({ after });
 const newest = await clusterForFile();
 const skip = missing('curl');
-const BASE = ['identity', 'key-cert.pub', 'tlscert', 'key', 'key.pub', '.write-test'];
+const BASE = ['identity', 'key-cert.pub', 'tlscert', 'key', 'key.pub'];
 const AUTHORITIES = ['teleport-host-ca.crt', 'teleport-user-ca.crt', 'teleport-database-ca.crt'];
 const CERTS = 'rpc:/proto.AuthService/GenerateUserCerts';
 const SESSION = 'rpc:/proto.AuthService/CreateAppSession';

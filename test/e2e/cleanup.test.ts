@@ -27,9 +27,9 @@ test('cleanup leaves the disk as it was before the runs of the job', async (t) =
   );
   await unlink(join(job.checkout, 'tbot.yaml'));
   const told = await cleanUp(job);
-  assert.match(told, /^Removed what the runs of this job wrote \(\d+\):$/m);
-  assert.match(told, /deep\/er\/a: .*identity/);
-  assert.match(told, /^Took their exports back out of /m);
+  assert.match(told, /^Removed 28 files that the runs of this job wrote:$/m);
+  assert.match(told, /^ {2}\S+deep\/er\/a: 14 files$/m);
+  assert.match(told, /^Took their exports back out of \$BASH_ENV$/m);
   assert.equal(await readFile(job.bashEnv, 'utf8'), 'export OTHER=1\n\n');
   assert.deepEqual((await readdir(job.folder)).sort(), ['.teleport-machine-id', 'bash_env', 'bin', 'project']);
   assert.deepEqual(await readdir(join(job.folder, '.teleport-machine-id')), []);
@@ -102,4 +102,30 @@ test('a manifest that others could have written is not followed', async (t) => {
   await chmod(state, 0o777);
   assert.match(await cleanUp(job), /no run of this job has written anything/);
   assert.equal(await readFile(job.bashEnv, 'utf8'), 'mine');
+});
+
+test('exports that the job has changed since are kept, with a note', async (t) => {
+  const job = await beginJob(t, cluster);
+  resultOf(await job.run([...job.flags, '--json']));
+  const text = await readFile(job.bashEnv, 'utf8');
+  const changed = text.replace(/^export TELEPORT_PROXY=.*$/m, 'export TELEPORT_PROXY=mine.example.com:443');
+  await writeFile(job.bashEnv, `${changed}export TELEPORT_CLUSTER=mine\n`);
+  const told = await cleanUp(job);
+  assert.match(told, /^Took their exports back out of \$BASH_ENV$/m);
+  assert.match(
+    told,
+    /^Left alone in \$BASH_ENV, since the job itself sets it there: TELEPORT_PROXY, TELEPORT_CLUSTER$/m,
+  );
+  const left = 'export TELEPORT_PROXY=mine.example.com:443\nexport TELEPORT_CLUSTER=mine';
+  assert.equal((await readFile(job.bashEnv, 'utf8')).trim(), left);
+});
+
+test('cleanup counts the files that a run counts, and names them for debugging', async (t) => {
+  const job = await beginJob(t, cluster);
+  const { stderr } = await job.run(job.flags);
+  const [count = ''] = /\d+ files/.exec(stderr) ?? [];
+  const { stderr: told } = await job.run(['cleanup', '--debug']);
+  assert.match(told, new RegExp(`^Removed ${count} that the runs of this job wrote:$`, 'm'));
+  assert.match(told, /identity: teleport-host-ca\.crt, .*ssh_config$/m);
+  assert.doesNotMatch(told, /write-test/);
 });

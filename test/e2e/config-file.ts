@@ -8,12 +8,19 @@ export async function runFile(job: Job, text: string, flags: readonly string[] =
 }
 
 /** Runs identity outputs, each given as what stands in its flow mapping besides the type. */
-export function runOutputs(cluster: Cluster, job: Job, outputs: readonly string[], rest = ''): Promise<BundleRun> {
+export function runOutputs(
+  cluster: Cluster,
+  job: Job,
+  outputs: readonly string[],
+  rest = '',
+  flags: readonly string[] = [],
+): Promise<BundleRun> {
   return runItems(
     cluster,
     job,
     outputs.map((output) => `type: identity, ${output}`),
     rest,
+    flags,
   );
 }
 

@@ -28,7 +28,6 @@ const BASE = [
   'tlscert',
   'key',
   'key.pub',
-  '.write-test',
 ];
 
 /** psql with nothing but what the run exported and the address of the Proxy's listener. */
@@ -248,8 +247,8 @@ function routesAsked({ records }: Cluster): unknown[] {
 }
 
 for (const [service, says] of [
-  ['nowhere', /outputs\[0\]\.service: database "nowhere" not found/],
-  ['salaries', /outputs\[0\]\.service: database "salaries" not found/],
+  ['nowhere', /outputs\[0\] \(line 5\): service: database "nowhere" not found/],
+  ['salaries', /outputs\[0\] \(line 5\): service: database "salaries" not found/],
   [
     'ledger',
     /discovered more than once as a database: ledger-rds-eu-west-1-123456789012, ledger-rds-us-east-1-123456789012/,

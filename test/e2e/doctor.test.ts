@@ -248,6 +248,14 @@ const FINDINGS: readonly Finding[] = [
     says: /the cluster shortened the lifetime/,
     cure: /enough for the job/,
   },
+  {
+    what: 'roles that allow no Unix login',
+    args: ['--token', 'loginless-bot'],
+    id: 'output:--destination',
+    state: 'warn',
+    says: /roles loginless; logins \(none\)[^]*tctl edit role\/loginless/,
+    cure: /^To use ssh, give a role or the bot a login/,
+  },
 ];
 
 for (const { args = [], cure, environment, id, mint, says, skips = [], state, what } of FINDINGS) {

@@ -133,7 +133,7 @@ for (const [path, config] of [...exampleConfigs, ...documented]) {
       // A job that only sets up joins nothing.
       const joins = config.includes('machine-id/join') || config.includes('machine-id/run');
       assert.equal(
-        steps.some(({ stderr }) => stderr.includes(`Joined ${cluster.info.cluster}`)),
+        steps.some(({ stderr }) => stderr.includes(` for ${cluster.info.cluster} (Teleport `)),
         joins,
       );
     });

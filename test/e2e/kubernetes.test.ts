@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import test, { after } from 'node:test';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
@@ -17,8 +17,9 @@ import { resultOf } from './run-result.ts';
 const authorities = await directoryFor({ after });
 const newest = await clusterForFile();
 const skip = missing('kubectl');
-const BASE = ['identity', 'key-cert.pub', 'tlscert', 'key', 'key.pub', '.write-test'];
+const BASE = ['identity', 'key-cert.pub', 'tlscert', 'key', 'key.pub'];
 const KUBECONFIG = 'kubeconfig.yaml';
+const STAGING = 'staging-eks-eu-central-1-123456789012';
 
 function v1(job: Job, more: string): string {
   return `type: kubernetes, ${more}, ${directory(job.destination)}`;
@@ -101,23 +102,53 @@ test('kubectl works by path in every Kubernetes cluster of kubernetes/v2', { ski
   const result = resultOf(await runItems(newest, job, [v2(job, selectors)]));
   assert.deepEqual(result.outputs[0]?.files, [...BASE, KUBECONFIG, 'teleport-host-ca.crt']);
   const config = await configOf(job);
-  const staging = 'staging-eks-eu-central-1-123456789012';
   assert.deepEqual(
     config.contexts.map(({ name, context }) => [name, context.namespace]),
     [
       ['example.teleport.test-prod', 'web'],
       ['example.teleport.test-dev', undefined],
-      [`example.teleport.test-${staging}`, undefined],
+      [`example.teleport.test-${STAGING}`, undefined],
     ],
   );
   assert.equal(config['current-context'], 'example.teleport.test-prod');
   assert.equal(await podsIn(job), 'pod/pod-of-prod');
   assert.equal(await podsIn(job, '--context', 'example.teleport.test-dev'), 'pod/pod-of-dev');
-  assert.equal(await podsIn(job, '--context', `example.teleport.test-${staging}`), `pod/pod-of-${staging}`);
+  assert.equal(await podsIn(job, '--context', `example.teleport.test-${STAGING}`), `pod/pod-of-${STAGING}`);
   assert.deepEqual(
     newest.records.of('kubernetes').filter(({ fields }) => !String(fields.path).startsWith('/v1/teleport/')),
     [],
   );
+});
+
+test('kubectl has the contexts of every Kubernetes output, each with its own credentials', { skip }, async (t) => {
+  const job = await beginJob(t, newest);
+  const at = (name: string) => directory(join(job.folder, name));
+  const run = await runItems(newest, job, [
+    `type: kubernetes/v2, selectors: [{ name: prod }], ${at('b')}`,
+    `type: identity, ${at('i')}`,
+    `type: kubernetes/v2, selectors: [{ name: dev }], ${at('a')}`,
+    `type: kubernetes, kubernetes_cluster: ${STAGING}, ${at('with blank')}`,
+  ]);
+  resultOf(run);
+  assert.doesNotMatch(run.stderr, /warning/);
+  const { KUBECONFIG: list = '' } = await exportedTo(job);
+  assert.deepEqual(
+    list.split(delimiter),
+    ['b', 'a', 'with blank'].map((name) => join(job.folder, name, KUBECONFIG)),
+  );
+  const kubectl = async (...args: readonly string[]) => {
+    const environment = { KUBECONFIG: list, HOME: job.folder };
+    const { exitCode, stderr, stdout } = await runProgram('kubectl', args, { environment });
+    assert.equal(exitCode, 0, stderr);
+    return stdout.trim();
+  };
+  assert.equal(await kubectl('config', 'current-context'), 'example.teleport.test-prod');
+  for (const name of ['prod', 'dev', STAGING]) {
+    const context = `example.teleport.test-${name}`;
+    assert.equal(await kubectl('get', 'pods', '-o', 'name', '--context', context), `pod/pod-of-${name}`);
+  }
+  const users = await kubectl('config', 'view', '-o', 'jsonpath={.users[*].name}');
+  assert.equal(new Set(users.split(' ')).size, 3, users);
 });
 
 test('contexts have the names of the template', { skip }, async (t) => {
@@ -224,7 +255,7 @@ const refusals: readonly (readonly [what: string, output: (job: Job) => string, 
   [
     'is unknown',
     (job) => v1(job, 'kubernetes_cluster: nowhere'),
-    /\.kubernetes_cluster: Kubernetes cluster "nowhere" not found/,
+    /outputs\[0\] \(line 5\): kubernetes_cluster: Kubernetes cluster "nowhere" not found/,
   ],
   ['the roles do not see', (job) => v1(job, 'kubernetes_cluster: payroll'), /Kubernetes cluster "payroll" not found/],
   [

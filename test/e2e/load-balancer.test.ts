@@ -66,7 +66,7 @@ describe('behind a load balancer that terminates TLS the join gets through and t
       const options = ['--destination', job.destination, '--ca-file', join(job.folder, 'balancer.pem')];
       const startMs = performance.now();
       const run = await job.run([...args, ...options]);
-      assert.match(run.stderr, /joined as bot \S+ \(legacy\)/);
+      assert.match(run.stderr, /joined as bot \S+ by the registration endpoint/);
       assertRefused(run, {
         code,
         says: /the Auth Service behind localhost:\d+ cannot be reached: .*terminates TLS and drops Teleport's ALPN, as a layer 7 load balancer does/,

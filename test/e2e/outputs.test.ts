@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
-import { directory, runItems, runOutputs } from './config-file.ts';
+import { z } from 'zod';
+import { directory, itemsText, runItems, runOutputs } from './config-file.ts';
 import { clusterForFile, misbehave } from './embedded-cluster.ts';
 import type { AuthorityFault } from '../cluster/faults.ts';
 import { listing } from './folder-listing.ts';
 import { beginJob } from './job.ts';
+import { missing, runProgram } from './programs.ts';
 import { assertRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 
@@ -45,7 +48,7 @@ test('a leaf cluster that does not exist is refused with the ones that do', asyn
   const run = await runOutputs(cluster, job, [`cluster: leave.example.com, ${directory(job.destination)}`]);
   assertRefused(run, {
     code: 'LEAF_UNKNOWN',
-    says: /outputs\[0\]\.cluster: example\.teleport\.test has no leaf cluster "leave\.example\.com"/,
+    says: /outputs\[0\] \(line 5\): cluster: example\.teleport\.test has no leaf cluster "leave\.example\.com"/,
     hint: /leaf\.example\.com/,
   });
   assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
@@ -87,7 +90,7 @@ test('a lifetime that the cluster shortens is reported and no error', async (t) 
   const run = await job.run(args);
   assert.equal(run.exitCode, 0, run.stderr);
   assert.match(run.stderr, /note: the cluster shortened the lifetime: asked until 2\S+Z, given until 2\S+Z/);
-  const expires = /^ {2}identity .* {2}(2\S+Z) {2}\//m.exec(run.stderr)?.[1] ?? '';
+  const expires = /^ {2}--destination +identity .* {2}(2\S+Z) {2}\//m.exec(run.stderr)?.[1] ?? '';
   const minutes = (Date.parse(expires) - startMs) / 60_000;
   assert.ok(minutes > 9 && minutes < 11, `${String(minutes)} minutes`);
 });
@@ -141,6 +144,83 @@ test('several outputs that fail are listed with their places', async (t) => {
   assertRefused(run, { code: 'OUTPUTS_FAILED', says: /2 of 2 outputs failed/ });
   assert.match(run.stderr, /outputs\[0\] \(line 5\): ROLE_DENIED: /);
   assert.match(run.stderr, /outputs\[1\] \(line 6\): LEAF_UNKNOWN: /);
+});
+
+test('a run of which one output failed shows what was written, with its notes, and names the other', async (t) => {
+  const job = await beginJob(t, cluster);
+  const items = [
+    `type: identity, ${directory(`${job.folder}/a`)}`,
+    `type: identity, roles: [acess], ${directory(`${job.folder}/b`)}`,
+    `type: identity, credential_ttl: 30h, renewal_interval: 1h, ${directory(`${job.folder}/c`)}`,
+  ];
+  await job.addFile('tbot.yaml', itemsText(cluster, items));
+  const run = await job.run(['run', '-c', 'tbot.yaml', '--report', 'report.html']);
+  assertRefused(run, { code: 'ROLE_DENIED', says: /^outputs\[1\] \(line 6\): .*acess/, hint: /Compare roles/ });
+  assert.match(run.stderr, /^Wrote 2 of 3 outputs for /m);
+  assert.match(run.stderr, new RegExp(`^  outputs\\[0\\] .* ${job.folder}/a \\(14 files\\)$`, 'm'));
+  assert.match(run.stderr, /^ {2}outputs\[2\] .*\n {4}note: the cluster shortened the lifetime/m);
+  const page = await readFile(join(job.checkout, 'report.html'), 'utf8');
+  for (const part of [
+    'outputs[1] (line 6)',
+    'Compare roles',
+    `${job.folder}/a`,
+    'the cluster shortened the lifetime',
+  ]) {
+    assert.ok(page.includes(part), part);
+  }
+  assert.equal(await readFile(job.bashEnv, 'utf8'), '', 'a run that failed exports nothing');
+});
+
+test('with --json such a run says the same in its object', async (t) => {
+  const job = await beginJob(t, cluster);
+  const run = await runOutputs(cluster, job, [
+    directory(`${job.folder}/a`),
+    `roles: [acess], ${directory(`${job.folder}/b`)}`,
+    `cluster: nowhere.example.com, ${directory(`${job.folder}/c`)}`,
+  ]);
+  assert.equal(run.exitCode, 1);
+  const Failed = z.object({ path: z.string(), line: z.int(), code: z.string(), hint: z.string() });
+  const Result = z.object({ outputs: z.array(z.object({ path: z.string() })), failures: z.array(Failed) });
+  const { failures, outputs } = Result.parse(JSON.parse(run.stdout));
+  assert.deepEqual(outputs, [{ path: 'outputs[0]' }]);
+  assert.deepEqual(
+    failures.map(({ code, line, path }) => [path, line, code]),
+    [
+      ['outputs[1]', 6, 'ROLE_DENIED'],
+      ['outputs[2]', 7, 'LEAF_UNKNOWN'],
+    ],
+  );
+  assert.notEqual(failures[0]?.hint, failures[1]?.hint);
+});
+
+const LOGINLESS = ['--token', 'loginless-bot'];
+
+test('a certificate without a Unix login is a note that says where to set one, unless ssh_config is off', async (t) => {
+  const job = await beginJob(t, cluster);
+  const args = ['run', '--proxy-server', cluster.info.proxy, ...LOGINLESS, '--destination', job.destination];
+  const { exitCode, stderr } = await job.run(args);
+  assert.equal(exitCode, 0, stderr);
+  assert.match(stderr, /roles loginless; logins \(none\)/);
+  assert.match(
+    stderr,
+    /note: ssh will be refused: .*tctl edit role\/loginless.*tctl bots update loginless --add-logins=USER/,
+  );
+  const asJson = await job.run([...args, '--json']);
+  const [output] = resultOf(asJson).outputs;
+  assert.deepEqual(output?.logins, []);
+  assert.match(output.notices?.[0] ?? '', /spec\.allow\.logins/);
+  assert.match(asJson.stderr, /^warning: --destination: ssh will be refused/m);
+  const silent = await runOutputs(cluster, job, [`ssh_config: off, ${directory(job.destination)}`], '', LOGINLESS);
+  assert.equal(resultOf(silent).outputs[0]?.notices, undefined);
+  assert.doesNotMatch(silent.stderr, /ssh will be refused/);
+});
+
+test('what ssh-keygen shows of the logins is what the summary says', { skip: missing('ssh-keygen') }, async (t) => {
+  const job = await beginJob(t, cluster);
+  const [output] = resultOf(await job.run([...job.flags, '--json'])).outputs;
+  const { stdout } = await runProgram('ssh-keygen', ['-L', '-f', join(job.destination, 'key-cert.pub')]);
+  const principals = /Principals:([^]*)Critical/.exec(stdout)?.[1]?.trim().split(/\s+/);
+  assert.deepEqual([...(output?.logins ?? []), '-teleport-internal-join'], principals);
 });
 
 for (const [type, keyTypes] of [

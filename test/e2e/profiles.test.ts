@@ -19,7 +19,6 @@ const FILES = [
   'tlscert',
   'key',
   'key.pub',
-  '.write-test',
   'known_hosts',
   'example.teleport.test.ssh_config',
   'example.teleport.test.known_hosts',

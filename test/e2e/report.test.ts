@@ -35,7 +35,7 @@ test('--json prints one object with the keys that scripts count on, in their ord
   ]);
   assert.deepEqual(
     outputs.map((output) => Object.keys(output)),
-    [['type', 'destination', 'files', 'roles', 'expiresAt']],
+    [['path', 'type', 'destination', 'files', 'roles', 'logins', 'expiresAt']],
   );
   assert.match(outputs[0]?.expiresAt ?? '', /^2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
   assert.deepEqual(Object.keys(timingsMs).sort(), [...PHASES, 'total'].sort());
@@ -69,13 +69,11 @@ test('each phase is told with its time as it ends', async (t) => {
     times.toSorted((a, b) => a - b),
   );
   assert.deepEqual(messages, [
-    `configuration read: 1 output(s), Proxy ${cluster.info.proxy}`,
-    `OIDC token from CIRCLE_OIDC_TOKEN: project ${cluster.info.projectId}, 1 context(s)`,
+    `configuration read: 1 output, Proxy ${cluster.info.proxy}`,
+    `OIDC token from CIRCLE_OIDC_TOKEN: project ${cluster.info.projectId}, 1 context`,
     'cluster example.teleport.test, Teleport 18.6.0',
-    'joined as bot ci (join-service)',
+    'joined as bot ci by the join service',
     'connected to the Auth Service',
-    'certificates for --destination: roles access, deployer',
-    `15 files written to ${job.destination}`,
   ]);
 });
 
@@ -85,15 +83,18 @@ test('the summary names cluster, bot, files, roles, expiry and what later steps 
   assert.equal(stdout, '');
   const summary = stderr.slice(stderr.indexOf('\n\n') + 2);
   for (const line of [
-    /^Joined example\.teleport\.test \(Teleport 18\.6\.0\) through localhost:\d+ in \d+ ms$/m,
-    /^ {2}bot +ci, by the join service$/m,
-    new RegExp(`^  exported +TELEPORT_PROXY, .* \\(${job.bashEnv}\\)$`, 'm'),
-    /^ {2}output +for +until +written$/m,
-    /^ {2}identity +roles access, deployer +2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\dZ +\/.*/m,
-    new RegExp(`Z  ${job.destination}: teleport-host-ca\\.crt, .*identity, .*ssh_config$`, 'm'),
+    /^Wrote 1 output for example\.teleport\.test \(Teleport 18\.6\.0\) through localhost:\d+ in \d+ ms$/m,
+    /^ {2}bot +ci$/m,
+    /^ {2}exported +TELEPORT_PROXY, .*, MACHINE_ID_EXPIRES_AT$/m,
+    /^ {2}output +type +for +until +written$/m,
+    /^ {2}--destination +identity +roles access, deployer; logins root, ci, deploy +2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\dZ +\/.*/m,
+    new RegExp(`Z  ${job.destination} \\(14 files\\)$`, 'm'),
   ]) {
     assert.match(summary, line);
   }
+  assert.equal(stderr.match(/joined/gi)?.length, 1, 'the join is reported once');
+  assert.ok(!stderr.includes(job.bashEnv));
+  assert.doesNotMatch(stderr, /write-test|\(s\)/);
 });
 
 test('lines of the log are JSON objects where that is asked for', async (t) => {
@@ -122,7 +123,7 @@ test('the summary and a failure are JSON lines too where that is asked for', asy
       .split('\n')
       .map((line) => Line.parse(JSON.parse(line)));
   const { stderr } = await job.run([...job.flags, '--log-format=json']);
-  assert.match(linesOf(stderr).at(-1)?.message ?? '', /^Joined example\.teleport\.test/);
+  assert.match(linesOf(stderr).at(-1)?.message ?? '', /^Wrote 1 output for example\.teleport\.test/);
   const Summary = z.object({ result: z.object({ bot: z.literal('ci'), outputs: z.array(z.unknown()).length(1) }) });
   Summary.parse(JSON.parse(stderr.trimEnd().split('\n').at(-1) ?? ''));
   const failed = await job.run([...job.flags, '--token=nobody', '--log-format', 'json']);

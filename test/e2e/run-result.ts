@@ -4,10 +4,12 @@ import { z } from 'zod';
 import type { BundleRun } from './run-bundle.ts';
 
 const Output = z.strictObject({
+  path: z.string(),
   type: z.string(),
   destination: z.string(),
   files: z.array(z.string()),
   roles: z.array(z.string()),
+  logins: z.array(z.string()).optional(),
   expiresAt: z.iso.datetime(),
   access: z
     .union([

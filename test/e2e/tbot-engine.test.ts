@@ -108,7 +108,7 @@ test('the summary names the engine, and the steps on the way', async (t) => {
   assert.equal(exitCode, 0, stderr);
   assert.equal(stdout, '');
   assert.match(stderr, /\] cluster example\.teleport\.test, Teleport 18\.6\.0\nINFO \[TBOT\] Generated output\.\n/);
-  assert.match(stderr, /^ {2}bot +ci, by tbot, its files checked$/m);
+  assert.match(stderr, /^ {2}bot +ci\n {2}engine +tbot; its files were checked$/m);
 });
 
 test('cleanup removes what tbot has written, and nothing else', async (t) => {
@@ -228,7 +228,7 @@ test('the bot is not told of where no certificate names it', async (t) => {
   const { run } = await jobWithTbot(t, ['type: workload-identity-jwt, selector: { name: ci-svid }, audiences: [a]']);
   const { exitCode, stderr } = await run({}, []);
   assert.equal(exitCode, 0, stderr);
-  assert.match(stderr, /through localhost:\d+ in \d+ ms\n {2}bot +by tbot, its files checked\n/);
+  assert.match(stderr, /through localhost:\d+ in \d+ ms\n {2}engine +tbot; its files were checked\n/);
   assert.doesNotMatch(stderr, /^ +roles/m);
 });
 
@@ -266,10 +266,10 @@ test('every file that is missing or old is named, with its output', async (t) =>
   const refused = await run();
   assertRefused(refused, { code: 'TBOT_FAILED', says: /tbot ended without an error, but/, hint: /tbot/ });
   for (const line of [
-    `outputs[0]: ${identity}/identity is not there`,
-    `outputs[0]: ${identity}/tlscert is not there`,
-    `outputs[1]: ${database}/identity is not there`,
-    `outputs[1]: ${database}/tlscert stood there before and was not written`,
+    `outputs[0] (line 5): ${identity}/identity is not there`,
+    `outputs[0] (line 5): ${identity}/tlscert is not there`,
+    `outputs[1] (line 6): ${database}/identity is not there`,
+    `outputs[1] (line 6): ${database}/tlscert stood there before and was not written`,
   ]) {
     assert.ok(refused.stderr.includes(`${line}\n`), `${line} in:\n${refused.stderr}`);
   }

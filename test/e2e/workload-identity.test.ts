@@ -150,7 +150,7 @@ const REFUSED = [
     what: 'labels of workload identities that the roles do not allow',
     selector: 'labels: { team: [security] }',
     code: 'RESOURCE_UNKNOWN',
-    says: /outputs\[0\]\.selector: there is no workload identity with the labels team: security/,
+    says: /outputs\[0\] \(line 5\): selector: there is no workload identity with the labels team: security/,
     hint: /workload_identity_labels/,
   },
   {

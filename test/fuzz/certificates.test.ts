@@ -113,6 +113,7 @@ const stored = identityFile(
     sshCertificateLine: keyLine(cluster.ssh),
     tlsCertificatePem: pemBlock(tls),
     roles: [],
+    logins: [],
     expiresAtMs: 0,
   },
   [

@@ -100,7 +100,7 @@ fuzz(
   async ({ after, before, name, value }) => {
     const lines = exportLines(new Map([[name, value]]));
     const { files, state } = memory(before + lines + after);
-    assert.equal(await removeLines(files, '/env', [lines]), 1);
+    assert.equal((await removeLines(files, '/env', [lines])).removed, 1);
     assert.equal(state.text, `${before}\n${after}`);
   },
   { runs: 500 },
@@ -156,7 +156,7 @@ const jwt = [{ alg: 'RS256' }, { sub: 'spiffe://a/b', aud: ['a'], exp: Math.floo
   .join('.');
 const tlsPem = pemBlock(tls);
 const identity = identityFile(
-  { keyPair, sshCertificateLine: keyLine(ssh), tlsCertificatePem: tlsPem, roles: [], expiresAtMs: 0 },
+  { keyPair, sshCertificateLine: keyLine(ssh), tlsCertificatePem: tlsPem, roles: [], logins: [], expiresAtMs: 0 },
   [{ clusterName: 'a', tlsCertificatesPem: [pemBlock(hostTls)], sshPublicKeys: [] }],
 );
 const WRITTEN: Readonly<Record<string, string>> = {

@@ -54,7 +54,7 @@ test('lines are taken back out, and what others wrote before, between and after 
   await appendFile(path, 'export BETWEEN=1\n');
   await appendFile(path, second);
   await appendFile(path, 'export AFTER=1');
-  assert.equal(await removeLines(systemFiles, path, [first, second, first]), 2);
+  assert.deepEqual(await removeLines(systemFiles, path, [first, second, first]), { removed: 2, kept: [] });
   assert.equal(await readFile(path, 'utf8'), 'export OTHER=1\nexport BETWEEN=1\n\nexport AFTER=1');
   assert.equal((await lstat(path)).mode & 0o777, 0o640);
   assert.deepEqual(await readdir(folder), ['bash_env']);
@@ -62,8 +62,35 @@ test('lines are taken back out, and what others wrote before, between and after 
 
 test('a file without our lines, or none at all, is left alone', async (t) => {
   const path = join(await temporaryFolder(t), 'bash_env');
-  assert.equal(await removeLines(systemFiles, path, ['\nexport A=1\n']), 0);
+  assert.deepEqual(await removeLines(systemFiles, path, ['\nexport A=1\n']), { removed: 0, kept: [] });
   await writeFile(path, 'export A=1');
-  assert.equal(await removeLines(systemFiles, path, ['\nexport A=1\n']), 0);
+  assert.deepEqual(await removeLines(systemFiles, path, ['\nexport A=1\n']), { removed: 0, kept: ['A'] });
   assert.equal(await readFile(path, 'utf8'), 'export A=1');
+});
+
+test('a line that the job has changed since stays, and so do lines of its own for the same variable', async (t) => {
+  const path = join(await temporaryFolder(t), 'bash_env');
+  const block = exportLines(
+    new Map([
+      ['KUBECONFIG', '/ours'],
+      ['PGUSER', 'ci'],
+      ['PGHOST', 'two\nlines'],
+    ]),
+  );
+  await writeFile(path, `before=1${block.replace('/ours', '/ours:/mine')}export PGUSER=other\n`);
+  assert.deepEqual(await removeLines(systemFiles, path, [block]), { removed: 2, kept: ['KUBECONFIG', 'PGUSER'] });
+  assert.equal(await readFile(path, 'utf8'), "before=1\nexport KUBECONFIG='/ours:/mine'\nexport PGUSER=other\n");
+});
+
+test('a line of the job between those of a run does not keep them', async (t) => {
+  const path = join(await temporaryFolder(t), 'bash_env');
+  const block = exportLines(
+    new Map([
+      ['A', '1'],
+      ['B', '2'],
+    ]),
+  );
+  await writeFile(path, block.replace('export B', 'export OWN=1\nexport B'));
+  assert.deepEqual(await removeLines(systemFiles, path, [block]), { removed: 2, kept: [] });
+  assert.equal(await readFile(path, 'utf8'), '\nexport OWN=1\n');
 });

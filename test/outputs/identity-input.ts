@@ -13,6 +13,7 @@ export const identity: Identity = {
   sshCertificateLine: 'ssh-rsa-cert-v01@openssh.com AAAAbot',
   tlsCertificatePem: block('bot'),
   roles: ['access'],
+  logins: ['ci'],
   expiresAtMs: 0,
 };
 

@@ -41,6 +41,8 @@ test('an X.509 SVID is good in its time, for the key beside it', async () => {
   assert.deepEqual(read(output, files), {
     expiresAtMs: NOW_MS + HOUR_MS,
     roles: undefined,
+    logins: undefined,
+    kubeconfig: undefined,
     bot: undefined,
     access: undefined,
   });

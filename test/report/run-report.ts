@@ -21,10 +21,12 @@ export async function reportWith(text: string): Promise<RunReport> {
   const plan = await planOf(TBOT_YAML);
   const outputs = supportedOutputs(plan).map((output): SupportedOutput => ({ ...output, name: text, roles: [text] }));
   const written = {
+    path: 'outputs[0]',
     type: 'identity',
     destination: text,
     files: ['identity', text],
     roles: [text],
+    logins: [text],
     expiresAtMs: NOW_MS + 3_600_000,
     notices: [text],
   };
