@@ -38,6 +38,8 @@ export const FLAGS_OF_OTHERS: ReadonlyMap<string, OtherFlag> = new Map([
   ['--ssl-cert', mysql],
   ['--ssl-key', mysql],
   ['--install', flag('helm')],
+  ...['--use-openssl-ca', '--require', '--import', '--inspect'].map((name) => [name, flag('node', '--help')] as const),
+  ['--max-old-space-size', flag('node')],
 ]);
 
 /** What may begin a command in a block of the language `sh`. */
