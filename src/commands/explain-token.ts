@@ -10,7 +10,7 @@ import { organizationOf } from '../job/oidc-claims.ts';
 import { findOidcToken } from '../job/oidc-token.ts';
 import { formatRule } from '../join/allow-rule.ts';
 import { explainToken, type JobFacts, obstaclesFor } from '../resources/explain.ts';
-import { readResources } from '../resources/read-resources.ts';
+import { type ReadResources, readResources } from '../resources/read-resources.ts';
 import type { Resource } from '../resources/resource.ts';
 import { type Flag, type GivenFlags, parseCommandLine } from './command-line.ts';
 import { explanationJson, explanationText } from './explanation.ts';
@@ -41,7 +41,7 @@ const LONGEST_STDIN_MS = 5 * 60 * 1000;
 export async function explainTokenCommand(args: readonly string[], world: World): Promise<void> {
   const { given, operand: path = '' } = parseCommandLine(EXPLAIN_TOKEN_FLAGS, args, 'FILE');
   const name = path === '-' ? 'standard input' : path;
-  const { resources, warnings } = readResources(await readInput(path, world), name);
+  const { resources, warnings } = await readOrReport(await readInput(path, world), name, given.has('json'), world);
   const job = await findJob(given, world);
   const nowMs = world.clock.nowMs();
   const explained = resources.map((resource) =>
@@ -60,6 +60,18 @@ export async function explainTokenCommand(args: readonly string[], world: World)
   throw new MachineIdError('TOKEN_ADMITS_NOT', `${name} is valid and does not admit this job`, {
     hint: [...obstacles.map((obstacle) => `First: ${obstacle}.`), ...rule].join(' '),
   });
+}
+
+/** As JSON, a program reads what is wrong too; the command fails with the same faults on stderr. */
+async function readOrReport(text: string, name: string, json: boolean, { result }: World): Promise<ReadResources> {
+  try {
+    return readResources(text, name);
+  } catch (error) {
+    if (json && error instanceof MachineIdError) {
+      await result(`${printableJson({ file: name, valid: false, faults: error.faults })}\n`);
+    }
+    throw error;
+  }
 }
 
 /** What an explanation would say of each token, when there is no job to hold against it. */

@@ -7,24 +7,21 @@ import { Scalar } from '../config/yaml/scalar.ts';
 import { isMapping } from '../config/yaml/tree.ts';
 import { alsoAdmits } from '../join/allow-rule.ts';
 import { idAdvice } from './id-advice.ts';
-import { checkLabels } from './labels.ts';
-import type { JoinToken, PlacedRule } from './resource.ts';
-import { TOKEN } from './schema.ts';
+import { checkApiVersion, checkLabels } from './header.ts';
+import type { JoinToken, PlacedRule, ResourceForm } from './resource.ts';
+import { TOKEN, TOKEN_OBJECT } from './schema.ts';
 import { roleAdvice, systemRole } from './system-roles.ts';
 
 const METHOD = 'circleci';
 
 /** What is wrong with it goes into the file's findings. */
-export function readJoinToken(file: SourceFile): JoinToken | undefined {
-  const { value, faulty } = file.decode(TOKEN, 'refuse');
-  if (value === undefined) return undefined;
-  const { metadata, spec, version } = value;
-  checkVersion(file, version);
+export function readJoinToken(file: SourceFile, form: ResourceForm): JoinToken | undefined {
+  const read = form === 'tctl' ? readTctlToken(file) : readTokenObject(file);
+  if (read === undefined) return undefined;
+  const { expiresAtMs, faulty, metadata, spec } = read;
   if (metadata.name === undefined && !faulty.has('metadata')) {
     file.findings.refuse(file.origin('metadata', 'name'), 'missing parameter Name');
   }
-  checkLabels(file, metadata.labels);
-  const expiresAtMs = readExpiry(file, metadata.expires);
   // Its faults are told, and what it says cannot be trusted.
   if (faulty.has('spec')) return undefined;
   const joinMethod = spec.join_method ?? (isList(file, 'allow') ? 'ec2' : 'token');
@@ -47,6 +44,23 @@ export function readJoinToken(file: SourceFile): JoinToken | undefined {
       rule: { projectId, contextId },
     })),
   };
+}
+
+function readTctlToken(file: SourceFile) {
+  const { value, faulty } = file.decode(TOKEN, 'refuse');
+  if (value === undefined) return undefined;
+  const { metadata, spec, version } = value;
+  checkVersion(file, version);
+  checkLabels(file, metadata.labels);
+  return { metadata, spec, faulty, expiresAtMs: readExpiry(file, metadata.expires) };
+}
+
+function readTokenObject(file: SourceFile) {
+  const { value, faulty } = file.decode(TOKEN_OBJECT, 'refuse');
+  if (value === undefined) return undefined;
+  const { apiVersion, metadata, spec } = value;
+  checkApiVersion(file, apiVersion, 'v2');
+  return { metadata, spec, faulty, expiresAtMs: undefined };
 }
 
 /** Without a version Teleport reads the oldest form, in which everything that is checked here means nothing. */

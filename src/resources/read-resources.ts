@@ -1,11 +1,14 @@
 /** Reads the file of a join token or a bot, and says of it what Teleport would say when it is created. */
 import { Findings } from '../config/findings.ts';
+import { nearest } from '../config/nearest.ts';
 import { Scalar } from '../config/yaml/scalar.ts';
 import { placeIn, SourceFile } from '../config/source-file.ts';
 import { readYamlDocuments } from '../config/yaml/document.ts';
+import { isMapping } from '../config/yaml/tree.ts';
 import { readBot } from './bot.ts';
 import { readJoinToken } from './join-token.ts';
-import type { Resource } from './resource.ts';
+import type { Resource, ResourceForm } from './resource.ts';
+import { terraformAdvice, terraformResources } from './terraform.ts';
 
 export interface ReadResources {
   readonly resources: readonly Resource[];
@@ -20,34 +23,136 @@ export interface ReadResources {
  */
 export function readResources(text: string, name: string): ReadResources {
   const findings = new Findings();
-  const resources: Resource[] = [];
+  const resources = refuseTerraform(text, name, findings) ? [] : readDocuments(text, name, findings);
+  if (findings.hasFaults) throw findings.toError();
+  return { resources, warnings: findings.warnings };
+}
+
+/** @returns whether it is a file of Terraform */
+function refuseTerraform(text: string, name: string, findings: Findings): boolean {
+  const found = terraformResources(text);
+  for (const one of found) findings.refuse(placeIn(name, 'document', one.line), terraformAdvice(one));
+  const isNamedSo = found.length === 0 && /\.tf(?:\.json)?$/i.test(name);
+  if (isNamedSo) {
+    findings.refuse(
+      placeIn(name, 'document', undefined),
+      'is a file of Terraform without teleport_provision_token; name the file of a join token, or pipe what the cluster has: tctl get token/NAME | machine-id explain-token -',
+    );
+  }
+  return found.length > 0 || isNamedSo;
+}
+
+function readDocuments(text: string, name: string, findings: Findings): readonly Resource[] {
+  const resources: (Resource | undefined)[] = [];
+  const others: SourceFile[] = [];
   const documents = readYamlDocuments(text);
   for (const document of documents) {
     if ('faults' in document) {
       for (const { path, line, message } of document.faults) findings.refuse(placeIn(name, path, line), message);
       continue;
     }
-    const resource = readResource(new SourceFile(document, name, findings));
-    if (resource !== undefined) resources.push(resource);
+    const file = new SourceFile(document, name, findings);
+    const kind = kindOf(file);
+    if (kind === 'other') others.push(file);
+    else resources.push(readAs(kind, file));
   }
+  tellOfOthers(others, resources.length > 0);
   if (documents.length === 0) findings.refuse(placeIn(name, 'document', undefined), 'the file is empty');
-  if (findings.hasFaults) throw findings.toError();
-  return { resources, warnings: findings.warnings };
+  return resources.filter((one) => one !== undefined);
 }
 
-function readResource(file: SourceFile): Resource | undefined {
-  const kind = file.root.get('kind');
-  const word = kind instanceof Scalar ? kind.text : '';
-  // As tctl does, which takes several words for one kind.
-  if (['token', 'tokens'].includes(word.toLowerCase())) return readJoinToken(file);
-  if (['bot', 'bots'].includes(word.toLowerCase())) return readBot(file);
-  if (['scoped_token', 'scoped_tokens'].includes(word.toLowerCase())) {
-    file.findings.refuse(file.origin('kind'), `is "${word}"; scoped join tokens are not supported, expected token`);
-    return undefined;
+/** What tctl and the operator call a kind, and how to write it. */
+interface Kind {
+  readonly resource: 'token' | 'bot' | 'scoped token';
+  readonly form: ResourceForm;
+  readonly write: string;
+  /** In lower case. */
+  readonly words: readonly string[];
+}
+
+const KINDS: readonly Kind[] = [
+  { resource: 'token', form: 'tctl', write: 'token', words: ['token', 'tokens'] },
+  { resource: 'bot', form: 'tctl', write: 'bot', words: ['bot', 'bots'] },
+  { resource: 'scoped token', form: 'tctl', write: 'scoped_token', words: ['scoped_token', 'scoped_tokens'] },
+  {
+    resource: 'token',
+    form: 'operator',
+    write: 'TeleportProvisionToken',
+    words: ['teleportprovisiontoken', 'teleportprovisiontokens'],
+  },
+  { resource: 'bot', form: 'operator', write: 'TeleportBotV1', words: ['teleportbotv1', 'teleportbotsv1'] },
+];
+
+/** Names from elsewhere: Teleport's programs, Terraform, documents. */
+const MISNAMED_TOKEN = ['provision_token', 'join_token', 'teleport_provision_token', 'token_v2', 'bot_token'];
+
+/** Every other way to write a kind is noted, and read as what it is meant to be, so that the rest is checked too. */
+function kindOf(file: SourceFile): Kind | 'other' {
+  const word = wordOf(file);
+  const exact = KINDS.find(({ words }) => words.includes(word.toLowerCase()));
+  if (exact !== undefined) {
+    // tctl takes any letters, the API of Kubernetes those of the kind alone.
+    if (exact.form === 'operator' && word !== exact.write) refuseKind(file, word, exact);
+    return exact;
   }
+  const meant = meantKind(file, word);
+  if (meant === undefined) return 'other';
+  refuseKind(file, word, meant);
+  return meant;
+}
+
+function wordOf(file: SourceFile): string {
+  const kind = file.root.get('kind');
+  return kind instanceof Scalar ? kind.text : '';
+}
+
+function refuseKind(file: SourceFile, word: string, { write }: Kind): void {
   file.findings.refuse(
     file.origin('kind'),
-    word === '' ? 'is missing; write "kind: token"' : `is "${word}"; expected token, or bot`,
+    word === '' ? `is missing; write "kind: ${write}"` : `is "${word}"; write "kind: ${write}"`,
   );
-  return undefined;
+}
+
+function meantKind(file: SourceFile, word: string): Kind | undefined {
+  const form = file.root.has('apiVersion') ? 'operator' : 'tctl';
+  const byForm = (resource: Kind['resource']) => KINDS.find((kind) => kind.resource === resource && kind.form === form);
+  const near = nearest(word, [...KINDS.map(({ write }) => write), ...MISNAMED_TOKEN]);
+  if (word !== '' && near !== undefined) {
+    return MISNAMED_TOKEN.includes(near) ? byForm('token') : KINDS.find(({ write }) => write === near);
+  }
+  const spec = file.root.get('spec');
+  if (isMapping(spec) && spec.has('join_method')) return byForm('token');
+  if (word !== '' || !(file.root.has('spec') || file.root.has('metadata'))) return undefined;
+  return byForm(isMapping(spec) && (spec.has('traits') || spec.has('max_session_ttl')) ? 'bot' : 'token');
+}
+
+function readAs(kind: Kind, file: SourceFile): Resource | undefined {
+  switch (kind.resource) {
+    case 'token':
+      return readJoinToken(file, kind.form);
+    case 'bot':
+      return readBot(file, kind.form);
+    case 'scoped token':
+      file.findings.refuse(
+        file.origin('kind'),
+        `is "${wordOf(file)}"; scoped join tokens are not supported, expected token`,
+      );
+      return undefined;
+    default:
+      return kind.resource satisfies never;
+  }
+}
+
+/** Roles and other resources often are in the file of a set-up; a file of nothing else is the wrong one. */
+function tellOfOthers(others: readonly SourceFile[], besideKnown: boolean): void {
+  for (const file of others) {
+    const word = wordOf(file);
+    const { label } = file.origin('kind');
+    if (besideKnown && word !== '') {
+      file.findings.warn(`${label}: the resource of kind "${word}" is not checked; only tokens and bots are`);
+    } else {
+      const message = word === '' ? 'is missing; write "kind: token"' : `is "${word}"; expected token, or bot`;
+      file.findings.refuse(file.origin('kind'), message);
+    }
+  }
 }

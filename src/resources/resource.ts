@@ -1,6 +1,9 @@
 /** What a set-up creates in Teleport: the bot, and the join token that lets jobs become it. */
 import type { AllowRule } from '../join/allow-rule.ts';
 
+/** For `tctl create`, or for Teleport's Kubernetes operator (`resources.teleport.dev`). */
+export type ResourceForm = 'tctl' | 'operator';
+
 /** Where something stands in its file. */
 interface Placed {
   readonly line: number | undefined;

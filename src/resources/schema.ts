@@ -7,8 +7,8 @@ import { Scalar } from '../config/yaml/scalar.ts';
 type Shape = Readonly<Record<string, Field<unknown>>>;
 
 /** Older releases of tctl passed over what they did not know, and a rule was wider than it looked. */
-function section<S extends Shape>(shape: S) {
-  return anySection(shape, 'is refused by tctl');
+function section<S extends Shape>(shape: S, program = 'tctl') {
+  return anySection(shape, `is refused by ${program}`);
 }
 
 /** Absent, null and empty are the same. Its faults quote nothing: a name can be a secret. */
@@ -46,24 +46,47 @@ const OTHER_SETTINGS = [
   ...['azure_devops', 'env0', 'bound_keypair'],
 ];
 
-export const TOKEN = section({
-  ...HEADER,
-  spec: section({
-    roles: textList,
-    join_method: text,
-    bot_name: text,
-    circleci: section({
-      organization_id: text,
-      allow: list(section({ project_id: text, context_id: text })),
-    }),
-    ...Object.fromEntries(OTHER_SETTINGS.map((name) => [name, ignored])),
-  }),
-  status: ignored,
-});
+function tokenSpec(program?: string) {
+  const circleci = {
+    organization_id: text,
+    allow: list(section({ project_id: text, context_id: text }, program)),
+  };
+  const others = Object.fromEntries(OTHER_SETTINGS.map((name) => [name, ignored]));
+  const own = { roles: textList, join_method: text, bot_name: text, circleci: section(circleci, program) };
+  return section({ ...own, ...others }, program);
+}
 
-export const BOT = section({
-  ...HEADER,
-  spec: section({ roles: textList, traits: ignored, max_session_ttl: text }),
+function botSpec(program?: string) {
+  return section({ roles: textList, traits: ignored, max_session_ttl: text }, program);
+}
+
+export const TOKEN = section({ ...HEADER, spec: tokenSpec(), status: ignored });
+
+export const BOT = section({ ...HEADER, spec: botSpec(), status: ignored, scope: text });
+
+/** What kubectl refuses beside the keys of its own. */
+const KUBECTL = 'kubectl';
+
+const OBJECT = {
+  apiVersion: text,
+  kind: text,
+  metadata: section(
+    {
+      name: text,
+      ...Object.fromEntries(
+        [
+          ...['namespace', 'labels', 'annotations', 'uid', 'resourceVersion', 'generation', 'creationTimestamp'],
+          ...['managedFields', 'finalizers', 'ownerReferences', 'generateName', 'selfLink'],
+          ...['deletionTimestamp', 'deletionGracePeriodSeconds'],
+        ].map((name) => [name, ignored]),
+      ),
+    },
+    KUBECTL,
+  ),
   status: ignored,
-  scope: text,
-});
+};
+
+/** The same as custom resources of Teleport's Kubernetes operator. */
+export const TOKEN_OBJECT = section({ ...OBJECT, spec: tokenSpec(KUBECTL) }, KUBECTL);
+
+export const BOT_OBJECT = section({ ...OBJECT, spec: botSpec(KUBECTL) }, KUBECTL);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import test from 'node:test';
+import { z } from 'zod';
 import { ORGANIZATION_ID, OTHER_PROJECT_ID, resources, SECOND_CONTEXT_ID, SHARED_CONTEXT_ID } from '../cluster/data.ts';
 import type { MintOptions } from '../cluster/mint.ts';
 import { clusterForFile } from './embedded-cluster.ts';
@@ -120,6 +121,39 @@ test('without a job, a token that admits nobody is warned of', async (t) => {
     assert.equal(exitCode, 0);
     assert.match(stdout, said);
   }
+});
+
+test('a token of the Kubernetes operator is held against the job, in text and as JSON', async (t) => {
+  const job = await beginJob(t, cluster);
+  const { kind, metadata, spec } = z.looseObject({ kind: z.string() }).parse(JSON.parse(fileOf('circleci-bot')));
+  assert.equal(kind, 'token');
+  const object = { apiVersion: 'resources.teleport.dev/v2', kind: 'TeleportProvisionToken', metadata, spec };
+  await job.addFile('token.yaml', `kind: role\nmetadata: {name: ci}\n---\n${JSON.stringify(object)}\n`);
+  const text = await job.run(['explain-token', 'token.yaml']);
+  assert.equal(text.exitCode, 0, text.stderr);
+  assert.match(text.stdout, /^token "circleci-bot" is valid.*\n.*yes/m);
+  assert.match(text.stdout, /the resource of kind "role" is not checked/);
+  const json = await job.run(['explain-token', 'token.yaml', '--json']);
+  assert.match(json.stdout, /"valid":true.*"name":"circleci-bot".*"admits":true/);
+});
+
+test('faults are printed as JSON for a program, and Terraform is told what to pipe in', async (t) => {
+  const job = await beginJob(t, cluster);
+  await job.addFile('token.yaml', 'version: v2\nmetadata: {name: c}\nspec: {roles: [Bot], join_method: circleci}\n');
+  const json = await job.run(['explain-token', 'token.yaml', '--json']);
+  assert.equal(json.exitCode, 2);
+  const { faults, valid } = z
+    .object({ valid: z.boolean(), faults: z.array(z.object({ path: z.string() })) })
+    .parse(JSON.parse(json.stdout));
+  assert.equal(valid, false);
+  assert.deepEqual(faults.map(({ path }) => path).sort(), ['kind', 'spec.bot_name', 'spec.circleci']);
+  await job.addFile('main.tf', 'resource "teleport_provision_token" "ci" {\n  metadata = { name = "deploy" }\n}\n');
+  const { exitCode, stderr } = await job.run(['explain-token', 'main.tf']);
+  assert.equal(exitCode, 2);
+  assert.match(
+    stderr,
+    /main\.tf line 1: teleport_provision_token\.ci is .*: tctl get token\/deploy \| machine-id explain/,
+  );
 });
 
 test('a file that is no valid token is refused, with every fault, and nothing is contacted', async (t) => {

@@ -31,9 +31,9 @@ spec:
 `;
 }
 
-function faultsOf(text: string): readonly string[] {
+function faultsOf(text: string, name = 'token.yaml'): readonly string[] {
   try {
-    readResources(text, 'token.yaml');
+    readResources(text, name);
   } catch (error) {
     assert.ok(error instanceof MachineIdError && error.code === 'CONFIG_INVALID', String(error));
     return error.faults.map(({ line, message, path }) => `${String(line)} ${path}: ${message}`);
@@ -122,11 +122,14 @@ for (const [name, wish, expected] of INVALID) {
 
 test('all faults of all documents are told at once, in the order of the file', () => {
   const faults = faultsOf(
-    `${token({ roles: '[]', bot: '' })}---\n${token({ version: 'v1', bot: '' })}---\nkind: role\n`,
+    `${token({ roles: '[]', bot: '' })}---\n${token({ version: 'v1', bot: '' })}---\nkind: tokn\n`,
   );
   assert.deepEqual(
     faults.map((fault) => fault.split(':')[0]),
-    ['5 spec.roles', '11 version', '13 spec.bot_name', '19 kind'],
+    [
+      ...['5 spec.roles', '11 version', '13 spec.bot_name', '19 kind'],
+      ...['undefined version', 'undefined metadata.name', 'undefined spec.roles'],
+    ],
   );
 });
 
@@ -195,6 +198,161 @@ test('a bot is checked as Teleport checks it', () => {
   assert.deepEqual(faultsOf(bot('{max_session_ttl: long}')), [
     '4 spec.max_session_ttl: "long" is no duration; write for example 43200s',
   ]);
+});
+
+const OPERATOR = `apiVersion: resources.teleport.dev/v2
+kind: TeleportProvisionToken
+metadata: {name: ci, namespace: teleport, labels: {app.kubernetes.io/name: ci}}
+spec:
+  roles: [Bot]
+  bot_name: ci
+  join_method: circleci
+  circleci:
+    organization_id: ${ORGANIZATION}
+    allow: [${RULE}]
+`;
+
+test('a token and a bot of the Kubernetes operator are read as those of tctl', () => {
+  const bot =
+    'apiVersion: resources.teleport.dev/v1\nkind: TeleportBotV1\nmetadata: {name: ci}\nspec: {roles: [access]}\n';
+  const { resources, warnings } = readResources(`${OPERATOR}status: {conditions: []}\n---\n${bot}`, 'token.yaml');
+  assert.deepEqual(warnings, []);
+  assert.deepEqual(
+    resources.map(({ kind, name }) => [kind, name]),
+    [
+      ['token', 'ci'],
+      ['bot', 'ci'],
+    ],
+  );
+  const [read] = resources;
+  assert.ok(read?.kind === 'token');
+  assert.deepEqual([read.rules[0]?.line, read.organizationId], [10, ORGANIZATION]);
+});
+
+test('what kubectl prints is read: one object with the marks of the cluster, or a list of them', () => {
+  const object = {
+    apiVersion: 'resources.teleport.dev/v2',
+    kind: 'TeleportProvisionToken',
+    metadata: { name: 'ci', uid: 'u', resourceVersion: '12', generation: 1, managedFields: [], finalizers: ['f'] },
+    spec: {
+      roles: ['Bot'],
+      bot_name: 'ci',
+      join_method: 'circleci',
+      circleci: { organization_id: ORGANIZATION, allow: [{ project_id: PROJECT, context_id: CONTEXT }] },
+    },
+    status: {},
+  };
+  for (const kind of ['List', 'TeleportProvisionTokenList']) {
+    const list = { apiVersion: 'v1', kind, items: [object, { ...object, metadata: { name: 'cd' } }], metadata: {} };
+    for (const text of [JSON.stringify(list), JSON.stringify([object, object])]) {
+      assert.equal(readResources(text, 'tokens.json').resources.length, 2);
+    }
+  }
+});
+
+test('a wrong header of an object of the operator is a fault beside those of its spec', () => {
+  for (const [from, to, expected] of [
+    ['resources.teleport.dev/v2', 'v2', [/^1 apiVersion: is "v2"; write "apiVersion: resources\.teleport\.dev\/v2"$/]],
+    ['kind: TeleportProvisionToken', 'kind: teleportprovisiontokens', [/^2 kind: is ".*"; write "kind: TeleportProv/]],
+    ['kind: TeleportProvisionToken\n', '', [/^undefined kind: is missing; write "kind: TeleportProvisionToken"$/]],
+    ['kind: TeleportProvisionToken', 'kind: ProvisionToken', [/^2 kind: is "ProvisionToken"; write "kind: Teleport/]],
+    [
+      'allow:',
+      'allows:',
+      [/requires at least one token allow rule/, /^10 .*"allows" is refused by kubectl; did you mean/],
+    ],
+  ] as const) {
+    const faults = faultsOf(OPERATOR.replace(from, to));
+    assert.equal(faults.length, expected.length, faults.join('\n'));
+    for (const one of expected)
+      assert.ok(
+        faults.some((fault) => one.test(fault)),
+        faults.join('\n'),
+      );
+    const both = faultsOf(OPERATOR.replace(from, to).replace('[Bot]', '[Robot]'));
+    assert.ok(
+      both.some((fault) => fault.includes('Robot')),
+      both.join('\n'),
+    );
+  }
+});
+
+test('a kind that is missing or another word for a token does not hide the other faults', () => {
+  const faulty = token({}).replace('allow:', 'allows:').replace('[Bot]', '[Bot, Robot]');
+  for (const [kind, said] of [
+    ['', 'undefined kind: is missing; write "kind: token"'],
+    ['kind: provision_token\n', '1 kind: is "provision_token"; write "kind: token"'],
+    ['kind: tokn\n', '1 kind: is "tokn"; write "kind: token"'],
+    ['kind: {}\n', '1 kind: is missing; write "kind: token"'],
+    ['kind: access\n', '1 kind: is "access"; write "kind: token"'],
+  ] as const) {
+    const faults = faultsOf(faulty.replace('kind: token\n', kind));
+    assert.ok(faults.includes(said), faults.join('\n'));
+    for (const one of [/unknown key "allows"/, /role Robot is not registered/, /at least one token allow rule/]) {
+      assert.match(faults.join('\n'), one);
+    }
+  }
+  assert.deepEqual(faultsOf('version: v1\nmetadata: {name: ci}\nspec: {roles: [a], traits: []}\n'), [
+    'undefined kind: is missing; write "kind: bot"',
+  ]);
+  assert.deepEqual(faultsOf('proxy_server: a:443\n'), ['undefined kind: is missing; write "kind: token"']);
+  assert.deepEqual(faultsOf('kind: role\n'), ['1 kind: is "role"; expected token, or bot']);
+});
+
+test('other resources beside a token are passed over with a warning, in either form', () => {
+  const { resources, warnings } = readResources(
+    `kind: role\nmetadata: {name: ci}\n---\n${token({})}---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ci}\n`,
+    'setup.yaml',
+  );
+  assert.equal(resources.length, 1);
+  assert.match(warnings.join('\n'), /setup\.yaml line 1: the resource of kind "role" is not checked/);
+  assert.match(warnings.join('\n'), /setup\.yaml line \d+: the resource of kind "Namespace" is not checked/);
+});
+
+const HCL = `# the token
+resource "teleport_provision_token" "ci" {
+  version = "v2"
+  metadata = {
+    name = "circleci-bot"
+  }
+  spec = { roles = ["Bot"] }
+}
+
+resource "teleport_provision_token" "other" {
+  metadata = { name = var.name }
+}
+
+resource "teleport_bot" "ci" {
+  name  = "ci"
+  roles = ["access"]
+}
+`;
+
+test('resources of Terraform are named with the way to check them, in HCL and in JSON', () => {
+  const faults = faultsOf(HCL);
+  assert.equal(faults.length, 3);
+  assert.match(
+    faults[0] ?? '',
+    /^2 document: teleport_provision_token\.ci .*tctl get token\/circleci-bot \| machine-id/,
+  );
+  assert.match(faults[1] ?? '', /^10 document: teleport_provision_token\.other .*tctl get token\/NAME/);
+  assert.match(faults[2] ?? '', /^14 document: teleport_bot\.ci .*tctl get bot\/ci/);
+  const body = { metadata: { name: 'circleci-bot' }, spec: {} };
+  const typed = { type: 'teleport_provision_token', name: 'ci' };
+  for (const json of [
+    { resource: { teleport_provision_token: { ci: body } } },
+    { resource: { teleport_provision_token: { ci: [body] } } },
+    { resource: [{ teleport_provision_token: { ci: body } }] },
+    { values: { root_module: { child_modules: [{ resources: [{ ...typed, values: body }] }] } } },
+    { resources: [{ ...typed, mode: 'managed', instances: [{ attributes: body }] }] },
+    { resource_changes: [{ ...typed, change: { actions: ['create'], after: body } }] },
+  ]) {
+    const [fault = '', ...others] = faultsOf(JSON.stringify(json));
+    assert.deepEqual(others, []);
+    assert.match(fault, /teleport_provision_token\.ci is a resource of Terraform.*tctl get token\/circleci-bot \|/);
+  }
+  assert.match(faultsOf('variable "name" {}\n', 'main.tf')[0] ?? '', /a file of Terraform without teleport_prov/);
+  assert.equal(readResources(`# see resource "teleport_provision_token"\n${token({})}`, 't.yaml').resources.length, 1);
 });
 
 test('an empty file, broken YAML and a text alone are refused', () => {

@@ -1,6 +1,6 @@
 /** Reads the text of a configuration file as gopkg.in/yaml.v3 does, which tbot reads it with. */
 import type { CST, Document, Node } from 'yaml';
-import { Composer, isNode, isScalar, isSeq, Lexer, LineCounter, Parser } from 'yaml';
+import { Composer, isMap, isNode, isScalar, isSeq, Lexer, LineCounter, Parser } from 'yaml';
 import type { Fault } from '../../errors.ts';
 import { DEEPEST, convert } from './convert.ts';
 import type { Mapping, Path } from './tree.ts';
@@ -34,7 +34,10 @@ export function readYaml(text: string): YamlDocument | YamlFailure {
 /** Far above any real file; aliases let each document ask for many times its own length. */
 const MOST_RESOURCES = 100;
 
-/** Every document of `text` that holds anything; of a list, each item is one, as in `tctl get --format=json`. */
+/**
+ * Every document of `text` that holds anything; of a list, each item is one, as in `tctl get --format=json`, and as kubectl
+ * prints several objects.
+ */
 export function readYamlDocuments(text: string): readonly (YamlDocument | YamlFailure)[] {
   const read = parse(text);
   if ('faults' in read) return [read];
@@ -50,6 +53,10 @@ export function readYamlDocuments(text: string): readonly (YamlDocument | YamlFa
 
 function resourcesOf(contents: Node | null): readonly Node[] {
   if (contents === null || (isScalar(contents) && contents.value === '')) return [];
+  if (isMap(contents) && String(contents.get('kind')).endsWith('List')) {
+    const items = contents.get('items', true);
+    if (isNode(items) && isSeq(items)) return resourcesOf(items);
+  }
   return isSeq(contents) ? contents.items.slice(0, MOST_RESOURCES + 1).filter((item) => isNode(item)) : [contents];
 }
 
