@@ -1,20 +1,21 @@
 #!/bin/sh
 # Puts machine-id.cjs into a private folder, but only the very bytes that this version of the orb was packed with.
-set -eu
+. parts/shell.sh
 
-version='__VERSION__'
-sha256='__BUNDLE_SHA256__'
+mi_version='__VERSION__'
+mi_sha256='__BUNDLE_SHA256__'
 
 . parts/say.sh
 . parts/expand.sh
-. parts/digest.sh
-. parts/private.sh
+. parts/node-options.sh
+. parts/folder.sh
 . parts/make-folder.sh
+. parts/digest.sh
 . parts/download.sh
 
 # URL FILE
 fetch_without_either() {
-  "$node" -e 'const [first, file] = process.argv.slice(1);
+  "$mi_node" -e 'const [first, file] = process.argv.slice(1);
     const get = async (url, redirects) => {
       if (url.protocol !== "https:") throw new Error("protocol " + url.protocol + " is not https");
       const user = [url.username, url.password].map(decodeURIComponent).join(":");
@@ -34,40 +35,40 @@ fetch_without_either() {
 
 # FILE: puts the script together from the variables that the orb itself holds it in.
 unpack() {
-  "$node" -e 'const parts = [];
+  "$mi_node" -e 'const parts = [];
     for (let n = 1; process.env["MACHINE_ID_BUNDLE_" + n]; n += 1) parts.push(process.env["MACHINE_ID_BUNDLE_" + n]);
     const bytes = require("zlib").brotliDecompressSync(Buffer.from(parts.join(""), "base64"));
     require("fs").writeFileSync(process.argv[1], bytes)' "$1" 2>/dev/null ||
     fail 'the script in the orb itself cannot be unpacked' 'Give the parameter delivery the value download.'
 }
 
-umask 077
-folder=$(make_folder) || exit 1
-require_private "$folder"
-script=$folder/machine-id.cjs
-node=$(cat "$folder/node-path")
+make_folder
+mi_script=$mi_folder/machine-id.cjs
+mi_node=
+IFS= read -r mi_node <"$mi_folder/node-path" || :
 
-if [ -f "$script" ] && [ "$(digest_of "$script")" = "$sha256" ]; then
-  say "version $version is installed already: $script"
+if [ -f "$mi_script" ] && [ "$(digest_of "$mi_script")" = "$mi_sha256" ]; then
+  say "version $mi_version is installed already: $mi_script"
   exit 0
 fi
 
-new=$folder/.machine-id.$$
-trap 'rm -f "$new"' EXIT
+mi_new=$mi_folder/.machine-id.$$
+trap 'rm -f "$mi_new"' EXIT
 trap 'exit 1' HUP INT TERM
-if [ -n "$MACHINE_ID_PARAM_BUNDLE_PATH" ]; then
-  origin=$(expand "$MACHINE_ID_PARAM_BUNDLE_PATH") || exit 1
-  cp -- "$origin" "$new" || fail "$origin cannot be read" 'The parameter bundle_path names a machine-id.cjs on the executor.'
-elif [ -n "${MACHINE_ID_BUNDLE_1:-}" ]; then
-  origin='the script in the orb itself'
-  unpack "$new"
+if [ -n "${MACHINE_ID_PARAM_BUNDLE_PATH-}" ]; then
+  mi_origin=$(expand "$MACHINE_ID_PARAM_BUNDLE_PATH") || exit 1
+  cp -- "$mi_origin" "$mi_new" ||
+    fail "$mi_origin cannot be read" 'The parameter bundle_path names a machine-id.cjs on the executor.'
+elif [ -n "${MACHINE_ID_BUNDLE_1-}" ]; then
+  mi_origin='the script in the orb itself'
+  unpack "$mi_new"
 else
-  url=$(expand "$MACHINE_ID_PARAM_DOWNLOAD_URL") || exit 1
-  origin=$(without_secrets "$url")
-  download "$url" "$new" download_url \
+  mi_url=$(expand "${MACHINE_ID_PARAM_DOWNLOAD_URL-}") || exit 1
+  mi_origin=$(without_secrets "$mi_url")
+  download "$mi_url" "$mi_new" download_url \
     'Name a mirror with download_url, a file on the executor with bundle_path, or take the script from the orb with delivery: embedded.'
 fi
-verify "$new" "$sha256" "$origin" \
-  "Only the machine-id.cjs of version $version is accepted; take the one of the release, or another version of the orb."
-mv -f "$new" "$script"
-say "version $version installed: $script (SHA-256 $sha256)"
+verify "$mi_new" "$mi_sha256" "$mi_origin" \
+  "Only the machine-id.cjs of version $mi_version is accepted; take the one of the release, or another version of the orb."
+mv -f "$mi_new" "$mi_script"
+say "version $mi_version installed: $mi_script (SHA-256 $mi_sha256)"

@@ -69,7 +69,10 @@ function embeddedOrb(orb: Files, own: Files): Files {
   const install = parseDocument(orb.get(INSTALL) ?? '');
   const steps = install.get('steps');
   if (!isSeq(steps)) throw new OrbSourceError([`${INSTALL} has no steps`]);
-  const always = steps.items.filter((_, at) => !install.hasIn(['steps', at, 'when']));
+  // It has no other command to call.
+  const always = steps.items.filter(
+    (step, at) => deliveryOf(install, at) === undefined && !String(step).includes('install_tools'),
+  );
   const embedded = steps.items.flatMap((_, at) => {
     const inside = install.getIn(['steps', at, 'when', 'steps']);
     return deliveryOf(install, at) === 'embedded' && isSeq(inside) ? inside.items : [];

@@ -36,7 +36,7 @@ function textOf(packedOrb: string): string {
 }
 
 function digestFindings(text: string, built: string): readonly string[] {
-  const named = new Set([...text.matchAll(/\\nsha256='([^']*)'/g)].map(([, digest = '']) => digest));
+  const named = new Set([...text.matchAll(/\\nmi_sha256='([^']*)'/g)].map(([, digest = '']) => digest));
   const others = [...named].filter((digest) => digest !== built);
   return [
     ...(named.size === 0 ? ['the orb names no digest of its script'] : []),

@@ -13,6 +13,7 @@ import { init } from './init.ts';
 import { INSTALL_TOOLS_FLAGS } from './install-tools-flags.ts';
 import { installTools } from './install-tools.ts';
 import { KUBE_CREDENTIALS_FLAGS, kubeCredentials } from './kube-credentials.ts';
+import { type Call, callOf, inWordsOfTheOrb, ORB_STEP } from './orb-step.ts';
 import { RUN_FLAGS } from './run-flags.ts';
 import { run } from './run.ts';
 import { stderrStyle } from './stderr-style.ts';
@@ -107,12 +108,14 @@ Contacts nothing. Exit code 1 when the token is valid and does not admit the job
 
 /** @returns the exit code: 0 done, 1 failed, 2 wrong input */
 export async function runProgram(args: readonly string[], world: World): Promise<0 | 1 | 2> {
+  let call: Call = args[0] === ORB_STEP ? { args, world: inWordsOfTheOrb(world) } : { args, world };
   try {
-    await runCommand(args, world);
+    if (args[0] === ORB_STEP) call = await callOf(call);
+    await runCommand(call.args, call.world);
     return 0;
   } catch (cause) {
     const error = withProxyCause(failureOf(cause, world.signal), world.environment);
-    reportFailure(error, args, world);
+    reportFailure(error, call.args, call.world);
     return error.exitCode;
   }
 }

@@ -64,6 +64,32 @@ async function append(files: Appender, path: string, text: string): Promise<void
   }
 }
 
+/** Those that a run or install-tools may append. */
+const EXPORTED = /^(?:TELEPORT_|TF_TELEPORT_|MACHINE_ID_|PG|AWS_)[A-Z_]+$|^KUBECONFIG$/;
+const EXPORT_LINE = /^export ([A-Z_]+)=((?:'[^']*'|\\')+)$/gm;
+const PATH_LINE = /^case ":\$\{PATH-\}:" in \*:((?:'[^']*'|\\')+):\*\) ;; \*\) export PATH=/gm;
+
+/**
+ * What runs have appended to the file that `BASH_ENV` names, read without running it; `PATH` has the folders that come
+ * first there. Empty where there is no such file.
+ */
+export async function exportedToLaterSteps(
+  files: Pick<Files, 'readText' | 'entry'>,
+  { BASH_ENV: path = '' }: Readonly<Record<string, string | undefined>>,
+): Promise<ReadonlyMap<string, string>> {
+  if (path === '' || (await files.entry(path))?.kind !== 'file') return new Map();
+  const text = await files.readText(path, { maxBytes: MAX_BASH_ENV_BYTES }).catch(() => '');
+  const variables = [...text.matchAll(EXPORT_LINE)]
+    .map(([, name = '', quoted = '']): [string, string] => [name, shellUnquoted(quoted)])
+    .filter(([name]) => EXPORTED.test(name));
+  const folders = [...text.matchAll(PATH_LINE)].map(([, quoted = '']) => shellUnquoted(quoted)).reverse();
+  return new Map([...variables, ...(folders.length === 0 ? [] : [['PATH', folders.join(':')] as const])]);
+}
+
+function shellUnquoted(quoted: string): string {
+  return quoted.replace(/'([^']*)'|\\(')/g, '$1$2');
+}
+
 const MAX_BASH_ENV_BYTES = 16 * 1024 * 1024;
 
 export interface RemovedLines {

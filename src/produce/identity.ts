@@ -2,7 +2,6 @@
 import type { Authorities } from '../certs/authorities.ts';
 import { noLoginNotice } from '../certs/logins.ts';
 import type { SupportedIdentity } from '../config/supported.ts';
-import { keptNodeOptions } from '../effects/node-options.ts';
 import { MachineIdError } from '../errors.ts';
 import type { Joined } from '../join/join.ts';
 import { identityFiles } from '../outputs/identity.ts';
@@ -67,7 +66,6 @@ function sshConfigInput(
     proxyAddress: formatAddress(plan.useProxyAddr ? plan.address : cluster.sshAddress),
     destinationPath,
     command: [world.nodePath, world.bundlePath],
-    nodeOptions: world.files.platform === 'win32' ? undefined : keptNodeOptions(world.environment.NODE_OPTIONS),
     tlsRouting: cluster.tlsRouting,
     connectionUpgrade: false,
     serverMajor: cluster.serverVersion.major,

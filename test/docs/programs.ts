@@ -16,6 +16,9 @@ const mysql = flag('mysql');
 
 export const FLAGS_OF_OTHERS: ReadonlyMap<string, OtherFlag> = new Map([
   ['--root-issuer', flag('circleci')],
+  ['--private', flag('circleci')],
+  ['--import', flag('node')],
+  ['--inspect', flag('node')],
   ['--teleport', flag('npm')],
   ['--add-roles', flag('tctl')],
   ['--bundle', flag('cosign')],
@@ -38,8 +41,6 @@ export const FLAGS_OF_OTHERS: ReadonlyMap<string, OtherFlag> = new Map([
   ['--ssl-cert', mysql],
   ['--ssl-key', mysql],
   ['--install', flag('helm')],
-  ...['--use-openssl-ca', '--require', '--import', '--inspect'].map((name) => [name, flag('node', '--help')] as const),
-  ['--max-old-space-size', flag('node')],
 ]);
 
 /** What may begin a command in a block of the language `sh`. */

@@ -44,11 +44,11 @@ test('the kinds of keys are those of each suite', () => {
 test('the oldest Node.js is the one that the bundle is built for and that the orb asks for', () => {
   const [, oldest = ''] = /The script needs Node\.js (\d+) or later/.exec(page) ?? [];
   assert.match(readFileSync('scripts/build.mjs', 'utf8'), new RegExp(`target: 'node${oldest}'`));
-  assert.match(readFileSync('orb/scripts/node.sh', 'utf8'), new RegExp(`^needed=${oldest}$`, 'm'));
+  assert.match(readFileSync('orb/scripts/parts/programs.sh', 'utf8'), new RegExp(`^mi_needed=${oldest}$`, 'm'));
 });
 
 test('the Node.js that install brings is told, and what it takes to develop', () => {
-  const brought = readFileSync('orb/scripts/node.sh', 'utf8').matchAll(/\bversion=(\d+\.\d+\.\d+)/g);
+  const brought = readFileSync('orb/scripts/bring-node.sh', 'utf8').matchAll(/\bmi_release=(\d+\.\d+\.\d+)/g);
   const [, usual = '', onWindows = ''] = /brings Node\.js (\S+) where .* \((\S+) on Windows\)/.exec(page) ?? [];
   assert.deepEqual(new Set([...brought].map(([, version]) => version)), new Set([usual, onWindows]));
   const { engines } = z

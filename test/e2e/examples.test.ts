@@ -1,6 +1,6 @@
 /** Every usage example of the orb, and every config that a document shows, runs as a job on this machine, against the embedded cluster. */
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { parse, stringify } from 'yaml';
@@ -49,6 +49,8 @@ async function addStandIns(folder: string): Promise<void> {
     await writeFile(path, ['#!/bin/sh', ...checks, 'cat > /dev/null', `echo "${name} $*"`, ''].join('\n'));
     await chmod(path, 0o755);
   }
+  // As the example for Windows names it.
+  await symlink('/bin/bash', join(folder, 'bash.exe'));
 }
 
 /** The download of Teleport's programs has tests of its own, with a server of its own. */

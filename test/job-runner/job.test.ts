@@ -116,7 +116,11 @@ const refused: readonly (readonly [what: string, config: string, message: RegExp
   ['a number that CircleCI would spoil', steps('[run: { command: x, environment: { N: 1234567 } }]'), /exponent/],
   ['a service container', 'jobs: { work: { docker: [{ image: a }, { image: b }], steps: [checkout] } }', /service/],
   ['a job without a place to run', 'jobs: { work: { steps: [checkout] } }', /exactly one of docker/],
-  ['parallelism', 'jobs: { work: { executor: tool/small, parallelism: 2, steps: [checkout] } }', /parallelism/],
+  [
+    'a number of containers that is none',
+    'jobs: { work: { executor: tool/small, parallelism: many, steps: [checkout] } }',
+    /parallelism: must be a number/,
+  ],
   [
     'an executor that is not defined',
     'jobs: { work: { executor: tool/big, steps: [checkout] } }',

@@ -2,6 +2,7 @@
 import { parse } from 'yaml';
 import { ConfigError } from './config-error.ts';
 import { resolveEnvironment } from './environment.ts';
+import { wholeExpression } from './expressions.ts';
 import type { Values } from './expressions.ts';
 import { resolveExecutor } from './executor.ts';
 import { invocationOf } from './invocation.ts';
@@ -30,7 +31,7 @@ export interface JobQuestion {
   readonly pipeline?: PipelineValues | undefined;
 }
 
-const JOB_KEYS = ['description', 'parameters', 'parallelism', 'steps', 'environment'];
+const JOB_KEYS = ['description', 'parameters', 'parallelism', 'circleci_ip_ranges', 'steps', 'environment'];
 const RUNTIME_KEYS = ['executor', 'docker', 'machine', 'macos', 'resource_class', 'working_directory', 'shell'];
 
 /** @throws ConfigError where CircleCI would not compile, or where this runner can't follow */
@@ -48,12 +49,13 @@ export function resolveJob({ config, job: name, pipeline = {} }: JobQuestion): R
   const { definition, scope } = find(outside, 'jobs', invocation.job, 'config.jobs');
   const where = `jobs.${invocation.job}`;
   requireKeys(definition, [...JOB_KEYS, ...RUNTIME_KEYS], where);
-  if ((definition.parallelism ?? 1) !== 1) throw new ConfigError(where, 'this runner has no parallelism');
   const parameters = resolveParameters(definition.parameters, invocation.given, where, {
     given: argumentReader(outside, top),
     defaults: argumentReader(scope, top),
   });
   const values: Values = { parameters, pipeline: top.pipeline };
+  requireKind(definition.parallelism ?? 1, values, `${where}.parallelism`, 'number');
+  requireKind(definition.circleci_ip_ranges ?? false, values, `${where}.circleci_ip_ranges`, 'boolean');
   const executor = resolveExecutor(definition, [scope, outside], values, where);
   return {
     name: invocation.name,
@@ -69,4 +71,10 @@ export function resolveJob({ config, job: name, pipeline = {} }: JobQuestion): R
       ...expandSteps(invocation.postSteps, outside, top, 'post-steps'),
     ],
   };
+}
+
+/** Of several containers this runner is the first. */
+function requireKind(value: unknown, values: Values, where: string, kind: 'number' | 'boolean'): void {
+  const found = wholeExpression(value, values, where) ?? value;
+  if (typeof found !== kind) throw new ConfigError(where, `must be a ${kind}`);
 }

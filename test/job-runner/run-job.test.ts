@@ -38,9 +38,8 @@ test('BASH_ENV names a file that does not exist, and later steps see what a step
   assert.deepEqual(outputs(result), ['[]', '[a b]']);
 });
 
-test('an empty shell is the one of the job', async () => {
-  const result = await run(`- run: { command: 'echo "$0"', shell: "" }`, { shell: '/bin/dash -e' });
-  assert.deepEqual(outputs(result), ['/bin/dash']);
+test('an empty shell is refused, as what it means is not documented', async () => {
+  await assert.rejects(run(`- run: { command: 'echo "$0"', shell: "" }`), /shell: must name a shell/);
 });
 
 test('a step starts in the project directory, or in one relative to it', async () => {

@@ -43,10 +43,11 @@ export function resolveRun(body: unknown, values: Values, where: string): RunSte
   };
 }
 
-/** Published orbs pass an empty one through from a parameter, for the job's own. */
+/** What an empty one means is not documented. */
 function shellOf(run: Mapping, where: string): string | undefined {
   const shell = plain(run, 'shell', where);
-  return shell === '' ? undefined : shell;
+  if (shell === '') throw new ConfigError(`${where}.shell`, 'must name a shell');
+  return shell;
 }
 
 function plain(run: Mapping, key: string, where: string): string | undefined {

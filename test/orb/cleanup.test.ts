@@ -4,9 +4,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { install, runOrbJob, stderrOf } from './orb-job.ts';
-
-/** Says how it was called, as a stand-in for the script. */
-const BUNDLE = "console.log(process.argv.slice(2).join(' '))";
+import { callIn, STAND_IN as BUNDLE } from './stand-in.ts';
 
 const CLEANUP = { 'machine-id/cleanup': {} };
 
@@ -26,7 +24,14 @@ test('cleanup calls the script, also after a step that failed', async (context) 
   const { home, steps } = await job(context);
   const result = await runOrbJob({ bundle: BUNDLE, home, steps: [...steps, { run: 'exit 3' }, CLEANUP] });
   assert.equal(result.exitCode, 3);
-  assert.equal(result.steps.at(-1)?.stdout, 'cleanup\n');
+  assert.deepEqual(callIn(result.steps.at(-1)?.stdout ?? '')?.flags, ['cleanup']);
+});
+
+test('what other jobs have left is removed when the parameter says so', async (context) => {
+  const { home, steps } = await job(context);
+  const leftOver = { 'machine-id/cleanup': { left_over: true } };
+  const result = await runOrbJob({ bundle: BUNDLE, home, steps: [...steps, leftOver] });
+  assert.deepEqual(callIn(result.steps.at(-1)?.stdout ?? '')?.flags, ['cleanup', '--left-over']);
 });
 
 test('cleanup has nothing to do where install did not come to its end', async (context) => {

@@ -3,16 +3,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { parse } from 'yaml';
-import { z } from 'zod';
 import { NODE_URL, SCRIPT_URL } from '../../src/commands/doctor-egress.ts';
 import { RETRY_POLICY } from '../../src/effects/retry.ts';
 import { mapping } from '../job-runner/mapping.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { install, runOrbJob, stderrOf } from './orb-job.ts';
+import { callIn, STAND_IN as BUNDLE } from './stand-in.ts';
 import { packedWith, version } from './source.ts';
-
-/** Says how it was called, as a stand-in for the script. */
-const BUNDLE = 'console.log(JSON.stringify(process.argv.slice(2)));';
 
 async function flagsOf(t: TestContext, parameters: Readonly<Record<string, unknown>>): Promise<readonly string[]> {
   const home = await temporaryFolder(t);
@@ -21,7 +18,7 @@ async function flagsOf(t: TestContext, parameters: Readonly<Record<string, unkno
   const steps = [install({ bundle_path: bundle }), { 'machine-id/doctor': parameters }];
   const result = await runOrbJob({ bundle: BUNDLE, home, environment: { MIRROR: 'mirror.example.com' }, steps });
   assert.equal(result.exitCode, 0, stderrOf(result));
-  return z.array(z.string()).parse(JSON.parse(result.steps.at(-1)?.stdout ?? ''));
+  return callIn(result.steps.at(-1)?.stdout ?? '')?.flags ?? [];
 }
 
 const PLACE = { proxy: 'example.teleport.sh:443', token: 'ci' };

@@ -190,7 +190,7 @@ test('a folder that others may write to is refused', async () => {
   await chmod(shared, 0o777);
   const result = await installWith({ bundle_path: join(scratch, 'bundle.cjs'), install_dir: shared });
   assert.equal(result.exitCode, 1);
-  assert.match(stderrOf(result), /shared belongs to another user, or others may write to it/);
+  assert.match(stderrOf(result), /others may write to .*shared/);
 });
 
 test('a folder that cannot be made is named', async () => {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { JobResult } from '../job-runner/run-job.ts';
 import { startAssetServer, type AssetServer } from './asset-server.ts';
-import { install, run, runOrbJob, stderrOf } from './orb-job.ts';
+import { install, join as joinStep, runOrbJob, stderrOf } from './orb-job.ts';
 import { sourceWith } from './source.ts';
 import { toolFolder } from './tool-folder.ts';
 
@@ -55,7 +55,7 @@ async function archiveOf(program: string): Promise<Buffer> {
   return execFileSync('tar', ['-czf', '-', NAME], { cwd: folder });
 }
 
-const UNAME = { uname: 'case $1 in -s) echo Linux ;; -m) echo x86_64 ;; esac', ldd: 'echo glibc' };
+const UNAME = { uname: 'case $1 in -s) echo Linux ;; -m) echo x86_64 ;; esac', ldd: 'echo glibc', unzip: 'exit 1' };
 
 interface Wish {
   readonly parameters?: Readonly<Record<string, unknown>>;
@@ -67,11 +67,11 @@ interface Wish {
 
 /** No `node` is on PATH; the orb expects the digest of the archive that the server has. */
 async function job({ parameters = {}, scripts = {}, environment = {}, more = [], digest }: Wish): Promise<JobResult> {
-  const programs = ['sha256sum', 'curl', 'tar', 'gzip', 'chmod', 'rmdir', 'sleep'];
+  const programs = ['sha256sum', 'curl', 'tar', 'gzip'];
   const tools = await toolFolder(join(scratch, 'bin'), programs, { ...UNAME, ...scripts });
   const expected = digest ?? createHash('sha256').update(archive).digest('hex');
-  const files = sourceWith('scripts/node.sh', (text) =>
-    text.replace(/(linux-x64\) digest=)[0-9a-f]{64}/, `$1${expected}`),
+  const files = sourceWith('scripts/bring-node.sh', (text) =>
+    text.replace(/(linux-x64\) mi_digest=)[0-9a-f]{64}/, `$1${expected}`),
   );
   return runOrbJob({
     bundle: BUNDLE,
@@ -88,13 +88,13 @@ async function job({ parameters = {}, scripts = {}, environment = {}, more = [],
 const folderOf = () => join(home, '.teleport-machine-id');
 
 test('an executor without Node.js gets one of its own, which stays off the PATH', async () => {
-  const result = await job({ more: [run({ config: '' })] });
+  const result = await job({ more: [joinStep({ config: '' })] });
   assert.equal(result.exitCode, 0, stderrOf(result));
   assert.deepEqual(server.requests, [`/dist/v24.19.0/${NAME}.tar.gz`]);
   assert.deepEqual((await readdir(folderOf())).sort(), ['machine-id.cjs', 'node-path', NAME]);
   assert.deepEqual(await readdir(join(folderOf(), NAME)), ['node']);
   assert.equal((await stat(join(folderOf(), NAME, 'node'))).mode & 0o777, 0o700);
-  assert.equal(result.steps.at(-1)?.stdout.trim(), `run ${join(scratch, 'bin')}`);
+  assert.equal(result.steps.at(-1)?.stdout.trim(), `orb-step join ${join(scratch, 'bin')}`);
 });
 
 test('a second install downloads nothing', async () => {
@@ -196,7 +196,7 @@ test('a program that does not start is told of, with the likely reason', async (
 test('run says so when the Node.js of install is gone', async () => {
   assert.equal((await job({})).exitCode, 0);
   await chmod(join(folderOf(), NAME, 'node'), 0o600);
-  const result = await runOrbJob({ bundle: BUNDLE, home, steps: [run({ config: '' })] });
+  const result = await runOrbJob({ bundle: BUNDLE, home, steps: [joinStep({ config: '' })] });
   assert.equal(result.exitCode, 1);
   assert.match(stderrOf(result), /the Node\.js that install found is not there any more: .*node\n/);
 });

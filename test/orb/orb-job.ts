@@ -27,8 +27,8 @@ export function install(parameters: Readonly<Record<string, unknown>> = {}): unk
   return { 'machine-id/install': parameters };
 }
 
-/** A step that calls the orb's `run` with these arguments. */
-export function run(parameters: Readonly<Record<string, unknown>> = {}): unknown {
+/** A step that calls the orb's `join` with these arguments. */
+export function join(parameters: Readonly<Record<string, unknown>> = {}): unknown {
   return { 'machine-id/join': parameters };
 }
 

@@ -25,7 +25,7 @@ test('the packed orb stays small', (context) => {
       context.diagnostic(`a use of ${name}${embedded ? ', embedded' : ''}: ${size} bytes`);
     }
   }
-  assert.ok(size < 350_000);
+  assert.ok(size < 400_000);
 });
 
 function command(parameters: string, steps: string): string {
@@ -71,8 +71,11 @@ const broken: readonly (readonly [finding: string, orb: string])[] = [
     command('{}', `[run: { name: n, command: ${'x'.repeat(8000)} }]`),
   ],
   [
-    'commands.c: 16059 bytes at each use, more than 16000',
-    command('{}', `[run: { name: n, command: ${'x'.repeat(7990)} }, run: { name: n, command: ${'x'.repeat(7995)} }]`),
+    'commands.c: 24088 bytes at each use, more than 24000',
+    command(
+      '{}',
+      `[${[7990, 7995, 7995].map((length) => `run: { name: n, command: ${'x'.repeat(length)} }`).join(', ')}]`,
+    ),
   ],
 ];
 

@@ -6,7 +6,7 @@ import { runs, section, strings, textOrEmpty } from './walk.ts';
 /** Git-bash on Windows cuts a longer command line off without a word. */
 export const LONGEST_STRING = 8_000;
 /** Each use of a command adds its whole text to the compiled config, which may have 8 MB. */
-export const LARGEST_USE = 16_000;
+export const LARGEST_USE = 24_000;
 /** A part of the script in the orb itself: below what a variable may have on any system. */
 export const LONGEST_PART = 30_000;
 /** The whole use of a command that carries the script. */
@@ -166,12 +166,14 @@ function budget(path: string, { steps }: Mapping): readonly string[] {
   });
 }
 
-/** Bytes of each use that the compiler may make of these steps, when at most one of their conditions holds. */
+/** Bytes of each use that the compiler may make of these steps: of conditions on one value, one holds. */
 export function usesOf(steps: unknown): readonly { readonly size: number; readonly embedded: boolean }[] {
   const all: readonly unknown[] = Array.isArray(steps) ? steps : [];
-  const conditional = all.flatMap((step) => (isMapping(step) && isMapping(step.when) ? [step.when.steps] : []));
-  const always = all.filter((step) => !isMapping(step) || !isMapping(step.when));
-  return (conditional.length === 0 ? [[]] : conditional).map((chosen) => {
+  const isChoice = (step: unknown) =>
+    isMapping(step) && isMapping(step.when) && isMapping(step.when.condition) && 'equal' in step.when.condition;
+  const choices = all.filter(isChoice);
+  const always = all.filter((step) => !isChoice(step));
+  return (choices.length === 0 ? [[]] : choices).map((chosen) => {
     const text = JSON.stringify([always, chosen]);
     return { size: Buffer.byteLength(text), embedded: text.includes('"MACHINE_ID_BUNDLE_1"') };
   });

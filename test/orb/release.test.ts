@@ -35,14 +35,14 @@ test('a release is an asset of the repository, under its version', () => {
 
 test('every script of the packed orb has the digest and the version', () => {
   for (const path of [
-    'install.steps.1.when.steps.0',
     'install.steps.2.when.steps.0',
+    'install.steps.3.when.steps.0',
     'join.steps.0',
     'cleanup.steps.0',
   ]) {
     const command = textAt(parse(packedWith(bundle)), `commands.${path}.run.command`) ?? '';
-    assert.match(command, new RegExp(`^sha256='${sha256}'$`, 'm'));
-    assert.match(command, new RegExp(`^version='${version}'$`, 'm'));
+    assert.match(command, new RegExp(`^mi_sha256='${sha256}'$`, 'm'));
+    assert.match(command, new RegExp(`^mi_version='${version}'$`, 'm'));
   }
 });
 

@@ -7,9 +7,7 @@ import { inlineOrb } from '../job-runner/inline-orb.ts';
 import { runJob, type JobResult } from '../job-runner/run-job.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { packedWith } from './source.ts';
-
-/** Says how it was called, as a stand-in for the script. */
-const BUNDLE = "console.log(process.argv.slice(2).join(' '))";
+import { callIn, STAND_IN as BUNDLE } from './stand-in.ts';
 
 async function runTheJob(t: Parameters<typeof temporaryFolder>[0], more: object): Promise<JobResult> {
   const home = await temporaryFolder(t);
@@ -30,25 +28,30 @@ async function runTheJob(t: Parameters<typeof temporaryFolder>[0], more: object)
   return runJob({ config, job: 'deploy', home, checkoutFrom: join(home, 'source') });
 }
 
+function shown({ stdout }: { readonly stdout: string }): string {
+  return callIn(stdout)?.flags.join(' ') ?? stdout.trim();
+}
+
 test('the steps run between the join and the cleanup, in a checked out project', async (t) => {
   const { exitCode, steps } = await runTheJob(t, { ssh: true, steps: [{ run: 'cat file' }] });
   assert.equal(exitCode, 0);
-  assert.deepEqual(
-    steps.slice(-3).map(({ stdout }) => stdout),
-    ['run --proxy-server=p:443 --token=t --destination=/d --ssh\n', 'checked out\n', 'cleanup\n'],
-  );
+  assert.deepEqual(steps.slice(-3).map(shown), [
+    'run --proxy-server=p:443 --token=t --destination=/d --ssh',
+    'checked out',
+    'cleanup',
+  ]);
 });
 
 test('the cleanup runs after a step that failed, whose exit code stays', async (t) => {
   const { exitCode, steps } = await runTheJob(t, { checkout: false, steps: [{ run: 'exit 4' }] });
   assert.equal(exitCode, 4);
-  assert.equal(steps.at(-1)?.stdout, 'cleanup\n');
+  assert.deepEqual(steps.slice(-1).map(shown), ['cleanup']);
 });
 
 test('the report is stored, before the steps that are given', async (t) => {
   const { steps } = await runTheJob(t, { report: 'file', steps: [{ run: 'exit 4' }] });
   assert.deepEqual(
-    steps.slice(-4).map(({ stdout }) => stdout.trim().split('/').at(-1)),
+    steps.slice(-4).map((step) => shown(step).split('/').at(-1)),
     ['d --report=file', 'file', '', 'cleanup'],
   );
 });

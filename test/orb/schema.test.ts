@@ -38,29 +38,34 @@ test("orb, examples and the project's own pipeline follow CircleCI's schema", { 
   });
 });
 
-const Commands = z.record(z.string(), z.looseObject({ parameters: z.unknown() }));
-const Inside = z.looseObject({ commands: Commands });
-const Orb = z.looseObject({ commands: Commands, orbs: z.record(z.string(), Inside).optional() });
-const Parameters = z.record(z.string(), z.looseObject({ type: z.string(), enum: z.array(z.string()).optional() }));
+const Components = z.record(z.string(), z.looseObject({ parameters: z.unknown() })).default({});
+const Inside = z.looseObject({ commands: Components, jobs: Components, executors: Components });
+const Orb = Inside.extend({ orbs: z.record(z.string(), Inside).optional() });
+const Parameters = z.record(
+  z.string(),
+  z.looseObject({ type: z.string(), enum: z.array(z.string()).optional(), default: z.unknown() }),
+);
+/** The schema takes no parameter as the value of these, though orbs that CircleCI certifies have them. */
+const SETTINGS = ['resource_class', 'circleci_ip_ranges', 'parallelism'];
 
 /** The schema knows no parameters where it wants one of a few words; CircleCI puts in the value first. */
 function withEnumValues(packed: string, at: number): string {
-  const { orbs = {}, commands, ...orb } = Orb.parse(parse(packed));
-  const inside = Object.entries(orbs).map(([name, one]) => [
-    name,
-    { ...one, commands: commandsWithValues(one.commands, at) },
-  ]);
-  return JSON.stringify({ ...orb, orbs: Object.fromEntries(inside), commands: commandsWithValues(commands, at) });
+  const { orbs = {}, ...orb } = Orb.parse(parse(packed));
+  const inside = Object.entries(orbs).map(([name, one]) => [name, filled(one, at)] as const);
+  return JSON.stringify({ ...filled(orb, at), orbs: Object.fromEntries(inside) });
 }
 
-function commandsWithValues(commands: z.infer<typeof Commands>, at: number): object {
-  const filled = Object.entries(commands).map(([name, command]) => {
-    let text = JSON.stringify(command);
-    for (const [parameter, { enum: values }] of Object.entries(Parameters.parse(command.parameters ?? {}))) {
-      const value = values?.at(at);
-      if (value !== undefined) text = text.replaceAll(`"<< parameters.${parameter} >>"`, JSON.stringify(value));
-    }
-    return [name, z.unknown().parse(JSON.parse(text))] as const;
-  });
-  return Object.fromEntries(filled);
+function filled(orb: z.infer<typeof Inside>, at: number): object {
+  const of = (components: z.infer<typeof Components>) =>
+    Object.fromEntries(Object.entries(components).map(([name, component]) => [name, withValues(component, at)]));
+  return { ...orb, commands: of(orb.commands), jobs: of(orb.jobs), executors: of(orb.executors) };
+}
+
+function withValues(component: { readonly parameters?: unknown }, at: number): unknown {
+  let text = JSON.stringify(component);
+  for (const [name, { enum: values, default: usual }] of Object.entries(Parameters.parse(component.parameters ?? {}))) {
+    const value = SETTINGS.includes(name) ? usual : values?.at(at);
+    if (value !== undefined) text = text.replaceAll(`"<< parameters.${name} >>"`, JSON.stringify(value));
+  }
+  return JSON.parse(text);
 }

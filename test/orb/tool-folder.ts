@@ -2,9 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sourceFiles } from './source.ts';
 
-/** What every Linux image has, the scripts of the orb need, and no test takes away. */
-const BASIC = ['cat', 'cp', 'cut', 'find', 'id', 'mkdir', 'mv', 'printenv', 'rm', 'sh'];
+/** What the scripts of the orb say that they call in any case. */
+export const NEEDED: readonly string[] =
+  /^require_programs 'install machine-id' (.*)$/m.exec(sourceFiles.get('scripts/node.sh') ?? '')?.[1]?.split(' ') ?? [];
 
 /** @param programs names of this machine's programs, or texts of shell scripts by name */
 export async function toolFolder(
@@ -13,7 +15,9 @@ export async function toolFolder(
   scripts: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   await mkdir(folder, { recursive: true });
-  for (const name of [...BASIC, ...programs]) {
+  const own = Object.keys(scripts);
+  // Never a link where a text is to be written: that would write through it, into this machine's own program.
+  for (const name of ['sh', ...new Set([...NEEDED, ...programs])].filter((one) => !own.includes(one))) {
     const path = execFileSync('sh', ['-c', 'command -v "$1"', 'sh', name], { encoding: 'utf8' }).trim();
     await symlink(path, join(folder, name));
   }

@@ -13,10 +13,9 @@ import { stderrOf } from './orb-job.ts';
 import { checkPacked } from './packed-rules.ts';
 import { reviewSource } from './review-rules.ts';
 import { packedWith, sourceFiles, version } from './source.ts';
+import { callIn, STAND_IN as BUNDLE } from './stand-in.ts';
 import { textAt } from './walk.ts';
 
-/** Says how it was called, as a stand-in for the script. */
-const BUNDLE = "console.log(process.argv.slice(2).join(' '))";
 const UNREACHABLE = 'https://localhost:1/machine-id.cjs';
 
 const embeddedFiles = await readSourceTree('orb-embedded');
@@ -41,7 +40,11 @@ async function run(
 }
 
 const JOIN = { config: '', proxy: 'p:443', token: 't', destination: '/d', ssh: true };
-const JOINED = 'run --proxy-server=p:443 --token=t --destination=/d --ssh\n';
+const JOINED = 'run --proxy-server=p:443 --token=t --destination=/d --ssh';
+
+function shown(step: { readonly stdout: string } | undefined): string | undefined {
+  return callIn(step?.stdout ?? '')?.flags.join(' ');
+}
 
 for (const variant of ['download-only', 'embedded'] as const) {
   test(`the orb ${variant} keeps the rules of a packed orb and of CircleCI's review`, () => {
@@ -71,7 +74,7 @@ test('the second orb installs the script that the first one then finds, without 
   const result = await run(context, orbs, { steps });
   assert.equal(result.exitCode, 0, stderrOf(result));
   assert.match(stderrOf(result), /is installed already/);
-  assert.equal(result.steps.at(-1)?.stdout, JOINED);
+  assert.equal(shown(result.steps.at(-1)), JOINED);
 });
 
 test('before the job of the first orb, the second one is a pre-step', async (context) => {
@@ -79,7 +82,7 @@ test('before the job of the first orb, the second one is a pre-step', async (con
   const call = { name: 'work', checkout: false, 'pre-steps': ['machine-id-embedded/install'], ...JOIN };
   const result = await run(context, orbs, { call: { 'machine-id/run': { ...call, steps: [{ run: 'true' }] } } });
   assert.equal(result.exitCode, 0, stderrOf(result));
-  assert.ok(result.steps.some(({ stdout }) => stdout === JOINED));
+  assert.ok(result.steps.some((step) => shown(step) === JOINED));
 });
 
 test('a second orb of another version is of no use to the first, which says so by downloading', async (context) => {
@@ -98,7 +101,7 @@ test('a version for trying takes its script from the orb, in the command and in 
     { 'machine-id': dev },
     { steps: ['machine-id/install', { 'machine-id/join': JOIN }] },
   );
-  assert.equal(asCommand.steps.at(-1)?.stdout, JOINED, stderrOf(asCommand));
+  assert.equal(shown(asCommand.steps.at(-1)), JOINED, stderrOf(asCommand));
   const asJob = await run(
     context,
     { 'machine-id': dev },
@@ -124,7 +127,7 @@ test('the commands of the delegating orb do what the commands inside it do, run 
   for (const name of ['run', 'join']) {
     const steps = [{ 'machine-id/install': { delivery: 'embedded' } }, { [`machine-id/${name}`]: JOIN }];
     const result = await run(context, orbs, { steps });
-    assert.equal(result.steps.at(-1)?.stdout, JOINED, stderrOf(result));
+    assert.equal(shown(result.steps.at(-1)), JOINED, stderrOf(result));
   }
 });
 
@@ -136,7 +139,7 @@ test('the job of the delegating orb runs as it is', async (context) => {
     { call: { 'machine-id/run': call } },
   );
   assert.equal(result.exitCode, 0, stderrOf(result));
-  assert.ok(result.steps.some(({ stdout }) => stdout === JOINED));
+  assert.ok(result.steps.some((step) => shown(step) === JOINED));
 });
 
 test('a delegating orb whose own job needs the hidden step is refused', () => {

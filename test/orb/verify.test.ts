@@ -79,8 +79,8 @@ const tampered: readonly (readonly [what: string, text: string, finding: string 
   ],
   [
     'a changed word in a script',
-    changed(['commands', 'join', 'steps', 0, 'run', 'command'], (text) => String(text).replace('set -eu', 'set -e')),
-    `${JOIN}.command: line 3: published "set -e", the tag builds "set -eu"`,
+    changed(['commands', 'join', 'steps', 0, 'run', 'command'], (text) => String(text).replace('set -euf', 'set -e')),
+    `${JOIN}.command: line 5: published "set -e", the tag builds "set -euf"`,
   ],
   [
     'a variable more of a step',

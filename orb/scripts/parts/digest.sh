@@ -1,15 +1,16 @@
 # FILE: prints its SHA-256 by whichever program is there.
-digest_of() {
-  {
+digest_of() (
+  mi_digest=$({
     sha256sum <"$1" || shasum -a 256 <"$1" || openssl dgst -sha256 -r <"$1" ||
-      "${node:-node}" -e 'process.stdin.pipe(require("crypto").createHash("sha256").setEncoding("hex")).pipe(process.stdout)' <"$1"
-  } 2>/dev/null | cut -c 1-64
-}
+      "${mi_node:-node}" -e 'process.stdin.pipe(require("crypto").createHash("sha256").setEncoding("hex")).pipe(process.stdout)' <"$1"
+  } 2>/dev/null) || mi_digest=
+  printf '%s' "${mi_digest%% *}"
+)
 
 # FILE SHA256 ORIGIN HINT
 verify() {
-  actual=$(digest_of "$1") || actual=
-  [ -n "$actual" ] || fail 'nothing here can compute a SHA-256, so what was brought is refused' \
+  mi_actual=$(digest_of "$1")
+  [ -n "$mi_actual" ] || fail 'nothing here can compute a SHA-256, so what was brought is refused' \
     'Install one of sha256sum (coreutils), shasum (perl) or openssl.'
-  [ "$actual" = "$2" ] || fail "$3 is refused: expected SHA-256 $2, got $actual" "$4"
+  [ "$mi_actual" = "$2" ] || fail "$3 is refused: expected SHA-256 $2, got $mi_actual" "$4"
 }

@@ -1,28 +1,33 @@
 # TEXT: prints it with $NAME, ${NAME} and a leading ~/ replaced; nothing in it is ever run.
 expand() (
-  rest=$1
-  text=
-  case $rest in \~/*) rest="\${HOME}${rest#?}" ;; esac
-  while [ "$rest" != "${rest#*\$}" ]; do
-    text=$text${rest%%\$*}
-    rest=${rest#*\$}
-    case $rest in
+  mi_rest=$1
+  mi_text=
+  mi_value=
+  mi_there=
+  case $mi_rest in \~/*) mi_rest="\${HOME}${mi_rest#?}" ;; esac
+  while [ "$mi_rest" != "${mi_rest#*\$}" ]; do
+    mi_text=$mi_text${mi_rest%%\$*}
+    mi_rest=${mi_rest#*\$}
+    case $mi_rest in
       '{'*'}'*)
-        rest=${rest#'{'}
-        name=${rest%%'}'*}
-        rest=${rest#*'}'}
+        mi_rest=${mi_rest#'{'}
+        mi_name=${mi_rest%%'}'*}
+        mi_rest=${mi_rest#*'}'}
         ;;
       [A-Za-z_]*)
-        name=${rest%%[!A-Za-z0-9_]*}
-        rest=${rest#"$name"}
+        mi_name=${mi_rest%%[!A-Za-z0-9_]*}
+        mi_rest=${mi_rest#"$mi_name"}
         ;;
       *)
-        text="$text\$"
+        mi_text="$mi_text\$"
         continue
         ;;
     esac
-    case $name in '' | [0-9]* | *[!A-Za-z0-9_]*) fail "\"$1\" holds \${$name}, which is no variable's name" ;; esac
-    text=$text$(printenv "$name") || fail "\"$1\" holds \$$name, but the job has no variable of that name"
+    case $mi_name in '' | [0-9]* | *[!A-Za-z0-9_]*) fail "\"$1\" holds \${$mi_name}, which is no variable's name" ;; esac
+    # A name and nothing else, as was just seen.
+    eval "mi_value=\${$mi_name-} mi_there=\${$mi_name+yes}"
+    [ -n "$mi_there" ] || fail "\"$1\" holds \$$mi_name, but the job has no variable of that name"
+    mi_text=$mi_text$mi_value
   done
-  printf '%s' "$text$rest"
+  printf '%s' "$mi_text$mi_rest"
 )

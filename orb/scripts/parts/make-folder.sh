@@ -1,15 +1,13 @@
-# Prints the folder to install into, which exists then.
+make_quietly() { mkdir -p "$1" 2>/dev/null; }
+
+# Sets $mi_folder, which exists then. Others who may write there could swap the script after the check.
 make_folder() {
-  if [ -n "$MACHINE_ID_PARAM_INSTALL_DIR" ]; then
-    folder=$(expand "$MACHINE_ID_PARAM_INSTALL_DIR") || exit 1
-    mkdir -p -- "$folder" || fail "the folder $folder cannot be made" 'Name another one with the parameter install_dir.'
-  else
-    folder=${HOME:-/dev/null}/.teleport-machine-id
-    mkdir -p "$folder" 2>/dev/null || {
-      folder=${TMPDIR:-/tmp}/teleport-machine-id-$(id -u)
-      mkdir -p "$folder" || fail "neither the home directory nor $folder can be written to" \
-        'Name a folder with the parameter install_dir.'
-    }
-  fi
-  printf '%s' "$folder"
+  mi_folder=$(find_folder make_quietly) || exit 1
+  mkdir -p -- "$mi_folder" || fail "the folder $mi_folder cannot be made" 'Name another one with the parameter install_dir.'
+  [ -O "$mi_folder" ] || fail "$mi_folder belongs to another user" \
+    'Remove it, or name a folder of your own with the parameter install_dir.'
+  case $(ls -ld "$mi_folder/.") in
+    ?????w* | ????????w*) fail "others may write to $mi_folder" \
+      'Remove it, or name a folder of your own with the parameter install_dir.' ;;
+  esac
 }

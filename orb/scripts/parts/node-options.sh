@@ -1,0 +1,26 @@
+# Of the job's NODE_OPTIONS only what concerns certificates and memory: a preload would run beside the token, and may be
+# found in the job's folder alone.
+keep_node_options() {
+  mi_kept=
+  mi_option=
+  for mi_word in ${NODE_OPTIONS-}; do
+    case $mi_option$mi_word in
+      *[\"\\]*) mi_option= ;;
+      --use-openssl-ca | --use-bundled-ca | --use-system-ca | --openssl-legacy-provider | --openssl-shared-config | \
+        --enable-fips | --force-fips | --tls-m[ai][nx]-v1.? | --tls-cipher-list=* | --openssl-config=* | --secure-heap*=* | \
+        --max*[-_]size*=* | --stack[-_]size=* | --dns-result-order=* | --*network-family-autoselection*)
+        mi_kept="$mi_kept $mi_option$mi_word"
+        mi_option=
+        ;;
+      --tls-cipher-list | --openssl-config | --secure-heap | --secure-heap-min | --max-http-header-size | --dns-result-order)
+        # Its value may be a word of its own.
+        mi_option=$mi_word=
+        ;;
+      *) mi_option= ;;
+    esac
+  done
+  NODE_OPTIONS=${mi_kept# }
+  export NODE_OPTIONS
+  unset NODE_DEBUG NODE_DEBUG_NATIVE NODE_V8_COVERAGE
+}
+keep_node_options

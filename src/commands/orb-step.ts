@@ -1,0 +1,152 @@
+/**
+ * How a step of the orb calls this program: `orb-step NAME`, its parameters in `MACHINE_ID_PARAM_*`. They become the
+ * arguments of an ordinary command. Nothing in a value is ever run.
+ */
+import { join } from 'node:path';
+import type { World } from '../effects/world.ts';
+import { type Fault, MachineIdError } from '../errors.ts';
+import { exportedToLaterSteps } from '../job/bash-env.ts';
+import { OF_EGRESS, ORB_STEPS, type OrbParameter, type OrbStep } from './orb-parameters.ts';
+import { inOrbTerms } from './orb-terms.ts';
+
+export interface Call {
+  readonly args: readonly string[];
+  readonly world: World;
+}
+
+type Environment = World['environment'];
+
+/** What a step of the orb calls this program with, its own name behind it. No command for people. */
+export const ORB_STEP = 'orb-step';
+
+/**
+ * The ordinary command that the step calls.
+ * @throws MachineIdError USAGE_INVALID with every parameter that is wrong
+ */
+export async function callOf({ args: [, name = ''], world }: Call): Promise<Call> {
+  const step = ORB_STEPS[name];
+  if (step === undefined) {
+    throw new MachineIdError('USAGE_INVALID', `there is no step ${JSON.stringify(name)} of the orb`, {
+      hint: `The steps are ${Object.keys(ORB_STEPS).join(', ')}.`,
+    });
+  }
+  const environment = await stepEnvironment(world);
+  const faults: Fault[] = [];
+  const found = { ...world, environment };
+  const flags = await flagsOf(name, step, found, faults);
+  if (faults.length > 0) {
+    throw new MachineIdError('USAGE_INVALID', 'the parameters of this step are wrong', {
+      hint: 'Correct them in the config; a variable is set in a context, in the project settings or by an earlier step.',
+      faults,
+    });
+  }
+  return { args: [step.command, ...flags], world: { ...found, environment: withTelemetry(environment, name) } };
+}
+
+/** The same program, whose messages name the parameters of the orb. */
+export function inWordsOfTheOrb(world: World): World {
+  return {
+    ...world,
+    stderr: (words) => {
+      world.stderr(inOrbTerms(words));
+    },
+    stdout: (words) => world.stdout(inOrbTerms(words)),
+    mask: { ...world.mask, apply: (words) => inOrbTerms(world.mask.apply(words)) },
+  };
+}
+
+async function flagsOf(name: string, { parameters }: OrbStep, world: World, faults: Fault[]): Promise<string[]> {
+  const { environment } = world;
+  const chosen = name === 'doctor' && isOn(environment, 'egress') ? [...parameters, ...OF_EGRESS] : parameters;
+  if (name === 'plan_tools') faults.push(...uncacheable(environment));
+  const flags: string[] = [];
+  for (const parameter of chosen) {
+    const value = valueOf(parameter, environment, faults);
+    if (value === '') continue;
+    if (parameter.kind === 'switch' || parameter.kind === 'off') flags.push(`--${parameter.flag}`);
+    else if (parameter.name !== 'config' || !(await mayBeMissing(value, world))) {
+      // One argument, since a value may begin with a dash.
+      flags.push(`--${parameter.flag}=${value}${isPlan(parameter) ? '.json' : ''}`);
+    }
+  }
+  return flags;
+}
+
+function isPlan({ flag }: OrbParameter): boolean {
+  return flag === 'plan' || flag === 'write-plan';
+}
+
+/** `''` where no flag is to be given. */
+function valueOf({ kind, name, preset }: OrbParameter, environment: Environment, faults: Fault[]): string {
+  const written = parameter(environment, name);
+  switch (kind) {
+    case 'switch':
+      return isOn(environment, name) ? name : '';
+    case 'off':
+      return written === '' || isOn(environment, name) ? '' : name;
+    case 'word':
+      return written === preset ? '' : written;
+    case 'text':
+      return expanded(written, name, environment, faults);
+    default:
+      return kind satisfies never;
+  }
+}
+
+function parameter(environment: Environment, name: string): string {
+  // CircleCI does not promise that a variable with an empty value is there.
+  return environment[`MACHINE_ID_PARAM_${name.toUpperCase()}`] ?? '';
+}
+
+/** A boolean arrives as 1 or 0, though some versions of the compiler write true or false. */
+function isOn(environment: Environment, name: string): boolean {
+  return ['1', 'true'].includes(parameter(environment, name));
+}
+
+/** `$NAME`, `${NAME}` and a leading `~/` are replaced, once: what a variable holds is never looked at again. */
+function expanded(written: string, path: string, environment: Environment, faults: Fault[]): string {
+  const withHome = written.startsWith('~/') ? `\${HOME}${written.slice(1)}` : written;
+  return withHome.replace(/\$(?:\{([^}]*)\}|([A-Za-z_]\w*))/g, (whole, braced?: string, plain?: string) => {
+    const name = braced ?? plain ?? '';
+    const value = /^[A-Za-z_]\w*$/.test(name) ? environment[name] : undefined;
+    if (value !== undefined) return value;
+    const what = /^[A-Za-z_]\w*$/.test(name)
+      ? `holds ${whole}, but the job has no variable of that name`
+      : `holds ${whole}, which is no variable's name`;
+    faults.push({ path, message: `${JSON.stringify(written)} ${what}` });
+    return '';
+  });
+}
+
+/** The default file may be missing when parameters stand in for it; a file that was named may not. */
+async function mayBeMissing(config: string, { environment, files, workingDirectory }: World): Promise<boolean> {
+  if (config !== 'tbot.yaml' || (await files.entry(join(workingDirectory, config))) !== undefined) return false;
+  return ['proxy', 'token', 'destination'].some((name) => parameter(environment, name) !== '');
+}
+
+/** The steps of the cache take the folder as it stands in the config. */
+function uncacheable(environment: Environment): readonly Fault[] {
+  const folder = parameter(environment, 'tools_dir');
+  if (!isOn(environment, 'cache') || !/\$|\/$/.test(folder)) return [];
+  const message = `no cache can be kept of ${JSON.stringify(folder)}: write it without variables and without a slash at its end, or give cache: false`;
+  return [{ path: 'tools_dir', message }];
+}
+
+/** The switch of telemetry is a variable, here as for tbot. */
+function withTelemetry(environment: Environment, step: string): Environment {
+  if (step !== 'join' || !isOn(environment, 'anonymous_telemetry')) return environment;
+  return { ...environment, TELEPORT_ANONYMOUS_TELEMETRY: '1' };
+}
+
+/** A shell other than bash does not read what earlier steps have exported through `$BASH_ENV`. */
+async function stepEnvironment({ environment, files, stderr }: World): Promise<Environment> {
+  if (environment.MACHINE_ID_SHELL !== 'other') return environment;
+  stderr('Note: this shell is not bash: begin later steps with  . "$BASH_ENV"\n');
+  const exported = await exportedToLaterSteps(files, environment);
+  return { ...Object.fromEntries(exported), ...environment, ...pathWith(exported, environment) };
+}
+
+function pathWith(exported: ReadonlyMap<string, string>, { PATH: path = '' }: Environment): Environment {
+  const more = exported.get('PATH') ?? '';
+  return more === '' ? {} : { PATH: path === '' ? more : `${more}:${path}` };
+}

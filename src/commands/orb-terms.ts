@@ -1,0 +1,60 @@
+/** Says in the words of the orb what the program says in those of its command line. */
+import { OF_EGRESS, ORB_STEPS } from './orb-parameters.ts';
+
+/** By flag, the parameter and, for a switch, the value that gives it. */
+const PARAMETERS = new Map<string, readonly [name: string, value: string | undefined]>(
+  [...Object.values(ORB_STEPS).flatMap(({ parameters }) => parameters), ...OF_EGRESS].map(({ flag, kind, name }) => [
+    flag,
+    [name, kind === 'switch' ? 'true' : kind === 'off' ? 'false' : undefined],
+  ]),
+);
+
+/** Other names of flags. */
+const ALIASES: Readonly<Record<string, string>> = {
+  'destination-dir': 'destination',
+  'certificate-ttl': 'credential-ttl',
+};
+
+/** Of the orb, by those of this program. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  run: 'join',
+  doctor: 'doctor',
+  cleanup: 'cleanup',
+  'install-tools': 'install_tools',
+};
+
+const QUOTE = '["\'`]';
+const MENTION = new RegExp(
+  [
+    `${QUOTE}(?:machine-id )?(?<command>[a-z-]+) --(?<onlyFlag>[a-z-]+)${QUOTE}`,
+    // What is to be typed somewhere else, such as "tctl auth export --type=user".
+    `${QUOTE}(?:tctl|tsh|tbot|ssh|kubectl|machine-id)\\b[^"'\`\\n]*${QUOTE}`,
+    '--[a-z-]+(?: [a-z]+| [A-Z:]+)? \\(orb parameter (?<parameter>[^)]*)\\)',
+    '(?:(?:the )?flag )?(?<![\\w-])--(?<flag>[a-z][a-z0-9-]*)(?:[= ](?<value>"[^"\\n]*"|tbot\\b|[A-Z]{2,}(?::[A-Z]+)?\\b))?',
+  ].join('|'),
+  'g',
+);
+
+/** The text with each flag replaced by the parameter that gives it; a flag that no parameter gives stays. */
+export function inOrbTerms(text: string): string {
+  let from = 0;
+  let said = '';
+  for (const { 0: match, groups = {}, index } of text.matchAll(MENTION)) {
+    said += text.slice(from, index) + (inTerms(groups) ?? match);
+    from = index + match.length;
+  }
+  return said + text.slice(from);
+}
+
+function inTerms({ command, flag, onlyFlag, parameter, value }: Readonly<Record<string, string | undefined>>) {
+  if (parameter !== undefined) return `the parameter ${parameter}`;
+  const given = flag ?? onlyFlag ?? '';
+  const [name, preset] = PARAMETERS.get(ALIASES[given] ?? given) ?? [];
+  if (name === undefined) return undefined;
+  // A word in capitals stands for a value.
+  const said = preset ?? (value === undefined || /^[A-Z]/.test(value) ? undefined : value);
+  const setting = said === undefined ? name : `${name}: ${said}`;
+  if (command === undefined) return said === undefined ? `the parameter ${name}` : setting;
+  const called = COMMANDS[command];
+  return called === undefined ? undefined : `the command ${called} with ${setting}`;
+}
