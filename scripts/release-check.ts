@@ -1,13 +1,18 @@
-/** `npm run release:check`: everything about a release that can be proven without the network; exit code 1 with findings. */
+/**
+ * `npm run release:check [-- --packed FILE]`: everything about a release that can be proven without the network; exit code 1
+ * with findings. FILE is the orb as CircleCI's own CLI packed it, which must be the same orb as ours.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { packRelease } from './orb-pack/packed-release.ts';
 import { readSourceTree } from './orb-pack/source-tree.ts';
 import { releaseFindings } from './release/checks.ts';
 import { documentsOf } from './release/documents.ts';
 import { packageVersion } from './release/package-version.ts';
+import { orbDifferences } from './release/same-orb.ts';
 
 const BUNDLE = 'dist/machine-id.cjs';
 
@@ -21,18 +26,23 @@ async function rebuild(): Promise<Buffer> {
   }
 }
 
+const { values } = parseArgs({ options: { packed: { type: 'string' } } });
 const bundle = await readFile(BUNDLE);
 const version = await packageVersion();
 const files = await readSourceTree('orb');
-const findings = releaseFindings({
-  version,
-  bundle,
-  rebuilt: [await rebuild(), await rebuild()],
-  packedOrb: packRelease({ files, bundle, version }),
-  changelog: await readFile('CHANGELOG.md', 'utf8'),
-  documents: await documentsOf('.'),
-  tag: process.env.CIRCLE_TAG,
-});
+const packedOrb = packRelease({ files, bundle, version });
+const findings = [
+  ...releaseFindings({
+    version,
+    bundle,
+    rebuilt: [await rebuild(), await rebuild()],
+    packedOrb,
+    changelog: await readFile('CHANGELOG.md', 'utf8'),
+    documents: await documentsOf('.'),
+    tag: process.env.CIRCLE_TAG,
+  }),
+  ...(values.packed === undefined ? [] : orbDifferences(await readFile(values.packed, 'utf8'), packedOrb)),
+];
 for (const finding of findings) console.error(finding);
 console.log(findings.length === 0 ? `${version} fits together` : `${findings.length} finding(s)`);
 process.exitCode = findings.length === 0 ? 0 : 1;

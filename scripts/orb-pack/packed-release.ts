@@ -30,7 +30,7 @@ export function releaseTree({ files, bundle, version, downloadUrl }: ReleasePart
 }
 
 /** `display.source_url` is the one place that says where the project and its releases live. */
-function sourceUrlOf(files: ReadonlyMap<string, string>): string {
+export function sourceUrlOf(files: ReadonlyMap<string, string>): string {
   const orb: unknown = parse(files.get('@orb.yml') ?? '');
   if (typeof orb === 'object' && orb !== null && 'display' in orb) {
     const { display } = orb;

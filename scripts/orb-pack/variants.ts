@@ -165,7 +165,7 @@ export function delegating(packed: string): string {
 }
 
 function delegatingCommand({ description, parameters }: Mapping, name: string): Mapping {
-  const given = Object.keys(mappingOf(parameters)).map((key) => [key, `<< parameters.${key} >>`]);
+  const given = Object.keys(mappingOf(parameters)).map((key) => [key, `<< parameters.${key} >>`] as const);
   return { description, parameters, steps: [{ [`steps/${name}`]: Object.fromEntries(given) }] };
 }
 

@@ -1,4 +1,5 @@
 /** The command line of the embedded cluster: runs it in the foreground, or mints a token of its issuer. */
+import { renameSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { FrontKind } from './front.ts';
 import { DEFAULT_TELEPORT_VERSION, profileOf } from './profiles.ts';
@@ -6,12 +7,12 @@ import { DEFAULT_TELEPORT_VERSION, profileOf } from './profiles.ts';
 const HELP = `Usage:
   npm run cluster -- --dir DIR [--teleport X.Y.Z] [--port N] [--front plain|cloud|sni-firewall]
                          [--cluster-name NAME] [--login USER]... [--node NAME=PORT]...
-                         [--without-registration-endpoint]
+                         [--without-registration-endpoint] [--ready FILE]
       Runs a cluster that behaves as Teleport X.Y.Z (${DEFAULT_TELEPORT_VERSION} unless given) until SIGTERM or SIGINT.
       Prints one line of JSON when it is ready. --front puts in front of the Proxy a router by server name as
       Teleport Cloud has it, or a firewall that drops *.teleport.cluster.local. --login adds a Unix user to the role "access", --node
       says where on 127.0.0.1 the sshd of a node listens. --without-registration-endpoint leaves the join
-      service as the only way to join.
+      service as the only way to join. --ready writes that line to a file too, whole or not at all.
 
   npm run -s cluster -- mint --dir DIR [--project ID] [--context ID]... [--organization ID] [--ttl SECONDS]
                              [--expired] [--not-yet-valid] [--audience X]... [--issuer URL] [--form v1|v2]
@@ -48,6 +49,7 @@ async function run(args: string[]): Promise<void> {
       login: { type: 'string', multiple: true, default: [] },
       node: { type: 'string', multiple: true, default: [] },
       'without-registration-endpoint': { type: 'boolean', default: false },
+      ready: { type: 'string' },
     },
   });
   const options = {
@@ -72,7 +74,12 @@ async function run(args: string[]): Promise<void> {
     );
   };
   process.once('SIGTERM', stop).once('SIGINT', stop);
-  process.stdout.write(`${JSON.stringify(cluster.info)}\n`);
+  const line = `${JSON.stringify(cluster.info)}\n`;
+  if (values.ready !== undefined) {
+    writeFileSync(`${values.ready}.part`, line);
+    renameSync(`${values.ready}.part`, values.ready);
+  }
+  process.stdout.write(line);
 }
 
 /** @param text `NAME=PORT` */

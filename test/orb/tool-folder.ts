@@ -22,7 +22,7 @@ export async function toolFolder(
     await symlink(path, join(folder, name));
   }
   for (const [name, text] of Object.entries(scripts)) {
-    await writeFile(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    await writeFile(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755, flag: 'wx' });
   }
   return folder;
 }

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { missing } from '../e2e/programs.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { toolFolder } from '../orb/tool-folder.ts';
+import { commandOf, runStep } from './configs.ts';
+
+const PROGRAMS = ['bash', 'sleep', 'seq', 'wc', 'sha256sum', 'chmod', 'basename', 'touch'];
+
+interface Place {
+  readonly folder: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** A home and a `PATH` with stand-ins, of which each notes its arguments in a file of its name. */
+async function place(context: TestContext, standIns: Readonly<Record<string, string>>): Promise<Place> {
+  const folder = await temporaryFolder(context);
+  const scripts = Object.entries(standIns).map(
+    ([name, text]) => [name, `echo "$*" >> "${join(folder, name)}"\n${text}`] as const,
+  );
+  const PATH = await toolFolder(join(folder, 'bin'), PROGRAMS, Object.fromEntries(scripts));
+  return { folder, environment: { PATH, HOME: folder, BASH_ENV: join(folder, 'bash_env') } };
+}
+
+async function noted({ folder }: Place, name: string): Promise<string> {
+  return readFile(join(folder, name), 'utf8').catch(() => '');
+}
+
+const WAIT = await commandOf('Wait for the cluster and mint a token');
+
+test('the wait for the cluster has a limit, and says where to look', async (context) => {
+  const here = await place(context, { npm: 'echo a-token' });
+  const { exitCode, output } = await runStep(WAIT, { ...here.environment, CLUSTER_TIMEOUT_S: '1' });
+  assert.equal(exitCode, 1);
+  assert.match(output, /not ready within 1 s; its own step says why/);
+  assert.equal(await noted(here, 'npm'), '');
+});
+
+for (const shell of ['/bin/bash -eo pipefail', 'busybox ash -eo pipefail', '/bin/sh -e']) {
+  const skip = shell.startsWith('busybox') && missing('busybox');
+  test(`the wait ends with a token for later steps, in ${shell}`, { skip }, async (context) => {
+    const here = await place(context, { npm: 'echo a-token' });
+    await writeFile(join(here.folder, 'cluster-ready.json'), '{}\n');
+    const { exitCode, output } = await runStep(
+      WAIT,
+      { ...here.environment, PATH: `${here.environment.PATH ?? ''}:/bin:/usr/bin` },
+      { shell },
+    );
+    assert.equal(exitCode, 0, output);
+    assert.equal(await readFile(join(here.folder, 'bash_env'), 'utf8'), 'export CIRCLE_OIDC_TOKEN=a-token\n');
+  });
+}
+
+test('what the cluster writes before it is ready does not end the wait', async (context) => {
+  const here = await place(context, { npm: 'echo a-token' });
+  await mkdir(join(here.folder, 'cluster'));
+  await writeFile(join(here.folder, 'cluster/issuer-key.pem'), 'x');
+  await writeFile(join(here.folder, 'cluster-ready.json.part'), '{');
+  assert.equal((await runStep(WAIT, { ...here.environment, CLUSTER_TIMEOUT_S: '1' })).exitCode, 1);
+});
+
+test('a token that could not be minted fails the step, and none is exported', async (context) => {
+  const here = await place(context, { npm: 'exit 3' });
+  await writeFile(join(here.folder, 'cluster-ready.json'), '{}\n');
+  assert.equal((await runStep(WAIT, here.environment)).exitCode, 3);
+  await assert.rejects(stat(join(here.folder, 'bash_env')), { code: 'ENOENT' });
+});
+
+const HALT = await commandOf('Stop here without a token');
+
+test('without a token, as in a fork, the version to try is not published and the job is green', async (context) => {
+  const here = await place(context, { 'circleci-agent': '' });
+  assert.equal((await runStep(HALT, here.environment)).exitCode, 0);
+  assert.equal(await noted(here, 'circleci-agent'), 'step halt\n');
+});
+
+test('with a token, the job goes on', async (context) => {
+  const here = await place(context, { 'circleci-agent': '' });
+  assert.equal((await runStep(HALT, { ...here.environment, CIRCLE_TOKEN: 'x' })).exitCode, 0);
+  assert.equal(await noted(here, 'circleci-agent'), '');
+});
+
+const PUBLISHED = await commandOf('Stop here when this version is published already');
+
+for (const [what, answer, halted] of [
+  ['a version that is published already is not published again', 'exit 0', 'step halt\n'],
+  ['a version that is not published yet goes on', 'exit 1', ''],
+] as const) {
+  test(`on a rerun, ${what}`, async (context) => {
+    const here = await place(context, { circleci: answer, 'circleci-agent': '' });
+    assert.equal((await runStep(PUBLISHED, { ...here.environment, CIRCLE_TAG: 'v1.2.3' })).exitCode, 0);
+    assert.match(await noted(here, 'circleci'), /teleport\/machine-id@1\.2\.3$/m);
+    assert.equal(await noted(here, 'circleci-agent'), halted);
+  });
+}
+
+const DELEGATING = await commandOf('Ask CircleCI whether run can be another name of join');
+
+for (const [answer, verdict] of [
+  ['exit 0', /^ACCEPTED: /m],
+  ['exit 7', /^REFUSED: /m],
+] as const) {
+  test(`the question about run has an answer and no failure when CircleCI's CLI ends with ${answer}`, async (context) => {
+    const here = await place(context, { circleci: answer });
+    const { exitCode, output } = await runStep(DELEGATING, here.environment);
+    assert.equal(exitCode, 0);
+    assert.match(output, verdict);
+  });
+}
+
+test('cosign with other bytes is not started', async (context) => {
+  const command = await commandOf('Sign the statements of provenance with the identity of this job');
+  const here = await place(context, {
+    curl: 'while [ "$1" != --output ]; do shift; done; printf "#!/bin/sh\\ntouch %s\\n" "$HOME/started" > "$2"',
+  });
+  const { exitCode, output } = await runStep(command.replaceAll('/tmp/cosign', join(here.folder, 'cosign')), {
+    ...here.environment,
+    COSIGN_URL: 'https://example.com',
+    COSIGN_SHA256: '0'.repeat(64),
+  });
+  assert.equal(exitCode, 1, output);
+  await assert.rejects(stat(join(here.folder, 'started')), { code: 'ENOENT' });
+});
+
+test('both the script and the orb are signed, each with a token of its own', async (context) => {
+  const command = await commandOf('Sign the statements of provenance with the identity of this job');
+  const here = await place(context, { curl: '', circleci: 'echo token', cosign: '' });
+  const { exitCode, output } = await runStep(
+    command.replace(/^echo .* sha256sum --check$/m, '').replaceAll('/tmp/cosign', join(here.folder, 'bin/cosign')),
+    { ...here.environment, COSIGN_URL: 'https://example.com', COSIGN_SHA256: '0'.repeat(64) },
+  );
+  assert.equal(exitCode, 0, output);
+  const signed = (await noted(here, 'cosign')).split('\n');
+  for (const [at, file, bundle] of [
+    [0, 'dist/machine-id.cjs', 'build/machine-id.sigstore.json'],
+    [1, 'build/orb.yml', 'build/orb.sigstore.json'],
+  ] as const) {
+    assert.equal(
+      signed[at],
+      `attest-blob ${file} --yes --type slsaprovenance1 --predicate build/provenance.json --bundle ${bundle}`,
+    );
+  }
+});
