@@ -88,7 +88,7 @@ function wrongUse(flag: Flag, { value, inlineValue }: FlagToken, given: GivenFla
   const forgotten = value === undefined || value === '' || (inlineValue !== true && value.startsWith('-'));
   if (forgotten) return `needs a value: ${flag.value}`;
   if (flag.repeatable !== true && given.has(flag.name)) return 'is given more than once';
-  return flag.isPath === true ? unexpandedPath(value ?? '') : undefined;
+  return flag.isPath === true ? unexpandedPath(value) : undefined;
 }
 
 function unknownFlag(rawName: string, known: readonly string[]): string {

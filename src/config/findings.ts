@@ -24,15 +24,17 @@ export class Findings {
   }
 
   refuse(origin: Origin, message: string): void {
-    const { path, line, label } = origin;
-    // The document as a whole has no path worth showing.
-    const place = path === 'document' || path === label ? label : `${label}: ${path}`;
-    const text = printable(`${place}: ${message}`);
+    const { path, line } = origin;
+    const text = printable(`${placeOf(origin)}: ${message}`);
     this.#faults.push({ path, ...(line === undefined ? {} : { line }), message: printable(message), text });
   }
 
   warn(message: string): void {
     this.warnings.push(printable(message));
+  }
+
+  warnAt(origin: Origin, message: string): void {
+    this.warn(`${placeOf(origin)}: ${message}`);
   }
 
   toError(): MachineIdError {
@@ -53,6 +55,11 @@ export class Findings {
       })),
     });
   }
+}
+
+/** The document as a whole has no path worth showing. */
+function placeOf({ path, label }: Origin): string {
+  return path === 'document' || path === label ? label : `${label}: ${path}`;
 }
 
 function indented(text: string): string {

@@ -6,6 +6,7 @@ import type { Findings } from './findings.ts';
 import type { RunFlags } from './flags.ts';
 import { named, type PlacedItem, type Setting } from './settings.ts';
 import { unexpandedValue } from './unexpanded.ts';
+import { refuseWildcard } from './wildcards.ts';
 
 /**
  * `--kubernetes-cluster`, `--database` and `--application` each stand for one output with every role of the bot, in a
@@ -18,7 +19,7 @@ export function readFlagOutputs(
   findings: Findings,
 ): Setting<readonly PlacedItem[]> | undefined {
   refuseLoneDatabaseFlags(flags, findings);
-  refuseUnexpandedNames(flags, findings);
+  refuseNames(flags, findings);
   const asked = askedFor(flags);
   if (destination === undefined) {
     if (asked !== undefined && !findings.hasFaultAt('--destination')) {
@@ -54,15 +55,15 @@ function refuseLoneDatabaseFlags({ database, databaseUser, databaseName }: RunFl
   }
 }
 
-function refuseUnexpandedNames(flags: RunFlags, findings: Findings): void {
-  for (const [name, value] of [
+function refuseNames(flags: RunFlags, findings: Findings): void {
+  for (const [name, value = '', isResource = true] of [
     ['--kubernetes-cluster', flags.kubernetesCluster],
     ['--database', flags.database],
-    ['--database-user', flags.databaseUser],
-    ['--database-name', flags.databaseName],
     ['--application', flags.application],
+    ['--database-user', flags.databaseUser, false],
+    ['--database-name', flags.databaseName, false],
   ] as const) {
-    const refusal = unexpandedValue(value ?? '');
+    const refusal = unexpandedValue(value) ?? (isResource ? refuseWildcard(value) : undefined);
     if (refusal !== undefined) findings.refuse(named(name), refusal);
   }
 }

@@ -45,6 +45,7 @@ export async function loadPlan(inputs: PlanInputs): Promise<Plan> {
       file: file?.layers ?? [],
       fileName: source?.name,
       faulty: file?.faulty ?? new Set(),
+      strays: file?.strays ?? [],
       workingDirectory,
     },
     readFile,

@@ -1,4 +1,5 @@
 /** What no run can do without: an address, a join token, and something to write. */
+import type { Fault } from '../errors.ts';
 import type { AddressSources } from './choose-address.ts';
 import { chooseAddress, readAddress } from './choose-address.ts';
 import type { Findings } from './findings.ts';
@@ -13,6 +14,8 @@ export interface Sources extends AddressSources {
   readonly fileName: string | undefined;
   /** Top-level keys of the file that could not be read. */
   readonly faulty: ReadonlySet<string> | 'all';
+  /** Places of the file that nothing reads and that hold what was meant to be written. */
+  readonly strays: readonly Fault[];
   /** Absolute; what relative paths start from. */
   readonly workingDirectory: string;
 }
@@ -47,8 +50,16 @@ export async function findToken(
   return undefined;
 }
 
-/** A file without outputs is fine, as in Teleport's own guide; a command line that asks for nothing is not. */
+/**
+ * A file without outputs is fine, as in Teleport's own guide; a command line that asks for nothing is not, nor a file
+ * whose outputs stand where nothing reads them.
+ */
 export function requireOutput(sources: Sources, { items }: Settings, findings: Findings): void {
+  for (const { line, message, path } of sources.strays) {
+    const place = placeIn(sources.fileName ?? '', path, line);
+    if (items === undefined) findings.refuse(place, message);
+    else findings.warnAt(place, message);
+  }
   if (items !== undefined || sources.fileName !== undefined || findings.hasFaultAt('--destination')) return;
   findings.refuse(named('--destination'), 'nothing to write: give --destination DIR, or a file with --config FILE');
 }

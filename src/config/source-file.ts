@@ -1,4 +1,5 @@
 /** A configuration file that was parsed, and where in it a setting stands. */
+import type { Fault } from '../errors.ts';
 import type { Findings } from './findings.ts';
 import { decode } from './schema/decode.ts';
 import type { Field } from './schema/field.ts';
@@ -17,6 +18,8 @@ export function placeIn(name: string, path: string, line: number | undefined): O
 export class SourceFile {
   readonly name: string;
   readonly findings: Findings;
+  /** Places that nothing reads and that hold what was meant to be written. */
+  readonly strays: Fault[] = [];
   readonly #document: YamlDocument;
 
   constructor(document: YamlDocument, name: string, findings: Findings) {
@@ -37,6 +40,12 @@ export class SourceFile {
     return setting(value, this.origin(...path));
   }
 
+  /** Notes a place that nothing reads and that holds what was meant to be written. */
+  stray(message: string, ...path: Path): void {
+    const { line, path: place } = this.origin(...path);
+    this.strays.push({ path: place, ...(line === undefined ? {} : { line }), message });
+  }
+
   place(items: readonly Item[], key: string): readonly PlacedItem[] {
     return items.map((item, index) => {
       const { path, line } = this.origin(key, index);
@@ -54,10 +63,11 @@ export class SourceFile {
   ): { readonly value: T | undefined; readonly faulty: ReadonlySet<string> } {
     const { value, faults, unknownKeys } = decode(schema, this.#document);
     for (const { path, line, message } of faults) this.findings.refuse(placeIn(this.name, path, line), message);
-    for (const { path, line, message } of unknownKeys) {
+    for (const { path, line, message, holdsOutputs } of unknownKeys) {
       const place = placeIn(this.name, path, line);
       if (unknown === 'refuse') this.findings.refuse(place, message);
-      else this.findings.warn(`${place.label}: ${path}: ${message}`);
+      else if (holdsOutputs) this.strays.push({ path, ...(line === undefined ? {} : { line }), message });
+      else this.findings.warnAt(place, message);
     }
     return { value, faulty: new Set(faults.map(({ path }) => path.replace(/[.[].*$/s, ''))) };
   }

@@ -76,6 +76,11 @@ export function caFilePaths(
   return caFile === undefined ? { SSL_CERT_FILE } : { '--ca-file': caFile };
 }
 
+/** `text` with `value` in place of each template and `${NAME}`. */
+export function withoutTemplates(text: string, value: string): string {
+  return [...TEMPLATES, ...BRACED].reduce((rest, { source }) => rest.replace(new RegExp(source, 'gu'), value), text);
+}
+
 function firstMatch(text: string, patterns: readonly RegExp[]): string | undefined {
   return patterns.map((pattern) => pattern.exec(text)?.[0]).find((found) => found !== undefined);
 }

@@ -1,6 +1,7 @@
 /** Looks Kubernetes clusters up, as far as the roles of an output let them be seen. */
 import type { AuthApi } from '../certs/auth-api.ts';
 import type { KubernetesSelector } from '../config/output.ts';
+import { MachineIdError } from '../errors.ts';
 import { findResource, type Named, namePredicate, onceEach } from './find-resource.ts';
 
 type Lister = Pick<AuthApi, 'listResources'>;
@@ -27,7 +28,8 @@ export async function findKubeCluster(api: Lister, name: string, place: string):
 }
 
 /**
- * In the order of the selectors, those of one selector by their names. A name must fit a cluster, labels need not.
+ * In the order of the selectors, those of one selector by their names. A name must fit a cluster, labels need not as
+ * long as something else does: tbot writes a kubeconfig without a cluster then, which no step can use.
  * @param place as in `outputs[0]`
  * @throws MachineIdError RESOURCE_UNKNOWN
  */
@@ -39,10 +41,10 @@ export async function selectKubeClusters(
   const selections = await Promise.all(
     selectors.map((selector, at) => select(api, selector, `${place}.selectors[${at}]`)),
   );
-  return {
-    clusters: onceEach(selections.flatMap(({ clusters }) => clusters)),
-    warnings: selections.flatMap(({ warnings }) => warnings),
-  };
+  const clusters = onceEach(selections.flatMap((one) => one.clusters));
+  const warnings = selections.flatMap((one) => one.warnings);
+  if (clusters.length === 0) throw nothingSelected(warnings, selectors, place);
+  return { clusters, warnings };
 }
 
 async function select(api: Lister, selector: KubernetesSelector, place: string): Promise<Selection> {
@@ -58,6 +60,19 @@ async function select(api: Lister, selector: KubernetesSelector, place: string):
     warnings:
       found.length > 0 ? [] : [`${place}: no Kubernetes cluster that the output may use has ${wanted.join(', ')}`],
   };
+}
+
+function nothingSelected(
+  warnings: readonly string[],
+  selectors: readonly KubernetesSelector[],
+  place: string,
+): MachineIdError {
+  const [message = `${place}: no Kubernetes cluster fits`, ...lines] = warnings;
+  const wildcard = selectors.some(({ labels }) => JSON.stringify(labels).includes('*'));
+  return new MachineIdError('RESOURCE_UNKNOWN', message, {
+    lines,
+    hint: `${wildcard ? 'Labels are compared literally, so that "*" is not a wildcard: write labels that the clusters have. ' : ''}Compare the labels with "tctl get kube_server", and kubernetes_labels of the roles with the labels of the clusters.`,
+  });
 }
 
 async function list(api: Lister, predicate: string, labels: Readonly<Record<string, string>> = {}): Promise<Named[]> {

@@ -60,6 +60,7 @@ export function readCredentials(output: SupportedOutput, files: CredentialFiles)
 }
 
 function identityCredentials(output: IdentityOutput, files: CredentialFiles): Credentials {
+  if (output.type === 'kubernetes/v2') requireClusters(files);
   const key = inFile('key', files, publicKeyInFile);
   const tls = inFile('tlscert', files, readCertificate);
   const ssh = inFile('key-cert.pub', files, (line) => parseSshCertificate(line.trimEnd()));
@@ -89,6 +90,15 @@ const Kubeconfig = z.object({ contexts: z.array(Named), users: z.tuple([Named], 
 function kubeconfigNames(text: string): KubeconfigNames | undefined {
   const { data } = z.safeParse(Kubeconfig, parse(text));
   return data && { contexts: data.contexts.map(({ name }) => name), user: data.users[0].name };
+}
+
+/** tbot takes no offence at selectors that fit nothing, and no step can use what it writes then. */
+function requireClusters({ contents }: CredentialFiles): void {
+  if (!/^contexts: *(?:null|\[\])? *$(?!\n\s*-)/m.test(contents.get('kubeconfig.yaml') ?? '')) return;
+  throw fault(
+    'kubeconfig.yaml',
+    'has no cluster: none fits a selector of the output; labels are compared literally, so that "*" is not a wildcard',
+  );
 }
 
 /** A certificate for the whole cluster opens no database and no application. */

@@ -100,7 +100,7 @@ test('whatever stands in a file, it becomes a plan or a MachineIdError', async (
     }
   }
   // Both happen often, or else the files would prove nothing.
-  assert.ok(outcomes.plan > 100 && outcomes.refused > 1_000, JSON.stringify(outcomes));
+  assert.ok(outcomes.plan > 60 && outcomes.refused > 1_000, JSON.stringify(outcomes));
 });
 
 test('keys that mean something to JavaScript mean nothing here', async () => {

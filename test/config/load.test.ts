@@ -119,8 +119,11 @@ const BAD_KEYS: readonly (readonly [string, readonly string[]])[] = [
   ['renewal_interval: -1h', ['renewal_interval:4: must be positive']],
   ['auth_server: [a]', ['auth_server:4: cannot unmarshal !!seq into string']],
   ['storage: {type: directory}', ['storage.path:4: destination path must not be empty']],
-  ['storage: {}', ['storage.type:4: unrecognized destination type ()']],
-  ['storage: memory', ['storage:4: cannot unmarshal !!str `memory` into a mapping']],
+  [
+    'storage: {}',
+    ['storage.type:4: unrecognized destination type (): "type" is missing; write "type: directory" and "path: DIR"'],
+  ],
+  ['storage: memory', ['storage:4: cannot unmarshal !!str `memory` into a mapping; write {type: memory}']],
   ['auth_server: a:1', ["auth_server:4: is set beside proxy_server (tbot.yaml line 2); keep only the Proxy's address"]],
   ['proxy_server: other:1', ['proxy_server:4: mapping key "proxy_server" already defined at line 2']],
   ['join_uri: tbot+proxy://x', ['join_uri:4: must have the form tbot+proxy+circleci://<token>@<host>:<port>']],
@@ -362,7 +365,7 @@ test('join_uri wins over the other keys of its file', async () => {
 
 test('an unknown version is refused, and a version may be quoted', async () => {
   assert.deepEqual(await faultsOf('version: v3\n'), [
-    'version:1: unrecognized config version "v3"; write "version: v2"',
+    'version:1: unrecognized config version "v3"; tbot has v1 and v2: write "version: v2"',
   ]);
   assert.deepEqual(await faultsOf('version: [v2]\n'), ['version:1: cannot unmarshal !!seq into string']);
   assert.equal((await planOf(v2('').replace('v2', '"v2"'))).token, 'my-token');

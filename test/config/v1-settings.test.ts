@@ -65,7 +65,7 @@ test('a destination of v1 becomes the output that it meant', async () => {
 });
 
 const REFUSED: readonly (readonly [string, string])[] = [
-  ['{}', 'destinations[0]:4: no destination configured for output'],
+  ['{}', 'destinations[0]:4: no destination configured for output; in version v1 write "directory: DIR"'],
   ['{directory: /d, memory: {}}', "destinations[0]:4: both 'memory' and 'directory' cannot be specified"],
   ['{directory: {}}', 'destinations[0].directory.path:4: destination path must not be empty'],
   ['{directory: ""}', 'destinations[0].directory:4: destination path must not be empty'],

@@ -279,12 +279,39 @@ for (const [what, output, says] of refusals) {
   });
 }
 
-test('labels that fit no Kubernetes cluster are a warning', async (t) => {
+test('labels that fit no Kubernetes cluster are a warning where another selector fits one', async (t) => {
   const job = await beginJob(t, newest);
-  const run = await runItems(newest, job, [v2(job, 'selectors: [{ labels: { env: none } }]')]);
+  const run = await runItems(newest, job, [v2(job, 'selectors: [{ labels: { env: none } }, { name: dev }]')]);
   resultOf(run);
   assert.match(run.stderr, /no Kubernetes cluster that the output may use has env=none/);
-  assert.deepEqual((await configOf(job)).contexts, []);
+  assert.equal((await configOf(job)).contexts.length, 1);
+});
+
+for (const labels of ['env: none', "'*': '*'", "env: '*'"]) {
+  test(`an output that fits no Kubernetes cluster by the labels ${labels} fails, and nothing is written`, async (t) => {
+    const job = await beginJob(t, newest);
+    const run = await runItems(newest, job, [v2(job, `selectors: [{ labels: { ${labels} } }]`)]);
+    const isWildcard = labels.includes('*');
+    assertRefused(run, {
+      code: 'RESOURCE_UNKNOWN',
+      says: /^outputs\[0\] \(line 5\): selectors\[0\]: no Kubernetes cluster that the output may use has /,
+      hint: isWildcard ? /"\*" is not a wildcard/ : /^Compare the labels/,
+    });
+    const warning = /^warning: .* line 5: outputs\[0\]\.selectors\[0\]\.labels\.\S+: "\*" is not a wildcard here/m;
+    assert.equal(warning.test(run.stderr), isWildcard, run.stderr);
+    assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
+  });
+}
+
+test('a wildcard in a name is refused with its line before anything is contacted', async (t) => {
+  for (const output of ["kubernetes_cluster: 'prod-*'", "kubernetes_cluster: '*'"]) {
+    const job = await beginJob(t, newest);
+    const run = await runItems(newest, job, [v1(job, output), v2(job, "selectors: [{ name: '^prod-.*$' }]")]);
+    assert.equal(run.exitCode, 2);
+    assert.match(run.stderr, /line 5: outputs\[0\]\.kubernetes_cluster: "\*" is not a wildcard in a name, and /);
+    assert.match(run.stderr, /line 6: outputs\[1\]\.selectors\[0\]\.name: "\*" is not a wildcard in a name, and /);
+    assert.deepEqual(newest.records.all, []);
+  }
 });
 
 test('kubernetes/v2 says what to write for a cluster without paths', async (t) => {

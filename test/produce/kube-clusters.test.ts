@@ -68,10 +68,32 @@ test('selectors keep their order, those of one are sorted, and the first that fi
   assert.deepEqual(warnings, []);
 });
 
-test('labels that no cluster has are a warning, a name that none has is a failure', async () => {
-  const { clusters, warnings } = await selectKubeClusters(lister({}), [selector({ labels: { a: 'b', c: 'd' } })], 'o');
-  assert.deepEqual(clusters, []);
+test('labels that no cluster has are a warning beside a cluster that fits', async () => {
+  const api = lister({ [namePredicate('dev')]: served(DEV) });
+  const selectors = [selector({ labels: { a: 'b', c: 'd' } }), selector({ name: 'dev' })];
+  const { clusters, warnings } = await selectKubeClusters(api, selectors, 'o');
+  assert.deepEqual(
+    clusters.map(({ name }) => name),
+    ['dev'],
+  );
   assert.deepEqual(warnings, ['o.selectors[0]: no Kubernetes cluster that the output may use has a=b, c=d']);
+});
+
+test('selectors that fit no cluster at all are a failure', async () => {
+  const selectors = [selector({ labels: { a: 'b' } }), selector({ labels: { '*': '*' } })];
+  await assert.rejects(selectKubeClusters(lister({}), selectors, 'o'), (error) => {
+    assert.ok(error instanceof MachineIdError);
+    assert.equal(error.code, 'RESOURCE_UNKNOWN');
+    assert.deepEqual(error.message.split('\n'), [
+      'o.selectors[0]: no Kubernetes cluster that the output may use has a=b',
+      'o.selectors[1]: no Kubernetes cluster that the output may use has *=*',
+    ]);
+    assert.match(error.hint, /^Labels are compared literally, so that "\*" is not a wildcard: /);
+    return true;
+  });
+});
+
+test('a name that no cluster has is a failure', async () => {
   await assert.rejects(selectKubeClusters(lister({}), [selector({ name: 'dev' })], 'o'), (error) => {
     assert.ok(error instanceof MachineIdError);
     assert.equal(error.code, 'RESOURCE_UNKNOWN');

@@ -57,6 +57,19 @@ test('an X.509 SVID is good in its time, for the key beside it', async () => {
   );
 });
 
+test('a kubeconfig without a cluster is refused, however empty lists are written', async () => {
+  const output = await outputOf('kubernetes/v2', "selectors: [{labels: {'*': '*'}}]");
+  for (const contexts of ['null', '[]', '']) {
+    const kubeconfig = `apiVersion: v1\nclusters: null\ncontexts: ${contexts}\ncurrent-context: ""\nkind: Config\n`;
+    assertRefused(
+      () => read(output, { 'kubeconfig.yaml': kubeconfig }),
+      /^kubeconfig\.yaml has no cluster: .* wildcard$/,
+    );
+  }
+  const kubeconfig = 'contexts:\n- context:\n    cluster: a\n  name: a\n';
+  assertRefused(() => read(output, { 'kubeconfig.yaml': kubeconfig }), /^key cannot be used/);
+});
+
 test('a host certificate is good in its time, for the key beside it', { skip: missing('ssh-keygen') }, async (t) => {
   const output = await outputOf('ssh_host', 'principals: [web-1]');
   const folder = await temporaryFolder(t);

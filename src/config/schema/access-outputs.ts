@@ -1,14 +1,15 @@
 /** Outputs that give access to what Teleport protects: identity, applications, databases, SSH hosts. */
 import * as z from 'zod/mini';
 import type { ApplicationOutput, DatabaseOutput, IdentityOutput, SshHostOutput } from '../output.ts';
-import { COMMON, commonOf } from './common.ts';
+import { COMMON, commonOf, itemSection, resourceName } from './common.ts';
 import { destination } from './destination.ts';
 import type { Field } from './field.ts';
-import { flag, refuse, requiredText, text, textList, word } from './field.ts';
-import { section } from './section.ts';
+import { flag, refuse, refuseKind, text, textList, word } from './field.ts';
+import { readBy } from './section.ts';
+import { isMapping } from '../yaml/tree.ts';
 
 export const identity: Field<IdentityOutput> = z.pipe(
-  section({
+  itemSection({
     ...COMMON,
     destination,
     cluster: text,
@@ -40,10 +41,10 @@ export const identity: Field<IdentityOutput> = z.pipe(
 );
 
 export const application: Field<ApplicationOutput> = z.pipe(
-  section({
+  itemSection({
     ...COMMON,
     destination,
-    app_name: requiredText('app_name must not be empty'),
+    app_name: resourceName('app_name must not be empty'),
     specific_tls_naming: flag,
   }),
   z.transform((fields, context): ApplicationOutput => ({
@@ -55,12 +56,19 @@ export const application: Field<ApplicationOutput> = z.pipe(
   })),
 );
 
+/** In version v1 it is a mapping. */
+const databaseName: Field<string | undefined> = z.transform((input, context) =>
+  isMapping(input)
+    ? refuseKind(context, input, 'string; in version v2 write "service", "database" and "username" beside each other')
+    : readBy(text, input, context),
+);
+
 export const database: Field<DatabaseOutput> = z.pipe(
-  section({
+  itemSection({
     ...COMMON,
     destination,
-    service: requiredText('service must not be empty'),
-    database: text,
+    service: resourceName('service must not be empty'),
+    database: databaseName,
     username: text,
     format: word(['tls', 'mongo', 'cockroach'], {
       default: 'default',
@@ -79,7 +87,7 @@ export const database: Field<DatabaseOutput> = z.pipe(
 );
 
 export const sshHost: Field<SshHostOutput> = z.pipe(
-  section({
+  itemSection({
     ...COMMON,
     destination,
     principals: textList,

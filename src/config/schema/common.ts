@@ -1,11 +1,32 @@
 /** The keys that every output and service shares. */
+import * as z from 'zod/mini';
 import type { Common, Lifetime } from '../output.ts';
-import type { Context } from './field.ts';
-import { duration, ignored, refuse, text, textList } from './field.ts';
-import type { SectionOf } from './section.ts';
+import { refuseWildcard } from '../wildcards.ts';
+import type { Context, Field } from './field.ts';
+import { duration, ignored, refuse, requiredText, text, textList } from './field.ts';
+import { ITEM_OF_V2 } from './other-names.ts';
+import { section, type SectionOf } from './section.ts';
 
 export const NAMED = { type: ignored, name: text, credential_ttl: duration, renewal_interval: duration };
 export const COMMON = { ...NAMED, roles: textList };
+
+type Shape = Parameters<typeof section>[0];
+
+/** An output or a service with the keys of `shape`. */
+export function itemSection<S extends Shape>(shape: S): Field<SectionOf<S>> {
+  return section(shape, undefined, ITEM_OF_V2);
+}
+
+/** The name of what an output gives access to. */
+export function resourceName(empty: string, advice?: string): Field<string> {
+  return z.pipe(
+    requiredText(empty),
+    z.transform((name: string, context) => {
+      const refusal = refuseWildcard(name, advice);
+      return refusal === undefined ? name : refuse(context, refusal);
+    }),
+  );
+}
 
 /** Auth refuses a longer life of a bot's certificates whatever its roles allow. */
 const LONGEST_TTL_MS = 7 * 24 * 60 * 60 * 1000;

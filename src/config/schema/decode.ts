@@ -1,16 +1,22 @@
 /** Reads a whole configuration file by its schema, as far as it goes. */
 import type { Fault } from '../../errors.ts';
+import { nearest } from '../nearest.ts';
 import type { YamlDocument } from '../yaml/document.ts';
 import type { Path } from '../yaml/tree.ts';
-import { formatPath, withoutKeys } from '../yaml/tree.ts';
+import { formatPath, isList, isMapping, type Mapping, valueAt, withoutKeys } from '../yaml/tree.ts';
 import type { Field } from './field.ts';
 import { isUnknownKey } from './section.ts';
+
+export interface UnknownKey extends Fault {
+  /** Whether what stands there was meant to be written. */
+  readonly holdsOutputs: boolean;
+}
 
 export interface Decoded<T> {
   /** `undefined` only when the file as a whole could not be read. */
   readonly value: T | undefined;
   readonly faults: readonly Fault[];
-  readonly unknownKeys: readonly Fault[];
+  readonly unknownKeys: readonly UnknownKey[];
 }
 
 /**
@@ -18,7 +24,7 @@ export interface Decoded<T> {
  * that the rest can still be checked. `schema` must accept a file without any key.
  */
 export function decode<T>(schema: Field<T>, document: YamlDocument): Decoded<T> {
-  const unknownKeys: Fault[] = [];
+  const unknownKeys: UnknownKey[] = [];
   let faults: readonly Fault[] = [];
   let { root } = document;
   // Every pass takes out at least one key, so that there are never more passes than keys.
@@ -29,7 +35,9 @@ export function decode<T>(schema: Field<T>, document: YamlDocument): Decoded<T> 
     const unknown = issues.filter(isUnknownKey);
     if (unknown.length > 0) {
       // An unknown key hides faults that only show once its section is read, so the faults wait for the next pass.
-      unknownKeys.push(...unknown.map((issue) => faultOf(issue, document)));
+      unknownKeys.push(
+        ...unknown.map((issue) => ({ ...faultOf(issue, document), holdsOutputs: holdsOutputs(issue.path, root) })),
+      );
       root = withoutKeys(
         root,
         unknown.map(({ path }) => path),
@@ -43,6 +51,27 @@ export function decode<T>(schema: Field<T>, document: YamlDocument): Decoded<T> 
       issues.map(({ path }) => path.slice(0, 1)),
     );
   }
+}
+
+/** Keys of an output, which say at the top of a file that its outputs stand one level too high. */
+const KEYS_OF_OUTPUTS: readonly PropertyKey[] = [
+  ...['type', 'destination_dir', 'directory', 'kubernetes_cluster', 'app', 'app_name', 'database', 'service'],
+  ...['principals', 'configs', 'audiences', 'selectors'],
+];
+
+/** By its key or by what it holds; anchors for other places of the file look alike. */
+function holdsOutputs(path: Path, root: Mapping): boolean {
+  const value = valueAt(root, path);
+  const [key = ''] = path.slice(-1);
+  if (value === undefined) return false;
+  if (path.length === 1 && KEYS_OF_OUTPUTS.includes(key)) return true;
+  if (isList(value)) return value.some((item) => isMapping(item)) || (value.length > 0 && isNamedLikeOutputs(key));
+  if (!isMapping(value)) return false;
+  return (value.size > 0 && isNamedLikeOutputs(key)) || [...value.keys()].some(isNamedLikeOutputs);
+}
+
+function isNamedLikeOutputs(key: PropertyKey): boolean {
+  return typeof key === 'string' && nearest(key, ['outputs', 'services', 'destinations']) !== undefined;
 }
 
 function faultOf({ path, message }: { readonly path: Path; readonly message: string }, document: YamlDocument): Fault {

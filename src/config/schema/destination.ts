@@ -3,7 +3,9 @@ import * as z from 'zod/mini';
 import type { Destination, DirectoryDestination, Reader } from '../../outputs/destination.ts';
 import type { Field } from './field.ts';
 import { ignored, list, refuse, requiredPath, requiredText, text, textRecord, word } from './field.ts';
-import { byType, section } from './section.ts';
+import { DESTINATION_OF_V2 } from './other-names.ts';
+import { byType, section, type SectionOf } from './section.ts';
+import type { Mapping } from '../yaml/tree.ts';
 
 export const PATH_EMPTY = 'destination path must not be empty';
 
@@ -21,17 +23,17 @@ const settings = {
 };
 
 export const directory: Field<DirectoryDestination> = z.pipe(
-  section({ type: ignored, path: requiredPath(PATH_EMPTY), ...settings }),
+  place({ type: ignored, path: requiredPath(PATH_EMPTY), ...settings }),
   z.transform(({ path, symlinks, acls, readers }) => ({ type: 'directory' as const, path, symlinks, acls, readers })),
 );
 
 const memory: Field<Destination> = z.pipe(
-  section({ type: ignored }),
+  place({ type: ignored }),
   z.transform(() => ({ type: 'memory' as const })),
 );
 
 const kubernetesSecret: Field<Destination> = z.pipe(
-  section({ type: ignored, name: requiredText('name must not be empty'), namespace: text, labels: textRecord }),
+  place({ type: ignored, name: requiredText('name must not be empty'), namespace: text, labels: textRecord }),
   z.transform(({ name, namespace, labels }) => ({
     type: 'kubernetes_secret' as const,
     name,
@@ -44,10 +46,24 @@ const kubernetesSecret: Field<Destination> = z.pipe(
 export const destination: Field<Destination> = byType(
   { directory, memory, kubernetes_secret: kubernetesSecret },
   {
-    absent: 'no destination configured for output',
+    absent: 'no destination configured for output; write "destination: {type: directory, path: DIR}"',
     unrecognized: (type) => `unrecognized destination type (${type})`,
+    untyped: typeOfPlace,
+    instead: (text) => (text === 'memory' ? '{type: memory}' : `{type: directory, path: ${text || 'DIR'}}`),
   },
 );
+
+function place<S extends Parameters<typeof section>[0]>(shape: S): Field<SectionOf<S>> {
+  return section(shape, undefined, DESTINATION_OF_V2);
+}
+
+/** In version v1, `directory` and `memory` are keys. */
+function typeOfPlace(mapping: Mapping): string {
+  if (mapping.has('memory')) return '"type: memory" in place of "memory", a key of version v1';
+  if (mapping.has('directory')) return '"type: directory" and "path" in place of "directory", a key of version v1';
+  if (mapping.has('path')) return '"type: directory"';
+  return mapping.has('name') ? '"type: kubernetes_secret"' : '"type: directory" and "path: DIR"';
+}
 
 /** The settings of a directory with the defaults of the file format. */
 export function plainDirectory(path: string): DirectoryDestination {

@@ -2,10 +2,11 @@
 import * as z from 'zod/mini';
 import { type ContextTemplate, DEFAULT_CONTEXT_TEMPLATE, parseContextTemplate } from '../../outputs/context-name.ts';
 import type { ArgoCdOutput, KubernetesOutput, KubernetesSelector, KubernetesV2Output } from '../output.ts';
-import { COMMON, NAMED, commonOf } from './common.ts';
+import { KUBERNETES_ADVICE, refuseWildcard } from '../wildcards.ts';
+import { COMMON, NAMED, commonOf, itemSection, resourceName } from './common.ts';
 import { destination } from './destination.ts';
 import type { Field } from './field.ts';
-import { flag, list, optionalFlag, refuse, requiredText, anyExpression, text, textList, textRecord } from './field.ts';
+import { flag, list, optionalFlag, refuse, anyExpression, text, textList, textRecord } from './field.ts';
 import { section } from './section.ts';
 
 const contextTemplate: Field<ContextTemplate> = z.pipe(
@@ -21,10 +22,10 @@ const contextTemplate: Field<ContextTemplate> = z.pipe(
 );
 
 export const kubernetes: Field<KubernetesOutput> = z.pipe(
-  section({
+  itemSection({
     ...COMMON,
     destination,
-    kubernetes_cluster: requiredText('kubernetes_cluster must not be empty'),
+    kubernetes_cluster: resourceName('kubernetes_cluster must not be empty', KUBERNETES_ADVICE),
     disable_exec_plugin: optionalFlag,
     context_name_template: contextTemplate,
     relay_server: text,
@@ -46,12 +47,14 @@ const selector: Field<KubernetesSelector> = z.pipe(
     const labelled = Object.keys(labels).length > 0;
     if (name === undefined && !labelled) refuse(context, "selectors: one of 'name' and 'labels' must be specified");
     if (name !== undefined && labelled) refuse(context, "selectors: only one of 'name' and 'labels' may be specified");
+    const refusal = refuseWildcard(name ?? '', 'write the whole name, or labels in its place');
+    if (refusal !== undefined) refuse(context, refusal, ['name']);
     return { name, labels, defaultNamespace };
   }),
 );
 
 export const kubernetesV2: Field<KubernetesV2Output> = z.pipe(
-  section({
+  itemSection({
     ...NAMED,
     destination,
     selectors: list(selector),
@@ -74,7 +77,7 @@ export const kubernetesV2: Field<KubernetesV2Output> = z.pipe(
 );
 
 export const argoCd: Field<ArgoCdOutput> = z.pipe(
-  section({
+  itemSection({
     ...NAMED,
     selectors: list(selector),
     secret_namespace: text,

@@ -9,7 +9,7 @@ import type {
   SshMultiplexerService,
   WorkloadIdentityApiService,
 } from '../service.ts';
-import { COMMON, commonOf } from './common.ts';
+import { COMMON, commonOf, itemSection } from './common.ts';
 import { destination } from './destination.ts';
 import type { Field } from './field.ts';
 import {
@@ -24,13 +24,12 @@ import {
   anyExpression,
   text,
 } from './field.ts';
-import { section } from './section.ts';
 import { selector, svidRequest } from './workload-outputs.ts';
 
 const listen = requiredPath('listen: should not be empty');
 
 export const databaseTunnel: Field<DatabaseTunnelService> = z.pipe(
-  section({
+  itemSection({
     ...COMMON,
     listen,
     service: requiredText('service: should not be empty'),
@@ -48,7 +47,7 @@ export const databaseTunnel: Field<DatabaseTunnelService> = z.pipe(
 );
 
 export const applicationTunnel: Field<ApplicationTunnelService> = z.pipe(
-  section({ ...COMMON, listen, app_name: requiredText('app_name: should not be empty') }),
+  itemSection({ ...COMMON, listen, app_name: requiredText('app_name: should not be empty') }),
   z.transform((fields, context): ApplicationTunnelService => ({
     type: 'application-tunnel',
     ...commonOf(fields, context),
@@ -58,7 +57,7 @@ export const applicationTunnel: Field<ApplicationTunnelService> = z.pipe(
 );
 
 export const applicationProxy: Field<ApplicationProxyService> = z.pipe(
-  section({ ...COMMON, listen }),
+  itemSection({ ...COMMON, listen }),
   z.transform((fields, context): ApplicationProxyService => ({
     type: 'application-proxy',
     ...commonOf(fields, context),
@@ -67,7 +66,7 @@ export const applicationProxy: Field<ApplicationProxyService> = z.pipe(
 );
 
 export const sshMultiplexer: Field<SshMultiplexerService> = z.pipe(
-  section({
+  itemSection({
     ...COMMON,
     destination,
     enable_resumption: optionalFlag,
@@ -93,7 +92,7 @@ export const sshMultiplexer: Field<SshMultiplexerService> = z.pipe(
 
 /** `attestors` is for the daemon alone: it tells how to find out who is at the other end of the socket. */
 export const spiffeWorkloadApi: Field<SpiffeWorkloadApiService> = z.pipe(
-  section({ ...COMMON, listen, svids: list(svidRequest), attestors: ignored, jwt_svid_ttl: ignored }),
+  itemSection({ ...COMMON, listen, svids: list(svidRequest), attestors: ignored, jwt_svid_ttl: ignored }),
   z.transform((fields, context): SpiffeWorkloadApiService => ({
     type: 'spiffe-workload-api',
     ...commonOf(fields, context, { limitTtl: false }),
@@ -103,7 +102,7 @@ export const spiffeWorkloadApi: Field<SpiffeWorkloadApiService> = z.pipe(
 );
 
 export const workloadIdentityApi: Field<WorkloadIdentityApiService> = z.pipe(
-  section({ ...COMMON, listen, selector, attestors: ignored }),
+  itemSection({ ...COMMON, listen, selector, attestors: ignored }),
   z.transform((fields, context): WorkloadIdentityApiService => ({
     type: 'workload-identity-api',
     ...commonOf(fields, context, { limitTtl: false }),
@@ -113,7 +112,7 @@ export const workloadIdentityApi: Field<WorkloadIdentityApiService> = z.pipe(
 );
 
 export const example: Field<ExampleService> = z.pipe(
-  section({ ...COMMON, message: anyExpression }),
+  itemSection({ ...COMMON, message: anyExpression }),
   z.transform((fields, context): ExampleService => ({
     type: 'example',
     ...commonOf(fields, context),

@@ -2,8 +2,10 @@
 import * as z from 'zod/mini';
 import { DEFAULT_CONTEXT_TEMPLATE } from '../../outputs/context-name.ts';
 import type { Destination } from '../../outputs/destination.ts';
+import { refuseWildcard } from '../wildcards.ts';
 import { Scalar } from '../yaml/scalar.ts';
 import { isMapping } from '../yaml/tree.ts';
+import { resourceName } from './common.ts';
 import { PATH_EMPTY, directory, plainDirectory } from './destination.ts';
 import type { Context, Field } from './field.ts';
 import {
@@ -13,16 +15,17 @@ import {
   list,
   optionalFlag,
   refuse,
+  refuseKind,
   requiredPath,
-  requiredText,
   text,
   textList,
 } from './field.ts';
 import type { Item } from './items.ts';
 import type { SectionOf } from './section.ts';
+import { ITEM_OF_V1, PLACE_OF_V1, TOP_OF_V1 } from './other-names.ts';
 import { readBy, section } from './section.ts';
 import { templates } from './v1-templates.ts';
-import { ONBOARDING } from './v2.ts';
+import { onboarding } from './v2.ts';
 
 /** `directory` is a path alone, or a mapping with its settings. */
 const directoryV1: Field<Destination | undefined> = z.transform((input, context) => {
@@ -47,8 +50,22 @@ function destinationOf({ directory, memory }: SectionOf<typeof PLACE>, context: 
 }
 
 const storage: Field<Destination | undefined> = z.pipe(
-  section(PLACE),
+  section(PLACE, undefined, PLACE_OF_V1),
   z.transform((fields, context) => destinationOf(fields, context)),
+);
+
+/** In version v2 it is the name of a database alone. */
+const databaseV1 = z.pipe(
+  z.transform((input, context) =>
+    input instanceof Scalar && input.tag !== 'null'
+      ? refuseKind(
+          context,
+          input,
+          'a mapping; in version v1 write "database: {service: NAME, database: NAME, username: NAME}"',
+        )
+      : input,
+  ),
+  section({ service: resourceName('service must not be empty'), database: text, username: text }),
 );
 
 const ITEM = {
@@ -58,17 +75,23 @@ const ITEM = {
   cluster: text,
   app: text,
   kubernetes_cluster: text,
-  database: z.optional(section({ service: requiredText('service must not be empty'), database: text, username: text })),
+  database: z.optional(databaseV1),
 };
 
 const destinationItem: Field<Item> = z.pipe(
-  section(ITEM),
+  section(ITEM, undefined, ITEM_OF_V1),
   z.transform((fields, context): Item => {
     const destination = destinationOf(fields, context);
-    if (destination === undefined) return refuse(context, 'no destination configured for output');
+    if (destination === undefined) {
+      return refuse(context, 'no destination configured for output; in version v1 write "directory: DIR"');
+    }
     const { app, database, kubernetes_cluster: kubernetesCluster, configs } = fields;
     if ([app, database, kubernetesCluster, configs.principals].filter((kind) => kind !== undefined).length > 1) {
       return refuse(context, 'multiple potential output types detected, cannot determine correct type');
+    }
+    for (const key of ['app', 'kubernetes_cluster'] as const) {
+      const refusal = refuseWildcard(fields[key] ?? '');
+      if (refusal !== undefined) refuse(context, refusal, [key]);
     }
     return itemOf(fields, destination);
   }),
@@ -95,7 +118,7 @@ function itemOf({ app, database, configs, ...fields }: SectionOf<typeof ITEM>, d
 const SHAPE = {
   version: text,
   auth_server: anyExpression,
-  onboarding: section(ONBOARDING),
+  onboarding,
   storage,
   destinations: list(destinationItem),
   certificate_ttl: duration,
@@ -108,4 +131,4 @@ const SHAPE = {
 
 export type FileV1 = SectionOf<typeof SHAPE>;
 
-export const fileV1: Field<FileV1> = section(SHAPE);
+export const fileV1: Field<FileV1> = section(SHAPE, undefined, TOP_OF_V1);

@@ -16,6 +16,7 @@ import {
   textList,
 } from './field.ts';
 import { outputItem, serviceItem } from './items.ts';
+import { ONBOARDING_NAMES, TOP_OF_V2 } from './other-names.ts';
 import type { SectionOf } from './section.ts';
 import { section } from './section.ts';
 
@@ -31,7 +32,7 @@ const caPin: Field<string> = z.pipe(
  * The sections of other join methods are read only to tell their keys from mistyped ones. What flags and variables often
  * replace, token and addresses, is checked for variables only where it counts.
  */
-export const ONBOARDING = {
+const ONBOARDING = {
   token: anyExpression,
   join_method: text,
   ca_pins: list(caPin),
@@ -49,12 +50,14 @@ export const ONBOARDING = {
   }),
 };
 
+export const onboarding = section(ONBOARDING, undefined, ONBOARDING_NAMES);
+
 const SHAPE = {
   version: ignored,
   auth_server: anyExpression,
   proxy_server: anyExpression,
   join_uri: anyExpression,
-  onboarding: section(ONBOARDING),
+  onboarding,
   storage: z.optional(destination),
   outputs: list(outputItem),
   services: list(serviceItem),
@@ -72,4 +75,4 @@ const SHAPE = {
 
 export type FileV2 = SectionOf<typeof SHAPE>;
 
-export const fileV2: Field<FileV2> = section(SHAPE);
+export const fileV2: Field<FileV2> = section(SHAPE, undefined, TOP_OF_V2);

@@ -10,7 +10,7 @@ import type {
   WorkloadIdentityJwtOutput,
   WorkloadIdentityX509Output,
 } from '../output.ts';
-import { COMMON, commonOf } from './common.ts';
+import { COMMON, commonOf, itemSection } from './common.ts';
 import { destination } from './destination.ts';
 import type { Context, Field } from './field.ts';
 import {
@@ -71,7 +71,7 @@ const jwtRequest = z.pipe(
 );
 
 export const spiffeSvid: Field<SpiffeSvidOutput> = z.pipe(
-  section({
+  itemSection({
     ...COMMON,
     destination,
     svid: svidRequest,
@@ -107,7 +107,7 @@ export const selector: Field<Selector> = z.pipe(
 );
 
 export const workloadIdentityX509: Field<WorkloadIdentityX509Output> = z.pipe(
-  section({ ...COMMON, destination, selector, include_federated_trust_bundles: flag }),
+  itemSection({ ...COMMON, destination, selector, include_federated_trust_bundles: flag }),
   z.transform((fields, context): WorkloadIdentityX509Output => ({
     type: 'workload-identity-x509',
     ...commonOf(fields, context, { limitTtl: false }),
@@ -118,7 +118,7 @@ export const workloadIdentityX509: Field<WorkloadIdentityX509Output> = z.pipe(
 );
 
 export const workloadIdentityJwt: Field<WorkloadIdentityJwtOutput> = z.pipe(
-  section({ ...COMMON, destination, selector, audiences: textList }),
+  itemSection({ ...COMMON, destination, selector, audiences: textList }),
   z.transform((fields, context): WorkloadIdentityJwtOutput => {
     if (fields.audiences.length === 0) refuse(context, 'audiences: must have at least one value', ['audiences']);
     return {
@@ -135,7 +135,7 @@ const HOUR_MS = 60 * 60 * 1000;
 const LEAST_SESSION_MS = 15 * 60 * 1000;
 
 export const awsRolesAnywhere: Field<AwsRolesAnywhereOutput> = z.pipe(
-  section({
+  itemSection({
     ...COMMON,
     destination,
     selector,

@@ -4,7 +4,7 @@ import { Composer, isMap, isNode, isScalar, isSeq, Lexer, LineCounter, Parser } 
 import type { Fault } from '../../errors.ts';
 import { DEEPEST, convert } from './convert.ts';
 import type { Mapping, Path } from './tree.ts';
-import { describe, formatPath, isMapping } from './tree.ts';
+import { describe, formatPath, isList, isMapping } from './tree.ts';
 
 export interface YamlDocument {
   readonly root: Mapping;
@@ -21,14 +21,37 @@ const LONGEST_CHARS = 262_144;
 
 const MOST_SYNTAX_FAULTS = 100;
 
-/** The first document of `text`, or what is wrong with it. */
-export function readYaml(text: string): YamlDocument | YamlFailure {
+/** How the message of every fault of YAML itself begins. */
+export const SYNTAX_FAULT = 'failed parsing config file';
+
+export interface FirstDocument extends YamlDocument {
+  /** Where other documents begin that hold anything. */
+  readonly laterLines: readonly number[];
+}
+
+/** The first document of `text`, or what is wrong with it. Later ones are not read, as upstream. */
+export function readYaml(text: string): FirstDocument | YamlFailure {
   const read = parse(text);
   if ('faults' in read) return read;
   const { lineAt, tokens } = read;
-  // Duplicate keys are told by `convert`, which knows both lines. Later documents are not read, as upstream.
-  for (const document of compose(tokens, text.length)) return toTree(document, lineAt);
-  return failure('failed parsing config file: EOF: the file is empty');
+  const [document, ...later] = compose(tokens, text.length);
+  if (document === undefined) return failure(`${SYNTAX_FAULT}: EOF: the file is empty`, 1);
+  const laterLines = later.filter((one) => !isEmpty(one)).map(({ range: [offset] }) => lineAt(offset));
+  const [line] = laterLines;
+  if (line !== undefined && isEmpty(document)) {
+    const message = `the first YAML document is empty, and no other is read: remove the "---" above line ${line}`;
+    return failure(message, lineAt(document.range[0]));
+  }
+  // Duplicate keys are told by `convert`, which knows both lines.
+  const tree = toTree(document, lineAt);
+  return 'faults' in tree ? tree : { ...tree, laterLines };
+}
+
+function isEmpty({ contents, errors }: Document.Parsed): boolean {
+  return (
+    errors.length === 0 &&
+    (contents === null || (isScalar(contents) && /^(?:|~|null|Null|NULL)$/.test(String(contents.value))))
+  );
 }
 
 /** Far above any real file; aliases let each document ask for many times its own length. */
@@ -92,7 +115,7 @@ function readTokens(text: string, lineCounter: LineCounter): CST.Token[] | undef
 }
 
 /** Every scalar stays text (`failsafe`): yaml.v3 decides by the type of the setting, not by the look of the value. */
-function compose(tokens: readonly CST.Token[], length: number): Generator<Document> {
+function compose(tokens: readonly CST.Token[], length: number): Generator<Document.Parsed> {
   const composer = new Composer({ schema: 'failsafe', uniqueKeys: false, logLevel: 'silent', prettyErrors: false });
   return composer.compose(tokens, false, length);
 }
@@ -102,7 +125,7 @@ function syntaxFaults(document: Document, lineAt: (offset: number) => number): Y
   const faults = document.errors.slice(0, MOST_SYNTAX_FAULTS).map(({ message, pos: [offset] }) => ({
     path: 'document',
     line: lineAt(offset),
-    message: `failed parsing config file: ${message.replaceAll('\n', ' ')}`,
+    message: `${SYNTAX_FAULT}: ${message.replaceAll('\n', ' ')}`,
   }));
   return { faults };
 }
@@ -118,7 +141,9 @@ function nodeToTree(node: Node, lineAt: LineAt, target = 'config.BotConfig'): Ya
   const { value, lines, faults } = convert(node, lineAt);
   if (faults.length > 0) return { faults };
   if (value !== undefined && !isMapping(value)) {
-    return failure(`cannot unmarshal ${describe(value)} into ${target}: the file must be a mapping of settings`);
+    // A text alone is not quoted: a file with nothing but a secret in it has that form.
+    const what = isList(value) ? describe(value) : 'a text';
+    return failure(`cannot unmarshal ${what} into ${target}: the file must be a mapping of settings`);
   }
   return { root: value ?? new Map(), lineOf: (path) => lineAround(lines, path) };
 }
@@ -131,6 +156,6 @@ function lineAround(lines: ReadonlyMap<string, number>, path: Path): number | un
   return undefined;
 }
 
-function failure(message: string): YamlFailure {
-  return { faults: [{ path: 'document', message }] };
+function failure(message: string, line?: number): YamlFailure {
+  return { faults: [{ path: 'document', ...(line === undefined ? {} : { line }), message }] };
 }

@@ -25,6 +25,15 @@ export function formatPath(path: Path): string {
   return text === '' ? 'document' : text.replace(/^\./, '');
 }
 
+export function valueAt(root: Mapping, path: Path): YamlValue | undefined {
+  let value: YamlValue | undefined = root;
+  for (const key of path) {
+    if (isMapping(value) && typeof key === 'string') value = value.get(key);
+    else value = isList(value) && typeof key === 'number' ? value[key] : undefined;
+  }
+  return value;
+}
+
 /** As yaml.v3 names a value in its messages: a scalar by tag and text, a collection by its tag. */
 export function describe(value: unknown): string {
   if (value instanceof Scalar) return `!!${value.tag} \`${shorten(value.text)}\``;

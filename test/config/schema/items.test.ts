@@ -269,16 +269,36 @@ test('every key of an output is read', async () => {
 
 /** What stands between the `type` and the end of a message. */
 const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
-  ['identity', [], 'outputs[0].destination:5: no destination configured for output'],
-  ['identity', ['destination:'], 'outputs[0].destination:5: no destination configured for output'],
-  ['identity', ['destination: /out'], 'outputs[0].destination:5: cannot unmarshal !!str `/out` into a mapping'],
-  ['identity', ['destination: {}'], 'outputs[0].destination.type:5: unrecognized destination type ()'],
+  [
+    'identity',
+    [],
+    'outputs[0].destination:5: no destination configured for output; write "destination: {type: directory, path: DIR}"',
+  ],
+  [
+    'identity',
+    ['destination:'],
+    'outputs[0].destination:5: no destination configured for output; write "destination: {type: directory, path: DIR}"',
+  ],
+  [
+    'identity',
+    ['destination: /out'],
+    'outputs[0].destination:5: cannot unmarshal !!str `/out` into a mapping; write {type: directory, path: /out}',
+  ],
+  [
+    'identity',
+    ['destination: {}'],
+    'outputs[0].destination.type:5: unrecognized destination type (): "type" is missing; write "type: directory" and "path: DIR"',
+  ],
   [
     'identity',
     ['destination: {type: directry, path: /x}'],
     'outputs[0].destination.type:5: unrecognized destination type (directry); did you mean "directory"?',
   ],
-  ['identity', ['destination: {type: nop}'], 'outputs[0].destination.type:5: unrecognized destination type (nop)'],
+  [
+    'identity',
+    ['destination: {type: nop}'],
+    'outputs[0].destination.type:5: unrecognized destination type (nop); it is one of directory, memory, kubernetes_secret',
+  ],
   ['identity', ['destination: {type: directory}'], 'outputs[0].destination.path:5: destination path must not be empty'],
   [
     'identity',
@@ -505,9 +525,9 @@ test('what an output needs or refuses is told with its path and line', async () 
 
 test('an item without a type, or that is no mapping, is refused', async () => {
   assert.deepEqual(await faultsOf(v2('outputs:\n- {}\n- identity\n-\n')), [
-    'outputs[0].type:5: unrecognized output type ()',
-    'outputs[1]:6: cannot unmarshal !!str `identity` into a mapping',
-    'outputs[2]:7: cannot unmarshal !!null `` into a mapping',
+    'outputs[0].type:5: unrecognized output type (): "type" is missing; write "type: identity"',
+    'outputs[1]:6: cannot unmarshal !!str `identity` into a mapping; write {type: identity, destination: {type: directory, path: DIR}}',
+    'outputs[2]:7: cannot unmarshal !!null `` into a mapping; write {type: identity, destination: {type: directory, path: DIR}}',
   ]);
   assert.deepEqual(await faultsOf(v2('services: [{type: x}]')), ['services[0].type:4: unrecognized service type (x)']);
   assert.deepEqual(await faultsOf(v2('outputs: {type: identity}')), [

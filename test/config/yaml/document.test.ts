@@ -68,7 +68,7 @@ for (const [name, text, expected] of VALUES) {
 }
 
 const FAULTS: readonly (readonly [string, string, RegExp])[] = [
-  ['an empty file', '', /^\|document\|failed parsing config file: EOF/],
+  ['an empty file', '', /^1\|document\|failed parsing config file: EOF/],
   ['a file of comments', '# nothing\n', /EOF/],
   ['a duplicate key', 'a: 1\nb: 2\na: 3', /^3\|a\|mapping key "a" already defined at line 1$/],
   ['a nested duplicate key', 'a:\n  b: 1\n  b: 2', /^3\|a\.b\|mapping key "b" already defined at line 2$/],
@@ -76,7 +76,7 @@ const FAULTS: readonly (readonly [string, string, RegExp])[] = [
   ['a tab as indentation', 'a:\n\tb: 1', /^2\|document\|failed parsing config file: Tabs/],
   ['an unclosed list', 'a: [1', /^1\|document\|failed parsing config file/],
   ['a list as the document', '- a', /^\|document\|cannot unmarshal !!seq into config\.BotConfig/],
-  ['a word as the document', 'hello', /cannot unmarshal !!str `hello` into config\.BotConfig/],
+  ['a word as the document', 'hello', /cannot unmarshal a text into config\.BotConfig/],
   ['an alias of nothing', 'a: *b', /^1\|a\|unknown anchor 'b' referenced$/],
   ['an alias of itself', 'a: &x [*x]', /^1\|a\[0\]\|anchor value contains itself$/],
   ['a merge of a word', 'a: {<<: b}', /map merge requires map/],
