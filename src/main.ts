@@ -9,6 +9,7 @@ import { converse } from './effects/conversation.ts';
 import { systemFiles } from './effects/files.ts';
 import { followProgram } from './effects/follow.ts';
 import { systemLargeFiles } from './effects/large-files.ts';
+import { listProcessesBy } from './effects/processes.ts';
 import { sharedController } from './effects/shared-controller.ts';
 import { isReaderGone, stdoutUnwritable, survive, writeAll, writeOrDrop } from './effects/streams.ts';
 import { createMask } from './effects/mask.ts';
@@ -53,6 +54,7 @@ const world: World = {
   files: systemFiles,
   largeFiles: systemLargeFiles,
   commands: systemCommands,
+  listProcesses: listProcessesBy(systemCommands),
   follow: followProgram,
   mask,
   stdout: (text) =>

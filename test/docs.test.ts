@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { z } from 'zod';
 import type { Flag } from '../src/commands/command-line.ts';
+import { CLEANUP_FLAGS } from '../src/commands/cleanup.ts';
 import { exportedVariables } from '../src/commands/exports.ts';
 import { DOCTOR_FLAGS } from '../src/commands/doctor-flags.ts';
 import { EXPLAIN_TOKEN_FLAGS } from '../src/commands/explain-token.ts';
@@ -155,6 +156,7 @@ describe('what the documents say is true', () => {
     'install-tools': INSTALL_TOOLS_FLAGS,
     doctor: ofDoctorAlone,
     'explain-token': EXPLAIN_TOKEN_FLAGS,
+    cleanup: CLEANUP_FLAGS,
     init: ofInitAlone,
   };
   const flags = Object.values(commands).flatMap((list) => list.flatMap(longNames));

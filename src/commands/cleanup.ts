@@ -2,9 +2,10 @@
 import { basename, dirname } from 'node:path';
 import { fileFault } from '../effects/file-error.ts';
 import type { World } from '../effects/world.ts';
-import { counted, MachineIdError, printable } from '../errors.ts';
+import { counted, type Fault, MachineIdError, printable } from '../errors.ts';
 import { removeLines } from '../job/bash-env.ts';
-import { type ManifestEntry, readManifests } from '../job/manifest.ts';
+import { findLeftOver, type LeftOver } from '../job/left-over.ts';
+import { type ManifestEntry, readManifests, type StoredManifest } from '../job/manifest.ts';
 import {
   type Removal,
   removeDirectory,
@@ -18,7 +19,10 @@ import { recoverDirectory } from '../outputs/recover-directory.ts';
 import { type Flag, parseFlags } from './command-line.ts';
 import { DEBUG_FLAG, wantsDebug } from './debug-trace.ts';
 
-export const CLEANUP_FLAGS: readonly Flag[] = [DEBUG_FLAG];
+export const CLEANUP_FLAGS: readonly Flag[] = [
+  { name: 'left-over', help: 'Also remove what jobs that have ended left on this machine.' },
+  DEBUG_FLAG,
+];
 
 interface Finding {
   readonly path: string;
@@ -27,7 +31,7 @@ interface Finding {
 
 /** By the file that holds, or held, exports of runs. */
 interface ExportFinding extends Finding {
-  /** Variables that the job itself sets there. */
+  /** Variables that other lines set there: those that the job has changed, or its own. */
   readonly kept: readonly string[];
 }
 
@@ -40,14 +44,70 @@ interface Findings {
 
 /** @throws MachineIdError USAGE_INVALID, CLEANUP_FAILED */
 export async function cleanup(args: readonly string[], world: World): Promise<void> {
-  parseFlags(CLEANUP_FLAGS, args);
-  const { files, environment, stderr } = world;
+  const given = parseFlags(CLEANUP_FLAGS, args);
+  const { clock, environment, files, stderr } = world;
+  const options = { debug: wantsDebug(args, world) };
   const manifests = await readManifests(files, environment);
-  if (manifests.length === 0) {
-    stderr('Nothing to clean up: no run of this job has written anything.\n');
-    return;
+  const leftOver = await findLeftOver({ ...world, nowMs: clock.nowMs() });
+  const faults: Fault[] = [];
+  if (manifests.length === 0) stderr('Nothing to clean up: no run of this job has written anything.\n');
+  else faults.push(...(await cleanUp(manifests, world, { ...options, whose: 'the runs of this job', spared: NONE })));
+  faults.push(...(await cleanUpLeftOver(leftOver, manifests, world, { ...options, remove: given.has('left-over') })));
+  if (faults.length > 0) throw cleanupFailed(faults);
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** What jobs that have ended left is removed when it is asked for, and pointed out otherwise. */
+async function cleanUpLeftOver(
+  leftOver: readonly LeftOver[],
+  own: readonly StoredManifest[],
+  world: World,
+  { debug, remove }: { readonly debug: boolean; readonly remove: boolean },
+): Promise<readonly Fault[]> {
+  const faults: Fault[] = [];
+  const inUse = [...own, ...leftOver.filter(({ ended }) => !ended).map(({ manifest }) => manifest)];
+  const spared = new Set(inUse.flatMap(({ entries }) => entries.flatMap(pathsIn)));
+  for (const { ended, files, job, manifest, reason } of leftOver) {
+    const folders = [...new Set(files.map((path) => dirname(path)))].join(', ');
+    if (!ended) {
+      if (remove || debug)
+        world.stderr(`${printable(`Left alone: credentials of the job ${job} in ${folders}: ${reason}`)}\n`);
+    } else if (!remove) {
+      const advice = 'remove them with --left-over (orb parameter left_over)';
+      world.stderr(
+        `${printable(`Credentials of the job ${job}, which has ended (${reason}), are still in ${folders}: ${advice}`)}\n`,
+      );
+    } else {
+      const whose = `the job ${job}, which has ended (${reason}),`;
+      faults.push(...(await cleanUp([manifest], world, { debug, whose, spared })));
+    }
   }
-  const entries = manifests.flatMap((manifest) => manifest.entries);
+  return faults;
+}
+
+function pathsIn(entry: ManifestEntry): readonly string[] {
+  if ('file' in entry) return [entry.file, ...entry.temporaries];
+  if ('exports' in entry) return [entry.exports];
+  return [];
+}
+
+interface CleanUpOptions {
+  readonly debug: boolean;
+  /** Who has written, for the report. */
+  readonly whose: string;
+  /** Paths of files that jobs which go on have written too. */
+  readonly spared: ReadonlySet<string>;
+}
+
+/** @returns what could not be removed; when there is nothing, the lists are gone too */
+async function cleanUp(
+  manifests: readonly StoredManifest[],
+  world: World,
+  { debug, spared, whose }: CleanUpOptions,
+): Promise<readonly Fault[]> {
+  const { files, stderr } = world;
+  const entries = manifests.flatMap((manifest) => manifest.entries).filter((entry) => !isSpared(entry, spared));
   const remainders = await recoverDestinations(entries, world);
   // The files first: a disk that is full then has room for a new file of exports.
   const written = await removeFiles(entries, world);
@@ -57,12 +117,16 @@ export async function cleanup(args: readonly string[], world: World): Promise<vo
     ...(await removeDirectories(entries, world)),
   ];
   const found: Findings = { exports: await removeExports(entries, world), written, others };
-  stderr(report(found, wantsDebug(args, world)));
-  const failed = [...found.exports, ...found.written, ...found.others].flatMap(({ path, removal }) =>
+  stderr(report(found, { debug, whose }));
+  const faults = [...found.exports, ...found.written, ...found.others].flatMap(({ path, removal }) =>
     removal.outcome === 'failed' ? [{ path, message: `cannot be removed: ${removal.reason}` }] : [],
   );
-  if (failed.length > 0) throw cleanupFailed(failed);
-  for (const { path } of manifests) await files.remove(path);
+  if (faults.length === 0) for (const { path } of manifests) await files.remove(path);
+  return faults;
+}
+
+function isSpared(entry: ManifestEntry, spared: ReadonlySet<string>): boolean {
+  return pathsIn(entry).some((path) => spared.has(path));
 }
 
 /** What a run that was killed has left there: files on their way, and some that no entry names. */
@@ -147,20 +211,23 @@ async function removeDirectories(entries: readonly ManifestEntry[], { files }: W
 }
 
 /** Counts what a run counts. */
-function report({ exports, others, written }: Findings, debug: boolean): string {
+function report(
+  { exports, others, written }: Findings,
+  { debug, whose }: Pick<CleanUpOptions, 'debug' | 'whose'>,
+): string {
   const removed = pathsOf(written, 'removed').filter((path) => isListed(basename(path)));
   const changed = pathsOf([...written, ...others], 'changed');
   const kept = [...new Set(exports.flatMap((finding) => finding.kept))];
   const lines = [
     removed.length === 0
-      ? 'Nothing to clean up: what the runs of this job wrote is gone already.'
-      : `Removed ${counted(removed.length, 'file')} that the runs of this job wrote:`,
+      ? `Nothing to clean up: what ${whose} wrote is gone already.`
+      : `Removed ${counted(removed.length, 'file')} that ${whose} wrote:`,
     ...byFolder(removed, debug),
     ...(changed.length === 0
       ? []
       : ['Left alone, since somebody else has written there since:', ...byFolder(changed, true)]),
     ...(pathsOf(exports, 'removed').length === 0 ? [] : ['Took their exports back out of $BASH_ENV']),
-    ...(kept.length === 0 ? [] : [`Left alone in $BASH_ENV, since the job itself sets it there: ${kept.join(', ')}`]),
+    ...(kept.length === 0 ? [] : [`Left alone in $BASH_ENV, since other lines there set them: ${kept.join(', ')}`]),
   ];
   return `${lines.map(printable).join('\n')}\n`;
 }
@@ -187,13 +254,9 @@ function grouped(pairs: readonly (readonly [key: string, value: string])[]): Rea
   return groups;
 }
 
-function cleanupFailed(faults: readonly { readonly path: string; readonly message: string }[]): MachineIdError {
-  return new MachineIdError(
-    'CLEANUP_FAILED',
-    `${faults.length} of the things that this job's runs wrote are still there`,
-    {
-      hint: 'Remove them by hand on a machine that outlives the job; the certificates end by themselves.',
-      faults,
-    },
-  );
+function cleanupFailed(faults: readonly Fault[]): MachineIdError {
+  return new MachineIdError('CLEANUP_FAILED', `${faults.length} of the things that runs wrote are still there`, {
+    hint: 'Remove them by hand on a machine that outlives the job; the certificates end by themselves.',
+    faults,
+  });
 }

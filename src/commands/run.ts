@@ -1,14 +1,16 @@
 /** `run`: from the job's OIDC token to credentials on disk. */
+import { dirname } from 'node:path';
 import { loadPlan } from '../config/load.ts';
 import type { Plan } from '../config/plan.ts';
 import { caFilePaths, unexpandedPath } from '../config/unexpanded.ts';
 import { refuseScopes } from '../config/scopes.ts';
-import { refuseRemovedKeys, supportedOutputs } from '../config/supported.ts';
+import { refuseRemovedKeys, type SupportedOutput, supportedOutputs } from '../config/supported.ts';
 import { createLog } from '../effects/log.ts';
 import { startRetries } from '../effects/retry.ts';
-import { counted, MachineIdError } from '../errors.ts';
+import { asMachineIdError, counted, MachineIdError } from '../errors.ts';
 import { appendLines, exportLines, openBashEnv } from '../job/bash-env.ts';
-import { type Manifest, openManifest } from '../job/manifest.ts';
+import { findLeftOver } from '../job/left-over.ts';
+import { type Manifest, openManifest, type Writer } from '../job/manifest.ts';
 import { tokenNotices } from '../job/oidc-check.ts';
 import { obtainOidcToken, type OidcToken } from '../job/oidc-token.ts';
 import { type Joined, joinCluster } from '../join/join.ts';
@@ -55,9 +57,15 @@ async function runToEnd(given: RunArguments, account: Account, world: World): Pr
   const { timeoutMs, deadlineMs } = given;
   const { clock, random, signal } = world;
   const retries = startRetries({ timeoutMs, deadlineMs, clock, random, log, signal });
-  const manifest = openManifest(world.files, world.environment, (message) => {
-    log.warn(message);
-  });
+  const writer = await writerOf(outputs, world);
+  const manifest = openManifest(
+    world.files,
+    world.environment,
+    (message) => {
+      log.warn(message);
+    },
+    writer,
+  );
   const current: RunContext = {
     world,
     log,
@@ -70,6 +78,7 @@ async function runToEnd(given: RunArguments, account: Account, world: World): Pr
     record: manifest,
   };
   for (const warning of plan.warnings) log.warn(warning);
+  await warnOfLeftOver(current);
   progress.done('config', `configuration read: ${counted(outputs.length, 'output')}, Proxy ${plan.address.value}`);
   const token = await account.during('job', 'OIDC token', () => findToken(current, given.oidcToken));
   const exportPath = given.exportVariables ? await openBashEnv(world.files, world.environment) : undefined;
@@ -121,6 +130,38 @@ async function show(result: RunResult, { json }: RunArguments, { log, plan, worl
     await world.result(resultJson(result));
   } else if (plan.logFormat === 'json') log.info(headline(result), { result: resultObject(result) });
   else world.stderr(summaryText(result, { style: stderrStyle(world), debug: plan.debug }));
+}
+
+/** Credentials are asked for later in the run, and live from then on. */
+const SLACK_MS = 10 * 60 * 1000;
+
+async function writerOf(outputs: readonly SupportedOutput[], { clock, listProcesses }: World): Promise<Writer> {
+  const processes = await listProcesses();
+  const lifetimesMs = outputs.map((output) =>
+    Math.max(output.ttlMs, 'sessionDurationMs' in output ? output.sessionDurationMs : 0),
+  );
+  return {
+    scope: processes?.scope ?? '',
+    processes: processes?.ancestors ?? [],
+    endsMs: clock.nowMs() + Math.max(0, ...lifetimesMs) + SLACK_MS,
+  };
+}
+
+/** A run does not fail because of what others have left. */
+async function warnOfLeftOver({ log, world }: RunContext): Promise<void> {
+  const found = await findLeftOver({ ...world, nowMs: world.clock.nowMs() }).catch((error: unknown) => {
+    log.debug(`what jobs before have left cannot be read: ${asMachineIdError(error).message}`);
+    return [];
+  });
+  for (const { ended, files, job, reason } of found) {
+    const folders = [...new Set(files.map((path) => dirname(path)))].join(', ');
+    if (!ended) log.debug(`credentials of the job ${job} in ${folders} are left alone: ${reason}`);
+    else {
+      log.warn(
+        `credentials of the job ${job}, which has ended (${reason}), are still in ${folders}: remove them with "cleanup --left-over" (orb parameter left_over)`,
+      );
+    }
+  }
 }
 
 /** tbot tells of its runs itself. */

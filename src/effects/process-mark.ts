@@ -30,7 +30,7 @@ export function mayStillRun(mark: string, changedAtMs: number): boolean {
 }
 
 /** Host and, in containers, the namespace in which process ids are counted. */
-function processIdScope(): string {
+export function processIdScope(): string {
   host ??= createHash('sha256')
     .update(`${hostname()}\n${linkOf('/proc/self/ns/pid')}`)
     .digest('base64url')

@@ -6,6 +6,7 @@ import type { Files } from './files.ts';
 import type { Follow } from './follow.ts';
 import type { LargeFiles } from './large-files.ts';
 import type { Mask } from './mask.ts';
+import type { ListProcesses } from './processes.ts';
 
 export interface World {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -24,6 +25,7 @@ export interface World {
   readonly files: Files;
   readonly largeFiles: LargeFiles;
   readonly commands: Commands;
+  readonly listProcesses: ListProcesses;
   readonly follow: Follow;
   readonly mask: Mask;
   /**

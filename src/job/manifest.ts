@@ -19,10 +19,21 @@ const Entry = z.union([
     awsProfile: z.optional(z.string()),
   }),
   z.strictObject({ exports: z.string(), lines: z.string() }),
+  z.strictObject({ job: z.string(), scope: z.string(), processes: z.array(z.string()), endsMs: z.number() }),
 ]);
 
 /** Paths are absolute; `lines` is what was appended to the file `exports`. */
 export type ManifestEntry = z.infer<typeof Entry>;
+
+/** By which a later job knows whether the job that wrote has ended (`left-over.ts`). */
+export interface Writer {
+  /** Empty where processes cannot be listed. */
+  readonly scope: string;
+  /** Those that the run was started by: its parent first. */
+  readonly processes: readonly string[];
+  /** When the last of the credentials ends at the latest: milliseconds since the Unix epoch. */
+  readonly endsMs: number;
+}
 
 export interface Manifest extends WriteRecord {
   /** Lines that are about to be appended to the file that `$BASH_ENV` names. */
@@ -39,14 +50,18 @@ export function openManifest(
   files: Pick<Files, 'entry' | 'makeDirectory' | 'userId' | 'appendText'>,
   environment: Environment,
   warn: (message: string) => void,
+  writer?: Writer,
 ): Manifest {
   let hasWarned = false;
-  const append = async (entries: readonly ManifestEntry[]) => {
-    // A line break first, since a run that was killed may have left half a line.
-    const lines = ascii(entries.map((entry) => `\n${JSON.stringify(entry)}\n`).join(''));
-    const { failures } = await inStateDirectory(files, environment, (directory) =>
-      files.appendText(join(directory, manifestName(environment)), lines),
-    );
+  const headed = new Set<string>();
+  const append = async (added: readonly ManifestEntry[]) => {
+    const { failures } = await inStateDirectory(files, environment, async (directory) => {
+      const heading = writer === undefined || headed.has(directory) ? [] : [writerEntry(writer, environment)];
+      // A line break first, since a run that was killed may have left half a line.
+      const lines = [...heading, ...added].map((entry) => `\n${JSON.stringify(entry)}\n`).join('');
+      await files.appendText(join(directory, manifestName(environment)), ascii(lines));
+      headed.add(directory);
+    });
     if (failures === undefined || hasWarned) return;
     hasWarned = true;
     warn(`"cleanup" will not remove what this run writes, since the list of it cannot be kept: ${failures.join('; ')}`);
@@ -57,6 +72,10 @@ export function openManifest(
       append([...(destination === undefined ? [] : [{ destination }]), ...planned.map(fileEntry)]),
     exports: (path, lines) => append([{ exports: path, lines }]),
   };
+}
+
+function writerEntry({ endsMs, processes, scope }: Writer, environment: Environment): ManifestEntry {
+  return { job: environment.CIRCLE_WORKFLOW_JOB_ID ?? '', scope, processes: [...processes], endsMs };
 }
 
 function fileEntry({ awsProfile, contents, path, temporaries }: PlannedFile): ManifestEntry {
@@ -92,6 +111,24 @@ export async function readManifests(
   return found;
 }
 
+/** Of other jobs of this user on this machine, and of other nodes of this job; one that cannot be read is left out. */
+export async function readOtherManifests(
+  files: Pick<Files, 'entry' | 'names' | 'userId' | 'readText'>,
+  environment: Environment,
+): Promise<readonly StoredManifest[]> {
+  const found: StoredManifest[] = [];
+  for (const directory of stateDirectories(environment, files.userId)) {
+    if (!(await isPrivate(files, directory))) continue;
+    const names = await files.names(directory).catch(() => []);
+    for (const name of names.filter((one) => MANIFEST_NAME.test(one) && one !== manifestName(environment)).sort()) {
+      const path = join(directory, name);
+      const text = await files.readText(path, { maxBytes: MAX_MANIFEST_BYTES }).catch(() => undefined);
+      if (text !== undefined) found.push({ path, entries: parse(text) });
+    }
+  }
+  return found;
+}
+
 async function readLines(files: Pick<Files, 'readText'>, path: string): Promise<string> {
   try {
     return await files.readText(path, { maxBytes: MAX_MANIFEST_BYTES });
@@ -115,6 +152,8 @@ function parse(text: string): readonly ManifestEntry[] {
     }
   });
 }
+
+const MANIFEST_NAME = /^written(?:-[\w-]+)?\.jsonl$/;
 
 /** A machine may run several jobs of one user, at once or one after another: each has its own. */
 function manifestName({ CIRCLE_WORKFLOW_JOB_ID: job = '', CIRCLE_NODE_INDEX: node = '0' }: Environment): string {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFile, chmod, mkdir, readdir, readFile, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -112,10 +114,7 @@ test('exports that the job has changed since are kept, with a note', async (t) =
   await writeFile(job.bashEnv, `${changed}export TELEPORT_CLUSTER=mine\n`);
   const told = await cleanUp(job);
   assert.match(told, /^Took their exports back out of \$BASH_ENV$/m);
-  assert.match(
-    told,
-    /^Left alone in \$BASH_ENV, since the job itself sets it there: TELEPORT_PROXY, TELEPORT_CLUSTER$/m,
-  );
+  assert.match(told, /^Left alone in \$BASH_ENV, since other lines there set them: TELEPORT_PROXY, TELEPORT_CLUSTER$/m);
   const left = 'export TELEPORT_PROXY=mine.example.com:443\nexport TELEPORT_CLUSTER=mine';
   assert.equal((await readFile(job.bashEnv, 'utf8')).trim(), left);
 });
@@ -128,4 +127,50 @@ test('cleanup counts the files that a run counts, and names them for debugging',
   assert.match(told, new RegExp(`^Removed ${count} that the runs of this job wrote:$`, 'm'));
   assert.match(told, /identity: teleport-host-ca\.crt, .*ssh_config$/m);
   assert.doesNotMatch(told, /write-test/);
+});
+
+/** A job of its own on the same machine, with its id in the environment as CircleCI has it. */
+function inJob(id: string) {
+  return { environment: { CIRCLE_WORKFLOW_JOB_ID: id } };
+}
+
+test('what a cancelled job has left is warned of, and removed by --left-over; a job that goes on keeps its own', async (t) => {
+  const job = await beginJob(t, cluster);
+  const flagsTo = (name: string) => [...job.flags.slice(0, 5), '--destination', join(job.folder, name)];
+  assert.equal((await job.run(flagsTo('ended'), inJob('job-1'))).exitCode, 0);
+  assert.equal((await job.run(flagsTo('live'), inJob('job-2'))).exitCode, 0);
+  const step = spawn('sleep', ['60'], { env: { CIRCLE_WORKFLOW_JOB_ID: 'job-2' } });
+  t.after(() => step.kill('SIGKILL'));
+  await once(step, 'spawn');
+  const { stderr } = await job.run(flagsTo('own'), inJob('job-3'));
+  const ended = join(job.folder, 'ended');
+  assert.match(stderr, new RegExp(`^warning: credentials of the job job-1, .*${ended}: .*cleanup --left-over`, 'm'));
+  assert.doesNotMatch(stderr, /job-2/);
+  const pointedOut = await job.run(['cleanup'], inJob('job-3'));
+  assert.match(
+    pointedOut.stderr,
+    new RegExp(`^Credentials of the job job-1, .*are still in ${ended}: .*--left-over`, 'm'),
+  );
+  assert.ok((await readdir(ended)).includes('key'), 'without the flag it stays');
+  const removed = await job.run(['cleanup', '--left-over'], inJob('job-3'));
+  assert.equal(removed.exitCode, 0, removed.stderr);
+  assert.match(removed.stderr, /^Removed 14 files that the job job-1, .*wrote:$/m);
+  assert.match(removed.stderr, /^Left alone: credentials of the job job-2 in .*live: its process \d+ still runs$/m);
+  assert.deepEqual((await readdir(job.folder)).sort(), ['.teleport-machine-id', 'bash_env', 'bin', 'live', 'project']);
+  assert.ok((await readdir(join(job.folder, 'live'))).includes('key'));
+});
+
+test('files that a job which goes on has written to the same place are not touched', async (t) => {
+  const job = await beginJob(t, cluster);
+  resultOf(await job.run([...job.flags, '--json'], inJob('job-1')));
+  resultOf(await job.run([...job.flags, '--json'], inJob('job-2')));
+  const step = spawn('sleep', ['60'], { env: { CIRCLE_WORKFLOW_JOB_ID: 'job-2' } });
+  t.after(() => step.kill('SIGKILL'));
+  await once(step, 'spawn');
+  const before = await readdir(job.destination);
+  const exports = await readFile(job.bashEnv, 'utf8');
+  const { exitCode, stderr } = await job.run(['cleanup', '--left-over'], inJob('job-3'));
+  assert.equal(exitCode, 0, stderr);
+  assert.deepEqual(await readdir(job.destination), before);
+  assert.equal(await readFile(job.bashEnv, 'utf8'), exports);
 });

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import test from 'node:test';
+import { systemCommands } from '../../src/effects/commands.ts';
+import { listProcessesBy } from '../../src/effects/processes.ts';
+
+const skip = process.platform === 'linux' ? false : 'looks at Linux';
+const list = listProcessesBy(systemCommands);
+
+test('a process is known by its id and its start, and its environment is seen', { skip }, async (t) => {
+  const child = spawn('sleep', ['30'], { env: { ...process.env, CIRCLE_WORKFLOW_JOB_ID: 'of-this-test' } });
+  t.after(() => child.kill('SIGKILL'));
+  await once(child, 'spawn');
+  const before = await list();
+  const name = before?.withVariable('CIRCLE_WORKFLOW_JOB_ID', 'of-this-test') ?? '';
+  assert.equal(name.split(' ')[0], String(child.pid));
+  assert.equal(before?.isRunning(name), true);
+  assert.equal(before.withVariable('CIRCLE_WORKFLOW_JOB_ID', 'of-this'), undefined);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  const after = await list();
+  assert.equal(after?.isRunning(name), false);
+  assert.equal(after.withVariable('CIRCLE_WORKFLOW_JOB_ID', 'of-this-test'), undefined);
+});
+
+test('the ancestors begin with the parent, and leave out the first process of all', { skip }, async () => {
+  const { ancestors = [] } = (await list()) ?? {};
+  if (process.ppid > 1) assert.equal(ancestors[0]?.split(' ')[0], String(process.ppid));
+  assert.ok(ancestors.every((name) => !name.startsWith('1 ')));
+});
