@@ -9,7 +9,7 @@ const MOST_SHOWN = 25;
 
 const HINT = 'Correct the configuration and run again; nothing was contacted and nothing was written.';
 const EXPANDED_HINT =
-  'What only the job knows belongs in a flag, where the shell expands it (--destination "$HOME/creds"), or in a parameter of the orb, which expands $NAME, ${NAME} and a leading ~/ and nothing else.';
+  'What only the job knows belongs in --destination: the orb expands $NAME, ${NAME} and a leading ~/ in its parameters, and nothing else; on a command line, the shell expands "$HOME/creds".';
 
 export class Findings {
   readonly warnings: string[] = [];

@@ -17,8 +17,11 @@ const TEMPLATES: readonly RegExp[] = [
 /** `${NAME}`, also with a default, and `$(command)`. */
 const BRACED: readonly RegExp[] = [/\$\{[^]{0,200}?\}/u, /\$\([^]{0,200}?\)/u];
 
-/** `$NAME` at the start of a word, since names of users and databases may hold `C$NAME`. */
-const VARIABLE_WORD = /(?<![\p{L}\p{N}_$#])\$[A-Za-z_]\w*/u;
+/** At the start of a word, since names of users and databases may hold `C$NAME`, and one of MongoDB's is `$external`. */
+const VARIABLE_WORDS: readonly RegExp[] = [
+  /(?<![\p{L}\p{N}_$#])\$(?!external\b)[A-Za-z_]\w*/u,
+  /(?<![\p{L}\p{N}_%])%[A-Z_][A-Z0-9_]{1,200}%/u,
+];
 
 /** What in a path alone cannot be meant: variables anywhere, `$$`, `` `command` ``, and `%NAME%` that is no `%c3%a4`. */
 const IN_PATHS: readonly RegExp[] = [
@@ -63,7 +66,7 @@ export function unexpandedPath(path: string): string | undefined {
 export function unexpandedValue(text: string): string | undefined {
   const template = firstMatch(text, TEMPLATES);
   if (template !== undefined) return refusal(template, RENDER);
-  const variable = firstMatch(text, [...BRACED, VARIABLE_WORD]);
+  const variable = firstMatch(text, [...BRACED, ...VARIABLE_WORDS]);
   if (variable === undefined) return undefined;
   return refusal(variable, 'the value itself, or render this template before this step, for example with envsubst');
 }
@@ -79,6 +82,15 @@ export function caFilePaths(
 /** `text` with `value` in place of each template and `${NAME}`. */
 export function withoutTemplates(text: string, value: string): string {
   return [...TEMPLATES, ...BRACED].reduce((rest, { source }) => rest.replace(new RegExp(source, 'gu'), value), text);
+}
+
+/** A template that goes over several lines: where it begins, and what is wrong with it. */
+export function templateIn(text: string): { readonly offset: number; readonly message: string } | undefined {
+  for (const pattern of TEMPLATES) {
+    const match = pattern.exec(text);
+    if (match !== null) return { offset: match.index, message: refusal(match[0], RENDER) };
+  }
+  return undefined;
 }
 
 function firstMatch(text: string, patterns: readonly RegExp[]): string | undefined {

@@ -1,6 +1,6 @@
 /** Finds in a text that is not YAML what a template engine should have replaced, which is often why. */
 import type { Fault } from '../errors.ts';
-import { unexpandedPath, unexpandedValue, withoutTemplates } from './unexpanded.ts';
+import { templateIn, unexpandedPath, unexpandedValue, withoutTemplates } from './unexpanded.ts';
 import { readYaml, SYNTAX_FAULT } from './yaml/document.ts';
 
 /** Keys whose values are templates of their own. */
@@ -16,7 +16,7 @@ export function unrenderedFaults(text: string): readonly Fault[] {
   const faults = refusals.flatMap((message, at) =>
     message === undefined ? [] : [{ path: 'document', line: at + 1, message }],
   );
-  if (faults.length === 0) return [];
+  if (faults.length === 0) return acrossLines(text);
   const rendered = readYaml(lines.map((line, at) => (refusals[at] === undefined ? line : filledIn(line))).join('\n'));
   const others = 'faults' in rendered ? rendered.faults : [];
   return [
@@ -26,6 +26,14 @@ export function unrenderedFaults(text: string): readonly Fault[] {
       return message.startsWith(SYNTAX_FAULT) && line !== undefined && refusals[line - 1] === undefined;
     }),
   ].slice(0, MOST_FAULTS);
+}
+
+function acrossLines(text: string): readonly Fault[] {
+  const withoutComments = text.replace(/#(?!\{).*$/gm, (comment) => ' '.repeat(comment.length));
+  const template = templateIn(withoutComments);
+  if (template === undefined || !/[\r\n]/.test(template.message)) return [];
+  const line = text.slice(0, template.offset).split('\n').length;
+  return [{ path: 'document', line, message: template.message }];
 }
 
 /** YAML lets no plain text begin with a backtick or a percent sign. */

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { MachineIdError } from '../../src/errors.ts';
+import { CLEANUP_FLAGS } from '../../src/commands/cleanup.ts';
 import { type Flag, parseFlags } from '../../src/commands/command-line.ts';
+import { DOCTOR_FLAGS } from '../../src/commands/doctor-flags.ts';
+import { EXPLAIN_TOKEN_FLAGS } from '../../src/commands/explain-token.ts';
+import { INIT_FLAGS } from '../../src/commands/init-flags.ts';
+import { INSTALL_TOOLS_FLAGS } from '../../src/commands/install-tools-flags.ts';
+import { RUN_FLAGS } from '../../src/commands/run-flags.ts';
 
 const FLAGS: readonly Flag[] = [
   { name: 'config', short: 'c', value: 'FILE', help: '' },
@@ -56,4 +62,37 @@ test('a flag without its value, or given twice, is a fault', () => {
   assert.deepEqual(faults('--destination', 'a', '--destination-dir', 'b'), [
     '--destination-dir is given more than once',
   ]);
+});
+
+test('a path that would be used as it stands must not be one that a shell would have replaced', () => {
+  const flags: readonly Flag[] = [
+    { name: 'dir', value: 'DIR', isPath: true, help: '' },
+    { name: 'name', value: 'NAME', help: '' },
+  ];
+  assert.throws(
+    () => parseFlags(flags, ['--dir=~/x', '--name', '~/x']),
+    (error) => {
+      assert.ok(error instanceof MachineIdError);
+      assert.deepEqual(
+        error.faults.map(({ path, message }) => `${path} ${message}`),
+        ['--dir "~/" is not expanded here: write the absolute path, for example /home/circleci/x'],
+      );
+      return true;
+    },
+  );
+});
+
+test('every flag with a path is checked, here or with the configuration', () => {
+  // Of run, doctor and init: test/e2e/unexpanded-paths.test.ts has each of them.
+  const withConfiguration = ['config', 'destination', 'storage', 'ca-file', 'ca-path', 'report', 'directory'];
+  const commands = { CLEANUP_FLAGS, DOCTOR_FLAGS, EXPLAIN_TOKEN_FLAGS, INIT_FLAGS, INSTALL_TOOLS_FLAGS, RUN_FLAGS };
+  for (const [command, flags] of Object.entries(commands)) {
+    const unchecked = flags
+      .filter(({ isPath, value = '' }) => /^(?:FILE|DIR|URI)$/.test(value) && isPath !== true)
+      .map(({ name }) => name)
+      .filter(
+        (name) => name !== 'join-uri' && !(withConfiguration.includes(name) && command !== 'INSTALL_TOOLS_FLAGS'),
+      );
+    assert.deepEqual(unchecked, [], command);
+  }
 });

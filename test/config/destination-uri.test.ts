@@ -9,6 +9,9 @@ const DIRECTORIES: readonly (readonly [string, string])[] = [
   ['file://localhost/out', '/out'],
   ['file:/out', '/out'],
   ['file:out', 'out'],
+  ['file:///tmp/a%20b', '/tmp/a b'],
+  ['/tmp/a%20b', '/tmp/a%20b'],
+  ['file:///tmp/cost%24', '/tmp/cost$'],
 ];
 
 test('a directory is named by its path or by a file URI', () => {
@@ -29,6 +32,10 @@ test('memory and Kubernetes secrets have URIs', () => {
 const REFUSED: readonly (readonly [string, RegExp])[] = [
   ['file://elsewhere/out', /must be on the local host/],
   ['file:', /path must not be empty/],
+  ['file:///tmp/100%', /has a "%" that begins no escape; write it as %25/],
+  ['file:///%24HOME/x', /^"\$HOME" is not expanded here: write the path itself$/],
+  ['file:~/x', /^"~\/" is not expanded here: write the absolute path/],
+  ['$HOME/x', /^"\$HOME" is not expanded here/],
   ['memory:/x', /should not have host or path/],
   ['kubernetes-secret://space', /must have the form/],
   ['kubernetes-secret://space/a/b', /must have the form/],

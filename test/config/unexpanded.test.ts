@@ -100,10 +100,31 @@ test('a lone sign within a name is literal', () => {
 });
 
 test('in a value that is no path a variable is one at the start of a word alone', () => {
-  for (const text of ['${PROXY}:443', '$PROXY:443', 'https://$PROXY', 'bot-$ENV', '$(cat token)', '"$TOKEN"']) {
-    assert.match(unexpandedValue(text) ?? '', /^"\$.+" is not expanded here: write the value itself, or render/, text);
+  for (const text of [
+    ...['${PROXY}:443', '$PROXY:443', 'https://$PROXY', 'bot-$ENV', '$(cat token)', '"$TOKEN"', '$externals'],
+    '%PROXY%:443',
+  ]) {
+    assert.match(
+      unexpandedValue(text) ?? '',
+      /^"[$%].+" is not expanded here: write the value itself, or render/,
+      text,
+    );
   }
-  for (const text of ['C$USER', 'SYS_$X', '$', 'a$ b', 'cost$5', '~/x', 'HOST$', '100%', '`a`', '%TEMP%', '$$X']) {
+  for (const text of [
+    'C$USER',
+    'SYS_$X',
+    '$',
+    'a$ b',
+    'cost$5',
+    '~/x',
+    'HOST$',
+    '100%',
+    '`a`',
+    '%temp%',
+    '$$X',
+    '$external',
+    '50%OFF',
+  ]) {
     assert.equal(unexpandedValue(text), undefined, text);
   }
 });

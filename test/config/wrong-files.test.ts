@@ -165,6 +165,7 @@ const TEMPLATES: readonly (readonly [what: string, text: string, lines: readonly
   ['a list from a parameter', v2('outputs: << parameters.outputs >>\n'), [4]],
   ['a type from a variable', v2('outputs:\n- type: ${TYPE}\n'), [5]],
   ['a role from a variable', v2(`outputs:\n- {type: identity, roles: ["$ROLE"], destination: {type: memory}}\n`), [5]],
+  ['a template across lines', 'version: v2\nproxy_server: {{\n  .Values.proxy\n}}\n', [2]],
   ['the version', 'version: ${VERSION}\n', [1]],
   ['a path that YAML refuses', v2('storage: {type: directory,\n  path: `pwd`/s }\n'), [5]],
   ['a Windows path that YAML refuses', v2('storage:\n  type: directory\n  path: %TEMP%/s\n'), [6]],

@@ -41,6 +41,8 @@ export const DESTINATION_OF_V2: OtherNames = {
 
 export const ONBOARDING_NAMES: OtherNames = {
   token_name: '; write "token"',
+  join_token: '; write "token"',
+  auth_token: '; write "token"',
   token_path: '; write the absolute path of the file as "token"',
   token_file: '; write the absolute path of the file as "token"',
   method: '; write "join_method"',

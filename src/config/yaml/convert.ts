@@ -128,7 +128,7 @@ class Converter {
     const value = this.value(node, path);
     if (value instanceof Scalar) return value.text;
     if (value === undefined && isScalar(node)) return String(node.value);
-    this.#refuse(node, path, 'a key must be plain text');
+    this.#refuse(node, path, 'a key must be plain text; a value that begins with "{" needs quotes');
     return undefined;
   }
 
