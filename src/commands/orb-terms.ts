@@ -30,7 +30,7 @@ const MENTION = new RegExp(
     // What is to be typed somewhere else, such as "tctl auth export --type=user".
     `${QUOTE}(?:tctl|tsh|tbot|ssh|kubectl|machine-id)\\b[^"'\`\\n]*${QUOTE}`,
     '--[a-z-]+(?: [a-z]+| [A-Z:]+)? \\(orb parameter (?<parameter>[^)]*)\\)',
-    '(?:(?:the )?flag )?(?<![\\w-])--(?<flag>[a-z][a-z0-9-]*)(?:[= ](?<value>"[^"\\n]*"|tbot\\b|[A-Z]{2,}(?::[A-Z]+)?\\b))?',
+    '(?:(?:the )?flag )?(?<![\\w-])--(?<flag>[a-z][a-z0-9-]*)(?:[= ](?<value>"[^"\\n]*"|\\d+|tbot\\b|[A-Z]{2,}(?::[A-Z]+)?\\b))?',
   ].join('|'),
   'g',
 );

@@ -22,6 +22,8 @@ export interface JobOptions extends JobQuestion {
   readonly checkoutFrom?: string;
   /** Instead of `/bin/bash -eo pipefail` where neither job nor step names a shell. */
   readonly shell?: string;
+  /** CircleCI does not promise that a variable of a step whose value is empty is there; kept unless said otherwise. */
+  readonly emptyVariables?: 'kept' | 'dropped';
   /** Where caches are kept; without one, nothing is ever found. */
   readonly cacheStore?: string;
   /** For each step that has no `no_output_timeout`. */
@@ -148,10 +150,15 @@ async function runStep(step: RunStep, { job, options, project, bashEnv }: JobPla
       ...(home === undefined ? {} : { HOME: home }),
       BASH_ENV: bashEnv,
       ...jobVariables({ job: job.name, workingDirectory: project }, options.environment ?? {}, job.environment),
-      ...step.environment,
+      ...stepVariables(step, options),
     },
   });
   return { name: step.name, ...result };
+}
+
+function stepVariables({ environment }: RunStep, { emptyVariables }: JobOptions): RunStep['environment'] {
+  if (emptyVariables !== 'dropped') return environment;
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
 }
 
 function fromHome(path: string, home: string | undefined): string {
