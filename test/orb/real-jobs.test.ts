@@ -253,7 +253,7 @@ describe('with the real script', async () => {
     [
       'a command in a path',
       { destination: '$(pwd)/creds' },
-      /the parameter destination: "\$\(pwd\)" is not expanded here/,
+      /the parameter destination: "\$\(pwd\)\/" is not expanded here/,
     ],
     ['nothing to write', { destination: '' }, /the parameter destination/],
     ['a database without a user', { database_user: 'ci' }, /the parameter database/],
