@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { releaseTree } from '../../scripts/orb-pack/packed-release.ts';
 import { orbDifferences } from '../../scripts/release/same-orb.ts';
 import { packedByNewCli, packedByOldCli } from './circleci-packers.ts';
+import { reviewSource } from './review-rules.ts';
 import { packedWith, sourceFiles, version } from './source.ts';
 
 const bundle = Buffer.from('the script');
@@ -20,6 +21,10 @@ for (const [name, pack] of [
     assert.throws(() => pack(sourceFiles), /could not open scripts\/made-by-orb-pack\/[a-z-]+\.sh for inclusion/);
   });
 }
+
+test('the written tree passes the review that CircleCI makes of it', () => {
+  assert.deepEqual(reviewSource(tree, version), []);
+});
 
 test('every command includes whole scripts alone, so that the plain sources cannot be packed in part', () => {
   for (const [path, text] of sourceFiles) {
