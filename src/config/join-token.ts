@@ -14,7 +14,7 @@ export async function readJoinToken(
   readFile: (path: string) => Promise<string>,
   findings: Findings,
 ): Promise<string | undefined> {
-  const unexpanded = /^[~/]/.test(value) ? unexpandedPath(value) : unexpandedValue(value);
+  const unexpanded = unexpandedToken(value);
   if (unexpanded !== undefined) {
     findings.refuse(origin, unexpanded);
     return undefined;
@@ -31,4 +31,9 @@ export async function readJoinToken(
   }
   if (contents === '') findings.refuse(origin, `the token file ${value} is empty`);
   return contents === '' ? undefined : contents;
+}
+
+/** Why `value` cannot be meant as it stands, or `undefined`. */
+export function unexpandedToken(value: string): string | undefined {
+  return /^[~/]/.test(value) ? unexpandedPath(value) : unexpandedValue(value);
 }

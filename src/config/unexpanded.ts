@@ -21,6 +21,7 @@ const BRACED: readonly RegExp[] = [/\$\{[^]{0,200}?\}/u, /\$\([^]{0,200}?\)/u];
 const VARIABLE_WORDS: readonly RegExp[] = [
   /(?<![\p{L}\p{N}_$#])\$(?!external\b)[A-Za-z_]\w*/u,
   /(?<![\p{L}\p{N}_%])%[A-Z_][A-Z0-9_]{1,200}%/u,
+  ...[/(?<![\p{L}\p{N}_])__[A-Z][A-Z0-9_]{0,200}?__/u, /(?<!\w)@[A-Z][A-Z0-9_]{1,200}@/u, /<[A-Z][A-Z0-9_ -]{1,200}>/u],
 ];
 
 /** What in a path alone cannot be meant: variables anywhere, `$$`, `` `command` ``, and `%NAME%` that is no `%c3%a4`. */

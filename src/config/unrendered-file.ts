@@ -36,8 +36,8 @@ function acrossLines(text: string): readonly Fault[] {
   return [{ path: 'document', line, message: template.message }];
 }
 
-/** YAML lets no plain text begin with a backtick or a percent sign. */
-const REFUSED_VALUE = /:\s+([`%][^,\]}]*)/;
+/** YAML lets no plain text begin with any of these signs. */
+const REFUSED_VALUE = /:\s+([`%@][^,\]}]*)/;
 
 function refusalOf(line: string): string | undefined {
   const [, value] = REFUSED_VALUE.exec(line) ?? [];

@@ -19,7 +19,7 @@ export function settingsOfV1(file: SourceFile): FileLayers | undefined {
     `Deprecated config version (V1) detected in ${file.name}; it is read as version v2, and should be rewritten as that`,
   );
   const own: Settings = {
-    ...sharedSettings(value, file),
+    ...sharedSettings(value, file, faulty),
     storage: file.setting(value.storage, 'storage'),
     items: file.setting(file.place(value.destinations, 'destinations'), 'destinations'),
     ttlMs: file.setting(value.certificate_ttl, 'certificate_ttl'),

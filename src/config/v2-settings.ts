@@ -23,7 +23,7 @@ export function settingsOfV2(file: SourceFile): FileLayers | undefined {
   warnOfLiteralWildcards(file);
   const items = [...file.place(value.outputs, 'outputs'), ...file.place(value.services, 'services')];
   const own: Settings = {
-    ...sharedSettings(value, file),
+    ...sharedSettings(value, file, faulty),
     proxyServer: file.setting(value.proxy_server, 'proxy_server'),
     storage: file.setting(value.storage, 'storage'),
     items: file.setting(items, value.outputs.length > 0 ? 'outputs' : 'services'),

@@ -168,6 +168,8 @@ const TEMPLATES: readonly (readonly [what: string, text: string, lines: readonly
   ['a template across lines', 'version: v2\nproxy_server: {{\n  .Values.proxy\n}}\n', [2]],
   ['the version', 'version: ${VERSION}\n', [1]],
   ['a path that YAML refuses', v2('storage: {type: directory,\n  path: `pwd`/s }\n'), [5]],
+  ['a placeholder', 'version: v2\nproxy_server: __PROXY__:443\nonboarding: {token: "@TOKEN@"}\n', [2, 3]],
+  ['a placeholder that YAML refuses', 'version: v2\nproxy_server: @PROXY@\nonboarding: {token: <TOKEN>}\n', [2, 3]],
   ['a Windows path that YAML refuses', v2('storage:\n  type: directory\n  path: %TEMP%/s\n'), [6]],
 ];
 
@@ -242,6 +244,32 @@ test('another kind of file is called by its name, and nothing in it is repeated'
     assert.deepEqual(others, []);
     assert.doesNotMatch(fault, /secret/);
   }
+});
+
+test('all that is not expanded is reported at once, also beside an unknown type or join method', async () => {
+  const faults = await faultsOf(`version: v2
+proxy_server: '{{ proxy }}'
+onboarding:
+  token: $TOKEN
+  join_method: \${METHOD}
+outputs:
+- type: <<type>>
+  destination: {type: directory, path: ~/x}
+- destination: {type: directory, path: $Y}
+`);
+  assert.deepEqual(
+    faults.map((fault) => fault.replace(/: .*/, '')),
+    [
+      'proxy_server:2',
+      'onboarding.token:4',
+      'onboarding.join_method:5',
+      'outputs[0].type:7',
+      'outputs[0].destination.path:8',
+      'outputs[1].destination.path:9',
+      'outputs[1].type:9',
+    ],
+    faults.join('\n'),
+  );
 });
 
 test('a file for tbot is one whatever else it holds', async () => {

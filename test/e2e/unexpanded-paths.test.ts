@@ -19,6 +19,15 @@ onboarding: { join_method: circleci, token: ${joinToken} }
 const PLACES: readonly (readonly [place: string, text: string])[] = [
   ['storage.path', `${HEAD}storage: { type: directory, path: 'PATH' }\noutputs: []\n`],
   ['onboarding.ca_path', `version: v2\nproxy_server: ${proxy}\nonboarding: { token: t, ca_path: 'PATH' }\n`],
+  ...['kubernetes.token_path', 'bound_keypair.registration_secret_path', 'bound_keypair.static_key_path'].map(
+    (key): readonly [string, string] => {
+      const [section = '', name = ''] = key.split('.');
+      return [
+        `onboarding.${key}`,
+        `version: v2\nproxy_server: ${proxy}\nonboarding: { token: t, ${section}: { ${name}: 'PATH' } }\n`,
+      ];
+    },
+  ),
   ['onboarding.token', `version: v2\nproxy_server: ${proxy}\nonboarding: { token: 'PATH' }\n`],
   ...(
     [

@@ -1,9 +1,11 @@
 /** The items of `outputs` and `services`, which are one list. */
+import * as z from 'zod/mini';
 import type { Mapping } from '../yaml/tree.ts';
 import type { OutputSettings, OutputType } from '../output.ts';
 import type { ServiceSettings, ServiceType } from '../service.ts';
 import { application, database, identity, sshHost } from './access-outputs.ts';
 import type { Field } from './field.ts';
+import { destination } from './destination.ts';
 import { argoCd, kubernetes, kubernetesV2 } from './kubernetes-outputs.ts';
 import { ITEM_OF_V2 } from './other-names.ts';
 import { byType } from './section.ts';
@@ -45,6 +47,8 @@ const EMPTY_ITEM = 'an item must be a mapping with a "type"';
 const ITEM_INSTEAD = (type: string): string =>
   `{type: ${Object.keys(FIELDS).includes(type) ? type : 'identity'}, destination: {type: directory, path: DIR}}`;
 
+const ANY_ITEM = z.object({ destination: z.optional(destination) });
+
 /** By the first of these keys that an item has; version v1 has no types. */
 const TYPES: readonly (readonly [key: string, type: OutputType])[] = [
   ['app', 'application'],
@@ -72,6 +76,7 @@ export const outputItem: Field<Item> = byType<Item>(FIELDS, {
   unrecognized: (type) => `unrecognized output type (${type})`,
   untyped: typeOfItem,
   instead: ITEM_INSTEAD,
+  always: ANY_ITEM,
 });
 
 export const serviceItem: Field<Item> = byType<Item>(FIELDS, {
@@ -79,4 +84,5 @@ export const serviceItem: Field<Item> = byType<Item>(FIELDS, {
   unrecognized: (type) => `unrecognized service type (${type})`,
   untyped: typeOfItem,
   instead: ITEM_INSTEAD,
+  always: ANY_ITEM,
 });

@@ -45,6 +45,8 @@ interface Refusals {
   readonly untyped: (mapping: Mapping) => string;
   /** What to write in place of a text. */
   readonly instead: (text: string) => string;
+  /** What is read whatever the type is, so that its faults come with an unknown type. */
+  readonly always?: z.ZodMiniType;
 }
 
 /** A mapping that its `type` key tells how to read. */
@@ -59,6 +61,7 @@ export function byType<T>(fields: Readonly<Record<string, Field<T>>>, refusals: 
     const type = given instanceof Scalar ? given.text : '';
     const field = Object.entries(fields).find(([name]) => name === type)?.[1];
     if (field !== undefined) return readBy(field, input, context);
+    if (refusals.always !== undefined) readBy(refusals.always, Object.fromEntries(input), context);
     const unexpanded = unexpandedValue(type);
     if (unexpanded !== undefined) return refuse(context, unexpanded, ['type']);
     const types = Object.keys(fields);
