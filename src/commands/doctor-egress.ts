@@ -21,7 +21,7 @@ export const NODE_URL = 'https://nodejs.org/dist';
 
 /** @throws MachineIdError DOCTOR_FAILED when a connection that the job needs is not open; DESTINATION_UNWRITABLE */
 export async function reportEgress(
-  { caFile, flags, json, junit, mirrors, oidcToken, timeoutMs }: Omit<DoctorArguments, 'egress'>,
+  { caFile, engine, flags, json, junit, mirrors, oidcToken, timeoutMs }: Omit<DoctorArguments, 'egress'>,
   world: World,
 ): Promise<void> {
   const { TELEPORT_CDN_BASE_URL: cdn = '' } = world.environment;
@@ -30,7 +30,7 @@ export async function reportEgress(
     node: mirrors.node ?? NODE_URL,
     tools: mirrors.tools ?? (cdn === '' ? DEFAULT_BASE_URL : cdn),
   };
-  const egress = await examineEgress({ caFile, flags, oidcToken, timeoutMs, downloads }, world);
+  const egress = await examineEgress({ caFile, engine, flags, oidcToken, timeoutMs, downloads }, world);
   const time = utcTime(world.clock.nowMs());
   if (junit !== undefined) await writeJunit(junit, checksOf(egress, world), world);
   await (json

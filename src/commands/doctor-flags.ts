@@ -1,14 +1,16 @@
-/** The flags of `doctor`: those of `run` that say what to look at, and where to tell of it. */
+/** The flags of `doctor`: all of `run`, so that both are called alike, and where to write what was found. */
 import type { RunFlags } from '../config/flags.ts';
 import { RETRY_POLICY } from '../effects/retry.ts';
+import type { Engine } from '../produce/result.ts';
 import type { Flag } from './command-line.ts';
 import { readRunArguments, RUN_FLAGS } from './run-flags.ts';
 import { DEADLINE_FLAG, deadlineMs } from './timeout-flag.ts';
 
-const OF_RUN_ALONE = ['deadline', 'engine', 'no-export', 'json', 'report'];
+/** With a meaning of its own here. */
+const REPLACED = ['deadline', 'json'];
 
 export const DOCTOR_FLAGS: readonly Flag[] = [
-  ...RUN_FLAGS.filter(({ name }) => !OF_RUN_ALONE.includes(name)),
+  ...RUN_FLAGS.filter(({ name }) => !REPLACED.includes(name)),
   {
     name: 'egress',
     help: 'Print every connection that the job makes and whether it is open, in place of the checks.',
@@ -25,6 +27,9 @@ export interface DoctorArguments {
   readonly flags: RunFlags;
   readonly caFile: string | undefined;
   readonly oidcToken: string | undefined;
+  readonly engine: Engine;
+  readonly exportVariables: boolean;
+  readonly report: string | undefined;
   readonly timeoutMs: number;
   readonly deadlineMs: number;
   readonly json: boolean;
@@ -37,11 +42,14 @@ export interface DoctorArguments {
 /** @throws MachineIdError USAGE_INVALID */
 export function readDoctorArguments(args: readonly string[]): DoctorArguments {
   const { given, ...read } = readRunArguments(args, DOCTOR_FLAGS);
-  const { caFile, flags, json, oidcToken, timeoutMs } = read;
+  const { caFile, engine, exportVariables, flags, json, oidcToken, report, timeoutMs } = read;
   const text = (name: string) => given.get(name)?.[0];
   return {
     caFile,
     oidcToken,
+    engine,
+    exportVariables,
+    report,
     flags,
     json,
     timeoutMs,

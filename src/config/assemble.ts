@@ -4,7 +4,7 @@ import { checkSettings } from './check-settings.ts';
 import { chooseSettings } from './choose.ts';
 import type { Findings } from './findings.ts';
 import { splitItems } from './items.ts';
-import type { Plan } from './plan.ts';
+import type { ClusterAddress, Plan } from './plan.ts';
 import type { Sources } from './requirements.ts';
 import { findAddress, findToken, requireOutput } from './requirements.ts';
 import { scopeRequests } from './scopes.ts';
@@ -20,19 +20,26 @@ const DEFAULT_RENEWAL_INTERVAL_MS = 20 * MINUTE_MS;
 export const DEFAULT_LEEWAY_MS = MINUTE_MS;
 const DEFAULT_STORAGE_PATH = '/var/lib/teleport/bot';
 
-/** `undefined` only after a fault; with faults in `findings` the plan is not to be used. */
+export interface Assembled {
+  /** `undefined` only after a fault; with faults in `findings` a run must not follow the plan. */
+  readonly plan: Plan | undefined;
+  readonly address: ClusterAddress | undefined;
+  readonly insecure: boolean;
+}
+
 export async function assemblePlan(
   sources: Sources,
   readFile: (path: string) => Promise<string>,
   findings: Findings,
-): Promise<Plan | undefined> {
+): Promise<Assembled> {
   const settings = chooseSettings([...sources.flags, sources.environment, ...sources.file], findings);
   const address = findAddress(sources, settings, findings);
   const token = await findToken(sources, settings, readFile, findings);
   checkSettings(settings, findings);
   checkItems(sources, settings, findings);
   requireOutput(sources, settings, findings);
-  if (address === undefined || token === undefined) return undefined;
+  const insecure = settings.insecure?.value ?? false;
+  if (address === undefined || token === undefined) return { address, insecure, plan: undefined };
 
   const lifetimes = {
     ttlMs: settings.ttlMs?.value ?? DEFAULT_TTL_MS,
@@ -43,7 +50,7 @@ export async function assemblePlan(
     const { label } = placeIn(sources.fileName ?? '', path, line);
     findings.warn(`${label}: ${path}: ${leftOut(type)}`);
   }
-  return {
+  const plan: Plan = {
     address,
     useProxyAddr: settings.useProxyAddr?.value ?? false,
     token,
@@ -51,7 +58,7 @@ export async function assemblePlan(
     scopeRequests: scopeRequests(settings.scoped, settings.token && { name: token, origin: settings.token.origin }),
     caPins: settings.caPins?.value ?? [],
     caPath: settings.caPath?.value,
-    insecure: settings.insecure?.value ?? false,
+    insecure,
     fips: settings.fips?.value ?? false,
     storage: settings.storage?.value ?? plainDirectory(DEFAULT_STORAGE_PATH),
     outputs,
@@ -65,6 +72,7 @@ export async function assemblePlan(
     diagAddr: settings.diagAddr?.value,
     warnings: findings.warnings,
   };
+  return { address, insecure, plan };
 }
 
 /** In tbot's words, which it says in its debug log alone, and what to do. */

@@ -11,6 +11,15 @@ const MS_PER_UNIT: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
+/** How to write the duration that a text is not: a number alone may mean minutes or seconds, and Go has no days. */
+export function durationAdvice(text: string): string {
+  if (/^\d{1,9}(?:\.\d{1,9})?$/.test(text)) return `write ${text}m or ${text}s`;
+  const [, days] = /^(\d{1,4})d$/.exec(text) ?? [];
+  return days === undefined
+    ? 'write a number with its unit, such as 90s, 30m or 1h30m'
+    : `write ${Number(days) * 24}h, as there is no unit for days`;
+}
+
 /** Go counts nanoseconds in 63 bits, which ends a little after 2562047 hours. */
 const LONGEST_MS = 2 ** 63 / 1e6;
 

@@ -2,7 +2,7 @@
 import type { Destination } from '../outputs/destination.ts';
 import { refuseCaPin } from './ca-pin.ts';
 import { readDestinationUri } from './destination-uri.ts';
-import { parseDuration } from './duration.ts';
+import { durationAdvice, parseDuration } from './duration.ts';
 import type { Findings } from './findings.ts';
 import { readFlagOutputs } from './flag-outputs.ts';
 import type { RunFlags } from './flags.ts';
@@ -89,7 +89,7 @@ function readDuration(value: string | undefined, name: string, findings: Finding
   if (value === undefined || value === '') return undefined;
   const durationMs = parseDuration(value);
   if (durationMs === undefined) {
-    const kind = `"${value}" is not a duration; write a number with its unit, such as 90s, 30m or 1h30m`;
+    const kind = `"${value}" is not a duration; ${durationAdvice(value)}`;
     findings.refuse(named(name), unexpandedValue(value) ?? kind);
   }
   return setting(durationMs === 0 ? undefined : durationMs, named(name));

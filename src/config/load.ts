@@ -6,9 +6,10 @@ import { readFileSettings } from './file-settings.ts';
 import { Findings } from './findings.ts';
 import { readFlags } from './flag-settings.ts';
 import type { RunFlags } from './flags.ts';
-import type { Plan } from './plan.ts';
+import { asMachineIdError, type MachineIdError } from '../errors.ts';
+import type { ClusterAddress, Plan } from './plan.ts';
 import { named } from './settings.ts';
-import { readConfigText } from './source.ts';
+import { type ConfigText, readConfigText } from './source.ts';
 import { unexpandedPath } from './unexpanded.ts';
 
 export interface PlanInputs {
@@ -27,6 +28,28 @@ export interface PlanInputs {
  * file, environment and flags together. Reads a file only when `--config` or `TBOT_CONFIG_PATH` names it.
  */
 export async function loadPlan(inputs: PlanInputs): Promise<Plan> {
+  const { error, plan } = await readPlan(inputs, { outputsNeeded: true });
+  if (error !== undefined) throw error;
+  return plan ?? unexplained();
+}
+
+export interface PlanReading {
+  /** What can be known whatever else is wrong; undefined without an address or a join token. */
+  readonly plan: Plan | undefined;
+  /** Undefined when none is named that can be read. */
+  readonly address: ClusterAddress | undefined;
+  readonly insecure: boolean;
+  /** Whether the outputs are all that the configuration asks for, or what it has of them cannot be read. */
+  readonly outputsKnown: boolean;
+  /** Everything that is wrong: with it, a run must not follow the plan. */
+  readonly error: MachineIdError | undefined;
+}
+
+/** Reads as much as can be read. */
+export async function readPlan(
+  inputs: PlanInputs,
+  { outputsNeeded }: { readonly outputsNeeded: boolean },
+): Promise<PlanReading> {
   const { flags, environment, otherPaths = {}, workingDirectory, readFile } = inputs;
   const findings = new Findings();
   for (const [name, path = ''] of Object.entries(otherPaths)) {
@@ -35,22 +58,45 @@ export async function loadPlan(inputs: PlanInputs): Promise<Plan> {
   }
   const flagLayers = readFlags(flags, findings);
   const { settings, addressesExported } = readEnvironment(environment, findings);
-  const source = await readConfigText(inputs, findings);
+  const { error: unreadable, source } = await sourceOf(inputs, findings);
   const file = source === undefined ? undefined : readFileSettings(source.text, source.name, findings);
-  const plan = await assemblePlan(
+  const faulty = unreadable === undefined ? (file?.faulty ?? new Set<string>()) : 'all';
+  const { address, insecure, plan } = await assemblePlan(
     {
       flags: flagLayers,
       environment: settings,
       environmentExported: addressesExported,
       file: file?.layers ?? [],
       fileName: source?.name,
-      faulty: file?.faulty ?? new Set(),
+      faulty,
       strays: file?.strays ?? [],
+      outputsNeeded: outputsNeeded && unreadable === undefined,
       workingDirectory,
     },
     readFile,
     findings,
   );
-  if (plan === undefined || findings.hasFaults) throw findings.toError();
-  return plan;
+  const isOutputRead = faulty !== 'all' && !['outputs', 'services', 'destinations'].some((key) => faulty.has(key));
+  return {
+    plan,
+    address,
+    insecure,
+    outputsKnown: (plan?.outputs.length ?? 0) > 0 || (isOutputRead && !findings.hasFaultAt('--destination')),
+    error: unreadable ?? (findings.hasFaults ? findings.toError() : undefined),
+  };
+}
+
+async function sourceOf(
+  inputs: PlanInputs,
+  findings: Findings,
+): Promise<{ readonly source: ConfigText | undefined; readonly error: MachineIdError | undefined }> {
+  try {
+    return { source: await readConfigText(inputs, findings), error: undefined };
+  } catch (error) {
+    return { source: undefined, error: asMachineIdError(error) };
+  }
+}
+
+function unexplained(): never {
+  throw new Error('the configuration gives no plan, and nothing says why');
 }

@@ -16,6 +16,8 @@ export interface Sources extends AddressSources {
   readonly faulty: ReadonlySet<string> | 'all';
   /** Places of the file that nothing reads and that hold what was meant to be written. */
   readonly strays: readonly Fault[];
+  /** Whether nothing to write is a fault. */
+  readonly outputsNeeded: boolean;
   /** Absolute; what relative paths start from. */
   readonly workingDirectory: string;
 }
@@ -60,7 +62,8 @@ export function requireOutput(sources: Sources, { items }: Settings, findings: F
     if (items === undefined) findings.refuse(place, message);
     else findings.warnAt(place, message);
   }
-  if (items !== undefined || sources.fileName !== undefined || findings.hasFaultAt('--destination')) return;
+  const isGiven = items !== undefined || sources.fileName !== undefined;
+  if (!sources.outputsNeeded || isGiven || findings.hasFaultAt('--destination')) return;
   findings.refuse(named('--destination'), 'nothing to write: give --destination DIR, or a file with --config FILE');
 }
 

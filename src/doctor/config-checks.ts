@@ -1,13 +1,14 @@
 /** Looks at flags, environment and tbot.yaml, and at the address that they name. */
 import { readGivenAddress } from '../config/address.ts';
 import type { RunFlags } from '../config/flags.ts';
-import { loadPlan } from '../config/load.ts';
-import type { Plan } from '../config/plan.ts';
+import { type PlanReading, readPlan } from '../config/load.ts';
+import type { ClusterAddress, Plan } from '../config/plan.ts';
 import { refuseScopes } from '../config/scopes.ts';
 import { type SupportedOutput, supportedOutputs } from '../config/supported.ts';
 import { caFilePaths } from '../config/unexpanded.ts';
 import type { World } from '../effects/world.ts';
-import { asMachineIdError, counted } from '../errors.ts';
+import { asMachineIdError, counted, type MachineIdError } from '../errors.ts';
+import type { Engine } from '../produce/result.ts';
 import { type Address, formatAddress } from '../teleport/address.ts';
 import { type WebTrust, webTrust } from '../teleport/trust.ts';
 import { type Check, check } from './check.ts';
@@ -17,60 +18,110 @@ export interface Settings {
   readonly caFile: string | undefined;
   /** Name of the variable that holds the OIDC token; undefined for CircleCI's own. */
   readonly oidcToken: string | undefined;
+  readonly engine: Engine;
 }
 
 export interface ConfigFindings {
   readonly checks: readonly Check[];
+  /** What can be known, also of a configuration with faults. */
   readonly plan: Plan | undefined;
+  /** Those that this version writes. */
   readonly outputs: readonly SupportedOutput[];
+  /** Whether these are all that the configuration asks for, and it asks for some. */
+  readonly outputsKnown: boolean;
   /** Known also when the rest is faulty, where somebody names it. */
   readonly address: Address | undefined;
   readonly trust: WebTrust;
+  /** Why there is nothing to join with; undefined when there is. */
+  readonly obstacle: string | undefined;
 }
 
 const MAX_INPUT_BYTES = 1024 * 1024;
 
-export async function configChecks({ caFile, flags }: Settings, world: World): Promise<ConfigFindings> {
+/** Looks at all that the configuration has, whatever is wrong with the rest of it. */
+export async function configChecks(settings: Settings, world: World): Promise<ConfigFindings> {
+  const { caFile, engine, flags } = settings;
   const { environment, files, signal, workingDirectory } = world;
   const readText = (path: string) => files.readInput(path, { maxBytes: MAX_INPUT_BYTES, signal });
-  const config = check('config', 'Configuration');
-  let plan: Plan | undefined;
-  const checks: Check[] = [];
-  try {
-    const otherPaths = caFilePaths(caFile, environment);
-    const loaded = await loadPlan({ flags, environment, otherPaths, workingDirectory, readFile: readText });
-    refuseScopes(loaded);
-    plan = loaded;
-    checks.push(planCheck(plan));
-  } catch (error) {
-    checks.push(config.failed(asMachineIdError(error)));
-  }
-  const outputs = wanted(plan, checks);
-  const { trust, fault } = await trustOf(caFile, plan?.insecure ?? flags.insecure ?? false, world, readText);
-  const address = plan?.address ?? givenAddress(flags, environment);
+  const otherPaths = caFilePaths(caFile, environment);
+  const inputs = { flags, environment, otherPaths, workingDirectory, readFile: readText };
+  const reading = await readPlan(inputs, { outputsNeeded: false });
+  const { plan } = reading;
+  const scopes =
+    plan === undefined
+      ? undefined
+      : refusalOf(() => {
+          refuseScopes(plan);
+        });
+  const { outputs, unsupported } = supportedOf(plan);
+  const { trust, fault } = await trustOf(caFile, reading.insecure, world, readText);
+  const address = reading.address ?? givenAddress(flags, environment);
   return {
-    checks: [...checks, ...(fault === undefined ? [] : [fault]), addressCheck(plan, address)],
+    checks: [
+      configCheck(reading, engine === 'native' ? scopes : undefined),
+      ...outputsChecks(reading, unsupported),
+      ...(fault === undefined ? [] : [fault]),
+      addressCheck(reading.address, address),
+    ],
     plan,
     outputs,
+    outputsKnown: reading.outputsKnown && (plan?.outputs.length ?? 0) > 0,
     address: typeof address === 'string' ? undefined : address,
     trust,
+    obstacle: joinObstacle(plan, scopes !== undefined),
   };
 }
 
-function planCheck({ outputs, token, warnings }: Plan): Check {
+function joinObstacle(plan: Plan | undefined, isScoped: boolean): string | undefined {
+  if (plan === undefined) return 'the configuration names no join token that can be read';
+  return isScoped ? 'the join token is scoped' : undefined;
+}
+
+function configCheck({ error, plan }: PlanReading, scopes: MachineIdError | undefined): Check {
   const config = check('config', 'Configuration');
-  const detail = `join token "${token}", ${counted(outputs.length, 'output')}`;
+  const failure = error ?? scopes;
+  if (failure !== undefined) {
+    const { detail } = config.failed(failure);
+    const rest = failure.code === 'CONFIG_INVALID' ? ' What does not depend on it is checked below.' : '';
+    return config.fail(detail.split('\n'), `${failure.hint.replace(NOTHING_DONE, '')}${rest}`);
+  }
+  const { outputs = [], token = '', warnings = [] } = plan ?? {};
+  const detail = `join token "${token}", ${outputs.length === 0 ? 'no output' : counted(outputs.length, 'output')}`;
   if (warnings.length === 0) return config.pass(detail);
   return config.warn([detail, ...warnings], 'Change these places, or leave them: run does as they say.');
 }
 
-function wanted(plan: Plan | undefined, checks: Check[]): readonly SupportedOutput[] {
-  if (plan === undefined) return [];
+/** A run ends with a fault; doctor goes on. */
+const NOTHING_DONE = /; nothing was contacted and nothing was written/;
+
+function outputsChecks({ outputsKnown, plan }: PlanReading, unsupported: readonly Check[]): readonly Check[] {
+  const one = check('outputs', 'Outputs');
+  if (unsupported.length > 0) return unsupported;
+  if ((plan?.outputs.length ?? 0) > 0) return [];
+  if (!outputsKnown) return [one.skip('the configuration has faults')];
+  return plan === undefined ? [] : [one.skip('no output is named: only the join is checked')];
+}
+
+/** What cannot be written does not keep the others from being tried. */
+function supportedOf(plan: Plan | undefined) {
+  if (plan === undefined) return { outputs: [], unsupported: [] };
+  const error = refusalOf(() => supportedOutputs(plan));
+  const outputs = plan.outputs.flatMap((output) => {
+    try {
+      return supportedOutputs({ outputs: [output] });
+    } catch {
+      return []; // among the faults of `error`
+    }
+  });
+  return { outputs, unsupported: error === undefined ? [] : [check('outputs', 'Outputs').failed(error)] };
+}
+
+function refusalOf(act: () => unknown): MachineIdError | undefined {
   try {
-    return supportedOutputs(plan);
+    act();
+    return undefined;
   } catch (error) {
-    checks.push(check('outputs', 'Outputs').failed(asMachineIdError(error)));
-    return [];
+    return asMachineIdError(error);
   }
 }
 
@@ -99,9 +150,9 @@ function givenAddress(
   return text === undefined ? undefined : readGivenAddress(text);
 }
 
-function addressCheck(plan: Plan | undefined, address: Address | string | undefined): Check {
+function addressCheck(chosen: ClusterAddress | undefined, address: Address | string | undefined): Check {
   const one = check('address', 'Address');
-  if (plan !== undefined) return one.pass(`${plan.address.value} (${plan.address.origin})`);
+  if (chosen !== undefined) return one.pass(`${chosen.value} (${chosen.origin})`);
   if (address === undefined) return one.skip('the configuration names no address that can be read');
   if (typeof address === 'string')
     return one.fail(address, "Give host and port of the Proxy's web address, as in the URL of its web UI.");

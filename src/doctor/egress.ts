@@ -51,7 +51,7 @@ export async function examineEgress(given: EgressExamination, world: World): Pro
   const facts = {
     address,
     useProxyAddr: plan?.useProxyAddr ?? false,
-    outputs: plan === undefined ? undefined : config.outputs,
+    outputs: config.outputsKnown ? config.outputs : undefined,
     downloads: given.downloads,
     environment: world.environment,
   };
@@ -213,12 +213,12 @@ function resultOf({ cause, code }: MachineIdError): Verdict['result'] {
 }
 
 function notesOf(config: ConfigFindings, { cluster, error }: Discovered, { environment }: World): readonly string[] {
-  const { address, checks, plan, trust } = config;
+  const { address, checks, outputsKnown, trust } = config;
   const faulty = checks.filter(({ id, state }) => state === 'fail' && id !== 'address');
   return [
     ...(address === undefined ? [] : httpProxyNote(environment, address)),
     ...faulty.map(({ detail, title }) => `${title}: ${detail.replaceAll('\n', ' ')}`),
-    ...(plan === undefined ? ['The outputs are not known: what each kind of output may need is listed.'] : []),
+    ...(!outputsKnown ? ['The outputs are not known: what each kind of output may need is listed.'] : []),
     ...(address !== undefined && cluster === undefined
       ? ['The Proxy does not say its cluster, version and listeners, so TLS routing is assumed.']
       : []),

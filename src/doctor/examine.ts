@@ -5,6 +5,7 @@ import { createLog } from '../effects/log.ts';
 import { startRetries } from '../effects/retry.ts';
 import type { World } from '../effects/world.ts';
 import { asMachineIdError } from '../errors.ts';
+import { checkTbotVersion, readTbotVersion } from '../produce/tbot-version.ts';
 import type { ClusterFacts } from '../teleport/ping.ts';
 import { openWebApi } from '../teleport/web.ts';
 import { startWireTrace } from '../teleport/wire-trace.ts';
@@ -12,11 +13,12 @@ import { type Check, check } from './check.ts';
 import { clusterChecks, withoutJoin } from './cluster-checks.ts';
 import { type ConfigFindings, configChecks, type Settings } from './config-checks.ts';
 import { type NetworkFindings, networkChecks, withoutAddress } from './network-checks.ts';
+import { placeChecks, type Places } from './place-checks.ts';
 import { programChecks } from './program-checks.ts';
 import { proxyChecks } from './proxy-checks.ts';
 import { type TokenFindings, tokenChecks } from './token-checks.ts';
 
-export interface Examination extends Settings {
+export interface Examination extends Settings, Omit<Places, 'outputs'> {
   /** Of this program. */
   readonly version: string;
   readonly timeoutMs: number;
@@ -31,12 +33,13 @@ export async function examine(examination: Examination, world: World): Promise<r
     configChecks(examination, world),
     tokenChecks(examination.oidcToken, world),
   ]);
+  const places = await placeChecks({ ...examination, outputs: config.outputs }, world);
   const way = config.address === undefined ? undefined : { ...config, address: config.address, timeoutMs };
   const network = way === undefined ? withoutAddress() : await networkChecks(way, world);
   world.signal.throwIfAborted();
   const rest = await clusterFindings(examination, { config, network, token }, world);
   world.signal.throwIfAborted();
-  return [...program, ...token.checks, ...config.checks, ...network.checks, ...rest];
+  return [...program, ...token.checks, ...config.checks, ...places, ...network.checks, ...rest];
 }
 
 interface Findings {
@@ -46,11 +49,11 @@ interface Findings {
 }
 
 async function clusterFindings(
-  { deadlineMs, timeoutMs }: Examination,
+  { deadlineMs, engine, timeoutMs }: Examination,
   { config, network, token: { token } }: Findings,
   world: World,
 ): Promise<readonly Check[]> {
-  const { address = NOWHERE, outputs, plan, trust } = config;
+  const { address = NOWHERE, obstacle, outputs, plan, trust } = config;
   const { clock, random, signal } = world;
   const { debug = false, logFormat: format = 'text' } = plan ?? {};
   const log = createLog(world.stderr, { format, debug, nowMs: () => clock.nowMs() });
@@ -59,9 +62,11 @@ async function clusterFindings(
   const web = openWebApi({ address, trust, retries, signal, trace });
   const skip = (reason: string) => [check('join', 'Join').skip(reason), ...withoutJoin(outputs, 'there was no join')];
   try {
-    const { checks, cluster } = await proxyChecks({ web, retries, obstacle: network.obstacle }, world);
+    const { checks: found, cluster } = await proxyChecks({ web, retries, obstacle: network.obstacle }, world);
+    const checks = [...found];
+    if (engine === 'tbot') checks.push(await tbotCheck(plan, cluster, world));
     if (cluster === undefined) return [...checks, ...skip(network.obstacle ?? 'the Proxy did not answer as one')];
-    if (plan === undefined) return [...checks, ...skip('the configuration has faults')];
+    if (plan === undefined || obstacle !== undefined) return [...checks, ...skip(obstacle ?? 'there is no plan')];
     if (token === undefined) return [...checks, ...skip('there is no OIDC token that could be accepted')];
     const removed = removedKeysCheck(plan, cluster);
     if (removed !== undefined) return [...checks, removed, ...skip('the cluster does not allow this configuration')];
@@ -79,6 +84,20 @@ function removedKeysCheck(plan: Plan, { clusterName, serverVersion }: ClusterFac
     return undefined;
   } catch (error) {
     return check('removed-keys', 'Removed keys').failed(asMachineIdError(error));
+  }
+}
+
+/** The join is tried by this program all the same, which shows whether token and rules fit. */
+async function tbotCheck(plan: Plan | undefined, cluster: ClusterFacts | undefined, world: World): Promise<Check> {
+  const one = check('tbot', 'tbot');
+  try {
+    const version = await readTbotVersion(world);
+    const warning = cluster && checkTbotVersion(version, cluster);
+    if (plan !== undefined && version !== undefined) refuseRemovedKeys(plan, version, 'the tbot on PATH is');
+    const detail = version === undefined ? 'on PATH' : `version ${version.text}`;
+    return warning === undefined ? one.pass(detail) : one.warn([detail, warning], 'Install the tbot of the cluster.');
+  } catch (error) {
+    return one.failed(asMachineIdError(error));
   }
 }
 

@@ -3,6 +3,7 @@
  * pool each of the hundred small steps of an output would take ten times as long, and wait behind the keys made there.
  */
 import {
+  accessSync,
   chmodSync,
   closeSync,
   constants,
@@ -15,14 +16,16 @@ import {
   renameSync,
   rmdirSync,
   type Stats,
+  statSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { appendWhole } from './append-file.ts';
 import { errorCode } from './file-error.ts';
 import { mayStillRun, processMark } from './process-mark.ts';
-import { type InputLimits, readInputFile, readPlainFile } from './open-file.ts';
+import { type InputLimits, readInputFile, readPlainFile, wrongKind } from './open-file.ts';
 
 export interface FileEntry {
   readonly kind: 'file' | 'directory' | 'symlink' | 'other';
@@ -61,6 +64,11 @@ export interface Files {
   readInput(path: string, limits: InputLimits): Promise<string>;
   /** Adds all of the text to the end of a plain file, or nothing; a file that is missing is made with mode 0600. */
   appendText(path: string, text: string): Promise<void>;
+  /**
+   * Rejects where a file could not be appended to or made, or where no file could be made in a directory: as far as kinds
+   * and rights tell, and without changing anything.
+   */
+  mayWrite(path: string, kind: 'file' | 'directory'): Promise<void>;
   /** What stands at the path itself, links not followed; undefined when nothing does. */
   entry(path: string): Promise<FileEntry | undefined>;
   /** What stands in a directory, by name. */
@@ -111,6 +119,7 @@ export const systemFiles: Files = {
   appendText: atOnce((path, text) => {
     appendWhole(path, text);
   }),
+  mayWrite: atOnce(mayWrite),
   entry: atOnce(entry),
   names: atOnce((directory) => readdirSync(directory)),
   list: atOnce((directory) =>
@@ -155,6 +164,17 @@ function kindOf(stats: Pick<Stats, 'isDirectory' | 'isFile' | 'isSymbolicLink'>)
   if (stats.isSymbolicLink()) return 'symlink';
   if (stats.isDirectory()) return 'directory';
   return stats.isFile() ? 'file' : 'other';
+}
+
+function mayWrite(path: string, kind: 'file' | 'directory'): void {
+  const { W_OK, X_OK } = constants;
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (kind === 'directory') {
+    accessSync(path, W_OK | X_OK);
+    if (stats?.isDirectory() !== true) throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
+  } else if (stats === undefined) mayWrite(dirname(path), 'directory');
+  else if (stats.isFile()) accessSync(path, W_OK);
+  else throw wrongKind(stats);
 }
 
 function createFile(path: string, contents: string | Uint8Array): void {

@@ -37,7 +37,8 @@ function openAnything(path: string, flags: number, mode?: number): number {
   }
 }
 
-function wrongKind(stats: Stats): Error {
+/** Of what is not a file. */
+export function wrongKind(stats: Stats): Error {
   return new Error(`it is ${kindOf(stats)}, expected a file`);
 }
 

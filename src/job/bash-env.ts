@@ -35,6 +35,23 @@ export async function openBashEnv(
 }
 
 /**
+ * The same without appending or making anything.
+ * @throws MachineIdError BASH_ENV_UNWRITABLE
+ */
+export async function examineBashEnv(
+  files: { mayWrite(path: string, kind: 'file'): Promise<void> },
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<string> {
+  const path = bashEnvPath(environment);
+  try {
+    await files.mayWrite(path, 'file');
+  } catch (cause) {
+    throw unwritable(path, cause);
+  }
+  return path;
+}
+
+/**
  * Appends lines of `exportLines`; never overwrites what others wrote.
  * @throws MachineIdError BASH_ENV_UNWRITABLE
  */
@@ -56,12 +73,16 @@ async function append(files: Appender, path: string, text: string): Promise<void
   try {
     await files.appendText(path, text);
   } catch (cause) {
-    const message = `cannot append to ${path}, the file that BASH_ENV names: ${fileFault(cause)}`;
-    throw new MachineIdError('BASH_ENV_UNWRITABLE', message, {
-      hint: 'Check that this is a file that this user may write to and that its disk has room, or switch the exports off with --no-export (orb parameter export_env: false).',
-      cause,
-    });
+    throw unwritable(path, cause);
   }
+}
+
+function unwritable(path: string, cause: unknown): MachineIdError {
+  const message = `cannot append to ${path}, the file that BASH_ENV names: ${fileFault(cause)}`;
+  return new MachineIdError('BASH_ENV_UNWRITABLE', message, {
+    hint: 'Check that this is a file that this user may write to and that its disk has room, or switch the exports off with --no-export (orb parameter export_env: false).',
+    cause,
+  });
 }
 
 /** Those that a run or install-tools may append. */

@@ -12,7 +12,7 @@ const ROOT_USER = 0;
  * @returns sentences for a person to read
  */
 export async function directoryWarnings(
-  files: Files,
+  files: Pick<Files, 'entry' | 'platform' | 'userId'>,
   { readers }: DirectoryDestination,
   path: string,
   workingDirectory: string,
@@ -27,7 +27,7 @@ export async function directoryWarnings(
 }
 
 /** The mode of a directory that stood before is left alone: others may count on it. */
-function accessWarnings({ userId }: Files, path: string, there: FileEntry, readers: number): string[] {
+function accessWarnings({ userId }: Pick<Files, 'userId'>, path: string, there: FileEntry, readers: number): string[] {
   const mode = `mode ${there.mode.toString(8)}`;
   if (userId !== undefined && there.userId !== userId && there.userId !== ROOT_USER) {
     return [`${path} belongs to another user (${there.userId}), who can replace the files in it`];

@@ -18,12 +18,34 @@ export async function grantReaders(
   files: readonly string[],
 ): Promise<readonly string[]> {
   if (readers.length === 0) return [];
-  if (acls === 'off') return ['readers of the destination are not granted anything: acls is off'];
+  if (acls === 'off') return [NOTHING_GRANTED];
   const failure =
     unusableName(readers) ??
     (await setAcl(commands, entries(readers, 'rwx', 'r-x'), [directory, ...folders])) ??
     (await setAcl(commands, entries(readers, 'rw-', 'r--'), files));
-  if (failure === undefined) return [];
+  return failure === undefined ? [] : notGranted(directory, acls, failure);
+}
+
+/**
+ * Looks whether that could work, without changing anything.
+ * @returns and throws as `grantReaders` does
+ */
+export async function examineReaders(
+  commands: Commands,
+  { acls, readers }: DirectoryDestination,
+  directory: string,
+): Promise<readonly string[]> {
+  if (readers.length === 0) return [];
+  if (acls === 'off') return [NOTHING_GRANTED];
+  const { missing } = await commands.run('setfacl', ['--version'], LIMITS);
+  const failure = unusableName(readers) ?? (missing === true ? MISSING : undefined);
+  return failure === undefined ? [] : notGranted(directory, acls, failure);
+}
+
+const MISSING = 'setfacl is missing or did not end in time';
+const NOTHING_GRANTED = 'readers of the destination are not granted anything: acls is off';
+
+function notGranted(directory: string, acls: DirectoryDestination['acls'], failure: string): readonly string[] {
   const message = `the readers of ${directory} could not be granted access: ${failure}`;
   if (acls === 'try') return [message];
   throw new MachineIdError('DESTINATION_UNWRITABLE', message, {
@@ -51,5 +73,5 @@ function entries(readers: readonly Reader[], owner: string, reader: string): str
 async function setAcl(commands: Commands, list: string, paths: readonly string[]): Promise<string | undefined> {
   const { exitCode, stderr } = await commands.run('setfacl', [`--set=${list}`, '--', ...paths], LIMITS);
   if (exitCode === 0) return undefined;
-  return exitCode === undefined ? 'setfacl is missing or did not end in time' : stderr.trim().split('\n')[0];
+  return exitCode === undefined ? MISSING : stderr.trim().split('\n')[0];
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseDuration } from '../../src/config/duration.ts';
+import { durationAdvice, parseDuration } from '../../src/config/duration.ts';
 
 const VALID: readonly (readonly [string, number])[] = [
   ['0', 0],
@@ -51,4 +51,17 @@ test('a Go duration is read in milliseconds', () => {
 
 test('what Go refuses as a duration is refused', () => {
   for (const text of INVALID) assert.equal(parseDuration(text), undefined, text);
+});
+
+test('the advice for what is not a duration names the units that may be meant', () => {
+  for (const [text, advice] of [
+    ['90', 'write 90m or 90s'],
+    ['1.5', 'write 1.5m or 1.5s'],
+    ['7d', 'write 168h, as there is no unit for days'],
+    ['soon', 'write a number with its unit, such as 90s, 30m or 1h30m'],
+    ['9'.repeat(100), 'write a number with its unit, such as 90s, 30m or 1h30m'],
+  ] as const) {
+    assert.equal(parseDuration(text), undefined);
+    assert.equal(durationAdvice(text), advice);
+  }
 });

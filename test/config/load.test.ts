@@ -111,9 +111,7 @@ const BAD_KEYS: readonly (readonly [string, readonly string[]])[] = [
   ['debug: maybe', ['debug:4: cannot unmarshal !!str `maybe` into bool; write true or false']],
   [
     'credential_ttl: 3600',
-    [
-      'credential_ttl:4: cannot unmarshal !!int `3600` into time.Duration; write a number with its unit, such as 90s, 30m or 1h30m',
-    ],
+    ['credential_ttl:4: cannot unmarshal !!int `3600` into time.Duration; write 3600m or 3600s'],
   ],
   ['certificate_ttl: -1h', ['certificate_ttl:4: must be positive']],
   ['renewal_interval: -1h', ['renewal_interval:4: must be positive']],
@@ -237,7 +235,7 @@ outputs:
   tbot.yaml line 3: onboarding.ca_pins: cannot unmarshal !!str \`pin\` into a list; write each item after "- "
   tbot.yaml line 6: outputs[0].destination.path: destination path must not be empty
   tbot.yaml line 7: outputs[1].service: service must not be empty
-  --certificate-ttl: "1d" is not a duration; write a number with its unit, such as 90s, 30m or 1h30m
+  --certificate-ttl: "1d" is not a duration; write 24h, as there is no unit for days
   TBOT_DEBUG: "si" is neither true nor false
   tbot.yaml: proxy_server: either a proxy or auth address must be set using --proxy, --auth-server or configuration; give --proxy-server HOST:PORT`,
   );

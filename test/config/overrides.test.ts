@@ -140,10 +140,7 @@ test('an empty flag or variable is as good as none', async () => {
 });
 
 const BAD_FLAGS: readonly (readonly [Readonly<Record<string, unknown>>, string])[] = [
-  [
-    { certificateTtl: '1d' },
-    '--certificate-ttl: "1d" is not a duration; write a number with its unit, such as 90s, 30m or 1h30m',
-  ],
+  [{ certificateTtl: '1d' }, '--certificate-ttl: "1d" is not a duration; write 24h, as there is no unit for days'],
   [{ credentialTtl: '-1h' }, '--credential-ttl: must be positive'],
   [
     { renewalInterval: 'x' },

@@ -1,6 +1,6 @@
 /** Fields of a configuration file: each reads a YAML value as yaml.v3 reads it into a Go field of that type. */
 import * as z from 'zod/mini';
-import { parseDuration } from '../duration.ts';
+import { durationAdvice, parseDuration } from '../duration.ts';
 import { unexpandedPath, unexpandedValue } from '../unexpanded.ts';
 import { Scalar } from '../yaml/scalar.ts';
 import { describe, isList, isMapping } from '../yaml/tree.ts';
@@ -63,7 +63,7 @@ export const duration: Field<number | undefined> = z.transform((input, context) 
   if (isUnset(input)) return undefined;
   const durationMs = input instanceof Scalar && input.tag === 'str' ? parseDuration(input.text) : undefined;
   if (durationMs === undefined) {
-    return refuseKind(context, input, 'time.Duration; write a number with its unit, such as 90s, 30m or 1h30m');
+    return refuseKind(context, input, `time.Duration; ${durationAdvice(input instanceof Scalar ? input.text : '')}`);
   }
   return durationMs === 0 ? undefined : durationMs;
 });

@@ -396,7 +396,7 @@ const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
   [
     'identity',
     [DIR, 'credential_ttl: 90', 'renewal_interval: 1h'],
-    'outputs[0].credential_ttl:6: cannot unmarshal !!int `90` into time.Duration; write a number with its unit, such as 90s, 30m or 1h30m',
+    'outputs[0].credential_ttl:6: cannot unmarshal !!int `90` into time.Duration; write 90m or 90s',
   ],
   ['application', [DIR], 'outputs[0].app_name:5: app_name must not be empty'],
   ['database', [DIR], 'outputs[0].service:5: service must not be empty'],

@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { z } from 'zod';
+import { RUN_FLAGS } from '../../src/commands/run-flags.ts';
+import { clusterForFile } from './embedded-cluster.ts';
+import { listing } from './folder-listing.ts';
+import { beginJob, type Job, type RunChanges } from './job.ts';
+import { errorReport } from './refusal.ts';
+
+const cluster = await clusterForFile();
+const { joinToken, proxy } = cluster.info;
+
+const Examination = z.object({
+  checks: z.array(z.object({ id: z.string(), state: z.string(), detail: z.string(), cure: z.string().optional() })),
+});
+
+type Checks = ReadonlyMap<string, z.infer<typeof Examination>['checks'][number]>;
+
+/** Whatever it finds, nothing is made, not even for a moment: a folder's time shows that too. */
+async function examined(job: Job, args: readonly string[], changes?: RunChanges): Promise<Checks> {
+  const before = await listing(job.folder);
+  const run = await job.run(['doctor', ...args, '--json'], changes);
+  assert.deepEqual(await listing(job.folder), before);
+  const { checks } = Examination.parse(JSON.parse(run.stdout));
+  const failed = checks.filter(({ state }) => state === 'fail');
+  assert.equal(run.exitCode, failed.length === 0 ? 0 : 1, run.stderr);
+  return new Map(checks.map((check) => [check.id, check]));
+}
+
+function withState(checks: Checks, ...states: readonly string[]): readonly string[] {
+  return [...checks.values()].filter(({ state }) => states.includes(state)).map(({ id }) => id);
+}
+
+const WHERE = ['--proxy-server', proxy, '--token', joinToken];
+
+test('without a tbot.yaml and an output, the join is checked, and no output is a failure', async (t) => {
+  const job = await beginJob(t, cluster);
+  const checks = await examined(job, WHERE);
+  assert.deepEqual(withState(checks, 'warn', 'fail'), []);
+  assert.deepEqual(withState(checks, 'skip'), ['orb', 'outputs']);
+  assert.match(checks.get('outputs')?.detail ?? '', /^no output is named/);
+  assert.equal(checks.get('join')?.state, 'pass');
+});
+
+test('doctor takes every flag of run', async (t) => {
+  const job = await beginJob(t, cluster);
+  const help = await job.run(['doctor', '--help']);
+  for (const { aliases = [], name } of RUN_FLAGS) {
+    for (const flag of [name, ...aliases]) assert.ok(help.stdout.includes(`--${flag}`), flag);
+  }
+  const outputs = ['--kubernetes-cluster', 'dev', '--database', 'orders', '--database-user', 'ci', '--ssh'];
+  const others = ['--credential-ttl', '30m', '--no-export', '--report', join(job.folder, 'report.html')];
+  const flags = [...WHERE, '--destination', job.destination, ...outputs, ...others];
+  const checks = await examined(job, flags, { environment: { BASH_ENV: undefined } });
+  assert.deepEqual(withState(checks, 'warn', 'fail'), []);
+  for (const id of ['--ssh', '--kubernetes-cluster', '--database']) {
+    assert.equal(checks.get(`output:${id}`)?.state, 'pass', id);
+    assert.equal(checks.get(`destination:${id}`)?.state, 'pass', id);
+  }
+  assert.equal(checks.get('report')?.state, 'pass');
+  assert.equal(checks.has('bash-env'), false);
+});
+
+interface Obstacle {
+  readonly what: string;
+  readonly prepare: (job: Job) => Promise<unknown>;
+  readonly destination: (job: Job) => string;
+  readonly code: 'DESTINATION_UNWRITABLE' | 'DESTINATION_UNSAFE';
+}
+
+const below = (job: Job) => join(job.folder, 'file', 'deeper', 'still');
+
+const OBSTACLES: readonly Obstacle[] = [
+  {
+    what: 'a file in its place',
+    prepare: (job) => writeFile(job.destination, ''),
+    destination: (job) => job.destination,
+    code: 'DESTINATION_UNWRITABLE',
+  },
+  {
+    what: 'a file on the way',
+    prepare: (job) => writeFile(join(job.folder, 'file'), ''),
+    destination: below,
+    code: 'DESTINATION_UNWRITABLE',
+  },
+  {
+    what: 'a link on the way',
+    prepare: (job) => symlink(job.checkout, join(job.folder, 'file')),
+    destination: below,
+    code: 'DESTINATION_UNSAFE',
+  },
+  {
+    what: 'a link to nowhere in its place',
+    prepare: (job) => symlink('/nowhere', job.destination),
+    destination: (job) => job.destination,
+    code: 'DESTINATION_UNSAFE',
+  },
+  {
+    what: 'a folder in the place of a file',
+    prepare: (job) => mkdir(join(job.destination, 'identity'), { recursive: true }),
+    destination: (job) => job.destination,
+    code: 'DESTINATION_UNWRITABLE',
+  },
+  {
+    what: 'a link in the place of a file',
+    prepare: async (job) => {
+      await mkdir(job.destination);
+      await symlink(job.bashEnv, join(job.destination, 'key'));
+    },
+    destination: (job) => job.destination,
+    code: 'DESTINATION_UNSAFE',
+  },
+];
+
+for (const { code, destination, prepare, what } of OBSTACLES) {
+  test(`doctor finds what ends a run: ${what}`, async (t) => {
+    const job = await beginJob(t, cluster);
+    await prepare(job);
+    const flags = [...WHERE, '--destination', destination(job)];
+    const checks = await examined(job, flags);
+    assert.deepEqual(withState(checks, 'fail'), ['destination:--destination']);
+    const { message } = errorReport(await job.run(['run', ...flags]));
+    const found = checks.get('destination:--destination');
+    assert.equal(found?.detail, `${message.replace('--destination: ', '')} [${code}]`);
+    assert.ok((found.cure ?? '') !== '');
+  });
+}
+
+test('rights that are missing are found, by a user who has none', { skip: process.getuid?.() === 0 }, async (t) => {
+  const job = await beginJob(t, cluster);
+  await mkdir(job.destination, { mode: 0o500 });
+  t.after(() => chmod(job.destination, 0o700));
+  const checks = await examined(job, [...WHERE, '--destination', join(job.destination, 'deeper')]);
+  assert.match(checks.get('destination:--destination')?.detail ?? '', /there is no permission to write to/);
+});
+
+test('a folder in the checkout, and one that others can write to, are doubtful', async (t) => {
+  const job = await beginJob(t, cluster);
+  await mkdir(job.destination);
+  await chmod(job.destination, 0o777);
+  for (const [destination, says] of [
+    [join(job.checkout, 'keys'), /keys can be made\n.* lies in the working directory/],
+    [job.destination, /identity may be written to\n.* can be written to by other users \(mode 777\)/],
+  ] as const) {
+    const checks = await examined(job, [...WHERE, '--destination', destination]);
+    assert.deepEqual(withState(checks, 'warn', 'fail'), ['destination:--destination']);
+    assert.match(checks.get('destination:--destination')?.detail ?? '', says);
+  }
+});
+
+test('a file for the variables that cannot be written is found, and the one that is missing is not made', async (t) => {
+  const job = await beginJob(t, cluster);
+  const flags = [...WHERE, '--destination', job.destination];
+  assert.equal((await examined(job, flags)).get('bash-env')?.state, 'pass');
+  for (const [path, says] of [
+    [undefined, /BASH_ENV is not set/],
+    [job.checkout, /it is a directory, expected a file/],
+    [join(job.folder, 'no', 'folder'), /no such file or directory/],
+    [join(job.bashEnv, 'below'), /BASH_ENV names: (a part of the path is not a directory|no such file)/],
+  ] as const) {
+    await writeFile(job.bashEnv, '');
+    const checks = await examined(job, flags, { environment: { BASH_ENV: path } });
+    assert.deepEqual(withState(checks, 'fail'), ['bash-env']);
+    assert.match(checks.get('bash-env')?.detail ?? '', says);
+  }
+});
+
+async function configured(t: TestContext, file: (job: Job) => string, args: readonly string[] = []): Promise<Checks> {
+  const job = await beginJob(t, cluster);
+  await job.addFile('tbot.yaml', file(job));
+  return examined(job, ['-c', 'tbot.yaml', ...args], { environment: { PATH: join(job.folder, 'bin') } });
+}
+
+const HEAD = `version: v2\nproxy_server: ${proxy}\nonboarding: {join_method: circleci, token: ${joinToken}}\n`;
+
+test('readers need setfacl: without it a run fails or warns, as it is configured', async (t) => {
+  const checks = await configured(
+    t,
+    ({ folder }) => `${HEAD}outputs:
+- {type: identity, destination: {type: directory, path: ${folder}/a, acls: required, readers: [{user: nobody}]}}
+- {type: identity, destination: {type: directory, path: ${folder}/b, acls: try, readers: [{user: nobody}]}}
+- {type: identity, destination: {type: directory, path: ${folder}/c, acls: required}}
+`,
+  );
+  const states = [0, 1, 2].map((at) => checks.get(`destination:outputs[${at}]`)?.state);
+  assert.deepEqual(states, ['fail', 'warn', 'pass']);
+  assert.match(checks.get('destination:outputs[0]')?.detail ?? '', /setfacl is missing/);
+  assert.deepEqual(withState(checks, 'fail'), ['destination:outputs[0]']);
+});
+
+test('a fault in the file skips only what depends on it', async (t) => {
+  for (const fault of ['certificate_ttl: 90', 'renewal_interval: soon', 'storage: [a]', 'diag_addr: {}']) {
+    const checks = await configured(
+      t,
+      ({ folder }) =>
+        `${HEAD}${fault}\noutputs:\n- {type: identity, destination: {type: directory, path: ${folder}/a}}\n`,
+    );
+    assert.deepEqual(withState(checks, 'fail'), ['config'], fault);
+    assert.equal(checks.get('join')?.state, 'pass', fault);
+    assert.equal(checks.get('output:outputs[0]')?.state, 'pass', fault);
+    assert.doesNotMatch(checks.get('config')?.cure ?? '', /nothing was contacted/);
+  }
+  const noOutputs = await configured(t, () => `${HEAD}outputs: [{type: identitty}]\n`);
+  assert.deepEqual(withState(noOutputs, 'fail'), ['config']);
+  assert.deepEqual(withState(noOutputs, 'skip'), ['orb', 'outputs']);
+  assert.equal(noOutputs.get('join')?.state, 'pass');
+  const noToken = await configured(t, () => `version: v2\nproxy_server: ${proxy}\nonboarding: {token: [a]}\n`);
+  assert.deepEqual(withState(noToken, 'fail'), ['config']);
+  assert.equal(noToken.get('proxy')?.state, 'pass');
+  assert.match(noToken.get('join')?.detail ?? '', /names no join token/);
+});
+
+test('a file that cannot be read leaves what the flags say', async (t) => {
+  for (const args of [
+    ['-c', 'missing.yaml', ...WHERE],
+    ['-c', 'tbot.yaml', ...WHERE],
+  ]) {
+    const job = await beginJob(t, cluster);
+    await job.addFile('tbot.yaml', 'outputs: [}\n');
+    const checks = await examined(job, args);
+    assert.deepEqual(withState(checks, 'fail'), ['config'], args.join(' '));
+    assert.deepEqual(withState(checks, 'skip'), ['orb', 'outputs']);
+    assert.equal(checks.get('join')?.state, 'pass');
+  }
+});
+
+test('an output that is not written does not keep the others from being tried', async (t) => {
+  const checks = await configured(
+    t,
+    ({ folder }) => `${HEAD}outputs:
+- {type: identity, destination: {type: directory, path: ${folder}/a}}
+- {type: identity, destination: {type: kubernetes_secret, name: x}}
+`,
+  );
+  assert.deepEqual(withState(checks, 'fail'), ['outputs']);
+  assert.equal(checks.get('output:outputs[0]')?.state, 'pass');
+});
+
+test('with the engine tbot, the tbot on PATH is looked at', async (t) => {
+  const job = await beginJob(t, cluster);
+  const flags = [...WHERE, '--destination', job.destination, '--engine', 'tbot'];
+  assert.match((await examined(job, flags)).get('tbot')?.detail ?? '', /\[TBOT_MISSING\]$/);
+  for (const [version, state] of [
+    ['18.2.0', 'pass'],
+    ['15.0.0', 'fail'],
+    ['19.0.0', 'warn'],
+  ] as const) {
+    await job.addProgram('tbot', `echo "Teleport v${version} git:v go1.24"`);
+    assert.equal((await examined(job, flags)).get('tbot')?.state, state, version);
+  }
+});
