@@ -30,6 +30,8 @@ const MENTION = new RegExp(
     // What is to be typed somewhere else, such as "tctl auth export --type=user".
     `${QUOTE}(?:tctl|tsh|tbot|ssh|kubectl|machine-id)\\b[^"'\`\\n]*${QUOTE}`,
     '--[a-z-]+(?: [a-z]+| [A-Z:]+)? \\(orb parameter (?<parameter>[^)]*)\\)',
+    // In a table, whose columns stay in line.
+    '(?<open>\\(?)(?<![\\w-])--(?<cell>[a-z][a-z0-9-]*)(?<close>\\)?)(?= {2})',
     '(?:(?:the )?flag )?(?<![\\w-])--(?<flag>[a-z][a-z0-9-]*)(?:[= ](?<value>"[^"\\n]*"|\\d+|tbot\\b|[A-Z]{2,}(?::[A-Z]+)?\\b))?',
   ].join('|'),
   'g',
@@ -40,13 +42,21 @@ export function inOrbTerms(text: string): string {
   let from = 0;
   let said = '';
   for (const { 0: match, groups = {}, index } of text.matchAll(MENTION)) {
-    said += text.slice(from, index) + (inTerms(groups) ?? match);
+    said += text.slice(from, index) + (inTable(groups) ?? inTerms(groups) ?? match);
     from = index + match.length;
   }
   return said + text.slice(from);
 }
 
-function inTerms({ command, flag, onlyFlag, parameter, value }: Readonly<Record<string, string | undefined>>) {
+function inTable({ cell, close = '', open = '' }: Groups): string | undefined {
+  const [name] = PARAMETERS.get(cell ?? '') ?? [];
+  if (cell === undefined || name === undefined) return undefined;
+  return `${open}${name}${close}`.padEnd(open.length + '--'.length + cell.length + close.length);
+}
+
+type Groups = Readonly<Record<string, string | undefined>>;
+
+function inTerms({ command, flag, onlyFlag, parameter, value }: Groups) {
   if (parameter !== undefined) return `the parameter ${parameter}`;
   const given = flag ?? onlyFlag ?? '';
   const [name, preset] = PARAMETERS.get(ALIASES[given] ?? given) ?? [];

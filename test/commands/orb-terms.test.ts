@@ -25,6 +25,8 @@ const SENTENCES: readonly (readonly [said: string, inTheOrb: string])[] = [
   ],
   ['see "doctor --egress"', 'see the command doctor with egress: true'],
   ['run "cleanup --left-over" later', 'run the command cleanup with left_over: true later'],
+  ['--proxy-server  identity', 'proxy           identity'],
+  ['kubernetes (--kubernetes-cluster)  roles', 'kubernetes (kubernetes_cluster)    roles'],
   // Other programs have flags of the same names.
   ['"tctl bots update ci --add-roles=ROLE"', '"tctl bots update ci --add-roles=ROLE"'],
   ['`tctl auth export --type=user --token x`', '`tctl auth export --type=user --token x`'],
