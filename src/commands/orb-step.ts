@@ -30,7 +30,7 @@ export async function callOf({ args: [, name = ''], world }: Call): Promise<Call
       hint: `The steps are ${Object.keys(ORB_STEPS).join(', ')}.`,
     });
   }
-  const environment = await stepEnvironment(world);
+  const environment = await stepEnvironment(name, world);
   const faults: Fault[] = [];
   const found = { ...world, environment };
   const flags = await flagsOf(name, step, found, faults);
@@ -139,9 +139,11 @@ function withTelemetry(environment: Environment, step: string): Environment {
 }
 
 /** A shell other than bash does not read what earlier steps have exported through `$BASH_ENV`. */
-async function stepEnvironment({ environment, files, stderr }: World): Promise<Environment> {
+async function stepEnvironment(step: string, { environment, files, stderr }: World): Promise<Environment> {
   if (environment.MACHINE_ID_SHELL !== 'other') return environment;
-  stderr('Note: this shell is not bash: begin later steps with  . "$BASH_ENV"\n');
+  if (step === 'install_tools' || (step === 'join' && isOn(environment, 'export_env'))) {
+    stderr('Note: this shell is not bash: begin later steps with  . "$BASH_ENV"\n');
+  }
   const exported = await exportedToLaterSteps(files, environment);
   return { ...Object.fromEntries(exported), ...environment, ...pathWith(exported, environment) };
 }

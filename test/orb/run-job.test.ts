@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { inlineOrb } from '../job-runner/inline-orb.ts';
+import { mapping } from '../job-runner/mapping.ts';
 import { runJob, type JobResult } from '../job-runner/run-job.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { packedWith } from './source.ts';
@@ -58,4 +59,57 @@ test('the report is stored, before the steps that are given', async (t) => {
 
 test('the executor without Node.js may be named', async (t) => {
   assert.equal((await runTheJob(t, { executor: 'machine-id/no_node' })).exitCode, 0);
+});
+
+test('the job has a folder, containers and addresses as it is told', async (t) => {
+  const more = { working_directory: '~/app', parallelism: 3, circleci_ip_ranges: true, bring_node: false };
+  const { exitCode, steps } = await runTheJob(t, { ...more, credential_ttl: '2h', steps: [{ run: 'pwd; cat file' }] });
+  assert.equal(exitCode, 0);
+  assert.match(shown(steps.at(-2) ?? { stdout: '' }), /\/app\nchecked out$/);
+  assert.match(steps.map(shown).join('\n'), /--credential-ttl=2h/);
+  assert.ok(!steps.some(({ name }) => name.includes('Bring Node.js')));
+});
+
+const orb = mapping(parse(packedWith(BUNDLE)), 'orb');
+
+function parametersOf(section: string, name: string): ReadonlyMap<string, unknown> {
+  const { parameters } = mapping(mapping(orb[section], section)[name], name);
+  return new Map(Object.entries(mapping(parameters, name)));
+}
+
+/** What a parameter says elsewhere where it says something else here. */
+const OF_ITS_OWN: Readonly<Record<string, readonly string[]>> = {
+  doctor: ['config', 'export_env', 'deadline', 'when', 'step_name'],
+  run: ['report', 'delivery', 'bundle_path', 'download_url', 'bring_node', 'node_mirror', 'tools', 'tools_version'],
+};
+
+test('doctor takes every parameter that says what join does, and says the same of it', () => {
+  const [join, doctor] = [parametersOf('commands', 'join'), parametersOf('commands', 'doctor')];
+  // Where the run reports to is no concern of doctor's.
+  for (const [name, parameter] of join) {
+    if (['report', 'anonymous_telemetry'].includes(name)) continue;
+    assert.ok(doctor.has(name), name);
+    if (OF_ITS_OWN.doctor?.includes(name) === false) assert.deepEqual(doctor.get(name), parameter, name);
+  }
+});
+
+test('the job takes the parameters of install and join that matter to a whole job, with the same defaults', () => {
+  const job = parametersOf('jobs', 'run');
+  const steps = new Map([...parametersOf('commands', 'install'), ...parametersOf('commands', 'join')]);
+  const left = [...steps.keys()].filter((name) => !job.has(name));
+  assert.deepEqual(left.sort(), ['export_env', 'step_name', 'when']);
+  for (const [name, parameter] of job) {
+    const other = steps.get(name);
+    if (other === undefined || ['working_directory', 'install_dir'].includes(name)) continue;
+    const { description, ...rest } = mapping(parameter, name);
+    const { description: expected, ...same } = mapping(other, name);
+    assert.deepEqual(rest, same, name);
+    if (OF_ITS_OWN.run?.includes(name) === false) assert.equal(description, expected, name);
+  }
+});
+
+test('the README names every parameter of the job', async () => {
+  const readme = await readFile('README.md', 'utf8');
+  const text = readme.slice(readme.indexOf('### The job run'), readme.indexOf('### Where the commands run'));
+  for (const name of parametersOf('jobs', 'run').keys()) assert.ok(text.includes(`\`${name}\``), name);
 });
