@@ -51,6 +51,13 @@ const RENDER = 'the value itself; this is an unrendered template, which must be 
  * lone `$`, `%` or `~` within a name is literal.
  */
 export function unexpandedPath(path: string): string | undefined {
+  const bare = path.trim().replace(/^(['"])([^]*)\1$/u, '$2');
+  if (bare === path) return expansionIn(path);
+  const inside = expansionIn(bare) ?? `write ${JSON.stringify(shortened(bare))}`;
+  return `quotes and spaces around ${JSON.stringify(shortened(path))} would become a part of its name; without them: ${inside}`;
+}
+
+function expansionIn(path: string): string | undefined {
   const template = firstMatch(path, TEMPLATES);
   if (template !== undefined) return refusal(template, RENDER);
   const [home] = HOME.exec(path) ?? [];
@@ -109,6 +116,9 @@ function homeRefusal(home: string, path: string): string {
 }
 
 function refusal(found: string, advice: string): string {
-  const shown = found.length > 60 ? `${found.slice(0, 57)}...` : found;
-  return `"${shown}" ${NOT_EXPANDED}: write ${advice}`;
+  return `"${shortened(found)}" ${NOT_EXPANDED}: write ${advice}`;
+}
+
+function shortened(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -95,6 +95,19 @@ const LITERAL_PATHS: readonly string[] = [
   'file:///tmp/a%20b',
 ];
 
+test('quotes and spaces around a path are no part of it', () => {
+  for (const [path, says] of [
+    ["'~/creds'", '"~/" is not expanded here: write the absolute path, for example /home/circleci/creds'],
+    ['"/tmp/creds"', 'write "/tmp/creds"'],
+    [' /tmp/creds', 'write "/tmp/creds"'],
+    ['/tmp/creds\n', 'write "/tmp/creds"'],
+    ['" $HOME"', '"$HOME" is not expanded here: write the path itself'],
+  ] as const) {
+    assert.ok(unexpandedPath(path)?.endsWith(`would become a part of its name; without them: ${says}`) ?? false, path);
+  }
+  for (const path of ["it's", "'", `a "b"`, `'a'b`, 'a b']) assert.equal(unexpandedPath(path), undefined, path);
+});
+
 test('a lone sign within a name is literal', () => {
   for (const path of LITERAL_PATHS) assert.equal(unexpandedPath(path), undefined, path);
 });
@@ -135,7 +148,7 @@ test('what surrounds a variable may be secret and is not repeated', () => {
 
 test('a hostile value does not take long', () => {
   const started = performance.now();
-  for (const piece of ['${', '{{', '<<', '`', '%A', '$(', '~/', '$A']) {
+  for (const piece of ['${', '{{', '<<', '`', '%A', '$(', '~/', '$A', '"', "'", ' ']) {
     unexpandedPath(piece.repeat(100_000));
     unexpandedValue(piece.repeat(100_000));
   }

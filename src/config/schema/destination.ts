@@ -7,7 +7,7 @@ import { DESTINATION_OF_V2 } from './other-names.ts';
 import { byType, section, type SectionOf } from './section.ts';
 import type { Mapping } from '../yaml/tree.ts';
 
-export const PATH_EMPTY = 'destination path must not be empty';
+const PATH_EMPTY = 'destination path must not be empty';
 
 /** A Teleport that runs elsewhere than on Linux turns `acls` off; the writer decides that, as it knows the system. */
 const settings = {
@@ -22,8 +22,19 @@ const settings = {
   readers: readers(),
 };
 
+/** tbot would make a folder that is called after the scheme of a URI. */
+export const directoryPath: Field<string> = z.pipe(
+  requiredPath(PATH_EMPTY),
+  z.transform((path: string, context) => {
+    const [scheme] = /^(?:file|memory|kubernetes-secret|unix|https?|s3|gs):(?:\/\/(?:localhost)?)?/i.exec(path) ?? [];
+    if (scheme === undefined) return path;
+    const advice = /^file:/i.test(scheme) ? `; write "${path.slice(scheme.length)}"` : '';
+    return refuse(context, `"${path}" is a URI, and a path is expected here${advice}`);
+  }),
+);
+
 export const directory: Field<DirectoryDestination> = z.pipe(
-  place({ type: ignored, path: requiredPath(PATH_EMPTY), ...settings }),
+  place({ type: ignored, path: directoryPath, ...settings }),
   z.transform(({ path, symlinks, acls, readers }) => ({ type: 'directory' as const, path, symlinks, acls, readers })),
 );
 

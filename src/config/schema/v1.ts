@@ -6,20 +6,9 @@ import { refuseWildcard } from '../wildcards.ts';
 import { Scalar } from '../yaml/scalar.ts';
 import { isMapping } from '../yaml/tree.ts';
 import { resourceName } from './common.ts';
-import { PATH_EMPTY, directory, plainDirectory } from './destination.ts';
+import { directory, directoryPath, plainDirectory } from './destination.ts';
 import type { Context, Field } from './field.ts';
-import {
-  anyExpression,
-  duration,
-  flag,
-  list,
-  optionalFlag,
-  refuse,
-  refuseKind,
-  requiredPath,
-  text,
-  textList,
-} from './field.ts';
+import { anyExpression, duration, flag, list, optionalFlag, refuse, refuseKind, text, textList } from './field.ts';
 import type { Item } from './items.ts';
 import type { SectionOf } from './section.ts';
 import { ITEM_OF_V1, PLACE_OF_V1, TOP_OF_V1 } from './other-names.ts';
@@ -31,8 +20,7 @@ import { onboarding } from './v2.ts';
 const directoryV1: Field<Destination | undefined> = z.transform((input, context) => {
   if (input === undefined) return undefined;
   if (!(input instanceof Scalar)) return readBy(directory, input, context);
-  const path = readBy(requiredPath(PATH_EMPTY), input, context);
-  return plainDirectory(path);
+  return plainDirectory(readBy(directoryPath, input, context));
 });
 
 /** `memory: {}` or `memory: true`. */

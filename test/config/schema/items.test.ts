@@ -513,6 +513,16 @@ const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
     ['destination: {type: memory}'],
     'outputs[0].destination.type:5: destination: must be of type `directory`',
   ],
+  [
+    'identity',
+    ['destination: {type: directory, path: file:///out}'],
+    'outputs[0].destination.path:5: "file:///out" is a URI, and a path is expected here; write "/out"',
+  ],
+  [
+    'identity',
+    ['destination: {type: directory, path: s3://bucket/out}'],
+    'outputs[0].destination.path:5: "s3://bucket/out" is a URI, and a path is expected here',
+  ],
   ['identiy', [DIR], 'outputs[0].type:6: unrecognized output type (identiy); did you mean "identity"?'],
   ['unstable-client-credential', [DIR], 'outputs[0].type:6: unrecognized output type (unstable-client-credential)'],
 ];
