@@ -52,7 +52,7 @@ const run = spawnSync(
     '--test-reporter=spec',
     ...files.map((file) => join(OUT, file.replace(/\.ts$/, '.js'))),
   ],
-  { stdio: 'inherit' },
+  { stdio: 'inherit', env: { TEST_RSA_KEYS: join(process.cwd(), 'build/test-keys'), ...process.env } },
 );
 process.exit(run.status ?? 1);
 

@@ -1,18 +1,49 @@
 /** Makes and writes private keys. */
-import { createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, randomInt, randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const generate = promisify(generateKeyPair);
 
+/**
+ * Of RSA keys that test processes share in the folder that `TEST_RSA_KEYS` names: to find primes takes longer than
+ * anything else that the cluster does. No process takes a key of it twice.
+ */
+const SHARED_KEYS = 32;
+const firstShared = randomInt(SHARED_KEYS);
+let taken = 0;
+
 export async function createKey(kind: 'rsa' | 'ec' | 'ed25519'): Promise<KeyObject> {
   switch (kind) {
     case 'rsa':
-      return (await generate('rsa', { modulusLength: 2048 })).privateKey;
+      return rsaKey();
     case 'ec':
       return (await generate('ec', { namedCurve: 'P-256' })).privateKey;
     case 'ed25519':
       return (await generate('ed25519')).privateKey;
   }
+}
+
+async function rsaKey(): Promise<KeyObject> {
+  const { TEST_RSA_KEYS: folder = '' } = process.env;
+  if (folder === '' || taken === SHARED_KEYS) return freshRsaKey();
+  const path = join(folder, `rsa-${(firstShared + taken) % SHARED_KEYS}.pem`);
+  taken += 1;
+  try {
+    return createPrivateKey(await readFile(path));
+  } catch {
+    const key = await freshRsaKey();
+    const temporary = `${path}.${randomUUID()}`;
+    await mkdir(folder, { recursive: true });
+    await writeFile(temporary, keyPem(key), { mode: 0o600 });
+    await rename(temporary, path);
+    return key;
+  }
+}
+
+async function freshRsaKey(): Promise<KeyObject> {
+  return (await generate('rsa', { modulusLength: 2048 })).privateKey;
 }
 
 /** SubjectPublicKeyInfo DER of the key's public half. */
