@@ -147,7 +147,7 @@ for (const name of ['nowhere', 'backoffice', 'wiki']) {
   test(`the application ${name} is refused by name, and nothing is written`, async (t) => {
     const job = await beginJob(t, newest);
     const run = await runItems(newest, job, [application(job, `app_name: ${name}`)]);
-    const says = new RegExp(`outputs\\[0\\]\\.app_name: application "${name}" not found`);
+    const says = new RegExp(`outputs\\[0\\] \\(line 5\\): app_name: application "${name}" not found`);
     assertRefused(run, { code: 'RESOURCE_UNKNOWN', says, hint: /app_labels/ });
     assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
   });
@@ -168,7 +168,7 @@ test('the flag alone does, with the application in a folder of its own, and the 
   const job = await beginJob(t, newest);
   const { exitCode, stderr } = await job.run([...job.flags, '--application', 'dashboard']);
   assert.equal(exitCode, 0, stderr);
-  assert.match(stderr, /^ {2}application .*\/identity\/application: /m);
+  assert.match(stderr, /^ {2}--application +application .*\/identity\/application \(8 files\)$/m);
   assert.match(stderr, / application dashboard at https:\/\/dashboard\.example\.teleport\.test; roles /);
   const wrong = await job.run([...job.flags, '--application', 'nowhere']);
   assertRefused(wrong, { code: 'RESOURCE_UNKNOWN', says: /--application: application "nowhere" not found/ });

@@ -73,7 +73,7 @@ for (const facts of VERSIONS) {
       );
       const found = await listing(job.destination);
       assert.equal(found.get('.'), '0700 directory');
-      assert.deepEqual([...found.keys()].sort(), ['.', ...FILES].sort());
+      assert.deepEqual([...found.keys()].sort(), ['.', '.write-test', ...FILES].sort());
       for (const name of FILES) assert.match(found.get(name) ?? '', /^0600 /, `${name} is for its owner alone`);
     });
 
