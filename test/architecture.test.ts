@@ -100,6 +100,18 @@ test('every source file says its one duty in its first line', () => {
   assert.deepEqual(wrong, []);
 });
 
+test('no text for people leaves the plural open', () => {
+  const texts = [...ownFiles, 'README.md', ...below('docs'), ...below('orb')];
+  const open = texts
+    .filter((file) => /\.(ts|md|yml|sh)$/.test(file))
+    .filter((file) => /(?<!http)\(s\)/.test(readFileSync(file, 'utf8')));
+  assert.deepEqual(open, []);
+});
+
+function below(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name));
+}
+
 function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '');
 }

@@ -1,6 +1,6 @@
 /** Explains why IAM Roles Anywhere gave no session. */
 import * as z from 'zod/mini';
-import { MachineIdError } from '../errors.ts';
+import { counted, MachineIdError } from '../errors.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 
 export interface SessionReply {
@@ -62,7 +62,7 @@ const MOST_SKEW_MS = 5 * 60 * 1000;
 function skewHint(aheadMs: number): string | undefined {
   const minutes = Math.round(Math.abs(aheadMs) / 60_000);
   if (!(Math.abs(aheadMs) >= MOST_SKEW_MS)) return undefined;
-  return `Set the clock of this machine: it is ${minutes} minutes ${aheadMs > 0 ? 'ahead of' : 'behind'} that of AWS.`;
+  return `Set the clock of this machine: it is ${counted(minutes, 'minute')} ${aheadMs > 0 ? 'ahead of' : 'behind'} that of AWS.`;
 }
 
 function messageOf(text: string): string {

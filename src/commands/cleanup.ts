@@ -255,7 +255,7 @@ function grouped(pairs: readonly (readonly [key: string, value: string])[]): Rea
 }
 
 function cleanupFailed(faults: readonly Fault[]): MachineIdError {
-  return new MachineIdError('CLEANUP_FAILED', `${faults.length} of the things that runs wrote are still there`, {
+  return new MachineIdError('CLEANUP_FAILED', 'not everything that runs wrote could be removed', {
     hint: 'Remove them by hand on a machine that outlives the job; the certificates end by themselves.',
     faults,
   });

@@ -5,7 +5,7 @@ import { utcTime } from '../crypto/validity.ts';
 import { createLog, type Log } from '../effects/log.ts';
 import type { Retries } from '../effects/retry.ts';
 import type { World } from '../effects/world.ts';
-import { asMachineIdError } from '../errors.ts';
+import { asMachineIdError, counted } from '../errors.ts';
 import type { OidcToken } from '../job/oidc-token.ts';
 import { type Joined, joinCluster } from '../join/join.ts';
 import { NO_RECORD } from '../outputs/write-record.ts';
@@ -85,8 +85,8 @@ function lifetimeCheck(expiresAtMs: number, askedMs: number, nowMs: number): Che
   const one = check('lifetime', 'Lifetime of certificates');
   const detail = `until ${utcTime(expiresAtMs)}`;
   if (expiresAtMs >= nowMs + askedMs - TTL_SLACK_MS) return one.pass(detail);
-  const [asked, given] = [askedMs, expiresAtMs - nowMs].map(
-    (durationMs) => `${Math.round(durationMs / 60_000)} minutes`,
+  const [asked, given] = [askedMs, expiresAtMs - nowMs].map((durationMs) =>
+    counted(Math.round(durationMs / 60_000), 'minute'),
   );
   return one.warn(
     `${detail}: asked for ${asked ?? ''}, given ${given ?? ''}`,

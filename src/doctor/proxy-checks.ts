@@ -1,4 +1,5 @@
 /** Looks at what the Proxy says of its cluster, and at the clock. */
+import { counted } from '../errors.ts';
 import type { Retries } from '../effects/retry.ts';
 import type { World } from '../effects/world.ts';
 import { formatAddress } from '../teleport/address.ts';
@@ -72,7 +73,7 @@ function clockCheck(aheadMs: number): Check {
   const seconds = Math.round(Math.abs(aheadMs) / 1000);
   if (Math.abs(aheadMs) < SKEW_MS) return one.pass('agrees with that of the Proxy');
   return one.warn(
-    `this machine is ${seconds} seconds ${aheadMs > 0 ? 'ahead of' : 'behind'} the Proxy`,
+    `this machine is ${counted(seconds, 'second')} ${aheadMs > 0 ? 'ahead of' : 'behind'} the Proxy`,
     'Set the clocks by NTP: tokens and certificates are refused before and after their time.',
   );
 }

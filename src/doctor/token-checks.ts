@@ -1,6 +1,6 @@
 /** Looks at the job's OIDC token and at what it says of the job. */
 import type { World } from '../effects/world.ts';
-import { asMachineIdError, type MachineIdError } from '../errors.ts';
+import { asMachineIdError, counted, type MachineIdError } from '../errors.ts';
 import { utcTime } from '../crypto/validity.ts';
 import {
   audienceNotice,
@@ -88,7 +88,7 @@ function timesCheck(token: OidcToken, nowMs: number): Check {
   const behind = tokenClockNotice(claims, nowMs);
   if (behind !== undefined) return one.warn(behind, 'Set the clock of this runner by NTP.');
   const leftMs = claims.expiresAtMs - nowMs;
-  const detail = `until ${utcTime(claims.expiresAtMs)}, ${Math.floor(leftMs / 60_000)} minutes from now`;
+  const detail = `until ${utcTime(claims.expiresAtMs)}, ${counted(Math.floor(leftMs / 60_000), 'minute')} from now`;
   return leftMs < SOON_MS ? one.warn(detail, 'Call run earlier in the job.') : one.pass(detail);
 }
 

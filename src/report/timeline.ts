@@ -1,4 +1,5 @@
 /** The timeline of a run as a picture, without script: its geometry in percent, the rest in the style sheet. */
+import { counted } from '../errors.ts';
 import type { Span } from '../produce/account.ts';
 import { type Markup, markup } from './markup.ts';
 
@@ -21,7 +22,7 @@ export function timeline(spans: readonly Span[], totalMs: number): Markup {
     const bar = markup`<rect class="bar ${kind} ${outcome}" ${place}/>`;
     return markup`<g style="--i:${at}"><title>${name}: ${startMs} to ${endMs} ms</title>${bar}<text class="name">${shortened(name)}</text><text class="took" x="100%">${endMs - startMs} ms</text></g>`;
   });
-  const title = markup`<title id="picture">${spans.length} parts of the run in ${totalMs} ms, as in the table below</title>`;
+  const title = markup`<title id="picture">${counted(spans.length, 'part')} of the run in ${totalMs} ms, as in the table below</title>`;
   return markup`<svg role="img" aria-labelledby="picture" style="--n:${spans.length}">${title}${steps}${rows}</svg>`;
 }
 
