@@ -143,7 +143,7 @@ const FINDINGS: readonly Finding[] = [
     mint: { ttlSeconds: 120 },
     id: 'oidc-times',
     state: 'warn',
-    says: /[12] minutes from now/,
+    says: /[12] minutes? from now/,
     cure: /earlier in the job/,
   },
   {
