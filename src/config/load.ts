@@ -39,7 +39,7 @@ export interface PlanReading {
   /** Undefined when none is named that can be read. */
   readonly address: ClusterAddress | undefined;
   readonly insecure: boolean;
-  /** Whether the outputs are all that the configuration asks for, or what it has of them cannot be read. */
+  /** Whether the outputs of the plan are all that the configuration asks for; others cannot be read. */
   readonly outputsKnown: boolean;
   /** Everything that is wrong: with it, a run must not follow the plan. */
   readonly error: MachineIdError | undefined;
@@ -81,7 +81,7 @@ export async function readPlan(
     plan,
     address,
     insecure,
-    outputsKnown: (plan?.outputs.length ?? 0) > 0 || (isOutputRead && !findings.hasFaultAt('--destination')),
+    outputsKnown: isOutputRead && !findings.hasFaultAt('--destination'),
     error: unreadable ?? (findings.hasFaults ? findings.toError() : undefined),
   };
 }

@@ -21,6 +21,7 @@ export class SourceFile {
   /** Places that nothing reads and that hold what was meant to be written. */
   readonly strays: Fault[] = [];
   readonly #document: YamlDocument;
+  #dropped: ReadonlyMap<string, ReadonlySet<number>> = new Map();
 
   constructor(document: YamlDocument, name: string, findings: Findings) {
     this.#document = document;
@@ -46,9 +47,13 @@ export class SourceFile {
     this.strays.push({ path: place, ...(line === undefined ? {} : { line }), message });
   }
 
+  /** @param items that were decoded from the list at `key` */
   place(items: readonly Item[], key: string): readonly PlacedItem[] {
-    return items.map((item, index) => {
-      const { path, line } = this.origin(key, index);
+    const dropped = this.#dropped.get(key) ?? new Set();
+    const indices = Array.from({ length: items.length + dropped.size }, (_, index) => index);
+    const kept = indices.filter((index) => !dropped.has(index));
+    return items.map((item, at) => {
+      const { path, line } = this.origin(key, kept[at] ?? at);
       return { ...item, path, line };
     });
   }
@@ -61,7 +66,8 @@ export class SourceFile {
     schema: Field<T>,
     unknown: 'warn' | 'refuse' = 'warn',
   ): { readonly value: T | undefined; readonly faulty: ReadonlySet<string> } {
-    const { value, faults, unknownKeys } = decode(schema, this.#document);
+    const { value, faults, unknownKeys, dropped } = decode(schema, this.#document);
+    this.#dropped = dropped;
     for (const { path, line, message } of faults) this.findings.refuse(placeIn(this.name, path, line), message);
     for (const { path, line, message, holdsOutputs } of unknownKeys) {
       const place = placeIn(this.name, path, line);

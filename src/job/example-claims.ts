@@ -26,7 +26,11 @@ const Claims = z.object({
 export function readExampleClaims(text: string, source: string): JobIds {
   const trimmed = text.trim();
   if (/^[\w-]+\.[\w-]+\.[\w-]*$/.test(trimmed)) {
-    const { audiences, contextIds, issuer, projectId } = decodeClaims(trimmed, source);
+    const { audiences, contextIds, issuer, projectId } = decodeClaims(
+      trimmed,
+      source,
+      'Put the whole token into the file, as the job has it in CIRCLE_OIDC_TOKEN.',
+    );
     return { audiences, contextIds, projectId, organizationId: organizationOf(issuer) };
   }
   const { data } = Claims.safeParse(parseJson(trimmed));

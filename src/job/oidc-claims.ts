@@ -38,13 +38,14 @@ const Claims = z.object({
 
 /**
  * @param source where the token was found, for messages: `CIRCLE_OIDC_TOKEN`
+ * @param hint what to do with one that is none; by default for a variable of CircleCI
  * @throws MachineIdError OIDC_TOKEN_MALFORMED; its message holds no part of the token
  */
-export function decodeClaims(jwt: string, source: string): OidcClaims {
-  const claims = Claims.safeParse(decode(jwt, source));
+export function decodeClaims(jwt: string, source: string, hint = hintFor(source)): OidcClaims {
+  const claims = Claims.safeParse(decode(jwt, source, hint));
   if (!claims.success) {
     const paths = claims.error.issues.map((issue) => issue.path.join('.'));
-    throw malformed(source, `these claims are missing or of another type: ${paths.join(', ')}`);
+    throw malformed(source, hint, `these claims are missing or of another type: ${paths.join(', ')}`);
   }
   const { iss, aud, azp, sub, iat, nbf, exp } = claims.data;
   return {
@@ -82,18 +83,20 @@ export function audienceFit(
   return party === organizationId ? 'right' : 'before Teleport 17';
 }
 
-function decode(jwt: string, source: string): unknown {
+function decode(jwt: string, source: string, hint: string): unknown {
   try {
     decodeProtectedHeader(jwt);
     return decodeJwt(jwt);
   } catch {
     // jose's message may quote the input, and the input is a secret: the cause is left out on purpose.
-    throw malformed(source, 'it is not three base64url parts with JSON in the first two');
+    throw malformed(source, hint, 'it is not three base64url parts with JSON in the first two');
   }
 }
 
-function malformed(source: string, detail: string): MachineIdError {
-  return new MachineIdError('OIDC_TOKEN_MALFORMED', `${source} is not a CircleCI OIDC token: ${detail}`, {
-    hint: `Pass on the variable that CircleCI sets, unchanged; nothing in the job's environment should set ${source} itself.`,
-  });
+function malformed(source: string, hint: string, detail: string): MachineIdError {
+  return new MachineIdError('OIDC_TOKEN_MALFORMED', `${source} is not a CircleCI OIDC token: ${detail}`, { hint });
+}
+
+function hintFor(source: string): string {
+  return `Pass on the variable that CircleCI sets, unchanged; nothing in the job's environment should set ${source} itself.`;
 }

@@ -93,7 +93,11 @@ function valueOf(name: string, { environment }: OidcTokenSources): string | unde
 }
 
 function decoded(source: string, value: string, origin: 'variable' | 'named variable'): OidcToken {
-  return { jwt: new Secret(value), source, claims: decodeClaims(value, source), origin, agentRefusals: [] };
+  const hint =
+    origin === 'variable'
+      ? undefined
+      : `Put the whole output of "circleci run oidc get" into ${source}, or leave --oidc-token out to use the token that CircleCI sets.`;
+  return { jwt: new Secret(value), source, claims: decodeClaims(value, source, hint), origin, agentRefusals: [] };
 }
 
 /** A job may run for longer than its token lives, and an organization may have its tokens made for another audience. */

@@ -206,6 +206,19 @@ test('a fault in the file skips only what depends on it', async (t) => {
   assert.deepEqual(withState(noOutputs, 'fail'), ['config']);
   assert.deepEqual(withState(noOutputs, 'skip'), ['orb', 'outputs']);
   assert.equal(noOutputs.get('join')?.state, 'pass');
+  const oneOfThree = await configured(
+    t,
+    ({ folder }) => `${HEAD}outputs:
+- {type: identity, destination: {type: directory, path: ${folder}/a}, credential_ttl: 90, renewal_interval: 1h}
+- {type: identity, destination: {type: directory, path: ${folder}/b}}
+- {type: kubernetes, destination: {type: directory, path: ${folder}/c}}
+- {type: kubernetes, kubernetes_cluster: nowhere, destination: {type: directory, path: ${folder}/d}}
+`,
+  );
+  assert.deepEqual(withState(oneOfThree, 'fail'), ['config', 'output:outputs[3]']);
+  assert.deepEqual(withState(oneOfThree, 'skip'), ['orb', 'outputs']);
+  assert.equal(oneOfThree.get('output:outputs[1]')?.state, 'pass');
+  assert.equal(oneOfThree.get('destination:outputs[1]')?.state, 'pass');
   const noToken = await configured(t, () => `version: v2\nproxy_server: ${proxy}\nonboarding: {token: [a]}\n`);
   assert.deepEqual(withState(noToken, 'fail'), ['config']);
   assert.equal(noToken.get('proxy')?.state, 'pass');

@@ -268,6 +268,12 @@ test('the hints differ for the variable, for the one that the user names, and fo
   assert.match(variable.hint, /call run in an earlier step/);
   assert.match(named.hint, /leave --oidc-token out/);
   assert.match(agent.hint, /clock of this runner is ahead/);
+  const words = await Promise.all([
+    refusal({ CIRCLE_OIDC_TOKEN: 'words' }),
+    refusalOf(jobWith({ OTHER: 'words' }).obtain('OTHER')),
+  ]);
+  assert.match(words[0].hint, /nothing in the job's environment should set CIRCLE_OIDC_TOKEN/);
+  assert.match(words[1].hint, /output of "circleci run oidc get" into OTHER, or leave --oidc-token out/);
   const forOthers = await refusalOf(jobWith({ OTHER: TOKEN_OF_OTHERS }).obtain('OTHER'));
   assert.match(forOthers.hint, /Make the token in OTHER by circleci run oidc get --claims '\{"aud":"1111/);
 });

@@ -17,20 +17,25 @@ export interface Decoded<T> {
   readonly value: T | undefined;
   readonly faults: readonly Fault[];
   readonly unknownKeys: readonly UnknownKey[];
+  /** Of each top-level list, the items that are not in `value`, counted as in the file. */
+  readonly dropped: Dropped;
 }
 
+type Dropped = ReadonlyMap<string, ReadonlySet<number>>;
+
 /**
- * Reads what can be read: unknown keys are taken out and reported, and a top-level key with a fault is taken out so
- * that the rest can still be checked. `schema` must accept a file without any key.
+ * Reads what can be read: unknown keys are taken out and reported, and a top-level key with a fault, or the item of a
+ * top-level list that has it, is taken out so that the rest can still be checked. `schema` must accept a file without any key.
  */
 export function decode<T>(schema: Field<T>, document: YamlDocument): Decoded<T> {
   const unknownKeys: UnknownKey[] = [];
   let faults: readonly Fault[] = [];
   let { root } = document;
+  let dropped: Dropped = new Map();
   // Every pass takes out at least one key, so that there are never more passes than keys.
   for (;;) {
     const result = schema.safeParse(root);
-    if (result.success) return { value: result.data, faults, unknownKeys };
+    if (result.success) return { value: result.data, faults, unknownKeys, dropped };
     const { issues } = result.error;
     const unknown = issues.filter(isUnknownKey);
     if (unknown.length > 0) {
@@ -45,12 +50,44 @@ export function decode<T>(schema: Field<T>, document: YamlDocument): Decoded<T> 
       continue;
     }
     faults = [...faults, ...issues.map((issue) => faultOf(issue, document))];
-    if (issues.some(({ path }) => path.length === 0)) return { value: undefined, faults, unknownKeys };
-    root = withoutKeys(
-      root,
-      issues.map(({ path }) => path.slice(0, 1)),
+    if (issues.some(({ path }) => path.length === 0)) return { value: undefined, faults, unknownKeys, dropped };
+    const paths = issues.map(({ path }) => path);
+    const items = faultyItems(paths, dropped);
+    dropped = new Map([...dropped, ...items]);
+    root = withoutItems(
+      withoutKeys(
+        root,
+        paths.filter(([key]) => !items.has(String(key))).map((path) => path.slice(0, 1)),
+      ),
+      items,
     );
   }
+}
+
+/** None of a list that has lost items before, whose indices no longer are those of the file. */
+function faultyItems(paths: readonly Path[], before: Dropped): Dropped {
+  const items = new Map<string, Set<number>>();
+  for (const [key] of paths) {
+    const inside = paths.filter(([first]) => first === key).map(([, at]) => at);
+    if (typeof key !== 'string' || before.has(key)) continue;
+    const indices = inside.filter((at) => typeof at === 'number');
+    if (indices.length === inside.length) items.set(key, new Set(indices));
+  }
+  return items;
+}
+
+function withoutItems(root: Mapping, items: Dropped): Mapping {
+  const copy = new Map(root);
+  for (const [key, indices] of items) {
+    const list = root.get(key);
+    if (isList(list)) {
+      copy.set(
+        key,
+        list.filter((_, at) => !indices.has(at)),
+      );
+    }
+  }
+  return copy;
 }
 
 /** Keys of an output, which say at the top of a file that its outputs stand one level too high. */
