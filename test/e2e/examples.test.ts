@@ -6,7 +6,7 @@ import test, { type TestContext } from 'node:test';
 import { parse, stringify } from 'yaml';
 import { blocks } from '../docs/documents.ts';
 import { inlineOrb } from '../job-runner/inline-orb.ts';
-import { isMapping } from '../job-runner/mapping.ts';
+import { isMapping, list, mapping } from '../job-runner/mapping.ts';
 import { runJob } from '../job-runner/run-job.ts';
 import { exampleConfigs, jobsOf } from '../orb/examples.ts';
 import { packedWith } from '../orb/source.ts';
@@ -141,3 +141,30 @@ for (const [path, config] of [...exampleConfigs, ...documented]) {
     });
   }
 }
+
+test('the advice of the quick start finds what is wrong with a join that failed', async (t) => {
+  const { home, programs, source } = await project(t);
+  const [advice] = blocks.filter(({ place, text }) => place.startsWith('docs/quick-start.md') && text.startsWith('- '));
+  const [[path, config] = ['', '']] = documented.filter(
+    ([place, text]) => place.startsWith('docs/quick-start.md') && text.includes('machine-id/join'),
+  );
+  const { jobs, ...rest } = mapping(parse(config), path);
+  const { steps, ...job } = mapping(mapping(jobs, path).deploy, 'deploy');
+  const all = [...list(steps, 'steps'), ...list(parse(advice?.text ?? ''), 'advice')];
+  const changed = adapted({ ...rest, jobs: { deploy: { ...job, steps: all } } }, home);
+  for (const [token, exitCode] of [
+    [await cluster.mint(), 0],
+    ['no token', 1],
+  ] as const) {
+    const result = await runJob({
+      config: inlineOrb(stringify(changed), 'machine-id', orb),
+      job: 'deploy',
+      home,
+      checkoutFrom: source,
+      environment: { CIRCLE_OIDC_TOKEN: token, PATH: `${programs}:${process.env.PATH ?? ''}` },
+    });
+    assert.equal(result.exitCode, exitCode, result.steps.map(({ stderr }) => stderr).join('\n'));
+    const { stdout = '' } = result.steps.at(-1) ?? {};
+    assert.equal(/^fail {2}/m.test(stdout), exitCode !== 0, stdout);
+  }
+});
