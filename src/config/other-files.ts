@@ -55,7 +55,7 @@ const TELLING: readonly (readonly [keys: readonly string[], looksLike: string])[
   [['jobs'], CIRCLECI],
   [['executors'], CIRCLECI],
   [['stages'], 'a GitLab CI config'],
-  [['tbotConfig'], 'the values of the Helm chart tbot'],
+  [['tbotConfig'], 'the values of the Helm chart tbot, whose tbotConfig is a tbot.yaml,'],
   [['teleportProxyAddress'], 'the values of the Helm chart tbot'],
   [['proxy_templates'], 'a configuration of tsh'],
 ];

@@ -230,6 +230,7 @@ const OTHER_FILES: readonly (readonly [text: string, line: number, what: string]
   ['name: x\non: push\njobs: {}\n', 3, 'a GitHub Actions workflow'],
   ['services:\n  web: {image: x}\n', 1, 'a Compose file'],
   ['teleportProxyAddress: p:1\nclusterName: c\n', 1, 'the values of the Helm chart tbot'],
+  ['a: b\ntbotConfig:\n  version: v2\n', 2, 'the values of the Helm chart tbot, whose tbotConfig is a tbot.yaml,'],
   ['-----BEGIN RSA PRIVATE KEY-----\nMIIEsecret\n', 1, 'a PEM file'],
   ['<!DOCTYPE html>\n<html>', 1, 'a web page'],
   ['#!/bin/sh\nset -e\n', 1, 'a script'],

@@ -162,6 +162,35 @@ for (const args of [
   });
 }
 
+test('a parameter of the orb expands variables and the home, and a step with anything else is refused', async (t) => {
+  const job = await beginJob(t, cluster);
+  const step = (destination: string) =>
+    job.run(['orb-step', 'join'], {
+      environment: {
+        MACHINE_ID_PARAM_PROXY: proxy,
+        MACHINE_ID_PARAM_TOKEN: joinToken,
+        MACHINE_ID_PARAM_CONFIG: '',
+        MACHINE_ID_PARAM_DESTINATION: destination,
+      },
+    });
+  const before = await listing(job.folder);
+  for (const path of ['$(pwd)/creds', '`pwd`/creds', '~root/creds', '%TEMP%/creds', '{{ home }}/creds', "'~/creds'"]) {
+    const run = await step(path);
+    assert.equal(run.exitCode, 2, run.stderr);
+    assert.match(errorReport(run).message, /^the parameter destination: .* is not expanded here: write /);
+    await assertNothingDone(job, before);
+  }
+  for (const [path, name] of [
+    ['~/tilde', 'tilde'],
+    ['${HOME}/braces', 'braces'],
+    ['$HOME/plain', 'plain'],
+  ] as const) {
+    const run = await step(path);
+    assert.equal(run.exitCode, 0, run.stderr);
+    assert.ok((await listing(join(job.folder, name))).has('identity'), path);
+  }
+});
+
 test('signs that stand for themselves stay in the names of folders', async (t) => {
   const job = await beginJob(t, cluster);
   for (const name of ['a~b', 'cost$', '100%', '{a}']) {
