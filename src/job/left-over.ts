@@ -1,10 +1,10 @@
 /**
  * Credentials that jobs before have left on this machine, since nothing ran `cleanup` for them: a cancelled job, say. A job
- * has ended
+ * counts as ended
+ * - when all its certificates have;
  * - when no process of this user has its CIRCLE_WORKFLOW_JOB_ID in its environment, and none of the processes that its runs
- *   were started by runs any more, those aside that this job has in common with it, such as the service of the runner;
- * - where that cannot be known (another container or host with the same home, Windows, a run outside a job), when its
- *   certificates have ended.
+ *   were started by runs any more, those aside that this job has in common with it, such as the service of the runner. That
+ *   cannot be known of another container or host with the same home, or on Windows; a run outside a job has no such end.
  */
 import type { Files } from '../effects/files.ts';
 import type { Processes } from '../effects/processes.ts';
@@ -80,13 +80,14 @@ function verdictOn(
   processes: Processes | undefined,
   nowMs: number,
 ): Pick<LeftOver, 'ended' | 'reason'> {
+  const end = utcTime(endsMs);
+  // Even where a process of the job goes on, such as a daemon of a build tool: what has ended is of no use to it.
+  if (endsMs <= nowMs) return { ended: true, reason: `its certificates ended at ${end}` };
   const isLocal = writers.length > 0 && writers.every(({ scope }) => scope === processes?.scope);
   const running = isLocal && processes !== undefined ? runningOf(writers, job, processes) : undefined;
   if (running !== undefined) return { ended: false, reason: `its process ${running} still runs` };
   // A run outside a job goes on being somebody's when its shell has ended.
   if (isLocal && job !== '') return { ended: true, reason: 'none of its processes runs any more' };
-  const end = utcTime(endsMs);
-  if (endsMs <= nowMs) return { ended: true, reason: `its certificates ended at ${end}` };
   const why = isLocal ? 'it was not a job of CircleCI' : 'its processes cannot be seen from here';
   return { ended: false, reason: `${why}, and its certificates may be good until ${end}` };
 }

@@ -360,3 +360,26 @@ test('links to files are followed where the output allows them', async (t) => {
   assert.equal((await job.run(['cleanup'])).exitCode, 0);
   assert.ok(!existsSync(join(job.folder, 'real-key')));
 });
+
+const KUBERNETES = 'type: kubernetes/v2, selectors: [{ name: dev }]';
+
+test('when tbot leaves a file of one output out, the others are shown as written', async (t) => {
+  const { run } = await jobWithTbot(t, [IDENTITY, KUBERNETES], { omits: ['kubeconfig.yaml'] });
+  const refused = await run({}, []);
+  assertRefused(refused, { code: 'TBOT_FAILED', says: /outputs\[1\] \(line 6\): .*kubeconfig\.yaml is not there/ });
+  assert.match(refused.stderr, /^Wrote 1 of 2 outputs for /m);
+  assert.match(refused.stderr, /^ {2}outputs\[0\] +identity +roles .*; logins root, ci.* \(14 files\)$/m);
+});
+
+test('what a tbot that failed has written is shown', async (t) => {
+  const { run } = await jobWithTbot(t, [IDENTITY], { exitCode: 1 });
+  const refused = await run({}, []);
+  assertRefused(refused, { code: 'TBOT_FAILED', says: /tbot ended with exit code 1/ });
+  assert.match(refused.stderr, /^Wrote 1 output for /m);
+});
+
+test('names that the kubeconfigs of two outputs share are a warning', async (t) => {
+  const { run } = await jobWithTbot(t, [KUBERNETES, KUBERNETES]);
+  const { stderr } = await run();
+  assert.match(stderr, /warning: outputs\[1\] and outputs\[0\] both have the context example\.teleport\.test-dev/);
+});

@@ -83,9 +83,9 @@ const SCENES: readonly (readonly [what: string, scene: Scene, expected: RegExp])
     /^ended: its certificates/,
   ],
   [
-    'its certificates have ended and it goes on',
+    'its certificates have ended, and a process of it goes on',
     { processes: { isRunning: (name) => name === AGENT }, nowMs: NOW_MS + HOUR_MS },
-    /^left alone: its process 20/,
+    /^ended: its certificates/,
   ],
   ['a run without a job', { job: '' }, /^left alone: it was not a job of CircleCI, and its certificates may be good/],
   ['a run without a job, long ago', { job: '', nowMs: NOW_MS + HOUR_MS }, /^ended: its certificates/],
