@@ -10,7 +10,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packRelease, releaseTree } from './orb-pack/packed-release.ts';
 import { packageVersion } from './release/package-version.ts';
-import { readSourceTree } from './orb-pack/source-tree.ts';
+import { readSourceFile, readSourceTree } from './orb-pack/source-tree.ts';
 import { OrbSourceError } from './orb-pack/source-error.ts';
 import { delegating, type Variant, VARIANTS, variantSources, withScriptByDefault } from './orb-pack/variants.ts';
 
@@ -28,7 +28,11 @@ const { values } = parseArgs({
 
 try {
   const variant = variantNamed(values.variant);
-  const sources = variantSources(variant, await readSourceTree(values.source), await readSourceTree('orb-embedded'));
+  const sources = variantSources(
+    variant,
+    await readSourceTree(values.source),
+    await readSourceFile('scripts/orb-pack/embedded.yml'),
+  );
   const release = {
     files: values.dev ? withScriptByDefault(sources) : sources,
     bundle: await readFile(values.bundle),

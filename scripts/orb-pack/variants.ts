@@ -20,7 +20,7 @@ const INSTALL = 'commands/install.yml';
 
 /**
  * @param orb the orb's own source tree
- * @param embedded what the second orb says itself; everything else of it comes from the first
+ * @param embedded what the second orb says itself (embedded.yml); everything else of it comes from the first
  */
 export function variantSources(variant: Variant, orb: Files, embedded: Files): Files {
   switch (variant) {

@@ -8,8 +8,8 @@ export async function documentsOf(root: string): Promise<ReadonlyMap<string, str
     ...(await listed(root, '.', '.md')),
     ...(await listed(root, 'docs', '.md')),
     ...(await listed(root, 'orb/examples', '.yml')),
-    ...(await listed(root, 'orb-embedded/examples', '.yml')),
     'scripts/demo/config.yml',
+    'scripts/orb-pack/embedded.yml',
   ];
   return new Map(
     await Promise.all(paths.map(async (path) => [path, await readFile(join(root, path), 'utf8')] as const)),

@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { schemaChecker, schemaMissing } from '../circleci-schema.ts';
 import { exampleConfigs } from './examples.ts';
-import { readSourceTree } from '../../scripts/orb-pack/source-tree.ts';
+import { readSourceFile } from '../../scripts/orb-pack/source-tree.ts';
 import { delegating, VARIANTS, variantSources } from '../../scripts/orb-pack/variants.ts';
 import { packedWith, sourceFiles } from './source.ts';
 
@@ -23,7 +23,7 @@ test("orb, examples and the project's own pipeline follow CircleCI's schema", { 
       assert.deepEqual(faultsOf(text), []);
     });
   }
-  const embedded = await readSourceTree('orb-embedded');
+  const embedded = await readSourceFile('scripts/orb-pack/embedded.yml');
   for (const variant of VARIANTS) {
     const packed = packedWith('the script', undefined, variantSources(variant, sourceFiles, embedded));
     const orb = variant === 'delegating' ? delegating(packed) : packed;

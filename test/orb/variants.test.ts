@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { parse, stringify } from 'yaml';
-import { readSourceTree } from '../../scripts/orb-pack/source-tree.ts';
+import { readSourceFile } from '../../scripts/orb-pack/source-tree.ts';
 import { delegating, type Variant, variantSources, withScriptByDefault } from '../../scripts/orb-pack/variants.ts';
 import { inlineOrb } from '../job-runner/inline-orb.ts';
 import { mapping } from '../job-runner/mapping.ts';
@@ -18,7 +18,7 @@ import { textAt } from './walk.ts';
 
 const UNREACHABLE = 'https://localhost:1/machine-id.cjs';
 
-const embeddedFiles = await readSourceTree('orb-embedded');
+const embeddedFiles = await readSourceFile('scripts/orb-pack/embedded.yml');
 
 function packed(variant: Variant): string {
   return packedWith(BUNDLE, UNREACHABLE, variantSources(variant, sourceFiles, embeddedFiles));
