@@ -1,4 +1,4 @@
-/** `doctor`: looks at everything that a run needs, changes nothing, and says how to mend what is wrong. */
+/** `doctor`: checks everything that a run needs, without changing anything, and suggests fixes. */
 import type { Check, CheckState } from '../doctor/check.ts';
 import { examine } from '../doctor/examine.ts';
 import { styleFor, type Style } from '../effects/style.ts';
@@ -25,7 +25,7 @@ export async function doctor(args: readonly string[], world: World): Promise<voi
   const { failed } = counts(checks);
   if (failed > 0) {
     throw new MachineIdError('DOCTOR_FAILED', `${failed} of ${checks.length} checks failed`, {
-      hint: 'Begin with the first: what stands beside it says how to mend it, and others may follow from it.',
+      hint: 'Fix the first one, whose cure is printed beside it; others may follow from it.',
     });
   }
 }

@@ -121,10 +121,11 @@ async function findJob(given: GivenFlags, world: World): Promise<JobFacts | unde
 async function jobOfThisToken(world: World): Promise<JobFacts | undefined> {
   try {
     const found = await findOidcToken(world);
-    const { audiences, contextIds, issuer, projectId } = found.claims;
+    const { audiences, authorizedParty, contextIds, issuer, projectId } = found.claims;
     return {
       source: found.source,
       audiences,
+      authorizedParty,
       contextIds,
       projectId,
       organizationId: organizationOf(printable(issuer)),

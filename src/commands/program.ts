@@ -51,10 +51,10 @@ const COMMANDS: readonly Command[] = [
   },
   {
     name: 'doctor',
-    summary: 'Look at all that a run needs, change nothing, and say how to mend what is wrong.',
+    summary: 'Check everything that a run needs, without changing anything, and suggest fixes.',
     flags: DOCTOR_FLAGS,
     notes:
-      'Joins the cluster, as run does, and asks for the certificates of every output, but writes none of them. --egress lists and tries every connection of the job instead. Prints nothing secret.',
+      'Joins the cluster, as run does, and asks for the certificates of every output, but writes none of them. Takes the flags of run, and checks as much as they and the file tell. --egress lists and tries every connection of the job instead. Prints nothing secret.',
     act: doctor,
   },
   {

@@ -9,11 +9,13 @@ export interface JobIds {
   readonly contextIds: readonly string[];
   /** Undefined when the claims do not say. */
   readonly audiences: readonly string[] | undefined;
+  readonly authorizedParty: string | undefined;
 }
 
 const Claims = z.object({
   iss: z.optional(z.string()),
   aud: z.optional(z.union([z.string(), z.array(z.string())])),
+  azp: z.optional(z.string()),
   'oidc.circleci.com/org-id': z.optional(z.string()),
   'oidc.circleci.com/project-id': z.optional(z.string()),
   'oidc.circleci.com/context-ids': z.optional(z.array(z.string())),
@@ -26,18 +28,19 @@ const Claims = z.object({
 export function readExampleClaims(text: string, source: string): JobIds {
   const trimmed = text.trim();
   if (/^[\w-]+\.[\w-]+\.[\w-]*$/.test(trimmed)) {
-    const { audiences, contextIds, issuer, projectId } = decodeClaims(
+    const { audiences, authorizedParty, contextIds, issuer, projectId } = decodeClaims(
       trimmed,
       source,
       'Put the whole token into the file, as the job has it in CIRCLE_OIDC_TOKEN.',
     );
-    return { audiences, contextIds, projectId, organizationId: organizationOf(issuer) };
+    return { audiences, authorizedParty, contextIds, projectId, organizationId: organizationOf(issuer) };
   }
   const { data } = Claims.safeParse(parseJson(trimmed));
   if (data === undefined) throw malformed(source);
-  const { aud } = data;
+  const { aud, azp } = data;
   return {
     audiences: typeof aud === 'string' ? [aud] : aud,
+    authorizedParty: azp,
     organizationId: data.iss === undefined ? data['oidc.circleci.com/org-id'] : organizationOf(data.iss),
     projectId: data['oidc.circleci.com/project-id'],
     contextIds: data['oidc.circleci.com/context-ids'] ?? [],

@@ -7,11 +7,14 @@ import {
   type RuleDifference,
   ruleDifferences,
 } from '../join/allow-rule.ts';
+import { audienceText } from '../job/oidc-check.ts';
+import { audienceFit } from '../job/oidc-claims.ts';
 import type { JoinToken } from './resource.ts';
 
 export interface JobFacts extends RuleClaims {
   /** Of the job's OIDC token; undefined when only ids are known. */
   readonly audiences?: readonly string[] | undefined;
+  readonly authorizedParty?: string | undefined;
   /** Where they come from: `CIRCLE_OIDC_TOKEN`, a file, the flags. */
   readonly source: string;
   readonly organizationId: string | undefined;
@@ -67,7 +70,7 @@ export function obstaclesFor({ expiresAtMs, joinMethod, roles }: JoinToken, nowM
   return obstacles;
 }
 
-/** Teleport expects tokens of the organization's own issuer, for one audience alone, which is the organization too. */
+/** Teleport expects tokens of the organization's own issuer, with the organization as their audience too. */
 function obstaclesOfJob({ organizationId: wanted }: JoinToken, job: JobFacts): readonly string[] {
   const { audiences, organizationId, source } = job;
   if (organizationId === undefined) {
@@ -78,8 +81,13 @@ function obstaclesOfJob({ organizationId: wanted }: JoinToken, job: JobFacts): r
       `spec.circleci.organization_id is ${String(wanted)}, the job is of ${organizationId}; write organization_id: ${organizationId}`,
     ];
   }
-  if (audiences === undefined || (audiences.length === 1 && audiences[0] === wanted)) return [];
+  if (audiences === undefined) return [];
+  const fit = audienceFit({ audiences, authorizedParty: job.authorizedParty }, organizationId);
+  if (fit === 'right') return [];
+  const said = `${source} is for ${audienceText({ audiences })}`;
   return [
-    `${source} is for the audience ${audiences.join(', ') || 'of nobody'}, and Teleport takes ${wanted} alone; use CIRCLE_OIDC_TOKEN as CircleCI sets it`,
+    fit === 'wrong'
+      ? `${said}, and Teleport takes only ${organizationId}; a run asks CircleCI's agent for such a token: circleci run oidc get --claims '{"aud":"${organizationId}"}'`
+      : `${said}, which Teleport 17 and later refuse; use a token whose only audience is ${organizationId}`,
   ];
 }
