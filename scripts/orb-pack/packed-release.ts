@@ -1,7 +1,7 @@
 /** The orb of a release: packed from its sources, with version, digest and address of the built script in it. */
 import { parse } from 'yaml';
 import { packOrb } from './pack.ts';
-import { releaseOf, withRelease } from './release.ts';
+import { placesIn, releaseOf, withRelease } from './release.ts';
 import { withWholeScripts } from './scripts.ts';
 import { OrbSourceError } from './source-error.ts';
 
@@ -24,7 +24,7 @@ export function packRelease(parts: ReleaseParts): string {
  * @throws OrbSourceError
  */
 export function releaseTree({ files, bundle, version, downloadUrl }: ReleaseParts): ReadonlyMap<string, string> {
-  const found = releaseOf(bundle, version, sourceUrlOf(files));
+  const found = releaseOf(bundle, version, sourceUrlOf(files), placesIn(files.values()));
   const release = { ...found, downloadUrl: downloadUrl ?? found.downloadUrl };
   return new Map([...withWholeScripts(files)].map(([path, text]) => [path, withRelease(text, release)]));
 }

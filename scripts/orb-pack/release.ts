@@ -12,29 +12,38 @@ export interface OrbRelease {
   readonly bundleParts: readonly string[];
 }
 
-/** As many as the command install names. */
-const PARTS = 8;
 /** What a variable of Windows holds is the least of all the limits that a part must stay below. */
 const LONGEST_PART = 30_000;
+const PLACE = /__BUNDLE_PART_(\d+)__/g;
 
-/** The release that offers `bundle` as an asset of the repository at `sourceUrl`. */
-export function releaseOf(bundle: Uint8Array, version: string, sourceUrl: string): OrbRelease {
+/**
+ * The release that offers `bundle` as an asset of the repository at `sourceUrl`.
+ * @param places how many parts of the bundle the orb has places for
+ */
+export function releaseOf(bundle: Uint8Array, version: string, sourceUrl: string, places: number): OrbRelease {
   return {
     version,
     bundleSha256: createHash('sha256').update(bundle).digest('hex'),
     downloadUrl: `${sourceUrl}/releases/download/v${version}/machine-id.cjs`,
-    bundleParts: partsOf(bundle),
+    bundleParts: partsOf(bundle, places),
   };
 }
 
-function partsOf(bundle: Uint8Array): readonly string[] {
+/** How many parts the texts of an orb have places for. */
+export function placesIn(texts: Iterable<string>): number {
+  return new Set([...texts].flatMap((text) => text.match(PLACE) ?? [])).size;
+}
+
+function partsOf(bundle: Uint8Array, places: number): readonly string[] {
   const quality = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
   const text = brotliCompressSync(bundle, { params: quality }).toString('base64');
-  const length = Math.ceil(text.length / PARTS);
-  if (length > LONGEST_PART) {
-    throw new OrbSourceError([`a part of the embedded script has ${length} characters, more than ${LONGEST_PART}`]);
+  const length = Math.ceil(text.length / Math.max(places, 1));
+  if (places > 0 && length > LONGEST_PART) {
+    throw new OrbSourceError([
+      `a part of the embedded script has ${length} characters, more than ${LONGEST_PART}: give the command install more places`,
+    ]);
   }
-  return Array.from({ length: PARTS }, (_, at) => text.slice(at * length, (at + 1) * length));
+  return Array.from({ length: places }, (_, at) => text.slice(at * length, (at + 1) * length));
 }
 
 /** The text with its placeholders replaced; one that is left over fails, so that no orb ships with it. */
@@ -43,10 +52,7 @@ export function withRelease(text: string, release: OrbRelease): string {
     .replaceAll('__VERSION__', release.version)
     .replaceAll('__BUNDLE_SHA256__', release.bundleSha256)
     .replaceAll('__DOWNLOAD_URL__', release.downloadUrl)
-    .replaceAll(
-      /__BUNDLE_PART_(\d+)__/g,
-      (placeholder, at: string) => release.bundleParts[Number(at) - 1] ?? placeholder,
-    );
+    .replaceAll(PLACE, (placeholder, at: string) => release.bundleParts[Number(at) - 1] ?? placeholder);
   const unknown = new Set(filled.match(/__[A-Z][A-Z0-9_]*__/g));
   if (unknown.size > 0) throw new OrbSourceError([...unknown].map((name) => `nothing fills the placeholder ${name}`));
   return filled;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { brotliCompressSync } from 'node:zlib';
+import { brotliCompressSync, brotliDecompressSync } from 'node:zlib';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { packRelease } from '../../scripts/orb-pack/packed-release.ts';
 import { releaseOf, withRelease } from '../../scripts/orb-pack/release.ts';
 import { packedWith, sourceFiles, version } from './source.ts';
-import { textAt } from './walk.ts';
+import { strings, textAt } from './walk.ts';
 
 const bundle = Buffer.from('the script');
 const sha256 = createHash('sha256').update(bundle).digest('hex');
@@ -19,13 +19,26 @@ function partsOf(bytes: Uint8Array): readonly string[] {
 }
 
 test('a bundle too large for the parts of the orb is refused', () => {
-  assert.throws(() => releaseOf(randomBytes(200_000), '1.2.3', 'https://github.com/example/orb'), {
+  assert.throws(() => releaseOf(randomBytes(200_000), '1.2.3', 'https://github.com/example/orb', 8), {
     message: /a part of the embedded script has \d+ characters, more than 30000/,
   });
 });
 
+test('an orb without places for the script may have a bundle of any size', () => {
+  assert.deepEqual(releaseOf(randomBytes(200_000), '1.2.3', 'https://github.com/example/orb', 0).bundleParts, []);
+});
+
+test('every place of the orb holds a part, and together they are the script', () => {
+  const script = randomBytes(20_000);
+  const environment = new Map(strings(parse(packedWith(script)), '').map(({ key, value }) => [key, value]));
+  const parts = [...environment].filter(([key]) => key.startsWith('MACHINE_ID_BUNDLE_'));
+  assert.ok(parts.length >= 12);
+  const text = parts.map((_, at) => environment.get(`MACHINE_ID_BUNDLE_${at + 1}`)).join('');
+  assert.deepEqual(brotliDecompressSync(Buffer.from(text, 'base64')), script);
+});
+
 test('a release is an asset of the repository, under its version', () => {
-  assert.deepEqual(releaseOf(bundle, '1.2.3', 'https://github.com/example/orb'), {
+  assert.deepEqual(releaseOf(bundle, '1.2.3', 'https://github.com/example/orb', 8), {
     version: '1.2.3',
     bundleSha256: sha256,
     downloadUrl: 'https://github.com/example/orb/releases/download/v1.2.3/machine-id.cjs',
@@ -53,7 +66,7 @@ test('a download address of the packer replaces that of the repository', () => {
 });
 
 test('a placeholder that nothing fills is refused', () => {
-  const release = releaseOf(bundle, '1.2.3', 'https://github.com/example/orb');
+  const release = releaseOf(bundle, '1.2.3', 'https://github.com/example/orb', 8);
   assert.throws(() => withRelease('__VERSION__ __COMMIT__', release), /nothing fills the placeholder __COMMIT__/);
 });
 
