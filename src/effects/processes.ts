@@ -24,43 +24,47 @@ interface Entry {
   readonly name: ProcessName;
 }
 
+/** Undefined for a process that has ended. */
+type Lookup = (processId: number) => Entry | undefined;
+
 const PS_LIMITS = { timeoutMs: 5000, maxBytes: 4 * 1024 * 1024 };
 
 export function listProcessesBy(commands: Commands): ListProcesses {
   return async () => {
-    if (process.platform === 'linux') return processesOf(linuxTable(), environmentOf);
+    if (process.platform === 'linux') return processesOf(linuxLookup(), linuxIdWith);
     if (process.platform !== 'darwin') return undefined;
     const { exitCode, stdout } = await commands.run('ps', ['-axo', 'pid=,ppid=,stat=,lstart='], PS_LIMITS);
-    return exitCode === 0 ? processesOf(psTable(stdout), () => '') : undefined;
+    const table = psTable(stdout);
+    return exitCode === 0
+      ? processesOf(
+          (id) => table.get(id),
+          () => undefined,
+        )
+      : undefined;
   };
 }
 
-function processesOf(
-  table: ReadonlyMap<number, Entry>,
-  environment: (processId: number) => string,
-): Processes | undefined {
-  const ancestors = ancestorsIn(table);
+/** @param idWith the id of a process other than this one whose environment has that text */
+function processesOf(lookup: Lookup, idWith: (variable: string) => number | undefined): Processes | undefined {
+  const ancestors = ancestorsBy(lookup);
   if (ancestors === undefined) return undefined;
-  const running = new Set([...table.values()].map(({ name }) => name));
   return {
     scope: processIdScope(),
     ancestors,
-    isRunning: (name) => running.has(name),
+    isRunning: (name) => lookup(Number.parseInt(name, 10))?.name === name,
     withVariable: (name, value) => {
-      const found = [...table].find(
-        ([id]) => id !== process.pid && environment(id).split('\0').includes(`${name}=${value}`),
-      );
-      return found?.[1].name;
+      const id = idWith(`${name}=${value}`);
+      return id === undefined ? undefined : lookup(id)?.name;
     },
   };
 }
 
 /** Without the first process of all. Undefined where those of other users are hidden (proc(5), `hidepid`). */
-function ancestorsIn(table: ReadonlyMap<number, Entry>): readonly ProcessName[] | undefined {
+function ancestorsBy(lookup: Lookup): readonly ProcessName[] | undefined {
   const names: ProcessName[] = [];
   let id = process.ppid;
   while (id > 1) {
-    const entry = table.get(id);
+    const entry = lookup(id);
     // Processes that start and end meanwhile could lead round in a circle.
     if (entry === undefined || names.includes(entry.name)) return undefined;
     names.push(entry.name);
@@ -70,25 +74,26 @@ function ancestorsIn(table: ReadonlyMap<number, Entry>): readonly ProcessName[] 
 }
 
 /** By proc(5); a process that was killed and not yet waited for has ended. */
-function linuxTable(): ReadonlyMap<number, Entry> {
-  const boot = textOf('/proc/sys/kernel/random/boot_id').trim().slice(0, 8);
-  const table = new Map<number, Entry>();
-  for (const id of namesIn('/proc').filter((name) => /^\d+$/.test(name))) {
+function linuxLookup(): Lookup {
+  const boot = textOf('/proc/sys/kernel/random/boot_id').slice(0, 8);
+  return (id) => {
     // The name in parentheses may hold blanks and parentheses.
     const fields = textOf(`/proc/${id}/stat`)
       .replace(/^.*\) /s, '')
       .split(' ');
     const [state = '', parent = ''] = fields;
     const started = fields[19];
-    if (started === undefined || state === 'Z' || state === 'X') continue;
-    table.set(Number(id), { parent: Number(parent), name: `${id} ${started} ${boot}` });
-  }
-  return table;
+    if (started === undefined || state === 'Z' || state === 'X') return undefined;
+    return { parent: Number(parent), name: `${id} ${started} ${boot}` };
+  };
 }
 
-/** Of a process of another user: empty. */
-function environmentOf(processId: number): string {
-  return textOf(`/proc/${processId}/environ`);
+/** The environment of another user's process cannot be read. */
+function linuxIdWith(variable: string): number | undefined {
+  return namesIn('/proc')
+    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+    .map(Number)
+    .find((id) => textOf(`/proc/${id}/environ`).split('\0').includes(variable));
 }
 
 function psTable(text: string): ReadonlyMap<number, Entry> {
