@@ -91,7 +91,7 @@ function refusalOf(exitCode: number | undefined, stderr: string): string {
   const said = withoutTokens(stderr);
   const how =
     exitCode === undefined
-      ? `did not end within ${RETRY_POLICY.agentTimeoutMs / 1000} s`
+      ? `did not end within ${RETRY_POLICY.agentTimeoutMs / 1000} s, or printed more than ${MAX_BYTES / 1024} KiB`
       : `failed with exit code ${exitCode}`;
   return said === '' ? `${how} and said nothing on stderr` : `${how}: ${said}`;
 }

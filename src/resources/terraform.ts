@@ -15,16 +15,25 @@ const TCTL_KINDS: ReadonlyMap<string, string> = new Map([
   ['teleport_bot', 'bot'],
 ]);
 
+/** Each is looked for in the whole file. */
+const MOST_BLOCKS = 100;
+
 /** None for a file that is not one of Terraform's: HCL, its form in JSON, a plan or a state. */
 export function terraformResources(text: string): readonly TerraformResource[] {
-  const blocks = [...text.matchAll(/^[ \t]*resource[ \t]+"(\w{1,60})"[ \t]+"([^"\n]{1,200})"/gm)];
+  // A plan that is printed for people has a sign before each line.
+  const blocks = [...text.matchAll(/^[ \t]*(?:[-+~/]{1,3}[ \t]+)?resource[ \t]+"(\w{1,60})"[ \t]+"([^"\n]{1,200})"/gm)];
   if (blocks.length === 0) return inJson(text);
-  return blocks.flatMap(({ 0: head, 1: type = '', 2: label = '', index }): TerraformResource[] => {
-    if (!TCTL_KINDS.has(type)) return [];
-    const rest = text.slice(index + head.length);
-    const block = rest.slice(0, /^[ \t]*(?:resource|data|module|variable|output|locals)\b/m.exec(rest)?.index);
-    return [{ type, label, name: nameIn(block), line: text.slice(0, index).split('\n').length }];
-  });
+  return blocks
+    .slice(0, MOST_BLOCKS)
+    .flatMap(({ 0: head, 1: type = '', 2: label = '', index }): TerraformResource[] => {
+      if (!TCTL_KINDS.has(type)) return [];
+      const rest = text.slice(index + head.length);
+      const block = rest.slice(
+        0,
+        /^[ \t]*(?:[-+~/]{1,3}[ \t]+)?(?:resource|data|module|variable|output|locals)\b/m.exec(rest)?.index,
+      );
+      return [{ type, label, name: nameIn(block), line: text.slice(0, index).split('\n').length }];
+    });
 }
 
 /** What a person does with it. */

@@ -19,7 +19,7 @@ test('the second form of the token is taken where the first is missing', async (
     environment: { CIRCLE_OIDC_TOKEN: '', CIRCLE_OIDC_TOKEN_V2: token },
   });
   resultOf(run);
-  assert.match(run.stderr, /OIDC token from CIRCLE_OIDC_TOKEN_V2: project 3d9c1f64-\S+, 1 context\(s\)/);
+  assert.match(run.stderr, /OIDC token from CIRCLE_OIDC_TOKEN_V2: project 3d9c1f64-\S+, 1 context/);
 });
 
 for (const name of ['circleci-agent', 'circleci']) {

@@ -23,6 +23,20 @@ metadata: {name: ci}
 spec: {roles: [access], max_session_ttl: 12h}
 `;
 
+const OTHER_FORMS = `apiVersion: resources.teleport.dev/v2
+kind: TeleportProvisionToken
+metadata: {name: ci, labels: {a: b}}
+spec: {roles: [Bot], bot_name: ci, join_method: circleci, circleci: {organization_id: o, allow: [{project_id: p}]}}
+---
+kind: List
+items: [{apiVersion: resources.teleport.dev/v1, kind: TeleportBotV1, metadata: {name: ci}, spec: {roles: [access]}}]
+`;
+
+const TERRAFORM = `resource "teleport_provision_token" "ci" {
+  metadata = { name = "ci" }
+}
+`;
+
 const JOB = {
   audiences: ['o'],
   source: 'a test',
@@ -34,7 +48,7 @@ const JOB = {
 fuzz(
   'a changed file of resources is read, or refused with every fault in its place',
   textLike(
-    [FILES],
+    [FILES, OTHER_FORMS, TERRAFORM],
     [
       '---\n',
       'kind: ',

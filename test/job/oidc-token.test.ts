@@ -170,7 +170,7 @@ test('what the agent says is shown, for each program, in every case of a missing
   }
   assert.match((await refusal({ CIRCLECI: 'true' })).message, /agent was not asked for one: CIRCLE_ORGANIZATION_ID is/);
   const hung = await refusal(IN_JOB, { circleci: { exitCode: undefined, stdout: '', stderr: 'one moment' } });
-  assert.match(hung.message, /circleci run oidc get did not end within 15 s: one moment$/);
+  assert.match(hung.message, /circleci run oidc get did not end within 15 s, or printed more than 64 KiB: one moment$/);
   const silent = await refusal(IN_JOB, { circleci: { exitCode: 0, stdout: 'usage: circleci run', stderr: '' } });
   assert.match(silent.message, /circleci run oidc get printed no token/);
 });

@@ -351,6 +351,9 @@ test('resources of Terraform are named with the way to check them, in HCL and in
     assert.deepEqual(others, []);
     assert.match(fault, /teleport_provision_token\.ci is a resource of Terraform.*tctl get token\/circleci-bot \|/);
   }
+  const plan =
+    '  + resource "teleport_provision_token" "ci" {\n      + metadata = {\n          + name = "ci"\n        }\n    }\n';
+  assert.match(faultsOf(plan).join(), /^1 document: teleport_provision_token\.ci .*tctl get token\/ci \|/);
   assert.match(faultsOf('variable "name" {}\n', 'main.tf')[0] ?? '', /a file of Terraform without teleport_prov/);
   assert.equal(readResources(`# see resource "teleport_provision_token"\n${token({})}`, 't.yaml').resources.length, 1);
 });
