@@ -14,10 +14,10 @@ export interface KubeContext {
   readonly namespace: string | undefined;
 }
 
-/** How a client comes by the certificate and the key: they stand in the file, or a program prints them. */
+/** How a client comes by the certificate and the key: they stand in the file, or a program of Node's prints them. */
 export type KubeCredentials =
   | { readonly kind: 'inline'; readonly identity: Identity }
-  | { readonly kind: 'exec'; readonly command: string; readonly args: readonly string[] };
+  | { readonly kind: 'exec'; readonly command: string; readonly args: readonly string[]; readonly nodeOptions: string };
 
 export interface KubeconfigInput {
   readonly endpoint: KubeEndpoint;
@@ -73,9 +73,17 @@ function user(credentials: KubeCredentials) {
       };
     }
     case 'exec': {
-      const { args, command } = credentials;
+      const { args, command, nodeOptions } = credentials;
       const apiVersion = 'client.authentication.k8s.io/v1beta1';
-      return { exec: { apiVersion, args: [...args], command, env: null, provideClusterInfo: false } };
+      return {
+        exec: {
+          apiVersion,
+          args: [...args],
+          command,
+          env: [{ name: 'NODE_OPTIONS', value: nodeOptions }],
+          provideClusterInfo: false,
+        },
+      };
     }
     default:
       return credentials satisfies never;

@@ -9,6 +9,8 @@ export interface SshConfigInput {
   readonly destinationPath: string;
   /** Program and first arguments of the proxy command: Node, the bundle. */
   readonly command: readonly string[];
+  /** NODE_OPTIONS of the proxy command in place of the caller's; undefined where no shell has `env`. */
+  readonly nodeOptions: string | undefined;
   readonly tlsRouting: boolean;
   readonly connectionUpgrade: boolean;
   /** Major version of the cluster. */
@@ -84,7 +86,9 @@ function identityLines({ destinationPath, serverMajor }: SshConfigInput, { known
 
 /** OpenSSH hands the line to the user's shell after it has replaced `%r`, `%h` and `%p`. */
 function proxyCommand(input: SshConfigInput, clusterName: string): string {
+  const { nodeOptions } = input;
   return [
+    ...(nodeOptions === undefined ? [] : ['env', `NODE_OPTIONS=${nodeOptions === '' ? '' : quoted(nodeOptions)}`]),
     ...input.command.map(quoted),
     'ssh-proxy-command',
     `--destination-dir=${quoted(input.destinationPath)}`,

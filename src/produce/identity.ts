@@ -2,6 +2,7 @@
 import type { Authorities } from '../certs/authorities.ts';
 import { noLoginNotice } from '../certs/logins.ts';
 import type { SupportedIdentity } from '../config/supported.ts';
+import { keptNodeOptions } from '../effects/node-options.ts';
 import { MachineIdError } from '../errors.ts';
 import type { Joined } from '../join/join.ts';
 import { identityFiles } from '../outputs/identity.ts';
@@ -66,6 +67,7 @@ function sshConfigInput(
     proxyAddress: formatAddress(plan.useProxyAddr ? plan.address : cluster.sshAddress),
     destinationPath,
     command: [world.nodePath, world.bundlePath],
+    nodeOptions: world.files.platform === 'win32' ? undefined : keptNodeOptions(world.environment.NODE_OPTIONS),
     tlsRouting: cluster.tlsRouting,
     connectionUpgrade: false,
     serverMajor: cluster.serverVersion.major,

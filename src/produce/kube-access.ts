@@ -1,5 +1,6 @@
 /** What the kubeconfig of an output says besides its contexts: where the Proxy is, and how to come by the certificate. */
 import type { Supported } from '../config/supported.ts';
+import { keptNodeOptions } from '../effects/node-options.ts';
 import { MachineIdError } from '../errors.ts';
 import type { Identity } from '../certs/identity.ts';
 import type { KubeconfigInput } from '../outputs/kubeconfig.ts';
@@ -34,6 +35,7 @@ export async function kubeAccess(
             kind: 'exec',
             command: world.nodePath,
             args: [world.bundlePath, 'kube-credentials', `--destination-dir=${directory}`],
+            nodeOptions: keptNodeOptions(world.environment.NODE_OPTIONS),
           }
         : { kind: 'inline', identity },
   };

@@ -38,6 +38,7 @@ export const sshConfigOf18: SshConfigInput = {
   proxyAddress: `${PROXY}:443`,
   destinationPath: '/opt/bot',
   command: ['/usr/bin/node', '/opt/machine-id.cjs'],
+  nodeOptions: '',
   tlsRouting: true,
   connectionUpgrade: false,
   serverMajor: 18,

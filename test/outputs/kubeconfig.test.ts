@@ -45,6 +45,7 @@ test('a kubeconfig for several tells them apart by path and may name a program i
       kind: 'exec',
       command: '/usr/bin/node',
       args: ['/opt/machine-id.cjs', 'kube-credentials', '--destination-dir=/home/ci/my files #1'],
+      nodeOptions: '--max-old-space-size=512',
     },
   });
   assert.equal(contents, expected('exec.yaml'));

@@ -16,11 +16,17 @@ test('the RSA host key algorithms are named up to version 16', () => {
   assert.deepEqual(majors, [15, 16]);
 });
 
+test('where no shell has env, the proxy command begins with Node', () => {
+  const config = clusterSshConfig({ ...sshConfigOf18, nodeOptions: undefined }, ROOT, true);
+  assert.match(config, /^ProxyCommand '\/usr\/bin\/node' /m);
+});
+
 test('a path with blanks, quotes, per cent signs and backslashes has its golden', () => {
   const odd: SshConfigInput = {
     ...sshConfigOf18,
     destinationPath: `/home/it's "100%" \\ id`,
     command: ['/opt/my node/bin/node', '/opt/machine-id.cjs'],
+    nodeOptions: '--use-openssl-ca --openssl-config="/a b"',
   };
   assert.equal(clusterSshConfig(odd, ROOT, true), golden('odd-path', `${ROOT}.ssh_config`));
 });

@@ -5,14 +5,16 @@ keep_node_options() {
   mi_option=
   for mi_word in ${NODE_OPTIONS-}; do
     case $mi_option$mi_word in
-      *[\"\\]*) mi_option= ;;
+      *[\"\\]* | *=-*) mi_option= ;;
       --use-openssl-ca | --use-bundled-ca | --use-system-ca | --openssl-legacy-provider | --openssl-shared-config | \
         --enable-fips | --force-fips | --tls-m[ai][nx]-v1.? | --tls-cipher-list=* | --openssl-config=* | --secure-heap*=* | \
-        --max*[-_]size*=* | --stack[-_]size=* | --dns-result-order=* | --*network-family-autoselection*)
+        --max*[-_]size*=* | --stack[-_]size=* | --dns-result-order=* | \
+        --network-family-autoselection | --no-network-family-autoselection | --network-family-autoselection-attempt-timeout=*)
         mi_kept="$mi_kept $mi_option$mi_word"
         mi_option=
         ;;
-      --tls-cipher-list | --openssl-config | --secure-heap | --secure-heap-min | --max-http-header-size | --dns-result-order)
+      --tls-cipher-list | --openssl-config | --secure-heap | --secure-heap-min | --max-http-header-size | --dns-result-order | \
+        --network-family-autoselection-attempt-timeout)
         # Its value may be a word of its own.
         mi_option=$mi_word=
         ;;

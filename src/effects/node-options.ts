@@ -1,0 +1,73 @@
+/**
+ * What is kept of the job's NODE_OPTIONS where this program's files start Node: options for certificates, TLS, names and
+ * memory. The rest (preloads, inspectors, dumps, key logs) would break a process that holds credentials, or read them.
+ * `orb/scripts` has the same lists.
+ */
+
+/** Without a value. */
+export const KEPT_SWITCHES: readonly string[] = [
+  '--use-openssl-ca',
+  '--use-bundled-ca',
+  '--use-system-ca',
+  '--tls-min-v1.0',
+  '--tls-min-v1.1',
+  '--tls-min-v1.2',
+  '--tls-min-v1.3',
+  '--tls-max-v1.2',
+  '--tls-max-v1.3',
+  '--openssl-legacy-provider',
+  '--openssl-shared-config',
+  '--enable-fips',
+  '--force-fips',
+  '--network-family-autoselection',
+  '--no-network-family-autoselection',
+];
+
+/** With a value: `--name=value` or `--name value`. */
+export const KEPT_WITH_VALUE: readonly string[] = [
+  '--tls-cipher-list',
+  '--openssl-config',
+  '--max-old-space-size',
+  '--max-old-space-size-percentage',
+  '--max-semi-space-size',
+  '--max-http-header-size',
+  '--secure-heap',
+  '--secure-heap-min',
+  '--dns-result-order',
+  '--network-family-autoselection-attempt-timeout',
+];
+
+/** @returns a value for NODE_OPTIONS on one line; empty when nothing is kept */
+export function keptNodeOptions(text = ''): string {
+  const words = wordsOf(text);
+  const kept: string[] = [];
+  for (let at = 0; at < words.length; at += 1) {
+    const word = words[at] ?? '';
+    const [name = ''] = word.split('=', 1);
+    const option = name.replaceAll('_', '-');
+    if (KEPT_SWITCHES.includes(option) && name === word) kept.push(word);
+    if (!KEPT_WITH_VALUE.includes(option)) continue;
+    if (name !== word) kept.push(word);
+    else if (isValue(words[at + 1])) kept.push(`${name}=${words[(at += 1)] ?? ''}`);
+  }
+  return kept
+    .filter((word) => !/\p{Cc}/u.test(word))
+    .map(quoted)
+    .join(' ');
+}
+
+function isValue(word: string | undefined): boolean {
+  return word !== undefined && word !== '' && !word.startsWith('-');
+}
+
+/** As Node splits it: at spaces outside double quotes, within which a backslash takes the next character as it is. */
+function wordsOf(text: string): readonly string[] {
+  const words = text.match(/(?:[^ "]|"(?:[^"\\]|\\[^])*"?)+/g) ?? [];
+  return words.map((word) =>
+    word.replace(/"((?:[^"\\]|\\[^])*)"?/g, (_, inside: string) => inside.replace(/\\([^])/g, '$1')),
+  );
+}
+
+function quoted(word: string): string {
+  return /[ "\\]/.test(word) ? `"${word.replace(/["\\]/g, '\\$&')}"` : word;
+}
