@@ -5,7 +5,8 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-const OUT = 'build/tests';
+/** Runs at the same time need folders of their own. */
+const OUT = process.env.TEST_BUILD ?? 'build/tests';
 
 /** @returns {string[]} every `*.test.ts` below `folder`, sorted */
 function testFiles(folder) {
@@ -47,7 +48,7 @@ const run = spawnSync(
   [
     '--enable-source-maps',
     '--test',
-    '--test-concurrency=2',
+    `--test-concurrency=${process.env.TEST_CONCURRENCY ?? 2}`,
     '--test-timeout=120000',
     '--test-reporter=spec',
     ...files.map((file) => join(OUT, file.replace(/\.ts$/, '.js'))),
