@@ -8,7 +8,7 @@ keep_node_options() {
       *[\"\\]* | *=-*) mi_option= ;;
       --use-openssl-ca | --use-bundled-ca | --use-system-ca | --openssl-legacy-provider | --openssl-shared-config | \
         --enable-fips | --force-fips | --tls-m[ai][nx]-v1.? | --tls-cipher-list=* | --openssl-config=* | --secure-heap*=* | \
-        --max*[-_]size*=* | --stack[-_]size=* | --dns-result-order=* | \
+        --max*[-_]size*=* | --dns-result-order=* | \
         --network-family-autoselection | --no-network-family-autoselection | --network-family-autoselection-attempt-timeout=*)
         mi_kept="$mi_kept $mi_option$mi_word"
         mi_option=
