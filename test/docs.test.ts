@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { parse, parseAllDocuments, stringify } from 'yaml';
@@ -25,6 +25,7 @@ import { missing } from './e2e/programs.ts';
 import { inlineOrb } from './job-runner/inline-orb.ts';
 import { resolveJob } from './job-runner/job.ts';
 import { isMapping, mapping } from './job-runner/mapping.ts';
+import { usesOf } from './orb/packed-rules.ts';
 import { packedWith, version } from './orb/source.ts';
 
 const yamlBlocks = blocks.filter(({ language }) => language === 'yaml');
@@ -171,6 +172,21 @@ describe('what the documents say is true', () => {
       assert.deepEqual([...told].sort(), [...list.flatMap(longNames), ...short].sort());
     });
   }
+
+  test('the sizes that the documents name are those of today', () => {
+    const { size } = statSync('dist/machine-id.cjs');
+    const install = mapping(parse(packedWith(readFileSync('dist/machine-id.cjs'))), 'orb');
+    const { steps } = mapping(mapping(install.commands, 'commands').install, 'install');
+    const embedded = Math.max(...usesOf(steps).map((use) => use.size));
+    const all = [...documents.values()].join('\n');
+    const said = (pattern: RegExp) => [...all.matchAll(pattern)].map(([, kilobytes]) => Number(kilobytes) * 1000);
+    const scripts = said(/one script of about (\d+) KB/gi);
+    const uses = said(/adds about (\d+) KB to the compiled config/g);
+    assert.equal(scripts.length, 2);
+    assert.equal(uses.length, 2);
+    for (const one of scripts) assert.ok(Math.abs(one / size - 1) < 0.05, `${one} and ${size}`);
+    for (const one of uses) assert.ok(Math.abs(one / embedded - 1) < 0.05, `${one} and ${embedded}`);
+  });
 
   test('every flag that a document names exists', () => {
     const named = new Set([...documents.values()].flatMap((text) => text.match(/(?<![\w-])--[a-z][a-z0-9-]*/g) ?? []));

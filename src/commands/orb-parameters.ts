@@ -35,6 +35,7 @@ const OF_JOIN: readonly OrbParameter[] = [
   text('application'),
   text('credential_ttl'),
   text('ca_file'),
+  text('report'),
   word('oidc_token', 'CIRCLE_OIDC_TOKEN'),
   word('engine', 'native'),
   toggle('ssh'),
@@ -55,7 +56,6 @@ export const ORB_STEPS: Readonly<Record<string, OrbStep>> = {
     command: 'run',
     parameters: [
       ...OF_JOIN,
-      text('report'),
       word('deadline', DEADLINE_S),
       { name: 'export_env', flag: 'no-export', kind: 'off' },
     ],

@@ -134,7 +134,7 @@ function uncacheable(environment: Environment): readonly Fault[] {
 
 /** The switch of telemetry is a variable, here as for tbot. */
 function withTelemetry(environment: Environment, step: string): Environment {
-  if (step !== 'join' || !isOn(environment, 'anonymous_telemetry')) return environment;
+  if (!['join', 'doctor'].includes(step) || !isOn(environment, 'anonymous_telemetry')) return environment;
   return { ...environment, TELEPORT_ANONYMOUS_TELEMETRY: '1' };
 }
 
