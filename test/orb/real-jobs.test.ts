@@ -15,9 +15,9 @@ import { NEEDED, toolFolder } from './tool-folder.ts';
 interface Scene {
   readonly home: string;
   /** Runs install, then these steps. */
-  run(
+  readonly run: (
     options: Partial<JobOptions> & { readonly steps?: readonly unknown[]; readonly bundle?: string },
-  ): Promise<JobResult>;
+  ) => Promise<JobResult>;
 }
 
 async function scene(t: TestContext): Promise<Scene> {
