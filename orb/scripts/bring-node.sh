@@ -91,4 +91,4 @@ make_folder
 if [ -f "$mi_folder/node-path" ]; then exit 0; fi
 mi_found=$(bring_node) || exit 1
 say "Node.js is used from $mi_found; the PATH of the job stays as it is"
-printf '%s' "$mi_found" >"$mi_folder/node-path"
+printf '%s' "$mi_found" >|"$mi_folder/node-path"

@@ -11,10 +11,10 @@ unset NODE_OPTIONS
 . parts/folder.sh
 . parts/make-folder.sh
 
-# PROGRAM: prints the real path of this Node.js behind its major version, when it is one.
+# PROGRAM: prints the real path of this Node.js behind its major version, when it is one. Bun and Deno pass for one.
 look_at() {
-  "$1" -e 'const v = process.versions.node; if (v) process.stdout.write(v.split(".")[0] + " " + process.execPath)' \
-    2>/dev/null </dev/null
+  "$1" -e 'const { node, bun, deno } = process.versions;
+    if (node && !bun && !deno) process.stdout.write(node.split(".")[0] + " " + process.execPath)' 2>/dev/null </dev/null
 }
 
 # The programs that may be Node.js: those on PATH, then those of version managers, which put theirs on the PATH of
@@ -54,7 +54,7 @@ fi
 mi_found=$(find_node)
 if [ -n "$mi_found" ]; then
   say "Node.js is there: $mi_found"
-  printf '%s' "$mi_found" >"$mi_folder/node-path"
+  printf '%s' "$mi_found" >|"$mi_folder/node-path"
 else
   rm -f "$mi_folder/node-path"
   case ${MACHINE_ID_PARAM_BRING_NODE-} in

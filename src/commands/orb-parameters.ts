@@ -54,11 +54,7 @@ export interface OrbStep {
 export const ORB_STEPS: Readonly<Record<string, OrbStep>> = {
   join: {
     command: 'run',
-    parameters: [
-      ...OF_JOIN,
-      word('deadline', DEADLINE_S),
-      { name: 'export_env', flag: 'no-export', kind: 'off' },
-    ],
+    parameters: [...OF_JOIN, word('deadline', DEADLINE_S), { name: 'export_env', flag: 'no-export', kind: 'off' }],
   },
   doctor: {
     command: 'doctor',

@@ -69,15 +69,19 @@ describe('programs of the image', () => {
   });
 });
 
+const BUN = `Object.defineProperty(process, 'versions', { value: { ...process.versions, bun: '1.2.0' } });`;
+
 describe('every node on PATH is tried', () => {
   for (const [what, shim] of [
     ['a shim that has no version', 'echo "No version is set for command node" >&2; exit 126'],
     ['an old one', 'printf "12 /usr/bin/node"'],
     ['something else of the name', 'echo "Usage: node"'],
+    ['Bun, which passes for it', `exec ${process.execPath} -r "\${0%/*}/bun.cjs" "$@"`],
   ] as const) {
     test(`behind ${what}`, async (t) => {
       const { home, run } = await scene(t);
       await mkdir(join(home, 'shim'));
+      await writeFile(join(home, 'shim/bun.cjs'), BUN);
       await writeFile(join(home, 'shim/node'), `#!/bin/sh\n${shim}\n`, { mode: 0o755 });
       const PATH = `${join(home, 'shim')}:${await toolFolder(join(home, 'bin'), ['node'])}`;
       const result = succeeded(await run({ environment: { PATH }, steps: [JOIN] }));
@@ -148,7 +152,7 @@ describe('shells', () => {
     ['/bin/dash -e', {}],
     ['/bin/sh -ex', {}],
     ['/bin/bash --login -eo pipefail', {}],
-    ['/bin/bash -exuo pipefail', {}],
+    ['/bin/bash -exuCo pipefail', {}],
     ['/bin/bash --posix -e', {}],
   ] as const) {
     test(`${shell} runs every command, and shows no token`, options, async (t) => {
