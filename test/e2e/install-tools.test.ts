@@ -85,7 +85,7 @@ test('of two versions, the one that was installed last comes first', async (t) =
 
 test('a folder with any name is quoted', async (t) => {
   const job = await beginToolsJob(t, server);
-  await succeed(job, [...TSH, '--dir', `it's $(touch pwned) "x" ;`]);
+  await succeed(job, [...TSH, '--dir', `it's "x" ; touch pwned & (y)`]);
   assert.equal(inLaterStep(job, 'tsh'), 'tsh off\n');
   assert.ok(!(await readdir(job.home)).includes('pwned'));
 });

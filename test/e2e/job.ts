@@ -11,6 +11,7 @@ export interface RunChanges {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly secrets?: readonly string[];
   readonly outputs?: BundleOptions['outputs'];
+  readonly withoutPrivileges?: boolean;
 }
 
 export interface Job {
@@ -50,8 +51,9 @@ export async function beginJob(context: TestContext, cluster: Cluster): Promise<
     SSL_CERT_FILE: webCa,
   };
   cluster.records.clear();
-  const options = ({ environment = {}, outputs = {}, secrets = [] }: RunChanges = {}) => ({
+  const options = ({ environment = {}, outputs = {}, secrets = [], withoutPrivileges = false }: RunChanges = {}) => ({
     outputs,
+    withoutPrivileges,
     workingDirectory: checkout,
     environment: withoutUndefined({ ...base, ...environment }),
     secrets: [base.CIRCLE_OIDC_TOKEN, ...secrets],

@@ -17,6 +17,8 @@ export interface BundleOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Texts that must never be printed, besides the OIDC tokens in the environment. */
   readonly secrets?: readonly string[];
+  /** Whether root is kept from files that their mode does not give it, as every other user is. */
+  readonly withoutPrivileges?: boolean;
   /** Open files in place of the pipes that are read. */
   readonly outputs?: { readonly stdout?: number; readonly stderr?: number };
 }
@@ -34,13 +36,18 @@ export const NODE = process.env.E2E_NODE ?? process.execPath;
 /** No run of this suite takes nearly as long; a bundle that hangs must not hang the suite. */
 const LONGEST_RUN_MS = 60_000;
 
+/** capabilities(7): what lets root pass over the mode of a file. */
+const UNPRIVILEGED =
+  process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search', '--inh-caps=-all'] : [];
+
 export function runBundle(args: readonly string[], options: BundleOptions): Promise<BundleRun> {
   return startBundle(args, options).finished;
 }
 
 /** For tests that do something to the process while it runs. */
 export function startBundle(args: readonly string[], options: BundleOptions): StartedBundle {
-  const child = spawn(NODE, [BUNDLE, ...args], {
+  const [program, ...before] = [...(options.withoutPrivileges === true ? UNPRIVILEGED : []), NODE, BUNDLE];
+  const child = spawn(program ?? NODE, [...before, ...args], {
     cwd: options.workingDirectory,
     env: { ...options.environment },
     stdio: ['ignore', options.outputs?.stdout ?? 'pipe', options.outputs?.stderr ?? 'pipe'],

@@ -150,7 +150,7 @@ test('a file that is not there is named', async () => {
 
 const HASHERS = ['sha256sum', 'shasum', 'openssl'] as const;
 /** Tells its version and does nothing else. */
-const NODE_WITHOUT_HASH = { node: 'case $2 in *versions.node*) printf "20 %s" "$0" ;; *) exit 1 ;; esac' };
+const NODE_WITHOUT_HASH = { node: 'case $2 in *process.versions*) printf "20 %s" "$0" ;; *) exit 1 ;; esac' };
 
 for (const hasher of [...HASHERS, 'node'] as const) {
   test(`${hasher} alone is enough to prove the digest`, { skip: missing(hasher) }, async () => {
