@@ -36,9 +36,11 @@ export const NODE = process.env.E2E_NODE ?? process.execPath;
 /** No run of this suite takes nearly as long; a bundle that hangs must not hang the suite. */
 const LONGEST_RUN_MS = 60_000;
 
-/** capabilities(7): what lets root pass over the mode of a file. */
-const UNPRIVILEGED =
-  process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search', '--inh-caps=-all'] : [];
+/** capabilities(7): without what lets root pass over the mode of a file. */
+const UNPRIVILEGED: readonly [program: string, args: readonly string[]] =
+  process.getuid?.() === 0
+    ? ['setpriv', ['--bounding-set=-dac_override,-dac_read_search', '--inh-caps=-all', NODE]]
+    : [NODE, []];
 
 export function runBundle(args: readonly string[], options: BundleOptions): Promise<BundleRun> {
   return startBundle(args, options).finished;
@@ -46,8 +48,8 @@ export function runBundle(args: readonly string[], options: BundleOptions): Prom
 
 /** For tests that do something to the process while it runs. */
 export function startBundle(args: readonly string[], options: BundleOptions): StartedBundle {
-  const [program, ...before] = [...(options.withoutPrivileges === true ? UNPRIVILEGED : []), NODE, BUNDLE];
-  const child = spawn(program ?? NODE, [...before, ...args], {
+  const [program, before] = options.withoutPrivileges === true ? UNPRIVILEGED : [NODE, []];
+  const child = spawn(program, [...before, BUNDLE, ...args], {
     cwd: options.workingDirectory,
     env: { ...options.environment },
     stdio: ['ignore', options.outputs?.stdout ?? 'pipe', options.outputs?.stderr ?? 'pipe'],
