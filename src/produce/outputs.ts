@@ -134,8 +134,8 @@ function produce(output: SupportedOutput, work: OutputWork): Promise<WrittenOutp
 export function failureOfOutputs({ failures, outputs }: Results): MachineIdError | undefined {
   const [first, ...others] = failures;
   if (first === undefined) return undefined;
-  // A flag that stands alone leaves no doubt which output it is.
-  if (others.length === 0 && outputs.length === 0 && first.path.startsWith('--')) return first.error;
+  // The only output of a command line needs no name.
+  if (others.length === 0 && outputs.length === 0 && first.path === '--destination') return first.error;
   if (others.length === 0) return ofOutput(first);
   const hints = new Set(failures.map(({ error }) => error.hint));
   const all = failures.length + outputs.length;
