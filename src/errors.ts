@@ -109,7 +109,7 @@ export class MachineIdError extends Error {
   readonly code: ErrorCode;
   readonly hint: string;
   readonly faults: readonly Fault[];
-  /** What may have led to it, the likeliest first; none where the message leaves no doubt. */
+  /** What may have caused it, most likely first; empty where the message leaves no doubt. */
   readonly likelyCauses: readonly string[];
   /** Undefined for a failure that is final. */
   readonly passing: Passing | undefined;

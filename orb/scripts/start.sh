@@ -15,12 +15,16 @@ holds_script() { [ -f "$1/machine-id.cjs" ]; }
 mi_folder=$(find_folder holds_script) || exit 1
 mi_script=$mi_folder/machine-id.cjs
 if ! holds_script "$mi_folder"; then
+  mi_where=$mi_folder
+  if [ -z "${MACHINE_ID_PARAM_INSTALL_DIR-}" ] && [ -n "${HOME-}" ]; then
+    mi_where="$HOME/.teleport-machine-id or $mi_folder"
+  fi
   # This step runs after any other has failed, install among them.
   if [ "$MACHINE_ID_STEP" = cleanup ]; then
-    say "machine-id.cjs is not in $mi_folder, so there is nothing that it could have written"
+    say "machine-id.cjs is not in $mi_where, so there is nothing that it could have written"
     exit 0
   fi
-  fail "machine-id.cjs is not in $mi_folder" 'The install command of this orb must come first, with the same install_dir.'
+  fail "machine-id.cjs is not in $mi_where" 'The install command of this orb must come first, with the same install_dir.'
 fi
 mi_node=
 if [ -f "$mi_folder/node-path" ]; then IFS= read -r mi_node <"$mi_folder/node-path" || :; fi
@@ -35,7 +39,7 @@ eval "mi_options=\${SHELLOPTS-}"
 if [ -n "${BASH_VERSION-}" ]; then case ":$mi_options:" in *:posix:*) ;; *) MACHINE_ID_SHELL=bash ;; esac; fi
 export MACHINE_ID_ORB_VERSION MACHINE_ID_SHELL
 
-# The bytes that were proven are those that run, whoever writes to the file meanwhile.
+# The bytes that were verified are the bytes that run, even if the file changes meanwhile.
 exec "$mi_node" -e '
   const { readFileSync, statSync } = require("fs"), path = require("path"), Module = require("module");
   const [script, expected, version] = process.argv.splice(1, 3, process.argv[1]);

@@ -69,7 +69,7 @@ export function createSession(request: SessionRequest, settings: SessionSettings
   return settings.retries.run(() => attempt(request, settings));
 }
 
-/** Signed anew each time: a signature holds for minutes. */
+/** Signed again each time: a signature is valid for minutes. */
 async function attempt(request: SessionRequest, settings: SessionSettings): Promise<AwsCredentials> {
   const { endpoint, profileArn, roleArn, trustAnchorArn } = request;
   const query = Object.entries({ profileArn, roleArn, trustAnchorArn })

@@ -36,7 +36,7 @@ export function errorReport(error: MachineIdError, { debug, style }: ReportOptio
     if (fault.hint !== undefined) lines.push(`    ${style.strong('hint:')} ${fault.hint}`);
   }
   if (error.likelyCauses.length > 0) {
-    lines.push(style.strong('likely causes, the likeliest first:'));
+    lines.push(style.strong('likely causes (most likely first):'));
     lines.push(...error.likelyCauses.map((cause, at) => `  ${at + 1}. ${cause}`));
   }
   lines.push(`${style.strong('hint:')} ${error.hint}`, style.faint(`code: ${error.code}`));

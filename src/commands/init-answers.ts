@@ -28,7 +28,7 @@ export async function collectAnswers(given: InitArguments, world: World): Promis
   if (conversation === undefined) return { answers: withPresets(answers, presets), directory, notices };
   try {
     const person = personAt(conversation, world);
-    person.tell('Enter alone takes what stands in [brackets]. Ctrl-C ends this with nothing written.');
+    person.tell('Press Enter to accept the value in [brackets]. Ctrl-C cancels; nothing is written.');
     return {
       notices,
       directory: given.print ? directory : await askDirectory(given, person, world),

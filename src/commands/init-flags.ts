@@ -21,7 +21,7 @@ export const INIT_FLAGS: readonly Flag[] = [
   { name: 'no-context', help: 'Admit every job of the project, with any context or none.' },
   { name: 'bot', value: 'NAME', help: 'Name of the bot (default circleci- and the name of the project).' },
   { name: 'token', value: 'NAME', help: "Name of the join token (default the bot's)." },
-  { name: 'roles', value: 'ROLES', repeatable: true, help: 'Roles of the bot, parted by commas.' },
+  { name: 'roles', value: 'ROLES', repeatable: true, help: 'Roles of the bot, separated by commas.' },
   ...RUN_FLAGS.filter(({ name }) => OF_RUN.includes(name)),
   {
     name: 'destination',

@@ -26,7 +26,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
 const QUOTE = '["\'`]';
 const MENTION = new RegExp(
   [
-    `${QUOTE}(?:machine-id )?(?<command>[a-z-]+) --(?<onlyFlag>[a-z-]+)${QUOTE}`,
+    `${QUOTE}(?:machine-id )?(?<command>[a-z-]+) --(?<onlyFlag>[a-z-]+)${QUOTE}(?: \\(orb parameter [^)]*\\))?`,
     // What is to be typed somewhere else, such as "tctl auth export --type=user".
     `${QUOTE}(?:tctl|tsh|tbot|ssh|kubectl|machine-id)\\b[^"'\`\\n]*${QUOTE}`,
     '--[a-z-]+(?: [a-z]+| [A-Z:]+)? \\(orb parameter (?<parameter>[^)]*)\\)',

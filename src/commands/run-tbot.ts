@@ -46,7 +46,7 @@ async function look(run: RunContext, trust: WebTrust) {
   return { cluster: cluster.value, tbot: tbot.value };
 }
 
-/** What later steps are told of the cluster, tbot tells nobody; and an address that is none shows before tbot starts. */
+/** tbot does not report what later steps need to know about the cluster; and an invalid address fails before tbot starts. */
 async function askProxy({ plan, retries, trace, world }: RunContext, trust: WebTrust) {
   const web = openWebApi({ address: plan.address, trust, retries, signal: world.signal, trace });
   try {

@@ -164,7 +164,7 @@ async function warnOfLeftOver({ log, world }: RunContext): Promise<void> {
   }
 }
 
-/** tbot tells of its runs itself. */
+/** tbot reports its runs itself. */
 async function withTelemetry<T>({ log, outputs, trace, world }: RunContext, work: () => Promise<T>): Promise<T> {
   const telemetry = await beginTelemetry(world, outputs, log, trace);
   try {

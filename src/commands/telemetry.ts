@@ -15,7 +15,7 @@ const MAX_CA_BYTES = 1024 * 1024;
 
 const NOTHING: Sending = { end: () => undefined };
 
-/** Never rejects. What is off is not spoken of. */
+/** Never rejects. Logs nothing when telemetry is off. */
 export async function beginTelemetry(
   world: Pick<World, 'clock' | 'environment' | 'files' | 'nodeVersion'>,
   outputs: readonly SupportedOutput[],
@@ -26,7 +26,7 @@ export async function beginTelemetry(
   if (!telemetryIsOn(environment)) return NOTHING;
   const url = telemetryUrl(environment);
   if (url === undefined) {
-    log.warn('TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS is no http or https address; no telemetry is sent');
+    log.warn('TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS is not an http(s) URL; telemetry is disabled');
     return NOTHING;
   }
   log.info(`anonymous telemetry is on: one event goes to ${url.host}`);

@@ -92,7 +92,7 @@ export function sshPositiveInteger(magnitude: Uint8Array): Uint8Array {
   return sshString((shortest[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.of(0), shortest]) : shortest);
 }
 
-/** Of a text that whoever sent it chose, as much as a message needs. */
+/** As much of a text chosen by the sender as a message needs. */
 export function quoted(text: string): string {
   return JSON.stringify(text.slice(0, 64));
 }

@@ -198,7 +198,7 @@ function withAnswer({ id }: Endpoint, verdict: Verdict, error: MachineIdError | 
   return { result: resultOf(error), detail: `TLS opens, but ${sentence(error)}` };
 }
 
-/** A proxy that this program goes past is the likeliest reason why a place cannot be reached. */
+/** A proxy that this program does not use is the most likely reason why an address cannot be reached. */
 function withProxy({ host, port }: Endpoint, verdict: Verdict, { environment }: World): Verdict {
   if (!['closed', 'dropped', 'unresolved'].includes(verdict.result) || host === undefined) return verdict;
   const cause = proxyCause(environment, { host, port: port ?? 443 });

@@ -111,7 +111,7 @@ function certificateCheck(handshake: TlsFacts | Error, { address, trust }: Way, 
   if (fault === undefined) return one.pass(`${detail}; until ${leaf?.notAfter ?? 'an unknown time'}`);
   const told = `${detail}: ${fault}`;
   if (!trust.verify)
-    return one.warn(told, 'It is not checked, because of insecure: whoever is in between can read all.');
+    return one.warn(told, 'It is not checked, because of insecure: anything in between can read everything.');
   const lines = [told, ...(trust.weakness === undefined ? [] : [trust.weakness])];
   return one.fail(lines, cureOf(fault, leaf, chain.at(-1), address));
 }
@@ -127,7 +127,8 @@ function cureOf(fault: string, leaf: ChainLink | undefined, top: ChainLink | und
   if (fault === 'ERR_TLS_CERT_ALTNAME_INVALID')
     return `Use a name that the certificate has (${leaf?.names ?? 'none'}) as the address, or have one made for ${host}.`;
   if (fault === 'CERT_HAS_EXPIRED') return `Renew the certificate: it ended at ${leaf?.notAfter ?? 'an unknown time'}.`;
-  if (fault === 'CERT_NOT_YET_VALID') return 'Compare the clocks of this machine and of whoever made the certificate.';
+  if (fault === 'CERT_NOT_YET_VALID')
+    return 'Compare the clock of this machine with that of the issuer of the certificate.';
   return `The authority "${top?.issuer ?? 'unknown'}" is not known here: put its certificate into a PEM file and name that with --ca-file (orb parameter ca_file), SSL_CERT_FILE or NODE_EXTRA_CA_CERTS.`;
 }
 

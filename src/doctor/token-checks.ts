@@ -97,7 +97,7 @@ function rerunChecks({ sshRerun }: OidcClaims): readonly Check[] {
   return [
     sshRerun
       ? one.warn(
-          'this job was rerun with SSH: whoever is in that session has the token and what it gives',
+          'this job was rerun with SSH: everyone in that session has the token and what it gives access to',
           'Restrict the context to jobs without SSH: the expression "not job.ssh.enabled".',
         )
       : one.pass('no'),

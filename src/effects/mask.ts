@@ -1,4 +1,4 @@
-/** Keeps known secrets out of everything that is printed, whoever wrote the text. */
+/** Replaces known secrets in all output, including other programs' output. */
 
 export interface Mask {
   /** From now on this text is shown as `[masked]`. */

@@ -38,7 +38,7 @@ const Claims = z.object({
 
 /**
  * @param source where the token was found, for messages: `CIRCLE_OIDC_TOKEN`
- * @param hint what to do with one that is none; by default for a variable of CircleCI
+ * @param hint what to do about an invalid one; by default for a variable of CircleCI
  * @throws MachineIdError OIDC_TOKEN_MALFORMED; its message holds no part of the token
  */
 export function decodeClaims(jwt: string, source: string, hint = hintFor(source)): OidcClaims {

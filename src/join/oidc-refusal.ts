@@ -45,7 +45,7 @@ export function oidcRefusal(serverText: string, facts: JoinFacts): OidcRefusal |
 function discovery(): OidcRefusal {
   return {
     likelyCauses: [
-      'the Auth Service may not reach https://oidc.circleci.com: a firewall, or an HTTP proxy that it is not told of',
+      'the Auth Service may not reach https://oidc.circleci.com: a firewall, or an HTTP proxy that it does not know about',
       'oidc.circleci.com was not available at that moment',
       'spec.circleci.organization_id is no organization of CircleCI',
     ],

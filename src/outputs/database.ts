@@ -40,7 +40,7 @@ function mongoFiles({ identity, authorities }: BaseFilesInput): OutputFile[] {
  * A `--certs-dir` of CockroachDB. tbot leaves `ca.crt` empty and has the authorities in `ca-client.crt` alone, though
  * its documentation promises `ca.crt`, which is what CockroachDB's programs read first; here both hold them. The pair is
  * named `node`, as tbot and `tctl auth sign` name it. For a user CockroachDB's programs look for `client.<user>.crt` and
- * `.key`, so they must be told of this pair by `sslcert` and `sslkey` in the URL; tbot's names stay, for scripts that do.
+ * `.key`, so they need this pair in `sslcert` and `sslkey` in the URL; tbot's names stay, for scripts that do.
  */
 function cockroachFiles({ identity, authorities }: BaseFilesInput): OutputFile[] {
   return [

@@ -7,7 +7,7 @@ import { linkRefused } from './destination-error.ts';
 export type PathReader = Pick<Files, 'entry' | 'platform'>;
 
 /**
- * Whoever can plant a link can send the keys elsewhere, so no component may be one; `insecure` looks at none.
+ * A planted link could send the keys elsewhere, so no component may be a link; `insecure` checks none.
  * Node has no openat2, so a directory that is swapped between this check and the write is not noticed.
  * @param path absolute
  * @throws MachineIdError DESTINATION_UNSAFE

@@ -1,4 +1,4 @@
-/** Who is told of everything that is written, so that it can be removed again at the end of the job. */
+/** Records everything that is written, so that it can be removed at the end of the job. */
 
 export interface PlannedFile {
   /** Where the file will be, links resolved. */

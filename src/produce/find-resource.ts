@@ -2,7 +2,7 @@
 import { MachineIdError } from '../errors.ts';
 import { oneLine } from '../teleport/trace-error.ts';
 
-/** What every resource of Teleport tells of itself. */
+/** What every Teleport resource reports about itself. */
 export interface Named {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;

@@ -66,7 +66,7 @@ function userAuthorities({ authorities }: ClusterSession): Promise<readonly Cert
   return user;
 }
 
-/** What is told of the credentials of an output. */
+/** What is reported about the credentials of an output. */
 export interface Issued {
   readonly identity: Pick<Identity, 'roles' | 'expiresAtMs'>;
   readonly notices: readonly string[];
@@ -81,7 +81,7 @@ export interface Finished {
   readonly kubeconfig?: WrittenOutput['kubeconfig'];
 }
 
-/** Writes the files and tells of them. */
+/** Writes the files and returns what the summary shows. */
 export async function finishOutput(
   { path, type }: SupportedOutput,
   { run }: OutputWork,

@@ -60,7 +60,7 @@ export const FIELDS: Readonly<Record<FieldName, Field>> = {
   },
   roles: {
     flag: '--roles',
-    question: 'Roles of the bot, parted by commas; only what the jobs need',
+    question: 'Roles of the bot, separated by commas; only what the jobs need',
     whereToFind: '"tctl get roles" lists those of the cluster; give the bot only those that the jobs need',
     check: checkRoles,
   },

@@ -64,7 +64,7 @@ async function askOutputs(
 
 const NO_CONTEXT = 'none';
 
-/** Until the answer is one; a flag that is none is asked for too. */
+/** Asks until the answer is valid, also when a flag was invalid. */
 async function askField(
   name: FieldName,
   fields: Map<FieldName, Answer>,

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 const MOST_CHUNKS = 64;
 
 /**
- * What has come since it was last asked, until the stream ends or is closed; whoever stops before that destroys it.
+ * Yields the chunks received since the last iteration, until the stream ends or closes. Stopping early destroys the stream.
  * @throws Error that the stream has failed with
  */
 export async function* chunkBatches(stream: Readable): AsyncGenerator<readonly Buffer[]> {

@@ -25,7 +25,7 @@ export interface GrpcSession {
    * @throws the signal's reason; any other error when the connection has ended
    */
   open(path: string, signal: AbortSignal): Promise<ClientHttp2Stream>;
-  /** To be told of each step of a call: a message sent, headers or a message received. */
+  /** Called for each step of a call: a message sent, headers or a message received. */
   onSent(): void;
   onAnswer(): void;
   /** To be told when the server refused a stream. */

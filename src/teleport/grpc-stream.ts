@@ -41,7 +41,7 @@ export function openBulkCall(socket: TLSSocket, authority: string, path: string,
     },
     messages: () => {
       if (traced === undefined) return call.messages();
-      // Too many to tell of one by one.
+      // Too many to report one by one.
       return overhear(
         call.messages(),
         (message) => {

@@ -70,7 +70,7 @@ export function grpcOver(socket: TLSSocket, authority: string, wire?: WireConnec
   };
 }
 
-/** Who is told of a call, where anybody is. */
+/** Observes a call, if set. */
 interface Told {
   readonly received: (answer: Uint8Array) => void;
   readonly end: TracedCall['end'] | undefined;

@@ -5,7 +5,7 @@ import type { Place } from '../errors.ts';
 export function parseHttpsUrl(text: string, base?: URL): URL | undefined {
   try {
     const url = new URL(text, base);
-    // User and password are read by whoever asks there.
+    // The caller reads user and password itself.
     for (const part of [url.username, url.password]) decodeURIComponent(part);
     return url.protocol === 'https:' ? url : undefined;
   } catch {

@@ -9,7 +9,7 @@ export interface KubeEndpoint {
   readonly serverName: string | undefined;
 }
 
-/** What a Proxy tells of its Kubernetes listener; undefined for what it does not have. */
+/** What a Proxy reports about its Kubernetes listener; undefined for what it does not have. */
 export interface KubeListener {
   readonly publicAddress: Address | undefined;
   readonly port: number | undefined;

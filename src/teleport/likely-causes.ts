@@ -1,4 +1,4 @@
-/** Why a connection fails, by the code of the failure and the address, the likeliest first. */
+/** Why a connection fails, by the code of the failure and the address, most likely first. */
 import type { Address } from './address.ts';
 import { causes, errorCode } from './network-error.ts';
 

@@ -61,7 +61,7 @@ export function kindOf<T>(schema: MessageSchema<T>, bytes: Uint8Array): string |
       reader.skip(wireType, number);
     }
   } catch {
-    // Whoever reads the whole message is told what is wrong with it.
+    // The reader of the whole message reports what is wrong with it.
   }
   return undefined;
 }

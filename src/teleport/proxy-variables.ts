@@ -53,7 +53,7 @@ function hostOf(value: string): string | undefined {
   return host === undefined ? undefined : `${scheme.toLowerCase()}${host}`;
 }
 
-/** As Go reads `NO_PROXY` (protocol reference 1.5), and parted by blanks too, as curl does. */
+/** As Go reads `NO_PROXY` (protocol reference 1.5), and separated by spaces too, as curl does. */
 function isExcepted({ NO_PROXY = '', no_proxy = '' }: Environment, place: Place): boolean {
   const entries = (NO_PROXY === '' ? no_proxy : NO_PROXY).toLowerCase().split(/[\s,]+/);
   return entries.some((entry) => entry !== '' && covers(entry, { ...place, host: place.host.toLowerCase() }));

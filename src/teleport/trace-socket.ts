@@ -1,4 +1,4 @@
-/** Tells of what a socket goes through: its name looked up, connected, the TLS handshake, its end. */
+/** Reports the steps of a socket: name lookup, connect, TLS handshake, close. */
 import { isIP, type Socket } from 'node:net';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import { utcTime } from '../crypto/validity.ts';
@@ -21,7 +21,7 @@ export function traceTls(socket: TLSSocket, alpnOffered: readonly string[], wire
   tcp.on('lookup', (_error, address, _family, name) => {
     if (isIP(address) !== 0 && addresses.push(address) === 1) {
       const durationMs = stepMs();
-      // With several addresses, Node tells of one after the other before it tries the first.
+      // With several addresses, Node reports them one by one before it tries the first.
       queueMicrotask(() => {
         wire.tell({ event: 'dns', name, addresses, durationMs });
       });

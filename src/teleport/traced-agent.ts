@@ -1,4 +1,4 @@
-/** HTTPS agents whose connections and requests are told of, where somebody wants to know. */
+/** HTTPS agents that report their connections and requests when tracing is on. */
 import type { ClientRequest } from 'node:http';
 import { Agent, type AgentOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
@@ -12,7 +12,7 @@ export interface TracedAgent {
   readonly begin: (method: string, url: URL | string) => (status?: number) => void;
 }
 
-/** Tells of a request that has ended. */
+/** Reports a completed request. */
 type Tell = (method: string, path: string, status: number | undefined) => void;
 
 /**

@@ -1,4 +1,4 @@
-/** One gRPC call that is told of. */
+/** One traced gRPC call. */
 import { GrpcError, GrpcReplyError, type GrpcStatus } from './grpc-error.ts';
 import type { Direction } from './wire-event.ts';
 import type { WireConnection } from './wire-trace.ts';
@@ -6,7 +6,7 @@ import type { WireConnection } from './wire-trace.ts';
 export interface TracedCall {
   /** A message that is only part of the sums. */
   count(direction: Direction, bytes: number): void;
-  /** A message that is told of by itself as well. */
+  /** A message that is also reported on its own. */
   tell(direction: Direction, bytes: number, kind: string | undefined): void;
   /** `OK`, the error that the call ended with, or nothing when this side has ended it; only the first end counts. */
   readonly end: (outcome?: unknown) => void;

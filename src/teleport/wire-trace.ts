@@ -1,4 +1,4 @@
-/** Tells of every connection, step by step, whoever wants to know; without a trace nothing is counted or written. */
+/** Reports every connection step by step; without a trace nothing is counted or written. */
 import type { Clock } from '../effects/clock.ts';
 import type { Log } from '../effects/log.ts';
 import { type WireEvent, wireText } from './wire-event.ts';

@@ -82,7 +82,7 @@ async function* partsOf(
   progress.tag ??= tag;
   const fromByte = status === 206 ? rangeOf(answer, url, progress) : 0;
   if (status === 200) progress.totalBytes = wholeNumber(answer.header('content-length'));
-  // A server without ranges begins anew: what is there already is passed over, and the digest has the last word.
+  // A server without ranges starts over: the bytes already received are skipped, and the digest decides.
   let passOver = progress.bytes - fromByte;
   for await (const part of body) {
     const skipped = Math.min(passOver, part.length);

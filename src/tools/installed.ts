@@ -62,7 +62,7 @@ async function readManifest(path: string, files: Pick<Files, 'readText'>): Promi
   try {
     return z.safeParse(Manifest, JSON.parse(await files.readText(path, { maxBytes: MAX_MANIFEST_BYTES }))).data;
   } catch (error) {
-    // Missing, no text, too long or no JSON: the programs are then installed anew. A disk that cannot be read is another
+    // Missing, no text, too long or no JSON: the programs are then installed again. A disk that cannot be read is another
     // matter.
     const code = errorCode(error);
     if (code === undefined || NO_LIST.includes(code)) return undefined;

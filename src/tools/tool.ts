@@ -4,7 +4,7 @@ export const TOOLS = ['tsh', 'tctl', 'tbot', 'teleport', 'teleport-update'] as c
 
 export type Tool = (typeof TOOLS)[number];
 
-/** The names in a list that is parted by blanks or commas, each once; `unknown` holds what is no program of Teleport's. */
+/** The names in a list separated by spaces or commas, each once; `unknown` holds names that are not Teleport programs. */
 export function parseTools(text: string): { readonly tools: readonly Tool[]; readonly unknown: readonly string[] } {
   const names = [...new Set(text.split(/[\s,]+/).filter((name) => name !== ''))];
   const tools = TOOLS.filter((tool) => names.includes(tool));

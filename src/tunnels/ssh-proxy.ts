@@ -45,7 +45,7 @@ export async function proxySsh(target: SshTarget, ends: SshClientEnds, options: 
   };
   signal.addEventListener('abort', end, { once: true });
   try {
-    // An input that cannot be read any more ends the call, which tells of that.
+    // An input that can no longer be read ends the call, which reports it.
     sendAll(target, ends.input, call).catch(end);
     for await (const message of call.messages()) {
       await ends.write(payloadOf(message));

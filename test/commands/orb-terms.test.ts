@@ -27,6 +27,11 @@ const SENTENCES: readonly (readonly [said: string, inTheOrb: string])[] = [
   ['run "cleanup --left-over" later', 'run the command cleanup with left_over: true later'],
   ['--proxy-server  identity', 'proxy           identity'],
   ['kubernetes (--kubernetes-cluster)  roles', 'kubernetes (kubernetes_cluster)    roles'],
+  [
+    'remove them with "cleanup --left-over" (orb parameter left_over)',
+    'remove them with the command cleanup with left_over: true',
+  ],
+  ['remove them with --left-over (orb parameter left_over)', 'remove them with the parameter left_over'],
   // Other programs have flags of the same names.
   ['"tctl bots update ci --add-roles=ROLE"', '"tctl bots update ci --add-roles=ROLE"'],
   ['`tctl auth export --type=user --token x`', '`tctl auth export --type=user --token x`'],

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, chmod, mkdir, readdir, readFile, symlink, unlink, writeFile } from 'node:fs/promises';
@@ -134,42 +135,48 @@ function inJob(id: string) {
   return { environment: { CIRCLE_WORKFLOW_JOB_ID: id } };
 }
 
+/** A process of another test run would keep a job of the same id alive. */
+const [ENDED, LIVE, OWN] = [`ended-${randomUUID()}`, `live-${randomUUID()}`, `own-${randomUUID()}`];
+
 test('what a cancelled job has left is warned of, and removed by --left-over; a job that goes on keeps its own', async (t) => {
   const job = await beginJob(t, cluster);
   const flagsTo = (name: string) => [...job.flags.slice(0, 5), '--destination', join(job.folder, name)];
-  assert.equal((await job.run(flagsTo('ended'), inJob('job-1'))).exitCode, 0);
-  assert.equal((await job.run(flagsTo('live'), inJob('job-2'))).exitCode, 0);
-  const step = spawn('sleep', ['60'], { env: { CIRCLE_WORKFLOW_JOB_ID: 'job-2' } });
+  assert.equal((await job.run(flagsTo('ended'), inJob(ENDED))).exitCode, 0);
+  assert.equal((await job.run(flagsTo('live'), inJob(LIVE))).exitCode, 0);
+  const step = spawn('sleep', ['60'], { env: { CIRCLE_WORKFLOW_JOB_ID: LIVE } });
   t.after(() => step.kill('SIGKILL'));
   await once(step, 'spawn');
-  const { stderr } = await job.run(flagsTo('own'), inJob('job-3'));
+  const { stderr } = await job.run(flagsTo('own'), inJob(OWN));
   const ended = join(job.folder, 'ended');
-  assert.match(stderr, new RegExp(`^warning: credentials of the job job-1, .*${ended}: .*cleanup --left-over`, 'm'));
-  assert.doesNotMatch(stderr, /job-2/);
-  const pointedOut = await job.run(['cleanup'], inJob('job-3'));
+  assert.match(stderr, new RegExp(`^warning: credentials of the job ${ENDED}, .*${ended}: .*cleanup --left-over`, 'm'));
+  assert.ok(!stderr.includes(LIVE));
+  const pointedOut = await job.run(['cleanup'], inJob(OWN));
   assert.match(
     pointedOut.stderr,
-    new RegExp(`^Credentials of the job job-1, .*are still in ${ended}: .*--left-over`, 'm'),
+    new RegExp(`^Credentials of the job ${ENDED}, .*are still in ${ended}: .*--left-over`, 'm'),
   );
   assert.ok((await readdir(ended)).includes('key'), 'without the flag it stays');
-  const removed = await job.run(['cleanup', '--left-over'], inJob('job-3'));
+  const removed = await job.run(['cleanup', '--left-over'], inJob(OWN));
   assert.equal(removed.exitCode, 0, removed.stderr);
-  assert.match(removed.stderr, /^Removed 14 files that the job job-1, .*wrote:$/m);
-  assert.match(removed.stderr, /^Left alone: credentials of the job job-2 in .*live: its process \d+ still runs$/m);
+  assert.match(removed.stderr, new RegExp(`^Removed 14 files that the job ${ENDED}, .*wrote:$`, 'm'));
+  assert.match(
+    removed.stderr,
+    new RegExp(`^Left alone: credentials of the job ${LIVE} in .*live: its process \\d+ still runs$`, 'm'),
+  );
   assert.deepEqual((await readdir(job.folder)).sort(), ['.teleport-machine-id', 'bash_env', 'bin', 'live', 'project']);
   assert.ok((await readdir(join(job.folder, 'live'))).includes('key'));
 });
 
 test('files that a job which goes on has written to the same place are not touched', async (t) => {
   const job = await beginJob(t, cluster);
-  resultOf(await job.run([...job.flags, '--json'], inJob('job-1')));
-  resultOf(await job.run([...job.flags, '--json'], inJob('job-2')));
-  const step = spawn('sleep', ['60'], { env: { CIRCLE_WORKFLOW_JOB_ID: 'job-2' } });
+  resultOf(await job.run([...job.flags, '--json'], inJob(ENDED)));
+  resultOf(await job.run([...job.flags, '--json'], inJob(LIVE)));
+  const step = spawn('sleep', ['60'], { env: { CIRCLE_WORKFLOW_JOB_ID: LIVE } });
   t.after(() => step.kill('SIGKILL'));
   await once(step, 'spawn');
   const before = await readdir(job.destination);
   const exports = await readFile(job.bashEnv, 'utf8');
-  const { exitCode, stderr } = await job.run(['cleanup', '--left-over'], inJob('job-3'));
+  const { exitCode, stderr } = await job.run(['cleanup', '--left-over'], inJob(OWN));
   assert.equal(exitCode, 0, stderr);
   assert.deepEqual(await readdir(job.destination), before);
   assert.equal(await readFile(job.bashEnv, 'utf8'), exports);

@@ -105,7 +105,7 @@ test('an address that is none is told of, and fails no run', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await job.run([...job.flags, '--json'], { environment: on('collector') });
   resultOf(run);
-  assert.match(run.stderr, /^warning: TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS is no http or https address/m);
+  assert.match(run.stderr, /^warning: TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS is not an http\(s\) URL/m);
 });
 
 test('a service with a private authority is trusted by SSL_CERT_FILE', async (t) => {

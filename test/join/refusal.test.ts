@@ -75,7 +75,7 @@ test('a job without a context is told so', () => {
   assert.doesNotMatch(hint, /context_id/);
 });
 
-test('a name that holds the separator of scopes is the likeliest cause where the token is not found', () => {
+test('a name that holds the separator of scopes is the most likely cause where the token is not found', () => {
   const facts = { ...FACTS, tokenName: 'team::ci' };
   const { code, likelyCauses } = joinRefusal('token expired or not found', true, facts);
   assert.equal(code, 'JOIN_TOKEN_UNKNOWN');

@@ -50,7 +50,7 @@ test('each system has its programs', () => {
   assert.deepEqual(released(WINDOWS), ['tsh', 'tctl', 'tbot']);
 });
 
-test('the names of programs are parted by blanks or commas, and taken once each', () => {
+test('the names of programs are separated by spaces or commas, and taken once each', () => {
   assert.deepEqual(parseTools(' tctl,tsh\n tsh '), { tools: ['tsh', 'tctl'], unknown: [] });
   assert.deepEqual(parseTools('tsh kubectl TCTL'), { tools: ['tsh'], unknown: ['kubectl', 'TCTL'] });
 });
