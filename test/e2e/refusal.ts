@@ -26,6 +26,9 @@ const WRONG_INPUT: readonly ErrorCode[] = [
   'CA_FILE_INVALID',
 ];
 
+/** Of the steps before the first output. */
+const BEFORE_OUTPUTS = /^(?:OIDC_TOKEN|JOIN|PROXY|BASH_ENV)_/;
+
 /** What the program finds itself, in words that a cluster may use too, and the list of several failures. */
 const OF_ITS_OWN = /^OIDC_TOKEN_|^OUTPUTS_FAILED$/;
 
@@ -57,8 +60,9 @@ export function assertRefused(run: BundleRun, { code, says, hint = /\w/ }: Refus
   );
   assert.match(report.hint, hint);
   assert.equal(run.exitCode, WRONG_INPUT.includes(code) ? 2 : 1);
-  // With --json, a run whose outputs failed says what was written.
-  if (run.stdout !== '')
+  // With --json, a run whose outputs failed says what was written; one that did not come to its outputs prints nothing.
+  if (WRONG_INPUT.includes(code) || BEFORE_OUTPUTS.test(code)) assert.equal(run.stdout, '');
+  else if (run.stdout !== '')
     z.object({ failures: z.array(z.object({ hint: z.string() })).min(1) }).parse(JSON.parse(run.stdout));
 }
 

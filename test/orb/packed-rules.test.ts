@@ -25,7 +25,7 @@ test('the packed orb stays small', (context) => {
       context.diagnostic(`a use of ${name}${embedded ? ', embedded' : ''}: ${size} bytes`);
     }
   }
-  assert.ok(size < 400_000);
+  assert.ok(size < 395_000);
 });
 
 function command(parameters: string, steps: string): string {
@@ -71,7 +71,7 @@ const broken: readonly (readonly [finding: string, orb: string])[] = [
     command('{}', `[run: { name: n, command: ${'x'.repeat(8000)} }]`),
   ],
   [
-    'commands.c: 24088 bytes at each use, more than 24000',
+    'commands.c: 24088 bytes at each use, more than 23000',
     command(
       '{}',
       `[${[7990, 7995, 7995].map((length) => `run: { name: n, command: ${'x'.repeat(length)} }`).join(', ')}]`,

@@ -6,11 +6,11 @@ import { runs, section, strings, textOrEmpty } from './walk.ts';
 /** Git-bash on Windows cuts a longer command line off without a word. */
 export const LONGEST_STRING = 8_000;
 /** Each use of a command adds its whole text to the compiled config, which may have 8 MB. */
-export const LARGEST_USE = 24_000;
+export const LARGEST_USE = 23_000;
 /** A part of the script in the orb itself: below what a variable may have on any system. */
 export const LONGEST_PART = 30_000;
 /** The whole use of a command that carries the script. */
-export const LARGEST_EMBEDDED_USE = 300_000;
+export const LARGEST_EMBEDDED_USE = 265_000;
 
 const TOP_LEVEL = ['version', 'description', 'display', 'orbs', 'commands', 'executors', 'jobs', 'examples'];
 const RUN_KEYS = [
