@@ -24,12 +24,16 @@ const VARIABLE_WORDS: readonly RegExp[] = [
   ...[/(?<![\p{L}\p{N}_])__[A-Z][A-Z0-9_]{0,200}?__/u, /(?<!\w)@[A-Z][A-Z0-9_]{1,200}@/u, /<[A-Z][A-Z0-9_ -]{1,200}>/u],
 ];
 
-/** What in a path alone cannot be meant: variables anywhere, `$$`, `` `command` ``, and `%NAME%` that is no `%c3%a4`. */
+/**
+ * What in a path alone cannot be meant: variables anywhere, `$$`, `` `command` ``, and `%NAME%` that is no `%c3%a4`; and
+ * `${` or `$(` that nothing closes: OpenSSH reads `${` in its configuration so, and has no way to write it literally.
+ */
 const IN_PATHS: readonly RegExp[] = [
   /\$[A-Za-z_]\w*(?::\w+)?/u,
   /\$\$/u,
   /`[^]{0,200}?`/u,
   /%(?![0-9A-Fa-f]{2}%[0-9A-Fa-f]{2})[A-Za-z_][\w()]{0,200}%/u,
+  /\$[{(]/u,
 ];
 
 /** The home of somebody, at the start of a path or a URI, or as a folder of that name. */

@@ -37,6 +37,9 @@ const PATHS: readonly (readonly [path: string, found: string, advice: string])[]
   ['%TEMP%\\creds', '%TEMP%', 'the path itself'],
   ['%ProgramFiles(x86)%/creds', '%ProgramFiles(x86)%', 'the path itself'],
   ['%CD%/creds', '%CD%', 'the path itself'],
+  ['/tmp/a${b', '${', 'the path itself'],
+  ['/tmp/a$(b', '$(', 'the path itself'],
+  [`/tmp/\${${'A'.repeat(300)}}`, '${', 'the path itself'],
 ];
 
 test('a path that a shell would have replaced is refused with what to write instead', () => {
