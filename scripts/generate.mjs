@@ -1,9 +1,14 @@
-// Generates the message code in src/teleport/gen from proto/; the result is committed.
+// Generates the message code in src/teleport/gen from proto/, and the generated parts of docs/reference; the results are
+// committed.
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 
 rmSync('src/teleport/gen', { recursive: true, force: true });
-for (const command of ['buf generate', 'prettier --log-level warn --write src/teleport/gen']) {
+for (const command of [
+  'buf generate',
+  'prettier --log-level warn --write src/teleport/gen',
+  'node --import tsx scripts/documents.ts',
+]) {
   const [program, ...args] = command.split(' ');
   const { status } = spawnSync(program, args, { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);

@@ -58,7 +58,7 @@ test('every refusal of the embedded cluster has its row', () => {
   assert.ok(refusals.length > 50, `only ${String(refusals.length)} refusals were found`);
   assert.ok(refusals.includes('id token claims did not match any allow rules'));
   assert.ok(refusals.includes('token has expired'));
-  const rows = [...rowsBelow('Answers to a join'), ...rowsBelow('Answers to calls')];
+  const rows = [...rowsBelow('Responses to a join'), ...rowsBelow('Responses to calls')];
   assert.deepEqual(
     refusals.filter((text) => !rows.some((row) => matches(row, text))),
     [],
@@ -70,7 +70,7 @@ test('every way in which the embedded cluster can misbehave has its row', () => 
     .filter((node) => ts.isLiteralTypeNode(node))
     .flatMap((node) => textsIn(node));
   assert.ok(faults.includes('truncated') && faults.includes('silent-after-tls') && faults.includes('for-other-key'));
-  const told = rowsBelow('Certificates and replies that are not used').flatMap(({ answer }) => answer.split(', '));
+  const told = rowsBelow('Certificates and responses that are rejected').flatMap(({ answer }) => answer.split(', '));
   assert.deepEqual([...new Set(faults)].sort(), told.toSorted());
 });
 

@@ -1,4 +1,4 @@
-/** The tables of docs/errors.md that say what an answer means. */
+/** The tables that say what a response means: those of docs/errors.md, and what is for maintainers alone. */
 import { textOf } from './documents.ts';
 import { sections, tableRows } from './markdown.ts';
 
@@ -9,22 +9,26 @@ export interface AnswerRow {
   readonly remedy: string;
 }
 
+const DOCUMENTS = ['docs/errors.md', 'docs/maintainers/cluster-answers.md'];
+
 const HEADINGS = [
-  'Answers to a join',
-  'Answers to calls',
+  'Responses to a join',
+  'Responses to calls',
   'Connections that fail',
   'Statuses of HTTP and gRPC',
-  'Certificates and replies that are not used',
+  'Certificates and responses that are rejected',
 ];
 
 export function rowsBelow(heading: string): readonly AnswerRow[] {
-  const found = sections(textOf('docs/errors.md')).find((section) => section.heading === heading);
-  if (found === undefined) throw new Error(`docs/errors.md has no heading "${heading}"`);
-  return tableRows(found.text).map(([answer = '', code = '', remedy = '']) => ({
-    answer,
-    code: code.replace(/^\[([A-Z_]+)\]\(.*\)$/, '$1'),
-    remedy,
-  }));
+  const found = DOCUMENTS.flatMap((path) => sections(textOf(path))).filter((section) => section.heading === heading);
+  if (found.length === 0) throw new Error(`there is no heading "${heading}" in ${DOCUMENTS.join(' or ')}`);
+  return found
+    .flatMap(({ text }) => tableRows(text))
+    .map(([answer = '', code = '', remedy = '']) => ({
+      answer,
+      code: code.replace(/^\[([A-Z_]+)\]\(.*\)$/, '$1'),
+      remedy,
+    }));
 }
 
 export const ANSWERS: readonly AnswerRow[] = HEADINGS.flatMap(rowsBelow);
@@ -36,6 +40,6 @@ export function matches({ answer }: AnswerRow, text: string): boolean {
 
 /** Of several the one that says the most. */
 export function rowFor(text: string): AnswerRow | undefined {
-  const known = [...rowsBelow('Answers to a join'), ...rowsBelow('Answers to calls')];
+  const known = [...rowsBelow('Responses to a join'), ...rowsBelow('Responses to calls')];
   return known.filter((row) => matches(row, text)).sort((one, other) => other.answer.length - one.answer.length)[0];
 }

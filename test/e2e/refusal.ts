@@ -52,11 +52,11 @@ export function assertRefused(run: BundleRun, { code, says, hint = /\w/ }: Refus
   const report = errorReport(run);
   assert.equal(report.code, code, run.stderr);
   assert.match(report.message, says);
-  // What the tables of docs/errors.md say of an answer is what the program does with it.
+  // The documents' row for this response names the code that the program ended with.
   const row = OF_ITS_OWN.test(code) ? undefined : rowFor(report.message);
   assert.ok(
     row === undefined || row.code.includes(code),
-    `docs/errors.md: ${row?.answer ?? ''} is ${row?.code ?? ''}, not ${code}`,
+    `documented: ${row?.answer ?? ''} is ${row?.code ?? ''}, not ${code}`,
   );
   assert.match(report.hint, hint);
   assert.equal(run.exitCode, WRONG_INPUT.includes(code) ? 2 : 1);

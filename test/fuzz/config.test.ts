@@ -18,10 +18,10 @@ import { planOf, v2 } from '../config/plan-of.ts';
 import { mostly, ODD_TEXTS, textLike } from './mutations.ts';
 import { fuzz } from './property.ts';
 
-/** Every example of a file that the README gives, and two with what those lack. */
-const README = [...readFileSync('README.md', 'utf8').matchAll(/```yaml\n(version: v2[^`]*)```/g)].map(
-  ([, text = '']) => text,
-);
+/** Every example of a whole file in the reference, and two with what those lack. */
+const DOCUMENTED = [
+  ...readFileSync('docs/reference/tbot-yaml.md', 'utf8').matchAll(/```yaml\n(version: v2[^`]*)```/g),
+].map(([, text = '']) => text);
 const MIXED = v2(`credential_ttl: 1h
 storage: &s {type: directory, path: s, symlinks: secure}
 outputs:
@@ -68,7 +68,7 @@ const YAML_WORDS = [
   ...['|', '>', '#', '---\n', '...\n', '%YAML 1.2\n', '~', 'null', 'version: v1\n', 'type', 'destination', 'outputs'],
   ...['__proto__: {a: b}\n', 'constructor: {}\n', '"__proto__": [x]', 'on', 'off', '1h', '-1s', '0'],
 );
-const files = textLike([...README, MIXED, MIXED, V1], YAML_WORDS);
+const files = textLike([...DOCUMENTED, MIXED, MIXED, V1], YAML_WORDS);
 
 fuzz(
   'a file becomes a plan or is refused',

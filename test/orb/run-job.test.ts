@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse, stringify } from 'yaml';
@@ -104,10 +104,4 @@ test('the job takes the parameters of install and join that matter to a whole jo
     assert.deepEqual(rest, same, name);
     if (OF_ITS_OWN.run?.includes(name) === false) assert.equal(description, expected, name);
   }
-});
-
-test('the README names every parameter of the job', async () => {
-  const readme = await readFile('README.md', 'utf8');
-  const text = readme.slice(readme.indexOf('### The job run'), readme.indexOf('### Where the commands run'));
-  for (const name of parametersOf('jobs', 'run').keys()) assert.ok(text.includes(`\`${name}\``), name);
 });
