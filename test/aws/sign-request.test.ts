@@ -3,9 +3,9 @@ import { createHash, verify, X509Certificate } from 'node:crypto';
 import test from 'node:test';
 import { signedHeaders } from '../../src/aws/sign-request.ts';
 import { generateKeyPair, type KeyAlgorithm } from '../../src/crypto/keys.ts';
-import { signCertificate } from '../cluster/leaf-certificate.ts';
-import { encodeName, OID } from '../cluster/subject-name.ts';
-import { createTlsAuthority } from '../cluster/x509.ts';
+import { signCertificate } from '../cluster/crypto/leaf-certificate.ts';
+import { encodeName, OID } from '../cluster/crypto/subject-name.ts';
+import { createTlsAuthority } from '../cluster/crypto/x509.ts';
 
 const URL_TEXT = 'https://rolesanywhere.eu-central-1.amazonaws.com/sessions?profileArn=a%3Ab&roleArn=c%2Fd';
 

@@ -1,11 +1,11 @@
 /** Starts an embedded Teleport cluster: Proxy, Auth and the OIDC issuer that it trusts. */
 import { createHash } from 'node:crypto';
-import { serveAccount } from './account-service.ts';
-import { AppGateway } from './app-gateway.ts';
-import { AppSessions } from './app-sessions.ts';
-import { guardAuthCalls, startAuth } from './auth.ts';
-import { serveAuthService } from './auth-service.ts';
-import { loadAuthorities } from './authorities.ts';
+import { serveAccount } from './auth/account-service.ts';
+import { AppGateway } from './proxy/app-gateway.ts';
+import { AppSessions } from './data/app-sessions.ts';
+import { guardAuthCalls, startAuth } from './auth/auth.ts';
+import { serveAuthService } from './auth/auth-service.ts';
+import { loadAuthorities } from './data/authorities.ts';
 import {
   BOT_NAME,
   CLUSTER_NAME,
@@ -16,34 +16,34 @@ import {
   PROJECT_ID,
   resources,
   type Resources,
-} from './data.ts';
+} from './data/data.ts';
 import type { Faults } from './faults.ts';
-import { type FrontKind, startFront } from './front.ts';
-import { GrpcServer, type Http2Options } from './grpc.ts';
-import { peekClientHello } from './client-hello.ts';
-import { serveKube } from './kube-proxy.ts';
+import { type FrontKind, startFront } from './proxy/front.ts';
+import { GrpcServer, type Http2Options } from './auth/grpc.ts';
+import { peekClientHello } from './proxy/client-hello.ts';
+import { serveKube } from './proxy/kube-proxy.ts';
 import { listen } from './tcp-listener.ts';
-import { proxyCertificate } from './teleport-certificate.ts';
-import { startIssuer } from './issuer.ts';
-import { serveRegistration } from './join-legacy.ts';
-import { serveJoinService } from './join-service.ts';
-import { publicKeyDer } from './keys.ts';
-import { mintToken, type MintOptions } from './mint.ts';
-import { oidcVerifier } from './oidc-verifier.ts';
-import { type Build, COMMUNITY, DEFAULT_TELEPORT_VERSION, profileOf, type Switches } from './profiles.ts';
-import { startPostgresProxy } from './postgres-proxy.ts';
-import { startProxy } from './proxy.ts';
+import { proxyCertificate } from './proxy/teleport-certificate.ts';
+import { startIssuer } from './issuer/issuer.ts';
+import { serveRegistration } from './auth/join-legacy.ts';
+import { serveJoinService } from './auth/join-service.ts';
+import { publicKeyDer } from './crypto/keys.ts';
+import { mintToken, type MintOptions } from './issuer/mint.ts';
+import { oidcVerifier } from './issuer/oidc-verifier.ts';
+import { type Build, COMMUNITY, DEFAULT_TELEPORT_VERSION, profileOf, type Switches } from './data/profiles.ts';
+import { startPostgresProxy } from './proxy/postgres-proxy.ts';
+import { startProxy } from './proxy/proxy.ts';
 import { Records } from './records.ts';
-import { createNodes, type Node } from './nodes.ts';
-import { ReverseTunnel } from './reverse-tunnel.ts';
-import { createFederatedDomains, serveFederations } from './spiffe-federation.ts';
-import { serveSpiffeSigning } from './spiffe-signing.ts';
-import { serveTransportService } from './transport-service.ts';
-import { serveTrustService } from './trust-service.ts';
-import { WebApi } from './web-api.ts';
-import { loadIssuerKey, loadWebAuthority, prepareDirectory } from './web-authority.ts';
-import { serveWorkloadIssuance } from './workload-issuance.ts';
-import { serveWorkloadRevocation } from './workload-revocation.ts';
+import { createNodes, type Node } from './data/nodes.ts';
+import { ReverseTunnel } from './proxy/reverse-tunnel.ts';
+import { createFederatedDomains, serveFederations } from './auth/spiffe-federation.ts';
+import { serveSpiffeSigning } from './auth/spiffe-signing.ts';
+import { serveTransportService } from './proxy/transport-service.ts';
+import { serveTrustService } from './auth/trust-service.ts';
+import { WebApi } from './proxy/web-api.ts';
+import { loadIssuerKey, loadWebAuthority, prepareDirectory } from './issuer/web-authority.ts';
+import { serveWorkloadIssuance } from './auth/workload-issuance.ts';
+import { serveWorkloadRevocation } from './auth/workload-revocation.ts';
 import { ownAuthority, type World } from './world.ts';
 
 /** gravitational/teleport#47853. */

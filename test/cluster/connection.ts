@@ -2,8 +2,8 @@
 import type { X509Certificate } from 'node:crypto';
 import { createServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import type { Socket } from 'node:net';
-import type { ClientHello } from './client-hello.ts';
-import type { Identity } from './identity.ts';
+import type { ClientHello } from './proxy/client-hello.ts';
+import type { Identity } from './data/identity.ts';
 import type { Listener } from './records.ts';
 
 export interface Connection {

@@ -3,13 +3,13 @@ import { createPublicKey, X509Certificate } from 'node:crypto';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
-import { createKey } from './keys.ts';
-import { accessRequest, callAuth, generateUserCerts } from './bare-auth.ts';
-import { authRoute, joinByService, requestWeb, webAddress, type BareBot } from './bare-bot.ts';
-import { dialTls } from './bare-client.ts';
+import { createKey } from './crypto/keys.ts';
+import { accessRequest, callAuth, generateUserCerts } from './auth/raw-auth.ts';
+import { authRoute, joinByService, requestWeb, webAddress, type RawBot } from './auth/raw-bot.ts';
+import { dialTls } from './proxy/raw-client.ts';
 import { startCluster, type Cluster } from './cluster.ts';
 import type { CertificateFault, Faults } from './faults.ts';
-import { fromCertificate } from './identity.ts';
+import { fromCertificate } from './data/identity.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const GENERATE = 'rpc:/proto.AuthService/GenerateUserCerts';
@@ -20,7 +20,7 @@ const SILENCE_MS = 150;
 describe('a cluster told to misbehave', () => {
   const directory = temporaryDirectory();
   let cluster: Cluster;
-  let bot: BareBot;
+  let bot: RawBot;
   before(async () => {
     cluster = await startCluster({ dir: directory.path });
     bot = await joinByService(cluster);
@@ -133,7 +133,7 @@ describe('a cluster told to misbehave', () => {
 describe('a cluster told to issue the wrong certificates', () => {
   const directory = temporaryDirectory();
   let cluster: Cluster;
-  let bot: BareBot;
+  let bot: RawBot;
   before(async () => {
     cluster = await startCluster({ dir: directory.path });
     bot = await joinByService(cluster);

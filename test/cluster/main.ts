@@ -1,8 +1,8 @@
 /** The command line of the embedded cluster: runs it in the foreground, or mints a token of its issuer. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import type { FrontKind } from './front.ts';
-import { DEFAULT_TELEPORT_VERSION, profileOf } from './profiles.ts';
+import type { FrontKind } from './proxy/front.ts';
+import { DEFAULT_TELEPORT_VERSION, profileOf } from './data/profiles.ts';
 
 const HELP = `Usage:
   npm run cluster -- --dir DIR [--teleport X.Y.Z] [--port N] [--front plain|cloud|sni-firewall]
@@ -113,8 +113,8 @@ async function mint(args: string[]): Promise<void> {
     throw new UsageError(`--form is v1 or v2, not ${values.form}`);
   }
   const ttlSeconds = wholeNumber(values.ttl, '--ttl', Number.MAX_SAFE_INTEGER);
-  const { loadIssuerKey, prepareDirectory } = await import('./web-authority.ts');
-  const { mintToken } = await import('./mint.ts');
+  const { loadIssuerKey, prepareDirectory } = await import('./issuer/web-authority.ts');
+  const { mintToken } = await import('./issuer/mint.ts');
   prepareDirectory(dir);
   const token = await mintToken(await loadIssuerKey(dir), {
     project: values.project,

@@ -1,5 +1,5 @@
 /** What the cluster was asked, in order, for tests to assert on. */
-import { describeError, toTeleportError } from './teleport-errors.ts';
+import { describeError, toTeleportError } from './data/teleport-errors.ts';
 
 export type Listener = 'front' | 'proxy' | 'auth' | 'issuer';
 

@@ -1,11 +1,11 @@
 /** What every part of the cluster knows. */
-import { authorityOf, type Authority, type AuthorityType } from './authorities.ts';
-import type { Resources, Role } from './data.ts';
-import type { AppSessions } from './app-sessions.ts';
+import { authorityOf, type Authority, type AuthorityType } from './data/authorities.ts';
+import type { Resources, Role } from './data/data.ts';
+import type { AppSessions } from './data/app-sessions.ts';
 import type { Faults } from './faults.ts';
-import type { Nodes } from './nodes.ts';
-import { type Labels, type Reachable, selects } from './labels.ts';
-import type { Build, Profile } from './profiles.ts';
+import type { Nodes } from './data/nodes.ts';
+import { type Labels, type Reachable, selects } from './data/labels.ts';
+import type { Build, Profile } from './data/profiles.ts';
 import type { Records } from './records.ts';
 
 export interface World {

@@ -51,7 +51,9 @@ function refusalsOf(path: string): readonly string[] {
   return made.filter((text) => !NOT_ANSWERS.test(text));
 }
 
-const sources = readdirSync(CLUSTER).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
+const sources = readdirSync(CLUSTER, { recursive: true, encoding: 'utf8' }).filter(
+  (name) => name.endsWith('.ts') && !name.endsWith('.test.ts'),
+);
 const refusals = [...new Set(sources.flatMap((name) => refusalsOf(join(CLUSTER, name))))];
 
 test('every refusal of the embedded cluster has its row', () => {

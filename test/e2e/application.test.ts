@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import test, { after, type TestContext } from 'node:test';
 import { z } from 'zod';
 import type { Cluster } from '../cluster/cluster.ts';
-import { proxyCertificate } from '../cluster/teleport-certificate.ts';
+import { proxyCertificate } from '../cluster/proxy/teleport-certificate.ts';
 import { directory, runItems } from './config-file.ts';
 import { clusterForFile, clusterIn, directoryFor, misbehave, NEWEST } from './embedded-cluster.ts';
 import { listing } from './folder-listing.ts';

@@ -5,7 +5,7 @@ import test, { type TestContext } from 'node:test';
 import { fromIni } from '@aws-sdk/credential-provider-ini';
 import type { Cluster } from '../cluster/cluster.ts';
 import { ownAuthority } from '../cluster/world.ts';
-import { certificatePem } from '../cluster/x509.ts';
+import { certificatePem } from '../cluster/crypto/x509.ts';
 import { directory, runItems } from './config-file.ts';
 import { clusterForFile, NEWEST } from './embedded-cluster.ts';
 import { exportedTo } from './exported.ts';

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { after, type TestContext } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
-import { databaseServerCertificate } from '../cluster/teleport-certificate.ts';
+import { databaseServerCertificate } from '../cluster/proxy/teleport-certificate.ts';
 import { directory, runItems } from './config-file.ts';
 import { clusterIn, directoryFor, misbehave, NEWEST } from './embedded-cluster.ts';
 import { exportedTo } from './exported.ts';

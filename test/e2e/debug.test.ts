@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import test, { after } from 'node:test';
 import { z } from 'zod';
 import { ownAuthority } from '../cluster/world.ts';
-import { certificatePem } from '../cluster/x509.ts';
+import { certificatePem } from '../cluster/crypto/x509.ts';
 import { directory, runItems } from './config-file.ts';
 import { clusterIn, directoryFor, NEWEST } from './embedded-cluster.ts';
 import { beginJob, type Job } from './job.ts';

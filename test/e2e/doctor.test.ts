@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test, { after, type TestContext } from 'node:test';
 import { z } from 'zod';
 import type { Cluster } from '../cluster/cluster.ts';
-import type { MintOptions } from '../cluster/mint.ts';
+import type { MintOptions } from '../cluster/issuer/mint.ts';
 import { directory } from './config-file.ts';
 import { clusterIn, directoryFor, misbehave, NEWEST } from './embedded-cluster.ts';
 import { listing } from './folder-listing.ts';

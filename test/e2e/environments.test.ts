@@ -1,8 +1,8 @@
 /** Each row of the table in docs/environments.md, tried: its second column is what the test makes the job from. */
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
-import type { JoinToken } from '../cluster/data.ts';
-import type { MintOptions } from '../cluster/mint.ts';
+import type { JoinToken } from '../cluster/data/data.ts';
+import type { MintOptions } from '../cluster/issuer/mint.ts';
 import { textOf } from '../docs/documents.ts';
 import { sections, tableRows } from '../docs/markdown.ts';
 import { clusterForFile } from './embedded-cluster.ts';

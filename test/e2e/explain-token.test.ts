@@ -2,8 +2,14 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import test from 'node:test';
 import { z } from 'zod';
-import { ORGANIZATION_ID, OTHER_PROJECT_ID, resources, SECOND_CONTEXT_ID, SHARED_CONTEXT_ID } from '../cluster/data.ts';
-import type { MintOptions } from '../cluster/mint.ts';
+import {
+  ORGANIZATION_ID,
+  OTHER_PROJECT_ID,
+  resources,
+  SECOND_CONTEXT_ID,
+  SHARED_CONTEXT_ID,
+} from '../cluster/data/data.ts';
+import type { MintOptions } from '../cluster/issuer/mint.ts';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
 import { BUNDLE, NODE } from './run-bundle.ts';

@@ -5,7 +5,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { z } from 'zod';
-import type { FrontKind } from '../cluster/front.ts';
+import type { FrontKind } from '../cluster/proxy/front.ts';
 import { clusterIn, directoryFor } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
 import { missing, runProgram } from './programs.ts';

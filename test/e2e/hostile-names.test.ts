@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { botUserName, role } from '../cluster/data.ts';
+import { botUserName, role } from '../cluster/data/data.ts';
 import { directory, runItems } from './config-file.ts';
 import { clusterForFile } from './embedded-cluster.ts';
 import { exportedTo } from './exported.ts';

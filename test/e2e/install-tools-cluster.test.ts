@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { z } from 'zod';
-import { type Build, COMMUNITY } from '../cluster/profiles.ts';
+import { type Build, COMMUNITY } from '../cluster/data/profiles.ts';
 import { clusterIn, directoryFor } from './embedded-cluster.ts';
 import { startReleaseServer } from './release-server.ts';
 import { ARCHITECTURE, archiveOf, beginToolsJob } from './tools-job.ts';

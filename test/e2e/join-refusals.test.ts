@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test, { after } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
-import type { MintOptions } from '../cluster/mint.ts';
+import type { MintOptions } from '../cluster/issuer/mint.ts';
 import { clusterIn, directoryFor } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
 import { assertRunRefused, type Refusal } from './refusal.ts';

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import type { Cluster } from '../cluster/cluster.ts';
-import { databaseServerCertificate } from '../cluster/teleport-certificate.ts';
+import { databaseServerCertificate } from '../cluster/proxy/teleport-certificate.ts';
 import { freePort } from './free-port.ts';
 import { missing } from './programs.ts';
 

@@ -4,8 +4,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
-import { selects } from '../cluster/labels.ts';
-import type { Node } from '../cluster/nodes.ts';
+import { selects } from '../cluster/data/labels.ts';
+import type { Node } from '../cluster/data/nodes.ts';
 import type { Job } from './job.ts';
 import { startSshd, type Admission } from './sshd.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test, { after, type TestContext } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
 import { ownAuthority } from '../cluster/world.ts';
-import { certificatePem } from '../cluster/x509.ts';
+import { certificatePem } from '../cluster/crypto/x509.ts';
 import { textOf } from '../docs/documents.ts';
 import { sections, tableRows } from '../docs/markdown.ts';
 import { directory, runItems } from './config-file.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import test from 'node:test';
 import { acceptJoin, type JoinedCertificates } from '../../src/join/bot-identity.ts';
-import { signSshCertificate } from '../cluster/ssh-certificate.ts';
+import { signSshCertificate } from '../cluster/crypto/ssh-certificate.ts';
 import { CLUSTER, clusterSamples, keyLine, pemBlock } from '../fuzz/samples.ts';
 
 const { hostTls, keyPair, ssh, tls, userTls } = await clusterSamples();

@@ -4,7 +4,7 @@ import test, { type TestContext } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { Secret } from '../../src/effects/secret.ts';
 import { type AuthRoute, dialAuthRoute } from '../../src/teleport/auth-route.ts';
-import { peekClientHello } from '../cluster/client-hello.ts';
+import { peekClientHello } from '../cluster/proxy/client-hello.ts';
 import { selfSigned } from '../tls-certificate.ts';
 
 const auth = await selfSigned('teleport.cluster.local');

@@ -1,0 +1,96 @@
+/** The Auth listener: mutual TLS, then gRPC. */
+import type { Socket } from 'node:net';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import { authCertificate } from './auth-certificate.ts';
+import { peekClientHello, type ClientHello } from '../proxy/client-hello.ts';
+import { certificatesFrom, terminateTls, type Connection } from '../connection.ts';
+import type { Faults } from '../faults.ts';
+import type { Call, GrpcServer } from './grpc.ts';
+import { fromCertificate } from '../data/identity.ts';
+import type { Listener } from '../records.ts';
+import { listen, type TcpListener } from '../tcp-listener.ts';
+import { accessDenied } from '../data/teleport-errors.ts';
+import { encodedClusterDomain, type World } from '../world.ts';
+import { certificatePem } from '../crypto/x509.ts';
+
+export async function startAuth(world: World, grpc: GrpcServer): Promise<TcpListener> {
+  const contexts = new Map<Faults['authCertificate'], Promise<SecureContextOptions>>();
+  const currentContext = (): Promise<SecureContextOptions> => {
+    const fault = world.faults.authCertificate;
+    const context = contexts.get(fault) ?? authCertificate(world, fault);
+    contexts.set(fault, context);
+    return context;
+  };
+  await currentContext();
+  return listen(0, (socket) => {
+    if (world.faults.authConnections !== 'silent-after-tcp') {
+      serve(world, grpc, socket, currentContext).catch(() => socket.destroy());
+    }
+  });
+}
+
+async function serve(
+  world: World,
+  grpc: GrpcServer,
+  socket: Socket,
+  context: () => Promise<SecureContextOptions>,
+): Promise<void> {
+  const hello = await peekClientHello(socket);
+  const record = world.records.add({ listener: 'auth', kind: 'connection', ...hello, fields: {} });
+  try {
+    const certificate = { ...(await context()), ca: clientAuthorities(world, hello.serverName) };
+    const secure = await terminateTls(socket, { certificate, alpn: ['h2'], requestCert: true });
+    if (secure.alpnProtocol !== 'h2') {
+      throw new Error('Auth speaks gRPC with clients that offer h2');
+    }
+    const connection = identify(secure, hello, 'auth');
+    record.fields.user = connection.identity?.userName;
+    grpc.accept(connection);
+    record.outcome = 'ok';
+  } catch (error) {
+    record.outcome = `refused: ${String(error)}`;
+    throw error;
+  }
+}
+
+/** A client without a certificate may stay, as nobody; one with a certificate that does not hold may not. */
+export function identify(socket: TLSSocket, hello: ClientHello, listener: Listener): Connection {
+  const certificates = certificatesFrom(socket);
+  const [leaf] = certificates;
+  if (leaf !== undefined && !socket.authorized) {
+    throw new Error(`client certificate: ${String(socket.authorizationError)}`);
+  }
+  const identity = leaf && fromCertificate(leaf.raw);
+  return { listener, hello, socket, identity, certificatesSent: certificates.length };
+}
+
+/**
+ * Whose certificates a client may show: the users and hosts of the cluster that the server name encodes, else of all.
+ * A name that is none of these costs a line of log (`GetConfigForClient` of lib/auth/clienttlsconfiggenerator.go).
+ */
+export function clientAuthorities({ authorities }: World, serverName: string | undefined): string[] {
+  const ofClients = authorities.filter(({ type }) => type === 'host' || type === 'user');
+  const ofName = ofClients.filter(({ cluster }) => encodedClusterDomain(cluster) === serverName);
+  return (ofName.length === 0 ? ofClients : ofName).map(({ tls }) => certificatePem(tls.certificate));
+}
+
+/** What Auth checks on every call, whichever method it is for. */
+export function guardAuthCalls(world: World): (call: Call) => void {
+  return ({ connection, metadata }) => {
+    if (connection.certificatesSent > 1) {
+      throw accessDenied('access denied: intermediaries are not supported');
+    }
+    if (connection.identity !== undefined && connection.identity.usages.length > 0) {
+      throw accessDenied('access denied: invalid client certificate');
+    }
+    checkClientVersion(world, metadata.get('version')[0]);
+  };
+}
+
+/** Clients that say nothing about their version are not held to one. */
+function checkClientVersion(world: World, version: string | Buffer | undefined): void {
+  const major = /^(\d+)\.\d+\.\d+/.exec(String(version))?.[1];
+  if (version !== undefined && world.profile.major >= 16 && !(Number(major) >= world.profile.major - 1)) {
+    throw accessDenied('client version is unsupported');
+  }
+}

@@ -1,0 +1,173 @@
+/** Joins the cluster as a bot with nothing but public libraries, for the cluster's own tests. */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { request } from 'node:https';
+import type { ConnectionOptions } from 'node:tls';
+import 'reflect-metadata';
+import * as x509 from '@peculiar/x509';
+import { z } from 'zod';
+import { createKey, keyPem } from '../crypto/keys.ts';
+import { RawClient } from '../proxy/raw-client.ts';
+import type { Cluster } from '../cluster.ts';
+import { encodeSshPublicKey, toAuthorizedKey } from '../crypto/ssh-public-key.ts';
+
+const Bytes = z.instanceof(Buffer);
+
+export const JoinAnswer = z.object({
+  result: z.object({
+    bot_result: z.object({
+      certificates: z.object({
+        tls_cert: Bytes,
+        tls_ca_certs: z.array(Bytes),
+        ssh_cert: Bytes,
+        ssh_ca_keys: z.array(Bytes),
+      }),
+    }),
+  }),
+});
+
+export const CertsAnswer = z.object({
+  ssh: Bytes,
+  tls: Bytes,
+  tls_ca_certs: z.array(Bytes),
+  ssh_ca_certs: z.array(Bytes),
+});
+
+/** A bot's certificate and key, and the authority behind Auth's certificate, all PEM. */
+export interface RawBot {
+  readonly cert: string;
+  readonly key: string;
+  /** The host authority alone: OpenSSL sends the user authority behind the certificate if it knows it. */
+  readonly ca: string;
+  readonly userAuthority: string;
+}
+
+/** What a client may show and trust; without a certificate it is nobody. */
+export type TlsIdentity = Partial<Pick<RawBot, 'cert' | 'key' | 'ca'>>;
+
+export interface JoinWish {
+  readonly token?: string;
+  readonly idToken?: string;
+  readonly key?: KeyObject;
+}
+
+export function webAddress(cluster: Cluster): { host: string; port: number; servername: string; ca: Buffer } {
+  const port = Number(cluster.info.proxy.split(':')[1]);
+  return { host: '127.0.0.1', port, servername: 'localhost', ca: readFileSync(cluster.info.webCa) };
+}
+
+/** The connection options of the raw route to Auth through the Proxy. */
+export function authRoute(cluster: Cluster, bot: TlsIdentity): ConnectionOptions {
+  const label = Buffer.from(cluster.info.cluster).toString('hex');
+  return {
+    ...webAddress(cluster),
+    ...bot,
+    servername: 'teleport.cluster.local',
+    ALPNProtocols: [`teleport-auth@${label}.teleport.cluster.local`, 'h2'],
+  };
+}
+
+export function joinRoute(cluster: Cluster): ConnectionOptions {
+  return { ...webAddress(cluster), ALPNProtocols: ['teleport-proxy-grpc', 'h2'] };
+}
+
+/** The two messages of a join by the join service. */
+export async function joinMessages(cluster: Cluster, wish: JoinWish & { key: KeyObject }): Promise<object[]> {
+  const publicKey = createPublicKey(wish.key);
+  return [
+    { client_init: { join_method: 'circleci', token_name: wish.token ?? cluster.info.joinToken, system_role: 'Bot' } },
+    {
+      oidc_init: {
+        id_token: Buffer.from(wish.idToken ?? (await cluster.mint())),
+        client_params: {
+          bot_params: {
+            public_keys: {
+              public_tls_key: publicKey.export({ type: 'spki', format: 'der' }),
+              public_ssh_key: encodeSshPublicKey(publicKey),
+            },
+          },
+        },
+      },
+    },
+  ];
+}
+
+export async function joinByService(cluster: Cluster, wish: JoinWish = {}): Promise<RawBot> {
+  const key = wish.key ?? (await createKey('ec'));
+  const client = await RawClient.open(joinRoute(cluster));
+  try {
+    const messages = await joinMessages(cluster, { ...wish, key });
+    const answers = await client.converse('teleport.join.v1.JoinService', 'Join', messages);
+    const { certificates } = JoinAnswer.parse(answers[1]).result.bot_result;
+    const pem = (der: Buffer): string => new x509.X509Certificate(der).toString('pem');
+    return toBot(key, pem(certificates.tls_cert), certificates.tls_ca_certs.map(pem));
+  } finally {
+    await client.close();
+  }
+}
+
+function toBot(key: KeyObject, cert: string, [ca, userAuthority]: readonly string[]): RawBot {
+  return { cert, key: keyPem(key), ca: ca ?? '', userAuthority: userAuthority ?? '' };
+}
+
+/** The body of a legacy join. */
+export async function legacyBody(cluster: Cluster, wish: JoinWish & { key: KeyObject }): Promise<object> {
+  const publicKey = createPublicKey(wish.key);
+  const base64 = (text: string): string => Buffer.from(text).toString('base64');
+  return {
+    role: 'Bot',
+    token: wish.token ?? cluster.info.joinToken,
+    id_token: wish.idToken ?? (await cluster.mint()),
+    public_tls_key: base64(publicKey.export({ type: 'spki', format: 'pem' }).toString()),
+    public_ssh_key: base64(toAuthorizedKey(encodeSshPublicKey(publicKey))),
+  };
+}
+
+const LegacyAnswer = z.object({
+  ssh: z.string(),
+  tls: z.string(),
+  tls_ca_certs: z.array(z.string()),
+  ssh_ca_certs: z.array(z.string()),
+});
+
+export async function joinLegacy(cluster: Cluster, wish: JoinWish = {}): Promise<RawBot> {
+  const key = wish.key ?? (await createKey('rsa'));
+  const reply = await postJoin(cluster, await legacyBody(cluster, { ...wish, key }));
+  const answer = LegacyAnswer.parse(JSON.parse(reply.body));
+  const text = (base64: string): string => Buffer.from(base64, 'base64').toString();
+  return toBot(key, text(answer.tls), answer.tls_ca_certs.map(text));
+}
+
+/** @param headers may replace the content type */
+export function postJoin(
+  cluster: Cluster,
+  body: object,
+  headers: Record<string, string> = {},
+): Promise<{ readonly status: number; readonly body: string }> {
+  return requestWeb(cluster, 'POST', '/v1/webapi/host/credentials', {
+    body: JSON.stringify(body),
+    headers: { 'Content-Type': 'application/json', ...headers },
+  });
+}
+
+export function requestWeb(
+  cluster: Cluster,
+  method: string,
+  path: string,
+  content: { readonly body?: string; readonly headers?: Record<string, string> } = {},
+): Promise<{ readonly status: number; readonly body: string }> {
+  return new Promise((resolve, reject) => {
+    const options = { ...webAddress(cluster), method, path, agent: false, headers: content.headers ?? {} };
+    const call = request(options, (response) => {
+      let body = '';
+      response
+        .setEncoding('utf8')
+        .on('data', (chunk: string) => (body += chunk))
+        .on('end', () => {
+          resolve({ status: response.statusCode ?? 0, body });
+        })
+        .on('error', reject);
+    });
+    call.on('error', reject).end(content.body);
+  });
+}

@@ -1,0 +1,70 @@
+/** The public-web side of the cluster: the authority of its HTTPS certificates and the OIDC issuer's key. */
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SecureContextOptions } from 'node:tls';
+import { CLUSTER_NAME } from '../data/data.ts';
+import { createKey, keyPem, publicKeyDer } from '../crypto/keys.ts';
+import { signCertificate } from '../crypto/leaf-certificate.ts';
+import { encodeName, OID } from '../crypto/subject-name.ts';
+import { certificatePem, createTlsAuthority, readTlsAuthority, type TlsAuthority } from '../crypto/x509.ts';
+
+const YEAR_MS = 365 * 24 * 60 * 60 * 1000;
+
+export interface WebAuthority {
+  readonly certificatePath: string;
+  readonly certificatePem: string;
+  /** For `localhost`, 127.0.0.1 and the public addresses of applications. */
+  readonly tls: SecureContextOptions;
+}
+
+/** Only the owner may enter: the directory holds private keys. */
+export function prepareDirectory(directory: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+}
+
+export async function loadWebAuthority(directory: string): Promise<WebAuthority> {
+  const certificatePath = join(directory, 'web-ca.pem');
+  const authority = await readOrCreateAuthority(
+    certificatePath,
+    await loadKey(join(directory, 'web-ca-key.pem'), 'ec'),
+  );
+  const key = await createKey('ec');
+  const certificate = signCertificate(authority, {
+    subject: encodeName([{ oid: OID.commonName, values: ['localhost'] }]),
+    publicKey: publicKeyDer(key),
+    notBefore: new Date(Date.now() - 60_000),
+    notAfter: new Date(Date.now() + YEAR_MS),
+    dnsNames: ['localhost', `*.${CLUSTER_NAME}`],
+    ipAddresses: ['127.0.0.1'],
+  });
+  return {
+    certificatePath,
+    certificatePem: certificatePem(authority.certificate),
+    tls: { key: keyPem(key), cert: certificatePem(certificate) },
+  };
+}
+
+/** The key that signs OIDC tokens. */
+export function loadIssuerKey(directory: string): Promise<KeyObject> {
+  return loadKey(join(directory, 'issuer-key.pem'), 'rsa');
+}
+
+async function loadKey(path: string, kind: 'ec' | 'rsa'): Promise<KeyObject> {
+  if (existsSync(path)) {
+    return createPrivateKey(readFileSync(path));
+  }
+  const key = await createKey(kind);
+  writeFileSync(path, keyPem(key), { mode: 0o600 });
+  return key;
+}
+
+async function readOrCreateAuthority(path: string, privateKey: KeyObject): Promise<TlsAuthority> {
+  if (existsSync(path)) {
+    return readTlsAuthority(readFileSync(path, 'utf8'), privateKey);
+  }
+  const name = encodeName([{ oid: OID.commonName, values: ['Embedded cluster web CA'] }]);
+  const authority = await createTlsAuthority(name, publicKeyDer(privateKey), privateKey);
+  writeFileSync(path, certificatePem(authority.certificate), { mode: 0o600 });
+  return authority;
+}

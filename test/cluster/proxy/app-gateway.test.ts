@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { request } from 'node:https';
+import { after, before, describe, test } from 'node:test';
+import { status } from '@grpc/grpc-js';
+import { z } from 'zod';
+import { accessRequest, callAuth, generateUserCerts, sshLine } from '../auth/raw-auth.ts';
+import { joinLegacy, type RawBot, type TlsIdentity, webAddress } from '../auth/raw-bot.ts';
+import { startCluster, type Cluster } from '../cluster.ts';
+import { createKey, keyPem } from '../crypto/keys.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
+
+const DASHBOARD = 'dashboard.example.teleport.test';
+const WIKI = 'wiki-k8s-tools.example.teleport.test';
+const Session = z.object({ session: z.object({ metadata: z.object({ name: z.string().min(1) }) }) });
+
+/** The gateway lets these in as far as the application, which is offline. */
+const LET_IN = 502;
+const REFUSED = 403;
+
+interface Route {
+  readonly session_id?: string;
+  readonly public_addr?: string;
+  readonly name?: string;
+}
+
+const directory = temporaryDirectory();
+after(() => {
+  directory.remove();
+});
+
+for (const teleport of ['15.3.7', '16.4.0'] as const) {
+  describe(`the application gateway of Teleport ${teleport}`, () => {
+    let cluster: Cluster;
+    let bot: RawBot;
+    let key: KeyObject;
+    before(async () => {
+      cluster = await startCluster({ dir: directory.path, teleport });
+      bot = await joinLegacy(cluster);
+      key = await createKey('rsa');
+    });
+    after(() => cluster.close());
+
+    /** An identity with the role `access`, routed to an application when a route is given. */
+    const identity = async (route?: Route): Promise<RawBot> => {
+      const { tls } = await generateUserCerts(cluster, bot, {
+        ...accessRequest(key),
+        public_key: Buffer.from(sshLine(createPublicKey(key))),
+        ...(route && {
+          route_to_app: { name: 'dashboard', public_addr: DASHBOARD, cluster_name: cluster.info.cluster, ...route },
+        }),
+      });
+      return { ...bot, cert: tls.toString(), key: keyPem(key) };
+    };
+    const createSession = async (caller: TlsIdentity, changes: object = {}): Promise<string> => {
+      const wish = { username: 'bot-ci', public_addr: DASHBOARD, cluster_name: cluster.info.cluster, ...changes };
+      return Session.parse(await callAuth(cluster, caller, 'CreateAppSession', wish)).session.metadata.name;
+    };
+
+    test('a session that the roles allow lets its certificate in, and nowhere else', async () => {
+      const routed = await identity({ session_id: await createSession(await identity()) });
+      assert.equal(await call(cluster, routed), LET_IN);
+      assert.equal(await call(cluster, routed, { serverName: WIKI, host: WIKI }), REFUSED);
+      assert.equal(await call(cluster, routed, { serverName: DASHBOARD, host: WIKI }), REFUSED);
+    });
+
+    test('a session that nobody made, or that is for another application, lets nobody in', async () => {
+      const elsewhere = await createSession(await identity(), { public_addr: WIKI });
+      for (const sessionId of ['0a1b', elsewhere]) {
+        assert.equal(await call(cluster, await identity({ session_id: sessionId })), REFUSED);
+      }
+    });
+
+    test('without a session of the client, v15 lets nobody in and v16 has made one', async () => {
+      assert.equal(await call(cluster, await identity({})), teleport === '15.3.7' ? REFUSED : LET_IN);
+    });
+
+    test('without a certificate the answer is the way to the log-in page', async () => {
+      assert.equal(await call(cluster, {}), 302);
+    });
+
+    test('a certificate that has ended, or is routed elsewhere, lets nobody in', async () => {
+      const sessionId = await createSession(await identity());
+      cluster.faults.outputCertificates = 'expired';
+      const expired = await identity({ session_id: sessionId });
+      cluster.faults.outputCertificates = 'routed-elsewhere';
+      const elsewhere = await identity({ session_id: sessionId });
+      cluster.faults.outputCertificates = undefined;
+      await assert.rejects(call(cluster, expired), /socket hang up|ECONNRESET/);
+      assert.equal(await call(cluster, elsewhere), REFUSED);
+    });
+
+    test('sessions are made for the own user alone, with roles that see the application', async () => {
+      const access = await identity();
+      const refused = (caller: TlsIdentity, changes: object, code: status): Promise<void> =>
+        assert.rejects(createSession(caller, changes), { code });
+      await refused(bot, {}, status.PERMISSION_DENIED);
+      await refused(access, { username: 'bot-roleless' }, status.PERMISSION_DENIED);
+      await refused(access, { public_addr: 'backoffice.example.teleport.test' }, status.PERMISSION_DENIED);
+      await refused(access, { public_addr: 'nowhere.example.teleport.test' }, status.NOT_FOUND);
+      await refused(access, { cluster_name: 'leaf.example.com' }, status.NOT_FOUND);
+      await refused({ ca: bot.ca }, {}, status.PERMISSION_DENIED);
+    });
+  });
+}
+
+/** Resolves with the status of the answer. */
+function call(
+  cluster: Cluster,
+  { cert, key }: TlsIdentity,
+  { serverName, host } = { serverName: DASHBOARD, host: DASHBOARD },
+): Promise<number> {
+  const address = { ...webAddress(cluster), servername: serverName, headers: { Host: host }, agent: false };
+  return new Promise((resolve, reject) => {
+    const asking = request({ ...address, ...(cert && { cert }), ...(key && { key }) }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode ?? 0);
+    });
+    asking.on('error', reject).end();
+  });
+}

@@ -1,0 +1,77 @@
+/** What stands between a job and the Proxy: nothing, Teleport Cloud's router, or a firewall that filters by server name. */
+import { connect, type Socket } from 'node:net';
+import { peekClientHello } from './client-hello.ts';
+import type { Records } from '../records.ts';
+import { listen, type TcpListener } from '../tcp-listener.ts';
+import { API_DOMAIN, encodedClusterDomain } from '../world.ts';
+
+/**
+ * - `plain`: connections reach the Proxy as they are.
+ * - `cloud`: routes by server name alone, as Teleport Cloud does (gravitational/teleport 25534): it knows the tenant's
+ *   host with the names below it (applications, Kubernetes) and the encoded cluster name, and closes everything else.
+ * - `sni-firewall`: drops every connection for `teleport.cluster.local` and the names below it without a word
+ *   (gravitational/teleport 66656).
+ */
+export type FrontKind = 'plain' | 'cloud' | 'sni-firewall';
+
+export interface FrontOptions {
+  /** The host that clients know the Proxy by. */
+  readonly tenantHost: string;
+  readonly clusterName: string;
+  readonly records: Records;
+  /** Asked for each connection: the front listens before the Proxy does. */
+  readonly proxyPort: () => number;
+}
+
+type Verdict = 'forwarded' | 'closed' | 'dropped';
+
+/** @param port 0 for a free one */
+export function startFront(
+  kind: Exclude<FrontKind, 'plain'>,
+  port: number,
+  options: FrontOptions,
+): Promise<TcpListener> {
+  const judge = { cloud: judgeAsCloud, 'sni-firewall': judgeAsFirewall }[kind];
+  return listen(port, (socket) => {
+    pass(socket, (serverName) => judge(serverName, options), options).catch(() => socket.destroy());
+  });
+}
+
+async function pass(
+  socket: Socket,
+  judge: (serverName: string | undefined) => Verdict,
+  { proxyPort, records }: FrontOptions,
+): Promise<void> {
+  const hello = await peekClientHello(socket);
+  const verdict = judge(hello.serverName);
+  records.add({ listener: 'front', kind: 'connection', ...hello, fields: { verdict } }).outcome = 'ok';
+  switch (verdict) {
+    case 'forwarded': {
+      const proxy = connect(proxyPort(), '127.0.0.1');
+      proxy.setNoDelay(true);
+      proxy.on('error', () => socket.destroy());
+      proxy.on('close', () => socket.destroy());
+      socket.on('close', () => proxy.destroy());
+      socket.pipe(proxy).pipe(socket);
+      return;
+    }
+    case 'closed':
+      socket.destroy();
+      return;
+    case 'dropped':
+      socket.resume(); // what the client sends is lost, and it never hears why
+      return;
+  }
+}
+
+function judgeAsCloud(serverName: string | undefined, { clusterName, tenantHost }: FrontOptions): Verdict {
+  const known =
+    serverName === tenantHost ||
+    serverName?.endsWith(`.${tenantHost}`) === true ||
+    serverName === encodedClusterDomain(clusterName);
+  return known ? 'forwarded' : 'closed';
+}
+
+function judgeAsFirewall(serverName: string | undefined): Verdict {
+  return serverName === API_DOMAIN || serverName?.endsWith(`.${API_DOMAIN}`) === true ? 'dropped' : 'forwarded';
+}

@@ -1,0 +1,130 @@
+/** The Proxy's side for Kubernetes: who may speak to which cluster's API, and as whom. */
+import { createServer as createHttp1 } from 'node:http';
+import { createServer as createHttp2 } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import { clientIdentity } from './client-identity.ts';
+import type { ClientHello } from './client-hello.ts';
+import { terminateTls } from '../connection.ts';
+import type { Identity } from '../data/identity.ts';
+import { answerKube, type KubeReply, kubeStatus } from './kube-api.ts';
+import type { KubernetesCluster } from '../data/resources-data.ts';
+import { mayReach, type World } from '../world.ts';
+
+const SERVER_NAME_PREFIX = 'kube-teleport-proxy-alpn.';
+const MAX_BODY_LENGTH = 1024 * 1024;
+/** The first version that tells Kubernetes clusters apart by the path. */
+const FIRST_MAJOR_WITH_PATHS = 17;
+
+interface Asked {
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  readonly body: AsyncIterable<unknown>;
+}
+
+/** Whether a connection is for Kubernetes by its server name. */
+export function isKubeServerName(serverName: string | undefined): boolean {
+  return serverName?.startsWith(SERVER_NAME_PREFIX) === true;
+}
+
+/** Takes a connection whose ClientHello has been put back. @throws Error for a client certificate that does not hold */
+export async function serveKube(
+  world: World,
+  socket: Socket,
+  { hello, certificate }: { readonly hello: ClientHello; readonly certificate: SecureContextOptions },
+): Promise<void> {
+  const secure = await terminateTls(socket, { certificate, alpn: ['h2', 'http/1.1'], requestCert: true });
+  const identity = clientIdentity(secure);
+  serveHttp(secure, async (asked) => {
+    const fields: Record<string, unknown> = { method: asked.method, path: asked.path, user: identity?.userName };
+    const record = world.records.add({ listener: 'proxy', kind: 'kubernetes', ...hello, fields });
+    const reply = await answer(world, identity, asked, fields);
+    record.outcome = reply.status < 400 ? 'ok' : `refused: ${String(reply.status)}`;
+    return reply;
+  });
+}
+
+/** HTTP/2 where the client offers it, as kubectl does, else HTTP/1.1. */
+function serveHttp(secure: TLSSocket, handle: (asked: Asked) => Promise<KubeReply>): void {
+  if (secure.alpnProtocol === 'h2') {
+    const server = createHttp2((request, response) => {
+      handle({ method: request.method, path: request.url, body: request }).then(
+        ({ status, body }) => response.writeHead(status, JSON_TYPE).end(JSON.stringify(body)),
+        () => response.stream.destroy(),
+      );
+    });
+    server.emit('connection', secure);
+    return;
+  }
+  const server = createHttp1((request, response) => {
+    handle({ method: request.method ?? '', path: request.url ?? '', body: request }).then(
+      ({ status, body }) => response.writeHead(status, JSON_TYPE).end(JSON.stringify(body)),
+      () => response.destroy(),
+    );
+  });
+  server.emit('connection', secure);
+}
+
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+
+async function answer(
+  world: World,
+  identity: Identity | undefined,
+  { body, method, path }: Asked,
+  fields: Record<string, unknown>,
+): Promise<KubeReply> {
+  if (identity === undefined) {
+    return kubeStatus(401, 'Unauthorized', 'a client certificate is required');
+  }
+  const target = targetOf(world, identity, path);
+  if ('status' in target) {
+    return target;
+  }
+  fields.cluster = target.cluster.name;
+  const { groups, users } = identity.kubernetes;
+  // Several users would have to be told apart by the client; then it is the user of Teleport that counts.
+  const user = users.length === 1 ? (users[0] ?? '') : identity.userName;
+  return answerKube({ cluster: target.cluster.name, user, groups, method, path: target.path, body: await read(body) });
+}
+
+/** The cluster that the path names, else the one of the certificate; or why neither may be had. */
+function targetOf(
+  world: World,
+  { kubernetes, roles }: Identity,
+  path: string,
+): { readonly cluster: KubernetesCluster; readonly path: string } | KubeReply {
+  const { clusterName, profile, resources } = world;
+  const [, teleportName, kubeName, rest] = /^\/v1\/teleport\/([\w-]+)\/([\w-]+)(\/.*)$/.exec(path) ?? [];
+  const byPath = kubeName !== undefined && profile.major >= FIRST_MAJOR_WITH_PATHS;
+  if (byPath && decoded(teleportName) !== clusterName) {
+    return kubeStatus(404, 'NotFound', `cluster "${decoded(teleportName)}" is not found`);
+  }
+  const name = byPath ? decoded(kubeName) : kubernetes.cluster;
+  if (name === undefined) {
+    return kubeStatus(400, 'BadRequest', 'the certificate is not routed to a Kubernetes cluster');
+  }
+  if (byPath && kubernetes.cluster !== undefined && kubernetes.cluster !== name) {
+    return kubeStatus(403, 'Forbidden', `the certificate is routed to Kubernetes cluster "${kubernetes.cluster}"`);
+  }
+  const cluster = resources.kubernetesClusters.find((one) => one.name === name);
+  if (cluster === undefined || !mayReach(world, roles, 'kubernetes', cluster.labels)) {
+    return kubeStatus(404, 'NotFound', `Kubernetes cluster "${name}" not found`);
+  }
+  return { cluster, path: byPath ? (rest ?? '/') : path };
+}
+
+function decoded(text: string | undefined): string {
+  return Buffer.from(text ?? '', 'base64url').toString('utf8');
+}
+
+async function read(body: AsyncIterable<unknown>): Promise<string> {
+  let text = '';
+  for await (const chunk of body) {
+    text += String(chunk);
+    if (text.length > MAX_BODY_LENGTH) {
+      throw new Error('the request body is too large');
+    }
+  }
+  return text;
+}

@@ -1,0 +1,246 @@
+/** The Proxy: one port on which the ClientHello decides what a connection is for. */
+import type { Socket } from 'node:net';
+import { connect } from 'node:net';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import type { AppGateway } from './app-gateway.ts';
+import { clientAuthorities, identify } from '../auth/auth.ts';
+import { peekClientHello, type ClientHello } from './client-hello.ts';
+import { terminateTls } from '../connection.ts';
+import type { GrpcServer } from '../auth/grpc.ts';
+import { isKubeServerName, serveKube } from './kube-proxy.ts';
+import { startsWithSsh, TUNNEL_PROTOCOL, type ReverseTunnel } from './reverse-tunnel.ts';
+import { listen, type TcpListener } from '../tcp-listener.ts';
+import type { WebApi } from './web-api.ts';
+import type { WebAuthority } from '../issuer/web-authority.ts';
+import { encodedClusterDomain, type World } from '../world.ts';
+
+const AUTH_PREFIX = 'teleport-auth@';
+const JOIN_PROTOCOL = 'teleport-proxy-grpc';
+const SSH_GRPC_PROTOCOL = 'teleport-proxy-ssh-grpc';
+const HTTP_PROTOCOL = 'http/1.1';
+const HTTP2_PROTOCOL = 'h2';
+
+const DATABASE_PROTOCOLS = [
+  'postgres',
+  'mysql',
+  'mongodb',
+  'oracle',
+  'redis',
+  'sqlserver',
+  'snowflake',
+  'cassandra',
+  'elasticsearch',
+  'opensearch',
+  'dynamodb',
+  'clickhouse',
+  'spanner',
+].map((name) => `teleport-${name}`);
+
+/**
+ * The Proxy's own list, from which it answers: the first that the client offers, in the list's order, whichever
+ * protocol the connection was routed by (`SupportedProtocols` of lib/srv/alpnproxy/common/protocols.go).
+ */
+const PROTOCOLS: readonly string[] = [
+  ...['teleport-tcp', ...DATABASE_PROTOCOLS].map((protocol) => `${protocol}-ping`),
+  HTTP_PROTOCOL,
+  HTTP2_PROTOCOL,
+  'teleport-proxy-ssh',
+  TUNNEL_PROTOCOL,
+  AUTH_PREFIX,
+  'teleport-tcp',
+  SSH_GRPC_PROTOCOL,
+  JOIN_PROTOCOL,
+  'teleport-proxy-grpc-mtls',
+  ...DATABASE_PROTOCOLS,
+];
+
+/** Earlier versions choose no protocol for the SSH transport (GT#41500, GT#43473). */
+const FIRST_MAJOR_WITH_TRANSPORT_ALPN = 17;
+
+export interface ProxyParts {
+  readonly world: World;
+  readonly web: WebAuthority;
+  readonly webApi: WebApi;
+  /** For clients without a certificate. */
+  readonly grpc: GrpcServer;
+  /** For clients with one: the way to nodes. */
+  readonly sshGrpc: GrpcServer;
+  readonly authPort: number;
+  readonly applications: AppGateway;
+  /** Of the host authority. */
+  readonly teleportCertificate: SecureContextOptions;
+  readonly tunnel: ReverseTunnel;
+  /** Undefined for Teleport's own 30 seconds. */
+  readonly upgradePingIntervalMs: number | undefined;
+}
+
+/** A connection as it came: to the Proxy's port, or within a connection upgrade. */
+interface Arrival {
+  readonly socket: Socket;
+  readonly upgraded: boolean;
+  /** Where what comes within an upgrade of this connection is routed. */
+  readonly innerPort: number;
+}
+
+export async function startProxy(port: number, parts: ProxyParts): Promise<TcpListener> {
+  const inner: TcpListener = await listen(0, (socket) => {
+    route(parts, { socket, upgraded: true, innerPort: inner.port }).catch(() => socket.destroy());
+  });
+  const outer = await listen(port, (socket) => {
+    if (parts.world.faults.proxyConnections !== 'silent-after-tcp') {
+      accept(parts, socket, inner.port).catch(() => socket.destroy());
+    }
+  });
+  return {
+    port: outer.port,
+    close: async () => {
+      await Promise.all([outer.close(), inner.close()]);
+    },
+  };
+}
+
+/** SSH and TLS share the port (Teleport's `lib/multiplexer`). */
+async function accept(parts: ProxyParts, socket: Socket, innerPort: number): Promise<void> {
+  if (await startsWithSsh(socket)) {
+    await parts.tunnel.serve(socket, { serverName: undefined, alpn: [] });
+  } else {
+    await route(parts, { socket, upgraded: false, innerPort });
+  }
+}
+
+async function route(parts: ProxyParts, arrival: Arrival): Promise<void> {
+  const { socket, upgraded } = arrival;
+  const hello = await peekClientHello(socket);
+  const { records } = parts.world;
+  const fields = upgraded ? { upgraded } : {};
+  const record = records.add({ listener: 'proxy', kind: 'connection', ...hello, fields });
+  try {
+    record.fields.route = await handlerOf(hello)(parts, arrival, hello);
+    record.outcome = 'ok';
+  } catch (error) {
+    record.outcome = `refused: ${String(error)}`;
+    throw error;
+  }
+}
+
+type Handler = (parts: ProxyParts, arrival: Arrival, hello: ClientHello) => string | Promise<string>;
+
+/**
+ * By the server name for Kubernetes; else the first protocol of the client that has a handler decides, and a client
+ * that offers none speaks HTTP (`getHandlerDescBaseOnClientHelloMsg` of lib/srv/alpnproxy/proxy.go).
+ * @throws Error when none has one: the connection is closed without an alert then
+ */
+function handlerOf({ alpn, serverName }: ClientHello): Handler {
+  if (isKubeServerName(serverName)) {
+    return serveKubernetes;
+  }
+  const offered = alpn.length === 0 ? [HTTP_PROTOCOL] : alpn;
+  const [handler] = offered.flatMap((protocol) => handlerOfProtocol(protocol) ?? []);
+  if (handler === undefined) {
+    throw new Error(`no handler for the protocols ${offered.join(', ')}`);
+  }
+  return handler;
+}
+
+function handlerOfProtocol(protocol: string): Handler | undefined {
+  switch (protocol) {
+    case SSH_GRPC_PROTOCOL:
+      return serveNodes;
+    case JOIN_PROTOCOL:
+      return serveJoins;
+    case TUNNEL_PROTOCOL:
+      return serveTunnel;
+    case HTTP_PROTOCOL:
+    case HTTP2_PROTOCOL:
+      return serveWeb;
+    default:
+      return protocol.startsWith(AUTH_PREFIX)
+        ? (parts, { socket }, { alpn }) => forwardToAuth(parts, socket, alpn)
+        : undefined;
+  }
+}
+
+async function serveKubernetes(
+  { world, teleportCertificate }: ProxyParts,
+  { socket }: Arrival,
+  hello: ClientHello,
+): Promise<string> {
+  await serveKube(world, socket, { hello, certificate: teleportCertificate });
+  return 'kubernetes';
+}
+
+/**
+ * TLS towards Auth is not for the Proxy to end: the bytes go on as they came. The cluster is that of the client's first
+ * protocol, whichever came to this handler (lib/srv/alpnproxy/auth/auth_proxy.go).
+ */
+function forwardToAuth(parts: ProxyParts, socket: Socket, [first = '']: readonly string[]): 'auth' {
+  const domain = first.startsWith(AUTH_PREFIX) ? first.slice(AUTH_PREFIX.length) : 'no cluster';
+  if (domain !== encodedClusterDomain(parts.world.clusterName)) {
+    throw new Error(`no Auth server known for ${domain}`);
+  }
+  const auth = connect(parts.authPort, '127.0.0.1');
+  auth.setNoDelay(true);
+  auth.on('error', () => socket.destroy());
+  auth.on('close', () => socket.destroy());
+  socket.on('close', () => auth.destroy());
+  socket.pipe(auth).pipe(socket);
+  return 'auth';
+}
+
+/** Here the Proxy shows its Teleport certificate instead of the web one, and demands the client's. */
+async function serveNodes(parts: ProxyParts, { socket }: Arrival, hello: ClientHello): Promise<string> {
+  const { sshGrpc, teleportCertificate, world } = parts;
+  const secure = await terminateTls(socket, {
+    certificate: { ...teleportCertificate, ca: clientAuthorities(world, hello.serverName) },
+    alpn: world.profile.major >= FIRST_MAJOR_WITH_TRANSPORT_ALPN ? [HTTP2_PROTOCOL, SSH_GRPC_PROTOCOL] : [],
+    requestCert: true,
+  });
+  const connection = identify(secure, hello, 'proxy');
+  if (connection.identity === undefined) {
+    throw new Error('a client certificate is required');
+  }
+  sshGrpc.accept(connection);
+  return 'nodes';
+}
+
+async function serveJoins(parts: ProxyParts, arrival: Arrival, hello: ClientHello): Promise<string> {
+  return withWebTls(parts, arrival, (socket) => {
+    parts.grpc.accept({ listener: 'proxy', hello, socket, identity: undefined, certificatesSent: 0 });
+    return 'join-service';
+  });
+}
+
+async function serveTunnel(parts: ProxyParts, arrival: Arrival, hello: ClientHello): Promise<string> {
+  return withWebTls(parts, arrival, (socket) => {
+    parts.tunnel.serve(socket, hello).catch(() => socket.destroy());
+    return 'reverse-tunnel';
+  });
+}
+
+async function serveWeb(parts: ProxyParts, arrival: Arrival, hello: ClientHello): Promise<string> {
+  if (parts.applications.serves(hello.serverName)) {
+    await parts.applications.accept(arrival.socket, webCertificate(parts, arrival));
+    return 'application';
+  }
+  return withWebTls(parts, arrival, (socket) => {
+    const { profile } = parts.world;
+    const upgrades = { profile, innerPort: arrival.innerPort, pingIntervalMs: parts.upgradePingIntervalMs };
+    parts.webApi.accept(socket, { hello, upgrades });
+    return 'web';
+  });
+}
+
+async function withWebTls(parts: ProxyParts, arrival: Arrival, serve: (socket: TLSSocket) => string): Promise<string> {
+  const certificate = webCertificate(parts, arrival);
+  const secure = await terminateTls(arrival.socket, { certificate, alpn: PROTOCOLS, requestCert: false });
+  if (parts.world.faults.proxyConnections === 'silent-after-tls') {
+    secure.resume();
+    return 'nowhere';
+  }
+  return serve(secure);
+}
+
+/** Within an upgrade the host certificate stands in for the web certificate, which a load balancer has shown already. */
+function webCertificate({ teleportCertificate, web }: ProxyParts, { upgraded }: Arrival): SecureContextOptions {
+  return upgraded ? teleportCertificate : web.tls;
+}

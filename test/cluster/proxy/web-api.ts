@@ -1,0 +1,234 @@
+/** The Proxy's HTTPS API: discovery, the legacy join and Teleport's error replies. */
+import { createServer, STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
+import { createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import type { ClientHello } from './client-hello.ts';
+import { UPGRADE_PATH, upgradeConnection, type UpgradeTarget } from './connection-upgrade.ts';
+import { OVERSIZED_REPLY_BYTES } from '../faults.ts';
+import { joinByLegacyEndpoint } from '../auth/join-legacy.ts';
+import type { OidcVerifier } from '../issuer/oidc-verifier.ts';
+import { type Listening, pingDocument } from './ping.ts';
+import type { Profile } from '../data/profiles.ts';
+import { observe, type RequestKind } from '../records.ts';
+import { badParameter, describeError, notFound, toHttpReply, toTeleportError } from '../data/teleport-errors.ts';
+import type { World } from '../world.ts';
+
+interface WebConnection {
+  readonly hello: ClientHello;
+  readonly upgrades: UpgradeTarget;
+}
+
+type Request = IncomingMessage | Http2ServerRequest;
+
+/** What answers of HTTP/1.1 and HTTP/2 have in common. */
+interface Answering {
+  setHeader(name: string, value: string): unknown;
+  writeHead(status: number, headers: Record<string, string | number>): { end(body: Buffer | string): unknown };
+  write(chunk: Buffer, done: () => void): unknown;
+}
+
+interface Exchange {
+  readonly request: Request;
+  readonly response: Answering;
+  readonly connection: WebConnection;
+  /** Ends it without an answer. */
+  readonly abort: () => void;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly body: object;
+}
+
+const MAX_BODY_LENGTH = 1024 * 1024;
+
+export class WebApi {
+  readonly #world: World;
+  readonly #verifier: OidcVerifier;
+  readonly #connections = new WeakMap<Duplex, WebConnection>();
+  readonly #listening: Omit<Listening, 'port'>;
+  readonly #server: Server;
+
+  constructor(world: World, verifier: OidcVerifier, listening: Omit<Listening, 'port'>) {
+    this.#listening = listening;
+    this.#world = world;
+    this.#verifier = verifier;
+    this.#server = createServer((request, response) => {
+      const abort = (): void => {
+        response.destroy();
+      };
+      // fails when the client left while it was being answered
+      this.#respond({ request, response, abort, connection: this.#connectionOf(request.socket) }).catch(abort);
+    });
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      this.#upgrade(request, socket, head);
+    });
+  }
+
+  /** Takes a connection on which TLS has been ended. */
+  accept(socket: TLSSocket, connection: WebConnection): void {
+    if (socket.alpnProtocol === 'h2') {
+      this.#acceptHttp2(socket, connection);
+      return;
+    }
+    this.#connections.set(socket, connection);
+    this.#server.emit('connection', socket);
+  }
+
+  #acceptHttp2(socket: TLSSocket, connection: WebConnection): void {
+    const server = createHttp2Server((request, response) => {
+      const abort = (): void => {
+        response.stream.destroy();
+      };
+      this.#respond({ request, response, abort, connection }).catch(abort);
+    });
+    server.emit('connection', socket);
+  }
+
+  #connectionOf(socket: Duplex): WebConnection {
+    const connection = this.#connections.get(socket);
+    if (connection === undefined) {
+      throw new Error('a request on a connection that was not accepted');
+    }
+    return connection;
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { hello, upgrades } = this.#connectionOf(socket);
+    const fields: Record<string, unknown> = { method: request.method, path: request.url };
+    const kind = routeOf(request, this.#world.profile);
+    const record = this.#world.records.add({
+      listener: 'proxy',
+      kind,
+      ...hello,
+      userAgent: request.headers['user-agent'],
+      fields,
+    });
+    try {
+      if (kind !== 'connection-upgrade') {
+        throw notFound('path not found');
+      }
+      upgradeConnection(request, socket, head, { fields, target: upgrades });
+      record.outcome = 'ok';
+    } catch (error) {
+      const known = toTeleportError(error);
+      record.outcome = describeError(known);
+      const { body, status } = toHttpReply(known);
+      const text = JSON.stringify(body, undefined, 4);
+      const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, 'Content-Type: application/json'];
+      socket.end([...head, `Content-Length: ${Buffer.byteLength(text)}`, 'Connection: close', '', text].join('\r\n'));
+    }
+  }
+
+  async #respond(exchange: Exchange): Promise<void> {
+    const { connection, request } = exchange;
+    const kind = routeOf(request, this.#world.profile);
+    const { hello } = connection;
+    const fields: Record<string, unknown> = { method: request.method, path: request.url };
+    const record = this.#world.records.add({
+      listener: 'proxy',
+      kind,
+      ...hello,
+      userAgent: request.headers['user-agent'],
+      fields,
+    });
+    const reply = await observe(record, () => this.#answer(kind, request, fields)).then(
+      (body): Reply => (kind === 'unknown-route' ? { status: 404, body } : { status: 200, body }),
+      (error: unknown): Reply => toHttpReply(toTeleportError(error)),
+    );
+    this.#send(kind, reply, exchange);
+  }
+
+  async #answer(kind: RequestKind, request: Request, fields: Record<string, unknown>): Promise<object> {
+    const body = await readBody(request);
+    const port = this.#listening.frontPort ?? request.socket.localPort ?? 0;
+    if (kind === 'ping' || kind === 'find') {
+      return pingDocument(this.#world, `localhost:${String(port)}`, { ...this.#listening, port });
+    }
+    if (kind === 'unknown-route') {
+      return pathNotFound(this.#world.profile);
+    }
+    if (kind === 'connection-upgrade') {
+      throw badParameter('Bad Request'); // Node hands on what asks for an upgrade as HTTP says
+    }
+    if (request.headers['content-type']?.split(';')[0] !== 'application/json') {
+      throw badParameter('invalid request');
+    }
+    const origin = { fields, remoteAddress: request.socket.remoteAddress ?? '' };
+    return joinByLegacyEndpoint(this.#world, this.#verifier, body, origin);
+  }
+
+  #send(kind: RequestKind, reply: Reply, { abort, response }: Exchange): void {
+    const body = Buffer.from(JSON.stringify(reply.body, undefined, 4));
+    const json = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' };
+    const { dateAheadMs } = this.#world.faults;
+    if (dateAheadMs !== undefined) response.setHeader('Date', new Date(Date.now() + dateAheadMs).toUTCString());
+    const fault = this.#world.faults.replies[kind];
+    switch (fault) {
+      case undefined:
+        response.writeHead(reply.status, { ...json, 'Content-Length': body.length }).end(body);
+        return;
+      case 'truncated':
+        response.writeHead(reply.status, { ...json, 'Content-Length': body.length });
+        response.write(body.subarray(0, body.length / 2), abort);
+        return;
+      case 'oversized':
+        response.writeHead(reply.status, json).end(Buffer.alloc(OVERSIZED_REPLY_BYTES, ' '));
+        return;
+      case 'not-json':
+        response.writeHead(200, { 'Content-Type': 'text/html' }).end('<html><body>Welcome</body></html>');
+        return;
+      case 'unavailable':
+        response.writeHead(503, { 'Content-Type': 'text/plain' }).end('Service Unavailable');
+        return;
+      case 'limited':
+      case 'limited-midway':
+        response.writeHead(429, { ...json, 'Retry-After': '1' }).end('{"error":{"message":"rate limit exceeded"}}');
+        return;
+      case 'reset':
+      case 'reset-midway':
+        abort();
+        return;
+      case 'silent':
+        return;
+    }
+  }
+}
+
+/** Go's clients put `/v1` before the path, which the Proxy takes off again. */
+function routeOf(request: Request, { registrationEndpoint }: Profile): RequestKind {
+  const path = (request.url ?? '').replace(/\?.*$/, '').replace(/^\/v1(?=\/webapi\/)/, '');
+  if (request.method === 'GET' && /^\/webapi\/ping(\/[^/]+)?$/.test(path)) {
+    return 'ping';
+  }
+  if (request.method === 'GET' && path === '/webapi/find') {
+    return 'find';
+  }
+  if (request.method === 'GET' && path === UPGRADE_PATH) {
+    return 'connection-upgrade';
+  }
+  const isJoin = request.method === 'POST' && path === '/webapi/host/credentials';
+  return isJoin && registrationEndpoint ? 'legacy-join' : 'unknown-route';
+}
+
+async function readBody(request: Request): Promise<string> {
+  request.setEncoding('utf8');
+  let body = '';
+  for await (const chunk of request) {
+    body += String(chunk);
+    if (body.length > MAX_BODY_LENGTH) {
+      throw badParameter('the request body is too large');
+    }
+  }
+  return body;
+}
+
+function pathNotFound(profile: Profile): object {
+  const [release = '', ...preRelease] = profile.version.split('-');
+  const [major, minor, patch] = release.split('.').map(Number);
+  return {
+    error: { message: 'path not found' },
+    fields: { proxyVersion: { major, minor, patch, preRelease: preRelease.join('-'), string: profile.version } },
+  };
+}
