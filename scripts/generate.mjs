@@ -1,5 +1,4 @@
-// Generates the message code in src/teleport/gen from proto/, and the generated parts of docs/reference; the results are
-// committed.
+// Generates the message code in src/teleport/gen from proto/, and what is generated in docs/; the results are committed.
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 

@@ -1,0 +1,16 @@
+/** The pictures of docs/images, drawn from the text files beside them. */
+import { readFile } from 'node:fs/promises';
+import { flowPicture } from './flow-picture.ts';
+import { terminalPicture } from './terminal-picture.ts';
+
+const DEMO =
+  'The log of a job that joins a Teleport cluster, from "npm run demo": install, join, and what later steps have.';
+
+/** SVG by path, as it should be. */
+export async function pictures(): Promise<ReadonlyMap<string, string>> {
+  const source = (name: string) => readFile(`docs/images/${name}`, 'utf8');
+  return new Map([
+    ['docs/images/flow.svg', flowPicture(await source('flow.yml'))],
+    ['docs/images/demo.svg', terminalPicture('A job on CircleCI', DEMO, await source('demo.txt'))],
+  ]);
+}
