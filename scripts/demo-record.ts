@@ -10,7 +10,7 @@ import { recorded, withoutTimes } from './demo/recording.ts';
 const FILE = 'docs/images/demo.txt';
 
 // One pipe for both streams, so that their lines keep their order.
-const demo = spawn('sh', ['-c', 'exec node --import tsx scripts/demo.ts 2>&1'], {
+const demo = spawn('sh', ['-c', 'exec node scripts/run.mjs scripts/demo.ts 2>&1'], {
   stdio: ['ignore', 'pipe', 'inherit'],
 });
 const [log, exitCode] = await Promise.all([

@@ -6,7 +6,7 @@ rmSync('src/teleport/gen', { recursive: true, force: true });
 for (const command of [
   'buf generate',
   'prettier --log-level warn --write src/teleport/gen',
-  'node --import tsx scripts/documents.ts',
+  'node scripts/run.mjs scripts/documents.ts',
 ]) {
   const [program, ...args] = command.split(' ');
   const { status } = spawnSync(program, args, { stdio: 'inherit' });

@@ -1,12 +1,20 @@
 // Runs node's test runner over every test file, or over those whose path contains one of the arguments. The files are
 // compiled to build/tests first, all at once: to compile each in its own process takes a third of a second per file.
-import { build } from 'esbuild';
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { compile } from './compile.mjs';
 
 /** Runs at the same time need folders of their own. */
 const OUT = process.env.TEST_BUILD ?? 'build/tests';
+
+/** Programs that tests start. They are compiled too, so that no test waits for a loader (`compiled` in test/e2e/programs.ts). */
+const PROGRAMS = [
+  'test/cluster/main.ts',
+  'test/job-runner/main.ts',
+  'test/teleport/flood-server.ts',
+  'scripts/orb-pack.ts',
+];
 
 /** @returns {string[]} every `*.test.ts` below `folder`, sorted */
 function testFiles(folder) {
@@ -29,20 +37,7 @@ if (files.length === 0) {
 }
 
 rmSync(OUT, { recursive: true, force: true });
-await build({
-  entryPoints: files,
-  outdir: OUT,
-  outbase: '.',
-  bundle: true,
-  splitting: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node20',
-  packages: 'external',
-  sourcemap: true,
-  logLevel: 'warning',
-  plugins: [{ name: 'own-folder', setup: keepOwnFolder }],
-});
+await compile({ entryPoints: [...files, ...PROGRAMS], outdir: OUT, outbase: '.', splitting: true, sourcemap: true });
 const run = spawnSync(
   process.execPath,
   [
@@ -53,15 +48,6 @@ const run = spawnSync(
     '--test-reporter=spec',
     ...files.map((file) => join(OUT, file.replace(/\.ts$/, '.js'))),
   ],
-  { stdio: 'inherit', env: { TEST_RSA_KEYS: join(process.cwd(), 'build/test-keys'), ...process.env } },
+  { stdio: 'inherit', env: { TEST_RSA_KEYS: join(process.cwd(), 'build/test-keys'), ...process.env, TEST_BUILD: OUT } },
 );
 process.exit(run.status ?? 1);
-
-/** A file finds what lies beside its source, not beside what is compiled from it. */
-function keepOwnFolder({ onLoad }) {
-  onLoad({ filter: /[/\\]test[/\\].*\.ts$/ }, ({ path }) => {
-    const source = readFileSync(path, 'utf8');
-    if (!source.includes('import.meta.dirname')) return undefined;
-    return { contents: source.replaceAll('import.meta.dirname', JSON.stringify(dirname(path))), loader: 'ts' };
-  });
-}

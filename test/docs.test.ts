@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -21,7 +20,7 @@ import { planOf } from './config/plan-of.ts';
 import { blocks, documents, textOf } from './docs/documents.ts';
 import { type CodeBlock, fragmentOf, links, sections, tableRows } from './docs/markdown.ts';
 import { FLAGS_OF_OTHERS, PROGRAMS, programsIn, RoleFile } from './docs/programs.ts';
-import { missing } from './e2e/programs.ts';
+import { missing, runProgramSync } from './e2e/programs.ts';
 import { inlineOrb } from './job-runner/inline-orb.ts';
 import { resolveJob } from './job-runner/job.ts';
 import { isMapping, mapping } from './job-runner/mapping.ts';
@@ -132,8 +131,8 @@ describe('every block of code is of a kind that is checked', () => {
     blocks.filter(({ language }) => language === 'sh'),
     'is what bash can read, with programs that are known',
     ({ text }) => {
-      const { status, stderr } = spawnSync('bash', ['-n'], { input: text, encoding: 'utf8' });
-      assert.equal(status, 0, stderr);
+      const { exitCode, stderr } = runProgramSync('bash', ['-n'], { input: text });
+      assert.equal(exitCode, 0, stderr);
       for (const program of programsIn(text)) assert.ok(PROGRAMS.includes(program), program);
     },
   );
@@ -143,7 +142,7 @@ describe('every block of code is of a kind that is checked', () => {
     test(`${flag} is a flag of ${program}`, { skip }, () => {
       // Those without a way to ask are of programs that no test machine has; the references name them.
       if (help.length === 0) return;
-      const { stderr, stdout } = spawnSync(program, help, { encoding: 'utf8' });
+      const { stderr, stdout } = runProgramSync(program, help);
       assert.ok(`${stdout}${stderr}`.includes(flag.replace(/^--?/, '')), `${program} ${help.join(' ')}`);
     });
   }

@@ -1,9 +1,9 @@
 /** A file system of a few kibibytes for one test, to fill up or to make read-only. */
-import { spawnSync } from 'node:child_process';
 import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { outputOf, program, runProgramSync } from './e2e/programs.ts';
 
 export interface SmallDisk {
   readonly path: string;
@@ -50,11 +50,12 @@ async function fill(path: string): Promise<void> {
 }
 
 function isRoot(): boolean {
-  return process.getuid?.() === 0 || spawnSync('sudo', ['-n', 'true']).status === 0;
+  return (
+    process.getuid?.() === 0 || (program('sudo') !== 'sudo' && runProgramSync('sudo', ['-n', 'true']).exitCode === 0)
+  );
 }
 
-function asRoot(program: string, args: readonly string[]): void {
-  const [file, all] = process.getuid?.() === 0 ? [program, args] : ['sudo', ['-n', program, ...args]];
-  const { error, status, stderr } = spawnSync(file, all, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')} failed: ${stderr}`, { cause: error });
+function asRoot(name: string, args: readonly string[]): void {
+  const [file, all] = process.getuid?.() === 0 ? [name, args] : ['sudo', ['-n', name, ...args]];
+  outputOf(file, all);
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { z } from 'zod';
+import { bounded, compiled, runProgramSync } from '../e2e/programs.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
-const COMMAND = ['--import', 'tsx', join(import.meta.dirname, 'main.ts')];
+const COMMAND = [compiled('test/cluster/main.ts')];
 
 const Info = z.strictObject({
   proxy: z.string().regex(/^localhost:\d+$/),
@@ -80,16 +81,16 @@ const wrongInputs: readonly { readonly args: readonly string[]; readonly says: R
 ];
 for (const { args, says } of wrongInputs) {
   test(`it exits with 2 for "${args.join(' ')}"`, () => {
-    const run = spawnSync(process.execPath, [...COMMAND, ...args], { encoding: 'utf8' });
-    assert.equal(run.status, 2);
+    const run = runProgramSync(process.execPath, [...COMMAND, ...args]);
+    assert.equal(run.exitCode, 2);
     assert.match(run.stderr, says);
     assert.equal(run.stdout, '');
   });
 }
 
 test('--help explains both commands', () => {
-  const run = spawnSync(process.execPath, [...COMMAND, '--help'], { encoding: 'utf8' });
-  assert.equal(run.status, 0);
+  const run = runProgramSync(process.execPath, [...COMMAND, '--help']);
+  assert.equal(run.exitCode, 0);
   assert.match(run.stdout, /--teleport[^]*mint --dir/);
 });
 
@@ -98,9 +99,8 @@ async function start(
   teleport: string,
   flags: readonly string[] = [],
 ): Promise<{ child: ChildProcess; info: z.infer<typeof Info> }> {
-  const child = spawn(process.execPath, [...COMMAND, '--dir', dir, '--teleport', teleport, ...flags], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const args = [...COMMAND, '--dir', dir, '--teleport', teleport, ...flags];
+  const child = bounded(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] }));
   let line = '';
   for await (const chunk of child.stdout.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
     line += String(chunk);
@@ -124,7 +124,7 @@ async function stop(child: ChildProcess): Promise<number | null> {
 }
 
 function mint(dir: string, flags: readonly string[]): { stdout: string } {
-  const run = spawnSync(process.execPath, [...COMMAND, 'mint', '--dir', dir, ...flags], { encoding: 'utf8' });
-  assert.equal(run.status, 0, run.stderr);
+  const run = runProgramSync(process.execPath, [...COMMAND, 'mint', '--dir', dir, ...flags]);
+  assert.equal(run.exitCode, 0, run.stderr);
   return run;
 }

@@ -8,6 +8,7 @@ import test from 'node:test';
 import { directory, runOutputs } from './config-file.ts';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob, type Job } from './job.ts';
+import { bounded } from './programs.ts';
 import { resultOf } from './run-result.ts';
 
 const cluster = await clusterForFile();
@@ -143,7 +144,7 @@ test('what a cancelled job has left is warned of, and removed by --left-over; a 
   const flagsTo = (name: string) => [...job.flags.slice(0, 5), '--destination', join(job.folder, name)];
   assert.equal((await job.run(flagsTo('ended'), inJob(ENDED))).exitCode, 0);
   assert.equal((await job.run(flagsTo('live'), inJob(LIVE))).exitCode, 0);
-  const step = spawn('sleep', ['60'], { env: { CIRCLE_WORKFLOW_JOB_ID: LIVE } });
+  const step = bounded(spawn('sleep', ['60'], { env: { CIRCLE_WORKFLOW_JOB_ID: LIVE }, stdio: 'ignore' }));
   t.after(() => step.kill('SIGKILL'));
   await once(step, 'spawn');
   const { stderr } = await job.run(flagsTo('own'), inJob(OWN));
@@ -171,7 +172,7 @@ test('files that a job which goes on has written to the same place are not touch
   const job = await beginJob(t, cluster);
   resultOf(await job.run([...job.flags, '--json'], inJob(ENDED)));
   resultOf(await job.run([...job.flags, '--json'], inJob(LIVE)));
-  const step = spawn('sleep', ['60'], { env: { CIRCLE_WORKFLOW_JOB_ID: LIVE } });
+  const step = bounded(spawn('sleep', ['60'], { env: { CIRCLE_WORKFLOW_JOB_ID: LIVE }, stdio: 'ignore' }));
   t.after(() => step.kill('SIGKILL'));
   await once(step, 'spawn');
   const before = await readdir(job.destination);

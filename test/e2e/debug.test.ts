@@ -12,6 +12,7 @@ import { certificatePem } from '../cluster/crypto/x509.ts';
 import { directory, runItems } from './config-file.ts';
 import { clusterIn, directoryFor, NEWEST } from './embedded-cluster.ts';
 import { beginJob, type Job } from './job.ts';
+import { bounded } from './programs.ts';
 import { startReleaseServer } from './release-server.ts';
 import { SECRET_KEY, SESSION_TOKEN, startRolesAnywhere } from './roles-anywhere-server.ts';
 import { BUNDLE, type BundleRun, NODE } from './run-bundle.ts';
@@ -247,7 +248,7 @@ test('ssh-proxy-command tells of its call on stderr and leaves stdout to the ses
   const { proxy, cluster: name } = newest.info;
   const target = ['--user=ci', '--host=web-1', '--port=3022', `--cluster=${name}`, `--proxy-server=${proxy}`];
   const args = [BUNDLE, 'ssh-proxy-command', ...target, `--destination-dir=${job.destination}`, '--debug'];
-  const child = spawn(NODE, args, { stdio: 'pipe' });
+  const child = bounded(spawn(NODE, args, { stdio: 'pipe' }));
   t.after(() => child.kill('SIGKILL'));
   child.stdin.end('ping from a client');
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import test from 'node:test';
 import { z } from 'zod';
 import {
@@ -12,6 +11,7 @@ import {
 import type { MintOptions } from '../cluster/issuer/mint.ts';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
+import { runProgramSync } from './programs.ts';
 import { BUNDLE, NODE } from './run-bundle.ts';
 
 const cluster = await clusterForFile();
@@ -178,8 +178,7 @@ test('a file that is no valid token is refused, with every fault, and nothing is
 
 /** As in `tctl get tokens | machine-id explain-token -`. */
 function explainPiped(text: string | Uint8Array, args: readonly string[] = []) {
-  const options = { input: text, env: {}, encoding: 'utf8', timeout: 60_000 } as const;
-  return spawnSync(NODE, [BUNDLE, 'explain-token', '-', ...args], options);
+  return runProgramSync(NODE, [BUNDLE, 'explain-token', '-', ...args], { input: text, environment: {} });
 }
 
 test('what tctl prints may be piped in, and the name of a token whose name is the secret is not shown', () => {
@@ -192,13 +191,13 @@ spec: {roles: [Node], join_method: token}
 ${fileOf('circleci-bot')}
 `;
   for (const args of [[], ['--json']]) {
-    const { status, stderr, stdout } = explainPiped(both, args);
-    assert.deepEqual([status, stderr], [0, '']);
+    const { exitCode, stderr, stdout } = explainPiped(both, args);
+    assert.deepEqual([exitCode, stderr], [0, '']);
     assert.match(stdout, /circleci-bot/);
     assert.ok(!stdout.includes(secret));
   }
-  const { status, stderr } = explainPiped(both.replace('[Node]', '[Robot]').replace('roles', 'rolls: [], roles'));
-  assert.equal(status, 2);
+  const { exitCode, stderr } = explainPiped(both.replace('[Node]', '[Robot]').replace('roles', 'rolls: [], roles'));
+  assert.equal(exitCode, 2);
   assert.match(stderr, /standard input line 4: spec\.rolls: unknown key "rolls" is refused by tctl/);
   assert.match(stderr, /role Robot is not registered/);
   assert.ok(!stderr.includes(secret));
@@ -210,8 +209,8 @@ test('a pipe with no text, or with no end in sight, is refused', () => {
     [new Uint8Array([0x6b, 0xff]), 'CONFIG_UNREADABLE'],
     [new Uint8Array(2 ** 20 + 1).fill(0x20), 'CONFIG_UNREADABLE'],
   ] as const) {
-    const { status, stderr } = explainPiped(input);
-    assert.deepEqual([status, /^code: (.*)$/m.exec(stderr)?.[1]], [2, code]);
+    const { exitCode, stderr } = explainPiped(input);
+    assert.deepEqual([exitCode, /^code: (.*)$/m.exec(stderr)?.[1]], [2, code]);
   }
 });
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { beforeEach, test } from 'node:test';
 import type { ErrorCode } from '../../src/errors.ts';
 import { tarGz, type TarEntry } from '../tools/tar-archive.ts';
+import { outputOf } from './programs.ts';
 import { assertRefused } from './refusal.ts';
 import { sha256, startReleaseServer } from './release-server.ts';
 import { ARCHIVE, archiveOf, beginToolsJob, RELEASE, type ToolsJob, VERSION } from './tools-job.ts';
@@ -185,7 +185,7 @@ test('what is installed already stays when the next installation fails', async (
     says: /SHA-256/,
   });
   assert.deepEqual(await readdir(job.tools), [RELEASE]);
-  assert.equal(execFileSync(join(job.bin, 'tsh'), { encoding: 'utf8' }), 'tsh \n');
+  assert.equal(outputOf(join(job.bin, 'tsh'), []), 'tsh \n');
 });
 
 test('a redirect to another server is followed, without the password of the first', async (t) => {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { appendFile, chmod, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, test } from 'node:test';
 import { z } from 'zod';
+import { outputOf } from './programs.ts';
 import { sha256, startReleaseServer } from './release-server.ts';
 import { ARCHITECTURE, ARCHIVE, archiveOf, beginToolsJob, RELEASE, type ToolsJob, VERSION } from './tools-job.ts';
 
@@ -28,12 +28,7 @@ async function succeed(job: ToolsJob, flags: readonly string[]): Promise<void> {
 
 function inLaterStep(job: ToolsJob, command: string): string {
   const environment = { PATH: '/usr/bin:/bin', BASH_ENV: job.bashEnv };
-  return execFileSync('/bin/bash', ['-eo', 'pipefail', '-c', command], {
-    encoding: 'utf8',
-    env: environment,
-    // With a socket there, bash takes itself for a remote shell and reads .bashrc.
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  return outputOf('bash', ['-eo', 'pipefail', '-c', command], { environment });
 }
 
 test('later steps have the wanted programs on PATH, and those do not update themselves', async (t) => {

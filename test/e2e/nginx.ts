@@ -9,7 +9,7 @@ import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from './free-port.ts';
 import { selfSigned } from '../tls-certificate.ts';
-import { program } from './programs.ts';
+import { bounded, program } from './programs.ts';
 import type { TlsTerminator } from './tls-terminator.ts';
 
 export interface NginxFiles {
@@ -62,13 +62,8 @@ async function start(context: TestContext, server: (place: Place) => string | Pr
   const port = await freePort();
   await mkdir(join(folder, 'tmp'));
   await writeFile(join(folder, 'nginx.conf'), configuration(folder, await server({ folder, port })));
-  const process = spawn(
-    program('nginx'),
-    ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')],
-    {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    },
-  );
+  const args = ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')];
+  const process = bounded(spawn(program('nginx'), args, { stdio: ['ignore', 'ignore', 'inherit'] }));
   const ended = once(process, 'exit');
   context.after(async () => {
     process.kill('SIGTERM');

@@ -1,6 +1,6 @@
 /** What runs do with files that are not plain, on disks that are full or read-only. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -11,6 +11,7 @@ import { cannotMount, smallDisk } from '../small-disk.ts';
 import { directory, itemsText } from './config-file.ts';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob, type Job } from './job.ts';
+import { bounded, outputOf, runProgramSync } from './programs.ts';
 import { assertRefused } from './refusal.ts';
 import { BUNDLE, NODE } from './run-bundle.ts';
 import { resultOf } from './run-result.ts';
@@ -19,7 +20,7 @@ const cluster = await clusterForFile();
 
 const MAKERS: Readonly<Record<string, (path: string, t: TestContext) => Promise<string>>> = {
   'a pipe': (path) => {
-    execFileSync('mkfifo', [path]);
+    outputOf('mkfifo', [path]);
     return Promise.resolve(path);
   },
   'a socket': async (path, t) => {
@@ -37,7 +38,7 @@ const MAKERS: Readonly<Record<string, (path: string, t: TestContext) => Promise<
 
 async function pipeIn(job: Job): Promise<string> {
   const path = join(job.folder, 'pipe');
-  execFileSync('mkfifo', [path]);
+  outputOf('mkfifo', [path]);
   return Promise.resolve(path);
 }
 
@@ -84,7 +85,7 @@ for (const [what, args, environment] of [
     const variables = Object.fromEntries(Object.keys(environment).map((name) => [name, pipe]));
     const { child, finished } = job.start([...args(pipe, job)], { environment: variables });
     // A writer can open the pipe only once the other end is open.
-    const writer = spawn('sh', ['-c', 'exec 3>"$0"; exec sleep 60', pipe], { stdio: 'ignore' });
+    const writer = bounded(spawn('sh', ['-c', 'exec 3>"$0"; exec sleep 60', pipe], { stdio: 'ignore' }));
     t.after(() => writer.kill('SIGKILL'));
     await until(() => child.exitCode !== null || commandOf(writer).startsWith('sleep'));
     child.kill('SIGTERM');
@@ -98,7 +99,9 @@ for (const [what, args, environment] of [
 
 test('SIGTERM ends the wait for the standard input', async (t) => {
   const job = await beginJob(t, cluster);
-  const child = spawn(NODE, [BUNDLE, 'explain-token', '-'], { cwd: job.folder, stdio: ['pipe', 'ignore', 'pipe'] });
+  const child = bounded(
+    spawn(NODE, [BUNDLE, 'explain-token', '-'], { cwd: job.folder, stdio: ['pipe', 'ignore', 'pipe'] }),
+  );
   const told: string[] = [];
   child.stderr.setEncoding('utf8').on('data', (text: string) => told.push(text));
   const closed = once(child, 'close');
@@ -111,7 +114,7 @@ test('SIGTERM ends the wait for the standard input', async (t) => {
 });
 
 function commandOf({ pid }: ChildProcess): string {
-  return execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' });
+  return runProgramSync('ps', ['-o', 'args=', '-p', String(pid)]).stdout;
 }
 
 async function until(condition: () => boolean): Promise<void> {

@@ -1,7 +1,7 @@
 /** `openssl s_server` that demands client certificates, as a workload that knows nothing of Teleport does. */
 import { spawn } from 'node:child_process';
 import type { TestContext } from 'node:test';
-import { program } from './programs.ts';
+import { bounded, program } from './programs.ts';
 
 export interface OpensslServerFiles {
   readonly certificate: string;
@@ -14,9 +14,8 @@ export interface OpensslServerFiles {
 export async function startOpensslServer(context: TestContext, files: OpensslServerFiles): Promise<number> {
   const { certificate, key, authorities } = files;
   const args = ['-accept', '127.0.0.1:0', '-cert', certificate, '-key', key, '-CAfile', authorities];
-  const server = spawn(program('openssl'), ['s_server', ...args, '-Verify', '1', '-verify_return_error', '-www'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const command = ['s_server', ...args, '-Verify', '1', '-verify_return_error', '-www'];
+  const server = bounded(spawn(program('openssl'), command, { stdio: ['ignore', 'pipe', 'pipe'] }));
   context.after(() => server.kill('SIGKILL'));
   let said = '';
   server.stderr.setEncoding('utf8').on('data', (text: string) => {

@@ -2,19 +2,17 @@
  * A real PostgreSQL, as a cluster's database: over TCP it speaks TLS alone and takes certificates of the authority
  * of database clients alone.
  */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { promisify } from 'node:util';
 import type { Cluster } from '../cluster/cluster.ts';
 import { databaseServerCertificate } from '../cluster/proxy/teleport-certificate.ts';
 import { freePort } from './free-port.ts';
-import { missing } from './programs.ts';
+import { bounded, FILE_MS, missing, runProgram } from './programs.ts';
 
-const run = promisify(execFile);
 const DEBIAN_FOLDER = '/usr/lib/postgresql';
 
 /** The reason to skip a test that needs the server and its client. */
@@ -55,7 +53,7 @@ export async function startPostgres(context: Pick<TestContext, 'after'>, cluster
   await writeTls(folder, cluster);
   const port = await freePort();
   const as = await serverUser(folder);
-  await run(as.program, [...as.args, join(bin, 'initdb'), '-D', data, '-A', 'trust', '-U', 'postgres', '--no-sync']);
+  await ran(as.program, [...as.args, join(bin, 'initdb'), '-D', data, '-A', 'trust', '-U', 'postgres', '--no-sync']);
   await writeFile(join(data, 'pg_hba.conf'), 'local all postgres trust\nhostssl all all 127.0.0.1/32 cert\n');
   const settings = {
     port,
@@ -68,9 +66,8 @@ export async function startPostgres(context: Pick<TestContext, 'after'>, cluster
     fsync: 'off',
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${String(value)}`]);
-  const server = spawn(as.program, [...as.args, join(bin, 'postgres'), '-D', data, ...flags], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const args = [...as.args, join(bin, 'postgres'), '-D', data, ...flags];
+  const server = bounded(spawn(as.program, args, { stdio: ['ignore', 'ignore', 'pipe'] }), FILE_MS);
   const ended = once(server, 'exit');
   stop = () => {
     server.kill('SIGINT');
@@ -78,7 +75,7 @@ export async function startPostgres(context: Pick<TestContext, 'after'>, cluster
   };
   await ready(server.stderr);
   const commands = ['-c', 'create role ci login', '-c', 'create database orders owner ci'];
-  await run('psql', ['-h', folder, '-p', String(port), '-U', 'postgres', '-q', ...commands]);
+  await ran('psql', ['-h', folder, '-p', String(port), '-U', 'postgres', '-q', ...commands]);
   return port;
 }
 
@@ -93,7 +90,7 @@ async function writeTls(folder: string, cluster: Cluster): Promise<void> {
 async function serverUser(folder: string): Promise<{ program: string; args: readonly string[] }> {
   if (process.getuid?.() !== 0) return { program: 'env', args: [] };
   await chmod(folder, 0o755);
-  await run('chown', ['-R', 'postgres', folder]);
+  await ran('chown', ['-R', 'postgres', folder]);
   return { program: 'setpriv', args: ['--reuid=postgres', '--regid=postgres', '--init-groups'] };
 }
 
@@ -109,4 +106,9 @@ function ready(log: NodeJS.ReadableStream): Promise<void> {
       reject(new Error(`PostgreSQL ended: ${said}`));
     });
   });
+}
+
+async function ran(name: string, args: readonly string[]): Promise<void> {
+  const { exitCode, stderr } = await runProgram(name, args);
+  if (exitCode !== 0) throw new Error(`${name} ${args.join(' ')} ended with ${exitCode}: ${stderr}`);
 }

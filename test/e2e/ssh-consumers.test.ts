@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob, type Job } from './job.ts';
-import { missing, program, runProgram } from './programs.ts';
+import { bounded, missing, program, runProgram } from './programs.ts';
 import { resultOf } from './run-result.ts';
 import { sshOptions, startNode } from './ssh-node.ts';
 
@@ -91,7 +91,9 @@ test('ssh forwards ports in both directions', { skip: skip ?? missing('curl') },
     ['-R', join(job.folder, 'remote.sock')],
   ] as const) {
     const args = [...sshOptions(job), '-N', '-o', 'ExitOnForwardFailure=yes', direction, `${socket}:${target}`];
-    const ssh = spawn(program('ssh'), [...args, `${user}@${HOST}`], { stdio: ['ignore', 'inherit', 'inherit'] });
+    const ssh = bounded(
+      spawn(program('ssh'), [...args, `${user}@${HOST}`], { stdio: ['ignore', 'inherit', 'inherit'] }),
+    );
     t.after(() => ssh.kill());
     const curl = ['--silent', '--unix-socket', socket, '--retry', '50', '--retry-delay', '0', '--retry-all-errors'];
     const { stdout } = await runProgram('curl', [...curl, '--retry-max-time', '10', 'http://localhost/']);

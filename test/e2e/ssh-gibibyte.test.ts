@@ -9,7 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import test, { type TestContext } from 'node:test';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob, type Job } from './job.ts';
-import { missing, program } from './programs.ts';
+import { bounded, FILE_MS, missing, program } from './programs.ts';
 import { watchProxyMemory } from './proxy-memory.ts';
 import { resultOf } from './run-result.ts';
 import { sshOptions, startNode } from './ssh-node.ts';
@@ -49,7 +49,7 @@ function startSsh(t: TestContext, job: Job, command: string) {
   // ssh's own work is not what is tested.
   const fast = ['-o', 'Ciphers=aes128-gcm@openssh.com', '-o', 'Compression=no'];
   const args = [...sshOptions(job), ...fast, `${user}@web-1.${cluster.info.cluster}`, command];
-  const child = spawn(program('ssh'), args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = bounded(spawn(program('ssh'), args, { stdio: ['pipe', 'pipe', 'inherit'] }), FILE_MS);
   t.after(() => child.kill());
   return child;
 }

@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import test, { type TestContext } from 'node:test';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
+import { bounded } from './programs.ts';
 import { BUNDLE, NODE } from './run-bundle.ts';
 import { resultOf } from './run-result.ts';
 
@@ -39,9 +40,8 @@ async function startProxyCommand(t: TestContext) {
   resultOf(await job.run([...job.flags, '--json']));
   const { proxy, cluster: name } = cluster.info;
   const target = ['--user=ci', '--host=web-1', '--port=3022', `--cluster=${name}`, `--proxy-server=${proxy}`];
-  const child = spawn(NODE, [BUNDLE, 'ssh-proxy-command', ...target, `--destination-dir=${job.destination}`], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+  const args = [BUNDLE, 'ssh-proxy-command', ...target, `--destination-dir=${job.destination}`];
+  const child = bounded(spawn(NODE, args, { stdio: ['pipe', 'pipe', 'pipe'] }));
   t.after(() => child.kill('SIGKILL'));
   return { child, said: collect(child.stderr) };
 }

@@ -13,7 +13,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { authorityKey, suiteOf } from './authority-keys.ts';
 import { openSshPrivateKey } from './openssh-key.ts';
 import { freePort } from './free-port.ts';
-import { program, runProgram } from './programs.ts';
+import { bounded, FILE_MS, program, runProgram } from './programs.ts';
 
 export interface Sshd {
   readonly port: number;
@@ -81,9 +81,8 @@ export async function startSshdWith(context: TestContext, folder: string, files:
   const configuration = join(folder, 'sshd_config');
   await writeFile(configuration, sshdConfig(port, files));
   prepareForRoot();
-  const server = spawn(program('sshd'), ['-D', '-e', '-f', configuration], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const args = ['-D', '-e', '-f', configuration];
+  const server = bounded(spawn(program('sshd'), args, { stdio: ['ignore', 'ignore', 'pipe'] }), FILE_MS);
   context.after(() => server.kill('SIGTERM'));
   let said = '';
   const log = () => said;

@@ -1,10 +1,9 @@
 /** Keeps what `save_cache` saves in a folder, as CircleCI keeps it in its store. */
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rename } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { runProgram } from '../e2e/programs.ts';
 import type { RestoreCacheStep, SaveCacheStep } from './cache-step.ts';
 
 export interface CachePlace {
@@ -22,8 +21,6 @@ export interface CacheResult {
   readonly stdout: string;
 }
 
-const run = promisify(execFile);
-
 /** A cache is never written over: one of the same key stays. */
 export async function saveCache(step: SaveCacheStep, place: CachePlace): Promise<CacheResult> {
   return orFailure(async () => {
@@ -32,7 +29,7 @@ export async function saveCache(step: SaveCacheStep, place: CachePlace): Promise
     if (existsSync(file)) return `Skipping cache generation, cache already exists for key: ${key}\n`;
     const paths = step.paths.map((path) => fromHome(path, place)).filter(existsSync);
     if (paths.length === 0) return `Skipping cache generation, nothing to save for key: ${key}\n`;
-    await run('tar', ['-cPf', `${file}.new`, ...paths]);
+    await tar(['-cPf', `${file}.new`, ...paths]);
     await rename(`${file}.new`, file);
     return `Stored Cache to ${key}\n`;
   });
@@ -46,11 +43,16 @@ export async function restoreCache(step: RestoreCacheStep, place: CachePlace): P
       const found = (await readdir(place.store)).map(decodeURIComponent).filter((saved) => saved.startsWith(key));
       const [saved] = found.includes(key) ? [key] : found;
       if (saved === undefined) continue;
-      await run('tar', ['-xPf', join(place.store, encodeURIComponent(saved))]);
+      await tar(['-xPf', join(place.store, encodeURIComponent(saved))]);
       return `Found a cache: ${saved}\n`;
     }
     return 'No cache is found\n';
   });
+}
+
+async function tar(args: readonly string[]): Promise<void> {
+  const { exitCode, stderr } = await runProgram('tar', args);
+  if (exitCode !== 0) throw new Error(`tar ended with ${exitCode}: ${stderr}`);
 }
 
 async function orFailure(act: () => Promise<string>): Promise<CacheResult> {

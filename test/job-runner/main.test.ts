@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { compiled, type ProgramRun, runProgramSync } from '../e2e/programs.ts';
 
 const CONFIG = `
 version: 2.1
@@ -32,19 +32,19 @@ after(async () => {
   await rm(scratch, { recursive: true, force: true });
 });
 
-function main(...options: readonly string[]): { status: number | null; stdout: string; stderr: string } {
-  const program = ['--import', 'tsx', 'test/job-runner/main.ts', '--config', join(scratch, 'config.yml')];
-  return spawnSync(process.execPath, [...program, ...options], { encoding: 'utf8' });
+function main(...options: readonly string[]): ProgramRun {
+  const program = [compiled('test/job-runner/main.ts'), '--config', join(scratch, 'config.yml')];
+  return runProgramSync(process.execPath, [...program, ...options]);
 }
 
 test('the command runs a job with an orb put inline, and ends with its exit code', () => {
   const run = main('--job', 'work', '--orb', `tool=${join(scratch, 'orb.yml')}`, '--env', 'WHO=a=b');
   assert.equal(run.stdout, '\n=== Say it\nhello, a=b\n\n=== exit 3\n');
-  assert.equal(run.status, 3);
+  assert.equal(run.exitCode, 3);
 });
 
 test('the command says what it cannot run', () => {
   const run = main('--job', 'work');
-  assert.equal(run.status, 2);
+  assert.equal(run.exitCode, 2);
   assert.match(run.stderr, /example\/tool@1\.2\.3 of the registry/);
 });

@@ -1,11 +1,11 @@
 /** `install` on executors whose Node.js is missing, old, or where no PATH leads. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { runForBytes } from '../e2e/programs.ts';
 import type { JobResult } from '../job-runner/run-job.ts';
 import { startAssetServer, type AssetServer } from './asset-server.ts';
 import { install, join as joinStep, runOrbJob, stderrOf } from './orb-job.ts';
@@ -52,7 +52,7 @@ async function archiveOf(program: string): Promise<Buffer> {
   await writeFile(join(folder, NAME, 'bin', 'node'), program, { mode: 0o755 });
   await writeFile(join(folder, NAME, 'README.md'), 'read me');
   await symlink('../lib/npm', join(folder, NAME, 'bin', 'npm'));
-  return execFileSync('tar', ['-czf', '-', NAME], { cwd: folder });
+  return runForBytes('tar', ['-czf', '-', NAME], { cwd: folder }).stdout;
 }
 
 const UNAME = { uname: 'case $1 in -s) echo Linux ;; -m) echo x86_64 ;; esac', ldd: 'echo glibc', unzip: 'exit 1' };

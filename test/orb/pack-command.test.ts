@@ -1,39 +1,35 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { missing } from '../e2e/programs.ts';
+import { compiled, missing, runProgramSync } from '../e2e/programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { textAt } from './walk.ts';
 
 interface Ended {
-  readonly status: number | null;
+  readonly exitCode: number;
   readonly output: string;
 }
 
 function start(program: string, args: readonly string[], cwd = '.'): Ended {
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8' });
-  return { status, output: stdout + stderr };
+  const { exitCode, stdout, stderr } = runProgramSync(program, args, { cwd });
+  return { exitCode, output: stdout + stderr };
 }
 
 /** `npm run orb:pack -- …`, which npm would start in the same way. */
 function pack(folder: string, ...args: string[]): Ended {
-  return start(process.execPath, [
-    ...['--import', 'tsx', 'scripts/orb-pack.ts'],
-    ...['--out', join(folder, 'orb.yml'), ...args],
-  ]);
+  return start(process.execPath, [compiled('scripts/orb-pack.ts'), '--out', join(folder, 'orb.yml'), ...args]);
 }
 
 test('yamllint finds nothing in the written tree', { skip: missing('yamllint') }, async (context) => {
   const folder = await temporaryFolder(context);
   for (const variant of ['whole', 'download-only', 'embedded']) {
     const tree = join(folder, variant);
-    assert.equal(pack(folder, '--variant', variant, '--tree', tree).status, 0);
+    assert.equal(pack(folder, '--variant', variant, '--tree', tree).exitCode, 0);
     // yamllint takes .yamllint from the folder that it is started in: the checkout in orb-tools/lint, or the tree itself.
-    assert.deepEqual(start('yamllint', ['--strict', tree]), { status: 0, output: '' });
-    assert.deepEqual(start('yamllint', ['--strict', '.'], tree), { status: 0, output: '' });
+    assert.deepEqual(start('yamllint', ['--strict', tree]), { exitCode: 0, output: '' });
+    assert.deepEqual(start('yamllint', ['--strict', '.'], tree), { exitCode: 0, output: '' });
   }
 });
 
@@ -41,7 +37,7 @@ test('the rules of yamllint are what keeps the tree clean', { skip: missing('yam
   const folder = await temporaryFolder(context);
   pack(folder, '--tree', join(folder, 'tree'));
   const without = start('yamllint', ['-d', 'extends: default', join(folder, 'tree')]);
-  assert.equal(without.status, 1);
+  assert.equal(without.exitCode, 1);
   assert.match(without.output, /line too long/);
 });
 
@@ -50,14 +46,14 @@ test('a tree of an earlier run is replaced, and what is not of an orb stays', as
   await mkdir(join(folder, 'commands'));
   await writeFile(join(folder, 'commands/old.yml'), 'steps: []\n');
   await writeFile(join(folder, 'note'), 'mine');
-  assert.equal(pack(folder, '--tree', folder).status, 0);
+  assert.equal(pack(folder, '--tree', folder).exitCode, 0);
   await assert.rejects(stat(join(folder, 'commands/old.yml')), { code: 'ENOENT' });
   assert.equal(await readFile(join(folder, 'note'), 'utf8'), 'mine');
 });
 
 test('--dev packs an orb that needs no release to download from', async (context) => {
   const folder = await temporaryFolder(context);
-  assert.equal(pack(folder, '--dev').status, 0);
+  assert.equal(pack(folder, '--dev').exitCode, 0);
   const orb: unknown = parse(await readFile(join(folder, 'orb.yml'), 'utf8'));
   assert.equal(textAt(orb, 'commands.install.parameters.delivery.default'), 'embedded');
   assert.equal(textAt(orb, 'jobs.run.parameters.delivery.default'), 'embedded');
@@ -72,8 +68,8 @@ const refused: readonly (readonly [args: readonly string[], message: RegExp])[] 
 
 for (const [args, message] of refused) {
   test(`orb:pack ${args.join(' ')} is refused`, async (context) => {
-    const { status, output } = pack(await temporaryFolder(context), ...args);
-    assert.equal(status, 1);
+    const { exitCode, output } = pack(await temporaryFolder(context), ...args);
+    assert.equal(exitCode, 1);
     assert.match(output, message);
   });
 }

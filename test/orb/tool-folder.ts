@@ -1,7 +1,7 @@
 /** Makes a folder that is a whole `PATH`: the programs that are named and no others. */
-import { execFileSync } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { program } from '../e2e/programs.ts';
 import { sourceFiles } from './source.ts';
 
 /** What the scripts of the orb say that they call in any case. */
@@ -18,8 +18,7 @@ export async function toolFolder(
   const own = Object.keys(scripts);
   // Never a link where a text is to be written: that would write through it, into this machine's own program.
   for (const name of ['sh', ...new Set([...NEEDED, ...programs])].filter((one) => !own.includes(one))) {
-    const path = execFileSync('sh', ['-c', 'command -v "$1"', 'sh', name], { encoding: 'utf8' }).trim();
-    await symlink(path, join(folder, name));
+    await symlink(program(name), join(folder, name));
   }
   for (const [name, text] of Object.entries(scripts)) {
     await writeFile(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755, flag: 'wx' });

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
+import { bounded } from '../e2e/programs.ts';
 import { list, mapping, text } from '../job-runner/mapping.ts';
 import type { Mapping } from '../job-runner/mapping.ts';
 import { runs } from '../orb/walk.ts';
@@ -64,11 +65,9 @@ export async function runStep(
   { shell = '/bin/bash -eo pipefail', cwd = '.' } = {},
 ): Promise<Ran> {
   const [program = '', ...options] = shell.split(' ');
-  const child = spawn(program, [...options, '-c', command], {
-    cwd,
-    env: environment,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = bounded(
+    spawn(program, [...options, '-c', command], { cwd, env: environment, stdio: ['ignore', 'pipe', 'pipe'] }),
+  );
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (part: string) => {

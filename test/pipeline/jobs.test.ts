@@ -5,7 +5,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { before, test, type TestContext } from 'node:test';
-import { missing } from '../e2e/programs.ts';
+import { bounded, compiled, FILE_MS, missing } from '../e2e/programs.ts';
 import { inlineOrb } from '../job-runner/inline-orb.ts';
 import { resolveJob } from '../job-runner/job.ts';
 import { type JobResult, runJob } from '../job-runner/run-job.ts';
@@ -50,13 +50,10 @@ async function freePort(): Promise<number> {
 /** The step in the background, until the test is over. */
 async function startCluster(context: TestContext, home: string, port: number): Promise<void> {
   const command = (await commandOf('Run the embedded cluster')).replace('3080', String(port)).trim();
-  const child = spawn(
-    '/bin/bash',
-    ['-c', `exec ${command.replace('npm run --silent cluster --', 'node --import tsx test/cluster/main.ts')}`],
-    {
-      env: { ...process.env, HOME: home },
-      stdio: 'ignore',
-    },
+  const started = command.replace('npm run --silent cluster --', `exec node ${compiled('test/cluster/main.ts')}`);
+  const child = bounded(
+    spawn('/bin/bash', ['-c', started], { env: { ...process.env, HOME: home }, stdio: 'ignore' }),
+    FILE_MS,
   );
   context.after(async () => {
     const ended = once(child, 'close');

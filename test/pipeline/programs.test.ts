@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { program } from '../e2e/programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { type Ran, runStep } from './configs.ts';
 
@@ -31,7 +31,7 @@ async function ask(
   const bin = join(folder, 'bin');
   await mkdir(bin);
   for (const name of ['bash', 'env', 'cp']) {
-    await symlink(execFileSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).trim(), join(bin, name));
+    await symlink(program(name), join(bin, name));
   }
   for (const [name, text] of Object.entries({ ...scripts, git: 'true' })) {
     await writeFile(join(bin, name), `#!${join(bin, 'bash')}\n${text}\n`, { mode: 0o755, flag: 'wx' });

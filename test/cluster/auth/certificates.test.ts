@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
 import { createPublicKey } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
+import { missing, outputOf } from '../../e2e/programs.ts';
 import { createKey } from '../crypto/keys.ts';
 import { accessRequest, generateUserCerts, sshLine } from './raw-auth.ts';
 import { joinByService, joinLegacy, type RawBot } from './raw-bot.ts';
@@ -23,8 +23,7 @@ const profiles: readonly {
 ];
 
 for (const { teleport, kind, authority, join: joinCluster } of profiles) {
-  test(`ssh-keygen reads the SSH certificate of a ${teleport} cluster`, async (t) => {
-    needs(t, 'ssh-keygen');
+  test(`ssh-keygen reads the SSH certificate of a ${teleport} cluster`, { skip: missing('ssh-keygen') }, async () => {
     const { ssh, publicKey } = await issueAccess(teleport, kind, joinCluster);
     const listing = sshListing(ssh);
     const lines = listing.split('\n').map((line) => line.trim());
@@ -40,16 +39,15 @@ for (const { teleport, kind, authority, join: joinCluster } of profiles) {
     }
   });
 
-  test(`openssl verifies the X.509 certificate of a ${teleport} cluster and reads its subject`, async (t) => {
-    needs(t, 'openssl');
+  test(`openssl verifies the X.509 certificate of a ${teleport} cluster and reads its subject`, async () => {
     const { tls, authorityPem } = await issueAccess(teleport, kind, joinCluster);
     const directory = temporaryDirectory();
     const certificate = join(directory.path, 'certificate.pem');
     const authorityFile = join(directory.path, 'authority.pem');
     writeFileSync(certificate, tls);
     writeFileSync(authorityFile, authorityPem);
-    const verify = run('openssl', ['verify', '-x509_strict', '-CAfile', authorityFile, certificate]);
-    const subject = run('openssl', [
+    const verify = outputOf('openssl', ['verify', '-x509_strict', '-CAfile', authorityFile, certificate]);
+    const subject = outputOf('openssl', [
       'x509',
       '-in',
       certificate,
@@ -99,7 +97,7 @@ function sshListing(certificate: Buffer): string {
   const directory = temporaryDirectory();
   const file = join(directory.path, 'key-cert.pub');
   writeFileSync(file, certificate);
-  const listing = run('ssh-keygen', ['-L', '-f', file]);
+  const listing = outputOf('ssh-keygen', ['-L', '-f', file]);
   directory.remove();
   return listing;
 }
@@ -108,18 +106,7 @@ function fingerprint(publicKey: string): string {
   const directory = temporaryDirectory();
   const file = join(directory.path, 'key.pub');
   writeFileSync(file, publicKey);
-  const line = run('ssh-keygen', ['-l', '-f', file]);
+  const line = outputOf('ssh-keygen', ['-l', '-f', file]);
   directory.remove();
   return line.split(' ')[1] ?? 'no fingerprint';
-}
-
-function run(program: string, args: readonly string[]): string {
-  return execFileSync(program, args, { encoding: 'utf8' });
-}
-
-/** Without the program the test says so; in CI it fails, since CI installs it. */
-function needs(t: TestContext, program: string): void {
-  if (spawnSync(program, ['--help']).error !== undefined && process.env.CI !== 'true') {
-    t.skip(`${program} is not installed`);
-  }
 }
