@@ -54,7 +54,7 @@ test('the Node.js that install brings is told, and what it takes to develop', ()
   const { engines } = z
     .object({ engines: z.object({ node: z.string() }) })
     .parse(JSON.parse(readFileSync('package.json', 'utf8')));
-  const [, develop = ''] = /To develop the script takes Node\.js (\S+) or later/.exec(page) ?? [];
+  const [, develop = ''] = /Development needs Node\.js (\S+) or later/.exec(page) ?? [];
   assert.equal(`>=${develop}`, engines.node);
 });
 
