@@ -1,11 +1,11 @@
-// Generates the message code in src/teleport/gen from proto/, and what is generated in docs/; the results are committed.
+// Generates the message code in src/grpc/gen from proto/, and what is generated in docs/; the results are committed.
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 
-rmSync('src/teleport/gen', { recursive: true, force: true });
+rmSync('src/grpc/gen', { recursive: true, force: true });
 for (const command of [
   'buf generate',
-  'prettier --log-level warn --write src/teleport/gen',
+  'prettier --log-level warn --write src/grpc/gen',
   'node scripts/run.mjs scripts/documents.ts',
 ]) {
   const [program, ...args] = command.split(' ');

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// A plugin of buf: message types, tables of their fields and methods, for src/teleport/protobuf.ts and grpc.ts.
+// A plugin of buf: message types, tables of their fields and methods, for src/grpc/protobuf.ts and client.ts.
 import { createEcmaScriptPlugin, runNodeJs } from '@bufbuild/protoplugin';
 import { ScalarType } from '@bufbuild/protobuf';
 
@@ -11,8 +11,11 @@ const CODECS = new Map([
 ]);
 
 /** Of google.protobuf. */
-const WELL_KNOWN = { Timestamp: 'protobuf-time.ts', Duration: 'protobuf-time.ts' };
+const WELL_KNOWN = { Timestamp: 'protobuf-values.ts', Duration: 'protobuf-values.ts' };
 const PACKAGE = 'google.protobuf.';
+
+/** Codecs are in protobuf-values.ts; what messages are made with is in protobuf.ts. */
+const OF_VALUES = /^(?!.*Schema$|type |method$)/;
 
 runNodeJs(
   createEcmaScriptPlugin({
@@ -27,15 +30,17 @@ runNodeJs(
 function generate(schema, file) {
   const output = schema.generateFile(`${file.name}_pb.ts`);
   const up = '../'.repeat(file.name.split('/').length);
-  const runtime = new Set();
-  const own = new Map();
-  const use = (name) => (runtime.add(name), name);
+  const imports = new Map();
+  const need = (from, ...names) => imports.set(from, new Set([...(imports.get(from) ?? []), ...names]));
+  const use = (name) => (need(`${up}${OF_VALUES.test(name) ? 'protobuf-values.ts' : 'protobuf.ts'}`, name), name);
   /** @returns the name of a message; what of it stands in another file is noted for an import */
   const named = (message, needed = [message.name, `${message.name}Schema`]) => {
     const known = message.typeName.startsWith(PACKAGE);
     if (known && !(message.name in WELL_KNOWN)) throw new Error(`${message.typeName} is not known`);
     const from = known ? up + WELL_KNOWN[message.name] : `${up}gen/${message.file.name}_pb.ts`;
-    if (message.file !== file) own.set(from, new Set([...(own.get(from) ?? []), ...needed]));
+    if (message.file !== file) {
+      need(from, ...needed.map((name) => (name.endsWith('Schema') ? name : `type ${name}`)));
+    }
     return message.name;
   };
 
@@ -44,19 +49,8 @@ function generate(schema, file) {
     ...file.services.flatMap((service) => serviceLines(service, { use, named })),
   ];
   output.print(`// Made from proto/${file.name}.proto by "npm run generate"; not to be edited.`);
-  const imported = (names, from) => output.print(`import { ${[...names].sort().join(', ')} } from '${from}';`);
-  if (runtime.delete('method')) imported(['method'], `${up}grpc-method.ts`);
-  const isValue = (name) => !/Schema$|^type /i.test(name);
-  imported(
-    [...runtime].filter((name) => !isValue(name)),
-    `${up}protobuf.ts`,
-  );
-  imported([...runtime].filter(isValue), `${up}protobuf-values.ts`);
-  for (const [from, names] of own) {
-    imported(
-      [...names].map((name) => (name.endsWith('Schema') ? name : `type ${name}`)),
-      from,
-    );
+  for (const [from, names] of [...imports].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    output.print(`import { ${[...names].sort().join(', ')} } from '${from}';`);
   }
   for (const line of body) output.print(line);
 }

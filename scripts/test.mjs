@@ -12,7 +12,7 @@ const OUT = process.env.TEST_BUILD ?? 'build/tests';
 const PROGRAMS = [
   'test/cluster/main.ts',
   'test/job-runner/main.ts',
-  'test/teleport/flood-server.ts',
+  'test/grpc/flood-server.ts',
   'scripts/orb-pack.ts',
 ];
 

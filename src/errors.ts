@@ -14,8 +14,8 @@ export const ERROR_CODES = [
   'OIDC_TOKEN_MALFORMED',
   'OIDC_TOKEN_EXPIRED',
   'OIDC_TOKEN_NOT_YET_VALID',
-  'OIDC_TOKEN_ISSUER',
-  'OIDC_TOKEN_AUDIENCE',
+  'OIDC_TOKEN_ISSUER_MISMATCH',
+  'OIDC_TOKEN_AUDIENCE_MISMATCH',
   // reaching the cluster
   'PROXY_UNREACHABLE',
   'PROXY_UNTRUSTED',
@@ -24,8 +24,8 @@ export const ERROR_CODES = [
   'AUTH_UNTRUSTED',
   'AUTH_DENIED',
   'TIMEOUT',
-  'REPLY_INVALID',
-  'REPLY_TOO_LARGE',
+  'RESPONSE_INVALID',
+  'RESPONSE_TOO_LARGE',
   // the join
   'JOIN_TOKEN_UNKNOWN',
   'JOIN_METHOD_MISMATCH',
@@ -36,14 +36,14 @@ export const ERROR_CODES = [
   // certificates
   'CERTIFICATE_MISMATCH',
   'ROLE_DENIED',
-  'LEAF_UNKNOWN',
+  'LEAF_CLUSTER_UNKNOWN',
   'RESOURCE_UNKNOWN',
-  'CLUSTER_UNSUITABLE',
+  'CLUSTER_UNSUPPORTED',
   'RPC_FAILED',
   'DOCTOR_FAILED',
-  'TOKEN_ADMITS_NOT',
+  'TOKEN_REJECTS_JOB',
   'TBOT_MISSING',
-  'TBOT_UNSUITABLE',
+  'TBOT_INCOMPATIBLE',
   'TBOT_FAILED',
   'AWS_UNREACHABLE',
   'AWS_REFUSED',
@@ -69,7 +69,7 @@ export const ERROR_CODES = [
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
-const WRONG_INPUT: ReadonlySet<ErrorCode> = new Set([
+const INPUT_ERROR_CODES: ReadonlySet<ErrorCode> = new Set([
   'USAGE_INVALID',
   'CONFIG_UNREADABLE',
   'CONFIG_INVALID',
@@ -78,24 +78,24 @@ const WRONG_INPUT: ReadonlySet<ErrorCode> = new Set([
   'CA_FILE_INVALID',
 ]);
 
-/** One fault of the input: `path` as in `outputs[0].destination.path`, `line` counted from 1 when the input has lines. */
-export interface Fault {
+/** One problem of the input: `path` as in `outputs[0].destination.path`, `line` counted from 1 when the input has lines. */
+export interface Problem {
   readonly path: string;
   readonly line?: number;
   readonly message: string;
-  /** What to do about this fault alone; undefined where the hint of the failure says it. */
+  /** What to do about this problem alone; undefined where the hint of the failure says it. */
   readonly hint?: string;
 }
 
 /** An end of a connection. */
-export interface Place {
+export interface HostPort {
   /** A name or an address, without brackets. */
   readonly host: string;
   readonly port: number;
 }
 
 /** Set on a failure that may pass: the same attempt may succeed later. */
-export interface Passing {
+export interface Transient {
   /** How long the server asks to wait before the next attempt. */
   readonly afterMs?: number | undefined;
 }
@@ -108,13 +108,13 @@ export class MachineIdError extends Error {
   override readonly name = 'MachineIdError';
   readonly code: ErrorCode;
   readonly hint: string;
-  readonly faults: readonly Fault[];
+  readonly problems: readonly Problem[];
   /** What may have caused it, most likely first; empty where the message leaves no doubt. */
   readonly likelyCauses: readonly string[];
   /** Undefined for a failure that is final. */
-  readonly passing: Passing | undefined;
+  readonly transient: Transient | undefined;
   /** Where no connection could be opened to, or stayed open; undefined for other failures. */
-  readonly unreached: Place | undefined;
+  readonly unreached: HostPort | undefined;
 
   constructor(
     code: ErrorCode,
@@ -124,10 +124,10 @@ export class MachineIdError extends Error {
       /** Further lines of the message. */
       readonly lines?: readonly string[];
       readonly cause?: unknown;
-      readonly faults?: readonly Fault[];
+      readonly problems?: readonly Problem[];
       readonly likelyCauses?: readonly string[];
-      readonly passing?: Passing | undefined;
-      readonly unreached?: Place | undefined;
+      readonly transient?: Transient | undefined;
+      readonly unreached?: HostPort | undefined;
     },
   ) {
     super(
@@ -137,38 +137,38 @@ export class MachineIdError extends Error {
     this.code = code;
     this.hint = printable(details.hint);
     this.likelyCauses = (details.likelyCauses ?? []).map(printable);
-    this.passing = details.passing;
+    this.transient = details.transient;
     this.unreached = details.unreached;
-    this.faults = (details.faults ?? []).map((fault) => ({
-      ...fault,
-      path: printable(fault.path),
-      message: printable(fault.message),
-      ...(fault.hint === undefined ? {} : { hint: printable(fault.hint) }),
+    this.problems = (details.problems ?? []).map((problem) => ({
+      ...problem,
+      path: printable(problem.path),
+      message: printable(problem.message),
+      ...(problem.hint === undefined ? {} : { hint: printable(problem.hint) }),
     }));
   }
 
   /** The same failure with a note behind its message, and with another answer to whether it may pass. */
-  with({ note, passing }: { readonly note?: string; readonly passing: Passing | undefined }): MachineIdError {
-    return this.#changed({ passing }, note === undefined ? '' : `; ${note}`);
+  with({ note, transient }: { readonly note?: string; readonly transient: Transient | undefined }): MachineIdError {
+    return this.#changed({ transient }, note === undefined ? '' : `; ${note}`);
   }
 
   /** The same failure with these likely causes. */
-  because(likelyCauses: readonly string[]): MachineIdError {
-    return this.#changed({ likelyCauses, passing: this.passing });
+  withLikelyCauses(likelyCauses: readonly string[]): MachineIdError {
+    return this.#changed({ likelyCauses, transient: this.transient });
   }
 
   #changed(
-    change: { readonly passing: Passing | undefined; readonly likelyCauses?: readonly string[] },
+    change: { readonly transient: Transient | undefined; readonly likelyCauses?: readonly string[] },
     addition = '',
   ): MachineIdError {
-    const { cause, faults, hint, likelyCauses, unreached } = this;
+    const { cause, problems, hint, likelyCauses, unreached } = this;
     const [first = '', ...lines] = `${this.message}${addition}`.split('\n');
-    return new MachineIdError(this.code, first, { lines, hint, cause, faults, likelyCauses, unreached, ...change });
+    return new MachineIdError(this.code, first, { lines, hint, cause, problems, likelyCauses, unreached, ...change });
   }
 
   /** 2 for wrong input (nothing was contacted or written), 1 for everything else. */
   get exitCode(): 1 | 2 {
-    return WRONG_INPUT.has(this.code) ? 2 : 1;
+    return INPUT_ERROR_CODES.has(this.code) ? 2 : 1;
   }
 }
 
@@ -184,12 +184,12 @@ export function printable(text: string): string {
 const UNPRINTABLE = /(?:(?![\ufe0e\ufe0f])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}])+/gu;
 
 /** `1 file`, `2 files`. */
-export function counted(count: number, noun: string): string {
+export function pluralize(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** `outputs[0] (line 3)`. */
-export function placeText({ line, path }: { readonly path: string; readonly line?: number | undefined }): string {
+export function locationText({ line, path }: { readonly path: string; readonly line?: number | undefined }): string {
   return line === undefined ? path : `${path} (line ${line})`;
 }
 
@@ -207,7 +207,7 @@ export function failureOf(cause: unknown, { aborted, reason }: AbortSignal): Mac
   return asMachineIdError(aborted ? reason : cause);
 }
 
-/** What a person is asked to do with a fault of this program. */
+/** What a person is asked to do with a problem of this program. */
 const REPORT_IT = 'Please report it with the version of this program, the lines above, and those that --debug adds.';
 
 /** An error that nothing has handled, and after which the process ends at once. */
@@ -222,7 +222,7 @@ function textOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
-/** An error of any other kind is a fault of this program. */
+/** An error of any other kind is a problem of this program. */
 export function asMachineIdError(error: unknown): MachineIdError {
   if (error instanceof MachineIdError) return error;
   return new MachineIdError('INTERNAL', `this should not have happened: ${textOf(error)}`, {

@@ -1,19 +1,16 @@
 /** Entry of the bundle: the real effects go in, a command runs, its exit code comes out. */
 import { isatty } from 'node:tty';
-import { reportFailure, runProgram } from './commands/program.ts';
-import type { World } from './effects/world.ts';
-import { killRunningChildren } from './effects/child-program.ts';
-import { systemClock } from './effects/clock.ts';
-import { systemCommands } from './effects/commands.ts';
-import { converse } from './effects/conversation.ts';
+import { sharedController, systemClock } from './effects/time.ts';
 import { systemFiles } from './effects/files.ts';
-import { followProgram } from './effects/follow.ts';
 import { systemLargeFiles } from './effects/large-files.ts';
 import { listProcessesBy } from './effects/processes.ts';
-import { sharedController } from './effects/shared-controller.ts';
-import { isReaderGone, stdoutUnwritable, survive, writeAll, writeOrDrop } from './effects/streams.ts';
-import { createMask } from './effects/mask.ts';
+import { followProgram, killRunningChildren, systemCommands } from './effects/programs.ts';
+import { createMask } from './effects/secret.ts';
+import { ignoreStreamErrors, isReaderGone, stdoutUnwritable, writeAll, writeOrDrop } from './effects/streams.ts';
+import { openPrompt } from './effects/terminal.ts';
+import type { World } from './effects/world.ts';
 import { MachineIdError, uncaughtError } from './errors.ts';
+import { reportFailure, runProgram } from './program.ts';
 
 const interrupted = sharedController();
 for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
@@ -38,7 +35,7 @@ function endAtOnce(name: NodeJS.Signals): void {
 const STDIN = 0;
 const stdout = { stream: process.stdout, descriptor: 1 };
 const stderr = { stream: process.stderr, descriptor: 2 };
-for (const output of [stdout, stderr]) survive(output);
+for (const output of [stdout, stderr]) ignoreStreamErrors(output);
 
 const mask = createMask();
 let stdinIsOpen = false;
@@ -69,12 +66,12 @@ const world: World = {
     stdinIsOpen = true;
     return process.stdin;
   },
-  beginConversation:
+  openPrompt:
     // Node makes a pipe non-blocking when it is looked at as process.stdin, and others may share it.
     isatty(STDIN) && process.stdout.isTTY
       ? () => {
           stdinIsOpen = true;
-          return converse(process.stdin, process.stdout, interrupted.signal);
+          return openPrompt(process.stdin, process.stdout, interrupted.signal);
         }
       : undefined,
   writeStdout: (parts) => writeAll(stdout, parts),

@@ -3,25 +3,23 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import test from 'node:test';
 
-/** From the top of the house down: a file imports from its own folder or from one further down. */
+/** From the top down: a file imports from its own folder or from one further down. */
 const ORDER = [
   'main.ts',
+  'program.ts',
   'commands',
-  'doctor',
-  'resources',
-  'report',
-  'setup',
-  'produce',
+  'cli',
+  'tbot',
   'config',
-  'job',
-  'tunnels',
   'outputs',
-  'certs',
+  'auth',
   'join',
-  'tools',
-  'aws',
-  'telemetry',
   'teleport',
+  'grpc',
+  'net',
+  'files',
+  'schema',
+  'job',
   'crypto',
   'effects',
   'errors.ts',
@@ -53,7 +51,7 @@ function level(file: string): number {
 }
 
 const files = sources(SOURCE);
-const ownFiles = files.filter((file) => !file.startsWith(join(SOURCE, 'teleport', 'gen')));
+const ownFiles = files.filter((file) => !file.startsWith(join(SOURCE, 'grpc', 'gen')));
 
 test('folders import one way only, downwards', () => {
   const wrong = files.flatMap((file) =>
@@ -66,6 +64,27 @@ test('folders import one way only, downwards', () => {
   assert.deepEqual(wrong, []);
 });
 
+test('no files import each other in a circle, types included', () => {
+  const targets = new Map(
+    files.map((file) => [
+      file,
+      imports(readFileSync(file, 'utf8'))
+        .filter((name) => name.startsWith('.'))
+        .map((name) => normalize(join(dirname(file), name))),
+    ]),
+  );
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' -> '));
+    if (done.has(file) || path.includes(file)) return;
+    for (const target of targets.get(file) ?? []) visit(target, [...path, file]);
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+  assert.deepEqual(circles, []);
+});
+
 test('only main.ts and effects/ name the process, files, timers or the wall clock', () => {
   const world =
     /\bprocess\.|['"]node:(fs|child_process|timers)|\bset(Timeout|Interval|Immediate)\(|\bDate\.now\(|\bnew Date\(\)|performance\.now\(/;
@@ -75,10 +94,17 @@ test('only main.ts and effects/ name the process, files, timers or the wall cloc
   assert.deepEqual(wrong, []);
 });
 
-test('only teleport/, tunnels/, aws/ and telemetry/ open connections', () => {
+/** Besides the folders of the network: each speaks HTTPS to a server that is not Teleport's Proxy. */
+const HTTPS_CLIENTS = [
+  'src/outputs/aws-session.ts',
+  'src/commands/telemetry.ts',
+  'src/commands/install-tools/download-server.ts',
+];
+
+test('only net/, grpc/, teleport/ and the clients of other servers open connections', () => {
   const network = /['"](node:(net|tls|http|https|http2|dgram)|node-fetch)['"]/;
   const wrong = ownFiles.filter((file) => {
-    if (/^src\/(teleport|tunnels|aws|telemetry)\//.test(file)) return false;
+    if (/^src\/(net|grpc|teleport)\//.test(file) || HTTPS_CLIENTS.includes(file)) return false;
     return imports(readFileSync(file, 'utf8')).some((name) => network.test(`'${name}'`) && name !== 'node:net');
   });
   assert.deepEqual(wrong, []);

@@ -23,11 +23,11 @@ test('the cause of an error is kept', () => {
 test('what an error quotes cannot rewrite a terminal or forge another line', () => {
   const odd = 'a\u001b[2Jb\u009bc\u202ed\re\u2028f\ng\u200bh\u00adi\ufeff\u2066j';
   const plain = 'a [2Jb c d e f g h i j';
-  const { faults, hint, message } = new MachineIdError('CONFIG_INVALID', odd, {
+  const { problems, hint, message } = new MachineIdError('CONFIG_INVALID', odd, {
     hint: odd,
-    faults: [{ path: odd, line: 1, message: odd }],
+    problems: [{ path: odd, line: 1, message: odd }],
   });
-  assert.deepEqual([message, hint, faults], [plain, plain, [{ path: plain, line: 1, message: plain }]]);
+  assert.deepEqual([message, hint, problems], [plain, plain, [{ path: plain, line: 1, message: plain }]]);
 });
 
 test('only further lines of a message make line breaks in it', () => {

@@ -1,11 +1,10 @@
 /** `cleanup`: removes the credentials that the runs of this job have written, as the last step of the job. */
 import { basename, dirname } from 'node:path';
-import { fileFault } from '../effects/file-error.ts';
+import { DEBUG_FLAG, type Flag, parseFlags, wantsDebug } from '../cli/flags.ts';
+import { fileErrorText } from '../effects/file-error.ts';
 import type { World } from '../effects/world.ts';
-import { counted, type Fault, MachineIdError, printable } from '../errors.ts';
-import { removeLines } from '../job/bash-env.ts';
-import { findLeftOver, type LeftOver } from '../job/left-over.ts';
-import { type ManifestEntry, readManifests, type StoredManifest } from '../job/manifest.ts';
+import { MachineIdError, pluralize, printable, type Problem } from '../errors.ts';
+import { recoverDirectory } from '../files/recover.ts';
 import {
   type Removal,
   removeDirectory,
@@ -13,11 +12,11 @@ import {
   removeProfile,
   removeTemporary,
   type WrittenFile,
-} from '../outputs/remove-written.ts';
-import { isListed } from '../outputs/key-files.ts';
-import { recoverDirectory } from '../outputs/recover-directory.ts';
-import { type Flag, parseFlags } from './command-line.ts';
-import { DEBUG_FLAG, wantsDebug } from './debug-trace.ts';
+} from '../files/remove.ts';
+import { removeLines } from '../job/bash-env.ts';
+import { findLeftovers, type Leftover } from '../job/left-over.ts';
+import { type ManifestEntry, readManifests, type StoredManifest } from '../job/manifest.ts';
+import { isListed } from '../outputs/identity-files.ts';
 
 export const CLEANUP_FLAGS: readonly Flag[] = [
   { name: 'left-over', help: 'Also remove what jobs that have ended left on this machine.' },
@@ -48,26 +47,29 @@ export async function cleanup(args: readonly string[], world: World): Promise<vo
   const { clock, environment, files, stderr } = world;
   const options = { debug: wantsDebug(args, world) };
   const manifests = await readManifests(files, environment);
-  const leftOver = await findLeftOver({ ...world, nowMs: clock.nowMs() });
-  const faults: Fault[] = [];
+  const leftOver = await findLeftovers({ ...world, nowMs: clock.nowMs() });
+  const problems: Problem[] = [];
   if (manifests.length === 0) stderr('Nothing to clean up: no run of this job has written anything.\n');
-  else faults.push(...(await cleanUp(manifests, world, { ...options, whose: 'the runs of this job', spared: NONE })));
-  faults.push(...(await cleanUpLeftOver(leftOver, manifests, world, { ...options, remove: given.has('left-over') })));
-  if (faults.length > 0) throw cleanupFailed(faults);
+  else
+    problems.push(...(await cleanUp(manifests, world, { ...options, whose: 'the runs of this job', keptPaths: NONE })));
+  problems.push(
+    ...(await cleanUpLeftovers(leftOver, manifests, world, { ...options, remove: given.has('left-over') })),
+  );
+  if (problems.length > 0) throw cleanupFailed(problems);
 }
 
 const NONE: ReadonlySet<string> = new Set();
 
 /** What jobs that have ended left is removed when it is asked for, and pointed out otherwise. */
-async function cleanUpLeftOver(
-  leftOver: readonly LeftOver[],
+async function cleanUpLeftovers(
+  leftOver: readonly Leftover[],
   own: readonly StoredManifest[],
   world: World,
   { debug, remove }: { readonly debug: boolean; readonly remove: boolean },
-): Promise<readonly Fault[]> {
-  const faults: Fault[] = [];
+): Promise<readonly Problem[]> {
+  const problems: Problem[] = [];
   const inUse = [...own, ...leftOver.filter(({ ended }) => !ended).map(({ manifest }) => manifest)];
-  const spared = new Set(inUse.flatMap(({ entries }) => entries.flatMap(pathsIn)));
+  const keptPaths = new Set(inUse.flatMap(({ entries }) => entries.flatMap(pathsIn)));
   for (const { ended, files, job, manifest, reason } of leftOver) {
     const folders = [...new Set(files.map((path) => dirname(path)))].join(', ');
     if (!ended) {
@@ -80,10 +82,10 @@ async function cleanUpLeftOver(
       );
     } else {
       const whose = `the job ${job}, which has ended (${reason}),`;
-      faults.push(...(await cleanUp([manifest], world, { debug, whose, spared })));
+      problems.push(...(await cleanUp([manifest], world, { debug, whose, keptPaths })));
     }
   }
-  return faults;
+  return problems;
 }
 
 function pathsIn(entry: ManifestEntry): readonly string[] {
@@ -97,17 +99,17 @@ interface CleanUpOptions {
   /** Who has written, for the report. */
   readonly whose: string;
   /** Paths of files that jobs which go on have written too. */
-  readonly spared: ReadonlySet<string>;
+  readonly keptPaths: ReadonlySet<string>;
 }
 
 /** @returns what could not be removed; when there is nothing, the lists are gone too */
 async function cleanUp(
   manifests: readonly StoredManifest[],
   world: World,
-  { debug, spared, whose }: CleanUpOptions,
-): Promise<readonly Fault[]> {
+  { debug, keptPaths, whose }: CleanUpOptions,
+): Promise<readonly Problem[]> {
   const { files, stderr } = world;
-  const entries = manifests.flatMap((manifest) => manifest.entries).filter((entry) => !isSpared(entry, spared));
+  const entries = manifests.flatMap((manifest) => manifest.entries).filter((entry) => !isKept(entry, keptPaths));
   const remainders = await recoverDestinations(entries, world);
   // The files first: a disk that is full then has room for a new file of exports.
   const written = await removeFiles(entries, world);
@@ -118,15 +120,15 @@ async function cleanUp(
   ];
   const found: Findings = { exports: await removeExports(entries, world), written, others };
   stderr(report(found, { debug, whose }));
-  const faults = [...found.exports, ...found.written, ...found.others].flatMap(({ path, removal }) =>
+  const problems = [...found.exports, ...found.written, ...found.others].flatMap(({ path, removal }) =>
     removal.outcome === 'failed' ? [{ path, message: `cannot be removed: ${removal.reason}` }] : [],
   );
-  if (faults.length === 0) for (const { path } of manifests) await files.remove(path);
-  return faults;
+  if (problems.length === 0) for (const { path } of manifests) await files.remove(path);
+  return problems;
 }
 
-function isSpared(entry: ManifestEntry, spared: ReadonlySet<string>): boolean {
-  return pathsIn(entry).some((path) => spared.has(path));
+function isKept(entry: ManifestEntry, keptPaths: ReadonlySet<string>): boolean {
+  return pathsIn(entry).some((path) => keptPaths.has(path));
 }
 
 /** What a run that was killed has left there: files on their way, and some that no entry names. */
@@ -150,7 +152,11 @@ async function removeExports(entries: readonly ManifestEntry[], { files }: World
   for (const [path, lines] of blocks) {
     const finding = await removeLines(files, path, lines).then(
       ({ kept, removed }): ExportFinding => ({ path, kept, removal: { outcome: removed > 0 ? 'removed' : 'missing' } }),
-      (error: unknown): ExportFinding => ({ path, kept: [], removal: { outcome: 'failed', reason: fileFault(error) } }),
+      (error: unknown): ExportFinding => ({
+        path,
+        kept: [],
+        removal: { outcome: 'failed', reason: fileErrorText(error) },
+      }),
     );
     findings.push(finding);
   }
@@ -221,7 +227,7 @@ function report(
   const lines = [
     removed.length === 0
       ? `Nothing to clean up: what ${whose} wrote is gone already.`
-      : `Removed ${counted(removed.length, 'file')} that ${whose} wrote:`,
+      : `Removed ${pluralize(removed.length, 'file')} that ${whose} wrote:`,
     ...byFolder(removed, debug),
     ...(changed.length === 0
       ? []
@@ -239,7 +245,7 @@ function pathsOf(findings: readonly Finding[], outcome: Removal['outcome']): rea
 function byFolder(paths: readonly string[], withNames: boolean): string[] {
   const folders = grouped(paths.map((path) => [dirname(path), basename(path)] as const));
   return [...folders].map(
-    ([folder, names]) => `  ${folder}: ${withNames ? names.join(', ') : counted(names.length, 'file')}`,
+    ([folder, names]) => `  ${folder}: ${withNames ? names.join(', ') : pluralize(names.length, 'file')}`,
   );
 }
 
@@ -254,9 +260,9 @@ function grouped(pairs: readonly (readonly [key: string, value: string])[]): Rea
   return groups;
 }
 
-function cleanupFailed(faults: readonly Fault[]): MachineIdError {
+function cleanupFailed(problems: readonly Problem[]): MachineIdError {
   return new MachineIdError('CLEANUP_FAILED', 'not everything that runs wrote could be removed', {
     hint: 'Remove them by hand on a machine that outlives the job; the certificates end by themselves.',
-    faults,
+    problems,
   });
 }

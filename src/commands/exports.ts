@@ -1,7 +1,7 @@
 /** The variables that a run hands on to later steps: paths and names only. */
 import { join } from 'node:path';
 import { utcTime } from '../crypto/validity.ts';
-import type { RunResult } from '../produce/result.ts';
+import type { RunResult } from '../outputs/journal.ts';
 
 /** Teleport's names of databases with PostgreSQL's protocol. */
 const POSTGRES: readonly string[] = ['postgres', 'cockroachdb'];

@@ -1,18 +1,18 @@
 /** `kube-credentials`: what kubectl runs, by a kubeconfig of ours that names a program, to get certificate and key. */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import { type Flag, parseFlags } from '../cli/flags.ts';
 import { utcTime } from '../crypto/validity.ts';
+import { fileErrorText } from '../effects/file-error.ts';
 import type { World } from '../effects/world.ts';
 import { MachineIdError } from '../errors.ts';
-import type { StoredIdentity } from '../outputs/stored-identity.ts';
-import { type Flag, parseFlags } from './command-line.ts';
-import { readDestinationIdentity } from './destination-files.ts';
+import { readStoredIdentity, type StoredIdentity } from '../teleport/stored-identity.ts';
 
 export const KUBE_CREDENTIALS_FLAGS: readonly Flag[] = [
   { name: 'destination-dir', value: 'DIR', help: 'Directory that run has written a kubernetes output to.' },
 ];
 
 /** kubectl asks again this long before the end, so that no request begins with a certificate about to end. */
-const EARLIER_MS = 60_000;
+const EXPIRY_MARGIN_MS = 60_000;
 
 /** @throws MachineIdError USAGE_INVALID, IDENTITY_UNREADABLE */
 export async function kubeCredentials(args: readonly string[], world: World): Promise<void> {
@@ -20,7 +20,7 @@ export async function kubeCredentials(args: readonly string[], world: World): Pr
   if (destination === '') {
     throw new MachineIdError('USAGE_INVALID', 'the command line is wrong', {
       hint: 'This command is meant for the kubeconfig.yaml that run writes.',
-      faults: [{ path: '--destination-dir', message: 'is missing' }],
+      problems: [{ path: '--destination-dir', message: 'is missing' }],
     });
   }
   const directory = resolve(world.workingDirectory, destination);
@@ -29,7 +29,7 @@ export async function kubeCredentials(args: readonly string[], world: World): Pr
 }
 
 function execCredential({ certificatePem, notAfterMs, privateKeyPem }: StoredIdentity, nowMs: number): string {
-  const endsAtMs = notAfterMs - nowMs > EARLIER_MS ? notAfterMs - EARLIER_MS : notAfterMs;
+  const endsAtMs = notAfterMs - nowMs > EXPIRY_MARGIN_MS ? notAfterMs - EXPIRY_MARGIN_MS : notAfterMs;
   return JSON.stringify({
     kind: 'ExecCredential',
     apiVersion: 'client.authentication.k8s.io/v1beta1',
@@ -39,5 +39,52 @@ function execCredential({ certificatePem, notAfterMs, privateKeyPem }: StoredIde
       clientCertificateData: certificatePem,
       clientKeyData: privateKeyPem.reveal(),
     },
+  });
+}
+
+// Reads the files that an earlier `run` wrote.
+
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/**
+ * One file holds key, certificate and authorities, so that a run that replaces them meanwhile cannot give parts of two.
+ * @throws MachineIdError IDENTITY_UNREADABLE, also for a certificate that has ended
+ */
+export async function readDestinationIdentity(
+  { clock, files }: Pick<World, 'clock' | 'files'>,
+  directory: string,
+): Promise<StoredIdentity> {
+  const path = join(directory, 'identity');
+  const identity = parse(await read(files, path), path);
+  if (identity === undefined) throw identityUnreadable(`${path} does not hold a key and a certificate`);
+  const { notAfterMs } = identity;
+  if (notAfterMs <= clock.nowMs()) {
+    throw new MachineIdError('IDENTITY_UNREADABLE', `the certificate in ${path} ended at ${utcTime(notAfterMs)}`, {
+      hint: 'Call run again before this step, or ask for a longer certificate_ttl.',
+    });
+  }
+  return identity;
+}
+
+async function read(files: World['files'], path: string): Promise<string> {
+  try {
+    return await files.readText(path, { maxBytes: MAX_FILE_BYTES });
+  } catch (cause) {
+    throw identityUnreadable(`cannot read ${path}: ${fileErrorText(cause)}`, cause);
+  }
+}
+
+function parse(text: string, path: string): StoredIdentity | undefined {
+  try {
+    return readStoredIdentity(text);
+  } catch (cause) {
+    throw identityUnreadable(`${path} holds a certificate that cannot be read`, cause);
+  }
+}
+
+export function identityUnreadable(message: string, cause?: unknown): MachineIdError {
+  return new MachineIdError('IDENTITY_UNREADABLE', message, {
+    hint: 'Call run earlier in the job, with an output to this directory, as the same user.',
+    cause,
   });
 }

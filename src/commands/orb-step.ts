@@ -3,13 +3,12 @@
  * arguments of an ordinary command. Nothing in a value is ever run.
  */
 import { join } from 'node:path';
+import { EGRESS_PARAMETERS, inOrbTerms, ORB_STEPS, type OrbParameter, type OrbStep } from '../cli/orb.ts';
 import type { World } from '../effects/world.ts';
-import { type Fault, MachineIdError } from '../errors.ts';
+import { MachineIdError, type Problem } from '../errors.ts';
 import { exportedToLaterSteps } from '../job/bash-env.ts';
-import { OF_EGRESS, ORB_STEPS, type OrbParameter, type OrbStep } from './orb-parameters.ts';
-import { inOrbTerms } from './orb-terms.ts';
 
-export interface Call {
+export interface Invocation {
   readonly args: readonly string[];
   readonly world: World;
 }
@@ -23,7 +22,7 @@ export const ORB_STEP = 'orb-step';
  * The ordinary command that the step calls.
  * @throws MachineIdError USAGE_INVALID with every parameter that is wrong
  */
-export async function callOf({ args: [, name = ''], world }: Call): Promise<Call> {
+export async function invocationOf({ args: [, name = ''], world }: Invocation): Promise<Invocation> {
   const step = ORB_STEPS[name];
   if (step === undefined) {
     throw new MachineIdError('USAGE_INVALID', `there is no step ${JSON.stringify(name)} of the orb`, {
@@ -31,20 +30,20 @@ export async function callOf({ args: [, name = ''], world }: Call): Promise<Call
     });
   }
   const environment = await stepEnvironment(name, world);
-  const faults: Fault[] = [];
+  const problems: Problem[] = [];
   const found = { ...world, environment };
-  const flags = await flagsOf(name, step, found, faults);
-  if (faults.length > 0) {
+  const flags = await flagsOf(name, step, found, problems);
+  if (problems.length > 0) {
     throw new MachineIdError('USAGE_INVALID', 'the parameters of this step are wrong', {
       hint: 'Correct them in the config; a variable is set in a context, in the project settings or by an earlier step.',
-      faults,
+      problems,
     });
   }
   return { args: [step.command, ...flags], world: { ...found, environment: withTelemetry(environment, name) } };
 }
 
 /** The same program, whose messages name the parameters of the orb. */
-export function inWordsOfTheOrb(world: World): World {
+export function withOrbTerms(world: World): World {
   return {
     ...world,
     stderr: (words) => {
@@ -55,13 +54,13 @@ export function inWordsOfTheOrb(world: World): World {
   };
 }
 
-async function flagsOf(name: string, { parameters }: OrbStep, world: World, faults: Fault[]): Promise<string[]> {
+async function flagsOf(name: string, { parameters }: OrbStep, world: World, problems: Problem[]): Promise<string[]> {
   const { environment } = world;
-  const chosen = name === 'doctor' && isOn(environment, 'egress') ? [...parameters, ...OF_EGRESS] : parameters;
-  if (name === 'plan_tools') faults.push(...uncacheable(environment));
+  const chosen = name === 'doctor' && isOn(environment, 'egress') ? [...parameters, ...EGRESS_PARAMETERS] : parameters;
+  if (name === 'plan_tools') problems.push(...uncacheable(environment));
   const flags: string[] = [];
   for (const parameter of chosen) {
-    const value = valueOf(parameter, environment, faults);
+    const value = valueOf(parameter, environment, problems);
     if (value === '') continue;
     if (parameter.kind === 'switch' || parameter.kind === 'off') flags.push(`--${parameter.flag}`);
     else if (parameter.name !== 'config' || !(await mayBeMissing(value, world))) {
@@ -77,7 +76,7 @@ function isPlan({ flag }: OrbParameter): boolean {
 }
 
 /** `''` where no flag is to be given. */
-function valueOf({ kind, name, preset }: OrbParameter, environment: Environment, faults: Fault[]): string {
+function valueOf({ kind, name, preset }: OrbParameter, environment: Environment, problems: Problem[]): string {
   const written = parameter(environment, name);
   switch (kind) {
     case 'switch':
@@ -87,7 +86,7 @@ function valueOf({ kind, name, preset }: OrbParameter, environment: Environment,
     case 'word':
       return written === preset ? '' : written;
     case 'text':
-      return expanded(written, name, environment, faults);
+      return expanded(written, name, environment, problems);
     default:
       return kind satisfies never;
   }
@@ -104,7 +103,7 @@ function isOn(environment: Environment, name: string): boolean {
 }
 
 /** `$NAME`, `${NAME}` and a leading `~/` are replaced, once: what a variable holds is never looked at again. */
-function expanded(written: string, path: string, environment: Environment, faults: Fault[]): string {
+function expanded(written: string, path: string, environment: Environment, problems: Problem[]): string {
   const withHome = written.startsWith('~/') ? `\${HOME}${written.slice(1)}` : written;
   return withHome.replace(/\$(?:\{([^}]*)\}|([A-Za-z_]\w*))/g, (whole, braced?: string, plain?: string) => {
     const name = braced ?? plain ?? '';
@@ -113,7 +112,7 @@ function expanded(written: string, path: string, environment: Environment, fault
     const what = /^[A-Za-z_]\w*$/.test(name)
       ? `holds ${whole}, but the job has no variable of that name`
       : `holds ${whole}, which is no variable's name`;
-    faults.push({ path, message: `${JSON.stringify(written)} ${what}` });
+    problems.push({ path, message: `${JSON.stringify(written)} ${what}` });
     return '';
   });
 }
@@ -125,7 +124,7 @@ async function mayBeMissing(config: string, { environment, files, workingDirecto
 }
 
 /** The steps of the cache take the folder as it stands in the config. */
-function uncacheable(environment: Environment): readonly Fault[] {
+function uncacheable(environment: Environment): readonly Problem[] {
   const folder = parameter(environment, 'tools_dir');
   if (!isOn(environment, 'cache') || !/\$|\/$/.test(folder)) return [];
   const message = `no cache can be kept of ${JSON.stringify(folder)}: write it without variables and without a slash at its end, or give cache: false`;

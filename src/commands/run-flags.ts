@@ -1,9 +1,8 @@
 /** The flags of `run`. */
-import type { RunFlags } from '../config/flags.ts';
+import { DEADLINE_FLAG, deadlineMs, type Flag, type GivenFlags, parseFlags, timeoutMs } from '../cli/flags.ts';
+import type { RunFlags } from '../config/from-flags.ts';
 import { MachineIdError } from '../errors.ts';
-import type { Engine } from '../produce/result.ts';
-import { type Flag, type GivenFlags, parseFlags } from './command-line.ts';
-import { DEADLINE_FLAG, deadlineMs, timeoutMs } from './timeout-flag.ts';
+import type { Engine } from '../outputs/journal.ts';
 
 export const RUN_FLAGS: readonly Flag[] = [
   { name: 'config', short: 'c', value: 'FILE', help: 'Read this tbot.yaml (TBOT_CONFIG_PATH).' },

@@ -1,38 +1,36 @@
 /** `run`: from the job's OIDC token to credentials on disk. */
 import { dirname } from 'node:path';
+import { stderrStyle } from '../cli/print.ts';
+import { refuseScopes } from '../config/checks.ts';
 import { loadPlan } from '../config/load.ts';
-import type { Plan } from '../config/plan.ts';
-import { caFilePaths, unexpandedPath } from '../config/unexpanded.ts';
-import { refuseScopes } from '../config/scopes.ts';
-import { refuseRemovedKeys, type SupportedOutput, supportedOutputs } from '../config/supported.ts';
+import type { Plan, PlannedRun } from '../config/plan.ts';
 import { createLog } from '../effects/log.ts';
 import { startRetries } from '../effects/retry.ts';
-import { asMachineIdError, counted, MachineIdError } from '../errors.ts';
+import type { World } from '../effects/world.ts';
+import { asMachineIdError, MachineIdError, pluralize } from '../errors.ts';
 import { appendLines, exportLines, openBashEnv } from '../job/bash-env.ts';
-import { findLeftOver } from '../job/left-over.ts';
+import { findLeftovers } from '../job/left-over.ts';
 import { type Manifest, openManifest, type Writer } from '../job/manifest.ts';
 import { tokenNotices } from '../job/oidc-check.ts';
 import { obtainOidcToken, type OidcToken } from '../job/oidc-token.ts';
-import { type Joined, joinCluster } from '../join/join.ts';
-import { formatAddress } from '../teleport/address.ts';
-import { clockDifference } from '../teleport/discovery.ts';
-import { type WebTrust, webTrust } from '../teleport/trust.ts';
-import { openWebApi } from '../teleport/web.ts';
-import { startWireTrace } from '../teleport/wire-trace.ts';
-import type { RunContext } from '../produce/context.ts';
-import { type Account, openAccount } from '../produce/account.ts';
+import { joinCluster, type Joined } from '../join/join.ts';
+import { formatAddress } from '../net/address.ts';
+import { startWireTrace } from '../net/trace.ts';
+import { type WebTrust, webTrust } from '../net/trust.ts';
+import { openWebApi } from '../net/web.ts';
+import { type Account, openAccount, type RunEnd, type RunResult, startProgress } from '../outputs/journal.ts';
+import { refuseRemovedKeys, type SupportedOutput, supportedOutputs } from '../outputs/output.ts';
+import { failureOfOutputs, makeKeys, prepareOutputs, sortResults, writeOutputs } from '../outputs/outputs.ts';
+import type { OutputKeys } from '../outputs/work.ts';
+import { caFilePaths, unexpandedPath } from '../schema/unexpanded.ts';
+import { produceWithTbot } from '../tbot/engine.ts';
+import { checkTbotVersion, readTbotVersion, type TbotSettings } from '../tbot/program.ts';
+import { clockDifference, discover } from '../teleport/ping.ts';
 import { exportedVariables, exportWarnings } from './exports.ts';
-import { withReport } from './run-report.ts';
-import { startProgress } from '../produce/progress.ts';
-import { runByTbot } from './run-tbot.ts';
 import { readRunArguments, type RunArguments } from './run-flags.ts';
-import type { RunEnd, RunResult } from '../produce/result.ts';
-import { headline, joinPathText, resultJson, resultObject, summaryText } from './summary.ts';
-import { stderrStyle } from './stderr-style.ts';
+import { withReport } from './run-page.ts';
+import { headline, joinPathText, resultJson, resultObject, summaryText } from './run-result.ts';
 import { beginTelemetry, TBOT_HELPER_VARIABLES } from './telemetry.ts';
-import type { World } from '../effects/world.ts';
-import { failureOfOutputs, makeKeys, prepareOutputs, writeOutputs } from '../produce/outputs.ts';
-import type { OutputKeys } from '../produce/work.ts';
 
 const MAX_INPUT_BYTES = 1024 * 1024;
 
@@ -66,7 +64,7 @@ async function runToEnd(given: RunArguments, account: Account, world: World): Pr
     },
     writer,
   );
-  const current: RunContext = {
+  const current: PlannedRun = {
     world,
     log,
     progress,
@@ -78,14 +76,14 @@ async function runToEnd(given: RunArguments, account: Account, world: World): Pr
     record: manifest,
   };
   for (const warning of plan.warnings) log.warn(warning);
-  await warnOfLeftOver(current);
-  progress.done('config', `configuration read: ${counted(outputs.length, 'output')}, Proxy ${plan.address.value}`);
+  await warnAboutLeftovers(current);
+  progress.done('config', `configuration read: ${pluralize(outputs.length, 'output')}, Proxy ${plan.address.value}`);
   const token = await account.during('job', 'OIDC token', () => findToken(current, given.oidcToken));
   const exportPath = given.exportVariables ? await openBashEnv(world.files, world.environment) : undefined;
   await account.during('job', 'Destinations', () => prepareOutputs(current));
   const { failure, ...facts } =
     given.engine === 'tbot'
-      ? await runByTbot(current, trust, { jwt: token.jwt, caFile: given.caFile, helper: TBOT_HELPER_VARIABLES })
+      ? await runWithTbot(current, trust, { jwt: token.jwt, caFile: given.caFile, helper: TBOT_HELPER_VARIABLES })
       : await withTelemetry(current, () => joinAndWrite(current, token, trust));
   const result: RunResult = {
     proxy: formatAddress(plan.address),
@@ -97,18 +95,18 @@ async function runToEnd(given: RunArguments, account: Account, world: World): Pr
   world.signal.throwIfAborted();
   if (failure !== undefined) {
     // The failure counts, whether or not the rest can be shown.
-    await show(result, given, current).catch(() => undefined);
+    await printResult(result, given, current).catch(() => undefined);
     throw failure;
   }
   const exported = exportPath === undefined ? [] : await exportTo(exportPath, result, current, manifest);
-  await show({ ...result, exported }, given, current);
+  await printResult({ ...result, exported }, given, current);
 }
 
 /** @returns the names of the variables */
 async function exportTo(
   path: string,
   result: RunResult,
-  { account, log, world }: RunContext,
+  { account, log, world }: PlannedRun,
   manifest: Manifest,
 ): Promise<readonly string[]> {
   const { platform } = world.files;
@@ -122,7 +120,7 @@ async function exportTo(
   return exported;
 }
 
-async function show(result: RunResult, { json }: RunArguments, { log, plan, world }: RunContext): Promise<void> {
+async function printResult(result: RunResult, { json }: RunArguments, { log, plan, world }: PlannedRun): Promise<void> {
   if (json) {
     for (const { notices, path } of result.outputs) {
       for (const notice of notices) log.warn(`${path}: ${notice}`);
@@ -148,8 +146,8 @@ async function writerOf(outputs: readonly SupportedOutput[], { clock, listProces
 }
 
 /** A run does not fail because of what others have left. */
-async function warnOfLeftOver({ log, world }: RunContext): Promise<void> {
-  const found = await findLeftOver({ ...world, nowMs: world.clock.nowMs() }).catch((error: unknown) => {
+async function warnAboutLeftovers({ log, world }: PlannedRun): Promise<void> {
+  const found = await findLeftovers({ ...world, nowMs: world.clock.nowMs() }).catch((error: unknown) => {
     log.debug(`what jobs before have left cannot be read: ${asMachineIdError(error).message}`);
     return [];
   });
@@ -165,7 +163,7 @@ async function warnOfLeftOver({ log, world }: RunContext): Promise<void> {
 }
 
 /** tbot reports its runs itself. */
-async function withTelemetry<T>({ log, outputs, trace, world }: RunContext, work: () => Promise<T>): Promise<T> {
+async function withTelemetry<T>({ log, outputs, trace, world }: PlannedRun, work: () => Promise<T>): Promise<T> {
   const telemetry = await beginTelemetry(world, outputs, log, trace);
   try {
     return await work();
@@ -174,7 +172,7 @@ async function withTelemetry<T>({ log, outputs, trace, world }: RunContext, work
   }
 }
 
-async function joinAndWrite(run: RunContext, token: OidcToken, trust: WebTrust): Promise<RunEnd> {
+async function joinAndWrite(run: PlannedRun, token: OidcToken, trust: WebTrust): Promise<RunEnd> {
   const { joined, keys } = await join(run, token, trust);
   const results = await writeOutputs(run, joined, keys);
   const { bot, cluster, path: joinPath } = joined;
@@ -210,21 +208,21 @@ async function readInputs({ flags, caFile, engine, report }: RunArguments, accou
   return { plan, outputs, trust, log };
 }
 
-async function findToken({ account, log, progress, world }: RunContext, variable?: string): Promise<OidcToken> {
+async function findToken({ account, log, progress, world }: PlannedRun, variable?: string): Promise<OidcToken> {
   const token = await obtainOidcToken({ ...world, variable });
   for (const notice of tokenNotices(token, world.clock.nowMs())) log.warn(notice);
   account.learn({ claims: token.claims });
   const { projectId, contextIds } = token.claims;
   progress.done(
     'oidcToken',
-    `OIDC token from ${token.source}: project ${projectId ?? 'unknown'}, ${counted(contextIds.length, 'context')}`,
+    `OIDC token from ${token.source}: project ${projectId ?? 'unknown'}, ${pluralize(contextIds.length, 'context')}`,
   );
   return token;
 }
 
 /** The keys of the outputs are made while the join is under way: their kind is known from discovery on. */
 async function join(
-  { world, log, progress, account, plan, outputs, retries, trace }: RunContext,
+  { world, log, progress, account, plan, outputs, retries, trace }: PlannedRun,
   token: OidcToken,
   trust: WebTrust,
 ): Promise<{ joined: Joined; keys: readonly OutputKeys[] }> {
@@ -281,4 +279,52 @@ function explainAuthAddress(error: unknown, { value, origin }: Plan['address']):
     hint: "This program joins through the Proxy: set proxy_server (or --proxy-server) to the web address of the Proxy in place of the Auth Service's.",
     cause: error,
   });
+}
+
+// `run --engine tbot`: the tbot that is installed joins and writes.
+
+/** @throws MachineIdError TBOT_MISSING, TBOT_INCOMPATIBLE, CLUSTER_UNSUPPORTED, TBOT_FAILED, or what asking the Proxy throws */
+async function runWithTbot(run: PlannedRun, trust: WebTrust, settings: TbotSettings): Promise<RunEnd> {
+  const { cluster, tbot } = await checkTbot(run, trust);
+  const { clusterName, serverVersion } = cluster;
+  const difference = clockDifference(cluster, run.world.clock.nowMs());
+  if (difference !== undefined) run.log.warn(difference);
+  run.account.learn({ cluster: clusterName, clusterVersion: serverVersion.text });
+  const warning = checkTbotVersion(tbot, cluster);
+  if (warning !== undefined) run.log.warn(warning);
+  refuseRemovedKeys(run.plan, serverVersion, `the cluster ${clusterName} runs`);
+  if (tbot !== undefined) refuseRemovedKeys(run.plan, tbot, 'the tbot on PATH is');
+  run.progress.done('discovery', `cluster ${clusterName}, Teleport ${serverVersion.text}`);
+  const { bot, failure, results } = await produceWithTbot(run, settings);
+  run.account.learn({ bot, results });
+  return {
+    engine: 'tbot',
+    cluster: clusterName,
+    clusterVersion: serverVersion.text,
+    bot,
+    joinPath: undefined,
+    ...sortResults(run.outputs, results),
+    failure,
+  };
+}
+
+/** Both are looked at while the other answers; neither is left behind running. */
+async function checkTbot(run: PlannedRun, trust: WebTrust) {
+  const [cluster, tbot] = await Promise.allSettled([
+    run.account.during('cluster', 'Discovery', () => askProxy(run, trust)),
+    readTbotVersion(run.world),
+  ]);
+  if (cluster.status === 'rejected') throw cluster.reason;
+  if (tbot.status === 'rejected') throw tbot.reason;
+  return { cluster: cluster.value, tbot: tbot.value };
+}
+
+/** tbot does not report what later steps need to know about the cluster; and an invalid address fails before tbot starts. */
+async function askProxy({ plan, retries, trace, world }: PlannedRun, trust: WebTrust) {
+  const web = openWebApi({ address: plan.address, trust, retries, signal: world.signal, trace });
+  try {
+    return await discover(web, retries);
+  } finally {
+    web.close();
+  }
 }

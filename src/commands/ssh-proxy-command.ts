@@ -1,16 +1,14 @@
 /** `ssh-proxy-command`: what OpenSSH runs, by our ssh_config, to reach a node. */
 import { resolve } from 'node:path';
+import { DEBUG_FLAG, debugTrace, type Flag, type GivenFlags, parseFlags } from '../cli/flags.ts';
 import { createLog } from '../effects/log.ts';
 import { RETRY_POLICY, startRetries } from '../effects/retry.ts';
-import { type Fault, MachineIdError } from '../errors.ts';
-import { parseAddress } from '../teleport/address.ts';
-import { dialTransport, type TransportDial } from '../tunnels/dial-transport.ts';
-import { PROXY_SSH_PATH, proxySsh, type SshTarget } from '../tunnels/ssh-proxy.ts';
-import { type Flag, type GivenFlags, parseFlags } from './command-line.ts';
-import { DEBUG_FLAG, debugTrace } from './debug-trace.ts';
-import { identityUnreadable, readDestinationIdentity } from './destination-files.ts';
 import { isReaderGone, stdoutUnwritable } from '../effects/streams.ts';
 import type { World } from '../effects/world.ts';
+import { MachineIdError, type Problem } from '../errors.ts';
+import { parseAddress } from '../net/address.ts';
+import { dialTransport, PROXY_SSH_PATH, proxySsh, type SshTarget, type TransportDial } from '../teleport/ssh-proxy.ts';
+import { identityUnreadable, readDestinationIdentity } from './kube-credentials.ts';
 
 export const SSH_PROXY_FLAGS: readonly Flag[] = [
   { name: 'destination-dir', value: 'DIR', help: 'Directory that run has written an identity output to.' },
@@ -88,18 +86,18 @@ interface SshProxyArguments {
 }
 
 function readArguments(given: GivenFlags, { workingDirectory }: World): SshProxyArguments {
-  const faults: Fault[] = [];
+  const problems: Problem[] = [];
   const text = (name: string) => given.get(name)?.[0] ?? '';
-  for (const name of REQUIRED) if (text(name) === '') faults.push({ path: `--${name}`, message: 'is missing' });
+  for (const name of REQUIRED) if (text(name) === '') problems.push({ path: `--${name}`, message: 'is missing' });
   const address = parseAddress(text('proxy-server'), WEB_PORT);
   if (address === undefined && text('proxy-server') !== '')
-    faults.push({ path: '--proxy-server', message: 'is no host:port' });
+    problems.push({ path: '--proxy-server', message: 'is no host:port' });
   const port = /^\d{1,5}$/.test(text('port')) ? Number(text('port')) : -1;
-  if (text('port') !== '' && (port < 0 || port > 65_535)) faults.push({ path: '--port', message: 'is no port' });
-  if (address === undefined || faults.length > 0) {
+  if (text('port') !== '' && (port < 0 || port > 65_535)) problems.push({ path: '--port', message: 'is no port' });
+  if (address === undefined || problems.length > 0) {
     throw new MachineIdError('USAGE_INVALID', 'the command line is wrong', {
       hint: 'This command is meant for the ProxyCommand line of the ssh_config that run writes.',
-      faults,
+      problems,
     });
   }
   const cluster = text('cluster');

@@ -1,19 +1,134 @@
 /** Anonymous telemetry of a run, for those who have asked for it. */
 import { randomUUID } from 'node:crypto';
-import type { SupportedOutput } from '../config/supported.ts';
+import fetch from 'node-fetch';
 import type { Log } from '../effects/log.ts';
-import type { World } from '../effects/world.ts';
+import { USER_AGENT, VERSION, type World } from '../effects/world.ts';
 import { asMachineIdError } from '../errors.ts';
-import { send, type Sending } from '../telemetry/send.ts';
-import { HELPER, startEvent } from '../telemetry/start-event.ts';
-import { telemetryIsOn, telemetryUrl } from '../telemetry/switch.ts';
-import { webTrust } from '../teleport/trust.ts';
-import type { WireTrace } from '../teleport/wire-trace.ts';
-import { VERSION } from '../effects/version.ts';
+import { describeError } from '../net/network-error.ts';
+import type { WireTrace } from '../net/trace.ts';
+import { openAgent } from '../net/traced.ts';
+import { trustOptions, webTrust } from '../net/trust.ts';
+import type { SupportedOutput } from '../outputs/output.ts';
+
+// Sends an event beside the work of a run, which it neither delays nor fails.
+
+interface PendingSend {
+  /** Gives up what has not been answered by now. */
+  end(): void;
+}
+
+interface SendSettings {
+  /** PEM of the only trusted authorities, or undefined for Node's own list. */
+  readonly ca: string | undefined;
+  readonly trace?: WireTrace | undefined;
+  /** Told once, unless the sending was ended before: undefined when the event has arrived. */
+  readonly onSettled: (problem: string | undefined) => void;
+}
+
+const MAX_RESPONSE_BYTES = 16 * 1024;
+
+/** A unary call of the Connect protocol, version 1, with protobuf's JSON form. */
+function send(url: URL, event: unknown, { ca, onSettled, trace }: SendSettings): PendingSend {
+  const ended = new AbortController();
+  const { signal } = ended;
+  void post().then(
+    (status) => {
+      tell(status === 200 ? undefined : `HTTP status ${status}`);
+    },
+    (error: unknown) => {
+      tell(describeError(error));
+    },
+  );
+  return {
+    end: () => {
+      ended.abort();
+    },
+  };
+
+  async function post(): Promise<number> {
+    const { agent, begin } = openAgent(trustOptions(ca), 'telemetry', trace);
+    const end = begin('POST', url);
+    const answer = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'connect-protocol-version': '1', 'user-agent': USER_AGENT },
+      body: JSON.stringify(event),
+      redirect: 'manual',
+      signal,
+      size: MAX_RESPONSE_BYTES,
+      ...(url.protocol === 'https:' ? { agent } : {}),
+    });
+    await answer.arrayBuffer();
+    end(answer.status);
+    return answer.status;
+  }
+
+  function tell(problem: string | undefined): void {
+    if (!signal.aborted) onSettled(problem);
+  }
+}
+
+// The event that tells Teleport's vendor, without names, that a run has started (protocol reference 8).
+
+interface StartFacts {
+  /** Types of the outputs, as `tbot.yaml` names them. */
+  readonly outputTypes: readonly string[];
+  /** Of this program. */
+  readonly version: string;
+  /** Random, and used once. */
+  readonly eventId: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly startedMs: number;
+}
+
+/** What tells this program's events from those of tbot. */
+const HELPER = 'circleci-orb:teleport/machine-id';
+
+/** `TbotStartEvent.RunMode`: RUN_MODE_ONE_SHOT. */
+const ONE_SHOT = 1;
+
+/** A `SubmitTbotEventRequest` in protobuf's JSON form: all that is ever sent. */
+interface StartEvent {
+  readonly distinctId: string;
+  readonly timestamp: string;
+  readonly start: {
+    readonly runMode: number;
+    readonly version: string;
+    readonly joinType: string;
+    readonly helper: string;
+    readonly helperVersion: string;
+    readonly destinationsOther: number;
+    readonly destinationsDatabase: number;
+    readonly destinationsKubernetes: number;
+    readonly destinationsApplication: number;
+  };
+}
+
+export function startEvent({ eventId, outputTypes, startedMs, version }: StartFacts): StartEvent {
+  const count = (...types: readonly string[]) => outputTypes.filter((type) => types.includes(type)).length;
+  const database = count('database');
+  const application = count('application');
+  // tbot counts `kubernetes/v2` among the others.
+  const kubernetes = count('kubernetes');
+  return {
+    distinctId: eventId,
+    timestamp: new Date(startedMs).toISOString(),
+    start: {
+      runMode: ONE_SHOT,
+      version,
+      joinType: 'circleci',
+      helper: HELPER,
+      helperVersion: version,
+      destinationsOther: outputTypes.length - database - kubernetes - application,
+      destinationsDatabase: database,
+      destinationsKubernetes: kubernetes,
+      destinationsApplication: application,
+    },
+  };
+}
 
 const MAX_CA_BYTES = 1024 * 1024;
 
-const NOTHING: Sending = { end: () => undefined };
+const NOTHING: PendingSend = { end: () => undefined };
 
 /** Never rejects. Logs nothing when telemetry is off. */
 export async function beginTelemetry(
@@ -21,7 +136,7 @@ export async function beginTelemetry(
   outputs: readonly SupportedOutput[],
   log: Log,
   trace?: WireTrace,
-): Promise<Sending> {
+): Promise<PendingSend> {
   const { clock, environment, files } = world;
   if (!telemetryIsOn(environment)) return NOTHING;
   const url = telemetryUrl(environment);
@@ -42,8 +157,8 @@ export async function beginTelemetry(
     return send(url, event, {
       ca,
       trace,
-      onSettled: (fault) => {
-        log.debug(fault === undefined ? 'telemetry has arrived' : `telemetry was not taken: ${fault}`);
+      onSettled: (problem) => {
+        log.debug(problem === undefined ? 'telemetry has arrived' : `telemetry was not taken: ${problem}`);
       },
     });
   } catch (error) {
@@ -57,3 +172,25 @@ export const TBOT_HELPER_VARIABLES = {
   _TBOT_TELEMETRY_HELPER: HELPER,
   _TBOT_TELEMETRY_HELPER_VERSION: VERSION,
 } as const;
+
+// Whether anonymous telemetry is asked for, and where it goes (protocol reference 8).
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What Go's `strconv.ParseBool` takes for true. */
+const TRUE = ['1', 't', 'T', 'TRUE', 'true', 'True'];
+
+const ADDRESS = 'https://reporting-tbot.teleportinfra.sh';
+
+export function telemetryIsOn(environment: Environment): boolean {
+  return TRUE.includes(environment.TELEPORT_ANONYMOUS_TELEMETRY ?? '');
+}
+
+/** @returns undefined when the variable holds no address of the web */
+export function telemetryUrl(environment: Environment): URL | undefined {
+  const base = environment.TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS ?? '';
+  const text = `${(base === '' ? ADDRESS : base).replace(/\/+$/, '')}/prehog.v1alpha.TbotReportingService/SubmitTbotEvent`;
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  return ['http:', 'https:'].includes(url.protocol) ? url : undefined;
+}

@@ -1,7 +1,9 @@
 /** Puts the sources together: of several that give a setting, the first counts. */
-import type { Findings } from './findings.ts';
-import type { Setting, Settings } from './settings.ts';
-import { nameOf } from './settings.ts';
+import { isIPv6 } from 'node:net';
+import { type Address, formatAddress, parseAddress } from '../net/address.ts';
+import { unexpandedValue } from '../schema/unexpanded.ts';
+import type { ClusterAddress } from './plan.ts';
+import { type Findings, nameOf, type Setting, type Settings } from './settings.ts';
 
 /** Every setting once; a warning for each that replaces a different one. Addresses are chosen elsewhere. */
 export function chooseSettings(layers: readonly Settings[], findings: Findings): Settings {
@@ -29,7 +31,7 @@ export function chooseSettings(layers: readonly Settings[], findings: Findings):
 }
 
 /** The first of the candidates, with a warning for each other that says something else. */
-export function first<T>(candidates: readonly (Setting<T> | undefined)[], findings: Findings): Setting<T> | undefined {
+function first<T>(candidates: readonly (Setting<T> | undefined)[], findings: Findings): Setting<T> | undefined {
   const [winner, ...losers] = candidates.filter((candidate) => candidate !== undefined);
   if (winner === undefined) return undefined;
   for (const loser of losers) {
@@ -42,4 +44,98 @@ export function first<T>(candidates: readonly (Setting<T> | undefined)[], findin
 /** A file without outputs has none that `--destination` could replace. */
 function nonEmptyItems({ items }: Settings): Settings['items'] {
   return items !== undefined && items.value.length > 0 ? items : undefined;
+}
+
+// Decides where the cluster is, of all the sources that say so.
+
+export interface AddressSources {
+  readonly flags: readonly Settings[];
+  readonly environment: Settings;
+  /** Whether the variables are no more than what an earlier run left for Teleport's clients. */
+  readonly environmentExported: boolean;
+  readonly file: readonly Settings[];
+}
+
+type Candidate = Setting<{ readonly kind: ClusterAddress['kind']; readonly text: string }>;
+
+/** `undefined` when nobody names an address, or the one that counts is not valid; only the latter is in `findings`. */
+export function chooseAddress(sources: AddressSources, findings: Findings): Candidate | undefined {
+  const { flags, environment, environmentExported, file } = sources;
+  const given = [...flags, environment, ...file].map((layer) => candidateOf(layer, layer !== environment, findings));
+  if (!environmentExported) return first(given, findings);
+  // Otherwise a second run with another file would join the cluster of the first.
+  const exported = given[flags.length];
+  return (
+    first(
+      given.filter((candidate) => candidate !== exported),
+      findings,
+    ) ?? exported
+  );
+}
+
+/** The address that a source names. A person who writes both names means one of them; an environment often has both. */
+function candidateOf(layer: Settings, refuseBoth: boolean, findings: Findings): Candidate | undefined {
+  const { proxyServer, authServer } = layer;
+  if (proxyServer !== undefined && authServer !== undefined && refuseBoth) {
+    findings.addProblem(
+      authServer.origin,
+      `is set beside ${nameOf(proxyServer.origin)}; keep only the Proxy's address`,
+    );
+  }
+  if (proxyServer !== undefined)
+    return { value: { kind: 'proxy', text: proxyServer.value }, origin: proxyServer.origin };
+  if (authServer !== undefined) return { value: { kind: 'auth', text: authServer.value }, origin: authServer.origin };
+  return undefined;
+}
+
+/** Reads the chosen address; what is wrong with it goes to `findings`. */
+export function readAddress(
+  { value: { kind, text }, origin }: Candidate,
+  findings: Findings,
+): ClusterAddress | undefined {
+  const address = readGivenAddress(text);
+  if (typeof address === 'string') {
+    findings.addProblem(origin, address);
+    return undefined;
+  }
+  const value = formatAddress(address);
+  if (!address.portGiven) findings.warn(`${nameOf(origin)} names no port, so that ${value} is used`);
+  return { kind, value, host: address.host, port: address.port, origin: origin.label };
+}
+
+// Reads the address that a person gave, and says what is wrong with one that cannot be read.
+
+interface GivenAddress extends Address {
+  /** Whether the text named the port, rather than leaving it to the default. */
+  readonly portGiven: boolean;
+}
+
+/** Where a Proxy listens behind TLS routing, and so what an address without a port means. */
+const DEFAULT_PORT = 443;
+
+/** Reads `host:port`, `host` or `[IPv6]:port`; a string is what is wrong with `text`, ready for a person. */
+export function readGivenAddress(text: string): GivenAddress | string {
+  const unexpanded = unexpandedValue(text);
+  if (unexpanded !== undefined) return unexpanded;
+  const address = parseAddress(text, DEFAULT_PORT);
+  return address === undefined ? explain(text) : { ...address, portGiven: /:\d+$/.test(text) };
+}
+
+function explain(text: string): string {
+  const correction = suggest(text);
+  const advice = correction === undefined ? '' : `; write ${correction}`;
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return `"${text}" must be host:port without a scheme${advice}`;
+  if (isIPv6(text)) return `"${text}" must have its IPv6 address in brackets${advice}`;
+  return `"${text}" is not an address of the form host:port${advice}`;
+}
+
+/** The address that was probably meant: without scheme, user, path or blanks. */
+function suggest(text: string): string | undefined {
+  const core = text
+    .trim()
+    .replace(/^[a-z][a-z0-9+.-]*:\/\//i, '')
+    .replace(/[/?#].*$/s, '')
+    .replace(/^.*@/s, '');
+  const found = parseAddress(isIPv6(core) ? `[${core}]` : core, DEFAULT_PORT);
+  return found === undefined ? undefined : formatAddress(found);
 }

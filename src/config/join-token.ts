@@ -1,13 +1,12 @@
 /** The join token: its name, or a file that holds the name. */
 import { posix } from 'node:path';
-import { isScopeQualified } from '../teleport/scopes.ts';
-import type { Findings } from './findings.ts';
-import type { Setting } from './settings.ts';
-import { unexpandedPath, unexpandedValue } from './unexpanded.ts';
+import { unexpandedPath, unexpandedValue } from '../schema/unexpanded.ts';
+import { isScopeQualified } from '../teleport/names.ts';
+import { type Findings, type Origin, type Setting, setting, type Settings } from './settings.ts';
 
 /**
  * The token's name; an absolute path is the file to read it from, unless it is the name of a scoped token and there is no
- * such file. `undefined` after a fault.
+ * such file. `undefined` after a problem.
  */
 export async function readJoinToken(
   { value, origin }: Setting<string>,
@@ -16,7 +15,7 @@ export async function readJoinToken(
 ): Promise<string | undefined> {
   const unexpanded = unexpandedToken(value);
   if (unexpanded !== undefined) {
-    findings.refuse(origin, unexpanded);
+    findings.addProblem(origin, unexpanded);
     return undefined;
   }
   if (!posix.isAbsolute(value)) return value;
@@ -26,14 +25,49 @@ export async function readJoinToken(
   } catch (error) {
     if (isScopeQualified(value)) return value;
     const reason = error instanceof Error ? error.message : 'unknown error';
-    findings.refuse(origin, `an absolute path is a file with the token's name, but ${value} can't be read: ${reason}`);
+    findings.addProblem(
+      origin,
+      `an absolute path is a file with the token's name, but ${value} can't be read: ${reason}`,
+    );
     return undefined;
   }
-  if (contents === '') findings.refuse(origin, `the token file ${value} is empty`);
+  if (contents === '') findings.addProblem(origin, `the token file ${value} is empty`);
   return contents === '' ? undefined : contents;
 }
 
 /** Why `value` cannot be meant as it stands, or `undefined`. */
 export function unexpandedToken(value: string): string | undefined {
   return /^[~/]/.test(value) ? unexpandedPath(value) : unexpandedValue(value);
+}
+
+// Join URIs: address, join method and token in one line.
+
+const JOIN_URI = /^tbot\+(proxy|auth)\+([^:/]+):\/\/([^:@/]*)(?::[^@/]*)?@([^/]+)\/?$/;
+
+/** The settings that `tbot+<proxy|auth>+<join method>://<token>[:<parameter>]@<host>:<port>` names. */
+export function readJoinUri(uri: string | undefined, origin: Origin, findings: Findings): Settings {
+  if (uri === undefined) return {};
+  const [, kind, method, token, address] = JOIN_URI.exec(uri) ?? [];
+  const name = token === undefined ? undefined : decode(token);
+  if (name === undefined || method === undefined) {
+    // The URI itself may hold a secret parameter, so that it is not repeated.
+    const form = 'must have the form tbot+proxy+circleci://<token>@<host>:<port>';
+    findings.addProblem(origin, unexpandedValue(uri) ?? form);
+    return {};
+  }
+  return {
+    // Upstream writes a method's underscores as hyphens, since a scheme can't hold them.
+    joinMethod: setting(method.replaceAll('-', '_'), origin),
+    token: setting(name === '' ? undefined : name, origin),
+    proxyServer: setting(kind === 'proxy' ? address : undefined, origin),
+    authServer: setting(kind === 'auth' ? address : undefined, origin),
+  };
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined; // a stray percent sign: not a URI
+  }
 }

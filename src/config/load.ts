@@ -1,36 +1,26 @@
 /** Reads flags, environment and tbot.yaml into the plan of one run. */
-import { assemblePlan } from './assemble.ts';
-import type { Environment } from './environment-settings.ts';
-import { readEnvironment } from './environment-settings.ts';
-import { readFileSettings } from './file-settings.ts';
-import { Findings } from './findings.ts';
-import { readFlags } from './flag-settings.ts';
-import type { RunFlags } from './flags.ts';
-import { asMachineIdError, type MachineIdError } from '../errors.ts';
+import { asMachineIdError, type MachineIdError, type Problem } from '../errors.ts';
+import { plainDirectory } from '../schema/destination.ts';
+import { unexpandedPath } from '../schema/unexpanded.ts';
+import { checkSettings, refuseDuplicateNames, refuseSharedDestinations, scopeRequests } from './checks.ts';
+import { type AddressSources, chooseAddress, chooseSettings, readAddress } from './choose.ts';
+import { readEnvironment } from './from-environment.ts';
+import { readFileSettings } from './from-file.ts';
+import { readFlags } from './from-flags.ts';
+import { type ServiceType, splitItems } from './items.ts';
+import { readJoinToken } from './join-token.ts';
 import type { ClusterAddress, Plan } from './plan.ts';
-import { named } from './settings.ts';
-import { type ConfigText, readConfigText } from './source.ts';
-import { unexpandedPath } from './unexpanded.ts';
-
-export interface PlanInputs {
-  readonly flags: RunFlags;
-  readonly environment: Environment;
-  /** Absolute; what relative paths start from. */
-  readonly workingDirectory: string;
-  /** Paths that other parts of the program use, by flag or variable, to be checked with everything else. */
-  readonly otherPaths?: Readonly<Record<string, string | undefined>> | undefined;
-  /** The text of a file; rejects when it cannot be read. */
-  readonly readFile: (path: string) => Promise<string>;
-}
+import { Findings, named, type Origin, type Settings } from './settings.ts';
+import { type ConfigText, originIn, type PlanInputs, readConfigText } from './source.ts';
 
 /**
- * The plan, or a `MachineIdError`: `CONFIG_UNREADABLE` when the file is missing, `CONFIG_INVALID` with every fault of
+ * The plan, or a `MachineIdError`: `CONFIG_UNREADABLE` when the file is missing, `CONFIG_INVALID` with every problem of
  * file, environment and flags together. Reads a file only when `--config` or `TBOT_CONFIG_PATH` names it.
  */
 export async function loadPlan(inputs: PlanInputs): Promise<Plan> {
   const { error, plan } = await readPlan(inputs, { outputsNeeded: true });
   if (error !== undefined) throw error;
-  return plan ?? unexplained();
+  return plan ?? failWithoutReason();
 }
 
 export interface PlanReading {
@@ -54,13 +44,13 @@ export async function readPlan(
   const findings = new Findings();
   for (const [name, path = ''] of Object.entries(otherPaths)) {
     const refusal = unexpandedPath(path);
-    if (refusal !== undefined) findings.refuse(named(name), refusal);
+    if (refusal !== undefined) findings.addProblem(named(name), refusal);
   }
   const flagLayers = readFlags(flags, findings);
   const { settings, addressesExported } = readEnvironment(environment, findings);
   const { error: unreadable, source } = await sourceOf(inputs, findings);
   const file = source === undefined ? undefined : readFileSettings(source.text, source.name, findings);
-  const faulty = unreadable === undefined ? (file?.faulty ?? new Set<string>()) : 'all';
+  const invalidKeys = unreadable === undefined ? (file?.invalidKeys ?? new Set<string>()) : 'all';
   const { address, insecure, plan } = await assemblePlan(
     {
       flags: flagLayers,
@@ -68,21 +58,22 @@ export async function readPlan(
       environmentExported: addressesExported,
       file: file?.layers ?? [],
       fileName: source?.name,
-      faulty,
-      strays: file?.strays ?? [],
+      invalidKeys,
+      misplaced: file?.misplaced ?? [],
       outputsNeeded: outputsNeeded && unreadable === undefined,
       workingDirectory,
     },
     readFile,
     findings,
   );
-  const isOutputRead = faulty !== 'all' && !['outputs', 'services', 'destinations'].some((key) => faulty.has(key));
+  const isOutputRead =
+    invalidKeys !== 'all' && !['outputs', 'services', 'destinations'].some((key) => invalidKeys.has(key));
   return {
     plan,
     address,
     insecure,
-    outputsKnown: isOutputRead && !findings.hasFaultAt('--destination'),
-    error: unreadable ?? (findings.hasFaults ? findings.toError() : undefined),
+    outputsKnown: isOutputRead && !findings.hasProblemAt('--destination'),
+    error: unreadable ?? (findings.hasProblems ? findings.toError() : undefined),
   };
 }
 
@@ -97,6 +88,157 @@ async function sourceOf(
   }
 }
 
-function unexplained(): never {
+function failWithoutReason(): never {
   throw new Error('the configuration gives no plan, and nothing says why');
+}
+
+// Builds the plan from the settings of all sources, or says what is missing.
+
+const MINUTE_MS = 60_000;
+const DEFAULT_TTL_MS = 60 * MINUTE_MS;
+const DEFAULT_RENEWAL_INTERVAL_MS = 20 * MINUTE_MS;
+export const DEFAULT_LEEWAY_MS = MINUTE_MS;
+const DEFAULT_STORAGE_PATH = '/var/lib/teleport/bot';
+
+interface Assembled {
+  /** `undefined` only after a problem; with problems in `findings` a run must not follow the plan. */
+  readonly plan: Plan | undefined;
+  readonly address: ClusterAddress | undefined;
+  readonly insecure: boolean;
+}
+
+async function assemblePlan(
+  sources: Sources,
+  readFile: (path: string) => Promise<string>,
+  findings: Findings,
+): Promise<Assembled> {
+  const settings = chooseSettings([...sources.flags, sources.environment, ...sources.file], findings);
+  const address = findAddress(sources, settings, findings);
+  const token = await findToken(sources, settings, readFile, findings);
+  checkSettings(settings, findings);
+  checkItems(sources, settings, findings);
+  requireOutput(sources, settings, findings);
+  const insecure = settings.insecure?.value ?? false;
+  if (address === undefined || token === undefined) return { address, insecure, plan: undefined };
+
+  const lifetimes = {
+    ttlMs: settings.ttlMs?.value ?? DEFAULT_TTL_MS,
+    renewalIntervalMs: settings.renewalIntervalMs?.value ?? DEFAULT_RENEWAL_INTERVAL_MS,
+  };
+  const { outputs, services } = splitItems(settings.items?.value ?? [], lifetimes);
+  for (const { path, line, type } of services) {
+    const { label } = originIn(sources.fileName ?? '', path, line);
+    findings.warn(`${label}: ${path}: ${ignoredServiceText(type)}`);
+  }
+  const plan: Plan = {
+    address,
+    useProxyAddr: settings.useProxyAddr?.value ?? false,
+    token,
+    joinMethod: 'circleci',
+    scopeRequests: scopeRequests(settings.scoped, settings.token && { name: token, origin: settings.token.origin }),
+    caPins: settings.caPins?.value ?? [],
+    caPath: settings.caPath?.value,
+    insecure,
+    fips: settings.fips?.value ?? false,
+    storage: settings.storage?.value ?? plainDirectory(DEFAULT_STORAGE_PATH),
+    outputs,
+    services,
+    certificateTtlMs: lifetimes.ttlMs,
+    renewalIntervalMs: lifetimes.renewalIntervalMs,
+    leewayMs: settings.leewayMs?.value ?? DEFAULT_LEEWAY_MS,
+    oneshot: settings.oneshot?.value ?? false,
+    debug: settings.debug?.value ?? false,
+    logFormat: settings.logFormat?.value ?? 'text',
+    diagAddr: settings.diagAddr?.value,
+    warnings: findings.warnings,
+  };
+  return { address, insecure, plan };
+}
+
+/** In tbot's words, which it says in its debug log alone, and what to do. */
+function ignoredServiceText(type: ServiceType): string {
+  const ignored = `Service does not support oneshot mode, ignoring ${type}`;
+  if (type === 'example') return ignored;
+  return `${ignored}: it serves as long as it runs, and this run ends; a later version has the command "tunnel" for it, to be started as a background step`;
+}
+
+function checkItems(sources: Sources, { storage, items }: Settings, findings: Findings): void {
+  const placeOf = ({ path, line }: { readonly path: string; readonly line: number | undefined }): Origin =>
+    path.startsWith('--') ? named(path) : originIn(sources.fileName ?? '', path, line);
+  refuseDuplicateNames(items?.value ?? [], placeOf, findings);
+  const { workingDirectory } = sources;
+  refuseSharedDestinations(storage, items?.value ?? [], { placeOf, workingDirectory }, findings);
+}
+
+// What no run can do without: an address, a join token, and something to write.
+
+interface Sources extends AddressSources {
+  /** How messages name the file; `undefined` when there is none. */
+  readonly fileName: string | undefined;
+  /** Top-level keys of the file that could not be read. */
+  readonly invalidKeys: ReadonlySet<string> | 'all';
+  /** Places of the file that nothing reads and that hold what was meant to be written. */
+  readonly misplaced: readonly Problem[];
+  /** Whether nothing to write is a problem. */
+  readonly outputsNeeded: boolean;
+  /** Absolute; what relative paths start from. */
+  readonly workingDirectory: string;
+}
+
+/** `undefined` after a problem. */
+function findAddress(sources: Sources, settings: Settings, findings: Findings): ClusterAddress | undefined {
+  const chosen = chooseAddress(sources, findings);
+  if (settings.useProxyAddr?.value === true && chosen?.value.kind === 'auth') {
+    const message = 'requires that a proxy address is set using --proxy-server or proxy_server';
+    findings.addProblem(settings.useProxyAddr.origin, `TBOT_USE_PROXY_ADDR ${message}`);
+  }
+  if (chosen !== undefined) return readAddress(chosen, findings);
+  if (isReadable(sources, 'proxy_server', 'auth_server', 'join_uri')) {
+    const message = 'either a proxy or auth address must be set using --proxy, --auth-server or configuration';
+    findings.addProblem(
+      missing(sources, 'proxy_server', '--proxy-server'),
+      `${message}; give --proxy-server HOST:PORT`,
+    );
+  }
+  return undefined;
+}
+
+/** The token's name; `undefined` after a problem. */
+async function findToken(
+  sources: Sources,
+  { token }: Settings,
+  readFile: (path: string) => Promise<string>,
+  findings: Findings,
+): Promise<string | undefined> {
+  if (token !== undefined) return readJoinToken(token, readFile, findings);
+  if (isReadable(sources, 'onboarding', 'join_uri')) {
+    const message = 'no join token: name it with onboarding.token, --token or TELEPORT_BOT_TOKEN';
+    findings.addProblem(missing(sources, 'onboarding.token', '--token'), message);
+  }
+  return undefined;
+}
+
+/**
+ * A file without outputs is fine, as in Teleport's own guide; a command line that asks for nothing is not, nor a file
+ * whose outputs stand where nothing reads them.
+ */
+function requireOutput(sources: Sources, { items }: Settings, findings: Findings): void {
+  for (const { line, message, path } of sources.misplaced) {
+    const place = originIn(sources.fileName ?? '', path, line);
+    if (items === undefined) findings.addProblem(place, message);
+    else findings.warnAt(place, message);
+  }
+  const isGiven = items !== undefined || sources.fileName !== undefined;
+  if (!sources.outputsNeeded || isGiven || findings.hasProblemAt('--destination')) return;
+  findings.addProblem(named('--destination'), 'nothing to write: give --destination DIR, or a file with --config FILE');
+}
+
+/** Whether those keys of the file were read, so that what they don't say is truly missing. */
+function isReadable({ invalidKeys }: Sources, ...keys: readonly string[]): boolean {
+  return invalidKeys !== 'all' && !keys.some((key) => invalidKeys.has(key));
+}
+
+/** Where a person would add what is missing. */
+function missing({ fileName }: Sources, key: string, flag: string): Origin {
+  return fileName === undefined ? named(flag) : originIn(fileName, key, undefined);
 }

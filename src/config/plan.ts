@@ -1,8 +1,9 @@
 /** What one run shall do: every setting from file, environment and flags, checked and with its default filled in. */
-import type { Destination } from '../outputs/destination.ts';
-import type { Fault } from '../errors.ts';
-import type { Output } from './output.ts';
-import type { Service } from './service.ts';
+import type { Problem } from '../errors.ts';
+import type { Output } from '../outputs/output.ts';
+import type { RunContext } from '../outputs/work.ts';
+import type { Destination } from '../schema/destination.ts';
+import type { Service } from './items.ts';
 
 /** Where to find the cluster. */
 export interface ClusterAddress {
@@ -25,7 +26,7 @@ export interface Plan {
   readonly token: string;
   readonly joinMethod: 'circleci';
   /** What asks for a scoped bot, which only tbot can be; none when nothing does. */
-  readonly scopeRequests: readonly Fault[];
+  readonly scopeRequests: readonly Problem[];
   /** `sha256:<64 lower-case hex digits>` each; trusted on the first connection only. */
   readonly caPins: readonly string[];
   readonly caPath: string | undefined;
@@ -48,4 +49,9 @@ export interface Plan {
   readonly diagAddr: string | undefined;
   /** One sentence each, for a person to read; nothing in them is secret. */
   readonly warnings: readonly string[];
+}
+
+/** A run, with everything that its configuration says. */
+export interface PlannedRun extends RunContext {
+  readonly plan: Plan;
 }

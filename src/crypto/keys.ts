@@ -1,7 +1,10 @@
 /** Key pairs by algorithm, as Teleport's signature algorithm suites ask for them. */
-import { generateKeyPair as generate, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPair as generate, type KeyObject, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Secret } from '../effects/secret.ts';
+import { MachineIdError } from '../errors.ts';
+import { sshPublicKey, toKeyObject } from './ssh-public-key.ts';
+import { sshPositiveInteger, SshReader, sshString, sshUint32 } from './ssh-wire.ts';
 
 /** RSA-2048 for everything in the suite `legacy` and for databases, ECDSA P-256 in every other suite, Ed25519 for SSH alone. */
 export type KeyAlgorithm = 'rsa-2048' | 'ecdsa-p256' | 'ed25519';
@@ -52,4 +55,84 @@ export function publicKeyDer(publicKey: KeyObject): Uint8Array {
 /** By their numbers: OpenSSL takes a good part of a millisecond to write a key down. */
 export function samePublicKey(one: KeyObject, other: KeyObject): boolean {
   return one.equals(other);
+}
+
+// Finds the public key in the text of a private key's file.
+
+const OPENSSH = /^-----BEGIN OPENSSH PRIVATE KEY-----\n([A-Za-z0-9+/=\n]+)-----END OPENSSH PRIVATE KEY-----\s*$/;
+const MAGIC = Buffer.from('openssh-key-v1\0');
+const WHAT = 'the private key';
+
+/**
+ * @param text PEM of any of Node's forms, or OpenSSH's own (PROTOCOL.key of OpenSSH)
+ * @throws MachineIdError RESPONSE_INVALID, whose message holds nothing of the key
+ */
+export function publicKeyInFile(text: string): KeyObject {
+  const [, base64] = OPENSSH.exec(text) ?? [];
+  if (base64 !== undefined) return publicKeyOfOpenSsh(Buffer.from(base64, 'base64'));
+  try {
+    if (!text.includes('PRIVATE KEY-----')) throw new Error('there is no such block');
+    return createPublicKey(text);
+  } catch (cause) {
+    throw unreadable('it is no PEM of one', cause);
+  }
+}
+
+/** It stands before the secret part, and unencrypted in every case. */
+function publicKeyOfOpenSsh(bytes: Buffer): KeyObject {
+  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw unreadable('it does not begin as OpenSSH has it');
+  const reader = new SshReader(bytes.subarray(MAGIC.length), WHAT);
+  reader.bytes(); // cipher
+  reader.bytes(); // key derivation
+  reader.bytes(); // its options
+  if (reader.uint32() !== 1) throw unreadable('it is not exactly one key');
+  const blob = reader.bytes();
+  return toKeyObject({ type: new SshReader(blob, WHAT).text(), blob });
+}
+
+function unreadable(detail: string, cause?: unknown): MachineIdError {
+  return new MachineIdError('RESPONSE_INVALID', `${WHAT} cannot be read: ${detail}`, {
+    hint: 'Look at what has written the file.',
+    cause,
+  });
+}
+
+// Writes private keys as OpenSSH does (PROTOCOL.key of OpenSSH), without a passphrase.
+
+const NO_CIPHER_BLOCK_BYTES = 8;
+const LINE_LENGTH = 70;
+
+/**
+ * For sshd, which reads Ed25519 in no other form; RSA keys stay in PKCS#1, as Teleport's own tools write them.
+ * @returns PEM that ends with a line break
+ */
+export function openSshPrivateKey(keyPair: KeyPair): Secret {
+  if (keyPair.algorithm === 'rsa-2048') return privateKeyPem(keyPair);
+  const { blob } = sshPublicKey(keyPair.publicKey);
+  const none = sshString('none');
+  const bytes = Buffer.concat([
+    MAGIC,
+    none,
+    none,
+    sshString(''),
+    sshUint32(1),
+    sshString(blob),
+    secretPart(keyPair, blob),
+  ]);
+  const lines = bytes.toString('base64').match(new RegExp(`.{1,${LINE_LENGTH}}`, 'g')) ?? [];
+  return new Secret(
+    ['-----BEGIN OPENSSH PRIVATE KEY-----', ...lines, '-----END OPENSSH PRIVATE KEY-----', ''].join('\n'),
+  );
+}
+
+/** The same random number twice, by which a wrong passphrase would show; then the key, without a comment; then padding. */
+function secretPart({ privateKey }: KeyPair, publicBlob: Uint8Array): Uint8Array {
+  const check = randomBytes(4);
+  const { d = '', x = '', crv } = privateKey.export({ format: 'jwk' });
+  const scalar = Buffer.from(d, 'base64url');
+  const secret =
+    crv === 'Ed25519' ? sshString(Buffer.concat([scalar, Buffer.from(x, 'base64url')])) : sshPositiveInteger(scalar);
+  const fields = Buffer.concat([check, check, publicBlob, secret, sshString('')]);
+  const missing = (NO_CIPHER_BLOCK_BYTES - (fields.length % NO_CIPHER_BLOCK_BYTES)) % NO_CIPHER_BLOCK_BYTES;
+  return sshString(Buffer.concat([fields, Buffer.from(Array.from({ length: missing }, (_none, at) => at + 1))]));
 }

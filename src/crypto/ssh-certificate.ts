@@ -1,7 +1,6 @@
 /** Reads OpenSSH certificates (PROTOCOL.certkeys of OpenSSH), strictly. */
-import type { KeyObject } from 'node:crypto';
-import { parseSshPublicKey, readKeyFields, splitKeyLine, type SshPublicKey } from './ssh-public-key.ts';
-import { verifySshSignature } from './ssh-signature.ts';
+import { type KeyObject, verify } from 'node:crypto';
+import { parseSshPublicKey, readKeyFields, splitKeyLine, type SshPublicKey, toKeyObject } from './ssh-public-key.ts';
 import { malformed, quoted, SshReader } from './ssh-wire.ts';
 import type { Validity } from './validity.ts';
 
@@ -28,7 +27,7 @@ export interface SshCertificate {
   readonly signedBytes: Uint8Array;
 }
 
-const WHAT = 'the SSH certificate';
+const CERTIFICATE = 'the SSH certificate';
 const SUFFIX = '-cert-v01@openssh.com';
 const TYPES = new Map([
   [1, 'user' as const],
@@ -37,26 +36,26 @@ const TYPES = new Map([
 
 /**
  * @param line `<type> <base64>`, as in a `-cert.pub` file
- * @throws MachineIdError REPLY_INVALID
+ * @throws MachineIdError RESPONSE_INVALID
  */
 export function parseSshCertificate(line: string): SshCertificate {
-  const { type, blob } = splitKeyLine(line, WHAT);
+  const { type, blob } = splitKeyLine(line, CERTIFICATE);
   const certificate = parseSshCertificateBytes(blob);
-  if (certificate.type !== type) throw malformed(WHAT, `its line says ${quoted(type)}, its bytes do not`);
+  if (certificate.type !== type) throw malformed(CERTIFICATE, `its line says ${quoted(type)}, its bytes do not`);
   return certificate;
 }
 
-/** @throws MachineIdError REPLY_INVALID */
+/** @throws MachineIdError RESPONSE_INVALID */
 export function parseSshCertificateBytes(blob: Uint8Array): SshCertificate {
-  const reader = new SshReader(blob, WHAT);
+  const reader = new SshReader(blob, CERTIFICATE);
   const type = reader.text();
-  if (!type.endsWith(SUFFIX)) throw malformed(WHAT, `the type ${quoted(type)} is no certificate's`);
+  if (!type.endsWith(SUFFIX)) throw malformed(CERTIFICATE, `the type ${quoted(type)} is no certificate's`);
   reader.bytes(); // nonce
   const publicKey = readKeyFields(reader, type.slice(0, -SUFFIX.length));
   const serial = reader.uint64();
   const typeNumber = reader.uint32();
   const certificateType = TYPES.get(typeNumber);
-  if (certificateType === undefined) throw malformed(WHAT, `it is of the kind ${typeNumber}, expected 1 or 2`);
+  if (certificateType === undefined) throw malformed(CERTIFICATE, `it is of the kind ${typeNumber}, expected 1 or 2`);
   const keyId = reader.text();
   const principals = readPrincipals(reader.bytes());
   const validAfter = reader.uint64();
@@ -101,7 +100,7 @@ export function formatSshCertificate(blob: Uint8Array): string {
 }
 
 function readPrincipals(bytes: Uint8Array): string[] {
-  const reader = new SshReader(bytes, WHAT);
+  const reader = new SshReader(bytes, CERTIFICATE);
   const principals: string[] = [];
   while (!reader.atEnd) principals.push(reader.text());
   return principals;
@@ -109,11 +108,11 @@ function readPrincipals(bytes: Uint8Array): string[] {
 
 /** Pairs of a name and a value; a value that is not empty is itself a string inside the string. */
 function readOptions(bytes: Uint8Array): Map<string, string> {
-  const reader = new SshReader(bytes, WHAT);
+  const reader = new SshReader(bytes, CERTIFICATE);
   const options = new Map<string, string>();
   while (!reader.atEnd) {
     const name = reader.text();
-    if (options.has(name)) throw malformed(WHAT, `the option ${quoted(name)} stands in it twice`);
+    if (options.has(name)) throw malformed(CERTIFICATE, `the option ${quoted(name)} stands in it twice`);
     options.set(name, readOptionValue(reader.bytes()));
   }
   return options;
@@ -121,8 +120,59 @@ function readOptions(bytes: Uint8Array): Map<string, string> {
 
 function readOptionValue(bytes: Uint8Array): string {
   if (bytes.length === 0) return '';
-  const reader = new SshReader(bytes, WHAT);
+  const reader = new SshReader(bytes, CERTIFICATE);
   const value = reader.text();
   reader.end();
   return value;
+}
+
+// Checks SSH signatures (RFC 4253 section 6.6, RFC 8332, RFC 5656, RFC 8709).
+
+const SIGNATURE = 'the SSH signature';
+
+/** Hash by signature algorithm; SHA-1 (`ssh-rsa`) is left out on purpose. */
+const RSA_HASHES: ReadonlyMap<string, string> = new Map([
+  ['rsa-sha2-256', 'sha256'],
+  ['rsa-sha2-512', 'sha512'],
+]);
+
+/** Hash and size of a coordinate by signature algorithm, which is the key's type too. */
+const ECDSA: ReadonlyMap<string, { readonly hash: string; readonly bytes: number }> = new Map([
+  ['ecdsa-sha2-nistp256', { hash: 'sha256', bytes: 32 }],
+  ['ecdsa-sha2-nistp384', { hash: 'sha384', bytes: 48 }],
+  ['ecdsa-sha2-nistp521', { hash: 'sha512', bytes: 66 }],
+]);
+
+/**
+ * @param signature `string algorithm, string bytes`
+ * @returns false for a signature that does not fit, and for an algorithm that the key may not use
+ * @throws MachineIdError RESPONSE_INVALID when it is no signature at all
+ */
+export function verifySshSignature(key: SshPublicKey, signature: Uint8Array, signed: Uint8Array): boolean {
+  const reader = new SshReader(signature, SIGNATURE);
+  const algorithm = reader.text();
+  const bytes = reader.bytes();
+  reader.end();
+  const publicKey = toKeyObject(key);
+  const rsaHash = RSA_HASHES.get(algorithm);
+  if (rsaHash !== undefined) return key.type === 'ssh-rsa' && verify(rsaHash, signed, publicKey, bytes);
+  if (algorithm !== key.type) return false;
+  if (algorithm === 'ssh-ed25519') return verify(null, signed, publicKey, bytes);
+  const ecdsa = ECDSA.get(algorithm);
+  if (ecdsa === undefined) return false;
+  const pair = fixedWidthPair(bytes, ecdsa.bytes);
+  return verify(ecdsa.hash, signed, { key: publicKey, dsaEncoding: 'ieee-p1363' }, pair);
+}
+
+/** From two mpints (RFC 5656 section 3.1.2) to two numbers of the curve's width. */
+function fixedWidthPair(bytes: Uint8Array, width: number): Uint8Array {
+  const reader = new SshReader(bytes, SIGNATURE);
+  const numbers = [reader.positiveInteger(), reader.positiveInteger()];
+  reader.end();
+  return Buffer.concat(
+    numbers.map((number) => {
+      if (number.length > width) throw malformed(SIGNATURE, 'a number in it is wider than the curve');
+      return Buffer.concat([Buffer.alloc(width - number.length), number]);
+    }),
+  );
 }

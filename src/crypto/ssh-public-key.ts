@@ -19,7 +19,7 @@ const CURVES: ReadonlyMap<string, { readonly crv: string; readonly bytes: number
 const UNCOMPRESSED_POINT = 4;
 const WHAT = 'the SSH public key';
 
-/** @throws MachineIdError REPLY_INVALID for a kind of key that SSH has no name for */
+/** @throws MachineIdError RESPONSE_INVALID for a kind of key that SSH has no name for */
 export function sshPublicKey(publicKey: KeyObject): SshPublicKey {
   const jwk = publicKey.export({ format: 'jwk' });
   if (jwk.kty === 'RSA') {
@@ -40,7 +40,7 @@ function coordinate(base64url: string | undefined): Buffer {
   return Buffer.from(base64url ?? '', 'base64url');
 }
 
-/** @throws MachineIdError REPLY_INVALID */
+/** @throws MachineIdError RESPONSE_INVALID */
 export function toKeyObject({ type, blob }: SshPublicKey): KeyObject {
   const reader = new SshReader(blob, WHAT);
   if (reader.text() !== type) throw malformed(WHAT, `it is not of the type ${type}`);
@@ -51,7 +51,7 @@ export function toKeyObject({ type, blob }: SshPublicKey): KeyObject {
 
 /**
  * The fields of a key after its type, as they also stand inside a certificate.
- * @throws MachineIdError REPLY_INVALID
+ * @throws MachineIdError RESPONSE_INVALID
  */
 export function readKeyFields(reader: SshReader, type: string): KeyObject {
   const jwk = readJwk(reader, type);
@@ -81,7 +81,7 @@ function readJwk(reader: SshReader, type: string): JsonWebKey {
   return { kty: 'EC', crv: curve.crv, x, y: base64url(point.subarray(1 + curve.bytes)) };
 }
 
-/** @throws MachineIdError REPLY_INVALID when the key itself cannot be read */
+/** @throws MachineIdError RESPONSE_INVALID when the key itself cannot be read */
 export function parseSshPublicKey(blob: Uint8Array): SshPublicKey {
   const parsed = { type: new SshReader(blob, WHAT).text(), blob };
   toKeyObject(parsed);
@@ -95,7 +95,7 @@ export function formatAuthorizedKey({ type, blob }: SshPublicKey): string {
 
 /**
  * `<type> <base64>` with or without a comment; options before the type are not expected from a cluster.
- * @throws MachineIdError REPLY_INVALID
+ * @throws MachineIdError RESPONSE_INVALID
  */
 export function parseAuthorizedKey(line: string): SshPublicKey {
   const { type, blob } = splitKeyLine(line, WHAT);
@@ -106,7 +106,7 @@ export function parseAuthorizedKey(line: string): SshPublicKey {
 
 /**
  * The two words that matter in a line of authorized_keys form.
- * @throws MachineIdError REPLY_INVALID
+ * @throws MachineIdError RESPONSE_INVALID
  */
 export function splitKeyLine(line: string, what: string): SshPublicKey {
   const match = /^([a-z0-9@.-]{1,64}) ([A-Za-z0-9+/]+={0,2})(?:[ \t][^\r\n]*)?$/.exec(line);

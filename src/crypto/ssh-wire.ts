@@ -3,7 +3,7 @@ import { MachineIdError } from '../errors.ts';
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Takes values from the front; every method throws MachineIdError REPLY_INVALID when the bytes do not hold one. */
+/** Takes values from the front; every method throws MachineIdError RESPONSE_INVALID when the bytes do not hold one. */
 export class SshReader {
   readonly #bytes: Uint8Array;
   readonly #what: string;
@@ -98,7 +98,7 @@ export function quoted(text: string): string {
 }
 
 export function malformed(what: string, detail: string, cause?: unknown): MachineIdError {
-  return new MachineIdError('REPLY_INVALID', `${what} cannot be read: ${detail}`, {
+  return new MachineIdError('RESPONSE_INVALID', `${what} cannot be read: ${detail}`, {
     hint: 'Run the job again; if it stays, look at what lies between this job and the cluster.',
     cause,
   });

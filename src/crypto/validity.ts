@@ -1,4 +1,5 @@
 /** Points in time as certificates and messages give them, and whether credentials are valid now and for as long as asked. */
+import { createHash } from 'node:crypto';
 
 /** RFC 5280 section 4.1.2.5 has the last second of the year 9999 for what has no end. */
 const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
@@ -36,13 +37,13 @@ export interface ValidityExpectation {
  * @param what as a message calls the credentials
  * @returns undefined when they are valid now and no longer than asked
  */
-export function validityFault(
+export function validityProblem(
   what: string,
   { beginsAtMs, endsAtMs }: Validity,
   { askedMs, nowMs }: ValidityExpectation,
 ): string | undefined {
   if (!(endsAtMs > nowMs)) return `${what} ended at ${utcTime(endsAtMs)}, and it is ${utcTime(nowMs)}`;
-  if (!(beginsAtMs <= nowMs + CLOCK_TOLERANCE_MS)) return notBegun(what, beginsAtMs, nowMs);
+  if (!(beginsAtMs <= nowMs + CLOCK_TOLERANCE_MS)) return notYetValid(what, beginsAtMs, nowMs);
   if (endsAtMs > askedMs + CLOCK_TOLERANCE_MS) {
     return `${what} is valid until ${utcTime(endsAtMs)}, longer than asked: until ${utcTime(askedMs)}`;
   }
@@ -50,7 +51,7 @@ export function validityFault(
 }
 
 /** What to say of credentials that begin too far in the future of this machine's clock. */
-export function notBegun(what: string, beginsAtMs: number, nowMs: number): string {
+export function notYetValid(what: string, beginsAtMs: number, nowMs: number): string {
   return `${what} begins at ${utcTime(beginsAtMs)}, and this machine's clock says ${utcTime(nowMs)}, ${seconds(beginsAtMs - nowMs)} earlier`;
 }
 
@@ -64,4 +65,11 @@ export function clockNotice(beginsAtMs: number, nowMs: number): string | undefin
 export function seconds(durationMs: number): string {
   const count = Math.ceil(durationMs / 1000);
   return `${count} ${count === 1 ? 'second' : 'seconds'}`;
+}
+
+// Digests.
+
+/** Hexadecimal, lower case. */
+export function sha256Hex(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
 }

@@ -30,7 +30,7 @@ const BLOCK = /-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTI
 
 /**
  * @param certificate PEM with exactly one block, or DER
- * @throws MachineIdError REPLY_INVALID
+ * @throws MachineIdError RESPONSE_INVALID
  */
 export function readCertificate(certificate: string | Uint8Array): TlsCertificate {
   const der = typeof certificate === 'string' ? onlyBlock(certificate) : certificate;
@@ -132,7 +132,7 @@ function distinguishedName(name: Names['subject']): DistinguishedName {
 
 /**
  * The blocks of a PEM bundle; between and round them only white space may stand.
- * @throws MachineIdError REPLY_INVALID
+ * @throws MachineIdError RESPONSE_INVALID
  */
 export function splitCertificates(bundle: string): string[] {
   const blocks = bundle.match(BLOCK) ?? [];
@@ -140,13 +140,13 @@ export function splitCertificates(bundle: string): string[] {
   return blocks.map((block) => `${block.replaceAll('\r\n', '\n')}\n`);
 }
 
-/** @throws MachineIdError REPLY_INVALID */
+/** @throws MachineIdError RESPONSE_INVALID */
 export function certificatePem(der: Uint8Array): string {
   return readCertificate(der).pem;
 }
 
 function invalid(detail: string, cause?: unknown): MachineIdError {
-  return new MachineIdError('REPLY_INVALID', `a certificate from the cluster cannot be read: ${detail}`, {
+  return new MachineIdError('RESPONSE_INVALID', `a certificate from the cluster cannot be read: ${detail}`, {
     hint: 'Run the job again; if it stays, look at what lies between this job and the cluster.',
     cause,
   });

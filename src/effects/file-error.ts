@@ -29,7 +29,7 @@ export function errorCode(error: unknown): string | undefined {
 }
 
 /** Without the path: the sentence around it names the file. */
-export function fileFault(error: unknown): string {
+export function fileErrorText(error: unknown): string {
   const code = errorCode(error);
   const reason = code === undefined ? undefined : REASONS[code];
   if (reason !== undefined) return `${reason} (${code ?? ''})`;

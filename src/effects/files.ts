@@ -22,10 +22,9 @@ import {
 } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { appendWhole } from './append-file.ts';
 import { errorCode } from './file-error.ts';
-import { mayStillRun, processMark } from './process-mark.ts';
-import { type InputLimits, readInputFile, readPlainFile, wrongKind } from './open-file.ts';
+import { appendAll, type InputLimits, readInputFile, readPlainFile, wrongKind } from './open-file.ts';
+import { mayStillRun, processMark } from './processes.ts';
 
 export interface FileEntry {
   readonly kind: 'file' | 'directory' | 'symlink' | 'other';
@@ -40,7 +39,7 @@ export interface FileEntry {
 export interface EraseOptions {
   readonly maxBytes: number;
   readonly accepts: (contents: Uint8Array) => boolean;
-  readonly sparesOtherNames?: boolean;
+  readonly keepsHardLinked?: boolean;
 }
 
 export interface Rename {
@@ -94,7 +93,7 @@ export interface Files {
   remove(path: string): Promise<void>;
   /**
    * Overwrites a file with zeros, on the disk, and removes it, when `accepts` says so of its contents. What is longer
-   * than `maxBytes`, or no plain file, a link included, is refused. With `sparesOtherNames`, a file that has another name
+   * than `maxBytes`, or no plain file, a link included, is refused. With `keepsHardLinked`, a file that has another name
    * keeps its contents and loses only this one.
    */
   erase(path: string, options: EraseOptions): Promise<'erased' | 'missing' | 'refused'>;
@@ -114,33 +113,33 @@ export const systemFiles: Files = {
     return processMark();
   },
   mayStillRun,
-  readText: atOnce((path, { maxBytes }) => UTF8.decode(readPlainFile(path, maxBytes))),
+  readText: toAsync((path, { maxBytes }) => UTF8.decode(readPlainFile(path, maxBytes))),
   readInput: async (path, limits) => UTF8.decode(await readInputFile(path, limits)),
-  appendText: atOnce((path, text) => {
-    appendWhole(path, text);
+  appendText: toAsync((path, text) => {
+    appendAll(path, text);
   }),
-  mayWrite: atOnce(mayWrite),
-  entry: atOnce(entry),
-  names: atOnce((directory) => readdirSync(directory)),
-  list: atOnce((directory) =>
+  mayWrite: toAsync(mayWrite),
+  entry: toAsync(entry),
+  names: toAsync((directory) => readdirSync(directory)),
+  list: toAsync((directory) =>
     readdirSync(directory, { withFileTypes: true }).map((entry) => ({ name: entry.name, kind: kindOf(entry) })),
   ),
-  readLink: atOnce((path) => readlinkSync(path)),
-  makeDirectory: atOnce((path) => {
+  readLink: toAsync((path) => readlinkSync(path)),
+  makeDirectory: toAsync((path) => {
     mkdirSync(path, { mode: PRIVATE_DIRECTORY });
   }),
-  createFile: atOnce(createFile),
-  link: atOnce(linkSync),
-  rename: atOnce(renameSync),
-  renameAll: atOnce(renameAll),
-  remove: atOnce(remove),
+  createFile: toAsync(createFile),
+  link: toAsync(linkSync),
+  rename: toAsync(renameSync),
+  renameAll: toAsync(renameAll),
+  remove: toAsync(remove),
   erase,
-  removeDirectory: atOnce(removeDirectory),
-  setMode: atOnce(chmodSync),
+  removeDirectory: toAsync(removeDirectory),
+  setMode: toAsync(chmodSync),
 };
 
 /** What it throws is what the promise rejects with. */
-function atOnce<A extends unknown[], R>(work: (...args: A) => R): (...args: A) => Promise<R> {
+function toAsync<A extends unknown[], R>(work: (...args: A) => R): (...args: A) => Promise<R> {
   // eslint-disable-next-line @typescript-eslint/require-await -- a failure must be a rejection
   return async (...args) => work(...args);
 }
@@ -208,7 +207,7 @@ function remove(path: string): void {
 
 async function erase(
   path: string,
-  { maxBytes, accepts, sparesOtherNames = false }: EraseOptions,
+  { maxBytes, accepts, keepsHardLinked = false }: EraseOptions,
 ): Promise<'erased' | 'missing' | 'refused'> {
   let file;
   try {
@@ -226,7 +225,7 @@ async function erase(
     const contents = Buffer.alloc(size);
     await file.read(contents, 0, size, 0);
     if (!accepts(contents)) return 'refused';
-    if (nlink === 1 || !sparesOtherNames) {
+    if (nlink === 1 || !keepsHardLinked) {
       await file.write(Buffer.alloc(size), 0, size, 0);
       await file.sync();
     }

@@ -1,6 +1,6 @@
 /** Lines for people (or for log collectors), on stderr. */
 import { printable, printableJson } from '../errors.ts';
-import { PLAIN, type Style } from './style.ts';
+import { PLAIN, type Style } from './terminal.ts';
 
 export interface Log {
   /** @param facts more keys of a JSON line */

@@ -3,7 +3,7 @@
  * and are drawn at random, so that jobs which failed together do not come back together.
  */
 import { MachineIdError } from '../errors.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from './time.ts';
 import type { Log } from './log.ts';
 
 export const RETRY_POLICY = {
@@ -23,21 +23,21 @@ export const RETRY_POLICY = {
 } as const;
 
 /** Of a server that is overloaded or restarting, or of a load balancer without a server behind it. */
-const PASSING_HTTP_STATUSES: readonly number[] = [408, 429, 502, 503, 504];
+const TRANSIENT_HTTP_STATUSES: readonly number[] = [408, 429, 502, 503, 504];
 /**
- * Of AWS and of download servers alone, whose 500 is a fault of the moment; Teleport's is final, as it answers so to an
+ * Of AWS and of download servers alone, whose 500 is a problem of the moment; Teleport's is final, as it answers so to an
  * OIDC token that it cannot verify.
  */
 const ALSO_OF_OTHER_SERVERS: readonly number[] = [500];
 /** gRPC's names of UNAVAILABLE and RESOURCE_EXHAUSTED; CANCELED is what a server says that shuts down. */
-const PASSING_GRPC_STATUSES: readonly string[] = ['Unavailable', 'ResourceExhausted', 'Canceled'];
+const TRANSIENT_GRPC_STATUSES: readonly string[] = ['Unavailable', 'ResourceExhausted', 'Canceled'];
 
-export function isPassingHttpStatus(status: number, server: 'Teleport' | 'other'): boolean {
-  return PASSING_HTTP_STATUSES.includes(status) || (server === 'other' && ALSO_OF_OTHER_SERVERS.includes(status));
+export function isTransientHttpStatus(status: number, server: 'Teleport' | 'other'): boolean {
+  return TRANSIENT_HTTP_STATUSES.includes(status) || (server === 'other' && ALSO_OF_OTHER_SERVERS.includes(status));
 }
 
-export function isPassingGrpcStatus(status: string): boolean {
-  return PASSING_GRPC_STATUSES.includes(status);
+export function isTransientGrpcStatus(status: string): boolean {
+  return TRANSIENT_GRPC_STATUSES.includes(status);
 }
 
 export interface RetryOptions {
@@ -72,23 +72,23 @@ export interface Retries {
   /** Whether any attempt has failed so far. */
   hasFailed(): boolean;
   /** For work that retries in a loop of its own. */
-  begin(signal?: AbortSignal): Tries;
+  begin(signal?: AbortSignal): Attempts;
   /** Throws the first failure that is final, or the last one before the deadline with how often was tried. */
   run<T>(attempt: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** The same policy with a deadline from now on. */
-  renewed(): Retries;
+  withNewDeadline(): Retries;
 }
 
 /** The attempts at one piece of work. */
-export interface Tries {
+export interface Attempts {
   /**
    * Waits until the next try is due, and logs that.
    * @param next what happens then
    * @throws the failure, when there is no other try
    */
-  again(failure: unknown, next?: string): Promise<void>;
+  waitToRetry(failure: unknown, next?: string): Promise<void>;
   /** Counts a failure after which somebody else waits. @throws the failure, when it is final */
-  count(failure: unknown): void;
+  countFailure(failure: unknown): void;
 }
 
 export function startRetries(options: RetryOptions): Retries {
@@ -99,12 +99,12 @@ export function startRetries(options: RetryOptions): Retries {
   const onFailure = () => {
     hasFailed = true;
   };
-  const begin = (signal = options.signal) => startTries({ ...options, signal }, { leftMs, onFailure });
+  const begin = (signal = options.signal) => startAttempts({ ...options, signal }, { leftMs, onFailure });
   return {
     attemptMs: () => {
       if (!hasFailed) return Math.min(timeoutMs, deadlineMs);
       if (leftMs() > 0) return Math.min(timeoutMs, leftMs());
-      throw new MachineIdError('TIMEOUT', `the deadline of ${roughly(deadlineMs)} for the whole run has passed`, {
+      throw new MachineIdError('TIMEOUT', `the deadline of ${secondsText(deadlineMs)} for the whole run has passed`, {
         hint: 'Look at the failures above that were tried again; --deadline changes the limit.',
       });
     },
@@ -117,11 +117,11 @@ export function startRetries(options: RetryOptions): Retries {
         try {
           return await attempt();
         } catch (error) {
-          await tries.again(error);
+          await tries.waitToRetry(error);
         }
       }
     },
-    renewed: () => startRetries(options),
+    withNewDeadline: () => startRetries(options),
   };
 }
 
@@ -130,30 +130,30 @@ interface Deadline {
   readonly onFailure: () => void;
 }
 
-function startTries({ clock, deadlineMs, log, random, signal }: RetryOptions, deadline: Deadline): Tries {
+function startAttempts({ clock, deadlineMs, log, random, signal }: RetryOptions, deadline: Deadline): Attempts {
   const startMs = clock.elapsedMs();
   const reserveMs = Math.min(RETRY_POLICY.lastTryMs, deadlineMs / 5);
   let tries = 0;
 
-  const count = (failure: unknown): MachineIdError => {
+  const countFailure = (failure: unknown): MachineIdError => {
     tries += 1;
     if (!(failure instanceof MachineIdError)) throw failure;
-    if (failure.passing === undefined) throw failure.code === 'TIMEOUT' && tries > 1 ? givenUp(failure) : failure;
+    if (failure.transient === undefined) throw failure.code === 'TIMEOUT' && tries > 1 ? givenUp(failure) : failure;
     deadline.onFailure();
     return failure;
   };
   const givenUp = (failure: MachineIdError, reason = '') => {
-    const often = `${tries} ${tries === 1 ? 'try' : 'tries'} in ${roughly(clock.elapsedMs() - startMs)}`;
+    const often = `${tries} ${tries === 1 ? 'try' : 'tries'} in ${secondsText(clock.elapsedMs() - startMs)}`;
     return failure.with({
       note: `${reason}gave up after ${often} (--deadline ${deadlineMs / 1000})`,
-      passing: undefined,
+      transient: undefined,
     });
   };
   const pauseMs = (failure: MachineIdError): number => {
-    const { afterMs = 0 } = failure.passing ?? {};
+    const { afterMs = 0 } = failure.transient ?? {};
     const latestMs = deadline.leftMs() - reserveMs;
     if (afterMs > 0 && afterMs > latestMs) {
-      const asked = `the server asks for a pause of ${roughly(afterMs)}, and ${roughly(deadline.leftMs())} are left; `;
+      const asked = `the server asks for a pause of ${secondsText(afterMs)}, and ${secondsText(deadline.leftMs())} are left; `;
       throw givenUp(failure, asked);
     }
     if (latestMs <= 0) throw givenUp(failure);
@@ -161,11 +161,11 @@ function startTries({ clock, deadlineMs, log, random, signal }: RetryOptions, de
     return Math.min(afterMs + random() * longestMs, latestMs);
   };
   return {
-    count,
-    again: async (error, next = 'trying again') => {
-      const failure = count(error);
+    countFailure,
+    waitToRetry: async (error, next = 'trying again') => {
+      const failure = countFailure(error);
       const waitMs = pauseMs(failure);
-      log.info(`${failure.message}; ${next} in ${roughly(waitMs)}, for ${roughly(deadline.leftMs())} more`);
+      log.info(`${failure.message}; ${next} in ${secondsText(waitMs)}, for ${secondsText(deadline.leftMs())} more`);
       await pause(waitMs, clock, signal);
     },
   };
@@ -196,7 +196,7 @@ export async function pause(
   }
 }
 
-function roughly(durationMs: number): string {
+function secondsText(durationMs: number): string {
   const value = Math.max(durationMs, 0) / 1000;
   return `${value < 9.95 ? Number(value.toFixed(1)) : Math.round(value)} s`;
 }

@@ -26,3 +26,24 @@ export class Secret<T extends string | Uint8Array = string> {
     return '[secret]';
   }
 }
+
+// Replaces known secrets in all output, including other programs' output.
+
+export interface Mask {
+  /** From now on this text is shown as `[masked]`. */
+  hide(secret: string): void;
+  apply(text: string): string;
+}
+
+/** A shorter text would hide innocent words; no secret of this program is that short. */
+const MIN_SECRET_CHARS = 8;
+
+export function createMask(): Mask {
+  const secrets: string[] = [];
+  return {
+    hide: (secret) => {
+      if (secret.length >= MIN_SECRET_CHARS) secrets.push(secret);
+    },
+    apply: (text) => secrets.reduce((shown, secret) => shown.replaceAll(secret, '[masked]'), text),
+  };
+}

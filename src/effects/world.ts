@@ -1,12 +1,11 @@
 /** The effects that a command acts through. */
-import type { Clock } from './clock.ts';
-import type { Commands } from './commands.ts';
-import type { Conversation } from './conversation.ts';
+import type { Clock } from './time.ts';
 import type { Files } from './files.ts';
-import type { Follow } from './follow.ts';
 import type { LargeFiles } from './large-files.ts';
-import type { Mask } from './mask.ts';
 import type { ListProcesses } from './processes.ts';
+import type { Commands, Follow } from './programs.ts';
+import type { Mask } from './secret.ts';
+import type { Prompt } from './terminal.ts';
 
 export interface World {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -41,7 +40,7 @@ export interface World {
   /** What is piped into the program, in portions. */
   readonly stdin: () => AsyncIterable<Uint8Array>;
   /** Where stdin and stdout are both a terminal, and so somebody may be asked. */
-  readonly beginConversation: (() => Conversation) | undefined;
+  readonly openPrompt: (() => Prompt) | undefined;
   /** Bytes for stdout; resolves when more may be written, rejects with Node's own error. */
   readonly writeStdout: (parts: readonly Uint8Array[]) => Promise<void>;
   /** Never throws: what nobody takes is dropped. */
@@ -52,3 +51,13 @@ export interface World {
   /** Aborted with a MachineIdError INTERRUPTED on SIGHUP, SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
 }
+
+// The version of this program, put in by the build, and the name by which servers know it.
+
+declare const __VERSION__: string | undefined;
+
+/** `0.0.0-source` when the sources run without having been built. */
+export const VERSION: string = typeof __VERSION__ === 'undefined' ? '0.0.0-source' : __VERSION__;
+
+/** Sent with every gRPC call and HTTP request, so that administrators find this program in their logs. */
+export const USER_AGENT = `machine-id/${VERSION}`;

@@ -1,10 +1,11 @@
 /** Hands paths and names on to later steps through the file that `$BASH_ENV` names. */
+import { posix } from 'node:path';
+import { fileErrorText } from '../effects/file-error.ts';
 import type { Files } from '../effects/files.ts';
-import { fileFault } from '../effects/file-error.ts';
 import { MachineIdError } from '../errors.ts';
 
 /** Adds to the end of a file, creating it when it is missing. */
-export interface Appender {
+interface Appender {
   appendText(path: string, text: string): Promise<void>;
 }
 
@@ -38,7 +39,7 @@ export async function openBashEnv(
  * The same without appending or making anything.
  * @throws MachineIdError BASH_ENV_UNWRITABLE
  */
-export async function examineBashEnv(
+export async function checkBashEnv(
   files: { mayWrite(path: string, kind: 'file'): Promise<void> },
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<string> {
@@ -78,7 +79,7 @@ async function append(files: Appender, path: string, text: string): Promise<void
 }
 
 function unwritable(path: string, cause: unknown): MachineIdError {
-  const message = `cannot append to ${path}, the file that BASH_ENV names: ${fileFault(cause)}`;
+  const message = `cannot append to ${path}, the file that BASH_ENV names: ${fileErrorText(cause)}`;
   return new MachineIdError('BASH_ENV_UNWRITABLE', message, {
     hint: 'Check that this is a file that this user may write to and that its disk has room, or switch the exports off with --no-export (orb parameter export_env: false).',
     cause,
@@ -113,7 +114,7 @@ function shellUnquoted(quoted: string): string {
 
 const MAX_BASH_ENV_BYTES = 16 * 1024 * 1024;
 
-export interface RemovedLines {
+interface RemovedLines {
   /** How many of the `export` lines were still there. */
   readonly removed: number;
   /** Variables of the blocks that other lines of the file set, before or after. */
@@ -188,4 +189,23 @@ async function replaceText(
   } finally {
     await files.remove(temporary);
   }
+}
+
+// Puts a folder in front of `PATH` for later steps.
+
+/**
+ * Lines for the file that `$BASH_ENV` names. Every bash reads that file, also one that another has started: a folder that
+ * is on `PATH` already is not put there twice.
+ * @param directory absolute; on Windows it may begin with a drive letter
+ */
+export function pathLines(directory: string): string {
+  const quoted = `'${shellPath(directory).replaceAll("'", "'\\''")}'`;
+  return `\ncase ":\${PATH-}:" in *:${quoted}:*) ;; *) export PATH=${quoted}"\${PATH:+:}\${PATH-}" ;; esac\n`;
+}
+
+/** Git-bash writes `C:\Users` as `/c/Users`; a colon would part the folder in two. */
+function shellPath(directory: string): string {
+  const [, drive, rest] = /^([a-z]):[\\/](.*)$/i.exec(directory) ?? [];
+  if (drive === undefined || rest === undefined) return directory;
+  return posix.join('/', drive.toLowerCase(), rest.replaceAll('\\', '/'));
 }

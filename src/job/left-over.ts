@@ -6,14 +6,14 @@
  *   were started by runs any more, those aside that this job has in common with it, such as the service of the runner. That
  *   cannot be known of another container or host with the same home, or on Windows; a run outside a job has no such end.
  */
+import { utcTime } from '../crypto/validity.ts';
 import type { Files } from '../effects/files.ts';
 import type { Processes } from '../effects/processes.ts';
-import { utcTime } from '../crypto/validity.ts';
 import { readOtherManifests, type StoredManifest, type Writer } from './manifest.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-export interface LeftOver {
+export interface Leftover {
   readonly manifest: StoredManifest;
   /** Its id, or what else it is known by. */
   readonly job: string;
@@ -24,7 +24,7 @@ export interface LeftOver {
   readonly reason: string;
 }
 
-export interface LeftOverGround {
+export interface LeftoverContext {
   readonly files: Pick<Files, 'entry' | 'names' | 'userId' | 'readText'>;
   readonly environment: Environment;
   readonly listProcesses: () => Promise<Processes | undefined>;
@@ -32,16 +32,16 @@ export interface LeftOverGround {
 }
 
 /** Of a list without a heading, which no run of this version writes: the longest lifetime of a bot's certificates. */
-const LONGEST_MS = 7 * 24 * 60 * 60 * 1000;
+const MAX_JOB_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** In the order of their names; none that has left no file. */
-export async function findLeftOver({
+export async function findLeftovers({
   environment,
   files,
   listProcesses,
   nowMs,
-}: LeftOverGround): Promise<readonly LeftOver[]> {
-  const found: LeftOver[] = [];
+}: LeftoverContext): Promise<readonly Leftover[]> {
+  const found: Leftover[] = [];
   let processes: Promise<Processes | undefined> | undefined;
   for (const manifest of await readOtherManifests(files, environment)) {
     const left = await filesOf(manifest, files);
@@ -49,7 +49,7 @@ export async function findLeftOver({
     processes ??= listProcesses();
     const { job, writers } = writersOf(manifest);
     const { modifiedMs = nowMs } = (await files.entry(manifest.path)) ?? {};
-    const endsMs = Math.max(...(writers.length === 0 ? [modifiedMs + LONGEST_MS] : writers.map((one) => one.endsMs)));
+    const endsMs = Math.max(...(writers.length === 0 ? [modifiedMs + MAX_JOB_MS] : writers.map((one) => one.endsMs)));
     const verdict = verdictOn({ job, writers, endsMs }, await processes, nowMs);
     found.push({ manifest, job: job === '' ? 'without an id' : job, files: left, ...verdict });
   }
@@ -79,7 +79,7 @@ function verdictOn(
   { endsMs, job, writers }: Writers & { readonly endsMs: number },
   processes: Processes | undefined,
   nowMs: number,
-): Pick<LeftOver, 'ended' | 'reason'> {
+): Pick<Leftover, 'ended' | 'reason'> {
   const end = utcTime(endsMs);
   // Even where a process of the job goes on, such as a daemon of a build tool: what has ended is of no use to it.
   if (endsMs <= nowMs) return { ended: true, reason: `its certificates ended at ${end}` };

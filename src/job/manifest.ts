@@ -1,11 +1,10 @@
 /** What the runs of one job have written: a private file of JSON lines, which `cleanup` works off. */
 import { join } from 'node:path';
 import * as z from 'zod/mini';
-import { sha256Hex } from '../crypto/digest.ts';
+import { sha256Hex } from '../crypto/validity.ts';
+import { errorCode, fileErrorText } from '../effects/file-error.ts';
 import type { Files } from '../effects/files.ts';
 import { MachineIdError } from '../errors.ts';
-import type { PlannedFile, WriteRecord } from '../outputs/write-record.ts';
-import { inStateDirectory, isPrivate, stateDirectories } from './state-directory.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -160,3 +159,89 @@ function manifestName({ CIRCLE_WORKFLOW_JOB_ID: job = '', CIRCLE_NODE_INDEX: nod
   const plain = /^[\w-]{1,80}$/;
   return plain.test(job) && plain.test(node) ? `written-${job}-${node}.jsonl` : 'written.jsonl';
 }
+
+// The private directory in which runs of one job leave word for its later steps.
+
+type StateFiles = Pick<Files, 'entry' | 'makeDirectory' | 'userId'>;
+
+const WRITABLE_BY_OTHERS = 0o022;
+
+/** In the order of trying: the home directory may be missing or read-only. */
+function stateDirectories({ HOME, TMPDIR }: Environment, userId: number | undefined): readonly string[] {
+  const temporary = join(
+    TMPDIR === undefined || TMPDIR === '' ? '/tmp' : TMPDIR,
+    `teleport-machine-id-${userId ?? 'user'}`,
+  );
+  return HOME ? [join(HOME, '.teleport-machine-id'), temporary] : [temporary];
+}
+
+type StateOutcome<T> =
+  | { readonly value: T; readonly failures?: undefined }
+  /** Why none of the directories could be used: each with its path. */
+  | { readonly value?: undefined; readonly failures: readonly string[] };
+
+/**
+ * Does work that writes into the first directory in which it succeeds: a disk may be full or become read-only at any time.
+ * A directory is made where it is missing, and not used when others may write to it.
+ */
+export async function inStateDirectory<T>(
+  files: StateFiles,
+  environment: Environment,
+  work: (directory: string) => Promise<T>,
+): Promise<StateOutcome<T>> {
+  const failures: string[] = [];
+  for (const path of stateDirectories(environment, files.userId)) {
+    try {
+      await make(files, path);
+      if (!(await isPrivate(files, path))) throw new Error('it is not a directory that only this user may write to');
+      return { value: await work(path) };
+    } catch (error) {
+      failures.push(`${path}: ${fileErrorText(error)}`);
+    }
+  }
+  return { failures };
+}
+
+/** Whether others can have planted something there. */
+async function isPrivate(files: Pick<Files, 'entry' | 'userId'>, path: string): Promise<boolean> {
+  const entry = await files.entry(path);
+  if (entry?.kind !== 'directory') return false;
+  // Windows has neither owners nor such bits.
+  return files.userId === undefined || (entry.userId === files.userId && (entry.mode & WRITABLE_BY_OTHERS) === 0);
+}
+
+async function make(files: StateFiles, path: string): Promise<void> {
+  try {
+    await files.makeDirectory(path);
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  }
+}
+
+// Records everything that is written, so that it can be removed at the end of the job.
+
+export interface PlannedFile {
+  /** Where the file will be, links resolved. */
+  readonly path: string;
+  readonly contents: string | Uint8Array;
+  /** Names that the bytes, or those of the file before, have meanwhile. */
+  readonly temporaries: readonly string[];
+  /** As in `OutputFile`. */
+  readonly awsProfile?: string | undefined;
+}
+
+export interface WriteRecord {
+  /** A directory that was made. */
+  directory(path: string): Promise<void>;
+  /**
+   * Files that are about to be written: what a run leaves when it is killed is known too.
+   * @param destination the directory that they go into
+   */
+  files(files: readonly PlannedFile[], destination?: string): Promise<void>;
+}
+
+/** For those who keep no record. */
+export const NO_RECORD: WriteRecord = {
+  directory: () => Promise.resolve(),
+  files: () => Promise.resolve(),
+};

@@ -1,12 +1,12 @@
 /** Asks CircleCI's agent for a token. It prints one for any audience, as often as it is asked. */
-import type { CommandResult, Commands } from '../effects/commands.ts';
-import type { Clock } from '../effects/clock.ts';
-import type { Mask } from '../effects/mask.ts';
+import type { Clock } from '../effects/time.ts';
+import type { CommandResult, Commands } from '../effects/programs.ts';
 import { pause, RETRY_POLICY } from '../effects/retry.ts';
+import type { Mask } from '../effects/secret.ts';
 import { asMachineIdError, printable } from '../errors.ts';
 import { audienceFit, decodeClaims, type OidcClaims, organizationOf } from './oidc-claims.ts';
 
-export interface AgentQuestion {
+export interface AgentRequest {
   /** The organization's id. */
   readonly audience: string;
   readonly commands: Commands;
@@ -23,7 +23,7 @@ export interface AgentToken {
   readonly claims: OidcClaims;
 }
 
-export interface AgentAnswer {
+export interface AgentResponse {
   readonly token: AgentToken | undefined;
   /** One line for each program that gave no token; without secrets. */
   readonly refusals: readonly string[];
@@ -34,7 +34,7 @@ const PROGRAMS = ['circleci-agent', 'circleci'];
 const MAX_BYTES = 64 * 1024;
 
 /** A program that is missing, or did not end in time, is not asked again. */
-export async function askAgent(question: AgentQuestion): Promise<AgentAnswer> {
+export async function askAgent(question: AgentRequest): Promise<AgentResponse> {
   const refusals = new Map<string, string>();
   let worthAsking: readonly string[] = PROGRAMS;
   for (let tries = 1; tries <= RETRY_POLICY.agentTries && worthAsking.length > 0; tries += 1) {
@@ -46,7 +46,7 @@ export async function askAgent(question: AgentQuestion): Promise<AgentAnswer> {
       if (answer !== undefined && typeof answer !== 'string') return { token: answer, refusals: [] };
       if (exitCode !== undefined) again.push(program);
       const said = answer ?? (missing === true ? 'is not on PATH' : refusalOf(exitCode, stderr));
-      refusals.set(program, `${missing === true ? program : sourceOf(program)} ${said}${often(tries)}`);
+      refusals.set(program, `${missing === true ? program : sourceOf(program)} ${said}${attemptsText(tries)}`);
     }
     worthAsking = again;
   }
@@ -57,11 +57,11 @@ function sourceOf(program: string): string {
   return `${program} run oidc get`;
 }
 
-function often(tries: number): string {
+function attemptsText(tries: number): string {
   return tries === 1 ? '' : ` (${tries} tries)`;
 }
 
-async function ask(program: string, { audience, commands, signal }: AgentQuestion): Promise<CommandResult> {
+async function ask(program: string, { audience, commands, signal }: AgentRequest): Promise<CommandResult> {
   const args = ['run', 'oidc', 'get', '--claims', JSON.stringify({ aud: audience })];
   const limits = { timeoutMs: RETRY_POLICY.agentTimeoutMs, maxBytes: MAX_BYTES };
   const result = await commands.run(program, args, signal === undefined ? limits : { ...limits, signal });
@@ -70,7 +70,7 @@ async function ask(program: string, { audience, commands, signal }: AgentQuestio
 }
 
 /** Notices may surround the token. A text is what is wrong with the answer. */
-function readToken(stdout: string, source: string, { audience, mask }: AgentQuestion): AgentToken | string {
+function readToken(stdout: string, source: string, { audience, mask }: AgentRequest): AgentToken | string {
   const value = stdout
     .split('\n')
     .map((line) => line.trim())
@@ -96,8 +96,8 @@ function refusalOf(exitCode: number | undefined, stderr: string): string {
   return said === '' ? `${how} and said nothing on stderr` : `${how}: ${said}`;
 }
 
-const MOST_CHARACTERS = 300;
-const MOST_LINES = 3;
+const MAX_CHARS = 300;
+const MAX_LINES = 3;
 const MASKED = '[masked]';
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -112,9 +112,9 @@ export function withoutTokens(text: string): string {
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '')
-    .slice(0, MOST_LINES);
+    .slice(0, MAX_LINES);
   const shown = printable(maskTokens(lines.join('; ')));
-  return shown.length <= MOST_CHARACTERS ? shown : `${shown.slice(0, MOST_CHARACTERS)}...`;
+  return shown.length <= MAX_CHARS ? shown : `${shown.slice(0, MAX_CHARS)}...`;
 }
 
 function maskTokens(text: string): string {

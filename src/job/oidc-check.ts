@@ -1,10 +1,10 @@
 /** Refuses an OIDC token that the cluster could only refuse, before anything is sent. */
-import { CLOCK_TOLERANCE_MS, clockNotice, notBegun, utcTime } from '../crypto/validity.ts';
+import { CLOCK_TOLERANCE_MS, clockNotice, notYetValid, utcTime } from '../crypto/validity.ts';
 import { MachineIdError } from '../errors.ts';
 import { audienceFit, type OidcClaims, organizationOf } from './oidc-claims.ts';
 
 /** A token and where it comes from, which decides what a person can do about it. */
-export interface TokenInHand {
+export interface ObtainedToken {
   readonly claims: OidcClaims;
   /** A variable's name or a command line. */
   readonly source: string;
@@ -17,26 +17,26 @@ export interface TokenInHand {
 const CLOUD_ISSUER = /^https:\/\/oidc\.circleci\.com\/org\/[0-9A-Za-z-]+$/;
 const ROOT_ISSUER = 'https://oidc.circleci.com';
 
-/** @throws MachineIdError OIDC_TOKEN_ISSUER, OIDC_TOKEN_AUDIENCE, OIDC_TOKEN_EXPIRED, OIDC_TOKEN_NOT_YET_VALID */
-export function checkClaims(token: TokenInHand, nowMs: number): void {
+/** @throws MachineIdError OIDC_TOKEN_ISSUER_MISMATCH, OIDC_TOKEN_AUDIENCE_MISMATCH, OIDC_TOKEN_EXPIRED, OIDC_TOKEN_NOT_YET_VALID */
+export function checkClaims(token: ObtainedToken, nowMs: number): void {
   checkIssuer(token);
   checkAudience(token);
   checkTimes(token, nowMs);
 }
 
-/** @throws MachineIdError OIDC_TOKEN_AUDIENCE */
-export function checkAudience(token: TokenInHand): void {
+/** @throws MachineIdError OIDC_TOKEN_AUDIENCE_MISMATCH */
+export function checkAudience(token: ObtainedToken): void {
   const { agentRefusals: lines, claims, source } = token;
   const organization = organizationOf(claims.issuer) ?? '';
   if (audienceFit(claims, organization) !== 'wrong') return;
   throw new MachineIdError(
-    'OIDC_TOKEN_AUDIENCE',
+    'OIDC_TOKEN_AUDIENCE_MISMATCH',
     `${source} is for ${audienceText(claims)}, expected the organization's id ${organization}`,
     { lines, ...adviceForAudience(token, organization) },
   );
 }
 
-function adviceForAudience({ origin, source }: TokenInHand, organization: string) {
+function adviceForAudience({ origin, source }: ObtainedToken, organization: string) {
   const command = `circleci run oidc get --claims '{"aud":"${organization}"}'`;
   if (origin === 'named variable') {
     return { hint: `Make the token in ${source} by ${command}, or leave --oidc-token out: it is never replaced.` };
@@ -59,7 +59,7 @@ export function audienceText({ audiences }: Pick<OidcClaims, 'audiences'>): stri
 }
 
 /** @throws MachineIdError OIDC_TOKEN_EXPIRED, OIDC_TOKEN_NOT_YET_VALID */
-export function checkTimes(token: TokenInHand, nowMs: number): void {
+export function checkTimes(token: ObtainedToken, nowMs: number): void {
   const { agentRefusals: lines, claims, source } = token;
   if (claims.expiresAtMs <= nowMs) {
     throw new MachineIdError(
@@ -71,13 +71,13 @@ export function checkTimes(token: TokenInHand, nowMs: number): void {
   if (validFromMs(claims) > nowMs + CLOCK_TOLERANCE_MS) {
     throw new MachineIdError(
       'OIDC_TOKEN_NOT_YET_VALID',
-      `${source} is not valid yet: ${notBegun('it', validFromMs(claims), nowMs)}`,
+      `${source} is not valid yet: ${notYetValid('it', validFromMs(claims), nowMs)}`,
       { hint: 'The clock of this runner is behind: set it by NTP.' },
     );
   }
 }
 
-const EXPIRED_HINTS: Readonly<Record<TokenInHand['origin'], string>> = {
+const EXPIRED_HINTS: Readonly<Record<ObtainedToken['origin'], string>> = {
   variable:
     'CircleCI issues the token when the job starts, for about an hour, and its agent gave no newer one: call run in an earlier step of the job, or check the clock of a self-hosted runner.',
   'named variable':
@@ -86,7 +86,7 @@ const EXPIRED_HINTS: Readonly<Record<TokenInHand['origin'], string>> = {
 };
 
 /** Sentences about a token that is used as it is: a clock that is behind, an audience that newer clusters refuse. */
-export function tokenNotices(token: TokenInHand, nowMs: number): readonly string[] {
+export function tokenNotices(token: ObtainedToken, nowMs: number): readonly string[] {
   return [tokenClockNotice(token.claims, nowMs), audienceNotice(token)].flatMap((one) => one ?? []);
 }
 
@@ -96,7 +96,7 @@ export function tokenClockNotice(claims: OidcClaims, nowMs: number): string | un
 }
 
 /** A sentence when the token has the right audience among others. */
-export function audienceNotice({ claims, source }: TokenInHand): string | undefined {
+export function audienceNotice({ claims, source }: ObtainedToken): string | undefined {
   if (audienceFit(claims, organizationOf(claims.issuer) ?? '') !== 'before Teleport 17') return undefined;
   return `${source} is for ${audienceText(claims)}: Teleport 17 and later refuse a token of several audiences unless the claim azp is the organization's id`;
 }
@@ -105,12 +105,12 @@ function validFromMs({ issuedAtMs, notBeforeMs = 0 }: OidcClaims): number {
   return Math.max(notBeforeMs, issuedAtMs);
 }
 
-/** @throws MachineIdError OIDC_TOKEN_ISSUER */
-export function checkIssuer({ claims: { issuer }, origin, source }: TokenInHand): void {
+/** @throws MachineIdError OIDC_TOKEN_ISSUER_MISMATCH */
+export function checkIssuer({ claims: { issuer }, origin, source }: ObtainedToken): void {
   if (CLOUD_ISSUER.test(issuer)) return;
   if (issuer === ROOT_ISSUER) {
     throw new MachineIdError(
-      'OIDC_TOKEN_ISSUER',
+      'OIDC_TOKEN_ISSUER_MISMATCH',
       `${source} was issued by ${issuer}, expected ${ROOT_ISSUER}/org/<organization id>`,
       {
         hint:
@@ -121,7 +121,7 @@ export function checkIssuer({ claims: { issuer }, origin, source }: TokenInHand)
     );
   }
   throw new MachineIdError(
-    'OIDC_TOKEN_ISSUER',
+    'OIDC_TOKEN_ISSUER_MISMATCH',
     `${source} was issued by ${shown(issuer)}, expected ${ROOT_ISSUER}/org/<organization id>: it looks like a token of a CircleCI server installation`,
     {
       hint: "Teleport's circleci join method verifies tokens of CircleCI Cloud only; on CircleCI server use another join method with tbot.",

@@ -1,14 +1,13 @@
 /** Finds the job's OIDC token. */
-import type { Clock } from '../effects/clock.ts';
-import type { Commands } from '../effects/commands.ts';
-import type { Mask } from '../effects/mask.ts';
-import { Secret } from '../effects/secret.ts';
+import type { Clock } from '../effects/time.ts';
+import type { Commands } from '../effects/programs.ts';
+import { type Mask, Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
-import { type AgentAnswer, askAgent } from './oidc-agent.ts';
-import { checkClaims, type TokenInHand } from './oidc-check.ts';
+import { type AgentResponse, askAgent } from './oidc-agent.ts';
+import { checkClaims, type ObtainedToken } from './oidc-check.ts';
 import { audienceFit, decodeClaims, organizationOf } from './oidc-claims.ts';
 
-export interface OidcToken extends TokenInHand {
+export interface OidcToken extends ObtainedToken {
   readonly jwt: Secret;
 }
 
@@ -27,12 +26,12 @@ export interface OidcTokenSources {
 const VARIABLES = ['CIRCLE_OIDC_TOKEN', 'CIRCLE_OIDC_TOKEN_V2'];
 
 /** CircleCI's own orbs take a shorter value as missing: an empty variable may arrive as `null` or as quotes. */
-const SHORTEST_TOKEN = 4;
+const MIN_TOKEN_CHARS = 4;
 
 /**
  * The token of CircleCI's variables; where they have none that Teleport could accept, a fresh one from CircleCI's agent.
  * A variable that the user names is the only source: nothing takes its place, as the job made that token on purpose.
- * @throws MachineIdError OIDC_TOKEN_MISSING, OIDC_TOKEN_MALFORMED, OIDC_TOKEN_ISSUER, OIDC_TOKEN_AUDIENCE, OIDC_TOKEN_EXPIRED, OIDC_TOKEN_NOT_YET_VALID
+ * @throws MachineIdError OIDC_TOKEN_MISSING, OIDC_TOKEN_MALFORMED, OIDC_TOKEN_ISSUER_MISMATCH, OIDC_TOKEN_AUDIENCE_MISMATCH, OIDC_TOKEN_EXPIRED, OIDC_TOKEN_NOT_YET_VALID
  */
 export async function obtainOidcToken(sources: OidcTokenSources): Promise<OidcToken> {
   const token = await findOidcToken(sources);
@@ -89,7 +88,7 @@ function givenToken(sources: OidcTokenSources): OidcToken | undefined {
 
 function valueOf(name: string, { environment }: OidcTokenSources): string | undefined {
   const value = environment[name]?.trim() ?? '';
-  return value.length < SHORTEST_TOKEN ? undefined : value;
+  return value.length < MIN_TOKEN_CHARS ? undefined : value;
 }
 
 function decoded(source: string, value: string, origin: 'variable' | 'named variable'): OidcToken {
@@ -107,7 +106,7 @@ function mayBeAccepted({ claims }: OidcToken, nowMs: number): boolean {
 }
 
 /** Teleport demands the organization's id as the audience, which is what CircleCI puts into the variable by default. */
-async function freshToken(given: OidcToken | undefined, sources: OidcTokenSources): Promise<AgentAnswer> {
+async function freshToken(given: OidcToken | undefined, sources: OidcTokenSources): Promise<AgentResponse> {
   const { CIRCLE_ORGANIZATION_ID: organization = '' } = sources.environment;
   const audience = (given && organizationOf(given.claims.issuer)) ?? organization;
   if (audience !== '') return askAgent({ ...sources, audience });

@@ -1,11 +1,11 @@
 /** The bot's own identity, and the checks that what a join gave back is it. */
-import { MachineIdError } from '../errors.ts';
 import { type KeyPair, samePublicKey } from '../crypto/keys.ts';
 import { parseSshCertificate, sshValidity } from '../crypto/ssh-certificate.ts';
-import { clockNotice, type ValidityExpectation, validityFault } from '../crypto/validity.ts';
+import { clockNotice, type ValidityExpectation, validityProblem } from '../crypto/validity.ts';
 import { type DistinguishedName, readCertificate, type TlsCertificate, tlsValidity } from '../crypto/x509.ts';
-import { SCOPES_HINT, scopeOf } from '../teleport/scopes.ts';
-import { oneLine } from '../teleport/trace-error.ts';
+import { MachineIdError } from '../errors.ts';
+import { oneLine } from '../net/network-error.ts';
+import { scopeOf, SCOPES_HINT } from '../teleport/names.ts';
 
 /** What a join gives back, before it is trusted. */
 export interface JoinedCertificates {
@@ -40,7 +40,7 @@ const BOT_USER_PREFIX = 'bot-';
 /**
  * Takes the certificates for the bot's identity when they are for our key, of the expected cluster, a bot's, valid now and
  * no longer than asked.
- * @throws MachineIdError CERTIFICATE_MISMATCH, REPLY_INVALID, CLUSTER_UNSUITABLE for a scoped bot
+ * @throws MachineIdError CERTIFICATE_MISMATCH, RESPONSE_INVALID, CLUSTER_UNSUPPORTED for a scoped bot
  */
 export function acceptJoin(
   joined: JoinedCertificates,
@@ -61,8 +61,8 @@ export function acceptJoin(
   if (ssh.certificateType !== 'user') throw mismatch("the SSH certificate is a host certificate, expected a user's");
   const validities = { TLS: tlsValidity(tls), SSH: sshValidity(ssh) };
   for (const [kind, validity] of Object.entries(validities)) {
-    const fault = validityFault(`the ${kind} certificate`, validity, expected);
-    if (fault !== undefined) throw mismatch(fault);
+    const problem = validityProblem(`the ${kind} certificate`, validity, expected);
+    if (problem !== undefined) throw mismatch(problem);
   }
   const { userName, botName } = botNames(tls);
   if (ssh.keyId !== userName) {
@@ -114,7 +114,7 @@ function botNames({ subject }: TlsCertificate): { userName: string; botName: str
 /** Found here so that no call is made with an identity that the cluster's other services refuse. */
 function scopedBot(scope: string): MachineIdError {
   return new MachineIdError(
-    'CLUSTER_UNSUITABLE',
+    'CLUSTER_UNSUPPORTED',
     `the join token is for a scoped bot, which is not supported: its certificates are bound to ${oneLine(scope)}`,
     { hint: SCOPES_HINT },
   );

@@ -1,31 +1,30 @@
 /** Joins by the gRPC join service, which newer servers have for this method. */
-import { isPassingGrpcStatus } from '../effects/retry.ts';
-import { withDeadline } from '../effects/deadline.ts';
-import type { Secret } from '../effects/secret.ts';
-import { MachineIdError } from '../errors.ts';
 import { type KeyPair, publicKeyDer } from '../crypto/keys.ts';
 import { formatSshCertificate } from '../crypto/ssh-certificate.ts';
 import { sshPublicKey } from '../crypto/ssh-public-key.ts';
 import { certificatePem } from '../crypto/x509.ts';
-import { type Address, formatAddress } from '../teleport/address.ts';
-import { dialTls } from '../teleport/dial.ts';
+import { withDeadline } from '../effects/time.ts';
+import { isTransientGrpcStatus } from '../effects/retry.ts';
+import type { Secret } from '../effects/secret.ts';
+import { MachineIdError } from '../errors.ts';
+import { type GrpcConnection, grpcOver } from '../grpc/client.ts';
 import {
   type JoinRequest,
   type JoinResponse,
   JoinService,
   type ServerInit,
-} from '../teleport/gen/teleport/join/v1/joinservice_pb.ts';
-import { networkFault, plainText } from '../teleport/network-error.ts';
-import { type GrpcConnection, grpcOver } from '../teleport/grpc.ts';
-import { GrpcError, GrpcReplyError } from '../teleport/grpc-error.ts';
-import type { Init } from '../teleport/protobuf.ts';
-import { timestampFromMs } from '../teleport/protobuf-time.ts';
+} from '../grpc/gen/teleport/join/v1/joinservice_pb.ts';
+import { timestampFromMs } from '../grpc/protobuf-values.ts';
+import type { Init } from '../grpc/protobuf.ts';
+import { GrpcError, GrpcResponseError } from '../grpc/status.ts';
+import { type Address, formatAddress } from '../net/address.ts';
+import { dialTls } from '../net/dial.ts';
+import { describeError, networkFailure, oneLine } from '../net/network-error.ts';
+import type { WireTrace } from '../net/trace.ts';
+import type { WebTrust } from '../net/trust.ts';
 import { suiteName } from '../teleport/suite.ts';
-import { oneLine } from '../teleport/trace-error.ts';
-import type { WebTrust } from '../teleport/trust.ts';
-import type { WireTrace } from '../teleport/wire-trace.ts';
 import type { JoinedCertificates } from './bot-identity.ts';
-import type { JoinFacts } from './join-facts.ts';
+import type { JoinFacts } from './facts.ts';
 import { joinRefusal } from './refusal.ts';
 
 export interface ServiceJoin {
@@ -38,7 +37,7 @@ export interface ServiceJoin {
   readonly expiresAtMs: number;
   readonly timeoutMs: number;
   /** Called when the service has given its first answer. */
-  readonly onAnswer: () => void;
+  readonly onResponse: () => void;
   readonly signal: AbortSignal;
   readonly trace?: WireTrace | undefined;
 }
@@ -54,7 +53,7 @@ export interface UnavailableService {
   readonly kind: 'unavailable';
   readonly reason: string;
   /** Whether it may be there later. */
-  readonly mayPass: boolean;
+  readonly isTransient: boolean;
 }
 
 export const JOIN_ALPN = ['teleport-proxy-grpc', 'h2'];
@@ -63,20 +62,20 @@ const JOIN_METHOD = 'circleci';
 const UNSUPPORTED_JOIN_METHOD = 1;
 const UNSUPPORTED_MESSAGE_TYPE = 2;
 /** How long the server has to end a join that we give up. */
-const LONGEST_FAREWELL_MS = 1000;
+const CLOSE_TIMEOUT_MS = 1000;
 
 /**
  * One stream: who we are, the server's suite, our keys with the OIDC token, the certificates.
- * @throws MachineIdError JOIN_METHOD_MISMATCH, REPLY_INVALID, TIMEOUT; a refusal, and what lets Teleport's client fall back, are results
+ * @throws MachineIdError JOIN_METHOD_MISMATCH, RESPONSE_INVALID, TIMEOUT; a refusal, and what lets Teleport's client fall back, are results
  */
 export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResult> {
   const { address, signal: outer, timeoutMs } = join;
   const wire = join.trace?.connection('join service');
   const waitingFor = `the join service of ${formatAddress(address)}`;
   const heard = { firstAnswer: false };
-  const onAnswer = () => {
+  const onResponse = () => {
     heard.firstAnswer = true;
-    join.onAnswer();
+    join.onResponse();
   };
   const attempt = withDeadline({ waitingFor, unreached: address, timeoutMs, signal: outer }, async (signal) => {
     let socket;
@@ -84,12 +83,12 @@ export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResul
       socket = await dialTls({ address, alpn: JOIN_ALPN, ca: join.trust.ca, verify: join.trust.verify, signal, wire });
     } catch (error) {
       signal.throwIfAborted();
-      const { detail, mayPass } = networkFault(error);
-      return { kind: 'unavailable' as const, reason: detail, mayPass };
+      const { detail, isTransient } = networkFailure(error);
+      return { kind: 'unavailable' as const, reason: detail, isTransient };
     }
     const connection = grpcOver(socket, address.host, wire);
     try {
-      return await converse({ ...join, onAnswer }, connection, signal);
+      return await runJoinStream({ ...join, onResponse }, connection, signal);
     } finally {
       connection.close();
     }
@@ -98,20 +97,20 @@ export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResul
     return await attempt;
   } catch (error) {
     if (heard.firstAnswer || !(error instanceof MachineIdError) || error.code !== 'TIMEOUT') throw error;
-    return { kind: 'unavailable', reason: error.message, mayPass: true };
+    return { kind: 'unavailable', reason: error.message, isTransient: true };
   }
 }
 
 type Request = Init<JoinRequest>;
 
 /** Both directions of the stream. */
-interface Conversation {
+interface JoinStream {
   readonly requests: Requests;
   readonly answers: AsyncIterator<JoinResponse>;
   readonly signal: AbortSignal;
 }
 
-async function converse(
+async function runJoinStream(
   join: ServiceJoin,
   connection: GrpcConnection,
   signal: AbortSignal,
@@ -124,7 +123,7 @@ async function converse(
     requests.push(clientInit(join.facts.tokenName));
     const { joinMethod, signatureAlgorithmSuite } = await readInit(conversation);
     started = true;
-    join.onAnswer();
+    join.onResponse();
     if (joinMethod !== JOIN_METHOD) {
       const msg = `join method ${oneLine(joinMethod)} is not supported by this client`;
       await giveUp(conversation, UNSUPPORTED_JOIN_METHOD, msg);
@@ -174,10 +173,10 @@ class Requests implements AsyncIterable<Request> {
  * Says why, so that it is in the cluster's log. The server's next word or its end shows that the message has arrived,
  * which closing the connection at once could prevent.
  */
-async function giveUp({ answers, requests, signal }: Conversation, reason: number, msg: string): Promise<void> {
+async function giveUp({ answers, requests, signal }: JoinStream, reason: number, msg: string): Promise<void> {
   requests.push({ payload: { case: 'givingUp', value: { reason, msg } } });
   requests.end();
-  const farewell = { waitingFor: 'the join service', timeoutMs: LONGEST_FAREWELL_MS, signal };
+  const farewell = { waitingFor: 'the join service', timeoutMs: CLOSE_TIMEOUT_MS, signal };
   try {
     await withDeadline(farewell, () => answers.next());
   } catch {
@@ -202,13 +201,13 @@ function oidcInit({ expiresAtMs, jwt }: ServiceJoin, { publicKey }: KeyPair): Re
   return { payload: { case: 'oidcInit', value } };
 }
 
-async function readInit(conversation: Conversation): Promise<ServerInit> {
-  const { payload } = await nextAnswer(conversation);
+async function readInit(conversation: JoinStream): Promise<ServerInit> {
+  const { payload } = await nextResponse(conversation);
   return payload.case === 'init' ? payload.value : refuse(conversation, payload.case, '"init"');
 }
 
-async function readResult(conversation: Conversation): Promise<JoinedCertificates> {
-  const { payload } = await nextAnswer(conversation);
+async function readResult(conversation: JoinStream): Promise<JoinedCertificates> {
+  const { payload } = await nextResponse(conversation);
   const result = payload.case === 'result' ? payload.value.payload : undefined;
   const certificates = result?.case === 'botResult' ? result.value.certificates : undefined;
   if (certificates === undefined) return refuse(conversation, payload.case, "the bot's certificates");
@@ -219,13 +218,13 @@ async function readResult(conversation: Conversation): Promise<JoinedCertificate
   };
 }
 
-async function refuse(conversation: Conversation, got: string | undefined, expected: string): Promise<never> {
+async function refuse(conversation: JoinStream, got: string | undefined, expected: string): Promise<never> {
   const what = `"${got ?? 'nothing known'}", expected ${expected}`;
   await giveUp(conversation, UNSUPPORTED_MESSAGE_TYPE, `got ${what}`);
   throw unexpected(what);
 }
 
-async function nextAnswer({ answers }: Conversation): Promise<JoinResponse> {
+async function nextResponse({ answers }: JoinStream): Promise<JoinResponse> {
   const next = await answers.next();
   if (next.done === true) throw unexpected('the end of the stream');
   return next.value;
@@ -241,23 +240,23 @@ function failure(error: unknown, started: boolean): ServiceJoinResult {
   const reason = reasonOf(error);
   const unknownMessage = status === 'InvalidArgument' && reason.includes('unrecognized join request message');
   const denied = status === 'PermissionDenied' || status === 'InvalidArgument';
-  const mayPass = status === undefined ? !(error instanceof GrpcReplyError) : isPassingGrpcStatus(status);
+  const isTransient = status === undefined ? !(error instanceof GrpcResponseError) : isTransientGrpcStatus(status);
   const isLimited = status === 'ResourceExhausted';
   if (status === 'Unimplemented' || unknownMessage || (!started && !denied && !isLimited)) {
-    return { kind: 'unavailable', reason: oneLine(reason), mayPass };
+    return { kind: 'unavailable', reason: oneLine(reason), isTransient };
   }
   return {
     kind: 'failed',
     error: (facts) => {
       const failed = joinRefusal(reason, denied, facts, error);
-      return mayPass && failed.code === 'JOIN_FAILED' ? failed.with({ passing: {} }) : failed;
+      return isTransient && failed.code === 'JOIN_FAILED' ? failed.with({ transient: {} }) : failed;
     },
   };
 }
 
 /** A server's own words as they are, since a refusal is known by them. */
 function reasonOf(error: unknown): string {
-  return error instanceof GrpcError ? error.message : plainText(error);
+  return error instanceof GrpcError ? error.message : describeError(error);
 }
 
 function methodMismatch(joinMethod: string, { tokenName }: JoinFacts): MachineIdError {
@@ -269,7 +268,7 @@ function methodMismatch(joinMethod: string, { tokenName }: JoinFacts): MachineId
 }
 
 function unexpected(got: string): MachineIdError {
-  return new MachineIdError('REPLY_INVALID', `the join service answered with ${got}`, {
+  return new MachineIdError('RESPONSE_INVALID', `the join service answered with ${got}`, {
     hint: 'Run the job again; if it stays, report the version of the cluster: its join service differs from the known ones.',
   });
 }

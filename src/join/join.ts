@@ -1,19 +1,18 @@
 /** Becomes the bot: discovers the cluster and joins it, by the join service or else the legacy endpoint. */
-import type { Clock } from '../effects/clock.ts';
+import { generateKeyPair, type KeyPair } from '../crypto/keys.ts';
+import type { Clock } from '../effects/time.ts';
 import type { Log } from '../effects/log.ts';
 import type { Retries } from '../effects/retry.ts';
 import type { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
-import { generateKeyPair, type KeyPair } from '../crypto/keys.ts';
-import { discover } from '../teleport/discovery.ts';
-import type { ClusterFacts } from '../teleport/ping.ts';
+import type { WireTrace } from '../net/trace.ts';
+import type { WebTrust } from '../net/trust.ts';
+import type { WebApi } from '../net/web.ts';
+import { type ClusterFacts, discover } from '../teleport/ping.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
-import type { WebTrust } from '../teleport/trust.ts';
-import type { WebApi } from '../teleport/web.ts';
-import type { WireTrace } from '../teleport/wire-trace.ts';
 import { acceptJoin, type BotIdentity, type JoinedCertificates } from './bot-identity.ts';
+import type { JoinFacts } from './facts.ts';
 import { joinByService, type ServiceJoinResult, type UnavailableService } from './join-service.ts';
-import type { JoinFacts } from './join-facts.ts';
 import { joinLegacy } from './legacy.ts';
 
 export type JoinPath = 'join-service' | 'legacy';
@@ -47,7 +46,7 @@ export const FIRST_MAJOR_WITH_JOIN_SERVICE = 18;
  * Once the Proxy has answered otherwise, a join service that says nothing is behind something that does not pass gRPC on:
  * a load balancer that speaks HTTP/2 waits for the end of the request, which comes after the first answer.
  */
-const FIRST_ANSWER_MS = 5000;
+const FIRST_RESPONSE_TIMEOUT_MS = 5000;
 
 /**
  * The join service needs nothing that discovery tells, so both are asked at once: on a cluster that has it this saves
@@ -75,13 +74,13 @@ export async function joinCluster(options: JoinOptions): Promise<Joined> {
   return { cluster, bot, path };
 }
 
-interface JoinAnswer {
+interface JoinOutcome {
   readonly keyPair: KeyPair;
   readonly certificates: JoinedCertificates;
   readonly path: JoinPath;
 }
 
-async function join(options: JoinOptions, cluster: ClusterFacts, first: ServiceAttempt): Promise<JoinAnswer> {
+async function join(options: JoinOptions, cluster: ClusterFacts, first: ServiceAttempt): Promise<JoinOutcome> {
   const { clusterName: name, serverVersion } = cluster;
   const facts = { ...options.facts, cluster: { name, version: serverVersion.text } };
   if (serverVersion.major < FIRST_MAJOR_WITH_JOIN_SERVICE) {
@@ -111,7 +110,7 @@ async function joinAtEndpoint(
   options: JoinOptions,
   { suite }: ClusterFacts,
   service?: UnavailableService,
-): Promise<JoinAnswer> {
+): Promise<JoinOutcome> {
   const { web, jwt, facts, retries } = options;
   const keyPair = await generateKeyPair(keyAlgorithm(suite));
   const certificates = await retries.run(() => joinLegacy({ web, facts, jwt, keyPair, expiresAtMs: expiry(options) }));
@@ -129,10 +128,10 @@ function noEndpoint(service: UnavailableService | undefined): MachineIdError {
     'JOIN_FAILED',
     `the join service of the Proxy cannot be used (${service.reason}), and the Proxy has no registration endpoint`,
     {
-      hint: service.mayPass
+      hint: service.isTransient
         ? 'Give an address that reaches the Proxy itself, or let the load balancer in front of it pass TLS through (layer 4).'
         : 'Upgrade the cluster to a version whose join service knows the join method circleci (18.5 or later). If it is one, let the load balancer in front of the Proxy pass TLS through (layer 4).',
-      passing: service.mayPass ? {} : undefined,
+      transient: service.isTransient ? {} : undefined,
     },
   );
 }
@@ -154,9 +153,9 @@ function startServiceJoin(options: JoinOptions): ServiceAttempt {
   if (options.signal.aborted) abort();
   options.signal.addEventListener('abort', abort, { once: true });
   const { web, trust, facts, jwt, retries, trace } = options;
-  let onAnswer: () => void = () => undefined;
+  let onResponse: () => void = () => undefined;
   const answered = new Promise<void>((resolve) => {
-    onAnswer = resolve;
+    onResponse = resolve;
   });
   const result = joinByService({
     address: web.address,
@@ -166,14 +165,14 @@ function startServiceJoin(options: JoinOptions): ServiceAttempt {
     timeoutMs: retries.attemptMs(),
     keyFor: (suite) => generateKeyPair(keyAlgorithm(suite)),
     expiresAtMs: expiry(options),
-    onAnswer,
+    onResponse,
     signal: controller.signal,
     trace,
   });
   let unreachable = false;
   result.then(
     (ended) => {
-      unreachable = ended.kind === 'unavailable' && ended.mayPass;
+      unreachable = ended.kind === 'unavailable' && ended.isTransient;
     },
     // The caller that needs the result awaits it; an abandoned attempt must not end the process.
     () => undefined,
@@ -183,7 +182,7 @@ function startServiceJoin(options: JoinOptions): ServiceAttempt {
 
 async function outcomeOf(attempt: ServiceAttempt, { clock }: JoinOptions): Promise<ServiceJoinResult> {
   const waiting = new AbortController();
-  const silence = clock.sleep(FIRST_ANSWER_MS, waiting.signal).then(
+  const silence = clock.sleep(FIRST_RESPONSE_TIMEOUT_MS, waiting.signal).then(
     () => 'silent',
     () => 'not needed any more',
   );
@@ -191,7 +190,7 @@ async function outcomeOf(attempt: ServiceAttempt, { clock }: JoinOptions): Promi
     const first = await Promise.race([attempt.result, attempt.answered, silence]);
     if (first !== 'silent') return await attempt.result;
     attempt.abort();
-    return { kind: 'unavailable', reason: `no answer within ${FIRST_ANSWER_MS / 1000} s`, mayPass: true };
+    return { kind: 'unavailable', reason: `no answer within ${FIRST_RESPONSE_TIMEOUT_MS / 1000} s`, isTransient: true };
   } finally {
     waiting.abort();
   }

@@ -1,15 +1,15 @@
 /** Joins at the Proxy's registration endpoint, which every version from 15 on serves. */
 import * as z from 'zod/mini';
-import type { Secret } from '../effects/secret.ts';
-import { isPassingHttpStatus } from '../effects/retry.ts';
-import { MachineIdError } from '../errors.ts';
 import { type KeyPair, publicKeyPem } from '../crypto/keys.ts';
 import { formatAuthorizedKey, sshPublicKey } from '../crypto/ssh-public-key.ts';
 import { splitCertificates } from '../crypto/x509.ts';
-import { errorText } from '../teleport/trace-error.ts';
-import type { WebAnswer, WebApi } from '../teleport/web.ts';
+import { isTransientHttpStatus } from '../effects/retry.ts';
+import type { Secret } from '../effects/secret.ts';
+import { MachineIdError } from '../errors.ts';
+import { errorText } from '../net/network-error.ts';
+import type { WebApi, WebResponse } from '../net/web.ts';
 import type { JoinedCertificates } from './bot-identity.ts';
-import type { JoinFacts } from './join-facts.ts';
+import type { JoinFacts } from './facts.ts';
 import { joinRefusal } from './refusal.ts';
 
 export interface LegacyJoin {
@@ -30,7 +30,7 @@ const Certs = z.object({
 
 /**
  * @returns undefined when the Proxy has no such endpoint
- * @throws MachineIdError JOIN_…, REPLY_INVALID, or what the web API throws
+ * @throws MachineIdError JOIN_…, RESPONSE_INVALID, or what the web API throws
  */
 export async function joinLegacy(join: LegacyJoin): Promise<JoinedCertificates | undefined> {
   const { web, facts, jwt, keyPair, expiresAtMs } = join;
@@ -56,11 +56,11 @@ export async function joinLegacy(join: LegacyJoin): Promise<JoinedCertificates |
 }
 
 /** 4xx is a refusal; a broken or foreign JWT comes as 500 from some versions, told by its text, which stays final. */
-function refused({ status, body, retryAfterMs }: WebAnswer, facts: JoinFacts): MachineIdError {
+function refused({ status, body, retryAfterMs }: WebResponse, facts: JoinFacts): MachineIdError {
   const text = errorText(body);
-  const mayPass = isPassingHttpStatus(status, 'Teleport');
+  const mayPass = isTransientHttpStatus(status, 'Teleport');
   const error = joinRefusal(text ?? `HTTP status ${status}`, status >= 400 && status < 500 && !mayPass, facts);
-  return mayPass && error.code === 'JOIN_FAILED' ? error.with({ passing: { afterMs: retryAfterMs } }) : error;
+  return mayPass && error.code === 'JOIN_FAILED' ? error.with({ transient: { afterMs: retryAfterMs } }) : error;
 }
 
 function parseCerts(body: string): JoinedCertificates {
@@ -93,7 +93,7 @@ function text(value: string): string {
 }
 
 function invalid(detail: string, cause?: unknown): MachineIdError {
-  return new MachineIdError('REPLY_INVALID', `the Proxy's answer to the join cannot be used: ${detail}`, {
+  return new MachineIdError('RESPONSE_INVALID', `the Proxy's answer to the join cannot be used: ${detail}`, {
     hint: 'Run the job again; if it stays, look at what lies between this job and the Proxy (load balancer, HTTP proxy).',
     cause,
   });

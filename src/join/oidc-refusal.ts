@@ -1,6 +1,6 @@
 /** A cluster's refusal of the OIDC token itself, by what its verifier says. */
 import { utcTime } from '../crypto/validity.ts';
-import type { JoinFacts } from './join-facts.ts';
+import type { JoinFacts } from './facts.ts';
 
 export interface OidcRefusal {
   readonly likelyCauses: readonly string[];

@@ -1,9 +1,8 @@
 /** Turns a cluster's refusal of a join into an error that says why and what to change. */
 import { MachineIdError } from '../errors.ts';
-import { mayBeScopeQualified, mentionsScopes, SCOPES_HINT } from '../teleport/scopes.ts';
-import { oneLine } from '../teleport/trace-error.ts';
-import { alsoAdmits, formatRule, narrowestRule } from './allow-rule.ts';
-import type { JoinFacts } from './join-facts.ts';
+import { oneLine } from '../net/network-error.ts';
+import { mayBeScopeQualified, mentionsScopes, SCOPES_HINT } from '../teleport/names.ts';
+import { alsoAllows, formatRule, type JoinFacts, narrowestRule } from './facts.ts';
 import { oidcRefusal } from './oidc-refusal.ts';
 
 /** Far more than Teleport's longest refusal. */
@@ -11,7 +10,7 @@ const MAX_TEXT_CHARACTERS = 4096;
 
 /**
  * @param serverText the server's own words
- * @param denied whether the server meant a refusal (403, 400, PermissionDenied, InvalidArgument) and not a fault of its own
+ * @param denied whether the server meant a refusal (403, 400, PermissionDenied, InvalidArgument) and not a problem of its own
  */
 export function joinRefusal(serverText: string, denied: boolean, facts: JoinFacts, cause?: unknown): MachineIdError {
   const text = serverText.slice(0, MAX_TEXT_CHARACTERS).toLowerCase();
@@ -46,7 +45,7 @@ function claimsRefused({ cause, facts, said }: Refusal): MachineIdError {
     contextIds.length === 0 ? 'no context' : `the context${contextIds.length > 1 ? 's' : ''} ${contextIds.join(', ')}`;
   const job = `organization ${organizationId ?? 'unknown'}, project ${projectId ?? 'unknown'}, ${contexts}`;
   const rule = narrowestRule(facts);
-  const others = rule === undefined ? [] : alsoAdmits(rule);
+  const others = rule === undefined ? [] : alsoAllows(rule);
   return new MachineIdError(
     'JOIN_CLAIMS_REFUSED',
     `join token "${tokenName}"${inCluster(facts)} has no rule that allows this job: ${job} (${said})`,
@@ -99,7 +98,7 @@ function tokenUnknown({ cause, facts, said }: Refusal): MachineIdError {
 
 function scoped({ cause, facts, said }: Refusal): MachineIdError {
   return new MachineIdError(
-    'CLUSTER_UNSUITABLE',
+    'CLUSTER_UNSUPPORTED',
     `the cluster${clusterOf(facts)} refused the join with token "${facts.tokenName}" because of scopes, which are not supported: ${said}`,
     { hint: SCOPES_HINT, cause },
   );

@@ -1,6 +1,87 @@
-/** The files of an `application` output. */
-import { authorityFiles, type BaseFilesInput, identityAndKeyFiles, specificTlsFiles } from './base-files.ts';
-import type { OutputFile } from './output-file.ts';
+/** Produces an `application` output: a certificate with which a program may call one application. */
+import type { AppSessionParams, AuthApi } from '../auth/auth-api.ts';
+import { MachineIdError } from '../errors.ts';
+import type { OutputFile } from '../files/destination.ts';
+import type { ServerVersion } from '../teleport/ping.ts';
+import { findResource, type Named, ownNamePredicate, settingPlace } from './find-resource.ts';
+import { authorityFiles, type BaseFilesInput, identityAndKeyFiles, specificTlsFiles } from './identity-files.ts';
+import type { WrittenOutput } from './journal.ts';
+import type { Supported } from './output.ts';
+import { finishOutput, outputLocation, type OutputWork, requestIdentity, withOwnSession } from './work.ts';
+
+interface Application extends Named {
+  readonly publicAddress: string;
+}
+
+/**
+ * The first server that takes no session from its clients: it makes one itself while it issues the certificate. Servers
+ * of 16 do so too when none is given, those of 15 do not.
+ */
+const FIRST_MAJOR_THAT_MAKES_SESSIONS = 17;
+
+/** @throws MachineIdError as asking, checking and writing do */
+export async function produceApplication(output: Supported<'application'>, work: OutputWork): Promise<WrittenOutput> {
+  const { run, session, joined } = work;
+  const { appName, destination, path, specificTlsNaming } = output;
+  const { clusterName, userName } = joined.bot;
+  const { name, publicAddress, sessionId } = await withOwnSession(output, work, async ({ api }) => {
+    const application = await findApplication(api, appName, settingPlace(path, 'app_name'));
+    const target = { userName, publicAddress: application.publicAddress, clusterName };
+    return { ...application, sessionId: await sessionFor(api, target, await session.serverVersion) };
+  });
+  const route = { kind: 'application', name, publicAddress, clusterName, sessionId } as const;
+  const issued = await requestIdentity(output, work, { keyPair: await work.keys.routed, route });
+  run.progress.done('certificates', `certificates for ${path}: application ${name} at ${publicAddress}`);
+  const location = outputLocation(destination, run);
+  const input = { identity: issued.identity, authorities: await session.authorities };
+  const files = applicationFiles(input, { specificTlsNaming });
+  return finishOutput(output, work, {
+    issued,
+    location,
+    files,
+    access: { kind: 'application', name, address: publicAddress },
+  });
+}
+
+/**
+ * The id of a session of the output's own, empty where the server makes it; the roles of `api` must admit to the
+ * application. Nothing waits until the Proxy knows of the session: it is first used by a later step of the job.
+ */
+export async function sessionFor(
+  api: Pick<AuthApi, 'createAppSession'>,
+  target: AppSessionParams,
+  { major }: Pick<ServerVersion, 'major'>,
+): Promise<string> {
+  if (major >= FIRST_MAJOR_THAT_MAKES_SESSIONS) return '';
+  const id = await api.createAppSession(target);
+  if (id !== '') return id;
+  throw new MachineIdError(
+    'RESPONSE_INVALID',
+    'the Auth Service made a session with the application, but gave it no id',
+    {
+      hint: 'Look at the log of the Auth Service for what went wrong there.',
+    },
+  );
+}
+
+/** By its own name: to tbot, the name under which Teleport discovered an application says nothing. */
+export async function findApplication(
+  api: Pick<AuthApi, 'listResources'>,
+  name: string,
+  location: string,
+): Promise<Application> {
+  const servers = await api.listResources({ resourceType: 'app_server', predicate: ownNamePredicate(name) });
+  const found = servers.flatMap(({ resource }) => {
+    const app = resource.case === 'appServer' ? resource.value.spec?.app : undefined;
+    if (app?.metadata === undefined) return [];
+    return [{ name: app.metadata.name, labels: app.metadata.labels, publicAddress: app.spec?.publicAddr ?? '' }];
+  });
+  const hint =
+    'Compare the name with "tctl get app_server", and app_labels of the roles with the labels of the application.';
+  return findResource(found, { name, kind: 'application', location, hint });
+}
+
+// The files of an `application` output.
 
 /** In the order in which tbot writes them. */
 export function applicationFiles(

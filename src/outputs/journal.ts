@@ -1,151 +1,210 @@
-/**
- * Keeps the new files of an output together. Before the first one gets its real name, a list of all renames is in the
- * destination; it goes when the last is done. So whatever ends the process in between, the next run (or `cleanup`) does the
- * rest, and finds all the files of one run.
- *
- * Only one list can be there at a time. A run that finds one does its renames instead of waiting: each temporary file
- * exists once, so it does not matter which process renames it. That way two runs with one destination never mix their files.
- */
-import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import * as z from 'zod/mini';
-import { errorCode } from '../effects/file-error.ts';
-import type { FileEntry, Files, Rename } from '../effects/files.ts';
-import { isTemporaryName, temporaryName } from './temporary-name.ts';
+/** What a run has come to know and how long its parts took, told also when it fails half-way. */
+import type { Clock } from '../effects/time.ts';
+import type { Log } from '../effects/log.ts';
+import type { MachineIdError } from '../errors.ts';
+import type { OidcClaims } from '../job/oidc-claims.ts';
+import type { JoinPath } from '../join/join.ts';
+import type { Address } from '../net/address.ts';
+import type { SupportedOutput } from './output.ts';
 
-const Journal = z.strictObject({ renames: z.array(z.strictObject({ from: z.string(), to: z.string() })) });
+/** Who is at work: this machine, the cluster that is asked, or an output with both. */
+type SpanKind = 'job' | 'cluster' | 'output';
 
-const MAX_JOURNAL_BYTES = 1024 * 1024;
-const WRITABLE_BY_OTHERS = 0o022;
-/** Each is another run that begins its renames between two steps of this one. */
-const MOST_OTHERS = 100;
-export const NO_HARD_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
-
-/**
- * Does the work, which carries out the renames, while the list of them is in the destination.
- * @param renames between names in one folder, all of whose files are complete
- */
-export async function withJournal(
-  files: Files,
-  directory: string,
-  renames: readonly Rename[],
-  work: () => Promise<void>,
-): Promise<void> {
-  const text = journalText(directory, renames);
-  await begin(files, directory, text);
-  try {
-    await work();
-  } finally {
-    // One that cannot be removed lists renames that have been done; the next run tries again.
-    await removeUnchanged(files, journalPath(files, directory), text).catch(() => undefined);
-  }
+/** A part of a run, in whole milliseconds since the run's start; parts may overlap. */
+export interface Span {
+  readonly kind: SpanKind;
+  readonly name: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  /** `unfinished` had not ended when the run did. */
+  readonly outcome: 'done' | 'failed' | 'unfinished';
 }
 
-/** Does the renames that a run which was killed has left undone; nothing when there are none. */
-export async function completeRenames(files: Files, directory: string): Promise<void> {
-  const path = journalPath(files, directory);
-  const entry = await files.entry(path);
-  if (entry === undefined) return;
-  const text = isOwn(files, entry) ? await readIfThere(files, path) : undefined;
-  for (const rename of text === undefined ? [] : listed(text, directory)) await complete(files, rename);
-  if (text === undefined) await files.remove(path);
-  else await removeUnchanged(files, path, text);
+/** What the outputs and the page about a run use of the configuration. */
+export interface RunPlan {
+  /** The address as configured; `value` is `host:port`. */
+  readonly address: Address & { readonly value: string };
+  readonly useProxyAddr: boolean;
+  readonly debug: boolean;
+  readonly logFormat: 'text' | 'json';
 }
 
-/** Each user has one: the files of another could not be renamed. */
-function journalPath({ userId }: Pick<Files, 'userId'>, directory: string): string {
-  return join(directory, `.machine-id.${userId ?? 'user'}.journal`);
+/** What there is to know, each as soon as it is known. */
+export interface RunFacts {
+  readonly plan: RunPlan;
+  readonly claims: OidcClaims;
+  readonly cluster: string;
+  readonly clusterVersion: string;
+  readonly bot: RunResult['bot'];
+  readonly joinPath: RunResult['joinPath'];
+  readonly outputs: readonly SupportedOutput[];
+  /** In the outputs' order. */
+  readonly results: readonly PromiseSettledResult<WrittenOutput>[];
+  readonly exported: readonly string[];
 }
 
-/** Under another name first, so that the list is there in full or not at all. */
-async function begin(files: Files, directory: string, text: string): Promise<void> {
-  const temporary = join(directory, temporaryName(files));
-  try {
-    await files.createFile(temporary, text);
-    for (let others = 0; others < MOST_OTHERS; others += 1) {
-      if (await isPlaced(files, { temporary, path: journalPath(files, directory), text })) return;
-      await completeRenames(files, directory);
-    }
-    throw new Error('other runs write to it without a pause');
-  } finally {
-    await files.remove(temporary);
-  }
+export interface Account {
+  /** By the clock's `elapsedMs`. */
+  readonly startMs: number;
+  learn(facts: Partial<RunFacts>): void;
+  facts(): Partial<RunFacts>;
+  /** Begins a span; the call of what it returns ends it. */
+  begin(kind: SpanKind, name: string): () => void;
+  /** A span that lasts as long as the work, and has failed when the work rejects. */
+  during<T>(kind: SpanKind, name: string, work: () => Promise<T>): Promise<T>;
+  /** In the order of their beginning. */
+  spans(): readonly Span[];
+  totalMs(): number;
 }
 
-/** @returns false when another list is there */
-async function isPlaced(
-  files: Files,
-  { path, temporary, text }: { readonly path: string; readonly temporary: string; readonly text: string },
-): Promise<boolean> {
-  try {
-    await files.link(temporary, path);
-  } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false;
-    if (!NO_HARD_LINKS.includes(errorCode(error) ?? '')) throw error;
-    return isCreated(files, path, text);
-  }
-  return true;
+type OpenSpan = Omit<Span, 'endMs'> & { readonly endMs: number | undefined };
+
+export function openAccount(clock: Pick<Clock, 'elapsedMs'>): Account {
+  const startMs = clock.elapsedMs();
+  const totalMs = () => Math.round(clock.elapsedMs() - startMs);
+  const spans: OpenSpan[] = [];
+  let known: Partial<RunFacts> = {};
+  const open = (kind: SpanKind, name: string) => {
+    const at = spans.push({ kind, name, startMs: totalMs(), endMs: undefined, outcome: 'unfinished' }) - 1;
+    return (outcome: Span['outcome']) => {
+      const begun = spans[at];
+      if (begun?.endMs === undefined && begun !== undefined) spans[at] = { ...begun, endMs: totalMs(), outcome };
+    };
+  };
+  return {
+    startMs,
+    totalMs,
+    learn: (facts) => {
+      known = { ...known, ...facts };
+    },
+    facts: () => known,
+    begin: (kind, name) => {
+      const close = open(kind, name);
+      return () => {
+        close('done');
+      };
+    },
+    during: async (kind, name, work) => {
+      const close = open(kind, name);
+      try {
+        const result = await work();
+        close('done');
+        return result;
+      } catch (error) {
+        close('failed');
+        throw error;
+      }
+    },
+    spans: () => spans.map((span) => ({ ...span, endMs: span.endMs ?? totalMs() })),
+  };
 }
 
-async function isCreated(files: Files, path: string, text: string): Promise<boolean> {
-  try {
-    await files.createFile(path, text);
-    return true;
-  } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false;
-    throw error;
-  }
+// Tells a person what was done and how long it took, as it happens.
+
+/** The phases of a run, in the order in which they end. */
+type Phase = 'config' | 'oidcToken' | 'discovery' | 'join' | 'auth' | 'certificates' | 'aws' | 'write';
+
+/** The summary has one line for each output. */
+const OUTPUT_PHASES: ReadonlySet<Phase> = new Set(['certificates', 'aws', 'write']);
+
+export interface Progress {
+  /** A phase has ended; `message` says with what. Phases may overlap, so each is timed from the run's start. */
+  done(phase: Phase, message: string): void;
+  /** Milliseconds from the start of the run to the end of each phase, and `total` until now. */
+  timingsMs(): Readonly<Record<string, number>>;
 }
 
-/** Others could have planted it otherwise. */
-function isOwn({ userId }: Pick<Files, 'userId'>, entry: FileEntry): boolean {
-  if (entry.kind !== 'file') return false;
-  return userId === undefined || (entry.userId === userId && (entry.mode & WRITABLE_BY_OTHERS) === 0);
+/** @param startMs of the run, by the clock's `elapsedMs` */
+export function startProgress(log: Pick<Log, 'debug' | 'info'>, clock: Clock, startMs: number): Progress {
+  const sinceStart = () => Math.round(clock.elapsedMs() - startMs);
+  const ends = new Map<string, number>();
+  return {
+    done: (phase, message) => {
+      const atMs = sinceStart();
+      ends.set(phase, atMs);
+      const line = `[${String(atMs).padStart(5)} ms] ${message}`;
+      if (OUTPUT_PHASES.has(phase)) log.debug(line);
+      else log.info(line);
+    },
+    timingsMs: () => ({ ...Object.fromEntries(ends), total: sinceStart() }),
+  };
 }
 
-async function readIfThere(files: Files, path: string): Promise<string | undefined> {
-  try {
-    return await files.readText(path, { maxBytes: MAX_JOURNAL_BYTES });
-  } catch {
-    return undefined; // gone meanwhile, or not a list of ours
-  }
+// What a run has done, as the summary and the JSON object tell it.
+
+export interface WrittenOutput {
+  /** In the configuration: `outputs[0]`, `services[1]` or a flag. */
+  readonly path: string;
+  readonly type: string;
+  /** Absolute path of the directory, or `memory`. */
+  readonly destination: string;
+  /** Relative to the destination, in the order of writing. */
+  readonly files: readonly string[];
+  readonly roles: readonly string[];
+  /** Unix users to log in as by ssh; undefined where the certificates are not for ssh. */
+  readonly logins?: readonly string[] | undefined;
+  readonly expiresAtMs: number;
+  /** What the names in the output's kubeconfig are, if it has one. */
+  readonly kubeconfig?: KubeconfigNames | undefined;
+  /** What the certificates are good for, when that is one resource; how a later step calls it. */
+  readonly access?: Access | undefined;
+  /** Sentences that a person should read: a shortened lifetime, say. */
+  readonly notices: readonly string[];
 }
 
-/** Another run may have done everything, and begun a list of its own. */
-async function removeUnchanged(files: Files, path: string, text: string): Promise<void> {
-  if ((await readIfThere(files, path)) === text) await files.remove(path);
+/** An output that was not written, or not wholly. */
+export interface FailedOutput {
+  readonly path: string;
+  /** Of the configuration file, counted from 1; undefined where there is no file. */
+  readonly line: number | undefined;
+  readonly type: string;
+  readonly error: MachineIdError;
 }
 
-function journalText(directory: string, renames: readonly Rename[]): string {
-  return JSON.stringify({
-    renames: renames.map(({ from, to }) => ({ from: near(directory, from), to: near(directory, to) })),
-  });
+export interface KubeconfigNames {
+  /** In the file's order. */
+  readonly contexts: readonly string[];
+  readonly user: string;
 }
 
-/** A destination may be mounted or moved elsewhere; only what links lead out of it to is absolute. */
-function near(directory: string, path: string): string {
-  const way = relative(directory, path);
-  return way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way) ? path : way;
+export type Access =
+  | { readonly kind: 'aws'; readonly role: string; readonly profile: string }
+  | { readonly kind: 'application'; readonly name: string; readonly address: string }
+  | {
+      readonly kind: 'database';
+      readonly name: string;
+      /** As Teleport calls it: `postgres`, `mysql`. */
+      readonly protocol: string;
+      readonly user: string | undefined;
+      readonly database: string | undefined;
+    };
+
+/** This program itself, or the tbot that is installed. */
+export type Engine = 'native' | 'tbot';
+
+export interface RunResult {
+  /** `host:port` of the Proxy. */
+  readonly proxy: string;
+  readonly cluster: string;
+  readonly clusterVersion: string;
+  /** Undefined when tbot has joined and has left no certificate that names the bot. */
+  readonly bot: string | undefined;
+  /** Who has joined and written. */
+  readonly engine: Engine;
+  /** Undefined when tbot has joined: it does not tell how. */
+  readonly joinPath: JoinPath | undefined;
+  /** Those that were written. */
+  readonly outputs: readonly WrittenOutput[];
+  readonly failures: readonly FailedOutput[];
+  /** Names of the variables that later steps get. */
+  readonly exported: readonly string[];
+  readonly timingsMs: Readonly<Record<string, number>>;
+  /** In the order of their beginning. */
+  readonly spans: readonly Span[];
 }
 
-/** None for a text that is not a list: where files have no second names, a process may be killed while it writes one. */
-function listed(text: string, directory: string): readonly Rename[] {
-  try {
-    const { renames } = z.parse(Journal, JSON.parse(text));
-    return renames
-      .map(({ from, to }) => ({ from: resolve(directory, from), to: resolve(directory, to) }))
-      .filter(isPossible);
-  } catch {
-    return [];
-  }
-}
-
-function isPossible({ from, to }: Rename): boolean {
-  return isTemporaryName(basename(from)) && dirname(from) === dirname(to);
-}
-
-/** What cannot be renamed is removed: the run that finds it is about to write its own. */
-async function complete(files: Files, { from, to }: Rename): Promise<void> {
-  const entry = await files.entry(from);
-  if (entry === undefined || !isOwn(files, { ...entry, mode: 0 })) return;
-  await files.rename(from, to).catch(() => files.remove(from));
-}
+/** What an engine hands back. */
+export type RunEnd = Omit<RunResult, 'proxy' | 'exported' | 'timingsMs' | 'spans'> & {
+  /** What the run ends with; undefined when every output was written. */
+  readonly failure: MachineIdError | undefined;
+};

@@ -1,11 +1,11 @@
 /** The file that kubectl, helm and other clients of Kubernetes read. */
 import { stringify } from 'yaml';
-import type { CertAuthority } from '../certs/authorities.ts';
-import type { Identity } from '../certs/identity.ts';
+import type { CertAuthority } from '../auth/auth-api.ts';
+import type { Identity } from '../auth/issue.ts';
 import { privateKeyPem } from '../crypto/keys.ts';
-import { formatAddress } from '../teleport/address.ts';
+import type { OutputFile } from '../files/destination.ts';
+import { formatAddress } from '../net/address.ts';
 import type { KubeEndpoint } from '../teleport/kube-endpoint.ts';
-import type { OutputFile } from './output-file.ts';
 
 export interface KubeContext {
   readonly name: string;

@@ -1,4 +1,5 @@
 /** The `ssh_config` files, by which OpenSSH reaches nodes through the Proxy. */
+import type { CertAuthority } from '../auth/auth-api.ts';
 
 export interface SshConfigInput {
   /** Host of the Proxy's public address. */
@@ -121,4 +122,25 @@ const REWRITTEN: ReadonlyMap<string, string> = new Map([
  */
 function quoted(text: string): string {
   return `'${text.replace(/['\\\n%]/g, (character) => REWRITTEN.get(character) ?? character)}'`;
+}
+
+// Lines by which OpenSSH trusts the host certificates of clusters.
+
+/** One `@cert-authority` line a key, for the Proxy's host, the cluster and every node below it. */
+export function knownHosts(hostAuthorities: readonly CertAuthority[], proxyHost: string): string {
+  return hostAuthorities
+    .flatMap(({ clusterName, sshPublicKeys }) =>
+      sshPublicKeys.map((key) => certAuthorityLine([proxyHost, clusterName, `*.${clusterName}`], key)),
+    )
+    .join('');
+}
+
+/** For `<cluster>.known_hosts`: trusts the cluster's authority for whatever name a user's own `Host` block gives. */
+export function clusterKnownHosts({ clusterName, sshPublicKeys }: CertAuthority): string {
+  const head = `# Cluster specific known_hosts generated for cluster '${clusterName}'\n`;
+  return head + sshPublicKeys.map((key) => certAuthorityLine(['*'], key)).join('');
+}
+
+export function certAuthorityLine(hosts: readonly string[], sshPublicKey: string): string {
+  return `@cert-authority ${hosts.join(',')} ${sshPublicKey} type=host\n`;
 }

@@ -1,10 +1,95 @@
-/** The files of an X.509 SVID, as SPIFFE's own helpers name them. */
-import type { CheckedX509Svid } from '../certs/x509-svid.ts';
-import { type KeyPair, pkcs8Pem } from '../crypto/keys.ts';
-import type { OutputFile } from './output-file.ts';
-import { pemBlock } from './pem.ts';
+/** Turns an X.509 SVID from the server into the files of an output. */
+import { shortenedLifetime } from '../auth/issue.ts';
+import type { AuthSession } from '../auth/session.ts';
+import { type CheckedX509Svid, checkX509Svid, type X509Svid } from '../auth/svid.ts';
+import { generateKeyPair, type KeyPair, pkcs8Pem } from '../crypto/keys.ts';
+import type { OutputFile } from '../files/destination.ts';
+import { keyAlgorithm } from '../teleport/suite.ts';
+import type { OutputWork } from './work.ts';
 
-export interface X509SvidFilesInput {
+interface X509SvidFiles {
+  readonly spiffeId: string;
+  readonly files: readonly OutputFile[];
+  readonly expiresAtMs: number;
+  /** Sentences for a person to read. */
+  readonly notices: readonly string[];
+}
+
+interface ReceivedSvid {
+  readonly keyPair: KeyPair;
+  readonly svid: CheckedX509Svid;
+  /** The end that was asked for. */
+  readonly askedMs: number;
+  /** PEM of the trust domain's authorities, one block each. */
+  readonly bundlePem: readonly string[];
+}
+
+/**
+ * With a fresh key, and checked.
+ * @throws MachineIdError CERTIFICATE_MISMATCH, RESPONSE_INVALID, or what the calls throw
+ */
+export async function requestSvid(
+  { api }: AuthSession,
+  { joined, run }: OutputWork,
+  { ask, ttlMs }: Pick<X509SvidOptions, 'ask' | 'ttlMs'>,
+): Promise<ReceivedSvid> {
+  const { clusterName: trustDomain } = joined.bot;
+  const { clock } = run.world;
+  const askedMs = clock.nowMs() + ttlMs;
+  const keys = generateKeyPair(keyAlgorithm(joined.cluster.suite));
+  const [keyPair, answer, authorities] = await Promise.all([keys, keys.then(ask), api.certAuthorities('spiffe')]);
+  const bundlePem = authorities
+    .filter(({ clusterName }) => clusterName === trustDomain)
+    .flatMap(({ tlsCertificatesPem }) => tlsCertificatesPem);
+  const { publicKey } = keyPair;
+  const expected = { publicKey, trustDomain, authoritiesPem: bundlePem, askedMs, nowMs: clock.nowMs() };
+  return {
+    keyPair,
+    askedMs,
+    svid: checkX509Svid(answer, expected),
+    bundlePem,
+  };
+}
+
+interface X509SvidOptions {
+  readonly ttlMs: number;
+  /** Whether the bundle holds the authorities of federated trust domains too. */
+  readonly federated: boolean;
+  /** For the SVID of a key, on the same session. */
+  readonly ask: (key: KeyPair) => Promise<X509Svid>;
+}
+
+/** @throws MachineIdError as `askForSvid` does, and CLUSTER_UNSUPPORTED */
+export async function fetchX509Svid(
+  session: AuthSession,
+  work: OutputWork,
+  wish: X509SvidOptions,
+): Promise<X509SvidFiles> {
+  const { federated } = wish;
+  const [{ askedMs, bundlePem, keyPair, svid }, revocationList, others] = await Promise.all([
+    requestSvid(session, work, wish),
+    session.workloads.revocationList(),
+    // The bot's own role lets it see them; those of an output need not.
+    federated ? work.session.federation.federatedAuthorities() : { certificatesPem: [], unreadable: [] },
+  ]);
+  return {
+    spiffeId: svid.spiffeId,
+    files: x509SvidFiles({ keyPair, svid, bundlePem: [...bundlePem, ...others.certificatesPem], revocationList }),
+    expiresAtMs: svid.expiresAtMs,
+    notices: [
+      shortenedLifetime(askedMs, svid.expiresAtMs, 'the most that it gives to a workload'),
+      svid.clockNotice,
+      ...others.unreadable.map(
+        (domain) =>
+          `the bundle of the trust domain "${domain}" cannot be read, so its authorities are left out: look at it with "tctl get spiffe_federation"`,
+      ),
+    ].filter((notice) => notice !== undefined),
+  };
+}
+
+// The files of an X.509 SVID, as SPIFFE's own helpers name them.
+
+interface X509SvidFilesInput {
   readonly keyPair: KeyPair;
   readonly svid: Pick<CheckedX509Svid, 'certificatesPem'>;
   /** PEM of the trust domain's authorities, one block each. */
@@ -23,4 +108,16 @@ export function x509SvidFiles({ keyPair, svid, bundlePem, revocationList }: X509
       ? []
       : [{ name: 'svid_crl.pem', contents: pemBlock('X509 CRL', revocationList) }]),
   ];
+}
+
+// Writes PEM (RFC 7468).
+
+const LINE_LENGTH = 64;
+
+/** One block that ends with a line break. */
+function pemBlock(label: string, der: Uint8Array): string {
+  const lines = Buffer.from(der)
+    .toString('base64')
+    .match(new RegExp(`.{1,${LINE_LENGTH}}`, 'g'));
+  return [`-----BEGIN ${label}-----`, ...(lines ?? []), `-----END ${label}-----`, ''].join('\n');
 }

@@ -1,15 +1,14 @@
 /** Dials the Auth Service through the Proxy, by the server name that gets through. */
 import type { TLSSocket } from 'node:tls';
-import type { Clock } from '../effects/clock.ts';
-import { sharedController } from '../effects/shared-controller.ts';
+import { type Clock, sharedController } from '../effects/time.ts';
 import type { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
-import type { Address } from './address.ts';
-import { API_DOMAIN, authAlpn, encodedClusterName } from './cluster-name.ts';
-import { dialTls } from './dial.ts';
-import { authFailure } from './failures.ts';
-import { causes, errorCode, networkFault } from './network-error.ts';
-import type { WireConnection, WireTrace } from './wire-trace.ts';
+import type { Address } from '../net/address.ts';
+import { dialTls } from '../net/dial.ts';
+import { authFailure } from '../net/failures.ts';
+import { causes, errorCode, networkFailure } from '../net/network-error.ts';
+import type { WireConnection, WireTrace } from '../net/trace.ts';
+import { API_DOMAIN, authAlpn, encodedClusterName } from './names.ts';
 
 /**
  * - `cluster`: `<hex(cluster)>.teleport.cluster.local`, which Teleport Cloud routes by (gravitational/teleport 25534).
@@ -42,7 +41,7 @@ export interface RouteDial extends AuthTarget {
   readonly trace?: WireTrace | undefined;
 }
 
-export interface Reached {
+export interface DialResult {
   readonly socket: TLSSocket;
   readonly naming: AuthNaming;
   readonly wire: WireConnection | undefined;
@@ -61,30 +60,30 @@ export function authServerName(naming: AuthNaming, { address, clusterName }: Aut
  * first attempt fails in a way that may depend on the name, or gets no answer for two seconds.
  * @throws MachineIdError when both names failed, else Node's own error
  */
-export async function dialAuthRoute(dial: RouteDial): Promise<Reached> {
+export async function dialAuthRoute(dial: RouteDial): Promise<DialResult> {
   const { route } = dial;
   const reached = await (route.naming === undefined ? dialByEither(dial) : startAttempt(dial, route.naming).result);
   route.naming = reached.naming;
   return reached;
 }
 
-async function dialByEither(dial: RouteDial): Promise<Reached> {
+async function dialByEither(dial: RouteDial): Promise<DialResult> {
   const first = startAttempt(dial, 'cluster');
   const outcome = await firstOutcome(first, dial);
   if (outcome.kind === 'reached') return outcome.reached;
   dial.signal.throwIfAborted();
   if (outcome.kind === 'failed' && !(first.isConnected() && mayDependOnName(outcome.error))) throw outcome.error;
   const why =
-    outcome.kind === 'failed' ? networkFault(outcome.error).detail : `no answer within ${SILENCE_MS / 1000} s`;
+    outcome.kind === 'failed' ? networkFailure(outcome.error).detail : `no answer within ${SILENCE_MS / 1000} s`;
   dial.onOtherName(
     `the Auth Service is not reached by the server name ${authServerName('cluster', dial)} (${why}); trying ${authServerName('proxy', dial)}`,
   );
-  return fasterOf(dial, [first, startAttempt(dial, 'proxy')]);
+  return firstToConnect(dial, [first, startAttempt(dial, 'proxy')]);
 }
 
 interface Attempt {
   readonly naming: AuthNaming;
-  readonly result: Promise<Reached>;
+  readonly result: Promise<DialResult>;
   /** Resolves when TCP is connected. */
   readonly connected: Promise<void>;
   readonly isConnected: () => boolean;
@@ -137,7 +136,7 @@ function startAttempt(dial: RouteDial, naming: AuthNaming): Attempt {
 }
 
 type Outcome =
-  | { readonly kind: 'reached'; readonly reached: Reached }
+  | { readonly kind: 'reached'; readonly reached: DialResult }
   | { readonly kind: 'failed'; readonly error: unknown }
   | { readonly kind: 'silent' };
 
@@ -161,12 +160,12 @@ async function firstOutcome({ connected, result }: Attempt, { clock }: RouteDial
 
 /** A failed certificate check counts: a router by server name may have led to another server. */
 function mayDependOnName(error: unknown): boolean {
-  const fault = networkFault(error);
-  if (fault.kind !== 'untrusted') return fault.kind === 'unreachable' || fault.kind === 'wrong-protocol';
+  const problem = networkFailure(error);
+  if (problem.kind !== 'untrusted') return problem.kind === 'unreachable' || problem.kind === 'wrong-protocol';
   return !causes(error).some((one) => /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/.test(errorCode(one)));
 }
 
-async function fasterOf(dial: RouteDial, attempts: readonly [Attempt, Attempt]): Promise<Reached> {
+async function firstToConnect(dial: RouteDial, attempts: readonly [Attempt, Attempt]): Promise<DialResult> {
   try {
     const reached = await Promise.any(attempts.map(({ result }) => result));
     for (const { abandon, naming } of attempts) if (naming !== reached.naming) abandon();
@@ -176,12 +175,12 @@ async function fasterOf(dial: RouteDial, attempts: readonly [Attempt, Attempt]):
     const [byCluster, byProxy] = await Promise.all(
       attempts.map(({ result }) => result.catch((error: unknown) => error)),
     );
-    throw neitherName(dial, byCluster, byProxy);
+    throw bothNamesFailed(dial, byCluster, byProxy);
   }
 }
 
 /** What the second name led to says more than a connection that merely ended. */
-function neitherName(dial: RouteDial, byCluster: unknown, byProxy: unknown): MachineIdError {
+function bothNamesFailed(dial: RouteDial, byCluster: unknown, byProxy: unknown): MachineIdError {
   const [first, second] = [byCluster, byProxy].map((error) => authFailure(dial.address, error));
   const telling = first?.code === 'AUTH_UNREACHABLE' ? second : first;
   const { code, hint, likelyCauses, message } = telling ?? authFailure(dial.address, byCluster);
@@ -190,6 +189,6 @@ function neitherName(dial: RouteDial, byCluster: unknown, byProxy: unknown): Mac
     hint,
     likelyCauses,
     cause: telling?.cause,
-    passing: telling?.passing,
+    transient: telling?.transient,
   });
 }

@@ -1,5 +1,5 @@
 /** Where a client reaches a database: a listener of the Proxy for its protocol, or the web port by an ALPN value. */
-import { type Address, parseAddress } from './address.ts';
+import { type Address, parseAddress } from '../net/address.ts';
 
 /** The protocols for which a Proxy may have a listener. */
 export const LISTENER_PROTOCOLS = ['postgres', 'mysql', 'mongodb'] as const;

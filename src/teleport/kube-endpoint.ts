@@ -1,7 +1,7 @@
 /** Where kubectl reaches the Proxy, and by which server name the Proxy knows that Kubernetes is meant. */
 import { isIP } from 'node:net';
-import { type Address, parseAddress } from './address.ts';
-import { API_DOMAIN } from './cluster-name.ts';
+import { type Address, parseAddress } from '../net/address.ts';
+import { API_DOMAIN } from './names.ts';
 
 export interface KubeEndpoint {
   readonly address: Address;

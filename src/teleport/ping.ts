@@ -1,12 +1,15 @@
 /** Discovery: what a Proxy says about its cluster at `/webapi/ping`. */
 import * as z from 'zod/mini';
+import { seconds, utcTime } from '../crypto/validity.ts';
+import { isTransientHttpStatus, type Retries } from '../effects/retry.ts';
 import { MachineIdError } from '../errors.ts';
-import { type Address, formatAddress, parseAddress } from './address.ts';
-import { isClusterName } from './cluster-name.ts';
+import { type Address, formatAddress, parseAddress } from '../net/address.ts';
+import { errorText } from '../net/network-error.ts';
+import type { WebApi } from '../net/web.ts';
 import { type DatabaseListeners, databaseListeners } from './database-endpoint.ts';
 import { kubeListener, type KubeListener } from './kube-endpoint.ts';
+import { isClusterName } from './names.ts';
 import { suiteName } from './suite.ts';
-import { parseServerVersion, type ServerVersion } from './version.ts';
 
 /** What the rest of a run needs to know of a cluster. */
 export interface ClusterFacts {
@@ -43,7 +46,7 @@ export interface ClusterRelease {
 }
 
 /** Every field that is not needed here is ignored, and every field may be absent: servers leave empty ones out. */
-const PingAnswer = z.object({
+const PingResponse = z.object({
   cluster_name: z.string().check(z.refine(isClusterName)),
   server_version: z.string(),
   min_client_version: z.optional(z.string()),
@@ -91,7 +94,7 @@ const TUNNEL_PORT = 3024;
  * @throws MachineIdError PROXY_NOT_TELEPORT
  */
 export function parsePing(body: string, asked: Address): ClusterFacts {
-  const answer = PingAnswer.safeParse(parseJson(body, asked));
+  const answer = PingResponse.safeParse(parseJson(body, asked));
   if (!answer.success) throw notTeleport(asked, answer.error.issues.map((issue) => issue.path.join('.')).join(', '));
   const { cluster_name: clusterName, server_version: versionText, auth, proxy } = answer.data;
   const serverVersion = parseServerVersion(versionText);
@@ -173,4 +176,111 @@ function notTeleport(asked: Address, fields: string | undefined, cause?: unknown
       cause,
     },
   );
+}
+
+// Asks a Proxy what cluster it serves.
+
+/**
+ * Asks again as the policy says.
+ * @throws MachineIdError PROXY_NOT_TELEPORT, PROXY_UNREACHABLE, or what the web API throws
+ */
+export async function discover(web: WebApi, retries: Retries): Promise<ClusterFacts> {
+  return (await retries.run(() => ping(web))).cluster;
+}
+
+interface PingResult {
+  readonly cluster: ClusterFacts;
+  /** When the answer was sent, by the Proxy's clock; NaN when it does not say. */
+  readonly sentMs: number;
+}
+
+/** Asks once. @throws MachineIdError as `discover` does */
+export async function ping(web: WebApi): Promise<PingResult> {
+  const { status, body, sentMs = NaN, retryAfterMs } = await web.get('/webapi/ping');
+  if (status === 200) {
+    const cluster = parsePing(body, web.address);
+    return { cluster: Number.isNaN(sentMs) ? cluster : { ...cluster, sentMs }, sentMs };
+  }
+  const said = errorText(body);
+  const message = `${formatAddress(web.address)}/webapi/ping answered ${status}${said === undefined ? '' : `: ${said}`}`;
+  if (isTransientHttpStatus(status, 'Teleport')) {
+    throw new MachineIdError('PROXY_UNREACHABLE', message, {
+      hint: 'The Proxy is overloaded or being restarted, or limits requests from this address: run the job again.',
+      transient: { afterMs: retryAfterMs },
+    });
+  }
+  throw new MachineIdError('PROXY_NOT_TELEPORT', message, {
+    hint: 'Give the host and port of the web address of the Teleport Proxy, as in the URL of its web UI, without a path.',
+  });
+}
+
+/** The header counts whole seconds, and travels. */
+const UNREMARKABLE_MS = 30_000;
+
+/**
+ * A sentence when the clocks of this machine and the Proxy differ by more than the way of an answer explains.
+ * @param nowMs when the answer arrived, by this machine's clock
+ */
+export function clockDifference({ sentMs }: Pick<ClusterFacts, 'sentMs'>, nowMs: number): string | undefined {
+  if (sentMs === undefined || Math.abs(nowMs - sentMs) <= UNREMARKABLE_MS) return undefined;
+  const direction = nowMs > sentMs ? 'ahead of' : 'behind';
+  return `this machine's clock is ${seconds(Math.abs(nowMs - sentMs))} ${direction} the Proxy's (${utcTime(nowMs)}, ${utcTime(sentMs)}): set it by NTP`;
+}
+
+// Teleport's own version numbers.
+
+export interface ServerVersion {
+  readonly major: number;
+  /** As the server wrote it, for example `18.2.4` or `19.0.0-dev`. */
+  readonly text: string;
+}
+
+/** @returns undefined when the text does not begin like a semantic version */
+export function parseServerVersion(text: string): ServerVersion | undefined {
+  const match = /^v?(\d{1,5})\.\d{1,5}\.\d{1,5}(?:[-+][0-9A-Za-z.+-]*)?$/.exec(text);
+  return match === null ? undefined : { major: Number(match[1]), text: text.replace(/^v/, '') };
+}
+
+/** The first and the last version that the tests run against. */
+export const OLDEST_TESTED = { major: 15, text: '15.3.7' } as const satisfies ServerVersion;
+export const NEWEST_TESTED = { major: 19, text: '19.0.0' } as const satisfies ServerVersion;
+
+/** Semantic Versioning's precedence: negative when `one` comes before `other`. Build metadata does not count. */
+export function compareVersions({ text: one }: ServerVersion, { text: other }: ServerVersion): number {
+  const [first, second] = [precedence(one), precedence(other)];
+  return compareLists(first.release, second.release) || comparePreReleases(first.preRelease, second.preRelease);
+}
+
+interface Precedence {
+  readonly release: readonly string[];
+  readonly preRelease: readonly string[];
+}
+
+function precedence(text: string): Precedence {
+  const [version = ''] = text.split('+');
+  const [release = '', ...rest] = version.split('-');
+  const preRelease = rest.join('-');
+  return { release: release.split('.'), preRelease: preRelease === '' ? [] : preRelease.split('.') };
+}
+
+/** A pre-release comes before its release. */
+function comparePreReleases(one: readonly string[], other: readonly string[]): number {
+  if (one.length === 0 || other.length === 0) return other.length - one.length;
+  return compareLists(one, other);
+}
+
+function compareLists(one: readonly string[], other: readonly string[]): number {
+  for (const [at, identifier] of one.entries()) {
+    const difference = at < other.length ? compareIdentifiers(identifier, other[at] ?? '') : 1;
+    if (difference !== 0) return difference;
+  }
+  return one.length - other.length;
+}
+
+/** Numbers by their value and before words; words by their characters. */
+function compareIdentifiers(one: string, other: string): number {
+  const [first, second] = [one, other].map((identifier) => (/^\d+$/.test(identifier) ? Number(identifier) : undefined));
+  if (first !== undefined && second !== undefined) return first - second;
+  if (first !== undefined || second !== undefined) return first === undefined ? 1 : -1;
+  return one < other ? -1 : one === other ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readGivenAddress } from '../../src/config/address.ts';
-import { formatAddress } from '../../src/teleport/address.ts';
+import { readGivenAddress } from '../../src/config/choose.ts';
+import { formatAddress } from '../../src/net/address.ts';
 
 const VALID: readonly (readonly [string, string, boolean])[] = [
   ['teleport.example.com:443', 'teleport.example.com:443', true],

@@ -95,7 +95,7 @@ test('whatever stands in a file, it becomes a plan or a MachineIdError', async (
     } catch (error) {
       assert.ok(error instanceof MachineIdError, `${JSON.stringify(text)} ended with ${String(error)}`);
       assert.equal(error.code, 'CONFIG_INVALID');
-      assert.ok(error.faults.length > 0);
+      assert.ok(error.problems.length > 0);
       outcomes.refused++;
     }
   }

@@ -231,7 +231,7 @@ outputs:
   assert.equal(error.exitCode, 2);
   assert.equal(
     error.message,
-    `the configuration has 6 faults:
+    `the configuration has 6 problems:
   tbot.yaml line 3: onboarding.ca_pins: cannot unmarshal !!str \`pin\` into a list; write each item after "- "
   tbot.yaml line 6: outputs[0].destination.path: destination path must not be empty
   tbot.yaml line 7: outputs[1].service: service must not be empty
@@ -247,13 +247,13 @@ test('a section that could not be read is not said to be missing on top', async 
     'onboarding.token:3: cannot unmarshal !!seq into string',
   ]);
   const unreadable = await errorOf('version: v2\nonboarding: [\n');
-  assert.deepEqual(new Set(unreadable.faults.map(({ path }) => path)), new Set(['document']));
+  assert.deepEqual(new Set(unreadable.problems.map(({ path }) => path)), new Set(['document']));
 });
 
 test('everything that is missing is told at once', async () => {
-  const paths = (await errorOf(undefined)).faults.map(({ path }) => path);
+  const paths = (await errorOf(undefined)).problems.map(({ path }) => path);
   assert.deepEqual(paths, ['--proxy-server', '--token', '--destination']);
-  const inFile = (await errorOf('version: v2\n')).faults.map(({ path }) => path);
+  const inFile = (await errorOf('version: v2\n')).problems.map(({ path }) => path);
   assert.deepEqual(inFile, ['proxy_server', 'onboarding.token']);
 });
 
@@ -294,9 +294,9 @@ test('a mistyped key is shown beside the fault that it causes', async () => {
 
 test('a message shows no more than 25 faults, the error has them all', async () => {
   const error = await errorOf(v2(`outputs:\n${'- {type: x}\n'.repeat(40)}`));
-  assert.equal(error.faults.length, 40);
+  assert.equal(error.problems.length, 40);
   assert.equal(error.message.split('\n').length, 27);
-  assert.match(error.message, /has 40 faults:\n.*\n {2}and 15 more$/s);
+  assert.match(error.message, /has 40 problems:\n.*\n {2}and 15 more$/s);
 });
 
 test('an unknown key does not hide the other faults of its section', async () => {

@@ -1,10 +1,9 @@
 /** Loads a plan from the text of a tbot.yaml, without touching the disk. */
 import assert from 'node:assert/strict';
-import type { RunFlags } from '../../src/config/flags.ts';
+import type { RunFlags } from '../../src/config/from-flags.ts';
 import { loadPlan } from '../../src/config/load.ts';
 import type { Plan } from '../../src/config/plan.ts';
-import type { Fault } from '../../src/errors.ts';
-import { MachineIdError } from '../../src/errors.ts';
+import { MachineIdError, type Problem } from '../../src/errors.ts';
 
 interface World {
   readonly flags?: RunFlags;
@@ -42,10 +41,10 @@ export async function errorOf(text: string | undefined, world: World = {}): Prom
 export async function faultsOf(text: string | undefined, world: World = {}): Promise<readonly string[]> {
   const error = await errorOf(text, world);
   assert.equal(error.code, 'CONFIG_INVALID');
-  return error.faults.map(formatFault);
+  return error.problems.map(formatFault);
 }
 
-function formatFault({ path, line, message }: Fault): string {
+function formatFault({ path, line, message }: Problem): string {
   return `${path}${line === undefined ? '' : `:${line}`}: ${message}`;
 }
 

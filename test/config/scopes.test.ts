@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loadPlan, type PlanInputs } from '../../src/config/load.ts';
-import { refuseScopes } from '../../src/config/scopes.ts';
+import { refuseScopes } from '../../src/config/checks.ts';
+import { loadPlan } from '../../src/config/load.ts';
 import type { Plan } from '../../src/config/plan.ts';
-import { isScopeQualified, mayBeScopeQualified } from '../../src/teleport/scopes.ts';
+import type { PlanInputs } from '../../src/config/source.ts';
+import { isScopeQualified, mayBeScopeQualified } from '../../src/teleport/names.ts';
 
 const NAMES: readonly (readonly [name: string, qualified: boolean, maybe: boolean])[] = [
   ['/staging::ci', true, true],

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { generateKeyPair, pkcs8Pem, privateKeyPem, samePublicKey } from '../../src/crypto/keys.ts';
-import { openSshPrivateKey } from '../../src/crypto/openssh-private-key.ts';
-import { publicKeyInFile } from '../../src/crypto/private-key-file.ts';
+import {
+  generateKeyPair,
+  openSshPrivateKey,
+  pkcs8Pem,
+  privateKeyPem,
+  publicKeyInFile,
+  samePublicKey,
+} from '../../src/crypto/keys.ts';
 
 for (const algorithm of ['rsa-2048', 'ecdsa-p256', 'ed25519'] as const) {
   test(`the public key is found in every form of a private key (${algorithm})`, async () => {
@@ -29,7 +34,7 @@ test('what is no private key is refused, and nothing of it is told', async () =>
       (error: Error) => {
         assert.match(error.message, /^the private key cannot be read: /);
         for (const line of rest.slice(0, -2)) assert.ok(!error.message.includes(line));
-        return 'code' in error && error.code === 'REPLY_INVALID';
+        return 'code' in error && error.code === 'RESPONSE_INVALID';
       },
     );
   }

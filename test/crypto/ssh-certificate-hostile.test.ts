@@ -11,7 +11,7 @@ import { temporaryFolder } from '../temporary-folder.ts';
 import { certify, makeSshKey, type SshKeyType, sshKeyTypes } from './ssh-keygen.ts';
 
 const skip = missing('ssh-keygen');
-const INVALID = { name: 'MachineIdError', code: 'REPLY_INVALID' };
+const INVALID = { name: 'MachineIdError', code: 'RESPONSE_INVALID' };
 const BOT = [
   ...['-I', 'bot-robot', '-n', 'alice', '-V', '20260101000000Z:20270101000000Z'],
   ...['-O', 'force-command=/bin/true', '-O', 'extension:role=access'],
@@ -108,7 +108,7 @@ function accepted(blob: Uint8Array): boolean {
     return verifySshCertificate(parseSshCertificateBytes(blob));
   } catch (error) {
     assert.ok(error instanceof MachineIdError, String(error));
-    assert.equal(error.code, 'REPLY_INVALID');
+    assert.equal(error.code, 'RESPONSE_INVALID');
     return false;
   }
 }

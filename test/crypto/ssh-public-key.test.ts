@@ -17,7 +17,7 @@ import { temporaryFolder } from '../temporary-folder.ts';
 import { makeSshKey, sshKeygen, sshKeyTypes } from './ssh-keygen.ts';
 
 const skip = missing('ssh-keygen');
-const INVALID = { name: 'MachineIdError', code: 'REPLY_INVALID' };
+const INVALID = { name: 'MachineIdError', code: 'RESPONSE_INVALID' };
 
 for (const type of sshKeyTypes) {
   test(`an ${type} public key of ssh-keygen goes to Node and back unchanged`, { skip }, async (context) => {

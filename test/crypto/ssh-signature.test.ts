@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import test from 'node:test';
+import { verifySshSignature } from '../../src/crypto/ssh-certificate.ts';
 import { sshPublicKey } from '../../src/crypto/ssh-public-key.ts';
-import { verifySshSignature } from '../../src/crypto/ssh-signature.ts';
 import { sshPositiveInteger, sshString } from '../../src/crypto/ssh-wire.ts';
 
-const INVALID = { name: 'MachineIdError', code: 'REPLY_INVALID' };
+const INVALID = { name: 'MachineIdError', code: 'RESPONSE_INVALID' };
 const SIGNED = Buffer.from('what is signed');
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { sshPositiveInteger, SshReader, sshString } from '../../src/crypto/ssh-wire.ts';
 
-const INVALID = { name: 'MachineIdError', code: 'REPLY_INVALID' };
+const INVALID = { name: 'MachineIdError', code: 'RESPONSE_INVALID' };
 const reader = (hex: string) => new SshReader(Buffer.from(hex, 'hex'), 'the test');
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 

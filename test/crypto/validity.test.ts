@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { CLOCK_TOLERANCE_MS, clockNotice, utcTime, validityFault } from '../../src/crypto/validity.ts';
+import { CLOCK_TOLERANCE_MS, clockNotice, utcTime, validityProblem } from '../../src/crypto/validity.ts';
 
 test('a time is shown in UTC to the second', () => {
   assert.equal(utcTime(0), '1970-01-01T00:00:00Z');
@@ -26,7 +26,7 @@ test('credentials are accepted that are valid now, within the tolerance, and no 
     [0, NOW_MS + 1],
     [NOW_MS + CLOCK_TOLERANCE_MS, NOW_MS + HOUR_MS + CLOCK_TOLERANCE_MS],
   ] as const) {
-    assert.equal(validityFault('it', { beginsAtMs, endsAtMs }, TIMES), undefined);
+    assert.equal(validityProblem('it', { beginsAtMs, endsAtMs }, TIMES), undefined);
   }
 });
 
@@ -43,7 +43,7 @@ test('other credentials are not accepted', () => {
     [0, NOW_MS + HOUR_MS + CLOCK_TOLERANCE_MS + 1000, /^it is valid until 2026-06-01T01:05:01Z, longer than asked/],
     [0, Infinity, /^it is valid until 9999-12-31T23:59:59Z, longer than asked: until 2026-06-01T01:00:00Z$/],
   ] as const) {
-    assert.match(validityFault('it', { beginsAtMs, endsAtMs }, TIMES) ?? '', fault);
+    assert.match(validityProblem('it', { beginsAtMs, endsAtMs }, TIMES) ?? '', fault);
   }
 });
 

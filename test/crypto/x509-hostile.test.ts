@@ -3,7 +3,7 @@ import test from 'node:test';
 import { certificatePem, readCertificate, splitCertificates } from '../../src/crypto/x509.ts';
 import { certificate } from './x509-certificate.ts';
 
-const INVALID = { name: 'MachineIdError', code: 'REPLY_INVALID' };
+const INVALID = { name: 'MachineIdError', code: 'RESPONSE_INVALID' };
 const { pem, der } = await certificate([['CN', 'bot-robot']]);
 const { pem: other } = await certificate([['CN', 'other']]);
 

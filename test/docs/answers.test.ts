@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import ts from 'typescript';
 import { ERROR_CODES } from '../../src/errors.ts';
-import { grpcStatus } from '../../src/teleport/grpc-error.ts';
+import { grpcStatus } from '../../src/grpc/status.ts';
 import { ANSWERS, matches, rowsBelow } from './answers.ts';
 
 const CLUSTER = 'test/cluster';

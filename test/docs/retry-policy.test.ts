@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { isPassingGrpcStatus, isPassingHttpStatus, RETRY_POLICY } from '../../src/effects/retry.ts';
-import { grpcStatus } from '../../src/teleport/grpc-error.ts';
+import { isTransientGrpcStatus, isTransientHttpStatus, RETRY_POLICY } from '../../src/effects/retry.ts';
+import { grpcStatus } from '../../src/grpc/status.ts';
 import { textOf } from './documents.ts';
 import { sections, tableRows } from './markdown.ts';
 
@@ -18,7 +18,7 @@ function triedAgain(words: RegExp): readonly string[] {
 
 const HTTP_STATUSES = Array.from({ length: 500 }, (_, at) => at + 100);
 const passing = (server: 'Teleport' | 'other') =>
-  HTTP_STATUSES.filter((one) => isPassingHttpStatus(one, server)).map(String);
+  HTTP_STATUSES.filter((one) => isTransientHttpStatus(one, server)).map(String);
 
 test('docs/how-it-works.md names the HTTP statuses that are retried', () => {
   assert.deepEqual(triedAgain(/^HTTP \d+,/), passing('Teleport'));
@@ -27,7 +27,7 @@ test('docs/how-it-works.md names the HTTP statuses that are retried', () => {
 
 test('docs/how-it-works.md names the gRPC statuses that are retried', () => {
   const named = Array.from({ length: 17 }, (_, number) => grpcStatus(number))
-    .filter(isPassingGrpcStatus)
+    .filter(isTransientGrpcStatus)
     .map((name) => name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase());
   assert.deepEqual([...triedAgain(/^gRPC/)].sort(), named.sort());
 });

@@ -217,7 +217,7 @@ test('AWS that stays busy is given up by the deadline, and nothing is written', 
 
 test('clusters before 17 are told of as unsuitable', async (t) => {
   const { run } = await begin(t, {}, older);
-  assertRefused(await run(), { code: 'CLUSTER_UNSUITABLE', says: /./ });
+  assertRefused(await run(), { code: 'CLUSTER_UNSUPPORTED', says: /./ });
 });
 
 for (const [type, teleport] of [

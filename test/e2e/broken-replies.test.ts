@@ -22,10 +22,10 @@ interface Case {
 }
 
 const FINAL: readonly Case[] = [
-  { kind: 'ping', fault: 'oversized', code: 'REPLY_TOO_LARGE', says: /more than 1048576 bytes/ },
+  { kind: 'ping', fault: 'oversized', code: 'RESPONSE_TOO_LARGE', says: /more than 1048576 bytes/ },
   { kind: 'ping', fault: 'not-json', code: 'PROXY_NOT_TELEPORT', says: /something that is not JSON/ },
-  { kind: 'legacy-join', fault: 'oversized', code: 'REPLY_TOO_LARGE', says: /more than 1048576 bytes/ },
-  { kind: 'legacy-join', fault: 'not-json', code: 'REPLY_INVALID', says: /it is not JSON/ },
+  { kind: 'legacy-join', fault: 'oversized', code: 'RESPONSE_TOO_LARGE', says: /more than 1048576 bytes/ },
+  { kind: 'legacy-join', fault: 'not-json', code: 'RESPONSE_INVALID', says: /it is not JSON/ },
 ];
 
 const METHODS = [
@@ -38,9 +38,9 @@ const METHODS = [
 const CALLS: readonly Case[] = METHODS.flatMap((kind): Case[] => {
   const says = new RegExp(kind.replace(/^.*\//, ''));
   return [
-    { kind, fault: 'truncated', code: 'REPLY_INVALID', says },
-    { kind, fault: 'not-json', code: 'REPLY_INVALID', says },
-    { kind, fault: 'oversized', code: 'REPLY_TOO_LARGE', says },
+    { kind, fault: 'truncated', code: 'RESPONSE_INVALID', says },
+    { kind, fault: 'not-json', code: 'RESPONSE_INVALID', says },
+    { kind, fault: 'oversized', code: 'RESPONSE_TOO_LARGE', says },
   ];
 });
 

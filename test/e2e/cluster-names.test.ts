@@ -26,5 +26,5 @@ test('a cluster whose name is too long for the route is reported before the Auth
   const run = await job.run(job.flags);
   assert.equal(run.exitCode, 1);
   assert.match(run.stderr, /the name of the cluster has 110 bytes, expected at most 109/);
-  assert.match(run.stderr, /^code: CLUSTER_UNSUITABLE$/m);
+  assert.match(run.stderr, /^code: CLUSTER_UNSUPPORTED$/m);
 });

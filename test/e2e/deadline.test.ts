@@ -25,10 +25,15 @@ interface Case {
 }
 
 const PASSING: readonly Case[] = [
-  { kind: 'ping', fault: 'truncated', code: 'REPLY_INVALID', says: /the answer of the Proxy localhost:\d+ broke off/ },
+  {
+    kind: 'ping',
+    fault: 'truncated',
+    code: 'RESPONSE_INVALID',
+    says: /the answer of the Proxy localhost:\d+ broke off/,
+  },
   { kind: 'ping', fault: 'reset', code: 'PROXY_UNREACHABLE', says: /cannot connect to the Proxy/ },
   { kind: 'ping', fault: 'unavailable', code: 'PROXY_UNREACHABLE', says: /answered 503/ },
-  { kind: 'legacy-join', fault: 'truncated', code: 'REPLY_INVALID', says: /broke off/ },
+  { kind: 'legacy-join', fault: 'truncated', code: 'RESPONSE_INVALID', says: /broke off/ },
   { kind: 'legacy-join', fault: 'reset', code: 'PROXY_UNREACHABLE', says: /the Proxy localhost/ },
   { kind: 'legacy-join', fault: 'unavailable', code: 'JOIN_FAILED', says: /HTTP status 503/ },
   { kind: 'join-service', fault: 'reset-midway', code: 'JOIN_FAILED', says: /./ },

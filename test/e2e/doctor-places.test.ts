@@ -13,7 +13,7 @@ const cluster = await clusterForFile();
 const { joinToken, proxy } = cluster.info;
 
 const Examination = z.object({
-  checks: z.array(z.object({ id: z.string(), state: z.string(), detail: z.string(), cure: z.string().optional() })),
+  checks: z.array(z.object({ id: z.string(), state: z.string(), detail: z.string(), fix: z.string().optional() })),
 });
 
 type Checks = ReadonlyMap<string, z.infer<typeof Examination>['checks'][number]>;
@@ -124,7 +124,7 @@ for (const { code, destination, prepare, what } of OBSTACLES) {
     const { message } = errorReport(await job.run(['run', ...flags]));
     const found = checks.get('destination:--destination');
     assert.equal(found?.detail, `${message.replace('--destination: ', '')} [${code}]`);
-    assert.ok((found.cure ?? '') !== '');
+    assert.ok((found.fix ?? '') !== '');
   });
 }
 
@@ -200,7 +200,7 @@ test('a fault in the file skips only what depends on it', async (t) => {
     assert.deepEqual(withState(checks, 'fail'), ['config'], fault);
     assert.equal(checks.get('join')?.state, 'pass', fault);
     assert.equal(checks.get('output:outputs[0]')?.state, 'pass', fault);
-    assert.doesNotMatch(checks.get('config')?.cure ?? '', /nothing was contacted/);
+    assert.doesNotMatch(checks.get('config')?.fix ?? '', /nothing was contacted/);
   }
   const noOutputs = await configured(t, () => `${HEAD}outputs: [{type: identitty}]\n`);
   assert.deepEqual(withState(noOutputs, 'fail'), ['config']);

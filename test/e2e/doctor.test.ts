@@ -23,7 +23,7 @@ const Check = z.strictObject({
   title: z.string(),
   state: z.enum(['pass', 'warn', 'fail', 'skip']),
   detail: z.string(),
-  cure: z.string().optional(),
+  fix: z.string().optional(),
 });
 
 const Examination = z.strictObject({
@@ -48,8 +48,8 @@ async function examined(job: Job, args: readonly string[], changes?: RunChanges)
   assert.equal(failed, checks.filter(({ state }) => state === 'fail').length);
   assert.equal(run.exitCode, failed === 0 ? 0 : 1, run.stderr);
   if (failed > 0) assert.equal(codeIn(run), 'DOCTOR_FAILED');
-  for (const { cure, id, state } of checks) {
-    assert.equal(cure !== undefined, state === 'warn' || state === 'fail', id);
+  for (const { fix, id, state } of checks) {
+    assert.equal(fix !== undefined, state === 'warn' || state === 'fail', id);
   }
   return new Map(checks.map((check) => [check.id, check]));
 }
@@ -91,14 +91,14 @@ test('where all is well, every check passes, in the order of the way to the clus
   assert.match(checks.get('script')?.detail ?? '', /SHA-256 [0-9a-f]{64}/);
 });
 
-test('a person reads a list with the cure beside what fails, and what follows', async (t) => {
+test('a person reads a list with the fix beside what fails, and what follows', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await job.run([...FLAGS, '--destination', job.destination, '--kubernetes-cluster', 'nowhere']);
   assert.equal(run.exitCode, 1);
   assert.match(run.stdout, /^pass {2}Join +as bot ci of example\.teleport\.test/m);
   assert.match(
     run.stdout,
-    /^fail {2}kubernetes \(--kubernetes-cluster\) +.*"nowhere" not found \[RESOURCE_UNKNOWN\]\n +cure: Compare the name/m,
+    /^fail {2}kubernetes \(--kubernetes-cluster\) +.*"nowhere" not found \[RESOURCE_UNKNOWN\]\n +fix: Compare the name/m,
   );
   assert.match(run.stdout, /\n\n\d+ passed, 0 warned, 1 failed, 1 skipped\n$/);
   assert.equal(codeIn(run), 'DOCTOR_FAILED');
@@ -112,7 +112,7 @@ interface Finding {
   readonly id: string;
   readonly state: 'warn' | 'fail';
   readonly says: RegExp;
-  readonly cure: RegExp;
+  readonly fix: RegExp;
   /** Others that follow from it. */
   readonly skips?: readonly string[];
 }
@@ -126,7 +126,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'oidc-token',
     state: 'fail',
     says: /OIDC_TOKEN_MISSING/,
-    cure: /Run the job again/,
+    fix: /Run the job again/,
     skips: ['oidc-issuer', 'oidc-audience', 'oidc-times', ...JOIN_AND_AFTER],
   },
   {
@@ -135,7 +135,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'oidc-times',
     state: 'fail',
     says: /has expired: it was valid until/,
-    cure: /earlier step/,
+    fix: /earlier step/,
     skips: JOIN_AND_AFTER,
   },
   {
@@ -144,7 +144,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'oidc-times',
     state: 'warn',
     says: /[12] minutes? from now/,
-    cure: /earlier in the job/,
+    fix: /earlier in the job/,
   },
   {
     what: 'a token of a CircleCI server',
@@ -152,7 +152,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'oidc-issuer',
     state: 'fail',
     says: /circleci\.example\.com/,
-    cure: /CircleCI Cloud only/,
+    fix: /CircleCI Cloud only/,
     skips: ['oidc-audience', ...JOIN_AND_AFTER],
   },
   {
@@ -161,7 +161,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'oidc-audience',
     state: 'fail',
     says: /is for the audience sts\.amazonaws\.com, expected the organization's id 7a5f2d9e.*\ncircleci-agent is not on/,
-    cure: /agent can make the right token/,
+    fix: /agent can make the right token/,
     skips: JOIN_AND_AFTER,
   },
   {
@@ -170,7 +170,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'ssh-rerun',
     state: 'warn',
     says: /rerun with SSH/,
-    cure: /not job\.ssh\.enabled/,
+    fix: /not job\.ssh\.enabled/,
   },
   {
     what: 'a build of a fork, by the variables',
@@ -178,7 +178,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'fork',
     state: 'warn',
     says: /fork of somebody/,
-    cure: /Skip the job for forks/,
+    fix: /Skip the job for forks/,
   },
   {
     what: 'a build of a fork, by the token',
@@ -186,7 +186,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'fork',
     state: 'warn',
     says: /pull request from a fork$/,
-    cure: /Skip the job for forks/,
+    fix: /Skip the job for forks/,
   },
   {
     what: 'an orb of another version than the script',
@@ -194,7 +194,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'orb',
     state: 'warn',
     says: /machine-id@9\.9\.9 runs a script of version 0\.1\.0/,
-    cure: /one version of the orb/,
+    fix: /one version of the orb/,
   },
   {
     what: 'an HTTP proxy, without its password',
@@ -202,7 +202,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'http-proxy',
     state: 'warn',
     says: /^HTTPS_PROXY is set \(http:\/\/proxy\.example\.com:3128\), and is not used/,
-    cure: /NO_PROXY/,
+    fix: /NO_PROXY/,
   },
   {
     what: 'an authority that is not known',
@@ -210,7 +210,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'tls',
     state: 'fail',
     says: /localhost, signed by .*UNABLE_TO/,
-    cure: /The authority ".*" is not known here.*--ca-file/,
+    fix: /The authority ".*" is not known here.*--ca-file/,
     skips: ['proxy', 'clock', 'tls-routing', ...JOIN_AND_AFTER],
   },
   {
@@ -220,7 +220,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'tls',
     state: 'warn',
     says: /UNABLE_TO/,
-    cure: /insecure/,
+    fix: /insecure/,
   },
   {
     what: 'a join token that is not there',
@@ -228,7 +228,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'join',
     state: 'fail',
     says: /JOIN_TOKEN_UNKNOWN/,
-    cure: /tctl tokens ls/,
+    fix: /tctl tokens ls/,
     skips: JOIN_AND_AFTER.slice(1),
   },
   {
@@ -237,7 +237,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'join',
     state: 'fail',
     says: /JOIN_CLAIMS_REFUSED/,
-    cure: /project_id: 00000000-0000-4000-8000-000000000000/,
+    fix: /project_id: 00000000-0000-4000-8000-000000000000/,
     skips: JOIN_AND_AFTER.slice(1),
   },
   {
@@ -246,7 +246,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'output:--destination',
     state: 'warn',
     says: /the cluster shortened the lifetime/,
-    cure: /enough for the job/,
+    fix: /enough for the job/,
   },
   {
     what: 'roles that allow no Unix login',
@@ -254,11 +254,11 @@ const FINDINGS: readonly Finding[] = [
     id: 'output:--destination',
     state: 'warn',
     says: /roles loginless; logins \(none\)[^]*tctl edit role\/loginless/,
-    cure: /^To use ssh, give a role or the bot a login/,
+    fix: /^To use ssh, give a role or the bot a login/,
   },
 ];
 
-for (const { args = [], cure, environment, id, mint, says, skips = [], state, what } of FINDINGS) {
+for (const { args = [], fix, environment, id, mint, says, skips = [], state, what } of FINDINGS) {
   test(`${state === 'warn' ? 'doubtful' : 'wrong'}: ${what}`, async (t) => {
     const job = await beginJob(t, cluster);
     const minted = mint === undefined ? {} : { CIRCLE_OIDC_TOKEN: await cluster.mint(mint) };
@@ -268,7 +268,7 @@ for (const { args = [], cure, environment, id, mint, says, skips = [], state, wh
     const found = checks.get(id);
     assert.equal(found?.state, state, JSON.stringify(found));
     assert.match(found.detail, says);
-    assert.match(found.cure ?? '', cure);
+    assert.match(found.fix ?? '', fix);
     assert.deepEqual(withState(checks, 'fail'), state === 'fail' ? [id] : []);
     const orb = environment?.MACHINE_ID_ORB_VERSION === undefined ? ['orb'] : [];
     assert.deepEqual(withState(checks, 'skip'), [...orb, ...skips]);
@@ -321,7 +321,7 @@ test('wrong: a name that the certificate does not have', async (t) => {
   const flags = ['--proxy-server', address.replace('localhost', '127.0.0.1'), '--token', joinToken];
   const tls = (await examined(job, ['doctor', ...flags, '--ca-file', 'ca.pem'])).get('tls');
   assert.equal(tls?.state, 'fail');
-  assert.match(tls.cure ?? '', /^Use a name that the certificate has \(DNS:localhost\)/);
+  assert.match(tls.fix ?? '', /^Use a name that the certificate has \(DNS:localhost\)/);
 });
 
 test('doubtful: a lifetime of the bot that the cluster caps', async (t) => {
@@ -329,7 +329,7 @@ test('doubtful: a lifetime of the bot that the cluster caps', async (t) => {
   const lifetime = (await elsewhere(t, proxy)).get('lifetime');
   assert.equal(lifetime?.state, 'warn');
   assert.match(lifetime.detail, /asked for 60 minutes, given 10 minutes$/);
-  assert.match(lifetime.cure ?? '', /max_session_ttl/);
+  assert.match(lifetime.fix ?? '', /max_session_ttl/);
 });
 
 for (const [what, speaks, says] of [
@@ -347,7 +347,7 @@ for (const [what, speaks, says] of [
     const balancer = checks.get('load-balancer');
     assert.equal(balancer?.state, 'fail');
     assert.match(balancer.detail, says);
-    assert.match(balancer.cure ?? '', /layer 4/);
+    assert.match(balancer.fix ?? '', /layer 4/);
     assert.equal(checks.get('proxy')?.state, 'pass');
   });
 }

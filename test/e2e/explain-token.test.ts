@@ -64,8 +64,8 @@ for (const joinToken of TOKENS) {
         job.run(['explain-token', 'token.json', '--json'], { environment }),
       ]);
       assert.equal(explained.exitCode === 0, joined.exitCode === 0, `${name}\n${joined.stderr}\n${explained.stdout}`);
-      if (joined.exitCode !== 0) assert.match(joined.stderr, /^code: (JOIN_|OIDC_TOKEN_AUDIENCE)/m);
-      if (explained.exitCode !== 0) assert.match(explained.stderr, /^code: TOKEN_ADMITS_NOT$/m);
+      if (joined.exitCode !== 0) assert.match(joined.stderr, /^code: (JOIN_|OIDC_TOKEN_AUDIENCE_MISMATCH)/m);
+      if (explained.exitCode !== 0) assert.match(explained.stderr, /^code: TOKEN_REJECTS_JOB$/m);
     }
   });
 }

@@ -8,7 +8,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { after, test } from 'node:test';
 import { createGzip } from 'node:zlib';
-import { tarHeader } from '../tools/tar-archive.ts';
+import { tarHeader } from '../commands/install-tools/tar-archive.ts';
 import { startReleaseServer } from './release-server.ts';
 import { ARCHIVE, beginToolsJob, VERSION } from './tools-job.ts';
 

@@ -319,7 +319,7 @@ test('kubernetes/v2 says what to write for a cluster without paths', async (t) =
   const job = await beginJob(t, cluster);
   const run = await runItems(cluster, job, [v2(job, 'selectors: [{ name: dev }]')]);
   assertRefused(run, {
-    code: 'CLUSTER_UNSUITABLE',
+    code: 'CLUSTER_UNSUPPORTED',
     says: /needs Teleport 17 or later.*15\.3\.7/,
     hint: /type "kubernetes"/,
   });

@@ -81,7 +81,7 @@ for (const engine of ['native', 'tbot']) {
       await job.addFile('tbot.yaml', fileWith(cluster.info, file(job)));
       await assertRunRefused(
         job,
-        { code: 'CLUSTER_UNSUITABLE', says, hint: /Remove "roles"/ },
+        { code: 'CLUSTER_UNSUPPORTED', says, hint: /Remove "roles"/ },
         { args: ['run', '-c', 'tbot.yaml', '--engine', engine] },
       );
       assert.equal(cluster.records.of('rpc:/proto.AuthService/GenerateUserCerts').length, 0);
@@ -103,7 +103,7 @@ destinations:
 `,
   );
   const both = /destinations\[0\]\.roles \(line 4\)[^]*destinations\[2\]\.roles \(line 6\)/;
-  assertRefused(await job.run(['run', '-c', 'v1.yaml']), { code: 'CLUSTER_UNSUITABLE', says: both });
+  assertRefused(await job.run(['run', '-c', 'v1.yaml']), { code: 'CLUSTER_UNSUPPORTED', says: both });
   const doctor = await job.run(['doctor', '-c', 'v1.yaml']);
   assert.match(doctor.stdout, /^fail {2}Removed keys[^]*destinations\[0\]\.roles[^]*destinations\[2\]\.roles/m);
   assert.equal(doctor.exitCode, 1);

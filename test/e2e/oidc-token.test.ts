@@ -71,7 +71,10 @@ test('a variable that --oidc-token names is used as it is, and nothing takes its
   assert.match(run.stderr, /OIDC token from MINE/);
   const args = [...job.flags, '--oidc-token', 'OTHER'];
   for (const [value, refusal] of [
-    [other, { code: 'OIDC_TOKEN_AUDIENCE', says: /^OTHER is for the audience sigstore/, hint: /never replaced/ }],
+    [
+      other,
+      { code: 'OIDC_TOKEN_AUDIENCE_MISMATCH', says: /^OTHER is for the audience sigstore/, hint: /never replaced/ },
+    ],
     ['', { code: 'OIDC_TOKEN_MISSING', says: /^OTHER, which --oidc-token names, is not set/, hint: /\$BASH_ENV/ }],
   ] as const) {
     await assertRunRefused(job, refusal, { args, changes: { environment: { OTHER: value }, secrets: [other] } });
@@ -121,7 +124,7 @@ for (const [name, mint, refusal] of [
     'is for another audience',
     { audience: 'sigstore' },
     {
-      code: 'OIDC_TOKEN_AUDIENCE',
+      code: 'OIDC_TOKEN_AUDIENCE_MISMATCH',
       says: /is for the audience sigstore, expected the organization's id/,
       hint: /custom claims/,
     },
@@ -135,12 +138,20 @@ for (const [name, mint, refusal] of [
   [
     'comes from a CircleCI server',
     { issuer: 'https://circleci.example.com/org/7a5f2d9e-5c0b-4f5e-9d0a-2f1b3c4d5e6f' },
-    { code: 'OIDC_TOKEN_ISSUER', says: /circleci\.example\.com.*CircleCI server/, hint: /CircleCI Cloud only/ },
+    {
+      code: 'OIDC_TOKEN_ISSUER_MISMATCH',
+      says: /circleci\.example\.com.*CircleCI server/,
+      hint: /CircleCI Cloud only/,
+    },
   ],
   [
     'comes from the issuer of no organization',
     { issuer: 'https://oidc.circleci.com' },
-    { code: 'OIDC_TOKEN_ISSUER', says: /issued by https:\/\/oidc\.circleci\.com, expected/, hint: /--root-issuer/ },
+    {
+      code: 'OIDC_TOKEN_ISSUER_MISMATCH',
+      says: /issued by https:\/\/oidc\.circleci\.com, expected/,
+      hint: /--root-issuer/,
+    },
   ],
 ] as const) {
   test(`a token that ${name} is not sent to anybody`, async (t) => {

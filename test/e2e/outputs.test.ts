@@ -47,7 +47,7 @@ test('a leaf cluster that does not exist is refused with the ones that do', asyn
   const job = await beginJob(t, cluster);
   const run = await runOutputs(cluster, job, [`cluster: leave.example.com, ${directory(job.destination)}`]);
   assertRefused(run, {
-    code: 'LEAF_UNKNOWN',
+    code: 'LEAF_CLUSTER_UNKNOWN',
     says: /outputs\[0\] \(line 5\): cluster: example\.teleport\.test has no leaf cluster "leave\.example\.com"/,
     hint: /leaf\.example\.com/,
   });
@@ -143,7 +143,7 @@ test('several outputs that fail are listed with their places', async (t) => {
   ]);
   assertRefused(run, { code: 'OUTPUTS_FAILED', says: /2 of 2 outputs failed/ });
   assert.match(run.stderr, /outputs\[0\] \(line 5\): ROLE_DENIED: /);
-  assert.match(run.stderr, /outputs\[1\] \(line 6\): LEAF_UNKNOWN: /);
+  assert.match(run.stderr, /outputs\[1\] \(line 6\): LEAF_CLUSTER_UNKNOWN: /);
 });
 
 test('a run of which one output failed shows what was written, with its notes, and names the other', async (t) => {
@@ -187,7 +187,7 @@ test('with --json such a run says the same in its object', async (t) => {
     failures.map(({ code, line, path }) => [path, line, code]),
     [
       ['outputs[1]', 6, 'ROLE_DENIED'],
-      ['outputs[2]', 7, 'LEAF_UNKNOWN'],
+      ['outputs[2]', 7, 'LEAF_CLUSTER_UNKNOWN'],
     ],
   );
   assert.notEqual(failures[0]?.hint, failures[1]?.hint);
@@ -280,6 +280,6 @@ for (const [fault, named] of [
     const job = await beginJob(t, cluster);
     misbehave(t, cluster, { listedAuthorities: { of: OWN, fault } });
     const run = await runItems(cluster, job, [`type: identity, ${directory(job.destination)}`]);
-    assertRefused(run, { code: 'REPLY_INVALID', says: /no certificate authority of "example|cannot be read|SSH/ });
+    assertRefused(run, { code: 'RESPONSE_INVALID', says: /no certificate authority of "example|cannot be read|SSH/ });
   });
 }

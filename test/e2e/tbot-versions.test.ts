@@ -38,7 +38,7 @@ const TOO_OLD: readonly (readonly [version: string, says: RegExp])[] = [
 for (const [version, says] of TOO_OLD) {
   test(`tbot ${version} is not started`, async (t) => {
     const { run, started } = await runWith(t, version);
-    assertRefused(run, { code: 'TBOT_UNSUITABLE', says, hint: /install_tools/ });
+    assertRefused(run, { code: 'TBOT_INCOMPATIBLE', says, hint: /install_tools/ });
     assert.ok(!started);
   });
 }
@@ -65,6 +65,6 @@ test('a tbot of 19 is not given the roles that it refuses', async (t) => {
   const { run, started } = await runWith(t, '19.0.0', ', roles: [access]');
   const says =
     /^outputs\[0\]\.roles \(line 5\): the key "roles" was removed in Teleport 19, and the tbot on PATH is 19\.0\.0$/;
-  assertRefused(run, { code: 'CLUSTER_UNSUITABLE', says });
+  assertRefused(run, { code: 'CLUSTER_UNSUPPORTED', says });
   assert.ok(!started);
 });

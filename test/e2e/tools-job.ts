@@ -3,9 +3,9 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { arch, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { tarGz } from '../tools/tar-archive.ts';
+import { tarGz } from '../commands/install-tools/tar-archive.ts';
 import type { ReleaseServer } from './release-server.ts';
-import { type BundleRun, runBundle, type StartedBundle, startBundle } from './run-bundle.ts';
+import { type BundleRun, runBundle, startBundle, type StartedBundle } from './run-bundle.ts';
 
 export const VERSION = '18.2.4';
 export const ARCHITECTURE = arch() === 'arm64' ? 'arm64' : 'amd64';

@@ -184,5 +184,5 @@ test('Teleport 16 has no workload identities, and the error names the output tha
   const cluster = await clusterIn(authorities, t, { teleport: '16.4.0' });
   const job = await beginJob(t, cluster);
   const run = await runItems(cluster, job, [X509('name: ci-svid', job.destination)]);
-  assertRefused(run, { code: 'CLUSTER_UNSUITABLE', says: /from 17 on/, hint: /spiffe-svid/ });
+  assertRefused(run, { code: 'CLUSTER_UNSUPPORTED', says: /from 17 on/, hint: /spiffe-svid/ });
 });

@@ -3,8 +3,8 @@ import { appendFileSync, writeSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
-import { appendWhole } from '../../src/effects/append-file.ts';
 import { errorCode } from '../../src/effects/file-error.ts';
+import { appendAll } from '../../src/effects/open-file.ts';
 import { cannotMount, smallDisk } from '../small-disk.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
@@ -21,7 +21,7 @@ test('a text that no longer fits on the disk leaves the file as it was', { skip:
   await writeFile(path, before);
   await disk.fill();
   assert.throws(() => {
-    appendWhole(path, TEXT);
+    appendAll(path, TEXT);
   }, isFull);
   assert.equal(await readFile(path, 'utf8'), before);
 });
@@ -45,7 +45,7 @@ test('what others appended meanwhile stays, and what was written of ours means n
     appendFileSync(path, 'export THEIRS=1\n');
   });
   assert.throws(() => {
-    appendWhole(path, TEXT, write);
+    appendAll(path, TEXT, write);
   }, isFull);
   assert.equal(await readFile(path, 'utf8'), `${BEFORE}${'\n'.repeat(20)}export THEIRS=1\n`);
 });
@@ -63,7 +63,7 @@ for (const position of ['before', 'behind']) {
       return write(file, text);
     };
     assert.throws(() => {
-      appendWhole(path, TEXT, writeLater);
+      appendAll(path, TEXT, writeLater);
     }, isFull);
     const ours = '\n'.repeat(20);
     assert.equal(await readFile(path, 'utf8'), BEFORE + (position === 'before' ? TEXT + ours : ours + TEXT));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { type CommandLimits, systemCommands } from '../../src/effects/commands.ts';
+import { type CommandLimits, systemCommands } from '../../src/effects/programs.ts';
 
 function sh(script: string, limits: Partial<CommandLimits> = {}) {
   return systemCommands.run('sh', ['-c', script], { timeoutMs: 20_000, maxBytes: 1000, ...limits });

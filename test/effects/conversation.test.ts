@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { beforeEach, describe, test } from 'node:test';
-import { converse, type Conversation } from '../../src/effects/conversation.ts';
+import { openPrompt, type Prompt } from '../../src/effects/terminal.ts';
 import { MachineIdError } from '../../src/errors.ts';
 
 describe('a conversation', () => {
   let input: PassThrough;
   let cancelled: AbortController;
-  let conversation: Conversation;
+  let conversation: Prompt;
 
   beforeEach(() => {
     input = new PassThrough();
     cancelled = new AbortController();
-    conversation = converse(input, new PassThrough().resume(), cancelled.signal);
+    conversation = openPrompt(input, new PassThrough().resume(), cancelled.signal);
   });
 
   test('takes each line for one question, also those that come early', async () => {

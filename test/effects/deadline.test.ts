@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { withDeadline } from '../../src/effects/deadline.ts';
+import { withDeadline } from '../../src/effects/time.ts';
 
 const FAST = { waitingFor: 'the Proxy', timeoutMs: 20 };
 

@@ -1,5 +1,5 @@
 /** A clock on which waiting takes no time. */
-import type { Clock } from '../../src/effects/clock.ts';
+import type { Clock } from '../../src/effects/time.ts';
 
 export interface FakeClock extends Clock {
   /** How long was waited, in order. */

@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { errorCode, fileFault } from '../../src/effects/file-error.ts';
+import { errorCode, fileErrorText } from '../../src/effects/file-error.ts';
 import { systemLargeFiles } from '../../src/effects/large-files.ts';
 import { systemFiles as files } from '../../src/effects/files.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -101,7 +101,7 @@ test('an error of the system that Node has no name for is known by its number', 
   const { errno } = constants;
   const error = Object.assign(new Error('x'), { code: `Unknown system error -${errno.EDQUOT}` });
   assert.equal(errorCode(error), 'EDQUOT');
-  assert.equal(fileFault(error), 'the disk quota of this user is exhausted (EDQUOT)');
+  assert.equal(fileErrorText(error), 'the disk quota of this user is exhausted (EDQUOT)');
 });
 
 test('a text that is not UTF-8 is refused, and a byte order mark is kept', async (context) => {

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { setTimeout as delay } from 'node:timers/promises';
 import test from 'node:test';
-import type { Ended } from '../../src/effects/child-program.ts';
-import { followProgram, type FollowOptions } from '../../src/effects/follow.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type FollowOptions, followProgram, type ProgramExit } from '../../src/effects/programs.ts';
 
 interface Followed {
-  readonly ended: Ended;
+  readonly ended: ProgramExit;
   readonly lines: readonly string[];
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { createLines } from '../../src/effects/lines.ts';
+import { createLines } from '../../src/effects/programs.ts';
 
 function linesOf(...portions: readonly string[]): readonly string[] {
   const found: string[] = [];

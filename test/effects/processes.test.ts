@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import test from 'node:test';
-import { systemCommands } from '../../src/effects/commands.ts';
 import { listProcessesBy } from '../../src/effects/processes.ts';
+import { systemCommands } from '../../src/effects/programs.ts';
 
 const skip = process.platform === 'linux' ? false : 'looks at Linux';
 const list = listProcessesBy(systemCommands);

@@ -1,6 +1,6 @@
 /** The policy for trying again as a test wants it. */
-import { systemClock } from '../../src/effects/clock.ts';
-import { type Retries, type RetryOptions, RETRY_POLICY, startRetries } from '../../src/effects/retry.ts';
+import { systemClock } from '../../src/effects/time.ts';
+import { type Retries, RETRY_POLICY, type RetryOptions, startRetries } from '../../src/effects/retry.ts';
 
 export interface TestRetries extends Retries {
   /** What was logged, in order. */

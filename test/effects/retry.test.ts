@@ -1,19 +1,24 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { isPassingGrpcStatus, isPassingHttpStatus, RETRY_POLICY, type RetryOptions } from '../../src/effects/retry.ts';
-import { MachineIdError, type Passing } from '../../src/errors.ts';
+import {
+  isTransientGrpcStatus,
+  isTransientHttpStatus,
+  RETRY_POLICY,
+  type RetryOptions,
+} from '../../src/effects/retry.ts';
+import { MachineIdError, type Transient } from '../../src/errors.ts';
 import { fakeClock } from './fake-clock.ts';
 import { testRetries } from './retries.ts';
 
-function failure(passing: Passing = {}) {
-  return new MachineIdError('PROXY_UNREACHABLE', 'it is down', { hint: 'wait', passing });
+function failure(transient: Transient = {}) {
+  return new MachineIdError('PROXY_UNREACHABLE', 'it is down', { hint: 'wait', transient });
 }
 
 const SILENCE = new MachineIdError('TIMEOUT', 'it is down', { hint: 'wait' });
 
 /** Fails until `upAtMs`; each attempt takes `takesMs`. */
-function downUntil(upAtMs: number, changes: Partial<RetryOptions> & { takesMs?: number; passing?: Passing } = {}) {
-  const { takesMs = 0, passing = {}, ...options } = changes;
+function downUntil(upAtMs: number, changes: Partial<RetryOptions> & { takesMs?: number; transient?: Transient } = {}) {
+  const { takesMs = 0, transient = {}, ...options } = changes;
   const clock = fakeClock();
   const startMs = clock.elapsedMs();
   const limitsMs: number[] = [];
@@ -21,7 +26,7 @@ function downUntil(upAtMs: number, changes: Partial<RetryOptions> & { takesMs?: 
   const attempt = () => {
     limitsMs.push(retries.attemptMs());
     clock.pass(takesMs);
-    return clock.elapsedMs() - startMs >= upAtMs ? Promise.resolve('up') : Promise.reject(failure(passing));
+    return clock.elapsedMs() - startMs >= upAtMs ? Promise.resolve('up') : Promise.reject(failure(transient));
   };
   return { clock, limitsMs, retries, done: () => retries.run(attempt), elapsedMs: () => clock.elapsedMs() - startMs };
 }
@@ -55,7 +60,7 @@ for (const deadlineMs of [500, 5000, 60_000, 600_000]) {
   test(`with a deadline of ${deadlineMs} ms the last try is shortly before it, and the failure says how often was tried`, async () => {
     const { done, elapsedMs, limitsMs } = downUntil(Infinity, { deadlineMs });
     await assert.rejects(done(), (error: unknown) => {
-      assert.ok(error instanceof MachineIdError && error.passing === undefined);
+      assert.ok(error instanceof MachineIdError && error.transient === undefined);
       assert.match(
         error.message,
         new RegExp(
@@ -94,7 +99,7 @@ test('after a failure nothing is begun when the deadline has passed', async () =
     code: 'TIMEOUT',
     message: 'the deadline of 60 s for the whole run has passed',
   });
-  assert.equal(retries.renewed().attemptMs(), 5000);
+  assert.equal(retries.withNewDeadline().attemptMs(), 5000);
 });
 
 test('the deadline is one for all work of a run', async () => {
@@ -165,13 +170,13 @@ describe('Retry-After', () => {
   });
 
   test('is waited for, and longer by the pause that is drawn', async () => {
-    const { clock, done } = downUntil(1, { passing: { afterMs: 7000 }, random: () => 0.5 });
+    const { clock, done } = downUntil(1, { transient: { afterMs: 7000 }, random: () => 0.5 });
     await done();
     assert.deepEqual(clock.waitsMs, [7250]);
   });
 
   test('beyond the deadline ends the work at once, and the failure says so', async () => {
-    const { clock, done } = downUntil(Infinity, { passing: { afterMs: 120_000 } });
+    const { clock, done } = downUntil(Infinity, { transient: { afterMs: 120_000 } });
     await assert.rejects(done(), {
       message:
         'it is down; the server asks for a pause of 120 s, and 60 s are left; gave up after 1 try in 0 s (--deadline 60)',
@@ -193,12 +198,12 @@ test('the end of the job ends a pause with its own reason', async () => {
 test('a failure that another waits for is counted', async () => {
   const clock = fakeClock();
   const tries = testRetries({ clock, deadlineMs: 5000 }).begin();
-  tries.count(failure());
-  await tries.again(failure());
+  tries.countFailure(failure());
+  await tries.waitToRetry(failure());
   assert.deepEqual(clock.waitsMs, [1000]);
   assert.throws(
     () => {
-      tries.count(new MachineIdError('AUTH_DENIED', 'no', { hint: 'ask' }));
+      tries.countFailure(new MachineIdError('AUTH_DENIED', 'no', { hint: 'ask' }));
     },
     { code: 'AUTH_DENIED' },
   );
@@ -207,13 +212,14 @@ test('a failure that another waits for is counted', async () => {
 test('which statuses may pass', () => {
   const statuses = Array.from({ length: 200 }, (_, at) => at + 400);
   assert.deepEqual(
-    statuses.filter((status) => isPassingHttpStatus(status, 'Teleport')),
+    statuses.filter((status) => isTransientHttpStatus(status, 'Teleport')),
     [408, 429, 502, 503, 504],
   );
   assert.deepEqual(
-    statuses.filter((status) => isPassingHttpStatus(status, 'other')),
+    statuses.filter((status) => isTransientHttpStatus(status, 'other')),
     [408, 429, 500, 502, 503, 504],
   );
-  for (const status of ['Unavailable', 'ResourceExhausted', 'Canceled']) assert.ok(isPassingGrpcStatus(status));
-  for (const status of ['PermissionDenied', 'Unknown', 'Internal', 'Aborted']) assert.ok(!isPassingGrpcStatus(status));
+  for (const status of ['Unavailable', 'ResourceExhausted', 'Canceled']) assert.ok(isTransientGrpcStatus(status));
+  for (const status of ['PermissionDenied', 'Unknown', 'Internal', 'Aborted'])
+    assert.ok(!isTransientGrpcStatus(status));
 });

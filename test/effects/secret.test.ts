@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { inspect } from 'node:util';
-import { createMask } from '../../src/effects/mask.ts';
-import { Secret } from '../../src/effects/secret.ts';
+import { createMask, Secret } from '../../src/effects/secret.ts';
 
 test('a secret shows itself only when it is revealed', () => {
   const secret = new Secret('top-secret');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { setTimeout as delay } from 'node:timers/promises';
 import test from 'node:test';
-import { limitSilence } from '../../src/effects/silence-limit.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { limitSilence } from '../../src/effects/time.ts';
 import { MachineIdError } from '../../src/errors.ts';
 
 const FAST = { waitingFor: 'cdn.example.com', timeoutMs: 30 };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { styleFor } from '../../src/effects/style.ts';
+import { styleFor } from '../../src/effects/terminal.ts';
 
 const RED = '\u001b[31mx\u001b[39m';
 

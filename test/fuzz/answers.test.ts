@@ -1,18 +1,17 @@
 /** What a Proxy and CircleCI say in JSON: ping, errors, joins, tokens. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { checkJwtSvid } from '../../src/certs/jwt-svid.ts';
+import { checkJwtSvid } from '../../src/auth/svid.ts';
+import { Secret } from '../../src/effects/secret.ts';
 import { checkClaims } from '../../src/job/oidc-check.ts';
 import { decodeClaims } from '../../src/job/oidc-claims.ts';
-import { Secret } from '../../src/effects/secret.ts';
 import { acceptJoin } from '../../src/join/bot-identity.ts';
 import { joinLegacy } from '../../src/join/legacy.ts';
 import { joinRefusal } from '../../src/join/refusal.ts';
+import { errorText } from '../../src/net/network-error.ts';
 import { kubeEndpoint } from '../../src/teleport/kube-endpoint.ts';
-import { parsePing } from '../../src/teleport/ping.ts';
+import { parsePing, parseServerVersion } from '../../src/teleport/ping.ts';
 import { suiteName } from '../../src/teleport/suite.ts';
-import { errorText } from '../../src/teleport/trace-error.ts';
-import { parseServerVersion } from '../../src/teleport/version.ts';
 import { jsonLike, textLike } from './mutations.ts';
 import { fuzz } from './property.ts';
 import { CLUSTER, clusterSamples, keyLine, pemBlock } from './samples.ts';

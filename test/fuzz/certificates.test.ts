@@ -1,9 +1,11 @@
 /** Certificates, keys and signatures of SSH and TLS, and the files that hold them. */
 import assert from 'node:assert/strict';
+import { publicKeyDer } from '../../src/crypto/keys.ts';
 import {
   parseSshCertificate,
   parseSshCertificateBytes,
   verifySshCertificate,
+  verifySshSignature,
 } from '../../src/crypto/ssh-certificate.ts';
 import {
   formatAuthorizedKey,
@@ -12,11 +14,9 @@ import {
   sshPublicKey,
   toKeyObject,
 } from '../../src/crypto/ssh-public-key.ts';
-import { verifySshSignature } from '../../src/crypto/ssh-signature.ts';
 import { readCertificate, splitCertificates } from '../../src/crypto/x509.ts';
-import { publicKeyDer } from '../../src/crypto/keys.ts';
-import { readStoredIdentity } from '../../src/outputs/stored-identity.ts';
-import { identityFile } from '../../src/outputs/identity-file.ts';
+import { identityFile } from '../../src/outputs/identity-files.ts';
+import { readStoredIdentity } from '../../src/teleport/stored-identity.ts';
 import { golden, goldenNames } from '../outputs/golden.ts';
 import { bytesLike, textLike } from './mutations.ts';
 import { fuzz } from './property.ts';

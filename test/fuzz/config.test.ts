@@ -2,18 +2,16 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { parseFlags } from '../../src/commands/command-line.ts';
+import { parseFlags } from '../../src/cli/flags.ts';
 import { RUN_FLAGS } from '../../src/commands/run-flags.ts';
-import { readGivenAddress } from '../../src/config/address.ts';
-import { readDestinationUri } from '../../src/config/destination-uri.ts';
-import { parseDuration } from '../../src/config/duration.ts';
-import { Findings } from '../../src/config/findings.ts';
-import { readJoinUri } from '../../src/config/join-uri.ts';
-import { nearest } from '../../src/config/nearest.ts';
-import { named } from '../../src/config/settings.ts';
-import { supportedOutputs } from '../../src/config/supported.ts';
+import { readGivenAddress } from '../../src/config/choose.ts';
+import { readDestinationUri } from '../../src/config/from-flags.ts';
+import { readJoinUri } from '../../src/config/join-token.ts';
+import { Findings, named } from '../../src/config/settings.ts';
+import { formatAddress, parseAddress } from '../../src/net/address.ts';
 import { contextName, parseContextTemplate } from '../../src/outputs/context-name.ts';
-import { formatAddress, parseAddress } from '../../src/teleport/address.ts';
+import { supportedOutputs } from '../../src/outputs/output.ts';
+import { closestMatch, parseDuration } from '../../src/schema/values.ts';
 import { planOf, v2 } from '../config/plan-of.ts';
 import { mostly, ODD_TEXTS, textLike } from './mutations.ts';
 import { fuzz } from './property.ts';
@@ -222,8 +220,8 @@ fuzz(
   'the word that was meant is one of the known, for any word',
   fc.tuple(values, fc.array(values, { maxLength: 5 })),
   ([word, known]) => {
-    const meant = nearest(word, known);
+    const meant = closestMatch(word, known);
     assert.ok(meant === undefined || known.includes(meant));
-    assert.equal(nearest(word, [word]), word);
+    assert.equal(closestMatch(word, [word]), word);
   },
 );

@@ -1,21 +1,21 @@
 /** Answers of a cluster in gRPC: complete ones to be spoilt, and the bytes of HTTP/2 round them. */
 import { SignJWT } from 'jose';
-import { ListSPIFFEFederationsResponseSchema } from '../../src/teleport/gen/teleport/machineid/v1/federation_service_pb.ts';
-import { SignX509SVIDsResponseSchema } from '../../src/teleport/gen/teleport/machineid/v1/workload_identity_service_pb.ts';
-import { JoinResponseSchema } from '../../src/teleport/gen/teleport/join/v1/joinservice_pb.ts';
+import { JoinResponseSchema } from '../../src/grpc/gen/teleport/join/v1/joinservice_pb.ts';
 import {
   CertsSchema,
   ListResourcesResponseSchema,
   PingResponseSchema,
-} from '../../src/teleport/gen/teleport/legacy/authservice_pb.ts';
-import { RoleV6Schema } from '../../src/teleport/gen/teleport/legacy/types_pb.ts';
-import { ProxySSHResponseSchema } from '../../src/teleport/gen/teleport/transport/v1/transport_service_pb.ts';
+} from '../../src/grpc/gen/teleport/legacy/authservice_pb.ts';
+import { RoleV6Schema } from '../../src/grpc/gen/teleport/legacy/types_pb.ts';
+import { ListSPIFFEFederationsResponseSchema } from '../../src/grpc/gen/teleport/machineid/v1/federation_service_pb.ts';
+import { SignX509SVIDsResponseSchema } from '../../src/grpc/gen/teleport/machineid/v1/workload_identity_service_pb.ts';
+import { ProxySSHResponseSchema } from '../../src/grpc/gen/teleport/transport/v1/transport_service_pb.ts';
 import {
   GenerateHostCertResponseSchema,
   GetCertAuthoritiesResponseSchema,
-} from '../../src/teleport/gen/teleport/trust/v1/trust_service_pb.ts';
-import { IssueWorkloadIdentityResponseSchema } from '../../src/teleport/gen/teleport/workloadidentity/v1/issuance_service_pb.ts';
-import { encode, type Init, type MessageSchema } from '../../src/teleport/protobuf.ts';
+} from '../../src/grpc/gen/teleport/trust/v1/trust_service_pb.ts';
+import { IssueWorkloadIdentityResponseSchema } from '../../src/grpc/gen/teleport/workloadidentity/v1/issuance_service_pb.ts';
+import { encode, type Init, type MessageSchema } from '../../src/grpc/protobuf.ts';
 import { CLUSTER, type ClusterSamples, keyLine, pemBlock } from './samples.ts';
 
 function message<T>(schema: MessageSchema<T>, fields: Init<NoInfer<T>>): Buffer {

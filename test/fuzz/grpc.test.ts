@@ -2,29 +2,27 @@
 import assert from 'node:assert/strict';
 import type { OutgoingHttpHeaders } from 'node:http2';
 import fc from 'fast-check';
-import { authApi } from '../../src/certs/auth-api.ts';
-import { federationApi } from '../../src/certs/federation-api.ts';
-import { issueHostCertificate } from '../../src/certs/host-certificate.ts';
-import { issueIdentity } from '../../src/certs/issue.ts';
-import { checkJwtSvid } from '../../src/certs/jwt-svid.ts';
-import { spiffeApi } from '../../src/certs/spiffe-api.ts';
-import { workloadApi } from '../../src/certs/workload-api.ts';
-import { checkX509Svid } from '../../src/certs/x509-svid.ts';
+import { authApi } from '../../src/auth/auth-api.ts';
+import { issueHostCertificate } from '../../src/auth/host-certificate.ts';
+import { issueIdentity } from '../../src/auth/issue.ts';
+import { federationApi, spiffeApi } from '../../src/auth/spiffe-api.ts';
+import { checkJwtSvid, checkX509Svid } from '../../src/auth/svid.ts';
+import { workloadApi } from '../../src/auth/workload-api.ts';
 import { Secret } from '../../src/effects/secret.ts';
+import { openBulkCall } from '../../src/grpc/bulk.ts';
+import { type GrpcConnection, grpcOver } from '../../src/grpc/client.ts';
 import { acceptJoin } from '../../src/join/bot-identity.ts';
 import { joinByService } from '../../src/join/join-service.ts';
-import { findKubeCluster } from '../../src/produce/kube-clusters.ts';
-import { dialTls } from '../../src/teleport/dial.ts';
-import { API_DOMAIN } from '../../src/teleport/cluster-name.ts';
-import { type GrpcConnection, grpcOver } from '../../src/teleport/grpc.ts';
-import { openBulkCall } from '../../src/teleport/grpc-stream.ts';
-import { PROXY_SSH_PATH, proxySsh } from '../../src/tunnels/ssh-proxy.ts';
+import { dialTls } from '../../src/net/dial.ts';
+import { findKubeCluster } from '../../src/outputs/kube-access.ts';
+import { API_DOMAIN } from '../../src/teleport/names.ts';
+import { PROXY_SSH_PATH, proxySsh } from '../../src/teleport/ssh-proxy.ts';
+import { testRetries } from '../effects/retries.ts';
 import { framed, grpcAnswers, http2Bytes, untilUnknownFrame } from './grpc-answers.ts';
 import { bytesLike, mostly, ODD_TEXTS } from './mutations.ts';
 import { http2Peer, type Peer, rawPeer, type StreamAnswer } from './peers.ts';
 import { fuzz } from './property.ts';
 import { CLUSTER, clusterSamples, keyLine, pemBlock } from './samples.ts';
-import { testRetries } from '../effects/retries.ts';
 
 const samples = await clusterSamples();
 const answers = await grpcAnswers(samples);
@@ -234,7 +232,7 @@ async function join(peer: Peer<unknown>): Promise<void> {
     keyFor: () => Promise.resolve(keyPair),
     expiresAtMs: Date.now(),
     timeoutMs: 1000,
-    onAnswer: () => undefined,
+    onResponse: () => undefined,
     signal,
   });
   if (joined.kind === 'unavailable') assert.ok(joined.reason.length > 0);

@@ -4,19 +4,19 @@
  */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { createSession } from '../../src/aws/roles-anywhere.ts';
+import { openDownloadServer } from '../../src/commands/install-tools/download-server.ts';
+import { systemClock } from '../../src/effects/time.ts';
 import { Secret } from '../../src/effects/secret.ts';
 import { joinLegacy } from '../../src/join/legacy.ts';
-import { openDownloadServer } from '../../src/teleport/download-server.ts';
+import { openWebApi } from '../../src/net/web.ts';
+import { createSession } from '../../src/outputs/aws-session.ts';
 import { parsePing } from '../../src/teleport/ping.ts';
-import { openWebApi } from '../../src/teleport/web.ts';
+import { fakeClock } from '../effects/fake-clock.ts';
+import { testRetries } from '../effects/retries.ts';
 import { jsonLike, mostly, ODD_TEXTS, textLike } from './mutations.ts';
 import { type Peer, rawPeer } from './peers.ts';
 import { fuzz } from './property.ts';
 import { clusterSamples } from './samples.ts';
-import { testRetries } from '../effects/retries.ts';
-import { fakeClock } from '../effects/fake-clock.ts';
-import { systemClock } from '../../src/effects/clock.ts';
 
 const peer = await rawPeer('localhost', ['http/1.1']);
 const { keyPair, svid } = await clusterSamples();

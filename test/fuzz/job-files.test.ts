@@ -1,16 +1,14 @@
 /** Files of a job that others have a hand in: its record, its exports, credentials of AWS and of tbot, private keys. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { type SupportedOutput, supportedOutputs } from '../../src/config/supported.ts';
-import { publicKeyInFile } from '../../src/crypto/private-key-file.ts';
-import { openSshPrivateKey } from '../../src/crypto/openssh-private-key.ts';
-import { privateKeyPem } from '../../src/crypto/keys.ts';
+import { openSshPrivateKey, privateKeyPem, publicKeyInFile } from '../../src/crypto/keys.ts';
 import type { FileEntry } from '../../src/effects/files.ts';
+import { withoutProfile, withProfile } from '../../src/files/aws-profile.ts';
 import { exportLines, removeLines } from '../../src/job/bash-env.ts';
 import { openManifest, readManifests } from '../../src/job/manifest.ts';
-import { withoutProfile, withProfile } from '../../src/outputs/aws-credentials.ts';
-import { identityFile } from '../../src/outputs/identity-file.ts';
-import { readCredentials } from '../../src/produce/tbot-credentials.ts';
+import { identityFile } from '../../src/outputs/identity-files.ts';
+import { type SupportedOutput, supportedOutputs } from '../../src/outputs/output.ts';
+import { readCredentials } from '../../src/tbot/credentials.ts';
 import { planOf, v2 } from '../config/plan-of.ts';
 import { jsonLike, mostly, ODD_TEXTS, textLike } from './mutations.ts';
 import { fuzz } from './property.ts';

@@ -1,25 +1,23 @@
 /** Inputs as large as the caps let them be, in the shapes that make a careless reader go over them again and again. */
 import test from 'node:test';
-import { checkJwtSvid } from '../../src/certs/jwt-svid.ts';
-import { isOfTrustDomain } from '../../src/certs/spiffe-id.ts';
-import { parseFlags } from '../../src/commands/command-line.ts';
+import { checkJwtSvid, isInTrustDomain } from '../../src/auth/svid.ts';
+import { parseFlags } from '../../src/cli/flags.ts';
 import { RUN_FLAGS } from '../../src/commands/run-flags.ts';
-import { readGivenAddress } from '../../src/config/address.ts';
-import { readDestinationUri } from '../../src/config/destination-uri.ts';
-import { parseDuration } from '../../src/config/duration.ts';
-import { parseAuthorizedKey } from '../../src/crypto/ssh-public-key.ts';
+import { readGivenAddress } from '../../src/config/choose.ts';
+import { readDestinationUri } from '../../src/config/from-flags.ts';
 import { parseSshCertificateBytes } from '../../src/crypto/ssh-certificate.ts';
+import { parseAuthorizedKey } from '../../src/crypto/ssh-public-key.ts';
 import { readCertificate, splitCertificates } from '../../src/crypto/x509.ts';
 import { decodeClaims } from '../../src/job/oidc-claims.ts';
 import { joinRefusal } from '../../src/join/refusal.ts';
+import { parseAddress } from '../../src/net/address.ts';
+import { errorText, oneLine } from '../../src/net/network-error.ts';
 import { parseContextTemplate } from '../../src/outputs/context-name.ts';
-import { readStoredIdentity } from '../../src/outputs/stored-identity.ts';
-import { parseAddress } from '../../src/teleport/address.ts';
-import { isClusterName } from '../../src/teleport/cluster-name.ts';
-import { parsePing } from '../../src/teleport/ping.ts';
+import { parseDuration } from '../../src/schema/values.ts';
+import { isClusterName } from '../../src/teleport/names.ts';
+import { parsePing, parseServerVersion } from '../../src/teleport/ping.ts';
+import { readStoredIdentity } from '../../src/teleport/stored-identity.ts';
 import { suiteName } from '../../src/teleport/suite.ts';
-import { errorText, oneLine } from '../../src/teleport/trace-error.ts';
-import { parseServerVersion } from '../../src/teleport/version.ts';
 import { planOf, v2 } from '../config/plan-of.ts';
 import { settles } from './property.ts';
 
@@ -86,7 +84,7 @@ const READERS: readonly (readonly [string, () => unknown])[] = [
   ['a key line of base64', () => parseAuthorizedKey(`ssh-rsa ${fill('AAAA', MEBIBYTE)}\n`)],
   ['an RSA key of a million bits', () => parseAuthorizedKey(rsaLine(MEBIBYTE / 8))],
   ['an SSH certificate of zeros', () => parseSshCertificateBytes(Buffer.alloc(4 * MEBIBYTE))],
-  ['a SPIFFE ID', () => isOfTrustDomain(`spiffe://a/${fill('a/', MEBIBYTE)}`, 'a')],
+  ['a SPIFFE ID', () => isInTrustDomain(`spiffe://a/${fill('a/', MEBIBYTE)}`, 'a')],
   ['a JWT of dots', () => svid(fill('a.', MEBIBYTE))],
   ['a JWT in brackets', () => svid(jwt(nested('[', ']', MEBIBYTE / 2)))],
   ['a JWT for very many audiences', () => svid(jwt(`{"sub":"s","exp":1,"aud":[${fill('"a",', MEBIBYTE / 2)}"a"]}`))],

@@ -66,10 +66,10 @@ export async function settles(work: () => unknown): Promise<boolean> {
 /** An error that a reader may throw: planned for, and fit to be printed. */
 function assertOurs(error: unknown): void {
   if (!(error instanceof MachineIdError)) throw error;
-  const { code, faults, hint, message } = error;
+  const { code, problems, hint, message } = error;
   assert.notEqual(code, 'INTERNAL');
   assert.notEqual(hint, '');
-  for (const text of [hint, ...faults.map((fault) => fault.message), ...linesOf(error)]) {
+  for (const text of [hint, ...problems.map((fault) => fault.message), ...linesOf(error)]) {
     // eslint-disable-next-line no-control-regex -- what could rewrite a terminal or forge a line of the log
     assert.doesNotMatch(text, /[\u0000-\u001f\u007f-\u009f\u2028-\u202e]/);
   }

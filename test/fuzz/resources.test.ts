@@ -1,8 +1,8 @@
 /** Files of join tokens and bots, with anything wrong in them. */
 import assert from 'node:assert/strict';
+import { explainToken } from '../../src/commands/explain-token/explain.ts';
+import { readResources } from '../../src/commands/explain-token/read-resources.ts';
 import { MachineIdError } from '../../src/errors.ts';
-import { explainToken } from '../../src/resources/explain.ts';
-import { readResources } from '../../src/resources/read-resources.ts';
 import { textLike } from './mutations.ts';
 import { fuzz } from './property.ts';
 
@@ -68,11 +68,11 @@ fuzz(
   (text) => {
     try {
       for (const resource of readResources(text, 'f').resources) {
-        if (resource.kind === 'token') assert.equal(typeof explainToken(resource, JOB, 0).admits, 'boolean');
+        if (resource.kind === 'token') assert.equal(typeof explainToken(resource, JOB, 0).allows, 'boolean');
       }
     } catch (error) {
       assert.ok(error instanceof MachineIdError && error.code === 'CONFIG_INVALID', String(error));
-      assert.ok(error.faults.length > 0);
+      assert.ok(error.problems.length > 0);
     }
   },
   { runs: 1500 },

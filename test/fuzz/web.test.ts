@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { openDownloadServer } from '../../src/commands/install-tools/download-server.ts';
 import { MachineIdError } from '../../src/errors.ts';
-import { discover } from '../../src/teleport/discovery.ts';
-import { openDownloadServer } from '../../src/teleport/download-server.ts';
-import { openWebApi } from '../../src/teleport/web.ts';
+import { openWebApi } from '../../src/net/web.ts';
+import { discover } from '../../src/teleport/ping.ts';
+import { fakeClock } from '../effects/fake-clock.ts';
+import { testRetries } from '../effects/retries.ts';
 import { bytesLike } from './mutations.ts';
 import { rawPeer } from './peers.ts';
 import { fuzz, settles } from './property.ts';
-import { testRetries } from '../effects/retries.ts';
-import { fakeClock } from '../effects/fake-clock.ts';
 
 const peer = await rawPeer('localhost', ['http/1.1']);
 const address = { host: 'localhost', port: peer.port };
@@ -65,7 +65,7 @@ for (const [encoding, body] of Object.entries(BOMBS)) {
     peer.answer = http('200 OK', { 'Content-Encoding': encoding }, body);
     const web = openWeb();
     const before = process.memoryUsage.rss();
-    await assert.rejects(web.get('/'), { code: 'REPLY_TOO_LARGE' });
+    await assert.rejects(web.get('/'), { code: 'RESPONSE_TOO_LARGE' });
     assert.ok(process.memoryUsage.rss() - before < HUGE.length / 2);
     web.close();
   });

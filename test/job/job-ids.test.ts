@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { createMask } from '../../src/effects/mask.ts';
+import { createMask } from '../../src/effects/secret.ts';
 import { findJobIds } from '../../src/job/job-ids.ts';
 
 const NOTHING = { organization: undefined, project: undefined, contexts: [], repository: undefined, warnings: [] };

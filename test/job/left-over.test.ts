@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { systemFiles } from '../../src/effects/files.ts';
 import type { Processes } from '../../src/effects/processes.ts';
-import { findLeftOver } from '../../src/job/left-over.ts';
+import { findLeftovers } from '../../src/job/left-over.ts';
 import { openManifest, type Writer } from '../../src/job/manifest.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
@@ -43,7 +43,7 @@ async function verdict(t: TestContext, { job = 'job-2', nowMs = NOW_MS, writer =
   };
   const processes =
     'processes' in scene && scene.processes === undefined ? undefined : { ...nothing, ...scene.processes };
-  const found = await findLeftOver({
+  const found = await findLeftovers({
     files: systemFiles,
     environment: { ...environment, CIRCLE_WORKFLOW_JOB_ID: 'job-3' },
     listProcesses: () => Promise.resolve(processes),
@@ -105,7 +105,7 @@ test('a list without a heading counts by its age', async (t) => {
   await writeFile(join(home, 'key'), 'key');
   await appendFile(join(state, 'written-old-0.jsonl'), `\n${JSON.stringify(entry)}\n`);
   const find = async (nowMs: number) =>
-    findLeftOver({
+    findLeftovers({
       files: systemFiles,
       environment: { HOME: home, TMPDIR: home },
       listProcesses: () => Promise.resolve(undefined),
@@ -121,5 +121,5 @@ test('a job of which no file is left is not reported', async (t) => {
   const manifest = openManifest(systemFiles, { ...environment, CIRCLE_WORKFLOW_JOB_ID: 'job-2' }, noWarning, WRITER);
   await manifest.files([{ path: join(home, 'gone'), contents: '', temporaries: [] }]);
   const listProcesses = () => assert.fail('nothing to decide');
-  assert.deepEqual(await findLeftOver({ files: systemFiles, environment, listProcesses, nowMs: NOW_MS }), []);
+  assert.deepEqual(await findLeftovers({ files: systemFiles, environment, listProcesses, nowMs: NOW_MS }), []);
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { CommandResult, Commands } from '../../src/effects/commands.ts';
-import { createMask } from '../../src/effects/mask.ts';
+import type { CommandResult, Commands } from '../../src/effects/programs.ts';
 import { RETRY_POLICY } from '../../src/effects/retry.ts';
+import { createMask } from '../../src/effects/secret.ts';
 import { type ErrorCode, MachineIdError } from '../../src/errors.ts';
 import { tokenNotices } from '../../src/job/oidc-check.ts';
 import { obtainOidcToken } from '../../src/job/oidc-token.ts';
@@ -216,7 +216,7 @@ test('a token for another audience gives way to one of the agent for the organiz
 
 test('a token for another audience is refused where the agent gives no other, with what it said', async () => {
   const error = await refusal({ CIRCLE_OIDC_TOKEN: TOKEN_OF_OTHERS }, { circleci: fails('no task token') });
-  assert.equal(error.code, 'OIDC_TOKEN_AUDIENCE');
+  assert.equal(error.code, 'OIDC_TOKEN_AUDIENCE_MISMATCH');
   assert.match(error.message, /^CIRCLE_OIDC_TOKEN is for the audience sigstore, expected the organization's id 1111/);
   assert.match(error.message, /circleci run oidc get failed with exit code 1: no task token/);
   assert.match(error.likelyCauses.join(), /custom claims/);
@@ -241,7 +241,7 @@ test('a variable that the user names is the only source, whatever is wrong with 
   for (const [value, code, says] of [
     [undefined, 'OIDC_TOKEN_MISSING', /^OTHER, which --oidc-token names, is not set/],
     ['nil', 'OIDC_TOKEN_MISSING', /^OTHER, which --oidc-token names, is too short/],
-    [TOKEN_OF_OTHERS, 'OIDC_TOKEN_AUDIENCE', /^OTHER is for the audience sigstore/],
+    [TOKEN_OF_OTHERS, 'OIDC_TOKEN_AUDIENCE_MISMATCH', /^OTHER is for the audience sigstore/],
     [jwt({ exp: NOW_S - 1 }), 'OIDC_TOKEN_EXPIRED', /^OTHER has expired/],
     ['not-a-token', 'OIDC_TOKEN_MALFORMED', /^OTHER is not/],
   ] as const) {
@@ -309,13 +309,17 @@ const REFUSED: [string, ErrorCode, string][] = [
   ['that ends this very second', 'OIDC_TOKEN_EXPIRED', jwt({ exp: NOW_S })],
   ['that begins in ten minutes', 'OIDC_TOKEN_NOT_YET_VALID', jwt({ nbf: NOW_S + 600 })],
   ['issued in the future', 'OIDC_TOKEN_NOT_YET_VALID', jwt({ iat: NOW_S + 600 })],
-  ['of a CircleCI server', 'OIDC_TOKEN_ISSUER', jwt({ iss: `https://circleci.example.com/org/${ORGANIZATION}` })],
+  [
+    'of a CircleCI server',
+    'OIDC_TOKEN_ISSUER_MISMATCH',
+    jwt({ iss: `https://circleci.example.com/org/${ORGANIZATION}` }),
+  ],
   [
     'of a host that only begins like CircleCI',
-    'OIDC_TOKEN_ISSUER',
+    'OIDC_TOKEN_ISSUER_MISMATCH',
     jwt({ iss: `https://oidc.circleci.com.example.com/org/${ORGANIZATION}` }),
   ],
-  ['of the root issuer', 'OIDC_TOKEN_ISSUER', jwt({ iss: 'https://oidc.circleci.com' })],
+  ['of the root issuer', 'OIDC_TOKEN_ISSUER_MISMATCH', jwt({ iss: 'https://oidc.circleci.com' })],
   ['that is no JWT', 'OIDC_TOKEN_MALFORMED', 'not-a-token'],
   ['with two parts', 'OIDC_TOKEN_MALFORMED', jwt().split('.').slice(0, 2).join('.')],
   ['without an end', 'OIDC_TOKEN_MALFORMED', jwt({ exp: undefined })],

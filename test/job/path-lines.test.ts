@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { pathLines } from '../../src/job/path-lines.ts';
+import { pathLines } from '../../src/job/bash-env.ts';
 
 /** What PATH is after bash has read the lines. */
 function pathAfter(lines: string, path: string | undefined, options: readonly string[] = []): string {

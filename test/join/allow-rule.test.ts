@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { alsoAdmits, formatRule, narrowestRule, ruleDifferences } from '../../src/join/allow-rule.ts';
+import { alsoAllows, formatRule, narrowestRule, ruleDifferences } from '../../src/join/facts.ts';
 
 const JOB = { projectId: 'p1', contextIds: ['c1', 'c2'] };
 const rule = (projectId?: string, contextId?: string) => ({ projectId, contextId });
@@ -17,16 +17,18 @@ for (const [what, one] of [
 
 test('a rule tells each field in which a job differs', () => {
   assert.deepEqual(ruleDifferences(rule('p2', 'c3'), JOB), [
-    { field: 'project_id', wanted: 'p2', has: ['p1'] },
-    { field: 'context_id', wanted: 'c3', has: ['c1', 'c2'] },
+    { field: 'project_id', expected: 'p2', actual: ['p1'] },
+    { field: 'context_id', expected: 'c3', actual: ['c1', 'c2'] },
   ]);
-  assert.deepEqual(ruleDifferences(rule('p1', 'c3'), JOB), [{ field: 'context_id', wanted: 'c3', has: ['c1', 'c2'] }]);
+  assert.deepEqual(ruleDifferences(rule('p1', 'c3'), JOB), [
+    { field: 'context_id', expected: 'c3', actual: ['c1', 'c2'] },
+  ]);
 });
 
 test('a job without an id differs from a rule that names one', () => {
   assert.deepEqual(ruleDifferences(rule('p1', 'c1'), { projectId: undefined, contextIds: [] }), [
-    { field: 'project_id', wanted: 'p1', has: [] },
-    { field: 'context_id', wanted: 'c1', has: [] },
+    { field: 'project_id', expected: 'p1', actual: [] },
+    { field: 'context_id', expected: 'c1', actual: [] },
   ]);
 });
 
@@ -47,7 +49,7 @@ test('a job without a context gets a rule for its project, one without any id no
 });
 
 test('what else a rule admits depends on what it names', () => {
-  const [both, project, context] = [rule('p', 'c'), rule('p'), rule(undefined, 'c')].map((one) => alsoAdmits(one)[0]);
+  const [both, project, context] = [rule('p', 'c'), rule('p'), rule(undefined, 'c')].map((one) => alsoAllows(one)[0]);
   assert.match(both ?? '', /that project that uses that context/);
   assert.match(project ?? '', /any context or none/);
   assert.match(context ?? '', /every project/);

@@ -59,7 +59,7 @@ for (const [extensions, message] of SCOPED) {
       ...times,
     } as const;
     const sshCertificate = keyLine(signSshCertificate({ ...fields, extensions }, key));
-    assert.throws(() => accept({ sshCertificate }), { code: 'CLUSTER_UNSUITABLE', message, hint: /without a scope/ });
+    assert.throws(() => accept({ sshCertificate }), { code: 'CLUSTER_UNSUPPORTED', message, hint: /without a scope/ });
     assert.ok(accept({ sshCertificate: keyLine(signSshCertificate({ ...fields, extensions: {} }, key)) }));
   });
 }

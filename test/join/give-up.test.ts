@@ -5,15 +5,15 @@ import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import test, { type TestContext } from 'node:test';
 import { generateKeyPair } from '../../src/crypto/keys.ts';
 import { Secret } from '../../src/effects/secret.ts';
-import { joinByService, type ServiceJoinResult } from '../../src/join/join-service.ts';
+import { FrameReader } from '../../src/grpc/frames.ts';
 import {
   type JoinRequest,
   JoinRequestSchema,
   type JoinResponse,
   JoinResponseSchema,
-} from '../../src/teleport/gen/teleport/join/v1/joinservice_pb.ts';
-import { MessageCutter } from '../../src/teleport/grpc-messages.ts';
-import { decode, encode, type Init } from '../../src/teleport/protobuf.ts';
+} from '../../src/grpc/gen/teleport/join/v1/joinservice_pb.ts';
+import { decode, encode, type Init } from '../../src/grpc/protobuf.ts';
+import { joinByService, type ServiceJoinResult } from '../../src/join/join-service.ts';
 import { selfSigned } from '../tls-certificate.ts';
 
 const { certificate: ca, key } = await selfSigned('localhost');
@@ -33,7 +33,7 @@ interface Seen {
 }
 
 function serve(stream: ServerHttp2Stream, { answers, ends }: Scene, seen: Seen): void {
-  const cutter = new MessageCutter();
+  const cutter = new FrameReader();
   const left = [...answers];
   stream.on('error', () => undefined);
   stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
@@ -90,7 +90,7 @@ async function join(t: TestContext, scene: Scene): Promise<{ seen: Seen; joining
     keyFor: () => generateKeyPair('ecdsa-p256'),
     expiresAtMs: Date.now(),
     timeoutMs: 30_000,
-    onAnswer: () => undefined,
+    onResponse: () => undefined,
     signal,
   });
   return { seen, joining };
@@ -121,7 +121,7 @@ for (const [when, answers] of [
 ] as const) {
   test(`a server that sends something unexpected ${when} learns that we do not support it`, async (t) => {
     const { joining, seen } = await join(t, { answers, ends: true });
-    await assert.rejects(joining, { code: 'REPLY_INVALID' });
+    await assert.rejects(joining, { code: 'RESPONSE_INVALID' });
     assert.equal(givenUp(seen)[0], 2);
     assert.ok(seen.hasEnded);
   });

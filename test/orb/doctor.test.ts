@@ -3,13 +3,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { parse } from 'yaml';
-import { NODE_URL, SCRIPT_URL } from '../../src/commands/doctor-egress.ts';
+import { NODE_URL, SCRIPT_URL } from '../../src/commands/doctor/egress.ts';
 import { RETRY_POLICY } from '../../src/effects/retry.ts';
 import { mapping } from '../job-runner/mapping.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { install, runOrbJob, stderrOf } from './orb-job.ts';
-import { callIn, STAND_IN as BUNDLE } from './stand-in.ts';
 import { packedWith, version } from './source.ts';
+import { callIn, STAND_IN as BUNDLE } from './stand-in.ts';
 
 async function flagsOf(t: TestContext, parameters: Readonly<Record<string, unknown>>): Promise<readonly string[]> {
   const home = await temporaryFolder(t);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { privateKeyPem } from '../../src/crypto/keys.ts';
 import { applicationFiles } from '../../src/outputs/application.ts';
-import { identityFile } from '../../src/outputs/identity-file.ts';
+import { identityFile } from '../../src/outputs/identity-files.ts';
 import { golden } from './golden.ts';
 import { authorities, identity } from './identity-input.ts';
 

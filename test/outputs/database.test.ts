@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { privateKeyPem } from '../../src/crypto/keys.ts';
-import { type DatabaseFormat, databaseFiles } from '../../src/outputs/database.ts';
-import { identityFile } from '../../src/outputs/identity-file.ts';
+import { databaseFiles } from '../../src/outputs/database.ts';
+import { identityFile } from '../../src/outputs/identity-files.ts';
+import type { DatabaseFormat } from '../../src/outputs/output.ts';
 import { golden } from './golden.ts';
 import { authorities, identity } from './identity-input.ts';
 

@@ -1,6 +1,6 @@
 /** An identity with recognisable contents, of a cluster that has a leaf and is rotating its host authority. */
-import type { Authorities } from '../../src/certs/authorities.ts';
-import type { Identity } from '../../src/certs/identity.ts';
+import type { Authorities } from '../../src/auth/auth-api.ts';
+import type { Identity } from '../../src/auth/issue.ts';
 import { generateKeyPair } from '../../src/crypto/keys.ts';
 import type { SshConfigInput } from '../../src/outputs/ssh-config.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { identityFile } from '../../src/outputs/identity-file.ts';
+import { identityFile } from '../../src/outputs/identity-files.ts';
 import { kubernetesFiles, kubernetesV2Files } from '../../src/outputs/kubernetes.ts';
 import { authorities, identity } from './identity-input.ts';
 

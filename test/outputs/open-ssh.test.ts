@@ -2,11 +2,16 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
-import { clusterKnownHosts, knownHosts } from '../../src/outputs/known-hosts.ts';
-import { clusterSshConfig, sshConfig, type SshConfigInput } from '../../src/outputs/ssh-config.ts';
+import {
+  clusterKnownHosts,
+  clusterSshConfig,
+  knownHosts,
+  sshConfig,
+  type SshConfigInput,
+} from '../../src/outputs/ssh-config.ts';
+import { makeSshKey, sshKeygen } from '../crypto/ssh-keygen.ts';
 import { missing, runProgram } from '../e2e/programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { makeSshKey, sshKeygen } from '../crypto/ssh-keygen.ts';
 import { LEAF, PROXY, ROOT, sshConfigOf15, sshConfigOf18 } from './identity-input.ts';
 
 const skip = missing('ssh', 'ssh-keygen');

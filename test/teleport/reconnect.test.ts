@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { AuthService } from '../../src/teleport/gen/teleport/legacy/authservice_pb.ts';
-import type { GrpcConnection } from '../../src/teleport/grpc.ts';
-import { type NextConnection, openReconnecting, type Reconnecting } from '../../src/teleport/reconnect.ts';
 import { MachineIdError } from '../../src/errors.ts';
+import type { GrpcConnection } from '../../src/grpc/client.ts';
+import { AuthService } from '../../src/grpc/gen/teleport/legacy/authservice_pb.ts';
+import { type NextConnection, openReconnecting, type Reconnecting } from '../../src/teleport/auth-connection.ts';
 import { fakeClock } from '../effects/fake-clock.ts';
 import { testRetries } from '../effects/retries.ts';
 
 const { signal } = new AbortController();
-const BROKEN = passing('AUTH_UNREACHABLE', 'the connection broke');
-const UNAVAILABLE = passing('RPC_FAILED', 'unavailable');
-const BUSY = passing('RPC_FAILED', 'busy');
+const BROKEN = transient('AUTH_UNREACHABLE', 'the connection broke');
+const UNAVAILABLE = transient('RPC_FAILED', 'unavailable');
+const BUSY = transient('RPC_FAILED', 'busy');
 const REFUSED = new MachineIdError('AUTH_DENIED', 'refused', { hint: 'ask' });
 
-function passing(code: 'AUTH_UNREACHABLE' | 'RPC_FAILED', message: string): MachineIdError {
-  return new MachineIdError(code, message, { hint: 'wait', passing: {} });
+function transient(code: 'AUTH_UNREACHABLE' | 'RPC_FAILED', message: string): MachineIdError {
+  return new MachineIdError(code, message, { hint: 'wait', transient: {} });
 }
 
 /** Connections whose calls come to what is listed for them, one list for each; the last list serves all later ones. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { compareVersions, parseServerVersion } from '../../src/teleport/version.ts';
+import { compareVersions, parseServerVersion } from '../../src/teleport/ping.ts';
 
 test('a version tells its major number', () => {
   assert.deepEqual(parseServerVersion('15.3.7'), { major: 15, text: '15.3.7' });

@@ -1,0 +1,115 @@
+/** Makes one call at the Auth Service, within its time and with its failures explained. */
+import { withDeadline } from '../effects/time.ts';
+import { isTransientGrpcStatus, type Retries } from '../effects/retry.ts';
+import { type ErrorCode, MachineIdError } from '../errors.ts';
+import type { CallOptions } from '../grpc/client.ts';
+import { GrpcError, GrpcResponseError, type GrpcStatus } from '../grpc/status.ts';
+import { type Address, formatAddress } from '../net/address.ts';
+import { authFailure } from '../net/failures.ts';
+import { oneLine } from '../net/network-error.ts';
+import { mentionsScopes, SCOPES_HINT } from '../teleport/names.ts';
+
+export interface AuthCallOptions {
+  readonly address: Address;
+  readonly retries: Pick<Retries, 'attemptMs'>;
+  /** Makes an attempt, and makes it again as the policy says. */
+  readonly attempts: <T>(attempt: () => Promise<T>) => Promise<T>;
+  readonly signal: AbortSignal;
+}
+
+/** @throws MachineIdError ROLE_DENIED, AUTH_DENIED, AUTH_UNREACHABLE, RPC_FAILED, RESPONSE_INVALID, RESPONSE_TOO_LARGE, TIMEOUT */
+export type AuthCaller = <T>(
+  /** Of the method, for messages. */
+  name: string,
+  work: (options: CallOptions) => Promise<T>,
+  refusals?: Refusals,
+) => Promise<T>;
+
+/** What a refusal of the server means for one method, where that is more than it means for all. */
+export type Refusals = ReadonlyMap<GrpcStatus, Refusal>;
+
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: (said: string) => string;
+  readonly hint: string;
+}
+
+export function authCaller(options: AuthCallOptions): AuthCaller {
+  return (name, work, refusals = new Map()) => callAuth({ name, refusals }, options, work);
+}
+
+interface Method {
+  readonly name: string;
+  readonly refusals: Refusals;
+}
+
+async function callAuth<T>(
+  method: Method,
+  { address, attempts, retries, signal: outer }: AuthCallOptions,
+  work: (options: CallOptions) => Promise<T>,
+): Promise<T> {
+  const waitingFor = `${method.name} at the Auth Service behind ${formatAddress(address)}`;
+  return attempts(() =>
+    withDeadline({ waitingFor, timeoutMs: retries.attemptMs(), signal: outer }, async (signal) => {
+      try {
+        return await work({ signal });
+      } catch (error) {
+        signal.throwIfAborted();
+        throw callFailure(method, address, error);
+      }
+    }),
+  );
+}
+
+function callFailure({ name, refusals }: Method, address: Address, cause: unknown): MachineIdError {
+  if (cause instanceof GrpcResponseError) return responseFailure(name, cause);
+  // Canceled is what an Auth Service says that goes away.
+  if (!(cause instanceof GrpcError) || cause.status === 'Canceled') return authFailure(address, cause);
+  const said = oneLine(cause.message);
+  if (mentionsScopes(said) && (cause.status === 'PermissionDenied' || cause.status === 'InvalidArgument')) {
+    return new MachineIdError('CLUSTER_UNSUPPORTED', `the Auth Service refused ${name} because of scopes: ${said}`, {
+      hint: SCOPES_HINT,
+      cause,
+    });
+  }
+  const refusal = refusals.get(cause.status);
+  if (refusal !== undefined) {
+    const { code, message, hint } = refusal;
+    return new MachineIdError(code, message(said), { hint, cause });
+  }
+  if (said.includes('role impersonation') || (name === 'GenerateUserCerts' && cause.status === 'NotFound')) {
+    return new MachineIdError('ROLE_DENIED', `the bot may not have the roles that were asked for: ${said}`, {
+      hint: 'Compare roles in tbot.yaml with spec.roles of the bot ("tctl get bot/NAME"); leave roles out to get all that the bot may have.',
+      cause,
+    });
+  }
+  if (cause.status === 'PermissionDenied' || cause.status === 'Unauthenticated') {
+    return new MachineIdError('AUTH_DENIED', `the Auth Service refused ${name}: ${said}`, {
+      hint: 'Check that the bot and its roles still exist and are not locked ("tctl get bots", "tctl get locks").',
+      cause,
+    });
+  }
+  return new MachineIdError('RPC_FAILED', `${name} failed at the Auth Service: ${said}`, {
+    hint: 'Run the job again; if it stays, look into the log of the Auth Service at this time.',
+    cause,
+    transient: isTransientGrpcStatus(cause.status) ? {} : undefined,
+  });
+}
+
+function responseFailure(name: string, cause: GrpcResponseError): MachineIdError {
+  const reason = oneLine(cause.message);
+  switch (cause.problem) {
+    case 'unreadable':
+      return new MachineIdError('RESPONSE_INVALID', `the answer to ${name} cannot be read: ${reason}`, {
+        hint: 'Run the job again; if it stays, report the version of the cluster: its answer differs from the known ones.',
+        cause,
+      });
+    case 'too-large':
+      return new MachineIdError('RESPONSE_TOO_LARGE', `the answer to ${name} is larger than accepted: ${reason}`, {
+        hint: 'Check that the address is the one of a Teleport cluster.',
+        cause,
+      });
+    default:
+      return cause.problem satisfies never;
+  }
+}

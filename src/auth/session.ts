@@ -1,0 +1,156 @@
+/** Connections to the Auth Service and what the bot learns there, asked for at once. */
+import { privateKeyPem } from '../crypto/keys.ts';
+import { type Clock, sharedController } from '../effects/time.ts';
+import type { Log } from '../effects/log.ts';
+import type { Retries } from '../effects/retry.ts';
+import { MachineIdError } from '../errors.ts';
+import type { BotIdentity } from '../join/bot-identity.ts';
+import type { Address } from '../net/address.ts';
+import { oneLine } from '../net/network-error.ts';
+import type { WireTrace } from '../net/trace.ts';
+import { connectAuth } from '../teleport/auth-connection.ts';
+import { type AuthRoute, authServerName } from '../teleport/auth-route.ts';
+import type { ServerVersion } from '../teleport/ping.ts';
+import { type AuthApi, authApi, type Authorities, type AuthorityType } from './auth-api.ts';
+import type { Identity } from './issue.ts';
+import { type FederationApi, federationApi, type SpiffeApi, spiffeApi } from './spiffe-api.ts';
+import { type WorkloadApi, workloadApi } from './workload-api.ts';
+
+/** The Auth Service as one identity sees it. */
+export interface AuthSession {
+  readonly api: AuthApi;
+  readonly workloads: WorkloadApi;
+  readonly spiffe: SpiffeApi;
+  readonly federation: FederationApi;
+  readonly close: () => void;
+}
+
+export interface ClusterSession extends AuthSession {
+  /** The server name that reached the Auth Service. */
+  readonly serverName: string;
+  /** Whether that is the Proxy's host, because the cluster's own name did not get through. */
+  readonly usesProxyName: boolean;
+  readonly serverVersion: Promise<ServerVersion>;
+  /** Every role that the bot may impersonate. */
+  readonly defaultRoles: () => Promise<readonly string[]>;
+  readonly authorities: Promise<Authorities>;
+  /** Of the leaf clusters that were left out until now: a sentence each. */
+  readonly skippedLeafClusters: () => readonly string[];
+  /** Another connection, on which the roles of an output decide what may be seen; the caller closes it. */
+  readonly openAs: (identity: Identity) => Promise<AuthSession>;
+}
+
+export interface SessionOptions {
+  readonly address: Address;
+  readonly bot: BotIdentity;
+  readonly retries: Retries;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly trace?: WireTrace | undefined;
+}
+
+/** @throws MachineIdError as connecting does; the promises inside reject as the calls do */
+export async function openSession(options: SessionOptions): Promise<ClusterSession> {
+  const { address, bot, log } = options;
+  const leaves = trackSkippedLeafClusters(log);
+  const shared: Shared = { route: { naming: undefined }, onSkippedLeaf: leaves.onSkipped };
+  const own = await connectAs(options, shared, bot);
+  const naming = shared.route.naming ?? 'cluster';
+  const serverName = authServerName(naming, { address, clusterName: bot.clusterName });
+  log.debug(`the Auth Service answers to the server name ${serverName}`);
+  const { api } = own;
+  const [serverVersion, authorities] = [api.serverVersion(), fetchAuthorities(api)];
+  // Each output awaits these; when an earlier step fails, nobody does.
+  for (const promise of [serverVersion, authorities]) promise.catch(() => undefined);
+  let roles: Promise<readonly string[]> | undefined;
+  return {
+    ...own,
+    serverName,
+    usesProxyName: naming === 'proxy',
+    serverVersion,
+    authorities,
+    defaultRoles: () => (roles ??= findDefaultRoles(api, bot)),
+    skippedLeafClusters: leaves.skipped,
+    openAs: (identity) => connectAs(options, shared, identity),
+  };
+}
+
+/** A leaf has an authority of each type and is listed to each session, and one warning is enough. */
+function trackSkippedLeafClusters(log: Pick<Log, 'warn'>) {
+  const sentences = new Map<string, string>();
+  return {
+    skipped: () => [...sentences.values()],
+    onSkipped: (leaf: string, reason: string) => {
+      if (sentences.has(leaf)) return;
+      const name = leaf === '' ? 'a leaf cluster without a name' : `the leaf cluster ${JSON.stringify(oneLine(leaf))}`;
+      const sentence = `${name} is left out: ${oneLine(reason)}`;
+      sentences.set(leaf, sentence);
+      log.warn(sentence);
+    },
+  };
+}
+
+/** What all connections of a run share. */
+interface Shared {
+  readonly route: AuthRoute;
+  readonly onSkippedLeaf: (leaf: string, reason: string) => void;
+}
+
+/** Calls that are under way when the session is closed end then, and later ones fail at once. */
+async function connectAs(
+  options: SessionOptions,
+  { onSkippedLeaf, route }: Shared,
+  { keyPair, tlsCertificatePem: certificatePem }: Pick<Identity, 'keyPair' | 'tlsCertificatePem'>,
+): Promise<AuthSession> {
+  const { address, bot, clock, log, retries, signal, trace } = options;
+  const ended = sharedController();
+  const endWithRun = () => {
+    ended.abort(signal.reason);
+  };
+  if (signal.aborted) endWithRun();
+  signal.addEventListener('abort', endWithRun, { once: true });
+  const connection = await connectAuth({
+    address,
+    clusterName: bot.clusterName,
+    authorities: bot.hostAuthorities,
+    certificatePem,
+    privateKeyPem: privateKeyPem(keyPair),
+    retries,
+    signal: ended.signal,
+    clock,
+    route,
+    onOtherName: (reason) => {
+      log.info(reason);
+    },
+    trace,
+  });
+  const { attempts } = connection;
+  const calls = { address, retries, attempts, signal: ended.signal };
+  return {
+    api: authApi(connection, { ...calls, clusterName: bot.clusterName, onSkippedLeaf }),
+    workloads: workloadApi(connection, calls),
+    spiffe: spiffeApi(connection, calls),
+    federation: federationApi(connection, calls),
+    close: () => {
+      signal.removeEventListener('abort', endWithRun);
+      ended.abort(new Error('the connection to the Auth Service was closed'));
+      connection.close();
+    },
+  };
+}
+
+async function fetchAuthorities(api: AuthApi): Promise<Authorities> {
+  const types: AuthorityType[] = ['host', 'user', 'db'];
+  const [host = [], user = [], database = []] = await Promise.all(types.map((type) => api.certAuthorities(type)));
+  return { host, user, database };
+}
+
+/** The bot's user has one role of its own name, whose impersonation rule lists the roles of the bot. */
+async function findDefaultRoles(api: AuthApi, { userName, botName }: BotIdentity): Promise<readonly string[]> {
+  const roles = await api.impersonatedRoles(userName);
+  if (roles.length > 0) return roles;
+  throw new MachineIdError('ROLE_DENIED', `bot ${botName} has no roles to give to its outputs`, {
+    hint: `Add roles to the bot: "tctl bots update ${botName} --add-roles=ROLE".`,
+  });
+}

@@ -1,0 +1,161 @@
+/** Checks that an X.509 SVID is what was asked for (SPIFFE's X509-SVID specification). */
+import type { KeyObject } from 'node:crypto';
+import { decodeJwt, type JWTPayload } from 'jose';
+import * as z from 'zod/mini';
+import { samePublicKey } from '../crypto/keys.ts';
+import { clockNotice, type ValidityExpectation, validityProblem } from '../crypto/validity.ts';
+import { readCertificate, type TlsCertificate, tlsValidity } from '../crypto/x509.ts';
+import { Secret } from '../effects/secret.ts';
+import { MachineIdError } from '../errors.ts';
+import { credentialMismatch } from './issue.ts';
+
+export interface CheckedX509Svid {
+  readonly spiffeId: string;
+  /** The certificate, then its chain: one PEM block each, ending with a line break. */
+  readonly certificatesPem: readonly string[];
+  readonly expiresAtMs: number;
+  /** A sentence for the summary when the clock is behind. */
+  readonly clockNotice: string | undefined;
+}
+
+export interface X509SvidExpectation extends ValidityExpectation {
+  readonly publicKey: KeyObject;
+  /** The cluster's name. */
+  readonly trustDomain: string;
+  /** PEM of the authorities of that domain, one block each. */
+  readonly authoritiesPem: readonly string[];
+}
+
+/** @throws MachineIdError CERTIFICATE_MISMATCH, RESPONSE_INVALID */
+export function checkX509Svid(svid: X509Svid, expected: X509SvidExpectation): CheckedX509Svid {
+  const leaf = readCertificate(svid.certificate);
+  const chain = svid.chain.map((der) => readCertificate(der));
+  const { nowMs, trustDomain } = expected;
+  if (!samePublicKey(leaf.publicKey, expected.publicKey)) throw x509Mismatch('it is for another key');
+  const [uri, ...others] = leaf.uris;
+  if (uri === undefined || others.length > 0 || uri !== svid.spiffeId || !isInTrustDomain(uri, trustDomain)) {
+    throw x509Mismatch(`it names ${JSON.stringify(leaf.uris)}, expected one SPIFFE ID of "${trustDomain}"`);
+  }
+  if (!isSigned(leaf, chain, expected.authoritiesPem)) {
+    throw x509Mismatch(`it is not signed by the SPIFFE authority of "${trustDomain}"`);
+  }
+  const problem = validityProblem('it', tlsValidity(leaf), expected);
+  if (problem !== undefined) throw x509Mismatch(problem);
+  return {
+    spiffeId: uri,
+    certificatesPem: [leaf, ...chain].map(({ pem }) => pem),
+    expiresAtMs: leaf.notAfterMs,
+    clockNotice: clockNotice(leaf.notBeforeMs, nowMs),
+  };
+}
+
+/** An issuer of the owner's own has the key of the cluster's authority, so that the signature tells in any case. */
+function isSigned(leaf: TlsCertificate, chain: readonly TlsCertificate[], authoritiesPem: readonly string[]): boolean {
+  const [issuer] = chain;
+  if (issuer !== undefined && !leaf.isSignedBy(issuer)) return false;
+  return authoritiesPem.some((pem) => leaf.isSignedBy(readCertificate(pem)));
+}
+
+function x509Mismatch(detail: string): MachineIdError {
+  return credentialMismatch('the X.509 SVID', detail);
+}
+
+// Checks that a JWT SVID is what was asked for (SPIFFE's JWT-SVID specification, section 3).
+
+export interface CheckedJwtSvid {
+  readonly spiffeId: string;
+  readonly jwt: Secret;
+  readonly expiresAtMs: number;
+  /** A sentence for the summary when the clock is behind. */
+  readonly clockNotice: string | undefined;
+}
+
+interface JwtSvidExpectation extends ValidityExpectation {
+  readonly audiences: readonly string[];
+  /** The cluster's name. */
+  readonly trustDomain: string;
+}
+
+const Claims = z.object({
+  sub: z.string(),
+  aud: z.union([z.string(), z.array(z.string())]),
+  exp: z.number(),
+  nbf: z.optional(z.number()),
+});
+
+/**
+ * The signature is not looked at: the token came over a connection on which the Auth Service proved itself, and is for
+ * others to verify.
+ * @throws MachineIdError CERTIFICATE_MISMATCH, RESPONSE_INVALID; their messages hold no part of the token
+ */
+export function checkJwtSvid({ jwt, spiffeId }: JwtSvid, expected: JwtSvidExpectation): CheckedJwtSvid {
+  const { sub, aud, exp, nbf = 0 } = readJwtClaims(jwt);
+  if (sub !== spiffeId || !isInTrustDomain(sub, expected.trustDomain)) {
+    throw jwtMismatch(`it names ${JSON.stringify(sub)}, expected a SPIFFE ID of "${expected.trustDomain}"`);
+  }
+  const got = [aud].flat().sort();
+  const asked = [...new Set(expected.audiences)].sort();
+  if (got.length !== asked.length || got.some((audience, at) => audience !== asked[at])) {
+    throw jwtMismatch(`it is for the audiences ${got.join(', ')}, asked for ${asked.join(', ')}`);
+  }
+  const expiresAtMs = exp * 1000;
+  if (!Number.isFinite(expiresAtMs)) throw unreadable('its end is no time');
+  const beginsAtMs = nbf * 1000;
+  const problem = validityProblem('it', { beginsAtMs, endsAtMs: expiresAtMs }, expected);
+  if (problem !== undefined) throw jwtMismatch(problem);
+  return { spiffeId: sub, jwt: new Secret(jwt), expiresAtMs, clockNotice: clockNotice(beginsAtMs, expected.nowMs) };
+}
+
+/** @throws MachineIdError RESPONSE_INVALID, whose message holds no part of the token */
+export function readJwtClaims(jwt: string): z.infer<typeof Claims> {
+  const claims = Claims.safeParse(decode(jwt));
+  if (!claims.success) throw unreadable('it lacks the claims "sub", "aud" or "exp"');
+  return claims.data;
+}
+
+/** Compact form, and nothing besides: the text becomes a file as it is. */
+const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
+function decode(jwt: string): JWTPayload {
+  if (!COMPACT.test(jwt)) throw unreadable('it is no JWT');
+  try {
+    return decodeJwt(jwt);
+  } catch {
+    // jose's message may quote the token, which is a secret: the cause is left out on purpose.
+    throw unreadable('it is no JWT');
+  }
+}
+
+function unreadable(detail: string): MachineIdError {
+  return new MachineIdError('RESPONSE_INVALID', `the JWT SVID from the cluster cannot be read: ${detail}`, {
+    hint: 'Run the job again; if it stays, look at what lies between this job and the cluster.',
+  });
+}
+
+function jwtMismatch(detail: string): MachineIdError {
+  return credentialMismatch('the JWT SVID', detail);
+}
+
+// SPIFFE verifiable identity documents, as the server sent them and still to be checked.
+
+export interface X509Svid {
+  /** As `spiffe://<cluster>/<path>`. */
+  readonly spiffeId: string;
+  /** DER. */
+  readonly certificate: Uint8Array;
+  /** DER each, from the certificate's issuer on, without the root. */
+  readonly chain: readonly Uint8Array[];
+}
+
+export interface JwtSvid {
+  readonly spiffeId: string;
+  readonly jwt: string;
+}
+
+// Names of workloads (SPIFFE-ID specification, section 2).
+
+/** Whether the text is a SPIFFE ID with a path, in the domain of a cluster. */
+export function isInTrustDomain(spiffeId: string, trustDomain: string): boolean {
+  const prefix = `spiffe://${trustDomain}/`;
+  return spiffeId.startsWith(prefix) && /^[A-Za-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*$/.test(spiffeId.slice(prefix.length));
+}

@@ -1,0 +1,164 @@
+/** Reads a command's flags from its arguments, all problems together. */
+import { parseArgs } from 'node:util';
+import { createLog } from '../effects/log.ts';
+import { RETRY_POLICY } from '../effects/retry.ts';
+import type { World } from '../effects/world.ts';
+import { MachineIdError, type Problem } from '../errors.ts';
+import { startWireTrace, type WireTrace } from '../net/trace.ts';
+import { unexpandedPath } from '../schema/unexpanded.ts';
+
+export interface Flag {
+  /** Without the dashes. */
+  readonly name: string;
+  readonly short?: string;
+  /** Other names for the same flag. */
+  readonly aliases?: readonly string[];
+  /** What stands for the value in the help; a flag without it is a switch. */
+  readonly value?: string;
+  readonly repeatable?: boolean;
+  /** The value is a path that this command uses as it stands; the configuration checks its own. */
+  readonly isPath?: boolean;
+  readonly help: string;
+}
+
+/** Flags as given; a switch is there with the value `''`. */
+export type GivenFlags = ReadonlyMap<string, readonly string[]>;
+
+/** @throws MachineIdError USAGE_INVALID */
+export function parseFlags(flags: readonly Flag[], args: readonly string[]): GivenFlags {
+  return parseCommandLine(flags, args).given;
+}
+
+interface CommandLine {
+  readonly given: GivenFlags;
+  /** What stands without a flag. */
+  readonly operand: string | undefined;
+}
+
+/**
+ * @param operandName what stands without a flag, once and necessarily: a path; such a thing is refused without it
+ * @throws MachineIdError USAGE_INVALID
+ */
+export function parseCommandLine(flags: readonly Flag[], args: readonly string[], operandName?: string): CommandLine {
+  const byName = new Map(flags.flatMap((flag) => [flag.name, ...(flag.aliases ?? [])].map((name) => [name, flag])));
+  const options = Object.fromEntries(
+    [...byName].map(([name, flag]) => [
+      name,
+      {
+        type: flag.value === undefined ? ('boolean' as const) : ('string' as const),
+        multiple: true,
+        ...(flag.short === undefined || name !== flag.name ? {} : { short: flag.short }),
+      },
+    ]),
+  );
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true });
+  const given = new Map<string, string[]>();
+  const problems: Problem[] = [];
+  let operand: string | undefined;
+  for (const token of tokens) {
+    if (token.kind === 'option-terminator') continue;
+    if (token.kind === 'positional' && operandName !== undefined && operand === undefined) {
+      operand = token.value;
+      const problem = unexpandedPath(operand);
+      if (problem !== undefined) problems.push({ path: operandName, message: problem });
+    } else if (token.kind === 'positional') {
+      problems.push({ path: token.value, message: 'arguments without a flag are not expected' });
+    } else {
+      const flag = byName.get(token.name);
+      const problem =
+        flag === undefined ? unknownFlag(token.rawName, [...byName.keys()]) : wrongUse(flag, token, given);
+      if (problem !== undefined) problems.push({ path: token.rawName, message: problem });
+      else if (flag !== undefined) push(given, flag.name, token.value ?? '');
+    }
+  }
+  if (operandName !== undefined && operand === undefined) problems.push({ path: operandName, message: 'is missing' });
+  if (problems.length > 0) throw wrongFlags(problems);
+  return { given, operand };
+}
+
+function push(given: Map<string, string[]>, name: string, value: string): void {
+  const others = given.get(name);
+  if (others === undefined) given.set(name, [value]);
+  else others.push(value);
+}
+
+interface FlagToken {
+  readonly value?: string | undefined;
+  readonly inlineValue?: boolean | undefined;
+}
+
+function wrongUse(flag: Flag, { value, inlineValue }: FlagToken, given: GivenFlags): string | undefined {
+  if (flag.value === undefined) return value === undefined ? undefined : 'takes no value';
+  // The next flag in the place of the value: the value was forgotten. `--flag=-x` says that it is meant.
+  const forgotten = value === undefined || value === '' || (inlineValue !== true && value.startsWith('-'));
+  if (forgotten) return `needs a value: ${flag.value}`;
+  if (flag.repeatable !== true && given.has(flag.name)) return 'is given more than once';
+  return flag.isPath === true ? unexpandedPath(value) : undefined;
+}
+
+function unknownFlag(rawName: string, known: readonly string[]): string {
+  const wanted = rawName.replace(/^-+/, '');
+  const near = known.find((name) => name.startsWith(wanted) || wanted.startsWith(name));
+  return `is not a known flag${near === undefined ? '' : `; did you mean --${near}?`}`;
+}
+
+function wrongFlags(problems: readonly Problem[]): MachineIdError {
+  return new MachineIdError('USAGE_INVALID', 'the command line is wrong', {
+    hint: 'See the flags of the command with --help.',
+    problems,
+  });
+}
+
+// The flags `--timeout` and `--deadline`, which several commands have.
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const MAX_SECONDS = 3600;
+
+export const DEADLINE_FLAG: Flag = {
+  name: 'deadline',
+  value: 'SECONDS',
+  help: `How long to try again in all what may pass (default ${RETRY_POLICY.deadlineMs / 1000}).`,
+};
+
+/** @throws MachineIdError USAGE_INVALID */
+export function timeoutMs(given: GivenFlags): number {
+  return secondsOf(given, 'timeout', DEFAULT_TIMEOUT_MS, 'for each answer');
+}
+
+/** @throws MachineIdError USAGE_INVALID */
+export function deadlineMs(given: GivenFlags, defaultMs: number = RETRY_POLICY.deadlineMs): number {
+  return secondsOf(given, 'deadline', defaultMs, 'in all');
+}
+
+function secondsOf(given: GivenFlags, name: string, defaultMs: number, forWhat: string): number {
+  const text = given.get(name)?.[0];
+  if (text === undefined) return defaultMs;
+  const seconds = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : 0;
+  if (seconds > 0 && seconds <= MAX_SECONDS) return seconds * 1000;
+  throw new MachineIdError(
+    'USAGE_INVALID',
+    `--${name} must be a number of seconds between 0.001 and ${MAX_SECONDS}, got ${JSON.stringify(text)}`,
+    { hint: `Leave it out for ${defaultMs / 1000} seconds ${forWhat}.` },
+  );
+}
+
+// The flag `--debug`, for commands that read no configuration.
+
+export const DEBUG_FLAG: Flag = {
+  name: 'debug',
+  short: 'd',
+  help: 'Say more on stderr (TBOT_DEBUG).',
+};
+
+/** Read loosely: a report must come out even when the flags themselves are the problem. */
+export function wantsDebug(args: readonly string[], { environment }: Pick<World, 'environment'>): boolean {
+  return args.includes('--debug') || args.includes('-d') || /^(1|true)$/i.test(environment.TBOT_DEBUG ?? '');
+}
+
+/** @param write to stderr */
+export function debugTrace(args: readonly string[], world: World, write = world.stderr): WireTrace | undefined {
+  if (!wantsDebug(args, world)) return undefined;
+  const { clock } = world;
+  const log = createLog(write, { format: 'text', debug: true, nowMs: () => clock.nowMs() });
+  return startWireTrace(log, clock);
+}

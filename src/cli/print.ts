@@ -1,0 +1,88 @@
+/** How a failure is shown to a person. */
+import { type Style, styleFor } from '../effects/terminal.ts';
+import type { World } from '../effects/world.ts';
+import { locationText, type MachineIdError, printable, printableJson } from '../errors.ts';
+import { causes } from '../net/network-error.ts';
+
+/** One line for a log collector, with the same facts. */
+export function errorLine(
+  error: MachineIdError,
+  { debug, nowMs }: { readonly debug: boolean; readonly nowMs: number },
+): string {
+  const { code, message, hint, problems, likelyCauses } = error;
+  const stack = debug ? stackOf(error) : [];
+  const told = {
+    code,
+    message,
+    hint,
+    problems,
+    ...(likelyCauses.length === 0 ? {} : { likelyCauses }),
+    ...(stack.length === 0 ? {} : { stack }),
+  };
+  return `${printableJson({ time: new Date(nowMs).toISOString(), level: 'error', ...told })}\n`;
+}
+
+interface ReportOptions {
+  readonly debug: boolean;
+  readonly style: Style;
+}
+
+/** What happened, each problem with its place, what to do next, and the code to look up. */
+export function errorReport(error: MachineIdError, { debug, style }: ReportOptions): string {
+  const lines = [`${style.bad('error:')} ${error.message}`];
+  for (const problem of error.problems) {
+    // A message that was written with its problems in it lists them already, in its own way.
+    if (error.message.includes(problem.message)) continue;
+    lines.push(`  - ${locationText(problem)}: ${problem.message}`);
+    if (problem.hint !== undefined) lines.push(`    ${style.strong('hint:')} ${problem.hint}`);
+  }
+  if (error.likelyCauses.length > 0) {
+    lines.push(style.strong('likely causes (most likely first):'));
+    lines.push(...error.likelyCauses.map((cause, at) => `  ${at + 1}. ${cause}`));
+  }
+  lines.push(`${style.strong('hint:')} ${error.hint}`, style.faint(`code: ${error.code}`));
+  if (debug) {
+    const below = causes(error.cause).map(
+      ({ message, name }) => `debug: caused by ${printable(`${classOf(name)}: ${message}`)}`,
+    );
+    lines.push(...[...below, ...stackOf(error).map((line) => `debug:   ${line}`)].map(style.faint));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** Where a problem of this program arose; other errors say all in their words. */
+function stackOf({ cause, code }: MachineIdError): readonly string[] {
+  if ((code !== 'INTERNAL' && code !== 'UNCAUGHT') || !(cause instanceof Error)) return [];
+  const lines = (cause.stack ?? '').split('\n').map((line) => printable(line.trim()));
+  return lines.filter((line) => line.startsWith('at '));
+}
+
+/** Some take it from their class, whose name the bundle has shortened. */
+function classOf(name: string): string {
+  return name.endsWith('Error') ? name : 'Error';
+}
+
+// Rows in columns.
+
+/** Each cell is printable, each column as wide as its longest cell; two blanks between columns, none at the end of a line. */
+export function table(texts: readonly (readonly string[])[]): string[] {
+  const rows = texts.map((row) => row.map(printable));
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, at) => {
+      widths[at] = Math.max(widths[at] ?? 0, cell.length);
+    });
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+// The colours of what a command says to a person.
+
+export function stderrStyle({ environment, stderrIsTerminal }: Pick<World, 'environment' | 'stderrIsTerminal'>): Style {
+  return styleFor(stderrIsTerminal, environment);
+}

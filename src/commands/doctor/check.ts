@@ -1,0 +1,61 @@
+/** What one look at a job or its cluster has found. */
+import type { World } from '../../effects/world.ts';
+import { asMachineIdError, type MachineIdError, printable } from '../../errors.ts';
+import { withProxyCause } from '../../net/proxy-variables.ts';
+
+export type CheckState = 'pass' | 'warn' | 'fail' | 'skip';
+
+/** Nothing in it is secret. */
+export interface Check {
+  /** Stays the same in later versions. */
+  readonly id: string;
+  readonly title: string;
+  readonly state: CheckState;
+  /** What was found; several lines where there is a list, each printable. */
+  readonly detail: string;
+  /** What to do. */
+  readonly fix?: string;
+}
+
+/** One line, or a list of them: line breaks in a text are not kept. */
+type Detail = string | readonly string[];
+
+export interface NamedCheck {
+  pass(detail: Detail): Check;
+  warn(detail: Detail, fix: string): Check;
+  fail(detail: Detail, fix: string): Check;
+  /** @param reason what must hold first */
+  skip(reason: string): Check;
+  /** A step of a run that failed, in its own words. */
+  failed(error: MachineIdError): Check;
+  /** The same for a step that goes over the network. */
+  networkFailed(error: unknown, world: Pick<World, 'environment'>): Check;
+}
+
+export function check(id: string, title: string): NamedCheck {
+  const found = (state: CheckState, detail: Detail, fix?: string): Check => ({
+    id: printable(id),
+    title: printable(title),
+    state,
+    detail: [detail].flat().map(printable).join('\n'),
+    ...(fix === undefined ? {} : { fix: printable(fix) }),
+  });
+  const failed = (error: MachineIdError) => found('fail', failureDetail(error), error.hint);
+  return {
+    pass: (detail) => found('pass', detail),
+    warn: (detail, fix) => found('warn', detail, fix),
+    fail: (detail, fix) => found('fail', detail, fix),
+    skip: (reason) => found('skip', reason),
+    failed,
+    networkFailed: (error, { environment }) => failed(withProxyCause(asMachineIdError(error), environment)),
+  };
+}
+
+function failureDetail({ code, problems, likelyCauses, message }: MachineIdError): readonly string[] {
+  const unsaid = problems.filter((problem) => !message.includes(problem.message));
+  const lines = unsaid.map(
+    ({ line, message: text, path }) => `${path}${line === undefined ? '' : ` (line ${line})`}: ${text}`,
+  );
+  const causes = likelyCauses.map((cause, at) => `likely cause ${at + 1}: ${cause}`);
+  return [...`${message} [${code}]`.split('\n'), ...lines, ...causes];
+}

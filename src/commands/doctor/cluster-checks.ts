@@ -1,0 +1,232 @@
+/** Tries the join, and each output, without writing anything. */
+import { type ClusterSession, openSession } from '../../auth/session.ts';
+import type { Plan } from '../../config/plan.ts';
+import { utcTime } from '../../crypto/validity.ts';
+import { createLog, type Log } from '../../effects/log.ts';
+import type { Retries } from '../../effects/retry.ts';
+import type { World } from '../../effects/world.ts';
+import { asMachineIdError, pluralize } from '../../errors.ts';
+import { NO_RECORD } from '../../job/manifest.ts';
+import type { OidcToken } from '../../job/oidc-token.ts';
+import { joinCluster, type Joined } from '../../join/join.ts';
+import type { WireTrace } from '../../net/trace.ts';
+import type { WebTrust } from '../../net/trust.ts';
+import type { WebApi } from '../../net/web.ts';
+import { openAccount, type WrittenOutput } from '../../outputs/journal.ts';
+import type { SupportedOutput } from '../../outputs/output.ts';
+import { makeKeys, tryOutputs } from '../../outputs/outputs.ts';
+import { type Check, check } from './check.ts';
+
+export interface TrialContext {
+  readonly plan: Plan;
+  readonly outputs: readonly SupportedOutput[];
+  readonly token: OidcToken;
+  readonly trust: WebTrust;
+  readonly web: WebApi;
+  readonly retries: Retries;
+  readonly log: Log;
+  readonly trace?: WireTrace | undefined;
+}
+
+const ALLOW_NAME =
+  'Ask the network team to allow the server name *.teleport.cluster.local on the way to the Proxy: without it each run takes longer.';
+const REPAIR_LEAF_CLUSTERS =
+  'Remove the trust with these clusters ("tctl rm rc/NAME") or repair their authorities; other jobs are not affected.';
+
+/** Clusters count from when they answer. */
+const TTL_SLACK_MS = 2 * 60 * 1000;
+
+export async function clusterChecks(ground: TrialContext, world: World): Promise<readonly Check[]> {
+  const join = check('join', 'Join');
+  let joined: Joined;
+  try {
+    joined = await tryJoin(ground, world);
+  } catch (error) {
+    return [join.networkFailed(error, world), ...withoutJoin(ground.outputs, 'the join was refused')];
+  }
+  const { bot, path } = joined;
+  const by = path === 'join-service' ? 'the join service' : 'the registration endpoint';
+  const token = ground.plan.token;
+  return [
+    join.pass(`as bot ${bot.botName} of ${bot.clusterName}, by token "${token}" and ${by}`),
+    lifetimeCheck(bot.expiresAtMs, ground.plan.certificateTtlMs, world.clock.nowMs()),
+    ...(await sessionChecks(ground, joined, world)),
+  ];
+}
+
+/** What is not looked at when there is no join. */
+export function withoutJoin(outputs: readonly SupportedOutput[], reason: string): readonly Check[] {
+  return [
+    check('lifetime', 'Lifetime of certificates').skip(reason),
+    check('auth', 'Auth Service').skip(reason),
+    check('roles', 'Roles').skip(reason),
+    ...outputs.map((output) => outputCheck(output).skip(reason)),
+  ];
+}
+
+function tryJoin(
+  { log, plan, retries, token, trace, trust, web }: TrialContext,
+  { clock, signal }: World,
+): Promise<Joined> {
+  return joinCluster({
+    web,
+    trust,
+    facts: { ...token.claims, tokenName: plan.token, proxy: plan.address.value, checkedAtMs: clock.nowMs() },
+    jwt: token.jwt,
+    ttlMs: plan.certificateTtlMs,
+    retries,
+    clock,
+    log,
+    signal,
+    trace,
+    onDiscovered: () => undefined,
+  });
+}
+
+function lifetimeCheck(expiresAtMs: number, askedMs: number, nowMs: number): Check {
+  const one = check('lifetime', 'Lifetime of certificates');
+  const detail = `until ${utcTime(expiresAtMs)}`;
+  if (expiresAtMs >= nowMs + askedMs - TTL_SLACK_MS) return one.pass(detail);
+  const [asked, given] = [askedMs, expiresAtMs - nowMs].map((durationMs) =>
+    pluralize(Math.round(durationMs / 60_000), 'minute'),
+  );
+  return one.warn(
+    `${detail}: asked for ${asked ?? ''}, given ${given ?? ''}`,
+    'The cluster caps it: raise max_session_ttl of the bot (17.4 and later) or of its roles, or ask for less with certificate_ttl.',
+  );
+}
+
+async function sessionChecks(ground: TrialContext, joined: Joined, world: World): Promise<readonly Check[]> {
+  const { log, outputs, plan, retries, trace, web } = ground;
+  const { clock, signal } = world;
+  const auth = check('auth', 'Auth Service');
+  let session: ClusterSession;
+  try {
+    session = await openSession({ address: web.address, bot: joined.bot, retries, signal, clock, log, trace });
+  } catch (error) {
+    const [, , ...rest] = withoutJoin(outputs, 'the Auth Service cannot be reached');
+    return [auth.networkFailed(error, world), ...rest];
+  }
+  try {
+    const [reached, roles] = await Promise.all([authCheck(session), rolesCheck(session)]);
+    return [reached, roles, ...(await outputChecks(ground, joined, session, world))];
+  } finally {
+    session.close();
+  }
+
+  async function authCheck({
+    authorities,
+    usesProxyName,
+    serverName,
+    serverVersion,
+    skippedLeafClusters,
+  }: ClusterSession): Promise<Check> {
+    try {
+      const { text } = await serverVersion;
+      await authorities;
+      const skipped = skippedLeafClusters();
+      const detail = `Teleport ${text}, reached through ${plan.address.value} by the server name ${serverName}`;
+      if (skipped.length === 0 && !usesProxyName) return auth.pass(detail);
+      return auth.warn(
+        [detail, ...(usesProxyName ? ["the cluster's own server name did not get through"] : []), ...skipped],
+        [...(usesProxyName ? [ALLOW_NAME] : []), ...(skipped.length === 0 ? [] : [REPAIR_LEAF_CLUSTERS])].join(' '),
+      );
+    } catch (error) {
+      return auth.failed(asMachineIdError(error));
+    }
+  }
+}
+
+async function rolesCheck(session: ClusterSession): Promise<Check> {
+  const one = check('roles', 'Roles');
+  try {
+    return one.pass((await session.defaultRoles()).join(', '));
+  } catch (error) {
+    return one.failed(asMachineIdError(error));
+  }
+}
+
+async function outputChecks(
+  ground: TrialContext,
+  joined: Joined,
+  session: ClusterSession,
+  world: World,
+): Promise<readonly Check[]> {
+  const results = await dryRunOutputs(ground, joined, session, world);
+  return ground.outputs.map((output, at) => {
+    const result = results[at];
+    const one = outputCheck(output);
+    if (result === undefined) return one.skip('it was not tried');
+    return result.status === 'rejected' ? one.networkFailed(result.reason, world) : succeeded(output, result.value);
+  });
+}
+
+function dryRunOutputs(
+  { log, outputs: wanted, plan, retries, trace }: TrialContext,
+  joined: Joined,
+  session: ClusterSession,
+  world: World,
+): ReturnType<typeof tryOutputs> {
+  const outputs = wanted.map((output) => ({ ...output, destination: { type: 'memory' } as const }));
+  const progress = { done: () => undefined, timingsMs: () => ({}) };
+  const account = openAccount(world.clock);
+  const run = { world, log, progress, account, plan, outputs, retries, trace, record: NO_RECORD };
+  return tryOutputs({ run, joined, session }, makeKeys(outputs, joined.cluster.suite));
+}
+
+export interface DryRunResult {
+  readonly joined: Joined;
+  /** In the outputs' order. */
+  readonly results: Awaited<ReturnType<typeof tryOutputs>>;
+}
+
+/**
+ * What a run would get, without writing it.
+ * @throws MachineIdError as joining and connecting do
+ */
+export async function dryRun(ground: TrialContext, world: World): Promise<DryRunResult> {
+  const { log, retries, trace, web } = ground;
+  const { clock, signal } = world;
+  const joined = await tryJoin(ground, world);
+  const session = await openSession({ address: web.address, bot: joined.bot, retries, signal, clock, log, trace });
+  try {
+    return { joined, results: await dryRunOutputs(ground, joined, session, world) };
+  } finally {
+    session.close();
+  }
+}
+
+/** The checks say what a run logs on the way. */
+export function quietLog({ debug, logFormat: format }: Plan, { clock, stderr }: World): Log {
+  return { ...createLog(stderr, { format, debug, nowMs: () => clock.nowMs() }), info: () => undefined };
+}
+
+function succeeded(output: SupportedOutput, { access, expiresAtMs, logins, notices, roles }: WrittenOutput): Check {
+  const one = outputCheck(output);
+  const detail = [
+    ...(access === undefined ? [] : [resourceOf(access)]),
+    ...(roles.length === 0 ? [] : [`roles ${roles.join(', ')}`]),
+    ...(logins === undefined ? [] : [`logins ${logins.join(', ') || '(none)'}`]),
+    `until ${utcTime(expiresAtMs)}`,
+  ].join('; ');
+  if (notices.length === 0) return one.pass(detail);
+  const noLogin = logins?.length === 0 ? 'To use ssh, give a role or the bot a login as described above. ' : '';
+  return one.warn([detail, ...notices], `${noLogin}Nothing, if that is enough for the job.`);
+}
+
+function resourceOf(access: NonNullable<WrittenOutput['access']>): string {
+  switch (access.kind) {
+    case 'application':
+      return `application ${access.name} at ${access.address}`;
+    case 'aws':
+      return `AWS role ${access.role}`;
+    case 'database':
+      return `database ${access.name} (${access.protocol})`;
+    default:
+      return access satisfies never;
+  }
+}
+
+function outputCheck({ path, type }: SupportedOutput) {
+  return check(`output:${path}`, `${type} (${path})`);
+}

@@ -1,0 +1,296 @@
+/** Tries every connection that a job makes, all at once, for the people who decide what may pass. */
+import { withDeadline } from '../../effects/time.ts';
+import type { Log } from '../../effects/log.ts';
+import { type Retries, startRetries } from '../../effects/retry.ts';
+import type { World } from '../../effects/world.ts';
+import { asMachineIdError, type MachineIdError } from '../../errors.ts';
+import { probe, type ProbeTarget, resolveHost } from '../../net/probe.ts';
+import { proxyCause } from '../../net/proxy-variables.ts';
+import { downloadAuthorities, type WebTrust } from '../../net/trust.ts';
+import { openWebApi } from '../../net/web.ts';
+import type { Access } from '../../outputs/journal.ts';
+import { type ClusterFacts, ping } from '../../teleport/ping.ts';
+import { dryRun, quietLog, type TrialContext } from './cluster-checks.ts';
+import { configChecks, type ConfigFindings, type Settings } from './config-checks.ts';
+import { type DownloadUrls, egressEndpoints, type Endpoint } from './egress-endpoints.ts';
+import { type Verdict, verdictOf } from './egress-verdict.ts';
+import { httpProxyCheck } from './network-checks.ts';
+import { tokenChecks } from './token-checks.ts';
+
+interface EgressOptions extends Settings {
+  readonly downloads: DownloadUrls;
+  /** Of each connection and each question; at most `MAX_PROBE_MS`. */
+  readonly timeoutMs: number;
+}
+
+export interface Connection extends Endpoint, Verdict {
+  /** What the host name resolves to on this machine. */
+  readonly addresses: readonly string[];
+}
+
+export interface EgressReport {
+  /** Of the Proxy. */
+  readonly address: ConfigFindings['address'];
+  readonly cluster: ClusterFacts | undefined;
+  /** What a reader must know besides. */
+  readonly notes: readonly string[];
+  readonly connections: readonly Connection[];
+}
+
+/** Firewalls that drop packets say nothing, so each silent connection takes this long. */
+const MAX_PROBE_MS = 5000;
+/** To join, and to ask for the addresses of resources. */
+const MAX_DRY_RUN_MS = 20_000;
+
+/** Never rejects but for the signal of the world. */
+export async function checkEgress(given: EgressOptions, world: World): Promise<EgressReport> {
+  const limitMs = Math.min(given.timeoutMs, MAX_PROBE_MS);
+  const config = await configChecks(given, world);
+  const { address, plan, trust } = config;
+  const facts = {
+    address,
+    useProxyAddr: plan?.useProxyAddr ?? false,
+    outputs: config.outputsKnown ? config.outputs : undefined,
+    downloads: given.downloads,
+    environment: world.environment,
+  };
+  const authorities = { web: trust.ca, host: undefined, ...(await publicAuthorities(trust, world)) };
+  const atProxy = ({ host }: Endpoint) => host === address?.host;
+  const prober = startProber(limitMs, world.signal);
+  // A Proxy that is silent to discovery is silent to these for as long: both waits run at once.
+  prober.begin(egressEndpoints({ ...facts, cluster: undefined, access: new Map() }).filter(atProxy), authorities);
+  const discovered = await discovery(config, limitMs, world);
+  const learnt = await lookUpByJoining(config, discovered, given, world);
+  world.signal.throwIfAborted();
+  const endpoints = egressEndpoints({ ...facts, cluster: discovered.cluster, access: learnt.access });
+  const expected = {
+    clusterName: discovered.cluster?.clusterName,
+    authoritiesKnown: learnt.authorities !== undefined,
+    verify: trust.verify,
+    limitMs,
+  };
+  const probes = prober.begin(endpoints, { ...authorities, host: learnt.authorities });
+  const connections = await Promise.all(
+    endpoints.map(async (endpoint): Promise<Connection> => {
+      const probed = await probes.get(endpoint);
+      if (probed === undefined) return { ...endpoint, ...unprobed(endpoint), addresses: [] };
+      const verdict = withAnswer(endpoint, verdictOf({ ...expected, endpoint }, probed), discovered.error);
+      return { ...endpoint, ...withProxy(endpoint, verdict, world), addresses: probed.addresses };
+    }),
+  );
+  return { address, cluster: discovered.cluster, notes: notesOf(config, discovered, world), connections };
+}
+
+/** The needed connections that are not known to be open. */
+export function blockedConnections(connections: readonly Connection[]): readonly Connection[] {
+  const isOpen = ({ result }: Connection) => result === 'open' || result === 'none';
+  const eitherOpen = connections.some((one) => one.need === 'either' && isOpen(one));
+  return connections.filter((one) => !isOpen(one) && (one.need === 'always' || (one.need === 'either' && !eitherOpen)));
+}
+
+interface Discovered {
+  readonly cluster: ClusterFacts | undefined;
+  /** What was wrong with the answer, or why there was none. */
+  readonly error: MachineIdError | undefined;
+}
+
+/**
+ * What the Proxy says of itself only decides what to try, so an answer whose certificate is not trusted is used too:
+ * behind a TLS interceptor the other rows then show what it does with them.
+ */
+async function discovery({ address, trust }: ConfigFindings, limitMs: number, world: World): Promise<Discovered> {
+  if (address === undefined) return { cluster: undefined, error: undefined };
+  const question = async (how: WebTrust): Promise<Discovered> => {
+    const web = openWebApi({ address, trust: how, retries: retriesOf(limitMs, NO_LOG, world), signal: world.signal });
+    try {
+      return { cluster: (await ping(web)).cluster, error: undefined };
+    } catch (error) {
+      return { cluster: undefined, error: asMachineIdError(error) };
+    } finally {
+      web.close();
+    }
+  };
+  const first = await question(trust);
+  if (first.error?.code !== 'PROXY_UNTRUSTED') return first;
+  return { cluster: (await question({ ...trust, verify: false })).cluster, error: first.error };
+}
+
+const NO_LOG = { info: () => undefined };
+
+function retriesOf(timeoutMs: number, log: Pick<Log, 'info'>, { clock, random, signal }: World): Retries {
+  return startRetries({ timeoutMs, deadlineMs: MAX_DRY_RUN_MS, clock, random, log, signal });
+}
+
+interface JoinFindings {
+  readonly access: ReadonlyMap<string, Access | string>;
+  /** PEM of the cluster's host authorities. */
+  readonly authorities: readonly string[] | undefined;
+}
+
+/** Joins only for what nothing else says: the addresses of applications and the protocols of databases. */
+async function lookUpByJoining(
+  config: ConfigFindings,
+  { cluster, error }: Discovered,
+  { oidcToken, timeoutMs }: EgressOptions,
+  world: World,
+): Promise<JoinFindings> {
+  const { address, plan, trust } = config;
+  const outputs = config.outputs.filter(({ type }) => type === 'application' || type === 'database');
+  const nothing = (reason: string): JoinFindings => ({
+    access: new Map(outputs.map(({ path }) => [path, reason])),
+    authorities: undefined,
+  });
+  if (outputs.length === 0) return nothing('');
+  if (cluster === undefined || error !== undefined) return nothing('the Proxy cannot be asked.');
+  const { token } = await tokenChecks(oidcToken, world);
+  if (plan === undefined || address === undefined) return nothing('the configuration has problems.');
+  if (token === undefined) return nothing('there is no OIDC token that could be accepted.');
+  const limitMs = Math.min(timeoutMs, MAX_DRY_RUN_MS);
+  const log = quietLog(plan, world);
+  const retries = retriesOf(limitMs, log, world);
+  const web = openWebApi({ address, trust, retries, signal: world.signal });
+  const ground = { plan, outputs, token, trust, web, retries, log };
+  try {
+    return await withDeadline(
+      { waitingFor: 'the cluster', timeoutMs: MAX_DRY_RUN_MS, signal: world.signal },
+      (signal) => dryRunFindings(ground, { ...world, signal }),
+    );
+  } catch (failure) {
+    world.signal.throwIfAborted();
+    return nothing(sentence(asMachineIdError(failure)));
+  } finally {
+    web.close();
+  }
+}
+
+async function dryRunFindings(ground: TrialContext, world: World): Promise<JoinFindings> {
+  const { joined, results } = await dryRun(ground, world);
+  const access = ground.outputs.map(({ path }, at): [string, Access | string] => {
+    const result = results[at];
+    if (result?.status !== 'fulfilled') return [path, sentence(asMachineIdError(result?.reason))];
+    return [path, result.value.access ?? 'the cluster does not say it.'];
+  });
+  return { access: new Map(access), authorities: joined.bot.hostAuthorities };
+}
+
+function sentence({ code, message }: MachineIdError): string {
+  return `${message.split('\n', 1)[0] ?? ''} [${code}].`;
+}
+
+/** As the programs do it that open these connections: beside the built-in list, and AWS's own variable alone. */
+async function publicAuthorities({ ca }: WebTrust, { environment, files }: World) {
+  const { AWS_CA_BUNDLE: path = '' } = environment;
+  const bundle = path === '' ? undefined : await files.readText(path, { maxBytes: 1024 * 1024 }).catch(() => undefined);
+  return { download: ca === undefined ? undefined : downloadAuthorities(ca), aws: bundle };
+}
+
+function unprobed({ untried }: Endpoint): Verdict {
+  return untried === undefined
+    ? { result: 'none', detail: 'No connection is made.' }
+    : { result: 'untried', detail: untried };
+}
+
+/** A handshake proves little where the request behind it is answered by another server, or not at all. */
+function withAnswer({ id }: Endpoint, verdict: Verdict, error: MachineIdError | undefined): Verdict {
+  const isHttps = id === 'web-api' || id === 'registration';
+  if (!isHttps || verdict.result !== 'open' || error === undefined) return verdict;
+  return { result: resultOf(error), detail: `TLS opens, but ${sentence(error)}` };
+}
+
+/** A proxy that this program does not use is the most likely reason why an address cannot be reached. */
+function withProxy({ host, port }: Endpoint, verdict: Verdict, { environment }: World): Verdict {
+  if (!['closed', 'dropped', 'unresolved'].includes(verdict.result) || host === undefined) return verdict;
+  const cause = proxyCause(environment, { host, port: port ?? 443 });
+  return cause === undefined ? verdict : { ...verdict, detail: `${verdict.detail} Likely cause: ${cause}.` };
+}
+
+function resultOf({ cause, code }: MachineIdError): Verdict['result'] {
+  if (code === 'TIMEOUT') return 'dropped';
+  if (code !== 'PROXY_UNREACHABLE') return 'other';
+  // A Proxy that is overloaded or restarting has been reached.
+  return cause === undefined ? 'open' : 'closed';
+}
+
+function notesOf(config: ConfigFindings, { cluster, error }: Discovered, { environment }: World): readonly string[] {
+  const { address, checks, outputsKnown, trust } = config;
+  const invalidKeys = checks.filter(({ id, state }) => state === 'fail' && id !== 'address');
+  return [
+    ...(address === undefined ? [] : httpProxyNote(environment, address)),
+    ...invalidKeys.map(({ detail, title }) => `${title}: ${detail.replaceAll('\n', ' ')}`),
+    ...(!outputsKnown ? ['The outputs are not known: what each kind of output may need is listed.'] : []),
+    ...(address !== undefined && cluster === undefined
+      ? ['The Proxy does not say its cluster, version and listeners, so TLS routing is assumed.']
+      : []),
+    ...(cluster !== undefined && error !== undefined
+      ? [
+          'The web certificate of the Proxy is not trusted here; its answer was used for this table alone, and no token was sent.',
+        ]
+      : []),
+    ...(trust.verify ? [] : ['insecure is set: web certificates are not checked.']),
+  ];
+}
+
+function httpProxyNote(
+  environment: World['environment'],
+  address: NonNullable<ConfigFindings['address']>,
+): readonly string[] {
+  const { detail, state } = httpProxyCheck(environment, address);
+  return state === 'warn' ? [`HTTP proxy: ${detail}.`] : [];
+}
+
+// Starts the attempt at each connection, once for all rows that are the same on the network.
+
+type Probe = ReturnType<typeof probe>;
+
+type Authorities = Readonly<Record<NonNullable<Endpoint['certificate']>, ProbeTarget['tls']['ca']>>;
+
+interface Prober {
+  /** Begins what has not begun yet. Endpoints that cannot be tried have no probe. */
+  begin(endpoints: readonly Endpoint[], authorities: Authorities): ReadonlyMap<Endpoint, Probe>;
+}
+
+function startProber(limitMs: number, signal: AbortSignal): Prober {
+  const lookUps = new Map<string, Promise<readonly string[]>>();
+  const begun = new Map<string, Probe>();
+
+  function addressesOf(host: string): Promise<readonly string[]> {
+    const addresses = lookUps.get(host) ?? resolveHost(host);
+    addresses.catch(() => undefined); // each attempt awaits it within its own limit
+    lookUps.set(host, addresses);
+    return addresses;
+  }
+
+  function probeOf(endpoint: Endpoint, authorities: Authorities): Probe | undefined {
+    const target = targetOf(endpoint, authorities);
+    if (target === undefined) return undefined;
+    const { alpn, certificate, certificateName, host = '', port, protocol, sni } = endpoint;
+    const isVerified = target.tls.ca !== undefined;
+    const key = JSON.stringify([host, port, protocol, sni, alpn, certificate, certificateName, isVerified]);
+    const addresses = addressesOf(host);
+    const attempt = begun.get(key) ?? probe({ ...target, addresses }, { signal, timeoutMs: limitMs });
+    attempt.catch(() => undefined); // rejects when the run is interrupted, perhaps before anything awaits it
+    begun.set(key, attempt);
+    return attempt;
+  }
+
+  return {
+    begin: (endpoints, authorities) => {
+      const probes = neededFirst(endpoints).map((endpoint) => [endpoint, probeOf(endpoint, authorities)] as const);
+      return new Map(probes.flatMap(([endpoint, attempt]) => (attempt === undefined ? [] : [[endpoint, attempt]])));
+    },
+  };
+}
+
+/** Node looks up four names at a time, and names of downloads may go unanswered where mirrors take their place. */
+function neededFirst(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  const isSpare = ({ need }: Endpoint) => need === 'sometimes';
+  return [...endpoints.filter((one) => !isSpare(one)), ...endpoints.filter(isSpare)];
+}
+
+function targetOf(endpoint: Endpoint, authorities: Authorities): Omit<ProbeTarget, 'addresses'> | undefined {
+  const { alpn, certificate, certificateName, host, port, protocol, sni, untried } = endpoint;
+  if (untried !== undefined || host === undefined || port === undefined || protocol === undefined) return undefined;
+  const ca = certificate === undefined ? undefined : authorities[certificate];
+  const tls = { alpn, serverName: sni, certificateName: certificateName ?? host, ca };
+  return { address: { host, port }, protocol, tls };
+}

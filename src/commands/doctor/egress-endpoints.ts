@@ -1,0 +1,479 @@
+/** Every connection of a job, from `install` to its last step: where it goes, under which names, and what for. */
+import { isIP } from 'node:net';
+import type { World } from '../../effects/world.ts';
+import { asMachineIdError } from '../../errors.ts';
+import { JOIN_ALPN } from '../../join/join-service.ts';
+import { FIRST_MAJOR_WITH_JOIN_SERVICE } from '../../join/join.ts';
+import { type Address, formatAddress, parseAddress, parseHttpsUrl } from '../../net/address.ts';
+import type { ProbeTarget } from '../../net/probe.ts';
+import { endpointOf } from '../../outputs/aws-session.ts';
+import type { Access } from '../../outputs/journal.ts';
+import type { SupportedOutput } from '../../outputs/output.ts';
+import {
+  databaseAlpn,
+  databaseFamily,
+  LISTENER_PROTOCOLS,
+  type ListenerProtocol,
+} from '../../teleport/database-endpoint.ts';
+import { kubeEndpoint } from '../../teleport/kube-endpoint.ts';
+import { API_DOMAIN, authAlpn, encodedClusterName } from '../../teleport/names.ts';
+import type { ClusterFacts } from '../../teleport/ping.ts';
+import { ALPN as TRANSPORT_ALPN } from '../../teleport/ssh-proxy.ts';
+import { telemetryIsOn, telemetryUrl } from '../telemetry.ts';
+
+/**
+ * `always`: the configured job fails without it. `either`: it needs one of the connections of this kind, which are the
+ * two ways to the Auth Service. `sometimes`: `when` says in which jobs.
+ */
+export type Need = 'always' | 'either' | 'sometimes';
+
+export interface Endpoint {
+  /** Stays the same in later versions; outputs add their place, as in `application:outputs[0]`. */
+  readonly id: string;
+  readonly purpose: string;
+  /** Undefined while it is not known, or where there is no connection. */
+  readonly host: string | undefined;
+  readonly port: number | undefined;
+  readonly protocol: ProbeTarget['protocol'] | undefined;
+  /** Undefined where none is sent. */
+  readonly sni: string | undefined;
+  readonly alpn: readonly string[];
+  /** Whether a server that chooses none of `alpn` is another one than expected. */
+  readonly alpnMustBeAnswered: boolean;
+  /** Who signs the certificate: a web authority, or the cluster's own host authority. */
+  readonly certificate: 'web' | 'host' | 'download' | 'aws' | undefined;
+  /** The name that the certificate must carry; by default that of the host. */
+  readonly certificateName?: string | undefined;
+  readonly neededFor: string;
+  readonly when: string;
+  readonly need: Need;
+  /** Why it cannot be tried. */
+  readonly untried: string | undefined;
+}
+
+export interface DownloadUrls {
+  readonly script: string;
+  readonly node: string;
+  readonly tools: string;
+}
+
+export interface EgressFacts {
+  /** Of the Proxy. */
+  readonly address: Address | undefined;
+  readonly useProxyAddr: boolean;
+  /** Undefined when the configuration cannot be read: then every kind of output is listed. */
+  readonly outputs: readonly SupportedOutput[] | undefined;
+  /** Undefined when the Proxy has not answered: TLS routing is then assumed. */
+  readonly cluster: ClusterFacts | undefined;
+  /** What the cluster says of the resource of an output, by the output's path, or why that is not known. */
+  readonly access: ReadonlyMap<string, Access | string>;
+  readonly downloads: DownloadUrls;
+  readonly environment: World['environment'];
+}
+
+/** In the order in which a job makes the connections. */
+export function egressEndpoints(facts: EgressFacts): readonly Endpoint[] {
+  return [
+    ...downloads(facts.downloads),
+    OIDC_TOKEN,
+    ...joining(facts),
+    ...authRoutes(facts),
+    ...(facts.outputs ?? [undefined]).flatMap((output) => ofOutput(output, facts)),
+    ...telemetry(facts),
+  ].filter(isFirst);
+}
+
+/** Two outputs of one kind need the same connection. */
+function isFirst({ id }: Endpoint, at: number, all: readonly Endpoint[]): boolean {
+  return all.findIndex((one) => one.id === id) === at;
+}
+
+const TLS = { protocol: 'tls', alpnMustBeAnswered: false, untried: undefined } as const;
+const HTTP_1 = ['http/1.1'];
+/** What curl and kubectl offer; this program offers the first version alone. */
+const HTTP = ['h2', 'http/1.1'];
+
+/** CircleCI's agent puts the token into the job's environment. */
+const OIDC_TOKEN: Endpoint = {
+  id: 'oidc-token',
+  purpose: "CircleCI's OIDC token",
+  host: undefined,
+  port: undefined,
+  protocol: undefined,
+  sni: undefined,
+  alpn: [],
+  alpnMustBeAnswered: false,
+  certificate: undefined,
+  neededFor: 'Proving which job this is.',
+  when: "Every run. CircleCI's agent hands the token to the job; this program opens no connection for it.",
+  need: 'always',
+  untried: undefined,
+};
+
+function to(host: string | undefined, port: number | undefined) {
+  return { host, port, sni: host === undefined || isIP(host) !== 0 ? undefined : host };
+}
+
+const NO_ADDRESS = 'The address of the Proxy is not configured.';
+
+function toProxy({ address }: EgressFacts) {
+  return { ...to(address?.host, address?.port), untried: address === undefined ? NO_ADDRESS : undefined };
+}
+
+function joining(facts: EgressFacts): readonly Endpoint[] {
+  const proxy = { ...TLS, ...toProxy(facts), certificate: 'web' } as const;
+  const version = facts.cluster?.serverVersion;
+  const byService = version === undefined || version.major >= FIRST_MAJOR_WITH_JOIN_SERVICE;
+  return [
+    {
+      ...proxy,
+      id: 'web-api',
+      purpose: 'Web API of the Proxy',
+      alpn: HTTP_1,
+      neededFor: 'Discovery: asking the Proxy for its cluster, version and addresses (GET /webapi/ping).',
+      when: 'Every run.',
+      need: 'always',
+    },
+    {
+      ...proxy,
+      id: 'join-service',
+      purpose: 'Join service',
+      alpn: JOIN_ALPN,
+      alpnMustBeAnswered: true,
+      neededFor: 'Joining the cluster.',
+      when: byService
+        ? 'Every run, on Teleport 18 and later.'
+        : `Teleport 18 and later; this cluster has ${version.text}.`,
+      need: byService ? 'always' : 'sometimes',
+    },
+    {
+      ...proxy,
+      id: 'registration',
+      purpose: 'Registration endpoint',
+      alpn: HTTP_1,
+      neededFor: 'Joining the cluster without the join service (POST /v1/webapi/host/credentials).',
+      when: byService ? 'When the join service is not available.' : 'Every run, before Teleport 18.',
+      need: byService ? 'sometimes' : 'always',
+    },
+  ];
+}
+
+/** Protocol reference 1.3 and 4.2: the Proxy routes by the first ALPN value; the SNI is for what stands before it. */
+function authRoutes(facts: EgressFacts): readonly Endpoint[] {
+  const { cluster } = facts;
+  const proxy = toProxy(facts);
+  const name =
+    cluster === undefined
+      ? '<hex of the cluster name>.teleport.cluster.local'
+      : encodedClusterName(cluster.clusterName);
+  const alpn = [cluster === undefined ? `teleport-auth@${name}` : authAlpn(cluster.clusterName), 'h2'];
+  const unknown =
+    cluster === undefined ? 'The name of the cluster is not known, as the Proxy has not answered.' : undefined;
+  // RFC 7301 section 3.1: an ALPN value has at most 255 bytes.
+  const tooLong = alpn.some((value) => value.length > 255)
+    ? 'The name of the cluster is too long for this route.'
+    : undefined;
+  const route = {
+    ...TLS,
+    ...proxy,
+    alpn,
+    alpnMustBeAnswered: true,
+    certificate: 'host',
+    certificateName: API_DOMAIN,
+    need: 'either',
+    untried: proxy.untried ?? unknown ?? tooLong,
+  } as const;
+  return [
+    {
+      ...route,
+      id: 'auth',
+      purpose: 'Auth Service',
+      sni: name,
+      neededFor: 'Certificates, roles and the addresses of resources.',
+      when: 'Every run, after the join.',
+    },
+    {
+      ...route,
+      id: 'auth-fallback',
+      purpose: 'Auth Service (fallback)',
+      neededFor: 'The same, where a firewall that filters by SNI drops the name above.',
+      when: 'When the row above is not answered. One of the two is enough.',
+    },
+  ];
+}
+
+/** @param output undefined where the configuration does not say which there are */
+function ofOutput(output: SupportedOutput | undefined, facts: EgressFacts): readonly Endpoint[] {
+  switch (output?.type) {
+    case undefined:
+      return [
+        ...ssh(facts, 'sometimes'),
+        kubernetes(facts, 'sometimes'),
+        ...database(undefined, facts),
+        application(undefined, facts),
+      ];
+    case 'identity':
+      return ssh(facts, output.sshConfig ? 'always' : 'sometimes');
+    case 'kubernetes':
+    case 'kubernetes/v2':
+      return [kubernetes(facts, 'always')];
+    case 'database':
+      return database(output, facts);
+    case 'application':
+      return [application(output, facts)];
+    case 'workload-identity-aws-roles-anywhere':
+      return [aws(output, facts)];
+    case 'ssh_host':
+    case 'spiffe-svid':
+    case 'workload-identity-jwt':
+    case 'workload-identity-x509':
+      return [];
+    default:
+      return output satisfies never;
+  }
+}
+
+/** Where later steps find the Proxy. */
+function advertised(
+  { address, cluster, useProxyAddr }: EgressFacts,
+  own: 'webAddress' | 'sshAddress' | 'tunnelAddress',
+) {
+  const found = useProxyAddr ? address : (cluster?.[own] ?? address);
+  return { ...to(found?.host, found?.port), untried: found === undefined ? NO_ADDRESS : undefined };
+}
+
+function ssh(facts: EgressFacts, need: Need): readonly Endpoint[] {
+  const tlsRouting = facts.cluster?.tlsRouting ?? true;
+  const tunnel = { ...TLS, ...advertised(facts, 'tunnelAddress') };
+  return [
+    {
+      ...TLS,
+      ...advertised(facts, 'sshAddress'),
+      id: 'ssh-transport',
+      purpose: tlsRouting ? 'SSH through the Proxy' : 'SSH listener of the Proxy',
+      alpn: TRANSPORT_ALPN,
+      certificate: 'host',
+      certificateName: API_DOMAIN,
+      neededFor: 'SSH, scp and Ansible to nodes, by the ssh_config of an identity output.',
+      when: 'Steps that connect to nodes.',
+      need,
+    },
+    {
+      ...tunnel,
+      ...(tlsRouting ? {} : { protocol: 'ssh', sni: undefined }),
+      id: 'reverse-tunnel',
+      purpose: 'Reverse tunnel of the Proxy',
+      alpn: tlsRouting ? ['teleport-reversetunnelv2', 'teleport-reversetunnel'] : [],
+      certificate: tlsRouting ? 'web' : undefined,
+      neededFor: "Teleport's own programs with the identity file: tctl, Terraform's provider, tbot.",
+      when: 'Steps that call one of them, and runs with engine: tbot.',
+      need: 'sometimes',
+    },
+  ];
+}
+
+function kubernetes(facts: EgressFacts, need: Need): Endpoint {
+  const { address, cluster, useProxyAddr } = facts;
+  const webAddress = useProxyAddr ? address : (cluster?.webAddress ?? address);
+  const kube = cluster?.kube ?? { publicAddress: undefined, port: undefined };
+  const found = webAddress && kubeEndpoint({ tlsRouting: cluster?.tlsRouting ?? true, webAddress, kube });
+  const place = to(found?.address.host, found?.address.port);
+  const nowhere = webAddress === undefined ? NO_ADDRESS : 'The Proxy does not say where Kubernetes is reached.';
+  return {
+    ...TLS,
+    ...place,
+    id: 'kubernetes',
+    purpose: cluster?.tlsRouting === false ? 'Kubernetes listener of the Proxy' : 'Kubernetes through the Proxy',
+    sni: found?.serverName ?? place.sni,
+    alpn: HTTP,
+    certificate: 'host',
+    certificateName: found?.serverName,
+    neededFor: 'kubectl and Helm, by the kubeconfig.yaml of a kubernetes output.',
+    when: 'Steps that call a Kubernetes cluster.',
+    need,
+    untried: found === undefined ? nowhere : undefined,
+  };
+}
+
+const BY_IDENTITY = 'which is learnt from the cluster with the identity of a join';
+
+type Of<T extends SupportedOutput['type']> = Extract<SupportedOutput, { readonly type: T }>;
+
+function application(output: Of<'application'> | undefined, facts: EgressFacts): Endpoint {
+  const access = output && facts.access.get(output.path);
+  const known = typeof access === 'object' && access.kind === 'application' ? access.address : undefined;
+  const found =
+    known === undefined ? undefined : parseAddress(known, facts.cluster?.webAddress.port ?? facts.address?.port ?? 443);
+  const name = output === undefined ? 'Applications' : `Application ${output.appName}`;
+  const reason = typeof access === 'string' ? `: ${access}` : '.';
+  return {
+    ...TLS,
+    ...to(found?.host, found?.port),
+    id: `application${output === undefined ? '' : `:${output.path}`}`,
+    purpose: name,
+    alpn: HTTP_1,
+    certificate: 'web',
+    neededFor: 'HTTP requests with the certificate of an application output, to the public address of the application.',
+    when: 'Steps that call the application.',
+    need: output === undefined ? 'sometimes' : 'always',
+    untried:
+      found === undefined ? `The host is the public address of the application, ${BY_IDENTITY}${reason}` : undefined,
+  };
+}
+
+function database(output: Of<'database'> | undefined, facts: EgressFacts): readonly Endpoint[] {
+  const access = output && facts.access.get(output.path);
+  const protocol = typeof access === 'object' && access.kind === 'database' ? access.protocol : undefined;
+  if (output !== undefined && protocol !== undefined) return [ofProtocol(output, protocol, facts)];
+  const listeners = LISTENER_PROTOCOLS.flatMap((one) => {
+    const listener = facts.cluster?.databases.get(one);
+    return listener === undefined ? [] : [atListener(one, listener)];
+  });
+  if (output === undefined) return listeners;
+  const reason = typeof access === 'string' ? `: ${access}` : '.';
+  const unknown: Endpoint = {
+    ...TLS,
+    ...to(undefined, undefined),
+    id: `database:${output.path}`,
+    purpose: `Database ${output.service}`,
+    alpn: [],
+    certificate: undefined,
+    ...OF_DATABASES,
+    need: 'always',
+    untried: `Port and ALPN depend on the protocol of the database, ${BY_IDENTITY}${reason}`,
+  };
+  return [unknown, ...listeners];
+}
+
+const OF_DATABASES = {
+  neededFor: 'Clients of the database, with the certificate of a database output.',
+  when: 'Steps that call the database.',
+} as const;
+
+function ofProtocol({ path, service }: Of<'database'>, protocol: string, facts: EgressFacts): Endpoint {
+  const own = { id: `database:${path}`, purpose: `Database ${service} (${protocol})`, need: 'always' } as const;
+  const family = LISTENER_PROTOCOLS.find((one) => one === databaseFamily(protocol));
+  const listener = family && facts.cluster?.databases.get(family);
+  if (family !== undefined && listener !== undefined) return { ...atListener(family, listener), ...own };
+  return {
+    ...TLS,
+    ...advertised(facts, 'webAddress'),
+    ...own,
+    alpn: [databaseAlpn(protocol)],
+    alpnMustBeAnswered: true,
+    certificate: 'web',
+    ...OF_DATABASES,
+  };
+}
+
+/** MongoDB begins with TLS; the other two ask for it in their own protocol. */
+function atListener(protocol: ListenerProtocol, listener: Address): Endpoint {
+  const isTls = protocol === 'mongodb';
+  const place = to(listener.host, listener.port);
+  return {
+    ...TLS,
+    ...place,
+    protocol: isTls ? 'tls' : protocol,
+    sni: isTls ? place.sni : undefined,
+    id: `database-listener:${protocol}`,
+    purpose: `Listener of the Proxy for ${protocol}`,
+    alpn: [],
+    certificate: isTls ? 'host' : undefined,
+    ...OF_DATABASES,
+    need: 'sometimes',
+  };
+}
+
+function aws(output: Of<'workload-identity-aws-roles-anywhere'>, { environment }: EgressFacts): Endpoint {
+  let url: URL | undefined;
+  let problem: string | undefined;
+  try {
+    url = parseHttpsUrl(endpointOf(output, environment).endpoint);
+  } catch (error) {
+    problem = asMachineIdError(error).message;
+  }
+  return {
+    ...atUrl(url, HTTP_1),
+    id: `aws:${url?.host ?? output.path}`,
+    purpose: 'AWS IAM Roles Anywhere',
+    certificate: 'aws',
+    neededFor: 'The session of an AWS role, for the workload-identity-aws-roles-anywhere output.',
+    when: 'Every run. What later steps call in AWS comes beside it.',
+    need: 'always',
+    untried: url === undefined ? (problem ?? 'The address cannot be read.') : undefined,
+  };
+}
+
+function telemetry({ environment }: EgressFacts): readonly Endpoint[] {
+  if (!telemetryIsOn(environment)) return [];
+  const url = telemetryUrl(environment);
+  return [
+    {
+      ...atUrl(url, HTTP_1),
+      id: 'telemetry',
+      purpose: 'Anonymous telemetry',
+      certificate: 'download',
+      neededFor: 'One event without names to the vendor of Teleport.',
+      when: 'Every run, since TELEPORT_ANONYMOUS_TELEMETRY is on. A run succeeds without it.',
+      need: 'sometimes',
+      untried: url === undefined ? 'TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS is not an http(s) URL.' : undefined,
+    },
+  ];
+}
+
+/** Where GitHub redirects the download of a release asset to. */
+const GITHUB = { host: 'github.com', assets: 'https://release-assets.githubusercontent.com' };
+
+function downloads({ node, script, tools }: DownloadUrls): readonly Endpoint[] {
+  const rows = [
+    ...scriptDownloads(script),
+    {
+      id: 'node',
+      purpose: 'Download of Node.js',
+      url: node,
+      alpn: HTTP,
+      neededFor: 'Running the script where the image has no Node.js of version 18 or later.',
+      when: 'The install command, unless such a Node.js is found or bring_node is false.',
+    },
+    {
+      id: 'tools',
+      purpose: "Download of Teleport's programs",
+      url: tools,
+      alpn: HTTP_1,
+      neededFor: 'tsh, tctl, tbot and the others, and their published SHA-256.',
+      when: 'The install_tools command, unless its cache has them.',
+    },
+  ];
+  return rows.map(({ alpn, url, ...row }) => {
+    const parsed = parseHttpsUrl(url);
+    const untried = parsed === undefined ? 'The configured address is not an https:// URL.' : undefined;
+    return { ...atUrl(parsed, alpn), ...row, certificate: 'download', need: 'sometimes', untried };
+  });
+}
+
+function scriptDownloads(url: string) {
+  const script = {
+    id: 'script',
+    purpose: 'Download of the script',
+    url,
+    alpn: HTTP,
+    neededFor: 'machine-id.cjs, whose SHA-256 is pinned in the orb.',
+    when: 'The install command, unless the script is there, or delivery or bundle_path take it from elsewhere.',
+  };
+  if (parseHttpsUrl(url)?.hostname !== GITHUB.host) return [script];
+  const assets = { ...script, id: 'script-asset', purpose: 'Download of the script (redirect)', url: GITHUB.assets };
+  return [script, { ...assets, neededFor: 'The same: GitHub redirects downloads of release assets there.' }];
+}
+
+function atUrl(url: URL | undefined, alpn: readonly string[]) {
+  const host = url?.hostname.replace(/^\[|\]$/g, '');
+  const isTls = url?.protocol !== 'http:';
+  const port = url === undefined || url.port === '' ? (isTls ? 443 : 80) : Number(url.port);
+  const place = to(host, host === undefined ? undefined : port);
+  return isTls ? { ...TLS, ...place, alpn } : { ...TLS, ...place, protocol: 'tcp' as const, sni: undefined, alpn: [] };
+}
+
+/** `host:port` as a person reads it. */
+export function hostPortText({ host, port }: Pick<Endpoint, 'host' | 'port'>): string {
+  return host === undefined || port === undefined ? '' : formatAddress({ host, port });
+}

@@ -1,0 +1,213 @@
+/** What a probe says about one connection of a job. */
+import { causes, errorCode, oneLine } from '../../net/network-error.ts';
+import type { ChainLink, ProbeResult, TlsFacts } from '../../net/probe.ts';
+import { type Endpoint, hostPortText } from './egress-endpoints.ts';
+
+/**
+ * `other`: something else answered. `unresolved`: the host name has no address. `untried`: what to connect to is not
+ * known. `none`: no connection is made for it.
+ */
+export type EgressResult = 'open' | 'closed' | 'dropped' | 'other' | 'unresolved' | 'untried' | 'none';
+
+export interface Verdict {
+  readonly result: EgressResult;
+  /** One sentence. */
+  readonly detail: string;
+}
+
+export interface Expected {
+  readonly endpoint: Endpoint;
+  /** The name in the issuer of the cluster's own certificates. */
+  readonly clusterName: string | undefined;
+  /** Whether the authorities behind the certificate are known, and so a certificate of another one is refused. */
+  readonly authoritiesKnown: boolean;
+  /** False with `insecure`: any web certificate is accepted, as by `run`. */
+  readonly verify: boolean;
+  readonly limitMs: number;
+}
+
+export function verdictOf(expected: Expected, probed: ProbeResult): Verdict {
+  const { endpoint } = expected;
+  switch (probed.stoppedAt) {
+    case 'lookup':
+      return {
+        result: 'unresolved',
+        detail: `The host name cannot be looked up: ${errorText(probed.error, expected)}.`,
+      };
+    case 'connect':
+      return notConnected(expected, probed.error);
+    case 'answer':
+      return endpoint.protocol === 'tls' ? noHandshake(expected, probed) : noGreeting(expected, probed);
+    case 'done':
+      return probed.tls === undefined ? greeting(expected, probed) : answered(expected, probed.tls);
+    default:
+      return probed.stoppedAt satisfies never;
+  }
+}
+
+const SILENT = /^(TIMEOUT|ETIMEDOUT)$/;
+
+function isSilence(error: unknown): boolean {
+  return causes(error).some((one) => SILENT.test(errorCode(one)));
+}
+
+function notConnected({ endpoint, limitMs }: Expected, error: unknown): Verdict {
+  const refused = attempts(error).some((one) => !SILENT.test(errorCode(one)));
+  if (!refused) {
+    return { result: 'dropped', detail: `The TCP connection is not answered within ${limitMs / 1000} s.` };
+  }
+  const codes = [...new Set(attempts(error).map(errorCode))].join(', ');
+  const what = codes.includes('ECONNREFUSED')
+    ? `Port ${endpoint.port ?? ''} refuses the TCP connection`
+    : 'The host cannot be reached';
+  return { result: 'closed', detail: `${what} (${codes === '' ? oneLine(String(error)) : codes}).` };
+}
+
+/** Node tries each address of a name, and reports the failures together. */
+function attempts(error: unknown): readonly Error[] {
+  if (error instanceof AggregateError) return error.errors.filter((one) => one instanceof Error);
+  return error instanceof Error ? [error] : [];
+}
+
+function noHandshake(expected: Expected, { error, received }: ProbeResult): Verdict {
+  const { endpoint, limitMs } = expected;
+  const alert = alertIn(error);
+  if (alert !== undefined) return alerted(endpoint, alert);
+  if (received.length > 0 && !isTls(received)) {
+    return { result: 'other', detail: `The answer is ${described(received)}, which is not TLS.` };
+  }
+  if (isSilence(error)) {
+    const when =
+      received.length === 0
+        ? 'The TCP connection opens, but the TLS greeting with this SNI and ALPN is not answered'
+        : 'The TLS handshake is not completed';
+    return { result: 'dropped', detail: `${when} within ${limitMs / 1000} s.` };
+  }
+  if (received.length === 0) {
+    return {
+      result: 'closed',
+      detail: `The TCP connection opens, and is ended without a TLS answer (${errorText(error, expected)}).`,
+    };
+  }
+  return { result: 'other', detail: `The TLS handshake fails: ${errorText(error, expected)}.` };
+}
+
+/** RFC 8446 section 5.1: the types of a record that a server may begin with, handshake and alert, and the version. */
+function isTls(received: Buffer): boolean {
+  return [0x16, 0x15].includes(received[0] ?? 0) && (received[1] ?? 3) === 3;
+}
+
+/** OpenSSL's name of an alert, as in `tlsv1 alert no application protocol`. */
+function alertIn(error: unknown): string | undefined {
+  const code = causes(error)
+    .map(errorCode)
+    .find((one) => one.includes('_ALERT_'));
+  return code
+    ?.replace(/^.*_ALERT_/, '')
+    .toLowerCase()
+    .replaceAll('_', ' ');
+}
+
+/** Services that demand a client's certificate end the handshake so in TLS 1.2, after they have shown their own. */
+const DEMANDS_CERTIFICATE = ['bad certificate', 'certificate required', 'handshake failure'];
+
+function alerted({ certificate }: Endpoint, alert: string): Verdict {
+  if (certificate === 'host' && DEMANDS_CERTIFICATE.includes(alert)) {
+    return { result: 'open', detail: `The server demands the certificate of a bot (TLS alert "${alert}").` };
+  }
+  const detail =
+    alert === 'no application protocol'
+      ? 'What answers refuses the ALPN: something before the Proxy ends TLS, such as a load balancer, or the port is another one.'
+      : `What answers refuses the TLS handshake with the alert "${alert}".`;
+  return { result: 'other', detail };
+}
+
+/** What came in place of the expected protocol, in a few words. */
+function described(received: Buffer): string {
+  const line = (received.toString('latin1').split(/\r?\n/, 1)[0] ?? '').slice(0, 60);
+  if (!/^[\x20-\x7e]{4,}$/.test(line)) return `${received.length} bytes of another protocol`;
+  if (line.startsWith('HTTP/')) return `HTTP ("${line}")`;
+  return line.startsWith('SSH-') ? `SSH ("${line}")` : `"${line}"`;
+}
+
+function noGreeting(expected: Expected, { error }: ProbeResult): Verdict {
+  if (isSilence(error)) {
+    return {
+      result: 'dropped',
+      detail: `The TCP connection opens, but nothing answers within ${expected.limitMs / 1000} s.`,
+    };
+  }
+  return {
+    result: 'closed',
+    detail: `The TCP connection opens, and is ended without an answer (${errorText(error, expected)}).`,
+  };
+}
+
+/** How servers begin: SSH with RFC 4253 section 4.2, PostgreSQL with one letter, MySQL with protocol version 10 or an error. */
+const GREETINGS = {
+  ssh: /^SSH-/,
+  postgres: /^[SN]$/,
+  mysql: /^[^]{3}\0[\n\xff]/,
+  tcp: /^/,
+  tls: /^/,
+} as const;
+
+function greeting({ endpoint: { protocol = 'tcp' } }: Expected, { received }: ProbeResult): Verdict {
+  if (protocol === 'tcp') return { result: 'open', detail: 'The TCP connection opens.' };
+  if (GREETINGS[protocol].test(received.toString('latin1')))
+    return { result: 'open', detail: `A server for ${protocol} answers.` };
+  return { result: 'other', detail: `The answer is ${described(received)}, expected ${protocol}.` };
+}
+
+function answered(expected: Expected, tls: TlsFacts): Verdict {
+  const { endpoint } = expected;
+  const doubt = endpoint.certificate === 'host' ? foreignCertificate(expected, tls) : untrusted(expected, tls);
+  if (doubt !== undefined) return { result: 'other', detail: doubt };
+  const { alpn } = tls;
+  const chosen = alpn ?? 'no protocol';
+  if (alpn === undefined ? endpoint.alpnMustBeAnswered : endpoint.alpn.length > 0 && !endpoint.alpn.includes(alpn)) {
+    return {
+      result: 'other',
+      detail: `What answers chooses ${chosen}, expected ${endpoint.alpn.at(-1) ?? ''}: something before the Proxy ends TLS, such as a load balancer.`,
+    };
+  }
+  return {
+    result: 'open',
+    detail: `${tls.protocol} opens, with ${alpn === undefined ? 'no ALPN' : `ALPN ${alpn}`} and the certificate of ${signer(tls.chain)}.`,
+  };
+}
+
+function untrusted({ verify }: Expected, { chain, verifyError: reason }: TlsFacts): string | undefined {
+  if (reason === undefined || !verify) return undefined;
+  return `What answers shows a certificate that is not trusted: that of ${signer(chain)} (${reason}).`;
+}
+
+/**
+ * The authority is known only after a join. Without one, its name is: what ends TLS on the way signs under its own.
+ */
+function foreignCertificate(
+  { authoritiesKnown, clusterName, endpoint }: Expected,
+  { chain, verifyError: reason, nameFits }: TlsFacts,
+): string | undefined {
+  const isForeign = authoritiesKnown
+    ? reason !== undefined
+    : clusterName !== undefined && chain[0]?.issuer !== clusterName;
+  if (!isForeign && nameFits) return undefined;
+  const authority = `the host authority of ${clusterName ?? 'the cluster'}`;
+  const name = endpoint.certificateName ?? endpoint.host ?? '';
+  return `What answers shows the certificate of ${signer(chain)}, expected one of ${authority} for ${name}: something on the way ends TLS, or the port is another one.`;
+}
+
+function signer(chain: readonly ChainLink[]): string {
+  const [leaf] = chain;
+  return leaf === undefined ? 'an unknown server' : oneLine(`${leaf.subject}, signed by ${leaf.issuer}`);
+}
+
+/** Node's own words, without the sentence about deadlines that other commands print. */
+function errorText(error: unknown, { endpoint, limitMs }: Expected): string {
+  const innermost = causes(error).at(-1);
+  if (innermost === undefined) return oneLine(String(error));
+  if (errorCode(innermost) === 'TIMEOUT') return `no answer within ${limitMs / 1000} s`;
+  const code = errorCode(innermost);
+  return code === '' ? oneLine(innermost.message).replace(hostPortText(endpoint), 'the server') : code;
+}

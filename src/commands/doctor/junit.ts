@@ -1,0 +1,86 @@
+/** Checks as JUnit's XML, which CircleCI's store_test_results shows. */
+import { dirname, join, resolve } from 'node:path';
+import { fileErrorText } from '../../effects/file-error.ts';
+import type { World } from '../../effects/world.ts';
+import { MachineIdError } from '../../errors.ts';
+import { temporaryName } from '../../files/staged-file.ts';
+import { escaped } from '../html.ts';
+import type { Check } from './check.ts';
+
+export interface TestCase {
+  readonly name: string;
+  readonly state: 'pass' | 'warn' | 'fail' | 'skip';
+  readonly detail: string;
+  readonly fix?: string;
+}
+
+/** One suite; a warning is a test that passed and has something to say. */
+export function junitXml(suite: string, cases: readonly TestCase[]): string {
+  const count = (state: TestCase['state']) => cases.filter((one) => one.state === state).length;
+  const totals = `tests="${cases.length}" failures="${count('fail')}" errors="0" skipped="${count('skip')}"`;
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    `<testsuites ${totals}>`,
+    `  <testsuite name="${escaped(suite)}" ${totals}>`,
+    ...cases.map((one) => testCase(suite, one)),
+    '  </testsuite>',
+    '</testsuites>',
+    '',
+  ].join('\n');
+}
+
+function testCase(suite: string, { fix, detail, name, state }: TestCase): string {
+  const words = escaped(fix === undefined ? detail : `${detail}\n${fix}`);
+  const head = `    <testcase classname="${escaped(suite)}" name="${escaped(name)}" time="0"`;
+  switch (state) {
+    case 'pass':
+    case 'warn':
+      return `${head}><system-out>${state === 'warn' ? `warning: ${words}` : words}</system-out></testcase>`;
+    case 'fail':
+      return `${head}><failure message="${escaped(firstLine(detail))}">${words}</failure></testcase>`;
+    case 'skip':
+      return `${head}><skipped message="${words}"/></testcase>`;
+    default:
+      return state satisfies never;
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
+}
+
+// The file of `--junit`.
+
+/**
+ * Writes the whole file or none.
+ * @param given as on the command line
+ */
+export async function writeJunit(
+  given: string,
+  checks: readonly Check[],
+  { files, workingDirectory }: World,
+): Promise<void> {
+  const path = resolve(workingDirectory, given);
+  const temporary = join(dirname(path), temporaryName(files));
+  const xml = junitXml(
+    'teleport/machine-id doctor',
+    checks.map(({ title, ...one }) => ({ ...one, name: title })),
+  );
+  try {
+    await makeFolders(dirname(path), files);
+    await files.createFile(temporary, xml);
+    await files.rename(temporary, path);
+  } catch (cause) {
+    await files.remove(temporary).catch(() => undefined);
+    throw new MachineIdError('DESTINATION_UNWRITABLE', `cannot write ${path}: ${fileErrorText(cause)}`, {
+      hint: 'Give --junit a path in a directory that this job may write to.',
+      cause,
+    });
+  }
+}
+
+async function makeFolders(path: string, files: World['files']): Promise<void> {
+  if ((await files.entry(path)) !== undefined) return;
+  await makeFolders(dirname(path), files);
+  await files.makeDirectory(path);
+}

@@ -1,0 +1,155 @@
+/** Looks at the job's OIDC token and at what it says of the job. */
+import { utcTime } from '../../crypto/validity.ts';
+import type { World } from '../../effects/world.ts';
+import { asMachineIdError, type MachineIdError, pluralize } from '../../errors.ts';
+import {
+  audienceNotice,
+  audienceText,
+  checkAudience,
+  checkIssuer,
+  checkTimes,
+  tokenClockNotice,
+} from '../../job/oidc-check.ts';
+import { type OidcClaims, organizationOf } from '../../job/oidc-claims.ts';
+import { findOidcToken, type OidcToken } from '../../job/oidc-token.ts';
+import { type Check, check } from './check.ts';
+
+export interface TokenFindings {
+  readonly checks: readonly Check[];
+  /** Undefined when there is none that a cluster could accept. */
+  readonly token: OidcToken | undefined;
+}
+
+/** A join that begins later may come too late. */
+const SOON_MS = 5 * 60 * 1000;
+
+const TITLES = [
+  ['oidc-issuer', 'Issuer'],
+  ['oidc-audience', 'Audience'],
+  ['oidc-times', 'Lifetime'],
+] as const;
+
+/** @param variable names the only variable to look at */
+export async function tokenChecks(variable: string | undefined, world: World): Promise<TokenFindings> {
+  const { clock, environment } = world;
+  const present = check('oidc-token', 'OIDC token');
+  let found: OidcToken;
+  try {
+    found = await findOidcToken({ ...world, variable });
+  } catch (error) {
+    const skipped = TITLES.map(([id, title]) => check(id, title).skip('there is no OIDC token'));
+    return {
+      token: undefined,
+      checks: [present.failed(asMachineIdError(error)), ...skipped, ...jobChecks(environment)],
+    };
+  }
+  const { claims, source } = found;
+  const checks = [
+    present.pass(`from ${source}`),
+    issuerCheck(found),
+    audienceCheck(found),
+    timesCheck(found, clock.nowMs()),
+  ];
+  return {
+    token: checks.some(({ state }) => state === 'fail') ? undefined : found,
+    checks: [...checks, ...rerunChecks(claims), ...jobChecks(environment, claims), ...identityChecks(claims)],
+  };
+}
+
+function issuerCheck(token: OidcToken): Check {
+  const one = check('oidc-issuer', 'Issuer');
+  const error = refusal(() => {
+    checkIssuer(token);
+  });
+  return error === undefined ? one.pass(token.claims.issuer) : one.failed(error);
+}
+
+/** Whom the token is for is read by its issuer, so that an issuer that is refused leaves it open. */
+function audienceCheck(token: OidcToken): Check {
+  const one = check('oidc-audience', 'Audience');
+  if (organizationOf(token.claims.issuer) === undefined)
+    return one.skip('the issuer is not an organization of CircleCI');
+  const error = refusal(() => {
+    checkAudience(token);
+  });
+  if (error !== undefined) return one.failed(error);
+  const notice = audienceNotice(token);
+  if (notice !== undefined) return one.warn(notice, 'Make a token whose only audience is the id of the organization.');
+  return one.pass(audienceText(token.claims));
+}
+
+function timesCheck(token: OidcToken, nowMs: number): Check {
+  const { claims } = token;
+  const one = check('oidc-times', 'Lifetime');
+  const error = refusal(() => {
+    checkTimes(token, nowMs);
+  });
+  if (error !== undefined) return one.failed(error);
+  const behind = tokenClockNotice(claims, nowMs);
+  if (behind !== undefined) return one.warn(behind, 'Set the clock of this runner by NTP.');
+  const leftMs = claims.expiresAtMs - nowMs;
+  const detail = `until ${utcTime(claims.expiresAtMs)}, ${pluralize(Math.floor(leftMs / 60_000), 'minute')} from now`;
+  return leftMs < SOON_MS ? one.warn(detail, 'Call run earlier in the job.') : one.pass(detail);
+}
+
+function rerunChecks({ sshRerun }: OidcClaims): readonly Check[] {
+  const one = check('ssh-rerun', 'Rerun with SSH');
+  return [
+    sshRerun
+      ? one.warn(
+          'this job was rerun with SSH: everyone in that session has the token and what it gives access to',
+          'Restrict the context to jobs without SSH: the expression "not job.ssh.enabled".',
+        )
+      : one.pass('no'),
+  ];
+}
+
+function jobChecks(environment: World['environment'], claims?: OidcClaims): readonly Check[] {
+  const one = check('fork', 'Fork');
+  const { CIRCLE_PR_NUMBER = '', CIRCLE_PR_USERNAME = '' } = environment;
+  const pull = /^refs\/heads\/pull\/(\d+)/.exec(claims?.vcsRef ?? '')?.[1];
+  if (`${CIRCLE_PR_NUMBER}${CIRCLE_PR_USERNAME}` === '' && pull === undefined) return [one.pass('no')];
+  return [
+    one.warn(
+      `this job builds a pull request from a fork${CIRCLE_PR_USERNAME === '' ? '' : ` of ${CIRCLE_PR_USERNAME}`}`,
+      'Skip the job for forks, or let its rule name a context that pull requests from forks may not use.',
+    ),
+  ];
+}
+
+const UNKNOWN = 'the token does not say';
+
+function identityChecks({
+  contextIds,
+  organizationId,
+  projectId,
+  subject,
+  vcsOrigin,
+  vcsRef,
+}: OidcClaims): readonly Check[] {
+  const organization = check('organization', 'Organization');
+  const project = check('project', 'Project');
+  const contexts = check('contexts', 'Contexts');
+  const fix = 'Compare with a token that CircleCI has made for another job; rules of Teleport need this id.';
+  const user = /\/user\/([^/]+)/.exec(subject)?.[1];
+  return [
+    organizationId === undefined ? organization.warn(UNKNOWN, fix) : organization.pass(organizationId),
+    projectId === undefined ? project.warn(UNKNOWN, fix) : project.pass(projectId),
+    contextIds.length === 0
+      ? contexts.pass('none: a rule can name the project alone')
+      : contexts.pass(
+          `${contextIds.join(', ')} (their names: app.circleci.com, Organization Settings > Contexts; the id is the end of a context's address)`,
+        ),
+    check('user', 'User').pass(user ?? UNKNOWN),
+    check('vcs', 'Repository').pass(`${vcsOrigin ?? 'unknown'} at ${vcsRef ?? 'an unknown ref'}`),
+  ];
+}
+
+function refusal(act: () => void): MachineIdError | undefined {
+  try {
+    act();
+    return undefined;
+  } catch (error) {
+    return asMachineIdError(error);
+  }
+}

@@ -1,0 +1,137 @@
+/** `explain-token`: says of the file of a join token what Teleport would, and holds a job against its rules. */
+import { resolve } from 'node:path';
+import { type Flag, type GivenFlags, parseCommandLine } from '../../cli/flags.ts';
+import { fileErrorText } from '../../effects/file-error.ts';
+import { readChunks } from '../../effects/streams.ts';
+import { styleFor } from '../../effects/terminal.ts';
+import type { World } from '../../effects/world.ts';
+import { MachineIdError, printable, printableJson } from '../../errors.ts';
+import { readExampleClaims } from '../../job/example-claims.ts';
+import { organizationOf } from '../../job/oidc-claims.ts';
+import { findOidcToken } from '../../job/oidc-token.ts';
+import { formatRule } from '../../join/facts.ts';
+import { explainToken, type JobFacts, obstaclesFor } from './explain.ts';
+import { type ReadResources, readResources } from './read-resources.ts';
+import type { Resource } from './resource.ts';
+import { explanationJson, explanationText } from './text.ts';
+
+export const EXPLAIN_TOKEN_FLAGS: readonly Flag[] = [
+  {
+    name: 'claims',
+    value: 'FILE',
+    isPath: true,
+    help: "The job's OIDC token, or the JSON of its claims, in place of this job's own.",
+  },
+  { name: 'organization-id', value: 'ID', help: 'Organization of the job, in place of this one.' },
+  { name: 'project-id', value: 'ID', help: 'Project of the job.' },
+  {
+    name: 'context-id',
+    value: 'ID',
+    repeatable: true,
+    help: 'A context that the job uses; may be given several times.',
+  },
+  { name: 'json', help: 'Print the explanation as one JSON object.' },
+];
+
+const MAX_INPUT_BYTES = 1024 * 1024;
+/** The program that is piped in may have to ask a person to log in. */
+const STDIN_TIMEOUT_MS = 5 * 60 * 1000;
+
+/** @throws MachineIdError USAGE_INVALID, CONFIG_UNREADABLE, CONFIG_INVALID, OIDC_TOKEN_MALFORMED, TOKEN_REJECTS_JOB */
+export async function explainTokenCommand(args: readonly string[], world: World): Promise<void> {
+  const { given, operand: path = '' } = parseCommandLine(EXPLAIN_TOKEN_FLAGS, args, 'FILE');
+  const name = path === '-' ? 'standard input' : path;
+  const { resources, warnings } = await readOrReport(await readInput(path, world), name, given.has('json'), world);
+  const job = await findJob(given, world);
+  const nowMs = world.clock.nowMs();
+  const explained = resources.map((resource) =>
+    resource.kind === 'token' && job !== undefined
+      ? { resource, explanation: explainToken(resource, job, nowMs) }
+      : { resource },
+  );
+  const whole = { file: name, job, explained, warnings: [...warnings, ...withoutJob(job, resources, nowMs)] };
+  await (given.has('json')
+    ? world.result(`${printableJson(explanationJson(whole))}\n`)
+    : world.stdout(explanationText(whole, styleFor(world.stdoutIsTerminal, world.environment))));
+  const explanations = explained.flatMap(({ explanation }) => (explanation === undefined ? [] : [explanation]));
+  if (explanations.length === 0 || explanations.some(({ allows }) => allows)) return;
+  const [{ add, obstacles } = { add: undefined, obstacles: [] }] = explanations;
+  const rule = add === undefined ? [] : [`Add to spec.circleci.allow: "- ${formatRule(add)}".`];
+  throw new MachineIdError('TOKEN_REJECTS_JOB', `${name} is valid and does not admit this job`, {
+    hint: [...obstacles.map((obstacle) => `First: ${obstacle}.`), ...rule].join(' '),
+  });
+}
+
+/** As JSON, a program reads what is wrong too; the command fails with the same problems on stderr. */
+async function readOrReport(text: string, name: string, json: boolean, { result }: World): Promise<ReadResources> {
+  try {
+    return readResources(text, name);
+  } catch (error) {
+    if (json && error instanceof MachineIdError) {
+      await result(`${printableJson({ file: name, valid: false, problems: error.problems })}\n`);
+    }
+    throw error;
+  }
+}
+
+/** What an explanation would say of each token, when there is no job to hold against it. */
+function withoutJob(job: JobFacts | undefined, resources: readonly Resource[], nowMs: number): readonly string[] {
+  if (job !== undefined) return [];
+  return resources.flatMap((resource) =>
+    resource.kind === 'token'
+      ? obstaclesFor(resource, nowMs).map((obstacle) => `token "${resource.name}" admits no job: ${obstacle}`)
+      : [],
+  );
+}
+
+async function readInput(path: string, { files, signal, stdin, workingDirectory }: World): Promise<string> {
+  try {
+    const maxBytes = MAX_INPUT_BYTES;
+    if (path !== '-') return await files.readInput(resolve(workingDirectory, path), { maxBytes, signal });
+    const limits = { name: 'the standard input', maxBytes, timeoutMs: STDIN_TIMEOUT_MS, signal };
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readChunks(stdin(), limits));
+  } catch (cause) {
+    throw new MachineIdError(
+      'CONFIG_UNREADABLE',
+      `cannot read ${path === '-' ? 'the standard input' : path}: ${fileErrorText(cause)}`,
+      {
+        hint: 'Name the file of the join token, or pipe "tctl get token/NAME" into "explain-token -".',
+        cause,
+      },
+    );
+  }
+}
+
+/** Undefined when there is none: then only the file itself is looked at. */
+async function findJob(given: GivenFlags, world: World): Promise<JobFacts | undefined> {
+  const ids = ['organization-id', 'project-id', 'context-id'];
+  if (ids.some((name) => given.has(name))) {
+    const { contextIds, organizationId, projectId } = {
+      organizationId: given.get('organization-id')?.[0],
+      projectId: given.get('project-id')?.[0],
+      contextIds: given.get('context-id') ?? [],
+    };
+    return { source: 'the flags', organizationId, projectId, contextIds };
+  }
+  const claims = given.get('claims')?.[0];
+  if (claims !== undefined) return { source: claims, ...readExampleClaims(await readInput(claims, world), claims) };
+  return jobOfThisToken(world);
+}
+
+async function jobOfThisToken(world: World): Promise<JobFacts | undefined> {
+  try {
+    const found = await findOidcToken(world);
+    const { audiences, authorizedParty, contextIds, issuer, projectId } = found.claims;
+    return {
+      source: found.source,
+      audiences,
+      authorizedParty,
+      contextIds,
+      projectId,
+      organizationId: organizationOf(printable(issuer)),
+    };
+  } catch (error) {
+    if (error instanceof MachineIdError && error.code === 'OIDC_TOKEN_MISSING') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,150 @@
+/** What a set-up creates in Teleport: the bot, and the join token that lets jobs become it. */
+import * as z from 'zod/mini';
+import type { SourceFile } from '../../config/source.ts';
+import type { AllowRule } from '../../join/facts.ts';
+import { type Field, ignored, list, record, refuse, section as anySection } from '../../schema/fields.ts';
+import { Scalar } from '../../schema/yaml/tree.ts';
+
+/** For `tctl create`, or for Teleport's Kubernetes operator (`resources.teleport.dev`). */
+export type ResourceForm = 'tctl' | 'operator';
+
+/** Where something stands in its file. */
+interface Placed {
+  readonly line: number | undefined;
+}
+
+export interface PlacedRule extends Placed {
+  readonly rule: AllowRule;
+}
+
+export interface JoinToken extends Placed {
+  readonly kind: 'token';
+  /** May be shown: where the name is a secret, it is blanked as Teleport does. */
+  readonly name: string;
+  /** Milliseconds since the Unix epoch; undefined for one that does not end. */
+  readonly expiresAtMs: number | undefined;
+  readonly joinMethod: string;
+  readonly roles: readonly string[];
+  readonly botName: string | undefined;
+  /** The rest is of the join method `circleci` alone. */
+  readonly organizationId: string | undefined;
+  readonly rules: readonly PlacedRule[];
+}
+
+export interface Bot extends Placed {
+  readonly kind: 'bot';
+  readonly name: string;
+  readonly roles: readonly string[];
+}
+
+export type Resource = JoinToken | Bot;
+
+// The keys of the resources, as tctl reads them: it turns YAML into JSON, and takes no number for a text.
+
+type Shape = Readonly<Record<string, Field<unknown>>>;
+
+/** Older releases of tctl passed over what they did not know, and a rule was wider than it looked. */
+function section<S extends Shape>(shape: S, program = 'tctl') {
+  return anySection(shape, `is refused by ${program}`);
+}
+
+/** Absent, null and empty are the same. Its problems quote nothing: a name can be a secret. */
+const text: Field<string | undefined> = z.transform((input, context) => {
+  if (input === undefined) return undefined;
+  if (!(input instanceof Scalar)) return refuse(context, 'must be text, and not a list or a mapping');
+  if (input.tag === 'null') return undefined;
+  if (input.tag !== 'str') return refuse(context, 'must be text, and this reads as another type; put it in quotes');
+  return input.text === '' ? undefined : input.text;
+});
+
+const textList = list(
+  z.pipe(
+    text,
+    z.transform((value: string | undefined) => value ?? ''),
+  ),
+);
+
+const metadata = section({
+  name: text,
+  expires: text,
+  namespace: ignored,
+  description: ignored,
+  labels: record(text),
+  id: ignored,
+  revision: ignored,
+});
+
+const HEADER = { kind: text, version: text, sub_kind: ignored, metadata };
+
+/** Join methods with settings below their own name, and what tokens of other kinds of agents carry. */
+const OTHER_SETTINGS = [
+  ...['allow', 'aws_iid_ttl', 'suggested_labels', 'suggested_agent_matcher_labels', 'integration'],
+  ...['github', 'gitlab', 'kubernetes', 'azure', 'gcp', 'spacelift', 'tpm', 'terraform_cloud', 'bitbucket', 'oracle'],
+  ...['azure_devops', 'env0', 'bound_keypair'],
+];
+
+function tokenSpec(program?: string) {
+  const circleci = {
+    organization_id: text,
+    allow: list(section({ project_id: text, context_id: text }, program)),
+  };
+  const others = Object.fromEntries(OTHER_SETTINGS.map((name) => [name, ignored]));
+  const own = { roles: textList, join_method: text, bot_name: text, circleci: section(circleci, program) };
+  return section({ ...own, ...others }, program);
+}
+
+function botSpec(program?: string) {
+  return section({ roles: textList, traits: ignored, max_session_ttl: text }, program);
+}
+
+export const TOKEN = section({ ...HEADER, spec: tokenSpec(), status: ignored });
+
+export const BOT = section({ ...HEADER, spec: botSpec(), status: ignored, scope: text });
+
+/** What kubectl refuses beside the keys of its own. */
+const KUBECTL = 'kubectl';
+
+const OBJECT = {
+  apiVersion: text,
+  kind: text,
+  metadata: section(
+    {
+      name: text,
+      ...Object.fromEntries(
+        [
+          ...['namespace', 'labels', 'annotations', 'uid', 'resourceVersion', 'generation', 'creationTimestamp'],
+          ...['managedFields', 'finalizers', 'ownerReferences', 'generateName', 'selfLink'],
+          ...['deletionTimestamp', 'deletionGracePeriodSeconds'],
+        ].map((name) => [name, ignored]),
+      ),
+    },
+    KUBECTL,
+  ),
+  status: ignored,
+};
+
+/** The same as custom resources of Teleport's Kubernetes operator. */
+export const TOKEN_OBJECT = section({ ...OBJECT, spec: tokenSpec(KUBECTL) }, KUBECTL);
+
+export const BOT_OBJECT = section({ ...OBJECT, spec: botSpec(KUBECTL) }, KUBECTL);
+
+// Checks what every resource begins with: its version and its labels.
+
+/** Newer releases take a colon too. */
+const LABEL_KEY = /^[a-zA-Z/.0-9_:*-]+$/;
+
+/** A label of a wrong name goes into the file's findings. */
+export function checkLabels(file: SourceFile, labels: Readonly<Record<string, unknown>>): void {
+  for (const key of Object.keys(labels)) {
+    if (LABEL_KEY.test(key)) continue;
+    file.findings.addProblem(file.origin('metadata', 'labels', key), `invalid label key: ${JSON.stringify(key)}`);
+  }
+}
+
+/** @param version of the custom resource in the group of Teleport's operator */
+export function checkApiVersion(file: SourceFile, given: string | undefined, version: 'v1' | 'v2'): void {
+  const expected = `resources.teleport.dev/${version}`;
+  if (given === expected) return;
+  const said = given === undefined ? 'is missing' : `is "${given}"`;
+  file.findings.addProblem(file.origin('apiVersion'), `${said}; write "apiVersion: ${expected}"`);
+}

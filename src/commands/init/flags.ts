@@ -1,0 +1,74 @@
+/** The flags of `init`: those of `run` that say what to write, and what only a set-up must know. */
+import { type Flag, parseFlags } from '../../cli/flags.ts';
+import type { Problem } from '../../errors.ts';
+import { RUN_FLAGS } from '../run-flags.ts';
+import { type Answer, type Answers, FIELD_NAMES, type FieldName, FIELDS } from './fields.ts';
+
+const RUN_FLAG_NAMES = ['kubernetes-cluster', 'database', 'database-user', 'database-name', 'application', 'ssh'];
+
+export const INIT_FLAGS: readonly Flag[] = [
+  {
+    name: 'proxy-server',
+    aliases: ['proxy'],
+    value: 'HOST:PORT',
+    help: 'Web address of the Teleport Proxy (TELEPORT_PROXY).',
+  },
+  { name: 'organization-id', value: 'UUID', help: "The CircleCI organization; in a job, the job's own." },
+  { name: 'project-id', value: 'UUID', help: "The CircleCI project; in a job, the job's own." },
+  { name: 'context-id', value: 'UUID', help: "The context that the jobs use; in a job, the job's own." },
+  { name: 'context-name', value: 'NAME', help: 'Its name on the pages of CircleCI, for the config.' },
+  { name: 'no-context', help: 'Admit every job of the project, with any context or none.' },
+  { name: 'bot', value: 'NAME', help: 'Name of the bot (default circleci- and the name of the project).' },
+  { name: 'token', value: 'NAME', help: "Name of the join token (default the bot's)." },
+  { name: 'roles', value: 'ROLES', repeatable: true, help: 'Roles of the bot, separated by commas.' },
+  ...RUN_FLAGS.filter(({ name }) => RUN_FLAG_NAMES.includes(name)),
+  {
+    name: 'destination',
+    aliases: ['destination-dir'],
+    value: 'DIR',
+    help: 'Absolute path of the folder in the job for the credentials (default /home/circleci/.teleport-identity).',
+  },
+  { name: 'directory', value: 'DIR', help: 'Where to write the files of the set-up (default teleport).' },
+  { name: 'force', help: 'Replace files that are there already.' },
+  { name: 'print', help: 'Write nothing; print the files to stdout, as one stream of YAML documents.' },
+  { name: 'yes', help: 'Ask nothing, on a terminal too.' },
+];
+
+export interface InitArguments {
+  readonly answers: Answers;
+  readonly directory: string | undefined;
+  readonly force: boolean;
+  readonly print: boolean;
+  /** Ask nothing. */
+  readonly yes: boolean;
+  /** Flags that contradict each other. */
+  readonly problems: readonly Problem[];
+}
+
+/** @throws MachineIdError USAGE_INVALID */
+export function readInitArguments(args: readonly string[]): InitArguments {
+  const given = parseFlags(INIT_FLAGS, args);
+  const fields = new Map<FieldName, Answer>();
+  for (const name of FIELD_NAMES) {
+    const { flag } = FIELDS[name];
+    const texts = given.get(flag.slice('--'.length));
+    if (texts !== undefined) fields.set(name, { text: texts.join(','), origin: flag });
+  }
+  const withoutContext = given.has('no-context');
+  return {
+    answers: { fields, withoutContext, contexts: [], ssh: given.has('ssh') },
+    directory: given.get('directory')?.[0],
+    force: given.has('force'),
+    print: given.has('print'),
+    yes: given.has('yes'),
+    problems: withoutContext ? contradictions(fields) : [],
+  };
+}
+
+function contradictions(fields: ReadonlyMap<FieldName, Answer>): readonly Problem[] {
+  const names = (['contextId', 'contextName'] as const).filter((name) => fields.has(name));
+  return names.map((name) => ({
+    path: '--no-context',
+    message: `contradicts ${FIELDS[name].flag}: give one of the two`,
+  }));
+}

@@ -1,0 +1,157 @@
+/** Downloads one file, going on where a connection was cut. */
+import type { Clock } from '../../effects/time.ts';
+import { isTransientHttpStatus, type Retries } from '../../effects/retry.ts';
+import { MachineIdError, type Transient } from '../../errors.ts';
+import { corrupt } from './archive.ts';
+import type { DownloadResponse, DownloadServer } from './download-server.ts';
+
+export interface DownloadSettings {
+  readonly server: DownloadServer;
+  readonly clock: Clock;
+  readonly retries: Retries;
+  readonly maxBytes: number;
+  /** What a person can do when the server has no such file. */
+  readonly missingHint: string;
+  readonly onProgress?: (bytes: number, totalBytes: number | undefined) => void;
+}
+
+/** However steadily bytes drip in. */
+const MAX_DOWNLOAD_MS = 30 * 60_000;
+
+/** What is known of a file while it comes. */
+interface Progress {
+  bytes: number;
+  totalBytes: number | undefined;
+  tag: string | undefined;
+}
+
+/**
+ * A large file may take longer than the deadline: it holds from the last byte that came.
+ * @throws MachineIdError TOOLS_UNREACHABLE, TOOLS_UNAVAILABLE, TOOLS_CORRUPT, TIMEOUT
+ */
+export async function* download(url: URL, settings: DownloadSettings): AsyncGenerator<Uint8Array> {
+  const { server, clock } = settings;
+  const endsAtMs = clock.elapsedMs() + MAX_DOWNLOAD_MS;
+  const progress: Progress = { bytes: 0, totalBytes: undefined, tag: undefined };
+  let retries = settings.retries.withNewDeadline();
+  let tries = retries.begin();
+  for (;;) {
+    const before = progress.bytes;
+    try {
+      const range = before === 0 ? undefined : { fromByte: before, ifTag: strongTag(progress.tag) };
+      const answer = await server.get(url, { range, stallMs: retries.attemptMs() });
+      for await (const part of partsOf(answer, url, progress, settings)) {
+        progress.bytes += part.length;
+        if (progress.bytes > settings.maxBytes) throw tooLarge(url, settings.maxBytes);
+        if (clock.elapsedMs() > endsAtMs) throw tooSlow(url, MAX_DOWNLOAD_MS);
+        settings.onProgress?.(progress.bytes, progress.totalBytes);
+        yield part;
+      }
+      if (progress.bytes >= (progress.totalBytes ?? 0)) return;
+      throw gaveUp(url, 'the connection was closed before the end', {});
+    } catch (error) {
+      if (progress.bytes > before) {
+        retries = settings.retries.withNewDeadline();
+        tries = retries.begin();
+      }
+      if (clock.elapsedMs() > endsAtMs) throw error;
+      await tries.waitToRetry(error, `going on at byte ${progress.bytes}`);
+    }
+  }
+}
+
+/** The bytes of the answer that are not there yet. */
+async function* partsOf(
+  answer: DownloadResponse,
+  url: URL,
+  progress: Progress,
+  { missingHint, retries }: DownloadSettings,
+): AsyncGenerator<Uint8Array> {
+  const { status, body } = answer;
+  if (status !== 200 && status !== 206) {
+    await body[Symbol.asyncIterator]().return?.();
+    if (isTransientHttpStatus(status, 'other')) {
+      throw gaveUp(url, `it answered ${status}`, {
+        afterMs: retries.askedPauseMs({ get: (name) => answer.header(name) }),
+      });
+    }
+    if (status === 416) throw changed(url);
+    throw missing(url, status, missingHint);
+  }
+  const tag = answer.header('etag');
+  if (progress.tag !== undefined && tag !== undefined && tag !== progress.tag) throw changed(url);
+  progress.tag ??= tag;
+  const fromByte = status === 206 ? rangeOf(answer, url, progress) : 0;
+  if (status === 200) progress.totalBytes = wholeNumber(answer.header('content-length'));
+  // A server without ranges starts over: the bytes already received are skipped, and the digest decides.
+  let passOver = progress.bytes - fromByte;
+  for await (const part of body) {
+    const skipped = Math.min(passOver, part.length);
+    passOver -= skipped;
+    if (part.length > skipped) yield part.subarray(skipped);
+  }
+}
+
+/** @returns the first byte that comes, as `Content-Range: bytes 100-199/200` says (RFC 9110 section 14.4) */
+function rangeOf(answer: DownloadResponse, url: URL, progress: Progress): number {
+  const header = answer.header('content-range') ?? '';
+  const [, first, total] = /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15}|\*)$/.exec(header) ?? [];
+  if (first === undefined || Number(first) !== progress.bytes) throw wrongRange(url, progress.bytes, header);
+  const totalBytes = wholeNumber(total) ?? progress.totalBytes;
+  if (progress.totalBytes !== undefined && totalBytes !== progress.totalBytes) throw changed(url);
+  progress.totalBytes = totalBytes;
+  return progress.bytes;
+}
+
+/** A weak tag does not stand for the very bytes, and must not be sent (RFC 9110 section 13.1.5). */
+function strongTag(tag: string | undefined): string | undefined {
+  return tag?.startsWith('"') === true ? tag : undefined;
+}
+
+function wholeNumber(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+// Why a file of a release could not be downloaded.
+
+/** The address without what may be secret. */
+function displayUrl({ protocol, host, pathname }: URL): string {
+  return `${protocol}//${host}${pathname}`;
+}
+
+function gaveUp(url: URL, what: string, transient: Transient): MachineIdError {
+  return new MachineIdError('TOOLS_UNREACHABLE', `${displayUrl(url)} cannot be downloaded: ${what}`, {
+    hint: 'Run the job again, or name a mirror with --cdn-base-url or TELEPORT_CDN_BASE_URL.',
+    transient,
+  });
+}
+
+function missing(url: URL, status: number, hint: string): MachineIdError {
+  return new MachineIdError(
+    'TOOLS_UNAVAILABLE',
+    `${displayUrl(url)} cannot be downloaded: the server answered ${status}`,
+    {
+      hint,
+    },
+  );
+}
+
+function tooLarge(url: URL, maxBytes: number): MachineIdError {
+  return corrupt(`${displayUrl(url)} has more than ${maxBytes} bytes`);
+}
+
+function changed(url: URL): MachineIdError {
+  return corrupt(`${displayUrl(url)} was replaced while it was being downloaded`);
+}
+
+function wrongRange(url: URL, fromByte: number, range: string): MachineIdError {
+  return corrupt(
+    `${displayUrl(url)} was asked for from byte ${fromByte} and sent ${JSON.stringify(range.slice(0, 80))}`,
+  );
+}
+
+function tooSlow(url: URL, limitMs: number): MachineIdError {
+  return new MachineIdError('TIMEOUT', `${displayUrl(url)} was not downloaded within ${limitMs / 60_000} minutes`, {
+    hint: 'Name a mirror that is nearer with --cdn-base-url or TELEPORT_CDN_BASE_URL.',
+  });
+}

@@ -1,0 +1,112 @@
+/** The result of a run as a person reads it, and as a program does. */
+import { table } from '../cli/print.ts';
+import { utcTime } from '../crypto/validity.ts';
+import type { Style } from '../effects/terminal.ts';
+import { pluralize, printable, printableJson } from '../errors.ts';
+import type { JoinPath } from '../join/join.ts';
+import type { FailedOutput, RunResult, WrittenOutput } from '../outputs/journal.ts';
+
+/** How much the summary says. */
+export interface SummaryOptions {
+  readonly style: Style;
+  /** Whether the names of files are listed. */
+  readonly debug: boolean;
+}
+
+/** A headline, what the run has to do with the job, and a table of the outputs. */
+export function summaryText(result: RunResult, options: SummaryOptions): string {
+  const lines = [...table(factRows(result)), '', ...outputLines(result, options)];
+  return `\n${options.style.strong(printable(headline(result)))}\n${lines.map((line) => `  ${line}`.trimEnd()).join('\n')}\n`;
+}
+
+export function headline({ cluster, clusterVersion, failures, outputs, proxy, timingsMs }: RunResult): string {
+  const all = outputs.length + failures.length;
+  const written = failures.length === 0 ? pluralize(all, 'output') : `${outputs.length} of ${pluralize(all, 'output')}`;
+  return `Wrote ${written} for ${cluster} (Teleport ${clusterVersion}) through ${proxy} in ${timingsMs.total ?? 0} ms`;
+}
+
+function factRows({ bot, engine, exported }: RunResult): string[][] {
+  return [
+    ...(bot === undefined ? [] : [['bot', bot]]),
+    ...(engine === 'native' ? [] : [['engine', 'tbot; its files were checked']]),
+    ...(exported.length === 0 ? [] : [['exported', exported.join(', ')]]),
+  ];
+}
+
+export function joinPathText(path: JoinPath): string {
+  return path === 'join-service' ? 'the join service' : 'the registration endpoint';
+}
+
+function outputLines({ failures, outputs }: RunResult, { debug, style }: SummaryOptions): string[] {
+  if (outputs.length === 0) {
+    return [failures.length > 0 ? 'Nothing was written.' : 'No outputs are configured, so nothing was written.'];
+  }
+  const rows = outputs.map(outputRow);
+  const [head = '', ...lines] = table([['output', 'type', 'for', 'until', 'written'], ...rows]);
+  const details = outputs.map(({ files, notices }) => [
+    ...(debug && files.length > 0 ? [style.faint(`  files: ${printable(files.join(', '))}`)] : []),
+    ...notices.map((notice) => `  ${style.doubtful('note:')} ${printable(notice)}`),
+  ]);
+  return [style.faint(head), ...lines.flatMap((line, at) => [line, ...(details[at] ?? [])])];
+}
+
+function outputRow({ access, destination, expiresAtMs, files, logins, path, roles, type }: WrittenOutput): string[] {
+  const purpose = [
+    ...(access === undefined ? [] : [accessText(access)]),
+    ...(roles.length === 0 ? [] : [`roles ${roles.join(', ')}`]),
+    ...(logins === undefined ? [] : [`logins ${logins.join(', ') || '(none)'}`]),
+  ];
+  const written = files.length === 0 ? destination : `${destination} (${pluralize(files.length, 'file')})`;
+  return [path, type, purpose.join('; '), utcTime(expiresAtMs), written];
+}
+
+function accessText(access: NonNullable<WrittenOutput['access']>): string {
+  if (access.kind === 'aws') return `AWS role ${access.role}, profile ${access.profile}`;
+  if (access.kind === 'application') return `application ${access.name} at https://${access.address}`;
+  const { database, name, protocol, user } = access;
+  return `database ${name} (${protocol})${user === undefined ? '' : ` as ${user}`}${database === undefined ? '' : `, ${database}`}`;
+}
+
+/** One line. */
+export function resultJson(result: RunResult): string {
+  return `${printableJson(resultObject(result))}\n`;
+}
+
+export function resultObject(result: RunResult): Readonly<Record<string, unknown>> {
+  const { cluster, clusterVersion, bot, engine, failures, joinPath, outputs, spans, timingsMs } = result;
+  return {
+    cluster,
+    clusterVersion,
+    bot,
+    engine,
+    joinMethod: 'circleci',
+    joinPath,
+    outputs: outputs.map(({ path, type, destination, files, roles, logins, expiresAtMs, access, notices }) => ({
+      path,
+      type,
+      destination,
+      files,
+      roles,
+      ...(logins === undefined ? {} : { logins }),
+      expiresAt: utcTime(expiresAtMs),
+      ...(access === undefined ? {} : { access }),
+      ...(notices.length === 0 ? {} : { notices }),
+    })),
+    ...(failures.length === 0 ? {} : { failures: failures.map(failureObject) }),
+    timingsMs,
+    spans: spans.map(({ endMs, kind, name, startMs }) => ({ name, kind, startMs, endMs })),
+  };
+}
+
+function failureObject({ error: { code, problems, hint, likelyCauses, message }, line, path, type }: FailedOutput) {
+  return {
+    path,
+    ...(line === undefined ? {} : { line }),
+    type,
+    code,
+    message,
+    hint,
+    ...(problems.length === 0 ? {} : { problems }),
+    ...(likelyCauses.length === 0 ? {} : { likelyCauses }),
+  };
+}

@@ -1,0 +1,159 @@
+/** Checks that concern several outputs at once. */
+import { resolve } from 'node:path';
+import { MachineIdError, type Problem } from '../errors.ts';
+import type { Destination } from '../schema/destination.ts';
+import { closestMatch } from '../schema/values.ts';
+import { isScopeQualified, SCOPES_HINT } from '../teleport/names.ts';
+import { isOutput, type PlacedItem } from './items.ts';
+import type { Plan } from './plan.ts';
+import { type Findings, nameOf, type Origin, type Setting, type Settings } from './settings.ts';
+
+/** How messages name an item's place. */
+type OriginOf = (item: PlacedItem) => Origin;
+
+/** Two services of one name could not be told apart. */
+export function refuseDuplicateNames(items: readonly PlacedItem[], placeOf: OriginOf, findings: Findings): void {
+  const seen = new Set<string>();
+  for (const item of items) {
+    if (item.name === undefined) continue;
+    if (seen.has(item.name)) findings.addProblem(placeOf(item), `duplicate name: "${item.name}"`);
+    seen.add(item.name);
+  }
+}
+
+/** Two outputs in one place would overwrite each other's files; tbot only logs it. */
+export function refuseSharedDestinations(
+  storage: Setting<Destination> | undefined,
+  items: readonly PlacedItem[],
+  { placeOf, workingDirectory }: { readonly placeOf: OriginOf; readonly workingDirectory: string },
+  findings: Findings,
+): void {
+  const takenBy = new Map<string, string>();
+  const storageKey = storage === undefined ? undefined : keyOf(storage.value, workingDirectory);
+  if (storageKey !== undefined) takenBy.set(storageKey, 'storage');
+  // A service is left out of the run and writes nothing.
+  for (const item of items.filter(isOutput)) {
+    const key = 'destination' in item ? keyOf(item.destination, workingDirectory) : undefined;
+    if (key === undefined) continue;
+    const other = takenBy.get(key);
+    if (other === undefined) takenBy.set(key, item.path);
+    else findings.addProblem(placeOf(item), `has the same destination (${key}) as ${other}; each needs its own`);
+  }
+}
+
+/** What makes two destinations the same; nothing for memory, which is never shared. */
+function keyOf(destination: Destination, workingDirectory: string): string | undefined {
+  switch (destination.type) {
+    case 'directory':
+      return resolve(workingDirectory, destination.path);
+    case 'kubernetes_secret':
+      return `secret ${destination.namespace ?? ''}/${destination.name}`;
+    case 'memory':
+      return undefined;
+    default:
+      return destination satisfies never;
+  }
+}
+
+// Checks settings that say something together.
+
+/** Auth refuses a longer life of a bot's certificates whatever its roles allow. */
+const MAX_TTL_MS = 7 * 24 * 60 * 60 * 1000;
+
+export function checkSettings(settings: Settings, findings: Findings): void {
+  checkJoinMethod(settings, findings);
+  checkTrust(settings, findings);
+  checkLifetimes(settings, findings);
+  if (settings.fips?.value === true) {
+    findings.warn(`${nameOf(settings.fips.origin)} is on, but whether cryptography is FIPS-validated is up to Node`);
+  }
+}
+
+function checkJoinMethod({ joinMethod }: Settings, findings: Findings): void {
+  const refusal = joinMethod === undefined ? undefined : refuseJoinMethod(joinMethod.value);
+  if (joinMethod !== undefined && refusal !== undefined) findings.addProblem(joinMethod.origin, refusal);
+}
+
+/** Each of the three says whom to trust on the first connection. */
+function checkTrust({ insecure, caPins, caPath }: Settings, findings: Findings): void {
+  if (insecure?.value === true) {
+    if (caPins !== undefined)
+      findings.addProblem(caPins.origin, 'the option ca-pin is mutually exclusive with --insecure');
+    if (caPath !== undefined)
+      findings.addProblem(caPath.origin, 'the option ca-path is mutually exclusive with --insecure');
+  }
+  if (caPins !== undefined && caPath !== undefined) {
+    findings.addProblem(caPath.origin, 'the options ca-pin and ca-path are mutually exclusive');
+  }
+}
+
+function checkLifetimes({ ttlMs, renewalIntervalMs, leewayMs }: Settings, findings: Findings): void {
+  for (const duration of [ttlMs, renewalIntervalMs, leewayMs]) {
+    if (duration !== undefined && duration.value < 0) findings.addProblem(duration.origin, 'must be positive');
+  }
+  if (ttlMs !== undefined && ttlMs.value > MAX_TTL_MS) {
+    findings.warn(`${nameOf(ttlMs.origin)} exceeds the maximum TTL of 7 days (168h); the cluster will shorten it`);
+  }
+}
+
+// Join methods: Teleport has many, a CircleCI job has one.
+
+const OTHER_METHODS: readonly string[] = [
+  'azure',
+  'azure_devops',
+  'bitbucket',
+  'bound_keypair',
+  'env0',
+  'gcp',
+  'generic_oidc',
+  'github',
+  'gitlab',
+  'iam',
+  'kubernetes',
+  'oracle',
+  'spacelift',
+  'terraform_cloud',
+  'token',
+  'tpm',
+];
+
+/** What is wrong with `method`, or `undefined` when it is `circleci`. */
+function refuseJoinMethod(method: string): string | undefined {
+  if (method === 'circleci') return undefined;
+  if (OTHER_METHODS.includes(method)) {
+    return `join method "${method}" is not for a CircleCI job; this orb joins with join_method: circleci only`;
+  }
+  const meant = closestMatch(method, ['circleci', ...OTHER_METHODS]);
+  return `unrecognized join method: "${method}"${meant === undefined ? '' : `; did you mean "${meant}"?`}`;
+}
+
+// Refuses a plan that asks for a scoped bot.
+
+/** What of the settings asks for a scoped bot; none when nothing does. */
+export function scopeRequests(
+  scoped: Setting<boolean> | undefined,
+  token: { readonly name: string; readonly origin: Origin } | undefined,
+): readonly Problem[] {
+  return [
+    ...(scoped?.value === true ? [request(scoped.origin, 'asks for a scoped bot')] : []),
+    ...(token !== undefined && isScopeQualified(token.name)
+      ? [request(token.origin, `${JSON.stringify(token.name)} is the name of a scoped join token (<scope>::<name>)`)]
+      : []),
+  ];
+}
+
+/** @throws MachineIdError SCOPES_UNSUPPORTED */
+export function refuseScopes({ scopeRequests: problems }: Pick<Plan, 'scopeRequests'>): void {
+  if (problems.length === 0) return;
+  const [first = '', ...others] = problems.map(({ message }) => message);
+  throw new MachineIdError('SCOPES_UNSUPPORTED', first, {
+    lines: [...others, 'scoped bots and join tokens are not supported'],
+    hint: SCOPES_HINT,
+    problems,
+  });
+}
+
+function request(origin: Origin, what: string): Problem {
+  const { line, path } = origin;
+  return { path, ...(line === undefined ? {} : { line }), message: `${nameOf(origin)} ${what}` };
+}

@@ -1,0 +1,278 @@
+/** Running other programs, with a deadline and a cap on what they print. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { errorCode } from './file-error.ts';
+
+export interface CommandResult {
+  /** The exit code, or undefined when the program could not be started, was killed, or printed too much. */
+  readonly exitCode: number | undefined;
+  /** True when no such program is on `PATH`. */
+  readonly missing?: boolean;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CommandLimits {
+  readonly timeoutMs: number;
+  /** Of each stream; a program that prints more is ended. */
+  readonly maxBytes: number;
+  /** Ends the program. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Commands {
+  /**
+   * Runs `file` found on `PATH` without a shell. A program that is ended takes along what it has started. Never rejects: a
+   * program that is missing has no exit code.
+   */
+  run(file: string, args: readonly string[], limits: CommandLimits): Promise<CommandResult>;
+}
+
+const GRACE_MS = 500;
+
+export const systemCommands: Commands = { run };
+
+async function run(
+  file: string,
+  args: readonly string[],
+  { timeoutMs, maxBytes, signal }: CommandLimits,
+): Promise<CommandResult> {
+  // Not AbortSignal.any, which Node 18 lacks.
+  const end = new AbortController();
+  const onAbort = () => {
+    end.abort();
+  };
+  if (signal?.aborted === true) onAbort();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const [stdout, stderr] = [collector(maxBytes, onAbort), collector(maxBytes, onAbort)];
+  const ended = await runChild(file, args, {
+    timeoutMs,
+    graceMs: GRACE_MS,
+    signal: end.signal,
+    onStdout: stdout.add,
+    onStderr: stderr.add,
+  });
+  signal?.removeEventListener('abort', onAbort);
+  const exitCode = ended.outcome === 'exited' && !end.signal.aborted ? ended.exitCode : undefined;
+  const missing = ended.outcome === 'not started' && ended.reason === 'ENOENT';
+  return { exitCode, ...(missing ? { missing } : {}), stdout: stdout.text(), stderr: stderr.text() };
+}
+
+/** Keeps the first `maxBytes` and reports when more come. */
+function collector(maxBytes: number, onExcess: () => void) {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  return {
+    add: (chunk: Buffer) => {
+      chunks.push(chunk.subarray(0, Math.max(0, maxBytes - bytes)));
+      bytes += chunk.length;
+      if (bytes > maxBytes) onExcess();
+    },
+    text: () => Buffer.concat(chunks).toString('utf8'),
+  };
+}
+
+// Runs another program for as long as it takes, and hands on what it prints while it runs.
+
+export interface FollowOptions {
+  /** The program's whole environment; its `PATH` is where the program is looked for. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly timeoutMs: number;
+  /** Ends the program. */
+  readonly signal: AbortSignal;
+  /** Each line of stdout and stderr, without its line break. */
+  readonly onLine: (line: string) => void;
+}
+
+/** Runs `file` found on `PATH` without a shell. A program that is ended takes along what it has started. Never rejects. */
+export type Follow = (file: string, args: readonly string[], options: FollowOptions) => Promise<ProgramExit>;
+
+/** For a program to end by itself once it was asked to. */
+const FOLLOW_GRACE_MS = 5000;
+
+export const followProgram: Follow = (file, args, { environment, onLine, signal, timeoutMs }) => {
+  const streams = [lineReader(onLine), lineReader(onLine)] as const;
+  return runChild(file, args, {
+    environment,
+    timeoutMs,
+    graceMs: FOLLOW_GRACE_MS,
+    signal,
+    onStdout: streams[0].add,
+    onStderr: streams[1].add,
+    onClose: () => {
+      for (const stream of streams) stream.end();
+    },
+  });
+};
+
+/** One character may arrive in two chunks. */
+function lineReader(onLine: (line: string) => void) {
+  const decoder = new TextDecoder();
+  const lines = createLines(onLine);
+  return {
+    add: (chunk: Buffer) => {
+      lines.push(decoder.decode(chunk, { stream: true }));
+    },
+    end: () => {
+      lines.push(decoder.decode());
+      lines.end();
+    },
+  };
+}
+
+// Runs another program in a process group of its own, so that ending it also ends what it has started.
+
+interface ProgramOptions {
+  /** The program's whole environment; this process's own when undefined. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+  readonly timeoutMs: number;
+  /** How long the program may take to end by itself after SIGTERM; then its group gets SIGKILL. */
+  readonly graceMs: number;
+  /** Ends the program. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onStdout: (chunk: Buffer) => void;
+  readonly onStderr: (chunk: Buffer) => void;
+  /** Called when both streams have ended or were closed. */
+  readonly onClose?: () => void;
+}
+
+export type ProgramExit =
+  | { readonly outcome: 'exited'; readonly exitCode: number }
+  | { readonly outcome: 'killed'; readonly by: string }
+  | { readonly outcome: 'late' }
+  /** `reason` is Node's code, such as ENOENT. */
+  | { readonly outcome: 'not started'; readonly reason: string };
+
+/** How long output is read after the program has ended: a program that it started may hold the pipes open forever. */
+const DRAIN_MS = 1000;
+
+const running = new Set<ChildProcess>();
+
+/** Runs `file` found on `PATH` without a shell and with an empty stdin. Never rejects. */
+function runChild(file: string, args: readonly string[], options: ProgramOptions): Promise<ProgramExit> {
+  try {
+    return watch(start(file, args, options.environment), options);
+  } catch (error) {
+    return Promise.resolve({ outcome: 'not started', reason: reasonOf(error) });
+  }
+}
+
+/** @throws what Node does not report by the event `error`, such as E2BIG */
+function start(file: string, args: readonly string[], environment: ProgramOptions['environment']): ChildProcess {
+  return spawn(file, [...args], {
+    ...(environment === undefined ? {} : { env: { ...environment } }),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    windowsHide: true,
+    // On Windows this would open a console window, and there are no process groups to signal.
+    detached: process.platform !== 'win32',
+  });
+}
+
+function watch(child: ChildProcess, options: ProgramOptions): Promise<ProgramExit> {
+  const { graceMs, onClose, onStderr, onStdout, signal, timeoutMs } = options;
+  return new Promise((resolve) => {
+    running.add(child);
+    // There are no streams when the program could not be started for want of file descriptors.
+    child.stdout?.on('data', onStdout);
+    child.stderr?.on('data', onStderr);
+    // What was read until then counts; the exit says how the program ended.
+    for (const stream of [child.stdout, child.stderr]) stream?.on('error', () => undefined);
+    let ending = false;
+    let late = false;
+    const timers: NodeJS.Timeout[] = [];
+    const after = (delayMs: number, work: () => void) => timers.push(setTimeout(work, delayMs));
+    const closeStreams = () => {
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    };
+    const settle = (ended: ProgramExit) => {
+      running.delete(child);
+      for (const timer of timers) clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+      closeStreams();
+      onClose?.();
+      resolve(late ? { outcome: 'late' } : ended);
+    };
+    const end = () => {
+      if (ending) return;
+      ending = true;
+      signalGroup(child, 'SIGTERM');
+      after(graceMs, () => {
+        signalGroup(child, 'SIGKILL');
+        // A process that the kernel cannot end (uninterruptible I/O) must not hold the run.
+        after(DRAIN_MS, () => {
+          settle({ outcome: 'killed', by: 'SIGKILL' });
+        });
+      });
+    };
+    after(timeoutMs, () => {
+      late = true;
+      end();
+    });
+    signal?.addEventListener('abort', end, { once: true });
+    if (signal?.aborted === true) end();
+    child.once('error', (error) => {
+      if (child.pid === undefined) settle({ outcome: 'not started', reason: reasonOf(error) });
+    });
+    child.once('exit', () => {
+      // What is left of the group would hold the pipes, and perhaps what this program waits for.
+      if (ending) signalGroup(child, 'SIGKILL');
+      after(DRAIN_MS, closeStreams);
+    });
+    child.once('close', (exitCode, by) => {
+      settle(exitCode === null ? { outcome: 'killed', by: by ?? 'a signal' } : { outcome: 'exited', exitCode });
+    });
+  });
+}
+
+function reasonOf(error: unknown): string {
+  return errorCode(error) ?? String(error);
+}
+
+/** For a process that is about to exit: what it has started must not outlive it. */
+export function killRunningChildren(): void {
+  for (const child of running) signalGroup(child, 'SIGKILL');
+}
+
+function signalGroup(child: ChildProcess, name: 'SIGTERM' | 'SIGKILL'): void {
+  if (child.pid === undefined) return;
+  if (process.platform === 'win32') {
+    child.kill(name);
+    return;
+  }
+  try {
+    process.kill(-child.pid, name);
+  } catch (error) {
+    // ESRCH: the whole group has ended. EPERM: macOS reports it for a group of zombies, and nothing else can be done.
+    if (!['ESRCH', 'EPERM'].includes(errorCode(error) ?? '')) throw error;
+  }
+}
+
+// Makes whole lines of text that comes in portions: in a part of a secret, no mask would know it.
+
+interface Lines {
+  push(text: string): void;
+  /** Hands on what stands behind the last line break. */
+  end(): void;
+}
+
+/** A longer line is handed on in parts rather than kept. */
+const MAX_LINE_CHARS = 1024 * 1024;
+
+/** @param onLine is given each line without its line break */
+export function createLines(onLine: (line: string) => void): Lines {
+  let rest = '';
+  return {
+    push: (text) => {
+      const lines = (rest + text).split(/\r?\n/);
+      rest = lines.pop() ?? '';
+      for (const line of lines) onLine(line);
+      if (rest.length < MAX_LINE_CHARS) return;
+      onLine(rest);
+      rest = '';
+    },
+    end: () => {
+      if (rest !== '') onLine(rest);
+      rest = '';
+    },
+  };
+}

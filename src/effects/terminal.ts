@@ -1,0 +1,118 @@
+/** Questions to the person at the terminal, one after the other. */
+import { createInterface } from 'node:readline';
+import { MachineIdError } from '../errors.ts';
+
+export interface Prompt {
+  /**
+   * Prints the question and resolves with the next line.
+   * @throws MachineIdError INTERRUPTED when the person ends the input
+   */
+  ask(question: string): Promise<string>;
+  /** Gives the terminal back. */
+  end(): void;
+}
+
+interface Waiting {
+  readonly resolve: (line: string) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** Lines that come before their question, as when several are pasted at once, are kept for it. */
+export function openPrompt(input: NodeJS.ReadableStream, output: NodeJS.WritableStream, signal: AbortSignal): Prompt {
+  const lines: string[] = [];
+  let waiting: Waiting | undefined;
+  let ended: unknown;
+  const terminal = createInterface({ input, output, terminal: true, historySize: 0 });
+  const end = (reason: unknown) => {
+    ended ??= reason;
+    waiting?.reject(ended);
+    waiting = undefined;
+    terminal.close();
+  };
+  const onAbort = () => {
+    end(signal.reason);
+  };
+  signal.addEventListener('abort', onAbort);
+  terminal.on('line', (line) => {
+    if (waiting === undefined) lines.push(line);
+    else waiting.resolve(line);
+    waiting = undefined;
+  });
+  // The terminal hands Ctrl-C and Ctrl-D over as keys, not as a signal.
+  terminal.on('SIGINT', () => {
+    end(interrupted('Ctrl-C'));
+  });
+  // A terminal that was hung up ends in EIO.
+  input.on('error', end);
+  terminal.on('close', () => {
+    signal.removeEventListener('abort', onAbort);
+    end(interrupted('the end of the input'));
+  });
+  return {
+    ask: (question) => {
+      if (ended !== undefined) return Promise.reject(asError(ended));
+      terminal.setPrompt(question);
+      terminal.prompt();
+      const line = lines.shift();
+      if (line !== undefined) {
+        output.write(`${line}\n`);
+        return Promise.resolve(line);
+      }
+      return new Promise((resolve, reject) => {
+        waiting = { resolve, reject };
+      });
+    },
+    end: () => {
+      terminal.close();
+    },
+  };
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+function interrupted(by: string): MachineIdError {
+  return new MachineIdError('INTERRUPTED', `ended by ${by}`, { hint: 'Nothing was written; call it again.' });
+}
+
+// Colours, where the terminal has them.
+
+type Paint = (text: string) => string;
+
+export interface Style {
+  readonly good: Paint;
+  readonly doubtful: Paint;
+  readonly bad: Paint;
+  readonly strong: Paint;
+  readonly faint: Paint;
+}
+
+/** ECMA-48 section 8.3.117 (SGR): what begins a colour and what ends it. */
+const PAINTS = { good: [32, 39], doubtful: [33, 39], bad: [31, 39], strong: [1, 22], faint: [2, 22] } as const;
+
+export const PLAIN: Style = { good: same, doubtful: same, bad: same, strong: same, faint: same };
+
+const COLOURED: Style = {
+  good: paint(...PAINTS.good),
+  doubtful: paint(...PAINTS.doubtful),
+  bad: paint(...PAINTS.bad),
+  strong: paint(...PAINTS.strong),
+  faint: paint(...PAINTS.faint),
+};
+
+/** `NO_COLOR` (no-color.org) and `FORCE_COLOR` decide when they are set; a terminal without colours calls itself dumb. */
+export function styleFor(isTerminal: boolean, environment: Readonly<Record<string, string | undefined>>): Style {
+  const { FORCE_COLOR = '', NO_COLOR = '', TERM } = environment;
+  if (NO_COLOR !== '') return PLAIN;
+  if (FORCE_COLOR !== '') return FORCE_COLOR === '0' ? PLAIN : COLOURED;
+  return isTerminal && TERM !== undefined && TERM !== 'dumb' ? COLOURED : PLAIN;
+}
+
+function paint(begin: number, end: number): Paint {
+  return (text) => (text === '' ? '' : `\u001b[${begin}m${text}\u001b[${end}m`);
+}
+
+function same(text: string): string {
+  return text;
+}

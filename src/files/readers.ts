@@ -1,0 +1,77 @@
+/** Lets other users read a destination, by POSIX access control lists. */
+import type { Commands } from '../effects/programs.ts';
+import { MachineIdError } from '../errors.ts';
+import type { DirectoryDestination, Reader } from '../schema/destination.ts';
+
+const LIMITS = { timeoutMs: 10_000, maxBytes: 64 * 1024 };
+
+/**
+ * Sets the lists with `setfacl` on files that do not have their real name yet, so that none is ever readable by too few
+ * or too many.
+ * @returns warnings, where `acls` says only to try
+ * @throws MachineIdError DESTINATION_UNWRITABLE when `acls` is `required`
+ */
+export async function grantReaders(
+  commands: Commands,
+  { acls, readers }: DirectoryDestination,
+  [directory, ...folders]: readonly [string, ...string[]],
+  files: readonly string[],
+): Promise<readonly string[]> {
+  if (readers.length === 0) return [];
+  if (acls === 'off') return [NOTHING_GRANTED];
+  const failure =
+    unusableName(readers) ??
+    (await setAcl(commands, entries(readers, 'rwx', 'r-x'), [directory, ...folders])) ??
+    (await setAcl(commands, entries(readers, 'rw-', 'r--'), files));
+  return failure === undefined ? [] : notGranted(directory, acls, failure);
+}
+
+/**
+ * Looks whether that could work, without changing anything.
+ * @returns and throws as `grantReaders` does
+ */
+export async function checkReaders(
+  commands: Commands,
+  { acls, readers }: DirectoryDestination,
+  directory: string,
+): Promise<readonly string[]> {
+  if (readers.length === 0) return [];
+  if (acls === 'off') return [NOTHING_GRANTED];
+  const { missing } = await commands.run('setfacl', ['--version'], LIMITS);
+  const failure = unusableName(readers) ?? (missing === true ? MISSING : undefined);
+  return failure === undefined ? [] : notGranted(directory, acls, failure);
+}
+
+const MISSING = 'setfacl is missing or did not end in time';
+const NOTHING_GRANTED = 'readers of the destination are not granted anything: acls is off';
+
+function notGranted(directory: string, acls: DirectoryDestination['acls'], failure: string): readonly string[] {
+  const message = `the readers of ${directory} could not be granted access: ${failure}`;
+  if (acls === 'try') return [message];
+  throw new MachineIdError('DESTINATION_UNWRITABLE', message, {
+    hint: 'Install setfacl (package acl) and use a file system with access control lists, or set acls: try.',
+  });
+}
+
+/** A comma or colon in a name would make other entries of the list. */
+function unusableName(readers: readonly Reader[]): string | undefined {
+  const bad = readers.map(nameOf).find((name) => !/^[^\s,:]+$/.test(name));
+  return bad === undefined ? undefined : `${JSON.stringify(bad)} is no name of a user or group`;
+}
+
+function nameOf(reader: Reader): string {
+  return 'user' in reader ? reader.user : reader.group;
+}
+
+/** Everything that the list should say: the mode's group and others get nothing. */
+function entries(readers: readonly Reader[], owner: string, reader: string): string {
+  const named = readers.map((one) => `${'user' in one ? 'user' : 'group'}:${nameOf(one)}:${reader}`);
+  return [`user::${owner}`, ...named, 'group::---', `mask::${reader}`, 'other::---'].join(',');
+}
+
+/** @returns why it failed, or undefined */
+async function setAcl(commands: Commands, list: string, paths: readonly string[]): Promise<string | undefined> {
+  const { exitCode, stderr } = await commands.run('setfacl', [`--set=${list}`, '--', ...paths], LIMITS);
+  if (exitCode === 0) return undefined;
+  return exitCode === undefined ? MISSING : stderr.trim().split('\n')[0];
+}

@@ -1,0 +1,82 @@
+/** What a join is about; all of it may be shown. */
+
+export interface JoinFacts {
+  readonly tokenName: string;
+  /** `host:port`, as it was given. */
+  readonly proxy: string;
+  readonly organizationId: string | undefined;
+  readonly projectId: string | undefined;
+  readonly contextIds: readonly string[];
+  readonly audiences: readonly string[];
+  /** For example `refs/heads/main`. */
+  readonly vcsRef: string | undefined;
+  /** Milliseconds since the Unix epoch; the last is this machine's clock when it looked at the token. */
+  readonly issuedAtMs: number;
+  readonly expiresAtMs: number;
+  readonly checkedAtMs: number;
+  /** Undefined as long as the Proxy has not said it. */
+  readonly cluster?: { readonly name: string; readonly version: string } | undefined;
+}
+
+// The rules of a join token for CircleCI: what Teleport holds against a job's claims (protocol reference 2.5).
+
+/** At least one of the two is set; each that is set must hold. */
+export interface AllowRule {
+  readonly projectId: string | undefined;
+  readonly contextId: string | undefined;
+}
+
+/** The claims that rules look at. */
+export interface RuleClaims {
+  readonly projectId: string | undefined;
+  readonly contextIds: readonly string[];
+}
+
+export interface RuleDifference {
+  /** As the token's file names it. */
+  readonly field: 'project_id' | 'context_id';
+  readonly expected: string;
+  /** None, or those of the job. */
+  readonly actual: readonly string[];
+}
+
+/** Where the job differs from the rule; nothing when the rule admits it. */
+export function ruleDifferences(rule: AllowRule, { contextIds, projectId }: RuleClaims): readonly RuleDifference[] {
+  const differences: RuleDifference[] = [];
+  if (rule.projectId !== undefined && rule.projectId !== projectId) {
+    differences.push({
+      field: 'project_id',
+      expected: rule.projectId,
+      actual: projectId === undefined ? [] : [projectId],
+    });
+  }
+  if (rule.contextId !== undefined && !contextIds.includes(rule.contextId)) {
+    differences.push({ field: 'context_id', expected: rule.contextId, actual: contextIds });
+  }
+  return differences;
+}
+
+/** The rule that admits the job and as little else as rules can tell apart; undefined when the job has no id to name. */
+export function narrowestRule({ contextIds: [contextId], projectId }: RuleClaims): AllowRule | undefined {
+  return projectId === undefined && contextId === undefined ? undefined : { projectId, contextId };
+}
+
+/** As a flow mapping, which fits behind the dash of a list. */
+export function formatRule({ contextId, projectId }: AllowRule): string {
+  const fields = [
+    ...(projectId === undefined ? [] : [`project_id: ${projectId}`]),
+    ...(contextId === undefined ? [] : [`context_id: ${contextId}`]),
+  ];
+  return `{${fields.join(', ')}}`;
+}
+
+/** What a rule admits besides the job that it was written for. */
+export function alsoAllows({ contextId, projectId }: AllowRule): readonly string[] {
+  const jobs =
+    projectId === undefined
+      ? 'every job of every project that may use that context'
+      : contextId === undefined
+        ? 'every job of that project, with any context or none'
+        : 'every job of that project that uses that context';
+  return [`${jobs}, on every branch and tag`, 'pull requests from forks too, if the project passes secrets to them'];
+}

@@ -1,0 +1,270 @@
+/** Tries a server step by step: its name, its port, its certificate, its ALPN. */
+import { lookup } from 'node:dns/promises';
+import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { checkServerIdentity, connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
+import { withDeadline } from '../effects/time.ts';
+import { type Address, formatAddress } from './address.ts';
+import { trustOptions, type WebTrust } from './trust.ts';
+
+/** Every address of a name, as the system resolves it; rejects with Node's own error. */
+export async function resolveHost(host: string): Promise<readonly string[]> {
+  if (isIP(host) !== 0) return [host];
+  return (await lookup(host, { all: true })).map(({ address }) => address);
+}
+
+/** Resolves with the address that was reached; rejects with Node's own error or the reason of the signal. */
+export async function probeTcp(address: Address, signal: AbortSignal): Promise<string> {
+  const socket = await openTcp(address, signal);
+  const reached = socket.remoteAddress ?? address.host;
+  socket.destroy();
+  return reached;
+}
+
+/** @param addresses of the host, where it has been looked up already */
+function openTcp({ host, port }: Address, signal: AbortSignal, addresses?: readonly string[]): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTcp({ host, port, signal, ...(addresses && { lookup: answering(addresses) }) });
+    socket.on('error', (error) => {
+      reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error);
+    });
+    socket.once('connect', () => {
+      resolve(socket);
+    });
+  });
+}
+
+function answering(addresses: readonly string[]): LookupFunction {
+  const all = addresses.map((address) => ({ address, family: isIP(address) }));
+  return (_host, options, done) => {
+    const [{ address, family } = { address: '', family: 0 }] = all;
+    if (options.all === true) done(null, all);
+    else done(null, address, family);
+  };
+}
+
+export interface TlsFacts {
+  /** `TLSv1.3` */
+  readonly protocol: string;
+  readonly cipher: string;
+  /** The protocol that the server chose. */
+  readonly alpn: string | undefined;
+  /** Why the chain is not trusted: OpenSSL's name for it, or Node's; undefined when it is. */
+  readonly verifyError: string | undefined;
+  /** Whether the certificate carries the expected name, also where its chain is not trusted. */
+  readonly nameFits: boolean;
+  /** Leaf first, as far as it came. */
+  readonly chain: readonly ChainLink[];
+}
+
+export interface ChainLink {
+  readonly subject: string;
+  readonly issuer: string;
+  readonly names: string;
+  readonly notAfter: string;
+}
+
+export interface HandshakeOptions {
+  readonly alpn: readonly string[];
+  /** SNI; none is sent for undefined. */
+  readonly serverName: string | undefined;
+  /** The name that the certificate must carry. */
+  readonly certificateName: string;
+  /** PEM of the only trusted authorities; Node's own list by default. */
+  readonly ca: string | readonly string[] | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** A handshake that goes on when the certificate is not trusted, so that the caller can describe it. Sends nothing else. */
+export function probeTls(
+  address: Address,
+  { alpn, signal, trust }: { readonly alpn: string; readonly signal: AbortSignal; readonly trust: WebTrust },
+): Promise<TlsFacts> {
+  const { host } = address;
+  const serverName = isIP(host) === 0 ? host : undefined;
+  return handshake(address, { alpn: [alpn], serverName, certificateName: host, ca: trust.ca, signal });
+}
+
+function handshake(
+  over: Address | { readonly socket: Duplex },
+  { alpn, ca, certificateName, serverName, signal }: HandshakeOptions,
+): Promise<TlsFacts> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const socket = connectTls({
+      ...('socket' in over ? over : { host: over.host, port: over.port }),
+      ALPNProtocols: [...alpn],
+      rejectUnauthorized: false,
+      checkServerIdentity: (_name, certificate) => checkServerIdentity(certificateName, certificate),
+      ...(serverName === undefined ? {} : { servername: serverName }),
+      ...trustOptions(ca),
+    });
+    const onAbort = () => socket.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.once('close', () => {
+      signal.removeEventListener('abort', onAbort);
+      reject(new Error('the connection was closed during the TLS handshake'));
+    });
+    socket.on('error', reject);
+    socket.once('secureConnect', () => {
+      resolve(factsOf(socket, certificateName));
+      socket.destroy();
+    });
+  });
+}
+
+function factsOf(socket: TLSSocket, certificateName: string): TlsFacts {
+  const { alpnProtocol, authorizationError, authorized } = socket;
+  const leaf = socket.getPeerCertificate(true);
+  return {
+    protocol: socket.getProtocol() ?? 'unknown',
+    cipher: socket.getCipher().name,
+    alpn: typeof alpnProtocol === 'string' && alpnProtocol !== '' ? alpnProtocol : undefined,
+    verifyError: authorized ? undefined : problemName(authorizationError),
+    nameFits: checkServerIdentity(certificateName, leaf) === undefined,
+    chain: chainOf(leaf),
+  };
+}
+
+/** Node's types have an Error here, its code a text for OpenSSL's results and an Error for a name that does not fit. */
+function problemName(error: unknown): string {
+  if (error instanceof Error) return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+  return String(error);
+}
+
+const MAX_CHAIN_LENGTH = 10;
+
+function chainOf(leaf: DetailedPeerCertificate): readonly ChainLink[] {
+  const chain: ChainLink[] = [];
+  let link: DetailedPeerCertificate | undefined = leaf;
+  while (link?.raw !== undefined && chain.length < MAX_CHAIN_LENGTH) {
+    const { issuer, subject, subjectaltname = '', valid_to: notAfter }: DetailedPeerCertificate = link;
+    const { issuerCertificate: above }: DetailedPeerCertificate = link;
+    chain.push({ subject: nameOf(subject), issuer: nameOf(issuer), names: subjectaltname, notAfter });
+    // Node ends a chain with a certificate that is its own issuer.
+    link = above === link ? undefined : above;
+  }
+  return chain;
+}
+
+function nameOf(name: Readonly<Record<string, string | string[] | undefined>>): string {
+  const { CN, O } = name;
+  return [CN ?? '', O ?? ''].flat().find((text) => text !== '') ?? 'a certificate without a name';
+}
+
+export interface ProbeTarget {
+  readonly address: Address;
+  /** Of its host; several targets may share one look-up. */
+  readonly addresses: Promise<readonly string[]>;
+  /** `tls` is greeted with a ClientHello, `postgres` with its request for TLS; `ssh` and `mysql` servers speak first; `tcp` is connected to. */
+  readonly protocol: 'tls' | 'ssh' | 'postgres' | 'mysql' | 'tcp';
+  /** For `tls`. */
+  readonly tls: Omit<HandshakeOptions, 'signal'>;
+}
+
+/** How far a probe came, and what ended it. */
+export interface ProbeResult {
+  readonly addresses: readonly string[];
+  /** The step that was not completed; `done` when all were. */
+  readonly stoppedAt: 'lookup' | 'connect' | 'answer' | 'done';
+  /** The first bytes that the peer sent. */
+  readonly received: Buffer;
+  readonly tls: TlsFacts | undefined;
+  readonly error: unknown;
+}
+
+type Progress = { -readonly [Key in keyof ProbeResult]: ProbeResult[Key] };
+
+const KEPT_BYTES = 256;
+
+/** Rejects only when `signal` is aborted: a server that does not answer is a result. */
+export async function probe(
+  target: ProbeTarget,
+  { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
+): Promise<ProbeResult> {
+  const progress: Progress = {
+    addresses: [],
+    stoppedAt: 'lookup',
+    received: Buffer.alloc(0),
+    tls: undefined,
+    error: undefined,
+  };
+  try {
+    await withDeadline({ waitingFor: formatAddress(target.address), timeoutMs, signal }, (until) =>
+      attempt(target, progress, until),
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    progress.error = error;
+  }
+  // The attempt may go on for a moment after its deadline.
+  return { ...progress };
+}
+
+async function attempt(
+  { address, addresses, protocol, tls }: ProbeTarget,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  progress.addresses = await addresses;
+  signal.throwIfAborted();
+  progress.stoppedAt = 'connect';
+  const socket = await openTcp(address, signal, progress.addresses);
+  progress.stoppedAt = 'answer';
+  try {
+    if (protocol === 'tls') progress.tls = await handshake({ socket: tapped(socket, progress) }, { ...tls, signal });
+    else if (protocol !== 'tcp')
+      await firstBytes(socket, protocol === 'postgres' ? POSTGRES_SSL_REQUEST : undefined, progress);
+    progress.stoppedAt = 'done';
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Message formats of PostgreSQL, SSLRequest: its length, and a version number that no release has. */
+const POSTGRES_SSL_REQUEST = Buffer.from('0000000804d2162f', 'hex');
+
+function firstBytes(socket: Socket, request: Buffer | undefined, progress: Progress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('data', (bytes) => {
+      keep(progress, bytes);
+      resolve();
+    });
+    socket.once('error', reject);
+    socket.once('close', () => {
+      reject(new Error('the connection was closed without an answer'));
+    });
+    if (request !== undefined) socket.write(request);
+  });
+}
+
+/** Below TLS nothing says what came in place of it, so the first bytes are kept on their way. */
+function tapped(socket: Socket, progress: Progress): Duplex {
+  const tap = new Duplex({
+    read: () => socket.resume(),
+    write: (bytes: Buffer, _encoding, done) => {
+      socket.write(bytes, done);
+    },
+    final: (done) => {
+      socket.end(done);
+    },
+    destroy: (error, done) => {
+      socket.destroy();
+      done(error);
+    },
+  });
+  socket.on('data', (bytes) => {
+    keep(progress, bytes);
+    if (!tap.push(bytes)) socket.pause();
+  });
+  socket.once('end', () => tap.push(null));
+  socket.on('error', (error) => tap.destroy(error));
+  socket.once('close', () => tap.destroy());
+  return tap;
+}
+
+function keep(progress: Progress, bytes: Buffer): void {
+  if (progress.received.length < KEPT_BYTES) {
+    progress.received = Buffer.concat([progress.received, bytes]).subarray(0, KEPT_BYTES);
+  }
+}

@@ -1,0 +1,210 @@
+/** Which certificate authorities vouch for the Proxy's web certificate. */
+import { X509Certificate } from 'node:crypto';
+import { delimiter, join } from 'node:path';
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import { fileErrorText } from '../effects/file-error.ts';
+import type { Files } from '../effects/files.ts';
+import { MachineIdError } from '../errors.ts';
+
+/** How to check the Proxy's web certificate. */
+export interface WebTrust {
+  /** PEM of the only trusted authorities, or undefined for Node's own list (with `NODE_EXTRA_CA_CERTS`). */
+  readonly ca: string | undefined;
+  /** False only when the user asked for `insecure`. */
+  readonly verify: boolean;
+  /** A sentence when this version of Node does not trust all of them as they are. */
+  readonly weakness?: string | undefined;
+}
+
+export interface WebTrustSettings {
+  readonly caFile: string | undefined;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly insecure: boolean;
+  /** For example `v22.11.0`. */
+  readonly nodeVersion: string;
+  /** Reads a file that the user names. */
+  readonly readText: (path: string) => Promise<string>;
+  /** For the directories of `SSL_CERT_DIR`. */
+  readonly files: Pick<Files, 'names' | 'readText'>;
+}
+
+/**
+ * `--ca-file` alone, else what Teleport's own programs trust on Linux: the file of `SSL_CERT_FILE` in place of the
+ * built-in list, together with the directories of `SSL_CERT_DIR`. `NODE_EXTRA_CA_CERTS` adds to the built-in list inside
+ * Node itself.
+ * @throws MachineIdError CA_FILE_INVALID
+ */
+export async function webTrust(settings: WebTrustSettings): Promise<WebTrust> {
+  const { caFile, environment, insecure, nodeVersion } = settings;
+  const certificates = await (caFile === undefined
+    ? environmentAuthorities(environment, settings)
+    : readCaFile(settings, caFile, '--ca-file'));
+  const verify = !insecure;
+  if (certificates === undefined) return { ca: undefined, verify };
+  const ca = certificates.map(({ pem }) => pem).join('');
+  const weakness = hasPartialChains(nodeVersion) ? undefined : weaknessOf(certificates, nodeVersion);
+  return { ca, verify, ...(weakness === undefined ? {} : { weakness }) };
+}
+
+async function environmentAuthorities(
+  {
+    NODE_EXTRA_CA_CERTS: extra = '',
+    SSL_CERT_DIR: directories = '',
+    SSL_CERT_FILE: file = '',
+  }: WebTrustSettings['environment'],
+  settings: WebTrustSettings,
+): Promise<readonly Authority[] | undefined> {
+  const ofFile = file === '' ? undefined : await readCaFile(settings, file, 'SSL_CERT_FILE');
+  const ofDirectories = await readDirectories(directories, settings.files);
+  if (ofFile !== undefined || ofDirectories.length === 0) return ofFile && [...ofFile, ...ofDirectories];
+  // Node's own list, which it does not give beside others by itself.
+  const ofExtra = extra === '' ? [] : await usable(() => settings.files.readText(extra, { maxBytes: MAX_FILE_BYTES }));
+  return [...rootCertificates.map((pem) => ({ pem: `${pem}\n` })), ...ofExtra, ...ofDirectories];
+}
+
+/** A private authority, for the cluster or a mirror, comes beside those for the public server. */
+export function downloadAuthorities(own: string): readonly string[] {
+  return [...rootCertificates, own];
+}
+
+/**
+ * TLS options by which these authorities are the only trusted ones, each of them as it is, root or intermediate, as Go
+ * does. To read hundreds of them takes milliseconds, and the connections of a run share one list.
+ */
+export function trustOptions(ca: string | readonly string[] | undefined): { readonly secureContext?: SecureContext } {
+  if (ca === undefined) return {};
+  const known = typeof ca === 'string' ? CONTEXTS.get(ca) : undefined;
+  const secureContext =
+    known ?? createSecureContext({ ca: typeof ca === 'string' ? ca : [...ca], allowPartialTrustChain: true });
+  if (typeof ca === 'string') CONTEXTS.set(ca, secureContext);
+  return { secureContext };
+}
+
+/** A run has one list, and another one for AWS at most. */
+const CONTEXTS = new Map<string, SecureContext>();
+
+interface Authority {
+  readonly pem: string;
+  /** Undefined for those of Node's own list. */
+  readonly x509?: X509Certificate;
+}
+
+async function readCaFile(
+  { readText }: Pick<WebTrustSettings, 'readText'>,
+  path: string,
+  origin: string,
+): Promise<readonly Authority[]> {
+  const file = `the CA file ${path} (${origin})`;
+  const hint = `Give ${origin} the path of a PEM file with the certificates of the authorities that sign the Proxy's web certificate.`;
+  let text: string;
+  try {
+    text = await readText(path);
+  } catch (cause) {
+    throw new MachineIdError('CA_FILE_INVALID', `cannot read ${file}: ${fileErrorText(cause)}`, { hint, cause });
+  }
+  const found = authoritiesIn(text);
+  if (found.length === 0) {
+    throw new MachineIdError('CA_FILE_INVALID', `${file} holds no PEM certificate`, { hint });
+  }
+  return found.map((one) => {
+    if ('pem' in one) return one;
+    throw new MachineIdError(
+      'CA_FILE_INVALID',
+      `${file} holds a broken certificate: the ${ordinal(one.at)} of it, at line ${one.line}`,
+      { hint, cause: one.cause },
+    );
+  });
+}
+
+interface MalformedBlock {
+  /** Counted from 1, as `line` is. */
+  readonly at: number;
+  readonly line: number;
+  readonly cause: unknown;
+}
+
+const BEGIN = '-----BEGIN CERTIFICATE-----';
+const END = '-----END CERTIFICATE-----';
+
+/** What stands round the blocks is a comment. */
+function authoritiesIn(text: string): readonly (Authority | MalformedBlock)[] {
+  const found: (Authority | MalformedBlock)[] = [];
+  let open: { readonly line: number; readonly base64: string[] } | undefined;
+  const close = (isWhole: boolean) => {
+    if (open !== undefined) found.push(authority(open, { at: found.length + 1, isWhole }));
+    open = undefined;
+  };
+  for (const [at, raw] of text.split('\n').entries()) {
+    const line = raw.replace('\ufeff', '').trim();
+    if (line === BEGIN) {
+      close(false);
+      open = { line: at + 1, base64: [] };
+    } else if (line === END) close(true);
+    else open?.base64.push(line);
+  }
+  close(false);
+  return found;
+}
+
+function authority(
+  { base64, line }: { readonly line: number; readonly base64: readonly string[] },
+  { at, isWhole }: { readonly at: number; readonly isWhole: boolean },
+): Authority | MalformedBlock {
+  if (!isWhole) return { at, line, cause: new Error('it has no end') };
+  try {
+    const x509 = new X509Certificate(Buffer.from(base64.join(''), 'base64'));
+    return { pem: `${BEGIN}\n${base64.join('\n')}\n${END}\n`, x509 };
+  } catch (cause) {
+    return { at, line, cause };
+  }
+}
+
+function ordinal(at: number): string {
+  const suffix = /1[123]$/.test(String(at)) ? 'th' : (['th', 'st', 'nd', 'rd'][at % 10] ?? 'th');
+  return `${at}${suffix}`;
+}
+
+const MAX_FILE_BYTES = 1024 * 1024;
+/** Over all directories; a system's own has a few hundred files. */
+const MAX_DIRECTORY_FILES = 2000;
+const MAX_DIRECTORY_BYTES = 16 * 1024 * 1024;
+
+/** Every certificate of every file that can be read, each once: names in such directories are links to one another. */
+async function readDirectories(list: string, files: WebTrustSettings['files']): Promise<readonly Authority[]> {
+  const found = new Map<string, Authority>();
+  let [filesLeft, bytesLeft] = [MAX_DIRECTORY_FILES, MAX_DIRECTORY_BYTES];
+  for (const directory of list.split(delimiter).filter((path) => path !== '')) {
+    const names = await files.names(directory).catch(() => []);
+    for (const name of [...names].sort()) {
+      if (filesLeft === 0 || bytesLeft <= 0) return [...found.values()];
+      filesLeft -= 1;
+      const maxBytes = Math.min(MAX_FILE_BYTES, bytesLeft);
+      for (const one of await usable(() => files.readText(join(directory, name), { maxBytes }))) {
+        if (!found.has(one.pem)) bytesLeft -= one.pem.length;
+        found.set(one.pem, one);
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+/** What cannot be used is left out, as Go does. */
+async function usable(read: () => Promise<string>): Promise<readonly Authority[]> {
+  try {
+    return authoritiesIn(await read()).filter((one) => 'pem' in one);
+  } catch {
+    return [];
+  }
+}
+
+/** Node has the option `allowPartialTrustChain` from 20.18, 22.9 and 23 on. */
+function hasPartialChains(nodeVersion: string): boolean {
+  const [, major = 0, minor = 0] = (/^v(\d+)\.(\d+)/.exec(nodeVersion) ?? []).map(Number);
+  return major > 22 || (major === 22 && minor >= 9) || (major === 20 && minor >= 18);
+}
+
+function weaknessOf(certificates: readonly Authority[], nodeVersion: string): string | undefined {
+  const intermediates = certificates.filter(({ x509 }) => x509 !== undefined && x509.subject !== x509.issuer);
+  if (intermediates.length === 0) return undefined;
+  return `the CA file holds intermediate authorities, and Node ${nodeVersion} trusts a chain only up to its root: add the root, or use Node 20.18, 22.9 or later`;
+}

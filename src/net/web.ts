@@ -1,0 +1,99 @@
+/** The Proxy's web API: HTTPS requests with a deadline and a byte cap. */
+import fetch, { FetchError, type Response } from 'node-fetch';
+import { withDeadline } from '../effects/time.ts';
+import type { Retries } from '../effects/retry.ts';
+import { USER_AGENT } from '../effects/world.ts';
+import { MachineIdError } from '../errors.ts';
+import { type Address, formatAddress } from './address.ts';
+import { proxyFailure } from './failures.ts';
+import type { WireTrace } from './trace.ts';
+import { openAgent } from './traced.ts';
+import { trustOptions, type WebTrust } from './trust.ts';
+
+export interface WebResponse {
+  readonly status: number;
+  readonly body: string;
+  /** By the server's clock, in whole seconds; NaN when it does not say. */
+  readonly sentMs?: number;
+  /** What the server asks to wait for before the next request. */
+  readonly retryAfterMs?: number | undefined;
+}
+
+export interface WebApi {
+  readonly address: Address;
+  get(path: string): Promise<WebResponse>;
+  postJson(path: string, body: string): Promise<WebResponse>;
+  /** Ends the connection that is kept between requests. */
+  close(): void;
+}
+
+export interface WebApiOptions {
+  readonly address: Address;
+  readonly trust: WebTrust;
+  readonly retries: Pick<Retries, 'attemptMs' | 'askedPauseMs'>;
+  readonly signal?: AbortSignal | undefined;
+  readonly trace?: WireTrace | undefined;
+}
+
+/** Certificates and discovery answers are a few kilobytes; more is not what was asked for. */
+const MAX_BODY_BYTES = 1024 * 1024;
+
+interface WebRequest {
+  readonly method: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** Requests throw MachineIdError PROXY_UNREACHABLE, PROXY_UNTRUSTED, TIMEOUT, RESPONSE_INVALID or RESPONSE_TOO_LARGE. */
+export function openWebApi({ address, trust, retries, signal: outer, trace }: WebApiOptions): WebApi {
+  const settings = { keepAlive: true, rejectUnauthorized: trust.verify, ...trustOptions(trust.ca) };
+  const { agent, begin } = openAgent(settings, 'web API', trace);
+  const name = `the Proxy ${formatAddress(address)}`;
+  const request = (path: string, { headers: more = {}, ...init }: WebRequest) =>
+    withDeadline(
+      { waitingFor: name, unreached: address, timeoutMs: retries.attemptMs(), signal: outer },
+      async (signal) => {
+        const url = `https://${formatAddress(address)}${path}`;
+        const end = begin(init.method, url);
+        let response: Response | undefined;
+        try {
+          const sent = { ...init, headers: { 'user-agent': USER_AGENT, ...more } };
+          response = await fetch(url, { ...sent, agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' });
+          const { headers, status } = response;
+          const sentMs = Date.parse(headers.get('date') ?? '');
+          const retryAfterMs = retries.askedPauseMs(headers);
+          return { status, body: await readBody(response, name), sentMs, retryAfterMs };
+        } catch (error) {
+          throw proxyFailure(address, error, trust);
+        } finally {
+          end(response?.status);
+        }
+      },
+    );
+  return {
+    address,
+    get: (path) => request(path, { method: 'GET' }),
+    postJson: (path, body) => request(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body }),
+    close: () => {
+      agent.destroy();
+    },
+  };
+}
+
+async function readBody(response: Response, name: string): Promise<string> {
+  try {
+    return await response.text();
+  } catch (cause) {
+    if (cause instanceof FetchError && cause.type === 'max-size') {
+      throw new MachineIdError('RESPONSE_TOO_LARGE', `${name} sent an answer of more than ${MAX_BODY_BYTES} bytes`, {
+        hint: 'Check that the address is the one of a Teleport Proxy and not of another web server.',
+        cause,
+      });
+    }
+    throw new MachineIdError('RESPONSE_INVALID', `the answer of ${name} broke off`, {
+      hint: 'Run the job again; if it stays, look at what lies between this job and the Proxy (load balancer, HTTP proxy).',
+      cause,
+      transient: {},
+    });
+  }
+}

@@ -1,0 +1,109 @@
+/** Produces AWS credentials: an X.509 SVID opens a session of a role at IAM Roles Anywhere. */
+import { join } from 'node:path';
+import { shortenedLifetime } from '../auth/issue.ts';
+import { derOf } from '../crypto/x509.ts';
+import { MachineIdError } from '../errors.ts';
+import { withProfile } from '../files/aws-profile.ts';
+import type { OutputFile } from '../files/destination.ts';
+import { type AwsCredentials, createSession, endpointOf } from './aws-session.ts';
+import type { WrittenOutput } from './journal.ts';
+import type { Supported } from './output.ts';
+import {
+  finishOutput,
+  type OutputLocation,
+  outputLocation,
+  type OutputWork,
+  type RunContext,
+  withOwnSession,
+} from './work.ts';
+import { singleSvid } from './workload-identity.ts';
+import { requestSvid } from './x509-svid.ts';
+
+type AwsOutput = Supported<'workload-identity-aws-roles-anywhere'>;
+
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/** The SVID serves this exchange alone, so it need not live as long as the output's other certificates. */
+const SVID_TTL_MS = 10 * 60 * 1000;
+
+/** @throws MachineIdError as asking, checking and writing do, and AWS_UNREACHABLE, AWS_REFUSED */
+export async function produceAwsRolesAnywhere(output: AwsOutput, work: OutputWork): Promise<WrittenOutput> {
+  const { path, roleArn, selector, sessionDurationMs } = output;
+  const { run } = work;
+  const ttlMs = Math.min(output.ttlMs, SVID_TTL_MS);
+  const endpoint = endpointOf(output, run.world.environment);
+  const settings = await settingsOf(run);
+  return withOwnSession(output, work, async (session) => {
+    const { keyPair, svid } = await requestSvid(session, work, {
+      ttlMs,
+      ask: async ({ publicKey }) =>
+        singleSvid(await session.workloads.issueX509(selector, { publicKey, ttlMs }), selector, path),
+    });
+    run.progress.done('certificates', `X.509 SVID for ${path}: ${svid.spiffeId}`);
+    const [certificate = new Uint8Array(), ...chain] = svid.certificatesPem.map(derOf);
+    const askedMs = run.world.clock.nowMs() + sessionDurationMs;
+    const request = {
+      ...output,
+      ...endpoint,
+      durationMs: sessionDurationMs,
+      keyPair,
+      certificate,
+      chain,
+    };
+    const credentials = await createSession(request, settings);
+    run.world.mask.hide(credentials.secretAccessKey.reveal());
+    run.world.mask.hide(credentials.sessionToken.reveal());
+    run.progress.done('aws', `AWS session of ${roleArn}`);
+    const { expiresAtMs } = credentials;
+    const { roles } = session.issued.identity;
+    const location = outputLocation(output.destination, run);
+    return finishOutput(output, work, {
+      issued: {
+        identity: { roles, expiresAtMs },
+        notices: [shortenedLifetime(askedMs, expiresAtMs, 'the profile in AWS')].filter(
+          (notice) => notice !== undefined,
+        ),
+      },
+      location,
+      files: [await credentialsFile(output, credentials, location, run)],
+      access: { kind: 'aws', role: roleArn, profile: output.credentialProfileName },
+    });
+  });
+}
+
+async function settingsOf({ retries, trace, world }: RunContext) {
+  const { clock, environment, files, signal } = world;
+  const { AWS_CA_BUNDLE: path = '' } = environment;
+  const ca = path === '' ? undefined : await readCaBundle(path, files);
+  return { ca, clock, retries, signal, trace };
+}
+
+async function readCaBundle(path: string, files: RunContext['world']['files']): Promise<string> {
+  try {
+    return await files.readText(path, { maxBytes: MAX_FILE_BYTES });
+  } catch (cause) {
+    throw new MachineIdError('AWS_UNREACHABLE', `cannot read ${path}, which AWS_CA_BUNDLE names`, {
+      hint: 'Give the variable the path of a PEM file, or unset it.',
+      cause,
+    });
+  }
+}
+
+/** Beside the profiles that stand in the file already, unless they shall go. */
+async function credentialsFile(
+  { artifactName: name, credentialProfileName: profile, overwriteCredentialFile }: AwsOutput,
+  { accessKeyId, expiresAtMs, secretAccessKey, sessionToken }: AwsCredentials,
+  { directory }: OutputLocation,
+  { world }: RunContext,
+): Promise<OutputFile> {
+  const path = directory === undefined || overwriteCredentialFile ? undefined : join(directory, name);
+  const stands = path !== undefined && (await world.files.entry(path))?.kind === 'file';
+  const before = stands ? await world.files.readText(path, { maxBytes: MAX_FILE_BYTES }) : '';
+  const contents = withProfile(before, profile, {
+    accessKeyId,
+    expiresAtMs,
+    secretAccessKey: secretAccessKey.reveal(),
+    sessionToken: sessionToken.reveal(),
+  });
+  return { name, contents, ...(before === '' ? {} : { awsProfile: profile }) };
+}

@@ -1,0 +1,160 @@
+/** What the kubeconfig of an output says besides its contexts: where the Proxy is, and how to come by the certificate. */
+import type { AuthApi } from '../auth/auth-api.ts';
+import type { Identity } from '../auth/issue.ts';
+import { keptNodeOptions } from '../effects/node-options.ts';
+import { MachineIdError } from '../errors.ts';
+import { oneLine } from '../net/network-error.ts';
+import { kubeEndpoint } from '../teleport/kube-endpoint.ts';
+import { contextName } from './context-name.ts';
+import { findResource, type Named, namePredicate, onceEach } from './find-resource.ts';
+import type { KubeconfigInput } from './kubeconfig.ts';
+import type { KubernetesSelector, Supported } from './output.ts';
+import type { OutputLocation, OutputWork } from './work.ts';
+
+type KubernetesOutput = Supported<'kubernetes' | 'kubernetes/v2'>;
+type KubeAccess = Pick<KubeconfigInput, 'endpoint' | 'hostAuthorities' | 'credentials'>;
+
+/** @throws MachineIdError CLUSTER_UNSUPPORTED */
+export async function kubeAccess(
+  output: KubernetesOutput,
+  { run, joined, session }: OutputWork,
+  { identity, location }: { readonly identity: Identity; readonly location: OutputLocation },
+): Promise<KubeAccess> {
+  const { world, plan } = run;
+  const { cluster } = joined;
+  const webAddress = plan.useProxyAddr ? plan.address : cluster.webAddress;
+  const endpoint = kubeEndpoint({ ...cluster, webAddress }) ?? noEndpoint(output.path);
+  const { host } = await session.authorities;
+  const { directory } = location;
+  return {
+    endpoint,
+    hostAuthorities: host.filter(({ clusterName }) => clusterName === cluster.clusterName),
+    credentials:
+      output.execPlugin && directory !== undefined
+        ? {
+            kind: 'exec',
+            command: world.nodePath,
+            args: [world.bundlePath, 'kube-credentials', `--destination-dir=${directory}`],
+            nodeOptions: keptNodeOptions(world.environment.NODE_OPTIONS),
+          }
+        : { kind: 'inline', identity },
+  };
+}
+
+/**
+ * The names of the contexts, in the order of the clusters.
+ * @throws MachineIdError RESOURCE_UNKNOWN when two would have one name, or a label of the template is missing
+ */
+export function contextNames(
+  { contextNameTemplate, path }: Pick<KubernetesOutput, 'contextNameTemplate' | 'path'>,
+  clusterName: string,
+  clusters: readonly Named[],
+): readonly string[] {
+  const location = `${path}.context_name_template`;
+  const names = clusters.map(({ name: kubeName, labels }) => {
+    const context = contextName(contextNameTemplate, { clusterName, kubeName, labels });
+    return 'name' in context ? context.name : missingLabel(location, kubeName, context.missingLabel);
+  });
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice === undefined) return names;
+  throw new MachineIdError(
+    'RESOURCE_UNKNOWN',
+    `${location}: more than one context would have the name ${JSON.stringify(oneLine(twice))}`,
+    { hint: 'Let the template hold {{.KubeName}}, which is another one for each Kubernetes cluster.' },
+  );
+}
+
+function missingLabel(location: string, kubeName: string, label: string): never {
+  throw new MachineIdError(
+    'RESOURCE_UNKNOWN',
+    `${location}: Kubernetes cluster "${oneLine(kubeName)}" has no label "${label}"`,
+    { hint: 'Take a label that every selected cluster has, or select by that label too.' },
+  );
+}
+
+function noEndpoint(path: string): never {
+  throw new MachineIdError('CLUSTER_UNSUPPORTED', `${path}: the Proxy does not say where Kubernetes is reached`, {
+    hint: 'Switch TLS routing on (proxy_listener_mode: multiplex), or give the Proxy a kube_listen_addr.',
+  });
+}
+
+// Looks Kubernetes clusters up, as far as the roles of an output let them be seen.
+
+type Lister = Pick<AuthApi, 'listResources'>;
+
+export interface SelectedCluster extends Named {
+  readonly namespace: string | undefined;
+}
+
+interface Selection {
+  /** Each cluster once, as the first selector that fits it says. */
+  readonly clusters: readonly SelectedCluster[];
+  /** Sentences about selectors that fit nothing. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * @param location as in `outputs[0].kubernetes_cluster`
+ * @throws MachineIdError RESOURCE_UNKNOWN
+ */
+export async function findKubeCluster(api: Lister, name: string, location: string): Promise<Named> {
+  const hint =
+    'Compare the name with "tctl get kube_server", and kubernetes_labels of the roles with the labels of the cluster.';
+  return findResource(await list(api, namePredicate(name)), { name, kind: 'Kubernetes cluster', location, hint });
+}
+
+/**
+ * In the order of the selectors, those of one selector by their names. A name must fit a cluster, labels need not as
+ * long as something else does: tbot writes a kubeconfig without a cluster then, which no step can use.
+ * @param location as in `outputs[0]`
+ * @throws MachineIdError RESOURCE_UNKNOWN
+ */
+export async function selectKubeClusters(
+  api: Lister,
+  selectors: readonly KubernetesSelector[],
+  location: string,
+): Promise<Selection> {
+  const selections = await Promise.all(
+    selectors.map((selector, at) => select(api, selector, `${location}.selectors[${at}]`)),
+  );
+  const clusters = onceEach(selections.flatMap((one) => one.clusters));
+  const warnings = selections.flatMap((one) => one.warnings);
+  if (clusters.length === 0) throw nothingSelected(warnings, selectors, location);
+  return { clusters, warnings };
+}
+
+async function select(api: Lister, selector: KubernetesSelector, location: string): Promise<Selection> {
+  const { defaultNamespace: namespace, labels, name } = selector;
+  if (name !== undefined) {
+    const cluster = await findKubeCluster(api, name, `${location}.name`);
+    return { clusters: [{ ...cluster, namespace }], warnings: [] };
+  }
+  const found = (await list(api, '', labels)).map((cluster) => ({ ...cluster, namespace }));
+  const wanted = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  return {
+    clusters: found.sort((one, other) => (one.name < other.name ? -1 : 1)),
+    warnings:
+      found.length > 0 ? [] : [`${location}: no Kubernetes cluster that the output may use has ${wanted.join(', ')}`],
+  };
+}
+
+function nothingSelected(
+  warnings: readonly string[],
+  selectors: readonly KubernetesSelector[],
+  location: string,
+): MachineIdError {
+  const [message = `${location}: no Kubernetes cluster fits`, ...lines] = warnings;
+  const wildcard = selectors.some(({ labels }) => JSON.stringify(labels).includes('*'));
+  return new MachineIdError('RESOURCE_UNKNOWN', message, {
+    lines,
+    hint: `${wildcard ? 'Labels are compared literally, so that "*" is not a wildcard: write labels that the clusters have. ' : ''}Compare the labels with "tctl get kube_server", and kubernetes_labels of the roles with the labels of the clusters.`,
+  });
+}
+
+async function list(api: Lister, predicate: string, labels: Readonly<Record<string, string>> = {}): Promise<Named[]> {
+  const servers = await api.listResources({ resourceType: 'kube_server', predicate, labels });
+  return servers.flatMap(({ resource }) => {
+    const metadata = resource.case === 'kubernetesServer' ? resource.value.spec?.cluster?.metadata : undefined;
+    return metadata === undefined ? [] : [{ name: metadata.name, labels: metadata.labels }];
+  });
+}

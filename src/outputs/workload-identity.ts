@@ -1,0 +1,87 @@
+/** Produces a `workload-identity-x509` output: an X.509 SVID with its key, bundle and list of revoked ones. */
+import { shortenedLifetime } from '../auth/issue.ts';
+import { type CheckedJwtSvid, checkJwtSvid } from '../auth/svid.ts';
+import { describeSelector, type Named, type WorkloadSelector } from '../auth/workload-api.ts';
+import { MachineIdError } from '../errors.ts';
+import type { OutputFile } from '../files/destination.ts';
+import type { WrittenOutput } from './journal.ts';
+import type { Supported } from './output.ts';
+import { finishOutput, outputLocation, type OutputWork, withOwnSession } from './work.ts';
+import { fetchX509Svid } from './x509-svid.ts';
+
+/** @throws MachineIdError as asking, checking and writing do */
+export async function produceWorkloadX509(
+  output: Supported<'workload-identity-x509'>,
+  work: OutputWork,
+): Promise<WrittenOutput> {
+  const { selector, ttlMs, path, destination } = output;
+  return withOwnSession(output, work, async (session) => {
+    const { spiffeId, files, expiresAtMs, notices } = await fetchX509Svid(session, work, {
+      ttlMs,
+      federated: output.includeFederatedTrustBundles,
+      ask: async ({ publicKey }) =>
+        singleSvid(await session.workloads.issueX509(selector, { publicKey, ttlMs }), selector, path),
+    });
+    work.run.progress.done('certificates', `X.509 SVID for ${path}: ${spiffeId}`);
+    const { roles } = session.issued.identity;
+    const issued = { identity: { roles, expiresAtMs }, notices };
+    return finishOutput(output, work, { issued, location: outputLocation(destination, work.run), files });
+  });
+}
+
+// Produces a `workload-identity-jwt` output: a JWT SVID.
+
+/** @throws MachineIdError as asking, checking and writing do */
+export async function produceWorkloadJwt(
+  output: Supported<'workload-identity-jwt'>,
+  work: OutputWork,
+): Promise<WrittenOutput> {
+  const { run, joined } = work;
+  const { clock } = run.world;
+  const { selector, audiences, ttlMs, path } = output;
+  const { svid, roles, askedMs } = await withOwnSession(output, work, async ({ workloads, issued }) => {
+    const askedMs = clock.nowMs() + ttlMs;
+    const svids = await workloads.issueJwt(selector, { audiences, ttlMs });
+    return { svid: singleSvid(svids, selector, path), roles: issued.identity.roles, askedMs };
+  });
+  const checked = checkJwtSvid(svid, { audiences, trustDomain: joined.bot.clusterName, askedMs, nowMs: clock.nowMs() });
+  run.progress.done('certificates', `JWT SVID for ${path}: ${checked.spiffeId}`);
+  const { expiresAtMs } = checked;
+  const notices = [
+    shortenedLifetime(askedMs, expiresAtMs, 'the most that it gives to a workload'),
+    checked.clockNotice,
+  ].filter((notice) => notice !== undefined);
+  return finishOutput(output, work, {
+    issued: { identity: { roles, expiresAtMs }, notices },
+    location: outputLocation(output.destination, run),
+    files: [jwtSvidFile('jwt_svid', checked)],
+  });
+}
+
+// Insists on one SVID: an output of one holds no more.
+
+/**
+ * @param place as in `outputs[0]`
+ * @throws MachineIdError RESOURCE_UNKNOWN
+ */
+export function singleSvid<T extends object>(svids: readonly Named<T>[], selector: WorkloadSelector, place: string): T {
+  const [svid, ...others] = svids;
+  const wanted = describeSelector(selector);
+  if (svid === undefined) {
+    throw new MachineIdError('RESOURCE_UNKNOWN', `${place}.selector: there is no ${wanted} that the output may use`, {
+      hint: 'Compare the labels with those of "tctl get workload_identity", and with workload_identity_labels of the roles.',
+    });
+  }
+  if (others.length === 0) return svid;
+  const names = svids.map(({ name }) => name).join(', ');
+  throw new MachineIdError('RESOURCE_UNKNOWN', `${place}.selector: more than one ${wanted}: ${names}`, {
+    hint: 'Select one of them by its name, or by more labels; each further one needs an output of its own.',
+  });
+}
+
+// The file of a JWT SVID.
+
+/** The token alone, without a line break. */
+export function jwtSvidFile(name: string, { jwt }: CheckedJwtSvid): OutputFile {
+  return { name, contents: jwt.reveal() };
+}

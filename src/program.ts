@@ -1,0 +1,176 @@
+/** Picks the command that the arguments name, and turns a failure into a report and an exit code. */
+import { type Flag, parseFlags, wantsDebug } from './cli/flags.ts';
+import { errorLine, errorReport, stderrStyle } from './cli/print.ts';
+import { cleanup, CLEANUP_FLAGS } from './commands/cleanup.ts';
+import { doctor } from './commands/doctor/doctor.ts';
+import { DOCTOR_FLAGS } from './commands/doctor/flags.ts';
+import { EXPLAIN_TOKEN_FLAGS, explainTokenCommand } from './commands/explain-token/explain-token.ts';
+import { INIT_FLAGS } from './commands/init/flags.ts';
+import { init } from './commands/init/init.ts';
+import { INSTALL_TOOLS_FLAGS, installTools } from './commands/install-tools/install-tools.ts';
+import { KUBE_CREDENTIALS_FLAGS, kubeCredentials } from './commands/kube-credentials.ts';
+import { type Invocation, invocationOf, ORB_STEP, withOrbTerms } from './commands/orb-step.ts';
+import { RUN_FLAGS } from './commands/run-flags.ts';
+import { run } from './commands/run.ts';
+import { SSH_PROXY_FLAGS, sshProxyCommand } from './commands/ssh-proxy-command.ts';
+import { VERSION, type World } from './effects/world.ts';
+import { failureOf, MachineIdError } from './errors.ts';
+import { withProxyCause } from './net/proxy-variables.ts';
+
+interface Command {
+  readonly name: string;
+  readonly summary: string;
+  readonly flags: readonly Flag[];
+  readonly notes: string;
+  /** What stands behind the name without a flag. */
+  readonly operand?: string;
+  readonly act: (args: readonly string[], world: World) => Promise<void>;
+}
+
+const COMMANDS: readonly Command[] = [
+  {
+    name: 'run',
+    summary: 'Join the cluster, write the outputs of tbot.yaml, export their paths to later steps.',
+    flags: RUN_FLAGS,
+    notes:
+      'Either --config FILE, or --proxy-server, --token and --destination. Flags win over variables, variables over the file.',
+    act: run,
+  },
+  {
+    name: 'init',
+    summary: 'Write the files that set-up needs: bot, join token, tbot.yaml, and a job for the config.',
+    flags: INIT_FLAGS,
+    notes:
+      'On a terminal it asks for what no flag says. In a job it finds the ids by itself. Contacts nothing but, in a job, the agent of CircleCI.',
+    act: init,
+  },
+  {
+    name: 'doctor',
+    summary: 'Check everything that a run needs, without changing anything, and suggest fixes.',
+    flags: DOCTOR_FLAGS,
+    notes:
+      'Joins the cluster, as run does, and asks for the certificates of every output, but writes none of them. Takes the flags of run, and checks as much as they and the file tell. --egress lists and tries every connection of the job instead. Prints nothing secret.',
+    act: doctor,
+  },
+  {
+    name: 'explain-token',
+    summary: "Check the file of a join token, and say which of its rules admit this job and why others don't.",
+    flags: EXPLAIN_TOKEN_FLAGS,
+    notes: `FILE is what "tctl create -f" takes or "tctl get token/NAME" prints; - reads it from the standard input.
+Contacts nothing. Exit code 1 when the token is valid and does not admit the job.`,
+    operand: 'FILE',
+    act: explainTokenCommand,
+  },
+  {
+    name: 'cleanup',
+    summary: "Remove the files and exports of this job's runs; for a last step with when: always.",
+    flags: CLEANUP_FLAGS,
+    notes: 'Removes what runs have written and nothing else; safe to call twice, and with nothing to do.',
+    act: cleanup,
+  },
+  {
+    name: 'install-tools',
+    summary: "Install Teleport's own programs (tsh, tctl and others), verified, for later steps.",
+    flags: INSTALL_TOOLS_FLAGS,
+    notes: 'Does nothing when they are there already.',
+    act: installTools,
+  },
+  {
+    name: 'ssh-proxy-command',
+    summary: 'Carry an SSH connection to a node through the Proxy; OpenSSH calls it by our ssh_config.',
+    flags: SSH_PROXY_FLAGS,
+    notes: '',
+    act: sshProxyCommand,
+  },
+  {
+    name: 'kube-credentials',
+    summary: 'Print certificate and key for kubectl, which calls it by a kubeconfig.yaml with an exec plugin.',
+    flags: KUBE_CREDENTIALS_FLAGS,
+    notes: '',
+    act: kubeCredentials,
+  },
+  {
+    name: 'version',
+    summary: 'Print the version of this program.',
+    flags: [],
+    notes: '',
+    act: (args, { stdout }) => {
+      parseFlags([], args);
+      return stdout(`${VERSION}\n`);
+    },
+  },
+];
+
+/** @returns the exit code: 0 done, 1 failed, 2 wrong input */
+export async function runProgram(args: readonly string[], world: World): Promise<0 | 1 | 2> {
+  let call: Invocation = args[0] === ORB_STEP ? { args, world: withOrbTerms(world) } : { args, world };
+  try {
+    if (args[0] === ORB_STEP) call = await invocationOf(call);
+    await runCommand(call.args, call.world);
+    return 0;
+  } catch (cause) {
+    const error = withProxyCause(failureOf(cause, world.signal), world.environment);
+    reportFailure(error, call.args, call.world);
+    return error.exitCode;
+  }
+}
+
+async function runCommand([name = '--help', ...rest]: readonly string[], world: World): Promise<void> {
+  if (name === '--help' || name === '-h' || name === 'help') return world.stdout(programHelp(COMMANDS));
+  const command = findCommand(name);
+  if (!rest.includes('--help') && !rest.includes('-h')) return command.act(rest, world);
+  return world.stdout(commandHelp(command.name, command.summary, command.flags, command.notes, command.operand));
+}
+
+/** On stderr, in the form that the arguments ask for. */
+export function reportFailure(error: MachineIdError, args: readonly string[], world: World): void {
+  const debug = wantsDebug(args, world);
+  world.stderr(
+    wantsJsonLog(args)
+      ? errorLine(error, { debug, nowMs: world.clock.nowMs() })
+      : errorReport(error, { debug, style: stderrStyle(world) }),
+  );
+}
+
+function findCommand(name: string): Command {
+  const wanted = name === '--version' || name === '-v' ? 'version' : name;
+  const command = COMMANDS.find((one) => one.name === wanted);
+  if (command !== undefined) return command;
+  throw new MachineIdError('USAGE_INVALID', `there is no command ${JSON.stringify(name)}`, {
+    hint: `The commands are ${COMMANDS.map((one) => one.name).join(', ')}; see "machine-id --help".`,
+  });
+}
+
+/** Read loosely, as `wantsDebug` is. */
+function wantsJsonLog(args: readonly string[]): boolean {
+  return args.some((arg, at) => arg === '--log-format=json' || (arg === 'json' && args[at - 1] === '--log-format'));
+}
+
+// The texts of `--help`.
+
+function programHelp(commands: readonly { readonly name: string; readonly summary: string }[]): string {
+  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(18)} ${summary}`);
+  return `Joins a Teleport cluster with the OIDC token of a CircleCI job and writes short-lived credentials.
+
+Usage: machine-id <command> [flags]
+
+Commands:
+${lines.join('\n')}
+
+"machine-id <command> --help" lists the flags of a command.
+Exit codes: 0 done, 1 failed, 2 wrong input (nothing contacted, nothing written).
+`;
+}
+
+/** @param operand what stands behind the name without a flag, or '' */
+function commandHelp(name: string, summary: string, flags: readonly Flag[], notes: string, operand = ''): string {
+  const width = Math.max(...flags.map((flag) => usage(flag).length));
+  const lines = flags.map((flag) => `  ${usage(flag).padEnd(width)}  ${flag.help}`);
+  const list = lines.length === 0 ? '' : `\nFlags:\n${lines.join('\n')}\n`;
+  return `${summary}\n\nUsage: machine-id ${name}${operand === '' ? '' : ` ${operand}`}${flags.length === 0 ? '' : ' [flags]'}\n${list}${notes === '' ? '' : `\n${notes}\n`}`;
+}
+
+function usage({ name, short, aliases, value }: Flag): string {
+  const names = [...(short === undefined ? [] : [`-${short}`]), ...[name, ...(aliases ?? [])].map((one) => `--${one}`)];
+  return `${names.join(', ')}${value === undefined ? '' : ` ${value}`}`;
+}

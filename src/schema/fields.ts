@@ -1,0 +1,242 @@
+/** Fields of a configuration file: each reads a YAML value as yaml.v3 reads it into a Go field of that type. */
+import * as z from 'zod/mini';
+import type { OtherNames } from './other-names.ts';
+import { unexpandedPath, unexpandedValue } from './unexpanded.ts';
+import { closestMatch, durationAdvice, parseDuration } from './values.ts';
+import { describe, isList, isMapping, type Mapping, Scalar } from './yaml/tree.ts';
+
+/** A schema that reads any YAML value, an absent one too. */
+export type Field<T> = z.ZodMiniType<T>;
+
+/** Collects the problems of one value. */
+export type Context = z.core.ParsePayload;
+
+/** Notes what is wrong with the value being read, or with the one at `path` inside it. */
+export function refuse(context: Context, message: string, path: readonly PropertyKey[] = []): never {
+  context.issues.push({ code: 'custom', message, input: context.value, path: [...path] });
+  return z.NEVER;
+}
+
+/** Why a text cannot be meant as it stands, or `undefined`. */
+type Rule = (text: string) => string | undefined;
+
+/** Any scalar by its source text; absent, null and empty are the same. */
+export const text = textBy(unexpandedValue);
+
+/** A path of a file or folder, or a URI with one. */
+export const pathText = textBy(unexpandedPath);
+
+/** Text that may hold expressions: a template of its own, or what is checked once it is known to count. */
+export const anyExpression = textBy(() => undefined);
+
+/** Text that must be there. */
+export const requiredText = (message: string): Field<string> => requiredTextBy(unexpandedValue, message);
+
+export const requiredPath = (message: string): Field<string> => requiredTextBy(unexpandedPath, message);
+
+function textBy(rule: Rule): Field<string | undefined> {
+  return z.transform((input, context) => readText(input, context, rule));
+}
+
+function requiredTextBy(rule: Rule, message: string): Field<string> {
+  return z.transform((input, context) => {
+    const issuesBefore = context.issues.length;
+    const value = readText(input, context, rule);
+    return value ?? (context.issues.length > issuesBefore ? z.NEVER : refuse(context, message));
+  });
+}
+
+/** A Go bool, or `undefined` when the file leaves it open. */
+export const optionalFlag: Field<boolean | undefined> = z.transform((input, context) => {
+  if (isUnset(input)) return undefined;
+  const value = input instanceof Scalar ? booleanOf(input) : undefined;
+  return value ?? refuseKind(context, input, 'bool; write true or false');
+});
+
+export const flag: Field<boolean> = z.pipe(
+  optionalFlag,
+  z.transform((value: boolean | undefined) => value ?? false),
+);
+
+/** Milliseconds; absent and zero both mean the default. */
+export const duration: Field<number | undefined> = z.transform((input, context) => {
+  if (isUnset(input)) return undefined;
+  const durationMs = input instanceof Scalar && input.tag === 'str' ? parseDuration(input.text) : undefined;
+  if (durationMs === undefined) {
+    return refuseKind(context, input, `time.Duration; ${durationAdvice(input instanceof Scalar ? input.text : '')}`);
+  }
+  return durationMs === 0 ? undefined : durationMs;
+});
+
+/** One of a few words, by source text. */
+export function word<const T extends string, const D extends string>(
+  words: readonly T[],
+  options: { readonly default: D; readonly refusal: (given: string) => string },
+): Field<T | D> {
+  return z.pipe(
+    text,
+    z.transform((given: string | undefined, context): T | D => {
+      if (given === undefined) return options.default;
+      return words.find((candidate) => candidate === given) ?? refuse(context, options.refusal(given));
+    }),
+  );
+}
+
+/** A list; absent and null are empty, and a single value is not wrapped. */
+export function list<T>(item: Field<T>): Field<readonly T[]> {
+  const items = z.transform((input: unknown, context: Context): readonly unknown[] => {
+    if (isUnset(input)) return [];
+    return isList(input) ? input : refuseKind(context, input, 'a list; write each item after "- "');
+  });
+  return z.pipe(items, z.array(item));
+}
+
+/** An item or value that must be text but may be empty. */
+export const anyText: Field<string> = orEmpty(text);
+
+export const textList: Field<readonly string[]> = list(anyText);
+
+export const pathList: Field<readonly string[]> = list(orEmpty(pathText));
+
+function orEmpty(field: Field<string | undefined>): Field<string> {
+  return z.pipe(
+    field,
+    z.transform((value: string | undefined) => value ?? ''),
+  );
+}
+
+/** A mapping from any keys; absent and null are empty. */
+export function record<T>(value: Field<T>): Field<Readonly<Record<string, T>>> {
+  const entries = z.transform((input: unknown, context: Context): Record<string, unknown> => {
+    if (isUnset(input)) return {};
+    return isMapping(input) ? Object.fromEntries(input) : refuseKind(context, input, 'map');
+  });
+  return z.pipe(entries, z.record(z.string(), value));
+}
+
+export const textRecord: Field<Readonly<Record<string, string>>> = record(anyText);
+
+/** A key that is known but means nothing to this program. */
+export const ignored: Field<undefined> = z.transform(() => undefined);
+
+function readText(input: unknown, context: Context, rule: Rule): string | undefined {
+  if (isUnset(input)) return undefined;
+  if (!(input instanceof Scalar)) return refuseKind(context, input, 'string');
+  if (input.text === '') return undefined;
+  const refusal = rule(input.text);
+  return refusal === undefined ? input.text : refuse(context, refusal);
+}
+
+/** A value of another kind than `wanted`, which is how the message goes on, as yaml.v3 refuses it; often a variable. */
+export function refuseKind(context: Context, input: unknown, wanted: string): never {
+  const unexpanded = input instanceof Scalar ? unexpandedValue(input.text) : undefined;
+  return refuse(context, unexpanded ?? `cannot unmarshal ${describe(input)} into ${wanted}`);
+}
+
+function isUnset(input: unknown): boolean {
+  return input === undefined || (input instanceof Scalar && input.tag === 'null');
+}
+
+const WORDS_OF_BOTH_STYLES: ReadonlyMap<string, boolean> = new Map([
+  ...['y', 'Y', 'yes', 'Yes', 'YES', 'on', 'On', 'ON'].map((word) => [word, true] as const),
+  ...['n', 'N', 'no', 'No', 'NO', 'off', 'Off', 'OFF'].map((word) => [word, false] as const),
+]);
+
+/** yaml.v3 takes the YAML 1.1 words quoted or not, but `true` and `false` only when they are not quoted. */
+function booleanOf(scalar: Scalar): boolean | undefined {
+  if (scalar.tag === 'bool') return scalar.text.toLowerCase() === 'true';
+  return WORDS_OF_BOTH_STYLES.get(scalar.text);
+}
+
+// Mappings with known keys, and mappings whose keys depend on their `type`.
+
+type Shape = Readonly<Record<string, Field<unknown>>>;
+export type SectionOf<S extends Shape> = z.output<z.ZodMiniObject<S>>;
+
+/**
+ * A mapping with these keys; absent and null are an empty one. Unknown keys are noted, with the nearest known one.
+ * @param fate what becomes of an unknown key
+ * @param otherNames what to say of keys that are known elsewhere
+ */
+export function section<S extends Shape>(
+  shape: S,
+  fate = 'is ignored',
+  otherNames: OtherNames = {},
+): Field<SectionOf<S>> {
+  const keys = Object.keys(shape);
+  const object = z.object(shape);
+  return z.transform((input, context): SectionOf<S> => {
+    const mapping = input ?? new Map();
+    if (!isMapping(mapping)) return refuseKind(context, input, 'a mapping');
+    for (const key of mapping.keys()) {
+      if (keys.includes(key)) continue;
+      const advice = Object.hasOwn(otherNames, key) ? otherNames[key] : nearestAdvice(key, keys);
+      noteUnknownKey(context, key, `unknown key "${key}" ${fate}${advice ?? ''}`);
+    }
+    return readBy(object, Object.fromEntries(mapping), context);
+  });
+}
+
+/** So many can be listed in a message. */
+const FEW_TYPES = 5;
+
+interface Refusals {
+  readonly absent: string;
+  readonly unrecognized: (type: string) => string;
+  /** What to write where there is no `type`. */
+  readonly untyped: (mapping: Mapping) => string;
+  /** What to write in place of a text. */
+  readonly instead: (text: string) => string;
+  /** What is read whatever the type is, so that its problems come with an unknown type. */
+  readonly always?: z.ZodMiniType;
+}
+
+/** A mapping that its `type` key tells how to read. */
+export function byType<T>(fields: Readonly<Record<string, Field<T>>>, refusals: Refusals): Field<T> {
+  return z.transform((input, context): T => {
+    if (input === undefined) return refuse(context, refusals.absent);
+    if (!isMapping(input)) {
+      const advice = input instanceof Scalar ? `; write ${refusals.instead(input.text)}` : '';
+      return refuseKind(context, input, `a mapping${advice}`);
+    }
+    const given = input.get('type');
+    const type = given instanceof Scalar ? given.text : '';
+    const field = Object.entries(fields).find(([name]) => name === type)?.[1];
+    if (field !== undefined) return readBy(field, input, context);
+    if (refusals.always !== undefined) readBy(refusals.always, Object.fromEntries(input), context);
+    const unexpanded = unexpandedValue(type);
+    if (unexpanded !== undefined) return refuse(context, unexpanded, ['type']);
+    const types = Object.keys(fields);
+    const advice =
+      type === ''
+        ? `: "type" is missing; write ${refusals.untyped(input)}`
+        : nearestAdvice(type, types) || (types.length > FEW_TYPES ? '' : `; it is one of ${types.join(', ')}`);
+    return refuse(context, `${refusals.unrecognized(type)}${advice}`, ['type']);
+  });
+}
+
+/** Reads `input` by `schema`, handing its problems on. */
+export function readBy<T>(schema: z.ZodMiniType<T>, input: unknown, context: Context): T {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) {
+    const params = { [UNKNOWN_KEY]: isUnknownKey(issue) };
+    context.issues.push({ code: 'custom', message: issue.message, input, path: [...issue.path], params });
+  }
+  return z.NEVER;
+}
+
+const UNKNOWN_KEY = 'unknownKey';
+
+function nearestAdvice(word: string, known: readonly string[]): string {
+  const meant = closestMatch(word, known);
+  return meant === undefined ? '' : `; did you mean "${meant}"?`;
+}
+
+function noteUnknownKey(context: Context, key: string, message: string): void {
+  context.issues.push({ code: 'custom', message, input: context.value, path: [key], params: { [UNKNOWN_KEY]: true } });
+}
+
+export function isUnknownKey(issue: z.core.$ZodIssue): boolean {
+  return issue.code === 'custom' && issue.params?.[UNKNOWN_KEY] === true;
+}

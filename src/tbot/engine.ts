@@ -1,0 +1,190 @@
+/** Lets tbot itself produce the outputs of a plan, and checks what it has written. */
+import { join } from 'node:path';
+import { lengthenedLifetime, shortenedLifetime } from '../auth/issue.ts';
+import { noLoginNotice } from '../auth/logins.ts';
+import type { PlannedRun } from '../config/plan.ts';
+import { asMachineIdError, locationText, MachineIdError, type Problem } from '../errors.ts';
+import { withoutProfile } from '../files/aws-profile.ts';
+import { makeDirectory } from '../files/prepare.ts';
+import type { PlannedFile } from '../job/manifest.ts';
+import { isListed } from '../outputs/identity-files.ts';
+import type { WrittenOutput } from '../outputs/journal.ts';
+import type { SupportedOutput } from '../outputs/output.ts';
+import { outputLocation, type RunContext } from '../outputs/work.ts';
+import { type Credentials, readCredentials } from './credentials.ts';
+import { runTbot, type TbotSettings } from './program.ts';
+import {
+  findModificationTimes,
+  findWritten,
+  type Found,
+  type FoundFile,
+  type ModificationTimes,
+  type TbotDestination,
+} from './written.ts';
+
+export interface TbotResult {
+  /** In the outputs' order; each rejection is a MachineIdError TBOT_FAILED. */
+  readonly results: readonly PromiseSettledResult<WrittenOutput>[];
+  /** As the certificates name it; undefined when no output has one of the bot's. */
+  readonly bot: string | undefined;
+  /** What the run ends with. */
+  readonly failure: MachineIdError | undefined;
+}
+
+interface Produced {
+  readonly output: SupportedOutput;
+  /** For the summary. */
+  readonly displayPath: string;
+  /** Undefined when nothing is written to disk. */
+  readonly found: Found | undefined;
+}
+
+/** @throws MachineIdError TBOT_MISSING */
+export async function produceWithTbot(run: PlannedRun, settings: TbotSettings): Promise<TbotResult> {
+  const { clock } = run.world;
+  await makeFolders(run);
+  const places = await Promise.all(run.outputs.map((output) => openOutput(output, run)));
+  const startedMs = clock.nowMs();
+  const [ended] = await Promise.allSettled([run.account.during('cluster', 'tbot', () => runTbot(run, settings))]);
+  // Of a run that failed too, so that cleanup finds what it has left.
+  const produced = await Promise.all(places.map((place) => find(place, run)));
+  await run.record.files(produced.flatMap(({ found, output }) => (found?.files ?? []).map(planned(output))));
+  const { problems, ...checks } = checked(produced, startedMs, clock.nowMs());
+  if (ended.status === 'rejected') {
+    run.world.signal.throwIfAborted();
+    const failure = asMachineIdError(ended.reason);
+    if (failure.code !== 'TBOT_FAILED') throw failure;
+    return { ...checks, failure };
+  }
+  run.progress.done('write', 'tbot has ended');
+  return { ...checks, failure: problems.length > 0 ? incomplete(problems) : undefined };
+}
+
+/** The one folder that tbot would make inside a destination: made here, it is known to cleanup. */
+async function makeFolders(run: RunContext): Promise<void> {
+  for (const output of run.outputs) {
+    const { directory } = outputLocation(output.destination, run);
+    if (output.type !== 'database' || output.format !== 'cockroach' || directory === undefined) continue;
+    await makeDirectory(run.world.files, join(directory, 'cockroach'), run.record);
+  }
+}
+
+interface OpenOutput {
+  readonly output: SupportedOutput;
+  readonly displayPath: string;
+  /** Undefined when nothing is written to disk. */
+  readonly onDisk: { readonly place: TbotDestination; readonly before: ModificationTimes } | undefined;
+}
+
+async function openOutput(output: SupportedOutput, run: RunContext): Promise<OpenOutput> {
+  const { directory, settings, displayPath } = outputLocation(output.destination, run);
+  if (directory === undefined || settings === undefined) return { output, displayPath, onDisk: undefined };
+  const place = { directory, destination: settings };
+  return {
+    output,
+    displayPath,
+    onDisk: { place, before: await findModificationTimes(output, place, run.world.files) },
+  };
+}
+
+async function find({ onDisk, output, displayPath }: OpenOutput, { world: { files } }: RunContext): Promise<Produced> {
+  const found = onDisk === undefined ? undefined : await findWritten(output, onDisk.place, onDisk.before, files);
+  return { output, displayPath, found };
+}
+
+/** Credentials of AWS may stand in a file with those of others. */
+function planned(output: SupportedOutput): (file: FoundFile) => PlannedFile {
+  return ({ contents, path }) => {
+    const profile = output.type === 'workload-identity-aws-roles-anywhere' ? output.credentialProfileName : undefined;
+    const shared = profile !== undefined && withoutProfile(contents, profile) !== '';
+    return { path, contents, temporaries: [], awsProfile: shared ? profile : undefined };
+  };
+}
+
+interface Checked extends Omit<TbotResult, 'failure'> {
+  readonly problems: readonly Problem[];
+}
+
+function checked(produced: readonly Produced[], startedMs: number, nowMs: number): Checked {
+  const problems: Problem[] = [];
+  let bot: string | undefined;
+  const results = produced.map((one): PromiseSettledResult<WrittenOutput> => {
+    const result = check(one, nowMs);
+    if ('problems' in result) {
+      const own = result.problems.map((message) => ({ ...placement(one.output), message }));
+      problems.push(...own);
+      return { status: 'rejected', reason: outputFailure(own) };
+    }
+    bot ??= result.bot;
+    return { status: 'fulfilled', value: written(one, result, startedMs) };
+  });
+  return { results, bot, problems };
+}
+
+function outputFailure(problems: readonly Problem[]): MachineIdError {
+  return new MachineIdError('TBOT_FAILED', problems.map(({ message }) => message).join('; '), { hint: MISSING_HINT });
+}
+
+function check(
+  { found, output, displayPath }: Produced,
+  nowMs: number,
+): Credentials | { readonly problems: readonly string[] } {
+  if (found === undefined) {
+    return {
+      expiresAtMs: nowMs + output.ttlMs,
+      roles: undefined,
+      logins: undefined,
+      kubeconfig: undefined,
+      bot: undefined,
+      access: undefined,
+    };
+  }
+  if (found.problems.length > 0) return { problems: found.problems };
+  try {
+    const contents = new Map(found.files.map((file) => [file.name, file.contents]));
+    return readCredentials(output, { contents, nowMs });
+  } catch (error) {
+    return { problems: [join(displayPath, asMachineIdError(error).message)] };
+  }
+}
+
+function written({ found, output, displayPath }: Produced, credentials: Credentials, startedMs: number): WrittenOutput {
+  const { access, bot, expiresAtMs, kubeconfig, logins, roles } = credentials;
+  const limit = roles === undefined ? 'by its own rules' : 'max_session_ttl of the roles';
+  const askedMs = startedMs + output.ttlMs;
+  const notices =
+    access?.kind === 'aws'
+      ? []
+      : [shortenedLifetime(askedMs, expiresAtMs, limit), lengthenedLifetime(askedMs, expiresAtMs)];
+  const noLogin =
+    output.type === 'identity' && output.sshConfig && logins !== undefined
+      ? noLoginNotice(logins, { roles: roles ?? [], botName: bot })
+      : undefined;
+  return {
+    path: output.path,
+    type: output.type,
+    destination: displayPath,
+    files: (found?.files ?? []).map(({ name }) => name).filter(isListed),
+    roles: roles ?? output.roles,
+    logins,
+    kubeconfig,
+    expiresAtMs,
+    access,
+    notices: [...notices, noLogin].filter((notice) => notice !== undefined),
+  };
+}
+
+function placement({ line, path }: SupportedOutput): Pick<Problem, 'path' | 'line'> {
+  return { path, ...(line === undefined ? {} : { line }) };
+}
+
+const MISSING_HINT = 'See what tbot said above. A tbot that does not fit the cluster or the file leaves outputs out.';
+
+function incomplete(problems: readonly Problem[]): MachineIdError {
+  const lines = problems.map((problem) => `${locationText(problem)}: ${problem.message}`);
+  return new MachineIdError('TBOT_FAILED', 'tbot ended without an error, but', {
+    lines,
+    hint: MISSING_HINT,
+    problems,
+  });
+}

@@ -1,0 +1,211 @@
+/** Runs the tbot that is installed, once, with a configuration of this program's making. */
+import { dirname, join, resolve } from 'node:path';
+import type { PlannedRun } from '../config/plan.ts';
+import type { Files } from '../effects/files.ts';
+import type { ProgramExit } from '../effects/programs.ts';
+import type { Secret } from '../effects/secret.ts';
+import type { World } from '../effects/world.ts';
+import { MachineIdError, printable } from '../errors.ts';
+import { temporaryName } from '../files/staged-file.ts';
+import { inStateDirectory } from '../job/manifest.ts';
+import type { RunContext } from '../outputs/work.ts';
+import {
+  type ClusterFacts,
+  compareVersions,
+  OLDEST_TESTED,
+  parseServerVersion,
+  type ServerVersion,
+} from '../teleport/ping.ts';
+import { tbotFile } from './config-file.ts';
+
+export interface TbotSettings {
+  readonly jwt: Secret;
+  /** As given; undefined leaves it to tbot whom it trusts. */
+  readonly caFile: string | undefined;
+  /** Variables that tell who has started tbot. */
+  readonly helper: Readonly<Record<string, string>>;
+}
+
+/** CircleCI ends a step that prints nothing for ten minutes, and says less about it. */
+const MAX_RUN_MS = 8 * 60 * 1000;
+
+/** @throws MachineIdError TBOT_MISSING, TBOT_FAILED, or the reason of the run's signal */
+export async function runTbot(run: PlannedRun, settings: TbotSettings): Promise<void> {
+  const { outputs, plan, record, world } = run;
+  const { environment, files, workingDirectory } = world;
+  const contents = tbotFile(plan, outputs, workingDirectory);
+  const { failures, value: path } = await inStateDirectory(files, environment, async (state) => {
+    const directory = join(state, temporaryName(files));
+    const file = join(directory, 'tbot.yaml');
+    await record.directory(directory);
+    await record.files([{ path: file, contents, temporaries: [] }]);
+    try {
+      await files.makeDirectory(directory);
+      await files.createFile(file, contents);
+    } catch (error) {
+      await removeFile(file, files);
+      throw error;
+    }
+    return file;
+  });
+  if (failures !== undefined) throw noDirectory(failures);
+  try {
+    await start(run, path, tbotEnvironment(run, settings, dirname(path)));
+  } finally {
+    await removeFile(path, files);
+  }
+}
+
+/** With its directory. */
+async function removeFile(path: string, files: Pick<Files, 'remove' | 'removeDirectory'>): Promise<void> {
+  await files.remove(path);
+  await files.removeDirectory(dirname(path));
+}
+
+/**
+ * What the job has, TELEPORT_ANONYMOUS_TELEMETRY and proxies among it, except for what the file says already: to tbot
+ * variables count more than the file, TELEPORT_BOT_TOKEN drops its `onboarding`, and the two addresses that a run before
+ * has exported exclude each other.
+ */
+function tbotEnvironment(
+  { world }: Pick<RunContext, 'world'>,
+  { caFile, helper, jwt }: TbotSettings,
+  emptyDirectory: string,
+): Readonly<Record<string, string | undefined>> {
+  const { environment, workingDirectory } = world;
+  const rest = Object.entries(environment).filter(([name]) => !IN_THE_FILE.includes(name));
+  return {
+    ...Object.fromEntries(rest),
+    ...helper,
+    // The only variable that tbot reads; this program may have found the token elsewhere.
+    CIRCLE_OIDC_TOKEN: jwt.reveal(),
+    // Go reads the system's directories of certificates beside the file, unless others are named.
+    ...(caFile === undefined ? {} : { SSL_CERT_FILE: resolve(workingDirectory, caFile), SSL_CERT_DIR: emptyDirectory }),
+  };
+}
+
+const IN_THE_FILE = ['TBOT_CONFIG', 'TBOT_CONFIG_PATH', 'TELEPORT_AUTH_SERVER', 'TELEPORT_BOT_TOKEN', 'TELEPORT_PROXY'];
+
+/** ECMA-48 section 8.3.117 (SGR). */
+// eslint-disable-next-line no-control-regex -- such a sequence begins with a control character
+const COLOURS = /\u001b\[[\d;]*m/g;
+
+async function start(
+  { plan, world }: PlannedRun,
+  path: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const { follow, signal, stderr } = world;
+  const args = ['start', '-c', path, '--oneshot', ...(plan.logFormat === 'json' ? ['--log-format', 'json'] : [])];
+  const onLine = (line: string) => {
+    stderr(`${printable(line.replace(COLOURS, ''))}\n`);
+  };
+  const ended = await follow('tbot', args, { environment, timeoutMs: MAX_RUN_MS, signal, onLine });
+  signal.throwIfAborted();
+  const failure = failureOf(ended);
+  if (failure !== undefined) throw failure;
+}
+
+/** Undefined when tbot has ended without an error. */
+export function failureOf(ended: ProgramExit): MachineIdError | undefined {
+  switch (ended.outcome) {
+    case 'exited':
+      return ended.exitCode === 0 ? undefined : failed(`ended with exit code ${ended.exitCode}`);
+    case 'killed':
+      return failed(`was ended by ${ended.by}`);
+    case 'late':
+      return failed(`did not end within ${MAX_RUN_MS / 60_000} minutes`);
+    case 'not started':
+      return missingTbot(ended.reason);
+    default:
+      return ended satisfies never;
+  }
+}
+
+function failed(what: string): MachineIdError {
+  return new MachineIdError('TBOT_FAILED', `tbot ${what}`, {
+    hint: 'Its own words stand above. Without --engine tbot (orb parameter engine), this program joins by itself and explains refusals.',
+  });
+}
+
+/** @param reason Node's code, such as ENOENT */
+function missingTbot(reason: string): MachineIdError {
+  const what = reason === 'ENOENT' ? 'is not on PATH' : `cannot be started (${reason})`;
+  return new MachineIdError('TBOT_MISSING', `tbot ${what}`, {
+    hint: 'Install it earlier in the job: install_tools with tools: tbot puts it on PATH. Or leave out --engine tbot (orb parameter engine).',
+  });
+}
+
+function noDirectory(failures: readonly string[]): MachineIdError {
+  const message = `the configuration of tbot cannot be written: ${failures.join('; ')}`;
+  return new MachineIdError('TBOT_FAILED', message, {
+    hint: 'Give the job a home directory or a TMPDIR that it may write to and that has room.',
+  });
+}
+
+// Whether the tbot on PATH fits the cluster, before it is started.
+
+/** It takes a moment on a machine that is busy. */
+const VERSION_TIMEOUT_MS = 15_000;
+/** It prints one line. */
+const MAX_LINES = 50;
+
+/**
+ * Undefined when it does not say.
+ * @throws MachineIdError TBOT_MISSING, or the reason of the run's signal
+ */
+export async function readTbotVersion({
+  environment,
+  follow,
+  signal,
+}: Pick<World, 'environment' | 'follow' | 'signal'>): Promise<ServerVersion | undefined> {
+  const lines: string[] = [];
+  const onLine = (line: string) => {
+    if (lines.length < MAX_LINES) lines.push(line);
+  };
+  const ended = await follow('tbot', ['version'], { environment, timeoutMs: VERSION_TIMEOUT_MS, signal, onLine });
+  signal.throwIfAborted();
+  if (ended.outcome === 'not started') throw missingTbot(ended.reason);
+  return ended.outcome === 'exited' && ended.exitCode === 0 ? versionIn(lines) : undefined;
+}
+
+/** For example `Teleport v18.2.4 git:v18.2.4-0-gabcdef go1.24.4`, or `Teleport Enterprise v18.2.4 …`. */
+function versionIn(lines: readonly string[]): ServerVersion | undefined {
+  for (const line of lines) {
+    const [, text] =
+      /^(?:Teleport|tbot)\b[^\d]*\bv?(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)(?![0-9A-Za-z.])/.exec(line) ?? [];
+    const version = text === undefined ? undefined : parseServerVersion(text);
+    if (version !== undefined) return version;
+  }
+  return undefined;
+}
+
+/**
+ * Teleport takes clients of the cluster's major version and of the one before.
+ * @returns a warning where tbot may work all the same
+ * @throws MachineIdError TBOT_INCOMPATIBLE
+ */
+export function checkTbotVersion(tbot: ServerVersion | undefined, cluster: ClusterFacts): string | undefined {
+  const { clusterName, minClientVersion, serverVersion } = cluster;
+  const theCluster = `the cluster ${clusterName} (Teleport ${serverVersion.text})`;
+  if (tbot === undefined) return `"tbot version" does not say its version; it may not fit ${theCluster}`;
+  if (compareVersions(tbot, OLDEST_TESTED) < 0) {
+    throw unsuitable(`tbot ${tbot.text} is too old: this program works with tbot ${OLDEST_TESTED.text} or later`);
+  }
+  const oldestMajor = serverVersion.major - 1;
+  if (tbot.major < oldestMajor) {
+    throw unsuitable(`tbot ${tbot.text} is too old for ${theCluster}, which takes tbot ${oldestMajor} or later`);
+  }
+  if (minClientVersion !== undefined && compareVersions(tbot, minClientVersion) < 0) {
+    throw unsuitable(`tbot ${tbot.text} is too old for ${theCluster}, which takes ${minClientVersion.text} or later`);
+  }
+  return tbot.major > serverVersion.major
+    ? `tbot ${tbot.text} is newer than ${theCluster}; Teleport does not support clients of a newer major version`
+    : undefined;
+}
+
+function unsuitable(message: string): MachineIdError {
+  return new MachineIdError('TBOT_INCOMPATIBLE', message, {
+    hint: 'Install the tbot of the cluster: install_tools with tools: tbot brings it. Or leave out --engine tbot (orb parameter engine).',
+  });
+}

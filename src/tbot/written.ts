@@ -1,0 +1,174 @@
+/** Finds what tbot has written for an output: the files that have changed, and what is wrong with the others. */
+import { join } from 'node:path';
+import type { Files } from '../effects/files.ts';
+import { targetOf } from '../files/staged-file.ts';
+import { WRITE_TEST } from '../outputs/identity-files.ts';
+import type { SupportedOutput } from '../outputs/output.ts';
+import type { DirectoryDestination } from '../schema/destination.ts';
+
+export interface FoundFile {
+  /** Relative to the destination. */
+  readonly name: string;
+  /** Links resolved. */
+  readonly path: string;
+  readonly contents: string;
+}
+
+export interface Found {
+  readonly files: readonly FoundFile[];
+  /** One for each file that the output must have and has not: its path, and what is wrong. */
+  readonly problems: readonly string[];
+}
+
+export interface TbotDestination {
+  /** Absolute. */
+  readonly directory: string;
+  readonly destination: DirectoryDestination;
+}
+
+/** When the files that stood before tbot ran had last changed, by name: to compare is surer than any clock. */
+export type ModificationTimes = ReadonlyMap<string, number>;
+
+type FoundFiles = Pick<Files, 'entry' | 'names' | 'readLink' | 'readText' | 'userId'>;
+
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
+
+export async function findModificationTimes(
+  output: SupportedOutput,
+  place: TbotDestination,
+  files: FoundFiles,
+): Promise<ModificationTimes> {
+  const standing = new Map<string, number>();
+  for (const name of await wantedNames(output, place, files)) {
+    const path = await targetIn(place, name, files).catch(() => undefined);
+    const entry = path === undefined ? undefined : await files.entry(path);
+    if (entry !== undefined) standing.set(name, entry.modifiedMs);
+  }
+  return standing;
+}
+
+/** Never rejects: after a run that failed, what it has left behind must be known all the same. */
+export async function findWritten(
+  output: SupportedOutput,
+  place: TbotDestination,
+  before: ModificationTimes,
+  files: FoundFiles,
+): Promise<Found> {
+  const { required } = tbotFiles(output);
+  const names = await wantedNames(output, place, files);
+  const looked = await Promise.all(names.map((name) => readIfChanged(name, place, before, files)));
+  return {
+    files: looked.flatMap((one) => ('contents' in one ? [one] : [])),
+    problems: looked.flatMap((one) => ('problem' in one && required.includes(one.name) ? [one.problem] : [])),
+  };
+}
+
+async function wantedNames(
+  output: SupportedOutput,
+  place: TbotDestination,
+  files: FoundFiles,
+): Promise<readonly string[]> {
+  const { optional, optionalEndings, required } = tbotFiles(output);
+  const others = await namesEndingIn(optionalEndings, place, files);
+  return [...new Set([...required, ...others, ...optional])];
+}
+
+async function namesEndingIn(
+  endings: readonly string[],
+  { directory }: TbotDestination,
+  files: FoundFiles,
+): Promise<readonly string[]> {
+  if (endings.length === 0) return [];
+  // A directory that is gone shows by the files that are missing.
+  const names = await files.names(directory).catch(() => []);
+  return names.filter((name) => endings.some((ending) => name.endsWith(ending))).sort();
+}
+
+async function readIfChanged(
+  name: string,
+  place: TbotDestination,
+  before: ModificationTimes,
+  files: FoundFiles,
+): Promise<FoundFile | { readonly name: string; readonly problem: string }> {
+  const wrong = (what: string) => ({ name, problem: `${join(place.directory, name)} ${what}` });
+  try {
+    const path = await targetIn(place, name, files);
+    const entry = await files.entry(path);
+    if (entry === undefined) return wrong('is not there');
+    if (entry.modifiedMs === before.get(name)) return wrong('stood there before and was not written');
+    if (files.userId !== undefined && entry.userId !== files.userId) {
+      return wrong(`belongs to another user (${entry.userId})`);
+    }
+    return { name, path, contents: await files.readText(path, { maxBytes: MAX_FILE_BYTES }) };
+  } catch (error) {
+    return wrong(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function targetIn({ destination, directory }: TbotDestination, name: string, files: FoundFiles): Promise<string> {
+  return targetOf(files, join(directory, name), destination.symlinks, directory);
+}
+
+// The names of the files that tbot writes for each type of output.
+
+interface TbotFiles {
+  /** What every version since 15 writes, in the order of this program's own. */
+  readonly required: readonly string[];
+  /** What some versions write, or some clusters give rise to. */
+  readonly optional: readonly string[];
+  /** Of names that begin with a cluster's name. */
+  readonly optionalEndings: readonly string[];
+}
+
+const AUTHORITIES = ['teleport-host-ca.crt', 'teleport-user-ca.crt', 'teleport-database-ca.crt'];
+const IDENTITY = ['identity', 'key-cert.pub', 'tlscert', 'key', 'key.pub'];
+
+export function tbotFiles(output: SupportedOutput): TbotFiles {
+  switch (output.type) {
+    case 'identity':
+      return output.sshConfig
+        ? files([...AUTHORITIES, ...IDENTITY, 'known_hosts', 'ssh_config'], [], ['.ssh_config', '.known_hosts'])
+        : files([...AUTHORITIES, ...IDENTITY]);
+    case 'application':
+      return files([
+        ...IDENTITY,
+        ...(output.specificTlsNaming ? ['tls.crt', 'tls.key', 'tls.cas'] : []),
+        ...AUTHORITIES,
+      ]);
+    case 'database':
+      return files([...AUTHORITIES, ...IDENTITY, ...DATABASE_FILES[output.format]], ['cockroach/ca-client.crt']);
+    case 'kubernetes':
+      return files([...IDENTITY, ...AUTHORITIES, 'kubeconfig.yaml']);
+    case 'kubernetes/v2':
+      return files([...IDENTITY, 'kubeconfig.yaml', 'teleport-host-ca.crt']);
+    case 'ssh_host':
+      return files(['ssh_host-cert.pub', 'ssh_host', 'ssh_host-user-ca.pub']);
+    case 'spiffe-svid':
+      return files([...SVID, ...output.jwts.map(({ fileName }) => fileName)], ['svid_crl.pem']);
+    case 'workload-identity-x509':
+      return files(SVID, ['svid_crl.pem']);
+    case 'workload-identity-jwt':
+      return files(['jwt_svid']);
+    case 'workload-identity-aws-roles-anywhere':
+      return files([output.artifactName]);
+    default:
+      return output satisfies never;
+  }
+}
+
+const SVID = ['svid_key.pem', 'svid.pem', 'svid_bundle.pem'];
+
+const DATABASE_FILES = {
+  default: [],
+  tls: ['tls.crt', 'tls.key', 'tls.cas'],
+  mongo: ['mongo.crt', 'mongo.cas'],
+  cockroach: ['cockroach/node.crt', 'cockroach/node.key', 'cockroach/ca.crt'],
+} as const;
+
+function files(
+  required: readonly string[],
+  optional: readonly string[] = [],
+  optionalEndings: readonly string[] = [],
+): TbotFiles {
+  return { required, optional: [...optional, WRITE_TEST.name], optionalEndings };
+}

@@ -1,0 +1,28 @@
+/** Reads back from an `identity` file what a TLS client needs of it. */
+import { readCertificate, splitCertificates } from '../crypto/x509.ts';
+import { Secret } from '../effects/secret.ts';
+
+export interface StoredIdentity {
+  readonly privateKeyPem: Secret;
+  /** One block. */
+  readonly certificatePem: string;
+  readonly notAfterMs: number;
+  /** PEM of the host authorities, one block each. */
+  readonly authoritiesPem: readonly string[];
+}
+
+const PRIVATE_KEY = /^-----BEGIN ((?:RSA )?PRIVATE KEY)-----\n[A-Za-z0-9+/=\n]+-----END \1-----\n/;
+const CERTIFICATES = /^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n/gm;
+
+/**
+ * The key stands first; of the certificates the first is the identity's own, authorities follow.
+ * @returns undefined when there is no key or no certificate
+ * @throws MachineIdError RESPONSE_INVALID for a certificate that does not parse
+ */
+export function readStoredIdentity(text: string): StoredIdentity | undefined {
+  const [privateKeyPem] = PRIVATE_KEY.exec(text) ?? [];
+  const [certificatePem, ...authoritiesPem] = splitCertificates((text.match(CERTIFICATES) ?? []).join(''));
+  if (privateKeyPem === undefined || certificatePem === undefined) return undefined;
+  const { notAfterMs } = readCertificate(certificatePem);
+  return { privateKeyPem: new Secret(privateKeyPem), certificatePem, notAfterMs, authoritiesPem };
+}

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { lengthenedLifetime, shortenedLifetime } from '../../src/auth/issue.ts';
+
+const ASKED_MS = Date.UTC(2026, 5, 1, 1);
+
+test('a lifetime that is a minute short is as asked', () => {
+  assert.equal(shortenedLifetime(ASKED_MS, ASKED_MS - 60_000, 'a limit'), undefined);
+  assert.equal(shortenedLifetime(ASKED_MS, ASKED_MS + 1, 'a limit'), undefined);
+});
+
+test('a shorter one is told with both ends and the limit', () => {
+  assert.equal(
+    shortenedLifetime(ASKED_MS, ASKED_MS - 61_000, 'a limit'),
+    'the cluster shortened the lifetime: asked until 2026-06-01T01:00:00Z, given until 2026-06-01T00:58:59Z (a limit)',
+  );
+});
+
+test('a longer one of another program is told, unless clocks that differ explain it', () => {
+  assert.equal(lengthenedLifetime(ASKED_MS, ASKED_MS + 300_000), undefined);
+  assert.equal(
+    lengthenedLifetime(ASKED_MS, Infinity),
+    'they live longer than asked: asked until 2026-06-01T01:00:00Z, given until 9999-12-31T23:59:59Z',
+  );
+});

@@ -1,0 +1,32 @@
+/** A set-up for tests, as the flags of the command line would make it. */
+import { checkAnswers } from '../../../src/commands/init/check-answers.ts';
+import { type Answers, FIELD_NAMES, type FieldName, type Setup } from '../../../src/commands/init/fields.ts';
+
+export const ORGANIZATION = '11111111-2222-4333-8444-555555555555';
+export const PROJECT = '66666666-7777-4888-9999-aaaaaaaaaaaa';
+export const CONTEXT = 'bbbbbbbb-cccc-4ddd-8eee-ffffffffffff';
+
+const TEXTS: Partial<Record<FieldName, string>> = {
+  proxy: 'example.teleport.sh:443',
+  organizationId: ORGANIZATION,
+  projectId: PROJECT,
+  contextId: CONTEXT,
+  bot: 'circleci-app',
+  token: 'circleci-app',
+  roles: 'deployer, editor',
+  destination: '/home/circleci/.teleport-identity',
+};
+
+/** What is undefined has not been said. */
+export function answersOf(texts: Partial<Record<FieldName, string | undefined>> = {}): Answers {
+  const fields = new Map<FieldName, { text: string; origin: string }>();
+  for (const name of FIELD_NAMES) {
+    const text = { ...TEXTS, ...texts }[name];
+    if (text !== undefined) fields.set(name, { text, origin: `--${name}` });
+  }
+  return { fields, withoutContext: false, contexts: [], ssh: false };
+}
+
+export async function setupOf(texts: Partial<Record<FieldName, string | undefined>> = {}): Promise<Setup> {
+  return (await checkAnswers(answersOf(texts), [])).setup;
+}

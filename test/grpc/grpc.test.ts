@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import test, { type TestContext } from 'node:test';
+import { grpcOver } from '../../src/grpc/client.ts';
+import { AuthService } from '../../src/grpc/gen/teleport/legacy/authservice_pb.ts';
+import { GrpcResponseError } from '../../src/grpc/status.ts';
+import { dialTls } from '../../src/net/dial.ts';
+import { framed, http2Bytes } from '../fuzz/grpc-answers.ts';
+import { http2Peer, type Peer, rawPeer } from '../fuzz/peers.ts';
+
+const EMPTY = framed(Buffer.alloc(0));
+const GOOD = {
+  headers: { ':status': 200, 'content-type': 'application/grpc' },
+  body: EMPTY,
+  trailers: { 'grpc-status': '0' },
+};
+
+const NEVER = new AbortController().signal;
+
+async function clientOf(context: TestContext, { ca, port }: Peer<unknown>, authority: string) {
+  const socket = await dialTls({
+    address: { host: '127.0.0.1', port },
+    serverName: 'localhost',
+    alpn: ['h2'],
+    ca,
+    signal: NEVER,
+  });
+  const connection = grpcOver(socket, authority);
+  const close = () => {
+    connection.close();
+  };
+  context.after(close);
+  const ping = (signal = NEVER) => connection.call(AuthService.ping, {}, { signal });
+  return { close, connection, ping };
+}
+
+for (const [authority, sent] of [
+  ['proxy.example.com', 'proxy.example.com'],
+  ['10.0.0.1', '10.0.0.1'],
+  ['::1', '[::1]'],
+  ['fe80::1%eth0', '[fe80::1]'],
+] as const) {
+  test(`calls may be made to ${authority}`, async (t) => {
+    const peer = await http2Peer('localhost', GOOD);
+    const { ping } = await clientOf(t, peer, authority);
+    assert.equal((await ping()).serverVersion, '');
+    assert.deepEqual(peer.authorities, [sent]);
+  });
+}
+
+/** Of the length 0, of type DATA and of no stream: a fault of the whole connection (RFC 9113 section 6.1). */
+const BREACH = Buffer.alloc(9);
+
+test('a server that breaks the protocol fails the call and not the process, however early the connection is closed', async (t) => {
+  const peer = await rawPeer('localhost', ['h2']);
+  for (const answer of [
+    BREACH,
+    Buffer.concat([http2Bytes(EMPTY), BREACH]),
+    Buffer.concat([BREACH, http2Bytes(EMPTY)]),
+  ]) {
+    peer.answer = answer;
+    const { close, ping } = await clientOf(t, peer, 'localhost');
+    await ping().catch(() => undefined);
+    close();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await assert.rejects(ping());
+  }
+});
+
+const two = Buffer.concat([EMPTY, EMPTY]);
+const REPLIES = [
+  ['no message', { body: Buffer.alloc(0) }, /0 messages came/, 'unreadable'],
+  ['two messages', { body: two }, /2 or more messages came/, 'unreadable'],
+  ['what is no message', { body: framed(Buffer.from([0x0a, 0x7f])) }, /./, 'unreadable'],
+  ['a compressed message', { body: Buffer.of(1, 0, 0, 0, 0) }, /a compressed message came/, 'unreadable'],
+  [
+    'a message beyond all bounds',
+    { body: Buffer.of(0, 1, 0, 0, 0) },
+    /16777216 bytes came, at most 4194304/,
+    'too-large',
+  ],
+] as const;
+
+for (const [what, answer, message, fault] of REPLIES) {
+  test(`${what} is no reply`, async (t) => {
+    const { ping } = await clientOf(t, await http2Peer('localhost', { ...GOOD, ...answer }), 'localhost');
+    await assert.rejects(ping(), (error) => {
+      assert.ok(error instanceof GrpcResponseError, String(error));
+      assert.match(error.message, message);
+      assert.equal(error.problem, fault);
+      return true;
+    });
+  });
+}
+
+test('a refusal counts, whether messages came before it or nothing but headers', async (t) => {
+  const refusal = { 'grpc-status': '5', 'grpc-message': 'role %22ci%22 is not found' };
+  const { headers } = GOOD;
+  for (const answer of [
+    { headers: { ...headers, ...refusal }, body: Buffer.alloc(0), trailers: undefined },
+    { headers, body: EMPTY, trailers: refusal },
+  ]) {
+    const { ping } = await clientOf(t, await http2Peer('localhost', answer), 'localhost');
+    await assert.rejects(ping(), { name: 'GrpcError', status: 'NotFound', message: 'role "ci" is not found' });
+  }
+});
+
+test('what speaks HTTP/2 and not gRPC is told as such', async (t) => {
+  const answer = { headers: { ':status': 403, 'content-type': 'text/html' }, body: EMPTY, trailers: undefined };
+  const { ping } = await clientOf(t, await http2Peer('localhost', answer), 'localhost');
+  await assert.rejects(ping(), /the answer is not gRPC: HTTP status 403, content type "text\/html"/);
+});
+
+test('a call that is given up ends alone: the connection carries others', async (t) => {
+  const { ca, port } = await http2Peer('localhost', GOOD);
+  const { connection, ping } = await clientOf(t, { answer: undefined, ca, port }, 'localhost');
+  const controller = new AbortController();
+  async function* requests() {
+    yield {};
+    controller.abort();
+    await new Promise<never>(() => undefined);
+  }
+  const answers = connection.stream(AuthService.ping, requests(), { signal: controller.signal });
+  await assert.rejects(async () => {
+    for await (const answer of answers) assert.ok(answer);
+  });
+  await assert.rejects(ping(controller.signal), { name: 'AbortError' });
+  assert.equal((await ping()).serverVersion, '');
+});
+
+test('requests that fail end the call with their error', async (t) => {
+  const { connection, ping } = await clientOf(t, await http2Peer('localhost', GOOD), 'localhost');
+  function* requests() {
+    yield {};
+    throw new Error('no more of them');
+  }
+  await assert.rejects(async () => {
+    for await (const answer of connection.stream(AuthService.ping, requests(), { signal: NEVER })) assert.ok(answer);
+  }, /no more of them/);
+  assert.equal((await ping()).serverVersion, '');
+});

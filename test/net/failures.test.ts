@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { MachineIdError } from '../../src/errors.ts';
+import { authFailure, proxyFailure } from '../../src/net/failures.ts';
+
+const ADDRESS = { host: 'proxy.example.com', port: 443 };
+
+function coded(code: string, message = code): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+const FAULTS: [string, Error, string, string][] = [
+  ['a name that is unknown', coded('ENOTFOUND'), 'PROXY_UNREACHABLE', 'AUTH_UNREACHABLE'],
+  ['a refused connection', coded('ECONNREFUSED'), 'PROXY_UNREACHABLE', 'AUTH_UNREACHABLE'],
+  [
+    'a certificate of an unknown authority',
+    coded('UNABLE_TO_VERIFY_LEAF_SIGNATURE'),
+    'PROXY_UNTRUSTED',
+    'AUTH_UNTRUSTED',
+  ],
+  ['a certificate that has expired', coded('CERT_HAS_EXPIRED'), 'PROXY_UNTRUSTED', 'AUTH_UNTRUSTED'],
+  ['a certificate of another name', coded('ERR_TLS_CERT_ALTNAME_INVALID'), 'PROXY_UNTRUSTED', 'AUTH_UNTRUSTED'],
+  [
+    'a refused client certificate',
+    coded('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'),
+    'PROXY_UNREACHABLE',
+    'AUTH_DENIED',
+  ],
+  [
+    'several addresses of which none answers',
+    new AggregateError([coded('ECONNREFUSED', 'refused ::1')]),
+    'PROXY_UNREACHABLE',
+    'AUTH_UNREACHABLE',
+  ],
+];
+
+for (const [name, fault, proxyCode, authCode] of FAULTS) {
+  test(`${name} is told apart at the Proxy and at the Auth Service, also below other errors`, () => {
+    for (const error of [fault, new Error('outer', { cause: new Error('middle', { cause: fault }) })]) {
+      assert.equal(proxyFailure(ADDRESS, error).code, proxyCode);
+      assert.equal(authFailure(ADDRESS, error).code, authCode);
+      assert.equal(proxyFailure(ADDRESS, error).cause, error);
+    }
+  });
+}
+
+test('an error that says already what happened passes through', () => {
+  const error = new MachineIdError('TIMEOUT', 'late', { hint: 'wait' });
+  assert.equal(proxyFailure(ADDRESS, error), error);
+  assert.equal(authFailure(ADDRESS, error), error);
+});
+
+test("against a wrong certificate of the Auth Service no authority's PEM is asked for", () => {
+  for (const code of ['DEPTH_ZERO_SELF_SIGNED_CERT', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'HOSTNAME_MISMATCH']) {
+    const { hint, likelyCauses, message } = authFailure(ADDRESS, coded(code));
+    assert.match(message, /terminates TLS and drops Teleport's ALPN/);
+    assert.match(hint, /layer 4/);
+    assert.doesNotMatch(likelyCauses.join(), /PEM/);
+  }
+  assert.match(proxyFailure(ADDRESS, coded('DEPTH_ZERO_SELF_SIGNED_CERT')).likelyCauses[0] ?? '', /give its PEM/);
+  assert.match(authFailure(ADDRESS, coded('CERT_NOT_YET_VALID')).likelyCauses[0] ?? '', /clock/);
+});

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import { delimiter, join } from 'node:path';
+import test, { describe, type TestContext } from 'node:test';
+import { rootCertificates } from 'node:tls';
+import { proxyFailure } from '../../src/net/failures.ts';
+import { webTrust } from '../../src/net/trust.ts';
+import { openWebApi } from '../../src/net/web.ts';
+import { testRetries } from '../effects/retries.ts';
+import { privateChain, selfSigned } from '../tls-certificate.ts';
+
+async function authority(name: string): Promise<string> {
+  return `${(await selfSigned(name)).certificate.trim()}\n`;
+}
+
+const certificate = await authority('localhost');
+const other = await authority('other');
+const third = await authority('third');
+
+function settings(change: {
+  caFile?: string;
+  environment?: Record<string, string>;
+  insecure?: boolean;
+  files?: Record<string, string>;
+  directories?: Record<string, readonly string[]>;
+  nodeVersion?: string;
+}) {
+  const files = change.files ?? { 'flag.pem': certificate, 'variable.pem': certificate };
+  const readText = (path: string) => {
+    const text = files[path];
+    return text === undefined ? Promise.reject(new Error('ENOENT')) : Promise.resolve(text);
+  };
+  return {
+    caFile: change.caFile,
+    environment: change.environment ?? {},
+    insecure: change.insecure ?? false,
+    nodeVersion: change.nodeVersion ?? 'v22.11.0',
+    readText,
+    files: {
+      readText,
+      names: (directory: string) => {
+        const names = change.directories?.[directory];
+        return names === undefined ? Promise.reject(new Error('ENOENT')) : Promise.resolve(names);
+      },
+    },
+  };
+}
+
+test('Node’s own list is trusted when nothing else is asked for', async () => {
+  assert.deepEqual(await webTrust(settings({})), { ca: undefined, verify: true });
+  assert.deepEqual(await webTrust(settings({ environment: { SSL_CERT_FILE: '' } })), { ca: undefined, verify: true });
+});
+
+test('--ca-file wins over SSL_CERT_FILE, which replaces the list', async () => {
+  const environment = { SSL_CERT_FILE: 'variable.pem' };
+  assert.equal((await webTrust(settings({ environment }))).ca, certificate);
+  assert.equal((await webTrust(settings({ environment, caFile: 'flag.pem' }))).ca, certificate);
+});
+
+test('insecure checks nothing', async () => {
+  assert.equal((await webTrust(settings({ insecure: true }))).verify, false);
+});
+
+const BROKEN = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
+
+const REFUSED: readonly (readonly [string, string, RegExp])[] = [
+  ['that is missing', 'no.pem', /^cannot read the CA file no\.pem \(--ca-file\): ENOENT$/],
+  ['without a certificate', 'empty.pem', /holds no PEM certificate$/],
+  ['with a broken certificate', 'broken.pem', /holds a broken certificate: the 1st of it, at line 2$/],
+  ['whose second certificate is broken', 'second.pem', /the 2nd of it, at line \d+$/],
+  ['whose last certificate is cut off', 'cut.pem', /the 3rd of it, at line \d+$/],
+];
+const FILES = {
+  'empty.pem': 'text',
+  'broken.pem': `# a comment\n${BROKEN}`,
+  'second.pem': `${certificate}${BROKEN}${certificate}`,
+  'cut.pem': `${certificate}${certificate}${certificate.slice(0, 200)}`,
+};
+
+for (const [name, caFile, message] of REFUSED) {
+  test(`a CA file ${name} is wrong input`, async () => {
+    const rejection = webTrust(settings({ caFile, files: FILES }));
+    await assert.rejects(rejection, { code: 'CA_FILE_INVALID', exitCode: 2, message });
+  });
+}
+
+test('the line of a broken certificate is that of its beginning', async () => {
+  const lines = certificate.split('\n').length - 1;
+  await assert.rejects(webTrust(settings({ caFile: 'second.pem', files: FILES })), {
+    message: new RegExp(`at line ${String(lines + 1)}$`),
+  });
+});
+
+describe('SSL_CERT_DIR', () => {
+  const files = {
+    [join('a', '0.pem')]: other,
+    [join('a', '1.pem')]: `${BROKEN}${third}`,
+    [join('a', 'README')]: 'text',
+    [join('b', '0.pem')]: other,
+    'variable.pem': certificate,
+    'extra.pem': third,
+  };
+  const directories = { a: ['1.pem', 'README', 'gone.pem', '0.pem'], b: ['0.pem'], empty: [] };
+  const trustOf = (environment: Record<string, string>, caFile?: string) =>
+    webTrust(settings({ environment, files, directories, ...(caFile === undefined ? {} : { caFile }) }));
+  const SSL_CERT_DIR = ['missing', 'a', '', 'b'].join(delimiter);
+
+  test('comes together with SSL_CERT_FILE, each certificate once and what cannot be used left out', async () => {
+    const { ca } = await trustOf({ SSL_CERT_DIR, SSL_CERT_FILE: 'variable.pem' });
+    assert.equal(ca, certificate + other + third);
+  });
+
+  test('comes together with the built-in list and NODE_EXTRA_CA_CERTS where no file is named', async () => {
+    const { ca = '' } = await trustOf({ SSL_CERT_DIR: 'b', NODE_EXTRA_CA_CERTS: 'extra.pem' });
+    assert.ok(ca.endsWith(`${third}${other}`));
+    assert.equal(ca.split('BEGIN CERTIFICATE').length - 1, rootCertificates.length + 2);
+  });
+
+  test('that leads to nothing leaves the built-in list as it is', async () => {
+    assert.deepEqual(await trustOf({ SSL_CERT_DIR: ['missing', 'empty'].join(delimiter) }), {
+      ca: undefined,
+      verify: true,
+    });
+  });
+
+  test('is not read beside --ca-file', async () => {
+    assert.equal((await trustOf({ SSL_CERT_DIR }, 'variable.pem')).ca, certificate);
+  });
+
+  test('is read up to a number of files', async () => {
+    const names = Array.from({ length: 3000 }, (_, at) => `${String(at).padStart(5, '0')}.pem`);
+    let read = 0;
+    const readText = () => {
+      read += 1;
+      return Promise.resolve(other);
+    };
+    const many = {
+      ...settings({ environment: { SSL_CERT_DIR: 'a' } }),
+      files: { readText, names: () => Promise.resolve(names) },
+    };
+    await webTrust(many);
+    assert.equal(read, 2000);
+  });
+});
+
+test('an intermediate authority without its root is trusted as it is', async (t) => {
+  const { chain, intermediate, key, root } = await privateChain('localhost');
+  const port = await serve(t, chain, key);
+  const files = { 'root.pem': root, 'intermediate.pem': intermediate };
+  for (const caFile of ['root.pem', 'intermediate.pem']) {
+    const trust = await webTrust(settings({ caFile, files }));
+    const web = openWebApi({ address: { host: 'localhost', port }, trust, retries: testRetries({ timeoutMs: 5000 }) });
+    t.after(() => {
+      web.close();
+    });
+    assert.equal((await web.get('/')).status, 200, caFile);
+  }
+});
+
+async function serve(t: TestContext, cert: string, key: string): Promise<number> {
+  const server = createServer({ cert, key }, (_, response) => response.end('{}')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  return address.port;
+}
+
+test('an older Node is said to need the root, where one is missing', async () => {
+  const { intermediate, root } = await privateChain('localhost');
+  const files = { 'root.pem': root, 'intermediate.pem': intermediate };
+  for (const [nodeVersion, caFile, weak] of [
+    ['v18.20.8', 'intermediate.pem', true],
+    ['v20.17.0', 'intermediate.pem', true],
+    ['v20.18.0', 'intermediate.pem', false],
+    ['v22.8.0', 'intermediate.pem', true],
+    ['v22.9.0', 'intermediate.pem', false],
+    ['v24.0.0', 'intermediate.pem', false],
+    ['v18.20.8', 'root.pem', false],
+  ] as const) {
+    const { weakness } = await webTrust(settings({ caFile, files, nodeVersion }));
+    assert.equal(weakness !== undefined, weak, `${nodeVersion} ${caFile}`);
+    if (weakness !== undefined) assert.ok(weakness.includes(nodeVersion));
+    const failure = Object.assign(new Error('unable to get issuer certificate'), { code: 'UNABLE_TO_GET_ISSUER_CERT' });
+    const { likelyCauses } = proxyFailure({ host: 'a', port: 1 }, failure, { weakness });
+    assert.equal((likelyCauses[0] ?? '').includes('add the root'), weak);
+  }
+});
