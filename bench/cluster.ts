@@ -17,7 +17,7 @@ export async function startCluster(
   teleport: string,
   more: readonly string[] = [],
 ): Promise<BenchCluster> {
-  const main = ['--import', 'tsx', 'test/cluster/main.ts'];
+  const main = ['scripts/run.mjs', 'test/cluster/main.ts'];
   const args = [...main, '--dir', directory, '--teleport', teleport, ...more];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   for await (const line of createInterface({ input: child.stdout })) {

@@ -48,7 +48,7 @@ async function measureThroughput(
   target: readonly string[],
   runs: number,
 ): Promise<readonly Row[]> {
-  const server = spawn(process.execPath, ['--import', 'tsx', 'bench/transport-server.ts', String(MEBIBYTES)], {
+  const server = spawn(process.execPath, ['scripts/run.mjs', 'bench/transport-server.ts', String(MEBIBYTES)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   try {
