@@ -8,6 +8,23 @@ import { compile } from './compile.mjs';
 /** Runs at the same time need folders of their own. */
 const OUT = process.env.TEST_BUILD ?? 'build/tests';
 
+/**
+ * The other packages are compiled in: to find and read the files of @grpc/grpc-js and of what makes certificates takes
+ * every process that starts a cluster a quarter of a second. These look for files of their own, or are large and rarely used.
+ */
+const READ_AT_RUN_TIME = [
+  'esbuild',
+  'typescript',
+  'playwright-core',
+  '@kubernetes/client-node',
+  '@aws-sdk/*',
+  'prettier',
+  'tsx',
+];
+
+/** CommonJS packages in an ES module call it for Node's own modules. */
+const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+
 /** Programs that tests start. They are compiled too, so that no test waits for a loader (`compiled` in test/e2e/programs.ts). */
 const PROGRAMS = [
   'test/cluster/main.ts',
@@ -37,7 +54,16 @@ if (files.length === 0) {
 }
 
 rmSync(OUT, { recursive: true, force: true });
-await compile({ entryPoints: [...files, ...PROGRAMS], outdir: OUT, outbase: '.', splitting: true, sourcemap: true });
+await compile({
+  entryPoints: [...files, ...PROGRAMS],
+  outdir: OUT,
+  outbase: '.',
+  splitting: true,
+  sourcemap: true,
+  packages: 'bundle',
+  external: READ_AT_RUN_TIME,
+  banner: { js: REQUIRE },
+});
 const run = spawnSync(
   process.execPath,
   [
