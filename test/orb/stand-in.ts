@@ -2,7 +2,7 @@
  * Takes the place of the script: it reads the parameters of its step as the script does, and prints which command that
  * calls, with which flags, where, and with what token, instead of running it.
  */
-import { buildSync } from 'esbuild';
+import { build } from 'esbuild';
 import { z } from 'zod';
 
 const CONTENTS = `
@@ -32,7 +32,7 @@ callOf({ args: process.argv.slice(2), world }).then(
 );
 `;
 
-const { outputFiles } = buildSync({
+const { outputFiles } = await build({
   stdin: { contents: CONTENTS, resolveDir: '.', loader: 'js' },
   bundle: true,
   write: false,
