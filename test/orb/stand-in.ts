@@ -6,14 +6,14 @@ import { build } from 'esbuild';
 import { z } from 'zod';
 
 const CONTENTS = `
-import { errorReport } from './src/commands/error-report.ts';
-import { callOf } from './src/commands/orb-step.ts';
+import { errorReport } from './src/cli/print.ts';
+import { invocationOf } from './src/commands/orb-step.ts';
 import { systemFiles as files } from './src/effects/files.ts';
-import { PLAIN as style } from './src/effects/style.ts';
+import { PLAIN as style } from './src/effects/terminal.ts';
 
 const stderr = (text) => { process.stderr.write(text); };
 const world = { environment: process.env, workingDirectory: process.cwd(), files, stderr };
-callOf({ args: process.argv.slice(2), world }).then(
+invocationOf({ args: process.argv.slice(2), world }).then(
   ({ args, world: { environment } }) => {
     const token = environment.CIRCLE_OIDC_TOKEN;
     const telemetry = environment.TELEPORT_ANONYMOUS_TELEMETRY;
