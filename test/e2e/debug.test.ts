@@ -178,7 +178,7 @@ test('a refused connection is told of with what broke it', async (t) => {
   const run = await job.run([...job.flags, '--debug'], { environment: { SSL_CERT_FILE: undefined } });
   assert.equal(run.exitCode, 1);
   assert.match(run.stderr, / web API tls: .*issuer Embedded cluster web CA, /);
-  assert.match(run.stderr, / web API closed: .*fault [A-Z_]+/);
+  assert.match(run.stderr, / web API closed: .*error [A-Z_]+/);
 });
 
 test('doctor tells of the connections of its tries', async (t) => {

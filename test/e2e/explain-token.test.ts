@@ -140,19 +140,19 @@ test('a token of the Kubernetes operator is held against the job, in text and as
   assert.match(text.stdout, /^token "circleci-bot" is valid.*\n.*yes/m);
   assert.match(text.stdout, /the resource of kind "role" is not checked/);
   const json = await job.run(['explain-token', 'token.yaml', '--json']);
-  assert.match(json.stdout, /"valid":true.*"name":"circleci-bot".*"admits":true/);
+  assert.match(json.stdout, /"valid":true.*"name":"circleci-bot".*"allows":true/);
 });
 
-test('faults are printed as JSON for a program, and Terraform is told what to pipe in', async (t) => {
+test('problems are printed as JSON for a program, and Terraform is told what to pipe in', async (t) => {
   const job = await beginJob(t, cluster);
   await job.addFile('token.yaml', 'version: v2\nmetadata: {name: c}\nspec: {roles: [Bot], join_method: circleci}\n');
   const json = await job.run(['explain-token', 'token.yaml', '--json']);
   assert.equal(json.exitCode, 2);
-  const { faults, valid } = z
-    .object({ valid: z.boolean(), faults: z.array(z.object({ path: z.string() })) })
+  const { problems, valid } = z
+    .object({ valid: z.boolean(), problems: z.array(z.object({ path: z.string() })) })
     .parse(JSON.parse(json.stdout));
   assert.equal(valid, false);
-  assert.deepEqual(faults.map(({ path }) => path).sort(), ['kind', 'spec.bot_name', 'spec.circleci']);
+  assert.deepEqual(problems.map(({ path }) => path).sort(), ['kind', 'spec.bot_name', 'spec.circleci']);
   await job.addFile('main.tf', 'resource "teleport_provision_token" "ci" {\n  metadata = { name = "deploy" }\n}\n');
   const { exitCode, stderr } = await job.run(['explain-token', 'main.tf']);
   assert.equal(exitCode, 2);
