@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as z from 'zod/mini';
 import type { BenchCluster } from './cluster.ts';
 
 export const BUNDLE = 'dist/machine-id.cjs';
@@ -16,13 +17,26 @@ export function runBundle({ token }: BenchCluster, args: readonly string[]): voi
   execFileSync(process.execPath, [BUNDLE, ...args], options(token));
 }
 
-/** The most resident memory that the process had, in MB. */
-export function peakMemoryMb({ token }: BenchCluster, args: readonly string[], peakFile: string): number {
-  const { env, stdio } = options(token);
-  const script = 'exec 3>"$PEAK_FILE"; exec "$0" "$@"';
-  const command = [process.execPath, '--require', './bench/peak-memory.cjs', BUNDLE, ...args];
-  execFileSync('sh', ['-c', script, ...command], { stdio, env: { ...env, PEAK_FILE: peakFile } });
-  return Number(readFileSync(peakFile, 'utf8')) / 1024;
+/** What a process used, from its start to its end. */
+export interface Usage {
+  readonly peakMb: number;
+  readonly cpuMs: number;
+}
+
+const Measured = z.object({ peakKib: z.number(), cpuMicros: z.number() });
+
+/** @param command a Node program: path of the script, then its arguments */
+export function usageOf({ token }: Pick<BenchCluster, 'token'>, command: readonly string[]): Usage {
+  const { env } = options(token);
+  const script = 'exec 3>"$USAGE_FILE"; exec "$0" "$@"';
+  const usageFile = join(HOME, 'usage');
+  const args = [process.execPath, '--require', './bench/usage.cjs', ...command];
+  execFileSync('sh', ['-c', script, ...args], {
+    stdio: ['pipe', 'ignore', 'pipe'],
+    env: { ...env, USAGE_FILE: usageFile },
+  });
+  const { cpuMicros, peakKib } = Measured.parse(JSON.parse(readFileSync(usageFile, 'utf8')));
+  return { peakMb: peakKib / 1024, cpuMs: cpuMicros / 1000 };
 }
 
 /** A home of its own: what the runs of a bench note down must not stay on the machine. */

@@ -1,7 +1,7 @@
 /** `run` with one output and with many. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { joinArguments, peakMemoryMb, runBundle } from './bundle.ts';
+import { BUNDLE, joinArguments, runBundle, usageOf } from './bundle.ts';
 import type { BenchCluster } from './cluster.ts';
 import { against, repeat, type Row, row, RUNS, timed } from './figures.ts';
 
@@ -38,7 +38,7 @@ export async function measureOutputs(
         runBundle(cluster, args);
       });
     }, runs);
-    const memory = await repeat(() => peakMemoryMb(cluster, args, join(folder, 'peak')), MEMORY_RUNS);
+    const memory = await repeat(() => usageOf(cluster, [BUNDLE, ...args]).peakMb, MEMORY_RUNS);
     if (count === 1) oneMs = wall.median;
     const each = (wall.median - oneMs) / (count - 1);
     const remark =

@@ -8,6 +8,7 @@ import { print, type Row } from './figures.ts';
 import { measureFloor } from './floor.ts';
 import { measureOutputs } from './outputs.ts';
 import { measureSsh } from './ssh.ts';
+import { measureStartup } from './startup.ts';
 
 /** Goals are over the floor, for a run with one output: before 17 it needs two RSA keys, after that none. */
 const PROFILES = [
@@ -18,6 +19,13 @@ const PROFILES = [
 
 const folder = mkdtempSync(join(tmpdir(), 'machine-id-bench-'));
 try {
+  if (process.argv[2] === 'startup') print(await measureStartup(join(folder, 'startup')));
+  else await measureAll();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function measureAll(): Promise<void> {
   const newest = await startCluster(join(folder, 'floor'), '18.6.0');
   const { floorMs, nodeStart, rows } = await measureFloor(newest).finally(newest.stop);
   const all: Row[] = [...rows];
@@ -26,9 +34,7 @@ try {
     const cluster = await startCluster(place, profile.teleport);
     all.push(...(await measureOutputs(cluster, place, { ...profile, floorMs }).finally(cluster.stop)));
   }
-  all.push(...(await measureSsh(folder, nodeStart)));
+  all.push(...(await measureStartup(join(folder, 'startup'))), ...(await measureSsh(folder, nodeStart)));
   print(all);
   console.log(`\nbundle ${(statSync(BUNDLE).size / 1024).toFixed(0)} KB`);
-} finally {
-  rmSync(folder, { recursive: true, force: true });
 }

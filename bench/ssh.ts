@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as z from 'zod/mini';
-import { BUNDLE, joinArguments, runBundle } from './bundle.ts';
+import { BUNDLE, joinArguments, runBundle, usageOf } from './bundle.ts';
 import { startCluster } from './cluster.ts';
 import { against, type Figures, repeat, repeatInTurns, type Row, row, RUNS, timed } from './figures.ts';
 
@@ -28,7 +28,7 @@ export async function measureSsh(folder: string, nodeStart: Figures): Promise<re
     const over = firstByte.median - nodeStart.median;
     const runs = Math.max(3, Math.ceil(RUNS / 5));
     const throughCluster = await repeat(() => mebibytesASecond(ours), runs);
-    const memory = await repeat(() => peakOf(ours, join(folder, 'peak-ssh')), 3);
+    const memory = await repeat(() => usageOf(cluster, ours.slice(1)).peakMb, 3);
     return [
       row('ssh-proxy-command, first byte', firstByte, 'ms', against(over, MOST_MS_TO_FIRST_BYTE, 'ms over node -e 0')),
       ...(await measureThroughput(folder, port, target, runs)),
@@ -79,7 +79,7 @@ async function measureThroughput(
   }
 }
 
-async function firstLine({ stdout }: ChildProcess): Promise<string> {
+export async function firstLine({ stdout }: ChildProcess): Promise<string> {
   if (stdout === null) throw new Error('no output to read');
   for await (const line of createInterface({ input: stdout })) return line;
   throw new Error('the peer ended before it was ready');
@@ -101,14 +101,4 @@ async function mebibytesASecond(command: readonly string[]): Promise<number> {
   const mebibytes = Number(counted) / 1024 ** 2;
   if (mebibytes !== MEBIBYTES) throw new Error(`${command[0] ?? ''}: ${mebibytes} of ${MEBIBYTES} MiB came`);
   return mebibytes / (elapsedMs / 1000);
-}
-
-function peakOf([program = '', bundle = '', ...args]: readonly string[], peakFile: string): number {
-  const script = 'exec 3>"$PEAK_FILE"; exec "$0" "$@"';
-  const command = [program, '--require', './bench/peak-memory.cjs', bundle, ...args];
-  execFileSync('sh', ['-c', script, ...command], {
-    stdio: ['pipe', 'ignore', 'inherit'],
-    env: { ...process.env, PEAK_FILE: peakFile },
-  });
-  return Number(execFileSync('cat', [peakFile], { encoding: 'utf8' })) / 1024;
 }

@@ -1,12 +1,18 @@
 // Bundles src/main.ts into dist/machine-id.cjs, or into the folder of --out; with --check, compares a fresh bundle with
-// the committed one instead.
+// the committed one instead; with --readable, names and white space stay, for debugging and for tests of what is evaluated.
 import { build } from 'esbuild';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
-const { values } = parseArgs({ options: { check: { type: 'boolean' }, out: { type: 'string', default: 'dist' } } });
-const { check, out } = values;
+const { values } = parseArgs({
+  options: {
+    check: { type: 'boolean' },
+    out: { type: 'string', default: 'dist' },
+    readable: { type: 'boolean', default: false },
+  },
+});
+const { check, out, readable } = values;
 const { version } = JSON.parse(await readFile('package.json', 'utf8'));
 
 // An older Node would fail somewhere inside with a message that helps nobody.
@@ -17,7 +23,7 @@ const result = await build({
   entryPoints: ['src/main.ts'],
   outfile: 'dist/machine-id.cjs',
   bundle: true,
-  minify: true,
+  minify: !readable,
   platform: 'node',
   target: 'node18',
   format: 'cjs',

@@ -1,29 +1,22 @@
-/** Picks the command that the arguments name, and turns a failure into a report and an exit code. */
+/** The table of commands: runs the one that the arguments name, and turns a failure into a report and an exit code. */
 import { type Flag, parseFlags, wantsDebug } from './cli/flags.ts';
 import { errorLine, errorReport, stderrStyle } from './cli/print.ts';
-import { cleanup, CLEANUP_FLAGS } from './commands/cleanup.ts';
-import { doctor } from './commands/doctor/doctor.ts';
-import { DOCTOR_FLAGS } from './commands/doctor/flags.ts';
-import { EXPLAIN_TOKEN_FLAGS, explainTokenCommand } from './commands/explain-token/explain-token.ts';
-import { INIT_FLAGS } from './commands/init/flags.ts';
-import { init } from './commands/init/init.ts';
-import { INSTALL_TOOLS_FLAGS, installTools } from './commands/install-tools/install-tools.ts';
-import { KUBE_CREDENTIALS_FLAGS, kubeCredentials } from './commands/kube-credentials.ts';
-import { type Invocation, invocationOf, ORB_STEP, withOrbTerms } from './commands/orb-step.ts';
-import { RUN_FLAGS } from './commands/run-flags.ts';
-import { run } from './commands/run.ts';
-import { SSH_PROXY_FLAGS, sshProxyCommand } from './commands/ssh-proxy-command.ts';
+import type { Invocation } from './commands/orb-step.ts';
 import { VERSION, type World } from './effects/world.ts';
 import { failureOf, MachineIdError } from './errors.ts';
 import { withProxyCause } from './net/proxy-variables.ts';
 
+/**
+ * A command's files are imported when it runs or shows its help, not before: other programs call some commands once per
+ * connection, and evaluating the whole bundle takes several times as long as what those do.
+ */
 interface Command {
   readonly name: string;
   readonly summary: string;
-  readonly flags: readonly Flag[];
-  readonly notes: string;
-  /** What stands behind the name without a flag. */
+  readonly notes?: string;
+  /** Name of the argument without a flag, for a command that takes one. */
   readonly operand?: string;
+  readonly flags: () => Promise<readonly Flag[]>;
   readonly act: (args: readonly string[], world: World) => Promise<void>;
 }
 
@@ -31,69 +24,67 @@ const COMMANDS: readonly Command[] = [
   {
     name: 'run',
     summary: 'Join the cluster, write the outputs of tbot.yaml, export their paths to later steps.',
-    flags: RUN_FLAGS,
     notes:
       'Either --config FILE, or --proxy-server, --token and --destination. Flags win over variables, variables over the file.',
-    act: run,
+    flags: async () => (await import('./commands/run-flags.ts')).RUN_FLAGS,
+    act: async (args, world) => (await import('./commands/run.ts')).run(args, world),
   },
   {
     name: 'init',
     summary: 'Write the files that set-up needs: bot, join token, tbot.yaml, and a job for the config.',
-    flags: INIT_FLAGS,
     notes:
       'On a terminal it asks for what no flag says. In a job it finds the ids by itself. Contacts nothing but, in a job, the agent of CircleCI.',
-    act: init,
+    flags: async () => (await import('./commands/init/flags.ts')).INIT_FLAGS,
+    act: async (args, world) => (await import('./commands/init/init.ts')).init(args, world),
   },
   {
     name: 'doctor',
     summary: 'Check everything that a run needs, without changing anything, and suggest fixes.',
-    flags: DOCTOR_FLAGS,
     notes:
       'Joins the cluster, as run does, and asks for the certificates of every output, but writes none of them. Takes the flags of run, and checks as much as they and the file tell. --egress lists and tries every connection of the job instead. Prints nothing secret.',
-    act: doctor,
+    flags: async () => (await import('./commands/doctor/flags.ts')).DOCTOR_FLAGS,
+    act: async (args, world) => (await import('./commands/doctor/doctor.ts')).doctor(args, world),
   },
   {
     name: 'explain-token',
     summary: "Check the file of a join token, and say which of its rules admit this job and why others don't.",
-    flags: EXPLAIN_TOKEN_FLAGS,
     notes: `FILE is what "tctl create -f" takes or "tctl get token/NAME" prints; - reads it from the standard input.
 Contacts nothing. Exit code 1 when the token is valid and does not admit the job.`,
     operand: 'FILE',
-    act: explainTokenCommand,
+    flags: async () => (await import('./commands/explain-token/explain-token.ts')).EXPLAIN_TOKEN_FLAGS,
+    act: async (args, world) =>
+      (await import('./commands/explain-token/explain-token.ts')).explainTokenCommand(args, world),
   },
   {
     name: 'cleanup',
     summary: "Remove the files and exports of this job's runs; for a last step with when: always.",
-    flags: CLEANUP_FLAGS,
     notes: 'Removes what runs have written and nothing else; safe to call twice, and with nothing to do.',
-    act: cleanup,
+    flags: async () => (await import('./commands/cleanup.ts')).CLEANUP_FLAGS,
+    act: async (args, world) => (await import('./commands/cleanup.ts')).cleanup(args, world),
   },
   {
     name: 'install-tools',
     summary: "Install Teleport's own programs (tsh, tctl and others), verified, for later steps.",
-    flags: INSTALL_TOOLS_FLAGS,
     notes: 'Does nothing when they are there already.',
-    act: installTools,
+    flags: async () => (await import('./commands/install-tools/install-tools.ts')).INSTALL_TOOLS_FLAGS,
+    act: async (args, world) => (await import('./commands/install-tools/install-tools.ts')).installTools(args, world),
   },
   {
     name: 'ssh-proxy-command',
     summary: 'Carry an SSH connection to a node through the Proxy; OpenSSH calls it by our ssh_config.',
-    flags: SSH_PROXY_FLAGS,
-    notes: '',
-    act: sshProxyCommand,
+    flags: async () => (await import('./commands/ssh-proxy-command.ts')).SSH_PROXY_FLAGS,
+    act: async (args, world) => (await import('./commands/ssh-proxy-command.ts')).sshProxyCommand(args, world),
   },
   {
     name: 'kube-credentials',
     summary: 'Print certificate and key for kubectl, which calls it by a kubeconfig.yaml with an exec plugin.',
-    flags: KUBE_CREDENTIALS_FLAGS,
-    notes: '',
-    act: kubeCredentials,
+    flags: async () => (await import('./commands/kube-credentials.ts')).KUBE_CREDENTIALS_FLAGS,
+    act: async (args, world) => (await import('./commands/kube-credentials.ts')).kubeCredentials(args, world),
   },
   {
     name: 'version',
     summary: 'Print the version of this program.',
-    flags: [],
-    notes: '',
+    flags: () => Promise.resolve([]),
     act: (args, { stdout }) => {
       parseFlags([], args);
       return stdout(`${VERSION}\n`);
@@ -101,11 +92,18 @@ Contacts nothing. Exit code 1 when the token is valid and does not admit the job
   },
 ];
 
+/** What steps of the orb call in place of a command; it is not in the help. */
+const ORB_STEP = 'orb-step';
+
 /** @returns the exit code: 0 done, 1 failed, 2 wrong input */
 export async function runProgram(args: readonly string[], world: World): Promise<0 | 1 | 2> {
-  let call: Invocation = args[0] === ORB_STEP ? { args, world: withOrbTerms(world) } : { args, world };
+  let call: Invocation = { args, world };
   try {
-    if (args[0] === ORB_STEP) call = await invocationOf(call);
+    if (args[0] === ORB_STEP) {
+      const { invocationOf, withOrbTerms } = await import('./commands/orb-step.ts');
+      call = { args, world: withOrbTerms(world) };
+      call = await invocationOf(call);
+    }
     await runCommand(call.args, call.world);
     return 0;
   } catch (cause) {
@@ -119,7 +117,7 @@ async function runCommand([name = '--help', ...rest]: readonly string[], world: 
   if (name === '--help' || name === '-h' || name === 'help') return world.stdout(programHelp(COMMANDS));
   const command = findCommand(name);
   if (!rest.includes('--help') && !rest.includes('-h')) return command.act(rest, world);
-  return world.stdout(commandHelp(command.name, command.summary, command.flags, command.notes, command.operand));
+  return world.stdout(commandHelp(command, await command.flags()));
 }
 
 /** On stderr, in the form that the arguments ask for. */
@@ -162,8 +160,7 @@ Exit codes: 0 done, 1 failed, 2 wrong input (nothing contacted, nothing written)
 `;
 }
 
-/** @param operand what stands behind the name without a flag, or '' */
-function commandHelp(name: string, summary: string, flags: readonly Flag[], notes: string, operand = ''): string {
+function commandHelp({ name, notes = '', operand = '', summary }: Command, flags: readonly Flag[]): string {
   const width = Math.max(...flags.map((flag) => usage(flag).length));
   const lines = flags.map((flag) => `  ${usage(flag).padEnd(width)}  ${flag.help}`);
   const list = lines.length === 0 ? '' : `\nFlags:\n${lines.join('\n')}\n`;

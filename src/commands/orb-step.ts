@@ -15,9 +15,6 @@ export interface Invocation {
 
 type Environment = World['environment'];
 
-/** What a step of the orb calls this program with, its own name behind it. No command for people. */
-export const ORB_STEP = 'orb-step';
-
 /**
  * The ordinary command that the step calls.
  * @throws MachineIdError USAGE_INVALID with every parameter that is wrong

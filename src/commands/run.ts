@@ -20,17 +20,15 @@ import { type WebTrust, webTrust } from '../net/trust.ts';
 import { openWebApi } from '../net/web.ts';
 import { type Account, openAccount, type RunEnd, type RunResult, startProgress } from '../outputs/journal.ts';
 import { refuseRemovedKeys, type SupportedOutput, supportedOutputs } from '../outputs/output.ts';
-import { failureOfOutputs, makeKeys, prepareOutputs, sortResults, writeOutputs } from '../outputs/outputs.ts';
+import { failureOfOutputs, makeKeys, prepareOutputs, writeOutputs } from '../outputs/outputs.ts';
 import type { OutputKeys } from '../outputs/work.ts';
 import { caFilePaths, unexpandedPath } from '../schema/unexpanded.ts';
-import { produceWithTbot } from '../tbot/engine.ts';
-import { checkTbotVersion, readTbotVersion, type TbotSettings } from '../tbot/program.ts';
-import { clockDifference, discover } from '../teleport/ping.ts';
+import { clockDifference } from '../teleport/ping.ts';
 import { exportedVariables, exportWarnings } from './exports.ts';
 import { readRunArguments, type RunArguments } from './run-flags.ts';
-import { withReport } from './run-page.ts';
 import { headline, joinPathText, resultJson, resultObject, summaryText } from './run-result.ts';
-import { beginTelemetry, TBOT_HELPER_VARIABLES } from './telemetry.ts';
+import type { runWithTbot } from './run-with-tbot.ts';
+import { beginTelemetry } from './telemetry.ts';
 
 const MAX_INPUT_BYTES = 1024 * 1024;
 
@@ -41,9 +39,9 @@ export async function run(args: readonly string[], world: World): Promise<void> 
   const work = () => runToEnd(given, account, world);
   const { engine, report } = given;
   // A report with a path that will be refused has no place to go to.
-  await (report === undefined || unexpandedPath(report) !== undefined
-    ? work()
-    : withReport(report, { account, engine }, world, work));
+  if (report === undefined || unexpandedPath(report) !== undefined) return work();
+  const { withReport } = await import('./run-page.ts');
+  return withReport(report, { account, engine }, world, work);
 }
 
 async function runToEnd(given: RunArguments, account: Account, world: World): Promise<void> {
@@ -83,7 +81,7 @@ async function runToEnd(given: RunArguments, account: Account, world: World): Pr
   await account.during('job', 'Destinations', () => prepareOutputs(current));
   const { failure, ...facts } =
     given.engine === 'tbot'
-      ? await runWithTbot(current, trust, { jwt: token.jwt, caFile: given.caFile, helper: TBOT_HELPER_VARIABLES })
+      ? await useTbot(current, trust, { jwt: token.jwt, caFile: given.caFile })
       : await withTelemetry(current, () => joinAndWrite(current, token, trust));
   const result: RunResult = {
     proxy: formatAddress(plan.address),
@@ -170,6 +168,10 @@ async function withTelemetry<T>({ log, outputs, trace, world }: PlannedRun, work
   } finally {
     telemetry.end();
   }
+}
+
+async function useTbot(...args: Parameters<typeof runWithTbot>): Promise<RunEnd> {
+  return (await import('./run-with-tbot.ts')).runWithTbot(...args);
 }
 
 async function joinAndWrite(run: PlannedRun, token: OidcToken, trust: WebTrust): Promise<RunEnd> {
@@ -279,52 +281,4 @@ function explainAuthAddress(error: unknown, { value, origin }: Plan['address']):
     hint: "This program joins through the Proxy: set proxy_server (or --proxy-server) to the web address of the Proxy in place of the Auth Service's.",
     cause: error,
   });
-}
-
-// `run --engine tbot`: the tbot that is installed joins and writes.
-
-/** @throws MachineIdError TBOT_MISSING, TBOT_INCOMPATIBLE, CLUSTER_UNSUPPORTED, TBOT_FAILED, or what asking the Proxy throws */
-async function runWithTbot(run: PlannedRun, trust: WebTrust, settings: TbotSettings): Promise<RunEnd> {
-  const { cluster, tbot } = await checkTbot(run, trust);
-  const { clusterName, serverVersion } = cluster;
-  const difference = clockDifference(cluster, run.world.clock.nowMs());
-  if (difference !== undefined) run.log.warn(difference);
-  run.account.learn({ cluster: clusterName, clusterVersion: serverVersion.text });
-  const warning = checkTbotVersion(tbot, cluster);
-  if (warning !== undefined) run.log.warn(warning);
-  refuseRemovedKeys(run.plan, serverVersion, `the cluster ${clusterName} runs`);
-  if (tbot !== undefined) refuseRemovedKeys(run.plan, tbot, 'the tbot on PATH is');
-  run.progress.done('discovery', `cluster ${clusterName}, Teleport ${serverVersion.text}`);
-  const { bot, failure, results } = await produceWithTbot(run, settings);
-  run.account.learn({ bot, results });
-  return {
-    engine: 'tbot',
-    cluster: clusterName,
-    clusterVersion: serverVersion.text,
-    bot,
-    joinPath: undefined,
-    ...sortResults(run.outputs, results),
-    failure,
-  };
-}
-
-/** Both are looked at while the other answers; neither is left behind running. */
-async function checkTbot(run: PlannedRun, trust: WebTrust) {
-  const [cluster, tbot] = await Promise.allSettled([
-    run.account.during('cluster', 'Discovery', () => askProxy(run, trust)),
-    readTbotVersion(run.world),
-  ]);
-  if (cluster.status === 'rejected') throw cluster.reason;
-  if (tbot.status === 'rejected') throw tbot.reason;
-  return { cluster: cluster.value, tbot: tbot.value };
-}
-
-/** tbot does not report what later steps need to know about the cluster; and an invalid address fails before tbot starts. */
-async function askProxy({ plan, retries, trace, world }: PlannedRun, trust: WebTrust) {
-  const web = openWebApi({ address: plan.address, trust, retries, signal: world.signal, trace });
-  try {
-    return await discover(web, retries);
-  } finally {
-    web.close();
-  }
 }

@@ -6,7 +6,7 @@ import { splitCertificates } from '../crypto/x509.ts';
 import { isTransientHttpStatus } from '../effects/retry.ts';
 import type { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
-import { errorText } from '../net/network-error.ts';
+import { errorText } from '../net/error-text.ts';
 import type { WebApi, WebResponse } from '../net/web.ts';
 import type { JoinedCertificates } from './bot-identity.ts';
 import type { JoinFacts } from './facts.ts';

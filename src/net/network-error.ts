@@ -1,5 +1,4 @@
 /** Says what a failed connection means, in one line of plain English, and whether it may pass. */
-import * as z from 'zod/mini';
 import { printable } from '../errors.ts';
 
 /** What went wrong below HTTP and gRPC. */
@@ -129,29 +128,7 @@ function opensslReason(message: string): string | undefined {
   return reason.trim() === '' ? undefined : `TLS failed: ${reason.trim()}`;
 }
 
-// The error bodies of Teleport's HTTP endpoints.
-
-/** `error` is always there for Teleport's own errors; for others the text is in `message`. */
-const TraceBody = z.object({
-  error: z.optional(z.object({ message: z.optional(z.string()) })),
-  message: z.optional(z.string()),
-});
-
 const MAX_TEXT_CHARACTERS = 500;
-
-/** @returns the server's text on one line, or undefined when the body is not Teleport's error JSON */
-export function errorText(body: string): string | undefined {
-  let json: unknown;
-  try {
-    json = JSON.parse(body);
-  } catch {
-    return undefined; // an HTML page of a load balancer, say: nothing worth quoting
-  }
-  const answer = TraceBody.safeParse(json);
-  if (!answer.success) return undefined;
-  const text = answer.data.error?.message ?? answer.data.message;
-  return text === undefined ? undefined : oneLine(text);
-}
 
 /** A server's text made safe for a log line: no control characters, no more than 500 characters. */
 export function oneLine(text: string): string {

@@ -4,7 +4,7 @@ import { seconds, utcTime } from '../crypto/validity.ts';
 import { isTransientHttpStatus, type Retries } from '../effects/retry.ts';
 import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress, parseAddress } from '../net/address.ts';
-import { errorText } from '../net/network-error.ts';
+import { errorText } from '../net/error-text.ts';
 import type { WebApi } from '../net/web.ts';
 import { type DatabaseListeners, databaseListeners } from './database-endpoint.ts';
 import { kubeListener, type KubeListener } from './kube-endpoint.ts';

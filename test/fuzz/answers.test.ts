@@ -8,7 +8,7 @@ import { decodeClaims } from '../../src/job/oidc-claims.ts';
 import { acceptJoin } from '../../src/join/bot-identity.ts';
 import { joinLegacy } from '../../src/join/legacy.ts';
 import { joinRefusal } from '../../src/join/refusal.ts';
-import { errorText } from '../../src/net/network-error.ts';
+import { errorText } from '../../src/net/error-text.ts';
 import { kubeEndpoint } from '../../src/teleport/kube-endpoint.ts';
 import { parsePing, parseServerVersion } from '../../src/teleport/ping.ts';
 import { suiteName } from '../../src/teleport/suite.ts';

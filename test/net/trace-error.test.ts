@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { errorText, oneLine } from '../../src/net/network-error.ts';
+import { errorText } from '../../src/net/error-text.ts';
+import { oneLine } from '../../src/net/network-error.ts';
 
 const BODIES: [string, string, string | undefined][] = [
   ['the text of Teleport’s own errors', '{"error":{"message":"denied"},"message":"outer"}', 'denied'],

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { after, before } from 'node:test';
+import { promisify } from 'node:util';
+import * as z from 'zod/mini';
+import { clusterIn, directoryFor } from './embedded-cluster.ts';
+import { beginJob } from './job.ts';
+import { NODE } from './run-bundle.ts';
+
+const authorities = await directoryFor({ after });
+const folder = mkdtempSync(join(tmpdir(), 'readable-bundle-'));
+const bundle = join(folder, 'machine-id.cjs');
+const run = promisify(execFile);
+
+before(() => run(NODE, ['scripts/build.mjs', '--readable', '--out', folder]));
+after(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const Coverage = z.object({
+  result: z.array(
+    z.object({
+      url: z.string(),
+      functions: z.array(z.object({ functionName: z.string(), ranges: z.array(z.object({ count: z.number() })) })),
+    }),
+  ),
+});
+
+/** Paths of the modules that the command evaluated: esbuild names the function around a module by its path. */
+async function evaluated(command: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<readonly string[]> {
+  const coverage = mkdtempSync(join(folder, 'coverage-'));
+  const options = { env: { PATH: process.env.PATH, ...environment, NODE_V8_COVERAGE: coverage }, timeout: 30_000 };
+  const running = run(NODE, [bundle, ...command], options);
+  running.child.stdin?.end();
+  await running;
+  const reports = readdirSync(coverage).map((name) => readFileSync(join(coverage, name), 'utf8'));
+  const scripts = reports.flatMap((text) => Coverage.parse(JSON.parse(text)).result);
+  return scripts
+    .filter(({ url }) => url.endsWith('/machine-id.cjs'))
+    .flatMap(({ functions }) => functions)
+    .filter(({ functionName, ranges: [whole] }) => /^(?:src|node_modules)\//.test(functionName) && whole?.count !== 0)
+    .map(({ functionName }) => functionName);
+}
+
+const isHeavy = (path: string) => /^node_modules\/(?:yaml|zod|jose|node-fetch)\//.test(path);
+
+test('commands that run once per connection evaluate no YAML reader and no schema', async (t) => {
+  const cluster = await clusterIn(authorities, t, {});
+  const job = await beginJob(t, cluster);
+  const environment = { CIRCLE_OIDC_TOKEN: await cluster.mint(), HOME: job.folder, SSL_CERT_FILE: cluster.info.webCa };
+  const whole = await evaluated([...job.flags, '--no-export'], environment);
+  for (const name of ['src/commands/run.ts', 'node_modules/yaml/dist/index.js', 'node_modules/zod/v4/core/core.js']) {
+    assert.ok(whole.includes(name), `run evaluates ${name}, so this test would see it`);
+  }
+
+  await t.test('kube-credentials', async () => {
+    const modules = await evaluated(['kube-credentials', `--destination-dir=${job.destination}`]);
+    assert.ok(modules.includes('src/commands/kube-credentials.ts'), modules.join('\n'));
+    assert.deepEqual(modules.filter(isHeavy), []);
+  });
+
+  await t.test('ssh-proxy-command', async () => {
+    const node = createServer((socket) => socket.end('hello')).listen(0, '127.0.0.1');
+    t.after(() => node.close());
+    await once(node, 'listening');
+    const known = cluster.nodes.find(({ name }) => name === 'web-1');
+    assert.ok(known);
+    known.port = portOf(node.address());
+    const target = ['--user=ci', '--host=web-1', '--port=3022', `--cluster=${cluster.info.cluster}`];
+    const place = [`--proxy-server=${cluster.info.proxy}`, `--destination-dir=${job.destination}`];
+    const modules = await evaluated(['ssh-proxy-command', ...target, ...place]);
+    assert.ok(modules.includes('src/teleport/ssh-proxy.ts'), modules.join('\n'));
+    assert.deepEqual(modules.filter(isHeavy), []);
+  });
+});
+
+test('a run evaluates neither the other commands nor what its flags leave out', async (t) => {
+  const cluster = await clusterIn(authorities, t, {});
+  const job = await beginJob(t, cluster);
+  const environment = { CIRCLE_OIDC_TOKEN: await cluster.mint(), HOME: job.folder, SSL_CERT_FILE: cluster.info.webCa };
+  const modules = await evaluated([...job.flags, '--no-export'], environment);
+  const unused =
+    /^src\/(?:tbot\/|commands\/(?:doctor|init|explain-token|install-tools)\/|commands\/(?:html|run-page|run-with-tbot)\.ts)/;
+  assert.deepEqual(
+    modules.filter((path) => unused.test(path)),
+    [],
+  );
+});
+
+function portOf(address: AddressInfo | string | null): number {
+  assert.ok(address !== null && typeof address === 'object');
+  return address.port;
+}
