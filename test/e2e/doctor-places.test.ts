@@ -18,7 +18,7 @@ const Examination = z.object({
 
 type Checks = ReadonlyMap<string, z.infer<typeof Examination>['checks'][number]>;
 
-/** Whatever it finds, nothing is made, not even for a moment: a folder's time shows that too. */
+/** Asserts that nothing is created, not even temporarily: the modification time of a directory would show it. */
 async function examined(job: Job, args: readonly string[], changes?: RunChanges): Promise<Checks> {
   const before = await listing(job.folder);
   const run = await job.run(['doctor', ...args, '--json'], changes);
@@ -35,16 +35,16 @@ function withState(checks: Checks, ...states: readonly string[]): readonly strin
 
 const WHERE = ['--proxy-server', proxy, '--token', joinToken];
 
-test('without a tbot.yaml and an output, the join is checked, and no output is a failure', async (t) => {
+test('without a tbot.yaml and outputs, the join is checked, and missing outputs are not a failure', async (t) => {
   const job = await beginJob(t, cluster);
   const checks = await examined(job, WHERE);
   assert.deepEqual(withState(checks, 'warn', 'fail'), []);
   assert.deepEqual(withState(checks, 'skip'), ['orb', 'outputs']);
-  assert.match(checks.get('outputs')?.detail ?? '', /^no output is named/);
+  assert.match(checks.get('outputs')?.detail ?? '', /^no outputs are configured/);
   assert.equal(checks.get('join')?.state, 'pass');
 });
 
-test('doctor takes every flag of run', async (t) => {
+test('doctor accepts every flag of run', async (t) => {
   const job = await beginJob(t, cluster);
   const help = await job.run(['doctor', '--help']);
   for (const { aliases = [], name } of RUN_FLAGS) {
@@ -98,13 +98,13 @@ const OBSTACLES: readonly Obstacle[] = [
     code: 'DESTINATION_UNSAFE',
   },
   {
-    what: 'a folder in the place of a file',
+    what: 'a directory where a file is expected',
     prepare: (job) => mkdir(join(job.destination, 'identity'), { recursive: true }),
     destination: (job) => job.destination,
     code: 'DESTINATION_UNWRITABLE',
   },
   {
-    what: 'a link in the place of a file',
+    what: 'a link where a file is expected',
     prepare: async (job) => {
       await mkdir(job.destination);
       await symlink(job.bashEnv, join(job.destination, 'key'));
@@ -115,7 +115,7 @@ const OBSTACLES: readonly Obstacle[] = [
 ];
 
 for (const { code, destination, prepare, what } of OBSTACLES) {
-  test(`doctor finds what ends a run: ${what}`, async (t) => {
+  test(`doctor finds what makes a run fail: ${what}`, async (t) => {
     const job = await beginJob(t, cluster);
     await prepare(job);
     const flags = [...WHERE, '--destination', destination(job)];
@@ -128,7 +128,7 @@ for (const { code, destination, prepare, what } of OBSTACLES) {
   });
 }
 
-test('rights that are missing are found', async (t) => {
+test('missing permissions are found', async (t) => {
   const job = await beginJob(t, cluster);
   await mkdir(job.destination, { mode: 0o500 });
   const flags = [...WHERE, '--destination', join(job.destination, 'deeper')];
@@ -136,13 +136,13 @@ test('rights that are missing are found', async (t) => {
   assert.match(checks.get('destination:--destination')?.detail ?? '', /there is no permission to write to/);
 });
 
-test('a folder in the checkout, and one that others can write to, are doubtful', async (t) => {
+test('a directory in the checkout, and one that other users can write to, are warnings', async (t) => {
   const job = await beginJob(t, cluster);
   await mkdir(job.destination);
   await chmod(job.destination, 0o777);
   for (const [destination, says] of [
-    [join(job.checkout, 'keys'), /keys can be made\n.* lies in the working directory/],
-    [job.destination, /identity may be written to\n.* can be written to by other users \(mode 777\)/],
+    [join(job.checkout, 'keys'), /keys can be created\n.* lies in the working directory/],
+    [job.destination, /identity is writable\n.* can be written to by other users \(mode 777\)/],
   ] as const) {
     const checks = await examined(job, [...WHERE, '--destination', destination]);
     assert.deepEqual(withState(checks, 'warn', 'fail'), ['destination:--destination']);
@@ -150,7 +150,7 @@ test('a folder in the checkout, and one that others can write to, are doubtful',
   }
 });
 
-test('a file for the variables that cannot be written is found, and the one that is missing is not made', async (t) => {
+test('an unwritable file for the variables is found, and a missing one is not created', async (t) => {
   const job = await beginJob(t, cluster);
   const flags = [...WHERE, '--destination', job.destination];
   assert.equal((await examined(job, flags)).get('bash-env')?.state, 'pass');
@@ -175,7 +175,7 @@ async function configured(t: TestContext, file: (job: Job) => string, args: read
 
 const HEAD = `version: v2\nproxy_server: ${proxy}\nonboarding: {join_method: circleci, token: ${joinToken}}\n`;
 
-test('readers need setfacl: without it a run fails or warns, as it is configured', async (t) => {
+test('readers need setfacl: without it, a run fails or warns, as configured', async (t) => {
   const checks = await configured(
     t,
     ({ folder }) => `${HEAD}outputs:
@@ -190,7 +190,7 @@ test('readers need setfacl: without it a run fails or warns, as it is configured
   assert.deepEqual(withState(checks, 'fail'), ['destination:outputs[0]']);
 });
 
-test('a fault in the file skips only what depends on it', async (t) => {
+test('a problem in the file skips only the checks that depend on it', async (t) => {
   for (const fault of ['certificate_ttl: 90', 'renewal_interval: soon', 'storage: [a]', 'diag_addr: {}']) {
     const checks = await configured(
       t,
@@ -222,10 +222,10 @@ test('a fault in the file skips only what depends on it', async (t) => {
   const noToken = await configured(t, () => `version: v2\nproxy_server: ${proxy}\nonboarding: {token: [a]}\n`);
   assert.deepEqual(withState(noToken, 'fail'), ['config']);
   assert.equal(noToken.get('proxy')?.state, 'pass');
-  assert.match(noToken.get('join')?.detail ?? '', /names no join token/);
+  assert.match(noToken.get('join')?.detail ?? '', /has no readable join token/);
 });
 
-test('a file that cannot be read leaves what the flags say', async (t) => {
+test('with an unreadable file, the flags still apply', async (t) => {
   for (const args of [
     ['-c', 'missing.yaml', ...WHERE],
     ['-c', 'tbot.yaml', ...WHERE],
@@ -239,7 +239,7 @@ test('a file that cannot be read leaves what the flags say', async (t) => {
   }
 });
 
-test('an output that is not written does not keep the others from being tried', async (t) => {
+test('an unsupported output does not keep the others from being tried', async (t) => {
   const checks = await configured(
     t,
     ({ folder }) => `${HEAD}outputs:
@@ -251,7 +251,7 @@ test('an output that is not written does not keep the others from being tried', 
   assert.equal(checks.get('output:outputs[0]')?.state, 'pass');
 });
 
-test('with the engine tbot, the tbot on PATH is looked at', async (t) => {
+test('with --engine tbot, the tbot on PATH is checked', async (t) => {
   const job = await beginJob(t, cluster);
   const flags = [...WHERE, '--destination', job.destination, '--engine', 'tbot'];
   assert.match((await examined(job, flags)).get('tbot')?.detail ?? '', /\[TBOT_MISSING\]$/);

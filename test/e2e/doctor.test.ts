@@ -71,27 +71,27 @@ const ALL = [
   .join(' ')
   .split(' ');
 
-test('where all is well, every check passes, in the order of the way to the cluster', async (t) => {
+test('when nothing is wrong, every check passes, in the order of the path to the cluster', async (t) => {
   const job = await beginJob(t, cluster);
   const checks = await examined(job, FLAGS, { environment: { MACHINE_ID_ORB_VERSION: '0.1.0' } });
   assert.deepEqual([...checks.keys()], ALL);
   assert.deepEqual(withState(checks, 'warn', 'fail', 'skip'), []);
   const { contextId, organizationId, projectId } = cluster.info;
-  for (const [id, told] of [
+  for (const [id, expected] of [
     ['node', process.version],
     ['organization', organizationId],
     ['project', projectId],
     ['contexts', contextId],
     ['proxy', 'cluster example.teleport.test, Teleport 18.6.0'],
-    ['join', `as bot ci of example.teleport.test, by token "${joinToken}" and the join service`],
+    ['join', `as bot ci of example.teleport.test, with token "${joinToken}", through the join service`],
     ['roles', 'access, deployer'],
   ] as const) {
-    assert.ok(checks.get(id)?.detail.includes(told), `${id}: ${checks.get(id)?.detail ?? ''}`);
+    assert.ok(checks.get(id)?.detail.includes(expected), `${id}: ${checks.get(id)?.detail ?? ''}`);
   }
   assert.match(checks.get('script')?.detail ?? '', /SHA-256 [0-9a-f]{64}/);
 });
 
-test('a person reads a list with the fix beside what fails, and what follows', async (t) => {
+test('the list shows the fix below each failed check, and the totals', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await job.run([...FLAGS, '--destination', job.destination, '--kubernetes-cluster', 'nowhere']);
   assert.equal(run.exitCode, 1);
@@ -113,7 +113,7 @@ interface Finding {
   readonly state: 'warn' | 'fail';
   readonly says: RegExp;
   readonly fix: RegExp;
-  /** Others that follow from it. */
+  /** The checks that are skipped as a consequence. */
   readonly skips?: readonly string[];
 }
 
@@ -139,7 +139,7 @@ const FINDINGS: readonly Finding[] = [
     skips: JOIN_AND_AFTER,
   },
   {
-    what: 'a token that ends soon',
+    what: 'a token that expires soon',
     mint: { ttlSeconds: 120 },
     id: 'oidc-times',
     state: 'warn',
@@ -173,7 +173,7 @@ const FINDINGS: readonly Finding[] = [
     fix: /not job\.ssh\.enabled/,
   },
   {
-    what: 'a build of a fork, by the variables',
+    what: 'a build of a fork, found by the variables',
     environment: { CIRCLE_PR_NUMBER: '7', CIRCLE_PR_USERNAME: 'somebody' },
     id: 'fork',
     state: 'warn',
@@ -181,7 +181,7 @@ const FINDINGS: readonly Finding[] = [
     fix: /Skip the job for forks/,
   },
   {
-    what: 'a build of a fork, by the token',
+    what: 'a build of a fork, found by the token',
     mint: { vcsRef: 'refs/heads/pull/12' },
     id: 'fork',
     state: 'warn',
@@ -194,27 +194,27 @@ const FINDINGS: readonly Finding[] = [
     id: 'orb',
     state: 'warn',
     says: /machine-id@9\.9\.9 runs a script of version 0\.1\.0/,
-    fix: /one version of the orb/,
+    fix: /same version of the orb/,
   },
   {
     what: 'an HTTP proxy, without its password',
     environment: { HTTPS_PROXY: 'http://user:pass-word@proxy.example.com:3128' },
     id: 'http-proxy',
     state: 'warn',
-    says: /^HTTPS_PROXY is set \(http:\/\/proxy\.example\.com:3128\), and is not used/,
+    says: /^HTTPS_PROXY is set \(http:\/\/proxy\.example\.com:3128\), but is not used/,
     fix: /NO_PROXY/,
   },
   {
-    what: 'an authority that is not known',
+    what: 'an unknown authority',
     environment: { SSL_CERT_FILE: undefined },
     id: 'tls',
     state: 'fail',
     says: /localhost, signed by .*UNABLE_TO/,
-    fix: /The authority ".*" is not known here.*--ca-file/,
+    fix: /certificate of the authority ".*", which this machine does not trust.*--ca-file/,
     skips: ['proxy', 'clock', 'tls-routing', ...JOIN_AND_AFTER],
   },
   {
-    what: 'a certificate that is not checked',
+    what: 'a certificate that is not verified',
     environment: { SSL_CERT_FILE: undefined },
     args: ['--insecure'],
     id: 'tls',
@@ -223,7 +223,7 @@ const FINDINGS: readonly Finding[] = [
     fix: /insecure/,
   },
   {
-    what: 'a join token that is not there',
+    what: 'a join token that does not exist',
     args: ['--token', 'nobody'],
     id: 'join',
     state: 'fail',
@@ -232,7 +232,7 @@ const FINDINGS: readonly Finding[] = [
     skips: JOIN_AND_AFTER.slice(1),
   },
   {
-    what: 'a job that no rule admits',
+    what: 'a job that no rule allows',
     mint: { project: '00000000-0000-4000-8000-000000000000', contexts: [] },
     id: 'join',
     state: 'fail',
@@ -241,7 +241,7 @@ const FINDINGS: readonly Finding[] = [
     skips: JOIN_AND_AFTER.slice(1),
   },
   {
-    what: 'a lifetime that the roles cap',
+    what: 'a lifetime that the roles limit',
     args: ['--token', 'short-lived-bot'],
     id: 'output:--destination',
     state: 'warn',
@@ -254,12 +254,12 @@ const FINDINGS: readonly Finding[] = [
     id: 'output:--destination',
     state: 'warn',
     says: /roles loginless; logins \(none\)[^]*tctl edit role\/loginless/,
-    fix: /^To use ssh, give a role or the bot a login/,
+    fix: /^To use ssh, add a login to a role or to the bot/,
   },
 ];
 
 for (const { args = [], fix, environment, id, mint, says, skips = [], state, what } of FINDINGS) {
-  test(`${state === 'warn' ? 'doubtful' : 'wrong'}: ${what}`, async (t) => {
+  test(`${state === 'warn' ? 'warns' : 'fails'}: ${what}`, async (t) => {
     const job = await beginJob(t, cluster);
     const minted = mint === undefined ? {} : { CIRCLE_OIDC_TOKEN: await cluster.mint(mint) };
     const changes = { environment: { ...minted, ...environment }, secrets: Object.values(minted) };
@@ -275,7 +275,7 @@ for (const { args = [], fix, environment, id, mint, says, skips = [], state, wha
   });
 }
 
-test('a token of several audiences is doubtful, and the join shows what this cluster makes of it', async (t) => {
+test('a token with several audiences is a warning, and the join shows whether this cluster accepts it', async (t) => {
   const job = await beginJob(t, cluster);
   const token = await cluster.mint({ audience: [cluster.info.organizationId, 'other'] });
   const changes = { environment: { CIRCLE_OIDC_TOKEN: token }, secrets: [token] };
@@ -284,7 +284,7 @@ test('a token of several audiences is doubtful, and the join shows what this clu
   assert.deepEqual(withState(checks, 'warn', 'fail'), ['oidc-audience', 'join']);
 });
 
-test('a token for another audience is replaced by one of the agent, and a named variable by nothing', async (t) => {
+test('a token for another audience is replaced with one from the agent, unless its variable was named', async (t) => {
   const job = await beginJob(t, cluster);
   const [token, fresh] = await Promise.all([cluster.mint({ audience: 'sigstore' }), cluster.mint()]);
   await job.addProgram('circleci', `echo '${fresh}'`);
@@ -302,41 +302,41 @@ async function elsewhere(t: TestContext, address: string, changes?: RunChanges):
   return examined(job, ['doctor', '--proxy-server', address, '--token', joinToken], changes);
 }
 
-test('wrong: a name that nobody knows', async (t) => {
+test('fails: a host name that does not exist', async (t) => {
   const checks = await elsewhere(t, 'nowhere.invalid:443');
   assert.deepEqual(withState(checks, 'fail'), ['dns', 'tcp']);
   assert.match(checks.get('dns')?.detail ?? '', /cannot be looked up.*\[PROXY_UNREACHABLE\]/);
 });
 
-test('wrong: a port where nobody listens', async (t) => {
+test('fails: a port that nothing listens on', async (t) => {
   const checks = await elsewhere(t, `localhost:${await freePort()}`);
   assert.deepEqual(withState(checks, 'fail'), ['tcp']);
   assert.equal(checks.get('tls')?.detail, 'the port of the Proxy cannot be reached');
 });
 
-test('wrong: a name that the certificate does not have', async (t) => {
+test('fails: a name that the certificate does not have', async (t) => {
   const { address, certificate } = await startTlsTerminator(t, { behind: proxy });
   const job = await beginJob(t, cluster);
   await writeFile(join(job.checkout, 'ca.pem'), certificate);
   const flags = ['--proxy-server', address.replace('localhost', '127.0.0.1'), '--token', joinToken];
   const tls = (await examined(job, ['doctor', ...flags, '--ca-file', 'ca.pem'])).get('tls');
   assert.equal(tls?.state, 'fail');
-  assert.match(tls.fix ?? '', /^Use a name that the certificate has \(DNS:localhost\)/);
+  assert.match(tls.fix ?? '', /^Use a name of the certificate \(DNS:localhost\)/);
 });
 
-test('doubtful: a lifetime of the bot that the cluster caps', async (t) => {
+test('warns: a lifetime of the bot that the cluster limits', async (t) => {
   misbehave(t, cluster, { maxTtlMs: 600_000 });
   const lifetime = (await elsewhere(t, proxy)).get('lifetime');
   assert.equal(lifetime?.state, 'warn');
-  assert.match(lifetime.detail, /asked for 60 minutes, given 10 minutes$/);
+  assert.match(lifetime.detail, /requested 60 minutes, got 10 minutes$/);
   assert.match(lifetime.fix ?? '', /max_session_ttl/);
 });
 
 for (const [what, speaks, says] of [
-  ['that does not answer ALPN', [], /chose no protocol/],
-  ['that speaks HTTP alone', ['http/1.1'], /refuses the ALPN of Teleport/],
+  ['that does not support ALPN', [], /chose no protocol/],
+  ['that speaks only HTTP', ['http/1.1'], /rejects Teleport's ALPN/],
 ] as const) {
-  test(`wrong: a load balancer ${what}`, async (t) => {
+  test(`fails: a load balancer ${what}`, async (t) => {
     const { address, certificate } = await startTlsTerminator(t, { behind: proxy, speaks });
     const job = await beginJob(t, cluster);
     await writeFile(join(job.checkout, 'ca.pem'), certificate);
@@ -352,14 +352,14 @@ for (const [what, speaks, says] of [
   });
 }
 
-test('wrong: what answers is no Teleport', async (t) => {
+test('fails: a server that is not Teleport', async (t) => {
   misbehave(t, cluster, { replies: { ping: 'not-json' } });
   const checks = await elsewhere(t, proxy);
   assert.deepEqual(withState(checks, 'fail'), ['proxy']);
   assert.match(checks.get('proxy')?.detail ?? '', /\[PROXY_NOT_TELEPORT\]/);
 });
 
-test('wrong: an Auth Service that cannot be reached', async (t) => {
+test('fails: an Auth Service that cannot be reached', async (t) => {
   misbehave(t, cluster, { authCertificate: 'of-other-authority' });
   const checks = await elsewhere(t, proxy);
   assert.deepEqual(withState(checks, 'fail'), ['auth']);
@@ -370,7 +370,7 @@ for (const [aheadMs, says] of [
   [-600_000, /this machine is (599|600|601) seconds ahead of the Proxy/],
   [600_000, /this machine is (599|600|601) seconds behind the Proxy/],
 ] as const) {
-  test(`doubtful: a clock that is ${aheadMs < 0 ? 'ahead' : 'behind'}`, async (t) => {
+  test(`warns: a clock that is ${aheadMs < 0 ? 'ahead' : 'behind'}`, async (t) => {
     misbehave(t, cluster, { dateAheadMs: aheadMs });
     const clock = (await elsewhere(t, proxy)).get('clock');
     assert.equal(clock?.state, 'warn');
@@ -378,7 +378,7 @@ for (const [aheadMs, says] of [
   });
 }
 
-test('without TLS routing the other ports are told of, and all passes', async (t) => {
+test('without TLS routing the other ports are reported, and every check passes', async (t) => {
   const separate = await clusterIn(authorities, t, { teleport: '15.3.7', tlsRouting: false });
   const job = await beginJob(t, separate);
   const flags = ['doctor', '--proxy-server', separate.info.proxy, '--token', separate.info.joinToken];
@@ -388,7 +388,7 @@ test('without TLS routing the other ports are told of, and all passes', async (t
   assert.match(checks.get('join')?.detail ?? '', /the registration endpoint$/);
 });
 
-test('each output is tried: what is there, what is not, and what the bot may not have', async (t) => {
+test('each output is tried: what exists, what does not, and what the bot has no access to', async (t) => {
   const job = await beginJob(t, cluster);
   const config = await fileOf(job, [
     'type: identity',
@@ -423,7 +423,7 @@ async function fileOf(job: Job, outputs: readonly string[]): Promise<string> {
   );
 }
 
-test('a faulty file is one fault, with its lines, and the rest is looked at all the same', async (t) => {
+test('an invalid file is one failed check, with its lines, and the rest is still checked', async (t) => {
   const job = await beginJob(t, cluster);
   const config = await job.addFile(
     'tbot.yaml',
@@ -436,10 +436,10 @@ test('a faulty file is one fault, with its lines, and the rest is looked at all 
   assert.match(checks.get('config')?.detail ?? '', /line 2/);
   assert.match(checks.get('config')?.detail ?? '', /line 3/);
   assert.equal(checks.get('proxy')?.state, 'pass');
-  assert.match(checks.get('join')?.detail ?? '', /^the configuration names no join token/);
+  assert.match(checks.get('join')?.detail ?? '', /^the configuration has no readable join token/);
 });
 
-test('outputs that no job writes, and a CA file that is none, are faults of their own', async (t) => {
+test('unsupported outputs and an invalid CA file are separate failed checks', async (t) => {
   const job = await beginJob(t, cluster);
   const config = await fileOf(job, ['type: kubernetes/argo-cd, selectors: [{ name: dev }]']);
   const { stdout } = await job.run(['doctor', '-c', config, '--ca-file', 'nowhere.pem', '--json']);
@@ -447,7 +447,7 @@ test('outputs that no job writes, and a CA file that is none, are faults of thei
   assert.deepEqual(withState(checks, 'fail').slice(0, 2), ['outputs', 'ca-file']);
 });
 
-test('the checks are written as test results too, in a folder that is made, under their name when whole', async (t) => {
+test('the checks are also written as test results, into a directory that is created, renamed into place when complete', async (t) => {
   const job = await beginJob(t, cluster);
   const args = [...FLAGS, '--destination', job.destination, '--junit', 'results/doctor/a.xml'];
   assert.equal((await job.run(args)).exitCode, 0);
@@ -457,7 +457,7 @@ test('the checks are written as test results too, in a folder that is made, unde
   assert.deepEqual([...(await listing(join(job.checkout, 'results'))).keys()], ['.', 'doctor', 'doctor/a.xml']);
 });
 
-test('wrong usage is told of as ever, and nothing is looked at', async (t) => {
+test('invalid usage is reported as usual, and nothing is checked', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await job.run(['doctor', '--no-export', '--credential-ttl', '--what']);
   assert.equal(run.exitCode, 2);

@@ -42,7 +42,7 @@ interface Obstacle {
 
 const OBSTACLES: readonly Obstacle[] = [
   {
-    what: 'a port where nobody listens',
+    what: 'a port that nothing listens on',
     start: () => Promise.resolve(`localhost:${unused}`),
     result: 'closed',
     says: /refuses the TCP connection/,
@@ -51,7 +51,7 @@ const OBSTACLES: readonly Obstacle[] = [
     what: 'a silent port',
     start: (t) => serverThat(t, () => undefined),
     result: 'dropped',
-    says: /is not answered within 5 s/,
+    says: /there is no response to the TLS ClientHello with this SNI and ALPN within 5 s/,
   },
   {
     what: 'an HTTP server',
@@ -63,15 +63,15 @@ const OBSTACLES: readonly Obstacle[] = [
     says: /HTTP \("HTTP\/1\.1 400 Bad Request"\), which is not TLS/,
   },
   {
-    what: 'a name that is not known',
+    what: 'a host name that does not exist',
     start: () => Promise.resolve('nowhere.invalid:443'),
     result: 'unresolved',
-    says: /cannot be looked up/,
+    says: /cannot be resolved/,
   },
 ];
 
 for (const { result, says, start, what } of OBSTACLES) {
-  test(`${result}: ${what} in place of the Proxy`, async (t) => {
+  test(`${result}: ${what} instead of the Proxy`, async (t) => {
     const job = await beginJob(t, cluster);
     const startMs = performance.now();
     const found = await examined(job, flagsFor(await start(t), job));
@@ -86,20 +86,20 @@ for (const { result, says, start, what } of OBSTACLES) {
   });
 }
 
-test('something else answers: a proxy that ends TLS under an authority that is not trusted', async (t) => {
+test('unexpected server: a proxy that terminates TLS with an authority that is not trusted', async (t) => {
   const { address } = await startTlsTerminator(t, { behind: proxy });
   const job = await beginJob(t, cluster);
   const found = await examined(job, flagsFor(address, job));
   // Later steps go to the address that the Proxy advertises, which passes by the interceptor here.
   assert.deepEqual(results(found, ...OF_RUN.slice(0, 4), 'auth-fallback'), Array<string>(5).fill('other'));
-  assert.match(found.rows.get('web-api')?.detail ?? '', /not trusted: that of localhost/);
+  assert.match(found.rows.get('web-api')?.detail ?? '', /untrusted certificate: localhost/);
   assert.match(found.rows.get('auth')?.detail ?? '', /expected one of the host authority of example\.teleport\.test/);
-  assert.match(found.notes.join('\n'), /its answer was used for this table alone/);
+  assert.match(found.notes.join('\n'), /its response was used only for this table/);
   // The OIDC token is for no one whose certificate is not trusted.
   assert.equal(cluster.records.of('join-service').length, 0);
 });
 
-test('something else answers: a load balancer whose authority is trusted and that knows no ALPN', async (t) => {
+test('unexpected server: a load balancer whose authority is trusted and that does not support ALPN', async (t) => {
   const { address, certificate } = await startTlsTerminator(t, { behind: proxy, speaks: ['http/1.1'] });
   const job = await beginJob(t, cluster);
   const ca = join(job.folder, 'ca.pem');
@@ -116,7 +116,7 @@ for (const [fault, result, says] of [
   ['reset', 'closed', /^TLS opens, but .*PROXY_UNREACHABLE/],
   ['unavailable', 'open', /^TLS opens, but .*answered 503/],
 ] as const) {
-  test(`${result}: a Proxy with which TLS opens, and whose answer is ${fault}`, async (t) => {
+  test(`${result}: a Proxy that completes TLS and whose response is ${fault}`, async (t) => {
     misbehave(t, cluster, { replies: { ping: fault } });
     const job = await beginJob(t, cluster);
     const { rows } = await examined(job, flagsFor(proxy, job));
@@ -135,7 +135,7 @@ const FRONTS = [
 ] as const;
 
 for (const [front, expected] of FRONTS) {
-  test(`behind the front ${front}, both routes to the Auth Service are told apart`, async (t) => {
+  test(`behind the front ${front}, both routes to the Auth Service are reported separately`, async (t) => {
     const behind = await clusterIn(authorities, t, { teleport: NEWEST, front });
     const job = await beginJob(t, behind);
     const found = await examined(job, [...flagsOf(behind, job), '--kubernetes-cluster', 'dev', '--ssh']);
@@ -147,6 +147,6 @@ for (const [front, expected] of FRONTS) {
     );
     assert.deepEqual(found.missing, expected.kubernetes === 'open' ? [] : ['kubernetes']);
     if (auth === 'dropped')
-      assert.match(found.rows.get('auth')?.detail ?? '', /greeting with this SNI and ALPN is not answered/);
+      assert.match(found.rows.get('auth')?.detail ?? '', /no response to the TLS ClientHello with this SNI and ALPN/);
   });
 }

@@ -13,7 +13,7 @@ const cluster = await clusterIn(authorities, { after }, { teleport: NEWEST });
 const { joinToken, postgres, proxy } = cluster.info;
 const [, proxyPort = ''] = proxy.split(':');
 
-test('where all is open, the table lists each connection by host, port, SNI and ALPN', async (t) => {
+test('when every connection is open, the table lists each with host, port, SNI and ALPN', async (t) => {
   const job = await beginJob(t, cluster);
   const found = await examined(job, [...flagsOf(cluster, job), '--kubernetes-cluster', 'dev', '--ssh']);
   assert.deepEqual(found.missing, []);
@@ -32,7 +32,7 @@ test('where all is open, the table lists each connection by host, port, SNI and 
   assert.deepEqual(results(found, 'script', 'node', 'tools'), ['closed', 'closed', 'closed']);
 });
 
-test('a person reads a table with title, cluster, time and addresses, which stands on its own', async (t) => {
+test('the table has a title, the cluster, the time and the addresses, and is complete on its own', async (t) => {
   const job = await beginJob(t, cluster);
   const { exitCode, stdout } = await job.run(['doctor', '--egress', ...NOWHERE, ...flagsOf(cluster, job)]);
   assert.equal(exitCode, 0);
@@ -49,7 +49,7 @@ test('a person reads a table with title, cluster, time and addresses, which stan
   assert.match(stdout, /\nEvery connection that the job needs is open\.\n$/);
 });
 
-test('it asks the Proxy once, and joins only for what an identity alone can tell', async (t) => {
+test('it asks the Proxy once, and joins only for facts that need an identity', async (t) => {
   const job = await beginJob(t, cluster);
   await examined(job, flagsOf(cluster, job));
   assert.equal(cluster.records.of('join-service').length, 0);
@@ -70,7 +70,7 @@ outputs:
   );
 }
 
-test('with an identity, applications and databases are tried where the cluster says they are', async (t) => {
+test('with an identity, applications and databases are tried at the addresses the cluster reports', async (t) => {
   const job = await beginJob(t, cluster);
   const found = await examined(job, ['-c', await resources(job)]);
   const application = found.rows.get('application:outputs[0]');
@@ -85,16 +85,19 @@ test('with an identity, applications and databases are tried where the cluster s
   assert.equal(application.result, 'unresolved');
 });
 
-test('without a token they are listed with the way to learn them, and the rest is tried', async (t) => {
+test('without a token, unknown addresses are listed with how to find them, and the rest is tried', async (t) => {
   const job = await beginJob(t, cluster);
   const environment = { CIRCLE_OIDC_TOKEN: '', CIRCLE_ORGANIZATION_ID: undefined };
   const found = await examined(job, ['-c', await resources(job)], { environment });
   assert.deepEqual(results(found, ...OF_RUN.slice(0, 4)), ['open', 'open', 'open', 'open']);
   assert.deepEqual(found.missing, ['application:outputs[0]', 'database:outputs[1]']);
-  assert.match(found.rows.get('application:outputs[0]')?.detail ?? '', /identity of a join: there is no OIDC token/);
+  assert.match(
+    found.rows.get('application:outputs[0]')?.detail ?? '',
+    /only after a join: there is no valid OIDC token/,
+  );
 });
 
-test('without a configuration, what each kind of output may need is listed', async (t) => {
+test('without a configuration, everything that each output type may need is listed', async (t) => {
   const job = await beginJob(t, cluster);
   const found = await examined(job, ['--proxy-server', proxy]);
   assert.deepEqual(found.missing, []);
@@ -105,7 +108,7 @@ test('without a configuration, what each kind of output may need is listed', asy
   assert.match(found.notes.join('\n'), /Configuration: .*token/);
 });
 
-test('without an address, the names that do not depend on it are listed all the same', async (t) => {
+test('without an address, the connections that do not depend on it are still listed', async (t) => {
   const job = await beginJob(t, cluster);
   const found = await examined(job, []);
   assert.equal(found.proxy, null);

@@ -32,7 +32,7 @@ function defaultsOf(command: string): Readonly<Record<string, unknown>> {
   );
 }
 
-test('without egress, doctor is told nothing of downloads', async (t) => {
+test('without egress, doctor gets no download URLs', async (t) => {
   assert.deepEqual(await flagsOf(t, PLACE), PLACE_FLAGS);
 });
 
@@ -61,7 +61,7 @@ test('egress lists the downloads of this version of the orb, unless mirrors are 
   ]);
 });
 
-test('the deadline of each command is the one of the script, which hears of another', async (t) => {
+test("each command uses the script's deadline and passes on a different one", async (t) => {
   assert.equal(defaultsOf('doctor').deadline, RETRY_POLICY.doctorDeadlineMs / 1000);
   for (const command of ['join', 'install_tools']) {
     assert.equal(defaultsOf(command).deadline, RETRY_POLICY.deadlineMs / 1000);
@@ -69,7 +69,7 @@ test('the deadline of each command is the one of the script, which hears of anot
   assert.deepEqual(await flagsOf(t, { ...PLACE, deadline: 25 }), [...PLACE_FLAGS, '--deadline=25']);
 });
 
-test('script and orb know the same addresses of downloads', () => {
+test('script and orb have the same download URLs', () => {
   const { download_url, node_mirror } = defaultsOf('install');
   assert.equal(SCRIPT_URL.replace('0.0.0-source', version), download_url);
   assert.equal(NODE_URL, node_mirror);

@@ -1,34 +1,34 @@
-/** What one look at a job or its cluster has found. */
+/** The result of one check of the job or its cluster. */
 import type { World } from '../../effects/world.ts';
 import { asMachineIdError, type MachineIdError, printable } from '../../errors.ts';
 import { withProxyCause } from '../../net/proxy-variables.ts';
 
 export type CheckState = 'pass' | 'warn' | 'fail' | 'skip';
 
-/** Nothing in it is secret. */
+/** Contains no secrets. */
 export interface Check {
-  /** Stays the same in later versions. */
+  /** Stable across versions. */
   readonly id: string;
   readonly title: string;
   readonly state: CheckState;
-  /** What was found; several lines where there is a list, each printable. */
+  /** What was found; printable lines, one for each item of a list. */
   readonly detail: string;
   /** What to do. */
   readonly fix?: string;
 }
 
-/** One line, or a list of them: line breaks in a text are not kept. */
+/** One line or a list of lines. Line breaks inside a line become spaces. */
 type Detail = string | readonly string[];
 
 export interface NamedCheck {
   pass(detail: Detail): Check;
   warn(detail: Detail, fix: string): Check;
   fail(detail: Detail, fix: string): Check;
-  /** @param reason what must hold first */
+  /** @param reason the precondition that is not met */
   skip(reason: string): Check;
-  /** A step of a run that failed, in its own words. */
+  /** A failed check with the message and hint of an error. */
   failed(error: MachineIdError): Check;
-  /** The same for a step that goes over the network. */
+  /** The same for an error of the network: an HTTP proxy in the environment is listed as its likely cause. */
   networkFailed(error: unknown, world: Pick<World, 'environment'>): Check;
 }
 

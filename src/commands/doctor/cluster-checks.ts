@@ -29,35 +29,35 @@ export interface TrialContext {
 }
 
 const ALLOW_NAME =
-  'Ask the network team to allow the server name *.teleport.cluster.local on the way to the Proxy: without it each run takes longer.';
+  'Ask the network team to allow the TLS server name *.teleport.cluster.local to the Proxy: without it, each run takes longer.';
 const REPAIR_LEAF_CLUSTERS =
   'Remove the trust with these clusters ("tctl rm rc/NAME") or repair their authorities; other jobs are not affected.';
 
-/** Clusters count from when they answer. */
+/** The cluster counts the lifetime from its own time of issue. */
 const TTL_SLACK_MS = 2 * 60 * 1000;
 
-export async function clusterChecks(ground: TrialContext, world: World): Promise<readonly Check[]> {
+export async function clusterChecks(context: TrialContext, world: World): Promise<readonly Check[]> {
   const join = check('join', 'Join');
   let joined: Joined;
   try {
-    joined = await tryJoin(ground, world);
+    joined = await tryJoin(context, world);
   } catch (error) {
-    return [join.networkFailed(error, world), ...withoutJoin(ground.outputs, 'the join was refused')];
+    return [join.networkFailed(error, world), ...withoutJoin(context.outputs, 'the join failed')];
   }
   const { bot, path } = joined;
-  const by = path === 'join-service' ? 'the join service' : 'the registration endpoint';
-  const token = ground.plan.token;
+  const endpoint = path === 'join-service' ? 'the join service' : 'the registration endpoint';
+  const { certificateTtlMs, token } = context.plan;
   return [
-    join.pass(`as bot ${bot.botName} of ${bot.clusterName}, by token "${token}" and ${by}`),
-    lifetimeCheck(bot.expiresAtMs, ground.plan.certificateTtlMs, world.clock.nowMs()),
-    ...(await sessionChecks(ground, joined, world)),
+    join.pass(`as bot ${bot.botName} of ${bot.clusterName}, with token "${token}", through ${endpoint}`),
+    lifetimeCheck(bot.expiresAtMs, certificateTtlMs, world.clock.nowMs()),
+    ...(await sessionChecks(context, joined, world)),
   ];
 }
 
-/** What is not looked at when there is no join. */
+/** The checks that are skipped without a join. */
 export function withoutJoin(outputs: readonly SupportedOutput[], reason: string): readonly Check[] {
   return [
-    check('lifetime', 'Lifetime of certificates').skip(reason),
+    check('lifetime', 'Certificate lifetime').skip(reason),
     check('auth', 'Auth Service').skip(reason),
     check('roles', 'Roles').skip(reason),
     ...outputs.map((output) => outputCheck(output).skip(reason)),
@@ -83,21 +83,21 @@ function tryJoin(
   });
 }
 
-function lifetimeCheck(expiresAtMs: number, askedMs: number, nowMs: number): Check {
-  const one = check('lifetime', 'Lifetime of certificates');
+function lifetimeCheck(expiresAtMs: number, requestedMs: number, nowMs: number): Check {
+  const one = check('lifetime', 'Certificate lifetime');
   const detail = `until ${utcTime(expiresAtMs)}`;
-  if (expiresAtMs >= nowMs + askedMs - TTL_SLACK_MS) return one.pass(detail);
-  const [asked, given] = [askedMs, expiresAtMs - nowMs].map((durationMs) =>
+  if (expiresAtMs >= nowMs + requestedMs - TTL_SLACK_MS) return one.pass(detail);
+  const [requested, granted] = [requestedMs, expiresAtMs - nowMs].map((durationMs) =>
     pluralize(Math.round(durationMs / 60_000), 'minute'),
   );
   return one.warn(
-    `${detail}: asked for ${asked ?? ''}, given ${given ?? ''}`,
-    'The cluster caps it: raise max_session_ttl of the bot (17.4 and later) or of its roles, or ask for less with certificate_ttl.',
+    `${detail}: requested ${requested ?? ''}, got ${granted ?? ''}`,
+    'Raise max_session_ttl of the bot (Teleport 17.4 and later) or of its roles, which limit it, or request less with certificate_ttl.',
   );
 }
 
-async function sessionChecks(ground: TrialContext, joined: Joined, world: World): Promise<readonly Check[]> {
-  const { log, outputs, plan, retries, trace, web } = ground;
+async function sessionChecks(context: TrialContext, joined: Joined, world: World): Promise<readonly Check[]> {
+  const { log, outputs, plan, retries, trace, web } = context;
   const { clock, signal } = world;
   const auth = check('auth', 'Auth Service');
   let session: ClusterSession;
@@ -109,7 +109,7 @@ async function sessionChecks(ground: TrialContext, joined: Joined, world: World)
   }
   try {
     const [reached, roles] = await Promise.all([authCheck(session), rolesCheck(session)]);
-    return [reached, roles, ...(await outputChecks(ground, joined, session, world))];
+    return [reached, roles, ...(await outputChecks(context, joined, session, world))];
   } finally {
     session.close();
   }
@@ -128,7 +128,7 @@ async function sessionChecks(ground: TrialContext, joined: Joined, world: World)
       const detail = `Teleport ${text}, reached through ${plan.address.value} by the server name ${serverName}`;
       if (skipped.length === 0 && !usesProxyName) return auth.pass(detail);
       return auth.warn(
-        [detail, ...(usesProxyName ? ["the cluster's own server name did not get through"] : []), ...skipped],
+        [detail, ...(usesProxyName ? ["the cluster's own server name was blocked on the way"] : []), ...skipped],
         [...(usesProxyName ? [ALLOW_NAME] : []), ...(skipped.length === 0 ? [] : [REPAIR_LEAF_CLUSTERS])].join(' '),
       );
     } catch (error) {
@@ -147,27 +147,27 @@ async function rolesCheck(session: ClusterSession): Promise<Check> {
 }
 
 async function outputChecks(
-  ground: TrialContext,
+  context: TrialContext,
   joined: Joined,
   session: ClusterSession,
   world: World,
 ): Promise<readonly Check[]> {
-  const results = await dryRunOutputs(ground, joined, session, world);
-  return ground.outputs.map((output, at) => {
+  const results = await dryRunOutputs(context, joined, session, world);
+  return context.outputs.map((output, at) => {
     const result = results[at];
     const one = outputCheck(output);
-    if (result === undefined) return one.skip('it was not tried');
+    if (result === undefined) return one.skip('not tried');
     return result.status === 'rejected' ? one.networkFailed(result.reason, world) : succeeded(output, result.value);
   });
 }
 
 function dryRunOutputs(
-  { log, outputs: wanted, plan, retries, trace }: TrialContext,
+  { log, outputs: configured, plan, retries, trace }: TrialContext,
   joined: Joined,
   session: ClusterSession,
   world: World,
 ): ReturnType<typeof tryOutputs> {
-  const outputs = wanted.map((output) => ({ ...output, destination: { type: 'memory' } as const }));
+  const outputs = configured.map((output) => ({ ...output, destination: { type: 'memory' } as const }));
   const progress = { done: () => undefined, timingsMs: () => ({}) };
   const account = openAccount(world.clock);
   const run = { world, log, progress, account, plan, outputs, retries, trace, record: NO_RECORD };
@@ -176,27 +176,27 @@ function dryRunOutputs(
 
 export interface DryRunResult {
   readonly joined: Joined;
-  /** In the outputs' order. */
+  /** In the order of the outputs. */
   readonly results: Awaited<ReturnType<typeof tryOutputs>>;
 }
 
 /**
- * What a run would get, without writing it.
- * @throws MachineIdError as joining and connecting do
+ * Joins and requests what `run` would write, without writing it.
+ * @throws MachineIdError if the join or the connection fails
  */
-export async function dryRun(ground: TrialContext, world: World): Promise<DryRunResult> {
-  const { log, retries, trace, web } = ground;
+export async function dryRun(context: TrialContext, world: World): Promise<DryRunResult> {
+  const { log, retries, trace, web } = context;
   const { clock, signal } = world;
-  const joined = await tryJoin(ground, world);
+  const joined = await tryJoin(context, world);
   const session = await openSession({ address: web.address, bot: joined.bot, retries, signal, clock, log, trace });
   try {
-    return { joined, results: await dryRunOutputs(ground, joined, session, world) };
+    return { joined, results: await dryRunOutputs(context, joined, session, world) };
   } finally {
     session.close();
   }
 }
 
-/** The checks say what a run logs on the way. */
+/** Drops the messages that `run` logs: the checks report the same. */
 export function quietLog({ debug, logFormat: format }: Plan, { clock, stderr }: World): Log {
   return { ...createLog(stderr, { format, debug, nowMs: () => clock.nowMs() }), info: () => undefined };
 }
@@ -210,8 +210,8 @@ function succeeded(output: SupportedOutput, { access, expiresAtMs, logins, notic
     `until ${utcTime(expiresAtMs)}`,
   ].join('; ');
   if (notices.length === 0) return one.pass(detail);
-  const noLogin = logins?.length === 0 ? 'To use ssh, give a role or the bot a login as described above. ' : '';
-  return one.warn([detail, ...notices], `${noLogin}Nothing, if that is enough for the job.`);
+  const noLogin = logins?.length === 0 ? 'To use ssh, add a login to a role or to the bot as described above. ' : '';
+  return one.warn([detail, ...notices], `${noLogin}Ignore this if it is enough for the job.`);
 }
 
 function resourceOf(access: NonNullable<WrittenOutput['access']>): string {

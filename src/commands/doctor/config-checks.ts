@@ -1,10 +1,9 @@
-/** Looks at flags, environment and tbot.yaml, and at the address that they name. */
+/** Checks flags, environment and tbot.yaml, and the address they contain. */
 import { refuseScopes } from '../../config/checks.ts';
 import { readGivenAddress } from '../../config/choose.ts';
 import type { RunFlags } from '../../config/from-flags.ts';
 import { type PlanReading, readPlan } from '../../config/load.ts';
 import type { ClusterAddress, Plan } from '../../config/plan.ts';
-import { sha256Hex } from '../../crypto/validity.ts';
 import type { World } from '../../effects/world.ts';
 import { asMachineIdError, type MachineIdError, pluralize } from '../../errors.ts';
 import { type Address, formatAddress } from '../../net/address.ts';
@@ -24,22 +23,22 @@ export interface Settings {
 
 export interface ConfigFindings {
   readonly checks: readonly Check[];
-  /** What can be known, also of a configuration with problems. */
+  /** The readable part of the configuration, even if other parts are invalid. */
   readonly plan: Plan | undefined;
-  /** Those that this version writes. */
+  /** The outputs that this version supports. */
   readonly outputs: readonly SupportedOutput[];
-  /** Whether these are all that the configuration asks for, and it asks for some. */
+  /** Whether the configuration lists any outputs and all of them could be read. */
   readonly outputsKnown: boolean;
-  /** Known also when the rest is invalidKeys, where somebody names it. */
+  /** Known even if the rest is invalid, as long as a flag, a variable or the file has it. */
   readonly address: Address | undefined;
   readonly trust: WebTrust;
-  /** Why there is nothing to join with; undefined when there is. */
+  /** Why a join is impossible; undefined when it is possible. */
   readonly obstacle: string | undefined;
 }
 
 const MAX_INPUT_BYTES = 1024 * 1024;
 
-/** Looks at all that the configuration has, whatever is wrong with the rest of it. */
+/** Checks every readable part of the configuration, even if other parts are invalid. */
 export async function configChecks(settings: Settings, world: World): Promise<ConfigFindings> {
   const { caFile, engine, flags } = settings;
   const { environment, files, signal, workingDirectory } = world;
@@ -74,7 +73,7 @@ export async function configChecks(settings: Settings, world: World): Promise<Co
 }
 
 function joinObstacle(plan: Plan | undefined, isScoped: boolean): string | undefined {
-  if (plan === undefined) return 'the configuration names no join token that can be read';
+  if (plan === undefined) return 'the configuration has no readable join token';
   return isScoped ? 'the join token is scoped' : undefined;
 }
 
@@ -83,27 +82,27 @@ function configCheck({ error, plan }: PlanReading, scopes: MachineIdError | unde
   const failure = error ?? scopes;
   if (failure !== undefined) {
     const { detail } = config.failed(failure);
-    const rest = failure.code === 'CONFIG_INVALID' ? ' What does not depend on it is checked below.' : '';
+    const rest = failure.code === 'CONFIG_INVALID' ? ' The checks below do not depend on it.' : '';
     return config.fail(detail.split('\n'), `${failure.hint.replace(NOTHING_DONE, '')}${rest}`);
   }
   const { outputs = [], token = '', warnings = [] } = plan ?? {};
   const detail = `join token "${token}", ${outputs.length === 0 ? 'no output' : pluralize(outputs.length, 'output')}`;
   if (warnings.length === 0) return config.pass(detail);
-  return config.warn([detail, ...warnings], 'Change these places, or leave them: run does as they say.');
+  return config.warn([detail, ...warnings], 'Change these settings, or ignore this: run behaves as described.');
 }
 
-/** A run ends with a problem; doctor goes on. */
+/** True for `run`, which stops at the first problem; `doctor` continues. */
 const NOTHING_DONE = /; nothing was contacted and nothing was written/;
 
 function outputsChecks({ outputsKnown, plan }: PlanReading, unsupported: readonly Check[]): readonly Check[] {
   const one = check('outputs', 'Outputs');
   if (unsupported.length > 0) return unsupported;
-  if (!outputsKnown) return [one.skip('those with problems are not checked')];
+  if (!outputsKnown) return [one.skip('outputs with problems are not checked')];
   if ((plan?.outputs.length ?? 0) > 0) return [];
-  return plan === undefined ? [] : [one.skip('no output is named: only the join is checked')];
+  return plan === undefined ? [] : [one.skip('no outputs are configured: only the join is checked')];
 }
 
-/** What cannot be written does not keep the others from being tried. */
+/** Separates the supported outputs from the others, so that they can be tried. */
 function supportedOf(plan: Plan | undefined) {
   if (plan === undefined) return { outputs: [], unsupported: [] };
   const error = refusalOf(() => supportedOutputs(plan));
@@ -111,7 +110,7 @@ function supportedOf(plan: Plan | undefined) {
     try {
       return supportedOutputs({ outputs: [output] });
     } catch {
-      return []; // among the problems of `error`
+      return []; // `error` lists it
     }
   });
   return { outputs, unsupported: error === undefined ? [] : [check('outputs', 'Outputs').failed(error)] };
@@ -140,7 +139,7 @@ async function trustOf(
   }
 }
 
-/** @returns a text when there is an address that cannot be read */
+/** @returns the problem as text when the given address is invalid */
 function addressFromInputs(
   { authServer, proxyServer }: RunFlags,
   { TELEPORT_AUTH_SERVER, TELEPORT_PROXY }: World['environment'],
@@ -154,54 +153,8 @@ function addressFromInputs(
 function addressCheck(chosen: ClusterAddress | undefined, address: Address | string | undefined): Check {
   const one = check('address', 'Address');
   if (chosen !== undefined) return one.pass(`${chosen.value} (${chosen.origin})`);
-  if (address === undefined) return one.skip('the configuration names no address that can be read');
+  if (address === undefined) return one.skip('the configuration has no readable address');
   if (typeof address === 'string')
-    return one.fail(address, "Give host and port of the Proxy's web address, as in the URL of its web UI.");
+    return one.fail(address, "Set the host and port of the Proxy's web address, as in the URL of its web UI.");
   return one.pass(formatAddress(address));
-}
-
-// Looks at what this program runs on, and at its own bytes.
-
-const OLDEST_NODE_MAJOR = 18;
-const MAX_BUNDLE_BYTES = 16 * 1024 * 1024;
-
-type Runtime = Pick<World, 'architecture' | 'bundlePath' | 'environment' | 'files' | 'nodePath' | 'nodeVersion'>;
-
-/** @param version of this program */
-export async function programChecks(world: Runtime, version: string): Promise<readonly Check[]> {
-  return [nodeCheck(world), await scriptCheck(world, version), orbCheck(world, version)];
-}
-
-function nodeCheck({ architecture, files, nodePath, nodeVersion }: Runtime): Check {
-  const node = check('node', 'Node.js');
-  const detail = `${nodeVersion} for ${files.platform} on ${architecture}, ${nodePath}`;
-  const major = Number(/^v?(\d+)/.exec(nodeVersion)?.[1] ?? 0);
-  return major >= OLDEST_NODE_MAJOR
-    ? node.pass(detail)
-    : node.fail(
-        detail,
-        `Use Node.js ${OLDEST_NODE_MAJOR} or later; install of the orb brings one where there is none.`,
-      );
-}
-
-async function scriptCheck({ bundlePath, files }: Runtime, version: string): Promise<Check> {
-  const script = check('script', 'machine-id.cjs');
-  try {
-    const text = await files.readText(bundlePath, { maxBytes: MAX_BUNDLE_BYTES });
-    return script.pass(`version ${version}, SHA-256 ${sha256Hex(text)}, ${bundlePath}`);
-  } catch {
-    return script.warn(`version ${version}, but ${bundlePath} cannot be read`, 'Run install of the orb again.');
-  }
-}
-
-/** The orb's steps say who they are. */
-function orbCheck({ environment }: Runtime, version: string): Check {
-  const orb = check('orb', 'Orb');
-  const { MACHINE_ID_ORB_VERSION: name = '' } = environment;
-  if (name === '') return orb.skip('not called by a step of the orb');
-  if (name === version) return orb.pass(`teleport/machine-id@${name}`);
-  return orb.warn(
-    `teleport/machine-id@${name} runs a script of version ${version}`,
-    'Let install and the commands after it come from one version of the orb.',
-  );
 }

@@ -1,4 +1,4 @@
-/** `doctor`: checks everything that a run needs, without changing anything, and suggests fixes. */
+/** `doctor`: checks everything `run` needs, without changing anything, and suggests fixes. */
 import type { Plan } from '../../config/plan.ts';
 import { createLog } from '../../effects/log.ts';
 import { startRetries } from '../../effects/retry.ts';
@@ -12,13 +12,15 @@ import { checkTbotVersion, readTbotVersion } from '../../tbot/program.ts';
 import type { ClusterFacts } from '../../teleport/ping.ts';
 import { type Check, check, type CheckState } from './check.ts';
 import { clusterChecks, withoutJoin } from './cluster-checks.ts';
-import { configChecks, type ConfigFindings, programChecks, type Settings } from './config-checks.ts';
+import { configChecks, type ConfigFindings, type Settings } from './config-checks.ts';
 import { reportEgress } from './egress.ts';
 import { readDoctorArguments } from './flags.ts';
 import { writeJunit } from './junit.ts';
-import { networkChecks, type NetworkFindings, proxyChecks, withoutAddress } from './network-checks.ts';
-import { writeTargetChecks, type WriteTargets } from './place-checks.ts';
+import { networkChecks, type NetworkFindings, withoutAddress } from './network-checks.ts';
+import { programChecks } from './program-checks.ts';
+import { proxyChecks } from './proxy-checks.ts';
 import { tokenChecks, type TokenFindings } from './token-checks.ts';
+import { writeTargetChecks, type WriteTargets } from './write-target-checks.ts';
 
 /** @throws MachineIdError DOCTOR_FAILED when a check failed; USAGE_INVALID, DESTINATION_UNWRITABLE */
 export async function doctor(args: readonly string[], world: World): Promise<void> {
@@ -36,7 +38,7 @@ export async function doctor(args: readonly string[], world: World): Promise<voi
   const { failed } = counts(checks);
   if (failed > 0) {
     throw new MachineIdError('DOCTOR_FAILED', `${failed} of ${checks.length} checks failed`, {
-      hint: 'Fix the first one, whose fix is printed beside it; others may follow from it.',
+      hint: 'Apply the fix printed below the first one; the other failures may be consequences of it.',
     });
   }
 }
@@ -71,30 +73,31 @@ function checkList(checks: readonly Check[], style: Style): string {
   return `${lines.join('\n')}\n\n${passed} passed, ${warned} warned, ${failed} failed, ${skipped} skipped\n`;
 }
 
-// Every check, in the order in which a person looks for a problem; those that need nothing of each other run at once.
-
 interface DoctorOptions extends Settings, Omit<WriteTargets, 'outputs'> {
-  /** Of this program. */
+  /** The version of this program. */
   readonly version: string;
   readonly timeoutMs: number;
   readonly deadlineMs: number;
 }
 
-/** Never rejects but for the signal of the world: what goes wrong is a check that failed. */
-async function runChecks(examination: DoctorOptions, world: World): Promise<readonly Check[]> {
-  const { timeoutMs, version } = examination;
+/**
+ * Every check, in the order in which a person looks for a problem. Independent checks run concurrently. A problem becomes
+ * a failed check; rejects only when the signal of the world is aborted.
+ */
+async function runChecks(options: DoctorOptions, world: World): Promise<readonly Check[]> {
+  const { timeoutMs, version } = options;
   const [program, config, token] = await Promise.all([
     programChecks(world, version),
-    configChecks(examination, world),
-    tokenChecks(examination.oidcToken, world),
+    configChecks(options, world),
+    tokenChecks(options.oidcToken, world),
   ]);
-  const places = await writeTargetChecks({ ...examination, outputs: config.outputs }, world);
-  const way = config.address === undefined ? undefined : { ...config, address: config.address, timeoutMs };
-  const network = way === undefined ? withoutAddress() : await networkChecks(way, world);
+  const writeTargets = await writeTargetChecks({ ...options, outputs: config.outputs }, world);
+  const target = config.address === undefined ? undefined : { ...config, address: config.address, timeoutMs };
+  const network = target === undefined ? withoutAddress() : await networkChecks(target, world);
   world.signal.throwIfAborted();
-  const rest = await clusterFindings(examination, { config, network, token }, world);
+  const rest = await clusterFindings(options, { config, network, token }, world);
   world.signal.throwIfAborted();
-  return [...program, ...token.checks, ...config.checks, ...places, ...network.checks, ...rest];
+  return [...program, ...token.checks, ...config.checks, ...writeTargets, ...network.checks, ...rest];
 }
 
 interface Findings {
@@ -108,7 +111,7 @@ async function clusterFindings(
   { config, network, token: { token } }: Findings,
   world: World,
 ): Promise<readonly Check[]> {
-  const { address = NOWHERE, obstacle, outputs, plan, trust } = config;
+  const { address = PLACEHOLDER, obstacle, outputs, plan, trust } = config;
   const { clock, random, signal } = world;
   const { debug = false, logFormat: format = 'text' } = plan ?? {};
   const log = createLog(world.stderr, { format, debug, nowMs: () => clock.nowMs() });
@@ -120,19 +123,20 @@ async function clusterFindings(
     const { checks: found, cluster } = await proxyChecks({ web, retries, obstacle: network.obstacle }, world);
     const checks = [...found];
     if (engine === 'tbot') checks.push(await tbotCheck(plan, cluster, world));
-    if (cluster === undefined) return [...checks, ...skip(network.obstacle ?? 'the Proxy did not answer as one')];
-    if (plan === undefined || obstacle !== undefined) return [...checks, ...skip(obstacle ?? 'there is no plan')];
-    if (token === undefined) return [...checks, ...skip('there is no OIDC token that could be accepted')];
+    if (cluster === undefined)
+      return [...checks, ...skip(network.obstacle ?? 'there is no valid response from the Proxy')];
+    if (plan === undefined || obstacle !== undefined)
+      return [...checks, ...skip(obstacle ?? 'the configuration is invalid')];
+    if (token === undefined) return [...checks, ...skip('there is no valid OIDC token')];
     const removed = removedKeysCheck(plan, cluster);
-    if (removed !== undefined) return [...checks, removed, ...skip('the cluster does not allow this configuration')];
-    const ground = { plan, outputs, token, trust, web, retries, log, trace };
-    return [...checks, ...(await clusterChecks(ground, world))];
+    if (removed !== undefined) return [...checks, removed, ...skip('the cluster does not support this configuration')];
+    return [...checks, ...(await clusterChecks({ plan, outputs, token, trust, web, retries, log, trace }, world))];
   } finally {
     web.close();
   }
 }
 
-/** As a run would end with it. */
+/** The error that `run` would fail with. */
 function removedKeysCheck(plan: Plan, { clusterName, serverVersion }: ClusterFacts): Check | undefined {
   try {
     refuseRemovedKeys(plan, serverVersion, `the cluster ${clusterName} runs`);
@@ -142,7 +146,7 @@ function removedKeysCheck(plan: Plan, { clusterName, serverVersion }: ClusterFac
   }
 }
 
-/** The join is tried by this program all the same, which shows whether token and rules fit. */
+/** Checks tbot alone. This program still tries the join itself, to show whether the token matches the rules. */
 async function tbotCheck(plan: Plan | undefined, cluster: ClusterFacts | undefined, world: World): Promise<Check> {
   const one = check('tbot', 'tbot');
   try {
@@ -150,11 +154,13 @@ async function tbotCheck(plan: Plan | undefined, cluster: ClusterFacts | undefin
     const warning = cluster && checkTbotVersion(version, cluster);
     if (plan !== undefined && version !== undefined) refuseRemovedKeys(plan, version, 'the tbot on PATH is');
     const detail = version === undefined ? 'on PATH' : `version ${version.text}`;
-    return warning === undefined ? one.pass(detail) : one.warn([detail, warning], 'Install the tbot of the cluster.');
+    return warning === undefined
+      ? one.pass(detail)
+      : one.warn([detail, warning], 'Install the tbot version of the cluster.');
   } catch (error) {
     return one.failed(asMachineIdError(error));
   }
 }
 
-/** Asked for nothing while there is no address. */
-const NOWHERE = { host: 'localhost', port: 1 };
+/** Stands in for a missing address; never contacted. */
+const PLACEHOLDER = { host: 'localhost', port: 1 };

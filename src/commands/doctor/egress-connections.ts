@@ -1,4 +1,4 @@
-/** Tries every connection that a job makes, all at once, for the people who decide what may pass. */
+/** Tries every connection that a job makes, concurrently. */
 import { withDeadline } from '../../effects/time.ts';
 import type { Log } from '../../effects/log.ts';
 import { type Retries, startRetries } from '../../effects/retry.ts';
@@ -19,7 +19,7 @@ import { tokenChecks } from './token-checks.ts';
 
 interface EgressOptions extends Settings {
   readonly downloads: DownloadUrls;
-  /** Of each connection and each question; at most `MAX_PROBE_MS`. */
+  /** For each connection and each request; at most `MAX_PROBE_MS`. */
   readonly timeoutMs: number;
 }
 
@@ -29,20 +29,20 @@ export interface Connection extends Endpoint, Verdict {
 }
 
 export interface EgressReport {
-  /** Of the Proxy. */
+  /** The address of the Proxy. */
   readonly address: ConfigFindings['address'];
   readonly cluster: ClusterFacts | undefined;
-  /** What a reader must know besides. */
+  /** Further facts that a reader must know. */
   readonly notes: readonly string[];
   readonly connections: readonly Connection[];
 }
 
-/** Firewalls that drop packets say nothing, so each silent connection takes this long. */
+/** A connection whose packets a firewall drops takes this long. */
 const MAX_PROBE_MS = 5000;
-/** To join, and to ask for the addresses of resources. */
+/** For the join and the requests for the addresses of resources. */
 const MAX_DRY_RUN_MS = 20_000;
 
-/** Never rejects but for the signal of the world. */
+/** Rejects only when the signal of the world is aborted. */
 export async function checkEgress(given: EgressOptions, world: World): Promise<EgressReport> {
   const limitMs = Math.min(given.timeoutMs, MAX_PROBE_MS);
   const config = await configChecks(given, world);
@@ -57,31 +57,31 @@ export async function checkEgress(given: EgressOptions, world: World): Promise<E
   const authorities = { web: trust.ca, host: undefined, ...(await publicAuthorities(trust, world)) };
   const atProxy = ({ host }: Endpoint) => host === address?.host;
   const prober = startProber(limitMs, world.signal);
-  // A Proxy that is silent to discovery is silent to these for as long: both waits run at once.
+  // A Proxy that does not respond to discovery does not respond to these either, so both time out concurrently.
   prober.begin(egressEndpoints({ ...facts, cluster: undefined, access: new Map() }).filter(atProxy), authorities);
   const discovered = await discovery(config, limitMs, world);
-  const learnt = await lookUpByJoining(config, discovered, given, world);
+  const found = await lookUpByJoining(config, discovered, given, world);
   world.signal.throwIfAborted();
-  const endpoints = egressEndpoints({ ...facts, cluster: discovered.cluster, access: learnt.access });
+  const endpoints = egressEndpoints({ ...facts, cluster: discovered.cluster, access: found.access });
   const expected = {
     clusterName: discovered.cluster?.clusterName,
-    authoritiesKnown: learnt.authorities !== undefined,
+    authoritiesKnown: found.authorities !== undefined,
     verify: trust.verify,
     limitMs,
   };
-  const probes = prober.begin(endpoints, { ...authorities, host: learnt.authorities });
+  const probes = prober.begin(endpoints, { ...authorities, host: found.authorities });
   const connections = await Promise.all(
     endpoints.map(async (endpoint): Promise<Connection> => {
       const probed = await probes.get(endpoint);
       if (probed === undefined) return { ...endpoint, ...unprobed(endpoint), addresses: [] };
-      const verdict = withAnswer(endpoint, verdictOf({ ...expected, endpoint }, probed), discovered.error);
+      const verdict = withHttpError(endpoint, verdictOf({ ...expected, endpoint }, probed), discovered.error);
       return { ...endpoint, ...withProxy(endpoint, verdict, world), addresses: probed.addresses };
     }),
   );
   return { address, cluster: discovered.cluster, notes: notesOf(config, discovered, world), connections };
 }
 
-/** The needed connections that are not known to be open. */
+/** The connections that the job needs and that are not known to be open. */
 export function blockedConnections(connections: readonly Connection[]): readonly Connection[] {
   const isOpen = ({ result }: Connection) => result === 'open' || result === 'none';
   const eitherOpen = connections.some((one) => one.need === 'either' && isOpen(one));
@@ -90,18 +90,23 @@ export function blockedConnections(connections: readonly Connection[]): readonly
 
 interface Discovered {
   readonly cluster: ClusterFacts | undefined;
-  /** What was wrong with the answer, or why there was none. */
+  /** Why there is no valid response. */
   readonly error: MachineIdError | undefined;
 }
 
 /**
- * What the Proxy says of itself only decides what to try, so an answer whose certificate is not trusted is used too:
- * behind a TLS interceptor the other rows then show what it does with them.
+ * Asks the Proxy for the facts that decide which connections to try. A response whose certificate is not trusted is used
+ * too: behind a TLS interceptor, the other rows then show what happens to them.
  */
 async function discovery({ address, trust }: ConfigFindings, limitMs: number, world: World): Promise<Discovered> {
   if (address === undefined) return { cluster: undefined, error: undefined };
-  const question = async (how: WebTrust): Promise<Discovered> => {
-    const web = openWebApi({ address, trust: how, retries: retriesOf(limitMs, NO_LOG, world), signal: world.signal });
+  const pingWith = async (webTrust: WebTrust): Promise<Discovered> => {
+    const web = openWebApi({
+      address,
+      trust: webTrust,
+      retries: retriesOf(limitMs, NO_LOG, world),
+      signal: world.signal,
+    });
     try {
       return { cluster: (await ping(web)).cluster, error: undefined };
     } catch (error) {
@@ -110,9 +115,9 @@ async function discovery({ address, trust }: ConfigFindings, limitMs: number, wo
       web.close();
     }
   };
-  const first = await question(trust);
+  const first = await pingWith(trust);
   if (first.error?.code !== 'PROXY_UNTRUSTED') return first;
-  return { cluster: (await question({ ...trust, verify: false })).cluster, error: first.error };
+  return { cluster: (await pingWith({ ...trust, verify: false })).cluster, error: first.error };
 }
 
 const NO_LOG = { info: () => undefined };
@@ -127,7 +132,7 @@ interface JoinFindings {
   readonly authorities: readonly string[] | undefined;
 }
 
-/** Joins only for what nothing else says: the addresses of applications and the protocols of databases. */
+/** Joins only for what the cluster reveals in no other way: the addresses of applications and the protocols of databases. */
 async function lookUpByJoining(
   config: ConfigFindings,
   { cluster, error }: Discovered,
@@ -136,39 +141,39 @@ async function lookUpByJoining(
 ): Promise<JoinFindings> {
   const { address, plan, trust } = config;
   const outputs = config.outputs.filter(({ type }) => type === 'application' || type === 'database');
-  const nothing = (reason: string): JoinFindings => ({
+  const unknown = (reason: string): JoinFindings => ({
     access: new Map(outputs.map(({ path }) => [path, reason])),
     authorities: undefined,
   });
-  if (outputs.length === 0) return nothing('');
-  if (cluster === undefined || error !== undefined) return nothing('the Proxy cannot be asked.');
+  if (outputs.length === 0) return unknown('');
+  if (cluster === undefined || error !== undefined) return unknown('there is no valid response from the Proxy.');
   const { token } = await tokenChecks(oidcToken, world);
-  if (plan === undefined || address === undefined) return nothing('the configuration has problems.');
-  if (token === undefined) return nothing('there is no OIDC token that could be accepted.');
+  if (plan === undefined || address === undefined) return unknown('the configuration has problems.');
+  if (token === undefined) return unknown('there is no valid OIDC token.');
   const limitMs = Math.min(timeoutMs, MAX_DRY_RUN_MS);
   const log = quietLog(plan, world);
   const retries = retriesOf(limitMs, log, world);
   const web = openWebApi({ address, trust, retries, signal: world.signal });
-  const ground = { plan, outputs, token, trust, web, retries, log };
+  const context = { plan, outputs, token, trust, web, retries, log };
   try {
     return await withDeadline(
       { waitingFor: 'the cluster', timeoutMs: MAX_DRY_RUN_MS, signal: world.signal },
-      (signal) => dryRunFindings(ground, { ...world, signal }),
+      (signal) => dryRunFindings(context, { ...world, signal }),
     );
   } catch (failure) {
     world.signal.throwIfAborted();
-    return nothing(sentence(asMachineIdError(failure)));
+    return unknown(sentence(asMachineIdError(failure)));
   } finally {
     web.close();
   }
 }
 
-async function dryRunFindings(ground: TrialContext, world: World): Promise<JoinFindings> {
-  const { joined, results } = await dryRun(ground, world);
-  const access = ground.outputs.map(({ path }, at): [string, Access | string] => {
+async function dryRunFindings(context: TrialContext, world: World): Promise<JoinFindings> {
+  const { joined, results } = await dryRun(context, world);
+  const access = context.outputs.map(({ path }, at): [string, Access | string] => {
     const result = results[at];
     if (result?.status !== 'fulfilled') return [path, sentence(asMachineIdError(result?.reason))];
-    return [path, result.value.access ?? 'the cluster does not say it.'];
+    return [path, result.value.access ?? 'the cluster does not report it.'];
   });
   return { access: new Map(access), authorities: joined.bot.hostAuthorities };
 }
@@ -177,7 +182,7 @@ function sentence({ code, message }: MachineIdError): string {
   return `${message.split('\n', 1)[0] ?? ''} [${code}].`;
 }
 
-/** As the programs do it that open these connections: beside the built-in list, and AWS's own variable alone. */
+/** The authorities these clients trust: for downloads, the CA file and the built-in list; for AWS, its own variable only. */
 async function publicAuthorities({ ca }: WebTrust, { environment, files }: World) {
   const { AWS_CA_BUNDLE: path = '' } = environment;
   const bundle = path === '' ? undefined : await files.readText(path, { maxBytes: 1024 * 1024 }).catch(() => undefined);
@@ -190,14 +195,14 @@ function unprobed({ untried }: Endpoint): Verdict {
     : { result: 'untried', detail: untried };
 }
 
-/** A handshake proves little where the request behind it is answered by another server, or not at all. */
-function withAnswer({ id }: Endpoint, verdict: Verdict, error: MachineIdError | undefined): Verdict {
+/** After a handshake that succeeded, the HTTPS request can still fail or reach another server. */
+function withHttpError({ id }: Endpoint, verdict: Verdict, error: MachineIdError | undefined): Verdict {
   const isHttps = id === 'web-api' || id === 'registration';
   if (!isHttps || verdict.result !== 'open' || error === undefined) return verdict;
   return { result: resultOf(error), detail: `TLS opens, but ${sentence(error)}` };
 }
 
-/** A proxy that this program does not use is the most likely reason why an address cannot be reached. */
+/** An HTTP proxy that is configured, and which this program does not use, is the most likely cause of a failure. */
 function withProxy({ host, port }: Endpoint, verdict: Verdict, { environment }: World): Verdict {
   if (!['closed', 'dropped', 'unresolved'].includes(verdict.result) || host === undefined) return verdict;
   const cause = proxyCause(environment, { host, port: port ?? 443 });
@@ -207,26 +212,26 @@ function withProxy({ host, port }: Endpoint, verdict: Verdict, { environment }: 
 function resultOf({ cause, code }: MachineIdError): Verdict['result'] {
   if (code === 'TIMEOUT') return 'dropped';
   if (code !== 'PROXY_UNREACHABLE') return 'other';
-  // A Proxy that is overloaded or restarting has been reached.
+  // Without a cause, the Proxy was reached but is overloaded or restarting.
   return cause === undefined ? 'open' : 'closed';
 }
 
 function notesOf(config: ConfigFindings, { cluster, error }: Discovered, { environment }: World): readonly string[] {
   const { address, checks, outputsKnown, trust } = config;
-  const invalidKeys = checks.filter(({ id, state }) => state === 'fail' && id !== 'address');
+  const failed = checks.filter(({ id, state }) => state === 'fail' && id !== 'address');
   return [
     ...(address === undefined ? [] : httpProxyNote(environment, address)),
-    ...invalidKeys.map(({ detail, title }) => `${title}: ${detail.replaceAll('\n', ' ')}`),
-    ...(!outputsKnown ? ['The outputs are not known: what each kind of output may need is listed.'] : []),
+    ...failed.map(({ detail, title }) => `${title}: ${detail.replaceAll('\n', ' ')}`),
+    ...(!outputsKnown ? ['The outputs are unknown: the table lists what each output type may need.'] : []),
     ...(address !== undefined && cluster === undefined
-      ? ['The Proxy does not say its cluster, version and listeners, so TLS routing is assumed.']
+      ? ['The Proxy did not report its cluster, version and listeners, so TLS routing is assumed.']
       : []),
     ...(cluster !== undefined && error !== undefined
       ? [
-          'The web certificate of the Proxy is not trusted here; its answer was used for this table alone, and no token was sent.',
+          'The web certificate of the Proxy is not trusted; its response was used only for this table, and no token was sent.',
         ]
       : []),
-    ...(trust.verify ? [] : ['insecure is set: web certificates are not checked.']),
+    ...(trust.verify ? [] : ['insecure is set: web certificates are not verified.']),
   ];
 }
 
@@ -238,14 +243,13 @@ function httpProxyNote(
   return state === 'warn' ? [`HTTP proxy: ${detail}.`] : [];
 }
 
-// Starts the attempt at each connection, once for all rows that are the same on the network.
-
 type Probe = ReturnType<typeof probe>;
 
 type Authorities = Readonly<Record<NonNullable<Endpoint['certificate']>, ProbeTarget['tls']['ca']>>;
 
+/** Probes each distinct connection once, for all rows that are the same on the network. */
 interface Prober {
-  /** Begins what has not begun yet. Endpoints that cannot be tried have no probe. */
+  /** Starts the probes that have not been started yet. The result has no endpoints that cannot be tried. */
   begin(endpoints: readonly Endpoint[], authorities: Authorities): ReadonlyMap<Endpoint, Probe>;
 }
 
@@ -255,7 +259,7 @@ function startProber(limitMs: number, signal: AbortSignal): Prober {
 
   function addressesOf(host: string): Promise<readonly string[]> {
     const addresses = lookUps.get(host) ?? resolveHost(host);
-    addresses.catch(() => undefined); // each attempt awaits it within its own limit
+    addresses.catch(() => undefined); // each probe awaits it and handles the error
     lookUps.set(host, addresses);
     return addresses;
   }
@@ -268,7 +272,7 @@ function startProber(limitMs: number, signal: AbortSignal): Prober {
     const key = JSON.stringify([host, port, protocol, sni, alpn, certificate, certificateName, isVerified]);
     const addresses = addressesOf(host);
     const attempt = begun.get(key) ?? probe({ ...target, addresses }, { signal, timeoutMs: limitMs });
-    attempt.catch(() => undefined); // rejects when the run is interrupted, perhaps before anything awaits it
+    attempt.catch(() => undefined); // an interruption may reject it before anything awaits it
     begun.set(key, attempt);
     return attempt;
   }
@@ -281,10 +285,10 @@ function startProber(limitMs: number, signal: AbortSignal): Prober {
   };
 }
 
-/** Node looks up four names at a time, and names of downloads may go unanswered where mirrors take their place. */
+/** Node resolves four names at a time, and the names of downloads may never resolve where mirrors replace them. */
 function neededFirst(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  const isSpare = ({ need }: Endpoint) => need === 'sometimes';
-  return [...endpoints.filter((one) => !isSpare(one)), ...endpoints.filter(isSpare)];
+  const isOptional = ({ need }: Endpoint) => need === 'sometimes';
+  return [...endpoints.filter((one) => !isOptional(one)), ...endpoints.filter(isOptional)];
 }
 
 function targetOf(endpoint: Endpoint, authorities: Authorities): Omit<ProbeTarget, 'addresses'> | undefined {

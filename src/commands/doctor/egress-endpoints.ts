@@ -1,4 +1,4 @@
-/** Every connection of a job, from `install` to its last step: where it goes, under which names, and what for. */
+/** Every connection of a job, from `install` to its last step: destination, names and purpose. */
 import { isIP } from 'node:net';
 import type { World } from '../../effects/world.ts';
 import { asMachineIdError } from '../../errors.ts';
@@ -22,32 +22,32 @@ import { ALPN as TRANSPORT_ALPN } from '../../teleport/ssh-proxy.ts';
 import { telemetryIsOn, telemetryUrl } from '../telemetry.ts';
 
 /**
- * `always`: the configured job fails without it. `either`: it needs one of the connections of this kind, which are the
- * two ways to the Auth Service. `sometimes`: `when` says in which jobs.
+ * `always`: the configured job fails without it. `either`: one of the connections with this value is enough; these are
+ * the two routes to the Auth Service. `sometimes`: only the jobs described in `when` need it.
  */
 export type Need = 'always' | 'either' | 'sometimes';
 
 export interface Endpoint {
-  /** Stays the same in later versions; outputs add their place, as in `application:outputs[0]`. */
+  /** Stable across versions; outputs append their path, as in `application:outputs[0]`. */
   readonly id: string;
   readonly purpose: string;
-  /** Undefined while it is not known, or where there is no connection. */
+  /** Undefined while unknown, or if no connection is made. */
   readonly host: string | undefined;
   readonly port: number | undefined;
   readonly protocol: ProbeTarget['protocol'] | undefined;
-  /** Undefined where none is sent. */
+  /** Undefined if none is sent. */
   readonly sni: string | undefined;
   readonly alpn: readonly string[];
-  /** Whether a server that chooses none of `alpn` is another one than expected. */
+  /** Whether a server that chooses none of `alpn` is not the expected one. */
   readonly alpnMustBeAnswered: boolean;
-  /** Who signs the certificate: a web authority, or the cluster's own host authority. */
+  /** Which authorities may sign the certificate: web authorities, the cluster's host authority, and so on. */
   readonly certificate: 'web' | 'host' | 'download' | 'aws' | undefined;
-  /** The name that the certificate must carry; by default that of the host. */
+  /** The name the certificate must have; `host` by default. */
   readonly certificateName?: string | undefined;
   readonly neededFor: string;
   readonly when: string;
   readonly need: Need;
-  /** Why it cannot be tried. */
+  /** Why it cannot be tried; undefined when it can. */
   readonly untried: string | undefined;
 }
 
@@ -58,20 +58,20 @@ export interface DownloadUrls {
 }
 
 export interface EgressFacts {
-  /** Of the Proxy. */
+  /** The address of the Proxy. */
   readonly address: Address | undefined;
   readonly useProxyAddr: boolean;
-  /** Undefined when the configuration cannot be read: then every kind of output is listed. */
+  /** Undefined when the configuration cannot be read: every output type is listed then. */
   readonly outputs: readonly SupportedOutput[] | undefined;
-  /** Undefined when the Proxy has not answered: TLS routing is then assumed. */
+  /** Undefined without a response of the Proxy: TLS routing is assumed then. */
   readonly cluster: ClusterFacts | undefined;
-  /** What the cluster says of the resource of an output, by the output's path, or why that is not known. */
+  /** By the path of an output: what the cluster reports about its resource, or why that is unknown. */
   readonly access: ReadonlyMap<string, Access | string>;
   readonly downloads: DownloadUrls;
   readonly environment: World['environment'];
 }
 
-/** In the order in which a job makes the connections. */
+/** In the order in which a job connects. */
 export function egressEndpoints(facts: EgressFacts): readonly Endpoint[] {
   return [
     ...downloads(facts.downloads),
@@ -83,17 +83,16 @@ export function egressEndpoints(facts: EgressFacts): readonly Endpoint[] {
   ].filter(isFirst);
 }
 
-/** Two outputs of one kind need the same connection. */
+/** Outputs of the same type need the same connection. */
 function isFirst({ id }: Endpoint, at: number, all: readonly Endpoint[]): boolean {
   return all.findIndex((one) => one.id === id) === at;
 }
 
 const TLS = { protocol: 'tls', alpnMustBeAnswered: false, untried: undefined } as const;
 const HTTP_1 = ['http/1.1'];
-/** What curl and kubectl offer; this program offers the first version alone. */
+/** What curl and kubectl offer; this program offers only `HTTP_1`. */
 const HTTP = ['h2', 'http/1.1'];
 
-/** CircleCI's agent puts the token into the job's environment. */
 const OIDC_TOKEN: Endpoint = {
   id: 'oidc-token',
   purpose: "CircleCI's OIDC token",
@@ -104,8 +103,8 @@ const OIDC_TOKEN: Endpoint = {
   alpn: [],
   alpnMustBeAnswered: false,
   certificate: undefined,
-  neededFor: 'Proving which job this is.',
-  when: "Every run. CircleCI's agent hands the token to the job; this program opens no connection for it.",
+  neededFor: 'Identifying the job.',
+  when: "Every run. CircleCI's agent puts the token into the job's environment; this program opens no connection for it.",
   need: 'always',
   untried: undefined,
 };
@@ -130,7 +129,7 @@ function joining(facts: EgressFacts): readonly Endpoint[] {
       id: 'web-api',
       purpose: 'Web API of the Proxy',
       alpn: HTTP_1,
-      neededFor: 'Discovery: asking the Proxy for its cluster, version and addresses (GET /webapi/ping).',
+      neededFor: 'Discovery of the cluster name, version and addresses (GET /webapi/ping).',
       when: 'Every run.',
       need: 'always',
     },
@@ -143,7 +142,7 @@ function joining(facts: EgressFacts): readonly Endpoint[] {
       neededFor: 'Joining the cluster.',
       when: byService
         ? 'Every run, on Teleport 18 and later.'
-        : `Teleport 18 and later; this cluster has ${version.text}.`,
+        : `Teleport 18 and later; this cluster runs ${version.text}.`,
       need: byService ? 'always' : 'sometimes',
     },
     {
@@ -158,7 +157,7 @@ function joining(facts: EgressFacts): readonly Endpoint[] {
   ];
 }
 
-/** Protocol reference 1.3 and 4.2: the Proxy routes by the first ALPN value; the SNI is for what stands before it. */
+/** Protocol reference 1.3 and 4.2: the Proxy routes by the first ALPN value; the SNI is for devices in front of it. */
 function authRoutes(facts: EgressFacts): readonly Endpoint[] {
   const { cluster } = facts;
   const proxy = toProxy(facts);
@@ -168,7 +167,9 @@ function authRoutes(facts: EgressFacts): readonly Endpoint[] {
       : encodedClusterName(cluster.clusterName);
   const alpn = [cluster === undefined ? `teleport-auth@${name}` : authAlpn(cluster.clusterName), 'h2'];
   const unknown =
-    cluster === undefined ? 'The name of the cluster is not known, as the Proxy has not answered.' : undefined;
+    cluster === undefined
+      ? 'The name of the cluster is unknown, because there is no response from the Proxy.'
+      : undefined;
   // RFC 7301 section 3.1: an ALPN value has at most 255 bytes.
   const tooLong = alpn.some((value) => value.length > 255)
     ? 'The name of the cluster is too long for this route.'
@@ -196,13 +197,13 @@ function authRoutes(facts: EgressFacts): readonly Endpoint[] {
       ...route,
       id: 'auth-fallback',
       purpose: 'Auth Service (fallback)',
-      neededFor: 'The same, where a firewall that filters by SNI drops the name above.',
-      when: 'When the row above is not answered. One of the two is enough.',
+      neededFor: 'The same, if a firewall that filters by SNI blocks the name above.',
+      when: 'When the connection in the row above fails. One of the two is enough.',
     },
   ];
 }
 
-/** @param output undefined where the configuration does not say which there are */
+/** @param output undefined when the configured outputs are unknown */
 function ofOutput(output: SupportedOutput | undefined, facts: EgressFacts): readonly Endpoint[] {
   switch (output?.type) {
     case undefined:
@@ -233,7 +234,7 @@ function ofOutput(output: SupportedOutput | undefined, facts: EgressFacts): read
   }
 }
 
-/** Where later steps find the Proxy. */
+/** The address of the Proxy that later steps use. */
 function advertised(
   { address, cluster, useProxyAddr }: EgressFacts,
   own: 'webAddress' | 'sshAddress' | 'tunnelAddress',
@@ -254,7 +255,7 @@ function ssh(facts: EgressFacts, need: Need): readonly Endpoint[] {
       alpn: TRANSPORT_ALPN,
       certificate: 'host',
       certificateName: API_DOMAIN,
-      neededFor: 'SSH, scp and Ansible to nodes, by the ssh_config of an identity output.',
+      neededFor: 'SSH, scp and Ansible to nodes, with the ssh_config of an identity output.',
       when: 'Steps that connect to nodes.',
       need,
     },
@@ -265,7 +266,7 @@ function ssh(facts: EgressFacts, need: Need): readonly Endpoint[] {
       purpose: 'Reverse tunnel of the Proxy',
       alpn: tlsRouting ? ['teleport-reversetunnelv2', 'teleport-reversetunnel'] : [],
       certificate: tlsRouting ? 'web' : undefined,
-      neededFor: "Teleport's own programs with the identity file: tctl, Terraform's provider, tbot.",
+      neededFor: "Teleport's own programs with the identity file: tctl, the Terraform provider, tbot.",
       when: 'Steps that call one of them, and runs with engine: tbot.',
       need: 'sometimes',
     },
@@ -278,7 +279,7 @@ function kubernetes(facts: EgressFacts, need: Need): Endpoint {
   const kube = cluster?.kube ?? { publicAddress: undefined, port: undefined };
   const found = webAddress && kubeEndpoint({ tlsRouting: cluster?.tlsRouting ?? true, webAddress, kube });
   const place = to(found?.address.host, found?.address.port);
-  const nowhere = webAddress === undefined ? NO_ADDRESS : 'The Proxy does not say where Kubernetes is reached.';
+  const nowhere = webAddress === undefined ? NO_ADDRESS : 'The Proxy reports no address for Kubernetes.';
   return {
     ...TLS,
     ...place,
@@ -288,14 +289,14 @@ function kubernetes(facts: EgressFacts, need: Need): Endpoint {
     alpn: HTTP,
     certificate: 'host',
     certificateName: found?.serverName,
-    neededFor: 'kubectl and Helm, by the kubeconfig.yaml of a kubernetes output.',
-    when: 'Steps that call a Kubernetes cluster.',
+    neededFor: 'kubectl and Helm, with the kubeconfig.yaml of a kubernetes output.',
+    when: 'Steps that access a Kubernetes cluster.',
     need,
     untried: found === undefined ? nowhere : undefined,
   };
 }
 
-const BY_IDENTITY = 'which is learnt from the cluster with the identity of a join';
+const AFTER_JOIN = 'which the cluster reports only after a join';
 
 type Of<T extends SupportedOutput['type']> = Extract<SupportedOutput, { readonly type: T }>;
 
@@ -313,11 +314,11 @@ function application(output: Of<'application'> | undefined, facts: EgressFacts):
     purpose: name,
     alpn: HTTP_1,
     certificate: 'web',
-    neededFor: 'HTTP requests with the certificate of an application output, to the public address of the application.',
+    neededFor: 'HTTP requests to the public address of the application, with the certificate of an application output.',
     when: 'Steps that call the application.',
     need: output === undefined ? 'sometimes' : 'always',
     untried:
-      found === undefined ? `The host is the public address of the application, ${BY_IDENTITY}${reason}` : undefined,
+      found === undefined ? `The host is the public address of the application, ${AFTER_JOIN}${reason}` : undefined,
   };
 }
 
@@ -340,14 +341,14 @@ function database(output: Of<'database'> | undefined, facts: EgressFacts): reado
     certificate: undefined,
     ...OF_DATABASES,
     need: 'always',
-    untried: `Port and ALPN depend on the protocol of the database, ${BY_IDENTITY}${reason}`,
+    untried: `Port and ALPN depend on the protocol of the database, ${AFTER_JOIN}${reason}`,
   };
   return [unknown, ...listeners];
 }
 
 const OF_DATABASES = {
-  neededFor: 'Clients of the database, with the certificate of a database output.',
-  when: 'Steps that call the database.',
+  neededFor: 'Database clients, with the certificate of a database output.',
+  when: 'Steps that access the database.',
 } as const;
 
 function ofProtocol({ path, service }: Of<'database'>, protocol: string, facts: EgressFacts): Endpoint {
@@ -366,7 +367,7 @@ function ofProtocol({ path, service }: Of<'database'>, protocol: string, facts: 
   };
 }
 
-/** MongoDB begins with TLS; the other two ask for it in their own protocol. */
+/** MongoDB starts with TLS; the other two negotiate it in their own protocol. */
 function atListener(protocol: ListenerProtocol, listener: Address): Endpoint {
   const isTls = protocol === 'mongodb';
   const place = to(listener.host, listener.port);
@@ -398,7 +399,7 @@ function aws(output: Of<'workload-identity-aws-roles-anywhere'>, { environment }
     purpose: 'AWS IAM Roles Anywhere',
     certificate: 'aws',
     neededFor: 'The session of an AWS role, for the workload-identity-aws-roles-anywhere output.',
-    when: 'Every run. What later steps call in AWS comes beside it.',
+    when: 'Every run. Later steps that use AWS make further connections.',
     need: 'always',
     untried: url === undefined ? (problem ?? 'The address cannot be read.') : undefined,
   };
@@ -413,15 +414,15 @@ function telemetry({ environment }: EgressFacts): readonly Endpoint[] {
       id: 'telemetry',
       purpose: 'Anonymous telemetry',
       certificate: 'download',
-      neededFor: 'One event without names to the vendor of Teleport.',
-      when: 'Every run, since TELEPORT_ANONYMOUS_TELEMETRY is on. A run succeeds without it.',
+      neededFor: 'One anonymous event, sent to the vendor of Teleport.',
+      when: 'Every run, because TELEPORT_ANONYMOUS_TELEMETRY is on. A run succeeds without it.',
       need: 'sometimes',
       untried: url === undefined ? 'TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS is not an http(s) URL.' : undefined,
     },
   ];
 }
 
-/** Where GitHub redirects the download of a release asset to. */
+/** GitHub redirects downloads of release assets from `host` to `assets`. */
 const GITHUB = { host: 'github.com', assets: 'https://release-assets.githubusercontent.com' };
 
 function downloads({ node, script, tools }: DownloadUrls): readonly Endpoint[] {
@@ -432,7 +433,7 @@ function downloads({ node, script, tools }: DownloadUrls): readonly Endpoint[] {
       purpose: 'Download of Node.js',
       url: node,
       alpn: HTTP,
-      neededFor: 'Running the script where the image has no Node.js of version 18 or later.',
+      neededFor: 'Running the script if the image has no Node.js 18 or later.',
       when: 'The install command, unless such a Node.js is found or bring_node is false.',
     },
     {
@@ -440,13 +441,13 @@ function downloads({ node, script, tools }: DownloadUrls): readonly Endpoint[] {
       purpose: "Download of Teleport's programs",
       url: tools,
       alpn: HTTP_1,
-      neededFor: 'tsh, tctl, tbot and the others, and their published SHA-256.',
+      neededFor: 'tsh, tctl, tbot and other programs, and their published SHA-256.',
       when: 'The install_tools command, unless its cache has them.',
     },
   ];
   return rows.map(({ alpn, url, ...row }) => {
     const parsed = parseHttpsUrl(url);
-    const untried = parsed === undefined ? 'The configured address is not an https:// URL.' : undefined;
+    const untried = parsed === undefined ? 'The configured URL is not an https:// URL.' : undefined;
     return { ...atUrl(parsed, alpn), ...row, certificate: 'download', need: 'sometimes', untried };
   });
 }
@@ -458,7 +459,7 @@ function scriptDownloads(url: string) {
     url,
     alpn: HTTP,
     neededFor: 'machine-id.cjs, whose SHA-256 is pinned in the orb.',
-    when: 'The install command, unless the script is there, or delivery or bundle_path take it from elsewhere.',
+    when: 'The install command, unless the script is installed already or delivery or bundle_path name another source.',
   };
   if (parseHttpsUrl(url)?.hostname !== GITHUB.host) return [script];
   const assets = { ...script, id: 'script-asset', purpose: 'Download of the script (redirect)', url: GITHUB.assets };
@@ -473,7 +474,7 @@ function atUrl(url: URL | undefined, alpn: readonly string[]) {
   return isTls ? { ...TLS, ...place, alpn } : { ...TLS, ...place, protocol: 'tcp' as const, sni: undefined, alpn: [] };
 }
 
-/** `host:port` as a person reads it. */
+/** `host:port`; empty if unknown. */
 export function hostPortText({ host, port }: Pick<Endpoint, 'host' | 'port'>): string {
   return host === undefined || port === undefined ? '' : formatAddress({ host, port });
 }

@@ -1,11 +1,11 @@
-/** What a probe says about one connection of a job. */
+/** Interprets the result of a probe: whether a connection of a job is open, and if not, why. */
 import { causes, errorCode, oneLine } from '../../net/network-error.ts';
 import type { ChainLink, ProbeResult, TlsFacts } from '../../net/probe.ts';
 import { type Endpoint, hostPortText } from './egress-endpoints.ts';
 
 /**
- * `other`: something else answered. `unresolved`: the host name has no address. `untried`: what to connect to is not
- * known. `none`: no connection is made for it.
+ * `other`: an unexpected server responded. `unresolved`: the host name has no address. `untried`: the destination is
+ * unknown. `none`: no connection is made.
  */
 export type EgressResult = 'open' | 'closed' | 'dropped' | 'other' | 'unresolved' | 'untried' | 'none';
 
@@ -17,9 +17,9 @@ export interface Verdict {
 
 export interface Expected {
   readonly endpoint: Endpoint;
-  /** The name in the issuer of the cluster's own certificates. */
+  /** The issuer's name in the cluster's own certificates. */
   readonly clusterName: string | undefined;
-  /** Whether the authorities behind the certificate are known, and so a certificate of another one is refused. */
+  /** Whether the cluster's authorities are known, so that the certificate can be verified. */
   readonly authoritiesKnown: boolean;
   /** False with `insecure`: any web certificate is accepted, as by `run`. */
   readonly verify: boolean;
@@ -32,14 +32,14 @@ export function verdictOf(expected: Expected, probed: ProbeResult): Verdict {
     case 'lookup':
       return {
         result: 'unresolved',
-        detail: `The host name cannot be looked up: ${errorText(probed.error, expected)}.`,
+        detail: `The host name cannot be resolved: ${errorText(probed.error, expected)}.`,
       };
     case 'connect':
       return notConnected(expected, probed.error);
     case 'answer':
       return endpoint.protocol === 'tls' ? noHandshake(expected, probed) : noGreeting(expected, probed);
     case 'done':
-      return probed.tls === undefined ? greeting(expected, probed) : answered(expected, probed.tls);
+      return probed.tls === undefined ? greeting(expected, probed) : tlsVerdict(expected, probed.tls);
     default:
       return probed.stoppedAt satisfies never;
   }
@@ -54,7 +54,7 @@ function isSilence(error: unknown): boolean {
 function notConnected({ endpoint, limitMs }: Expected, error: unknown): Verdict {
   const refused = attempts(error).some((one) => !SILENT.test(errorCode(one)));
   if (!refused) {
-    return { result: 'dropped', detail: `The TCP connection is not answered within ${limitMs / 1000} s.` };
+    return { result: 'dropped', detail: `There is no response to the TCP connection within ${limitMs / 1000} s.` };
   }
   const codes = [...new Set(attempts(error).map(errorCode))].join(', ');
   const what = codes.includes('ECONNREFUSED')
@@ -63,7 +63,7 @@ function notConnected({ endpoint, limitMs }: Expected, error: unknown): Verdict 
   return { result: 'closed', detail: `${what} (${codes === '' ? oneLine(String(error)) : codes}).` };
 }
 
-/** Node tries each address of a name, and reports the failures together. */
+/** Node tries each address of a name and reports all failures together. */
 function attempts(error: unknown): readonly Error[] {
   if (error instanceof AggregateError) return error.errors.filter((one) => one instanceof Error);
   return error instanceof Error ? [error] : [];
@@ -72,27 +72,27 @@ function attempts(error: unknown): readonly Error[] {
 function noHandshake(expected: Expected, { error, received }: ProbeResult): Verdict {
   const { endpoint, limitMs } = expected;
   const alert = alertIn(error);
-  if (alert !== undefined) return alerted(endpoint, alert);
+  if (alert !== undefined) return alertVerdict(endpoint, alert);
   if (received.length > 0 && !isTls(received)) {
-    return { result: 'other', detail: `The answer is ${described(received)}, which is not TLS.` };
+    return { result: 'other', detail: `The response is ${described(received)}, which is not TLS.` };
   }
   if (isSilence(error)) {
     const when =
       received.length === 0
-        ? 'The TCP connection opens, but the TLS greeting with this SNI and ALPN is not answered'
-        : 'The TLS handshake is not completed';
+        ? 'The TCP connection opens, but there is no response to the TLS ClientHello with this SNI and ALPN'
+        : 'The TLS handshake does not complete';
     return { result: 'dropped', detail: `${when} within ${limitMs / 1000} s.` };
   }
   if (received.length === 0) {
     return {
       result: 'closed',
-      detail: `The TCP connection opens, and is ended without a TLS answer (${errorText(error, expected)}).`,
+      detail: `The TCP connection opens, but is closed without a TLS response (${errorText(error, expected)}).`,
     };
   }
   return { result: 'other', detail: `The TLS handshake fails: ${errorText(error, expected)}.` };
 }
 
-/** RFC 8446 section 5.1: the types of a record that a server may begin with, handshake and alert, and the version. */
+/** RFC 8446 section 5.1: the first record of a server is a handshake or an alert, followed by the major version. */
 function isTls(received: Buffer): boolean {
   return [0x16, 0x15].includes(received[0] ?? 0) && (received[1] ?? 3) === 3;
 }
@@ -108,21 +108,21 @@ function alertIn(error: unknown): string | undefined {
     .replaceAll('_', ' ');
 }
 
-/** Services that demand a client's certificate end the handshake so in TLS 1.2, after they have shown their own. */
-const DEMANDS_CERTIFICATE = ['bad certificate', 'certificate required', 'handshake failure'];
+/** The alerts by which services that require a client certificate end a TLS 1.2 handshake, after sending their own. */
+const CERTIFICATE_REQUIRED_ALERTS = ['bad certificate', 'certificate required', 'handshake failure'];
 
-function alerted({ certificate }: Endpoint, alert: string): Verdict {
-  if (certificate === 'host' && DEMANDS_CERTIFICATE.includes(alert)) {
-    return { result: 'open', detail: `The server demands the certificate of a bot (TLS alert "${alert}").` };
+function alertVerdict({ certificate }: Endpoint, alert: string): Verdict {
+  if (certificate === 'host' && CERTIFICATE_REQUIRED_ALERTS.includes(alert)) {
+    return { result: 'open', detail: `The server requires the certificate of a bot (TLS alert "${alert}").` };
   }
   const detail =
     alert === 'no application protocol'
-      ? 'What answers refuses the ALPN: something before the Proxy ends TLS, such as a load balancer, or the port is another one.'
-      : `What answers refuses the TLS handshake with the alert "${alert}".`;
+      ? 'The server rejects the ALPN: something in front of the Proxy, such as a load balancer, terminates TLS, or the port is wrong.'
+      : `The server rejects the TLS handshake with the alert "${alert}".`;
   return { result: 'other', detail };
 }
 
-/** What came in place of the expected protocol, in a few words. */
+/** Short description of a response in an unexpected protocol. */
 function described(received: Buffer): string {
   const line = (received.toString('latin1').split(/\r?\n/, 1)[0] ?? '').slice(0, 60);
   if (!/^[\x20-\x7e]{4,}$/.test(line)) return `${received.length} bytes of another protocol`;
@@ -134,16 +134,16 @@ function noGreeting(expected: Expected, { error }: ProbeResult): Verdict {
   if (isSilence(error)) {
     return {
       result: 'dropped',
-      detail: `The TCP connection opens, but nothing answers within ${expected.limitMs / 1000} s.`,
+      detail: `The TCP connection opens, but there is no response within ${expected.limitMs / 1000} s.`,
     };
   }
   return {
     result: 'closed',
-    detail: `The TCP connection opens, and is ended without an answer (${errorText(error, expected)}).`,
+    detail: `The TCP connection opens, but is closed without a response (${errorText(error, expected)}).`,
   };
 }
 
-/** How servers begin: SSH with RFC 4253 section 4.2, PostgreSQL with one letter, MySQL with protocol version 10 or an error. */
+/** First bytes of a server: SSH as in RFC 4253 section 4.2, PostgreSQL one letter, MySQL protocol version 10 or an error. */
 const GREETINGS = {
   ssh: /^SSH-/,
   postgres: /^[SN]$/,
@@ -155,20 +155,20 @@ const GREETINGS = {
 function greeting({ endpoint: { protocol = 'tcp' } }: Expected, { received }: ProbeResult): Verdict {
   if (protocol === 'tcp') return { result: 'open', detail: 'The TCP connection opens.' };
   if (GREETINGS[protocol].test(received.toString('latin1')))
-    return { result: 'open', detail: `A server for ${protocol} answers.` };
-  return { result: 'other', detail: `The answer is ${described(received)}, expected ${protocol}.` };
+    return { result: 'open', detail: `The server speaks ${protocol}.` };
+  return { result: 'other', detail: `The response is ${described(received)}, expected ${protocol}.` };
 }
 
-function answered(expected: Expected, tls: TlsFacts): Verdict {
+function tlsVerdict(expected: Expected, tls: TlsFacts): Verdict {
   const { endpoint } = expected;
-  const doubt = endpoint.certificate === 'host' ? foreignCertificate(expected, tls) : untrusted(expected, tls);
-  if (doubt !== undefined) return { result: 'other', detail: doubt };
+  const problem = endpoint.certificate === 'host' ? foreignCertificate(expected, tls) : untrusted(expected, tls);
+  if (problem !== undefined) return { result: 'other', detail: problem };
   const { alpn } = tls;
   const chosen = alpn ?? 'no protocol';
   if (alpn === undefined ? endpoint.alpnMustBeAnswered : endpoint.alpn.length > 0 && !endpoint.alpn.includes(alpn)) {
     return {
       result: 'other',
-      detail: `What answers chooses ${chosen}, expected ${endpoint.alpn.at(-1) ?? ''}: something before the Proxy ends TLS, such as a load balancer.`,
+      detail: `The server chooses ${chosen}, expected ${endpoint.alpn.at(-1) ?? ''}: something in front of the Proxy, such as a load balancer, terminates TLS.`,
     };
   }
   return {
@@ -179,11 +179,12 @@ function answered(expected: Expected, tls: TlsFacts): Verdict {
 
 function untrusted({ verify }: Expected, { chain, verifyError: reason }: TlsFacts): string | undefined {
   if (reason === undefined || !verify) return undefined;
-  return `What answers shows a certificate that is not trusted: that of ${signer(chain)} (${reason}).`;
+  return `The server presents an untrusted certificate: ${signer(chain)} (${reason}).`;
 }
 
 /**
- * The authority is known only after a join. Without one, its name is: what ends TLS on the way signs under its own.
+ * The authority's certificate is known only after a join. Without it, the issuer's name is compared: a device that
+ * terminates TLS signs with its own name.
  */
 function foreignCertificate(
   { authoritiesKnown, clusterName, endpoint }: Expected,
@@ -195,7 +196,7 @@ function foreignCertificate(
   if (!isForeign && nameFits) return undefined;
   const authority = `the host authority of ${clusterName ?? 'the cluster'}`;
   const name = endpoint.certificateName ?? endpoint.host ?? '';
-  return `What answers shows the certificate of ${signer(chain)}, expected one of ${authority} for ${name}: something on the way ends TLS, or the port is another one.`;
+  return `The server presents the certificate of ${signer(chain)}, expected one of ${authority} for ${name}: something on the way terminates TLS, or the port is wrong.`;
 }
 
 function signer(chain: readonly ChainLink[]): string {
@@ -203,7 +204,7 @@ function signer(chain: readonly ChainLink[]): string {
   return leaf === undefined ? 'an unknown server' : oneLine(`${leaf.subject}, signed by ${leaf.issuer}`);
 }
 
-/** Node's own words, without the sentence about deadlines that other commands print. */
+/** Node's own error code or message, without the sentence about deadlines that other commands print. */
 function errorText(error: unknown, { endpoint, limitMs }: Expected): string {
   const innermost = causes(error).at(-1);
   if (innermost === undefined) return oneLine(String(error));

@@ -1,4 +1,4 @@
-/** `doctor --egress`: which connections a job makes and whether each is open, as a table for a network team. */
+/** `doctor --egress`: the connections a job makes and whether each is open, as a table for a network team. */
 import { table } from '../../cli/print.ts';
 import { utcTime } from '../../crypto/validity.ts';
 import { type Style, styleFor } from '../../effects/terminal.ts';
@@ -13,9 +13,9 @@ import type { EgressResult } from './egress-verdict.ts';
 import type { DoctorArguments } from './flags.ts';
 import { writeJunit } from './junit.ts';
 
-/** Where a released orb downloads the script from, unless `download_url` says otherwise. */
+/** The default of the orb parameter `download_url`. */
 export const SCRIPT_URL = `https://github.com/teleport-machine-id/orb/releases/download/v${VERSION}/machine-id.cjs`;
-/** Where the orb downloads Node.js from, unless `node_mirror` says otherwise. */
+/** The default of the orb parameter `node_mirror`. */
 export const NODE_URL = 'https://nodejs.org/dist';
 
 /** @throws MachineIdError DOCTOR_FAILED when a connection that the job needs is not open; DESTINATION_UNWRITABLE */
@@ -35,11 +35,11 @@ export async function reportEgress(
   await (json
     ? world.result(`${printableJson(egressJson(egress, time))}\n`)
     : world.stdout(egressText(egress, time, styleFor(world.stdoutIsTerminal, world.environment))));
-  const lacking = blockedConnections(egress.connections);
-  if (lacking.length > 0) {
-    const names = lacking.map(({ purpose }) => purpose).join(', ');
+  const blocked = blockedConnections(egress.connections);
+  if (blocked.length > 0) {
+    const names = blocked.map(({ purpose }) => purpose).join(', ');
     throw new MachineIdError('DOCTOR_FAILED', `connections that the job needs are not open: ${names}`, {
-      hint: 'Give the table to the people who run the firewall: each line has host, port, SNI and ALPN.',
+      hint: 'Send the table to the team that manages the firewall: each row has host, port, SNI and ALPN.',
     });
   }
 }
@@ -48,7 +48,7 @@ const WORDS: Readonly<Record<EgressResult, string>> = {
   open: 'open',
   closed: 'closed',
   dropped: 'dropped',
-  other: 'answered by something else',
+  other: 'unexpected server',
   unresolved: 'name not found',
   untried: 'not tried',
   none: 'no connection',
@@ -106,7 +106,7 @@ function egressText(egress: EgressReport, time: string, style: Style): string {
   const { address, cluster, connections, notes } = egress;
   const head = table([
     ['Proxy', address === undefined ? 'not configured' : formatAddress(address)],
-    ['Cluster', cluster === undefined ? 'not known' : describe(cluster)],
+    ['Cluster', cluster === undefined ? 'unknown' : describe(cluster)],
     ['Time', time],
     ['Program', `teleport/machine-id ${VERSION}`],
   ]);
@@ -132,7 +132,7 @@ function describe({ clusterName, serverVersion, tlsRouting }: NonNullable<Egress
   return `${clusterName}, Teleport ${serverVersion.text}, TLS routing ${tlsRouting ? 'on' : 'off'}`;
 }
 
-/** The long columns stand last, so that a line that is too wide for the screen still shows what matters first. */
+/** The widest columns come last, so that a line too wide for the screen still shows the result. */
 function rows(connections: readonly Connection[], style: Style): readonly string[] {
   const cells = connections.map((one, at) => [
     String(at + 1),
@@ -147,10 +147,13 @@ function rows(connections: readonly Connection[], style: Style): readonly string
     ['#', 'Result', 'Needed', 'Connection', 'Host and port', 'SNI', 'ALPN'],
     ...cells,
   ]);
-  return [style.strong(head), ...lines.map((line, at) => painted(line, connections[at]?.result ?? 'none', style))];
+  return [
+    style.strong(head),
+    ...lines.map((line, at) => withResultStyle(line, connections[at]?.result ?? 'none', style)),
+  ];
 }
 
-function painted(line: string, result: EgressResult, style: Style): string {
+function withResultStyle(line: string, result: EgressResult, style: Style): string {
   return line.replace(WORDS[result], style[RESULT_STYLES[result]](WORDS[result]));
 }
 
@@ -172,24 +175,24 @@ function addressLines(connections: readonly Connection[]): readonly string[] {
   ];
 }
 
-const LEGEND = `open: the expected server answers. closed: the connection is refused or ended. dropped: no answer.
-answered by something else: another certificate, ALPN or protocol, such as a proxy that ends TLS.
-All connections are outgoing TCP. TLS must reach the named host unopened: the job checks its certificate.`;
+const LEGEND = `open: the expected server responds. closed: the connection is refused or closed. dropped: no response.
+unexpected server: another certificate, ALPN or protocol, for example of a proxy that terminates TLS.
+All connections are outgoing TCP. TLS must not be intercepted: the job verifies the certificate of the named host.`;
 
 function summary(connections: readonly Connection[]): string {
-  const lacking = blockedConnections(connections);
-  if (lacking.length === 0) return 'Every connection that the job needs is open.';
-  return `Not open, and needed: ${lacking.map(({ purpose }) => purpose).join(', ')}.`;
+  const blocked = blockedConnections(connections);
+  if (blocked.length === 0) return 'Every connection that the job needs is open.';
+  return `Needed but not open: ${blocked.map(({ purpose }) => purpose).join(', ')}.`;
 }
 
-/** For `--junit`: what is needed and not open fails, what some jobs need warns. */
+/** For `--junit`: fails for connections this job needs, warns for those only some jobs need. */
 function checksOf({ connections }: EgressReport, { mask }: World): readonly Check[] {
-  const lacking = blockedConnections(connections);
+  const blocked = blockedConnections(connections);
   return connections.map((one) => {
     const named = check(one.id, one.purpose);
     const detail = mask.apply(`${WORDS[one.result]}: ${one.detail}`);
     if (one.result === 'open') return named.pass(detail);
-    if (lacking.includes(one)) return named.fail(detail, advice(one));
+    if (blocked.includes(one)) return named.fail(detail, advice(one));
     return one.result === 'untried' || one.result === 'none' ? named.skip(detail) : named.warn(detail, advice(one));
   });
 }
@@ -199,5 +202,5 @@ function advice(one: Connection): string {
     ...(one.sni === undefined ? [] : [`SNI ${one.sni}`]),
     ...(one.alpn.length === 0 ? [] : [`ALPN ${one.alpn.join(', ')}`]),
   ];
-  return `Let the job reach ${hostPortText(one) || 'this host'} over TCP${names.length === 0 ? '' : ` (${names.join('; ')})`}, without ending TLS on the way.`;
+  return `Allow TCP from the job to ${hostPortText(one) || 'this host'}${names.length === 0 ? '' : ` (${names.join('; ')})`}, and do not terminate TLS on the way.`;
 }

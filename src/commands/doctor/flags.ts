@@ -1,25 +1,25 @@
-/** The flags of `doctor`: all of `run`, so that both are called alike, and where to write what was found. */
+/** The flags of `doctor`: all flags of `run`, so that both are called the same way, and those of its reports. */
 import { DEADLINE_FLAG, deadlineMs, type Flag } from '../../cli/flags.ts';
 import type { RunFlags } from '../../config/from-flags.ts';
 import { RETRY_POLICY } from '../../effects/retry.ts';
 import type { Engine } from '../../outputs/journal.ts';
 import { readRunArguments, RUN_FLAGS } from '../run-flags.ts';
 
-/** With a meaning of its own here. */
+/** Flags of `run` that `doctor` declares differently. */
 const OVERRIDDEN_FLAGS = ['deadline', 'json'];
 
 export const DOCTOR_FLAGS: readonly Flag[] = [
   ...RUN_FLAGS.filter(({ name }) => !OVERRIDDEN_FLAGS.includes(name)),
   {
     name: 'egress',
-    help: 'Print every connection that the job makes and whether it is open, in place of the checks.',
+    help: 'Instead of the checks, list every network connection the job makes and whether it is open.',
   },
   { name: 'download-url', value: 'URL', help: "With --egress: the orb's download_url." },
   { name: 'node-mirror', value: 'URL', help: "With --egress: the orb's node_mirror." },
   { name: 'cdn-base-url', value: 'URL', help: "With --egress: the orb's cdn_base_url (TELEPORT_CDN_BASE_URL)." },
-  { ...DEADLINE_FLAG, help: `As for run, but shorter (default ${RETRY_POLICY.doctorDeadlineMs / 1000}).` },
+  { ...DEADLINE_FLAG, help: `Same as for run, with a shorter default (${RETRY_POLICY.doctorDeadlineMs / 1000}).` },
   { name: 'json', help: 'Print the checks as one JSON object.' },
-  { name: 'junit', value: 'FILE', isPath: true, help: "Write the checks as JUnit's XML too, for store_test_results." },
+  { name: 'junit', value: 'FILE', isPath: true, help: 'Also write the checks as JUnit XML, for store_test_results.' },
 ];
 
 export interface DoctorArguments {
@@ -34,7 +34,7 @@ export interface DoctorArguments {
   readonly json: boolean;
   readonly junit: string | undefined;
   readonly egress: boolean;
-  /** URLs that `egress` lists in place of the usual ones. */
+  /** Download URLs that `egress` lists instead of the defaults. */
   readonly mirrors: Readonly<Record<'script' | 'node' | 'tools', string | undefined>>;
 }
 

@@ -1,4 +1,4 @@
-/** Checks as JUnit's XML, which CircleCI's store_test_results shows. */
+/** The checks as JUnit XML, which CircleCI's store_test_results shows. */
 import { dirname, join, resolve } from 'node:path';
 import { fileErrorText } from '../../effects/file-error.ts';
 import type { World } from '../../effects/world.ts';
@@ -14,7 +14,7 @@ export interface TestCase {
   readonly fix?: string;
 }
 
-/** One suite; a warning is a test that passed and has something to say. */
+/** One test suite; a warning is a passed test with output. */
 export function junitXml(suite: string, cases: readonly TestCase[]): string {
   const count = (state: TestCase['state']) => cases.filter((one) => one.state === state).length;
   const totals = `tests="${cases.length}" failures="${count('fail')}" errors="0" skipped="${count('skip')}"`;
@@ -49,11 +49,9 @@ function firstLine(text: string): string {
   return text.split('\n', 1)[0] ?? '';
 }
 
-// The file of `--junit`.
-
 /**
- * Writes the whole file or none.
- * @param given as on the command line
+ * Writes the file of `--junit`, all or nothing.
+ * @param given the path on the command line
  */
 export async function writeJunit(
   given: string,
@@ -73,7 +71,7 @@ export async function writeJunit(
   } catch (cause) {
     await files.remove(temporary).catch(() => undefined);
     throw new MachineIdError('DESTINATION_UNWRITABLE', `cannot write ${path}: ${fileErrorText(cause)}`, {
-      hint: 'Give --junit a path in a directory that this job may write to.',
+      hint: 'Pass --junit a path in a directory that this job can write to.',
       cause,
     });
   }

@@ -1,4 +1,4 @@
-/** Looks at the job's OIDC token and at what it says of the job. */
+/** Checks the job's OIDC token and what its claims say about the job. */
 import { utcTime } from '../../crypto/validity.ts';
 import type { World } from '../../effects/world.ts';
 import { asMachineIdError, type MachineIdError, pluralize } from '../../errors.ts';
@@ -16,11 +16,11 @@ import { type Check, check } from './check.ts';
 
 export interface TokenFindings {
   readonly checks: readonly Check[];
-  /** Undefined when there is none that a cluster could accept. */
+  /** Undefined when there is no token that a cluster could accept. */
   readonly token: OidcToken | undefined;
 }
 
-/** A join that begins later may come too late. */
+/** With less time left, a later join may fail. */
 const SOON_MS = 5 * 60 * 1000;
 
 const TITLES = [
@@ -29,7 +29,7 @@ const TITLES = [
   ['oidc-times', 'Lifetime'],
 ] as const;
 
-/** @param variable names the only variable to look at */
+/** @param variable the only environment variable to read the token from; undefined for CircleCI's own */
 export async function tokenChecks(variable: string | undefined, world: World): Promise<TokenFindings> {
   const { clock, environment } = world;
   const present = check('oidc-token', 'OIDC token');
@@ -64,17 +64,16 @@ function issuerCheck(token: OidcToken): Check {
   return error === undefined ? one.pass(token.claims.issuer) : one.failed(error);
 }
 
-/** Whom the token is for is read by its issuer, so that an issuer that is refused leaves it open. */
+/** The expected audience follows from the issuer, so it is unknown when the issuer is invalid. */
 function audienceCheck(token: OidcToken): Check {
   const one = check('oidc-audience', 'Audience');
-  if (organizationOf(token.claims.issuer) === undefined)
-    return one.skip('the issuer is not an organization of CircleCI');
+  if (organizationOf(token.claims.issuer) === undefined) return one.skip('the issuer is not a CircleCI organization');
   const error = refusal(() => {
     checkAudience(token);
   });
   if (error !== undefined) return one.failed(error);
   const notice = audienceNotice(token);
-  if (notice !== undefined) return one.warn(notice, 'Make a token whose only audience is the id of the organization.');
+  if (notice !== undefined) return one.warn(notice, 'Use a token whose only audience is the organization ID.');
   return one.pass(audienceText(token.claims));
 }
 
@@ -86,7 +85,7 @@ function timesCheck(token: OidcToken, nowMs: number): Check {
   });
   if (error !== undefined) return one.failed(error);
   const behind = tokenClockNotice(claims, nowMs);
-  if (behind !== undefined) return one.warn(behind, 'Set the clock of this runner by NTP.');
+  if (behind !== undefined) return one.warn(behind, 'Synchronize the clock of this runner with NTP.');
   const leftMs = claims.expiresAtMs - nowMs;
   const detail = `until ${utcTime(claims.expiresAtMs)}, ${pluralize(Math.floor(leftMs / 60_000), 'minute')} from now`;
   return leftMs < SOON_MS ? one.warn(detail, 'Call run earlier in the job.') : one.pass(detail);
@@ -97,7 +96,7 @@ function rerunChecks({ sshRerun }: OidcClaims): readonly Check[] {
   return [
     sshRerun
       ? one.warn(
-          'this job was rerun with SSH: everyone in that session has the token and what it gives access to',
+          'this job was rerun with SSH: everyone in that session has the token and the access it grants',
           'Restrict the context to jobs without SSH: the expression "not job.ssh.enabled".',
         )
       : one.pass('no'),
@@ -112,12 +111,12 @@ function jobChecks(environment: World['environment'], claims?: OidcClaims): read
   return [
     one.warn(
       `this job builds a pull request from a fork${CIRCLE_PR_USERNAME === '' ? '' : ` of ${CIRCLE_PR_USERNAME}`}`,
-      'Skip the job for forks, or let its rule name a context that pull requests from forks may not use.',
+      'Skip the job for forks, or restrict its rule to a context that pull requests from forks cannot use.',
     ),
   ];
 }
 
-const UNKNOWN = 'the token does not say';
+const UNKNOWN = 'not in the token';
 
 function identityChecks({
   contextIds,
@@ -130,15 +129,16 @@ function identityChecks({
   const organization = check('organization', 'Organization');
   const project = check('project', 'Project');
   const contexts = check('contexts', 'Contexts');
-  const fix = 'Compare with a token that CircleCI has made for another job; rules of Teleport need this id.';
+  const fix =
+    'Compare with a token that CircleCI issued for another job; the rules of a Teleport join token need this ID.';
   const user = /\/user\/([^/]+)/.exec(subject)?.[1];
   return [
     organizationId === undefined ? organization.warn(UNKNOWN, fix) : organization.pass(organizationId),
     projectId === undefined ? project.warn(UNKNOWN, fix) : project.pass(projectId),
     contextIds.length === 0
-      ? contexts.pass('none: a rule can name the project alone')
+      ? contexts.pass('none: a rule can match only the project')
       : contexts.pass(
-          `${contextIds.join(', ')} (their names: app.circleci.com, Organization Settings > Contexts; the id is the end of a context's address)`,
+          `${contextIds.join(', ')} (for their names, see Organization Settings > Contexts on app.circleci.com; the ID is the last part of a context's URL)`,
         ),
     check('user', 'User').pass(user ?? UNKNOWN),
     check('vcs', 'Repository').pass(`${vcsOrigin ?? 'unknown'} at ${vcsRef ?? 'an unknown ref'}`),

@@ -55,7 +55,7 @@ function onTheWire(one: Endpoint | undefined): string {
   return `${protocol} ${host}:${port} ${sni} ${alpn.join(',') || '-'}`;
 }
 
-test('every run goes to the Proxy alone, by these names', () => {
+test('every run connects only to the Proxy, with these names', () => {
   const found = rows({ cluster: cluster({ name: 'a' }) });
   assert.deepEqual(
     [...found]
@@ -75,7 +75,7 @@ for (const [version, needed, spare] of [
   ['18.6.0', 'join-service', 'registration'],
   ['15.3.7', 'registration', 'join-service'],
 ] as const) {
-  test(`Teleport ${version} joins by ${needed}`, () => {
+  test(`Teleport ${version} joins through ${needed}`, () => {
     const found = rows({ cluster: cluster({ version }) });
     assert.equal(found.get(needed)?.need, 'always');
     assert.equal(found.get(spare)?.need, 'sometimes');
@@ -83,7 +83,7 @@ for (const [version, needed, spare] of [
 }
 
 for (const host of ['192.0.2.7', '2001:db8::7']) {
-  test(`an IP address is no server name: ${host}`, () => {
+  test(`an IP address is not sent as a server name: ${host}`, () => {
     const found = rows({ address: { host, port: 3080 } });
     assert.equal(found.get('web-api')?.sni, undefined);
     assert.equal(found.get('auth-fallback')?.sni, undefined);
@@ -91,7 +91,7 @@ for (const host of ['192.0.2.7', '2001:db8::7']) {
   });
 }
 
-test('names of clusters are encoded, however long or foreign they are', () => {
+test('cluster names are encoded, including long and non-ASCII ones', () => {
   assert.equal(
     rows({ cluster: cluster({ name: 'é.example' }) }).get('auth')?.sni,
     'c3a92e6578616d706c65.teleport.cluster.local',
@@ -153,7 +153,7 @@ test('without TLS routing each listener has its own port', async () => {
     ],
   );
   const nowhere = rows({ outputs, cluster: cluster({ proxy: { tls_routing_enabled: false } }) }).get('kubernetes');
-  assert.match(nowhere?.untried ?? '', /does not say where Kubernetes/);
+  assert.match(nowhere?.untried ?? '', /reports no address for Kubernetes/);
 });
 
 test('a database has the listener of its protocol, or an ALPN value on the web port', async () => {
@@ -172,12 +172,12 @@ test('a database has the listener of its protocol, or an ALPN value on the web p
   assert.equal(known('redis'), 'tls teleport.example.com:443 teleport.example.com teleport-redis');
 });
 
-test('what only an identity can tell is listed with the reason why it is not known', async () => {
+test('a connection that depends on a join is listed with the reason why it is unknown', async () => {
   const outputs = await outputsOf('type: application, app_name: dashboard', 'type: database, service: orders');
   const access = new Map(outputs.map(({ path }) => [path, 'there is no OIDC token.']));
   const found = rows({ outputs, access, cluster: cluster({ proxy: { db: { mongo_public_addr: 'm.example.com' } } }) });
   for (const id of ['application:outputs[0]', 'database:outputs[1]']) {
-    assert.match(found.get(id)?.untried ?? '', /with the identity of a join: there is no OIDC token\.$/);
+    assert.match(found.get(id)?.untried ?? '', /reports only after a join: there is no OIDC token\.$/);
     assert.equal(found.get(id)?.need, 'always');
   }
   assert.equal(onTheWire(found.get('database-listener:mongodb')), 'tls m.example.com:27017 m.example.com -');
@@ -193,7 +193,7 @@ test('an application is reached at its public address, on the port of the Proxy 
   assert.equal(at('dashboard.example.com:8443'), 'tls dashboard.example.com:8443 dashboard.example.com http/1.1');
 });
 
-test('AWS is asked in the region of the trust anchor, or where its variables say', async () => {
+test('AWS is reached in the region of the trust anchor, or at the endpoint its variables name', async () => {
   const [output] = await outputsOf(
     [
       'type: workload-identity-aws-roles-anywhere, selector: { name: a }',
@@ -223,7 +223,7 @@ test('telemetry is listed only when it is on', () => {
   assert.equal(onTheWire(rows({ environment: plain }).get('telemetry')), 'tcp t.example.com:80 - -');
 });
 
-test('downloads are listed by host alone, and GitHub with the host that it redirects to', () => {
+test('downloads are listed by host only, and GitHub with the host it redirects to', () => {
   const mirror = rows({
     downloads: { ...FACTS.downloads, script: 'https://user:pass-word@mirror.example.com:8443/x?key=pass-word' },
   });
@@ -236,13 +236,13 @@ test('downloads are listed by host alone, and GitHub with the host that it redir
   assert.match(rows({ downloads: { ...FACTS.downloads, node: 'ftp://x' } }).get('node')?.untried ?? '', /not an https/);
 });
 
-test('with nothing known, everything is listed and says what is missing', () => {
+test('without any configuration, every connection is listed with what is missing', () => {
   const found = rows({ address: undefined, cluster: undefined, outputs: undefined });
   for (const id of ['web-api', 'join-service', 'auth', 'auth-fallback', 'ssh-transport', 'kubernetes']) {
     assert.match(found.get(id)?.untried ?? '', /address of the Proxy is not configured/, id);
   }
   const asked = rows({ cluster: undefined, outputs: undefined });
-  assert.match(asked.get('auth')?.untried ?? '', /name of the cluster is not known/);
+  assert.match(asked.get('auth')?.untried ?? '', /name of the cluster is unknown/);
   assert.match(onTheWire(asked.get('kubernetes')), /kube-teleport-proxy-alpn\.teleport\.example\.com/);
   assert.match(asked.get('application')?.untried ?? '', /public address of the application/);
 });

@@ -81,12 +81,12 @@ test('closed: nothing listens on the port', async () => {
   assertVerdict(await attempt(await freePort()), 'closed', /refuses the TCP connection \(ECONNREFUSED\)/);
 });
 
-test('dropped: a server that never answers the TLS greeting', async (t) => {
+test('dropped: a server that never responds to the TLS ClientHello', async (t) => {
   const port = await portOf(t, createServer());
   assertVerdict(
     await attempt(port, { limitMs: SILENCE_MS }),
     'dropped',
-    /greeting with this SNI and ALPN is not answered within 0\.3 s/,
+    /no response to the TLS ClientHello with this SNI and ALPN within 0\.3 s/,
   );
 });
 
@@ -95,19 +95,19 @@ test('dropped: a server that stops in the handshake', async (t) => {
     t,
     createServer((socket) => socket.write(Buffer.from('1603030100', 'hex'))),
   );
-  assertVerdict(await attempt(port, { limitMs: SILENCE_MS }), 'dropped', /handshake is not completed within/);
+  assertVerdict(await attempt(port, { limitMs: SILENCE_MS }), 'dropped', /handshake does not complete within/);
 });
 
 for (const [how, end] of [
   ['a reset', (socket: Socket) => socket.resetAndDestroy()],
   ['an end', (socket: Socket) => socket.end()],
 ] as const) {
-  test(`closed: ${how} in place of a TLS answer`, async (t) => {
+  test(`closed: ${how} instead of a TLS response`, async (t) => {
     const port = await portOf(
       t,
       createServer((socket) => socket.once('data', () => end(socket))),
     );
-    assertVerdict(await attempt(port), 'closed', /ended without a TLS answer \(ECONNRESET\)/);
+    assertVerdict(await attempt(port), 'closed', /closed without a TLS response \(ECONNRESET\)/);
   });
 }
 
@@ -115,12 +115,12 @@ for (const [what, answer, says] of [
   [
     'an HTTP server',
     'HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n',
-    /^The answer is HTTP \("HTTP\/1\.1 400 Bad Request"\), which is not TLS\.$/,
+    /^The response is HTTP \("HTTP\/1\.1 400 Bad Request"\), which is not TLS\.$/,
   ],
-  ['an SSH server', 'SSH-2.0-Teleport\r\n', /^The answer is SSH \("SSH-2\.0-Teleport"\)/],
-  ['bytes that would change a terminal', '\u001b]0;x\u0007\r\n', /^The answer is 8 bytes of another protocol/],
+  ['an SSH server', 'SSH-2.0-Teleport\r\n', /^The response is SSH \("SSH-2\.0-Teleport"\)/],
+  ['bytes that would change a terminal', '\u001b]0;x\u0007\r\n', /^The response is 8 bytes of another protocol/],
 ] as const) {
-  test(`something else: ${what} on the port`, async (t) => {
+  test(`unexpected server: ${what} on the port`, async (t) => {
     const port = await portOf(
       t,
       createServer((socket) => socket.end(answer)),
@@ -129,19 +129,19 @@ for (const [what, answer, says] of [
   });
 }
 
-test('something else: a web certificate of another authority, unless insecure is set', async (t) => {
+test('unexpected server: a web certificate of another authority, unless insecure is set', async (t) => {
   const { certificate, key } = await selfSigned('localhost');
   const port = await portOf(t, createTlsServer({ cert: certificate, key }));
   assertVerdict(
     await attempt(port),
     'other',
-    /not trusted: that of localhost, signed by localhost \(DEPTH_ZERO_SELF_SIGNED_CERT\)/,
+    /presents an untrusted certificate: localhost, signed by localhost \(DEPTH_ZERO_SELF_SIGNED_CERT\)/,
   );
   assertVerdict(await attempt(port, { verify: false }), 'open', /no ALPN/);
   assertVerdict(await attempt(port, { ca: certificate }), 'open', /^TLSv1\.3 opens, with no ALPN/);
 });
 
-test('something else: a certificate for another name', async (t) => {
+test('unexpected server: a certificate for another name', async (t) => {
   const { certificate, key } = await selfSigned('elsewhere.example.com');
   const port = await portOf(t, createTlsServer({ cert: certificate, key }));
   assertVerdict(await attempt(port, { ca: certificate }), 'other', /ERR_TLS_CERT_ALTNAME_INVALID/);
@@ -149,9 +149,13 @@ test('something else: a certificate for another name', async (t) => {
 
 for (const [what, alpn, says] of [
   ['no ALPN', undefined, /chooses no protocol, expected h2/],
-  ['the ALPN of the web', ['http/1.1'], /refuses the ALPN: something before the Proxy ends TLS/],
+  [
+    'the ALPN of the web',
+    ['http/1.1'],
+    /rejects the ALPN: something in front of the Proxy, such as a load balancer, terminates TLS/,
+  ],
 ] as const) {
-  test(`something else: a load balancer that answers with ${what}`, async (t) => {
+  test(`unexpected server: a load balancer that responds with ${what}`, async (t) => {
     const { certificate, key } = await selfSigned('localhost');
     const options = { cert: certificate, key, ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }) };
     const port = await portOf(t, createTlsServer(options));
@@ -159,13 +163,13 @@ for (const [what, alpn, says] of [
   });
 }
 
-test('the transport of Teleport 15 and 16 answers no ALPN, and is open', async (t) => {
+test('the transport of Teleport 15 and 16 chooses no ALPN, and is open', async (t) => {
   const { certificate, key } = await selfSigned('teleport.cluster.local');
   const port = await portOf(t, createTlsServer({ cert: certificate, key }));
   assertVerdict(await attempt(port, { id: 'ssh-transport' }), 'open', /no ALPN/);
 });
 
-test('something else: what ends TLS on the way to the Auth Service signs under its own name', async (t) => {
+test('unexpected server: a device that terminates TLS before the Auth Service signs with its own name', async (t) => {
   const { certificate, key } = await selfSigned('teleport.cluster.local');
   const port = await portOf(t, createTlsServer({ cert: certificate, key, ALPNProtocols: ['h2'] }));
   const changes = { untried: undefined, sni: 'x.teleport.cluster.local' };
@@ -175,7 +179,7 @@ test('something else: what ends TLS on the way to the Auth Service signs under i
   assertVerdict(await attempt(port, { id: 'auth', changes, clusterName: 'teleport.cluster.local' }), 'open', /ALPN h2/);
 });
 
-test('open: a server of TLS 1.2 that demands the certificate of a client', async (t) => {
+test('open: a TLS 1.2 server that requires a client certificate', async (t) => {
   const { certificate, key } = await selfSigned('teleport.cluster.local');
   const options = {
     cert: certificate,
@@ -212,29 +216,39 @@ for (const [protocol, answer, result] of [
   });
 }
 
-test('dropped and closed: a listener that says nothing, or ends', async (t) => {
+test('dropped and closed: a listener that sends nothing, or closes the connection', async (t) => {
   const silent = await portOf(t, createServer());
   assertVerdict(
     await attempt(silent, { changes: { protocol: 'mysql' }, limitMs: SILENCE_MS }),
     'dropped',
-    /nothing answers within 0\.3 s/,
+    /no response within 0\.3 s/,
   );
   const ending = await portOf(
     t,
     createServer((socket) => socket.end()),
   );
-  assertVerdict(await attempt(ending, { changes: { protocol: 'ssh' } }), 'closed', /ended without an answer/);
+  assertVerdict(await attempt(ending, { changes: { protocol: 'ssh' } }), 'closed', /closed without a response/);
 });
 
 test('name not found', async () => {
   const found = await attempt(443, { changes: { host: 'nowhere.invalid' } });
-  assertVerdict(found, 'unresolved', /cannot be looked up/);
+  assertVerdict(found, 'unresolved', /cannot be resolved/);
 });
 
 /** Nothing on this machine can be made to drop packets. */
 for (const [what, error, result, says] of [
-  ['silence', new MachineIdError('TIMEOUT', 'x', { hint: 'x' }), 'dropped', /not answered within 2 s/],
-  ['the system gives up', Object.assign(new Error('x'), { code: 'ETIMEDOUT' }), 'dropped', /not answered within 2 s/],
+  [
+    'silence',
+    new MachineIdError('TIMEOUT', 'x', { hint: 'x' }),
+    'dropped',
+    /no response to the TCP connection within 2 s/,
+  ],
+  [
+    'the system gives up',
+    Object.assign(new Error('x'), { code: 'ETIMEDOUT' }),
+    'dropped',
+    /no response to the TCP connection within 2 s/,
+  ],
   ['no route', Object.assign(new Error('x'), { code: 'ENETUNREACH' }), 'closed', /cannot be reached \(ENETUNREACH\)/],
   [
     'one address silent, the other refuses',

@@ -23,7 +23,7 @@ async function valueOf(t: TestContext, xml: string, path: string): Promise<strin
   return stdout.trim();
 }
 
-test('counts, failures and reasons are where readers of JUnit look', { skip }, async (t) => {
+test('counts, failures and reasons are where JUnit readers expect them', { skip }, async (t) => {
   const xml = junitXml('a suite', CASES);
   for (const [path, expected] of [
     ['string(/testsuites/testsuite/@name)', 'a suite'],
@@ -40,14 +40,14 @@ test('counts, failures and reasons are where readers of JUnit look', { skip }, a
   }
 });
 
-test('whatever a text holds, the document can be read and says the same', { skip }, async (t) => {
+test('any text survives: the document is valid and contains the same text', { skip }, async (t) => {
   const text = `<a href="x">&amp; 'quoted' ]]> grün`;
   const xml = junitXml(text, [{ name: text, state: 'fail', detail: text }]);
   assert.equal(await valueOf(t, xml, 'string(//testcase/@name)'), text);
   assert.equal(await valueOf(t, xml, 'string(//failure)'), text);
 });
 
-test('what XML has no form for becomes a blank', { skip }, async (t) => {
+test('characters that XML cannot represent become spaces', { skip }, async (t) => {
   const xml = junitXml('s', [{ name: 'a\u0000b\u001bc\ufffed\ud800e', state: 'pass', detail: '' }]);
   assert.equal(await valueOf(t, xml, 'string(//testcase/@name)'), 'a b c d e');
 });

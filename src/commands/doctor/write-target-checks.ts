@@ -1,4 +1,4 @@
-/** Looks at where a run would write, without writing anything. */
+/** Checks every place where `run` would write, without writing anything. */
 import { resolve } from 'node:path';
 import { fileErrorText } from '../../effects/file-error.ts';
 import type { World } from '../../effects/world.ts';
@@ -13,7 +13,7 @@ import { type Check, check } from './check.ts';
 export interface WriteTargets {
   readonly outputs: readonly SupportedOutput[];
   readonly exportVariables: boolean;
-  /** Path of the report of a run; undefined for none. */
+  /** Path of the report; undefined if none is configured. */
   readonly report: string | undefined;
 }
 
@@ -45,12 +45,12 @@ async function destinationCheck(
       world.workingDirectory,
       tbotFiles(output).required,
     );
-    const detail = exists ? `${path} may be written to` : `${path} can be made`;
+    const detail = exists ? `${path} is writable` : `${path} can be created`;
     return warnings.length === 0
       ? one.pass(detail)
       : one.warn(
           [detail, ...warnings],
-          'Give a private folder outside the checkout, such as one below the home directory, or leave it: run warns too, and goes on.',
+          'Use a private directory outside the checkout, such as one in the home directory, or ignore this: run prints the same warning and continues.',
         );
   } catch (error) {
     return one.failed(asMachineIdError(error));
@@ -67,7 +67,7 @@ async function bashEnvCheck({ environment, files }: World): Promise<Check> {
   }
 }
 
-/** A run without its report is a run with a warning. */
+/** A run that cannot write its report only warns. */
 async function reportCheck(report: string, { files, workingDirectory }: World): Promise<Check> {
   const one = check('report', 'Report');
   const path = resolve(workingDirectory, report);
@@ -77,7 +77,7 @@ async function reportCheck(report: string, { files, workingDirectory }: World): 
   } catch (error) {
     return one.warn(
       `${path} cannot be written: ${fileErrorText(error)}`,
-      'Give a path in a folder that this job may write to.',
+      'Use a path in a directory that this job can write to.',
     );
   }
 }

@@ -1,0 +1,90 @@
+/** Checks what the Proxy reports about its cluster, and the clock. */
+import type { Retries } from '../../effects/retry.ts';
+import type { World } from '../../effects/world.ts';
+import { pluralize } from '../../errors.ts';
+import { formatAddress } from '../../net/address.ts';
+import type { WebApi } from '../../net/web.ts';
+import { type ClusterFacts, NEWEST_TESTED, OLDEST_TESTED, ping } from '../../teleport/ping.ts';
+import { type Check, check } from './check.ts';
+
+interface ProxyFindings {
+  readonly checks: readonly Check[];
+  readonly cluster: ClusterFacts | undefined;
+}
+
+/** Allows for the Date header's whole seconds and for network latency. */
+const SKEW_MS = 30_000;
+
+interface ProxyCheckOptions {
+  readonly web: WebApi;
+  readonly retries: Retries;
+  /** Why the Proxy cannot be contacted; undefined when it can. */
+  readonly obstacle: string | undefined;
+}
+
+export async function proxyChecks(
+  { web, retries, obstacle }: ProxyCheckOptions,
+  { clock, environment }: Pick<World, 'clock' | 'environment'>,
+): Promise<ProxyFindings> {
+  const [proxy, skew, routing] = [
+    check('proxy', 'Proxy'),
+    check('clock', 'Clock'),
+    check('tls-routing', 'TLS routing'),
+  ];
+  const unknown = (reason: string) => [skew.skip(reason), routing.skip(reason)];
+  if (obstacle !== undefined) return { cluster: undefined, checks: [proxy.skip(obstacle), ...unknown(obstacle)] };
+  try {
+    const { cluster, sentMs } = await retries.run(() => ping(web));
+    const checks = [proxyCheck(cluster), clockCheck(clock.nowMs() - sentMs), routingCheck(cluster)];
+    return { cluster, checks };
+  } catch (error) {
+    return {
+      cluster: undefined,
+      checks: [proxy.networkFailed(error, { environment }), ...unknown('there is no valid response from the Proxy')],
+    };
+  }
+}
+
+function proxyCheck({ clusterName, release, serverVersion, suite }: ClusterFacts): Check {
+  const one = check('proxy', 'Proxy');
+  const edition = `${release.enterprise ? ', Enterprise' : ''}${release.fips ? ', FIPS' : ''}`;
+  const detail = `cluster ${clusterName}, Teleport ${serverVersion.text}${edition}, signature algorithm suite ${suite}`;
+  if (serverVersion.major < OLDEST_TESTED.major) {
+    return one.warn(detail, `Upgrade the cluster: versions before ${OLDEST_TESTED.text} are not tested.`);
+  }
+  if (!isNewerThanTested(serverVersion)) return one.pass(detail);
+  return one.warn(
+    `${detail}; newer than tested (${NEWEST_TESTED.text})`,
+    'Ignore this if the other checks pass; otherwise look for a newer version of the orb.',
+  );
+}
+
+/** A pre-release of the newest tested version counts as newer: the release may differ from what was tested. */
+function isNewerThanTested({ major, text }: ClusterFacts['serverVersion']): boolean {
+  return major > NEWEST_TESTED.major || (major === NEWEST_TESTED.major && text.includes('-'));
+}
+
+/** @param aheadMs how far this machine's clock is ahead; NaN when the response has no time */
+function clockCheck(aheadMs: number): Check {
+  const one = check('clock', 'Clock');
+  if (Number.isNaN(aheadMs)) return one.skip('the response of the Proxy has no time');
+  const seconds = Math.round(Math.abs(aheadMs) / 1000);
+  if (Math.abs(aheadMs) < SKEW_MS) return one.pass('matches the clock of the Proxy');
+  return one.warn(
+    `this machine is ${pluralize(seconds, 'second')} ${aheadMs > 0 ? 'ahead of' : 'behind'} the Proxy`,
+    'Synchronize the clocks with NTP: tokens and certificates are rejected outside their validity period.',
+  );
+}
+
+function routingCheck({ kube, sshAddress, tlsRouting, webAddress }: ClusterFacts): Check {
+  const one = check('tls-routing', 'TLS routing');
+  if (tlsRouting) return one.pass(`on: all connections go to ${formatAddress(webAddress)}`);
+  const { port, publicAddress } = kube;
+  const kubernetes =
+    publicAddress === undefined
+      ? port === undefined
+        ? 'an unknown address'
+        : `port ${port}`
+      : formatAddress(publicAddress);
+  return one.pass(`off: SSH at ${formatAddress(sshAddress)}, Kubernetes at ${kubernetes}`);
+}
