@@ -1,5 +1,6 @@
 /** Reads a command's flags from its arguments, all problems together. */
 import { parseArgs } from 'node:util';
+import type { Declaration, Declarations } from '../config/declaration.ts';
 import { createLog } from '../effects/log.ts';
 import { RETRY_POLICY } from '../effects/retry.ts';
 import type { World } from '../effects/world.ts';
@@ -7,18 +8,24 @@ import { MachineIdError, type Problem } from '../errors.ts';
 import { startWireTrace, type WireTrace } from '../net/trace.ts';
 import { unexpandedPath } from '../schema/unexpanded.ts';
 
-export interface Flag {
+export interface Flag extends Pick<Declaration, 'short' | 'aliases' | 'value' | 'repeatable' | 'isPath' | 'help'> {
   /** Without the dashes. */
   readonly name: string;
-  readonly short?: string;
-  /** Other names for the same flag. */
-  readonly aliases?: readonly string[];
-  /** What stands for the value in the help; a flag without it is a switch. */
-  readonly value?: string;
-  readonly repeatable?: boolean;
-  /** The value is a path that this command uses as it stands; the configuration checks its own. */
-  readonly isPath?: boolean;
-  readonly help: string;
+}
+
+const EFFECTS = { none: ['Accepted; has no effect.'], tbot: ['Has an effect with --engine tbot only.'] } as const;
+
+/** The flags that are declared, with variable, default and effect in their help. */
+export function flagsOf(declarations: Declarations): readonly Flag[] {
+  return Object.values(declarations).flatMap(({ effect, env, flag, help, preset, ...rest }) => {
+    if (flag === undefined) return [];
+    const more = [
+      ...(effect === undefined ? [] : EFFECTS[effect]),
+      ...(env === undefined ? [] : [`Variable: ${env}.`]),
+      ...(preset === undefined ? [] : [`Default: ${preset}.`]),
+    ];
+    return [{ name: flag, ...rest, help: [help, ...more].join(' ') }];
+  });
 }
 
 /** Flags as given; a switch is there with the value `''`. */

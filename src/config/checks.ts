@@ -4,9 +4,10 @@ import { MachineIdError, type Problem } from '../errors.ts';
 import type { Destination } from '../schema/destination.ts';
 import { closestMatch } from '../schema/values.ts';
 import { isScopeQualified, SCOPES_HINT } from '../teleport/names.ts';
+import { type Findings, nameOf, type Origin, type Setting } from './findings.ts';
 import { isOutput, type PlacedItem } from './items.ts';
 import type { Plan } from './plan.ts';
-import { type Findings, nameOf, type Origin, type Setting, type Settings } from './settings.ts';
+import type { Settings } from './settings.ts';
 
 /** How messages name an item's place. */
 type OriginOf = (item: PlacedItem) => Origin;
@@ -87,12 +88,14 @@ function checkTrust({ insecure, caPins, caPath }: Settings, findings: Findings):
   }
 }
 
-function checkLifetimes({ ttlMs, renewalIntervalMs, leewayMs }: Settings, findings: Findings): void {
-  for (const duration of [ttlMs, renewalIntervalMs, leewayMs]) {
+function checkLifetimes({ credentialTtl, renewalInterval, leeway }: Settings, findings: Findings): void {
+  for (const duration of [credentialTtl, renewalInterval, leeway]) {
     if (duration !== undefined && duration.value < 0) findings.addProblem(duration.origin, 'must be positive');
   }
-  if (ttlMs !== undefined && ttlMs.value > MAX_TTL_MS) {
-    findings.warn(`${nameOf(ttlMs.origin)} exceeds the maximum TTL of 7 days (168h); the cluster will shorten it`);
+  if (credentialTtl !== undefined && credentialTtl.value > MAX_TTL_MS) {
+    findings.warn(
+      `${nameOf(credentialTtl.origin)} exceeds the maximum TTL of 7 days (168h); the cluster will shorten it`,
+    );
   }
 }
 

@@ -2,32 +2,42 @@
 import { isIPv6 } from 'node:net';
 import { type Address, formatAddress, parseAddress } from '../net/address.ts';
 import { unexpandedValue } from '../schema/unexpanded.ts';
+import { type Findings, nameOf, type Setting } from './findings.ts';
+import type { PlacedItem } from './items.ts';
 import type { ClusterAddress } from './plan.ts';
-import { type Findings, nameOf, type Setting, type Settings } from './settings.ts';
+import { eachSetting, type SettingName, type Settings } from './settings.ts';
 
-/** Every setting once; a warning for each that replaces a different one. Addresses are chosen elsewhere. */
+/** Chosen in other ways: by `readConfigText` and `chooseAddress`. */
+const CHOSEN_ELSEWHERE: readonly SettingName[] = ['config', 'configString', 'proxyServer', 'authServer', 'joinUri'];
+
+/** Of each setting the first that a layer gives; a warning for each other that differs. */
 export function chooseSettings(layers: readonly Settings[], findings: Findings): Settings {
-  const choose = <T>(read: (layer: Settings) => Setting<T> | undefined): Setting<T> | undefined =>
-    first(layers.map(read), findings);
   return {
-    token: choose((layer) => layer.token),
-    joinMethod: choose((layer) => layer.joinMethod),
-    caPins: choose((layer) => layer.caPins),
-    caPath: choose((layer) => layer.caPath),
-    insecure: choose((layer) => layer.insecure),
-    fips: choose((layer) => layer.fips),
-    scoped: choose((layer) => layer.scoped),
-    storage: choose((layer) => layer.storage),
-    items: first(layers.map(nonEmptyItems), findings),
-    ttlMs: choose((layer) => layer.ttlMs),
-    renewalIntervalMs: choose((layer) => layer.renewalIntervalMs),
-    leewayMs: choose((layer) => layer.leewayMs),
-    oneshot: choose((layer) => layer.oneshot),
-    debug: choose((layer) => layer.debug),
-    logFormat: choose((layer) => layer.logFormat),
-    diagAddr: choose((layer) => layer.diagAddr),
-    useProxyAddr: choose((layer) => layer.useProxyAddr),
+    ...eachSetting((name) => {
+      if (CHOSEN_ELSEWHERE.includes(name)) return undefined;
+      return first(
+        layers.map((layer) => layer[name]),
+        findings,
+      );
+    }),
+    // Two names of one setting.
+    credentialTtl: first(
+      layers.flatMap(({ certificateTtl, credentialTtl }) => [credentialTtl, certificateTtl]),
+      findings,
+    ),
+    certificateTtl: undefined,
   };
+}
+
+/** The outputs of the flags, otherwise those of the file: one without outputs has none that `--destination` could replace. */
+export function chooseItems(
+  candidates: readonly (Setting<readonly PlacedItem[]> | undefined)[],
+  findings: Findings,
+): Setting<readonly PlacedItem[]> | undefined {
+  return first(
+    candidates.filter((items) => items !== undefined && items.value.length > 0),
+    findings,
+  );
 }
 
 /** The first of the candidates, with a warning for each other that says something else. */
@@ -39,11 +49,6 @@ function first<T>(candidates: readonly (Setting<T> | undefined)[], findings: Fin
     findings.warn(`${nameOf(winner.origin)} replaces ${nameOf(loser.origin)}`);
   }
   return winner;
-}
-
-/** A file without outputs has none that `--destination` could replace. */
-function nonEmptyItems({ items }: Settings): Settings['items'] {
-  return items !== undefined && items.value.length > 0 ? items : undefined;
 }
 
 // Decides where the cluster is, of all the sources that say so.

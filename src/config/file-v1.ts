@@ -5,13 +5,10 @@ import type { DatabaseFormat } from '../outputs/output.ts';
 import { refuseWildcard, resourceName } from '../schema/common.ts';
 import { type Destination, directory, directoryPath, plainDirectory } from '../schema/destination.ts';
 import {
-  anyExpression,
   type Context,
-  duration,
   type Field,
   flag,
   list,
-  optionalFlag,
   readBy,
   refuse,
   refuseKind,
@@ -24,6 +21,7 @@ import { ITEM_OF_V1, PLACE_OF_V1, TOP_OF_V1 } from '../schema/other-names.ts';
 import { isMapping, Scalar, type YamlValue } from '../schema/yaml/tree.ts';
 import { onboarding } from './file-v2.ts';
 import type { Item } from './items.ts';
+import { fileFields } from './settings.ts';
 
 // The `configs` of a v1 destination: names of file templates, hardly any with settings.
 
@@ -181,16 +179,10 @@ function itemOf({ app, database, configs, ...fields }: SectionOf<typeof ITEM>, d
 
 const SHAPE = {
   version: text,
-  auth_server: anyExpression,
   onboarding,
+  ...fileFields('v1'),
   storage,
   destinations: list(destinationItem),
-  certificate_ttl: duration,
-  renewal_interval: duration,
-  oneshot: optionalFlag,
-  fips: optionalFlag,
-  debug: optionalFlag,
-  diag_addr: text,
 };
 
 export type FileV1 = SectionOf<typeof SHAPE>;

@@ -5,23 +5,30 @@ import { ITEM_OF_V2 } from '../schema/other-names.ts';
 import { unexpandedValue } from '../schema/unexpanded.ts';
 import { readYaml } from '../schema/yaml/document.ts';
 import { describe, isList, isMapping, type Mapping, Scalar, valueAt, type YamlValue } from '../schema/yaml/tree.ts';
-import { fileV1, type FileV1 } from './file-v1.ts';
-import { type FileV2, fileV2 } from './file-v2.ts';
+import { fileV1 } from './file-v1.ts';
+import { fileV2 } from './file-v2.ts';
+import type { Findings, Setting } from './findings.ts';
+import type { PlacedItem } from './items.ts';
 import { readJoinUri, unexpandedToken } from './join-token.ts';
 import { NOT_TBOT, otherFile, otherText, unrenderedProblems } from './not-tbot-yaml.ts';
-import type { Findings, Setting, Settings } from './settings.ts';
+import { eachSetting, type Settings } from './settings.ts';
 import { originIn, SourceFile } from './source.ts';
 
-interface FileSettings {
-  /** Places that nothing reads and that hold what was meant to be written. */
-  readonly misplaced: readonly Problem[];
+interface FileLayers {
   /** The first that gives a setting counts. */
   readonly layers: readonly Settings[];
-  /** Top-level keys with a problem, so that what they would have said is not missed on top; `all` if nothing was read. */
+  /** Outputs and services. */
+  readonly items: Setting<readonly PlacedItem[]> | undefined;
+  /** Top-level keys with a problem, whose settings are not reported as missing too; `all` if nothing was read. */
   readonly invalidKeys: ReadonlySet<string> | 'all';
 }
 
-const NOTHING: FileSettings = { layers: [], invalidKeys: 'all', misplaced: [] };
+interface FileSettings extends FileLayers {
+  /** Places that nothing reads and that contain outputs. */
+  readonly misplaced: readonly Problem[];
+}
+
+const NOTHING: FileSettings = { layers: [], items: undefined, invalidKeys: 'all', misplaced: [] };
 
 /** `name` is how messages name the file. What is wrong with it goes to `findings`; no text is wrong already. */
 export function readFileSettings(text: string | undefined, name: string, findings: Findings): FileSettings {
@@ -87,18 +94,17 @@ function settingsOfV1(file: SourceFile): FileLayers | undefined {
     file.findings.addProblem(file.origin(newer), `${message}; write "version: v2" at the top of the file`);
     return undefined;
   }
-  const { value, invalidKeys } = file.decode(fileV1);
+  const { value, root, invalidKeys } = file.decode(fileV1);
   if (value === undefined) return undefined;
   file.findings.warn(
     `Deprecated config version (V1) detected in ${file.name}; it is read as version v2, and should be rewritten as that`,
   );
   const own: Settings = {
-    ...sharedSettings(value, file, invalidKeys),
+    ...readSettings(root, 'v1', file, invalidKeys),
     storage: file.setting(value.storage, 'storage'),
-    items: file.setting(file.locate(value.destinations, 'destinations'), 'destinations'),
-    ttlMs: file.setting(value.certificate_ttl, 'certificate_ttl'),
   };
-  return { layers: [own], invalidKeys };
+  const items = file.setting(file.locate(value.destinations, 'destinations'), 'destinations');
+  return { layers: [own], items, invalidKeys };
 }
 
 /** Whether `key` is there with something in it. */
@@ -109,29 +115,21 @@ function hasValue(file: SourceFile, key: string): boolean {
 
 // The settings of a `version: v2` file.
 
-interface FileLayers {
-  readonly layers: readonly Settings[];
-  readonly invalidKeys: ReadonlySet<string>;
-}
-
 /** Two layers: what `join_uri` says wins over the keys of the same file. */
 function settingsOfV2(file: SourceFile): FileLayers | undefined {
-  const { value, invalidKeys } = file.decode(fileV2);
+  const { value, root, invalidKeys } = file.decode(fileV2);
   if (value === undefined) return undefined;
   noteFormerDestinations(file);
   warnOfLiteralWildcards(file);
   const items = [...file.locate(value.outputs, 'outputs'), ...file.locate(value.services, 'services')];
-  const own: Settings = {
-    ...sharedSettings(value, file, invalidKeys),
-    proxyServer: file.setting(value.proxy_server, 'proxy_server'),
-    storage: file.setting(value.storage, 'storage'),
+  const own = readSettings(root, 'v2', file, invalidKeys);
+  const { joinUri } = own;
+  const ofUri = joinUri === undefined ? {} : readJoinUri(joinUri.value, joinUri.origin, file.findings);
+  return {
+    layers: [ofUri, own],
     items: file.setting(items, value.outputs.length > 0 ? 'outputs' : 'services'),
-    ttlMs: ttlOf(value, file),
-    leewayMs: file.setting(value.leeway, 'leeway'),
-    insecure: file.setting(value.insecure, 'insecure'),
-    scoped: file.setting(value.scoped, 'scoped'),
+    invalidKeys,
   };
-  return { layers: [readJoinUri(value.join_uri, file.origin('join_uri'), file.findings), own], invalidKeys };
 }
 
 /** The list of version v1 has been noted as a whole; what each of its items is called today follows. */
@@ -165,36 +163,22 @@ function itemsOf(value: YamlValue | undefined): readonly (Mapping | undefined)[]
   return isList(value) ? value.map((item) => (isMapping(item) ? item : undefined)) : [];
 }
 
-/** `certificate_ttl` is the older name of `credential_ttl`. */
-function ttlOf(
-  { credential_ttl: credential, certificate_ttl: certificate }: FileV2,
+// The settings outside the outputs.
+
+/** @param root the file without what could not be read */
+function readSettings(
+  root: Mapping,
+  version: 'v1' | 'v2',
   file: SourceFile,
-): Setting<number> | undefined {
-  if (credential === undefined) return file.setting(certificate, 'certificate_ttl');
-  if (certificate !== undefined && certificate !== credential) {
-    const { label } = file.origin('certificate_ttl');
-    file.findings.warn(`${label}: certificate_ttl is ignored, as credential_ttl is given too and differs`);
-  }
-  return file.setting(credential, 'credential_ttl');
-}
-
-// The settings that files of both versions give with the same keys.
-
-function sharedSettings(value: FileV1 | FileV2, file: SourceFile, invalidKeys: ReadonlySet<string>): Settings {
+  invalidKeys: ReadonlySet<string>,
+): Settings {
   if (invalidKeys.has('onboarding')) refuseToken(file);
-  const { token, join_method: joinMethod, ca_pins: caPins, ca_path: caPath } = value.onboarding;
-  return {
-    authServer: file.setting(value.auth_server, 'auth_server'),
-    token: file.setting(token, 'onboarding', 'token'),
-    joinMethod: file.setting(joinMethod, 'onboarding', 'join_method'),
-    caPins: file.setting(caPins.length > 0 ? caPins : undefined, 'onboarding', 'ca_pins'),
-    caPath: file.setting(caPath, 'onboarding', 'ca_path'),
-    renewalIntervalMs: file.setting(value.renewal_interval, 'renewal_interval'),
-    oneshot: file.setting(value.oneshot, 'oneshot'),
-    fips: file.setting(value.fips, 'fips'),
-    debug: file.setting(value.debug, 'debug'),
-    diagAddr: file.setting(value.diag_addr, 'diag_addr'),
-  };
+  return eachSetting((_, { file: key, read, since = 'v1' }) => {
+    if (key === undefined || since > version) return undefined;
+    const path = key.split('.');
+    const { data } = read.field.safeParse(valueAt(root, path));
+    return file.setting(data, ...path);
+  });
 }
 
 /** Beside a problem of its section a token is not read, and would be looked at only once that one is corrected. */

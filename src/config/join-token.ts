@@ -2,7 +2,8 @@
 import { posix } from 'node:path';
 import { unexpandedPath, unexpandedValue } from '../schema/unexpanded.ts';
 import { isScopeQualified } from '../teleport/names.ts';
-import { type Findings, type Origin, type Setting, setting, type Settings } from './settings.ts';
+import { type Findings, type Origin, type Setting, setting } from './findings.ts';
+import type { Settings } from './settings.ts';
 
 /**
  * The token's name; an absolute path is the file to read it from, unless it is the name of a scoped token and there is no
@@ -45,8 +46,7 @@ export function unexpandedToken(value: string): string | undefined {
 const JOIN_URI = /^tbot\+(proxy|auth)\+([^:/]+):\/\/([^:@/]*)(?::[^@/]*)?@([^/]+)\/?$/;
 
 /** The settings that `tbot+<proxy|auth>+<join method>://<token>[:<parameter>]@<host>:<port>` names. */
-export function readJoinUri(uri: string | undefined, origin: Origin, findings: Findings): Settings {
-  if (uri === undefined) return {};
+export function readJoinUri(uri: string, origin: Origin, findings: Findings): Settings {
   const [, kind, method, token, address] = JOIN_URI.exec(uri) ?? [];
   const name = token === undefined ? undefined : decode(token);
   if (name === undefined || method === undefined) {

@@ -3,14 +3,15 @@ import { asMachineIdError, type MachineIdError, type Problem } from '../errors.t
 import { plainDirectory } from '../schema/destination.ts';
 import { unexpandedPath } from '../schema/unexpanded.ts';
 import { checkSettings, refuseDuplicateNames, refuseSharedDestinations, scopeRequests } from './checks.ts';
-import { type AddressSources, chooseAddress, chooseSettings, readAddress } from './choose.ts';
+import { type AddressSources, chooseAddress, chooseItems, chooseSettings, readAddress } from './choose.ts';
+import { Findings, named, type Origin, type Setting } from './findings.ts';
 import { readEnvironment } from './from-environment.ts';
 import { readFileSettings } from './from-file.ts';
 import { readFlags } from './from-flags.ts';
-import { type ServiceType, splitItems } from './items.ts';
+import { type PlacedItem, type ServiceType, splitItems } from './items.ts';
 import { readJoinToken } from './join-token.ts';
 import type { ClusterAddress, Plan } from './plan.ts';
-import { Findings, named, type Origin, type Settings } from './settings.ts';
+import type { Settings } from './settings.ts';
 import { type ConfigText, originIn, type PlanInputs, readConfigText } from './source.ts';
 
 /**
@@ -46,9 +47,9 @@ export async function readPlan(
     const refusal = unexpandedPath(path);
     if (refusal !== undefined) findings.addProblem(named(name), refusal);
   }
-  const flagLayers = readFlags(flags, findings);
+  const { items: flagItems, layers: flagLayers } = readFlags(flags, findings);
   const { settings, addressesExported } = readEnvironment(environment, findings);
-  const { error: unreadable, source } = await sourceOf(inputs, findings);
+  const { error: unreadable, source } = await sourceOf([...flagLayers, settings], readFile, findings);
   const file = source === undefined ? undefined : readFileSettings(source.text, source.name, findings);
   const invalidKeys = unreadable === undefined ? (file?.invalidKeys ?? new Set<string>()) : 'all';
   const { address, insecure, plan } = await assemblePlan(
@@ -57,6 +58,7 @@ export async function readPlan(
       environment: settings,
       environmentExported: addressesExported,
       file: file?.layers ?? [],
+      items: [flagItems, file?.items],
       fileName: source?.name,
       invalidKeys,
       misplaced: file?.misplaced ?? [],
@@ -78,11 +80,12 @@ export async function readPlan(
 }
 
 async function sourceOf(
-  inputs: PlanInputs,
+  layers: readonly Settings[],
+  readFile: PlanInputs['readFile'],
   findings: Findings,
 ): Promise<{ readonly source: ConfigText | undefined; readonly error: MachineIdError | undefined }> {
   try {
-    return { source: await readConfigText(inputs, findings), error: undefined };
+    return { source: await readConfigText(layers, readFile, findings), error: undefined };
   } catch (error) {
     return { source: undefined, error: asMachineIdError(error) };
   }
@@ -113,19 +116,20 @@ async function assemblePlan(
   findings: Findings,
 ): Promise<Assembled> {
   const settings = chooseSettings([...sources.flags, sources.environment, ...sources.file], findings);
+  const items = chooseItems(sources.items, findings);
   const address = findAddress(sources, settings, findings);
   const token = await findToken(sources, settings, readFile, findings);
   checkSettings(settings, findings);
-  checkItems(sources, settings, findings);
-  requireOutput(sources, settings, findings);
+  checkItems(sources, settings, items, findings);
+  requireOutput(sources, items, findings);
   const insecure = settings.insecure?.value ?? false;
   if (address === undefined || token === undefined) return { address, insecure, plan: undefined };
 
   const lifetimes = {
-    ttlMs: settings.ttlMs?.value ?? DEFAULT_TTL_MS,
-    renewalIntervalMs: settings.renewalIntervalMs?.value ?? DEFAULT_RENEWAL_INTERVAL_MS,
+    ttlMs: settings.credentialTtl?.value ?? DEFAULT_TTL_MS,
+    renewalIntervalMs: settings.renewalInterval?.value ?? DEFAULT_RENEWAL_INTERVAL_MS,
   };
-  const { outputs, services } = splitItems(settings.items?.value ?? [], lifetimes);
+  const { outputs, services } = splitItems(items?.value ?? [], lifetimes);
   for (const { path, line, type } of services) {
     const { label } = originIn(sources.fileName ?? '', path, line);
     findings.warn(`${label}: ${path}: ${ignoredServiceText(type)}`);
@@ -145,7 +149,7 @@ async function assemblePlan(
     services,
     certificateTtlMs: lifetimes.ttlMs,
     renewalIntervalMs: lifetimes.renewalIntervalMs,
-    leewayMs: settings.leewayMs?.value ?? DEFAULT_LEEWAY_MS,
+    leewayMs: settings.leeway?.value ?? DEFAULT_LEEWAY_MS,
     oneshot: settings.oneshot?.value ?? false,
     debug: settings.debug?.value ?? false,
     logFormat: settings.logFormat?.value ?? 'text',
@@ -162,7 +166,12 @@ function ignoredServiceText(type: ServiceType): string {
   return `${ignored}: it serves as long as it runs, and this run ends; a later version has the command "tunnel" for it, to be started as a background step`;
 }
 
-function checkItems(sources: Sources, { storage, items }: Settings, findings: Findings): void {
+function checkItems(
+  sources: Sources,
+  { storage }: Settings,
+  items: Sources['items'][number],
+  findings: Findings,
+): void {
   const placeOf = ({ path, line }: { readonly path: string; readonly line: number | undefined }): Origin =>
     path.startsWith('--') ? named(path) : originIn(sources.fileName ?? '', path, line);
   refuseDuplicateNames(items?.value ?? [], placeOf, findings);
@@ -173,6 +182,8 @@ function checkItems(sources: Sources, { storage, items }: Settings, findings: Fi
 // What no run can do without: an address, a join token, and something to write.
 
 interface Sources extends AddressSources {
+  /** Outputs and services, as the flags ask for them and as the file does. */
+  readonly items: readonly (Setting<readonly PlacedItem[]> | undefined)[];
   /** How messages name the file; `undefined` when there is none. */
   readonly fileName: string | undefined;
   /** Top-level keys of the file that could not be read. */
@@ -222,7 +233,7 @@ async function findToken(
  * A file without outputs is fine, as in Teleport's own guide; a command line that asks for nothing is not, nor a file
  * whose outputs stand where nothing reads them.
  */
-function requireOutput(sources: Sources, { items }: Settings, findings: Findings): void {
+function requireOutput(sources: Sources, items: Sources['items'][number], findings: Findings): void {
   for (const { line, message, path } of sources.misplaced) {
     const place = originIn(sources.fileName ?? '', path, line);
     if (items === undefined) findings.addProblem(place, message);

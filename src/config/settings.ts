@@ -1,132 +1,395 @@
-/** Settings as one source gives them, before the sources are put together. */
-import { MachineIdError, printable, type Problem } from '../errors.ts';
-import type { Destination } from '../schema/destination.ts';
-import { NOT_EXPANDED } from '../schema/unexpanded.ts';
-import type { PlacedItem } from './items.ts';
+/**
+ * Every setting of a run, declared once: flag, variable, key of the file, orb parameter, meaning, and how it is read.
+ * Flags, help, precedence, the orb's parameters and the documents follow from here.
+ */
+import { RETRY_POLICY } from '../effects/retry.ts';
+import type { Field } from '../schema/fields.ts';
+import type { Declaration } from './declaration.ts';
+import type { Setting } from './findings.ts';
+import {
+  caPins,
+  destinationUri,
+  duration,
+  expression,
+  oneOf,
+  path,
+  type Reader,
+  resourceName,
+  text,
+  toggle,
+  word,
+  yesWord,
+} from './readers.ts';
 
-/** Where a setting was given. */
-export interface Origin {
-  /** `onboarding.token`, `--token` or `TELEPORT_BOT_TOKEN`. */
-  readonly path: string;
-  readonly line: number | undefined;
-  /** For people: `tbot.yaml line 3`, or the flag or variable itself. */
-  readonly label: string;
+interface SettingDeclaration extends Declaration {
+  /** Key of the configuration file; a dot leads into a section. */
+  readonly file?: string;
+  /** The first version of the file that has the key, unless both do. */
+  readonly since?: 'v2';
+  readonly read: object;
 }
 
-export interface Setting<T> {
-  readonly value: T;
-  readonly origin: Origin;
+/** What makes up the plan. The order is that of the help, of the orb's parameters and of messages. */
+export const SETTINGS = {
+  config: {
+    flag: 'config',
+    short: 'c',
+    value: 'FILE',
+    env: 'TBOT_CONFIG_PATH',
+    orb: {
+      name: 'config',
+      default: 'tbot.yaml',
+      more: 'The default may be missing if proxy, token or destination is set; any other path must exist. Empty means no file.',
+    },
+    read: expression,
+    help: 'Path of the configuration file, a tbot.yaml.',
+  },
+  configString: {
+    flag: 'config-string',
+    value: 'BASE64',
+    env: 'TBOT_CONFIG',
+    read: expression,
+    help: 'The text of the configuration file in base64.',
+  },
+  proxyServer: {
+    flag: 'proxy-server',
+    value: 'HOST:PORT',
+    env: 'TELEPORT_PROXY',
+    file: 'proxy_server',
+    since: 'v2',
+    orb: { name: 'proxy', more: 'Overrides the file.' },
+    read: expression,
+    help: 'Web address of the Teleport Proxy, host:port, such as example.teleport.sh:443.',
+  },
+  authServer: {
+    flag: 'auth-server',
+    short: 'a',
+    value: 'HOST:PORT',
+    env: 'TELEPORT_AUTH_SERVER',
+    file: 'auth_server',
+    read: expression,
+    help: 'Older name of the address. It must name a Proxy.',
+  },
+  token: {
+    flag: 'token',
+    value: 'NAME',
+    env: 'TELEPORT_BOT_TOKEN',
+    file: 'onboarding.token',
+    orb: { name: 'token', more: 'Overrides the file.' },
+    read: expression,
+    help: 'Name of the Teleport join token, which is not a secret. An absolute path is a file that holds the name.',
+  },
+  joinMethod: {
+    flag: 'join-method',
+    value: 'METHOD',
+    file: 'onboarding.join_method',
+    read: word,
+    help: 'The join method, which must be circleci.',
+    preset: 'circleci',
+  },
+  joinUri: {
+    flag: 'join-uri',
+    value: 'URI',
+    file: 'join_uri',
+    since: 'v2',
+    read: expression,
+    help: 'Address, join method and token in one: tbot+proxy+circleci://TOKEN@HOST:PORT.',
+  },
+  destination: {
+    flag: 'destination',
+    aliases: ['destination-dir'],
+    value: 'DIR',
+    orb: {
+      name: 'destination',
+      more: 'Keep it outside the checkout, such as ~/.teleport-identity, so that no cache, workspace or artifact contains the keys.',
+    },
+    read: destinationUri,
+    help: 'Folder to write to, instead of the outputs of the file: one identity with every role of the bot, unless the next settings ask for other outputs.',
+  },
+  ssh: {
+    flag: 'ssh',
+    orb: { name: 'ssh', type: 'boolean' },
+    read: toggle,
+    help: 'Write the identity, which includes an ssh_config, to the destination in addition to the next outputs. Without those it is written anyway.',
+  },
+  kubernetesCluster: {
+    flag: 'kubernetes-cluster',
+    value: 'NAME',
+    orb: { name: 'kubernetes_cluster', more: 'Later steps find it in KUBECONFIG.' },
+    read: resourceName,
+    help: 'Kubernetes cluster to write a kubeconfig for, to the folder kubernetes of the destination.',
+  },
+  database: {
+    flag: 'database',
+    value: 'NAME',
+    orb: { name: 'database' },
+    read: resourceName,
+    help: 'Database to write certificates for, to the folder database of the destination.',
+  },
+  databaseUser: {
+    flag: 'database-user',
+    value: 'NAME',
+    orb: { name: 'database_user' },
+    read: text,
+    help: 'User to log in to that database as.',
+  },
+  databaseName: {
+    flag: 'database-name',
+    value: 'NAME',
+    orb: { name: 'database_name' },
+    read: text,
+    help: 'Name of the database on that server.',
+  },
+  application: {
+    flag: 'application',
+    value: 'NAME',
+    orb: { name: 'application' },
+    read: resourceName,
+    help: 'Application to write certificates for, to the folder application of the destination.',
+  },
+  credentialTtl: {
+    flag: 'credential-ttl',
+    value: 'DURATION',
+    file: 'credential_ttl',
+    since: 'v2',
+    orb: { name: 'credential_ttl', more: 'Overrides the file. Empty means the value of the file, or one hour.' },
+    read: duration,
+    help: 'Lifetime of the certificates, a number with its unit, such as 90m or 1h30m.',
+    preset: '1h',
+  },
+  certificateTtl: {
+    flag: 'certificate-ttl',
+    value: 'DURATION',
+    file: 'certificate_ttl',
+    read: duration,
+    help: 'Older name of the lifetime.',
+  },
+  insecure: {
+    flag: 'insecure',
+    file: 'insecure',
+    since: 'v2',
+    read: toggle,
+    help: "Do not verify the Proxy's web certificate. For tests only: any server that answers gets the token.",
+  },
+  useProxyAddr: {
+    env: 'TBOT_USE_PROXY_ADDR',
+    read: yesWord,
+    help: 'With the value yes, files contain the configured address instead of the one that the Proxy advertises.',
+  },
+  logFormat: {
+    flag: 'log-format',
+    value: 'text|json',
+    read: oneOf(['text', 'json'], 'log format'),
+    help: 'Format of the lines on stderr.',
+    preset: 'text',
+  },
+  debug: {
+    flag: 'debug',
+    short: 'd',
+    env: 'TBOT_DEBUG',
+    file: 'debug',
+    orb: { name: 'debug', type: 'boolean' },
+    read: toggle,
+    help: 'Log more, every connection included. Neither the token nor a key is ever logged.',
+  },
+  storage: {
+    flag: 'storage',
+    aliases: ['data-dir'],
+    value: 'URI',
+    file: 'storage',
+    since: 'v2',
+    read: destinationUri,
+    help: "Where tbot keeps the bot's own identity, which stays in memory here.",
+    effect: 'none',
+  },
+  oneshot: {
+    flag: 'oneshot',
+    file: 'oneshot',
+    read: toggle,
+    help: 'End after one pass, as every run does.',
+    effect: 'none',
+  },
+  scoped: {
+    flag: 'scoped',
+    file: 'scoped',
+    since: 'v2',
+    read: toggle,
+    help: 'Join as a scoped bot, which only tbot can be (--engine tbot).',
+  },
+  renewalInterval: {
+    flag: 'renewal-interval',
+    value: 'DURATION',
+    file: 'renewal_interval',
+    read: duration,
+    help: 'How often to renew the certificates; a single run renews none.',
+    effect: 'tbot',
+  },
+  leeway: {
+    file: 'leeway',
+    since: 'v2',
+    read: duration,
+    help: 'Clock leeway for the renewal of identities.',
+    effect: 'tbot',
+  },
+  caPins: {
+    flag: 'ca-pin',
+    value: 'PIN',
+    repeatable: true,
+    file: 'onboarding.ca_pins',
+    read: caPins,
+    help: 'Pin of an authority to trust when joining at the Auth Service.',
+    effect: 'tbot',
+  },
+  caPath: {
+    flag: 'ca-path',
+    value: 'FILE',
+    file: 'onboarding.ca_path',
+    read: path,
+    help: 'Authority to trust when joining at the Auth Service.',
+    effect: 'tbot',
+  },
+  fips: {
+    flag: 'fips',
+    file: 'fips',
+    read: toggle,
+    help: 'Use FIPS-validated cryptography.',
+    effect: 'tbot',
+  },
+  diagAddr: {
+    flag: 'diag-addr',
+    value: 'HOST:PORT',
+    file: 'diag_addr',
+    read: text,
+    help: 'Address to serve diagnostics on.',
+    effect: 'tbot',
+  },
+} as const satisfies Readonly<Record<string, SettingDeclaration>>;
+
+export const ENGINES = ['native', 'tbot'] as const;
+
+/** Of the command rather than of the plan. `run` and `doctor` read them. */
+export const RUN_OPTIONS = {
+  engine: {
+    flag: 'engine',
+    value: 'native|tbot',
+    orb: { name: 'engine', type: ENGINES, default: 'native', more: 'install_tools can install tbot.' },
+    help: 'What joins and writes the files: this program (native), or the tbot on PATH.',
+    preset: 'native',
+  },
+  oidcToken: {
+    flag: 'oidc-token',
+    value: 'VARIABLE',
+    orb: {
+      name: 'oidc_token',
+      type: 'env_var_name',
+      default: 'CIRCLE_OIDC_TOKEN',
+      description:
+        "Name of the variable that holds the OIDC token. Keep CircleCI's own unless an earlier step has requested a token with custom claims.",
+    },
+    help: 'Name of the variable that holds the OIDC token, which is then the only source of it.',
+    preset: "CircleCI's own, or its agent",
+  },
+  caFile: {
+    flag: 'ca-file',
+    value: 'FILE',
+    env: 'SSL_CERT_FILE',
+    orb: {
+      name: 'ca_file',
+      more: 'Empty means those of Node.js and of SSL_CERT_FILE or NODE_EXTRA_CA_CERTS.',
+    },
+    help: "PEM file with the only authorities to trust for the Proxy's web certificate.",
+  },
+  timeout: {
+    flag: 'timeout',
+    value: 'SECONDS',
+    help: 'How long to wait for each response.',
+    preset: '30',
+  },
+  deadline: {
+    flag: 'deadline',
+    value: 'SECONDS',
+    orb: { name: 'deadline', type: 'integer', default: RETRY_POLICY.deadlineMs / 1000 },
+    help: 'How many seconds to retry temporary failures in total, such as a server that is unreachable, overloaded or limits requests.',
+    preset: String(RETRY_POLICY.deadlineMs / 1000),
+  },
+  noExport: {
+    flag: 'no-export',
+    orb: {
+      name: 'export_env',
+      type: 'boolean',
+      default: true,
+      description: 'Export paths and names (never keys) to later steps through $BASH_ENV.',
+      ofJob: false,
+    },
+    help: 'Append nothing to $BASH_ENV.',
+  },
+  report: {
+    flag: 'report',
+    value: 'FILE',
+    orb: {
+      name: 'report',
+      more: 'Empty means none. Keep it with store_artifacts; the job run does so itself, and takes no variables in the path.',
+    },
+    help: 'File to write a web page about the run to, also when the run fails: timeline, outputs and claims, no credentials.',
+  },
+  json: { flag: 'json', help: 'Print the result as one JSON object on stdout.' },
+  anonymousTelemetry: {
+    env: 'TELEPORT_ANONYMOUS_TELEMETRY',
+    orb: { name: 'anonymous_telemetry', type: 'boolean' },
+    help: 'Send one event without names to the vendor of Teleport when the run starts, as tbot does on request. The documents list its fields.',
+  },
+} as const satisfies Readonly<Record<string, Declaration>>;
+
+// The types that follow.
+
+type Table = typeof SETTINGS;
+export type SettingName = keyof Table;
+
+type Givens = { readonly [Name in SettingName]: Returned<Table[Name]['read']['fromArguments']> };
+type Values = { readonly [Name in SettingName]: Returned<Table[Name]['read']['fromFlag']> };
+type Returned<Read> = Read extends (...given: never) => infer Result ? NonNullable<Result> : never;
+
+/** What flags gave, before it is checked. An absent flag, an empty one and `undefined` mean the same: not given. */
+export type RunFlags = { readonly [Name in SettingName]?: Givens[Name] | undefined };
+
+/** What one source gives; `undefined` is not given. */
+export type Settings = { readonly [Name in SettingName]?: Setting<Values[Name]> | undefined };
+
+type ReadDeclaration<Given, Value> = SettingDeclaration & { readonly read: Reader<Given, Value> };
+
+const DECLARED: { readonly [Name in SettingName]: ReadDeclaration<Givens[Name], Values[Name]> } = SETTINGS;
+
+const NAMES = Object.keys(SETTINGS).filter((name): name is SettingName => name in SETTINGS);
+
+/** @param given texts behind each use of a flag, by its name; '' for a switch */
+export function runFlags(given: ReadonlyMap<string, readonly string[]>): RunFlags {
+  const flagOf = <Name extends SettingName>(name: Name): Givens[Name] | undefined => {
+    const { flag = '', read } = DECLARED[name];
+    const texts = given.get(flag);
+    return texts === undefined ? undefined : read.fromArguments(texts);
+  };
+  return NAMES.reduce<RunFlags>((flags, name) => ({ ...flags, [name]: flagOf(name) }), {});
 }
 
-/** What is `undefined` was not given. */
-export interface Settings {
-  readonly proxyServer?: Setting<string> | undefined;
-  readonly authServer?: Setting<string> | undefined;
-  readonly useProxyAddr?: Setting<boolean> | undefined;
-  readonly token?: Setting<string> | undefined;
-  readonly joinMethod?: Setting<string> | undefined;
-  readonly caPins?: Setting<readonly string[]> | undefined;
-  readonly caPath?: Setting<string> | undefined;
-  readonly insecure?: Setting<boolean> | undefined;
-  readonly fips?: Setting<boolean> | undefined;
-  readonly scoped?: Setting<boolean> | undefined;
-  readonly storage?: Setting<Destination> | undefined;
-  readonly items?: Setting<readonly PlacedItem[]> | undefined;
-  readonly ttlMs?: Setting<number> | undefined;
-  readonly renewalIntervalMs?: Setting<number> | undefined;
-  readonly leewayMs?: Setting<number> | undefined;
-  readonly oneshot?: Setting<boolean> | undefined;
-  readonly debug?: Setting<boolean> | undefined;
-  readonly logFormat?: Setting<'text' | 'json'> | undefined;
-  readonly diagAddr?: Setting<string> | undefined;
+/** The fields by which a file of `version` is read, by key: those at its top, or those in `section`. */
+export function fileFields(version: 'v1' | 'v2', section?: string): Readonly<Record<string, Field<unknown>>> {
+  const declared: readonly (SettingDeclaration & { readonly read: { readonly field: Field<unknown> } })[] =
+    Object.values(DECLARED);
+  return Object.fromEntries(
+    declared.flatMap(({ file, read: { field }, since = 'v1' }) => {
+      const [key = '', ...outer] = (file ?? '').split('.').toReversed();
+      return file !== undefined && since <= version && outer[0] === section ? [[key, field]] : [];
+    }),
+  );
 }
 
-/** The origin of a flag or an environment variable. */
-export function named(name: string): Origin {
-  return { path: name, line: undefined, label: name };
+/** The settings that `make` returns, called for each in the order of the table. */
+export function eachSetting(make: MakeSetting): Settings {
+  const made = <Name extends SettingName>(name: Name) => make(name, DECLARED[name]);
+  return NAMES.reduce<Settings>((settings, name) => ({ ...settings, [name]: made(name) }), {});
 }
 
-/** `value` as given at `origin`; nothing when there is no value. */
-export function setting<T>(value: T | undefined, origin: Origin): Setting<T> | undefined {
-  return value === undefined ? undefined : { value, origin };
-}
-
-/** How a message names the setting: `--token`, or `onboarding.token (tbot.yaml line 3)`. */
-export function nameOf({ path, label }: Origin): string {
-  return path === label ? path : `${path} (${label})`;
-}
-
-// Collects everything that is wrong or odd about the configuration, to be told at once.
-
-/** A message stays readable whatever a file holds; `problems` of the error has all of them. */
-const MAX_SHOWN = 25;
-
-const HINT = 'Correct the configuration and run again; nothing was contacted and nothing was written.';
-const EXPANDED_HINT =
-  'What only the job knows belongs in --destination: the orb expands $NAME, ${NAME} and a leading ~/ in its parameters, and nothing else; on a command line, the shell expands "$HOME/creds".';
-
-export class Findings {
-  readonly warnings: string[] = [];
-  readonly #problems: (Problem & { readonly text: string })[] = [];
-
-  get hasProblems(): boolean {
-    return this.#problems.length > 0;
-  }
-
-  hasProblemAt(path: string): boolean {
-    return this.#problems.some((problem) => problem.path === path);
-  }
-
-  addProblem(origin: Origin, message: string): void {
-    const { path, line } = origin;
-    const text = printable(`${originText(origin)}: ${message}`);
-    this.#problems.push({ path, ...(line === undefined ? {} : { line }), message: printable(message), text });
-  }
-
-  warn(message: string): void {
-    this.warnings.push(printable(message));
-  }
-
-  warnAt(origin: Origin, message: string): void {
-    this.warn(`${originText(origin)}: ${message}`);
-  }
-
-  toError(): MachineIdError {
-    // In the order of the file, and what is missing altogether last.
-    this.#problems.sort((one, other) => lineOf(one) - lineOf(other));
-    const texts = shorten(this.#problems.map(({ text }) => text));
-    const [message = '', ...lines] =
-      texts.length === 1 ? texts : [`the configuration has ${this.#problems.length} problems:`, ...texts.map(indented)];
-    // A mistyped key is often why something else is missing.
-    const noticed = this.warnings.length === 0 ? [] : ['also noticed:', ...shorten(this.warnings).map(indented)];
-    return new MachineIdError('CONFIG_INVALID', message, {
-      lines: [...lines, ...noticed],
-      hint: this.#problems.some((problem) => problem.message.includes(NOT_EXPANDED))
-        ? `${HINT} ${EXPANDED_HINT}`
-        : HINT,
-      problems: this.#problems.map(({ path, line, message }) => ({
-        path,
-        ...(line === undefined ? {} : { line }),
-        message,
-      })),
-    });
-  }
-}
-
-/** The document as a whole has no path worth showing. */
-function originText({ path, label }: Origin): string {
-  return path === 'document' || path === label ? label : `${label}: ${path}`;
-}
-
-function indented(text: string): string {
-  return `  ${text}`;
-}
-
-function shorten(texts: readonly string[]): readonly string[] {
-  if (texts.length <= MAX_SHOWN) return texts;
-  return [...texts.slice(0, MAX_SHOWN), `and ${texts.length - MAX_SHOWN} more`];
-}
-
-function lineOf({ line }: Problem): number {
-  return line ?? Number.MAX_SAFE_INTEGER;
-}
+type MakeSetting = <Name extends SettingName>(
+  name: Name,
+  declaration: ReadDeclaration<Givens[Name], Values[Name]>,
+) => Setting<Values[Name]> | undefined;

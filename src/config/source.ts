@@ -7,10 +7,10 @@ import type { Field } from '../schema/fields.ts';
 import { unexpandedPath } from '../schema/unexpanded.ts';
 import type { YamlDocument } from '../schema/yaml/document.ts';
 import { formatPath, type Mapping, type Path } from '../schema/yaml/tree.ts';
-import { type Environment, given } from './from-environment.ts';
-import type { RunFlags } from './from-flags.ts';
+import { type Findings, type Origin, type Setting, setting } from './findings.ts';
+import type { Environment } from './from-environment.ts';
 import type { Item, PlacedItem } from './items.ts';
-import { type Findings, named, type Origin, type Setting, setting } from './settings.ts';
+import type { RunFlags, Settings } from './settings.ts';
 
 export interface PlanInputs {
   readonly flags: RunFlags;
@@ -30,47 +30,40 @@ export interface ConfigText {
   readonly text: string | undefined;
 }
 
-/** `undefined` when none is named. Rejects with `CONFIG_UNREADABLE` when the file can't be read. */
-export async function readConfigText(inputs: PlanInputs, findings: Findings): Promise<ConfigText | undefined> {
-  for (const { path, pathName, encoded, encodedName } of places(inputs)) {
-    if (path !== undefined && encoded !== undefined) {
-      findings.addProblem(named(encodedName), `is given beside ${pathName}; give one of the two`);
-      return { name: pathName, text: undefined };
+/**
+ * Of the first source that names one; `undefined` when none does. Rejects with `CONFIG_UNREADABLE` when the file can't be
+ * read.
+ */
+export async function readConfigText(
+  sources: readonly Settings[],
+  readFile: PlanInputs['readFile'],
+  findings: Findings,
+): Promise<ConfigText | undefined> {
+  for (const { config, configString } of sources) {
+    if (config !== undefined && configString !== undefined) {
+      findings.addProblem(configString.origin, `is given beside ${config.origin.path}; give one of the two`);
+      return { name: config.origin.path, text: undefined };
     }
-    const unexpanded = unexpandedPath(path ?? '');
-    if (unexpanded !== undefined) {
-      findings.addProblem(named(pathName), unexpanded);
-      return { name: pathName, text: undefined };
-    }
-    if (path !== undefined) return { name: path, text: await readText(path, pathName, inputs.readFile) };
-    if (encoded !== undefined) return decodeBase64Text(encoded, encodedName, findings);
+    if (config !== undefined) return readConfigFile(config, readFile, findings);
+    if (configString !== undefined) return decodeBase64Text(configString, findings);
   }
   return undefined;
 }
 
-/** In the order in which they count. */
-function places({ flags, environment }: PlanInputs) {
-  return [
-    {
-      path: flags.config === '' ? undefined : flags.config,
-      pathName: '--config',
-      encoded: flags.configString === '' ? undefined : flags.configString,
-      encodedName: '--config-string',
-    },
-    {
-      path: given(environment, 'TBOT_CONFIG_PATH'),
-      pathName: 'TBOT_CONFIG_PATH',
-      encoded: given(environment, 'TBOT_CONFIG'),
-      encodedName: 'TBOT_CONFIG',
-    },
-  ];
-}
-
-async function readText(path: string, pathName: string, readFile: PlanInputs['readFile']): Promise<string> {
+async function readConfigFile(
+  { origin, value: path }: Setting<string>,
+  readFile: PlanInputs['readFile'],
+  findings: Findings,
+): Promise<ConfigText> {
+  const unexpanded = unexpandedPath(path);
+  if (unexpanded !== undefined) {
+    findings.addProblem(origin, unexpanded);
+    return { name: origin.path, text: undefined };
+  }
   try {
-    return await readFile(path);
+    return { name: path, text: await readFile(path) };
   } catch (cause) {
-    const message = `failed to open file: ${path}, named by ${pathName}: ${fileErrorText(cause)}`;
+    const message = `failed to open file: ${path}, named by ${origin.path}: ${fileErrorText(cause)}`;
     throw new MachineIdError('CONFIG_UNREADABLE', message, {
       hint: 'Check the path, which is relative to the working directory of the step; a job has the files of the repository only after "checkout". Or leave the file out and give --proxy-server, --token and --destination.',
       cause,
@@ -78,10 +71,11 @@ async function readText(path: string, pathName: string, readFile: PlanInputs['re
   }
 }
 
-function decodeBase64Text(encoded: string, name: string, findings: Findings): ConfigText {
+function decodeBase64Text({ origin, value: encoded }: Setting<string>, findings: Findings): ConfigText {
+  const name = origin.path;
   const compact = encoded.replace(/\s/g, '');
   if (/^[A-Za-z0-9+/]+={0,2}$/.test(compact)) return { name, text: Buffer.from(compact, 'base64').toString('utf8') };
-  findings.addProblem(named(name), 'must be the text of a configuration file in base64');
+  findings.addProblem(origin, 'must be the text of a configuration file in base64');
   return { name, text: undefined };
 }
 
@@ -90,6 +84,14 @@ function decodeBase64Text(encoded: string, name: string, findings: Findings): Co
 /** How messages name a place in the file `name`. */
 export function originIn(name: string, path: string, line: number | undefined): Origin {
   return { path, line, label: line === undefined ? name : `${name} line ${line}` };
+}
+
+interface Decoded<T> {
+  /** `undefined` only when the file as a whole could not be read. */
+  readonly value: T | undefined;
+  /** Without the keys that could not be read. */
+  readonly root: Mapping;
+  readonly invalidKeys: ReadonlySet<string>;
 }
 
 export class SourceFile {
@@ -136,14 +138,11 @@ export class SourceFile {
   }
 
   /**
-   * The settings as far as they can be read, and the top-level keys that can't be.
-   * @param unknown whether keys that `schema` does not know are warned of or are problems
+   * The file as far as it can be read, and the top-level keys that can't be.
+   * @param unknown whether keys that `schema` does not know cause a warning or a problem
    */
-  decode<T>(
-    schema: Field<T>,
-    unknown: 'warn' | 'refuse' = 'warn',
-  ): { readonly value: T | undefined; readonly invalidKeys: ReadonlySet<string> } {
-    const { value, problems, unknownKeys, dropped } = decode(schema, this.#document);
+  decode<T>(schema: Field<T>, unknown: 'warn' | 'refuse' = 'warn'): Decoded<T> {
+    const { value, problems, root, unknownKeys, dropped } = decode(schema, this.#document);
     this.#dropped = dropped;
     for (const { path, line, message } of problems) this.findings.addProblem(originIn(this.name, path, line), message);
     for (const { path, line, message, holdsOutputs } of unknownKeys) {
@@ -152,6 +151,6 @@ export class SourceFile {
       else if (holdsOutputs) this.misplaced.push({ path, ...(line === undefined ? {} : { line }), message });
       else this.findings.warnAt(place, message);
     }
-    return { value, invalidKeys: new Set(problems.map(({ path }) => path.replace(/[.[].*$/s, ''))) };
+    return { value, root, invalidKeys: new Set(problems.map(({ path }) => path.replace(/[.[].*$/s, ''))) };
   }
 }

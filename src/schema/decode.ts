@@ -13,6 +13,8 @@ export interface UnknownKey extends Problem {
 export interface Decoded<T> {
   /** `undefined` only when the file as a whole could not be read. */
   readonly value: T | undefined;
+  /** What `value` was read from: the file without what could not be read. */
+  readonly root: Mapping;
   readonly problems: readonly Problem[];
   readonly unknownKeys: readonly UnknownKey[];
   /** Of each top-level list, the items that are not in `value`, counted as in the file. */
@@ -33,7 +35,7 @@ export function decode<T>(schema: Field<T>, document: YamlDocument): Decoded<T> 
   // Every pass takes out at least one key, so that there are never more passes than keys.
   for (;;) {
     const result = schema.safeParse(root);
-    if (result.success) return { value: result.data, problems, unknownKeys, dropped };
+    if (result.success) return { value: result.data, root, problems, unknownKeys, dropped };
     const { issues } = result.error;
     const unknown = issues.filter(isUnknownKey);
     if (unknown.length > 0) {
@@ -48,7 +50,7 @@ export function decode<T>(schema: Field<T>, document: YamlDocument): Decoded<T> 
       continue;
     }
     problems = [...problems, ...issues.map((issue) => problemOf(issue, document))];
-    if (issues.some(({ path }) => path.length === 0)) return { value: undefined, problems, unknownKeys, dropped };
+    if (issues.some(({ path }) => path.length === 0)) return { value: undefined, root, problems, unknownKeys, dropped };
     const paths = issues.map(({ path }) => path);
     const items = invalidItems(paths, dropped);
     dropped = new Map([...dropped, ...items]);

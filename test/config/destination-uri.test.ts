@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readDestinationUri } from '../../src/config/from-flags.ts';
+import { readDestinationUri } from '../../src/config/destination-uri.ts';
 
 const DIRECTORIES: readonly (readonly [string, string])[] = [
   ['out', 'out'],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { RunFlags } from '../../src/config/from-flags.ts';
+import type { RunFlags } from '../../src/config/settings.ts';
 import { faultsOf, planOf } from './plan-of.ts';
 
 const NEEDED: RunFlags = { proxyServer: 'proxy.example.com:443', token: 'ci' };

@@ -309,9 +309,7 @@ test('an unknown key does not hide the other faults of its section', async () =>
 test('credential_ttl wins over certificate_ttl, with a warning when they differ', async () => {
   const plan = await planOf(v2('certificate_ttl: 2h\ncredential_ttl: 1h\n'));
   assert.equal(plan.certificateTtlMs, 60 * MINUTE_MS);
-  assert.deepEqual(plan.warnings, [
-    'tbot.yaml line 4: certificate_ttl is ignored, as credential_ttl is given too and differs',
-  ]);
+  assert.deepEqual(plan.warnings, ['credential_ttl (tbot.yaml line 5) replaces certificate_ttl (tbot.yaml line 4)']);
 });
 
 test('a lifetime that no cluster grants, and fips, are warned about', async () => {

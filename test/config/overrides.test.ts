@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
+import type { RunFlags } from '../../src/config/settings.ts';
 import { faultsOf, planOf, v2 } from './plan-of.ts';
 
 const FILE = v2('outputs:\n- {type: identity, destination: {type: directory, path: from-file}}\n');
@@ -139,7 +140,7 @@ test('an empty flag or variable is as good as none', async () => {
   assert.equal((await faultsOf(undefined, { flags: empty, environment })).length, 3);
 });
 
-const BAD_FLAGS: readonly (readonly [Readonly<Record<string, unknown>>, string])[] = [
+const BAD_FLAGS: readonly (readonly [RunFlags, string])[] = [
   [{ certificateTtl: '1d' }, '--certificate-ttl: "1d" is not a duration; write 24h, as there is no unit for days'],
   [{ credentialTtl: '-1h' }, '--credential-ttl: must be positive'],
   [
@@ -212,7 +213,7 @@ test('TBOT_USE_PROXY_ADDR needs the word yes, and a Proxy address', async () => 
   assert.equal((await planOf(FILE, { environment: { TBOT_USE_PROXY_ADDR: 'yes' } })).useProxyAddr, true);
   const plan = await planOf(FILE, { environment: { TBOT_USE_PROXY_ADDR: 'true' } });
   assert.equal(plan.useProxyAddr, false);
-  assert.deepEqual(plan.warnings, ['TBOT_USE_PROXY_ADDR is "true" and so without effect; only "yes" turns it on']);
+  assert.deepEqual(plan.warnings, ['TBOT_USE_PROXY_ADDR is "true", which has no effect; only "yes" turns it on']);
   const text = FILE.replace('proxy_server', 'auth_server');
   assert.deepEqual(await faultsOf(text, { environment: { TBOT_USE_PROXY_ADDR: 'yes' } }), [
     'TBOT_USE_PROXY_ADDR: TBOT_USE_PROXY_ADDR requires that a proxy address is set using --proxy-server or proxy_server',
@@ -222,5 +223,5 @@ test('TBOT_USE_PROXY_ADDR needs the word yes, and a Proxy address', async () => 
 test('two names of the lifetime on one command line are one setting', async () => {
   const plan = await planOf(FILE, { flags: { certificateTtl: '2h', credentialTtl: '1h' } });
   assert.equal(plan.certificateTtlMs, 3_600_000);
-  assert.deepEqual(plan.warnings, ['--credential-ttl wins over --certificate-ttl; they are two names of one setting']);
+  assert.deepEqual(plan.warnings, ['--credential-ttl replaces --certificate-ttl']);
 });

@@ -1,6 +1,6 @@
 /** Loads a plan from the text of a tbot.yaml, without touching the disk. */
 import assert from 'node:assert/strict';
-import type { RunFlags } from '../../src/config/from-flags.ts';
+import type { RunFlags } from '../../src/config/settings.ts';
 import { loadPlan } from '../../src/config/load.ts';
 import type { Plan } from '../../src/config/plan.ts';
 import { MachineIdError, type Problem } from '../../src/errors.ts';

@@ -4,7 +4,7 @@ import { checkJwtSvid, isInTrustDomain } from '../../src/auth/svid.ts';
 import { parseFlags } from '../../src/cli/flags.ts';
 import { RUN_FLAGS } from '../../src/commands/run-flags.ts';
 import { readGivenAddress } from '../../src/config/choose.ts';
-import { readDestinationUri } from '../../src/config/from-flags.ts';
+import { readDestinationUri } from '../../src/config/destination-uri.ts';
 import { parseSshCertificateBytes } from '../../src/crypto/ssh-certificate.ts';
 import { parseAuthorizedKey } from '../../src/crypto/ssh-public-key.ts';
 import { readCertificate, splitCertificates } from '../../src/crypto/x509.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { RunFlags } from '../../src/config/from-flags.ts';
+import type { RunFlags } from '../../src/config/settings.ts';
 import type { Plan } from '../../src/config/plan.ts';
 import { supportedOutputs } from '../../src/outputs/output.ts';
 import { tbotFile } from '../../src/tbot/config-file.ts';

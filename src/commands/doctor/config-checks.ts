@@ -1,7 +1,7 @@
 /** Checks flags, environment and tbot.yaml, and the address they contain. */
 import { refuseScopes } from '../../config/checks.ts';
 import { readGivenAddress } from '../../config/choose.ts';
-import type { RunFlags } from '../../config/from-flags.ts';
+import type { RunFlags } from '../../config/settings.ts';
 import { type PlanReading, readPlan } from '../../config/load.ts';
 import type { ClusterAddress, Plan } from '../../config/plan.ts';
 import type { World } from '../../effects/world.ts';

@@ -1,6 +1,6 @@
 /** The flags of `doctor`: all flags of `run`, so that both are called the same way, and those of its reports. */
 import { DEADLINE_FLAG, deadlineMs, type Flag } from '../../cli/flags.ts';
-import type { RunFlags } from '../../config/from-flags.ts';
+import type { RunFlags } from '../../config/settings.ts';
 import { RETRY_POLICY } from '../../effects/retry.ts';
 import type { Engine } from '../../outputs/journal.ts';
 import { readRunArguments, RUN_FLAGS } from '../run-flags.ts';

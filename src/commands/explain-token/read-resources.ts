@@ -1,5 +1,5 @@
 /** Reads the file of a join token or a bot, and says of it what Teleport would say when it is created. */
-import { Findings } from '../../config/settings.ts';
+import { Findings } from '../../config/findings.ts';
 import { originIn, SourceFile } from '../../config/source.ts';
 import { closestMatch, parseDuration } from '../../schema/values.ts';
 import { readYamlDocuments } from '../../schema/yaml/document.ts';
