@@ -1,4 +1,4 @@
-/** Network addresses as Teleport writes them: `host:port`, IPv6 in brackets. */
+/** Network addresses as Teleport writes them (`host:port`, IPv6 in brackets), and https URLs. */
 import { isIPv6 } from 'node:net';
 import type { HostPort } from '../errors.ts';
 
@@ -10,14 +10,14 @@ export interface Address {
 
 const HOST_NAME = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i;
 
-/** `host:port`, with brackets round an IPv6 host. */
+/** `host:port`, with brackets around an IPv6 host. */
 export function formatAddress({ host, port }: Address): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
 /**
  * Reads `host`, `host:port`, `[v6]` or `[v6]:port`.
- * @returns undefined when the text is no address: a scheme, a path, a port outside 1 to 65535, blanks
+ * @returns undefined if the text is not an address: it has a scheme, a path, spaces, or a port outside 1 to 65535
  */
 export function parseAddress(text: string, defaultPort: number): Address | undefined {
   const [, bracketed, name, portText] = /^(?:\[([^\]]*)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
@@ -27,22 +27,20 @@ export function parseAddress(text: string, defaultPort: number): Address | undef
   return port < 1 || port > 65_535 ? undefined : { host, port };
 }
 
-// Addresses of the web, https alone.
-
-/** @returns undefined for anything that is no https:// address, by itself or seen from `base` */
+/** @returns undefined for anything but an https:// URL, absolute or relative to `base` */
 export function parseHttpsUrl(text: string, base?: URL): URL | undefined {
   try {
     const url = new URL(text, base);
-    // The caller reads user and password itself.
+    // The caller decodes user and password: check that it can.
     for (const part of [url.username, url.password]) decodeURIComponent(part);
     return url.protocol === 'https:' ? url : undefined;
   } catch {
-    // Node 18.0 has no other way to ask.
+    // `URL.canParse` needs Node 18.17.
     return undefined;
   }
 }
 
-/** Where a connection to it goes. */
+/** The host and port that a connection to the URL goes to. */
 export function hostPortOf({ hostname, port }: URL): HostPort {
   return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 443 : Number(port) };
 }

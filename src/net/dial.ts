@@ -8,12 +8,12 @@ import { trustOptions } from './trust.ts';
 
 export interface DialOptions {
   readonly address: Address;
-  /** SNI; the address's host by default. An IP address is never sent (RFC 6066 section 3). */
+  /** SNI; defaults to the address's host. An IP address is never sent (RFC 6066 section 3). */
   readonly serverName?: string;
-  /** The name that the server's certificate must have; the server name by default. */
+  /** The name that the server's certificate must have; defaults to the server name. */
   readonly certificateName?: string;
   readonly alpn: readonly string[];
-  /** PEM of the only trusted authorities; Node's own list by default. */
+  /** PEM of the only trusted authorities; defaults to Node's own list. */
   readonly ca?: string | readonly string[] | undefined;
   /** False accepts any certificate. */
   readonly verify?: boolean;
@@ -21,12 +21,12 @@ export interface DialOptions {
   readonly client?: { readonly certificate: string; readonly key: string };
   /** Carries the deadline. */
   readonly signal: AbortSignal;
-  /** Called when TCP is connected and the ClientHello is on its way. */
+  /** Called once TCP is connected and the ClientHello is being sent. */
   readonly onConnect?: (() => void) | undefined;
   readonly wire?: WireConnection | undefined;
 }
 
-/** Resolves with a connection whose handshake is done; rejects with Node's own error or the abort reason. */
+/** Resolves once the TLS handshake is complete; rejects with Node's own error or the abort reason. */
 export function dialTls(options: DialOptions): Promise<TLSSocket> {
   const { signal } = options;
   return new Promise((resolve, reject) => {
@@ -53,7 +53,7 @@ export function dialTls(options: DialOptions): Promise<TLSSocket> {
     socket.once('close', onClose);
     socket.once('secureConnect', () => {
       settle();
-      // Until a protocol takes the socket over, a reset must not end the process: the next read or write reports it.
+      // Until a protocol takes over the socket, a reset must not crash the process: the next read or write reports it.
       socket.on('error', () => undefined);
       socket.setNoDelay(true);
       resolve(socket);

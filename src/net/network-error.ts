@@ -1,14 +1,15 @@
-/** Says what a failed connection means, in one line of plain English, and whether it may pass. */
+/** Classifies a failed connection: what went wrong, in one line of plain English, and whether a retry may succeed. */
 import { printable } from '../errors.ts';
 
 /** What went wrong below HTTP and gRPC. */
 export interface NetworkFailure {
   /**
-   * `unreachable`: no connection, or one that broke; `wrong-protocol`: what answers does not speak what was expected;
-   * `refused-by-peer`: it does not accept our certificate.
+   * `name`: the host name does not resolve; `unreachable`: no connection, or a broken one; `untrusted`: the server's
+   * certificate is not trusted; `wrong-protocol`: the server does not speak the expected protocol; `refused-by-peer`: the
+   * server does not accept our certificate.
    */
   readonly kind: 'name' | 'unreachable' | 'untrusted' | 'wrong-protocol' | 'refused-by-peer';
-  /** One line, with Node's code at its end. */
+  /** One line that ends with Node's error code. */
   readonly detail: string;
   /** Whether the same attempt may succeed later. */
   readonly isTransient: boolean;
@@ -37,36 +38,36 @@ const UNTRUSTED = new Set([
 ]);
 
 const REFUSED_BY_PEER = /ALERT_(BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE|ACCESS_DENIED|HANDSHAKE_FAILURE)/;
-/** A connection that was cut, bytes that changed on their way, a server with a problem of its own. */
+/** A dropped connection, corrupted bytes, or an internal error of the server. */
 const TRANSIENT_TLS = /^ERR_SSL_(UNEXPECTED_EOF_WHILE_READING|.*BAD_RECORD_MAC|.*ALERT_INTERNAL_ERROR)$/;
-/** TLS that cannot be agreed on, or an answer that is not HTTP; a head of HTTP that was cut off may pass. */
+/** TLS that cannot be negotiated, or a response that is not HTTP. A truncated HTTP header is transient instead. */
 const WRONG_PROTOCOL = /^(ERR_SSL_|ERR_OSSL_|EPROTO$|HPE_(?!INVALID_EOF_STATE))/;
 
-/** In the order of trying; for codes whose own text is short, cryptic or full of OpenSSL's file names. */
-const PLAIN: readonly (readonly [RegExp, string])[] = [
+/** Texts for codes whose own text is short, cryptic or full of OpenSSL's file names; the first match counts. */
+const PLAIN_TEXTS: readonly (readonly [RegExp, string])[] = [
   [/^ECONNREFUSED$/, 'the connection was refused'],
   [/^ECONNRESET$/, 'the connection was reset'],
-  [/^(EPIPE|ECONNABORTED)$/, 'the connection was closed by the other side'],
-  [/^ERR_STREAM_PREMATURE_CLOSE$/, 'the connection was closed before the end of the answer'],
-  [/^ETIMEDOUT$/, 'the connection could not be opened in time'],
+  [/^(EPIPE|ECONNABORTED)$/, 'the peer closed the connection'],
+  [/^ERR_STREAM_PREMATURE_CLOSE$/, 'the connection was closed before the end of the response'],
+  [/^ETIMEDOUT$/, 'the connection timed out'],
   [/^(EHOSTUNREACH|EHOSTDOWN)$/, 'there is no route to the host'],
   [/^ENETUNREACH$/, 'there is no route to the network'],
   [/^(ENOTFOUND|EAI_NONAME|EAI_NODATA)$/, 'the name does not exist'],
-  [/^(EAI_AGAIN|EAI_FAIL)$/, 'the name server did not answer'],
-  [/WRONG_VERSION_NUMBER|HTTP_REQUEST|PACKET_LENGTH_TOO_LONG|RECORD_LAYER_FAILURE/, 'what answers does not speak TLS'],
-  [/UNEXPECTED_EOF_WHILE_READING/, 'the connection was closed without the end of TLS'],
-  [/NO_APPLICATION_PROTOCOL/, 'what answers accepts none of the ALPN protocols that Teleport uses'],
-  [/BAD_EXTENSION/, 'what answers chose an ALPN protocol that was not offered, or sent another invalid TLS extension'],
-  [/UNRECOGNIZED_NAME/, 'what answers does not serve this host name'],
-  [/PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/, 'what answers does not support TLS 1.2 or later'],
-  [/ALERT_CERTIFICATE_REQUIRED/, 'what answers demands a client certificate'],
-  [/BAD_RECORD_MAC/, 'TLS data was changed on its way'],
-  [/ALERT_INTERNAL_ERROR/, 'what answers reports an internal error'],
-  [/^HPE_INVALID_EOF_STATE$/, 'the connection was closed before the end of the answer'],
-  [/^HPE_/, 'what answers does not speak HTTP'],
+  [/^(EAI_AGAIN|EAI_FAIL)$/, 'the DNS server did not respond'],
+  [/WRONG_VERSION_NUMBER|HTTP_REQUEST|PACKET_LENGTH_TOO_LONG|RECORD_LAYER_FAILURE/, 'the server does not speak TLS'],
+  [/UNEXPECTED_EOF_WHILE_READING/, 'the connection was closed without ending TLS'],
+  [/NO_APPLICATION_PROTOCOL/, "the server accepts none of Teleport's ALPN protocols"],
+  [/BAD_EXTENSION/, 'the server chose an ALPN protocol that was not offered, or sent another invalid TLS extension'],
+  [/UNRECOGNIZED_NAME/, 'the server does not serve this host name'],
+  [/PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/, 'the server does not support TLS 1.2 or later'],
+  [/ALERT_CERTIFICATE_REQUIRED/, 'the server requires a client certificate'],
+  [/BAD_RECORD_MAC/, 'TLS data was corrupted in transit'],
+  [/ALERT_INTERNAL_ERROR/, 'the server reports an internal error'],
+  [/^HPE_INVALID_EOF_STATE$/, 'the connection was closed before the end of the response'],
+  [/^HPE_/, 'the server does not speak HTTP'],
 ];
 
-/** Looks through an error and its causes for the first code that says what happened. */
+/** Classifies by the first known code of the error and its causes. */
 export function networkFailure(error: unknown): NetworkFailure {
   const chain = causes(error);
   for (const link of chain) {
@@ -96,7 +97,7 @@ export function errorCode(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
-/** An error of Node's or OpenSSL's in one line of plain English, with its code if it has one. */
+/** An error from Node or OpenSSL in one line of plain English, with its code if it has one. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return oneLine(String(error));
   const code = errorCode(error);
@@ -108,16 +109,16 @@ export function describeError(error: unknown): string {
   return code === '' || text.includes(code) ? text : `${text} (${code})`;
 }
 
-/** Both have the code ECONNRESET. */
+/** For two errors that share the code ECONNRESET. */
 function handshakeText(message: string): string | undefined {
   if (message.startsWith('Client network socket disconnected'))
     return 'the connection was closed during the TLS handshake';
-  return message === 'socket hang up' ? 'the connection was closed before an answer came' : undefined;
+  return message === 'socket hang up' ? 'the connection was closed before a response arrived' : undefined;
 }
 
-/** Node names the address or the name behind its system call: `connect ECONNREFUSED 192.0.2.1:443`. */
+/** Node names the address or host after its system call: `connect ECONNREFUSED 192.0.2.1:443`. */
 function knownText(code: string, message: string): string | undefined {
-  const [, text] = PLAIN.find(([pattern]) => pattern.test(code)) ?? [];
+  const [, text] = PLAIN_TEXTS.find(([pattern]) => pattern.test(code)) ?? [];
   const [, subject] = /^(?:connect|getaddrinfo) [A-Z_]+ (\S+)/.exec(message) ?? [];
   return text === undefined || subject === undefined ? text : `${subject}: ${text}`;
 }
@@ -130,7 +131,7 @@ function opensslReason(message: string): string | undefined {
 
 const MAX_TEXT_CHARACTERS = 500;
 
-/** A server's text made safe for a log line: no control characters, no more than 500 characters. */
+/** Makes a server's text safe for a log line: no control characters, at most 500 characters. */
 export function oneLine(text: string): string {
   const flat = printable(text).trim();
   return flat.length > MAX_TEXT_CHARACTERS ? `${flat.slice(0, MAX_TEXT_CHARACTERS)}…` : flat;

@@ -1,4 +1,4 @@
-/** Tries a server step by step: its name, its port, its certificate, its ALPN. */
+/** Probes a server step by step (name, port, first bytes, TLS), without sending anything beyond a handshake. */
 import { lookup } from 'node:dns/promises';
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
@@ -7,13 +7,13 @@ import { withDeadline } from '../effects/time.ts';
 import { type Address, formatAddress } from './address.ts';
 import { trustOptions, type WebTrust } from './trust.ts';
 
-/** Every address of a name, as the system resolves it; rejects with Node's own error. */
+/** All addresses of a host, as the system resolves them; rejects with Node's own error. */
 export async function resolveHost(host: string): Promise<readonly string[]> {
   if (isIP(host) !== 0) return [host];
   return (await lookup(host, { all: true })).map(({ address }) => address);
 }
 
-/** Resolves with the address that was reached; rejects with Node's own error or the reason of the signal. */
+/** Resolves with the address that it connected to; rejects with Node's own error or the signal's reason. */
 export async function probeTcp(address: Address, signal: AbortSignal): Promise<string> {
   const socket = await openTcp(address, signal);
   const reached = socket.remoteAddress ?? address.host;
@@ -21,39 +21,17 @@ export async function probeTcp(address: Address, signal: AbortSignal): Promise<s
   return reached;
 }
 
-/** @param addresses of the host, where it has been looked up already */
-function openTcp({ host, port }: Address, signal: AbortSignal, addresses?: readonly string[]): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connectTcp({ host, port, signal, ...(addresses && { lookup: answering(addresses) }) });
-    socket.on('error', (error) => {
-      reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error);
-    });
-    socket.once('connect', () => {
-      resolve(socket);
-    });
-  });
-}
-
-function answering(addresses: readonly string[]): LookupFunction {
-  const all = addresses.map((address) => ({ address, family: isIP(address) }));
-  return (_host, options, done) => {
-    const [{ address, family } = { address: '', family: 0 }] = all;
-    if (options.all === true) done(null, all);
-    else done(null, address, family);
-  };
-}
-
 export interface TlsFacts {
   /** `TLSv1.3` */
   readonly protocol: string;
   readonly cipher: string;
-  /** The protocol that the server chose. */
+  /** The ALPN protocol that the server chose. */
   readonly alpn: string | undefined;
-  /** Why the chain is not trusted: OpenSSL's name for it, or Node's; undefined when it is. */
+  /** Why the chain is not trusted, as an OpenSSL or Node error code; undefined if it is trusted. */
   readonly verifyError: string | undefined;
-  /** Whether the certificate carries the expected name, also where its chain is not trusted. */
+  /** Whether the certificate has the expected name, even if its chain is not trusted. */
   readonly nameFits: boolean;
-  /** Leaf first, as far as it came. */
+  /** Leaf first; may be incomplete. */
   readonly chain: readonly ChainLink[];
 }
 
@@ -66,16 +44,16 @@ export interface ChainLink {
 
 export interface HandshakeOptions {
   readonly alpn: readonly string[];
-  /** SNI; none is sent for undefined. */
+  /** SNI; undefined sends none. */
   readonly serverName: string | undefined;
-  /** The name that the certificate must carry. */
+  /** The name that the certificate must have. */
   readonly certificateName: string;
-  /** PEM of the only trusted authorities; Node's own list by default. */
+  /** PEM of the only trusted authorities; defaults to Node's own list. */
   readonly ca: string | readonly string[] | undefined;
   readonly signal: AbortSignal;
 }
 
-/** A handshake that goes on when the certificate is not trusted, so that the caller can describe it. Sends nothing else. */
+/** Completes the TLS handshake even if the certificate is not trusted, so that the caller can describe it. */
 export function probeTls(
   address: Address,
   { alpn, signal, trust }: { readonly alpn: string; readonly signal: AbortSignal; readonly trust: WebTrust },
@@ -83,6 +61,145 @@ export function probeTls(
   const { host } = address;
   const serverName = isIP(host) === 0 ? host : undefined;
   return handshake(address, { alpn: [alpn], serverName, certificateName: host, ca: trust.ca, signal });
+}
+
+export interface ProbeTarget {
+  readonly address: Address;
+  /** Addresses of its host; several targets may share one lookup. */
+  readonly addresses: Promise<readonly string[]>;
+  /** What to send first: a ClientHello for `tls`, an SSLRequest for `postgres`; `ssh` and `mysql` servers speak first; `tcp` only connects. */
+  readonly protocol: 'tls' | 'ssh' | 'postgres' | 'mysql' | 'tcp';
+  /** Used for `tls`. */
+  readonly tls: Omit<HandshakeOptions, 'signal'>;
+}
+
+/** How far a probe got, and what stopped it. */
+export interface ProbeResult {
+  readonly addresses: readonly string[];
+  /** The step that did not complete; `done` if all did. */
+  readonly stoppedAt: 'lookup' | 'connect' | 'answer' | 'done';
+  /** The first bytes that the peer sent. */
+  readonly received: Buffer;
+  readonly tls: TlsFacts | undefined;
+  readonly error: unknown;
+}
+
+type Progress = { -readonly [Key in keyof ProbeResult]: ProbeResult[Key] };
+
+const KEPT_BYTES = 256;
+
+/** Rejects only if `signal` is aborted: a server that does not respond is a result. */
+export async function probe(
+  target: ProbeTarget,
+  { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
+): Promise<ProbeResult> {
+  const progress: Progress = {
+    addresses: [],
+    stoppedAt: 'lookup',
+    received: Buffer.alloc(0),
+    tls: undefined,
+    error: undefined,
+  };
+  try {
+    await withDeadline({ waitingFor: formatAddress(target.address), timeoutMs, signal }, (until) =>
+      attempt(target, progress, until),
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    progress.error = error;
+  }
+  // Copied because the attempt may still change it for a moment after its deadline.
+  return { ...progress };
+}
+
+async function attempt(
+  { address, addresses, protocol, tls }: ProbeTarget,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  progress.addresses = await addresses;
+  signal.throwIfAborted();
+  progress.stoppedAt = 'connect';
+  const socket = await openTcp(address, signal, progress.addresses);
+  progress.stoppedAt = 'answer';
+  try {
+    if (protocol === 'tls') progress.tls = await handshake({ socket: withTap(socket, progress) }, { ...tls, signal });
+    else if (protocol !== 'tcp')
+      await firstBytes(socket, protocol === 'postgres' ? POSTGRES_SSL_REQUEST : undefined, progress);
+    progress.stoppedAt = 'done';
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** @param addresses of the host, if it has already been looked up */
+function openTcp({ host, port }: Address, signal: AbortSignal, addresses?: readonly string[]): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTcp({ host, port, signal, ...(addresses && { lookup: fixedLookup(addresses) }) });
+    socket.on('error', (error) => {
+      reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error);
+    });
+    socket.once('connect', () => {
+      resolve(socket);
+    });
+  });
+}
+
+function fixedLookup(addresses: readonly string[]): LookupFunction {
+  const all = addresses.map((address) => ({ address, family: isIP(address) }));
+  return (_host, options, done) => {
+    const [{ address, family } = { address: '', family: 0 }] = all;
+    if (options.all === true) done(null, all);
+    else done(null, address, family);
+  };
+}
+
+/** PostgreSQL's SSLRequest message: its length and a reserved version number. */
+const POSTGRES_SSL_REQUEST = Buffer.from('0000000804d2162f', 'hex');
+
+function firstBytes(socket: Socket, request: Buffer | undefined, progress: Progress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('data', (bytes) => {
+      keep(progress, bytes);
+      resolve();
+    });
+    socket.once('error', reject);
+    socket.once('close', () => {
+      reject(new Error('the connection was closed without a response'));
+    });
+    if (request !== undefined) socket.write(request);
+  });
+}
+
+/** Passes the bytes on and keeps the first ones: if they are not TLS, the TLS error does not say what they were. */
+function withTap(socket: Socket, progress: Progress): Duplex {
+  const tap = new Duplex({
+    read: () => socket.resume(),
+    write: (bytes: Buffer, _encoding, done) => {
+      socket.write(bytes, done);
+    },
+    final: (done) => {
+      socket.end(done);
+    },
+    destroy: (error, done) => {
+      socket.destroy();
+      done(error);
+    },
+  });
+  socket.on('data', (bytes) => {
+    keep(progress, bytes);
+    if (!tap.push(bytes)) socket.pause();
+  });
+  socket.once('end', () => tap.push(null));
+  socket.on('error', (error) => tap.destroy(error));
+  socket.once('close', () => tap.destroy());
+  return tap;
+}
+
+function keep(progress: Progress, bytes: Buffer): void {
+  if (progress.received.length < KEPT_BYTES) {
+    progress.received = Buffer.concat([progress.received, bytes]).subarray(0, KEPT_BYTES);
+  }
 }
 
 function handshake(
@@ -126,7 +243,7 @@ function factsOf(socket: TLSSocket, certificateName: string): TlsFacts {
   };
 }
 
-/** Node's types have an Error here, its code a text for OpenSSL's results and an Error for a name that does not fit. */
+/** Node's types declare an Error; in fact it is a string for OpenSSL's results and an Error for a name mismatch. */
 function problemName(error: unknown): string {
   if (error instanceof Error) return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
   return String(error);
@@ -141,7 +258,7 @@ function chainOf(leaf: DetailedPeerCertificate): readonly ChainLink[] {
     const { issuer, subject, subjectaltname = '', valid_to: notAfter }: DetailedPeerCertificate = link;
     const { issuerCertificate: above }: DetailedPeerCertificate = link;
     chain.push({ subject: nameOf(subject), issuer: nameOf(issuer), names: subjectaltname, notAfter });
-    // Node ends a chain with a certificate that is its own issuer.
+    // Node marks the end of a chain by a certificate that is its own issuer.
     link = above === link ? undefined : above;
   }
   return chain;
@@ -150,121 +267,4 @@ function chainOf(leaf: DetailedPeerCertificate): readonly ChainLink[] {
 function nameOf(name: Readonly<Record<string, string | string[] | undefined>>): string {
   const { CN, O } = name;
   return [CN ?? '', O ?? ''].flat().find((text) => text !== '') ?? 'a certificate without a name';
-}
-
-export interface ProbeTarget {
-  readonly address: Address;
-  /** Of its host; several targets may share one look-up. */
-  readonly addresses: Promise<readonly string[]>;
-  /** `tls` is greeted with a ClientHello, `postgres` with its request for TLS; `ssh` and `mysql` servers speak first; `tcp` is connected to. */
-  readonly protocol: 'tls' | 'ssh' | 'postgres' | 'mysql' | 'tcp';
-  /** For `tls`. */
-  readonly tls: Omit<HandshakeOptions, 'signal'>;
-}
-
-/** How far a probe came, and what ended it. */
-export interface ProbeResult {
-  readonly addresses: readonly string[];
-  /** The step that was not completed; `done` when all were. */
-  readonly stoppedAt: 'lookup' | 'connect' | 'answer' | 'done';
-  /** The first bytes that the peer sent. */
-  readonly received: Buffer;
-  readonly tls: TlsFacts | undefined;
-  readonly error: unknown;
-}
-
-type Progress = { -readonly [Key in keyof ProbeResult]: ProbeResult[Key] };
-
-const KEPT_BYTES = 256;
-
-/** Rejects only when `signal` is aborted: a server that does not answer is a result. */
-export async function probe(
-  target: ProbeTarget,
-  { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
-): Promise<ProbeResult> {
-  const progress: Progress = {
-    addresses: [],
-    stoppedAt: 'lookup',
-    received: Buffer.alloc(0),
-    tls: undefined,
-    error: undefined,
-  };
-  try {
-    await withDeadline({ waitingFor: formatAddress(target.address), timeoutMs, signal }, (until) =>
-      attempt(target, progress, until),
-    );
-  } catch (error) {
-    signal.throwIfAborted();
-    progress.error = error;
-  }
-  // The attempt may go on for a moment after its deadline.
-  return { ...progress };
-}
-
-async function attempt(
-  { address, addresses, protocol, tls }: ProbeTarget,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<void> {
-  progress.addresses = await addresses;
-  signal.throwIfAborted();
-  progress.stoppedAt = 'connect';
-  const socket = await openTcp(address, signal, progress.addresses);
-  progress.stoppedAt = 'answer';
-  try {
-    if (protocol === 'tls') progress.tls = await handshake({ socket: tapped(socket, progress) }, { ...tls, signal });
-    else if (protocol !== 'tcp')
-      await firstBytes(socket, protocol === 'postgres' ? POSTGRES_SSL_REQUEST : undefined, progress);
-    progress.stoppedAt = 'done';
-  } finally {
-    socket.destroy();
-  }
-}
-
-/** Message formats of PostgreSQL, SSLRequest: its length, and a version number that no release has. */
-const POSTGRES_SSL_REQUEST = Buffer.from('0000000804d2162f', 'hex');
-
-function firstBytes(socket: Socket, request: Buffer | undefined, progress: Progress): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once('data', (bytes) => {
-      keep(progress, bytes);
-      resolve();
-    });
-    socket.once('error', reject);
-    socket.once('close', () => {
-      reject(new Error('the connection was closed without an answer'));
-    });
-    if (request !== undefined) socket.write(request);
-  });
-}
-
-/** Below TLS nothing says what came in place of it, so the first bytes are kept on their way. */
-function tapped(socket: Socket, progress: Progress): Duplex {
-  const tap = new Duplex({
-    read: () => socket.resume(),
-    write: (bytes: Buffer, _encoding, done) => {
-      socket.write(bytes, done);
-    },
-    final: (done) => {
-      socket.end(done);
-    },
-    destroy: (error, done) => {
-      socket.destroy();
-      done(error);
-    },
-  });
-  socket.on('data', (bytes) => {
-    keep(progress, bytes);
-    if (!tap.push(bytes)) socket.pause();
-  });
-  socket.once('end', () => tap.push(null));
-  socket.on('error', (error) => tap.destroy(error));
-  socket.once('close', () => tap.destroy());
-  return tap;
-}
-
-function keep(progress: Progress, bytes: Buffer): void {
-  if (progress.received.length < KEPT_BYTES) {
-    progress.received = Buffer.concat([progress.received, bytes]).subarray(0, KEPT_BYTES);
-  }
 }

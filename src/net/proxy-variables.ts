@@ -1,4 +1,4 @@
-/** The HTTP proxy that a job's variables name. Connections of this program do not use it: it explains why they fail. */
+/** Finds the HTTP proxy in the job's variables. This program does not use it, so it may explain why a connection fails. */
 import { BlockList, isIP } from 'node:net';
 import { type HostPort, MachineIdError } from '../errors.ts';
 import { VIA_PROXY } from './failures.ts';
@@ -9,13 +9,13 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export interface ProxySetting {
   /** `HTTPS_PROXY` */
   readonly name: string;
-  /** Without user and password; undefined for a value that cannot be shown for certain without them. */
+  /** Without user and password; undefined if they cannot be removed with certainty. */
   readonly shown: string | undefined;
-  /** Whether `NO_PROXY` excepts the place. */
+  /** Whether `NO_PROXY` excludes the place. */
   readonly bypassed: boolean;
 }
 
-/** In the order in which they count; an empty one is as good as none. */
+/** In order of precedence; an empty variable counts as unset. */
 const VARIABLES = ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy', 'HTTP_PROXY', 'http_proxy'];
 
 export function proxySetting(environment: Environment, place: HostPort): ProxySetting | undefined {
@@ -26,18 +26,18 @@ export function proxySetting(environment: Environment, place: HostPort): ProxySe
   return undefined;
 }
 
-/** One clause on the proxy that the connection to this place goes past; undefined when none is set for it. */
+/** A likely cause that names the proxy which this connection bypasses; undefined if no proxy is set for it. */
 export function proxyCause(environment: Environment, place: HostPort): string | undefined {
   const setting = proxySetting(environment, place);
   if (setting === undefined || setting.bypassed) return undefined;
-  return `${proxyText(setting)}, and this version does not use it: ${place.host}:${place.port} must be reachable directly`;
+  return `${proxyText(setting)}, but this version does not use it: ${place.host}:${place.port} must be reachable directly`;
 }
 
 export function proxyText({ name, shown }: Pick<ProxySetting, 'name' | 'shown'>): string {
   return shown === undefined ? `${name} is set` : `${name} is set (${shown})`;
 }
 
-/** The same failure with that as its first likely cause, where a place could not be reached. */
+/** Returns the error with that as its first likely cause, if it is about a place that could not be reached. */
 export function withProxyCause(error: MachineIdError, environment: Environment): MachineIdError {
   const place = causes(error).flatMap((one) => (one instanceof MachineIdError ? (one.unreached ?? []) : []))[0];
   const first = place === undefined ? undefined : proxyCause(environment, place);
@@ -45,7 +45,7 @@ export function withProxyCause(error: MachineIdError, environment: Environment):
   return error.withLikelyCauses([first, ...error.likelyCauses.filter((cause) => cause !== VIA_PROXY)]);
 }
 
-/** A user and a password may stand before the last `@`, with any characters in them, and a secret in path or query. */
+/** Drops everything that may be secret: user and password, which may hold any characters up to the last `@`, path and query. */
 function hostOf(value: string): string | undefined {
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(value)?.[0] ?? '';
   const rest = value.slice(scheme.length).replace(/^.*@/s, '');
@@ -53,7 +53,7 @@ function hostOf(value: string): string | undefined {
   return host === undefined ? undefined : `${scheme.toLowerCase()}${host}`;
 }
 
-/** As Go reads `NO_PROXY` (protocol reference 1.5), and separated by spaces too, as curl does. */
+/** Reads `NO_PROXY` as Go does (protocol reference 1.5); entries may also be separated by spaces, as in curl. */
 function isBypassed({ NO_PROXY = '', no_proxy = '' }: Environment, place: HostPort): boolean {
   const entries = (NO_PROXY === '' ? no_proxy : NO_PROXY).toLowerCase().split(/[\s,]+/);
   return entries.some((entry) => entry !== '' && covers(entry, { ...place, host: place.host.toLowerCase() }));
@@ -62,8 +62,8 @@ function isBypassed({ NO_PROXY = '', no_proxy = '' }: Environment, place: HostPo
 function covers(entry: string, { host, port }: HostPort): boolean {
   if (entry === '*') return true;
   if (entry.includes('/')) return isInRange(entry, host);
-  const [, bracketed, plain = entry, ofPort] = /^(?:\[(.*)\]|([^:]*)):(\d+)$/.exec(entry) ?? [];
-  if (ofPort !== undefined && Number(ofPort) !== port) return false;
+  const [, bracketed, plain = entry, entryPort] = /^(?:\[(.*)\]|([^:]*)):(\d+)$/.exec(entry) ?? [];
+  if (entryPort !== undefined && Number(entryPort) !== port) return false;
   const name = bracketed ?? plain;
   if (isIP(name) !== 0 || isIP(host) !== 0) return isSameAddress(name, host);
   if (/^\*?\./.test(name)) return host.endsWith(name.replace(/^\*/, ''));

@@ -1,20 +1,20 @@
-/** Reports every connection step by step; without a trace nothing is counted or written. */
+/** Logs every connection step by step. Without a trace, nothing is counted or logged. */
 import type { Clock } from '../effects/time.ts';
 import type { Log } from '../effects/log.ts';
 
 export interface WireTrace {
-  /** @param to who is at the other end, in our words: `join service` */
+  /** @param to our name for the server: `join service` */
   connection(to: string): WireConnection;
 }
 
-/** One connection, told apart from the others by its number. */
+/** One connection, which its number distinguishes from the others. */
 export interface WireConnection {
   emit(event: WireEvent): void;
-  /** Starts to measure; what comes back is called for the whole milliseconds since then. */
+  /** Starts measuring; the returned function returns the whole milliseconds since then. */
   stopwatch(): () => number;
 }
 
-/** Lines of the log at the level debug, timed from this call on. */
+/** Logs events at level debug, with times relative to this call. */
 export function startWireTrace(log: Pick<Log, 'debug'>, clock: Pick<Clock, 'elapsedMs'>): WireTrace {
   const stopwatch = () => {
     const startMs = clock.elapsedMs();
@@ -28,23 +28,22 @@ export function startWireTrace(log: Pick<Log, 'debug'>, clock: Pick<Clock, 'elap
       const connection = connections;
       return {
         stopwatch,
-        emit: (told) => {
+        emit: (event) => {
           const atMs = sinceStart();
-          const message = `[${String(atMs).padStart(5)} ms] #${connection} ${to} ${wireText(told)}`;
-          log.debug(message, { atMs, connection, to, ...told });
+          const message = `[${String(atMs).padStart(5)} ms] #${connection} ${to} ${wireText(event)}`;
+          log.debug(message, { atMs, connection, to, ...event });
         },
       };
     },
   };
 }
 
-// What happens on the wire: names, sizes and times, never what is said there.
-
+/** What happens on the wire: names, sizes and times, never contents. */
 type WireEvent =
   | {
       readonly event: 'dns';
       readonly name: string;
-      /** In the order in which they are tried. */
+      /** In the order in which Node tries them. */
       readonly addresses: readonly string[];
       readonly durationMs: number;
     }
@@ -54,15 +53,15 @@ type WireEvent =
       readonly port: number | undefined;
       readonly durationMs: number;
     }
-  /** One address of several that could not be reached. */
+  /** One of several addresses could not be reached. */
   | { readonly event: 'tcp-failed'; readonly address: string; readonly port: number; readonly error: string }
   | TlsEvent
   | ({
       readonly event: 'https';
       readonly method: string;
-      /** Without its query. */
+      /** Without the query. */
       readonly path: string;
-      /** Undefined when there was no answer. */
+      /** Undefined if no response arrived. */
       readonly status: number | undefined;
       readonly durationMs: number;
     } & Traffic)
@@ -70,7 +69,7 @@ type WireEvent =
       readonly event: 'grpc-message';
       readonly method: string;
       readonly direction: Direction;
-      /** Field of the message's union that is set, as the protocol names it. */
+      /** Name of the field that is set in the message's union, as in the protocol. */
       readonly kind: string | undefined;
       readonly bytes: number;
     }
@@ -78,7 +77,7 @@ type WireEvent =
       readonly event: 'grpc';
       /** `/package.Service/Method` */
       readonly method: string;
-      /** In the words of gRPC for Go; `ended here` when this side did not wait for it. */
+      /** As gRPC for Go names it; `ended here` if this side ended the call first. */
       readonly code: string;
       readonly sentMessages: number;
       readonly receivedMessages: number;
@@ -86,14 +85,14 @@ type WireEvent =
     } & Traffic)
   | ({
       readonly event: 'closed';
-      /** What broke the connection, if anything did. */
+      /** What broke the connection, if anything. */
       readonly error: string | undefined;
       readonly durationMs: number;
     } & Traffic);
 
 export type Direction = 'sent' | 'received';
 
-/** Inside TLS: what the protocol above it has written, its own headers and frames included, or a message alone. */
+/** Bytes inside TLS: of a message, or of everything that the protocol above wrote, including its headers and frames. */
 interface Traffic {
   readonly sentBytes: number;
   readonly receivedBytes: number;
@@ -103,12 +102,12 @@ interface TlsEvent {
   readonly event: 'tls';
   readonly version: string;
   readonly cipher: string;
-  /** Neither null nor undefined when one was sent. */
+  /** Null or undefined if none was sent. */
   readonly serverName: string | null | undefined;
   readonly alpnOffered: readonly string[];
   readonly alpn: string | null | undefined;
   readonly sessionReused: boolean;
-  /** Of the server's certificate, whether it is trusted or not. */
+  /** Of the server's certificate, trusted or not. */
   readonly subject: string;
   readonly issuer: string;
   readonly expiresAt: string;
@@ -118,12 +117,12 @@ interface TlsEvent {
   readonly durationMs: number;
 }
 
-/** The same facts for a person, under the same names: `server name a.example.com, session reused false`. */
+/** The same facts for people, under the same names: `server name a.example.com, session reused false`. */
 function wireText({ event, ...facts }: WireEvent): string {
-  const told = Object.entries(facts)
+  const texts = Object.entries(facts)
     .filter(([, value]) => String(value ?? '') !== '')
     .map(([name, value]) => `${spaced(name)} ${String(value)}`);
-  return `${event}: ${told.join(', ')}`;
+  return `${event}: ${texts.join(', ')}`;
 }
 
 function spaced(name: string): string {

@@ -1,4 +1,4 @@
-/** Reports the steps of a socket: name lookup, connect, TLS handshake, close. */
+/** Traces TLS sockets (name lookup, connect, handshake, close) and the requests of HTTPS agents. */
 import type { ClientRequest } from 'node:http';
 import { Agent, type AgentOptions } from 'node:https';
 import { isIP, type Socket } from 'node:net';
@@ -8,8 +8,10 @@ import { utcTime } from '../crypto/validity.ts';
 import { oneLine } from './network-error.ts';
 import type { WireConnection, WireTrace } from './trace.ts';
 
-/** Only listens; to be called at once after the socket was made.
- * @param alpnOffered which the socket itself does not tell */
+/**
+ * Only listens. Call it right after creating the socket.
+ * @param alpnOffered needed because the socket does not expose it
+ */
 export function traceTls(socket: TLSSocket, alpnOffered: readonly string[], wire: WireConnection): void {
   const sinceStart = wire.stopwatch();
   let sinceStep = sinceStart;
@@ -36,9 +38,9 @@ export function traceTls(socket: TLSSocket, alpnOffered: readonly string[], wire
   tcp.once('connect', () => {
     wire.emit({ event: 'tcp', address: tcp.remoteAddress, port: tcp.remotePort, durationMs: stepMs() });
   });
-  // Before Node looks at the certificate and, where it does not trust it, ends the connection.
+  // Runs before Node checks the certificate and, if it is not trusted, closes the connection.
   socket.prependOnceListener('secure', () => {
-    wire.emit({ event: 'tls', alpnOffered, ...agreed(socket), durationMs: stepMs() });
+    wire.emit({ event: 'tls', alpnOffered, ...handshakeFacts(socket), durationMs: stepMs() });
   });
   tcp.on('error', (error) => {
     firstError ??= errorNameOf(error);
@@ -49,13 +51,13 @@ export function traceTls(socket: TLSSocket, alpnOffered: readonly string[], wire
   });
 }
 
-function agreed(socket: TLSSocket) {
+function handshakeFacts(socket: TLSSocket) {
   const { alpnProtocol, servername } = socket;
-  // Not getPeerX509Certificate, which takes the certificate from those that Node is about to check.
+  // Not getPeerX509Certificate, which removes the certificate from the chain that Node is about to check.
   const peer: Partial<PeerCertificate> = socket.getPeerCertificate();
-  // A client learns which signatures the server takes for it only when it is asked for a certificate.
-  const isAsked = socket.getSharedSigalgs().length > 0;
-  const hasOwn = Object.keys(socket.getCertificate() ?? {}).length > 0;
+  // The server sends its signature algorithms only if it requests a client certificate.
+  const isRequested = socket.getSharedSigalgs().length > 0;
+  const hasCertificate = Object.keys(socket.getCertificate() ?? {}).length > 0;
   return {
     version: String(socket.getProtocol()),
     cipher: socket.getCipher().standardName,
@@ -66,7 +68,7 @@ function agreed(socket: TLSSocket) {
     issuer: oneLine(String(peer.issuer?.CN)),
     expiresAt: utcTime(Date.parse(String(peer.valid_to))),
     fingerprint: peer.fingerprint256?.replaceAll(':', '').slice(0, 16).toLowerCase(),
-    clientCertificate: !isAsked ? 'not asked for' : hasOwn ? 'sent' : 'asked for, not sent',
+    clientCertificate: !isRequested ? 'not asked for' : hasCertificate ? 'sent' : 'asked for, not sent',
   } as const;
 }
 
@@ -74,61 +76,60 @@ function errorNameOf(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : oneLine(error.message);
 }
 
-// HTTPS agents that report their connections and requests when tracing is on.
-
 interface TracedAgent {
   readonly agent: Agent;
-  /** A request begins; what comes back is called once, when its answer was read or given up. */
+  /** Starts a request. Call the returned function once, when the response was read or abandoned. */
   readonly begin: (method: string, url: URL | string) => (status?: number) => void;
 }
 
-/** Reports a completed request. */
+/** Reports a request that has ended. */
 type ReportRequest = (method: string, path: string, status: number | undefined) => void;
 
 /**
- * For requests one after the other: what goes over a connection belongs to the request that it was given to last.
- * @param to who is at the other end, in our words
+ * An agent that reports its connections and requests if there is a trace. Only for sequential requests: the bytes on a
+ * connection count for the request that it was assigned to last.
+ * @param to our name for the server
  */
 export function openAgent(options: AgentOptions, to: string, trace: WireTrace | undefined): TracedAgent {
   if (trace === undefined) return { agent: new Agent(options), begin: () => () => undefined };
+  const open = () => trace.connection(to);
   const connections = new Map<Duplex, () => ReportRequest>();
-  let tell: ReportRequest | undefined;
+  let report: ReportRequest | undefined;
 
   class Traced extends Agent {
-    override createConnection(...[how, callback]: Parameters<Agent['createConnection']>): Duplex | null | undefined {
-      const socket = super.createConnection(how, callback);
+    override createConnection(...[target, callback]: Parameters<Agent['createConnection']>): Duplex | null | undefined {
+      const socket = super.createConnection(target, callback);
       if (!(socket instanceof TLSSocket)) return socket;
       const wire = open();
       const alpn = [this.options.ALPNProtocols ?? []].flat().map(String);
       traceTls(socket, alpn, wire);
-      const give = () => requestOver(socket, wire);
-      connections.set(socket, give);
-      tell = give();
+      const startRequest = () => requestOver(socket, wire);
+      connections.set(socket, startRequest);
+      report = startRequest();
       return socket;
     }
 
     override reuseSocket(socket: Duplex, request: ClientRequest): void {
       super.reuseSocket(socket, request);
-      tell = connections.get(socket)?.();
+      report = connections.get(socket)?.();
     }
   }
 
-  const open = () => trace.connection(to);
   return {
     agent: new Traced(options),
     begin: (method, url) => {
-      tell = undefined;
-      return (status) => tell?.(method, new URL(url).pathname, status);
+      report = undefined;
+      return (status) => report?.(method, new URL(url).pathname, status);
     },
   };
 }
 
-/** Sizes are those of whole messages, with their headers: what goes over the socket from now on. */
+/** Counts all bytes on the socket from now on, so the sizes include headers. */
 function requestOver(socket: TLSSocket, wire: WireConnection): ReportRequest {
   const { bytesRead, bytesWritten } = socket;
-  const sinceGiven = wire.stopwatch();
+  const sinceStart = wire.stopwatch();
   return (method, path, status) => {
     const [sentBytes, receivedBytes] = [socket.bytesWritten - bytesWritten, socket.bytesRead - bytesRead];
-    wire.emit({ event: 'https', method, path, status, sentBytes, receivedBytes, durationMs: sinceGiven() });
+    wire.emit({ event: 'https', method, path, status, sentBytes, receivedBytes, durationMs: sinceStart() });
   };
 }

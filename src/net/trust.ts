@@ -1,4 +1,4 @@
-/** Which certificate authorities vouch for the Proxy's web certificate. */
+/** Decides which certificate authorities are trusted for the Proxy's web certificate. */
 import { X509Certificate } from 'node:crypto';
 import { delimiter, join } from 'node:path';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
@@ -12,7 +12,7 @@ export interface WebTrust {
   readonly ca: string | undefined;
   /** False only when the user asked for `insecure`. */
   readonly verify: boolean;
-  /** A sentence when this version of Node does not trust all of them as they are. */
+  /** Set if this version of Node does not trust all of them on their own: a clause that says why. */
   readonly weakness?: string | undefined;
 }
 
@@ -22,16 +22,16 @@ export interface WebTrustSettings {
   readonly insecure: boolean;
   /** For example `v22.11.0`. */
   readonly nodeVersion: string;
-  /** Reads a file that the user names. */
+  /** Reads a file that the user named. */
   readonly readText: (path: string) => Promise<string>;
   /** For the directories of `SSL_CERT_DIR`. */
   readonly files: Pick<Files, 'names' | 'readText'>;
 }
 
 /**
- * `--ca-file` alone, else what Teleport's own programs trust on Linux: the file of `SSL_CERT_FILE` in place of the
- * built-in list, together with the directories of `SSL_CERT_DIR`. `NODE_EXTRA_CA_CERTS` adds to the built-in list inside
- * Node itself.
+ * `--ca-file` alone if given. Otherwise what Teleport's own programs trust on Linux: the built-in list or, in its place,
+ * the file of `SSL_CERT_FILE`, plus the directories of `SSL_CERT_DIR`. Node itself adds `NODE_EXTRA_CA_CERTS` to its
+ * built-in list.
  * @throws MachineIdError CA_FILE_INVALID
  */
 export async function webTrust(settings: WebTrustSettings): Promise<WebTrust> {
@@ -54,22 +54,25 @@ async function environmentAuthorities(
   }: WebTrustSettings['environment'],
   settings: WebTrustSettings,
 ): Promise<readonly Authority[] | undefined> {
-  const ofFile = file === '' ? undefined : await readCaFile(settings, file, 'SSL_CERT_FILE');
-  const ofDirectories = await readDirectories(directories, settings.files);
-  if (ofFile !== undefined || ofDirectories.length === 0) return ofFile && [...ofFile, ...ofDirectories];
-  // Node's own list, which it does not give beside others by itself.
-  const ofExtra = extra === '' ? [] : await usable(() => settings.files.readText(extra, { maxBytes: MAX_FILE_BYTES }));
-  return [...rootCertificates.map((pem) => ({ pem: `${pem}\n` })), ...ofExtra, ...ofDirectories];
+  const fileAuthorities = file === '' ? undefined : await readCaFile(settings, file, 'SSL_CERT_FILE');
+  const directoryAuthorities = await readDirectories(directories, settings.files);
+  if (fileAuthorities !== undefined || directoryAuthorities.length === 0) {
+    return fileAuthorities && [...fileAuthorities, ...directoryAuthorities];
+  }
+  // Passing authorities to Node replaces its own list, so it must be repeated.
+  const extraAuthorities =
+    extra === '' ? [] : await usable(() => settings.files.readText(extra, { maxBytes: MAX_FILE_BYTES }));
+  return [...rootCertificates.map((pem) => ({ pem: `${pem}\n` })), ...extraAuthorities, ...directoryAuthorities];
 }
 
-/** A private authority, for the cluster or a mirror, comes beside those for the public server. */
+/** Adds a private authority, for the cluster or a mirror, to those for the public server. */
 export function downloadAuthorities(own: string): readonly string[] {
   return [...rootCertificates, own];
 }
 
 /**
- * TLS options by which these authorities are the only trusted ones, each of them as it is, root or intermediate, as Go
- * does. To read hundreds of them takes milliseconds, and the connections of a run share one list.
+ * TLS options that trust only these authorities, roots and intermediates alike, as Go does. Parsing hundreds of them takes
+ * milliseconds, so connections with the same list share the result.
  */
 export function trustOptions(ca: string | readonly string[] | undefined): { readonly secureContext?: SecureContext } {
   if (ca === undefined) return {};
@@ -80,12 +83,12 @@ export function trustOptions(ca: string | readonly string[] | undefined): { read
   return { secureContext };
 }
 
-/** A run has one list, and another one for AWS at most. */
+/** A run uses at most two lists: one for the cluster and one for AWS. */
 const CONTEXTS = new Map<string, SecureContext>();
 
 interface Authority {
   readonly pem: string;
-  /** Undefined for those of Node's own list. */
+  /** Undefined for an authority of Node's own list. */
   readonly x509?: X509Certificate;
 }
 
@@ -95,7 +98,7 @@ async function readCaFile(
   origin: string,
 ): Promise<readonly Authority[]> {
   const file = `the CA file ${path} (${origin})`;
-  const hint = `Give ${origin} the path of a PEM file with the certificates of the authorities that sign the Proxy's web certificate.`;
+  const hint = `Set ${origin} to the path of a PEM file with the certificates of the authorities that sign the Proxy's web certificate.`;
   let text: string;
   try {
     text = await readText(path);
@@ -104,20 +107,20 @@ async function readCaFile(
   }
   const found = authoritiesIn(text);
   if (found.length === 0) {
-    throw new MachineIdError('CA_FILE_INVALID', `${file} holds no PEM certificate`, { hint });
+    throw new MachineIdError('CA_FILE_INVALID', `${file} contains no PEM certificate`, { hint });
   }
   return found.map((one) => {
     if ('pem' in one) return one;
     throw new MachineIdError(
       'CA_FILE_INVALID',
-      `${file} holds a broken certificate: the ${ordinal(one.at)} of it, at line ${one.line}`,
+      `${file} contains an invalid certificate: the ${ordinal(one.at)} one, at line ${one.line}`,
       { hint, cause: one.cause },
     );
   });
 }
 
 interface MalformedBlock {
-  /** Counted from 1, as `line` is. */
+  /** Counted from 1, like `line`. */
   readonly at: number;
   readonly line: number;
   readonly cause: unknown;
@@ -126,7 +129,7 @@ interface MalformedBlock {
 const BEGIN = '-----BEGIN CERTIFICATE-----';
 const END = '-----END CERTIFICATE-----';
 
-/** What stands round the blocks is a comment. */
+/** Text outside the blocks is a comment. */
 function authoritiesIn(text: string): readonly (Authority | MalformedBlock)[] {
   const found: (Authority | MalformedBlock)[] = [];
   let open: { readonly line: number; readonly base64: string[] } | undefined;
@@ -150,7 +153,7 @@ function authority(
   { base64, line }: { readonly line: number; readonly base64: readonly string[] },
   { at, isWhole }: { readonly at: number; readonly isWhole: boolean },
 ): Authority | MalformedBlock {
-  if (!isWhole) return { at, line, cause: new Error('it has no end') };
+  if (!isWhole) return { at, line, cause: new Error('the END line is missing') };
   try {
     const x509 = new X509Certificate(Buffer.from(base64.join(''), 'base64'));
     return { pem: `${BEGIN}\n${base64.join('\n')}\n${END}\n`, x509 };
@@ -165,11 +168,11 @@ function ordinal(at: number): string {
 }
 
 const MAX_FILE_BYTES = 1024 * 1024;
-/** Over all directories; a system's own has a few hundred files. */
+/** Limits for all directories together; a system's directory has a few hundred files. */
 const MAX_DIRECTORY_FILES = 2000;
 const MAX_DIRECTORY_BYTES = 16 * 1024 * 1024;
 
-/** Every certificate of every file that can be read, each once: names in such directories are links to one another. */
+/** Every certificate of every readable file, once each: such directories hold several links to the same file. */
 async function readDirectories(list: string, files: WebTrustSettings['files']): Promise<readonly Authority[]> {
   const found = new Map<string, Authority>();
   let [filesLeft, bytesLeft] = [MAX_DIRECTORY_FILES, MAX_DIRECTORY_BYTES];
@@ -188,7 +191,7 @@ async function readDirectories(list: string, files: WebTrustSettings['files']): 
   return [...found.values()];
 }
 
-/** What cannot be used is left out, as Go does. */
+/** Skips unreadable files and malformed certificates, as Go does. */
 async function usable(read: () => Promise<string>): Promise<readonly Authority[]> {
   try {
     return authoritiesIn(await read()).filter((one) => 'pem' in one);
@@ -197,7 +200,7 @@ async function usable(read: () => Promise<string>): Promise<readonly Authority[]
   }
 }
 
-/** Node has the option `allowPartialTrustChain` from 20.18, 22.9 and 23 on. */
+/** Whether this Node has the option `allowPartialTrustChain`: 20.18, 22.9, 23 and later. */
 function hasPartialChains(nodeVersion: string): boolean {
   const [, major = 0, minor = 0] = (/^v(\d+)\.(\d+)/.exec(nodeVersion) ?? []).map(Number);
   return major > 22 || (major === 22 && minor >= 9) || (major === 20 && minor >= 18);
@@ -206,5 +209,5 @@ function hasPartialChains(nodeVersion: string): boolean {
 function weaknessOf(certificates: readonly Authority[], nodeVersion: string): string | undefined {
   const intermediates = certificates.filter(({ x509 }) => x509 !== undefined && x509.subject !== x509.issuer);
   if (intermediates.length === 0) return undefined;
-  return `the CA file holds intermediate authorities, and Node ${nodeVersion} trusts a chain only up to its root: add the root, or use Node 20.18, 22.9 or later`;
+  return `the CA file contains intermediate authorities, but Node ${nodeVersion} trusts a chain only up to its root: add the root, or use Node 20.18, 22.9 or later`;
 }

@@ -1,4 +1,4 @@
-/** The Proxy's web API: HTTPS requests with a deadline and a byte cap. */
+/** The Proxy's web API: HTTPS requests with a deadline and a size limit. */
 import fetch, { FetchError, type Response } from 'node-fetch';
 import { withDeadline } from '../effects/time.ts';
 import type { Retries } from '../effects/retry.ts';
@@ -13,9 +13,9 @@ import { trustOptions, type WebTrust } from './trust.ts';
 export interface WebResponse {
   readonly status: number;
   readonly body: string;
-  /** By the server's clock, in whole seconds; NaN when it does not say. */
+  /** The server's `Date` header, which has whole seconds; NaN if it is missing. */
   readonly sentMs?: number;
-  /** What the server asks to wait for before the next request. */
+  /** How long the server asks us to wait before the next request. */
   readonly retryAfterMs?: number | undefined;
 }
 
@@ -23,7 +23,7 @@ export interface WebApi {
   readonly address: Address;
   get(path: string): Promise<WebResponse>;
   postJson(path: string, body: string): Promise<WebResponse>;
-  /** Ends the connection that is kept between requests. */
+  /** Closes the connection that is kept between requests. */
   close(): void;
 }
 
@@ -35,7 +35,7 @@ export interface WebApiOptions {
   readonly trace?: WireTrace | undefined;
 }
 
-/** Certificates and discovery answers are a few kilobytes; more is not what was asked for. */
+/** Certificates and discovery responses have a few kilobytes. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
 interface WebRequest {
@@ -85,13 +85,13 @@ async function readBody(response: Response, name: string): Promise<string> {
     return await response.text();
   } catch (cause) {
     if (cause instanceof FetchError && cause.type === 'max-size') {
-      throw new MachineIdError('RESPONSE_TOO_LARGE', `${name} sent an answer of more than ${MAX_BODY_BYTES} bytes`, {
-        hint: 'Check that the address is the one of a Teleport Proxy and not of another web server.',
+      throw new MachineIdError('RESPONSE_TOO_LARGE', `${name} sent a response of more than ${MAX_BODY_BYTES} bytes`, {
+        hint: 'Check that the address is that of a Teleport Proxy and not of another web server.',
         cause,
       });
     }
-    throw new MachineIdError('RESPONSE_INVALID', `the answer of ${name} broke off`, {
-      hint: 'Run the job again; if it stays, look at what lies between this job and the Proxy (load balancer, HTTP proxy).',
+    throw new MachineIdError('RESPONSE_INVALID', `the response from ${name} was cut off`, {
+      hint: 'Run the job again. If the error persists, check what is between this job and the Proxy (load balancer, HTTP proxy).',
       cause,
       transient: {},
     });

@@ -59,7 +59,7 @@ for (const [fault, says] of OUTPUT_MISMATCHES) {
 }
 
 for (const [fault, says, hint] of [
-  ['of-other-authority', /the certificate is not of the cluster's host authority/, /layer 4/],
+  ['of-other-authority', /the certificate is not signed by the cluster's host authority/, /layer 4/],
   ['expired', /expired/, /clocks/],
   ['not-yet-valid', /not yet valid/, /clocks/],
 ] as const) {

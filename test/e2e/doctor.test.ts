@@ -305,7 +305,7 @@ async function elsewhere(t: TestContext, address: string, changes?: RunChanges):
 test('fails: a host name that does not exist', async (t) => {
   const checks = await elsewhere(t, 'nowhere.invalid:443');
   assert.deepEqual(withState(checks, 'fail'), ['dns', 'tcp']);
-  assert.match(checks.get('dns')?.detail ?? '', /cannot be looked up.*\[PROXY_UNREACHABLE\]/);
+  assert.match(checks.get('dns')?.detail ?? '', /cannot resolve the host name.*\[PROXY_UNREACHABLE\]/);
 });
 
 test('fails: a port that nothing listens on', async (t) => {

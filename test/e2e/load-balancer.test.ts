@@ -69,7 +69,7 @@ describe('behind a load balancer that terminates TLS the join gets through and t
       assert.match(run.stderr, /joined as bot \S+ by the registration endpoint/);
       assertRefused(run, {
         code,
-        says: /the Auth Service behind localhost:\d+ cannot be reached: .*terminates TLS and drops Teleport's ALPN, as a layer 7 load balancer does/,
+        says: /cannot reach the Auth Service behind localhost:\d+: .*terminates TLS and drops Teleport's ALPN, as a layer 7 load balancer does/,
         hint: /address that reaches the Proxy itself.*layer 4/,
       });
       assert.ok(performance.now() - startMs < LONGEST_RUN_MS);

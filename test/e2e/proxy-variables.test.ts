@@ -8,7 +8,7 @@ import { beginJob } from './job.ts';
 const cluster = await clusterForFile();
 const SECRETS = ['hunter2', 'somebody'];
 const PROXY = 'http://somebody:hunter2@proxy.corp.example:3128';
-const FIRST = /^ {2}1\. HTTPS_PROXY is set \(http:\/\/proxy\.corp\.example:3128\), and this version does not use it/m;
+const FIRST = /^ {2}1\. HTTPS_PROXY is set \(http:\/\/proxy\.corp\.example:3128\), but this version does not use it/m;
 
 /** Accepts connections and says nothing. */
 async function silentPort(t: TestContext): Promise<number> {

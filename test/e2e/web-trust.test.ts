@@ -107,7 +107,7 @@ test('a CA file whose second certificate is broken is named with the line, and n
   const line = good.split('\n').length;
   await assertRunRefused(
     job,
-    { code: 'CA_FILE_INVALID', says: new RegExp(`broken certificate: the 2nd of it, at line ${String(line)}$`) },
+    { code: 'CA_FILE_INVALID', says: new RegExp(`invalid certificate: the 2nd one, at line ${String(line)}$`) },
     { args: [...job.flags, '--ca-file', file] },
   );
   assert.deepEqual(cluster.records.kinds, []);
@@ -125,7 +125,7 @@ test('--insecure does not extend to the Auth Service', async (t) => {
   misbehave(t, cluster, { authCertificate: 'of-other-authority' });
   await assertRunRefused(
     job,
-    { code: 'AUTH_UNTRUSTED', says: /is not of the cluster's host authority/ },
+    { code: 'AUTH_UNTRUSTED', says: /is not signed by the cluster's host authority/ },
     { args: [...job.flags, '--insecure'], changes: { environment: UNTRUSTED } },
   );
 });

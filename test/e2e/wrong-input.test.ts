@@ -155,11 +155,11 @@ test('each fault of the command line is listed', async (t) => {
 
 for (const [name, contents, says] of [
   ['that is not there', undefined, /cannot read the CA file/],
-  ['without a certificate', 'nothing to see\n', /holds no PEM certificate/],
+  ['without a certificate', 'nothing to see\n', /contains no PEM certificate/],
   [
     'with a broken certificate',
     '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n',
-    /holds a broken certificate/,
+    /contains an invalid certificate/,
   ],
 ] as const) {
   test(`a CA file ${name} is wrong input, by flag and by SSL_CERT_FILE`, async (t) => {

@@ -57,6 +57,6 @@ test("against a wrong certificate of the Auth Service no authority's PEM is aske
     assert.match(hint, /layer 4/);
     assert.doesNotMatch(likelyCauses.join(), /PEM/);
   }
-  assert.match(proxyFailure(ADDRESS, coded('DEPTH_ZERO_SELF_SIGNED_CERT')).likelyCauses[0] ?? '', /give its PEM/);
+  assert.match(proxyFailure(ADDRESS, coded('DEPTH_ZERO_SELF_SIGNED_CERT')).likelyCauses[0] ?? '', /pass its PEM/);
   assert.match(authFailure(ADDRESS, coded('CERT_NOT_YET_VALID')).likelyCauses[0] ?? '', /clock/);
 });

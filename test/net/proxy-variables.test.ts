@@ -15,7 +15,7 @@ test('each variable is read, the first that is set counts', () => {
   for (const name of ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy', 'HTTP_PROXY', 'http_proxy']) {
     assert.equal(
       proxyCause({ [name]: PROXY, HTTPS_PROXY: name === 'HTTPS_PROXY' ? PROXY : ' ' }, PLACE),
-      `${name} is set (${PROXY}), and this version does not use it: teleport.example.com:443 must be reachable directly`,
+      `${name} is set (${PROXY}), but this version does not use it: teleport.example.com:443 must be reachable directly`,
     );
   }
   assert.match(proxyCause({ http_proxy: 'a:1', HTTPS_PROXY: 'b:2' }, PLACE) ?? '', /^HTTPS_PROXY is set \(b:2\)/);

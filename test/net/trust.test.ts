@@ -66,10 +66,10 @@ const BROKEN = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
 
 const REFUSED: readonly (readonly [string, string, RegExp])[] = [
   ['that is missing', 'no.pem', /^cannot read the CA file no\.pem \(--ca-file\): ENOENT$/],
-  ['without a certificate', 'empty.pem', /holds no PEM certificate$/],
-  ['with a broken certificate', 'broken.pem', /holds a broken certificate: the 1st of it, at line 2$/],
-  ['whose second certificate is broken', 'second.pem', /the 2nd of it, at line \d+$/],
-  ['whose last certificate is cut off', 'cut.pem', /the 3rd of it, at line \d+$/],
+  ['without a certificate', 'empty.pem', /contains no PEM certificate$/],
+  ['with a broken certificate', 'broken.pem', /contains an invalid certificate: the 1st one, at line 2$/],
+  ['whose second certificate is broken', 'second.pem', /the 2nd one, at line \d+$/],
+  ['whose last certificate is cut off', 'cut.pem', /the 3rd one, at line \d+$/],
 ];
 const FILES = {
   'empty.pem': 'text',

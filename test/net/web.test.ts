@@ -91,5 +91,5 @@ test('a port where nobody listens and a name that nobody knows are unreachable',
     trust: { ca: undefined, verify: true },
     retries: testRetries(),
   });
-  await assert.rejects(web.get('/'), { code: 'PROXY_UNREACHABLE', message: /cannot be looked up/ });
+  await assert.rejects(web.get('/'), { code: 'PROXY_UNREACHABLE', message: /cannot resolve the host name/ });
 });
