@@ -19,17 +19,17 @@ const READ_AT_RUN_TIME = [
   '@kubernetes/client-node',
   '@aws-sdk/*',
   'prettier',
-  'tsx',
 ];
 
 /** CommonJS packages in an ES module call it for Node's own modules. */
 const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
 
-/** Programs that tests start. They are compiled too, so that no test waits for a loader (`compiled` in test/e2e/programs.ts). */
+/** Programs that tests start. They are compiled too, so that no test waits for a loader (`compiled` in test/programs.ts). */
 const PROGRAMS = [
   'test/cluster/main.ts',
   'test/job-runner/main.ts',
   'test/grpc/flood-server.ts',
+  'test/effects/read-input.ts',
   'scripts/orb-pack.ts',
 ];
 

@@ -134,6 +134,23 @@ test('no text for people leaves the plural open', () => {
   assert.deepEqual(open, []);
 });
 
+/** These set the limits themselves. */
+const OWN_LIMITS = [join('test', 'programs.ts'), join('test', 'job-runner', 'shell.ts')];
+
+/** One program that waits without a limit costs its whole file, and the report names no test. */
+test('every program that a test starts has an end to its time', () => {
+  const unbounded = sources('test')
+    .filter((file) => !OWN_LIMITS.includes(file))
+    .flatMap((file) => {
+      const calls = /(?<![.\w])(?:spawnSync|execFileSync|execSync|execFile|exec|fork)\(|(?<!bounded\(\s*)\bspawn\(/g;
+      const text = readFileSync(file, 'utf8');
+      return [...text.matchAll(calls)]
+        .filter(({ index }) => !/^spawn\([^;]*\btimeout:/.test(text.slice(index)))
+        .map(({ 0: call }) => `${file}: ${call}`);
+    });
+  assert.deepEqual(unbounded, []);
+});
+
 function below(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name));
 }

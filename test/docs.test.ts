@@ -20,7 +20,7 @@ import { planOf } from './config/plan-of.ts';
 import { blocks, documents, textOf } from './docs/documents.ts';
 import { type CodeBlock, fragmentOf, links, sections, tableRows } from './docs/markdown.ts';
 import { FLAGS_OF_OTHERS, PROGRAMS, programsIn, RoleFile } from './docs/programs.ts';
-import { missing, runProgramSync } from './e2e/programs.ts';
+import { missing, runProgramSync } from './programs.ts';
 import { inlineOrb } from './job-runner/inline-orb.ts';
 import { resolveJob } from './job-runner/job.ts';
 import { isMapping, mapping } from './job-runner/mapping.ts';

@@ -3,7 +3,7 @@ import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { outputOf, program, runProgramSync } from './e2e/programs.ts';
+import { outputOf, program, runProgramSync } from './programs.ts';
 
 export interface SmallDisk {
   readonly path: string;

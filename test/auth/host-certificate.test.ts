@@ -5,7 +5,7 @@ import { type HostCertificateRequest, issueHostCertificate } from '../../src/aut
 import { generateKeyPair } from '../../src/crypto/keys.ts';
 import { formatAuthorizedKey, sshPublicKey } from '../../src/crypto/ssh-public-key.ts';
 import { certify, makeSshKey } from '../crypto/ssh-keygen.ts';
-import { missing } from '../e2e/programs.ts';
+import { missing } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 const skip = missing('ssh-keygen');

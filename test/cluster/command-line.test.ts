@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { z } from 'zod';
-import { bounded, compiled, runProgramSync } from '../e2e/programs.ts';
+import { bounded, compiled, runProgramSync } from '../programs.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const COMMAND = [compiled('test/cluster/main.ts')];

@@ -13,7 +13,7 @@ import {
   samePublicKey,
 } from '../../src/crypto/keys.ts';
 import { formatAuthorizedKey, sshPublicKey } from '../../src/crypto/ssh-public-key.ts';
-import { missing, runProgram } from '../e2e/programs.ts';
+import { missing, runProgram } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { sshKeygen } from './ssh-keygen.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { generateKeyPair, openSshPrivateKey } from '../../src/crypto/keys.ts';
 import { formatAuthorizedKey, sshPublicKey } from '../../src/crypto/ssh-public-key.ts';
-import { missing } from '../e2e/programs.ts';
+import { missing } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { sshKeygen } from './ssh-keygen.ts';
 

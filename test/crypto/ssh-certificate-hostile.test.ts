@@ -6,7 +6,7 @@ import {
   parseSshCertificateBytes,
   verifySshCertificate,
 } from '../../src/crypto/ssh-certificate.ts';
-import { missing } from '../e2e/programs.ts';
+import { missing } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { certify, makeSshKey, type SshKeyType, sshKeyTypes } from './ssh-keygen.ts';
 

@@ -12,7 +12,7 @@ import {
   type SshCertificate,
   verifySshCertificate,
 } from '../../src/crypto/ssh-certificate.ts';
-import { missing } from '../e2e/programs.ts';
+import { missing } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { certify, makeSshKey, sshKeygen, sshKeyTypes } from './ssh-keygen.ts';
 

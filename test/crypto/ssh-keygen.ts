@@ -1,7 +1,7 @@
 /** Keys and certificates made by OpenSSH's own ssh-keygen. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runProgram } from '../e2e/programs.ts';
+import { runProgram } from '../programs.ts';
 
 /** By the names of our own: the curve where there is one. */
 export const SSH_KEY_TYPES = {

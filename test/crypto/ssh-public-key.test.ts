@@ -12,7 +12,7 @@ import {
   toKeyObject,
 } from '../../src/crypto/ssh-public-key.ts';
 import { sshPositiveInteger, sshString } from '../../src/crypto/ssh-wire.ts';
-import { missing } from '../e2e/programs.ts';
+import { missing } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { makeSshKey, sshKeygen, sshKeyTypes } from './ssh-keygen.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { publicKeyPem } from '../../src/crypto/keys.ts';
 import { certificatePem, readCertificate } from '../../src/crypto/x509.ts';
-import { missing, runProgram } from '../e2e/programs.ts';
+import { missing, runProgram } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { certificate, ECDSA, ED25519, type Names, NOT_AFTER, NOT_BEFORE, RSA } from './x509-certificate.ts';
 

@@ -12,7 +12,7 @@ import { clusterForFile, clusterIn, directoryFor, misbehave, NEWEST } from './em
 import { listing } from './folder-listing.ts';
 import { beginJob, type Job } from './job.ts';
 import { startNginx } from './nginx.ts';
-import { missing, type ProgramRun, runProgram } from './programs.ts';
+import { missing, type ProgramRun, runProgram } from '../programs.ts';
 import { assertRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 

@@ -8,7 +8,7 @@ import test from 'node:test';
 import { directory, runOutputs } from './config-file.ts';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob, type Job } from './job.ts';
-import { bounded } from './programs.ts';
+import { bounded } from '../programs.ts';
 import { resultOf } from './run-result.ts';
 
 const cluster = await clusterForFile();

@@ -5,7 +5,7 @@ import test, { after } from 'node:test';
 import { clusterIn, directoryFor } from './embedded-cluster.ts';
 import { beginJob, type Job } from './job.ts';
 import { VERSIONS } from './profiles.ts';
-import { missing, runProgram } from './programs.ts';
+import { missing, runProgram } from '../programs.ts';
 import { resultOf } from './run-result.ts';
 
 const skip = missing('ssh-keygen', 'openssl');

@@ -11,7 +11,7 @@ import { listing } from './folder-listing.ts';
 import { beginJob, type Job } from './job.ts';
 import { startOpensslServer } from './openssl-server.ts';
 import { missingPostgres, startPostgres } from './postgres.ts';
-import { missing, type ProgramRun, runProgram } from './programs.ts';
+import { missing, type ProgramRun, runProgram } from '../programs.ts';
 import { assertRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 

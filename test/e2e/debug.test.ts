@@ -12,7 +12,7 @@ import { certificatePem } from '../cluster/crypto/x509.ts';
 import { directory, runItems } from './config-file.ts';
 import { clusterIn, directoryFor, NEWEST } from './embedded-cluster.ts';
 import { beginJob, type Job } from './job.ts';
-import { bounded } from './programs.ts';
+import { bounded } from '../programs.ts';
 import { startReleaseServer } from './release-server.ts';
 import { SECRET_KEY, SESSION_TOKEN, startRolesAnywhere } from './roles-anywhere-server.ts';
 import { BUNDLE, type BundleRun, NODE } from './run-bundle.ts';

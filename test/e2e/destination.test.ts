@@ -5,7 +5,7 @@ import test from 'node:test';
 import { clusterForFile } from './embedded-cluster.ts';
 import { listing } from './folder-listing.ts';
 import { beginJob, type Job } from './job.ts';
-import { missing, runProgram } from './programs.ts';
+import { missing, runProgram } from '../programs.ts';
 import { assertRefused, type Refusal } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 

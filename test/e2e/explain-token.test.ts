@@ -11,7 +11,7 @@ import {
 import type { MintOptions } from '../cluster/issuer/mint.ts';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
-import { runProgramSync } from './programs.ts';
+import { runProgramSync } from '../programs.ts';
 import { BUNDLE, NODE } from './run-bundle.ts';
 
 const cluster = await clusterForFile();

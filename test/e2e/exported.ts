@@ -1,7 +1,7 @@
 /** What later steps of a job have in their environment. */
 import assert from 'node:assert/strict';
 import type { Job } from './job.ts';
-import { runProgram } from './programs.ts';
+import { runProgram } from '../programs.ts';
 
 /** Read by bash, as CircleCI's steps do. */
 export async function exportedTo({ bashEnv }: Job): Promise<Readonly<Record<string, string>>> {

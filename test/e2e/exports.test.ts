@@ -5,7 +5,7 @@ import test from 'node:test';
 import { clusterForFile } from './embedded-cluster.ts';
 import { listing, modeOf } from './folder-listing.ts';
 import { beginJob, type Job } from './job.ts';
-import { runProgram } from './programs.ts';
+import { runProgram } from '../programs.ts';
 import { assertRefused, assertRunRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import type { FrontKind } from '../cluster/proxy/front.ts';
 import { clusterIn, directoryFor } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
-import { missing, runProgram } from './programs.ts';
+import { missing, runProgram } from '../programs.ts';
 import { resultOf } from './run-result.ts';
 import { sshOptions, startNode } from './ssh-node.ts';
 

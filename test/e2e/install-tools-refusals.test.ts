@@ -6,7 +6,7 @@ import { beforeEach, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ErrorCode } from '../../src/errors.ts';
 import { type TarEntry, tarGz } from '../commands/install-tools/tar-archive.ts';
-import { outputOf } from './programs.ts';
+import { outputOf } from '../programs.ts';
 import { assertRefused } from './refusal.ts';
 import { sha256, startReleaseServer } from './release-server.ts';
 import { ARCHIVE, archiveOf, beginToolsJob, RELEASE, type ToolsJob, VERSION } from './tools-job.ts';

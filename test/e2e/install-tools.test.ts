@@ -4,7 +4,7 @@ import { appendFile, chmod, readdir, readFile, stat, utimes, writeFile } from 'n
 import { join } from 'node:path';
 import { beforeEach, test } from 'node:test';
 import { z } from 'zod';
-import { outputOf } from './programs.ts';
+import { outputOf } from '../programs.ts';
 import { sha256, startReleaseServer } from './release-server.ts';
 import { ARCHITECTURE, ARCHIVE, archiveOf, beginToolsJob, RELEASE, type ToolsJob, VERSION } from './tools-job.ts';
 

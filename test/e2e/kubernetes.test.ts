@@ -10,7 +10,7 @@ import { clusterForFile, clusterIn, directoryFor, misbehave, NEWEST } from './em
 import { exportedTo } from './exported.ts';
 import { listing } from './folder-listing.ts';
 import { beginJob, type Job } from './job.ts';
-import { missing, type ProgramRun, runProgram } from './programs.ts';
+import { missing, type ProgramRun, runProgram } from '../programs.ts';
 import { assertRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 

@@ -5,7 +5,7 @@ import { describe, test, type TestContext } from 'node:test';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
 import { startNginxProxy } from './nginx.ts';
-import { missing } from './programs.ts';
+import { missing } from '../programs.ts';
 import { assertRefused } from './refusal.ts';
 import {
   startHttp2Terminator,

@@ -5,7 +5,7 @@ import { directory, runItems } from './config-file.ts';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
 import { startNginx } from './nginx.ts';
-import { missing, runProgram } from './programs.ts';
+import { missing, runProgram } from '../programs.ts';
 import { resultOf } from './run-result.ts';
 
 const newest = await clusterForFile();

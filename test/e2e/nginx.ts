@@ -9,7 +9,7 @@ import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from './free-port.ts';
 import { selfSigned } from '../tls-certificate.ts';
-import { bounded, program } from './programs.ts';
+import { bounded, program } from '../programs.ts';
 import type { TlsTerminator } from './tls-terminator.ts';
 
 export interface NginxFiles {

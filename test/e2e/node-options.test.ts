@@ -7,7 +7,7 @@ import test, { type TestContext } from 'node:test';
 import { directory, runItems } from './config-file.ts';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob, type Job } from './job.ts';
-import { missing, program, runProgram } from './programs.ts';
+import { missing, program, runProgram } from '../programs.ts';
 import { resultOf } from './run-result.ts';
 import { sshOptions, startNode } from './ssh-node.ts';
 

@@ -11,7 +11,7 @@ import { cannotMount, smallDisk } from '../small-disk.ts';
 import { directory, itemsText } from './config-file.ts';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob, type Job } from './job.ts';
-import { bounded, outputOf, runProgramSync } from './programs.ts';
+import { bounded, outputOf, runProgramSync } from '../programs.ts';
 import { assertRefused } from './refusal.ts';
 import { BUNDLE, NODE } from './run-bundle.ts';
 import { resultOf } from './run-result.ts';

@@ -1,7 +1,7 @@
 /** `openssl s_server` that demands client certificates, as a workload that knows nothing of Teleport does. */
 import { spawn } from 'node:child_process';
 import type { TestContext } from 'node:test';
-import { bounded, program } from './programs.ts';
+import { bounded, program } from '../programs.ts';
 
 export interface OpensslServerFiles {
   readonly certificate: string;

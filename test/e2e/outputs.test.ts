@@ -8,7 +8,7 @@ import { clusterForFile, misbehave } from './embedded-cluster.ts';
 import type { AuthorityFault } from '../cluster/faults.ts';
 import { listing } from './folder-listing.ts';
 import { beginJob } from './job.ts';
-import { missing, runProgram } from './programs.ts';
+import { missing, runProgram } from '../programs.ts';
 import { assertRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 

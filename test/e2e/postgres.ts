@@ -11,7 +11,7 @@ import type { TestContext } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
 import { databaseServerCertificate } from '../cluster/proxy/teleport-certificate.ts';
 import { freePort } from './free-port.ts';
-import { bounded, FILE_MS, missing, runProgram } from './programs.ts';
+import { bounded, FILE_MS, missing, runProgram } from '../programs.ts';
 
 const DEBIAN_FOLDER = '/usr/lib/postgresql';
 

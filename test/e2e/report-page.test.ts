@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { directory } from './config-file.ts';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob, type Job } from './job.ts';
-import { missing, program } from './programs.ts';
+import { missing, program } from '../programs.ts';
 
 const cluster = await clusterForFile();
 const skip = missing('chromium') ?? false;

@@ -8,7 +8,7 @@ import { authorityKey } from './authority-keys.ts';
 import { directory, runItems } from './config-file.ts';
 import { clusterIn, directoryFor, misbehave } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
-import { missing, runProgram } from './programs.ts';
+import { missing, runProgram } from '../programs.ts';
 import { assertRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 

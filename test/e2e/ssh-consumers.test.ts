@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob, type Job } from './job.ts';
-import { bounded, missing, program, runProgram } from './programs.ts';
+import { bounded, missing, program, runProgram } from '../programs.ts';
 import { resultOf } from './run-result.ts';
 import { sshOptions, startNode } from './ssh-node.ts';
 

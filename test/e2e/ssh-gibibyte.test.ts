@@ -9,7 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import test, { type TestContext } from 'node:test';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob, type Job } from './job.ts';
-import { bounded, FILE_MS, missing, program } from './programs.ts';
+import { bounded, FILE_MS, missing, program } from '../programs.ts';
 import { watchProxyMemory } from './proxy-memory.ts';
 import { resultOf } from './run-result.ts';
 import { sshOptions, startNode } from './ssh-node.ts';

@@ -6,7 +6,7 @@ import test, { after } from 'node:test';
 import { directory, runItems } from './config-file.ts';
 import { clusterIn, directoryFor } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
-import { missing, type ProgramRun, runProgram } from './programs.ts';
+import { missing, type ProgramRun, runProgram } from '../programs.ts';
 import { assertRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 import { startSshdWith } from './sshd.ts';

@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import test, { type TestContext } from 'node:test';
 import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
-import { bounded } from './programs.ts';
+import { bounded } from '../programs.ts';
 import { BUNDLE, NODE } from './run-bundle.ts';
 import { resultOf } from './run-result.ts';
 

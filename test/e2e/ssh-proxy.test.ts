@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { clusterIn, directoryFor, misbehave } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
-import { missing, runProgram, type ProgramRun } from './programs.ts';
+import { missing, runProgram, type ProgramRun } from '../programs.ts';
 import { assertRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 import { sshOptions, startNode } from './ssh-node.ts';

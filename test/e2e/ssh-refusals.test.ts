@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import test, { after } from 'node:test';
 import { clusterIn, directoryFor } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
-import { missing, runProgram, type ProgramRun } from './programs.ts';
+import { missing, runProgram, type ProgramRun } from '../programs.ts';
 import { resultOf } from './run-result.ts';
 import { sshOptions, startNode } from './ssh-node.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { clusterIn, directoryFor } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
-import { missing, runProgram, type ProgramRun } from './programs.ts';
+import { missing, runProgram, type ProgramRun } from '../programs.ts';
 import { resultOf } from './run-result.ts';
 import { startSshd } from './sshd.ts';
 

@@ -13,7 +13,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { authorityKey, suiteOf } from './authority-keys.ts';
 import { openSshPrivateKey } from './openssh-key.ts';
 import { freePort } from './free-port.ts';
-import { bounded, FILE_MS, program, runProgram } from './programs.ts';
+import { bounded, FILE_MS, program, runProgram } from '../programs.ts';
 
 export interface Sshd {
   readonly port: number;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { missing, program } from './programs.ts';
+import { missing, program } from '../programs.ts';
 import { BUNDLE, NODE } from './run-bundle.ts';
 
 /** Programs of this name on other systems take other flags. */

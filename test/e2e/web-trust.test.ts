@@ -8,7 +8,7 @@ import { connect } from 'node:tls';
 import { clusterForFile, directoryFor, misbehave } from './embedded-cluster.ts';
 import { startCluster } from '../cluster/cluster.ts';
 import { beginJob } from './job.ts';
-import { runProgram } from './programs.ts';
+import { runProgram } from '../programs.ts';
 import { assertRefused, assertRunRefused } from './refusal.ts';
 import { NODE } from './run-bundle.ts';
 import { resultOf } from './run-result.ts';

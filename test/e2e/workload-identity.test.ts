@@ -10,7 +10,7 @@ import { clusterIn, directoryFor, NEWEST } from './embedded-cluster.ts';
 import { listing } from './folder-listing.ts';
 import { beginJob } from './job.ts';
 import { startOpensslServer } from './openssl-server.ts';
-import { missing, type ProgramRun, runProgram } from './programs.ts';
+import { missing, type ProgramRun, runProgram } from '../programs.ts';
 import { assertRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 

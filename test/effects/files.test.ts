@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, link, lstat, mkdir, readFile, symlink, writeFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -9,6 +9,7 @@ import test from 'node:test';
 import { errorCode, fileErrorText } from '../../src/effects/file-error.ts';
 import { systemLargeFiles } from '../../src/effects/large-files.ts';
 import { systemFiles as files } from '../../src/effects/files.ts';
+import { bounded, compiled, outputOf } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 const modeOf = async (path: string) => (await lstat(path)).mode & 0o7777;
@@ -25,23 +26,21 @@ const input = (path: string, maxBytes = 1_000_000, signal = new AbortController(
 
 test('a pipe that the user names is read to its end, in whatever portions it gives', async (context) => {
   const path = join(await temporaryFolder(context), 'pipe');
-  execFileSync('mkfifo', [path]);
+  outputOf('mkfifo', [path]);
   const text = input(path);
   await writeFile(path, 'x'.repeat(300_000));
   assert.equal((await text).length, 300_000);
 });
 
 test('a pipe whose other end has written everything and is gone is read', () => {
-  const read = `import { systemFiles } from './src/effects/files.ts';
-    const { signal } = new AbortController();
-    console.log(await systemFiles.readInput(process.argv[1], { maxBytes: 100, signal }));`;
-  const command = `"$0" --import tsx --input-type=module -e "$1" <(printf substituted)`;
-  assert.equal(execFileSync('bash', ['-c', command, process.execPath, read], { encoding: 'utf8' }), 'substituted\n');
+  const command = `"$0" "$1" <(printf substituted)`;
+  const read = [process.execPath, compiled('test/effects/read-input.ts')];
+  assert.equal(outputOf('bash', ['-c', command, ...read]), 'substituted');
 });
 
 test('a pipe that nobody writes to is waited for until the signal', async (context) => {
   const path = join(await temporaryFolder(context), 'pipe');
-  execFileSync('mkfifo', [path]);
+  outputOf('mkfifo', [path]);
   const end = new AbortController();
   const reason = new Error('ended');
   setTimeout(() => {
@@ -54,8 +53,8 @@ test('a pipe that nobody writes to is waited for until the signal', async (conte
 test('a source without an end is left at the limit', async (context) => {
   await assert.rejects(input('/dev/zero', 100_000), { message: 'it is longer than 100000 bytes' });
   const path = join(await temporaryFolder(context), 'pipe');
-  execFileSync('mkfifo', [path]);
-  const writer = spawn('sh', ['-c', 'cat /dev/zero >"$0"', path], { stdio: 'ignore' });
+  outputOf('mkfifo', [path]);
+  const writer = bounded(spawn('sh', ['-c', 'cat /dev/zero >"$0"', path], { stdio: 'ignore' }));
   await assert.rejects(input(path, 100_000), { message: 'the pipe gave more than 100000 bytes' });
   await once(writer, 'exit');
 });
@@ -68,7 +67,7 @@ test('an input may be a device that ends at once', async () => {
 async function otherKinds(context: test.TestContext): Promise<ReadonlyMap<string, string>> {
   const folder = await temporaryFolder(context);
   const [pipe, socket] = [join(folder, 'pipe'), join(folder, 'socket')];
-  execFileSync('mkfifo', [pipe]);
+  outputOf('mkfifo', [pipe]);
   const server = createServer().listen(socket);
   await once(server, 'listening');
   context.after(() => server.close());
@@ -153,7 +152,7 @@ test('an entry is what stands there itself', async (context) => {
   await files.createFile(at('file'), '');
   await files.makeDirectory(at('directory'));
   await symlink('directory', at('link'));
-  execFileSync('mkfifo', [at('pipe')]);
+  outputOf('mkfifo', [at('pipe')]);
   const kinds = await Promise.all(['file', 'directory', 'link', 'pipe'].map((name) => files.entry(at(name))));
   assert.deepEqual(
     kinds.map((entry) => entry?.kind),
@@ -206,7 +205,7 @@ test('erasing leaves alone what is not accepted, too long, a link, a pipe or a d
   assert.equal(await erase(path, () => false), 'refused');
   assert.equal(await erase(path, undefined, 3), 'refused');
   await symlink(path, join(folder, 'link'));
-  execFileSync('mkfifo', [join(folder, 'pipe')]);
+  outputOf('mkfifo', [join(folder, 'pipe')]);
   for (const name of ['link', 'pipe', '.']) assert.equal(await erase(join(folder, name)), 'refused');
   assert.equal(await erase(join(folder, 'missing')), 'missing');
   assert.equal(await readFile(path, 'utf8'), 'text');

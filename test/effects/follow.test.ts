@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import test from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type FollowOptions, followProgram, type ProgramExit } from '../../src/effects/programs.ts';
+import { runProgramSync } from '../programs.ts';
 
 interface Followed {
   readonly ended: ProgramExit;
@@ -132,6 +132,6 @@ async function assertEnds(processId: number): Promise<void> {
 
 function isRunning(processId: number): boolean {
   // One that has ended and that nobody has waited for is a zombie.
-  const state = spawnSync('ps', ['-o', 'stat=', '-p', String(processId)], { encoding: 'utf8' }).stdout.trim();
+  const state = runProgramSync('ps', ['-o', 'stat=', '-p', String(processId)]).stdout.trim();
   return state !== '' && !state.startsWith('Z');
 }

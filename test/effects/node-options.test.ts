@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
 import test from 'node:test';
 import { KEPT_SWITCHES, KEPT_WITH_VALUE, keptNodeOptions } from '../../src/effects/node-options.ts';
+import { outputOf, runProgramSync } from '../programs.ts';
 
 const CASES: readonly (readonly [given: string | undefined, kept: string])[] = [
   [undefined, ''],
@@ -39,7 +39,7 @@ for (const [given, kept] of CASES) {
 test('Node reads the words that are kept as it read them before', () => {
   for (const text of ['--title="a b"', '--title=a\\b', '"--title=a\\"b\\\\"', '--title=a"b c"d']) {
     const titled = (options: string) =>
-      execFileSync(process.execPath, ['-p', 'process.title'], { env: { NODE_OPTIONS: options }, encoding: 'utf8' });
+      outputOf(process.execPath, ['-p', 'process.title'], { environment: { NODE_OPTIONS: options } });
     const config = text.replace('--title', '--openssl-config');
     const kept = keptNodeOptions(config).replace('--openssl-config', '--title');
     assert.equal(titled(kept), titled(text), text);
@@ -50,7 +50,7 @@ test('this Node knows the options, but for those of other versions', () => {
   const values: Readonly<Record<string, string>> = { '--dns-result-order': 'ipv4first', '--tls-cipher-list': 'HIGH' };
   const options = [...KEPT_SWITCHES, ...KEPT_WITH_VALUE.map((name) => `${name}=${values[name] ?? '65536'}`)];
   const unknown = options.filter((option) => {
-    const { stderr } = spawnSync(process.execPath, ['-e', ''], { env: { NODE_OPTIONS: option }, encoding: 'utf8' });
+    const { stderr } = runProgramSync(process.execPath, ['-e', ''], { environment: { NODE_OPTIONS: option } });
     return stderr.includes('is not allowed in NODE_OPTIONS');
   });
   const newer = ['--use-system-ca', '--max-old-space-size-percentage=65536'];

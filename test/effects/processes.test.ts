@@ -4,12 +4,15 @@ import { once } from 'node:events';
 import test from 'node:test';
 import { listProcessesBy } from '../../src/effects/processes.ts';
 import { systemCommands } from '../../src/effects/programs.ts';
+import { bounded } from '../programs.ts';
 
 const skip = process.platform === 'linux' ? false : 'looks at Linux';
 const list = listProcessesBy(systemCommands);
 
 test('a process is known by its id and its start, and its environment is seen', { skip }, async (t) => {
-  const child = spawn('sleep', ['30'], { env: { ...process.env, CIRCLE_WORKFLOW_JOB_ID: 'of-this-test' } });
+  const child = bounded(
+    spawn('sleep', ['30'], { env: { ...process.env, CIRCLE_WORKFLOW_JOB_ID: 'of-this-test' }, stdio: 'ignore' }),
+  );
   t.after(() => child.kill('SIGKILL'));
   await once(child, 'spawn');
   const before = await list();

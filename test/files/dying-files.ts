@@ -1,13 +1,13 @@
 /** The real file system, for a process that is killed after a number of steps. */
-import { spawnSync } from 'node:child_process';
 import { type Files, systemFiles } from '../../src/effects/files.ts';
+import { outputOf } from '../programs.ts';
 
 export interface DyingFiles extends Files {
   /** Whether the process was killed. */
   isDead(): boolean;
 }
 
-const ENDED = spawnSync('true').pid;
+const ENDED = Number(outputOf('sh', ['-c', 'echo $$']));
 const [SCOPE = ''] = systemFiles.processMark.split(/-[0-9a-z]+$/);
 
 /** The mark of a process with that id on this machine. */

@@ -8,7 +8,7 @@ import { grantReaders } from '../../src/files/readers.ts';
 import { writeDirectory } from '../../src/files/write.ts';
 import { NO_RECORD } from '../../src/job/manifest.ts';
 import type { DirectoryDestination } from '../../src/schema/destination.ts';
-import { missing, runProgram } from '../e2e/programs.ts';
+import { missing, runProgram } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { directory } from './directory.ts';
 

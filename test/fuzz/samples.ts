@@ -12,7 +12,7 @@ import { encodeSshPublicKey } from '../cluster/crypto/ssh-public-key.ts';
 import { signSshCertificate } from '../cluster/crypto/ssh-certificate.ts';
 import { certify, makeSshKey, sshKeyTypes } from '../crypto/ssh-keygen.ts';
 import { certificate, ED25519, RSA } from '../crypto/x509-certificate.ts';
-import { missing } from '../e2e/programs.ts';
+import { missing } from '../programs.ts';
 
 export const CLUSTER = 'root.example.com';
 

@@ -1,6 +1,6 @@
 /** Servers that flood a call: each ends within its time and in little memory. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import test, { after } from 'node:test';
 import { z } from 'zod';
@@ -9,6 +9,7 @@ import { type GrpcConnection, grpcOver } from '../../src/grpc/client.ts';
 import { JoinService } from '../../src/grpc/gen/teleport/join/v1/joinservice_pb.ts';
 import { AuthService } from '../../src/grpc/gen/teleport/legacy/authservice_pb.ts';
 import { dialTls } from '../../src/net/dial.ts';
+import { bounded, compiled, FILE_MS } from '../programs.ts';
 import { FLOODS } from './flood-server.ts';
 
 const TIMEOUT_MS = 3000;
@@ -19,10 +20,9 @@ const MOST_BYTES = 128 * 1024 * 1024;
 const Servers = z.record(z.string(), z.object({ port: z.number(), ca: z.string() }));
 
 async function startServers() {
-  const args = ['--import', 'tsx', 'test/grpc/flood-server.ts', 'serve'];
-  const child: ChildProcess = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const args = [compiled('test/grpc/flood-server.ts'), 'serve'];
+  const child = bounded(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] }), FILE_MS);
   after(() => child.kill());
-  assert.ok(child.stdout !== null);
   for await (const line of createInterface({ input: child.stdout })) return Servers.parse(JSON.parse(line));
   throw new Error('the servers did not start');
 }

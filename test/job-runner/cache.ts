@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rename } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { runProgram } from '../e2e/programs.ts';
+import { runProgram } from '../programs.ts';
 import type { RestoreCacheStep, SaveCacheStep } from './cache-step.ts';
 
 export interface CachePlace {

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { compiled, type ProgramRun, runProgramSync } from '../e2e/programs.ts';
+import { compiled, type ProgramRun, runProgramSync } from '../programs.ts';
 
 const CONFIG = `
 version: 2.1

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { appendFile, chmod, lstat, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { systemFiles } from '../../src/effects/files.ts';
 import { appendLines, bashEnvPath, exportLines, removeLines } from '../../src/job/bash-env.ts';
+import { outputOf } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 const ODD_VALUES = [
@@ -20,14 +20,14 @@ const ODD_VALUES = [
 for (const value of ODD_VALUES) {
   test(`bash reads back ${JSON.stringify(value)} unchanged`, () => {
     const script = `${exportLines(new Map([['MACHINE_ID_DESTINATION', value]]))}printf %s "$MACHINE_ID_DESTINATION"`;
-    assert.equal(execFileSync('bash', ['-c', script], { encoding: 'utf8' }), value);
+    assert.equal(outputOf('bash', ['-c', script]), value);
   });
 }
 
 test('lines are set apart from a file that does not end with a line break', () => {
   const before = 'export OTHER=1';
   const script = `${before}${exportLines(new Map([['NAME', 'value']]))}printf %s "$OTHER$NAME"`;
-  assert.equal(execFileSync('bash', ['-c', script], { encoding: 'utf8' }), '1value');
+  assert.equal(outputOf('bash', ['-c', script]), '1value');
 });
 
 test('a job without BASH_ENV is told so', () => {

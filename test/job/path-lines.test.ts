@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { pathLines } from '../../src/job/bash-env.ts';
+import { outputOf } from '../programs.ts';
 
 /** What PATH is after bash has read the lines. */
 function pathAfter(lines: string, path: string | undefined, options: readonly string[] = []): string {
-  return execFileSync('/bin/bash', [...options, '-c', `${lines}\nprintf %s "$PATH"`], {
-    encoding: 'utf8',
-    env: path === undefined ? {} : { PATH: path },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const environment = path === undefined ? [] : [`PATH=${path}`];
+  return outputOf('env', ['-i', ...environment, '/bin/bash', ...options, '-c', `${lines}\nprintf %s "$PATH"`]);
 }
 
 test('a folder comes first on PATH', () => {

@@ -7,7 +7,7 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { JobResult } from '../job-runner/run-job.ts';
 import { startAssetServer } from './asset-server.ts';
 import type { AssetServer } from './asset-server.ts';
-import { missing } from '../e2e/programs.ts';
+import { missing } from '../programs.ts';
 import { install, runOrbJob, stderrOf } from './orb-job.ts';
 import { toolFolder } from './tool-folder.ts';
 

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { missing } from '../e2e/programs.ts';
+import { missing } from '../programs.ts';
 import { packedWith, sourceWith } from './source.ts';
 import { install, runOrbJob, stderrOf } from './orb-job.ts';
 import type { JobResult } from '../job-runner/run-job.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { KEPT_SWITCHES, KEPT_WITH_VALUE, keptNodeOptions } from '../../src/effects/node-options.ts';
-import { missing, runProgram } from '../e2e/programs.ts';
+import { missing, runProgram } from '../programs.ts';
 
 /** V8's own, for which Node takes no value of its own word. */
 const OF_V8 = ['--max-old-space-size', '--max-old-space-size-percentage', '--max-semi-space-size'];

@@ -5,7 +5,7 @@ import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { runForBytes } from '../e2e/programs.ts';
+import { runForBytes } from '../programs.ts';
 import type { JobResult } from '../job-runner/run-job.ts';
 import { startAssetServer, type AssetServer } from './asset-server.ts';
 import { install, join as joinStep, runOrbJob, stderrOf } from './orb-job.ts';

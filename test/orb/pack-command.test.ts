@@ -3,7 +3,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { compiled, missing, runProgramSync } from '../e2e/programs.ts';
+import { compiled, missing, runProgramSync } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { textAt } from './walk.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { clusterForFile } from '../e2e/embedded-cluster.ts';
 import { z } from 'zod';
-import { missing } from '../e2e/programs.ts';
+import { missing } from '../programs.ts';
 import type { JobOptions, JobResult } from '../job-runner/run-job.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { install, join as joinStep, runOrbJob, stderrOf } from './orb-job.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { missing, runProgramSync } from '../e2e/programs.ts';
+import { missing, runProgramSync } from '../programs.ts';
 import { mapping } from '../job-runner/mapping.ts';
 import { packedWith } from './source.ts';
 import { runs, textOrEmpty } from './walk.ts';

@@ -1,7 +1,7 @@
 /** Makes a folder that is a whole `PATH`: the programs that are named and no others. */
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { program } from '../e2e/programs.ts';
+import { program } from '../programs.ts';
 import { sourceFiles } from './source.ts';
 
 /** What the scripts of the orb say that they call in any case. */

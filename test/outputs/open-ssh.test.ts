@@ -10,7 +10,7 @@ import {
   type SshConfigInput,
 } from '../../src/outputs/ssh-config.ts';
 import { makeSshKey, sshKeygen } from '../crypto/ssh-keygen.ts';
-import { missing, runProgram } from '../e2e/programs.ts';
+import { missing, runProgram } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { LEAF, PROXY, ROOT, sshConfigOf15, sshConfigOf18 } from './identity-input.ts';
 

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
-import { bounded } from '../e2e/programs.ts';
+import { bounded } from '../programs.ts';
 import { list, mapping, text } from '../job-runner/mapping.ts';
 import type { Mapping } from '../job-runner/mapping.ts';
 import { runs } from '../orb/walk.ts';

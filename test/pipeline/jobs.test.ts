@@ -5,7 +5,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { before, test, type TestContext } from 'node:test';
-import { bounded, compiled, FILE_MS, missing } from '../e2e/programs.ts';
+import { bounded, compiled, FILE_MS, missing } from '../programs.ts';
 import { inlineOrb } from '../job-runner/inline-orb.ts';
 import { resolveJob } from '../job-runner/job.ts';
 import { type JobResult, runJob } from '../job-runner/run-job.ts';

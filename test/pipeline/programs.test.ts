@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { program } from '../e2e/programs.ts';
+import { program } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { type Ran, runStep } from './configs.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { missing } from '../e2e/programs.ts';
+import { missing } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { toolFolder } from '../orb/tool-folder.ts';
 import { commandOf, runStep } from './configs.ts';

@@ -8,7 +8,7 @@ import { type Credentials, readCredentials } from '../../src/tbot/credentials.ts
 import { makeSigner, makeSvid } from '../auth/svid-certificate.ts';
 import { planOf, v2Item } from '../config/plan-of.ts';
 import { certify, makeSshKey } from '../crypto/ssh-keygen.ts';
-import { missing } from '../e2e/programs.ts';
+import { missing } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 const NOW_MS = Date.UTC(2026, 5, 1);

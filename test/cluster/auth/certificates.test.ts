@@ -3,7 +3,7 @@ import { createPublicKey } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { missing, outputOf } from '../../e2e/programs.ts';
+import { missing, outputOf } from '../../programs.ts';
 import { createKey } from '../crypto/keys.ts';
 import { accessRequest, generateUserCerts, sshLine } from './raw-auth.ts';
 import { joinByService, joinLegacy, type RawBot } from './raw-bot.ts';

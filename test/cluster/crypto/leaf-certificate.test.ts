@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test, { after } from 'node:test';
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
-import { missing, runProgram } from '../../e2e/programs.ts';
+import { missing, runProgram } from '../../programs.ts';
 import { NO_ACCESS, toSubject } from '../data/identity.ts';
 import { createKey, publicKeyDer } from './keys.ts';
 import { signCertificate, type CertificateFields } from './leaf-certificate.ts';

@@ -8,7 +8,7 @@ import type { Duplex } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { missing, runProgram } from '../../e2e/programs.ts';
+import { missing, runProgram } from '../../programs.ts';
 import { accessRequest, generateUserCerts, sshLine } from '../auth/raw-auth.ts';
 import { joinByService, joinLegacy, requestWeb, webAddress, type RawBot } from '../auth/raw-bot.ts';
 import { RawClient, dialTls } from './raw-client.ts';

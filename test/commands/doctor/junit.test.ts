@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { junitXml, type TestCase } from '../../../src/commands/doctor/junit.ts';
-import { missing, runProgram } from '../../e2e/programs.ts';
+import { missing, runProgram } from '../../programs.ts';
 import { temporaryFolder } from '../../temporary-folder.ts';
 
 const skip = missing('xmllint');

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { gunzip } from '../../../src/commands/install-tools/archive.ts';
 import { tarEntries } from '../../../src/commands/install-tools/tar.ts';
 import { MachineIdError } from '../../../src/errors.ts';
+import { outputOf, runForBytes } from '../../programs.ts';
 import { temporaryFolder } from '../../temporary-folder.ts';
 import { portions, text } from './portions.ts';
 import { paxRecord, tar, type TarEntry } from './tar-archive.ts';
@@ -28,7 +28,7 @@ for (const format of ['gnu', 'pax', 'ustar']) {
     await writeFile(join(folder, 'teleport', 'long/'.repeat(20), 'tctl'), 'x'.repeat(5000));
     await symlink('tsh', join(folder, 'teleport/zlink'));
     const names = ['teleport/tsh', `teleport/${'long/'.repeat(20)}tctl`, 'teleport/zlink'];
-    execFileSync('tar', ['-C', folder, `--format=${format}`, '-cf', join(folder, 'a.tar'), ...names]);
+    outputOf('tar', ['-C', folder, `--format=${format}`, '-cf', join(folder, 'a.tar'), ...names]);
     const archive = await readFile(join(folder, 'a.tar'));
     for (const portionBytes of [7, 512, 100_000]) {
       assert.deepEqual(await read(archive, portionBytes), [
@@ -87,7 +87,7 @@ describe('a broken archive is refused:', () => {
 });
 
 describe('broken gzip is refused:', () => {
-  const packed = execFileSync('gzip', ['-c'], { input: tar([{ path: 'a', contents: 'x'.repeat(100_000) }]) });
+  const packed = runForBytes('gzip', ['-c'], { input: tar([{ path: 'a', contents: 'x'.repeat(100_000) }]) }).stdout;
   const spoilt = Buffer.from(packed);
   spoilt.writeUInt32LE(1, packed.length - 8);
   const cases: readonly (readonly [what: string, bytes: Uint8Array])[] = [

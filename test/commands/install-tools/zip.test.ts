@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { zipEntries } from '../../../src/commands/install-tools/zip.ts';
+import { missing, outputOf, runForBytes } from '../../programs.ts';
 import { temporaryFolder } from '../../temporary-folder.ts';
 import { portions, text } from './portions.ts';
-import { programMissing } from './program-missing.ts';
 import { zip } from './zip-archive.ts';
 
 async function read(archive: Uint8Array, portionBytes = 1000): Promise<readonly string[]> {
@@ -22,12 +21,12 @@ for (const [what, options] of [
   ['to a file', []],
   ['without packing', ['-0']],
 ] as const) {
-  test(`what the zip program writes ${what} is read`, { skip: programMissing('zip') }, async (context) => {
+  test(`what the zip program writes ${what} is read`, { skip: missing('zip') }, async (context) => {
     const folder = await temporaryFolder(context);
     await mkdir(join(folder, 'teleport'));
     await writeFile(join(folder, 'teleport/tsh.exe'), 'first');
     await writeFile(join(folder, 'teleport/tctl.exe'), 'x'.repeat(5000));
-    execFileSync('zip', ['-qr', ...options, 'a.zip', 'teleport/', 'teleport/tctl.exe'], { cwd: folder });
+    outputOf('zip', ['-qr', ...options, 'a.zip', 'teleport/', 'teleport/tctl.exe'], { cwd: folder });
     const found = await read(await readFile(join(folder, 'a.zip')));
     assert.deepEqual(found.toSorted(), [
       'teleport/ directory',
@@ -37,8 +36,8 @@ for (const [what, options] of [
   });
 }
 
-test('what the zip program writes to a pipe, sizes behind, is read', { skip: programMissing('zip') }, async () => {
-  const archive = execFileSync('zip', ['-q', '-fz-', '-', '-'], { input: 'piped '.repeat(5000), cwd: '/' });
+test('what the zip program writes to a pipe, sizes behind, is read', { skip: missing('zip') }, async () => {
+  const { stdout: archive } = runForBytes('zip', ['-q', '-fz-', '-', '-'], { input: 'piped '.repeat(5000), cwd: '/' });
   assert.deepEqual(await read(archive), [`-: ${'piped '.repeat(5000)}`]);
 });
 
