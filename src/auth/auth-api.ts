@@ -17,15 +17,20 @@ import { type Route, routeFields } from './route.ts';
 
 export type AuthorityType = 'host' | 'user' | 'db' | 'openssh' | 'spiffe';
 
-interface UserCertsParams {
+/** What is asked of the cluster for an identity, and what its certificates are then compared with. */
+export interface IdentityRequest {
   readonly keyPair: KeyPair;
   /** The caller's own Teleport user. */
   readonly userName: string;
-  readonly roles: readonly string[];
+  /** The cluster that was joined. */
+  readonly clusterName: string;
   /** The own cluster or a leaf. */
   readonly routeToCluster: string;
+  /** Undefined for an identity that is good for the whole cluster. */
   readonly route: Route | undefined;
+  readonly roles: readonly string[];
   readonly expiresAtMs: number;
+  /** Whether the identity may ask for certificates itself. */
   readonly allowReissue: boolean;
   readonly serverVersion: ServerVersion;
 }
@@ -49,7 +54,7 @@ export interface AuthApi {
   serverVersion(): Promise<ServerVersion>;
   /** The roles that the role `name` may impersonate. */
   impersonatedRoles(name: string): Promise<readonly string[]>;
-  generateUserCerts(question: UserCertsParams): Promise<UserCerts>;
+  generateUserCerts(request: IdentityRequest): Promise<UserCerts>;
   /** The text of an SSH host certificate as the server sent it, still to be checked. */
   generateHostCert(question: HostCertParams): Promise<string>;
   /** Own cluster and the leaves whose authorities can be used, without private keys. */
@@ -99,9 +104,9 @@ export function authApi(connection: GrpcConnection, options: AuthApiOptions): Au
       const role = await call('GetRole', (at) => connection.call(AuthService.getRole, { name }, at));
       return role.spec?.allow?.impersonate?.roles ?? [];
     },
-    generateUserCerts: async (question) => {
+    generateUserCerts: async (request) => {
       const certs = await call('GenerateUserCerts', (at) =>
-        connection.call(AuthService.generateUserCerts, userCertsRequest(question), at),
+        connection.call(AuthService.generateUserCerts, userCertsRequest(request), at),
       );
       return { ssh: Buffer.from(certs.ssh).toString('utf8').trim(), tls: Buffer.from(certs.tls).toString('utf8') };
     },
@@ -151,21 +156,22 @@ export function authApi(connection: GrpcConnection, options: AuthApiOptions): Au
   };
 }
 
-function userCertsRequest(question: UserCertsParams) {
-  const sshLine = Buffer.from(`${formatAuthorizedKey(sshPublicKey(question.keyPair.publicKey))}\n`);
+function userCertsRequest(request: IdentityRequest) {
+  const { publicKey } = request.keyPair;
+  const sshLine = Buffer.from(`${formatAuthorizedKey(sshPublicKey(publicKey))}\n`);
   const keys =
-    question.serverVersion.major < FIRST_MAJOR_WITH_SEPARATE_KEYS
+    request.serverVersion.major < FIRST_MAJOR_WITH_SEPARATE_KEYS
       ? { publicKey: sshLine }
-      : { sshPublicKey: sshLine, tlsPublicKey: Buffer.from(publicKeyPem(question.keyPair.publicKey)) };
+      : { sshPublicKey: sshLine, tlsPublicKey: Buffer.from(publicKeyPem(publicKey)) };
   return {
     ...keys,
-    username: question.userName,
-    expires: timestampFromMs(question.expiresAtMs),
-    routeToCluster: question.routeToCluster,
-    ...routeFields(question.route),
-    roleRequests: [...question.roles],
+    username: request.userName,
+    expires: timestampFromMs(request.expiresAtMs),
+    routeToCluster: request.routeToCluster,
+    ...routeFields(request.route),
+    roleRequests: [...request.roles],
     useRoleRequests: true,
-    reissuableRoleImpersonation: question.allowReissue,
+    reissuableRoleImpersonation: request.allowReissue,
   };
 }
 

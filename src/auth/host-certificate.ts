@@ -1,16 +1,10 @@
 /** Asks for an SSH host certificate and checks that what came back is what was asked. */
 import type { KeyObject } from 'node:crypto';
-import { samePublicKey } from '../crypto/keys.ts';
-import {
-  parseSshCertificate,
-  type SshCertificate,
-  sshValidity,
-  verifySshCertificate,
-} from '../crypto/ssh-certificate.ts';
+import { sshCertificateProblem } from '../crypto/check-certificate.ts';
+import { parseSshCertificate, sshValidity } from '../crypto/ssh-certificate.ts';
 import { formatAuthorizedKey, splitKeyLine } from '../crypto/ssh-public-key.ts';
-import { clockNotice, validityProblem } from '../crypto/validity.ts';
+import { clockNotice } from '../crypto/validity.ts';
 import type { Clock } from '../effects/time.ts';
-import type { MachineIdError } from '../errors.ts';
 import type { AuthApi, CertAuthority } from './auth-api.ts';
 import { credentialMismatch, shortenedLifetime } from './issue.ts';
 
@@ -44,34 +38,28 @@ export async function issueHostCertificate(
   // A comment is left out: the line goes into files of other programs.
   const line = formatAuthorizedKey(splitKeyLine(await api.generateHostCert(request), 'the host certificate'));
   const certificate = parseSshCertificate(line);
-  check(certificate, request, hostAuthorities);
+  const { clusterName, principals, publicKey } = request;
+  const own = hostAuthorities.filter((authority) => authority.clusterName === clusterName);
   const nowMs = clock.nowMs();
-  const validity = sshValidity(certificate);
-  const problem = validityProblem('it', validity, { askedMs, nowMs });
-  if (problem !== undefined) throw mismatch(problem);
-  const { beginsAtMs, endsAtMs: expiresAtMs } = validity;
+  const problem =
+    sshCertificateProblem('it', certificate, {
+      type: 'host',
+      publicKey,
+      authority: {
+        name: `the host authority of "${clusterName}"`,
+        keys: own.flatMap(({ sshPublicKeys }) => sshPublicKeys),
+      },
+      askedMs,
+      nowMs,
+    }) ?? missingPrincipals(certificate.principals, principals);
+  if (problem !== undefined) throw credentialMismatch('the host certificate', problem);
+  const { beginsAtMs, endsAtMs: expiresAtMs } = sshValidity(certificate);
   const notices = [shortenedLifetime(askedMs, expiresAtMs, 'by its own rules'), clockNotice(beginsAtMs, nowMs)];
   return { line, expiresAtMs, notices: notices.filter((notice) => notice !== undefined) };
 }
 
-function check(
-  certificate: SshCertificate,
-  { publicKey, principals, clusterName }: HostCertificateRequest,
-  hostAuthorities: readonly CertAuthority[],
-): void {
-  if (!samePublicKey(certificate.publicKey, publicKey)) throw mismatch('it is for another key');
-  const own = hostAuthorities.filter((authority) => authority.clusterName === clusterName);
-  const signer = formatAuthorizedKey(certificate.signatureKey);
-  const trusted = own.some(({ sshPublicKeys }) => sshPublicKeys.includes(signer));
-  if (!trusted || !verifySshCertificate(certificate)) {
-    throw mismatch(`it is not signed by the host authority of "${clusterName}"`);
-  }
-  if (certificate.certificateType !== 'host') throw mismatch('it is of a user, not of a host');
-  const missing = principals.filter((principal) => !certificate.principals.includes(principal));
-  // OpenSSH takes a certificate without principals for every host.
-  if (missing.length > 0) throw mismatch(`it lacks the principals ${missing.join(', ')}`);
-}
-
-function mismatch(detail: string): MachineIdError {
-  return credentialMismatch('the host certificate', detail);
+/** OpenSSH accepts a certificate without principals for every host. */
+function missingPrincipals(given: readonly string[], asked: readonly string[]): string | undefined {
+  const missing = asked.filter((principal) => !given.includes(principal));
+  return missing.length === 0 ? undefined : `it lacks the principals ${missing.join(', ')}`;
 }

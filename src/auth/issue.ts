@@ -1,36 +1,16 @@
 /** Asks for an output's certificates and checks that what came back is what was asked. */
-import { type KeyPair, samePublicKey } from '../crypto/keys.ts';
-import {
-  parseSshCertificate,
-  type SshCertificate,
-  sshValidity,
-  verifySshCertificate,
-} from '../crypto/ssh-certificate.ts';
+import { sshCertificateProblem, tlsCertificateProblem } from '../crypto/check-certificate.ts';
+import type { KeyPair } from '../crypto/keys.ts';
+import { parseSshCertificate, type SshCertificate, sshValidity } from '../crypto/ssh-certificate.ts';
 import { formatAuthorizedKey, splitKeyLine } from '../crypto/ssh-public-key.ts';
-import { CLOCK_TOLERANCE_MS, clockNotice, utcTime, validityProblem } from '../crypto/validity.ts';
+import { CLOCK_TOLERANCE_MS, clockNotice, utcTime } from '../crypto/validity.ts';
 import { readCertificate, type TlsCertificate, tlsValidity } from '../crypto/x509.ts';
 import type { Clock } from '../effects/time.ts';
 import { MachineIdError } from '../errors.ts';
 import { oneLine } from '../net/network-error.ts';
-import type { ServerVersion } from '../teleport/ping.ts';
-import type { AuthApi, CertAuthority } from './auth-api.ts';
+import type { AuthApi, CertAuthority, IdentityRequest } from './auth-api.ts';
 import { usableLogins } from './logins.ts';
-import { type Route, routeAttributes } from './route.ts';
-
-export interface IdentityRequest {
-  readonly keyPair: KeyPair;
-  readonly userName: string;
-  /** The cluster that was joined. */
-  readonly clusterName: string;
-  /** The own cluster or a leaf. */
-  readonly routeToCluster: string;
-  /** Undefined for an identity that is good for the whole cluster. */
-  readonly route?: Route | undefined;
-  readonly roles: readonly string[];
-  readonly ttlMs: number;
-  readonly allowReissue: boolean;
-  readonly serverVersion: ServerVersion;
-}
+import { routeAttributes } from './route.ts';
 
 export interface IssuedIdentity {
   readonly identity: Identity;
@@ -43,38 +23,34 @@ export interface IssuedIdentity {
  * @throws MachineIdError CERTIFICATE_MISMATCH, RESPONSE_INVALID, or what the call throws
  */
 export async function issueIdentity(
-  api: AuthApi,
+  api: Pick<AuthApi, 'generateUserCerts'>,
   request: IdentityRequest,
   { userAuthorities, clock }: { readonly userAuthorities: Promise<readonly CertAuthority[]>; readonly clock: Clock },
 ): Promise<IssuedIdentity> {
-  const expiresAtMs = clock.nowMs() + request.ttlMs;
-  const { keyPair, userName, roles, routeToCluster, route, allowReissue, serverVersion } = request;
-  const [certs, authorities] = await Promise.all([
-    api.generateUserCerts({
-      keyPair,
-      userName,
-      roles,
-      routeToCluster,
-      route,
-      expiresAtMs,
-      allowReissue,
-      serverVersion,
-    }),
-    userAuthorities,
-  ]);
+  const { clusterName, expiresAtMs: askedMs, keyPair } = request;
+  const [certs, authorities] = await Promise.all([api.generateUserCerts(request), userAuthorities]);
   const tls = readCertificate(certs.tls);
   const ssh = parseSshCertificate(certs.ssh);
-  const own = authorities.filter(({ clusterName }) => clusterName === request.clusterName);
-  checkTls(tls, request, own);
-  checkSsh(ssh, request, own);
+  const own = authorities.filter((authority) => authority.clusterName === clusterName);
   const nowMs = clock.nowMs();
-  const validities = { TLS: tlsValidity(tls), SSH: sshValidity(ssh) };
-  for (const [kind, validity] of Object.entries(validities)) {
-    const problem = validityProblem(`the ${kind} certificate`, validity, { askedMs: expiresAtMs, nowMs });
-    if (problem !== undefined) throw mismatch(problem);
-  }
-  const { SSH, TLS } = validities;
-  const endsAtMs = Math.min(SSH.endsAtMs, TLS.endsAtMs);
+  const expected = { publicKey: keyPair.publicKey, askedMs, nowMs };
+  const name = `the user authority of "${clusterName}"`;
+  const problem =
+    tlsCertificateProblem('the TLS certificate', tls, {
+      ...expected,
+      authority: { name, keys: own.flatMap(certificatesOf) },
+    }) ??
+    sshCertificateProblem('the SSH certificate', ssh, {
+      ...expected,
+      authority: { name, keys: own.flatMap(({ sshPublicKeys }) => sshPublicKeys) },
+      type: 'user',
+    }) ??
+    wrongName(tls, ssh, request) ??
+    wrongRoles(tls, request) ??
+    wrongRoute(tls, request);
+  if (problem !== undefined) throw credentialMismatch('the certificates', problem);
+  const validities = [tlsValidity(tls), sshValidity(ssh)];
+  const endsAtMs = Math.min(...validities.map((validity) => validity.endsAtMs));
   return {
     identity: {
       keyPair,
@@ -85,34 +61,38 @@ export async function issueIdentity(
       expiresAtMs: endsAtMs,
     },
     notices: [
-      shortenedLifetime(expiresAtMs, endsAtMs, 'max_session_ttl of the roles'),
-      clockNotice(Math.max(SSH.beginsAtMs, TLS.beginsAtMs), nowMs),
+      shortenedLifetime(askedMs, endsAtMs, 'max_session_ttl of the roles'),
+      clockNotice(Math.max(...validities.map((validity) => validity.beginsAtMs)), nowMs),
     ].filter((notice) => notice !== undefined),
   };
 }
 
-function checkTls(tls: TlsCertificate, request: IdentityRequest, own: readonly CertAuthority[]): void {
-  if (!samePublicKey(tls.publicKey, request.keyPair.publicKey))
-    throw mismatch('the TLS certificate is for another key');
-  if (!own.flatMap(certificatesOf).some((authority) => tls.isSignedBy(authority))) {
-    throw mismatch(`the TLS certificate is not signed by the user authority of "${request.clusterName}"`);
+function wrongName(
+  { subject: { commonName } }: TlsCertificate,
+  { keyId }: SshCertificate,
+  { userName }: IdentityRequest,
+): string | undefined {
+  for (const [kind, name] of Object.entries({ TLS: commonName, SSH: keyId })) {
+    if (name !== userName) return `the ${kind} certificate is of ${JSON.stringify(name)}, expected "${userName}"`;
   }
-  if (tls.subject.commonName !== request.userName) {
-    throw mismatch(
-      `the TLS certificate is of ${JSON.stringify(tls.subject.commonName)}, expected "${request.userName}"`,
-    );
-  }
-  const got = [...tls.subject.organizations].sort();
-  const asked = [...new Set(request.roles)].sort();
-  if (got.length !== asked.length || got.some((role, at) => role !== asked[at])) {
-    throw mismatch(`the TLS certificate has the roles ${got.join(', ')}, asked for ${asked.join(', ')}`);
-  }
-  for (const [oid, value] of routeAttributes(request.route)) {
-    const [given = ''] = tls.subject.byOid.get(oid) ?? [];
+  return undefined;
+}
+
+function wrongRoles({ subject }: TlsCertificate, { roles }: IdentityRequest): string | undefined {
+  const got = [...subject.organizations].sort();
+  const asked = [...new Set(roles)].sort();
+  if (got.length === asked.length && got.every((role, at) => role === asked[at])) return undefined;
+  return `the TLS certificate has the roles ${got.join(', ')}, asked for ${asked.join(', ')}`;
+}
+
+function wrongRoute({ subject }: TlsCertificate, { route }: IdentityRequest): string | undefined {
+  for (const [oid, value] of routeAttributes(route)) {
+    const [given = ''] = subject.byOid.get(oid) ?? [];
     if (given !== value) {
-      throw mismatch(`the TLS certificate is routed to ${JSON.stringify(given)} (${oid}), asked for "${value}"`);
+      return `the TLS certificate is routed to ${JSON.stringify(given)} (${oid}), asked for "${value}"`;
     }
   }
+  return undefined;
 }
 
 /** Of one authority, for all the outputs of a run: to read them takes longer than to check a signature. */
@@ -124,25 +104,6 @@ function certificatesOf(authority: CertAuthority): readonly TlsCertificate[] {
   const certificates = authority.tlsCertificatesPem.map((pem) => readCertificate(pem));
   AUTHORITY_CERTIFICATES.set(authority, certificates);
   return certificates;
-}
-
-function checkSsh(ssh: SshCertificate, request: IdentityRequest, own: readonly CertAuthority[]): void {
-  if (!samePublicKey(ssh.publicKey, request.keyPair.publicKey))
-    throw mismatch('the SSH certificate is for another key');
-  const signer = formatAuthorizedKey(ssh.signatureKey);
-  const trusted = own.some(({ sshPublicKeys }) => sshPublicKeys.includes(signer));
-  if (!trusted || !verifySshCertificate(ssh)) {
-    throw mismatch(`the SSH certificate is not signed by the user authority of "${request.clusterName}"`);
-  }
-  if (ssh.certificateType !== 'user' || ssh.keyId !== request.userName) {
-    throw mismatch(
-      `the SSH certificate is of the ${ssh.certificateType} ${JSON.stringify(ssh.keyId)}, expected the user "${request.userName}"`,
-    );
-  }
-}
-
-function mismatch(detail: string): MachineIdError {
-  return credentialMismatch('the certificates', detail);
 }
 
 // The identity that an output holds: one key with its SSH and TLS certificate.

@@ -2,9 +2,9 @@
 import type { KeyObject } from 'node:crypto';
 import { decodeJwt, type JWTPayload } from 'jose';
 import * as z from 'zod/mini';
-import { samePublicKey } from '../crypto/keys.ts';
+import { tlsCertificateProblem } from '../crypto/check-certificate.ts';
 import { clockNotice, type ValidityExpectation, validityProblem } from '../crypto/validity.ts';
-import { readCertificate, type TlsCertificate, tlsValidity } from '../crypto/x509.ts';
+import { readCertificate, type TlsCertificate } from '../crypto/x509.ts';
 import { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
 import { credentialMismatch } from './issue.ts';
@@ -30,30 +30,30 @@ export interface X509SvidExpectation extends ValidityExpectation {
 export function checkX509Svid(svid: X509Svid, expected: X509SvidExpectation): CheckedX509Svid {
   const leaf = readCertificate(svid.certificate);
   const chain = svid.chain.map((der) => readCertificate(der));
-  const { nowMs, trustDomain } = expected;
-  if (!samePublicKey(leaf.publicKey, expected.publicKey)) throw x509Mismatch('it is for another key');
+  const { authoritiesPem, trustDomain, ...rest } = expected;
+  const name = `the SPIFFE authority of "${trustDomain}"`;
+  const authority = { name, keys: authoritiesPem.map((pem) => readCertificate(pem)) };
+  const problem = tlsCertificateProblem('it', leaf, { ...rest, authority }) ?? chainProblem(leaf, chain, name);
+  if (problem !== undefined) throw x509Mismatch(problem);
   const [uri, ...others] = leaf.uris;
   if (uri === undefined || others.length > 0 || uri !== svid.spiffeId || !isInTrustDomain(uri, trustDomain)) {
     throw x509Mismatch(`it names ${JSON.stringify(leaf.uris)}, expected one SPIFFE ID of "${trustDomain}"`);
   }
-  if (!isSigned(leaf, chain, expected.authoritiesPem)) {
-    throw x509Mismatch(`it is not signed by the SPIFFE authority of "${trustDomain}"`);
-  }
-  const problem = validityProblem('it', tlsValidity(leaf), expected);
-  if (problem !== undefined) throw x509Mismatch(problem);
   return {
     spiffeId: uri,
     certificatesPem: [leaf, ...chain].map(({ pem }) => pem),
     expiresAtMs: leaf.notAfterMs,
-    clockNotice: clockNotice(leaf.notBeforeMs, nowMs),
+    clockNotice: clockNotice(leaf.notBeforeMs, expected.nowMs),
   };
 }
 
-/** An issuer of the owner's own has the key of the cluster's authority, so that the signature tells in any case. */
-function isSigned(leaf: TlsCertificate, chain: readonly TlsCertificate[], authoritiesPem: readonly string[]): boolean {
-  const [issuer] = chain;
-  if (issuer !== undefined && !leaf.isSignedBy(issuer)) return false;
-  return authoritiesPem.some((pem) => leaf.isSignedBy(readCertificate(pem)));
+/** An issuer of the cluster's owner has the same key as the cluster's authority, whose signature is checked in any case. */
+function chainProblem(
+  leaf: TlsCertificate,
+  [issuer]: readonly TlsCertificate[],
+  authority: string,
+): string | undefined {
+  return issuer === undefined || leaf.isSignedBy(issuer) ? undefined : `it is not signed by ${authority}`;
 }
 
 function x509Mismatch(detail: string): MachineIdError {

@@ -1,8 +1,9 @@
 /** The bot's own identity, and the checks that what a join gave back is it. */
-import { type KeyPair, samePublicKey } from '../crypto/keys.ts';
+import { sshCertificateProblem, tlsCertificateProblem } from '../crypto/check-certificate.ts';
+import type { KeyPair } from '../crypto/keys.ts';
 import { parseSshCertificate, sshValidity } from '../crypto/ssh-certificate.ts';
-import { clockNotice, type ValidityExpectation, validityProblem } from '../crypto/validity.ts';
-import { type DistinguishedName, readCertificate, type TlsCertificate, tlsValidity } from '../crypto/x509.ts';
+import { clockNotice, type ValidityExpectation } from '../crypto/validity.ts';
+import { type DistinguishedName, readCertificate, type TlsCertificate } from '../crypto/x509.ts';
 import { MachineIdError } from '../errors.ts';
 import { oneLine } from '../net/network-error.ts';
 import { scopeOf, SCOPES_HINT } from '../teleport/names.ts';
@@ -48,21 +49,18 @@ export function acceptJoin(
 ): BotIdentity {
   const tls = readCertificate(joined.tlsCertificate);
   const ssh = parseSshCertificate(joined.sshCertificate);
-  const { keyPair, clusterName } = expected;
-  if (!samePublicKey(tls.publicKey, keyPair.publicKey)) throw mismatch('the TLS certificate is for another key');
-  if (!samePublicKey(ssh.publicKey, keyPair.publicKey)) throw mismatch('the SSH certificate is for another key');
+  const { keyPair, clusterName, ...times } = expected;
+  const { publicKey } = keyPair;
+  const problem =
+    tlsCertificateProblem('the TLS certificate', tls, { ...times, publicKey }) ??
+    sshCertificateProblem('the SSH certificate', ssh, { ...times, publicKey, type: 'user' });
+  if (problem !== undefined) throw mismatch(problem);
   const scope = scopeOf(ssh.extensions);
   if (scope !== undefined) throw scopedBot(scope);
   if (!tls.issuer.organizations.includes(clusterName)) {
     throw mismatch(
       `the TLS certificate is of the cluster ${JSON.stringify(tls.issuer.organizations.join(', '))}, expected "${clusterName}"`,
     );
-  }
-  if (ssh.certificateType !== 'user') throw mismatch("the SSH certificate is a host certificate, expected a user's");
-  const validities = { TLS: tlsValidity(tls), SSH: sshValidity(ssh) };
-  for (const [kind, validity] of Object.entries(validities)) {
-    const problem = validityProblem(`the ${kind} certificate`, validity, expected);
-    if (problem !== undefined) throw mismatch(problem);
   }
   const { userName, botName } = botNames(tls);
   if (ssh.keyId !== userName) {
@@ -77,7 +75,7 @@ export function acceptJoin(
     botName,
     botInstanceId: tls.subject.byOid.get(OID_BOT_INSTANCE_ID)?.[0],
     expiresAtMs: tls.notAfterMs,
-    clockNotice: clockNotice(Math.max(validities.TLS.beginsAtMs, validities.SSH.beginsAtMs), expected.nowMs),
+    clockNotice: clockNotice(Math.max(tls.notBeforeMs, sshValidity(ssh).beginsAtMs), times.nowMs),
   };
 }
 

@@ -1,7 +1,7 @@
 /** The steps that the outputs have in common: certificates for the output's roles, files into the output's place. */
 import { resolve } from 'node:path';
-import type { CertAuthority } from '../auth/auth-api.ts';
-import { type Identity, type IdentityRequest, type IssuedIdentity, issueIdentity } from '../auth/issue.ts';
+import type { CertAuthority, IdentityRequest } from '../auth/auth-api.ts';
+import { type Identity, type IssuedIdentity, issueIdentity } from '../auth/issue.ts';
 import type { AuthSession, ClusterSession } from '../auth/session.ts';
 import type { KeyPair } from '../crypto/keys.ts';
 import type { Log } from '../effects/log.ts';
@@ -34,37 +34,26 @@ export interface OutputKeys {
   readonly routed: Promise<KeyPair>;
 }
 
-/** What an output wants beyond its roles and its lifetime. */
-type IdentityOptions = Pick<IdentityRequest, 'route'> & {
-  readonly keyPair: KeyPair;
-  /** The cluster that was joined, unless a leaf is wanted. */
-  readonly routeToCluster?: string;
-  readonly allowReissue?: boolean;
-};
+/** What an output wants beyond its roles and its lifetime. Unless given, the cluster is the one that was joined. */
+type IdentityOptions = Pick<IdentityRequest, 'keyPair' | 'route'> &
+  Partial<Pick<IdentityRequest, 'routeToCluster' | 'allowReissue'>>;
 
 /** Asks as the bot, for the output's roles or else all that the bot may impersonate. */
 export async function requestIdentity(
   output: SupportedOutput,
   { run, joined, session }: OutputWork,
-  { keyPair, route, routeToCluster, allowReissue = false }: IdentityOptions,
+  options: IdentityOptions,
 ): Promise<IssuedIdentity> {
-  const { bot } = joined;
+  const { clusterName, userName } = joined.bot;
+  const { clock } = run.world;
   const [roles, serverVersion] = await Promise.all([
     output.roles.length > 0 ? output.roles : session.defaultRoles(),
     session.serverVersion,
   ]);
-  const request: IdentityRequest = {
-    keyPair,
-    userName: bot.userName,
-    clusterName: bot.clusterName,
-    routeToCluster: routeToCluster ?? bot.clusterName,
-    route,
-    roles,
-    ttlMs: output.ttlMs,
-    allowReissue,
-    serverVersion,
-  };
-  return issueIdentity(session.api, request, { userAuthorities: userAuthorities(session), clock: run.world.clock });
+  const expiresAtMs = clock.nowMs() + output.ttlMs;
+  const base = { userName, clusterName, routeToCluster: clusterName, allowReissue: false };
+  const request = { ...base, roles, expiresAtMs, serverVersion, ...options };
+  return issueIdentity(session.api, request, { userAuthorities: userAuthorities(session), clock });
 }
 
 function userAuthorities({ authorities }: ClusterSession): Promise<readonly CertAuthority[]> {

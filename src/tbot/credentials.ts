@@ -5,10 +5,11 @@ import * as z from 'zod/mini';
 import { usableLogins } from '../auth/logins.ts';
 import { readRoute } from '../auth/route.ts';
 import { readJwtClaims } from '../auth/svid.ts';
-import { publicKeyInFile, samePublicKey } from '../crypto/keys.ts';
-import { parseSshCertificate, type SshCertificate, sshValidity } from '../crypto/ssh-certificate.ts';
-import { type Validity, validityProblem } from '../crypto/validity.ts';
-import { readCertificate, splitCertificates, type TlsCertificate, tlsValidity } from '../crypto/x509.ts';
+import { sshCertificateProblem, tlsCertificateProblem } from '../crypto/check-certificate.ts';
+import { publicKeyInFile } from '../crypto/keys.ts';
+import { parseSshCertificate, sshValidity } from '../crypto/ssh-certificate.ts';
+import { validityProblem } from '../crypto/validity.ts';
+import { readCertificate, splitCertificates, type TlsCertificate } from '../crypto/x509.ts';
 import { asMachineIdError, MachineIdError } from '../errors.ts';
 import { botNameOf } from '../join/bot-identity.ts';
 import type { Access, KubeconfigNames } from '../outputs/journal.ts';
@@ -63,14 +64,15 @@ function identityCredentials(output: IdentityOutput, files: CredentialFiles): Cr
   const key = inFile('key', files, publicKeyInFile);
   const tls = inFile('tlscert', files, readCertificate);
   const ssh = inFile('key-cert.pub', files, (line) => parseSshCertificate(line.trimEnd()));
-  checkTls('tlscert', tls, key, files.nowMs);
-  const sshEndMs = checkSsh('key-cert.pub', ssh, key, files.nowMs);
+  const expected = expectedOf(key, files.nowMs);
+  refuse(tlsCertificateProblem('tlscert', tls, expected));
+  refuse(sshCertificateProblem('key-cert.pub', ssh, { ...expected, type: 'user' }));
   const stored = inFile('identity', files, readStoredIdentity);
   if (stored === undefined || readCertificate(stored.certificatePem).pem !== tls.pem) {
     throw fileFailure('identity', 'does not hold the certificate of tlscert');
   }
   return {
-    expiresAtMs: Math.min(tls.notAfterMs, sshEndMs),
+    expiresAtMs: Math.min(tls.notAfterMs, sshValidity(ssh).endsAtMs),
     roles: tls.subject.organizations,
     logins: output.type === 'identity' ? usableLogins(ssh.principals) : undefined,
     kubeconfig: isKubernetes(output) ? inFile('kubeconfig.yaml', files, kubeconfigNames) : undefined,
@@ -122,19 +124,20 @@ function accessOf(output: IdentityOutput, { subject }: TlsCertificate): Access |
 function hostCredentials(files: CredentialFiles): Credentials {
   const certificate = inFile('ssh_host-cert.pub', files, (line) => parseSshCertificate(line.trimEnd()));
   const key = inFile('ssh_host', files, publicKeyInFile);
-  return withExpiryOnly(checkSsh('ssh_host-cert.pub', certificate, key, files.nowMs));
+  refuse(sshCertificateProblem('ssh_host-cert.pub', certificate, { ...expectedOf(key, files.nowMs), type: 'host' }));
+  return withExpiryOnly(sshValidity(certificate).endsAtMs);
 }
 
 function svidCredentials(files: CredentialFiles): Credentials {
   const key = inFile('svid_key.pem', files, publicKeyInFile);
   const certificate = inFile('svid.pem', files, (pem) => readCertificate(splitCertificates(pem)[0] ?? ''));
-  checkTls('svid.pem', certificate, key, files.nowMs);
+  refuse(tlsCertificateProblem('svid.pem', certificate, expectedOf(key, files.nowMs)));
   return withExpiryOnly(certificate.notAfterMs);
 }
 
 function jwtCredentials(name: string, files: CredentialFiles): Credentials {
   const expiresAtMs = inFile(name, files, (jwt) => readJwtClaims(jwt.trimEnd())).exp * 1000;
-  checkTimes(name, { beginsAtMs: 0, endsAtMs: expiresAtMs }, files.nowMs);
+  refuse(validityProblem(name, { beginsAtMs: 0, endsAtMs: expiresAtMs }, { askedMs: Infinity, nowMs: files.nowMs }));
   return withExpiryOnly(expiresAtMs);
 }
 
@@ -154,23 +157,13 @@ function awsCredentials(
   return { ...withExpiryOnly(files.nowMs + sessionDurationMs), access };
 }
 
-function checkTls(name: string, certificate: TlsCertificate, key: KeyObject, nowMs: number) {
-  if (!samePublicKey(certificate.publicKey, key)) throw fileFailure(name, 'is for another key than the one beside it');
-  checkTimes(name, tlsValidity(certificate), nowMs);
-}
-
-/** @returns when it ends, in milliseconds since the Unix epoch */
-function checkSsh(name: string, certificate: SshCertificate, key: KeyObject, nowMs: number) {
-  if (!samePublicKey(certificate.publicKey, key)) throw fileFailure(name, 'is for another key than the one beside it');
-  const validity = sshValidity(certificate);
-  checkTimes(name, validity, nowMs);
-  return validity.endsAtMs;
-}
-
 /** tbot has asked for the lifetime. */
-function checkTimes(name: string, validity: Validity, nowMs: number): void {
-  const reason = validityProblem(name, validity, { askedMs: Infinity, nowMs });
-  if (reason !== undefined) throw failed(reason);
+function expectedOf(publicKey: KeyObject, nowMs: number) {
+  return { publicKey, keyName: 'the one beside it', askedMs: Infinity, nowMs };
+}
+
+function refuse(problem: string | undefined): void {
+  if (problem !== undefined) throw failed(problem);
 }
 
 function withExpiryOnly(expiresAtMs: number): Credentials {

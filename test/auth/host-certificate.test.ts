@@ -59,7 +59,7 @@ test('a host certificate that ends earlier than asked comes with a notice', { sk
 const REFUSED: readonly (readonly [string, Answer, RegExp])[] = [
   ['for another key', { signing: GOOD, otherKey: true }, /another key/],
   ['signed by another cluster', { signing: GOOD, signer: 'leaf.example.com' }, /not signed by the host authority/],
-  ['of a user', { signing: GOOD.slice(1) }, /of a user/],
+  ['of a user', { signing: GOOD.slice(1) }, /is a user certificate, expected a host certificate/],
   ['for every host', { signing: ['-h', '-I', '', ...VALID] }, /lacks the principals web-1, 10\.0\.0\.1/],
   ['without one of the principals', { signing: ['-h', '-I', '', '-n', 'web-1', ...VALID] }, /principals 10\.0\.0\.1$/],
   ['that has ended', { signing: [...GOOD.slice(0, -1), '20260501000000Z:20260531000000Z'] }, /ended at/],

@@ -65,7 +65,7 @@ const host = { clusterName: CLUSTER, tlsCertificatesPem: [], sshPublicKeys: [key
 const { publicKey } = keyPair;
 const request = {
   ...{ keyPair, userName: 'bot-ci', clusterName: CLUSTER, routeToCluster: CLUSTER, roles: ['editor', 'access'] },
-  ...{ ttlMs: 3_600_000, allowReissue: false, serverVersion },
+  ...{ route: undefined, expiresAtMs: Date.now() + 3_600_000, allowReissue: false, serverVersion },
 };
 
 /** Each call with all that is done to its answer before anybody uses it. */
