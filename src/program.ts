@@ -10,7 +10,7 @@ import { withProxyCause } from './net/proxy-variables.ts';
  * A command's files are imported when it runs or shows its help, not before: other programs call some commands once per
  * connection, and evaluating the whole bundle takes several times as long as what those do.
  */
-interface Command {
+export interface Command {
   readonly name: string;
   readonly summary: string;
   readonly notes?: string;
@@ -20,7 +20,7 @@ interface Command {
   readonly act: (args: readonly string[], world: World) => Promise<void>;
 }
 
-const COMMANDS: readonly Command[] = [
+export const COMMANDS: readonly Command[] = [
   {
     name: 'run',
     summary: 'Join the cluster, write the outputs of tbot.yaml, export their paths to later steps.',
@@ -85,7 +85,7 @@ Contacts nothing. Exit code 1 when the token is valid and does not admit the job
     name: 'version',
     summary: 'Print the version of this program.',
     flags: () => Promise.resolve([]),
-    act: (args, { stdout }) => {
+    act: (args: readonly string[], { stdout }: World): Promise<void> => {
       parseFlags([], args);
       return stdout(`${VERSION}\n`);
     },

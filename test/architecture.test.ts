@@ -1,63 +1,23 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize, relative } from 'node:path';
+import { join } from 'node:path';
 import test from 'node:test';
+import { importsOf, moduleNames, roomOf, ROOMS, SOURCE, sourceFiles } from '../scripts/documents/source-rooms.ts';
 
-/** From the top down: a file imports from its own folder or from one further down. */
-const ORDER = [
-  'main.ts',
-  'program.ts',
-  'commands',
-  'cli',
-  'tbot',
-  'config',
-  'outputs',
-  'auth',
-  'join',
-  'teleport',
-  'grpc',
-  'net',
-  'files',
-  'schema',
-  'job',
-  'crypto',
-  'effects',
-  'errors.ts',
-];
-
-const SOURCE = 'src';
-
-function sources(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
-    entry.isDirectory()
-      ? sources(join(folder, entry.name))
-      : entry.name.endsWith('.ts')
-        ? [join(folder, entry.name)]
-        : [],
-  );
-}
-
-/** Every module name in an import, an export from, or a dynamic import. */
-function imports(text: string): string[] {
-  const pattern = /(?:\bfrom\s*|\bimport\s*\(?\s*)['"]([^'"]+)['"]/g;
-  return [...text.matchAll(pattern)].map((match) => match[1] ?? '');
-}
+const ORDER = ROOMS.map(([name]) => name);
 
 function level(file: string): number {
-  const top = relative(SOURCE, file).split('/')[0] ?? '';
-  const at = ORDER.indexOf(top);
-  assert.notEqual(at, -1, `${file} stands in a folder that ARCHITECTURE.md does not know`);
+  const at = ORDER.indexOf(roomOf(file));
+  assert.notEqual(at, -1, `${file} is in a folder that scripts/documents/source-rooms.ts does not list`);
   return at;
 }
 
-const files = sources(SOURCE);
+const files = sourceFiles(SOURCE);
 const ownFiles = files.filter((file) => !file.startsWith(join(SOURCE, 'grpc', 'gen')));
 
 test('folders import one way only, downwards', () => {
   const wrong = files.flatMap((file) =>
-    imports(readFileSync(file, 'utf8'))
-      .filter((name) => name.startsWith('.'))
-      .map((name) => normalize(join(dirname(file), name)))
+    importsOf(file)
       .filter((target) => level(target) < level(file))
       .map((target) => `${file} imports ${target}`),
   );
@@ -65,14 +25,7 @@ test('folders import one way only, downwards', () => {
 });
 
 test('no files import each other in a circle, types included', () => {
-  const targets = new Map(
-    files.map((file) => [
-      file,
-      imports(readFileSync(file, 'utf8'))
-        .filter((name) => name.startsWith('.'))
-        .map((name) => normalize(join(dirname(file), name))),
-    ]),
-  );
+  const targets = new Map(files.map((file) => [file, importsOf(file)]));
   const done = new Set<string>();
   const circles: string[] = [];
   const visit = (file: string, path: readonly string[]): void => {
@@ -105,16 +58,14 @@ test('only net/, grpc/, teleport/ and the clients of other servers open connecti
   const network = /['"](node:(net|tls|http|https|http2|dgram)|node-fetch)['"]/;
   const wrong = ownFiles.filter((file) => {
     if (/^src\/(net|grpc|teleport)\//.test(file) || HTTPS_CLIENTS.includes(file)) return false;
-    return imports(readFileSync(file, 'utf8')).some((name) => network.test(`'${name}'`) && name !== 'node:net');
+    return moduleNames(readFileSync(file, 'utf8')).some((name) => network.test(`'${name}'`) && name !== 'node:net');
   });
   assert.deepEqual(wrong, []);
 });
 
 test('the product and its test cluster share no code', () => {
-  const shared = [...sources('src'), ...sources('test/cluster')].flatMap((file) =>
-    imports(readFileSync(file, 'utf8'))
-      .filter((name) => name.startsWith('.'))
-      .map((name) => normalize(join(dirname(file), name)))
+  const shared = [...sourceFiles('src'), ...sourceFiles('test/cluster')].flatMap((file) =>
+    importsOf(file)
       .filter((target) => file.startsWith('src/') !== target.startsWith('src/'))
       .map((target) => `${file} imports ${target}`),
   );
@@ -139,7 +90,7 @@ const OWN_LIMITS = [join('test', 'programs.ts'), join('test', 'job-runner', 'she
 
 /** One program that waits without a limit costs its whole file, and the report names no test. */
 test('every program that a test starts has an end to its time', () => {
-  const unbounded = sources('test')
+  const unbounded = sourceFiles('test')
     .filter((file) => !OWN_LIMITS.includes(file))
     .flatMap((file) => {
       const calls = /(?<![.\w])(?:spawnSync|execFileSync|execSync|execFile|exec|fork)\(|(?<!bounded\(\s*)\bspawn\(/g;

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { packRelease } from '../orb-pack/packed-release.ts';
 import { readSourceTree } from '../orb-pack/source-tree.ts';
 import { packageVersion } from '../release/package-version.ts';
-import { code, markdownTable } from './markdown-table.ts';
+import { code, markdownTable, prose } from './markdown.ts';
 import type { Parts } from './regions.ts';
 
 const Parameter = z.object({
@@ -34,7 +34,7 @@ export async function orbParts(): Promise<Parts> {
   return new Map(
     kinds.flatMap(([kind, elements]) =>
       Object.entries(elements).flatMap(([name, { description, parameters }]) => [
-        [`${kind} ${name}`, sentence(description)] as const,
+        [`${kind} ${name}`, prose(description)] as const,
         [`parameters of ${kind} ${name}`, parameterTable(parameters, version)] as const,
       ]),
     ),
@@ -48,7 +48,7 @@ function parameterTable(parameters: z.infer<typeof Element>['parameters'], versi
       code(name),
       values === undefined ? type : values.map(code).join(', '),
       shownDefault(preset, version),
-      sentence(description),
+      prose(description),
     ]),
   );
 }
@@ -58,12 +58,4 @@ function shownDefault(preset: unknown, version: string): string {
   if (preset === '') return 'empty';
   if (typeof preset === 'string' && preset.includes(`/v${version}/`)) return 'the asset of the release';
   return code(typeof preset === 'string' ? preset : JSON.stringify(preset));
-}
-
-/** Names of parameters, variables and paths become code. */
-function sentence(description: string): string {
-  return description
-    .trim()
-    .replaceAll(/(?<=^|[\s(])(?:\$|~\/|[\w-]*_)[\w~/${}.-]*[\w~/}]/g, code)
-    .replaceAll(/<[^>]*>/g, code);
 }

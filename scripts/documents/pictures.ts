@@ -1,6 +1,8 @@
-/** The pictures of docs/images, drawn from the text files beside them. */
+/** The pictures of docs/images, drawn from the text files beside them and from the imports in src. */
 import { readFile } from 'node:fs/promises';
 import { flowPicture } from './flow-picture.ts';
+import { roomsPicture } from './rooms-picture.ts';
+import { sourceRooms } from './source-rooms.ts';
 import { terminalPicture } from './terminal-picture.ts';
 
 const DEMO =
@@ -11,6 +13,7 @@ export async function pictures(): Promise<ReadonlyMap<string, string>> {
   const source = (name: string) => readFile(`docs/images/${name}`, 'utf8');
   return new Map([
     ['docs/images/flow.svg', flowPicture(await source('flow.yml'))],
+    ['docs/images/rooms.svg', roomsPicture(sourceRooms())],
     ['docs/images/demo.svg', terminalPicture('A job on CircleCI', DEMO, await source('demo.txt'))],
   ]);
 }

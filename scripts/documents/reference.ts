@@ -1,9 +1,11 @@
-/** The documents of docs/reference with their generated parts filled from the declarations in the source. */
+/** The documents with generated parts, filled from the declarations in the source. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
+import { cliParts } from './cli-parts.ts';
 import { orbParts } from './orb-parts.ts';
 import { partsOf, withParts } from './regions.ts';
+import { roomParts } from './source-rooms.ts';
 
 const FOLDER = 'docs/reference';
 
@@ -12,17 +14,16 @@ const FOLDER = 'docs/reference';
  * @throws Error when a document has a part that nothing generates, or no document has a part that is generated
  */
 export async function referenceDocuments(): Promise<ReadonlyMap<string, string>> {
-  const parts = new Map([...(await orbParts())]);
+  const parts = new Map([...(await orbParts()), ...(await cliParts()), ...roomParts()]);
   const style = await resolveConfig(join(FOLDER, 'x.md'));
   const unused = new Set(parts.keys());
   const documents = new Map<string, string>();
-  for (const name of (await readdir(FOLDER)).toSorted()) {
-    if (!name.endsWith('.md')) continue;
-    const path = join(FOLDER, name);
+  const names = (await readdir(FOLDER)).filter((name) => name.endsWith('.md')).toSorted();
+  for (const path of ['ARCHITECTURE.md', ...names.map((name) => join(FOLDER, name))]) {
     const text = await readFile(path, 'utf8');
     for (const part of partsOf(text)) unused.delete(part);
     documents.set(path, await format(withParts(path, text, parts), { ...style, parser: 'markdown' }));
   }
-  if (unused.size > 0) throw new Error(`no document in ${FOLDER} shows ${[...unused].join(', ')}`);
+  if (unused.size > 0) throw new Error(`no document shows ${[...unused].join(', ')}`);
   return documents;
 }
