@@ -50,7 +50,7 @@ async function tokenIn(folder: string) {
 
 const RULE = { project_id: PROJECT_ID, context_id: CONTEXT_ID };
 
-test('flags say it all: four files, and the commands that come next', async (t) => {
+test('flags alone are enough: it writes four files and prints the next commands', async (t) => {
   const folder = await repository(t);
   const run = await atHome(folder, FLAGS);
   assert.deepEqual([run.exitCode, run.stderr], [0, '']);
@@ -63,7 +63,7 @@ test('flags say it all: four files, and the commands that come next', async (t) 
   assert.match(run.stdout, /explain-token teleport\/bot-token\.yaml/);
 });
 
-test('in a job the ids are those of its OIDC token, which is not printed', async (t) => {
+test('in a job, the IDs come from its OIDC token, which is not printed', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await job.run(['init', '--proxy', proxy, '--roles', 'access,deployer']);
   assert.equal(run.exitCode, 0, run.stderr);
@@ -71,11 +71,11 @@ test('in a job the ids are those of its OIDC token, which is not printed', async
   assert.equal(metadata.name, 'circleci-app');
   assert.deepEqual(spec.circleci, { organization_id: ORGANIZATION_ID, allow: [RULE] });
   const text = await readFile(join(job.checkout, 'teleport/bot-token.yaml'), 'utf8');
-  assert.match(text, /# The project \(from CIRCLE_OIDC_TOKEN\)/);
+  assert.match(text, /# The project \(from CIRCLE_OIDC_TOKEN\);/);
   assert.match(await readFile(join(job.checkout, 'teleport/tbot.yaml'), 'utf8'), new RegExp(`path: "?${job.folder}/`));
 });
 
-test('without a token the variables of the job name organization and project', async (t) => {
+test('without a token, organization and project come from the variables of the job', async (t) => {
   const folder = await repository(t);
   const environment = { CIRCLE_ORGANIZATION_ID: ORGANIZATION_ID, CIRCLE_PROJECT_ID: PROJECT_ID };
   const run = await atHome(folder, ['init', '--roles', 'access', '--no-context'], {
@@ -83,23 +83,23 @@ test('without a token the variables of the job name organization and project', a
     TELEPORT_PROXY: proxy,
   });
   assert.equal(run.exitCode, 0, run.stderr);
-  assert.match(run.stderr, /every job of the project may become the bot/);
+  assert.match(run.stderr, /every job of the project can become the bot/);
   assert.deepEqual((await tokenIn(join(folder, 'teleport'))).spec.circleci.allow, [{ project_id: PROJECT_ID }]);
 });
 
-test('everything that is missing is told at once, with where to find it', async (t) => {
+test('all missing values are reported together, with where to find them', async (t) => {
   const folder = await repository(t);
   const run = await atHome(folder, ['init', '--directory', 'a$b']);
-  assertRefused(run, { code: 'USAGE_INVALID', says: /the set-up cannot be written/, hint: /nothing was written/ });
+  assertRefused(run, { code: 'USAGE_INVALID', says: /the setup files cannot be written/, hint: /nothing was written/ });
   const { message } = errorReport(run);
   for (const flag of ['proxy-server', 'organization-id', 'project-id', 'context-id', 'roles', 'directory']) {
     assert.match(message, new RegExp(`^ {2}- --${flag}: `, 'm'));
   }
-  assert.match(message, /--project-id: is missing: Project Settings, Overview/);
+  assert.match(message, /--project-id: is missing: see Project Settings > Overview/);
   assert.deepEqual(await readdir(folder), []);
 });
 
-test('of several contexts of a job one must be named', async (t) => {
+test('if a job has several contexts, one must be chosen', async (t) => {
   const job = await beginJob(t, cluster);
   const other = '0ddba115-0000-4000-8000-000000000000';
   const environment = { CIRCLE_OIDC_TOKEN: await cluster.mint({ contexts: [CONTEXT_ID, other] }) };
@@ -110,7 +110,7 @@ test('of several contexts of a job one must be named', async (t) => {
   assert.equal(run.exitCode, 0, run.stderr);
 });
 
-test('a token that is none is told of, and the flags count', async (t) => {
+test('an invalid token is reported, and the flags still apply', async (t) => {
   const job = await beginJob(t, cluster);
   const environment = { CIRCLE_OIDC_TOKEN: 'nonsense-nonsense' };
   const run = await job.run([...FLAGS.slice(0, -4), '--roles', 'access', '--no-context'], { environment });
@@ -119,13 +119,13 @@ test('a token that is none is told of, and the flags count', async (t) => {
   assert.match(refused.stderr, /--project-id: is missing/);
 });
 
-test('--no-context beside --context-id is refused', async (t) => {
+test('--no-context together with --context-id is rejected', async (t) => {
   const folder = await repository(t);
   const run = await atHome(folder, [...FLAGS, '--no-context']);
-  assertRefused(run, { code: 'USAGE_INVALID', says: /--no-context: contradicts --context-id/ });
+  assertRefused(run, { code: 'USAGE_INVALID', says: /--no-context: conflicts with --context-id/ });
 });
 
-test('files that are there are refused, all of them named, and replaced by --force alone', async (t) => {
+test('existing files are all reported, and replaced only with --force', async (t) => {
   const folder = await repository(t);
   await mkdir(join(folder, 'teleport'));
   for (const name of ['bot.yaml', 'tbot.yaml']) await writeFile(join(folder, 'teleport', name), 'mine\n');
@@ -133,7 +133,7 @@ test('files that are there are refused, all of them named, and replaced by --for
   const run = await atHome(folder, FLAGS);
   assertRefused(run, {
     code: 'USAGE_INVALID',
-    says: /teleport\/bot\.yaml: is there already.*\n.*teleport\/tbot\.yaml: is/,
+    says: /teleport\/bot\.yaml: already exists.*\n.*teleport\/tbot\.yaml: already/,
   });
   assert.deepEqual(await listing(folder), before);
   assert.equal((await atHome(folder, [...FLAGS, '--force'])).exitCode, 0);
@@ -141,7 +141,7 @@ test('files that are there are refused, all of them named, and replaced by --for
   assert.match(await readFile(join(folder, 'teleport/bot.yaml'), 'utf8'), /kind: bot/);
 });
 
-test('no link is followed, even with --force', async (t) => {
+test('links are not followed, even with --force', async (t) => {
   const folder = await repository(t);
   const other = join(folder, 'other');
   await writeFile(other, 'mine\n');
@@ -153,7 +153,7 @@ test('no link is followed, even with --force', async (t) => {
   assert.deepEqual(await readdir(join(folder, 'teleport')), ['tbot.yaml']);
 });
 
-test('--print writes nothing and prints YAML alone to stdout', async (t) => {
+test('--print writes nothing and prints only YAML to stdout', async (t) => {
   const folder = await repository(t);
   const run = await atHome(folder, [...FLAGS, '--print', '--directory', 'ci/teleport']);
   assert.equal(run.exitCode, 0, run.stderr);
@@ -165,15 +165,15 @@ test('--print writes nothing and prints YAML alone to stdout', async (t) => {
   assert.match(run.stderr, /tctl create -f ci\/teleport\/bot\.yaml/);
 });
 
-test('outside of the repository, the config names the place where the file will be', async (t) => {
+test('for a directory outside of the repository, the config names the expected path in the repository', async (t) => {
   const [folder, place] = [await repository(t), join(await temporaryFolder(t), 'set-up')];
   const run = await atHome(folder, [...FLAGS, '--directory', place]);
   assert.equal(run.exitCode, 0, run.stderr);
   assert.match(await readFile(join(place, 'circleci-config.yml'), 'utf8'), /config: set-up\/tbot\.yaml/);
-  assert.ok(run.stdout.includes(`Commit ${place}/tbot.yaml (the config names it set-up/tbot.yaml)`));
+  assert.ok(run.stdout.includes(`Commit ${place}/tbot.yaml (the config refers to it as set-up/tbot.yaml)`));
 });
 
-test('in a folder of a repository, the config names the files from its root on', async (t) => {
+test('in a subdirectory of a repository, the config names the files relative to the root', async (t) => {
   const folder = await repository(t);
   await mkdir(join(folder, '.git'));
   await mkdir(join(folder, 'services/web'), { recursive: true });
@@ -184,10 +184,10 @@ test('in a folder of a repository, the config names the files from its root on',
   assert.match(run.stdout, /tctl create -f teleport\/bot\.yaml/);
 });
 
-/** The set-up of a job in which `init` ran, with an administrator who does what it printed. */
-for (const way of ['bot.yaml', 'tctl bots add'] as const) {
-  test(`what init wrote in a job sets up the cluster by ${way}, and its config joins`, async (t) => {
-    const own = await clusterIn(authorities, t, way === 'bot.yaml' ? {} : { teleport: '15.3.7' });
+/** Runs `init` in a job, then the commands that it printed. */
+for (const method of ['bot.yaml', 'tctl bots add'] as const) {
+  test(`the files of init in a job set up the cluster by ${method}, and its config joins`, async (t) => {
+    const own = await clusterIn(authorities, t, method === 'bot.yaml' ? {} : { teleport: '15.3.7' });
     const job = await beginJob(t, own);
     const outputs = ['--kubernetes-cluster', 'dev', '--database', 'orders', '--database-user', 'ci', '--ssh'];
     const bot = ['--bot', 'ci-of-app', '--token', 'app-token', '--roles', 'access', '--roles', 'deployer'];
@@ -197,9 +197,9 @@ for (const way of ['bot.yaml', 'tctl bots add'] as const) {
 
     const joinFlags = ['run', '--config', 'teleport/tbot.yaml', '--json'];
     assert.equal(errorReport(await job.run(joinFlags)).code, 'JOIN_TOKEN_UNKNOWN');
-    if (way === 'bot.yaml') tctlCreate(own.resources, await written('bot.yaml'));
+    if (method === 'bot.yaml') tctlCreate(own.resources, await written('bot.yaml'));
     tctlCreate(own.resources, await written('bot-token.yaml'));
-    if (way !== 'bot.yaml') {
+    if (method !== 'bot.yaml') {
       const [, name = '', roles = '', token = ''] =
         /tctl bots add (\S+) --roles=(\S+) --token=(\S+)/.exec(run.stdout) ?? [];
       tctlBotsAdd(own.resources, name, roles.split(','), token);
@@ -220,13 +220,13 @@ for (const way of ['bot.yaml', 'tctl bots add'] as const) {
   });
 }
 
-/** In place of programs that need more than an embedded cluster: each fails unless the files that it reads are there. */
+/** Replace programs that need more than an embedded cluster; each fails unless the files that it reads exist. */
 const STAND_INS = {
   kubectl: '[ "$1" = get ] && grep -q current-context "$KUBECONFIG" && echo "pods of dev"',
   curl: '[ -s "$3" ] && [ -s "$5" ] && echo "called $6"',
 };
 
-test('the job of the config runs to its end, each of its steps with the files that it reads', async (t) => {
+test('the generated job succeeds, and each step finds the files that it reads', async (t) => {
   const own = await clusterIn(authorities, t, {});
   const [home, source] = [await temporaryFolder(t), await repository(t)];
   const outputs = ['--ssh', '--kubernetes-cluster', 'dev', '--database', 'orders', '--application', 'dashboard'];
@@ -263,7 +263,7 @@ test('the job of the config runs to its end, each of its steps with the files th
 
 const skip = terminalMissing ?? false;
 
-test('at a terminal it asks, takes defaults, and asks again after a wrong answer', { skip }, async (t) => {
+test('at a terminal it asks, accepts defaults, and asks again after an invalid answer', { skip }, async (t) => {
   const job = await beginJob(t, cluster);
   const environment = {
     CIRCLECI: 'true',
@@ -273,7 +273,7 @@ test('at a terminal it asks, takes defaults, and asks again after a wrong answer
   };
   const terminal = startAtTerminal(['init'], { workingDirectory: job.checkout, environment });
   const enter = '\r';
-  await terminal.answer(/Folder for the files \[teleport\]: $/, `ci${enter}`);
+  await terminal.answer(/Directory for the files \[teleport\]: $/, `ci${enter}`);
   await terminal.answer(/Web address .*: $/, `https://${proxy}${enter}`);
   await terminal.answer(/without a scheme.*\r\n.*Web address .*: $/s, `${proxy}${enter}`);
   await terminal.answer(new RegExp(`organization .*\\[${ORGANIZATION_ID}\\]: $`), enter);
@@ -281,7 +281,7 @@ test('at a terminal it asks, takes defaults, and asks again after a wrong answer
   await terminal.answer(new RegExp(`context .*\\[${CONTEXT_ID}\\]: $`), enter);
   await terminal.answer(/Name of that context .*: $/, `ops team${enter}`);
   await terminal.answer(/Name of the bot in Teleport \[circleci-app\]: $/, `robot${enter}`);
-  await terminal.answer(/join token; not a secret \[robot\]: $/, enter);
+  await terminal.answer(/join token \(not a secret\) \[robot\]: $/, enter);
   await terminal.answer(/Roles .*: $/, enter);
   await terminal.answer(/tctl get roles.*\r\n.*Roles .*: $/s, `access${enter}`);
   await terminal.answer(/Kubernetes cluster .*: $/, enter);
@@ -289,8 +289,8 @@ test('at a terminal it asks, takes defaults, and asks again after a wrong answer
   await terminal.answer(/User to log in .*: $/, `ci${enter}`);
   await terminal.answer(/Name of the database .*: $/, enter);
   await terminal.answer(/Application .*: $/, enter);
-  await terminal.answer(/An identity for ssh .*: $/, `y${enter}`);
-  await terminal.answer(/Folder in the job .*\.teleport-identity\]: $/, enter);
+  await terminal.answer(/Also write an identity for ssh .*: $/, `y${enter}`);
+  await terminal.answer(/Directory in the job .*\.teleport-identity\]: $/, enter);
   assert.equal(await terminal.ended, 0, terminal.screen());
   const { metadata, spec } = await tokenIn(join(job.checkout, 'ci'));
   assert.deepEqual([metadata.name, spec.bot_name, spec.circleci.allow], ['robot', 'robot', [RULE]]);
@@ -304,7 +304,7 @@ test('at a terminal it asks, takes defaults, and asks again after a wrong answer
   assert.match(terminal.screen(), /tctl create -f ci\/bot\.yaml/);
 });
 
-test('answers that are pasted at once are taken one by one', { skip }, async (t) => {
+test('several answers pasted at once are read one by one', { skip }, async (t) => {
   const folder = await repository(t);
   const args = ['init', '--directory', 'ci', ...IDS.slice(0, 4), '--kubernetes-cluster', 'dev'];
   const terminal = startAtTerminal(args, { workingDirectory: folder, environment: {} });
@@ -312,17 +312,17 @@ test('answers that are pasted at once are taken one by one', { skip }, async (t)
   assert.equal(await terminal.ended, 0, terminal.screen());
   assert.deepEqual((await tokenIn(join(folder, 'ci'))).spec.circleci.allow, [{ project_id: PROJECT_ID }]);
   assert.match(terminal.screen(), /Roles of the bot.*: access\r\n/);
-  assert.match(terminal.screen(), /every job of the project may become the bot/);
+  assert.match(terminal.screen(), /every job of the project can become the bot/);
 });
 
 for (const [name, key] of [
   ['Ctrl-C', CTRL_C],
   ['Ctrl-D', CTRL_D],
 ] as const) {
-  test(`${name} leaves nothing written`, { skip }, async (t) => {
+  test(`${name} cancels without writing anything`, { skip }, async (t) => {
     const folder = await repository(t);
     const terminal = startAtTerminal(['init'], { workingDirectory: folder, environment: {} });
-    await terminal.answer(/Folder for the files/, '\r');
+    await terminal.answer(/Directory for the files/, '\r');
     await terminal.answer(/Web address/, key);
     assert.equal(await terminal.ended, 1, terminal.screen());
     assert.match(terminal.screen(), /code: INTERRUPTED/);
@@ -330,7 +330,7 @@ for (const [name, key] of [
   });
 }
 
-test('--yes asks nothing at a terminal either', { skip }, async (t) => {
+test('--yes asks no questions, even at a terminal', { skip }, async (t) => {
   const folder = await repository(t);
   const terminal = startAtTerminal([...FLAGS, '--yes'], { workingDirectory: folder, environment: {} });
   assert.equal(await terminal.ended, 0, terminal.screen());

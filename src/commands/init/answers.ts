@@ -1,54 +1,56 @@
-/** What `init` is to know: from flags, from the job, and from the person at the terminal. */
+/** Collects what `init` needs: from flags, from the job, and from a person at the terminal. */
 import { basename } from 'node:path';
 import type { Prompt } from '../../effects/terminal.ts';
 import type { World } from '../../effects/world.ts';
 import { printable } from '../../errors.ts';
 import { findJobIds, type JobIds } from '../../job/job-ids.ts';
-import { type Answer, type Answers, type FieldName, FIELDS } from './fields.ts';
+import type { FieldName } from './fields.ts';
 import type { InitArguments } from './flags.ts';
-import { DEFAULT_DIRECTORY, directoryProblems } from './folder.ts';
+import { DEFAULT_DIRECTORY, directoryProblems } from './directory.ts';
+import { interview, type Prompter } from './interview.ts';
+import type { Answer, Answers } from './setup.ts';
 
 interface Collected {
   readonly answers: Answers;
-  /** To write to. */
+  /** The directory to write to. */
   readonly directory: string;
-  /** Sentences for a person. */
+  /** Messages for the user. */
   readonly notices: readonly string[];
 }
 
-/** By questions where somebody can be asked, else by defaults. */
+/** Asks questions if there is a terminal; otherwise uses defaults. */
 export async function collectAnswers(given: InitArguments, world: World): Promise<Collected> {
   const job = await idsOfJob(given.answers, world);
   const notices = job?.warnings ?? [];
   const answers = { ...given.answers, contexts: ambiguousContexts(given.answers, job) };
   const presets = presetsFrom(answers, job, world);
-  const conversation = given.yes || given.problems.length > 0 ? undefined : world.openPrompt?.();
+  const prompt = given.yes || given.problems.length > 0 ? undefined : world.openPrompt?.();
   const directory = given.directory ?? DEFAULT_DIRECTORY;
-  if (conversation === undefined) return { answers: withPresets(answers, presets), directory, notices };
+  if (prompt === undefined) return { answers: withPresets(answers, presets), directory, notices };
   try {
-    const person = terminalPrompter(conversation, world);
-    person.print('Press Enter to accept the value in [brackets]. Ctrl-C cancels; nothing is written.');
+    const prompter = terminalPrompter(prompt, world);
+    prompter.print('Press Enter to accept the value in [brackets]. Ctrl-C cancels; nothing is written.');
     return {
       notices,
-      directory: given.print ? directory : await askDirectory(given, person, world),
-      answers: await interview(answers, presets, person),
+      directory: given.print ? directory : await askDirectory(given, prompter, world),
+      answers: await interview(answers, presets, prompter),
     };
   } finally {
-    conversation.end();
+    prompt.end();
   }
 }
 
-function terminalPrompter(conversation: Prompt, { stdout }: World): Prompter {
+function terminalPrompter(prompt: Prompt, { stdout }: World): Prompter {
   return {
-    ask: (question) => conversation.ask(printable(question)),
+    ask: (question) => prompt.ask(printable(question)),
     print: (line) => {
-      // A terminal that was hung up ends the next question.
+      // If the terminal is gone, the next question fails.
       stdout(`${printable(line)}\n`).catch(() => undefined);
     },
   };
 }
 
-/** The job is looked at when it can answer something. */
+/** Reads the job's IDs, unless the flags have all of them. */
 async function idsOfJob({ fields, withoutContext }: Answers, world: World): Promise<JobIds | undefined> {
   const names: readonly FieldName[] = [
     'organizationId',
@@ -102,7 +104,7 @@ function withPresets(answers: Answers, presets: ReadonlyMap<FieldName, Answer>):
   return { ...answers, fields };
 }
 
-/** Until it is one that can be written to. */
+/** Asks until the answer is a directory that can be written to. */
 async function askDirectory(
   { directory, force }: InitArguments,
   { ask, print }: Prompter,
@@ -110,98 +112,10 @@ async function askDirectory(
 ): Promise<string> {
   let answer = directory;
   for (;;) {
-    answer ??= (await ask(`Folder for the files [${DEFAULT_DIRECTORY}]: `)).trim() || DEFAULT_DIRECTORY;
+    answer ??= (await ask(`Directory for the files [${DEFAULT_DIRECTORY}]: `)).trim() || DEFAULT_DIRECTORY;
     const problems = await directoryProblems(answer, force, world);
     if (problems.length === 0) return answer;
     for (const { message, path } of problems) print(`  ${path}: ${message}`);
     answer = undefined;
-  }
-}
-
-// Asks a person for what nobody has said yet, with what was found as the default.
-
-interface Prompter {
-  readonly ask: (question: string) => Promise<string>;
-  /** One line. */
-  readonly print: (line: string) => void;
-}
-
-const OUTPUT_FIELDS: readonly FieldName[] = [
-  'kubernetesCluster',
-  'database',
-  'databaseUser',
-  'databaseName',
-  'application',
-];
-
-async function interview(given: Answers, presets: ReadonlyMap<FieldName, Answer>, person: Prompter): Promise<Answers> {
-  const fields = new Map(given.fields);
-  const ask = (name: FieldName, preset = presets.get(name)) => askField(name, fields, preset, person);
-  const asksForOutputs = !given.ssh && !OUTPUT_FIELDS.some((name) => given.fields.has(name));
-  await ask('proxy');
-  await ask('organizationId');
-  await ask('projectId');
-  const withoutContext = given.withoutContext || !(await askContext(given, ask, person));
-  if (!withoutContext) await ask('contextName');
-  await ask('bot');
-  await ask('token', fields.get('bot'));
-  await ask('roles');
-  const ssh = asksForOutputs ? await askOutputs(fields, ask, person) : given.ssh;
-  await ask('destination');
-  if (withoutContext) fields.delete('contextId');
-  return { ...given, fields, withoutContext, ssh };
-}
-
-type Ask = (name: FieldName) => Promise<Answer | undefined>;
-
-/** Whether there is one. */
-async function askContext({ contexts }: Answers, ask: Ask, { print }: Prompter): Promise<boolean> {
-  if (contexts.length > 0) print(`This job has the contexts ${contexts.join(' and ')}.`);
-  return (await ask('contextId'))?.text !== NO_CONTEXT;
-}
-
-/** Whether an identity is wanted too. */
-async function askOutputs(
-  fields: ReadonlyMap<FieldName, Answer>,
-  ask: Ask,
-  { ask: askFreely }: Prompter,
-): Promise<boolean> {
-  await ask('kubernetesCluster');
-  if ((await ask('database')) !== undefined) {
-    await ask('databaseUser');
-    await ask('databaseName');
-  }
-  await ask('application');
-  if (!OUTPUT_FIELDS.some((name) => fields.has(name))) return false;
-  return /^y(es)?$/i.test((await askFreely('An identity for ssh and tctl beside those? y/N: ')).trim());
-}
-
-const NO_CONTEXT = 'none';
-
-/** Asks until the answer is valid, also when a flag was invalid. */
-async function askField(
-  name: FieldName,
-  fields: Map<FieldName, Answer>,
-  preset: Answer | undefined,
-  { ask, print }: Prompter,
-): Promise<Answer | undefined> {
-  const { check, question, whereToFind } = FIELDS[name];
-  const usable = preset === undefined || check(preset.text) !== undefined ? undefined : preset;
-  let answer = fields.get(name);
-  fields.delete(name);
-  for (;;) {
-    if (answer !== undefined) {
-      const problem = name === 'contextId' && answer.text === NO_CONTEXT ? undefined : check(answer.text);
-      if (problem === undefined) {
-        fields.set(name, answer);
-        return answer;
-      }
-      print(`  ${problem}`);
-    }
-    const text = (await ask(`${question}${usable === undefined ? '' : ` [${usable.text}]`}: `)).trim();
-    answer = text === '' ? usable : { text, origin: 'an answer' };
-    if (answer !== undefined) continue;
-    if (whereToFind === undefined) return undefined;
-    print(`  ${whereToFind}`);
   }
 }

@@ -1,11 +1,12 @@
-/** Turns answers into a set-up, or says everything that is missing or wrong. */
+/** Turns answers into a checked setup, or reports everything that is missing or invalid. */
 import { refuseScopes } from '../../config/checks.ts';
 import { loadPlan } from '../../config/load.ts';
 import { MachineIdError, type Problem } from '../../errors.ts';
 import { supportedOutputs } from '../../outputs/output.ts';
-import { type Answer, type Answers, FIELD_NAMES, type FieldName, FIELDS, rolesIn, type Setup } from './fields.ts';
+import { FIELD_NAMES, type FieldName, FIELDS, rolesIn } from './fields.ts';
+import type { Answer, Answers, Setup } from './setup.ts';
 
-/** What is missing or wrong, each with the flag, or with where it was found. */
+/** Missing and invalid answers, each with its flag or the source of its value. */
 export function findProblems(answers: Answers): readonly Problem[] {
   return FIELD_NAMES.flatMap((name) => {
     const { check, flag, whereToFind } = FIELDS[name];
@@ -27,17 +28,17 @@ function choiceOf({ contexts }: Answers): string {
 
 export interface CheckedSetup {
   readonly setup: Setup;
-  /** Sentences for a person. */
+  /** Messages for the user. */
   readonly warnings: readonly string[];
 }
 
 /**
- * @param others problems of another kind, told together with these
- * @throws MachineIdError USAGE_INVALID; CONFIG_INVALID for what only `run`'s own reader of flags finds
+ * @param others problems of other kinds, which are reported together with these
+ * @throws MachineIdError USAGE_INVALID; CONFIG_INVALID for problems that only the flag reader of `run` finds
  */
 export async function checkAnswers(answers: Answers, others: readonly Problem[]): Promise<CheckedSetup> {
   const problems = [...findProblems(answers), ...others];
-  if (problems.length > 0) throw unusable(problems);
+  if (problems.length > 0) throw invalidSetup(problems);
   const text = (name: FieldName) => answers.fields.get(name)?.text;
   const id = (name: FieldName): Answer => lowerCase(known(answers, name));
   const plan = await planOf(answers);
@@ -60,9 +61,9 @@ export async function checkAnswers(answers: Answers, others: readonly Problem[])
 }
 
 const WITHOUT_CONTEXT =
-  'the rule names no context: every job of the project may become the bot, on every branch, with any context or none';
+  'the rule has no context: every job of the project can become the bot, on every branch, with any context or none';
 
-/** The outputs are those that `run` makes from flags of the same names. */
+/** The outputs are those of `run` for the same flags. */
 function planOf({ fields, ssh }: Answers) {
   const text = (name: FieldName) => fields.get(name)?.text;
   return loadPlan({
@@ -79,24 +80,24 @@ function planOf({ fields, ssh }: Answers) {
     },
     environment: {},
     workingDirectory: '/',
-    readFile: (path) => Promise.reject(new Error(`${path} is not looked for`)),
+    readFile: (path) => Promise.reject(new Error(`${path} must not be read`)),
   });
 }
 
 function known({ fields }: Answers, name: FieldName): Answer {
   const answer = fields.get(name);
-  if (answer === undefined) throw new Error(`${name} has been checked and is not there`);
+  if (answer === undefined) throw new Error(`${name} has been checked, but is missing`);
   return answer;
 }
 
-/** As CircleCI writes its ids: Teleport compares letter by letter. */
+/** CircleCI's IDs are lower case, and Teleport's comparison is case-sensitive. */
 function lowerCase({ origin, text }: Answer): Answer {
   return { origin, text: text.toLowerCase() };
 }
 
-function unusable(problems: readonly Problem[]): MachineIdError {
-  return new MachineIdError('USAGE_INVALID', 'the set-up cannot be written', {
-    hint: 'Give what is missing, or call it on a terminal, where it asks; nothing was written. The flags: --help.',
+function invalidSetup(problems: readonly Problem[]): MachineIdError {
+  return new MachineIdError('USAGE_INVALID', 'the setup files cannot be written', {
+    hint: 'Pass the missing values as flags (see --help), or run init on a terminal, where it asks for them; nothing was written.',
     problems,
   });
 }

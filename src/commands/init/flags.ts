@@ -1,8 +1,9 @@
-/** The flags of `init`: those of `run` that say what to write, and what only a set-up must know. */
+/** The flags of `init`: the flags of `run` that select outputs, and those that only a setup needs. */
 import { type Flag, parseFlags } from '../../cli/flags.ts';
 import type { Problem } from '../../errors.ts';
 import { RUN_FLAGS } from '../run-flags.ts';
-import { type Answer, type Answers, FIELD_NAMES, type FieldName, FIELDS } from './fields.ts';
+import { FIELD_NAMES, type FieldName, FIELDS } from './fields.ts';
+import type { Answer, Answers } from './setup.ts';
 
 const RUN_FLAG_NAMES = ['kubernetes-cluster', 'database', 'database-user', 'database-name', 'application', 'ssh'];
 
@@ -13,25 +14,25 @@ export const INIT_FLAGS: readonly Flag[] = [
     value: 'HOST:PORT',
     help: 'Web address of the Teleport Proxy (TELEPORT_PROXY).',
   },
-  { name: 'organization-id', value: 'UUID', help: "The CircleCI organization; in a job, the job's own." },
-  { name: 'project-id', value: 'UUID', help: "The CircleCI project; in a job, the job's own." },
-  { name: 'context-id', value: 'UUID', help: "The context that the jobs use; in a job, the job's own." },
-  { name: 'context-name', value: 'NAME', help: 'Its name on the pages of CircleCI, for the config.' },
-  { name: 'no-context', help: 'Admit every job of the project, with any context or none.' },
-  { name: 'bot', value: 'NAME', help: 'Name of the bot (default circleci- and the name of the project).' },
-  { name: 'token', value: 'NAME', help: "Name of the join token (default the bot's)." },
+  { name: 'organization-id', value: 'UUID', help: "The CircleCI organization; in a job, the job's own by default." },
+  { name: 'project-id', value: 'UUID', help: "The CircleCI project; in a job, the job's own by default." },
+  { name: 'context-id', value: 'UUID', help: "The context that the jobs use; in a job, the job's own by default." },
+  { name: 'context-name', value: 'NAME', help: 'Name of the context, for the generated config.' },
+  { name: 'no-context', help: 'Allow every job of the project, with any context or none.' },
+  { name: 'bot', value: 'NAME', help: 'Name of the bot (default circleci-PROJECT).' },
+  { name: 'token', value: 'NAME', help: 'Name of the join token (default: the name of the bot).' },
   { name: 'roles', value: 'ROLES', repeatable: true, help: 'Roles of the bot, separated by commas.' },
   ...RUN_FLAGS.filter(({ name }) => RUN_FLAG_NAMES.includes(name)),
   {
     name: 'destination',
     aliases: ['destination-dir'],
     value: 'DIR',
-    help: 'Absolute path of the folder in the job for the credentials (default /home/circleci/.teleport-identity).',
+    help: 'Absolute path of the directory in the job for the credentials (default /home/circleci/.teleport-identity).',
   },
-  { name: 'directory', value: 'DIR', help: 'Where to write the files of the set-up (default teleport).' },
-  { name: 'force', help: 'Replace files that are there already.' },
-  { name: 'print', help: 'Write nothing; print the files to stdout, as one stream of YAML documents.' },
-  { name: 'yes', help: 'Ask nothing, on a terminal too.' },
+  { name: 'directory', value: 'DIR', help: 'Directory to write the files to (default teleport).' },
+  { name: 'force', help: 'Replace existing files.' },
+  { name: 'print', help: 'Print the files to stdout as one stream of YAML documents instead of writing them.' },
+  { name: 'yes', help: 'Ask no questions, even on a terminal.' },
 ];
 
 export interface InitArguments {
@@ -39,7 +40,7 @@ export interface InitArguments {
   readonly directory: string | undefined;
   readonly force: boolean;
   readonly print: boolean;
-  /** Ask nothing. */
+  /** Whether to ask no questions. */
   readonly yes: boolean;
   /** Flags that contradict each other. */
   readonly problems: readonly Problem[];
@@ -69,6 +70,6 @@ function contradictions(fields: ReadonlyMap<FieldName, Answer>): readonly Proble
   const names = (['contextId', 'contextName'] as const).filter((name) => fields.has(name));
   return names.map((name) => ({
     path: '--no-context',
-    message: `contradicts ${FIELDS[name].flag}: give one of the two`,
+    message: `conflicts with ${FIELDS[name].flag}: use only one of them`,
   }));
 }

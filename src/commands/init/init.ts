@@ -1,11 +1,11 @@
-/** `init`: from a job's ids and a few answers to the files that set-up needs. */
+/** `init`: generates the files for a setup from the job's IDs and a few answers. */
 import { stderrStyle } from '../../cli/print.ts';
 import { createLog } from '../../effects/log.ts';
 import { VERSION, type World } from '../../effects/world.ts';
 import { collectAnswers } from './answers.ts';
 import { checkAnswers } from './check-answers.ts';
 import { readInitArguments } from './flags.ts';
-import { directoryProblems, locateSetup, writeFiles } from './folder.ts';
+import { directoryProblems, locateSetup, writeFiles } from './directory.ts';
 import { shellWord } from './quoting.ts';
 import { asOneStream, nextSteps, setupFiles } from './render.ts';
 
@@ -13,20 +13,22 @@ import { asOneStream, nextSteps, setupFiles } from './render.ts';
 export async function init(args: readonly string[], world: World): Promise<void> {
   const given = readInitArguments(args);
   const { answers, directory, notices } = await collectAnswers(given, world);
-  const inTheWay = given.print ? [] : await directoryProblems(directory, given.force, world);
-  const { setup, warnings } = await checkAnswers(answers, [...given.problems, ...inTheWay]);
-  const place = { ...(await locateSetup(directory, world)), version: VERSION };
-  const files = setupFiles(setup, place);
+  const conflicts = given.print ? [] : await directoryProblems(directory, given.force, world);
+  const { setup, warnings } = await checkAnswers(answers, [...given.problems, ...conflicts]);
+  const location = { ...(await locateSetup(directory, world)), version: VERSION };
+  const files = setupFiles(setup, location);
   const program = `node ${shellWord(world.bundlePath)}`;
   warn([...notices, ...warnings], world);
   if (given.print) {
-    await world.result(asOneStream(files, place.folder));
-    world.stderr(nextSteps(setup, { ...place, written: place.folder }, program));
+    await world.result(asOneStream(files, location.pathInRepository));
+    world.stderr(nextSteps(setup, { ...location, pathFromHere: location.pathInRepository }, program));
     return;
   }
   await writeFiles(directory, files, world);
-  const written = files.map(({ name }) => `  ${place.written}${name}`).join('\n');
-  await world.stdout(`Written, without a secret in it:\n\n${written}\n\n${nextSteps(setup, place, program)}`);
+  const written = files.map(({ name }) => `  ${location.pathFromHere}${name}`).join('\n');
+  await world.stdout(
+    `Wrote these files, which contain no secrets:\n\n${written}\n\n${nextSteps(setup, location, program)}`,
+  );
 }
 
 function warn(warnings: readonly string[], world: World): void {

@@ -7,15 +7,15 @@ import { answersOf, CONTEXT, PROJECT, setupOf } from './setup-of.ts';
 
 const WRONG: readonly (readonly [name: FieldName, text: string, says: RegExp])[] = [
   ['proxy', 'https://example.com', /without a scheme; write example\.com:443/],
-  ['organizationId', 'example', /is not an id such as/],
-  ['projectId', `${PROJECT}0`, /is not an id such as/],
-  ['contextId', 'teleport', /is not an id such as/],
-  ['bot', '-bot', /no dash first/],
+  ['organizationId', 'example', /is not an ID such as/],
+  ['projectId', `${PROJECT}0`, /is not an ID such as/],
+  ['contextId', 'teleport', /is not an ID such as/],
+  ['bot', '-bot', /no leading dash/],
   ['bot', 'my bot', /letters, digits/],
   ['token', '/etc/passwd', /letters, digits/],
-  ['token', '..', /takes no name/],
-  ['roles', ' , ', /names no role/],
-  ['roles', 'a,b c', /takes no name "b c"/],
+  ['token', '..', /is not a valid name/],
+  ['roles', ' , ', /contains no role/],
+  ['roles', 'a,b c', /"b c" is not a valid name/],
   ['database', 'a\nb', /control characters/],
   ['application', 'a\u202eb', /control characters/],
   ['contextName', 'a\tb', /control characters/],
@@ -23,18 +23,18 @@ const WRONG: readonly (readonly [name: FieldName, text: string, says: RegExp])[]
   ['destination', 'identity', /is not an absolute path/],
 ];
 
-describe('an answer that cannot be used is refused', () => {
+describe('an invalid answer is rejected', () => {
   for (const [name, text, says] of WRONG) {
     test(`${name}: ${JSON.stringify(text)}`, () => {
-      const [fault, ...others] = findProblems(answersOf({ [name]: text }));
-      assert.match(fault?.message ?? '', says);
-      assert.equal(fault?.path, `--${name}`);
+      const [problem, ...others] = findProblems(answersOf({ [name]: text }));
+      assert.match(problem?.message ?? '', says);
+      assert.equal(problem?.path, `--${name}`);
       assert.deepEqual(others, []);
     });
   }
 });
 
-test('all that is missing is told at once, with what is wrong and what stands in the way', async () => {
+test('missing answers, invalid answers and conflicts are reported together', async () => {
   const answers = {
     ...answersOf({ proxy: undefined, contextId: undefined, roles: undefined, bot: '-' }),
     contexts: ['a', 'b'],
@@ -48,25 +48,25 @@ test('all that is missing is told at once, with what is wrong and what stands in
   assert.deepEqual(paths, ['--proxy-server', '--context-id', '--bot', '--roles', 'bot.yaml']);
   assert.match(
     error.problems[1]?.message ?? '',
-    /is missing \(this job has a and b\): Organization Settings, Contexts/,
+    /is missing \(this job has a and b\): see Organization Settings > Contexts/,
   );
 });
 
-test('ids are written as CircleCI writes them', async () => {
+test('IDs are written in lower case, as CircleCI writes them', async () => {
   assert.equal((await setupOf({ projectId: PROJECT.toUpperCase() })).projectId.text, PROJECT);
 });
 
-test('a role that is named twice is given once', async () => {
+test('duplicate roles are written once', async () => {
   assert.deepEqual((await setupOf({ roles: 'a, b,,a' })).roles, ['a', 'b']);
 });
 
-test('without a context there is a warning, and none is needed', async () => {
+test('a setup without a context is valid, with a warning', async () => {
   const { setup, warnings } = await checkAnswers({ ...answersOf({ contextId: undefined }), withoutContext: true }, []);
   assert.equal(setup.contextId, undefined);
-  assert.match(warnings.join(), /every job of the project may become the bot/);
+  assert.match(warnings.join(), /every job of the project can become the bot/);
   assert.deepEqual((await checkAnswers(answersOf({ contextId: CONTEXT }), [])).warnings, []);
 });
 
-test('a user without a database is refused as run refuses it', async () => {
+test('a user without a database is rejected with the error of run', async () => {
   await assert.rejects(checkAnswers(answersOf({ databaseUser: 'ci' }), []), /--database-user: needs --database/);
 });

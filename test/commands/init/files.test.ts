@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import type { Setup } from '../../../src/commands/init/fields.ts';
+import type { Setup } from '../../../src/commands/init/setup.ts';
 import {
   asOneStream,
   botFile,
@@ -19,9 +19,9 @@ import { resolveJob } from '../../job-runner/job.ts';
 import { packedWith, version } from '../../orb/source.ts';
 import { CONTEXT, ORGANIZATION, PROJECT, setupOf } from './setup-of.ts';
 
-const PLACE = { folder: 'teleport/', written: 'teleport/', version };
+const PLACE = { pathInRepository: 'teleport/', pathFromHere: 'teleport/', version };
 
-/** As readers of either version of YAML understand it, without what some of them take for the end of a line. */
+/** Asserts that YAML 1.1 and 1.2 read the same, and that there are no characters that some readers treat as line breaks. */
 function read(text: string): unknown {
   assert.doesNotMatch(text, /[\u0085\u2028\u2029\u202e\ufeff]/);
   const one: unknown = parse(text, { version: '1.2' });
@@ -56,7 +56,7 @@ const HOSTILE = [
   '${HOME} $(id) `id`',
 ];
 
-describe('names of any kind come back out of the files as they went in', () => {
+describe('every name survives writing and reading unchanged', () => {
   for (const name of HOSTILE) {
     test(JSON.stringify(name), async () => {
       const setup: Setup = { ...(await setupOf()), bot: name, token: name, roles: [name, 'other'], contextName: name };
@@ -87,14 +87,14 @@ describe('names of any kind come back out of the files as they went in', () => {
     });
   }
 
-  test('where an id was found ends no comment', async () => {
+  test('the source of an ID cannot end a comment', async () => {
     const { projectId, ...setup } = await setupOf();
     const text = tokenFile({ ...setup, projectId: { ...projectId, origin: 'a\nkind: role\u2028kind: user' } });
     assert.deepEqual(read(text), read(tokenFile({ ...setup, projectId })));
   });
 });
 
-test('without a context the rule names the project alone, and the job no context', async () => {
+test('without a context, the rule has only the project, and the job has no context', async () => {
   const setup: Setup = { ...(await setupOf()), contextId: undefined };
   const Token = z.object({ spec: z.object({ circleci: z.object({ allow: z.unknown() }) }) });
   assert.deepEqual(Token.parse(read(tokenFile(setup))).spec.circleci.allow, [{ project_id: PROJECT }]);
@@ -113,7 +113,7 @@ const OUTPUTS = {
 
 for (const [what, texts] of Object.entries(OUTPUTS)) {
   describe(`with ${what}`, () => {
-    test('run reads from tbot.yaml what it makes of the same flags, without a warning', async () => {
+    test('run reads the same outputs from tbot.yaml as from the flags, without a warning', async () => {
       const setup = await setupOf(texts);
       const plan = await planOf(tbotConfig(setup));
       const plain = (outputs: readonly object[]) =>
@@ -124,7 +124,7 @@ for (const [what, texts] of Object.entries(OUTPUTS)) {
       assert.deepEqual(plan.warnings, []);
     });
 
-    test('the config compiles with this version of the orb, with a step for each output', async () => {
+    test('the config compiles with this version of the orb and has a step for each output', async () => {
       const setup = await setupOf(texts);
       const text = circleciConfig(setup, PLACE);
       assert.match(text, new RegExp(`teleport/machine-id@${version.replaceAll('.', '\\.')}\\n`));
@@ -144,7 +144,7 @@ for (const [what, texts] of Object.entries(OUTPUTS)) {
   });
 }
 
-test('all files together are one stream of YAML', async () => {
+test('all files together form one YAML stream', async () => {
   const files = setupFiles(await setupOf(), PLACE);
   const stream = asOneStream(files, 'teleport/');
   assert.deepEqual(
@@ -154,9 +154,9 @@ test('all files together are one stream of YAML', async () => {
   assert.match(stream, /^---\n# teleport\/bot\.yaml\n/);
 });
 
-test('the commands are for the files where they lie, and quote what a shell would change', async () => {
+test('the commands name the files where they are, and quote what a shell would change', async () => {
   const setup = await setupOf({ roles: 'deployer,editor' });
-  const text = nextSteps(setup, { ...PLACE, written: "-my folder's/" }, 'machine-id');
+  const text = nextSteps(setup, { ...PLACE, pathFromHere: "-my folder's/" }, 'machine-id');
   assert.match(text, /^ +tctl create -f '\.\/-my folder'\\''s\/bot\.yaml'$/m);
   assert.match(text, /^ +tctl bots add circleci-app --roles=deployer,editor --token=circleci-app$/m);
 });

@@ -1,6 +1,7 @@
-/** A set-up for tests, as the flags of the command line would make it. */
+/** A setup for tests, as the flags of the command line would make it. */
 import { checkAnswers } from '../../../src/commands/init/check-answers.ts';
-import { type Answers, FIELD_NAMES, type FieldName, type Setup } from '../../../src/commands/init/fields.ts';
+import { FIELD_NAMES, type FieldName } from '../../../src/commands/init/fields.ts';
+import type { Answers, Setup } from '../../../src/commands/init/setup.ts';
 
 export const ORGANIZATION = '11111111-2222-4333-8444-555555555555';
 export const PROJECT = '66666666-7777-4888-9999-aaaaaaaaaaaa';
@@ -17,7 +18,7 @@ const TEXTS: Partial<Record<FieldName, string>> = {
   destination: '/home/circleci/.teleport-identity',
 };
 
-/** What is undefined has not been said. */
+/** Undefined texts are missing answers. */
 export function answersOf(texts: Partial<Record<FieldName, string | undefined>> = {}): Answers {
   const fields = new Map<FieldName, { text: string; origin: string }>();
   for (const name of FIELD_NAMES) {

@@ -1,4 +1,4 @@
-/** The folder that `init` writes to. */
+/** The directory that `init` writes to. */
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import type { World } from '../../effects/world.ts';
 import type { Problem } from '../../errors.ts';
@@ -6,55 +6,55 @@ import { prepareDirectory } from '../../files/prepare.ts';
 import { writeDirectory } from '../../files/write.ts';
 import { NO_RECORD } from '../../job/manifest.ts';
 import { unexpandedPath } from '../../schema/unexpanded.ts';
-import type { SetupFile, SetupLocation } from './fields.ts';
 import { SETUP_FILE_NAMES } from './render.ts';
+import type { SetupFile, SetupLocation } from './setup.ts';
 
 export const DEFAULT_DIRECTORY = 'teleport';
 
-/** The orb expands `$NAME` and a leading `~/` in a path, CircleCI `<<`; neither may happen to a folder's own name. */
+/** Rejects names that would be expanded in a config: the orb expands `$NAME` and a leading `~/`, CircleCI `<<`. */
 const EXPANDED = /\$|<<|>>|\\|^~|\p{Cc}/u;
 
 /**
- * Where the files are from here, and where the config finds them: from the root of the repository on, which the job
- * checks out, or in a folder of the same name, when they are outside of it.
+ * The paths of the files for commands and for the config. The config's path starts at the root of the repository; files
+ * outside of the repository are expected there in a directory of the same name.
  */
-export async function locateSetup(directory: string, world: FolderEffects): Promise<Omit<SetupLocation, 'version'>> {
+export async function locateSetup(directory: string, world: DirectoryEffects): Promise<Omit<SetupLocation, 'version'>> {
   const { workingDirectory } = world;
   const path = resolve(workingDirectory, directory);
   const root = (await repositoryRoot(workingDirectory, world)) ?? workingDirectory;
   return {
-    written: withTrailingSlash(relativeInside(workingDirectory, path) ?? path),
-    folder: withTrailingSlash(relativeInside(root, path) ?? basename(path)),
+    pathFromHere: withTrailingSlash(relativeInside(workingDirectory, path) ?? path),
+    pathInRepository: withTrailingSlash(relativeInside(root, path) ?? basename(path)),
   };
 }
 
-type FolderEffects = Pick<World, 'files' | 'workingDirectory'>;
+type DirectoryEffects = Pick<World, 'files' | 'workingDirectory'>;
 
-async function repositoryRoot(directory: string, { files }: FolderEffects): Promise<string | undefined> {
+async function repositoryRoot(directory: string, { files }: DirectoryEffects): Promise<string | undefined> {
   if ((await files.entry(join(directory, '.git'))) !== undefined) return directory;
   const parent = dirname(directory);
   return parent === directory ? undefined : repositoryRoot(parent, { files, workingDirectory: parent });
 }
 
 function relativeInside(outer: string, path: string): string | undefined {
-  const way = relative(outer, path);
-  return way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way) ? undefined : way;
+  const inner = relative(outer, path);
+  return inner === '..' || inner.startsWith(`..${sep}`) || isAbsolute(inner) ? undefined : inner;
 }
 
 function withTrailingSlash(path: string): string {
   return path === '' ? '' : `${path.split(sep).join('/')}/`;
 }
 
-/** What stands in the way of writing there. */
+/** The reasons why the files cannot be written there. */
 export async function directoryProblems(
   directory: string,
   force: boolean,
-  { files, workingDirectory }: FolderEffects,
+  { files, workingDirectory }: DirectoryEffects,
 ): Promise<readonly Problem[]> {
   const unexpanded = unexpandedPath(directory);
   if (unexpanded !== undefined) return [{ path: '--directory', message: unexpanded }];
-  if (EXPANDED.test((await locateSetup(directory, { files, workingDirectory })).folder)) {
-    const message = 'a path with $, <<, >>, a backslash or a leading ~ cannot be named in a config';
+  if (EXPANDED.test((await locateSetup(directory, { files, workingDirectory })).pathInRepository)) {
+    const message = 'a path with $, <<, >>, a backslash or a leading ~ cannot be used in a config';
     return [{ path: '--directory', message: `${JSON.stringify(directory)}: ${message}` }];
   }
   if (force) return [];
@@ -62,7 +62,10 @@ export async function directoryProblems(
   for (const name of SETUP_FILE_NAMES) {
     const path = join(resolve(workingDirectory, directory), name);
     if ((await files.entry(path)) === undefined) continue;
-    problems.push({ path, message: 'is there already; --force replaces it, --directory takes another folder' });
+    problems.push({
+      path,
+      message: 'already exists; replace it with --force, or choose another directory with --directory',
+    });
   }
   return problems;
 }
