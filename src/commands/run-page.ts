@@ -7,8 +7,8 @@ import { VERSION, type World } from '../effects/world.ts';
 import { asMachineIdError, failureOf, locationText, type MachineIdError } from '../errors.ts';
 import { writePublishedFile } from '../files/published.ts';
 import { withProxyCause } from '../net/proxy-variables.ts';
-import type { Account, Engine, RunFacts, Span, WrittenOutput } from '../outputs/journal.ts';
-import { outputLabel, outputResource, type SupportedOutput } from '../outputs/output.ts';
+import type { Account, ConfiguredOutput, Engine, RunFacts, Span, WrittenOutput } from '../outputs/journal.ts';
+import { outputLabel } from '../outputs/output.ts';
 import { markup, Markup, type MarkupValue, PAGE_STYLE, timeline } from './html.ts';
 
 interface ReportedRun {
@@ -159,18 +159,14 @@ function outputParts({ facts: { outputs, results = [] }, writtenAtMs }: RunRepor
   if (outputs === undefined) return undefined;
   const parts = outputs.map((output, at) => {
     const { type } = output;
-    const facts = [
-      ['Kind', type],
-      ['For', outputResource(output)],
-      ...outcome(output, results[at], writtenAtMs),
-    ] as const;
+    const facts = [['Kind', type], ['For', output.resource], ...outcome(output, results[at], writtenAtMs)] as const;
     return markup`<h3>${outputLabel(output)} <small>${locationText(output)}</small></h3>${factTable(facts)}`;
   });
   return markup`<section><h2>Outputs</h2>${parts.length === 0 ? 'None are configured.' : parts}</section>`;
 }
 
 function outcome(
-  { destination, roles }: SupportedOutput,
+  { destination, roles }: ConfiguredOutput,
   result: PromiseSettledResult<WrittenOutput> | undefined,
   writtenAtMs: number,
 ): readonly Fact[] {

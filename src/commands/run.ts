@@ -19,8 +19,9 @@ import { startWireTrace } from '../net/trace.ts';
 import { type WebTrust, webTrust } from '../net/trust.ts';
 import { openWebApi } from '../net/web.ts';
 import { type Account, openAccount, type RunEnd, type RunResult, startProgress } from '../outputs/journal.ts';
-import { refuseRemovedKeys, type SupportedOutput, supportedOutputs } from '../outputs/output.ts';
 import { failureOfOutputs, makeKeys, prepareOutputs, writeOutputs } from '../outputs/outputs.ts';
+import { refuseRemovedKeys, supportedOutputs } from '../outputs/supported.ts';
+import { configuredOutput, type SupportedOutput } from '../outputs/types.ts';
 import type { OutputKeys } from '../outputs/work.ts';
 import { caFilePaths, unexpandedPath } from '../schema/unexpanded.ts';
 import { clockDifference } from '../teleport/ping.ts';
@@ -198,7 +199,7 @@ async function readInputs({ flags, caFile, engine, report }: RunArguments, accou
   account.learn({ plan });
   if (engine === 'native') refuseScopes(plan);
   const outputs = supportedOutputs(plan);
-  account.learn({ outputs });
+  account.learn({ outputs: outputs.map((output) => configuredOutput(output)) });
   const trust = await webTrust({ ...world, caFile, insecure: plan.insecure, readText });
   const log = createLog(stderr, {
     format: plan.logFormat,

@@ -1,7 +1,7 @@
 /** The file format before `version: v2`, read into today's items. */
 import * as z from 'zod/mini';
 import { DEFAULT_CONTEXT_TEMPLATE } from '../outputs/context-name.ts';
-import type { DatabaseFormat } from '../outputs/output.ts';
+import type { DatabaseFormat } from '../outputs/database.ts';
 import { refuseWildcard, resourceName } from '../schema/common.ts';
 import { type Destination, directory, directoryPath, plainDirectory } from '../schema/destination.ts';
 import {

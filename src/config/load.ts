@@ -1,5 +1,6 @@
 /** Reads flags, environment and tbot.yaml into the plan of one run. */
 import { asMachineIdError, type MachineIdError, type Problem } from '../errors.ts';
+import type { ServiceType } from '../outputs/unwritten.ts';
 import { plainDirectory } from '../schema/destination.ts';
 import { unexpandedPath } from '../schema/unexpanded.ts';
 import { checkSettings, refuseDuplicateNames, refuseSharedDestinations, scopeRequests } from './checks.ts';
@@ -8,7 +9,7 @@ import { Findings, named, type Origin, type Setting } from './findings.ts';
 import { readEnvironment } from './from-environment.ts';
 import { readFileSettings } from './from-file.ts';
 import { readFlags } from './from-flags.ts';
-import { type PlacedItem, type ServiceType, splitItems } from './items.ts';
+import { type PlacedItem, splitItems } from './items.ts';
 import { readJoinToken } from './join-token.ts';
 import type { ClusterAddress, Plan } from './plan.ts';
 import type { Settings } from './settings.ts';

@@ -1,7 +1,7 @@
 /** What one run shall do: every setting from file, environment and flags, checked and with its default filled in. */
 import type { Problem } from '../errors.ts';
-import type { Output } from '../outputs/output.ts';
-import type { RunContext } from '../outputs/work.ts';
+import type { Output } from '../outputs/supported.ts';
+import type { OutputsRun } from '../outputs/outputs.ts';
 import type { Destination } from '../schema/destination.ts';
 import type { Service } from './items.ts';
 
@@ -52,6 +52,6 @@ export interface Plan {
 }
 
 /** A run, with everything that its configuration says. */
-export interface PlannedRun extends RunContext {
+export interface PlannedRun extends OutputsRun {
   readonly plan: Plan;
 }

@@ -1,13 +1,32 @@
-/** Produces an `application` output: a certificate with which a program may call one application. */
+/** The output type `application`: a certificate with which a program can call one application. */
 import type { AppSessionParams, AuthApi } from '../auth/auth-api.ts';
 import { MachineIdError } from '../errors.ts';
 import type { OutputFile } from '../files/destination.ts';
+import { resourceName } from '../schema/common.ts';
+import { flag } from '../schema/fields.ts';
+import { key, keys, type ValuesOf } from '../schema/keys.ts';
 import type { ServerVersion } from '../teleport/ping.ts';
 import { findResource, type Named, ownNamePredicate, settingPlace } from './find-resource.ts';
 import { authorityFiles, type BaseFilesInput, identityAndKeyFiles, specificTlsFiles } from './identity-files.ts';
 import type { WrittenOutput } from './journal.ts';
-import type { Supported } from './output.ts';
+import type { OutputOf } from './output.ts';
+import { outputType } from './output-type.ts';
 import { finishOutput, outputLocation, type OutputWork, requestIdentity, withOwnSession } from './work.ts';
+
+const applicationKeys = keys({
+  appName: key('app_name', resourceName('app_name must not be empty'), 'The application, as Teleport calls it.'),
+  specificTlsNaming: key('specific_tls_naming', flag, 'Also writes `tls.crt`, `tls.key` and `tls.cas`.'),
+});
+
+type ApplicationOutput = OutputOf<'application', ValuesOf<typeof applicationKeys>>;
+
+export const application = outputType('application', {
+  help: 'A certificate for one application, for programs that call it.',
+  keys: applicationKeys,
+  resource: ({ appName }) => appName,
+  routedKey: 'suite',
+  produce,
+});
 
 interface Application extends Named {
   readonly publicAddress: string;
@@ -19,8 +38,7 @@ interface Application extends Named {
  */
 const FIRST_MAJOR_THAT_MAKES_SESSIONS = 17;
 
-/** @throws MachineIdError as asking, checking and writing do */
-export async function produceApplication(output: Supported<'application'>, work: OutputWork): Promise<WrittenOutput> {
+async function produce(output: ApplicationOutput, work: OutputWork): Promise<WrittenOutput> {
   const { run, session, joined } = work;
   const { appName, destination, path, specificTlsNaming } = output;
   const { clusterName, userName } = joined.bot;

@@ -1,13 +1,16 @@
-/** Produces AWS credentials: an X.509 SVID opens a session of a role at IAM Roles Anywhere. */
+/** The output type `workload-identity-aws-roles-anywhere`: AWS credentials of a role, in exchange for an X.509 SVID. */
 import { join } from 'node:path';
 import { shortenedLifetime } from '../auth/issue.ts';
 import { derOf } from '../crypto/x509.ts';
 import { MachineIdError } from '../errors.ts';
 import { withProfile } from '../files/aws-profile.ts';
 import type { OutputFile } from '../files/destination.ts';
+import type { ValuesOf } from '../schema/keys.ts';
+import { AWS_KEYS, checkAwsKeys } from './aws-roles-anywhere-keys.ts';
 import { type AwsCredentials, createSession, endpointOf } from './aws-session.ts';
 import type { WrittenOutput } from './journal.ts';
-import type { Supported } from './output.ts';
+import type { OutputOf } from './output.ts';
+import { outputType } from './output-type.ts';
 import {
   finishOutput,
   type OutputLocation,
@@ -19,15 +22,24 @@ import {
 import { singleSvid } from './workload-identity.ts';
 import { requestSvid } from './x509-svid.ts';
 
-type AwsOutput = Supported<'workload-identity-aws-roles-anywhere'>;
+type AwsOutput = OutputOf<'workload-identity-aws-roles-anywhere', ValuesOf<typeof AWS_KEYS>>;
+
+export const awsRolesAnywhere = outputType('workload-identity-aws-roles-anywhere', {
+  help: 'AWS credentials of a role, from IAM Roles Anywhere in exchange for an X.509 SVID. Requires Teleport 17.',
+  keys: AWS_KEYS,
+  check: checkAwsKeys,
+  limitTtl: false,
+  resource: ({ roleArn }) => roleArn,
+  produce,
+});
 
 const MAX_FILE_BYTES = 1024 * 1024;
 
 /** The SVID serves this exchange alone, so it need not live as long as the output's other certificates. */
 const SVID_TTL_MS = 10 * 60 * 1000;
 
-/** @throws MachineIdError as asking, checking and writing do, and AWS_UNREACHABLE, AWS_REFUSED */
-export async function produceAwsRolesAnywhere(output: AwsOutput, work: OutputWork): Promise<WrittenOutput> {
+/** @throws MachineIdError AWS_UNREACHABLE, AWS_REFUSED, and as asking, checking and writing do */
+async function produce(output: AwsOutput, work: OutputWork): Promise<WrittenOutput> {
   const { path, roleArn, selector, sessionDurationMs } = output;
   const { run } = work;
   const ttlMs = Math.min(output.ttlMs, SVID_TTL_MS);

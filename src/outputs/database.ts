@@ -1,7 +1,12 @@
-/** Produces a `database` output: a certificate with which a program may log in to one database. */
+/** The output type `database`: a certificate with which a program can log in to one database. */
+import * as z from 'zod/mini';
 import type { AuthApi } from '../auth/auth-api.ts';
 import { privateKeyPem } from '../crypto/keys.ts';
 import type { OutputFile } from '../files/destination.ts';
+import { resourceName } from '../schema/common.ts';
+import { type Field, readBy, refuseKind, text, word } from '../schema/fields.ts';
+import { key, keys, type ValuesOf } from '../schema/keys.ts';
+import { isMapping } from '../schema/yaml/tree.ts';
 import { findResource, type Named, namePredicate, settingPlace } from './find-resource.ts';
 import {
   authorityFile,
@@ -11,8 +16,46 @@ import {
   specificTlsFiles,
 } from './identity-files.ts';
 import type { WrittenOutput } from './journal.ts';
-import type { DatabaseFormat, Supported } from './output.ts';
+import type { OutputOf } from './output.ts';
+import { outputType } from './output-type.ts';
 import { finishOutput, outputLocation, type OutputWork, requestIdentity, withOwnSession } from './work.ts';
+
+/** In version v1 it is a mapping. */
+const databaseName: Field<string | undefined> = z.transform((input, context) =>
+  isMapping(input)
+    ? refuseKind(context, input, 'string; in version v2 write "service", "database" and "username" beside each other')
+    : readBy(text, input, context),
+);
+
+const FORMATS = ['tls', 'mongo', 'cockroach'] as const;
+
+/** What a client program expects beside the files that every output has. */
+export type DatabaseFormat = 'default' | (typeof FORMATS)[number];
+
+const format: Field<DatabaseFormat> = word(FORMATS, {
+  default: 'default',
+  refusal: (given) => `unrecognized format (${given}); it is one of tls, mongo, cockroach`,
+});
+
+const databaseKeys = keys({
+  service: key('service', resourceName('service must not be empty'), 'The database, as Teleport calls it.'),
+  database: key('database', databaseName, 'The database on that server that the certificate names.'),
+  username: key('username', text, 'The user to log in as that the certificate names.'),
+  format: key('format', format, 'Adds the files that a client expects: `tls`, `mongo` or `cockroach`.', {
+    write: (given) => (given === 'default' ? undefined : given),
+  }),
+});
+
+type DatabaseOutput = OutputOf<'database', ValuesOf<typeof databaseKeys>>;
+
+export const database = outputType('database', {
+  help: 'A certificate for one database, for its client programs.',
+  keys: databaseKeys,
+  resource: ({ service }) => service,
+  // Many databases only know RSA, so Teleport uses RSA for them in every suite.
+  routedKey: 'rsa-2048',
+  produce,
+});
 
 interface Database extends Named {
   readonly protocol: string;
@@ -21,8 +64,7 @@ interface Database extends Named {
 /** The user that Redis has before any other is made. */
 const REDIS_DEFAULT_USER = 'default';
 
-/** @throws MachineIdError as asking, checking and writing do */
-export async function produceDatabase(output: Supported<'database'>, work: OutputWork): Promise<WrittenOutput> {
+async function produce(output: DatabaseOutput, work: OutputWork): Promise<WrittenOutput> {
   const { run, session } = work;
   const { database, destination, format, path, service } = output;
   const { name, protocol } = await withOwnSession(output, work, ({ api }) =>

@@ -1,4 +1,5 @@
-/** Produces an `identity` output: certificates for the whole cluster or a leaf, and the files for SSH. */
+/** The output type `identity`: certificates for the whole cluster or a leaf cluster, and the files for SSH. */
+import * as z from 'zod/mini';
 import type { Authorities, CertAuthority } from '../auth/auth-api.ts';
 import type { Identity } from '../auth/issue.ts';
 import { noLoginNotice } from '../auth/logins.ts';
@@ -7,14 +8,55 @@ import { MachineIdError } from '../errors.ts';
 import type { OutputFile } from '../files/destination.ts';
 import type { Joined } from '../join/join.ts';
 import { formatAddress } from '../net/address.ts';
+import type { Common } from '../schema/common.ts';
+import { type Context, type Field, flag, refuse, text, word } from '../schema/fields.ts';
+import { key, keys, type ValuesOf, whenTrue } from '../schema/keys.ts';
 import { authorityFile, identityFile, keyFiles } from './identity-files.ts';
 import type { WrittenOutput } from './journal.ts';
-import type { SupportedIdentity } from './output.ts';
+import type { OutputOf } from './output.ts';
+import { outputType } from './output-type.ts';
 import { clusterKnownHosts, clusterSshConfig, knownHosts, sshConfig, type SshConfigInput } from './ssh-config.ts';
 import { finishOutput, outputLocation, type OutputWork, requestIdentity, type RunContext } from './work.ts';
 
-/** @throws MachineIdError as asking, checking and writing do */
-export async function produceIdentity(output: SupportedIdentity, work: OutputWork): Promise<WrittenOutput> {
+/** YAML 1.1 would make a boolean of these two words; here they are text. */
+const onOrOff: Field<boolean> = z.pipe(
+  word(['on', 'off'], {
+    default: 'on',
+    refusal: (given) => `ssh_config: unrecognized value "${given}"; it is one of on, off`,
+  }),
+  z.transform((given: 'on' | 'off') => given === 'on'),
+);
+
+const identityKeys = keys({
+  cluster: key('cluster', text, 'A leaf cluster to get certificates for instead of the cluster that was joined.'),
+  sshConfig: key('ssh_config', onOrOff, '`off` leaves out the files for OpenSSH.', {
+    write: (isOn) => (isOn ? 'on' : 'off'),
+  }),
+  allowReissue: key('allow_reissue', flag, 'Lets the holder ask for other certificates with these.', {
+    write: whenTrue,
+  }),
+  delegationSessionId: key('delegation_session_id', text, 'A delegation session.', { unsupported: true }),
+});
+
+type IdentityValues = ValuesOf<typeof identityKeys>;
+type IdentityOutput = OutputOf<'identity', IdentityValues>;
+
+export const identity = outputType('identity', {
+  help: 'Certificates of the bot for the whole cluster: for SSH, `tctl`, `tsh` and Terraform.',
+  keys: identityKeys,
+  check: checkDelegation,
+  resource: ({ cluster }) => cluster,
+  produce,
+});
+
+function checkDelegation({ cluster, delegationSessionId, roles }: IdentityValues & Common, context: Context): void {
+  if (delegationSessionId === undefined) return;
+  const refuseWith = (message: string) => refuse(context, message, ['delegation_session_id']);
+  if (roles.length > 0) refuseWith('delegation sessions and explicit roles are mutually-exclusive');
+  if (cluster !== undefined) refuseWith('delegation sessions cannot be used with leaf clusters');
+}
+
+async function produce(output: IdentityOutput, work: OutputWork): Promise<WrittenOutput> {
   const { run, joined, session } = work;
   const [issued, authorities] = await Promise.all([issue(output, work), session.authorities]);
   run.progress.done('certificates', `certificates for ${output.path}: roles ${issued.identity.roles.join(', ')}`);
@@ -32,7 +74,7 @@ export async function produceIdentity(output: SupportedIdentity, work: OutputWor
   return finishOutput(output, work, { issued: { ...issued, notices }, location, files, logins });
 }
 
-async function issue(output: SupportedIdentity, work: OutputWork) {
+async function issue(output: IdentityOutput, work: OutputWork) {
   const { allowReissue } = output;
   const [keyPair, routeToCluster] = await Promise.all([
     work.keys.unrouted,
@@ -42,7 +84,7 @@ async function issue(output: SupportedIdentity, work: OutputWork) {
 }
 
 /** A leaf is known by its host authority, which the root cluster shows to every bot. */
-async function clusterFor(output: SupportedIdentity, own: string, authorities: Promise<Authorities>): Promise<string> {
+async function clusterFor(output: IdentityOutput, own: string, authorities: Promise<Authorities>): Promise<string> {
   const wanted = output.cluster;
   if (wanted === undefined || wanted === own) return own;
   const names = (await authorities).host.map(({ clusterName }) => clusterName);

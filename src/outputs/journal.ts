@@ -5,7 +5,7 @@ import type { MachineIdError } from '../errors.ts';
 import type { OidcClaims } from '../job/oidc-claims.ts';
 import type { JoinPath } from '../join/join.ts';
 import type { Address } from '../net/address.ts';
-import type { SupportedOutput } from './output.ts';
+import type { AnyOutput } from './output.ts';
 
 /** Who is at work: this machine, the cluster that is asked, or an output with both. */
 type SpanKind = 'job' | 'cluster' | 'output';
@@ -29,6 +29,12 @@ export interface RunPlan {
   readonly logFormat: 'text' | 'json';
 }
 
+/** An output as the configuration has it. */
+export interface ConfiguredOutput extends AnyOutput {
+  /** What its credentials are for, in the words of the configuration; `undefined` for the whole cluster. */
+  readonly resource: string | undefined;
+}
+
 /** What there is to know, each as soon as it is known. */
 export interface RunFacts {
   readonly plan: RunPlan;
@@ -37,7 +43,7 @@ export interface RunFacts {
   readonly clusterVersion: string;
   readonly bot: RunResult['bot'];
   readonly joinPath: RunResult['joinPath'];
-  readonly outputs: readonly SupportedOutput[];
+  readonly outputs: readonly ConfiguredOutput[];
   /** In the outputs' order. */
   readonly results: readonly PromiseSettledResult<WrittenOutput>[];
   readonly exported: readonly string[];

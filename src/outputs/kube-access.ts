@@ -5,13 +5,19 @@ import { keptNodeOptions } from '../effects/node-options.ts';
 import { MachineIdError } from '../errors.ts';
 import { oneLine } from '../net/network-error.ts';
 import { kubeEndpoint } from '../teleport/kube-endpoint.ts';
-import { contextName } from './context-name.ts';
+import { contextName, type ContextTemplate } from './context-name.ts';
 import { findResource, type Named, namePredicate, onceEach } from './find-resource.ts';
 import type { KubeconfigInput } from './kubeconfig.ts';
-import type { KubernetesSelector, Supported } from './output.ts';
+import type { KubernetesSelector } from './selectors.ts';
 import type { OutputLocation, OutputWork } from './work.ts';
 
-type KubernetesOutput = Supported<'kubernetes' | 'kubernetes/v2'>;
+/** What both output types for Kubernetes have. */
+interface KubernetesOutput {
+  readonly path: string;
+  readonly execPlugin: boolean;
+  readonly contextNameTemplate: ContextTemplate;
+}
+
 type KubeAccess = Pick<KubeconfigInput, 'endpoint' | 'hostAuthorities' | 'credentials'>;
 
 /** @throws MachineIdError CLUSTER_UNSUPPORTED */

@@ -4,17 +4,15 @@ import { generateKeyPair } from '../crypto/keys.ts';
 import { asMachineIdError, locationText, MachineIdError, pluralize, type Problem } from '../errors.ts';
 import type { Joined } from '../join/join.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
-import { produceApplication } from './application.ts';
-import { produceAwsRolesAnywhere } from './aws-roles-anywhere.ts';
-import { produceDatabase } from './database.ts';
-import { produceIdentity } from './identity.ts';
 import type { FailedOutput, RunResult, WrittenOutput } from './journal.ts';
-import { produceKubernetes, produceKubernetesV2 } from './kubernetes.ts';
-import { outputLabel, type SupportedOutput } from './output.ts';
-import { produceSpiffeSvid } from './spiffe-svid.ts';
-import { produceSshHost } from './ssh-host.ts';
+import { outputLabel } from './output.ts';
+import { produce, routedKeyOf, type SupportedOutput } from './types.ts';
 import { type OutputKeys, type OutputWork, prepareOutput, type RunContext } from './work.ts';
-import { produceWorkloadJwt, produceWorkloadX509 } from './workload-identity.ts';
+
+/** A run with the outputs that it writes. */
+export interface OutputsRun extends RunContext {
+  readonly outputs: readonly SupportedOutput[];
+}
 
 export function makeKeys(outputs: readonly SupportedOutput[], suite: string): readonly OutputKeys[] {
   return outputs.map((output) => keysOf(output, suite));
@@ -28,7 +26,7 @@ export async function prepareOutputs(run: RunContext): Promise<void> {
 export type Results = Pick<RunResult, 'failures' | 'outputs'>;
 
 /** @throws MachineIdError when the Auth Service cannot be reached; an output that fails is among the failures */
-export async function writeOutputs(run: RunContext, joined: Joined, keys: readonly OutputKeys[]): Promise<Results> {
+export async function writeOutputs(run: OutputsRun, joined: Joined, keys: readonly OutputKeys[]): Promise<Results> {
   const { account, log, outputs, plan, progress, retries, trace, world } = run;
   if (outputs.length === 0) return { outputs: [], failures: [] };
   const { address } = plan;
@@ -64,7 +62,7 @@ export function sortResults(
 
 /** In the outputs' order. */
 export function tryOutputs(
-  work: Omit<OutputWork, 'keys'>,
+  work: Omit<OutputWork, 'keys' | 'run'> & { readonly run: OutputsRun },
   keys: readonly OutputKeys[],
 ): Promise<readonly PromiseSettledResult<WrittenOutput>[]> {
   const { joined, run } = work;
@@ -77,49 +75,15 @@ export function tryOutputs(
   );
 }
 
-/**
- * The routed key is made after the other one, so that it does not slow down the key of the join; it is needed two round
- * trips later. Many databases know only RSA, so Teleport uses RSA for them in every suite.
- */
-function keysOf({ type }: SupportedOutput, suite: string): OutputKeys {
+/** The routed key is made second, so that it does not delay the join; it is needed two round trips later. */
+function keysOf(output: SupportedOutput, suite: string): OutputKeys {
   const unrouted = generateKeyPair(keyAlgorithm(suite));
-  const routed = ROUTED.has(type)
-    ? unrouted.then(() => generateKeyPair(type === 'database' ? 'rsa-2048' : keyAlgorithm(suite)))
-    : unrouted;
+  const kind = routedKeyOf(output);
+  const routed =
+    kind === undefined ? unrouted : unrouted.then(() => generateKeyPair(kind === 'suite' ? keyAlgorithm(suite) : kind));
   // Awaited by their outputs, unless the run fails before.
   for (const key of [unrouted, routed]) key.catch(() => undefined);
   return { unrouted, routed };
-}
-
-/** Types whose certificates are routed to one resource. */
-const ROUTED: ReadonlySet<SupportedOutput['type']> = new Set(['application', 'database', 'kubernetes']);
-
-/** By type: every output that the configuration lets through has its file in this folder. */
-function produce(output: SupportedOutput, work: OutputWork): Promise<WrittenOutput> {
-  switch (output.type) {
-    case 'identity':
-      return produceIdentity(output, work);
-    case 'application':
-      return produceApplication(output, work);
-    case 'database':
-      return produceDatabase(output, work);
-    case 'kubernetes':
-      return produceKubernetes(output, work);
-    case 'kubernetes/v2':
-      return produceKubernetesV2(output, work);
-    case 'ssh_host':
-      return produceSshHost(output, work);
-    case 'spiffe-svid':
-      return produceSpiffeSvid(output, work);
-    case 'workload-identity-x509':
-      return produceWorkloadX509(output, work);
-    case 'workload-identity-jwt':
-      return produceWorkloadJwt(output, work);
-    case 'workload-identity-aws-roles-anywhere':
-      return produceAwsRolesAnywhere(output, work);
-    default:
-      return output satisfies never;
-  }
 }
 
 /**

@@ -1,19 +1,116 @@
-/** Produces a `spiffe-svid` output: SVIDs of a name that the configuration gives, from clusters up to Teleport 17. */
+/** The output type `spiffe-svid`: SVIDs of a name that the configuration gives, from clusters up to Teleport 17. */
+import { isIP } from 'node:net';
+import * as z from 'zod/mini';
 import type { AuthSession } from '../auth/session.ts';
 import { checkJwtSvid } from '../auth/svid.ts';
 import type { KeyPair } from '../crypto/keys.ts';
 import { MachineIdError } from '../errors.ts';
 import type { OutputFile } from '../files/destination.ts';
+import {
+  type Field,
+  flag,
+  ignored,
+  list,
+  refuse,
+  requiredPath,
+  requiredText,
+  section,
+  text,
+  textList,
+} from '../schema/fields.ts';
+import { key, keys, type ValuesOf, whenTrue } from '../schema/keys.ts';
 import type { WrittenOutput } from './journal.ts';
-import type { Supported } from './output.ts';
+import type { OutputOf } from './output.ts';
+import { outputType } from './output-type.ts';
 import { finishOutput, outputLocation, type OutputWork, withOwnSession } from './work.ts';
 import { jwtSvidFile } from './workload-identity.ts';
-import { fetchX509Svid } from './x509-svid.ts';
+import { FEDERATED_HELP, fetchX509Svid } from './x509-svid.ts';
 
-type SpiffeSvid = Supported<'spiffe-svid'>;
+interface SvidRequest {
+  /** Begins with `/`. */
+  readonly path: string;
+  readonly hint: string | undefined;
+  readonly dnsNames: readonly string[];
+  readonly ipAddresses: readonly string[];
+}
 
-/** @throws MachineIdError as asking, checking and writing do */
-export async function produceSpiffeSvid(output: SpiffeSvid, work: OutputWork): Promise<WrittenOutput> {
+/** `rules` decide which workload may have the SVID, and only a listening service knows workloads. */
+export const svidRequest: Field<SvidRequest> = z.pipe(
+  section({
+    path: requiredText('svid.path: should not be empty'),
+    hint: text,
+    sans: section({ dns: textList, ip: textList }),
+    rules: ignored,
+  }),
+  z.transform(({ path, hint, sans }, context): SvidRequest => {
+    if (!path.startsWith('/')) refuse(context, 'svid.path: should be prefixed with /', ['path']);
+    sans.ip.forEach((address, index) => {
+      if (isIP(address) === 0) {
+        refuse(context, `ip_sans[${index}]: invalid IP address "${address}"`, ['sans', 'ip', index]);
+      }
+    });
+    return { path, hint, dnsNames: sans.dns, ipAddresses: sans.ip };
+  }),
+);
+
+/** What else an output of SVIDs writes into its destination. */
+const SVID_FILES: readonly string[] = ['svid_key.pem', 'svid.pem', 'svid_bundle.pem', 'svid_crl.pem'];
+
+/** tbot would follow a path that leads out of the destination. */
+function isPlainName(name: string): boolean {
+  return /^[^/\\\p{Cc}]+$/u.test(name) && name !== '.' && name !== '..';
+}
+
+const jwtRequest = z.pipe(
+  section({
+    audience: requiredText('audience: should not be empty'),
+    file_name: requiredPath('name: should not be empty'),
+  }),
+  z.transform(({ audience, file_name: fileName }, context) => {
+    if (!isPlainName(fileName) || SVID_FILES.includes(fileName)) {
+      refuse(context, `file_name: "${fileName}" must be the name of a file of its own, without a folder`, [
+        'file_name',
+      ]);
+    }
+    return { audience, fileName };
+  }),
+);
+
+interface JwtRequest {
+  readonly audience: string;
+  readonly fileName: string;
+}
+
+const jwtRequests: Field<readonly JwtRequest[]> = z.pipe(
+  list(jwtRequest),
+  z.transform((requests: readonly JwtRequest[], context) => {
+    const names = requests.map(({ fileName }) => fileName);
+    const twice = names.find((name, at) => names.indexOf(name) !== at);
+    return twice === undefined ? requests : refuse(context, `jwts: two have the file_name "${twice}"`);
+  }),
+);
+
+const spiffeSvidKeys = keys({
+  svid: key('svid', svidRequest, 'The X.509 SVID: `path`, `hint`, and `sans` with lists `dns` and `ip`.', {
+    write: ({ path, hint, dnsNames: dns, ipAddresses: ip }) => ({ path, hint, sans: { dns, ip } }),
+  }),
+  jwts: key('jwts', jwtRequests, 'JWT SVIDs of the same name, each with `audience` and `file_name`.', {
+    write: (jwts) => jwts.map(({ audience, fileName }) => ({ audience, file_name: fileName })),
+  }),
+  includeFederatedTrustBundles: key('include_federated_trust_bundles', flag, FEDERATED_HELP, { write: whenTrue }),
+});
+
+type SpiffeSvid = OutputOf<'spiffe-svid', ValuesOf<typeof spiffeSvidKeys>>;
+
+export const spiffeSvid = outputType('spiffe-svid', {
+  help: 'An X.509 SVID and JWT SVIDs of a name that the configuration gives, up to Teleport 17.',
+  keys: spiffeSvidKeys,
+  limitTtl: false,
+  resource: ({ svid }) => svid.path,
+  produce,
+});
+
+async function produce(output: SpiffeSvid, work: OutputWork): Promise<WrittenOutput> {
   const { svid: name, ttlMs, path, destination } = output;
   return withOwnSession(output, work, async (session) => {
     const ask = async ({ publicKey }: KeyPair) =>

@@ -1,18 +1,47 @@
-/** Produces an `ssh_host` output: a key and a host certificate for sshd, and whose users it lets in. */
+/** The output type `ssh_host`: a key and a host certificate for sshd, and the authority of the users to let in. */
+import * as z from 'zod/mini';
 import type { CertAuthority } from '../auth/auth-api.ts';
 import { issueHostCertificate } from '../auth/host-certificate.ts';
 import { generateKeyPair, type KeyPair, openSshPrivateKey } from '../crypto/keys.ts';
 import type { OutputFile } from '../files/destination.ts';
+import { type Field, refuse, textList, word } from '../schema/fields.ts';
+import { key, keys, type ValuesOf } from '../schema/keys.ts';
 import { hostKeyAlgorithm } from '../teleport/suite.ts';
 import { WRITE_TEST } from './identity-files.ts';
 import type { WrittenOutput } from './journal.ts';
-import type { Supported } from './output.ts';
+import type { OutputOf } from './output.ts';
+import { outputType } from './output-type.ts';
 import { finishOutput, outputLocation, type OutputWork, withOwnSession } from './work.ts';
 
-type SshHost = Supported<'ssh_host'>;
+const principals: Field<readonly string[]> = z.pipe(
+  textList,
+  z.transform((names: readonly string[], context) =>
+    names.length > 0 ? names : refuse(context, 'at least one principal must be specified'),
+  ),
+);
 
-/** @throws MachineIdError as asking, checking and writing do */
-export async function produceSshHost(output: SshHost, work: OutputWork): Promise<WrittenOutput> {
+const caType: Field<'user' | 'openssh'> = word(['user', 'openssh'], {
+  default: 'user',
+  refusal: (given) => `ca_type ("${given}") is unsupported; it is one of user, openssh`,
+});
+
+const sshHostKeys = keys({
+  principals: key('principals', principals, 'The host names that the certificate is valid for.'),
+  caType: key('ca_type', caType, '`openssh` writes the user authority for hosts without an agent of Teleport.', {
+    write: (given) => (given === 'user' ? undefined : given),
+  }),
+});
+
+type SshHost = OutputOf<'ssh_host', ValuesOf<typeof sshHostKeys>>;
+
+export const sshHost = outputType('ssh_host', {
+  help: 'A host certificate, with which an SSH server that the job starts is known to users of Teleport.',
+  keys: sshHostKeys,
+  resource: ({ principals: names }) => names.join(', '),
+  produce,
+});
+
+async function produce(output: SshHost, work: OutputWork): Promise<WrittenOutput> {
   const { run, joined } = work;
   const keys = generateKeyPair(hostKeyAlgorithm(joined.cluster.suite));
   const [keyPair, { certificate, roles }, users] = await Promise.all([

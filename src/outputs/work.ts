@@ -17,7 +17,7 @@ import type { WireTrace } from '../net/trace.ts';
 import type { DirectoryDestination, MemoryDestination } from '../schema/destination.ts';
 import { isListed } from './identity-files.ts';
 import type { Account, Progress, RunPlan, WrittenOutput } from './journal.ts';
-import type { SupportedOutput } from './output.ts';
+import type { AnyOutput } from './output.ts';
 
 export interface OutputWork {
   readonly run: RunContext;
@@ -40,7 +40,7 @@ type IdentityOptions = Pick<IdentityRequest, 'keyPair' | 'route'> &
 
 /** Asks as the bot, for the output's roles or else all that the bot may impersonate. */
 export async function requestIdentity(
-  output: SupportedOutput,
+  output: AnyOutput,
   { run, joined, session }: OutputWork,
   options: IdentityOptions,
 ): Promise<IssuedIdentity> {
@@ -79,7 +79,7 @@ interface FinishedOutput {
 
 /** Writes the files and returns what the summary shows. */
 export async function finishOutput(
-  { path, type }: SupportedOutput,
+  { path, type }: AnyOutput,
   { run }: OutputWork,
   { issued, location, files, access, logins, kubeconfig }: FinishedOutput,
 ): Promise<WrittenOutput> {
@@ -108,7 +108,7 @@ export interface RunContext {
   readonly progress: Progress;
   readonly account: Account;
   readonly plan: RunPlan;
-  readonly outputs: readonly SupportedOutput[];
+  readonly outputs: readonly AnyOutput[];
   readonly retries: Retries;
   /** With `debug` alone. */
   readonly trace?: WireTrace | undefined;
@@ -124,7 +124,7 @@ interface OwnSession extends AuthSession {
 
 /** The identity is not routed anywhere; the connection lasts as long as `use` does. */
 export async function withOwnSession<T>(
-  output: SupportedOutput,
+  output: AnyOutput,
   work: OutputWork,
   use: (session: OwnSession) => Promise<T>,
 ): Promise<T> {

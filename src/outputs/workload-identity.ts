@@ -1,19 +1,38 @@
-/** Produces a `workload-identity-x509` output: an X.509 SVID with its key, bundle and list of revoked ones. */
+/** The output types `workload-identity-x509` and `workload-identity-jwt`: an SVID for one workload identity resource. */
+import * as z from 'zod/mini';
 import { shortenedLifetime } from '../auth/issue.ts';
 import { type CheckedJwtSvid, checkJwtSvid } from '../auth/svid.ts';
 import { describeSelector, type Named, type WorkloadSelector } from '../auth/workload-api.ts';
 import { MachineIdError } from '../errors.ts';
 import type { OutputFile } from '../files/destination.ts';
+import { type Field, flag, refuse, textList } from '../schema/fields.ts';
+import { joined, key, keys, type ValuesOf, whenTrue } from '../schema/keys.ts';
 import type { WrittenOutput } from './journal.ts';
-import type { Supported } from './output.ts';
+import type { OutputOf } from './output.ts';
+import { outputType } from './output-type.ts';
+import { SELECTOR_KEYS, selectorText } from './selectors.ts';
 import { finishOutput, outputLocation, type OutputWork, withOwnSession } from './work.ts';
-import { fetchX509Svid } from './x509-svid.ts';
+import { FEDERATED_HELP, fetchX509Svid } from './x509-svid.ts';
 
-/** @throws MachineIdError as asking, checking and writing do */
-export async function produceWorkloadX509(
-  output: Supported<'workload-identity-x509'>,
-  work: OutputWork,
-): Promise<WrittenOutput> {
+const x509Keys = joined(
+  SELECTOR_KEYS,
+  keys({
+    includeFederatedTrustBundles: key('include_federated_trust_bundles', flag, FEDERATED_HELP, { write: whenTrue }),
+  }),
+);
+
+type X509Output = OutputOf<'workload-identity-x509', ValuesOf<typeof x509Keys>>;
+
+/** With its key, its bundle and the list of revoked SVIDs. */
+export const workloadIdentityX509 = outputType('workload-identity-x509', {
+  help: 'An X.509 SVID for a workload identity resource. Requires Teleport 17.',
+  keys: x509Keys,
+  limitTtl: false,
+  resource: ({ selector }) => selectorText(selector),
+  produce: produceX509,
+});
+
+async function produceX509(output: X509Output, work: OutputWork): Promise<WrittenOutput> {
   const { selector, ttlMs, path, destination } = output;
   return withOwnSession(output, work, async (session) => {
     const { spiffeId, files, expiresAtMs, notices } = await fetchX509Svid(session, work, {
@@ -29,13 +48,29 @@ export async function produceWorkloadX509(
   });
 }
 
-// Produces a `workload-identity-jwt` output: a JWT SVID.
+const audiences: Field<readonly string[]> = z.pipe(
+  textList,
+  z.transform((given: readonly string[], context) =>
+    given.length > 0 ? given : refuse(context, 'audiences: must have at least one value'),
+  ),
+);
 
-/** @throws MachineIdError as asking, checking and writing do */
-export async function produceWorkloadJwt(
-  output: Supported<'workload-identity-jwt'>,
-  work: OutputWork,
-): Promise<WrittenOutput> {
+const jwtKeys = joined(
+  SELECTOR_KEYS,
+  keys({ audiences: key('audiences', audiences, 'Whom the JWT is for: at least one.') }),
+);
+
+type JwtOutput = OutputOf<'workload-identity-jwt', ValuesOf<typeof jwtKeys>>;
+
+export const workloadIdentityJwt = outputType('workload-identity-jwt', {
+  help: 'A JWT SVID for a workload identity resource. Requires Teleport 17.',
+  keys: jwtKeys,
+  limitTtl: false,
+  resource: ({ selector }) => selectorText(selector),
+  produce: produceJwt,
+});
+
+async function produceJwt(output: JwtOutput, work: OutputWork): Promise<WrittenOutput> {
   const { run, joined } = work;
   const { clock } = run.world;
   const { selector, audiences, ttlMs, path } = output;
@@ -58,9 +93,8 @@ export async function produceWorkloadJwt(
   });
 }
 
-// Insists on one SVID: an output of one holds no more.
-
 /**
+ * The only SVID: an output contains no more.
  * @param place as in `outputs[0]`
  * @throws MachineIdError RESOURCE_UNKNOWN
  */
@@ -78,8 +112,6 @@ export function singleSvid<T extends object>(svids: readonly Named<T>[], selecto
     hint: 'Select one of them by its name, or by more labels; each further one needs an output of its own.',
   });
 }
-
-// The file of a JWT SVID.
 
 /** The token alone, without a line break. */
 export function jwtSvidFile(name: string, { jwt }: CheckedJwtSvid): OutputFile {

@@ -7,6 +7,9 @@ import type { OutputFile } from '../files/destination.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
 import type { OutputWork } from './work.ts';
 
+/** For the key that the outputs with an X.509 SVID have in common. */
+export const FEDERATED_HELP = 'Adds the authorities of federated trust domains to `svid_bundle.pem`.';
+
 interface X509SvidFiles {
   readonly spiffeId: string;
   readonly files: readonly OutputFile[];

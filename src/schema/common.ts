@@ -5,16 +5,18 @@ import {
   duration,
   type Field,
   ignored,
+  noteUnknownKeys,
   refuse,
+  refuseKind,
   requiredText,
-  section,
-  type SectionOf,
   text,
   textList,
 } from './fields.ts';
+import { key, type Keys, keys } from './keys.ts';
 import { ITEM_OF_V2 } from './other-names.ts';
+import { isMapping } from './yaml/tree.ts';
 
-/** A lifetime of its own that an output asks for. */
+/** A lifetime that an output asks for in place of the configuration's. */
 export interface Lifetime {
   readonly ttlMs: number;
   readonly renewalIntervalMs: number;
@@ -29,42 +31,74 @@ export interface Common {
   readonly lifetime: Lifetime | undefined;
 }
 
-export const NAMED = { type: ignored, name: text, credential_ttl: duration, renewal_interval: duration };
-export const COMMON = { ...NAMED, roles: textList };
+const NAMED = {
+  type: key('type', ignored, 'The type of the output.'),
+  name: key('name', text, 'What messages call the output.'),
+  ttlMs: key('credential_ttl', duration, 'How long its credentials live. Requires renewal_interval.'),
+  renewalIntervalMs: key('renewal_interval', duration, 'Required by credential_ttl; a run that ends renews nothing.'),
+};
 
-type Shape = Parameters<typeof section>[0];
+export const COMMON_KEYS = keys({
+  ...NAMED,
+  roles: key('roles', textList, 'The roles to ask for instead of all roles of the bot, up to Teleport 18.'),
+});
 
-/** An output or a service with the keys of `shape`. */
-export function itemSection<S extends Shape>(shape: S): Field<SectionOf<S>> {
-  return section(shape, undefined, ITEM_OF_V2);
+export const NAMED_KEYS = keys(NAMED);
+
+interface ItemOptions<V> {
+  /** Whether it has the key `roles`; by default it does. */
+  readonly takesRoles?: boolean | undefined;
+  /** Whether its lifetime has the limit of the bot's certificates. SVIDs have none; by default there is one. */
+  readonly limitTtl?: boolean | undefined;
+  /** Checks values against each other, when each by itself is fine. */
+  readonly check?: ((values: V & Common, context: Context) => void) | undefined;
 }
 
-/** The name of what an output gives access to. */
-export function resourceName(empty: string, advice?: string): Field<string> {
-  return z.pipe(
-    requiredText(empty),
-    z.transform((name: string, context) => {
-      const refusal = refuseWildcard(name, advice);
-      return refusal === undefined ? name : refuse(context, refusal);
-    }),
-  );
+/** An output or a service with the keys of its type. */
+export function item<const T extends string, V extends object>(
+  type: T,
+  own: Keys<V>,
+  options: ItemOptions<V>,
+): Field<V & Common & { readonly type: T }> {
+  const { check, limitTtl = true, takesRoles = true } = options;
+  const shared = takesRoles ? COMMON_KEYS : NAMED_KEYS;
+  const known = [...shared.list, ...own.list].map((one) => one.key);
+  return z.transform((input, context): V & Common & { readonly type: T } => {
+    const issuesBefore = context.issues.length;
+    if (!isMapping(input)) return refuseKind(context, input, 'a mapping');
+    noteUnknownKeys(input, known, context, { otherNames: ITEM_OF_V2 });
+    const common = shared.read(input, context);
+    const values = own.read(input, context);
+    if (context.issues.length > issuesBefore) return z.NEVER;
+    const whole = { type, ...values, ...commonOf(common, context, limitTtl) };
+    check?.(whole, context);
+    return whole;
+  });
 }
 
 /** Auth refuses a longer life of a bot's certificates whatever its roles allow. */
 const MAX_TTL_MS = 7 * 24 * 60 * 60 * 1000;
 
-type NamedFields = SectionOf<typeof NAMED> & { readonly roles?: readonly string[] };
-
-/** SVIDs are not certificates of the bot, so their lifetime has no limit here. */
-export function commonOf(fields: NamedFields, context: Context, { limitTtl = true } = {}): Common {
-  if (fields.name !== undefined && !/^[A-Za-z0-9_+-]+$/.test(fields.name)) {
-    refuse(context, `invalid name: "${fields.name}"; only letters, digits, "-", "_" and "+" may be in it`, ['name']);
-  }
-  return { name: fields.name, roles: fields.roles ?? [], lifetime: lifetimeOf(fields, context, limitTtl) };
+interface CommonValues {
+  readonly name: string | undefined;
+  readonly ttlMs: number | undefined;
+  readonly renewalIntervalMs: number | undefined;
+  readonly roles?: readonly string[];
 }
 
-function lifetimeOf(fields: NamedFields, context: Context, limitTtl: boolean): Lifetime | undefined {
-  const { credential_ttl: ttlMs, renewal_interval: renewalIntervalMs } = fields;
+function commonOf(values: CommonValues, context: Context, limitTtl: boolean): Common {
+  const { name, roles = [] } = values;
+  if (name !== undefined && !/^[A-Za-z0-9_+-]+$/.test(name)) {
+    refuse(context, `invalid name: "${name}"; only letters, digits, "-", "_" and "+" may be in it`, ['name']);
+  }
+  return { name, roles, lifetime: lifetimeOf(values, context, limitTtl) };
+}
+
+function lifetimeOf(
+  { ttlMs, renewalIntervalMs }: CommonValues,
+  context: Context,
+  limitTtl: boolean,
+): Lifetime | undefined {
   if (ttlMs === undefined && renewalIntervalMs === undefined) return undefined;
   if (ttlMs === undefined || renewalIntervalMs === undefined) {
     return refuse(context, 'credential_ttl and renewal_interval must both be specified if either is');
@@ -77,20 +111,27 @@ function lifetimeOf(fields: NamedFields, context: Context, limitTtl: boolean): L
   return { ttlMs, renewalIntervalMs };
 }
 
-// Finds `*` where Teleport takes it literally: in names, and in the labels by which tbot chooses Kubernetes clusters.
+// Names of resources, and labels: `*` is no wildcard in either.
 
-/** Why `name` is no name of a resource, or `undefined` when it may be one. No name in Teleport holds a `*`. */
+/** The name of what an output gives access to. */
+export function resourceName(empty: string, advice?: string): Field<string> {
+  return z.pipe(
+    requiredText(empty),
+    z.transform((name: string, context) => {
+      const refusal = refuseWildcard(name, advice);
+      return refusal === undefined ? name : refuse(context, refusal);
+    }),
+  );
+}
+
+/** Why `name` cannot be the name of a resource, or `undefined` if it can. No name in Teleport contains a `*`. */
 export function refuseWildcard(name: string, advice = 'write the whole name'): string | undefined {
   return name.includes('*')
     ? `"*" is not a wildcard in a name, and "${name}" would match nothing: ${advice}`
     : undefined;
 }
 
-/** What a name of a Kubernetes cluster can be replaced by. */
-export const KUBERNETES_ADVICE =
-  'write the whole name, or choose by labels: "type: kubernetes/v2" and "selectors: [{labels: {KEY: VALUE}}]"';
-
-/** A sentence about a label that is unlikely to be meant, or `undefined`. */
+/** A warning about a label that is probably not meant literally, or `undefined`. */
 export function literalWildcard(key: string, value: string): string | undefined {
   if (!`${key}${value}`.includes('*')) return undefined;
   return `"*" is not a wildcard here, and only a cluster whose label is "${key}: ${value}" fits; write labels that the clusters have, or their names`;

@@ -168,13 +168,22 @@ export function section<S extends Shape>(
   return z.transform((input, context): SectionOf<S> => {
     const mapping = input ?? new Map();
     if (!isMapping(mapping)) return refuseKind(context, input, 'a mapping');
-    for (const key of mapping.keys()) {
-      if (keys.includes(key)) continue;
-      const advice = Object.hasOwn(otherNames, key) ? otherNames[key] : nearestAdvice(key, keys);
-      noteUnknownKey(context, key, `unknown key "${key}" ${fate}${advice ?? ''}`);
-    }
+    noteUnknownKeys(mapping, keys, context, { fate, otherNames });
     return readBy(object, Object.fromEntries(mapping), context);
   });
+}
+
+export function noteUnknownKeys(
+  mapping: Mapping,
+  known: readonly string[],
+  context: Context,
+  { fate = 'is ignored', otherNames = {} }: { readonly fate?: string; readonly otherNames?: OtherNames },
+): void {
+  for (const key of mapping.keys()) {
+    if (known.includes(key)) continue;
+    const advice = Object.hasOwn(otherNames, key) ? otherNames[key] : nearestAdvice(key, known);
+    noteUnknownKey(context, key, `unknown key "${key}" ${fate}${advice ?? ''}`);
+  }
 }
 
 /** So many can be listed in a message. */
@@ -215,13 +224,22 @@ export function byType<T>(fields: Readonly<Record<string, Field<T>>>, refusals: 
   });
 }
 
-/** Reads `input` by `schema`, handing its problems on. */
-export function readBy<T>(schema: z.ZodMiniType<T>, input: unknown, context: Context): T {
+/**
+ * Reads `input` by `schema` and notes its problems.
+ * @param keyOf the key in the file for the first name of a path, where they differ
+ */
+export function readBy<T>(
+  schema: z.ZodMiniType<T>,
+  input: unknown,
+  context: Context,
+  keyOf: (name: PropertyKey) => PropertyKey = (name) => name,
+): T {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
   for (const issue of result.error.issues) {
     const params = { [UNKNOWN_KEY]: isUnknownKey(issue) };
-    context.issues.push({ code: 'custom', message: issue.message, input, path: [...issue.path], params });
+    const path = issue.path.map((name, at) => (at === 0 ? keyOf(name) : name));
+    context.issues.push({ code: 'custom', message: issue.message, input, path, params });
   }
   return z.NEVER;
 }

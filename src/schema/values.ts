@@ -42,6 +42,11 @@ export function parseDuration(text: string): number | undefined {
   return negative ? -totalMs : totalMs;
 }
 
+/** As Go's time package reads durations, which has no exponents; at least a millisecond. */
+export function goDuration(durationMs: number): string {
+  return `${Math.max(1, Math.round(durationMs))}ms`;
+}
+
 // The known word that a mistyped one probably means.
 
 /** The nearest of `known`, or `undefined` when none is near enough to be meant. */

@@ -2,9 +2,9 @@
 import { resolve } from 'node:path';
 import { DEFAULT_LEEWAY_MS } from '../config/load.ts';
 import type { Plan } from '../config/plan.ts';
-import { DEFAULT_CONTEXT_TEMPLATE, templateText } from '../outputs/context-name.ts';
-import type { KubernetesSelector, Selector, SupportedOutput } from '../outputs/output.ts';
+import { type SupportedOutput, writtenKeys } from '../outputs/types.ts';
 import type { Lifetime } from '../schema/common.ts';
+import { goDuration } from '../schema/values.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -55,7 +55,7 @@ function outputFields(output: SupportedOutput, workingDirectory: string): Fields
       destination.type === 'memory'
         ? { type: 'memory' }
         : { ...destination, path: resolve(workingDirectory, destination.path) },
-    ...typeFields(output),
+    ...writtenKeys(output),
   };
 }
 
@@ -63,86 +63,6 @@ function lifetimeFields({ renewalIntervalMs, ttlMs }: Lifetime): Fields {
   return { credential_ttl: goDuration(ttlMs), renewal_interval: goDuration(renewalIntervalMs) };
 }
 
-/** What an output has besides what all have, in the words of its file. */
-export function typeFields(output: SupportedOutput): Fields {
-  switch (output.type) {
-    case 'identity':
-      return {
-        ...optional('cluster', output.cluster),
-        ssh_config: output.sshConfig ? 'on' : 'off',
-        ...(output.allowReissue ? { allow_reissue: true } : {}),
-      };
-    case 'application':
-      return { app_name: output.appName, specific_tls_naming: output.specificTlsNaming };
-    case 'database':
-      return {
-        service: output.service,
-        ...optional('database', output.database),
-        ...optional('username', output.username),
-        ...(output.format === 'default' ? {} : { format: output.format }),
-      };
-    case 'kubernetes':
-      return { kubernetes_cluster: output.kubernetesCluster, ...kubeFields(output) };
-    case 'kubernetes/v2':
-      return { selectors: output.selectors.map(kubeSelector), ...kubeFields(output) };
-    case 'ssh_host':
-      return { principals: output.principals, ...(output.caType === 'user' ? {} : { ca_type: output.caType }) };
-    case 'spiffe-svid': {
-      const { dnsNames: dns, hint, ipAddresses: ip, path } = output.svid;
-      return {
-        svid: { path, ...optional('hint', hint), sans: { dns, ip } },
-        jwts: output.jwts.map(({ audience, fileName }) => ({ audience, file_name: fileName })),
-        ...federated(output),
-      };
-    }
-    case 'workload-identity-x509':
-      return { selector: selectorFields(output.selector), ...federated(output) };
-    case 'workload-identity-jwt':
-      return { selector: selectorFields(output.selector), audiences: output.audiences };
-    case 'workload-identity-aws-roles-anywhere':
-      return {
-        selector: selectorFields(output.selector),
-        role_arn: output.roleArn,
-        profile_arn: output.profileArn,
-        trust_anchor_arn: output.trustAnchorArn,
-        ...optional('region', output.region),
-        session_duration: goDuration(output.sessionDurationMs),
-        session_renewal_interval: goDuration(output.sessionRenewalIntervalMs),
-        credential_profile_name: output.credentialProfileName,
-        artifact_name: output.artifactName,
-        overwrite_credential_file: output.overwriteCredentialFile,
-      };
-    default:
-      return output satisfies never;
-  }
-}
-
-/** tbot names a program in the kubeconfig unless it is told not to; here it is the other way round. */
-function kubeFields(output: Extract<SupportedOutput, { readonly type: 'kubernetes' | 'kubernetes/v2' }>): Fields {
-  const template = templateText(output.contextNameTemplate);
-  return {
-    disable_exec_plugin: !output.execPlugin,
-    ...(template === templateText(DEFAULT_CONTEXT_TEMPLATE) ? {} : { context_name_template: template }),
-  };
-}
-
-function kubeSelector({ defaultNamespace, labels, name }: KubernetesSelector): Fields {
-  return { ...(name === undefined ? { labels } : { name }), ...optional('default_namespace', defaultNamespace) };
-}
-
-function selectorFields({ labels, name }: Selector): Fields {
-  return name === undefined ? { labels } : { name };
-}
-
-function federated({ includeFederatedTrustBundles }: { readonly includeFederatedTrustBundles: boolean }): Fields {
-  return includeFederatedTrustBundles ? { include_federated_trust_bundles: true } : {};
-}
-
 function optional(key: string, value: string | undefined): Fields {
   return value === undefined ? {} : { [key]: value };
-}
-
-/** As Go's time package reads durations, which knows no exponents. */
-function goDuration(durationMs: number): string {
-  return `${Math.max(1, Math.round(durationMs))}ms`;
 }

@@ -13,7 +13,7 @@ import { readCertificate, splitCertificates, type TlsCertificate } from '../cryp
 import { asMachineIdError, MachineIdError } from '../errors.ts';
 import { botNameOf } from '../join/bot-identity.ts';
 import type { Access, KubeconfigNames } from '../outputs/journal.ts';
-import type { Supported, SupportedOutput } from '../outputs/output.ts';
+import type { SupportedOutput } from '../outputs/types.ts';
 import { readStoredIdentity } from '../teleport/stored-identity.ts';
 
 export interface Credentials {
@@ -33,7 +33,7 @@ export interface CredentialFiles {
   readonly nowMs: number;
 }
 
-type IdentityOutput = Supported<'identity' | 'application' | 'database' | 'kubernetes' | 'kubernetes/v2'>;
+type IdentityOutput = SupportedOutput<'identity' | 'application' | 'database' | 'kubernetes' | 'kubernetes/v2'>;
 
 /** @throws MachineIdError TBOT_FAILED, whose message begins with a file's name */
 export function readCredentials(output: SupportedOutput, files: CredentialFiles): Credentials {
@@ -148,7 +148,7 @@ function awsCredentials(
     credentialProfileName: profile,
     roleArn,
     sessionDurationMs,
-  }: Supported<'workload-identity-aws-roles-anywhere'>,
+  }: SupportedOutput<'workload-identity-aws-roles-anywhere'>,
   files: CredentialFiles,
 ): Credentials {
   const lines = (files.contents.get(artifactName) ?? '').split('\n').map((line) => line.trim());

@@ -9,8 +9,9 @@ import { makeDirectory } from '../files/prepare.ts';
 import type { PlannedFile } from '../job/manifest.ts';
 import { isListed } from '../outputs/identity-files.ts';
 import type { WrittenOutput } from '../outputs/journal.ts';
-import type { SupportedOutput } from '../outputs/output.ts';
-import { outputLocation, type RunContext } from '../outputs/work.ts';
+import type { SupportedOutput } from '../outputs/types.ts';
+import type { OutputsRun } from '../outputs/outputs.ts';
+import { outputLocation } from '../outputs/work.ts';
 import { type Credentials, readCredentials } from './credentials.ts';
 import { runTbot, type TbotSettings } from './program.ts';
 import {
@@ -61,7 +62,7 @@ export async function produceWithTbot(run: PlannedRun, settings: TbotSettings): 
 }
 
 /** The one folder that tbot would make inside a destination: made here, it is known to cleanup. */
-async function makeFolders(run: RunContext): Promise<void> {
+async function makeFolders(run: OutputsRun): Promise<void> {
   for (const output of run.outputs) {
     const { directory } = outputLocation(output.destination, run);
     if (output.type !== 'database' || output.format !== 'cockroach' || directory === undefined) continue;
@@ -76,7 +77,7 @@ interface OpenOutput {
   readonly onDisk: { readonly place: TbotDestination; readonly before: ModificationTimes } | undefined;
 }
 
-async function openOutput(output: SupportedOutput, run: RunContext): Promise<OpenOutput> {
+async function openOutput(output: SupportedOutput, run: OutputsRun): Promise<OpenOutput> {
   const { directory, settings, displayPath } = outputLocation(output.destination, run);
   if (directory === undefined || settings === undefined) return { output, displayPath, onDisk: undefined };
   const place = { directory, destination: settings };
@@ -87,7 +88,7 @@ async function openOutput(output: SupportedOutput, run: RunContext): Promise<Ope
   };
 }
 
-async function find({ onDisk, output, displayPath }: OpenOutput, { world: { files } }: RunContext): Promise<Produced> {
+async function find({ onDisk, output, displayPath }: OpenOutput, { world: { files } }: OutputsRun): Promise<Produced> {
   const found = onDisk === undefined ? undefined : await findWritten(output, onDisk.place, onDisk.before, files);
   return { output, displayPath, found };
 }

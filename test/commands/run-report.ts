@@ -1,7 +1,8 @@
 /** A report with something in every place of the page. */
 import type { RunReport } from '../../src/commands/run-page.ts';
 import { MachineIdError } from '../../src/errors.ts';
-import { type SupportedOutput, supportedOutputs } from '../../src/outputs/output.ts';
+import { supportedOutputs } from '../../src/outputs/supported.ts';
+import { configuredOutput, type SupportedOutput } from '../../src/outputs/types.ts';
 import { planOf } from '../config/plan-of.ts';
 
 export const NOW_MS = Date.parse('2026-11-23T10:00:00Z');
@@ -60,7 +61,7 @@ export async function reportWith(text: string): Promise<RunReport> {
       clusterVersion: text,
       bot: text,
       joinPath: 'join-service',
-      outputs,
+      outputs: outputs.map((output) => configuredOutput(output)),
       results: [
         { status: 'fulfilled', value: written },
         { status: 'rejected', reason: new MachineIdError('RESOURCE_UNKNOWN', text, { hint: '' }) },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Service } from '../../src/config/items.ts';
 import { DEFAULT_CONTEXT_TEMPLATE } from '../../src/outputs/context-name.ts';
-import type { Output } from '../../src/outputs/output.ts';
+import type { Output } from '../../src/outputs/supported.ts';
 import { faultsOf, planOf, v2, v2Item } from './plan-of.ts';
 
 const ARNS = {
@@ -142,11 +142,10 @@ for (const { keys, output } of DEFAULTS) {
   });
 }
 
-test('an argo-cd output has defaults, and no destination', async () => {
-  const [output] = (await planOf(v2Item('kubernetes/argo-cd', ['selectors: [{name: prod}]']))).outputs;
-  assert.equal(output?.type, 'kubernetes/argo-cd');
-  assert.equal(output.secretNamePrefix, 'teleport.argocd-cluster');
-  assert.equal('destination' in output, false);
+test('an argo-cd output needs no destination, and only what all outputs share is kept of it', async () => {
+  const plan = await planOf(v2Item('kubernetes/argo-cd', ['selectors: [{name: prod}]']));
+  const lifetime = { ttlMs: 60 * MINUTE_MS, renewalIntervalMs: 20 * MINUTE_MS };
+  assert.deepEqual(plan.outputs, [{ ...PLACED, ...lifetime, type: 'kubernetes/argo-cd' }]);
 });
 
 /** Every key of every type that has a default, given otherwise. */
@@ -204,16 +203,7 @@ const GIVEN: readonly (readonly [string, readonly string[], Readonly<Record<stri
       'cluster_resources: true',
       'cluster_name_template: t',
     ],
-    {
-      secretNamespace: 'n',
-      secretNamePrefix: 'p',
-      secretLabels: { a: 'b' },
-      secretAnnotations: { c: '1' },
-      project: 'q',
-      namespaces: ['x'],
-      clusterResources: true,
-      clusterNameTemplate: 't',
-    },
+    {},
   ],
   ['ssh_host', ['principals: [a]', 'ca_type: openssh'], { caType: 'openssh' }],
   [
@@ -495,17 +485,17 @@ const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
   [
     'workload-identity-aws-roles-anywhere',
     [DIR, 'selector: {name: a}', ...ARN_KEYS, 'region: eu west/1'],
-    'outputs[0].region:10: region: "eu west/1" is no region of AWS, such as eu-central-1',
+    'outputs[0].region:10: region: "eu west/1" is not an AWS region, such as eu-central-1',
   ],
   [
     'workload-identity-aws-roles-anywhere',
     [DIR, 'selector: {name: a}', ...ARN_KEYS.slice(0, 2), `trust_anchor_arn: '${ANCHOR_ELSEWHERE}'`],
-    'outputs[0].profile_arn:8: profile_arn: its region "eu-west-1" is not "eu-west-2", that of trust_anchor_arn',
+    'outputs[0].profile_arn:8: profile_arn: its region "eu-west-1" is not "eu-west-2", the region of trust_anchor_arn',
   ],
   [
     'workload-identity-aws-roles-anywhere',
     [DIR, 'selector: {name: a}', ...ARN_KEYS.slice(0, 2), `trust_anchor_arn: '${ANCHOR_NOWHERE}'`],
-    `outputs[0].trust_anchor_arn:9: trust_anchor_arn: "${ANCHOR_NOWHERE}" is no ARN of the form arn:aws:rolesanywhere:…:trust-anchor/…`,
+    `outputs[0].trust_anchor_arn:9: trust_anchor_arn: "${ANCHOR_NOWHERE}" is not an ARN of the form arn:aws:rolesanywhere:…:trust-anchor/…`,
   ],
   ['database-tunnel', ['service: s', 'database: d', 'username: u'], 'outputs[0].listen:5: listen: should not be empty'],
   [
@@ -563,56 +553,36 @@ test('the other destinations are read in full', async () => {
   );
 });
 
-const SERVICES: readonly { readonly keys: readonly string[]; readonly service: Service }[] = [
-  {
-    keys: ['listen: tcp://127.0.0.1:5432', 'service: s', 'database: d', 'username: u'],
-    service: {
-      ...PLACED,
-      type: 'database-tunnel',
-      listen: 'tcp://127.0.0.1:5432',
-      service: 's',
-      database: 'd',
-      username: 'u',
-    },
-  },
-  { keys: ['listen: l', 'app_name: a'], service: { ...PLACED, type: 'application-tunnel', listen: 'l', appName: 'a' } },
-  { keys: ['listen: l'], service: { ...PLACED, type: 'application-proxy', listen: 'l' } },
-  {
-    keys: [DIR, 'proxy_command: [a, b]'],
-    service: {
-      ...PLACED,
-      type: 'ssh-multiplexer',
-      destination: DIRECTORY,
-      enableResumption: true,
-      proxyTemplatesPath: undefined,
-      proxyCommand: ['a', 'b'],
-      relayServer: undefined,
-    },
-  },
-  {
-    keys: ['listen: l', 'svids: [{path: /a, rules: [{unix: {uid: 1}}]}]', 'attestors: {kubernetes: {enabled: true}}'],
-    service: {
-      ...PLACED,
-      type: 'spiffe-workload-api',
-      listen: 'l',
-      svids: [{ path: '/a', hint: undefined, dnsNames: [], ipAddresses: [] }],
-    },
-  },
-  {
-    keys: ['listen: l', 'selector: {name: n}'],
-    service: { ...PLACED, type: 'workload-identity-api', listen: 'l', selector: { name: 'n', labels: {} } },
-  },
-  { keys: ['message: hello'], service: { ...PLACED, type: 'example', message: 'hello' } },
+/** With every key that only its type has. */
+const SERVICES: readonly (readonly [type: Service['type'], keys: readonly string[]])[] = [
+  ['database-tunnel', ['listen: tcp://127.0.0.1:5432', 'service: s', 'database: d', 'username: u']],
+  ['application-tunnel', ['listen: l', 'app_name: a']],
+  ['application-proxy', ['listen: l']],
+  [
+    'ssh-multiplexer',
+    [DIR, 'enable_resumption: true', 'proxy_templates_path: /t', 'proxy_command: [a, b]', 'relay_server: r'],
+  ],
+  [
+    'spiffe-workload-api',
+    [
+      'listen: l',
+      'svids: [{path: /a, rules: [{unix: {uid: 1}}]}]',
+      'attestors: {kubernetes: {enabled: true}}',
+      'jwt_svid_ttl: 5m',
+    ],
+  ],
+  ['workload-identity-api', ['listen: l', 'selector: {name: n}', 'attestors: {unix: {enabled: true}}']],
+  ['example', ['message: hello']],
 ];
 
-for (const { keys, service } of SERVICES) {
-  test(`a service of type ${service.type} is left out of a run with a warning`, async () => {
-    const plan = await planOf(v2Item(service.type, keys));
+for (const [type, keys] of SERVICES) {
+  test(`a service of type ${type} is left out of a run with a warning`, async () => {
+    const plan = await planOf(v2Item(type, keys));
     assert.deepEqual(plan.outputs, []);
-    assert.deepEqual(plan.services, [service]);
-    const ignored = `tbot.yaml line 5: outputs[0]: Service does not support oneshot mode, ignoring ${service.type}`;
+    assert.deepEqual(plan.services, [{ ...PLACED, type }]);
+    const ignored = `tbot.yaml line 5: outputs[0]: Service does not support oneshot mode, ignoring ${type}`;
     const fix =
       ': it serves as long as it runs, and this run ends; a later version has the command "tunnel" for it, to be started as a background step';
-    assert.deepEqual(plan.warnings, [service.type === 'example' ? ignored : `${ignored}${fix}`]);
+    assert.deepEqual(plan.warnings, [type === 'example' ? ignored : `${ignored}${fix}`]);
   });
 }

@@ -186,10 +186,10 @@ test('what cannot be right is refused before anything is asked', async (t) => {
   assert.equal(run.exitCode, 2);
   for (const part of [
     'role_arn: "arn:aws:s3',
-    'profile_arn: "x" is no ARN',
-    '15 minutes at least',
-    'is no name of a file',
-    'is no name of a profile',
+    'profile_arn: "x" is not an ARN',
+    'at least 15 minutes',
+    'is not a file name',
+    'is not a profile name',
   ]) {
     assert.ok(run.stderr.includes(part), `${part}\n${run.stderr}`);
   }

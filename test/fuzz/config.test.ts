@@ -10,7 +10,7 @@ import { readJoinUri } from '../../src/config/join-token.ts';
 import { Findings, named } from '../../src/config/findings.ts';
 import { formatAddress, parseAddress } from '../../src/net/address.ts';
 import { contextName, parseContextTemplate } from '../../src/outputs/context-name.ts';
-import { supportedOutputs } from '../../src/outputs/output.ts';
+import { supportedOutputs } from '../../src/outputs/supported.ts';
 import { closestMatch, parseDuration } from '../../src/schema/values.ts';
 import { planOf, v2 } from '../config/plan-of.ts';
 import { mostly, ODD_TEXTS, textLike } from './mutations.ts';

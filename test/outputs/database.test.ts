@@ -3,7 +3,7 @@ import test from 'node:test';
 import { privateKeyPem } from '../../src/crypto/keys.ts';
 import { databaseFiles } from '../../src/outputs/database.ts';
 import { identityFile } from '../../src/outputs/identity-files.ts';
-import type { DatabaseFormat } from '../../src/outputs/output.ts';
+import type { DatabaseFormat } from '../../src/outputs/database.ts';
 import { golden } from './golden.ts';
 import { authorities, identity } from './identity-input.ts';
 

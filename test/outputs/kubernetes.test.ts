@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { identityFile } from '../../src/outputs/identity-files.ts';
-import { kubernetesFiles, kubernetesV2Files } from '../../src/outputs/kubernetes.ts';
+import { kubernetesV2Files } from '../../src/outputs/kubernetes-v2.ts';
+import { kubernetesFiles } from '../../src/outputs/kubernetes.ts';
 import { authorities, identity } from './identity-input.ts';
 
 const input = {

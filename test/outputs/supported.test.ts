@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MachineIdError } from '../../src/errors.ts';
-import { supportedOutputs } from '../../src/outputs/output.ts';
+import { supportedOutputs } from '../../src/outputs/supported.ts';
 import { planOf, v2 } from '../config/plan-of.ts';
 
 test('identity outputs to directories and memory are written', async () => {

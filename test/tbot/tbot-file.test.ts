@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { RunFlags } from '../../src/config/settings.ts';
 import type { Plan } from '../../src/config/plan.ts';
-import { supportedOutputs } from '../../src/outputs/output.ts';
+import { supportedOutputs } from '../../src/outputs/supported.ts';
 import { tbotFile } from '../../src/tbot/config-file.ts';
 import { planOf, v2, v2Item } from '../config/plan-of.ts';
 

@@ -3,7 +3,8 @@ import { mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { type Files, systemFiles } from '../../src/effects/files.ts';
-import { type SupportedOutput, supportedOutputs } from '../../src/outputs/output.ts';
+import { supportedOutputs } from '../../src/outputs/supported.ts';
+import type { SupportedOutput } from '../../src/outputs/types.ts';
 import {
   findModificationTimes,
   findWritten,

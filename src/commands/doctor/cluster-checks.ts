@@ -13,7 +13,7 @@ import type { WireTrace } from '../../net/trace.ts';
 import type { WebTrust } from '../../net/trust.ts';
 import type { WebApi } from '../../net/web.ts';
 import { openAccount, type WrittenOutput } from '../../outputs/journal.ts';
-import type { SupportedOutput } from '../../outputs/output.ts';
+import type { SupportedOutput } from '../../outputs/types.ts';
 import { makeKeys, tryOutputs } from '../../outputs/outputs.ts';
 import { type Check, check } from './check.ts';
 

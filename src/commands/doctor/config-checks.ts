@@ -9,7 +9,8 @@ import { asMachineIdError, type MachineIdError, pluralize } from '../../errors.t
 import { type Address, formatAddress } from '../../net/address.ts';
 import { type WebTrust, webTrust } from '../../net/trust.ts';
 import type { Engine } from '../../outputs/journal.ts';
-import { type SupportedOutput, supportedOutputs } from '../../outputs/output.ts';
+import { supportedOutputs } from '../../outputs/supported.ts';
+import type { SupportedOutput } from '../../outputs/types.ts';
 import { caFilePaths } from '../../schema/unexpanded.ts';
 import { type Check, check } from './check.ts';
 

@@ -7,7 +7,7 @@ import { VERSION, type World } from '../../effects/world.ts';
 import { asMachineIdError, MachineIdError, printableJson } from '../../errors.ts';
 import { startWireTrace } from '../../net/trace.ts';
 import { openWebApi } from '../../net/web.ts';
-import { refuseRemovedKeys } from '../../outputs/output.ts';
+import { refuseRemovedKeys } from '../../outputs/supported.ts';
 import { checkTbotVersion, readTbotVersion } from '../../tbot/program.ts';
 import type { ClusterFacts } from '../../teleport/ping.ts';
 import { type Check, check, type CheckState } from './check.ts';

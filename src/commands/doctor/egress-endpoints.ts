@@ -8,7 +8,7 @@ import { type Address, formatAddress, parseAddress, parseHttpsUrl } from '../../
 import type { ProbeTarget } from '../../net/probe.ts';
 import { endpointOf } from '../../outputs/aws-session.ts';
 import type { Access } from '../../outputs/journal.ts';
-import type { SupportedOutput } from '../../outputs/output.ts';
+import type { SupportedOutput } from '../../outputs/types.ts';
 import {
   databaseAlpn,
   databaseFamily,

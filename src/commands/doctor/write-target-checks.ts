@@ -5,7 +5,7 @@ import type { World } from '../../effects/world.ts';
 import { asMachineIdError } from '../../errors.ts';
 import { inspectDirectory } from '../../files/prepare.ts';
 import { checkBashEnv } from '../../job/bash-env.ts';
-import type { SupportedOutput } from '../../outputs/output.ts';
+import type { SupportedOutput } from '../../outputs/types.ts';
 import type { DirectoryDestination } from '../../schema/destination.ts';
 import { tbotFiles } from '../../tbot/written.ts';
 import { type Check, check } from './check.ts';

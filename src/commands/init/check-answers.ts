@@ -2,7 +2,7 @@
 import { refuseScopes } from '../../config/checks.ts';
 import { loadPlan } from '../../config/load.ts';
 import { MachineIdError, type Problem } from '../../errors.ts';
-import { supportedOutputs } from '../../outputs/output.ts';
+import { supportedOutputs } from '../../outputs/supported.ts';
 import { FIELD_NAMES, type FieldName, FIELDS, rolesIn } from './fields.ts';
 import type { Answer, Answers, Setup } from './setup.ts';
 

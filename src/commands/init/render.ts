@@ -1,8 +1,7 @@
 /** The files of a setup, in the order in which they are needed, and the steps that follow. */
 import { join } from 'node:path';
 import { alsoAllows } from '../../join/facts.ts';
-import type { SupportedOutput } from '../../outputs/output.ts';
-import { typeFields } from '../../tbot/config-file.ts';
+import { type SupportedOutput, writtenKeys } from '../../outputs/types.ts';
 import { comment, entry, escaped, indented, pathWord, scalar, shellWord } from './quoting.ts';
 import type { Answer, Setup, SetupFile, SetupLocation } from './setup.ts';
 
@@ -120,7 +119,7 @@ function outputItem(output: SupportedOutput): string {
   const { destination, type } = output;
   const lines = [
     entry('type', type),
-    ...Object.entries(typeFields(output)).map(([key, value]) => entry(key, value)),
+    ...Object.entries(writtenKeys(output)).map(([key, value]) => entry(key, value)),
     'destination:',
     `  type: ${destination.type}`,
     ...(destination.type === 'directory' ? [`  path: ${scalar(destination.path)}`] : []),

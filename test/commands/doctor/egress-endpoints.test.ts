@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { egressEndpoints, type EgressFacts, type Endpoint } from '../../../src/commands/doctor/egress-endpoints.ts';
-import { supportedOutputs } from '../../../src/outputs/output.ts';
+import { supportedOutputs } from '../../../src/outputs/supported.ts';
 import { parsePing } from '../../../src/teleport/ping.ts';
 import { planOf } from '../../config/plan-of.ts';
 

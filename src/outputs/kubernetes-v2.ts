@@ -1,0 +1,103 @@
+/** The output type `kubernetes/v2`: one certificate for several Kubernetes clusters, and a kubeconfig with a context for each. */
+import { MachineIdError } from '../errors.ts';
+import type { OutputFile } from '../files/destination.ts';
+import { joined, key, keys, type ValuesOf } from '../schema/keys.ts';
+import { authorityFile, type BaseFilesInput, identityAndKeyFiles } from './identity-files.ts';
+import type { WrittenOutput } from './journal.ts';
+import { contextNames, kubeAccess, type SelectedCluster, selectKubeClusters } from './kube-access.ts';
+import { kubeClusterPath, kubeconfig, type KubeconfigInput } from './kubeconfig.ts';
+import { KUBECONFIG_KEYS } from './kubeconfig-keys.ts';
+import type { OutputOf } from './output.ts';
+import { outputType } from './output-type.ts';
+import { type KubernetesSelector, kubernetesSelectors, selectorText, writeKubernetesSelector } from './selectors.ts';
+import { finishOutput, outputLocation, type OutputWork, withOwnSession } from './work.ts';
+
+const kubernetesV2Keys = joined(
+  keys({
+    selectors: key('selectors', kubernetesSelectors, 'Which Kubernetes clusters, each by `name` or by `labels`.', {
+      write: (selectors: readonly KubernetesSelector[]) => selectors.map(writeKubernetesSelector),
+    }),
+  }),
+  KUBECONFIG_KEYS,
+);
+
+type KubernetesV2 = OutputOf<'kubernetes/v2', ValuesOf<typeof kubernetesV2Keys>>;
+
+export const kubernetesV2 = outputType('kubernetes/v2', {
+  help: 'A kubeconfig with a context for each Kubernetes cluster that matches a selector. Requires Teleport 17.',
+  keys: kubernetesV2Keys,
+  takesRoles: false,
+  resource: ({ selectors }) => selectors.map(selectorText).join('; '),
+  produce,
+});
+
+/** The first Proxy that distinguishes Kubernetes clusters by the path of a request. */
+const FIRST_MAJOR_WITH_PATHS = 17;
+
+async function produce(output: KubernetesV2, work: OutputWork): Promise<WrittenOutput> {
+  const { run, session } = work;
+  requirePaths(output, work);
+  return withOwnSession(output, work, async ({ api, issued }) => {
+    const { clusters, warnings } = await selectKubeClusters(api, output.selectors, output.path);
+    for (const warning of warnings) run.log.warn(warning);
+    const names = clusters.map(({ name }) => name).join(', ');
+    run.progress.done('certificates', `certificates for ${output.path}: Kubernetes clusters ${names || '(none)'}`);
+    const location = outputLocation(output.destination, run);
+    const { identity } = issued;
+    const access = await kubeAccess(output, work, { identity, location });
+    const { clusterName } = work.joined.cluster;
+    const contexts = contextsOf(output, clusterName, clusters);
+    const user = userName(output, work);
+    const files = kubernetesV2Files({
+      identity,
+      authorities: await session.authorities,
+      kubeconfig: { ...access, userName: user, contexts },
+    });
+    return finishOutput(output, work, {
+      issued,
+      location,
+      files,
+      kubeconfig: { contexts: contexts.map(({ name }) => name), user },
+    });
+  });
+}
+
+/** tbot's name for the first; kubectl, to which all are given together, would use the first one's user for the others too. */
+function userName({ path, type }: KubernetesV2, { joined, run }: OutputWork): string {
+  const { clusterName } = joined.cluster;
+  const at = run.outputs.filter((other) => other.type === type).findIndex((other) => other.path === path);
+  return at <= 0 ? clusterName : `${clusterName}-${at + 1}`;
+}
+
+function contextsOf(output: KubernetesV2, clusterName: string, clusters: readonly SelectedCluster[]) {
+  const names = contextNames(output, clusterName, clusters);
+  return clusters.map(({ name: kubeName, namespace }, at) => ({
+    name: names[at] ?? kubeName,
+    path: kubeClusterPath(clusterName, kubeName),
+    namespace,
+  }));
+}
+
+function requirePaths({ path, type }: KubernetesV2, { joined }: OutputWork): void {
+  const { serverVersion } = joined.cluster;
+  if (serverVersion.major >= FIRST_MAJOR_WITH_PATHS) return;
+  throw new MachineIdError(
+    'CLUSTER_UNSUPPORTED',
+    `${path}: ${type} needs Teleport ${FIRST_MAJOR_WITH_PATHS} or later, and the cluster has ${serverVersion.text}`,
+    { hint: 'Write one output of type "kubernetes" for each Kubernetes cluster.' },
+  );
+}
+
+interface KubernetesV2FilesInput extends BaseFilesInput {
+  /** The path of each context says which Kubernetes cluster it means. */
+  readonly kubeconfig: KubeconfigInput;
+}
+
+/** In the order in which tbot writes them. */
+export function kubernetesV2Files(input: KubernetesV2FilesInput): readonly OutputFile[] {
+  return [
+    ...identityAndKeyFiles(input),
+    kubeconfig(input.kubeconfig),
+    authorityFile('teleport-host-ca.crt', input.authorities.host),
+  ];
+}

@@ -1,0 +1,44 @@
+/** The declaration of an output type: all that is particular to it, in one literal. */
+import { type Common, item } from '../schema/common.ts';
+import { destination } from '../schema/destination.ts';
+import type { Context, Field } from '../schema/fields.ts';
+import { joined, key, type Keys, keys } from '../schema/keys.ts';
+import type { WrittenOutput } from './journal.ts';
+import type { OutputOf, SettingsOf } from './output.ts';
+import type { OutputWork } from './work.ts';
+
+interface Declaration<T extends string, V extends object> {
+  /** One sentence for the documentation. */
+  readonly help: string;
+  /** The keys of `tbot.yaml` that not every output has. */
+  readonly keys: Keys<V>;
+  /** Checks values against each other, when each by itself is fine. */
+  readonly check?: (values: V & Common, context: Context) => void;
+  /** Whether the type has the key `roles`; by default it does. */
+  readonly takesRoles?: boolean;
+  /** Whether its lifetime has the limit of the bot's certificates. SVIDs have none; by default there is one. */
+  readonly limitTtl?: boolean;
+  /** What the credentials are for, in the words of the configuration; `undefined` for the whole cluster. */
+  readonly resource: (output: OutputOf<T, V>) => string | undefined;
+  /** The key of the certificate that is routed to one resource; left out where there is no such certificate. */
+  readonly routedKey?: 'suite' | 'rsa-2048';
+  /** @throws MachineIdError as asking, checking and writing do */
+  readonly produce: (output: OutputOf<T, V>, work: OutputWork) => Promise<WrittenOutput>;
+}
+
+export interface OutputType<T extends string, V extends object> extends Declaration<T, V> {
+  readonly type: T;
+  /** Reads an item of `outputs` or `services`. */
+  readonly field: Field<SettingsOf<T, V>>;
+}
+
+const DESTINATION_KEYS = keys({
+  destination: key('destination', destination, 'Where to write: a directory, or memory that is gone after the run.'),
+});
+
+export function outputType<const T extends string, V extends object>(
+  type: T,
+  declaration: Declaration<T, V>,
+): OutputType<T, V> {
+  return { ...declaration, type, field: item(type, joined(DESTINATION_KEYS, declaration.keys), declaration) };
+}
