@@ -6,7 +6,6 @@ import { parse, parseAllDocuments, stringify } from 'yaml';
 import { z } from 'zod';
 import type { Flag } from '../src/cli/flags.ts';
 import { readResources } from '../src/commands/explain-token/read-resources.ts';
-import { exportedVariables } from '../src/commands/exports.ts';
 import { ERROR_CODES, MachineIdError } from '../src/errors.ts';
 import { supportedOutputs } from '../src/outputs/supported.ts';
 import { COMMANDS } from '../src/program.ts';
@@ -168,21 +167,6 @@ describe('what the documents say is true', () => {
       others.filter((flag) => !named.has(flag)),
       [],
     );
-  });
-
-  test('docs/reference/exports.md has every variable that run exports', () => {
-    const access = { kind: 'database', name: 'n', protocol: 'postgres', user: 'u', database: 'd' } as const;
-    const files = ['identity', 'kubeconfig.yaml', 'tlscert'];
-    const common = { path: 'outputs[0]', type: 'database' };
-    const output = { ...common, destination: '/d', files, roles: [], expiresAtMs: 0, access, notices: [] };
-    const profile = { kind: 'aws', role: 'r', profile: 'p' } as const;
-    const aws = { ...output, type: 'aws', access: profile, files: ['aws_credentials'] };
-    const result = { proxy: 'proxy.example.com:443', cluster: 'c', outputs: [output, aws] };
-    const exported = exportedVariables(result, 'linux');
-    const told = tableRows(sectionOf(textOf('docs/reference/exports.md'), 'Variables for later steps')).flatMap(
-      ([names = '']) => names.split(', '),
-    );
-    assert.deepEqual(told, [...exported.keys()]);
   });
 
   for (const code of ERROR_CODES) {

@@ -5,6 +5,7 @@ import { format, resolveConfig } from 'prettier';
 import { cliParts } from './cli-parts.ts';
 import { orbParts } from './orb-parts.ts';
 import { partsOf, withParts } from './regions.ts';
+import { settingParts } from './setting-parts.ts';
 import { roomParts } from './source-rooms.ts';
 
 const FOLDER = 'docs/reference';
@@ -14,7 +15,7 @@ const FOLDER = 'docs/reference';
  * @throws Error when a document has a part that nothing generates, or no document has a part that is generated
  */
 export async function referenceDocuments(): Promise<ReadonlyMap<string, string>> {
-  const parts = new Map([...(await orbParts()), ...(await cliParts()), ...roomParts()]);
+  const parts = new Map([...(await orbParts()), ...(await cliParts()), ...roomParts(), ...settingParts()]);
   const style = await resolveConfig(join(FOLDER, 'x.md'));
   const unused = new Set(parts.keys());
   const documents = new Map<string, string>();

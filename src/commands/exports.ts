@@ -6,6 +6,28 @@ import type { RunResult } from '../outputs/journal.ts';
 /** Teleport's names of databases with PostgreSQL's protocol. */
 const POSTGRES: readonly string[] = ['postgres', 'cockroachdb'];
 
+/** Every variable, in the order of the lines, and what it holds: docs/reference/exports.md shows this list. */
+export const VARIABLES = {
+  TELEPORT_PROXY: 'host:port of the Proxy, for tsh.',
+  TELEPORT_AUTH_SERVER: 'The same, for tctl.',
+  TELEPORT_CLUSTER: 'Name of the cluster that was joined.',
+  TELEPORT_IDENTITY_FILE: 'Path of the file identity, for tctl and tsh.',
+  TF_TELEPORT_ADDR: "host:port of the Proxy, for Terraform's Teleport provider.",
+  TF_TELEPORT_IDENTITY_FILE_PATH: "Path of the file identity, for Terraform's Teleport provider.",
+  MACHINE_ID_DESTINATION: 'Path of the destination.',
+  MACHINE_ID_EXPIRES_AT: 'When the certificates expire, such as 2026-01-31T12:00:00Z.',
+  KUBECONFIG: 'The kubeconfig.yaml of every Kubernetes output, in their order, for kubectl and helm.',
+  PGSSLCERT: 'With a PostgreSQL or CockroachDB output: its certificate, for psql and everything else that uses libpq.',
+  PGSSLKEY: 'The key of that certificate.',
+  PGSSLROOTCERT: 'The authorities of the Proxy, which is the server that psql connects to.',
+  PGUSER: 'User of the database, if the output names one.',
+  PGDATABASE: 'Name of the database, if the output names one.',
+  AWS_SHARED_CREDENTIALS_FILE: "Path of the first file with AWS credentials, for AWS's programs.",
+  AWS_PROFILE: 'The profile in that file, unless it is default.',
+} as const;
+
+export type VariableName = keyof typeof VARIABLES;
+
 /**
  * tctl takes a Proxy's address as `TELEPORT_AUTH_SERVER` too. Of several outputs on disk the first is named, an
  * `identity` before others, whose certificates are good for less.
@@ -13,8 +35,8 @@ const POSTGRES: readonly string[] = ['postgres', 'cockroachdb'];
 export function exportedVariables(
   { proxy, cluster, outputs }: Pick<RunResult, 'proxy' | 'cluster' | 'outputs'>,
   platform: string,
-): ReadonlyMap<string, string> {
-  const variables = new Map([
+): ReadonlyMap<VariableName, string> {
+  const variables = new Map<VariableName, string>([
     ['TELEPORT_PROXY', proxy],
     ['TELEPORT_AUTH_SERVER', proxy],
     ['TELEPORT_CLUSTER', cluster],
@@ -79,12 +101,12 @@ function sharedNames(outputs: RunResult['outputs']): readonly string[] {
 }
 
 /** For the first AWS credentials on disk; the profile `default` needs no word. */
-function awsVariables(outputs: RunResult['outputs']): ReadonlyMap<string, string> {
+function awsVariables(outputs: RunResult['outputs']): ReadonlyMap<VariableName, string> {
   for (const { access, destination, files } of outputs) {
     const [file] = files;
     if (access?.kind !== 'aws' || file === undefined) continue;
     const { profile } = access;
-    return new Map([
+    return new Map<VariableName, string>([
       ['AWS_SHARED_CREDENTIALS_FILE', join(destination, file)],
       ...(profile === 'default' ? [] : [['AWS_PROFILE', profile] as const]),
     ]);
@@ -98,10 +120,10 @@ function awsVariables(outputs: RunResult['outputs']): ReadonlyMap<string, string
  * database itself is met by Teleport's agent alone: a server set up for Teleport takes the agent's certificates, which are
  * of another authority than this one, so there is no direct way for which another root would be right.
  */
-function postgresVariables(outputs: RunResult['outputs']): ReadonlyMap<string, string> {
+function postgresVariables(outputs: RunResult['outputs']): ReadonlyMap<VariableName, string> {
   for (const { access, destination, files } of outputs) {
     if (access?.kind !== 'database' || !POSTGRES.includes(access.protocol) || !files.includes('tlscert')) continue;
-    return new Map([
+    return new Map<VariableName, string>([
       ['PGSSLCERT', join(destination, 'tlscert')],
       ['PGSSLKEY', join(destination, 'key')],
       ['PGSSLROOTCERT', join(destination, 'teleport-host-ca.crt')],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { z } from 'zod';
 import { errorReport } from '../../src/cli/print.ts';
-import { exportedVariables, exportWarnings } from '../../src/commands/exports.ts';
+import { exportedVariables, exportWarnings, VARIABLES } from '../../src/commands/exports.ts';
 import { resultJson, summaryText } from '../../src/commands/run-result.ts';
 import { PLAIN } from '../../src/effects/terminal.ts';
 import { asMachineIdError, MachineIdError } from '../../src/errors.ts';
@@ -282,4 +282,16 @@ test('an error of another kind is reported as a fault of the program', () => {
   const error = asMachineIdError(new TypeError('x is undefined'));
   assert.equal(error.code, 'INTERNAL');
   assert.match(error.message, /TypeError: x is undefined/);
+});
+
+test('every variable that is declared is exported, in that order', () => {
+  const access = { kind: 'database', name: 'n', protocol: 'postgres', user: 'u', database: 'd' } as const;
+  const files = ['identity', 'kubeconfig.yaml', 'tlscert'];
+  const common = { path: 'outputs[0]', type: 'database' };
+  const output = { ...common, destination: '/d', files, roles: [], expiresAtMs: 0, access, notices: [] };
+  const profile = { kind: 'aws', role: 'r', profile: 'p' } as const;
+  const aws = { ...output, type: 'aws', access: profile, files: ['aws_credentials'] };
+  const result = { proxy: 'proxy.example.com:443', cluster: 'c', outputs: [output, aws] };
+  const exported = exportedVariables(result, 'linux');
+  assert.deepEqual([...exported.keys()], Object.keys(VARIABLES));
 });
