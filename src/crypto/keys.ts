@@ -17,7 +17,10 @@ export interface KeyPair {
 
 const generateAsync = promisify(generate);
 
-/** Made in libuv's thread pool, so that it overlaps with whatever waits for the network. */
+/**
+ * In libuv's thread pool, so that it overlaps with waiting for the network. Never synchronously: on Node 18 and 20 exporting
+ * such a key as a JWK can then deadlock with the garbage collector.
+ */
 export async function generateKeyPair(algorithm: KeyAlgorithm): Promise<KeyPair> {
   switch (algorithm) {
     case 'rsa-2048':

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { createPublicKey } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -12,6 +12,7 @@ import {
   toKeyObject,
 } from '../../src/crypto/ssh-public-key.ts';
 import { sshPositiveInteger, sshString } from '../../src/crypto/ssh-wire.ts';
+import { freshKey } from '../fresh-key.ts';
 import { missing } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { makeSshKey, sshKeygen, sshKeyTypes } from './ssh-keygen.ts';
@@ -44,16 +45,16 @@ for (const type of sshKeyTypes.filter((one) => one !== 'ed25519')) {
 }
 
 test('a modulus of an odd number of bits keeps its length', { skip }, async (context) => {
-  const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2047 });
+  const { publicKey } = await freshKey('rsa', { modulusLength: 2047 });
   const path = join(await temporaryFolder(context), 'key.pub');
   await writeFile(path, `${formatAuthorizedKey(sshPublicKey(publicKey))}\n`);
   assert.match(await sshKeygen('-l', '-f', path), /^2047 /);
 });
 
-const ed25519 = sshPublicKey(generateKeyPairSync('ed25519').publicKey);
+const ed25519 = sshPublicKey((await freshKey('ed25519')).publicKey);
 const line = formatAuthorizedKey(ed25519);
 /** 104 bytes, so that its base64 ends with one sign of padding, and two bits that mean nothing before it. */
-const padded = formatAuthorizedKey(sshPublicKey(generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey));
+const padded = formatAuthorizedKey(sshPublicKey((await freshKey('ec', { namedCurve: 'P-256' })).publicKey));
 
 const LINES: readonly (readonly [string, string])[] = [
   ['options before the type', `cert-authority ${line}`],
@@ -79,7 +80,7 @@ for (const [what, text] of LINES) {
 
 const ec = (curve: string, point: Uint8Array, type = 'ecdsa-sha2-nistp256') =>
   Buffer.concat([sshString(type), sshString(curve), sshString(point)]);
-const POINT = pointOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }));
+const POINT = pointOf((await freshKey('ec', { namedCurve: 'P-256' })).publicKey.export({ format: 'jwk' }));
 const rsa = (...numbers: readonly Uint8Array[]) => Buffer.concat([sshString('ssh-rsa'), ...numbers]);
 const E = sshPositiveInteger(Buffer.of(1, 0, 1));
 
@@ -106,9 +107,9 @@ for (const [what, blob] of BLOBS) {
   });
 }
 
-test('a key of a kind that SSH has no name for is refused', () => {
-  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'secp256k1' });
-  for (const other of [publicKey, createPublicKey(generateKeyPairSync('x25519').privateKey)]) {
+test('a key of a kind that SSH has no name for is refused', async () => {
+  const { publicKey } = await freshKey('ec', { namedCurve: 'secp256k1' });
+  for (const other of [publicKey, createPublicKey((await freshKey('x25519')).privateKey)]) {
     assert.throws(() => sshPublicKey(other), INVALID);
   }
 });

@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { type KeyObject, sign } from 'node:crypto';
 import test from 'node:test';
 import { verifySshSignature } from '../../src/crypto/ssh-certificate.ts';
 import { sshPublicKey } from '../../src/crypto/ssh-public-key.ts';
 import { sshPositiveInteger, sshString } from '../../src/crypto/ssh-wire.ts';
+import { freshKey } from '../fresh-key.ts';
 
 const INVALID = { name: 'MachineIdError', code: 'RESPONSE_INVALID' };
 const SIGNED = Buffer.from('what is signed');
 
-const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
-const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const ed25519 = generateKeyPairSync('ed25519');
+const rsa = await freshKey('rsa', { modulusLength: 2048 });
+const p256 = await freshKey('ec', { namedCurve: 'P-256' });
+const ed25519 = await freshKey('ed25519');
 
 const signature = (algorithm: string, bytes: Uint8Array) => Buffer.concat([sshString(algorithm), sshString(bytes)]);
 const verifies = (publicKey: KeyObject, algorithm: string, bytes: Uint8Array) =>

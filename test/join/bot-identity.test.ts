@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
 import test from 'node:test';
 import { acceptJoin, type JoinedCertificates } from '../../src/join/bot-identity.ts';
 import { signSshCertificate } from '../cluster/crypto/ssh-certificate.ts';
+import { freshKey } from '../fresh-key.ts';
 import { CLUSTER, clusterSamples, keyLine, pemBlock } from '../fuzz/samples.ts';
 
 const { hostTls, keyPair, ssh, tls, userTls } = await clusterSamples();
@@ -48,8 +48,8 @@ const SCOPED: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] =
 ];
 
 for (const [extensions, message] of SCOPED) {
-  test(`the SSH certificate with ${Object.keys(extensions).join(' and ')} is a scoped bot's`, () => {
-    const key = generateKeyPairSync('ed25519').privateKey;
+  test(`the SSH certificate with ${Object.keys(extensions).join(' and ')} is a scoped bot's`, async () => {
+    const key = (await freshKey('ed25519')).privateKey;
     const times = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
     const fields = {
       kind: 'user',
