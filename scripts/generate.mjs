@@ -1,4 +1,4 @@
-// Generates the message code in src/grpc/gen from proto/, and what is generated in docs/; the results are committed.
+// Generates the message code in src/grpc/gen from proto/, and what is generated in orb/ and docs/; the results are committed.
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 
@@ -6,6 +6,7 @@ rmSync('src/grpc/gen', { recursive: true, force: true });
 for (const command of [
   'buf generate',
   'prettier --log-level warn --write src/grpc/gen',
+  'node scripts/run.mjs scripts/orb-generate.ts',
   'node scripts/run.mjs scripts/documents.ts',
 ]) {
   const [program, ...args] = command.split(' ');

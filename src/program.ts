@@ -66,7 +66,7 @@ Contacts nothing. Exit code 1 when the token is valid and does not admit the job
     name: 'install-tools',
     summary: "Install Teleport's own programs (tsh, tctl and others), verified, for later steps.",
     notes: 'Does nothing when they are there already.',
-    flags: async () => (await import('./commands/install-tools/install-tools.ts')).INSTALL_TOOLS_FLAGS,
+    flags: async () => (await import('./commands/install-tools/flags.ts')).INSTALL_TOOLS_FLAGS,
     act: async (args, world) => (await import('./commands/install-tools/install-tools.ts')).installTools(args, world),
   },
   {

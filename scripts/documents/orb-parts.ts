@@ -23,14 +23,14 @@ const Orb = z.object({
   executors: z.record(z.string(), Element),
 });
 
-/** Two parts for each command, job and executor: `command join` is its description, `parameters of command join` a table. */
+/** Two parts for each command, job and executor: `orb command join` is its description, `parameters of orb command join` a table. */
 export async function orbParts(): Promise<Parts> {
   const version = await packageVersion();
   const files = await readSourceTree('orb');
   // The documents hold neither the script nor its digest, so it need not be built here.
   const packed = packRelease({ files, bundle: Buffer.from('the script'), version, downloadUrl: undefined });
   const { commands, executors, jobs } = Orb.parse(parse(packed));
-  const kinds = Object.entries({ command: commands, job: jobs, executor: executors });
+  const kinds = Object.entries({ 'orb command': commands, job: jobs, executor: executors });
   return new Map(
     kinds.flatMap(([kind, elements]) =>
       Object.entries(elements).flatMap(([name, { description, parameters }]) => [

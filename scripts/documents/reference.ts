@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { cliParts } from './cli-parts.ts';
 import { orbParts } from './orb-parts.ts';
-import { partsOf, withParts } from './regions.ts';
+import { type Parts, partsOf, withParts } from './regions.ts';
 import { settingParts } from './setting-parts.ts';
 import { roomParts } from './source-rooms.ts';
 
@@ -15,7 +15,7 @@ const FOLDER = 'docs/reference';
  * @throws Error when a document has a part that nothing generates, or no document has a part that is generated
  */
 export async function referenceDocuments(): Promise<ReadonlyMap<string, string>> {
-  const parts = new Map([...(await orbParts()), ...(await cliParts()), ...roomParts(), ...settingParts()]);
+  const parts = united([await orbParts(), await cliParts(), roomParts(), settingParts()]);
   const style = await resolveConfig(join(FOLDER, 'x.md'));
   const unused = new Set(parts.keys());
   const documents = new Map<string, string>();
@@ -27,4 +27,14 @@ export async function referenceDocuments(): Promise<ReadonlyMap<string, string>>
   }
   if (unused.size > 0) throw new Error(`no document shows ${[...unused].join(', ')}`);
   return documents;
+}
+
+/** @throws Error when two generate a part of the same name */
+function united(all: readonly Parts[]): Parts {
+  const parts = new Map<string, string>();
+  for (const [name, text] of all.flatMap((one) => [...one])) {
+    if (parts.has(name)) throw new Error(`"${name}" is generated twice`);
+    parts.set(name, text);
+  }
+  return parts;
 }

@@ -12,7 +12,7 @@ export const ROOMS: readonly (readonly [name: string, purpose: string])[] = [
   ['main.ts', 'Real effects go in, a command runs, its exit code comes out.'],
   ['program.ts', 'The table of commands, each loaded when it is called, and their help.'],
   ['commands', 'One file or folder per command; the file reads as its story.'],
-  ['cli', 'Flags to typed values, parameters of the orb to flags, printing an error.'],
+  ['cli', 'Flags to typed values, and printing an error.'],
   ['tbot', '`--engine tbot`: its configuration file, its process, what it wrote.'],
   ['config', 'Flags, environment and `tbot.yaml` become one checked plan.'],
   ['outputs', 'One file per output type: the certificates it requests and the files it writes.'],

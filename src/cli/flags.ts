@@ -121,12 +121,6 @@ function wrongFlags(problems: readonly Problem[]): MachineIdError {
 const DEFAULT_TIMEOUT_MS = 30_000;
 const MAX_SECONDS = 3600;
 
-export const DEADLINE_FLAG: Flag = {
-  name: 'deadline',
-  value: 'SECONDS',
-  help: `How long to try again in all what may pass (default ${RETRY_POLICY.deadlineMs / 1000}).`,
-};
-
 /** @throws MachineIdError USAGE_INVALID */
 export function timeoutMs(given: GivenFlags): number {
   return secondsOf(given, 'timeout', DEFAULT_TIMEOUT_MS, 'for each answer');
@@ -151,11 +145,12 @@ function secondsOf(given: GivenFlags, name: string, defaultMs: number, forWhat: 
 
 // The flag `--debug`, for commands that read no configuration.
 
-export const DEBUG_FLAG: Flag = {
-  name: 'debug',
+export const DEBUG = {
+  flag: 'debug',
   short: 'd',
-  help: 'Say more on stderr (TBOT_DEBUG).',
-};
+  env: 'TBOT_DEBUG',
+  help: 'Log more to stderr.',
+} as const satisfies Declaration;
 
 /** Read loosely: a report must come out even when the flags themselves are the problem. */
 export function wantsDebug(args: readonly string[], { environment }: Pick<World, 'environment'>): boolean {

@@ -1,6 +1,7 @@
 /** `cleanup`: removes the credentials that the runs of this job have written, as the last step of the job. */
 import { basename, dirname } from 'node:path';
-import { DEBUG_FLAG, type Flag, parseFlags, wantsDebug } from '../cli/flags.ts';
+import { DEBUG, type Flag, flagsOf, parseFlags, wantsDebug } from '../cli/flags.ts';
+import type { Declarations } from '../config/declaration.ts';
 import { fileErrorText } from '../effects/file-error.ts';
 import type { World } from '../effects/world.ts';
 import { MachineIdError, pluralize, printable, type Problem } from '../errors.ts';
@@ -18,10 +19,16 @@ import { findLeftovers, type Leftover } from '../job/left-over.ts';
 import { type ManifestEntry, readManifests, type StoredManifest } from '../job/manifest.ts';
 import { isListed } from '../outputs/identity-files.ts';
 
-export const CLEANUP_FLAGS: readonly Flag[] = [
-  { name: 'left-over', help: 'Also remove what jobs that have ended left on this machine.' },
-  DEBUG_FLAG,
-];
+export const CLEANUP = {
+  leftOver: {
+    flag: 'left-over',
+    orb: { name: 'left_over', type: 'boolean', more: 'For self-hosted runners.' },
+    help: 'Also remove what jobs that have ended left on this machine, such as one that was cancelled before its own cleanup.',
+  },
+  debug: DEBUG,
+} as const satisfies Declarations;
+
+export const CLEANUP_FLAGS: readonly Flag[] = flagsOf(CLEANUP);
 
 interface Finding {
   readonly path: string;

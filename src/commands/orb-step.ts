@@ -1,12 +1,15 @@
 /**
- * How a step of the orb calls this program: `orb-step NAME`, its parameters in `MACHINE_ID_PARAM_*`. They become the
- * arguments of an ordinary command. Nothing in a value is ever run.
+ * How a step of the orb calls this program: `orb-step NAME`, with its parameters in `MACHINE_ID_PARAM_*`. They become
+ * the arguments of an ordinary command. Nothing in a value is ever executed.
  */
 import { join } from 'node:path';
-import { EGRESS_PARAMETERS, inOrbTerms, ORB_STEPS, type OrbParameter, type OrbStep } from '../cli/orb.ts';
+import type { OrbParameter } from '../config/declaration.ts';
+import { SETTINGS } from '../config/settings.ts';
 import type { World } from '../effects/world.ts';
 import { MachineIdError, type Problem } from '../errors.ts';
 import { exportedToLaterSteps } from '../job/bash-env.ts';
+import { ORB_STEPS, type StepParameter } from './orb-steps.ts';
+import { inOrbTerms } from './orb-terms.ts';
 
 export interface Invocation {
   readonly args: readonly string[];
@@ -29,14 +32,18 @@ export async function invocationOf({ args: [, name = ''], world }: Invocation): 
   const environment = await stepEnvironment(name, world);
   const problems: Problem[] = [];
   const found = { ...world, environment };
-  const flags = await flagsOf(name, step, found, problems);
+  const flags = await flagsOf(step.parameters, found, problems);
+  if (name === 'plan_tools') problems.push(...uncacheable(environment));
   if (problems.length > 0) {
     throw new MachineIdError('USAGE_INVALID', 'the parameters of this step are wrong', {
       hint: 'Correct them in the config; a variable is set in a context, in the project settings or by an earlier step.',
       problems,
     });
   }
-  return { args: [step.command, ...flags], world: { ...found, environment: withTelemetry(environment, name) } };
+  return {
+    args: [step.command, ...flags],
+    world: { ...found, environment: { ...environment, ...variablesOf(step.parameters, environment) } },
+  };
 }
 
 /** The same program, whose messages name the parameters of the orb. */
@@ -51,42 +58,42 @@ export function withOrbTerms(world: World): World {
   };
 }
 
-async function flagsOf(name: string, { parameters }: OrbStep, world: World, problems: Problem[]): Promise<string[]> {
+async function flagsOf(
+  parameters: readonly StepParameter[],
+  world: World,
+  problems: Problem[],
+): Promise<readonly string[]> {
   const { environment } = world;
-  const chosen = name === 'doctor' && isOn(environment, 'egress') ? [...parameters, ...EGRESS_PARAMETERS] : parameters;
-  if (name === 'plan_tools') problems.push(...uncacheable(environment));
   const flags: string[] = [];
-  for (const parameter of chosen) {
-    const value = valueOf(parameter, environment, problems);
-    if (value === '') continue;
-    if (parameter.kind === 'switch' || parameter.kind === 'off') flags.push(`--${parameter.flag}`);
-    else if (parameter.name !== 'config' || !(await mayBeMissing(value, world))) {
-      // One argument, since a value may begin with a dash.
-      flags.push(`--${parameter.flag}=${value}${isPlan(parameter) ? '.json' : ''}`);
+  for (const { flag, orb } of parameters) {
+    if (flag === undefined || (orb.onlyWith !== undefined && !isOn(environment, orb.onlyWith))) continue;
+    if (orb.type === 'boolean') {
+      const { default: preset = false, name } = orb;
+      if (parameter(environment, name) !== '' && isOn(environment, name) !== preset) flags.push(`--${flag}`);
+      continue;
     }
+    const value = valueOf(orb, environment, problems);
+    if (value === '' || (orb.name === SETTINGS.config.orb.name && (await mayBeMissing(value, world)))) continue;
+    // One argument, since a value may begin with a dash.
+    flags.push(`--${flag}=${value}${orb.suffix ?? ''}`);
   }
   return flags;
 }
 
-function isPlan({ flag }: OrbParameter): boolean {
-  return flag === 'plan' || flag === 'write-plan';
+/** The value that the flag gets; '' if it is not to be given. */
+function valueOf({ default: preset, name, type }: OrbParameter, environment: Environment, problems: Problem[]): string {
+  const written = parameter(environment, name);
+  if (type === undefined) return expanded(written, name, environment, problems);
+  return written === String(preset) ? '' : written;
 }
 
-/** `''` where no flag is to be given. */
-function valueOf({ kind, name, preset }: OrbParameter, environment: Environment, problems: Problem[]): string {
-  const written = parameter(environment, name);
-  switch (kind) {
-    case 'switch':
-      return isOn(environment, name) ? name : '';
-    case 'off':
-      return written === '' || isOn(environment, name) ? '' : name;
-    case 'word':
-      return written === preset ? '' : written;
-    case 'text':
-      return expanded(written, name, environment, problems);
-    default:
-      return kind satisfies never;
-  }
+/** What no flag gives is a variable, here as for tbot. */
+function variablesOf(parameters: readonly StepParameter[], environment: Environment): Environment {
+  return Object.fromEntries(
+    parameters.flatMap(({ env, flag, orb }) =>
+      flag === undefined && env !== undefined && isOn(environment, orb.name) ? [[env, '1']] : [],
+    ),
+  );
 }
 
 function parameter(environment: Environment, name: string): string {
@@ -99,7 +106,7 @@ function isOn(environment: Environment, name: string): boolean {
   return ['1', 'true'].includes(parameter(environment, name));
 }
 
-/** `$NAME`, `${NAME}` and a leading `~/` are replaced, once: what a variable holds is never looked at again. */
+/** Replaces `$NAME`, `${NAME}` and a leading `~/`, once: the values of variables are not expanded again. */
 function expanded(written: string, path: string, environment: Environment, problems: Problem[]): string {
   const withHome = written.startsWith('~/') ? `\${HOME}${written.slice(1)}` : written;
   return withHome.replace(/\$(?:\{([^}]*)\}|([A-Za-z_]\w*))/g, (whole, braced?: string, plain?: string) => {
@@ -107,31 +114,26 @@ function expanded(written: string, path: string, environment: Environment, probl
     const value = /^[A-Za-z_]\w*$/.test(name) ? environment[name] : undefined;
     if (value !== undefined) return value;
     const what = /^[A-Za-z_]\w*$/.test(name)
-      ? `holds ${whole}, but the job has no variable of that name`
-      : `holds ${whole}, which is no variable's name`;
+      ? `contains ${whole}, but the job has no variable of that name`
+      : `contains ${whole}, which is not the name of a variable`;
     problems.push({ path, message: `${JSON.stringify(written)} ${what}` });
     return '';
   });
 }
 
-/** The default file may be missing when parameters stand in for it; a file that was named may not. */
+/** The default file may be missing if parameters replace it; a file that was named may not. */
 async function mayBeMissing(config: string, { environment, files, workingDirectory }: World): Promise<boolean> {
-  if (config !== 'tbot.yaml' || (await files.entry(join(workingDirectory, config))) !== undefined) return false;
+  if (config !== SETTINGS.config.orb.default || (await files.entry(join(workingDirectory, config))) !== undefined)
+    return false;
   return ['proxy', 'token', 'destination'].some((name) => parameter(environment, name) !== '');
 }
 
-/** The steps of the cache take the folder as it stands in the config. */
+/** The steps of the cache take the folder as it is written in the config. */
 function uncacheable(environment: Environment): readonly Problem[] {
   const folder = parameter(environment, 'tools_dir');
   if (!isOn(environment, 'cache') || !/\$|\/$/.test(folder)) return [];
-  const message = `no cache can be kept of ${JSON.stringify(folder)}: write it without variables and without a slash at its end, or give cache: false`;
+  const message = `no cache can be kept of ${JSON.stringify(folder)}: write it without variables and without a slash at the end, or give cache: false`;
   return [{ path: 'tools_dir', message }];
-}
-
-/** The switch of telemetry is a variable, here as for tbot. */
-function withTelemetry(environment: Environment, step: string): Environment {
-  if (!['join', 'doctor'].includes(step) || !isOn(environment, 'anonymous_telemetry')) return environment;
-  return { ...environment, TELEPORT_ANONYMOUS_TELEMETRY: '1' };
 }
 
 /** A shell other than bash does not read what earlier steps have exported through `$BASH_ENV`. */

@@ -4,7 +4,9 @@ import { RUN_OPTIONS, type RunFlags, runFlags, SETTINGS } from '../config/settin
 import { MachineIdError } from '../errors.ts';
 import type { Engine } from '../outputs/journal.ts';
 
-export const RUN_FLAGS: readonly Flag[] = flagsOf({ ...SETTINGS, ...RUN_OPTIONS });
+export const RUN = { ...SETTINGS, ...RUN_OPTIONS };
+
+export const RUN_FLAGS: readonly Flag[] = flagsOf(RUN);
 
 export interface RunArguments {
   readonly flags: RunFlags;

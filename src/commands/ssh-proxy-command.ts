@@ -1,6 +1,6 @@
 /** `ssh-proxy-command`: what OpenSSH runs, by our ssh_config, to reach a node. */
 import { resolve } from 'node:path';
-import { DEBUG_FLAG, debugTrace, type Flag, type GivenFlags, parseFlags } from '../cli/flags.ts';
+import { DEBUG, debugTrace, type Flag, flagsOf, type GivenFlags, parseFlags } from '../cli/flags.ts';
 import { createLog } from '../effects/log.ts';
 import { RETRY_POLICY, startRetries } from '../effects/retry.ts';
 import { isReaderGone, stdoutUnwritable } from '../effects/streams.ts';
@@ -23,7 +23,7 @@ export const SSH_PROXY_FLAGS: readonly Flag[] = [
   { name: 'no-connection-upgrade', help: 'Accepted; nothing is upgraded.' },
   { name: 'resume', help: 'Accepted; sessions are not resumed.' },
   { name: 'no-resume', help: 'Accepted; sessions are not resumed.' },
-  DEBUG_FLAG,
+  ...flagsOf({ debug: DEBUG }),
 ];
 
 const REQUIRED = ['destination-dir', 'proxy-server', 'cluster', 'user', 'host', 'port'];

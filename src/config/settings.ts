@@ -309,7 +309,7 @@ export const RUN_OPTIONS = {
     flag: 'deadline',
     value: 'SECONDS',
     orb: { name: 'deadline', type: 'integer', default: RETRY_POLICY.deadlineMs / 1000 },
-    help: 'How many seconds to retry temporary failures in total, such as a server that is unreachable, overloaded or limits requests.',
+    help: 'How many seconds to retry temporary failures in total: an unreachable or overloaded server, or a rate limit.',
     preset: String(RETRY_POLICY.deadlineMs / 1000),
   },
   noExport: {

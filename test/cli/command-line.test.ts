@@ -5,7 +5,7 @@ import { CLEANUP_FLAGS } from '../../src/commands/cleanup.ts';
 import { DOCTOR_FLAGS } from '../../src/commands/doctor/flags.ts';
 import { EXPLAIN_TOKEN_FLAGS } from '../../src/commands/explain-token/explain-token.ts';
 import { INIT_FLAGS } from '../../src/commands/init/flags.ts';
-import { INSTALL_TOOLS_FLAGS } from '../../src/commands/install-tools/install-tools.ts';
+import { INSTALL_TOOLS_FLAGS } from '../../src/commands/install-tools/flags.ts';
 import { RUN_FLAGS } from '../../src/commands/run-flags.ts';
 import { MachineIdError } from '../../src/errors.ts';
 

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { type ArchiveEntry, gunzip, unpackTools } from '../../src/commands/install-tools/archive.ts';
 import { download } from '../../src/commands/install-tools/download.ts';
-import { readInstallToolsArguments } from '../../src/commands/install-tools/install-tools.ts';
+import { readInstallToolsArguments } from '../../src/commands/install-tools/flags.ts';
 import { publishedDigest } from '../../src/commands/install-tools/install.ts';
 import { readInstalled } from '../../src/commands/install-tools/installed.ts';
 import { archiveOf, chooseRelease, parseTools, releaseName } from '../../src/commands/install-tools/release.ts';

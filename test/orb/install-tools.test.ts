@@ -83,7 +83,7 @@ describe('the parameters of install_tools become flags:', () => {
     test(what, async () => {
       const tools = join(home, '.teleport-machine-id/tools');
       assert.deepEqual(await callsOf(parameters, { environment }), [
-        ['install-tools', `--write-plan=${tools}.json`, `--dir=${tools}`, ...flags],
+        ['install-tools', ...flags, `--write-plan=${tools}.json`, `--dir=${tools}`],
         ['install-tools', `--plan=${tools}.json`],
       ]);
     });

@@ -77,12 +77,12 @@ const calls: readonly (readonly [what: string, parameters: Parameters, flags: re
     },
     [
       ...SIMPLE_FLAGS,
+      '--ssh',
       '--kubernetes-cluster=dev',
       '--database=orders',
       '--database-user=ci',
       '--database-name=sales',
       '--application=dashboard',
-      '--ssh',
     ],
   ],
   ['tbot may be named as the engine', { engine: 'tbot' }, ['--config=tbot.yaml', '--engine=tbot']],
@@ -183,9 +183,9 @@ test('a variable that an earlier step exported is known', async () => {
 });
 
 for (const [written, message] of [
-  ['$NOWHERE:443', / - proxy: "\$NOWHERE:443" holds \$NOWHERE, but the job has no variable of that name/],
-  ['${A-b}', /"\$\{A-b\}" holds \$\{A-b\}, which is no variable's name/],
-  ['${}', /which is no variable's name/],
+  ['$NOWHERE:443', / - proxy: "\$NOWHERE:443" contains \$NOWHERE, but the job has no variable of that name/],
+  ['${A-b}', /"\$\{A-b\}" contains \$\{A-b\}, which is not the name of a variable/],
+  ['${}', /which is not the name of a variable/],
 ] as const) {
   test(`${written} ends the step before the script runs`, async () => {
     const result = await installAndRun({ config: '', proxy: written });

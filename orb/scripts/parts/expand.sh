@@ -1,4 +1,4 @@
-# TEXT: prints it with $NAME, ${NAME} and a leading ~/ replaced; nothing in it is ever run.
+# TEXT: prints it with $NAME, ${NAME} and a leading ~/ replaced; nothing in it is ever executed.
 expand() (
   mi_rest=$1
   mi_text=
@@ -23,10 +23,10 @@ expand() (
         continue
         ;;
     esac
-    case $mi_name in '' | [0-9]* | *[!A-Za-z0-9_]*) fail "\"$1\" holds \${$mi_name}, which is no variable's name" ;; esac
+    case $mi_name in '' | [0-9]* | *[!A-Za-z0-9_]*) fail "\"$1\" contains \${$mi_name}, which is not the name of a variable" ;; esac
     # A name and nothing else, as was just seen.
     eval "mi_value=\${$mi_name-} mi_there=\${$mi_name+yes}"
-    [ -n "$mi_there" ] || fail "\"$1\" holds \$$mi_name, but the job has no variable of that name"
+    [ -n "$mi_there" ] || fail "\"$1\" contains \$$mi_name, but the job has no variable of that name"
     mi_text=$mi_text$mi_value
   done
   printf '%s' "$mi_text$mi_rest"

@@ -1,25 +1,63 @@
 /** The flags of `doctor`: all flags of `run`, so that both are called the same way, and those of its reports. */
-import { DEADLINE_FLAG, deadlineMs, type Flag } from '../../cli/flags.ts';
+import { deadlineMs, type Flag, flagsOf } from '../../cli/flags.ts';
+import type { Declarations } from '../../config/declaration.ts';
 import type { RunFlags } from '../../config/settings.ts';
 import { RETRY_POLICY } from '../../effects/retry.ts';
 import type { Engine } from '../../outputs/journal.ts';
-import { readRunArguments, RUN_FLAGS } from '../run-flags.ts';
+import { readRunArguments, RUN, RUN_FLAGS } from '../run-flags.ts';
 
-/** Flags of `run` that `doctor` declares differently. */
-const OVERRIDDEN_FLAGS = ['deadline', 'json'];
+const DEADLINE_S = RETRY_POLICY.doctorDeadlineMs / 1000;
+
+/** What `run` does not have, or declares differently. */
+const DOCTOR_OPTIONS = {
+  deadline: {
+    ...RUN.deadline,
+    orb: {
+      ...RUN.deadline.orb,
+      default: DEADLINE_S,
+      more: 'Shorter than that of join, so that a failure is reported soon.',
+    },
+    preset: String(DEADLINE_S),
+  },
+  egress: {
+    flag: 'egress',
+    orb: { name: 'egress', type: 'boolean', more: 'Fails if a required one is not open.' },
+    help: 'Instead of the checks, list every network connection that the job makes (host, port, SNI, ALPN, purpose) and whether it is open.',
+  },
+  downloadUrl: {
+    flag: 'download-url',
+    value: 'URL',
+    orb: { name: 'download_url', default: '__DOWNLOAD_URL__', onlyWith: 'egress' },
+    help: 'With egress: where install downloads the script from.',
+  },
+  nodeMirror: {
+    flag: 'node-mirror',
+    value: 'URL',
+    orb: { name: 'node_mirror', default: 'https://nodejs.org/dist', onlyWith: 'egress' },
+    help: 'With egress: where install downloads Node.js from.',
+  },
+  cdnBaseUrl: {
+    flag: 'cdn-base-url',
+    value: 'URL',
+    env: 'TELEPORT_CDN_BASE_URL',
+    orb: { name: 'cdn_base_url', onlyWith: 'egress', more: 'Empty means TELEPORT_CDN_BASE_URL.' },
+    help: 'With egress: where install_tools downloads archives from.',
+  },
+  json: { flag: 'json', help: 'Print the checks as one JSON object.' },
+  junit: {
+    flag: 'junit',
+    value: 'FILE',
+    isPath: true,
+    orb: { name: 'junit', more: 'Put it in a separate folder, as that step takes folders.' },
+    help: 'File to also write the checks to as JUnit XML, for store_test_results.',
+  },
+} as const satisfies Declarations;
+
+export const DOCTOR: Declarations = { ...RUN, ...DOCTOR_OPTIONS };
 
 export const DOCTOR_FLAGS: readonly Flag[] = [
-  ...RUN_FLAGS.filter(({ name }) => !OVERRIDDEN_FLAGS.includes(name)),
-  {
-    name: 'egress',
-    help: 'Instead of the checks, list every network connection the job makes and whether it is open.',
-  },
-  { name: 'download-url', value: 'URL', help: "With --egress: the orb's download_url." },
-  { name: 'node-mirror', value: 'URL', help: "With --egress: the orb's node_mirror." },
-  { name: 'cdn-base-url', value: 'URL', help: "With --egress: the orb's cdn_base_url (TELEPORT_CDN_BASE_URL)." },
-  { ...DEADLINE_FLAG, help: `Same as for run, with a shorter default (${RETRY_POLICY.doctorDeadlineMs / 1000}).` },
-  { name: 'json', help: 'Print the checks as one JSON object.' },
-  { name: 'junit', value: 'FILE', isPath: true, help: 'Also write the checks as JUnit XML, for store_test_results.' },
+  ...RUN_FLAGS.filter(({ name }) => !Object.values(DOCTOR_OPTIONS).some(({ flag }) => flag === name)),
+  ...flagsOf(DOCTOR_OPTIONS),
 ];
 
 export interface DoctorArguments {

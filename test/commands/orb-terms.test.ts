@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { inOrbTerms } from '../../src/cli/orb.ts';
+import { inOrbTerms } from '../../src/commands/orb-terms.ts';
 
 const SENTENCES: readonly (readonly [said: string, inTheOrb: string])[] = [
   ['give --proxy-server HOST:PORT', 'give the parameter proxy'],

@@ -1,0 +1,66 @@
+/** The generated parts of the orb, as lines of YAML, from the declarations of the flags that its parameters become. */
+import { ORB_STEPS, type StepParameter } from '../../src/commands/orb-steps.ts';
+
+/** The steps of each command of the orb that call the script. */
+const COMMANDS: Readonly<Record<string, readonly string[]>> = {
+  join: ['join'],
+  doctor: ['doctor'],
+  install_tools: ['plan_tools', 'install_tools'],
+  cleanup: ['cleanup'],
+};
+
+/** `parameters of COMMAND` and `environment of STEP`; for the job `run`, which calls `join`, its own and its arguments. */
+export function orbParts(): ReadonlyMap<string, readonly string[]> {
+  const ofJob = declaredBy(['join']).filter(({ orb }) => orb.ofJob !== false);
+  return new Map([
+    ...Object.entries(COMMANDS).map(
+      ([command, steps]) => [`parameters of ${command}`, declaredBy(steps).flatMap(declaration)] as const,
+    ),
+    ...Object.keys(ORB_STEPS).map((step) => [`environment of ${step}`, environment(step)] as const),
+    ['parameters of the job', ofJob.flatMap(declaration)],
+    ['arguments of join', ofJob.map(({ orb: { name } }) => `${name}: << parameters.${name} >>`)],
+  ]);
+}
+
+function declaredBy(steps: readonly string[]): readonly StepParameter[] {
+  const all = steps.flatMap((step) => parametersOf(step)).filter(({ orb }) => orb.declaredElsewhere !== true);
+  return [...new Map(all.map((parameter) => [parameter.orb.name, parameter])).values()];
+}
+
+function parametersOf(step: string): readonly StepParameter[] {
+  return ORB_STEPS[step]?.parameters ?? [];
+}
+
+function environment(step: string): readonly string[] {
+  const names = new Set(parametersOf(step).map(({ orb }) => orb.name));
+  return [...names].toSorted().map((name) => `MACHINE_ID_PARAM_${name.toUpperCase()}: << parameters.${name} >>`);
+}
+
+function declaration({ help, orb }: StepParameter): readonly string[] {
+  const { default: preset, description = help, more, name, type = 'string' } = orb;
+  return [
+    `${name}:`,
+    ...(typeof type === 'string' ? [`  type: ${type}`] : ['  type: enum', `  enum: [${type.join(', ')}]`]),
+    `  default: ${scalar(preset ?? (type === 'boolean' ? false : ''))}`,
+    ...describe([description, more].filter((text) => text !== undefined).join(' ')),
+  ];
+}
+
+function scalar(value: string | number | boolean): string {
+  return typeof value === 'string' && !/^[A-Za-z~]/.test(value) ? `'${value}'` : String(value);
+}
+
+const WIDTH = 114;
+
+/** On one line if it fits and YAML reads it as it is, otherwise folded. */
+function describe(text: string): readonly string[] {
+  const isPlain = /^[A-Za-z]/.test(text) && !/: | #/.test(text);
+  if (isPlain && text.length <= WIDTH - 13) return [`  description: ${text}`];
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > WIDTH) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return ['  description: >', ...lines.map((line) => `    ${line}`)];
+}

@@ -1,0 +1,169 @@
+/** The flags of `install-tools`, and of the steps of the orb that call it. */
+import { resolve } from 'node:path';
+import { DEBUG, deadlineMs, type Flag, flagsOf, type GivenFlags, parseFlags, timeoutMs } from '../../cli/flags.ts';
+import type { Declarations } from '../../config/declaration.ts';
+import { RUN_OPTIONS } from '../../config/settings.ts';
+import type { World } from '../../effects/world.ts';
+import { MachineIdError } from '../../errors.ts';
+import { TOOLS } from './release.ts';
+
+/** The step that decides what to install. */
+const PLAN_STEP = ['plan_tools'];
+
+export const INSTALL_TOOLS = {
+  tools: {
+    flag: 'tools',
+    value: 'NAMES',
+    orb: { name: 'tools', default: 'tsh tctl', steps: PLAN_STEP },
+    help: `Programs to install, separated by spaces: any of ${TOOLS.join(', ')}.`,
+  },
+  version: {
+    flag: 'version',
+    value: 'X.Y.Z|auto',
+    orb: { name: 'version', default: 'auto', steps: PLAN_STEP },
+    help: 'Version of Teleport, X.Y.Z. auto asks the cluster: the version that it updates its clients to, otherwise its own.',
+    preset: 'auto',
+  },
+  edition: {
+    flag: 'edition',
+    value: 'auto|oss|enterprise',
+    orb: { name: 'edition', type: ['auto', 'oss', 'enterprise'], default: 'auto', steps: PLAN_STEP },
+    help: 'Edition of Teleport. auto asks the cluster; without a cluster it means oss.',
+    preset: 'auto',
+  },
+  fips: {
+    flag: 'fips',
+    value: 'auto|required|none',
+    orb: { name: 'fips', type: ['auto', 'required', 'none'], default: 'auto', steps: PLAN_STEP },
+    help: 'Whether to install the FIPS build, which is for Linux. auto asks the cluster.',
+    preset: 'auto',
+  },
+  proxyServer: {
+    flag: 'proxy-server',
+    value: 'HOST:PORT',
+    env: 'TELEPORT_PROXY',
+    orb: { name: 'proxy', steps: PLAN_STEP, more: 'Empty means TELEPORT_PROXY, which join exports.' },
+    help: 'Web address of the Teleport Proxy to ask, host:port.',
+  },
+  cdnBaseUrl: {
+    flag: 'cdn-base-url',
+    value: 'URL',
+    env: 'TELEPORT_CDN_BASE_URL',
+    orb: {
+      name: 'cdn_base_url',
+      steps: PLAN_STEP,
+      more: 'Empty means TELEPORT_CDN_BASE_URL, otherwise https://cdn.teleport.dev.',
+    },
+    help: 'Where to download the archives from, an https URL.',
+  },
+  sha256: {
+    flag: 'sha256',
+    value: 'HEX',
+    orb: { name: 'sha256', steps: PLAN_STEP, more: 'Give a version and an edition too.' },
+    help: 'SHA-256 that the archive must have, in addition to the published one.',
+  },
+  writePlan: {
+    flag: 'write-plan',
+    value: 'FILE',
+    isPath: true,
+    orb: { name: 'tools_dir', steps: PLAN_STEP, suffix: '.json', declaredElsewhere: true },
+    help: 'Only decide what to install, and write that to FILE, for the key of a cache.',
+  },
+  directory: {
+    flag: 'dir',
+    value: 'DIR',
+    isPath: true,
+    orb: {
+      name: 'tools_dir',
+      default: '~/.teleport-machine-id/tools',
+      steps: PLAN_STEP,
+      more: 'With cache, without variables and without a slash at the end. The decision what to install is kept beside it, in a file of the same name with .json.',
+    },
+    help: 'Private folder to install into.',
+    preset: '~/.teleport-machine-id/tools',
+  },
+  plan: {
+    flag: 'plan',
+    value: 'FILE',
+    isPath: true,
+    orb: { name: 'tools_dir', steps: ['install_tools'], suffix: '.json', declaredElsewhere: true },
+    help: 'Install what such a file contains.',
+  },
+  cache: {
+    orb: { name: 'cache', type: 'boolean', default: true, steps: PLAN_STEP },
+    help: "Keep the programs in a cache of the project. Anything that writes to the project's caches can put other programs there; false downloads and verifies them in each job.",
+  },
+  caFile: {
+    ...RUN_OPTIONS.caFile,
+    isPath: true,
+    help: 'PEM file with authorities: the only ones to trust for the Proxy, additional ones for the archives.',
+  },
+  timeout: { ...RUN_OPTIONS.timeout, help: 'How long to wait for each response, or its next byte.' },
+  deadline: {
+    ...RUN_OPTIONS.deadline,
+    orb: { ...RUN_OPTIONS.deadline.orb, more: 'A download has as many from each byte received.' },
+  },
+  noExport: { flag: 'no-export', help: RUN_OPTIONS.noExport.help },
+  json: RUN_OPTIONS.json,
+  debug: DEBUG,
+} as const satisfies Declarations;
+
+export const INSTALL_TOOLS_FLAGS: readonly Flag[] = flagsOf(INSTALL_TOOLS);
+
+/** What a plan has decided already. */
+const FLAGS_SET_BY_PLAN = [
+  'tools',
+  'version',
+  'edition',
+  'fips',
+  'proxy-server',
+  'cdn-base-url',
+  'sha256',
+  'dir',
+  'write-plan',
+];
+
+export interface InstallToolsArguments {
+  readonly given: GivenFlags;
+  /** Absolute. */
+  readonly plan: string | undefined;
+  /** Absolute. */
+  readonly writePlan: string | undefined;
+  readonly caFile: string | undefined;
+  readonly timeoutMs: number;
+  readonly deadlineMs: number;
+  readonly exportVariables: boolean;
+  readonly json: boolean;
+}
+
+/** @throws MachineIdError USAGE_INVALID */
+export function readInstallToolsArguments(
+  args: readonly string[],
+  { workingDirectory }: Pick<World, 'workingDirectory'>,
+): InstallToolsArguments {
+  const given = parseFlags(INSTALL_TOOLS_FLAGS, args);
+  const path = (flag: string) => given.get(flag)?.map((text) => resolve(workingDirectory, text))[0];
+  if (given.has('plan')) refuseFlagsWithPlan(given);
+  return {
+    given,
+    plan: path('plan'),
+    writePlan: path('write-plan'),
+    caFile: given.get('ca-file')?.[0],
+    timeoutMs: timeoutMs(given),
+    deadlineMs: deadlineMs(given),
+    exportVariables: !given.has('no-export'),
+    json: given.has('json'),
+  };
+}
+
+function refuseFlagsWithPlan(given: GivenFlags): void {
+  const problems = FLAGS_SET_BY_PLAN.filter((flag) => given.has(flag)).map((flag) => ({
+    path: `--${flag}`,
+    message: 'cannot be given with --plan, which has decided it',
+  }));
+  if (problems.length === 0) return;
+  throw new MachineIdError('USAGE_INVALID', 'the command line is wrong', {
+    hint: 'Give these flags where the plan is made, with --write-plan.',
+    problems,
+  });
+}

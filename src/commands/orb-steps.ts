@@ -1,0 +1,30 @@
+/** The steps of the orb, by the name that each gives itself: the command that it calls, and the parameters that it passes. */
+import type { Declaration, Declarations, OrbParameter } from '../config/declaration.ts';
+import { CLEANUP } from './cleanup.ts';
+import { DOCTOR } from './doctor/flags.ts';
+import { INSTALL_TOOLS } from './install-tools/flags.ts';
+import { RUN } from './run-flags.ts';
+
+/** What a parameter of a step gives. */
+export interface StepParameter extends Declaration {
+  readonly orb: OrbParameter;
+}
+
+interface OrbStep {
+  readonly command: string;
+  readonly parameters: readonly StepParameter[];
+}
+
+export const ORB_STEPS: Readonly<Record<string, OrbStep>> = {
+  join: { command: 'run', parameters: parametersOf(RUN, 'join') },
+  doctor: { command: 'doctor', parameters: parametersOf(DOCTOR, 'doctor') },
+  plan_tools: { command: 'install-tools', parameters: parametersOf(INSTALL_TOOLS, 'plan_tools') },
+  install_tools: { command: 'install-tools', parameters: parametersOf(INSTALL_TOOLS, 'install_tools') },
+  cleanup: { command: 'cleanup', parameters: parametersOf(CLEANUP, 'cleanup') },
+};
+
+function parametersOf(declarations: Declarations, step: string): readonly StepParameter[] {
+  return Object.values(declarations).flatMap(({ orb, ...declaration }) =>
+    orb !== undefined && (orb.steps ?? [step]).includes(step) ? [{ ...declaration, orb }] : [],
+  );
+}
