@@ -1,4 +1,4 @@
-/** Key pairs by algorithm, as Teleport's signature algorithm suites ask for them. */
+/** Key pairs: generating them, and writing and reading their files. */
 import { createPublicKey, generateKeyPair as generate, type KeyObject, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Secret } from '../effects/secret.ts';
@@ -6,7 +6,7 @@ import { MachineIdError } from '../errors.ts';
 import { sshPublicKey, toKeyObject } from './ssh-public-key.ts';
 import { sshPositiveInteger, SshReader, sshString, sshUint32 } from './ssh-wire.ts';
 
-/** RSA-2048 for everything in the suite `legacy` and for databases, ECDSA P-256 in every other suite, Ed25519 for SSH alone. */
+/** RSA-2048 in the suite `legacy` and for databases, ECDSA P-256 in every other suite, Ed25519 only for SSH servers. */
 export type KeyAlgorithm = 'rsa-2048' | 'ecdsa-p256' | 'ed25519';
 
 export interface KeyPair {
@@ -18,7 +18,7 @@ export interface KeyPair {
 const generateAsync = promisify(generate);
 
 /**
- * In libuv's thread pool, so that it overlaps with waiting for the network. Never synchronously: on Node 18 and 20 exporting
+ * Runs in libuv's thread pool, so that it overlaps with waiting for the network. Never synchronously: on Node 18 and 20 exporting
  * such a key as a JWK can then deadlock with the garbage collector.
  */
 export async function generateKeyPair(algorithm: KeyAlgorithm): Promise<KeyPair> {
@@ -34,13 +34,13 @@ export async function generateKeyPair(algorithm: KeyAlgorithm): Promise<KeyPair>
   }
 }
 
-/** As Teleport's own tools write it: RSA in PKCS#1 (`RSA PRIVATE KEY`), others in PKCS#8 (`PRIVATE KEY`). */
+/** As Teleport's own tools write it: RSA as PKCS#1 (`RSA PRIVATE KEY`), others as PKCS#8 (`PRIVATE KEY`). */
 export function privateKeyPem({ algorithm, privateKey }: KeyPair): Secret {
   const type = algorithm === 'rsa-2048' ? 'pkcs1' : 'pkcs8';
   return new Secret(privateKey.export({ type, format: 'pem' }).toString());
 }
 
-/** `PRIVATE KEY` whatever the algorithm, as SPIFFE's tools want it. */
+/** Always PKCS#8 (`PRIVATE KEY`), as SPIFFE's tools require. */
 export function pkcs8Pem({ privateKey }: KeyPair): Secret {
   return new Secret(privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
 }
@@ -55,12 +55,12 @@ export function publicKeyDer(publicKey: KeyObject): Uint8Array {
   return publicKey.export({ type: 'spki', format: 'der' });
 }
 
-/** By their numbers: OpenSSL takes a good part of a millisecond to write a key down. */
+/** Compares without encoding: OpenSSL needs a good part of a millisecond to export a key. */
 export function samePublicKey(one: KeyObject, other: KeyObject): boolean {
   return one.equals(other);
 }
 
-// Finds the public key in the text of a private key's file.
+// Reads the public key from a private key's file.
 
 const OPENSSH = /^-----BEGIN OPENSSH PRIVATE KEY-----\n([A-Za-z0-9+/=\n]+)-----END OPENSSH PRIVATE KEY-----\s*$/;
 const MAGIC = Buffer.from('openssh-key-v1\0');
@@ -68,46 +68,46 @@ const WHAT = 'the private key';
 
 /**
  * @param text PEM of any of Node's forms, or OpenSSH's own (PROTOCOL.key of OpenSSH)
- * @throws MachineIdError RESPONSE_INVALID, whose message holds nothing of the key
+ * @throws MachineIdError RESPONSE_INVALID, whose message contains no part of the key
  */
 export function publicKeyInFile(text: string): KeyObject {
   const [, base64] = OPENSSH.exec(text) ?? [];
   if (base64 !== undefined) return publicKeyOfOpenSsh(Buffer.from(base64, 'base64'));
   try {
-    if (!text.includes('PRIVATE KEY-----')) throw new Error('there is no such block');
+    if (!text.includes('PRIVATE KEY-----')) throw new Error('it has no PRIVATE KEY block');
     return createPublicKey(text);
   } catch (cause) {
-    throw unreadable('it is no PEM of one', cause);
+    throw unreadable('it is not a PEM private key', cause);
   }
 }
 
-/** It stands before the secret part, and unencrypted in every case. */
+/** The public key comes before the secret part and is never encrypted. */
 function publicKeyOfOpenSsh(bytes: Buffer): KeyObject {
-  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw unreadable('it does not begin as OpenSSH has it');
+  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw unreadable("it does not start with OpenSSH's magic bytes");
   const reader = new SshReader(bytes.subarray(MAGIC.length), WHAT);
   reader.bytes(); // cipher
   reader.bytes(); // key derivation
   reader.bytes(); // its options
-  if (reader.uint32() !== 1) throw unreadable('it is not exactly one key');
+  if (reader.uint32() !== 1) throw unreadable('it does not contain exactly one key');
   const blob = reader.bytes();
   return toKeyObject({ type: new SshReader(blob, WHAT).text(), blob });
 }
 
 function unreadable(detail: string, cause?: unknown): MachineIdError {
   return new MachineIdError('RESPONSE_INVALID', `${WHAT} cannot be read: ${detail}`, {
-    hint: 'Look at what has written the file.',
+    hint: 'Check the program that wrote the file.',
     cause,
   });
 }
 
-// Writes private keys as OpenSSH does (PROTOCOL.key of OpenSSH), without a passphrase.
+// Writes private keys in OpenSSH's format (PROTOCOL.key of OpenSSH), without a passphrase.
 
 const NO_CIPHER_BLOCK_BYTES = 8;
 const LINE_LENGTH = 70;
 
 /**
- * For sshd, which reads Ed25519 in no other form; RSA keys stay in PKCS#1, as Teleport's own tools write them.
- * @returns PEM that ends with a line break
+ * For sshd, which reads Ed25519 keys only in this format. RSA keys stay in PKCS#1, as Teleport's own tools write them.
+ * @returns PEM that ends with a newline
  */
 export function openSshPrivateKey(keyPair: KeyPair): Secret {
   if (keyPair.algorithm === 'rsa-2048') return privateKeyPem(keyPair);
@@ -128,7 +128,7 @@ export function openSshPrivateKey(keyPair: KeyPair): Secret {
   );
 }
 
-/** The same random number twice, by which a wrong passphrase would show; then the key, without a comment; then padding. */
+/** A random number twice (detects a wrong passphrase), the key, an empty comment, and padding. */
 function secretPart({ privateKey }: KeyPair, publicBlob: Uint8Array): Uint8Array {
   const check = randomBytes(4);
   const { d = '', x = '', crv } = privateKey.export({ format: 'jwk' });

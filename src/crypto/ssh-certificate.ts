@@ -1,4 +1,4 @@
-/** Reads OpenSSH certificates (PROTOCOL.certkeys of OpenSSH), strictly. */
+/** Reads and verifies OpenSSH certificates (PROTOCOL.certkeys of OpenSSH), strictly. */
 import { type KeyObject, verify } from 'node:crypto';
 import { parseSshPublicKey, readKeyFields, splitKeyLine, type SshPublicKey, toKeyObject } from './ssh-public-key.ts';
 import { malformed, quoted, SshReader } from './ssh-wire.ts';
@@ -7,7 +7,7 @@ import type { Validity } from './validity.ts';
 export interface SshCertificate {
   /** For example `ssh-rsa-cert-v01@openssh.com`. */
   readonly type: string;
-  /** The key that is certified. */
+  /** The certified key. */
   readonly publicKey: KeyObject;
   readonly serial: bigint;
   readonly certificateType: 'user' | 'host';
@@ -15,15 +15,15 @@ export interface SshCertificate {
   readonly principals: readonly string[];
   /** Seconds since the Unix epoch. */
   readonly validAfter: bigint;
-  /** Seconds since the Unix epoch; 2^64 - 1 means for ever. */
+  /** Seconds since the Unix epoch; 2^64 - 1 means forever. */
   readonly validBefore: bigint;
-  /** In the certificate's order; an empty value is a switch. */
+  /** In the certificate's order; an empty value means the option is a flag. */
   readonly criticalOptions: ReadonlyMap<string, string>;
   readonly extensions: ReadonlyMap<string, string>;
   /** The authority's key. */
   readonly signatureKey: SshPublicKey;
   readonly signature: Uint8Array;
-  /** The bytes that are signed. */
+  /** The bytes that the signature covers. */
   readonly signedBytes: Uint8Array;
 }
 
@@ -41,7 +41,8 @@ const TYPES = new Map([
 export function parseSshCertificate(line: string): SshCertificate {
   const { type, blob } = splitKeyLine(line, CERTIFICATE);
   const certificate = parseSshCertificateBytes(blob);
-  if (certificate.type !== type) throw malformed(CERTIFICATE, `its line says ${quoted(type)}, its bytes do not`);
+  if (certificate.type !== type)
+    throw malformed(CERTIFICATE, `the line has the type ${quoted(type)}, but the bytes do not`);
   return certificate;
 }
 
@@ -49,13 +50,14 @@ export function parseSshCertificate(line: string): SshCertificate {
 export function parseSshCertificateBytes(blob: Uint8Array): SshCertificate {
   const reader = new SshReader(blob, CERTIFICATE);
   const type = reader.text();
-  if (!type.endsWith(SUFFIX)) throw malformed(CERTIFICATE, `the type ${quoted(type)} is no certificate's`);
+  if (!type.endsWith(SUFFIX)) throw malformed(CERTIFICATE, `the type ${quoted(type)} is not that of a certificate`);
   reader.bytes(); // nonce
   const publicKey = readKeyFields(reader, type.slice(0, -SUFFIX.length));
   const serial = reader.uint64();
   const typeNumber = reader.uint32();
   const certificateType = TYPES.get(typeNumber);
-  if (certificateType === undefined) throw malformed(CERTIFICATE, `it is of the kind ${typeNumber}, expected 1 or 2`);
+  if (certificateType === undefined)
+    throw malformed(CERTIFICATE, `its certificate type is ${typeNumber}, expected 1 or 2`);
   const keyId = reader.text();
   const principals = readPrincipals(reader.bytes());
   const validAfter = reader.uint64();
@@ -84,17 +86,17 @@ export function parseSshCertificateBytes(blob: Uint8Array): SshCertificate {
   };
 }
 
-/** Whether the key that the certificate names as its authority's made the signature. */
+/** Whether `signatureKey` made the signature. */
 export function verifySshCertificate({ signatureKey, signature, signedBytes }: SshCertificate): boolean {
   return verifySshSignature(signatureKey, signature, signedBytes);
 }
 
-/** `2^64 - 1` seconds, which has no end, is later than any date. */
+/** The value for forever, 2^64 - 1 seconds, is later than any date. */
 export function sshValidity({ validAfter, validBefore }: SshCertificate): Validity {
   return { beginsAtMs: Number(validAfter) * 1000, endsAtMs: Number(validBefore) * 1000 };
 }
 
-/** The `-cert.pub` line of a certificate in wire form, without a line break. */
+/** The `-cert.pub` line of a certificate in wire form, without a newline. */
 export function formatSshCertificate(blob: Uint8Array): string {
   return `${parseSshCertificateBytes(blob).type} ${Buffer.from(blob).toString('base64')}`;
 }
@@ -106,13 +108,13 @@ function readPrincipals(bytes: Uint8Array): string[] {
   return principals;
 }
 
-/** Pairs of a name and a value; a value that is not empty is itself a string inside the string. */
+/** Pairs of name and value; a non-empty value is a string inside a string. */
 function readOptions(bytes: Uint8Array): Map<string, string> {
   const reader = new SshReader(bytes, CERTIFICATE);
   const options = new Map<string, string>();
   while (!reader.atEnd) {
     const name = reader.text();
-    if (options.has(name)) throw malformed(CERTIFICATE, `the option ${quoted(name)} stands in it twice`);
+    if (options.has(name)) throw malformed(CERTIFICATE, `it has the option ${quoted(name)} twice`);
     options.set(name, readOptionValue(reader.bytes()));
   }
   return options;
@@ -126,17 +128,17 @@ function readOptionValue(bytes: Uint8Array): string {
   return value;
 }
 
-// Checks SSH signatures (RFC 4253 section 6.6, RFC 8332, RFC 5656, RFC 8709).
+// SSH signatures (RFC 4253 section 6.6, RFC 8332, RFC 5656, RFC 8709).
 
 const SIGNATURE = 'the SSH signature';
 
-/** Hash by signature algorithm; SHA-1 (`ssh-rsa`) is left out on purpose. */
+/** Hash by signature algorithm; SHA-1 (`ssh-rsa`) is omitted on purpose. */
 const RSA_HASHES: ReadonlyMap<string, string> = new Map([
   ['rsa-sha2-256', 'sha256'],
   ['rsa-sha2-512', 'sha512'],
 ]);
 
-/** Hash and size of a coordinate by signature algorithm, which is the key's type too. */
+/** Hash and coordinate size by signature algorithm, which is also the key's type. */
 const ECDSA: ReadonlyMap<string, { readonly hash: string; readonly bytes: number }> = new Map([
   ['ecdsa-sha2-nistp256', { hash: 'sha256', bytes: 32 }],
   ['ecdsa-sha2-nistp384', { hash: 'sha384', bytes: 48 }],
@@ -145,8 +147,8 @@ const ECDSA: ReadonlyMap<string, { readonly hash: string; readonly bytes: number
 
 /**
  * @param signature `string algorithm, string bytes`
- * @returns false for a signature that does not fit, and for an algorithm that the key may not use
- * @throws MachineIdError RESPONSE_INVALID when it is no signature at all
+ * @returns false for a wrong signature, and for an algorithm that the key may not use
+ * @throws MachineIdError RESPONSE_INVALID if it cannot be read as a signature
  */
 export function verifySshSignature(key: SshPublicKey, signature: Uint8Array, signed: Uint8Array): boolean {
   const reader = new SshReader(signature, SIGNATURE);
@@ -164,7 +166,7 @@ export function verifySshSignature(key: SshPublicKey, signature: Uint8Array, sig
   return verify(ecdsa.hash, signed, { key: publicKey, dsaEncoding: 'ieee-p1363' }, pair);
 }
 
-/** From two mpints (RFC 5656 section 3.1.2) to two numbers of the curve's width. */
+/** Converts two mpints (RFC 5656 section 3.1.2) to two numbers of the curve's width. */
 function fixedWidthPair(bytes: Uint8Array, width: number): Uint8Array {
   const reader = new SshReader(bytes, SIGNATURE);
   const numbers = [reader.positiveInteger(), reader.positiveInteger()];

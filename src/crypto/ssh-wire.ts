@@ -1,21 +1,21 @@
 /** Reads and writes the data types of the SSH protocol (RFC 4251 section 5), strictly. */
-import { MachineIdError } from '../errors.ts';
+import { MachineIdError, pluralize } from '../errors.ts';
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Takes values from the front; every method throws MachineIdError RESPONSE_INVALID when the bytes do not hold one. */
+/** Reads values in sequence; every method throws MachineIdError RESPONSE_INVALID if the next bytes are not such a value. */
 export class SshReader {
   readonly #bytes: Uint8Array;
   readonly #what: string;
   #offset = 0;
 
-  /** @param what is read, for messages: `the SSH certificate` */
+  /** @param what the bytes are, for messages: `the SSH certificate` */
   constructor(bytes: Uint8Array, what: string) {
     this.#bytes = bytes;
     this.#what = what;
   }
 
-  /** Bytes taken so far. */
+  /** Number of bytes read so far. */
   get offset(): number {
     return this.#offset;
   }
@@ -32,7 +32,7 @@ export class SshReader {
     return Buffer.from(this.#take(8)).readBigUInt64BE();
   }
 
-  /** A `string`: a length and as many bytes. */
+  /** A `string`: a length and that many bytes. */
   bytes(): Uint8Array {
     return this.#take(this.uint32());
   }
@@ -43,11 +43,11 @@ export class SshReader {
     try {
       return UTF8.decode(bytes);
     } catch (cause) {
-      throw malformed(this.#what, 'a text in it is not UTF-8', cause);
+      throw malformed(this.#what, 'a string in it is not UTF-8', cause);
     }
   }
 
-  /** An `mpint` that must be positive and in its shortest form; its magnitude, without the leading zero. */
+  /** An `mpint`, which must be positive and in its shortest form. Returns the magnitude without the leading zero. */
   positiveInteger(): Uint8Array {
     const bytes = this.bytes();
     const [first = 0, second = 0] = bytes;
@@ -57,15 +57,15 @@ export class SshReader {
     return first === 0 ? bytes.subarray(1) : bytes;
   }
 
-  /** Nothing may follow. */
+  /** Rejects trailing bytes. */
   end(): void {
     const left = this.#bytes.length - this.#offset;
-    if (left > 0) throw malformed(this.#what, `${left} bytes follow its end`);
+    if (left > 0) throw malformed(this.#what, `it has ${pluralize(left, 'trailing byte')}`);
   }
 
   #take(length: number): Uint8Array {
     const left = this.#bytes.length - this.#offset;
-    if (length > left) throw malformed(this.#what, `it ends early: ${length} bytes wanted, ${left} left`);
+    if (length > left) throw malformed(this.#what, `it is truncated: expected ${length} more bytes, got ${left}`);
     const bytes = this.#bytes.subarray(this.#offset, this.#offset + length);
     this.#offset += length;
     return bytes;
@@ -92,14 +92,14 @@ export function sshPositiveInteger(magnitude: Uint8Array): Uint8Array {
   return sshString((shortest[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.of(0), shortest]) : shortest);
 }
 
-/** As much of a text chosen by the sender as a message needs. */
+/** The start of a text that the peer chose, quoted for a message. */
 export function quoted(text: string): string {
   return JSON.stringify(text.slice(0, 64));
 }
 
 export function malformed(what: string, detail: string, cause?: unknown): MachineIdError {
   return new MachineIdError('RESPONSE_INVALID', `${what} cannot be read: ${detail}`, {
-    hint: 'Run the job again; if it stays, look at what lies between this job and the cluster.',
+    hint: 'Run the job again. If the error persists, check what is between this job and the cluster.',
     cause,
   });
 }

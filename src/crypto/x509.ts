@@ -12,7 +12,7 @@ export interface DistinguishedName {
 }
 
 export interface TlsCertificate {
-  /** One PEM block that ends with a line break. */
+  /** One PEM block that ends with a newline. */
   readonly pem: string;
   readonly subject: DistinguishedName;
   readonly issuer: DistinguishedName;
@@ -20,9 +20,9 @@ export interface TlsCertificate {
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
   readonly publicKey: KeyObject;
-  /** Of the subject's alternative names, those that are URIs. */
+  /** The URIs among the subject alternative names. */
   readonly uris: readonly string[];
-  /** Whether the authority's key made this certificate's signature; names and validity are not looked at. */
+  /** Whether the authority's key made this certificate's signature. Does not check names or validity. */
   isSignedBy(authority: TlsCertificate): boolean;
 }
 
@@ -35,8 +35,8 @@ const BLOCK = /-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTI
 export function readCertificate(certificate: string | Uint8Array): TlsCertificate {
   const der = typeof certificate === 'string' ? onlyBlock(certificate) : certificate;
   const x509 = parse(der);
-  // OpenSSL reads PEM as well where DER is expected, and over bytes that follow the certificate.
-  if (!x509.raw.equals(der)) throw invalid('there is more or else than one certificate in DER');
+  // OpenSSL also accepts PEM in place of DER, and ignores trailing bytes.
+  if (!x509.raw.equals(der)) throw invalid('it is not exactly one DER certificate');
   return fromX509(x509);
 }
 
@@ -79,7 +79,7 @@ function fromX509(x509: X509Certificate): TlsCertificate {
 }
 
 interface Names {
-  /** Undefined when OpenSSL cannot read it. */
+  /** Undefined if OpenSSL cannot read it. */
   readonly subject: object | undefined;
   readonly issuer: object | undefined;
 }
@@ -93,8 +93,8 @@ function namesOf(x509: X509Certificate): Names {
 }
 
 /**
- * OpenSSL writes `Jan  2 03:04:05 2026 GMT`, and `Bad time value` for what is no time. A year of less than four digits
- * would be taken for one of our century.
+ * OpenSSL writes `Jan  2 03:04:05 2026 GMT`, or `Bad time value` for an invalid time. JavaScript would read a year of fewer
+ * than four digits as one of this century.
  */
 function timeOf(text: string): number {
   const timeMs = / \d{4} GMT$/.test(text) ? Date.parse(text) : NaN;
@@ -110,13 +110,13 @@ function publicKeyOf(x509: X509Certificate): KeyObject {
   }
 }
 
-/** Node writes `URI:a, DNS:b`, and as a JSON text what holds a comma, a quote or a control character. */
+/** Node writes `URI:a, DNS:b`, and encodes a value with a comma, quote or control character as JSON. */
 function urisOf(alternativeNames: string): string[] {
   const names = alternativeNames.matchAll(/(?:^|, )URI:("(?:[^"\\]|\\.)*"|[^,"]*)(?=, |$)/g);
   return [...names].map(([, value = '']) => value);
 }
 
-/** Node gives one value as a text and several as a list, without escapes. */
+/** Node returns a single value as a string and several as a list, without escapes. */
 function distinguishedName(name: Names['subject']): DistinguishedName {
   if (name === undefined) throw invalid('a name in it cannot be read');
   const byOid = new Map<string, readonly string[]>();
@@ -131,12 +131,12 @@ function distinguishedName(name: Names['subject']): DistinguishedName {
 }
 
 /**
- * The blocks of a PEM bundle; between and round them only white space may stand.
+ * The blocks of a PEM bundle, with nothing but white space between and around them.
  * @throws MachineIdError RESPONSE_INVALID
  */
 export function splitCertificates(bundle: string): string[] {
   const blocks = bundle.match(BLOCK) ?? [];
-  if (bundle.replace(BLOCK, '').trim() !== '') throw invalid('there is more than certificates in the PEM text');
+  if (bundle.replace(BLOCK, '').trim() !== '') throw invalid('the PEM text contains something other than certificates');
   return blocks.map((block) => `${block.replaceAll('\r\n', '\n')}\n`);
 }
 
@@ -147,7 +147,7 @@ export function certificatePem(der: Uint8Array): string {
 
 function invalid(detail: string, cause?: unknown): MachineIdError {
   return new MachineIdError('RESPONSE_INVALID', `a certificate from the cluster cannot be read: ${detail}`, {
-    hint: 'Run the job again; if it stays, look at what lies between this job and the cluster.',
+    hint: 'Run the job again. If the error persists, check what is between this job and the cluster.',
     cause,
   });
 }

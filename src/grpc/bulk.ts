@@ -1,6 +1,6 @@
 /**
- * One gRPC call in both directions, for calls that carry bytes in bulk: no message is copied on its way, and a distant
- * server may send a few megabytes before it must hear from us.
+ * One bidirectional gRPC call for bulk data. Messages are not copied, and the flow-control window lets a distant server
+ * send several megabytes before it must wait for us.
  */
 import type { TLSSocket } from 'node:tls';
 import type { WireConnection } from '../net/trace.ts';
@@ -10,16 +10,16 @@ import { grpcSession } from './session.ts';
 import { observe, tracedCall } from './traced-call.ts';
 
 export interface BulkCall {
-  /** Sends the parts as one message; resolves when more may be sent, and when nobody takes it any more. */
+  /** Sends the parts as one message; resolves when more may be sent, or when the call has ended. */
   send(parts: readonly Uint8Array[]): Promise<void>;
-  /** No message comes after this; the server's still do. */
+  /** Ends our side; the server may still send messages. */
   end(): void;
   /**
-   * In their order, until the server ends the call with OK.
-   * @throws GrpcError with the server's status, GrpcReplyError; any other error when the connection broke
+   * Yields the messages in order, until the server ends the call with OK.
+   * @throws GrpcError with the server's status; GrpcResponseError; any other error if the connection broke
    */
   messages(): AsyncGenerator<MessageChunks>;
-  /** Ends the call and the connection. */
+  /** Closes the call and the connection. */
   close(): void;
 }
 
@@ -41,7 +41,7 @@ export function openBulkCall(socket: TLSSocket, authority: string, path: string,
     },
     messages: () => {
       if (traced === undefined) return call.messages();
-      // Too many to report one by one.
+      // Counted only: there are too many messages to report each one.
       return observe(
         call.messages(),
         (message) => {

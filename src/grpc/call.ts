@@ -1,12 +1,12 @@
-/** One gRPC call, whatever its number of messages in each direction, which is made again while the server refuses it. */
+/** One gRPC call with any number of messages in each direction, sent again while the server refuses the stream. */
 import { type ClientHttp2Stream, constants } from 'node:http2';
 import { chunkBatches, FrameReader, lengthOf, type MessageChunks, messagePrefix } from './frames.ts';
 import type { GrpcSession } from './session.ts';
 import { GrpcError, GrpcResponseError, grpcStatus } from './status.ts';
 
-/** A server that refuses a call so often does not take it on this connection. */
+/** After so many refusals, the server does not accept the call on this connection. */
 const MAX_ATTEMPTS = 10;
-/** What was sent before any answer is kept, to be sent again; of a call that sends more, a refusal is final. */
+/** Messages sent before the first response are kept, to be sent again. If a call sends more than this, a refusal is final. */
 const MAX_BUFFERED_BYTES = 256 * 1024;
 
 type Parts = readonly Uint8Array[];
@@ -27,40 +27,40 @@ export class GrpcCall {
     this.#session = session;
     this.#path = path;
     this.#opening = this.#open();
-    // The reader of the answers gets the error.
+    // The reader of the messages gets the error.
     this.#opening.catch(() => undefined);
   }
 
-  /** Sends the parts as one message; resolves when more may be sent, and when nobody takes it any more. */
+  /** Sends the parts as one message; resolves when more may be sent, or when the call has ended. */
   async send(parts: Parts): Promise<void> {
     if (this.#hasSentAll || this.#ended.signal.aborted) return;
     this.#session.onSent();
     this.#keep(parts);
     const stream = this.#stream;
     if (stream !== undefined) {
-      if (!stream.destroyed && !write(stream, parts)) await roomIn(stream);
+      if (!stream.destroyed && !write(stream, parts)) await drained(stream);
       return;
     }
-    // What is kept is sent once the stream is open.
+    // The kept messages are sent once the stream is open.
     await this.#opening.catch(() => undefined);
-    await this.#room();
+    await this.#drained();
   }
 
-  /** No message comes after this; the server's still do. */
+  /** Ends our side; the server may still send messages. */
   end(): void {
     this.#hasSentAll = true;
     this.#stream?.end();
   }
 
   /**
-   * In their order, until the server ends the call with OK. To be read once.
-   * @throws GrpcError with the server's status, GrpcReplyError; any other error when the connection broke
+   * Yields the messages in order, until the server ends the call with OK. Can be read only once.
+   * @throws GrpcError with the server's status; GrpcResponseError; any other error if the connection broke
    */
   async *messages(): AsyncGenerator<MessageChunks> {
     for (let tries = 1; ; tries += 1) {
-      const answers = await this.#opening;
+      const responses = await this.#opening;
       try {
-        for await (const message of answers()) {
+        for await (const message of responses()) {
           this.#session.onResponse();
           yield message;
         }
@@ -72,17 +72,17 @@ export class GrpcCall {
     }
   }
 
-  /** Ends the call alone: the connection carries others. */
+  /** Ends only this call: the connection carries others. */
   cancel(error?: Error): void {
     this.#ended.abort(error);
     if (error === undefined) this.#stream?.close(constants.NGHTTP2_CANCEL);
     else this.#stream?.destroy(error);
   }
 
-  /** A refused stream has not been processed in any way (RFC 9113 section 8.7), nor has one that GOAWAY leaves out. */
+  /** The server has not processed a refused stream at all (RFC 9113 section 8.7), nor one above the last id in a GOAWAY. */
   #afterRefusal(tries: number): void {
     if (!this.#session.acceptsCalls)
-      throw new Error('the server closed the connection before it took the call (GOAWAY)');
+      throw new Error('the server closed the connection before it accepted the call (GOAWAY)');
     if (this.#kept === undefined || tries === MAX_ATTEMPTS) {
       throw new Error(`the server refused the call ${tries === 1 ? 'once' : `${tries} times`} (REFUSED_STREAM)`);
     }
@@ -94,8 +94,8 @@ export class GrpcCall {
 
   async #open(): Promise<() => AsyncGenerator<MessageChunks>> {
     const stream = await this.#session.open(this.#path, this.#ended.signal);
-    // From here on without a pause, lest a message that is sent meanwhile be sent twice.
-    const answers = responsesOf(stream);
+    // No `await` from here on: a message sent in between would be sent twice.
+    const responses = responsesOf(stream);
     this.#stream = stream;
     stream.once('response', () => {
       this.#session.onResponse();
@@ -103,11 +103,11 @@ export class GrpcCall {
     });
     for (const parts of this.#kept ?? []) write(stream, parts);
     if (this.#hasSentAll) stream.end();
-    return answers;
+    return responses;
   }
 
-  async #room(): Promise<void> {
-    if (this.#stream?.writableNeedDrain === true) await roomIn(this.#stream);
+  async #drained(): Promise<void> {
+    if (this.#stream?.writableNeedDrain === true) await drained(this.#stream);
   }
 
   #keep(parts: Parts): void {
@@ -118,7 +118,7 @@ export class GrpcCall {
   }
 }
 
-/** @returns whether more may be written at once */
+/** @returns whether more may be written right away */
 function write(stream: ClientHttp2Stream, parts: Parts): boolean {
   stream.cork();
   let more = stream.write(messagePrefix(lengthOf(parts)));
@@ -127,8 +127,8 @@ function write(stream: ClientHttp2Stream, parts: Parts): boolean {
   return more;
 }
 
-/** Resolves for a closed stream as well. Leaves no listeners behind: a long upload waits here thousands of times. */
-function roomIn(stream: ClientHttp2Stream): Promise<void> {
+/** Also resolves if the stream closes. Leaves no listeners behind: a long upload waits here thousands of times. */
+function drained(stream: ClientHttp2Stream): Promise<void> {
   return new Promise((resolve) => {
     const settle = () => {
       stream.off('drain', settle);
@@ -140,24 +140,21 @@ function roomIn(stream: ClientHttp2Stream): Promise<void> {
   });
 }
 
-// The server's side of a gRPC call: its messages, and how it ends the call ("gRPC over HTTP2" of the gRPC project).
+// The server's side of the call: its messages and its status ("gRPC over HTTP2" of the gRPC project).
 
 const OK = 0;
-/** Before the answer (RFC 9113 section 8.1); gRPC has no use for any. */
+/** Header blocks before the response (RFC 9113 section 8.1); gRPC does not use them. */
 const MAX_INFORMATIONAL_HEADERS = 10;
 
-/** What the server says of the call besides its messages. */
+/** How the server ended the call. */
 interface Ending {
   status: number | undefined;
   message: string;
-  /** Set when what answers is no gRPC server. */
+  /** Set if the response is not gRPC. */
   problem: string | undefined;
 }
 
-/**
- * Watches the stream from now on; the messages are in their order, until the server ends the call with OK.
- * @throws GrpcError with the server's status, GrpcReplyError; any other error when the connection broke
- */
+/** Starts watching the stream at once; the returned generator is that of `GrpcCall.messages`. */
 function responsesOf(stream: ClientHttp2Stream): () => AsyncGenerator<MessageChunks> {
   const ending = watchEnding(stream);
   return () => messages(stream, ending);
@@ -190,7 +187,7 @@ function watchEnding(stream: ClientHttp2Stream): Ending {
   return ending;
 }
 
-/** Percent-encoded, though some servers do not. */
+/** The text should be percent-encoded, but some servers do not encode it. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -200,13 +197,13 @@ function decoded(text: string): string {
 }
 
 async function* messages(stream: ClientHttp2Stream, ending: Ending): AsyncGenerator<MessageChunks> {
-  const cutter = new FrameReader();
+  const frames = new FrameReader();
   for await (const batch of chunkBatches(stream)) {
     if (ending.problem !== undefined) break;
-    for (const chunk of batch) yield* cutter.add(chunk);
+    for (const chunk of batch) yield* frames.add(chunk);
   }
-  if (ending.problem !== undefined) throw new Error(`the answer is not gRPC: ${ending.problem}`);
+  if (ending.problem !== undefined) throw new Error(`the response is not gRPC: ${ending.problem}`);
   if (ending.status === undefined) throw new Error('the connection closed during the call');
   if (ending.status !== OK) throw new GrpcError(grpcStatus(ending.status), ending.message);
-  if (!cutter.isEmpty) throw new Error('the call ended inside a message');
+  if (!frames.isEmpty) throw new Error('the call ended inside a message');
 }

@@ -1,4 +1,4 @@
-/** gRPC over a TLS connection that is already open. */
+/** A gRPC client over a TLS connection that is already open. */
 import type { TLSSocket } from 'node:tls';
 import type { Direction, WireConnection } from '../net/trace.ts';
 import { GrpcCall } from './call.ts';
@@ -11,17 +11,17 @@ export interface CallOptions {
   readonly signal: AbortSignal;
 }
 
-/** Calls fail with GrpcError, with GrpcReplyError, and with any other error when the connection breaks. */
+/** Calls fail with GrpcError, GrpcResponseError, or any other error if the connection breaks. */
 export interface GrpcConnection {
-  /** One request, one answer. */
+  /** One request, one response. */
   call<I, O>(method: Method<I, O>, request: Init<NoInfer<I>>, options: CallOptions): Promise<O>;
-  /** Any number of requests and answers. */
+  /** Any number of requests and responses. */
   stream<I, O>(
     method: Method<I, O>,
     requests: AsyncIterable<Init<NoInfer<I>>> | Iterable<Init<NoInfer<I>>>,
     options: CallOptions,
   ): AsyncGenerator<O>;
-  /** Ends the connection; calls that are under way fail. */
+  /** Closes the connection; calls in progress fail. */
   close(): void;
 }
 
@@ -44,22 +44,22 @@ export function grpcOver(socket: TLSSocket, authority: string, wire?: WireConnec
         void to.send([bytes]);
         to.end();
       };
-      const told = { end: call?.end, received: (answer: Uint8Array) => call?.count('received', answer.length) };
-      return only(exchange(session, method, send, told, signal));
+      const observer = { end: call?.end, received: (bytes: Uint8Array) => call?.count('received', bytes.length) };
+      return only(exchange(session, method, send, observer, signal));
     },
     stream: (method, requests, { signal }) => {
       const call = trace(method.path);
-      const tell =
+      const report =
         <T>(direction: Direction, schema: MessageSchema<T>) =>
         (bytes: Uint8Array) =>
           call?.report(direction, bytes.length, kindOf(schema, bytes));
       const send = (to: GrpcCall) => {
-        sendAll(to, method.input, requests, tell('sent', method.input)).catch((error: unknown) => {
+        sendAll(to, method.input, requests, report('sent', method.input)).catch((error: unknown) => {
           to.cancel(error instanceof Error ? error : new Error(String(error)));
         });
       };
-      const told = { end: call?.end, received: tell('received', method.output) };
-      return exchange(session, method, send, told, signal);
+      const observer = { end: call?.end, received: report('received', method.output) };
+      return exchange(session, method, send, observer, signal);
     },
     close: () => {
       for (const call of traced) call.end();
@@ -68,9 +68,9 @@ export function grpcOver(socket: TLSSocket, authority: string, wire?: WireConnec
   };
 }
 
-/** Observes a call, if set. */
+/** Is told about each message and the end of a call. */
 interface CallObserver {
-  readonly received: (answer: Uint8Array) => void;
+  readonly received: (message: Uint8Array) => void;
   readonly end: TracedCall['end'] | undefined;
 }
 
@@ -78,7 +78,7 @@ async function* exchange<I, O>(
   session: GrpcSession,
   { output, path }: Method<I, O>,
   send: (call: GrpcCall) => void,
-  told: CallObserver,
+  observer: CallObserver,
   signal: AbortSignal,
 ): AsyncGenerator<O> {
   signal.throwIfAborted();
@@ -89,14 +89,14 @@ async function* exchange<I, O>(
   signal.addEventListener('abort', cancel, { once: true });
   try {
     send(call);
-    for await (const pieces of call.messages()) {
-      const bytes = Buffer.concat(pieces);
-      told.received(bytes);
+    for await (const chunks of call.messages()) {
+      const bytes = Buffer.concat(chunks);
+      observer.received(bytes);
       yield read(output, bytes);
     }
-    told.end?.('OK');
+    observer.end?.('OK');
   } catch (error) {
-    told.end?.(error);
+    observer.end?.(error);
     throw error;
   } finally {
     signal.removeEventListener('abort', cancel);
@@ -126,13 +126,14 @@ function read<O>(schema: MessageSchema<O>, bytes: Uint8Array): O {
   }
 }
 
-/** Reads no further than to a second message: a server could go on with them for ever. */
-async function only<O>(answers: AsyncIterable<O>): Promise<O> {
+/** The one response. Stops at a second message: a server could send them forever. */
+async function only<O>(responses: AsyncIterable<O>): Promise<O> {
   const found: O[] = [];
-  for await (const answer of answers) {
-    if (found.push(answer) > 1) throw new GrpcResponseError('unreadable', '2 or more messages came, expected one');
+  for await (const response of responses) {
+    if (found.push(response) > 1)
+      throw new GrpcResponseError('unreadable', 'received 2 or more messages, expected one');
   }
-  const [answer] = found;
-  if (answer === undefined) throw new GrpcResponseError('unreadable', '0 messages came, expected one');
-  return answer;
+  const [response] = found;
+  if (response === undefined) throw new GrpcResponseError('unreadable', 'received 0 messages, expected one');
+  return response;
 }

@@ -1,44 +1,45 @@
-/** The frames of gRPC's messages, cut out of chunks of any size ("gRPC over HTTP2" of the gRPC project). */
+/** gRPC message framing: reads messages from chunks of any size ("gRPC over HTTP2" of the gRPC project). */
 import type { Readable } from 'node:stream';
 import { GrpcResponseError } from './status.ts';
 
-/** gRPC's own default for a received message; no answer that a bot reads comes near it. */
+/** gRPC's default limit for received messages; a bot's responses are far smaller. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
-/** One byte whether it is compressed, four of length. */
+/** One byte for the compressed flag, four for the length. */
 const PREFIX_BYTES = 5;
 
-/** The bytes of one message, in the pieces in which they came: to join them would copy all that passes. */
+/** The bytes of one message, in the chunks in which they arrived: joining them would copy every byte. */
 export type MessageChunks = readonly Buffer[];
 
 /** In bytes. */
-export function lengthOf(pieces: readonly Uint8Array[]): number {
-  return pieces.reduce((sum, { length }) => sum + length, 0);
+export function lengthOf(chunks: readonly Uint8Array[]): number {
+  return chunks.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** What stands before a message of so many bytes, which is not compressed. */
+/** The prefix of an uncompressed message with this many bytes. */
 export function messagePrefix(length: number): Buffer {
   const prefix = Buffer.alloc(PREFIX_BYTES);
   prefix.writeUInt32BE(length, 1);
   return prefix;
 }
 
+/** Assembles messages from the chunks that arrive. */
 export class FrameReader {
-  #pieces: Buffer[] = [];
+  #chunks: Buffer[] = [];
   #heldBytes = 0;
-  /** Before so many are there, nothing new can be told: a message may come byte by byte. */
+  /** Fewer bytes than this cannot complete a prefix or message: a message may arrive byte by byte. */
   #wantedBytes = PREFIX_BYTES;
 
-  /** Whether all that came were whole messages. */
+  /** Whether no part of a message is left over. */
   get isEmpty(): boolean {
     return this.#heldBytes === 0;
   }
 
   /**
-   * The messages that are whole with this chunk.
-   * @throws GrpcReplyError for one that is compressed or too long
+   * Yields the messages that this chunk completes.
+   * @throws GrpcResponseError for a message that is compressed or too long
    */
   *add(chunk: Buffer): Generator<MessageChunks> {
-    if (chunk.length > 0) this.#pieces.push(chunk);
+    if (chunk.length > 0) this.#chunks.push(chunk);
     this.#heldBytes += chunk.length;
     while (this.#heldBytes >= this.#wantedBytes) {
       const length = messageLength(this.#prefix());
@@ -52,50 +53,49 @@ export class FrameReader {
   }
 
   #prefix(): Buffer {
-    const [first] = this.#pieces;
+    const [first] = this.#chunks;
     if (first !== undefined && first.length >= PREFIX_BYTES) return first;
-    return Buffer.concat(this.#pieces.slice(0, PREFIX_BYTES).map((piece) => piece.subarray(0, PREFIX_BYTES)));
+    return Buffer.concat(this.#chunks.slice(0, PREFIX_BYTES).map((chunk) => chunk.subarray(0, PREFIX_BYTES)));
   }
 
-  /** @param length no more than are held */
+  /** @param length at most the number of held bytes */
   #take(length: number): Buffer[] {
     let count = 0;
     let bytes = 0;
     while (bytes < length) {
-      bytes += this.#pieces[count]?.length ?? 0;
+      bytes += this.#chunks[count]?.length ?? 0;
       count += 1;
     }
-    const taken = this.#pieces.splice(0, count);
+    const taken = this.#chunks.splice(0, count);
     this.#heldBytes -= length;
     const last = taken.at(-1);
     if (last === undefined || bytes === length) return taken;
     const kept = last.length - (bytes - length);
-    this.#pieces.unshift(last.subarray(kept));
+    this.#chunks.unshift(last.subarray(kept));
     return [...taken.slice(0, -1), last.subarray(0, kept)];
   }
 }
 
-/** @param bytes with a whole prefix */
+/** @param bytes begin with a complete prefix */
 function messageLength(bytes: Buffer): number {
-  if (bytes[0] !== 0) throw new GrpcResponseError('unreadable', 'a compressed message came, though none was asked for');
+  if (bytes[0] !== 0) throw new GrpcResponseError('unreadable', 'received a compressed message, expected none');
   const length = bytes.readUInt32BE(1);
   if (length > MAX_MESSAGE_BYTES) {
     throw new GrpcResponseError(
       'too-large',
-      `a message of ${length} bytes came, at most ${MAX_MESSAGE_BYTES} are accepted`,
+      `received a message of ${length} bytes, expected at most ${MAX_MESSAGE_BYTES}`,
     );
   }
   return length;
 }
 
-// Reads a stream in the chunks in which it comes: to iterate over a stream joins and copies those that wait.
-
-/** So much waits in memory at most: a chunk of an HTTP/2 stream has 64 KiB at most. */
+/** Limits the waiting chunks to 4 MiB: a chunk of an HTTP/2 stream has at most 64 KiB. */
 const MAX_CHUNKS = 64;
 
 /**
  * Yields the chunks received since the last iteration, until the stream ends or closes. Stopping early destroys the stream.
- * @throws Error that the stream has failed with
+ * Iterating over the stream itself would join and copy waiting chunks.
+ * @throws the error of the stream
  */
 export async function* chunkBatches(stream: Readable): AsyncGenerator<readonly Buffer[]> {
   const state: { batch: Buffer[]; ended: boolean; failure?: Error } = { batch: [], ended: false };

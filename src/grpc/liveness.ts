@@ -1,23 +1,23 @@
-/** Notices a server that is gone without having closed the connection, which otherwise looks like a slow one. */
+/** Detects a server that is gone but never closed the connection, and so looks like a slow one. */
 import { every } from '../effects/time.ts';
 
 export interface LivenessTimes {
   readonly tickMs: number;
-  /** Ticks without a byte after a ping until the connection counts as lost. */
+  /** Ticks without a received byte after a ping until the connection counts as lost. */
   readonly lostTicks: number;
-  /** Ticks between two pings that no answer of the server separates. */
+  /** Ticks between two pings if the server sends no headers or data in between. */
   readonly pauseTicks: number;
 }
 
 /**
- * gRPC for Go closes a connection ("too_many_pings") after three pings that come less than five minutes apart, but counts
- * from zero whenever it has sent headers or data ("Client-side Keepalive", gRFC A8). So a silence is asked once, and one
- * that lasts each five and a half minutes. A call that is answered within five seconds is never accompanied by a ping.
+ * gRPC for Go closes a connection ("too_many_pings") after three pings less than five minutes apart, but restarts the count
+ * whenever it sends headers or data ("Client-side Keepalive", gRFC A8). So a silent server gets one ping at once and then
+ * one every five and a half minutes. A call that gets a response within five seconds never causes a ping.
  */
 const TIMES: LivenessTimes = { tickMs: 5000, lostTicks: 3, pauseTicks: 66 };
 
 export interface LivenessOptions {
-  /** Whether a call is under way: an idle connection is never pinged. */
+  /** Whether a call is in progress: an idle connection is never pinged. */
   readonly isBusy: () => boolean;
   readonly ping: () => void;
   readonly onLost: (error: Error) => void;
@@ -25,9 +25,9 @@ export interface LivenessOptions {
 }
 
 export interface Liveness {
-  /** Bytes of any kind have come. */
+  /** Call it when bytes of any kind arrive. */
   readonly onBytes: () => void;
-  /** Headers or data of a call have come. */
+  /** Call it when headers or data of a call arrive. */
   readonly onResponse: () => void;
   readonly end: () => void;
 }
@@ -35,16 +35,16 @@ export interface Liveness {
 export function watchLiveness({ isBusy, onLost, ping, times = TIMES }: LivenessOptions): Liveness {
   const { lostTicks, pauseTicks, tickMs } = times;
   let wasBusy = false;
-  let hasHeard = false;
+  let receivedBytes = false;
   let mayPing = true;
   let ticksSincePing = 0;
-  /** Undefined while no ping waits for its answer. */
+  /** Ticks since a ping without a response; undefined if no ping is pending. */
   let silentTicks: number | undefined;
   const end = every(tickMs, () => {
     ticksSincePing += 1;
-    // A call may have begun just now.
-    const isSilent = isBusy() && wasBusy && !hasHeard;
-    [wasBusy, hasHeard] = [isBusy(), false];
+    // `wasBusy`: a call that began within this tick has not been silent for a whole tick.
+    const isSilent = isBusy() && wasBusy && !receivedBytes;
+    [wasBusy, receivedBytes] = [isBusy(), false];
     if (!isSilent) {
       silentTicks = undefined;
     } else if (silentTicks !== undefined) {
@@ -57,7 +57,7 @@ export function watchLiveness({ isBusy, onLost, ping, times = TIMES }: LivenessO
   });
   return {
     onBytes: () => {
-      hasHeard = true;
+      receivedBytes = true;
     },
     onResponse: () => {
       mayPing = true;
@@ -67,5 +67,5 @@ export function watchLiveness({ isBusy, onLost, ping, times = TIMES }: LivenessO
 }
 
 function lost(silentMs: number): Error {
-  return new Error(`the connection was lost: the server did not answer a ping within ${silentMs / 1000} s`);
+  return new Error(`the connection was lost: the server did not respond to a ping within ${silentMs / 1000} s`);
 }

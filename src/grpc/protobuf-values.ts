@@ -1,4 +1,4 @@
-/** The values that fields of our messages have ("Encoding" of the Protocol Buffers project). */
+/** Codecs for the types of message fields ("Encoding" of the Protocol Buffers project). */
 import { WireType } from '@bufbuild/protobuf/wire';
 import { type Codec, type Init, type MessageSchema, messageSchema, readMessage, writeMessage } from './protobuf.ts';
 
@@ -30,7 +30,7 @@ export const int32: Codec<number> = {
   isDefault: (value) => value === 0,
 };
 
-/** Exact up to 2^53, which no time of ours comes near. */
+/** Exact up to 2^53, far beyond any time that occurs here. */
 const int64: Codec<number> = {
   wireType: WireType.Varint,
   read: (reader) => Number(reader.int64()),
@@ -44,7 +44,7 @@ export function message<M>(schema: MessageSchema<M>): Codec<M, Init<M>> {
     read: (reader, before = schema.empty()) => {
       const length = reader.uint32();
       const end = reader.pos + length;
-      if (end > reader.len) throw new RangeError('a message reaches past the end of what it stands in');
+      if (end > reader.len) throw new RangeError('a nested message extends past the end of its parent');
       return readMessage(schema, reader, end, before);
     },
     write: (writer, number, value) => {
@@ -54,7 +54,7 @@ export function message<M>(schema: MessageSchema<M>): Codec<M, Init<M>> {
   };
 }
 
-/** Has its presence told: written even as the default, `undefined` when it did not come. */
+/** A field with explicit presence: written even if it has the default value, and read as `undefined` if missing. */
 export function optional<V, I>(codec: Codec<V, I>): Codec<V | undefined, I> {
   return { ...codec, isDefault: () => false };
 }
@@ -87,11 +87,14 @@ const ENTRIES = list(
   ),
 );
 
-/** Of text by text. */
+/** A map from strings to strings. */
 export const map: Codec<Record<string, string>, Readonly<Record<string, string | undefined>>> = {
   wireType: WireType.LengthDelimited,
   read: (reader, before = {}) => {
-    for (const { key, value } of ENTRIES.read(reader)) before[key] = value;
+    for (const { key, value } of ENTRIES.read(reader)) {
+      // An assignment would drop the key `__proto__`.
+      Object.defineProperty(before, key, { value, configurable: true, enumerable: true, writable: true });
+    }
     return before;
   },
   write: (writer, number, values) => {
@@ -104,12 +107,12 @@ export const map: Codec<Record<string, string>, Readonly<Record<string, string |
   isDefault: () => false,
 };
 
-// Points in time and spans of it, as Protocol Buffers has them (`google/protobuf/timestamp.proto`, `duration.proto`).
+// Protocol Buffers' well-known types for time (`google/protobuf/timestamp.proto`, `duration.proto`).
 
-/** Since 1970-01-01T00:00:00Z. */
+/** Time since 1970-01-01T00:00:00Z. */
 export interface Timestamp {
   seconds: number;
-  /** Never negative: they count forward from the seconds. */
+  /** Never negative: counts forward from `seconds`. */
   nanos: number;
 }
 
@@ -118,15 +121,15 @@ export interface Duration {
   nanos: number;
 }
 
-const MS_A_SECOND = 1000;
-const NANOS_A_MS = 1_000_000;
+const MS_PER_SECOND = 1000;
+const NANOS_PER_MS = 1_000_000;
 
 export const TimestampSchema: MessageSchema<Timestamp> = /* @__PURE__ */ secondsAndNanos();
 export const DurationSchema: MessageSchema<Duration> = /* @__PURE__ */ secondsAndNanos();
 
 /** @param ms not before 1970 */
 export function timestampFromMs(ms: number): Timestamp {
-  return { seconds: Math.floor(ms / MS_A_SECOND), nanos: Math.floor((ms % MS_A_SECOND) * NANOS_A_MS) };
+  return { seconds: Math.floor(ms / MS_PER_SECOND), nanos: Math.floor((ms % MS_PER_SECOND) * NANOS_PER_MS) };
 }
 
 /** @param ms not negative */

@@ -1,11 +1,11 @@
 /**
- * Messages of Protocol Buffers, version 3, read and written by tables of their fields. As in Go, a field that is not
- * known, or that comes in another form than ours, is passed over, and the last one counts where a value comes twice.
+ * Reads and writes proto3 messages by tables of their fields. As in Go, fields that are unknown or have an unexpected wire
+ * type are skipped, and if a value occurs twice, the last one counts.
  * Source: "Encoding" of the Protocol Buffers project.
  */
 import { BinaryReader, BinaryWriter, type WireType } from '@bufbuild/protobuf/wire';
 
-/** A message to be written: a field that is left out has its default. */
+/** A message to write; omitted fields have their defaults. */
 export type Init<T> = { readonly [K in keyof T]?: InitValue<T[K]> };
 
 type InitValue<V> = V extends Uint8Array | string | number | boolean | undefined
@@ -17,30 +17,30 @@ type InitValue<V> = V extends Uint8Array | string | number | boolean | undefined
       : Init<V>;
 
 export interface MessageSchema<T> {
-  /** With the default in every field. */
+  /** Returns a message with the default in every field. */
   readonly empty: () => T;
-  /** By number; made when they are first needed, since messages name each other in any order. */
+  /** Fields by number; created when first needed, since messages refer to each other in any order. */
   readonly fields: () => ReadonlyMap<number, Field<T>>;
 }
 
 interface Field<T> {
   readonly wireType: WireType;
-  /** Name in the union that the field belongs to, as the protocol has it. */
+  /** For a field of a union: its name in the protocol. */
   readonly kind?: string;
   readonly read: (reader: BinaryReader, message: T) => void;
   readonly write: (writer: BinaryWriter, message: Init<T>) => void;
 }
 
-/** The values of a field; those that there are stand in protobuf-values.ts. */
+/** Reads and writes one type of value; `protobuf-values.ts` has them all. */
 export interface Codec<V, I = V> {
   readonly wireType: WireType;
-  /** @param before what the field has so far: a list, or a message that comes in parts */
+  /** @param before the value read so far: a list, or a message that arrives in parts */
   read(reader: BinaryReader, before?: V): V;
   write(writer: BinaryWriter, number: number, value: I): void;
   isDefault(value: I): boolean;
 }
 
-/** @throws Error for bytes that are no such message */
+/** @throws Error if the bytes are not such a message */
 export function decode<T>(schema: MessageSchema<T>, bytes: Uint8Array): T {
   const reader = new BinaryReader(bytes);
   return readMessage(schema, reader, reader.len, schema.empty());
@@ -50,7 +50,7 @@ export function encode<T>(schema: MessageSchema<T>, message: Init<T>): Uint8Arra
   return writeMessage(schema, new BinaryWriter(), message).finish();
 }
 
-/** The first field of a union in a message; undefined when there is none, or no message. */
+/** The name of the first union field in a message; undefined if there is none or the bytes are malformed. */
 export function kindOf<T>(schema: MessageSchema<T>, bytes: Uint8Array): string | undefined {
   const reader = new BinaryReader(bytes);
   try {
@@ -61,7 +61,7 @@ export function kindOf<T>(schema: MessageSchema<T>, bytes: Uint8Array): string |
       reader.skip(wireType, number);
     }
   } catch {
-    // The reader of the whole message reports what is wrong with it.
+    // `decode` reports malformed bytes.
   }
   return undefined;
 }
@@ -75,7 +75,7 @@ export function readMessage<T>(schema: MessageSchema<T>, reader: BinaryReader, e
     if (field?.wireType === wireType) field.read(reader, message);
     else reader.skip(wireType, number);
   }
-  if (reader.pos > end) throw new RangeError('a field reaches past the end of its message');
+  if (reader.pos > end) throw new RangeError('a field extends past the end of its message');
   return message;
 }
 
@@ -151,8 +151,7 @@ function member<T, V, I>(
   ];
 }
 
-// A method of a gRPC service.
-
+/** A method of a gRPC service. */
 export interface Method<I, O> {
   /** `/package.Service/Method` */
   readonly path: string;

@@ -1,4 +1,4 @@
-/** HTTP/2 over a TLS connection that is already open. */
+/** An HTTP/2 session for gRPC over a TLS connection that is already open. */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type Settings } from 'node:http2';
 import { isIPv6 } from 'node:net';
 import { Duplex } from 'node:stream';
@@ -9,33 +9,34 @@ import { GrpcResponseError } from './status.ts';
 import { StreamSlots } from './stream-slots.ts';
 
 /**
- * What may come without being an answer: pings, settings, informational headers. Far more than the longest message and
- * what waits for a slow reader (the window), and far less than what a server that floods us would like to send.
+ * Limits bytes that are not part of a response: pings, settings, informational headers. Far more than the longest message
+ * plus the flow-control window, and far less than a flooding server would send.
  */
 const MAX_BYTES_BETWEEN_RESPONSES = 24 * 1024 * 1024;
 
-/** With Node's 64 KiB, a path of 50 ms there and back would carry 1.3 MB a second at most (RFC 9113 section 6.9). */
+/** With Node's default of 64 KiB, a connection with a round trip of 50 ms carries at most 1.3 MB/s (RFC 9113 section 6.9). */
 const WINDOW_BYTES = 8 * 1024 * 1024;
 
 export interface GrpcSession {
-  /** Whether a call that the server refused can be made again here. */
+  /** Whether a refused call can be sent again on this connection. */
   readonly acceptsCalls: boolean;
   /**
-   * Opens a call, whose stream carries framed messages, as soon as the server takes another stream.
-   * @throws the signal's reason; any other error when the connection has ended
+   * Opens the stream of a call as soon as the server accepts another stream.
+   * @throws the signal's reason; any other error if the connection has ended
    */
   open(path: string, signal: AbortSignal): Promise<ClientHttp2Stream>;
-  /** Called for each step of a call: a message sent, headers or a message received. */
+  /** Call it for each message sent. */
   onSent(): void;
+  /** Call it when headers or a message are received. */
   onResponse(): void;
-  /** To be told when the server refused a stream. */
+  /** Call it when the server refuses a stream. */
   onRefusal(): void;
   close(): void;
 }
 
 /**
- * The connection is used as it is and never replaced: Teleport's ALPN values are not `h2`, so a library that dials by
- * itself could not open it again.
+ * Uses the given connection and never replaces it: Teleport's ALPN values are not `h2`, so a library that dials by itself
+ * could not open it.
  * @param authority host name or address for `:authority`; Teleport accepts any
  */
 export function grpcSession(socket: TLSSocket, authority: string, times?: LivenessTimes): GrpcSession {
@@ -56,10 +57,10 @@ export function grpcSession(socket: TLSSocket, authority: string, times?: Livene
     if (bytesBetween > MAX_BYTES_BETWEEN_RESPONSES) bytes.destroy(flooded());
   });
   const unanswered = new Set<ClientHttp2Stream>();
-  // Before Node hears of it, which on version 18 waits for the other side to close them.
+  // Node must not do this: version 18 waits for the peer to close the streams.
   bytes.once('close', () => {
     liveness.end();
-    slots.end(new Error('the connection has ended'));
+    slots.end(new Error('the connection is closed'));
     for (const stream of unanswered) stream.destroy();
   });
   const session = connect(origin, {
@@ -75,8 +76,8 @@ export function grpcSession(socket: TLSSocket, authority: string, times?: Livene
   session.once('goaway', () => {
     slots.end(new Error('the server is closing the connection (GOAWAY)'));
   });
-  // What breaks the connection ends its calls, which report it. The session may emit its error after them, when nobody
-  // listens any more, and an error without a listener would end the process.
+  // A broken connection ends its calls, which report it. The session may emit its error after that, and an error without a
+  // listener would crash the process.
   session.on('error', () => undefined);
   return {
     get acceptsCalls() {
@@ -107,11 +108,11 @@ export function grpcSession(socket: TLSSocket, authority: string, times?: Livene
 }
 
 function flooded(): GrpcResponseError {
-  const message = `more than ${MAX_BYTES_BETWEEN_RESPONSES} bytes came that are no answer`;
+  const message = `received more than ${MAX_BYTES_BETWEEN_RESPONSES} bytes that are not part of a response`;
   return new GrpcResponseError('too-large', message);
 }
 
-/** A connection can break before it is set up, or while it is asked for this; then its calls report that. */
+/** The connection may break before or during this; its calls then report it. */
 function widen(session: ClientHttp2Session): void {
   try {
     if (!session.destroyed) session.setLocalWindowSize(WINDOW_BYTES);
@@ -120,7 +121,7 @@ function widen(session: ClientHttp2Session): void {
   }
 }
 
-/** Whether the answer comes, shows in the bytes that arrive. */
+/** Needs no callback: the response shows in the bytes that arrive. */
 function ping(session: ClientHttp2Session): void {
   if (!session.destroyed && !session.connecting) session.ping(() => undefined);
 }
@@ -142,7 +143,7 @@ function openStream(
       },
       { endStream: false },
     );
-    // The reader of the messages gets the error; until there is one, a reset must not end the process.
+    // The reader of the messages gets the error; until there is one, a reset must not crash the process.
     stream.on('error', () => undefined);
     stream.once('close', () => {
       slots.release();
@@ -154,7 +155,7 @@ function openStream(
   }
 }
 
-/** What is answered in full can still be read when the connection has ended. */
+/** A call with a complete response can still be read after the connection has ended, so it is not tracked here. */
 function untilResponse(stream: ClientHttp2Stream, unanswered: Set<ClientHttp2Stream>): void {
   const remove = () => {
     unanswered.delete(stream);
@@ -167,20 +168,18 @@ function untilResponse(stream: ClientHttp2Stream, unanswered: Set<ClientHttp2Str
   });
 }
 
-/** A URL has IPv6 addresses in brackets, and none that is good for one network card alone. */
+/** A URL needs brackets around an IPv6 address, and does not allow its zone. */
 function urlHost(authority: string): string {
   return isIPv6(authority) ? `[${authority.replace(/%.*/, '')}]` : authority;
 }
 
-// The bytes under HTTP/2: a TLS socket whose failures always reach the session.
-
-/** As many as wait between the socket and HTTP/2 before the socket is paused. */
+/** Buffered between the socket and HTTP/2 before the socket is paused. */
 const WAITING_BYTES = 256 * 1024;
 
 /**
- * Node's HTTP/2 takes the handle of a TLS socket for itself and drops the errors of its writes. When a reset comes right
- * behind a ping, writing the answer to the ping fails, nothing more is read, and no event says so (Node 18 to 22). It uses
- * any other stream by its events, as everyone does.
+ * Wraps the socket so that its errors reach the session. Node's HTTP/2 uses the handle of a TLS socket directly and drops
+ * write errors: if a reset follows a ping, writing the ping's response fails, nothing more is read, and no event reports it
+ * (Node 18 to 22). With any other stream it uses the stream's events.
  * @param onBytes called with the length of each chunk that arrives
  */
 function http2Socket(socket: TLSSocket, onBytes: (length: number) => void): Duplex {
@@ -210,7 +209,7 @@ function http2Socket(socket: TLSSocket, onBytes: (length: number) => void): Dupl
       done(error);
     },
   });
-  // The session hears of it first; later failures concern nobody and must not end the process.
+  // The session's own listener runs first; later errors are irrelevant and must not crash the process.
   stream.on('error', () => undefined);
   socket.on('data', (chunk: Buffer) => {
     onBytes(chunk.length);
@@ -218,15 +217,15 @@ function http2Socket(socket: TLSSocket, onBytes: (length: number) => void): Dupl
   });
   socket.once('end', () => stream.push(null));
   socket.on('error', (error: Error) => stream.destroy(error));
-  // Node would otherwise end its own side, assert that nothing is written after that, and write all the same.
+  // Otherwise Node ends its own side, asserts that nothing is written after that, and still writes.
   stream.once('end', () => stream.destroy());
   socket.once('close', () => {
     if (!socket.readableEnded) {
       stream.destroy();
       return;
     }
-    // What has arrived before an orderly end is still to be read. HTTP/2 may have stopped reading, for good after a
-    // breach of the protocol; with no socket to write to any more, nothing is left to wait for.
+    // Bytes received before an orderly end must still be read. HTTP/2 may have paused, forever after a protocol error.
+    // With the socket closed there is nothing to wait for, so keep reading.
     stream.on('pause', () => stream.resume());
     stream.resume();
   });

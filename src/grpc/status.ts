@@ -1,6 +1,6 @@
-/** How a gRPC call can fail, besides with its connection. */
+/** gRPC status codes, and the errors of a call that do not come from the connection. */
 
-/** The numbers of the statuses are their places ("Status codes" of the gRPC project); the names are those of gRPC for Go. */
+/** A status's number is its index ("Status codes" of the gRPC project); the names are those of gRPC for Go. */
 const STATUSES = [
   'OK',
   'Canceled',
@@ -23,25 +23,25 @@ const STATUSES = [
 
 export type GrpcStatus = (typeof STATUSES)[number];
 
-/** @param number as the server sends it; one that nobody knows counts as `Unknown` */
+/** @param number as the server sends it; an undefined one counts as `Unknown` */
 export function grpcStatus(number: number): GrpcStatus {
   return STATUSES[number] ?? 'Unknown';
 }
 
-/** The server ended the call with another status than OK; the message is what it said. */
+/** The server ended the call with a status other than OK; `message` is the server's text. */
 export class GrpcError extends Error {
   override readonly name = 'GrpcError';
   readonly status: GrpcStatus;
 
-  constructor(status: GrpcStatus, said: string) {
-    super(said);
+  constructor(status: GrpcStatus, message: string) {
+    super(message);
     this.status = status;
   }
 }
 
-/** What came is no answer to the call. */
+/** The response is malformed or too large. */
 export class GrpcResponseError extends Error {
-  override readonly name = 'GrpcReplyError';
+  override readonly name = 'GrpcResponseError';
   readonly problem: 'unreadable' | 'too-large';
 
   constructor(problem: GrpcResponseError['problem'], message: string, options?: ErrorOptions) {

@@ -1,11 +1,11 @@
-/** The streams that a server lets one connection have at the same time (RFC 9113 section 5.1.2). */
+/** Limits the concurrent streams of a connection to what the server allows (RFC 9113 section 5.1.2). */
 
 interface Waiter {
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
 
-/** Until the server has said how many it takes, any number may be opened: to wait for that would cost a round trip. */
+/** Until the server announces its limit, any number may be opened: waiting for it would cost a round trip. */
 export class StreamSlots {
   #most = Infinity;
   #open = 0;
@@ -17,20 +17,20 @@ export class StreamSlots {
     return this.#open > 0;
   }
 
-  /** @param most as the server has set it, which may be 0 for a while */
+  /** @param most as set by the server; may be 0 for a while */
   limit(most: number): void {
     this.#most = most;
     this.#serve();
   }
 
-  /** The server refused a stream, so it takes no more than those that are open. */
+  /** The server refused a stream, so it accepts no more than are open now. */
   refused(): void {
     this.#most = Math.min(this.#most, Math.max(this.#open, 1));
   }
 
   /**
    * Resolves when a stream may be opened; each must be released.
-   * @throws the signal's reason, or what the slots have ended with
+   * @throws the signal's reason, or the error passed to `end`
    */
   async take(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
@@ -39,7 +39,7 @@ export class StreamSlots {
       this.#open += 1;
       return;
     }
-    await this.#turn(signal);
+    await this.#waitForSlot(signal);
   }
 
   release(): void {
@@ -47,13 +47,13 @@ export class StreamSlots {
     this.#serve();
   }
 
-  /** No stream can be opened any more. */
+  /** From now on, no stream can be opened. */
   end(error: Error): void {
     this.#endedBy ??= error;
     for (const { reject } of this.#waiting) reject(this.#endedBy);
   }
 
-  #turn(signal: AbortSignal): Promise<void> {
+  #waitForSlot(signal: AbortSignal): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       const leave = () => {
         this.#waiting.delete(waiter);

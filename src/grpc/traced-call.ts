@@ -1,24 +1,24 @@
-/** One traced gRPC call. */
+/** Traces one gRPC call: its messages, and how it ended. */
 import type { Direction, WireConnection } from '../net/trace.ts';
 import { GrpcError, GrpcResponseError, type GrpcStatus } from './status.ts';
 
 export interface TracedCall {
-  /** A message that is only part of the sums. */
+  /** Adds a message to the totals only. */
   count(direction: Direction, bytes: number): void;
-  /** A message that is also reported on its own. */
+  /** Adds a message to the totals and reports it. */
   report(direction: Direction, bytes: number, kind: string | undefined): void;
-  /** `OK`, the error that the call ended with, or nothing when this side has ended it; only the first end counts. */
+  /** Pass `OK`, the error that ended the call, or nothing if this side ended it. Only the first call counts. */
   readonly end: (outcome?: unknown) => void;
 }
 
 /** @param method `/package.Service/Method` */
 export function tracedCall(method: string, wire: WireConnection): TracedCall {
   const sinceStart = wire.stopwatch();
-  const sums = { sentMessages: 0, receivedMessages: 0, sentBytes: 0, receivedBytes: 0 };
+  const totals = { sentMessages: 0, receivedMessages: 0, sentBytes: 0, receivedBytes: 0 };
   let hasEnded = false;
   const count = (direction: Direction, bytes: number) => {
-    sums[`${direction}Messages`] += 1;
-    sums[`${direction}Bytes`] += bytes;
+    totals[`${direction}Messages`] += 1;
+    totals[`${direction}Bytes`] += bytes;
   };
   return {
     count,
@@ -29,12 +29,12 @@ export function tracedCall(method: string, wire: WireConnection): TracedCall {
     end: (outcome) => {
       if (hasEnded) return;
       hasEnded = true;
-      wire.emit({ event: 'grpc', method, code: codeOf(outcome), ...sums, durationMs: sinceStart() });
+      wire.emit({ event: 'grpc', method, code: codeOf(outcome), ...totals, durationMs: sinceStart() });
     },
   };
 }
 
-/** Hands on the messages, and the end that they come to. */
+/** Passes the messages through, and reports each one and the end. */
 export async function* observe<T>(
   messages: AsyncIterable<T>,
   onMessage: (message: T) => void,
@@ -52,13 +52,13 @@ export async function* observe<T>(
   }
 }
 
-/** The name alone: what the server says beside it may quote what was sent. */
+/** Only the name of the status: the server's text may quote what was sent. */
 function codeOf(outcome: unknown): string {
   if (outcome === undefined) return 'ended here';
   return outcome === 'OK' ? outcome : statusOf(outcome);
 }
 
-/** What failed on this side has the status that gRPC for Go gives it. */
+/** Errors of this side get the status that gRPC for Go gives them. */
 function statusOf(error: unknown): GrpcStatus {
   if (error instanceof GrpcError) return error.status;
   if (error instanceof GrpcResponseError) return error.problem === 'too-large' ? 'ResourceExhausted' : 'Internal';

@@ -1,4 +1,4 @@
-/** The connection to a cluster's Auth Service, through its Proxy. */
+/** The connection to a cluster's Auth Service through its Proxy, opened again when it breaks. */
 import { withDeadline } from '../effects/time.ts';
 import type { Attempts, Retries } from '../effects/retry.ts';
 import { MachineIdError } from '../errors.ts';
@@ -14,7 +14,7 @@ interface AuthDial extends RouteDial {
 }
 
 /**
- * Calls that fail with their connection are made again on another; all methods that a bot calls may be called twice.
+ * Calls that fail with their connection are repeated on a new one; every method that a bot calls is safe to repeat.
  * @throws MachineIdError AUTH_UNREACHABLE, AUTH_UNTRUSTED, AUTH_DENIED, TIMEOUT
  */
 export function connectAuth(dial: AuthDial): Promise<Reconnecting> {
@@ -22,15 +22,15 @@ export function connectAuth(dial: AuthDial): Promise<Reconnecting> {
   return openReconnecting({ open: () => dialAuth(dial), next: nextConnection, retries, signal });
 }
 
-/** An Auth Service that is not available may have another beside it, which the Proxy may choose for the next connection. */
+/** If an Auth Service is unavailable, the Proxy may choose another one for the next connection. */
 function nextConnection({ cause }: MachineIdError): NextConnection {
-  if (!(cause instanceof GrpcError) || cause.status === 'Canceled') return 'other, as this one is broken';
+  if (!(cause instanceof GrpcError) || cause.status === 'Canceled') return 'other, this one is broken';
   return cause.status === 'Unavailable' ? 'other' : 'same';
 }
 
 /**
- * TLS routing: the Proxy reads the first ALPN value and copies the bytes to the Auth Service, where the one TLS session
- * ends with mutual authentication. Clusters without TLS routing register the same route on their web listener.
+ * TLS routing: the Proxy reads the first ALPN value and copies the bytes to the Auth Service, which terminates the mutual
+ * TLS session. Clusters without TLS routing register the same route on their web listener.
  * @throws MachineIdError AUTH_UNREACHABLE, AUTH_UNTRUSTED, AUTH_DENIED, CLUSTER_UNSUPPORTED, TIMEOUT
  */
 async function dialAuth(dial: AuthDial): Promise<GrpcConnection> {
@@ -52,12 +52,12 @@ async function dialAuth(dial: AuthDial): Promise<GrpcConnection> {
     socket.destroy();
     const chosen =
       socket.alpnProtocol === false ? 'no ALPN protocol' : `the ALPN protocol ${String(socket.alpnProtocol)}`;
-    throw tlsTerminatedError('AUTH_UNREACHABLE', waitingFor, new Error(`${chosen} was chosen, expected h2`));
+    throw tlsTerminatedError('AUTH_UNREACHABLE', waitingFor, new Error(`the server chose ${chosen}, expected h2`));
   }
   return grpcOver(socket, API_DOMAIN, wire);
 }
 
-/** The hexadecimal name takes two bytes for each of its own, and an ALPN value has 255 at most (RFC 7301 section 3.1). */
+/** An ALPN value has at most 255 bytes (RFC 7301 section 3.1), and hex encoding doubles the length of the name. */
 const MAX_CLUSTER_NAME_BYTES = 109;
 
 function checkNameLength(clusterName: string): void {
@@ -65,20 +65,18 @@ function checkNameLength(clusterName: string): void {
   if (bytes <= MAX_CLUSTER_NAME_BYTES) return;
   throw new MachineIdError(
     'CLUSTER_UNSUPPORTED',
-    `the name of the cluster has ${bytes} bytes, expected at most ${MAX_CLUSTER_NAME_BYTES}: it does not fit into the route to the Auth Service`,
+    `the cluster's name has ${bytes} bytes, expected at most ${MAX_CLUSTER_NAME_BYTES}: a longer one does not fit into the ALPN value for the Auth Service`,
     { hint: 'Use --engine tbot (orb parameter engine: tbot) for this cluster.' },
   );
 }
 
-// A gRPC connection that is opened again when it breaks: what a load balancer cuts must not end a job.
-
-/** Which connection the next try needs; one that is not broken still carries the other calls to their end. */
-export type NextConnection = 'same' | 'other' | 'other, as this one is broken';
+/** Which connection the next try needs; one that is not broken still completes its other calls. */
+export type NextConnection = 'same' | 'other' | 'other, this one is broken';
 
 export interface Reconnecting extends GrpcConnection {
   /**
-   * Makes an attempt that calls over this connection, and makes it again as the policy says: it must be one that may be
-   * made twice. Attempts that break together share the next connection and the wait for it.
+   * Runs an attempt that calls over this connection, and repeats it according to the retry policy, so it must be safe to
+   * repeat. Attempts that fail together share the next connection and the wait for it.
    * @throws MachineIdError the failure of the last attempt, or of opening a connection for it
    */
   readonly attempts: <T>(attempt: () => Promise<T>) => Promise<T>;
@@ -87,27 +85,27 @@ export interface Reconnecting extends GrpcConnection {
 interface ReconnectOptions {
   /** @throws MachineIdError */
   readonly open: () => Promise<GrpcConnection>;
-  /** Is asked about failures that may pass. */
+  /** Called for each transient failure. */
   readonly next: (failure: MachineIdError) => NextConnection;
   readonly retries: Retries;
   readonly signal: AbortSignal;
 }
 
-/** What an attempt was made with. */
+/** What an attempt used. */
 interface Used {
   readonly used: Promise<GrpcConnection>;
   readonly connection: GrpcConnection;
   readonly tries: Attempts;
 }
 
-/** @throws what the last try at opening the connection threw */
+/** @throws the error of the last try to open the connection */
 export async function openReconnecting({ open, next, retries, signal }: ReconnectOptions): Promise<Reconnecting> {
   const reopen = () => retries.run(open, signal);
   const retired: GrpcConnection[] = [];
   let current = reopen();
   await current;
 
-  /** Resolves when the next try is due; the first that fails opens the next connection for all. */
+  /** Resolves when the next try is due. The first attempt that fails opens the next connection for all of them. */
   const afterFailure = (error: unknown, { used, connection, tries }: Used): Promise<void> | void => {
     const which = error instanceof MachineIdError && error.transient !== undefined ? next(error) : 'same';
     if (which === 'same') return tries.waitToRetry(error);

@@ -1,4 +1,4 @@
-/** Dials the Auth Service through the Proxy, by the server name that gets through. */
+/** Dials the Auth Service through the Proxy, using the server name that reaches it. */
 import type { TLSSocket } from 'node:tls';
 import { type Clock, sharedController } from '../effects/time.ts';
 import type { Secret } from '../effects/secret.ts';
@@ -16,7 +16,7 @@ import { API_DOMAIN, authAlpn, encodedClusterName } from './names.ts';
  */
 export type AuthNaming = 'cluster' | 'proxy';
 
-/** What has reached the Auth Service is used for all later connections of a run. */
+/** The naming that reached the Auth Service; all later connections of a run use it. */
 export interface AuthRoute {
   naming: AuthNaming | undefined;
 }
@@ -30,11 +30,11 @@ export interface AuthTarget {
 export interface RouteDial extends AuthTarget {
   /** PEM of the cluster's own authorities. */
   readonly authorities: readonly string[];
-  /** Exactly one certificate: with more, the Auth Service refuses the caller. */
+  /** Exactly one certificate: the Auth Service rejects a chain. */
   readonly certificatePem: string;
   readonly privateKeyPem: Secret;
   readonly route: AuthRoute;
-  /** Called with a sentence when the cluster's name fails and the Proxy's host is tried. */
+  /** Called with a sentence if the cluster's name fails and the Proxy's host is tried. */
   readonly onOtherName: (reason: string) => void;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -47,18 +47,18 @@ export interface DialResult {
   readonly wire: WireConnection | undefined;
 }
 
-/** How long a ClientHello may go unanswered before the other name is tried beside it. */
+/** How long a ClientHello may get no response before the other name is tried in parallel. */
 const SILENCE_MS = 2000;
 
-/** The server name as it is sent; none where the Proxy is known by an IP address alone. */
+/** The server name to send. An IP address is not sent as SNI. */
 export function authServerName(naming: AuthNaming, { address, clusterName }: AuthTarget): string {
   return naming === 'cluster' ? encodedClusterName(clusterName) : address.host;
 }
 
 /**
- * Until a connection has been made, both names may be tried: the cluster's first, then once the Proxy's host, when the
- * first attempt fails in a way that may depend on the name, or gets no answer for two seconds.
- * @throws MachineIdError when both names failed, else Node's own error
+ * The first connection may try both names: the cluster's first, then once the Proxy's host, if the first attempt fails in a
+ * way that may depend on the name, or gets no response for two seconds.
+ * @throws MachineIdError if both names failed, otherwise Node's own error
  */
 export async function dialAuthRoute(dial: RouteDial): Promise<DialResult> {
   const { route } = dial;
@@ -74,9 +74,9 @@ async function dialByEither(dial: RouteDial): Promise<DialResult> {
   dial.signal.throwIfAborted();
   if (outcome.kind === 'failed' && !(first.isConnected() && mayDependOnName(outcome.error))) throw outcome.error;
   const why =
-    outcome.kind === 'failed' ? networkFailure(outcome.error).detail : `no answer within ${SILENCE_MS / 1000} s`;
+    outcome.kind === 'failed' ? networkFailure(outcome.error).detail : `no response within ${SILENCE_MS / 1000} s`;
   dial.onOtherName(
-    `the Auth Service is not reached by the server name ${authServerName('cluster', dial)} (${why}); trying ${authServerName('proxy', dial)}`,
+    `cannot reach the Auth Service with the server name ${authServerName('cluster', dial)} (${why}); trying ${authServerName('proxy', dial)}`,
   );
   return firstToConnect(dial, [first, startAttempt(dial, 'proxy')]);
 }
@@ -87,7 +87,7 @@ interface Attempt {
   /** Resolves when TCP is connected. */
   readonly connected: Promise<void>;
   readonly isConnected: () => boolean;
-  /** Ends it, and the connection if there is one. */
+  /** Stops the attempt and closes its connection, if any. */
   readonly abandon: () => void;
 }
 
@@ -123,7 +123,7 @@ function startAttempt(dial: RouteDial, naming: AuthNaming): Attempt {
     .finally(() => {
       outer.removeEventListener('abort', end);
     });
-  // The caller may wait for another attempt alone.
+  // The caller may wait only for the other attempt.
   result.catch(() => undefined);
   const abandon = () => {
     end();
@@ -158,7 +158,7 @@ async function firstOutcome({ connected, result }: Attempt, { clock }: RouteDial
   }
 }
 
-/** A failed certificate check counts: a router by server name may have led to another server. */
+/** A failed certificate check counts too: SNI-based routing may have led to another server. */
 function mayDependOnName(error: unknown): boolean {
   const problem = networkFailure(error);
   if (problem.kind !== 'untrusted') return problem.kind === 'unreachable' || problem.kind === 'wrong-protocol';
@@ -179,16 +179,16 @@ async function firstToConnect(dial: RouteDial, attempts: readonly [Attempt, Atte
   }
 }
 
-/** What the second name led to says more than a connection that merely ended. */
+/** The second failure explains more than a first one that is only a broken connection. */
 function bothNamesFailed(dial: RouteDial, byCluster: unknown, byProxy: unknown): MachineIdError {
   const [first, second] = [byCluster, byProxy].map((error) => authFailure(dial.address, error));
-  const telling = first?.code === 'AUTH_UNREACHABLE' ? second : first;
-  const { code, hint, likelyCauses, message } = telling ?? authFailure(dial.address, byCluster);
+  const clearer = first?.code === 'AUTH_UNREACHABLE' ? second : first;
+  const { code, hint, likelyCauses, message } = clearer ?? authFailure(dial.address, byCluster);
   const names = [authServerName('cluster', dial), authServerName('proxy', dial)];
   return new MachineIdError(code, `${message}; tried the server names ${names.join(' and ')}`, {
     hint,
     likelyCauses,
-    cause: telling?.cause,
-    transient: telling?.transient,
+    cause: clearer?.cause,
+    transient: clearer?.transient,
   });
 }

@@ -1,4 +1,4 @@
-/** Where a client reaches a database: a listener of the Proxy for its protocol, or the web port by an ALPN value. */
+/** Where clients reach a database: a Proxy listener for its protocol, or the web port with an ALPN value. */
 import { type Address, parseAddress } from '../net/address.ts';
 
 /** The protocols for which a Proxy may have a listener. */
@@ -19,13 +19,19 @@ export interface DatabaseSettings {
   readonly mongo_listen_addr?: string | undefined;
 }
 
-/** The public address, else the Proxy's host with the listener's port, as for the other listeners. */
+/** The public address, or else the Proxy's host with the listener's port, as for other listeners. */
 export function databaseListeners(settings: DatabaseSettings, proxyHost: string): DatabaseListeners {
   const found = new Map<ListenerProtocol, Address>();
-  const add = (protocol: ListenerProtocol, defaultPort: number, open: string | undefined, own: string | undefined) => {
-    const listener = parseAddress(own ?? '', defaultPort);
+  const add = (
+    protocol: ListenerProtocol,
+    defaultPort: number,
+    publicAddress: string | undefined,
+    listenAddress: string | undefined,
+  ) => {
+    const listener = parseAddress(listenAddress ?? '', defaultPort);
     const address =
-      parseAddress(open ?? '', listener?.port ?? defaultPort) ?? (listener && { host: proxyHost, port: listener.port });
+      parseAddress(publicAddress ?? '', listener?.port ?? defaultPort) ??
+      (listener && { host: proxyHost, port: listener.port });
     if (address !== undefined) found.set(protocol, address);
   };
   add('postgres', 5432, settings.postgres_public_addr, settings.postgres_listen_addr);
@@ -34,18 +40,18 @@ export function databaseListeners(settings: DatabaseSettings, proxyHost: string)
   return found;
 }
 
-/** Protocols that share the listener and the ALPN value of another. */
+/** Protocols that share another protocol's listener and ALPN value. */
 const FAMILIES: ReadonlyMap<string, string> = new Map([
   ['cockroachdb', 'postgres'],
   ['clickhouse-http', 'clickhouse'],
 ]);
 
-/** @param protocol of the database, as Teleport calls it */
+/** @param protocol of the database, as Teleport names it */
 export function databaseFamily(protocol: string): string {
   return FAMILIES.get(protocol) ?? protocol;
 }
 
-/** The ALPN value by which the web port knows the protocol (tbot reference 5.2). */
+/** The ALPN value for the protocol on the web port (tbot reference 5.2). */
 export function databaseAlpn(protocol: string): string {
   return `teleport-${databaseFamily(protocol)}`;
 }

@@ -1,15 +1,15 @@
-/** Where kubectl reaches the Proxy, and by which server name the Proxy knows that Kubernetes is meant. */
+/** Where kubectl reaches the Proxy, and the server name that routes to Kubernetes there. */
 import { isIP } from 'node:net';
 import { type Address, parseAddress } from '../net/address.ts';
 import { API_DOMAIN } from './names.ts';
 
 export interface KubeEndpoint {
   readonly address: Address;
-  /** Undefined where the address is for Kubernetes alone. */
+  /** Undefined if the address serves only Kubernetes. */
   readonly serverName: string | undefined;
 }
 
-/** What a Proxy reports about its Kubernetes listener; undefined for what it does not have. */
+/** What a Proxy reports about its Kubernetes listener; undefined for what is missing. */
 export interface KubeListener {
   readonly publicAddress: Address | undefined;
   readonly port: number | undefined;
@@ -24,7 +24,7 @@ export interface KubeProxy {
 const KUBE_PORT = 3026;
 const KUBE_PREFIX = 'kube-teleport-proxy-alpn.';
 
-/** Addresses that cannot be read count as absent, as everywhere in what a Proxy tells. */
+/** Invalid addresses count as missing, as everywhere in a ping response. */
 export function kubeListener(publicAddress: string | undefined, listenAddress: string | undefined): KubeListener {
   return {
     publicAddress: parseAddress(publicAddress ?? '', KUBE_PORT),
@@ -33,9 +33,9 @@ export function kubeListener(publicAddress: string | undefined, listenAddress: s
 }
 
 /**
- * With TLS routing the web address whatever else is advertised, else the listener's public address, else the web
- * address's host with the listener's port: Teleport's own order.
- * @returns undefined when the Proxy has no way to Kubernetes
+ * With TLS routing the web address, whatever else is advertised. Without it the listener's public address, or else the web
+ * address's host with the listener's port. This is Teleport's own order.
+ * @returns undefined if the Proxy does not serve Kubernetes
  */
 export function kubeEndpoint({ tlsRouting, webAddress, kube }: KubeProxy): KubeEndpoint | undefined {
   if (tlsRouting) return { address: webAddress, serverName: `${KUBE_PREFIX}${dnsName(webAddress.host)}` };
@@ -44,7 +44,7 @@ export function kubeEndpoint({ tlsRouting, webAddress, kube }: KubeProxy): KubeE
   return { address: { host: webAddress.host, port: kube.port }, serverName: undefined };
 }
 
-/** The Proxy's certificate has this name below Teleport's own domain too, for hosts that are no DNS names. */
+/** For hosts that are not DNS names, the Proxy's certificate has the name below Teleport's own domain. */
 function dnsName(host: string): string {
   return host === 'localhost' || isIP(host) !== 0 ? API_DOMAIN : host;
 }

@@ -1,9 +1,9 @@
-/** Names by which Teleport's TLS listeners know a cluster. */
+/** Names in Teleport: clusters in TLS, and scopes in the names of bots and tokens. */
 
 /**
- * Whether a name may go into file names, host patterns and commands: letters, digits and `.`, `_`, `-`, `:`, beginning
- * with a letter or digit. Teleport's own rule is narrower. No longer than what fits into a file name (255 bytes) with
- * `.known_hosts` behind it.
+ * Whether a name is safe in file names, host patterns and commands: letters, digits and `.`, `_`, `-`, `:`, starting with a
+ * letter or digit. Teleport's own rule is narrower. At most 243 bytes, so that `<name>.known_hosts` fits into a file name
+ * (255 bytes).
  */
 export function isClusterName(text: string): boolean {
   return Buffer.byteLength(text) <= 243 && /^[\p{L}\p{N}][\p{L}\p{N}._:-]*$/u.test(text);
@@ -12,19 +12,19 @@ export function isClusterName(text: string): boolean {
 /** The DNS name in every certificate of an Auth Service (`APIDomain`). */
 export const API_DOMAIN = 'teleport.cluster.local';
 
-/** Lower-case hex of the cluster's name in UTF-8, below `teleport.cluster.local`. */
+/** Lowercase hex of the cluster's name in UTF-8, below `teleport.cluster.local`. */
 export function encodedClusterName(clusterName: string): string {
   return `${Buffer.from(clusterName, 'utf8').toString('hex')}.${API_DOMAIN}`;
 }
 
-/** The ALPN value on which a Proxy with TLS routing hands a connection on to that cluster's Auth Service. */
+/** The ALPN value that a Proxy routes to that cluster's Auth Service. */
 export function authAlpn(clusterName: string): string {
   return `teleport-auth@${encodedClusterName(clusterName)}`;
 }
 
-// Scopes of Teleport: bots and join tokens that exist inside one, which this program does not support.
+// Scopes: this program does not support bots and join tokens that exist inside one.
 
-/** Wherever such a bot or token is found. */
+/** The hint wherever a scoped bot or token is found. */
 export const SCOPES_HINT =
   'Use a bot and a join token without a scope (kind: token). Or use --engine tbot (orb parameter engine), with a tbot and a cluster that support scopes for the join method circleci.';
 
@@ -38,15 +38,15 @@ export function isScopeQualified(name: string): boolean {
 }
 
 /**
- * Whether newer clusters read the name as scope-qualified. They look only for the separator, and then for a scoped token
- * alone; older ones know a token of any name, so that they must be asked.
+ * Whether newer clusters read the name as scope-qualified. They check only for the separator, and then look only for a
+ * scoped token. Older clusters accept any name for a token, so only the cluster can decide.
  */
 export function mayBeScopeQualified(name: string): boolean {
   const at = name.indexOf(SEPARATOR);
   return at > 0 && at + SEPARATOR.length < name.length;
 }
 
-/** Whether a refusal in the server's words is about scopes, for example `scoped identities not supported`. */
+/** Whether the server's error text is about scopes, for example `scoped identities not supported`. */
 export function mentionsScopes(text: string): boolean {
   return /\bscop(?:ed|ing)\b|\b(?:bot|agent|assigned)_scope\b|\bscope(?:-qualified|-pinned| pin| "| of )/i.test(text);
 }
@@ -55,7 +55,7 @@ export function mentionsScopes(text: string): boolean {
 const BOT_SCOPE = 'bot-scope@goteleport.com';
 const SCOPE_PIN = 'scope-pin@goteleport.com';
 
-/** What binds the holder of an SSH certificate to a scope, in words for a message; undefined when nothing does. */
+/** The scope that an SSH certificate is bound to, worded for a message; undefined if none. */
 export function scopeOf(extensions: ReadonlyMap<string, string>): string | undefined {
   const scope = extensions.get(BOT_SCOPE) ?? '';
   if (scope !== '') return `the scope ${JSON.stringify(scope)}`;

@@ -1,4 +1,4 @@
-/** Discovery: what a Proxy says about its cluster at `/webapi/ping`. */
+/** Discovery: reads what a Proxy reports about its cluster at `/webapi/ping`. */
 import * as z from 'zod/mini';
 import { seconds, utcTime } from '../crypto/validity.ts';
 import { isTransientHttpStatus, type Retries } from '../effects/retry.ts';
@@ -11,41 +11,41 @@ import { kubeListener, type KubeListener } from './kube-endpoint.ts';
 import { isClusterName } from './names.ts';
 import { suiteName } from './suite.ts';
 
-/** What the rest of a run needs to know of a cluster. */
+/** What the rest of a run needs to know about the cluster. */
 export interface ClusterFacts {
   readonly clusterName: string;
   readonly serverVersion: ServerVersion;
-  /** The oldest client that the cluster takes; asked of clients alone that say their version. */
+  /** The oldest client that the cluster accepts; enforced only for clients that send their version. */
   readonly minClientVersion: ServerVersion | undefined;
-  /** Whether one port carries everything, told apart by ALPN and SNI. */
+  /** Whether one port carries everything, routed by ALPN and SNI. */
   readonly tlsRouting: boolean;
-  /** The Proxy's advertised web address; the address that was asked when it advertises none. */
+  /** The Proxy's advertised web address; if none, the address that was pinged. */
   readonly webAddress: Address;
-  /** Where SSH is reached: the web address with TLS routing, else the Proxy's SSH listener. */
+  /** Where SSH is served: the web address with TLS routing, otherwise the Proxy's SSH listener. */
   readonly sshAddress: Address;
-  /** Where Kubernetes is reached without TLS routing. */
+  /** Where Kubernetes is served without TLS routing. */
   readonly kube: KubeListener;
-  /** Where agents, tctl and tbot open tunnels: the web address with TLS routing, else a listener that speaks SSH. */
+  /** Where agents, tctl and tbot open tunnels: the web address with TLS routing, otherwise a listener that speaks SSH. */
   readonly tunnelAddress: Address;
   readonly databases: DatabaseListeners;
-  /** Host of the Proxy's public address, as `known_hosts` names it. */
+  /** Host of the Proxy's public address, as it appears in `known_hosts`. */
   readonly proxyHost: string;
-  /** Signature algorithm suite, `legacy` when the server (before 17) says none. */
+  /** Signature algorithm suite; `legacy` if the server (before 17) reports none. */
   readonly suite: string;
   readonly release: ClusterRelease;
-  /** When the Proxy answered, by its own clock; undefined when it does not say. */
+  /** When the Proxy sent the response, by its own clock; undefined if it does not say. */
   readonly sentMs?: number | undefined;
 }
 
-/** Which build of Teleport fits the cluster. Proxies before 16 do not tell the edition: they count as open source. */
+/** Which build of Teleport matches the cluster. Proxies before 16 do not report the edition and count as open source. */
 export interface ClusterRelease {
-  /** Version for clients: the one that the cluster updates them to, else its own. */
+  /** Version for clients: the one that the cluster updates them to, otherwise its own. */
   readonly toolsVersion: string;
   readonly enterprise: boolean;
   readonly fips: boolean;
 }
 
-/** Every field that is not needed here is ignored, and every field may be absent: servers leave empty ones out. */
+/** Ignores fields that are not needed here. Most fields are optional, since servers omit empty ones. */
 const PingResponse = z.object({
   cluster_name: z.string().check(z.refine(isClusterName)),
   server_version: z.string(),
@@ -89,14 +89,14 @@ const SSH_PORT = 3023;
 const TUNNEL_PORT = 3024;
 
 /**
- * Reads the body of a 200 answer.
- * @param asked the address that the answer came from
+ * Reads the body of a response with status 200.
+ * @param asked the address that was pinged
  * @throws MachineIdError PROXY_NOT_TELEPORT
  */
 export function parsePing(body: string, asked: Address): ClusterFacts {
-  const answer = PingResponse.safeParse(parseJson(body, asked));
-  if (!answer.success) throw notTeleport(asked, answer.error.issues.map((issue) => issue.path.join('.')).join(', '));
-  const { cluster_name: clusterName, server_version: versionText, auth, proxy } = answer.data;
+  const parsed = PingResponse.safeParse(parseJson(body, asked));
+  if (!parsed.success) throw notTeleport(asked, parsed.error.issues.map((issue) => issue.path.join('.')).join(', '));
+  const { cluster_name: clusterName, server_version: versionText, auth, proxy } = parsed.data;
   const serverVersion = parseServerVersion(versionText);
   if (serverVersion === undefined) throw notTeleport(asked, 'server_version');
   const tlsRouting = proxy?.tls_routing_enabled ?? false;
@@ -106,7 +106,7 @@ export function parsePing(body: string, asked: Address): ClusterFacts {
   return {
     clusterName,
     serverVersion,
-    minClientVersion: parseServerVersion(answer.data.min_client_version ?? ''),
+    minClientVersion: parseServerVersion(parsed.data.min_client_version ?? ''),
     tlsRouting,
     webAddress,
     sshAddress: tlsRouting ? webAddress : sshListener(ssh, webAddress),
@@ -116,9 +116,9 @@ export function parsePing(body: string, asked: Address): ClusterFacts {
     proxyHost: webAddress.host,
     suite: suiteName(auth?.signature_algorithm_suite),
     release: {
-      toolsVersion: toolsVersion(answer.data.auto_update) ?? serverVersion.text,
-      enterprise: answer.data.edition === 'ent',
-      fips: answer.data.fips ?? false,
+      toolsVersion: toolsVersion(parsed.data.auto_update) ?? serverVersion.text,
+      enterprise: parsed.data.edition === 'ent',
+      fips: parsed.data.fips ?? false,
     },
   };
 }
@@ -128,7 +128,7 @@ interface UpdateSettings {
   readonly tools_auto_update?: boolean | undefined;
 }
 
-/** The version is there also when updates are off, and then binds nobody. */
+/** Servers report the version even if updates are off; then it has no effect. */
 function toolsVersion(settings: UpdateSettings | undefined): string | undefined {
   if (settings?.tools_auto_update !== true || settings.tools_version === undefined) return undefined;
   return parseServerVersion(settings.tools_version)?.text;
@@ -141,13 +141,13 @@ interface SshSettings {
   readonly ssh_tunnel_public_addr?: string | undefined;
 }
 
-/** The public SSH address, else the web address's host with the SSH listener's port: Teleport's own order. */
+/** The public SSH address, or else the web address's host with the SSH listener's port: Teleport's own order. */
 function sshListener(ssh: SshSettings, webAddress: Address): Address {
   const port = read(ssh.listen_addr, SSH_PORT)?.port ?? SSH_PORT;
   return read(ssh.ssh_public_addr, port) ?? { host: webAddress.host, port };
 }
 
-/** The public address, else the host of SSH's with the port of the tunnel listener: Teleport's own order. */
+/** The public address, or else the public SSH host with the tunnel listener's port: Teleport's own order. */
 function tunnelListener(ssh: SshSettings, webAddress: Address): Address {
   const port = read(ssh.tunnel_listen_addr, TUNNEL_PORT)?.port ?? TUNNEL_PORT;
   const { host } = read(ssh.ssh_public_addr, port) ?? webAddress;
@@ -170,18 +170,16 @@ function notTeleport(asked: Address, fields: string | undefined, cause?: unknown
   const what = fields === undefined ? 'something that is not JSON' : `JSON without a usable ${fields}`;
   return new MachineIdError(
     'PROXY_NOT_TELEPORT',
-    `${formatAddress(asked)} is not a Teleport Proxy: /webapi/ping answered ${what}`,
+    `${formatAddress(asked)} is not a Teleport Proxy: /webapi/ping returned ${what}`,
     {
-      hint: 'Give the host and port of the web address of the Teleport Proxy, as in the URL of its web UI, without a path.',
+      hint: "Use the host and port of the Teleport Proxy's web address, as in the URL of its web UI, without a path.",
       cause,
     },
   );
 }
 
-// Asks a Proxy what cluster it serves.
-
 /**
- * Asks again as the policy says.
+ * Pings a Proxy, and retries according to the policy.
  * @throws MachineIdError PROXY_NOT_TELEPORT, PROXY_UNREACHABLE, or what the web API throws
  */
 export async function discover(web: WebApi, retries: Retries): Promise<ClusterFacts> {
@@ -190,44 +188,44 @@ export async function discover(web: WebApi, retries: Retries): Promise<ClusterFa
 
 interface PingResult {
   readonly cluster: ClusterFacts;
-  /** When the answer was sent, by the Proxy's clock; NaN when it does not say. */
+  /** When the response was sent, by the Proxy's clock; NaN if it does not say. */
   readonly sentMs: number;
 }
 
-/** Asks once. @throws MachineIdError as `discover` does */
+/** Pings once. @throws MachineIdError as `discover` does */
 export async function ping(web: WebApi): Promise<PingResult> {
   const { status, body, sentMs = NaN, retryAfterMs } = await web.get('/webapi/ping');
   if (status === 200) {
     const cluster = parsePing(body, web.address);
     return { cluster: Number.isNaN(sentMs) ? cluster : { ...cluster, sentMs }, sentMs };
   }
-  const said = errorText(body);
-  const message = `${formatAddress(web.address)}/webapi/ping answered ${status}${said === undefined ? '' : `: ${said}`}`;
+  const text = errorText(body);
+  const message = `${formatAddress(web.address)}/webapi/ping returned status ${status}${text === undefined ? '' : `: ${text}`}`;
   if (isTransientHttpStatus(status, 'Teleport')) {
     throw new MachineIdError('PROXY_UNREACHABLE', message, {
-      hint: 'The Proxy is overloaded or being restarted, or limits requests from this address: run the job again.',
+      hint: 'Run the job again: the Proxy is overloaded or restarting, or limits requests from this address.',
       transient: { afterMs: retryAfterMs },
     });
   }
   throw new MachineIdError('PROXY_NOT_TELEPORT', message, {
-    hint: 'Give the host and port of the web address of the Teleport Proxy, as in the URL of its web UI, without a path.',
+    hint: "Use the host and port of the Teleport Proxy's web address, as in the URL of its web UI, without a path.",
   });
 }
 
-/** The header counts whole seconds, and travels. */
-const UNREMARKABLE_MS = 30_000;
+/** Ignores differences that whole seconds and the network can explain. */
+const MAX_DIFFERENCE_MS = 30_000;
 
 /**
- * A sentence when the clocks of this machine and the Proxy differ by more than the way of an answer explains.
- * @param nowMs when the answer arrived, by this machine's clock
+ * A clause if the clocks of this machine and the Proxy differ; undefined if they agree closely enough.
+ * @param nowMs when the response arrived, by this machine's clock
  */
 export function clockDifference({ sentMs }: Pick<ClusterFacts, 'sentMs'>, nowMs: number): string | undefined {
-  if (sentMs === undefined || Math.abs(nowMs - sentMs) <= UNREMARKABLE_MS) return undefined;
+  if (sentMs === undefined || Math.abs(nowMs - sentMs) <= MAX_DIFFERENCE_MS) return undefined;
   const direction = nowMs > sentMs ? 'ahead of' : 'behind';
   return `this machine's clock is ${seconds(Math.abs(nowMs - sentMs))} ${direction} the Proxy's (${utcTime(nowMs)}, ${utcTime(sentMs)}): set it by NTP`;
 }
 
-// Teleport's own version numbers.
+// Teleport versions.
 
 export interface ServerVersion {
   readonly major: number;
@@ -235,17 +233,17 @@ export interface ServerVersion {
   readonly text: string;
 }
 
-/** @returns undefined when the text does not begin like a semantic version */
+/** @returns undefined if the text is not a semantic version, with or without `v` */
 export function parseServerVersion(text: string): ServerVersion | undefined {
   const match = /^v?(\d{1,5})\.\d{1,5}\.\d{1,5}(?:[-+][0-9A-Za-z.+-]*)?$/.exec(text);
   return match === null ? undefined : { major: Number(match[1]), text: text.replace(/^v/, '') };
 }
 
-/** The first and the last version that the tests run against. */
+/** The oldest and newest versions that the tests cover. */
 export const OLDEST_TESTED = { major: 15, text: '15.3.7' } as const satisfies ServerVersion;
 export const NEWEST_TESTED = { major: 19, text: '19.0.0' } as const satisfies ServerVersion;
 
-/** Semantic Versioning's precedence: negative when `one` comes before `other`. Build metadata does not count. */
+/** Precedence of Semantic Versioning: negative if `one` comes before `other`. Ignores build metadata. */
 export function compareVersions({ text: one }: ServerVersion, { text: other }: ServerVersion): number {
   const [first, second] = [precedence(one), precedence(other)];
   return compareLists(first.release, second.release) || comparePreReleases(first.preRelease, second.preRelease);
@@ -277,7 +275,7 @@ function compareLists(one: readonly string[], other: readonly string[]): number 
   return one.length - other.length;
 }
 
-/** Numbers by their value and before words; words by their characters. */
+/** Numbers compare by value and come before words; words compare by characters. */
 function compareIdentifiers(one: string, other: string): number {
   const [first, second] = [one, other].map((identifier) => (/^\d+$/.test(identifier) ? Number(identifier) : undefined));
   if (first !== undefined && second !== undefined) return first - second;

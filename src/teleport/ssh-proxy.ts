@@ -1,4 +1,4 @@
-/** Carries an SSH connection to a node through the Proxy. */
+/** Carries an SSH connection to a node through the Proxy's transport service. */
 import { withDeadline } from '../effects/time.ts';
 import type { Retries } from '../effects/retry.ts';
 import type { Secret } from '../effects/secret.ts';
@@ -21,13 +21,13 @@ import { API_DOMAIN } from './names.ts';
 
 export interface SshTarget {
   readonly cluster: string;
-  /** Name of the node, without the cluster's. */
+  /** Name of the node, without the cluster name. */
   readonly host: string;
   readonly port: number;
   readonly login: string;
 }
 
-/** The two ends of the SSH client: what it sends, and where its answers go. */
+/** The SSH client: what it sends, and where to write what it receives. */
 interface SshClientEnds {
   readonly input: AsyncIterable<Uint8Array>;
   /** Resolves when more may be written. */
@@ -40,12 +40,12 @@ interface SshProxyOptions {
   readonly signal: AbortSignal;
 }
 
-/** Of the service that a call must be opened for. */
+/** The method to dial the transport service for. */
 export const PROXY_SSH_PATH = TransportService.proxySSH.path;
 
 /**
- * Resolves when the node has closed its side. Each direction waits for its reader, so that nothing piles up in memory;
- * the end of the client's input ends the request stream, and the node's answers still arrive after it.
+ * Resolves when the node has closed its side. Each direction waits for its reader, so nothing piles up in memory. The end of
+ * the client's input ends the request stream; responses from the node still arrive after that.
  * @throws MachineIdError NODE_UNREACHABLE, AUTH_DENIED, PROXY_UNREACHABLE
  */
 export async function proxySsh(target: SshTarget, ends: SshClientEnds, options: SshProxyOptions): Promise<void> {
@@ -55,7 +55,7 @@ export async function proxySsh(target: SshTarget, ends: SshClientEnds, options: 
   };
   signal.addEventListener('abort', end, { once: true });
   try {
-    // An input that can no longer be read ends the call, which reports it.
+    // If the input fails, the call is closed and reports it.
     sendAll(target, ends.input, call).catch(end);
     for await (const message of call.messages()) {
       await ends.write(payloadOf(message));
@@ -68,7 +68,7 @@ export async function proxySsh(target: SshTarget, ends: SshClientEnds, options: 
   }
 }
 
-/** The first request names the node; it carries no bytes, so that the dial does not wait for the client's first ones. */
+/** The first request names the node. It has no payload, so the Proxy dials before the client sends anything. */
 async function sendAll(target: SshTarget, input: AsyncIterable<Uint8Array>, call: BulkCall): Promise<void> {
   const { cluster, host, port, login: loginName } = target;
   const dialTarget = { hostPort: formatAddress({ host, port }), cluster, loginName };
@@ -77,38 +77,38 @@ async function sendAll(target: SshTarget, input: AsyncIterable<Uint8Array>, call
   call.end();
 }
 
-/** With this a Proxy begins its refusals to dial, whichever status they have (`ProxySSH` of Teleport's lib/srv/transport). */
+/** Prefix of a Proxy's dial errors, whatever their status (`ProxySSH` of Teleport's lib/srv/transport). */
 const DIAL_FAILED = 'failed to dial target host';
 
 function failure(cause: unknown, { host, cluster }: SshTarget, proxy: Address): MachineIdError {
-  if (!(cause instanceof GrpcError) || isOfProxy(cause)) return proxyFailure(proxy, cause);
-  const said = oneLine(cause.message);
+  if (!(cause instanceof GrpcError) || isProxyFailure(cause)) return proxyFailure(proxy, cause);
+  const text = oneLine(cause.message);
   if (cause.status === 'PermissionDenied' || cause.status === 'Unauthenticated') {
-    return new MachineIdError('AUTH_DENIED', `the Proxy ${formatAddress(proxy)} refuses this identity: ${said}`, {
-      hint: 'Look for a lock with "tctl get locks", and call run again before this step if the certificates have ended.',
+    return new MachineIdError('AUTH_DENIED', `the Proxy ${formatAddress(proxy)} refused this identity: ${text}`, {
+      hint: 'Check for a lock with "tctl get locks". If the certificates have expired, call "run" again before this step.',
       cause,
     });
   }
-  return new MachineIdError('NODE_UNREACHABLE', `node "${host}" of ${cluster} cannot be reached: ${said}`, {
-    hint: `Compare the name with "tsh ls": ssh wants <node>.${cluster}, with the node's id where several have one name; then check that the node's agent runs.`,
+  return new MachineIdError('NODE_UNREACHABLE', `cannot reach node "${host}" of ${cluster}: ${text}`, {
+    hint: `Compare the name with "tsh ls": ssh needs <node>.${cluster}, or the node's id if several nodes share a name. Then check that the node's agent is running.`,
     cause,
   });
 }
 
-/** Unavailable is said both of a node that is not there and by a Proxy that goes away; the text tells which. */
-function isOfProxy({ status, message }: GrpcError): boolean {
+/** The Proxy returns Unavailable for a missing node as well as when it shuts down; only the text tells them apart. */
+function isProxyFailure({ status, message }: GrpcError): boolean {
   return status === 'Canceled' || (status === 'Unavailable' && !message.startsWith(DIAL_FAILED));
 }
 
-// The bytes of an SSH session in the messages that carry them, put in and taken out without a copy.
+// Writes and reads the payload of messages without copying it.
 
-/** Field number and the wire type of bytes (Protocol Buffers, "Encoding"): `ssh` of both messages, in it `payload`. */
+/** Field number and the wire type for bytes (Protocol Buffers, "Encoding"): `ssh` of both messages, and `payload` inside it. */
 const SSH_TAG = (2 << 3) | 2;
 const PAYLOAD_TAG = (1 << 3) | 2;
-/** As many as a length below 256 MiB takes; messages are far shorter. */
+/** Enough for lengths below 256 MiB; messages are far shorter. */
 const MAX_LENGTH_BYTES = 4;
 
-/** What stands before the payload in a request. */
+/** The bytes before the payload in a request. */
 export function framePrefix(length: number): Uint8Array {
   const frame = [PAYLOAD_TAG, ...varint(length)];
   return Uint8Array.from([SSH_TAG, ...varint(frame.length + length), ...frame]);
@@ -119,8 +119,8 @@ function varint(value: number): number[] {
 }
 
 /**
- * A response's payload, none in one that carries something else. Where nothing but the payload stands in it, and its
- * head lies in one piece, the pieces themselves are handed on.
+ * The payload of a response; empty if the response carries something else. If it has nothing but the payload, and its
+ * header is in one chunk, the chunks are returned without copying.
  */
 export function payloadOf(message: MessageChunks): readonly Uint8Array[] {
   const [first, ...others] = message;
@@ -133,7 +133,7 @@ function readInFull(message: MessageChunks): Uint8Array {
   return decode(ProxySSHResponseSchema, Buffer.concat(message)).ssh?.payload ?? new Uint8Array();
 }
 
-/** @param end of the message; both fields must reach it */
+/** @param end of the message; both fields must end there */
 function payloadStart(bytes: Uint8Array, end: number): number | undefined {
   const frame = valueStart(bytes, 0, SSH_TAG, end);
   return frame === undefined ? undefined : valueStart(bytes, frame, PAYLOAD_TAG, end);
@@ -152,15 +152,15 @@ function valueStart(bytes: Uint8Array, at: number, tag: number, end: number): nu
   return undefined;
 }
 
-// Opens the Proxy's transport service with an identity on disk.
+// Dials the transport service.
 
 export interface TransportDial {
-  /** The web address with TLS routing, else the Proxy's SSH listener: both speak gRPC on this ALPN value. */
+  /** The web address with TLS routing, otherwise the Proxy's SSH listener: both serve gRPC for `ALPN`. */
   readonly address: Address;
   /** PEM, exactly one certificate. */
   readonly certificatePem: string;
   readonly privateKeyPem: Secret;
-  /** PEM of the host authorities: here the Proxy shows its Teleport certificate, not the web one. */
+  /** PEM of the host authorities: here the Proxy presents its Teleport certificate, not the web certificate. */
   readonly hostAuthoritiesPem: readonly string[];
   readonly retries: Retries;
   readonly signal: AbortSignal;
@@ -174,7 +174,7 @@ export interface TransportDial {
 export const ALPN = ['teleport-proxy-ssh-grpc', 'h2'];
 
 /**
- * Dials again as the policy says.
+ * Retries according to the policy.
  * @param path of the call: `/package.Service/Method`
  * @throws MachineIdError PROXY_UNREACHABLE, PROXY_UNTRUSTED, TIMEOUT
  */

@@ -1,4 +1,4 @@
-/** Reads back from an `identity` file what a TLS client needs of it. */
+/** Reads an `identity` file: the key and certificates for a TLS client. */
 import { readCertificate, splitCertificates } from '../crypto/x509.ts';
 import { Secret } from '../effects/secret.ts';
 
@@ -15,8 +15,8 @@ const PRIVATE_KEY = /^-----BEGIN ((?:RSA )?PRIVATE KEY)-----\n[A-Za-z0-9+/=\n]+-
 const CERTIFICATES = /^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n/gm;
 
 /**
- * The key stands first; of the certificates the first is the identity's own, authorities follow.
- * @returns undefined when there is no key or no certificate
+ * The file has the key first, then the identity's certificate, then the authorities.
+ * @returns undefined if there is no key or no certificate
  * @throws MachineIdError RESPONSE_INVALID for a certificate that does not parse
  */
 export function readStoredIdentity(text: string): StoredIdentity | undefined {

@@ -62,21 +62,21 @@ const REFUSED: readonly (readonly [string, Answer, RegExp])[] = [
   ['of a user', { signing: GOOD.slice(1) }, /is a user certificate, expected a host certificate/],
   ['for every host', { signing: ['-h', '-I', '', ...VALID] }, /lacks the principals web-1, 10\.0\.0\.1/],
   ['without one of the principals', { signing: ['-h', '-I', '', '-n', 'web-1', ...VALID] }, /principals 10\.0\.0\.1$/],
-  ['that has ended', { signing: [...GOOD.slice(0, -1), '20260501000000Z:20260531000000Z'] }, /ended at/],
+  ['that has ended', { signing: [...GOOD.slice(0, -1), '20260501000000Z:20260531000000Z'] }, /expired at/],
   [
     'that has not begun',
     { signing: [...GOOD.slice(0, -1), '20260701000000Z:20260801000000Z'] },
-    /begins at 2026-07-01T00:00:00Z/,
+    /valid from 2026-07-01T00:00:00Z/,
   ],
   [
     'that lives until 2049',
     { signing: [...GOOD.slice(0, -1), '20260531235900Z:20491231235959Z'] },
-    /2049.*longer than asked/,
+    /2049.*longer than requested/,
   ],
   [
     'that never ends',
     { signing: [...GOOD.slice(0, -1), '20260531235900Z:forever'] },
-    /9999-12-31T23:59:59Z, longer than asked/,
+    /9999-12-31T23:59:59Z, longer than requested/,
   ],
 ];
 

@@ -31,10 +31,14 @@ const REFUSED: readonly (readonly [string, Record<string, unknown>, RegExp])[] =
   ['of another name', { sub: `${ID}/b` }, /names "spiffe:/],
   ['for another audience too', { aud: ['a', 'b', 'c'] }, /audiences a, b, c, asked for a, b/],
   ['without one of the audiences', { aud: ['a'] }, /audiences a, asked for a, b/],
-  ['that lives longer than asked', { exp: NOW_MS / 1000 + 7200 }, /until 2026-06-01T02:00:00Z, longer than asked/],
-  ['that hardly ever ends', { exp: 1e15 }, /until 9999-12-31T23:59:59Z, longer than asked/],
-  ['that has not begun', { nbf: NOW_MS / 1000 + 600 }, /begins at 2026-06-01T00:10:00Z.* 600 seconds earlier/],
-  ['that has ended', { exp: NOW_MS / 1000 }, /ended at 2026-06-01T00:00:00Z/],
+  [
+    'that lives longer than requested',
+    { exp: NOW_MS / 1000 + 7200 },
+    /until 2026-06-01T02:00:00Z, longer than requested/,
+  ],
+  ['that hardly ever ends', { exp: 1e15 }, /until 9999-12-31T23:59:59Z, longer than requested/],
+  ['that has not begun', { nbf: NOW_MS / 1000 + 600 }, /valid from 2026-06-01T00:10:00Z.* 600 seconds earlier/],
+  ['that has ended', { exp: NOW_MS / 1000 }, /expired at 2026-06-01T00:00:00Z/],
 ];
 
 for (const [what, claims, says] of REFUSED) {

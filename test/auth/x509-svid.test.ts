@@ -58,8 +58,8 @@ const REFUSED: readonly (readonly [string, Case, RegExp])[] = [
   ['with a chain that did not sign it', { chain: [Buffer.from(stranger.certificate.rawData)] }, /not signed/],
   ['that lives until 2049', { fields: { notAfter: new Date('2049-12-31T23:59:59Z') } }, /2049-12-31T23:59:59Z, longer/],
   ['that never ends', { fields: { notAfter: new Date('9999-12-31T23:59:59Z') } }, /9999-12-31T23:59:59Z, longer/],
-  ['that has ended', { expected: { nowMs: NOW_MS + 2 * HOUR_MS } }, /ended at 2026-06-01T01:00:00Z/],
-  ['that has not begun', { expected: { nowMs: NOW_MS - 2 * HOUR_MS } }, /begins at 2026-05-31T23:00:00Z/],
+  ['that has ended', { expected: { nowMs: NOW_MS + 2 * HOUR_MS } }, /expired at 2026-06-01T01:00:00Z/],
+  ['that has not begun', { expected: { nowMs: NOW_MS - 2 * HOUR_MS } }, /valid from 2026-05-31T23:00:00Z/],
 ];
 
 for (const [what, wrong, says] of REFUSED) {

@@ -69,6 +69,6 @@ test('bytes that nobody took are refused at the end', () => {
     () => {
       reader('00').end();
     },
-    { ...INVALID, message: 'the test cannot be read: 1 bytes follow its end' },
+    { ...INVALID, message: 'the test cannot be read: it has 1 trailing byte' },
   );
 });

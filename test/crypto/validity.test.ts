@@ -20,7 +20,7 @@ const NOW_MS = Date.UTC(2026, 5, 1);
 const HOUR_MS = 60 * 60 * 1000;
 const TIMES = { askedMs: NOW_MS + HOUR_MS, nowMs: NOW_MS };
 
-test('credentials are accepted that are valid now, within the tolerance, and no longer than asked', () => {
+test('credentials are accepted that are valid now, within the tolerance, and no longer than requested', () => {
   for (const [beginsAtMs, endsAtMs] of [
     [NOW_MS - 60_000, NOW_MS + HOUR_MS],
     [0, NOW_MS + 1],
@@ -32,16 +32,16 @@ test('credentials are accepted that are valid now, within the tolerance, and no 
 
 test('other credentials are not accepted', () => {
   for (const [beginsAtMs, endsAtMs, fault] of [
-    [0, NOW_MS, /^it ended at 2026-06-01T00:00:00Z, and it is 2026-06-01T00:00:00Z$/],
-    [0, Number.NaN, /^it ended at an unknown time/],
-    [Number.NaN, NOW_MS + 1, /^it begins at an unknown time/],
+    [0, NOW_MS, /^it expired at 2026-06-01T00:00:00Z, and it is 2026-06-01T00:00:00Z$/],
+    [0, Number.NaN, /^it expired at an unknown time/],
+    [Number.NaN, NOW_MS + 1, /^it is valid from an unknown time/],
     [
       NOW_MS + CLOCK_TOLERANCE_MS + 1000,
       NOW_MS + HOUR_MS,
-      /^it begins at 2026-06-01T00:05:01Z, .* 301 seconds earlier$/,
+      /^it is valid from 2026-06-01T00:05:01Z, .* 301 seconds earlier$/,
     ],
-    [0, NOW_MS + HOUR_MS + CLOCK_TOLERANCE_MS + 1000, /^it is valid until 2026-06-01T01:05:01Z, longer than asked/],
-    [0, Infinity, /^it is valid until 9999-12-31T23:59:59Z, longer than asked: until 2026-06-01T01:00:00Z$/],
+    [0, NOW_MS + HOUR_MS + CLOCK_TOLERANCE_MS + 1000, /^it is valid until 2026-06-01T01:05:01Z, longer than requested/],
+    [0, Infinity, /^it is valid until 9999-12-31T23:59:59Z, longer than requested: until 2026-06-01T01:00:00Z$/],
   ] as const) {
     assert.match(validityProblem('it', { beginsAtMs, endsAtMs }, TIMES) ?? '', fault);
   }

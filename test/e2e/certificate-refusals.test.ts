@@ -17,21 +17,21 @@ const MISMATCHES: readonly (readonly [CertificateFault, RegExp])[] = [
   ['tls-for-other-key', /the TLS certificate is for another key/],
   ['ssh-for-other-key', /the SSH certificate is for another key/],
   ['for-other-key', /certificate is for another key/],
-  ['expired', /the TLS certificate ended at 2\d{3}-/],
-  ['until-2049', /the TLS certificate is valid until 2049-12-31T23:59:59Z, longer than asked: until 2\d{3}-/],
-  ['until-9999', /the TLS certificate is valid until 9999-12-31T23:59:59Z, longer than asked/],
-  ['ssh-forever', /the SSH certificate is valid until 9999-12-31T23:59:59Z, longer than asked/],
+  ['expired', /the TLS certificate expired at 2\d{3}-/],
+  ['until-2049', /the TLS certificate is valid until 2049-12-31T23:59:59Z, longer than requested: until 2\d{3}-/],
+  ['until-9999', /the TLS certificate is valid until 9999-12-31T23:59:59Z, longer than requested/],
+  ['ssh-forever', /the SSH certificate is valid until 9999-12-31T23:59:59Z, longer than requested/],
 ];
 
 const JOIN_MISMATCHES: readonly (readonly [CertificateFault, RegExp])[] = [
   ...MISMATCHES,
-  ['not-yet-valid', /the TLS certificate begins at 2\d{3}-/],
+  ['not-yet-valid', /the TLS certificate is valid from 2\d{3}-/],
   ['of-other-cluster', /of the cluster "leaf\.example\.com", expected "example\.teleport\.test"/],
 ];
 
 const OUTPUT_MISMATCHES: readonly (readonly [CertificateFault, RegExp])[] = [
   ...MISMATCHES,
-  ['not-yet-valid', /begins at 2\d{3}-/],
+  ['not-yet-valid', /is valid from 2\d{3}-/],
   ['of-other-cluster', /not signed by the user authority of "example\.teleport\.test"/],
   ['for-other-user', /of "bot-somebody-else", expected "bot-ci"/],
   ['for-other-roles', /has the roles auditor, asked for access, deployer/],
@@ -108,7 +108,7 @@ for (const cluster of [byService, byEndpoint]) {
     const older = await cluster.mint({ ageSeconds: 900 });
     const run = await runBehind(t, cluster, 600_000, older);
     const says =
-      /the TLS certificate begins at 2\d{3}-.*, and this machine's clock says 2\d{3}-.*, 5[34]\d seconds earlier$/;
+      /the TLS certificate is valid from 2\d{3}-.*, but this machine's clock says 2\d{3}-.*, 5[34]\d seconds earlier$/;
     assertRefused(run, { code: 'CERTIFICATE_MISMATCH', says, hint: /clock/ });
     assert.match(run.stderr, /^warning: this machine's clock is (59[89]|60\d) seconds behind the Proxy's/m);
   });

@@ -29,11 +29,11 @@ const PASSING: readonly Case[] = [
     kind: 'ping',
     fault: 'truncated',
     code: 'RESPONSE_INVALID',
-    says: /the answer of the Proxy localhost:\d+ broke off/,
+    says: /the response from the Proxy localhost:\d+ was cut off/,
   },
   { kind: 'ping', fault: 'reset', code: 'PROXY_UNREACHABLE', says: /cannot connect to the Proxy/ },
-  { kind: 'ping', fault: 'unavailable', code: 'PROXY_UNREACHABLE', says: /answered 503/ },
-  { kind: 'legacy-join', fault: 'truncated', code: 'RESPONSE_INVALID', says: /broke off/ },
+  { kind: 'ping', fault: 'unavailable', code: 'PROXY_UNREACHABLE', says: /returned status 503/ },
+  { kind: 'legacy-join', fault: 'truncated', code: 'RESPONSE_INVALID', says: /was cut off/ },
   { kind: 'legacy-join', fault: 'reset', code: 'PROXY_UNREACHABLE', says: /the Proxy localhost/ },
   { kind: 'legacy-join', fault: 'unavailable', code: 'JOIN_FAILED', says: /HTTP status 503/ },
   { kind: 'join-service', fault: 'reset-midway', code: 'JOIN_FAILED', says: /./ },
@@ -91,7 +91,7 @@ for (const [what, after] of [
     ]);
     assertRefused(run, {
       code: 'PROXY_UNREACHABLE',
-      says: /answered 429; the server asks for a pause of 1(20|19|18) s, and \d+ s are left; gave up after 1 try/,
+      says: /returned status 429; the server asks for a pause of 1(20|19|18) s, and \d+ s are left; gave up after 1 try/,
     });
     assert.ok(performance.now() - startMs < 20_000);
   });

@@ -114,7 +114,7 @@ for (const [fault, result, says] of [
   ['not-json', 'other', /^TLS opens, but .*PROXY_NOT_TELEPORT/],
   ['silent', 'dropped', /^TLS opens, but .*did not answer within/],
   ['reset', 'closed', /^TLS opens, but .*PROXY_UNREACHABLE/],
-  ['unavailable', 'open', /^TLS opens, but .*answered 503/],
+  ['unavailable', 'open', /^TLS opens, but .*returned status 503/],
 ] as const) {
   test(`${result}: a Proxy that completes TLS and whose response is ${fault}`, async (t) => {
     misbehave(t, cluster, { replies: { ping: fault } });

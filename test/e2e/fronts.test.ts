@@ -90,7 +90,7 @@ test('a run behind a firewall that filters by server name waits for it once', as
   const job = await beginJob(t, cluster);
   const run = await job.run([...job.flags, '--database', 'orders', '--application', 'dashboard', '--json']);
   resultOf(run);
-  assert.equal(run.stderr.match(/is not reached by the server name/g)?.length, 1);
+  assert.equal(run.stderr.match(/cannot reach the Auth Service with the server name/g)?.length, 1);
   const dropped = cluster.records.all.filter(({ fields }) => fields.verdict === 'dropped');
   assert.deepEqual(
     dropped.map(({ serverName }) => serverName),

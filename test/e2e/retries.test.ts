@@ -26,7 +26,7 @@ test('a Proxy that is overloaded for a moment is asked again', async (t) => {
   misbehaveAtFirst(t, newest, { kind: 'ping', fault: 'unavailable', times: 1 });
   const { exitCode, stderr } = await job.run(job.flags);
   assert.equal(exitCode, 0, stderr);
-  assert.match(stderr, /answered 503.*; trying again in 0(\.\d)? s, for \d\d s more\n/);
+  assert.match(stderr, /returned status 503.*; trying again in 0(\.\d)? s, for \d\d s more\n/);
   assert.equal(newest.records.of('ping').length, 2);
 });
 

@@ -33,7 +33,7 @@ test('who is not let on to a node learns why', { skip }, async (t) => {
     );
     for (const { host, run, said } of runs) {
       assert.equal(run.exitCode, 255);
-      assert.match(run.stderr, new RegExp(`error: node "${host}" of example\\.teleport\\.test cannot be reached: `));
+      assert.match(run.stderr, new RegExp(`error: cannot reach node "${host}" of example\\.teleport\\.test: `));
       assert.match(run.stderr, said);
       assert.match(run.stderr, /code: NODE_UNREACHABLE/);
     }

@@ -186,7 +186,7 @@ test('a server that is gone without a reset is noticed, while its client waits',
     for await (const part of call.messages()) assert.ok(part);
   })();
   await assert.rejects(within(reading), {
-    message: /^the connection was lost: .* did not answer a ping/,
+    message: /^the connection was lost: .* did not respond to a ping/,
   });
 });
 

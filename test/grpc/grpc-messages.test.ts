@@ -30,7 +30,10 @@ test('messages are the same in whatever chunks they come', () => {
 test('the largest message may come byte by byte, and one that is larger is refused at its prefix', () => {
   const [message] = cut(framed(Buffer.alloc(4 * MEBIBYTE, 'x')), 1);
   assert.equal(message?.length, 4 * MEBIBYTE);
-  assert.throws(() => [...new FrameReader().add(framed(Buffer.alloc(4 * MEBIBYTE + 1)).subarray(0, 5))], /bytes came/);
+  assert.throws(
+    () => [...new FrameReader().add(framed(Buffer.alloc(4 * MEBIBYTE + 1)).subarray(0, 5))],
+    /received a message of \d+ bytes/,
+  );
 });
 
 test('what is left of a message is noticed', () => {

@@ -122,7 +122,7 @@ const broken: readonly (readonly [what: string, serve: Serve, message: RegExp])[
       stream.respond({ ':status': 502, 'content-type': 'text/html' });
       stream.end('<html>');
     },
-    /the answer is not gRPC: HTTP status 502, content type "text\/html"/,
+    /the response is not gRPC: HTTP status 502, content type "text\/html"/,
   ],
   [
     'an end without a status',
@@ -155,7 +155,7 @@ const broken: readonly (readonly [what: string, serve: Serve, message: RegExp])[
       stream.respond(GRPC);
       stream.write(Buffer.from([0, 0xff, 0xff, 0xff, 0xff]));
     },
-    /a message of 4294967295 bytes came/,
+    /received a message of 4294967295 bytes/,
   ],
   ['a connection that is cut', (stream) => stream.session?.destroy(), /./],
 ];

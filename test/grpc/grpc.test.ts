@@ -68,14 +68,14 @@ test('a server that breaks the protocol fails the call and not the process, howe
 
 const two = Buffer.concat([EMPTY, EMPTY]);
 const REPLIES = [
-  ['no message', { body: Buffer.alloc(0) }, /0 messages came/, 'unreadable'],
-  ['two messages', { body: two }, /2 or more messages came/, 'unreadable'],
+  ['no message', { body: Buffer.alloc(0) }, /received 0 messages/, 'unreadable'],
+  ['two messages', { body: two }, /received 2 or more messages/, 'unreadable'],
   ['what is no message', { body: framed(Buffer.from([0x0a, 0x7f])) }, /./, 'unreadable'],
-  ['a compressed message', { body: Buffer.of(1, 0, 0, 0, 0) }, /a compressed message came/, 'unreadable'],
+  ['a compressed message', { body: Buffer.of(1, 0, 0, 0, 0) }, /received a compressed message/, 'unreadable'],
   [
     'a message beyond all bounds',
     { body: Buffer.of(0, 1, 0, 0, 0) },
-    /16777216 bytes came, at most 4194304/,
+    /message of 16777216 bytes, expected at most 4194304/,
     'too-large',
   ],
 ] as const;
@@ -107,7 +107,7 @@ test('a refusal counts, whether messages came before it or nothing but headers',
 test('what speaks HTTP/2 and not gRPC is told as such', async (t) => {
   const answer = { headers: { ':status': 403, 'content-type': 'text/html' }, body: EMPTY, trailers: undefined };
   const { ping } = await clientOf(t, await http2Peer('localhost', answer), 'localhost');
-  await assert.rejects(ping(), /the answer is not gRPC: HTTP status 403, content type "text\/html"/);
+  await assert.rejects(ping(), /the response is not gRPC: HTTP status 403, content type "text\/html"/);
 });
 
 test('a call that is given up ends alone: the connection carries others', async (t) => {

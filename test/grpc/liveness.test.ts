@@ -21,7 +21,7 @@ function watch(t: TestContext) {
   return { ...liveness, seen, state, silence };
 }
 
-const LOST = 'the connection was lost: the server did not answer a ping within 15 s';
+const LOST = 'the connection was lost: the server did not respond to a ping within 15 s';
 
 test('a server that falls silent during a call is pinged once and then counts as lost', (t) => {
   const { seen, silence } = watch(t);

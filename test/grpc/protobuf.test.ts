@@ -10,7 +10,7 @@ import {
   PingResponseSchema,
   UserCertsRequestSchema,
 } from '../../src/grpc/gen/teleport/legacy/authservice_pb.ts';
-import { CertAuthorityV2Schema } from '../../src/grpc/gen/teleport/legacy/types_pb.ts';
+import { CertAuthorityV2Schema, MetadataSchema } from '../../src/grpc/gen/teleport/legacy/types_pb.ts';
 import { durationFromMs, timestampFromMs, TimestampSchema } from '../../src/grpc/protobuf-values.ts';
 import { decode, encode, kindOf, type MessageSchema } from '../../src/grpc/protobuf.ts';
 
@@ -118,6 +118,12 @@ test('fields that are not known are passed over, wherever they stand', () => {
       assert.deepEqual(decode(ServerInitSchema, bytes), { joinMethod: 'circleci', signatureAlgorithmSuite: 'legacy' });
     }
   }
+});
+
+test('a map keeps every key, __proto__ included', () => {
+  const labels = Object.fromEntries([['__proto__', 'a'] as const, ['env', 'b'] as const]);
+  const bytes = encode(MetadataSchema, { labels });
+  assert.deepEqual(Object.entries(decode(MetadataSchema, bytes).labels), Object.entries(labels));
 });
 
 test('a field in another form than ours is passed over', () => {

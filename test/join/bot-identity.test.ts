@@ -34,11 +34,11 @@ for (const [what, change, message] of REFUSED) {
   });
 }
 
-test('a join whose certificates live longer than asked is not accepted', () => {
+test('a join whose certificates live longer than requested is not accepted', () => {
   const nowMs = Date.now();
   assert.throws(() => accept({}, { askedMs: nowMs + 60_000, nowMs }), {
     code: 'CERTIFICATE_MISMATCH',
-    message: /the (TLS|SSH) certificate is valid until 2\d{3}-.*, longer than asked: until 2\d{3}-/,
+    message: /the (TLS|SSH) certificate is valid until 2\d{3}-.*, longer than requested: until 2\d{3}-/,
   });
 });
 

@@ -47,10 +47,10 @@ test('an X.509 SVID is good in its time, for the key beside it', async () => {
     bot: undefined,
     access: undefined,
   });
-  assertRefused(() => read(output, files, NOW_MS + HOUR_MS), /^svid\.pem ended at 2026-06-01T01:00:00Z, and it is/);
+  assertRefused(() => read(output, files, NOW_MS + HOUR_MS), /^svid\.pem expired at 2026-06-01T01:00:00Z, and it is/);
   assertRefused(
     () => read(output, files, NOW_MS - HOUR_MS),
-    /^svid\.pem begins at 2026-06-01T00:00:00Z, .* 3600 seconds earlier$/,
+    /^svid\.pem is valid from 2026-06-01T00:00:00Z, .* 3600 seconds earlier$/,
   );
   assertRefused(
     () => read(output, { ...files, 'svid_key.pem': other.privateKeyPem }),
@@ -79,8 +79,8 @@ test('a host certificate is good in its time, for the key beside it', { skip: mi
   const { line } = await certify(authority, host, '-h', '-I', '', '-n', 'web-1', ...period);
   const files = { 'ssh_host-cert.pub': `${line}\n`, ssh_host: await readFile(host, 'utf8') };
   assert.equal(read(output, files).expiresAtMs, NOW_MS + HOUR_MS);
-  assertRefused(() => read(output, files, NOW_MS + HOUR_MS), /^ssh_host-cert\.pub ended at/);
-  assertRefused(() => read(output, files, NOW_MS - HOUR_MS), /^ssh_host-cert\.pub begins at/);
+  assertRefused(() => read(output, files, NOW_MS + HOUR_MS), /^ssh_host-cert\.pub expired at/);
+  assertRefused(() => read(output, files, NOW_MS - HOUR_MS), /^ssh_host-cert\.pub is valid from/);
   const other = { ...files, ssh_host: await readFile(authority, 'utf8') };
   assertRefused(() => read(output, other), /^ssh_host-cert\.pub is for another key/);
 });
@@ -90,7 +90,7 @@ test('a JWT SVID is good in its time', async () => {
   const claims = { sub: 'spiffe://a/b', aud: 'a', exp: (NOW_MS + HOUR_MS) / 1000 };
   const jwt = await new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.alloc(32));
   assert.equal(read(output, { jwt_svid: jwt }).expiresAtMs, NOW_MS + HOUR_MS);
-  assertRefused(() => read(output, { jwt_svid: jwt }, NOW_MS + HOUR_MS), /^jwt_svid ended at/);
+  assertRefused(() => read(output, { jwt_svid: jwt }, NOW_MS + HOUR_MS), /^jwt_svid expired at/);
   assertRefused(() => read(output, { jwt_svid: 'no.jwt' }), /^jwt_svid cannot be used: .*no JWT/);
 });
 

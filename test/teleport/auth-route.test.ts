@@ -110,7 +110,7 @@ for (const treatment of ['reset', 'close', 'stranger'] as const) {
     assert.equal(route.naming, 'proxy');
     assert.deepEqual(seen, [HEX, 'localhost']);
     assert.equal(reasons.length, 1);
-    assert.match(reasons[0] ?? '', new RegExp(`by the server name ${HEX} \\(.+\\); trying localhost$`));
+    assert.match(reasons[0] ?? '', new RegExp(`with the server name ${HEX} \\(.+\\); trying localhost$`));
   });
 }
 
@@ -122,7 +122,7 @@ test("the Proxy's host is tried beside the cluster's name after two seconds of s
   assert.equal(naming, 'proxy');
   assert.deepEqual(dial.clock.pauses, [2000]);
   assert.deepEqual(seen, [HEX, 'localhost']);
-  assert.match(reasons[0] ?? '', /\(no answer within 2 s\)/);
+  assert.match(reasons[0] ?? '', /\(no response within 2 s\)/);
 });
 
 test('a name that has worked is the only one of later connections', async (t) => {

@@ -49,7 +49,7 @@ function scripted(...scripts: readonly (readonly ('ok' | 'ok then broken' | Erro
   };
   const clock = fakeClock();
   const next = (error: MachineIdError): NextConnection => {
-    if (error === BROKEN) return 'other, as this one is broken';
+    if (error === BROKEN) return 'other, this one is broken';
     return error === UNAVAILABLE ? 'other' : 'same';
   };
   const retries = testRetries({ clock, deadlineMs: 3000 });

@@ -26,7 +26,7 @@ const cases: readonly { status: GrpcStatus; said: string; code: ErrorCode; messa
     status: 'Unavailable',
     said: 'failed to dial target host\n\ttarget host web-1 is offline or does not exist',
     code: 'NODE_UNREACHABLE',
-    message: /^node "web-1" of example\.com cannot be reached: failed to dial target host/,
+    message: /^cannot reach node "web-1" of example\.com: failed to dial target host/,
   },
   {
     status: 'NotFound',
@@ -44,7 +44,7 @@ const cases: readonly { status: GrpcStatus; said: string; code: ErrorCode; messa
     status: 'PermissionDenied',
     said: 'lock targeting User:"bot-ci" is in force',
     code: 'AUTH_DENIED',
-    message: /^the Proxy proxy\.example\.com:443 refuses this identity: lock targeting User:"bot-ci" is in force$/,
+    message: /^the Proxy proxy\.example\.com:443 refused this identity: lock targeting User:"bot-ci" is in force$/,
   },
   {
     status: 'InvalidArgument',
