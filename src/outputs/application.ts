@@ -6,11 +6,13 @@ import { resourceName } from '../schema/common.ts';
 import { flag } from '../schema/fields.ts';
 import { key, keys, type ValuesOf } from '../schema/keys.ts';
 import type { ServerVersion } from '../teleport/ping.ts';
+import { AUTHORITY_FILES, IDENTITY_FILES, onlyWith, TLS_FILES } from './file-list.ts';
 import { findResource, type Named, ownNamePredicate, settingPlace } from './find-resource.ts';
 import { authorityFiles, type BaseFilesInput, identityAndKeyFiles, specificTlsFiles } from './identity-files.ts';
 import type { WrittenOutput } from './journal.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
+import { fileFailure, readIdentity } from './read-back.ts';
 import { finishOutput, outputLocation, type OutputWork, requestIdentity, withOwnSession } from './work.ts';
 
 const applicationKeys = keys({
@@ -26,6 +28,18 @@ export const application = outputType('application', {
   resource: ({ appName }) => appName,
   routedKey: 'suite',
   produce,
+  files: [
+    ...IDENTITY_FILES,
+    ...onlyWith<ApplicationOutput>('`specific_tls_naming: true`', (output) => output.specificTlsNaming, TLS_FILES),
+    ...AUTHORITY_FILES,
+  ],
+  readBack: ({ appName }, files) => {
+    const { credentials, route } = readIdentity(files);
+    if (route?.kind !== 'application' || route.name !== appName) {
+      throw fileFailure('tlscert', `is not for the application ${appName}`);
+    }
+    return { ...credentials, access: { kind: 'application', name: route.name, address: route.publicAddress } };
+  },
 });
 
 interface Application extends Named {

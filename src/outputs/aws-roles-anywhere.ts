@@ -11,6 +11,7 @@ import { type AwsCredentials, createSession, endpointOf } from './aws-session.ts
 import type { WrittenOutput } from './journal.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
+import { type CredentialFiles, type Credentials, fileFailure, withExpiryOnly } from './read-back.ts';
 import {
   finishOutput,
   type OutputLocation,
@@ -31,6 +32,15 @@ export const awsRolesAnywhere = outputType('workload-identity-aws-roles-anywhere
   limitTtl: false,
   resource: ({ roleArn }) => roleArn,
   produce,
+  files: [
+    {
+      name: '`artifact_name`',
+      help: 'The profile with the credentials, in a file of AWS profiles',
+      names: ({ artifactName }) => [artifactName],
+    },
+  ],
+  readBack,
+  awsProfile: ({ credentialProfileName }) => credentialProfileName,
 });
 
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -118,4 +128,12 @@ async function credentialsFile(
     sessionToken: sessionToken.reveal(),
   });
   return { name, contents, ...(before === '' ? {} : { awsProfile: profile }) };
+}
+
+/** The file has no time that every version writes alike; the session is as long as requested, or AWS refuses it. */
+function readBack(output: AwsOutput, files: CredentialFiles): Credentials {
+  const { artifactName, credentialProfileName: profile, roleArn: role, sessionDurationMs } = output;
+  const lines = (files.contents.get(artifactName) ?? '').split('\n').map((line) => line.trim());
+  if (!lines.includes(`[${profile}]`)) throw fileFailure(artifactName, `holds no profile ${profile}`);
+  return { ...withExpiryOnly(files.nowMs + sessionDurationMs), access: { kind: 'aws', role, profile } };
 }

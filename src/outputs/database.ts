@@ -7,6 +7,7 @@ import { resourceName } from '../schema/common.ts';
 import { type Field, readBy, refuseKind, text, word } from '../schema/fields.ts';
 import { key, keys, type ValuesOf } from '../schema/keys.ts';
 import { isMapping } from '../schema/yaml/tree.ts';
+import { AUTHORITY_FILES, IDENTITY_FILES, onlyWith, TLS_FILES } from './file-list.ts';
 import { findResource, type Named, namePredicate, settingPlace } from './find-resource.ts';
 import {
   authorityFile,
@@ -18,6 +19,7 @@ import {
 import type { WrittenOutput } from './journal.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
+import { fileFailure, readIdentity } from './read-back.ts';
 import { finishOutput, outputLocation, type OutputWork, requestIdentity, withOwnSession } from './work.ts';
 
 /** In version v1 it is a mapping. */
@@ -55,6 +57,29 @@ export const database = outputType('database', {
   // Many databases only know RSA, so Teleport uses RSA for them in every suite.
   routedKey: 'rsa-2048',
   produce,
+  files: [
+    ...AUTHORITY_FILES,
+    ...IDENTITY_FILES,
+    ...onlyWith<DatabaseOutput>('`format: tls`', (output) => output.format === 'tls', TLS_FILES),
+    ...onlyWith<DatabaseOutput>('`format: mongo`', (output) => output.format === 'mongo', [
+      { name: 'mongo.crt', help: 'The TLS certificate and the key' },
+      { name: 'mongo.cas', help: 'Authorities of database servers' },
+    ]),
+    ...onlyWith<DatabaseOutput>('`format: cockroach`', (output) => output.format === 'cockroach', [
+      { name: 'cockroach/node.crt', help: 'The TLS certificate' },
+      { name: 'cockroach/node.key', help: 'The private key' },
+      { name: 'cockroach/ca.crt', help: 'Authorities of database servers' },
+      { name: 'cockroach/ca-client.crt', help: 'The same authorities', isOptional: true },
+    ]),
+  ],
+  readBack: (_output, files) => {
+    const { credentials, route } = readIdentity(files);
+    if (route?.kind !== 'database') throw fileFailure('tlscert', 'is for no database');
+    const { database: name, protocol, serviceName, username } = route;
+    const user = username || undefined;
+    const access = { kind: 'database', name: serviceName, protocol, user, database: name || undefined } as const;
+    return { ...credentials, access };
+  },
 });
 
 interface Database extends Named {

@@ -11,10 +11,12 @@ import { formatAddress } from '../net/address.ts';
 import type { Common } from '../schema/common.ts';
 import { type Context, type Field, flag, refuse, text, word } from '../schema/fields.ts';
 import { key, keys, type ValuesOf, whenTrue } from '../schema/keys.ts';
+import { AUTHORITY_FILES, IDENTITY_FILES, onlyWith } from './file-list.ts';
 import { authorityFile, identityFile, keyFiles } from './identity-files.ts';
 import type { WrittenOutput } from './journal.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
+import { readIdentity } from './read-back.ts';
 import { clusterKnownHosts, clusterSshConfig, knownHosts, sshConfig, type SshConfigInput } from './ssh-config.ts';
 import { finishOutput, outputLocation, type OutputWork, requestIdentity, type RunContext } from './work.ts';
 
@@ -47,6 +49,22 @@ export const identity = outputType('identity', {
   check: checkDelegation,
   resource: ({ cluster }) => cluster,
   produce,
+  files: [
+    ...AUTHORITY_FILES,
+    ...IDENTITY_FILES,
+    ...onlyWith<IdentityOutput>('not with `ssh_config: off`', ({ sshConfig: isOn }) => isOn, [
+      { name: 'known_hosts', help: 'Host authorities for OpenSSH' },
+      { name: 'ssh_config', help: 'Configuration for OpenSSH' },
+      { name: '<cluster>.ssh_config', help: 'The same for one cluster, to include in a `Host` block of your own' },
+      { name: '<cluster>.known_hosts', help: 'Host authorities of one cluster' },
+    ]),
+  ],
+  readBack: ({ sshConfig: isOn }, files) => {
+    const { credentials, logins } = readIdentity(files);
+    const { bot: botName, roles = [] } = credentials;
+    const noLogin = isOn ? noLoginNotice(logins, { roles, botName }) : undefined;
+    return { ...credentials, logins, ...(noLogin === undefined ? {} : { notices: [noLogin] }) };
+  },
 });
 
 function checkDelegation({ cluster, delegationSessionId, roles }: IdentityValues & Common, context: Context): void {

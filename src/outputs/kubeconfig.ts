@@ -1,11 +1,14 @@
 /** The file that kubectl, helm and other clients of Kubernetes read. */
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
+import * as z from 'zod/mini';
 import type { CertAuthority } from '../auth/auth-api.ts';
 import type { Identity } from '../auth/issue.ts';
 import { privateKeyPem } from '../crypto/keys.ts';
 import type { OutputFile } from '../files/destination.ts';
 import { formatAddress } from '../net/address.ts';
 import type { KubeEndpoint } from '../teleport/kube-endpoint.ts';
+import type { KubeconfigNames } from './journal.ts';
+import { type CredentialFiles, fileFailure, readFile } from './read-back.ts';
 
 export interface KubeContext {
   readonly name: string;
@@ -92,4 +95,29 @@ function user(credentials: KubeCredentials) {
 
 function base64(text: string): string {
   return Buffer.from(text, 'utf8').toString('base64');
+}
+
+// What tbot has written.
+
+const Named = z.object({ name: z.string() });
+const Kubeconfig = z.object({ contexts: z.array(Named), users: z.tuple([Named], Named) });
+
+/** @throws MachineIdError TBOT_FAILED */
+export function readKubeconfig(files: CredentialFiles): KubeconfigNames | undefined {
+  return readFile('kubeconfig.yaml', files, (text) => {
+    const { data } = z.safeParse(Kubeconfig, parse(text));
+    return data && { contexts: data.contexts.map(({ name }) => name), user: data.users[0].name };
+  });
+}
+
+/**
+ * tbot accepts selectors that match nothing, and no step can use what it then writes.
+ * @throws MachineIdError TBOT_FAILED
+ */
+export function requireClusters({ contents }: CredentialFiles): void {
+  if (!/^contexts: *(?:null|\[\])? *$(?!\n\s*-)/m.test(contents.get('kubeconfig.yaml') ?? '')) return;
+  throw fileFailure(
+    'kubeconfig.yaml',
+    'has no cluster: none fits a selector of the output; labels are compared literally, so that "*" is not a wildcard',
+  );
 }

@@ -2,13 +2,15 @@
 import { MachineIdError } from '../errors.ts';
 import type { OutputFile } from '../files/destination.ts';
 import { joined, key, keys, type ValuesOf } from '../schema/keys.ts';
+import { AUTHORITY_FILES, IDENTITY_FILES, KUBECONFIG_FILES } from './file-list.ts';
 import { authorityFile, type BaseFilesInput, identityAndKeyFiles } from './identity-files.ts';
 import type { WrittenOutput } from './journal.ts';
 import { contextNames, kubeAccess, type SelectedCluster, selectKubeClusters } from './kube-access.ts';
-import { kubeClusterPath, kubeconfig, type KubeconfigInput } from './kubeconfig.ts';
+import { kubeClusterPath, kubeconfig, type KubeconfigInput, readKubeconfig, requireClusters } from './kubeconfig.ts';
 import { KUBECONFIG_KEYS } from './kubeconfig-keys.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
+import { readIdentity } from './read-back.ts';
 import { type KubernetesSelector, kubernetesSelectors, selectorText, writeKubernetesSelector } from './selectors.ts';
 import { finishOutput, outputLocation, type OutputWork, withOwnSession } from './work.ts';
 
@@ -29,6 +31,15 @@ export const kubernetesV2 = outputType('kubernetes/v2', {
   takesRoles: false,
   resource: ({ selectors }) => selectors.map(selectorText).join('; '),
   produce,
+  files: [
+    ...IDENTITY_FILES,
+    ...KUBECONFIG_FILES,
+    ...AUTHORITY_FILES.filter(({ name }) => name === 'teleport-host-ca.crt'),
+  ],
+  readBack: (_output, files) => {
+    requireClusters(files);
+    return { ...readIdentity(files).credentials, kubeconfig: readKubeconfig(files) };
+  },
 });
 
 /** The first Proxy that distinguishes Kubernetes clusters by the path of a request. */

@@ -2,14 +2,16 @@
 import type { OutputFile } from '../files/destination.ts';
 import { resourceName } from '../schema/common.ts';
 import { joined, key, keys, type ValuesOf } from '../schema/keys.ts';
+import { AUTHORITY_FILES, IDENTITY_FILES, KUBECONFIG_FILES } from './file-list.ts';
 import { settingPlace } from './find-resource.ts';
 import { authorityFiles, type BaseFilesInput, identityAndKeyFiles } from './identity-files.ts';
 import type { WrittenOutput } from './journal.ts';
 import { contextNames, findKubeCluster, kubeAccess } from './kube-access.ts';
-import { kubeconfig, type KubeconfigInput } from './kubeconfig.ts';
+import { kubeconfig, type KubeconfigInput, readKubeconfig } from './kubeconfig.ts';
 import { KUBECONFIG_KEYS } from './kubeconfig-keys.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
+import { fileFailure, readIdentity } from './read-back.ts';
 import { finishOutput, outputLocation, type OutputWork, requestIdentity, withOwnSession } from './work.ts';
 
 const ADVICE =
@@ -34,6 +36,13 @@ export const kubernetes = outputType('kubernetes', {
   resource: ({ kubernetesCluster }) => kubernetesCluster,
   routedKey: 'suite',
   produce,
+  files: [...IDENTITY_FILES, ...AUTHORITY_FILES, ...KUBECONFIG_FILES],
+  readBack: (_output, files) => {
+    const { credentials, route } = readIdentity(files);
+    const names = readKubeconfig(files);
+    if (route?.kind !== 'kubernetes') throw fileFailure('tlscert', 'is for no Kubernetes cluster');
+    return { ...credentials, kubeconfig: names };
+  },
 });
 
 async function produce(output: KubernetesOutput, work: OutputWork): Promise<WrittenOutput> {

@@ -3,8 +3,10 @@ import { type Common, item } from '../schema/common.ts';
 import { destination } from '../schema/destination.ts';
 import type { Context, Field } from '../schema/fields.ts';
 import { joined, key, type Keys, keys } from '../schema/keys.ts';
+import type { FileInfo } from './file-list.ts';
 import type { WrittenOutput } from './journal.ts';
 import type { OutputOf, SettingsOf } from './output.ts';
+import type { CredentialFiles, Credentials } from './read-back.ts';
 import type { OutputWork } from './work.ts';
 
 interface Declaration<T extends string, V extends object> {
@@ -24,6 +26,15 @@ interface Declaration<T extends string, V extends object> {
   readonly routedKey?: 'suite' | 'rsa-2048';
   /** @throws MachineIdError as asking, checking and writing do */
   readonly produce: (output: OutputOf<T, V>, work: OutputWork) => Promise<WrittenOutput>;
+  /** What `produce` writes, and tbot in its place. */
+  readonly files: readonly FileInfo<OutputOf<T, V>>[];
+  /**
+   * Checks what tbot has written and returns what the summary shows of it.
+   * @throws MachineIdError TBOT_FAILED, whose message begins with the name of a file
+   */
+  readonly readBack: (output: OutputOf<T, V>, files: CredentialFiles) => Credentials;
+  /** The profile, where the output writes into a file of AWS profiles that may have others. */
+  readonly awsProfile?: (output: OutputOf<T, V>) => string;
 }
 
 export interface OutputType<T extends string, V extends object> extends Declaration<T, V> {

@@ -19,9 +19,11 @@ import {
   textList,
 } from '../schema/fields.ts';
 import { key, keys, type ValuesOf, whenTrue } from '../schema/keys.ts';
+import { X509_SVID_FILES } from './file-list.ts';
 import type { WrittenOutput } from './journal.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
+import { readJwtSvid, readX509Svid, withExpiryOnly } from './read-back.ts';
 import { finishOutput, outputLocation, type OutputWork, withOwnSession } from './work.ts';
 import { jwtSvidFile } from './workload-identity.ts';
 import { FEDERATED_HELP, fetchX509Svid } from './x509-svid.ts';
@@ -108,6 +110,14 @@ export const spiffeSvid = outputType('spiffe-svid', {
   limitTtl: false,
   resource: ({ svid }) => svid.path,
   produce,
+  files: [
+    ...X509_SVID_FILES,
+    { name: '`file_name`', help: 'One JWT SVID', names: ({ jwts }) => jwts.map(({ fileName }) => fileName) },
+  ],
+  readBack: ({ jwts }, files) => {
+    const all = [readX509Svid(files), ...jwts.map(({ fileName }) => readJwtSvid(fileName, files))];
+    return withExpiryOnly(Math.min(...all.map(({ expiresAtMs }) => expiresAtMs)));
+  },
 });
 
 async function produce(output: SpiffeSvid, work: OutputWork): Promise<WrittenOutput> {

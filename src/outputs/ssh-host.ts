@@ -11,6 +11,7 @@ import { WRITE_TEST } from './identity-files.ts';
 import type { WrittenOutput } from './journal.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
+import { readHostCertificate } from './read-back.ts';
 import { finishOutput, outputLocation, type OutputWork, withOwnSession } from './work.ts';
 
 const principals: Field<readonly string[]> = z.pipe(
@@ -39,6 +40,12 @@ export const sshHost = outputType('ssh_host', {
   keys: sshHostKeys,
   resource: ({ principals: names }) => names.join(', '),
   produce,
+  files: [
+    { name: 'ssh_host-cert.pub', help: 'The host certificate, for `HostCertificate` of `sshd_config`' },
+    { name: 'ssh_host', help: 'The private key, for `HostKey`' },
+    { name: 'ssh_host-user-ca.pub', help: 'The authority of the users to let in, for `TrustedUserCAKeys`' },
+  ],
+  readBack: (_output, files) => readHostCertificate(files),
 });
 
 async function produce(output: SshHost, work: OutputWork): Promise<WrittenOutput> {

@@ -2,12 +2,14 @@
 import { application } from './application.ts';
 import { awsRolesAnywhere } from './aws-roles-anywhere.ts';
 import { database } from './database.ts';
+import { type FileNames, fileNames } from './file-list.ts';
 import { identity } from './identity.ts';
 import type { ConfiguredOutput, WrittenOutput } from './journal.ts';
 import { kubernetes } from './kubernetes.ts';
 import { kubernetesV2 } from './kubernetes-v2.ts';
 import type { OutputOf, SettingsOf } from './output.ts';
 import type { OutputType } from './output-type.ts';
+import type { CredentialFiles, Credentials } from './read-back.ts';
 import { spiffeSvid } from './spiffe-svid.ts';
 import { sshHost } from './ssh-host.ts';
 import type { OutputWork } from './work.ts';
@@ -51,6 +53,21 @@ export function configuredOutput<T extends TypeName>(output: SupportedOutput<T>)
 /** What it has besides what all outputs have, as `tbot.yaml` spells it. */
 export function writtenKeys<T extends TypeName>(output: SupportedOutput<T>): Readonly<Record<string, unknown>> {
   return TYPES[output.type].keys.write(output);
+}
+
+/** The files that tbot writes for it. */
+export function filesOf<T extends TypeName>(output: SupportedOutput<T>): FileNames {
+  return fileNames(TYPES[output.type].files, output);
+}
+
+/** @throws MachineIdError TBOT_FAILED, whose message begins with the name of a file */
+export function readCredentials<T extends TypeName>(output: SupportedOutput<T>, files: CredentialFiles): Credentials {
+  return TYPES[output.type].readBack(output, files);
+}
+
+/** The profile, if it writes into a file of AWS profiles that may have others. */
+export function awsProfileOf<T extends TypeName>(output: SupportedOutput<T>): string | undefined {
+  return TYPES[output.type].awsProfile?.(output);
 }
 
 /** The kind of the key for its routed certificate; `undefined` where it has none. */

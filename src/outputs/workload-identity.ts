@@ -7,9 +7,11 @@ import { MachineIdError } from '../errors.ts';
 import type { OutputFile } from '../files/destination.ts';
 import { type Field, flag, refuse, textList } from '../schema/fields.ts';
 import { joined, key, keys, type ValuesOf, whenTrue } from '../schema/keys.ts';
+import { X509_SVID_FILES } from './file-list.ts';
 import type { WrittenOutput } from './journal.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
+import { readJwtSvid, readX509Svid } from './read-back.ts';
 import { SELECTOR_KEYS, selectorText } from './selectors.ts';
 import { finishOutput, outputLocation, type OutputWork, withOwnSession } from './work.ts';
 import { FEDERATED_HELP, fetchX509Svid } from './x509-svid.ts';
@@ -30,6 +32,8 @@ export const workloadIdentityX509 = outputType('workload-identity-x509', {
   limitTtl: false,
   resource: ({ selector }) => selectorText(selector),
   produce: produceX509,
+  files: X509_SVID_FILES,
+  readBack: (_output, files) => readX509Svid(files),
 });
 
 async function produceX509(output: X509Output, work: OutputWork): Promise<WrittenOutput> {
@@ -68,6 +72,8 @@ export const workloadIdentityJwt = outputType('workload-identity-jwt', {
   limitTtl: false,
   resource: ({ selector }) => selectorText(selector),
   produce: produceJwt,
+  files: [{ name: 'jwt_svid', help: 'The JWT alone' }],
+  readBack: (_output, files) => readJwtSvid('jwt_svid', files),
 });
 
 async function produceJwt(output: JwtOutput, work: OutputWork): Promise<WrittenOutput> {

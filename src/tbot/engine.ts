@@ -1,7 +1,6 @@
 /** Lets tbot itself produce the outputs of a plan, and checks what it has written. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { lengthenedLifetime, shortenedLifetime } from '../auth/issue.ts';
-import { noLoginNotice } from '../auth/logins.ts';
 import type { PlannedRun } from '../config/plan.ts';
 import { asMachineIdError, locationText, MachineIdError, type Problem } from '../errors.ts';
 import { withoutProfile } from '../files/aws-profile.ts';
@@ -9,10 +8,10 @@ import { makeDirectory } from '../files/prepare.ts';
 import type { PlannedFile } from '../job/manifest.ts';
 import { isListed } from '../outputs/identity-files.ts';
 import type { WrittenOutput } from '../outputs/journal.ts';
-import type { SupportedOutput } from '../outputs/types.ts';
+import { type Credentials, withExpiryOnly } from '../outputs/read-back.ts';
+import { awsProfileOf, filesOf, readCredentials, type SupportedOutput } from '../outputs/types.ts';
 import type { OutputsRun } from '../outputs/outputs.ts';
 import { outputLocation } from '../outputs/work.ts';
-import { type Credentials, readCredentials } from './credentials.ts';
 import { runTbot, type TbotSettings } from './program.ts';
 import {
   findModificationTimes,
@@ -61,12 +60,14 @@ export async function produceWithTbot(run: PlannedRun, settings: TbotSettings): 
   return { ...checks, failure: problems.length > 0 ? incomplete(problems) : undefined };
 }
 
-/** The one folder that tbot would make inside a destination: made here, it is known to cleanup. */
+/** The folders that tbot would create inside a destination: created here, they are known to cleanup. */
 async function makeFolders(run: OutputsRun): Promise<void> {
   for (const output of run.outputs) {
     const { directory } = outputLocation(output.destination, run);
-    if (output.type !== 'database' || output.format !== 'cockroach' || directory === undefined) continue;
-    await makeDirectory(run.world.files, join(directory, 'cockroach'), run.record);
+    if (directory === undefined) continue;
+    const folders = new Set(filesOf(output).required.map((name) => join(directory, dirname(name))));
+    folders.delete(directory);
+    for (const folder of folders) await makeDirectory(run.world.files, folder, run.record);
   }
 }
 
@@ -93,10 +94,10 @@ async function find({ onDisk, output, displayPath }: OpenOutput, { world: { file
   return { output, displayPath, found };
 }
 
-/** Credentials of AWS may stand in a file with those of others. */
+/** A file of AWS profiles may have others that are not from this run. */
 function planned(output: SupportedOutput): (file: FoundFile) => PlannedFile {
   return ({ contents, path }) => {
-    const profile = output.type === 'workload-identity-aws-roles-anywhere' ? output.credentialProfileName : undefined;
+    const profile = awsProfileOf(output);
     const shared = profile !== undefined && withoutProfile(contents, profile) !== '';
     return { path, contents, temporaries: [], awsProfile: shared ? profile : undefined };
   };
@@ -130,16 +131,7 @@ function check(
   { found, output, displayPath }: Produced,
   nowMs: number,
 ): Credentials | { readonly problems: readonly string[] } {
-  if (found === undefined) {
-    return {
-      expiresAtMs: nowMs + output.ttlMs,
-      roles: undefined,
-      logins: undefined,
-      kubeconfig: undefined,
-      bot: undefined,
-      access: undefined,
-    };
-  }
+  if (found === undefined) return withExpiryOnly(nowMs + output.ttlMs);
   if (found.problems.length > 0) return { problems: found.problems };
   try {
     const contents = new Map(found.files.map((file) => [file.name, file.contents]));
@@ -150,17 +142,13 @@ function check(
 }
 
 function written({ found, output, displayPath }: Produced, credentials: Credentials, startedMs: number): WrittenOutput {
-  const { access, bot, expiresAtMs, kubeconfig, logins, roles } = credentials;
+  const { access, expiresAtMs, kubeconfig, logins, notices = [], roles } = credentials;
   const limit = roles === undefined ? 'by its own rules' : 'max_session_ttl of the roles';
   const askedMs = startedMs + output.ttlMs;
-  const notices =
+  const lifetime =
     access?.kind === 'aws'
       ? []
       : [shortenedLifetime(askedMs, expiresAtMs, limit), lengthenedLifetime(askedMs, expiresAtMs)];
-  const noLogin =
-    output.type === 'identity' && output.sshConfig && logins !== undefined
-      ? noLoginNotice(logins, { roles: roles ?? [], botName: bot })
-      : undefined;
   return {
     path: output.path,
     type: output.type,
@@ -171,7 +159,7 @@ function written({ found, output, displayPath }: Produced, credentials: Credenti
     kubeconfig,
     expiresAtMs,
     access,
-    notices: [...notices, noLogin].filter((notice) => notice !== undefined),
+    notices: [...lifetime.filter((notice) => notice !== undefined), ...notices],
   };
 }
 

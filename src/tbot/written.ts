@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Files } from '../effects/files.ts';
 import { targetOf } from '../files/staged-file.ts';
 import { WRITE_TEST } from '../outputs/identity-files.ts';
-import type { SupportedOutput } from '../outputs/types.ts';
+import { filesOf, type SupportedOutput } from '../outputs/types.ts';
 import type { DirectoryDestination } from '../schema/destination.ts';
 
 export interface FoundFile {
@@ -54,7 +54,7 @@ export async function findWritten(
   before: ModificationTimes,
   files: FoundFiles,
 ): Promise<Found> {
-  const { required } = tbotFiles(output);
+  const { required } = filesOf(output);
   const names = await wantedNames(output, place, files);
   const looked = await Promise.all(names.map((name) => readIfChanged(name, place, before, files)));
   return {
@@ -68,9 +68,9 @@ async function wantedNames(
   place: TbotDestination,
   files: FoundFiles,
 ): Promise<readonly string[]> {
-  const { optional, optionalEndings, required } = tbotFiles(output);
+  const { optional, optionalEndings, required } = filesOf(output);
   const others = await namesEndingIn(optionalEndings, place, files);
-  return [...new Set([...required, ...others, ...optional])];
+  return [...new Set([...required, ...others, ...optional, WRITE_TEST.name])];
 }
 
 async function namesEndingIn(
@@ -107,68 +107,4 @@ async function readIfChanged(
 
 function targetIn({ destination, directory }: TbotDestination, name: string, files: FoundFiles): Promise<string> {
   return targetOf(files, join(directory, name), destination.symlinks, directory);
-}
-
-// The names of the files that tbot writes for each type of output.
-
-interface TbotFiles {
-  /** What every version since 15 writes, in the order of this program's own. */
-  readonly required: readonly string[];
-  /** What some versions write, or some clusters give rise to. */
-  readonly optional: readonly string[];
-  /** Of names that begin with a cluster's name. */
-  readonly optionalEndings: readonly string[];
-}
-
-const AUTHORITIES = ['teleport-host-ca.crt', 'teleport-user-ca.crt', 'teleport-database-ca.crt'];
-const IDENTITY = ['identity', 'key-cert.pub', 'tlscert', 'key', 'key.pub'];
-
-export function tbotFiles(output: SupportedOutput): TbotFiles {
-  switch (output.type) {
-    case 'identity':
-      return output.sshConfig
-        ? files([...AUTHORITIES, ...IDENTITY, 'known_hosts', 'ssh_config'], [], ['.ssh_config', '.known_hosts'])
-        : files([...AUTHORITIES, ...IDENTITY]);
-    case 'application':
-      return files([
-        ...IDENTITY,
-        ...(output.specificTlsNaming ? ['tls.crt', 'tls.key', 'tls.cas'] : []),
-        ...AUTHORITIES,
-      ]);
-    case 'database':
-      return files([...AUTHORITIES, ...IDENTITY, ...DATABASE_FILES[output.format]], ['cockroach/ca-client.crt']);
-    case 'kubernetes':
-      return files([...IDENTITY, ...AUTHORITIES, 'kubeconfig.yaml']);
-    case 'kubernetes/v2':
-      return files([...IDENTITY, 'kubeconfig.yaml', 'teleport-host-ca.crt']);
-    case 'ssh_host':
-      return files(['ssh_host-cert.pub', 'ssh_host', 'ssh_host-user-ca.pub']);
-    case 'spiffe-svid':
-      return files([...SVID, ...output.jwts.map(({ fileName }) => fileName)], ['svid_crl.pem']);
-    case 'workload-identity-x509':
-      return files(SVID, ['svid_crl.pem']);
-    case 'workload-identity-jwt':
-      return files(['jwt_svid']);
-    case 'workload-identity-aws-roles-anywhere':
-      return files([output.artifactName]);
-    default:
-      return output satisfies never;
-  }
-}
-
-const SVID = ['svid_key.pem', 'svid.pem', 'svid_bundle.pem'];
-
-const DATABASE_FILES = {
-  default: [],
-  tls: ['tls.crt', 'tls.key', 'tls.cas'],
-  mongo: ['mongo.crt', 'mongo.cas'],
-  cockroach: ['cockroach/node.crt', 'cockroach/node.key', 'cockroach/ca.crt'],
-} as const;
-
-function files(
-  required: readonly string[],
-  optional: readonly string[] = [],
-  optionalEndings: readonly string[] = [],
-): TbotFiles {
-  return { required, optional: [...optional, WRITE_TEST.name], optionalEndings };
 }

@@ -5,9 +5,8 @@ import type { World } from '../../effects/world.ts';
 import { asMachineIdError } from '../../errors.ts';
 import { inspectDirectory } from '../../files/prepare.ts';
 import { checkBashEnv } from '../../job/bash-env.ts';
-import type { SupportedOutput } from '../../outputs/types.ts';
+import { filesOf, type SupportedOutput } from '../../outputs/types.ts';
 import type { DirectoryDestination } from '../../schema/destination.ts';
-import { tbotFiles } from '../../tbot/written.ts';
 import { type Check, check } from './check.ts';
 
 export interface WriteTargets {
@@ -43,7 +42,7 @@ async function destinationCheck(
       world,
       destination,
       world.workingDirectory,
-      tbotFiles(output).required,
+      filesOf(output).required,
     );
     const detail = exists ? `${path} is writable` : `${path} can be created`;
     return warnings.length === 0
