@@ -7,6 +7,7 @@ import test, { after, type TestContext } from 'node:test';
 import { z } from 'zod';
 import type { Cluster } from '../cluster/cluster.ts';
 import { proxyCertificate } from '../cluster/proxy/teleport-certificate.ts';
+import { AUTHORITY_FILES, IDENTITY_FILES } from '../output-files.ts';
 import { directory, runItems } from './config-file.ts';
 import { clusterForFile, clusterIn, directoryFor, misbehave, NEWEST } from './embedded-cluster.ts';
 import { listing } from './folder-listing.ts';
@@ -19,8 +20,6 @@ import { resultOf } from './run-result.ts';
 const authorities = await directoryFor({ after });
 const newest = await clusterForFile();
 const skip = missing('curl');
-const BASE = ['identity', 'key-cert.pub', 'tlscert', 'key', 'key.pub'];
-const AUTHORITIES = ['teleport-host-ca.crt', 'teleport-user-ca.crt', 'teleport-database-ca.crt'];
 const CERTS = 'rpc:/proto.AuthService/GenerateUserCerts';
 const SESSION = 'rpc:/proto.AuthService/CreateAppSession';
 
@@ -76,7 +75,7 @@ for (const [teleport, sessions] of [
     await startApplication(t, cluster, 'wiki-k8s-tools');
     const job = await beginJob(t, cluster);
     const result = resultOf(await runItems(cluster, job, [application(job, 'app_name: dashboard')]));
-    assert.deepEqual(result.outputs[0]?.files, [...BASE, ...AUTHORITIES]);
+    assert.deepEqual(result.outputs[0]?.files, [...IDENTITY_FILES, ...AUTHORITY_FILES]);
     const address = 'dashboard.example.teleport.test';
     assert.deepEqual(result.outputs[0].access, { kind: 'application', name: 'dashboard', address });
     assert.equal(cluster.records.of(SESSION).length, sessions);
@@ -125,7 +124,13 @@ test(
     const job = await beginJob(t, newest);
     const output = application(job, 'app_name: dashboard, specific_tls_naming: true');
     const result = resultOf(await runItems(newest, job, [output]));
-    assert.deepEqual(result.outputs[0]?.files, [...BASE, 'tls.crt', 'tls.key', 'tls.cas', ...AUTHORITIES]);
+    assert.deepEqual(result.outputs[0]?.files, [
+      ...IDENTITY_FILES,
+      'tls.crt',
+      'tls.key',
+      'tls.cas',
+      ...AUTHORITY_FILES,
+    ]);
     const at = (name: string) => join(job.destination, name);
     const { cert, key } = z.object({ cert: z.string(), key: z.string() }).parse(await proxyCertificate(newest.world));
     const server = { certificate: join(job.folder, 'server.crt'), key: join(job.folder, 'server.key') };

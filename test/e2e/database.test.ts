@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test, { after, type TestContext } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
 import { databaseServerCertificate } from '../cluster/proxy/teleport-certificate.ts';
+import { AUTHORITY_FILES, IDENTITY_FILES } from '../output-files.ts';
 import { directory, runItems } from './config-file.ts';
 import { clusterIn, directoryFor, misbehave, NEWEST } from './embedded-cluster.ts';
 import { exportedTo } from './exported.ts';
@@ -19,16 +20,7 @@ const authorities = await directoryFor({ after });
 const newest = await clusterIn(authorities, { after }, {});
 const skip = await missingPostgres();
 const openssl = missing('openssl');
-const BASE = [
-  'teleport-host-ca.crt',
-  'teleport-user-ca.crt',
-  'teleport-database-ca.crt',
-  'identity',
-  'key-cert.pub',
-  'tlscert',
-  'key',
-  'key.pub',
-];
+const BASE = [...AUTHORITY_FILES, ...IDENTITY_FILES];
 
 /** psql with nothing but what the run exported and the address of the Proxy's listener. */
 async function psql(cluster: Cluster, job: Job, sql: string, changes: Readonly<Record<string, string>> = {}) {

@@ -5,12 +5,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
+import { IDENTITY_FILES } from '../output-files.ts';
 import { itemsText } from './config-file.ts';
 import { beginJob, type Job } from './job.ts';
 import { resultOf } from './run-result.ts';
 
 /** New with every run. */
-export const CREDENTIALS = ['key', 'key.pub', 'tlscert', 'key-cert.pub', 'identity'];
 
 export interface KillJob extends Job {
   readonly runFlags: readonly string[];
@@ -53,7 +53,7 @@ export async function stepsOfRun(job: KillJob): Promise<number> {
 }
 
 export async function credentialsIn(directory: string): Promise<readonly string[]> {
-  return Promise.all(CREDENTIALS.map((name) => readFile(join(directory, name), 'utf8')));
+  return Promise.all(IDENTITY_FILES.map((name) => readFile(join(directory, name), 'utf8')));
 }
 
 /** Fails unless the key is that of the certificate, and nothing temporary is left. */

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import test from 'node:test';
+import { IDENTITY_FILES } from '../output-files.ts';
 import { clusterForFile } from './embedded-cluster.ts';
-import { assertWhole, beginKillJob, CREDENTIALS, credentialsIn, stepsOfRun } from './kill-job.ts';
+import { assertWhole, beginKillJob, credentialsIn, stepsOfRun } from './kill-job.ts';
 import { assertRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 
@@ -22,7 +23,7 @@ test('whenever a run is killed, the next leaves all its files or all of before, 
     await assertWhole(job.destination);
     const after = await credentialsIn(job.destination);
     const changed = after.filter((text, at) => text !== before[at]).length;
-    assert.ok(changed === 0 || changed === CREDENTIALS.length, `killed at step ${step}: ${changed} files changed`);
+    assert.ok(changed === 0 || changed === IDENTITY_FILES.length, `killed at step ${step}: ${changed} files changed`);
     outcomes.add(changed === 0 ? 'before' : 'new');
   }
   assert.deepEqual([...outcomes], ['before', 'new']);

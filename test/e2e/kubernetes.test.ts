@@ -5,6 +5,7 @@ import test, { after } from 'node:test';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { IDENTITY_FILES } from '../output-files.ts';
 import { directory, runItems } from './config-file.ts';
 import { clusterForFile, clusterIn, directoryFor, misbehave, NEWEST } from './embedded-cluster.ts';
 import { exportedTo } from './exported.ts';
@@ -17,7 +18,6 @@ import { resultOf } from './run-result.ts';
 const authorities = await directoryFor({ after });
 const newest = await clusterForFile();
 const skip = missing('kubectl');
-const BASE = ['identity', 'key-cert.pub', 'tlscert', 'key', 'key.pub'];
 const KUBECONFIG = 'kubeconfig.yaml';
 const STAGING = 'staging-eks-eu-central-1-123456789012';
 
@@ -73,7 +73,7 @@ for (const [teleport, tlsRouting] of [
     const job = await beginJob(t, cluster);
     const result = resultOf(await runItems(cluster, job, [v1(job, 'kubernetes_cluster: dev')]));
     assert.deepEqual(result.outputs[0]?.files, [
-      ...BASE,
+      ...IDENTITY_FILES,
       'teleport-host-ca.crt',
       'teleport-user-ca.crt',
       'teleport-database-ca.crt',
@@ -100,7 +100,7 @@ test('kubectl works by path in every Kubernetes cluster of kubernetes/v2', { ski
   const job = await beginJob(t, newest);
   const selectors = 'selectors: [{ name: prod, default_namespace: web }, { labels: { env: dev } }, { name: staging }]';
   const result = resultOf(await runItems(newest, job, [v2(job, selectors)]));
-  assert.deepEqual(result.outputs[0]?.files, [...BASE, KUBECONFIG, 'teleport-host-ca.crt']);
+  assert.deepEqual(result.outputs[0]?.files, [...IDENTITY_FILES, KUBECONFIG, 'teleport-host-ca.crt']);
   const config = await configOf(job);
   assert.deepEqual(
     config.contexts.map(({ name, context }) => [name, context.namespace]),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
+import { IDENTITY_FILES } from '../output-files.ts';
 import { directory, runOutputs } from './config-file.ts';
 import { clusterForFile, misbehave } from './embedded-cluster.ts';
 import { listing } from './folder-listing.ts';
@@ -38,7 +39,7 @@ test('a second run replaces every file of the first', async (t) => {
   resultOf(await job.run([...job.flags, '--json']));
   const second = await listing(job.destination);
   assert.deepEqual([...second.keys()], [...first.keys()]);
-  for (const name of ['identity', 'key', 'key.pub', 'key-cert.pub', 'tlscert']) {
+  for (const name of IDENTITY_FILES) {
     assert.notEqual(second.get(name), first.get(name), name);
   }
   assert.equal(second.get('known_hosts'), first.get('known_hosts'));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test, { after } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { RequestKind } from '../cluster/records.ts';
+import { AUTHORITY_FILES, IDENTITY_FILES } from '../output-files.ts';
 import { clusterIn, directoryFor } from './embedded-cluster.ts';
 import { listing } from './folder-listing.ts';
 import { beginJob } from './job.ts';
@@ -11,14 +12,8 @@ import { VERSIONS, type VersionFacts } from './profiles.ts';
 import { resultOf } from './run-result.ts';
 
 const FILES = [
-  'teleport-host-ca.crt',
-  'teleport-user-ca.crt',
-  'teleport-database-ca.crt',
-  'identity',
-  'key-cert.pub',
-  'tlscert',
-  'key',
-  'key.pub',
+  ...AUTHORITY_FILES,
+  ...IDENTITY_FILES,
   'known_hosts',
   'example.teleport.test.ssh_config',
   'example.teleport.test.known_hosts',

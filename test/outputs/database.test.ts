@@ -4,6 +4,7 @@ import { privateKeyPem } from '../../src/crypto/keys.ts';
 import { databaseFiles } from '../../src/outputs/database.ts';
 import { identityFile } from '../../src/outputs/identity-files.ts';
 import type { DatabaseFormat } from '../../src/outputs/database.ts';
+import { AUTHORITY_FILES, IDENTITY_FILES, WRITE_TEST } from '../output-files.ts';
 import { golden } from './golden.ts';
 import { authorities, identity } from './identity-input.ts';
 
@@ -12,17 +13,7 @@ const databaseAuthority = golden('v18', 'teleport-database-ca.crt');
 const hostAuthorities = golden('v18', 'teleport-host-ca.crt');
 const key = privateKeyPem(identity.keyPair).reveal();
 
-const BASE = [
-  'teleport-host-ca.crt',
-  'teleport-user-ca.crt',
-  'teleport-database-ca.crt',
-  'identity',
-  'key-cert.pub',
-  'tlscert',
-  'key',
-  'key.pub',
-  '.write-test',
-];
+const BASE = [...AUTHORITY_FILES, ...IDENTITY_FILES, WRITE_TEST];
 
 const FORMATS: Readonly<Record<DatabaseFormat, Readonly<Record<string, string>>>> = {
   default: {},

@@ -3,6 +3,7 @@ import test from 'node:test';
 import { privateKeyPem } from '../../src/crypto/keys.ts';
 import { formatAuthorizedKey, sshPublicKey } from '../../src/crypto/ssh-public-key.ts';
 import { identityFiles, type IdentityFilesInput } from '../../src/outputs/identity.ts';
+import { AUTHORITY_FILES, IDENTITY_FILES, WRITE_TEST } from '../output-files.ts';
 import { golden, goldenNames } from './golden.ts';
 import { authorities, identity, LEAF, PROXY, ROOT, sshConfigOf18 } from './identity-input.ts';
 
@@ -14,17 +15,7 @@ const input: IdentityFilesInput = {
   ssh: { config: sshConfigOf18 },
 };
 
-const BEFORE_SSH = [
-  'teleport-host-ca.crt',
-  'teleport-user-ca.crt',
-  'teleport-database-ca.crt',
-  'identity',
-  'key-cert.pub',
-  'tlscert',
-  'key',
-  'key.pub',
-  '.write-test',
-];
+const BEFORE_SSH = [...AUTHORITY_FILES, ...IDENTITY_FILES, WRITE_TEST];
 
 const names = (change: Partial<IdentityFilesInput>) => identityFiles({ ...input, ...change }).map(({ name }) => name);
 

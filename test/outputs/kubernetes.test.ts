@@ -3,6 +3,7 @@ import test from 'node:test';
 import { identityFile } from '../../src/outputs/identity-files.ts';
 import { kubernetesV2Files } from '../../src/outputs/kubernetes-v2.ts';
 import { kubernetesFiles } from '../../src/outputs/kubernetes.ts';
+import { AUTHORITY_FILES, IDENTITY_FILES, WRITE_TEST } from '../output-files.ts';
 import { authorities, identity } from './identity-input.ts';
 
 const input = {
@@ -17,13 +18,11 @@ const input = {
   },
 } as const;
 
-const KEY_FILES = ['identity', 'key-cert.pub', 'tlscert', 'key', 'key.pub', '.write-test'];
-
 test('a kubernetes output has its files in the order in which tbot writes them', () => {
   const files = kubernetesFiles(input);
   assert.deepEqual(
     files.map(({ name }) => name),
-    [...KEY_FILES, 'teleport-host-ca.crt', 'teleport-user-ca.crt', 'teleport-database-ca.crt', 'kubeconfig.yaml'],
+    [...IDENTITY_FILES, WRITE_TEST, ...AUTHORITY_FILES, 'kubeconfig.yaml'],
   );
   assert.equal(files[0]?.contents, identityFile(identity, authorities.host));
 });
@@ -31,6 +30,6 @@ test('a kubernetes output has its files in the order in which tbot writes them',
 test('a kubernetes/v2 output has the host authorities alone', () => {
   assert.deepEqual(
     kubernetesV2Files(input).map(({ name }) => name),
-    [...KEY_FILES, 'kubeconfig.yaml', 'teleport-host-ca.crt'],
+    [...IDENTITY_FILES, WRITE_TEST, 'kubeconfig.yaml', 'teleport-host-ca.crt'],
   );
 });

@@ -13,10 +13,8 @@ import {
 } from '../../src/tbot/written.ts';
 import { planOf, v2Item } from '../config/plan-of.ts';
 import { directory as directoryAt } from '../files/directory.ts';
+import { AUTHORITY_FILES, IDENTITY_FILES } from '../output-files.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-
-const IDENTITY = ['identity', 'key-cert.pub', 'tlscert', 'key', 'key.pub'];
-const AUTHORITIES = ['teleport-host-ca.crt', 'teleport-user-ca.crt', 'teleport-database-ca.crt'];
 
 async function outputOf(type: string, ...keys: readonly string[]): Promise<SupportedOutput> {
   const [output] = supportedOutputs(await planOf(v2Item(type, ['destination: {type: memory}', ...keys])));
@@ -45,7 +43,7 @@ async function find(
 }
 
 test('what clusters and versions add is found too, and what is not of tbot is not', async (t) => {
-  const required = [...AUTHORITIES, ...IDENTITY, 'known_hosts', 'ssh_config'];
+  const required = [...AUTHORITY_FILES, ...IDENTITY_FILES, 'known_hosts', 'ssh_config'];
   const more = ['leaf.ssh_config', 'leaf.known_hosts', '.write-test'];
   const folder = await folderWith(t, [...required, ...more, 'notes', 'svid_crl.pem']);
   const { faults, names } = await find(await outputOf('identity'), folder);
@@ -60,7 +58,7 @@ for (const [format, names] of [
 ] as const) {
   test(`the files of the database format ${format} must be there`, async (t) => {
     const output = await outputOf('database', 'service: s', `format: ${format}`);
-    const base = [...AUTHORITIES, ...IDENTITY];
+    const base = [...AUTHORITY_FILES, ...IDENTITY_FILES];
     assert.deepEqual(await find(output, await folderWith(t, [...base, ...names])), {
       faults: [],
       names: [...base, ...names],
@@ -110,6 +108,6 @@ test('a directory that is gone lacks every file', async (t) => {
   assert.deepEqual(names, []);
   assert.deepEqual(
     faults,
-    [...AUTHORITIES, ...IDENTITY].map((name) => `${join(folder, name)} is not there`),
+    [...AUTHORITY_FILES, ...IDENTITY_FILES].map((name) => `${join(folder, name)} is not there`),
   );
 });
