@@ -1,7 +1,7 @@
-// Runs node's test runner over every test file, or over those whose path contains one of the arguments. The files are
-// compiled to build/tests first, all at once: to compile each in its own process takes a third of a second per file.
+// node scripts/test.mjs [--unit] [PART]...: runs node's test runner over every test file, or only unit tests, or only files
+// whose path contains one of the parts. The files are compiled to build/tests first, all at once: to compile each in its own process takes a third of a second per file.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { compile } from './compile.mjs';
 
@@ -28,7 +28,7 @@ const REQUIRE = "import { createRequire } from 'node:module'; const require = cr
 const PROGRAMS = [
   'test/cluster/main.ts',
   'test/job-runner/main.ts',
-  'test/grpc/flood-server.ts',
+  'test/connections/flood-server.ts',
   'test/effects/read-input.ts',
   'scripts/orb-pack.ts',
 ];
@@ -46,8 +46,14 @@ function testFiles(folder) {
     .sort();
 }
 
-const wanted = process.argv.slice(2);
-const files = testFiles('test').filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)));
+/** Tests of single files start no server and never the bundle: they are in folders named as those of src. */
+const isUnit = (file) => existsSync(join('src', file.split('/')[1].replace('.test', '')));
+
+const [first, ...others] = process.argv.slice(2);
+const wanted = first === undefined || first === '--unit' ? others : [first, ...others];
+const files = testFiles('test')
+  .filter((file) => first !== '--unit' || isUnit(file))
+  .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)));
 if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(', ')}`);
   process.exit(1);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { importsOf, moduleNames, roomOf, ROOMS, SOURCE, sourceFiles } from '../scripts/documents/source-rooms.ts';
@@ -108,6 +108,19 @@ test('every program that a test starts has an end to its time', () => {
         .map(({ 0: call }) => `${file}: ${call}`);
     });
   assert.deepEqual(unbounded, []);
+});
+
+test('unit tests start no server and not the bundle', () => {
+  const units = sourceFiles('test').filter((file) => existsSync(join(SOURCE, file.split('/')[1] ?? '')));
+  const beyond =
+    /\/(?:e2e|connections|job-runner\/run-job)\b|\/cluster\/cluster\b|\/orb\/orb-job\b|node:(?:http|https|http2|tls)$/;
+  const wrong = units.flatMap((file) =>
+    moduleNames(readFileSync(file, 'utf8'))
+      .filter((name) => beyond.test(name))
+      .map((name) => `${file} imports ${name}`),
+  );
+  assert.ok(units.length > 100);
+  assert.deepEqual(wrong, []);
 });
 
 function below(folder: string): readonly string[] {

@@ -11,8 +11,14 @@ const path = process.env.CIRCLECI_SCHEMA ?? '';
 export const schemaMissing =
   path === '' && process.env.CI !== 'true' ? 'CIRCLECI_SCHEMA names no schema file' : undefined;
 
-/** Tells what is wrong with the text of a config. */
-export async function schemaChecker(): Promise<(config: string) => readonly ErrorObject[]> {
+let checker: Promise<(config: string) => readonly ErrorObject[]> | undefined;
+
+/** A function that returns what is wrong with the text of a config. The schema is compiled once a process. */
+export function schemaChecker(): Promise<(config: string) => readonly ErrorObject[]> {
+  return (checker ??= makeChecker());
+}
+
+async function makeChecker(): Promise<(config: string) => readonly ErrorObject[]> {
   if (path === '') throw new Error('CIRCLECI_SCHEMA must name the schema file in CI');
   const schema: AnySchemaObject = z.record(z.string(), z.unknown()).parse(JSON.parse(await readFile(path, 'utf8')));
   const formats = { uri: (text: string) => URL.canParse(text) };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MachineIdError } from '../../src/errors.ts';
 import { errorOf, faultsOf, planOf, v2 } from './plan-of.ts';
 
 const ITEM = '{type: identity, destination: {type: memory}}';
@@ -306,4 +307,23 @@ test('a wildcard in labels is a warning with its line, beside the faults of othe
   ]) {
     assert.match(message, says);
   }
+});
+
+test('keys that mean something to JavaScript mean nothing here', async () => {
+  const plan = await planOf(v2('__proto__: {insecure: true}\nconstructor: x\ntoString: y\n'));
+  assert.equal(plan.insecure, false);
+  assert.equal(plan.warnings.length, 3);
+});
+
+test('a key or value with a line break in it cannot pass for a finding of its own', async () => {
+  const text = v2('"a\\n  tbot.yaml line 9: forged": 1\noneshot: "x\\ny"\n');
+  await assert.rejects(planOf(text), (error) => {
+    assert.ok(error instanceof MachineIdError);
+    assert.deepEqual(error.message.split('\n'), [
+      'tbot.yaml line 5: oneshot: cannot unmarshal !!str `x y` into bool; write true or false',
+      'also noticed:',
+      '  tbot.yaml line 4: a   tbot.yaml line 9: forged: unknown key "a   tbot.yaml line 9: forged" is ignored',
+    ]);
+    return true;
+  });
 });

@@ -1,14 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { MachineIdError } from '../../src/errors.ts';
-import {
-  parseSshCertificate,
-  parseSshCertificateBytes,
-  verifySshCertificate,
-} from '../../src/crypto/ssh-certificate.ts';
+import { parseSshCertificate, parseSshCertificateBytes } from '../../src/crypto/ssh-certificate.ts';
 import { missing } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { certify, makeSshKey, type SshKeyType, sshKeyTypes } from './ssh-keygen.ts';
+import { certify, makeSshKey, type SshKeyType } from './ssh-keygen.ts';
 
 const skip = missing('ssh-keygen');
 const INVALID = { name: 'MachineIdError', code: 'RESPONSE_INVALID' };
@@ -27,33 +22,6 @@ async function certificate(
   const { line } = await certify(authority, await makeSshKey(folder, type, 'key'), ...args);
   return Buffer.from(line.split(' ')[1] ?? '', 'base64');
 }
-
-for (const type of sshKeyTypes) {
-  test(
-    `an ${type} certificate with any one bit turned is refused, or its signature does not fit`,
-    { skip },
-    async (context) => {
-      const blob = await certificate(context, type);
-      assert.equal(accepted(blob), true);
-      const passed = [...blob.keys()].filter((at) => accepted(withBit(blob, at)));
-      assert.deepEqual(passed, []);
-    },
-  );
-
-  test(`an ${type} certificate that is cut off anywhere is refused`, { skip }, async (context) => {
-    const blob = await certificate(context, type);
-    for (const length of blob.keys()) assert.throws(() => parseSshCertificateBytes(blob.subarray(0, length)), INVALID);
-  });
-}
-
-test('a length that reaches beyond the end is refused wherever it stands', { skip }, async (context) => {
-  const blob = await certificate(context, 'ed25519');
-  for (let at = 0; at + 4 <= blob.length; at += 1) {
-    const changed = Buffer.from(blob);
-    changed.writeUInt32BE(0xffff_ffff, at);
-    assert.equal(accepted(changed), false, `at ${at}`);
-  }
-});
 
 test('a byte behind the certificate is refused', { skip }, async (context) => {
   const blob = await certificate(context, 'ed25519');
@@ -104,20 +72,3 @@ test('a plain public key is no certificate', { skip }, async (context) => {
   assert.throws(() => parseSshCertificate(`ssh-ed25519 ${base64}`), { ...INVALID, message: /the line has the type/ });
   assert.throws(() => parseSshCertificate(`${line}\n${line}`), INVALID);
 });
-
-/** Whether the certificate can be read and its signature fits; any failure but our own refusal fails the test. */
-function accepted(blob: Uint8Array): boolean {
-  try {
-    return verifySshCertificate(parseSshCertificateBytes(blob));
-  } catch (error) {
-    assert.ok(error instanceof MachineIdError, String(error));
-    assert.equal(error.code, 'RESPONSE_INVALID');
-    return false;
-  }
-}
-
-function withBit(blob: Uint8Array, at: number): Uint8Array {
-  const changed = Buffer.from(blob);
-  changed.writeUInt8(changed.readUInt8(at) ^ 1, at);
-  return changed;
-}

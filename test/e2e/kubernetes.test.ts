@@ -5,7 +5,7 @@ import test, { after } from 'node:test';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { IDENTITY_FILES } from '../output-files.ts';
+import { AUTHORITY_FILES, IDENTITY_FILES } from '../output-files.ts';
 import { directory, runItems } from './config-file.ts';
 import { clusterForFile, clusterIn, directoryFor, misbehave, NEWEST } from './embedded-cluster.ts';
 import { exportedTo } from './exported.ts';
@@ -72,13 +72,7 @@ for (const [teleport, tlsRouting] of [
     const cluster = await clusterIn(authorities, t, { teleport, tlsRouting });
     const job = await beginJob(t, cluster);
     const result = resultOf(await runItems(cluster, job, [v1(job, 'kubernetes_cluster: dev')]));
-    assert.deepEqual(result.outputs[0]?.files, [
-      ...IDENTITY_FILES,
-      'teleport-host-ca.crt',
-      'teleport-user-ca.crt',
-      'teleport-database-ca.crt',
-      KUBECONFIG,
-    ]);
+    assert.deepEqual(result.outputs[0]?.files, [...IDENTITY_FILES, ...AUTHORITY_FILES, KUBECONFIG]);
     const who = await kubectl(job, 'auth', 'whoami', '--output', 'jsonpath={.status.userInfo}');
     const { groups, username } = UserInfo.parse(JSON.parse(who.stdout));
     assert.equal(username, 'ci');

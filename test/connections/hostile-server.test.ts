@@ -20,7 +20,7 @@ const MOST_BYTES = 128 * 1024 * 1024;
 const Servers = z.record(z.string(), z.object({ port: z.number(), ca: z.string() }));
 
 async function startServers() {
-  const args = [compiled('test/grpc/flood-server.ts'), 'serve'];
+  const args = [compiled('test/connections/flood-server.ts'), 'serve'];
   const child = bounded(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] }), FILE_MS);
   after(() => child.kill());
   for await (const line of createInterface({ input: child.stdout })) return Servers.parse(JSON.parse(line));

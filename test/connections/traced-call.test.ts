@@ -10,7 +10,7 @@ import { AuthService, PingResponseSchema } from '../../src/grpc/gen/teleport/leg
 import { encode } from '../../src/grpc/protobuf.ts';
 import { dialTls } from '../../src/net/dial.ts';
 import { framed } from '../fuzz/grpc-answers.ts';
-import { keptTrace } from '../net/told-events.ts';
+import { keptTrace } from './told-events.ts';
 import { selfSigned } from '../tls-certificate.ts';
 
 const { certificate, key } = await selfSigned('localhost');

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import test, { type TestContext } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
-import { egressEndpoints, type Endpoint } from '../../../src/commands/doctor/egress-endpoints.ts';
-import { type Verdict, verdictOf } from '../../../src/commands/doctor/egress-verdict.ts';
-import { MachineIdError } from '../../../src/errors.ts';
-import { probe, type ProbeResult, type ProbeTarget, resolveHost } from '../../../src/net/probe.ts';
-import { freePort } from '../../e2e/free-port.ts';
-import { selfSigned } from '../../tls-certificate.ts';
+import { egressEndpoints, type Endpoint } from '../../src/commands/doctor/egress-endpoints.ts';
+import { type Verdict, verdictOf } from '../../src/commands/doctor/egress-verdict.ts';
+import { MachineIdError } from '../../src/errors.ts';
+import { probe, type ProbeResult, type ProbeTarget, resolveHost } from '../../src/net/probe.ts';
+import { freePort } from '../e2e/free-port.ts';
+import { selfSigned } from '../tls-certificate.ts';
 
 const LIMIT_MS = 2000;
 const SILENCE_MS = 300;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MachineIdError } from '../../src/errors.ts';
-import { planOf, v2 } from './plan-of.ts';
+import { planOf, v2 } from '../config/plan-of.ts';
 
 /** A linear congruential generator: the same files on every run, so that a failure can be repeated. */
 function createRandom(seed: number): (below: number) => number {
@@ -101,23 +101,4 @@ test('whatever stands in a file, it becomes a plan or a MachineIdError', async (
   }
   // Both happen often, or else the files would prove nothing.
   assert.ok(outcomes.plan > 60 && outcomes.refused > 1_000, JSON.stringify(outcomes));
-});
-
-test('keys that mean something to JavaScript mean nothing here', async () => {
-  const plan = await planOf(v2('__proto__: {insecure: true}\nconstructor: x\ntoString: y\n'));
-  assert.equal(plan.insecure, false);
-  assert.equal(plan.warnings.length, 3);
-});
-
-test('a key or value with a line break in it cannot pass for a finding of its own', async () => {
-  const text = v2('"a\\n  tbot.yaml line 9: forged": 1\noneshot: "x\\ny"\n');
-  await assert.rejects(planOf(text), (error) => {
-    assert.ok(error instanceof MachineIdError);
-    assert.deepEqual(error.message.split('\n'), [
-      'tbot.yaml line 5: oneshot: cannot unmarshal !!str `x y` into bool; write true or false',
-      'also noticed:',
-      '  tbot.yaml line 4: a   tbot.yaml line 9: forged: unknown key "a   tbot.yaml line 9: forged" is ignored',
-    ]);
-    return true;
-  });
 });

@@ -1,0 +1,86 @@
+/** Certificates and keys that are cut off anywhere, or of which any one bit or length is another. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import test from 'node:test';
+import { parseSshCertificateBytes, verifySshCertificate } from '../../src/crypto/ssh-certificate.ts';
+import { parseAuthorizedKey, parseSshPublicKey } from '../../src/crypto/ssh-public-key.ts';
+import { readCertificate } from '../../src/crypto/x509.ts';
+import { MachineIdError } from '../../src/errors.ts';
+import { certify, makeSshKey, type SshKeyType, sshKeyTypes } from '../crypto/ssh-keygen.ts';
+import { certificate as x509Certificate } from '../crypto/x509-certificate.ts';
+import { missing } from '../programs.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+
+const skip = missing('ssh-keygen');
+const INVALID = { name: 'MachineIdError', code: 'RESPONSE_INVALID' };
+const BOT = [
+  ...['-I', 'bot-robot', '-n', 'alice', '-V', '20260101000000Z:20270101000000Z'],
+  ...['-O', 'force-command=/bin/true', '-O', 'extension:role=access'],
+];
+
+async function certificate(
+  context: test.TestContext,
+  type: SshKeyType,
+  args: readonly string[] = BOT,
+): Promise<Buffer> {
+  const folder = await temporaryFolder(context);
+  const authority = await makeSshKey(folder, type, 'authority');
+  const { line } = await certify(authority, await makeSshKey(folder, type, 'key'), ...args);
+  return Buffer.from(line.split(' ')[1] ?? '', 'base64');
+}
+
+for (const type of sshKeyTypes) {
+  test(
+    `an ${type} certificate with any one bit turned is refused, or its signature does not fit`,
+    { skip },
+    async (context) => {
+      const blob = await certificate(context, type);
+      assert.equal(accepted(blob), true);
+      const passed = [...blob.keys()].filter((at) => accepted(withBit(blob, at)));
+      assert.deepEqual(passed, []);
+    },
+  );
+
+  test(`an ${type} certificate that is cut off anywhere is refused`, { skip }, async (context) => {
+    const blob = await certificate(context, type);
+    for (const length of blob.keys()) assert.throws(() => parseSshCertificateBytes(blob.subarray(0, length)), INVALID);
+  });
+
+  test(`an ${type} public key that is cut off anywhere, or goes on, is refused`, { skip }, async (context) => {
+    const path = await makeSshKey(await temporaryFolder(context), type, 'key');
+    const { blob } = parseAuthorizedKey((await readFile(`${path}.pub`, 'utf8')).trim());
+    for (const length of blob.keys()) assert.throws(() => parseSshPublicKey(blob.subarray(0, length)), INVALID);
+    assert.throws(() => parseSshPublicKey(Buffer.concat([blob, Buffer.of(0)])), INVALID);
+  });
+}
+
+test('a length that reaches beyond the end is refused wherever it stands', { skip }, async (context) => {
+  const blob = await certificate(context, 'ed25519');
+  for (let at = 0; at + 4 <= blob.length; at += 1) {
+    const changed = Buffer.from(blob);
+    changed.writeUInt32BE(0xffff_ffff, at);
+    assert.equal(accepted(changed), false, `at ${at}`);
+  }
+});
+
+test('a certificate that is cut off anywhere is refused', async () => {
+  const { der } = await x509Certificate([['CN', 'bot-robot']]);
+  for (const length of der.keys()) assert.throws(() => readCertificate(der.subarray(0, length)), INVALID);
+});
+
+/** Whether the certificate can be read and its signature fits; any failure but our own refusal fails the test. */
+function accepted(blob: Uint8Array): boolean {
+  try {
+    return verifySshCertificate(parseSshCertificateBytes(blob));
+  } catch (error) {
+    assert.ok(error instanceof MachineIdError, String(error));
+    assert.equal(error.code, 'RESPONSE_INVALID');
+    return false;
+  }
+}
+
+function withBit(blob: Uint8Array, at: number): Uint8Array {
+  const changed = Buffer.from(blob);
+  changed.writeUInt8(changed.readUInt8(at) ^ 1, at);
+  return changed;
+}
