@@ -1,7 +1,6 @@
 /** Reads flags, environment and tbot.yaml into the plan of one run. */
 import { asMachineIdError, type MachineIdError, type Problem } from '../errors.ts';
 import type { ServiceType } from '../outputs/unwritten.ts';
-import { plainDirectory } from '../schema/destination.ts';
 import { unexpandedPath } from '../schema/unexpanded.ts';
 import { checkSettings, refuseDuplicateNames, refuseSharedDestinations, scopeRequests } from './checks.ts';
 import { type AddressSources, chooseAddress, chooseItems, chooseSettings, readAddress } from './choose.ts';
@@ -12,7 +11,7 @@ import { readFlags } from './from-flags.ts';
 import { type PlacedItem, splitItems } from './items.ts';
 import { readJoinToken } from './join-token.ts';
 import type { ClusterAddress, Plan } from './plan.ts';
-import type { Settings } from './settings.ts';
+import { type Settings, valuesOf } from './settings.ts';
 import { type ConfigText, originIn, type PlanInputs, readConfigText } from './source.ts';
 
 /**
@@ -101,8 +100,6 @@ function failWithoutReason(): never {
 const MINUTE_MS = 60_000;
 const DEFAULT_TTL_MS = 60 * MINUTE_MS;
 const DEFAULT_RENEWAL_INTERVAL_MS = 20 * MINUTE_MS;
-export const DEFAULT_LEEWAY_MS = MINUTE_MS;
-const DEFAULT_STORAGE_PATH = '/var/lib/teleport/bot';
 
 interface Assembled {
   /** `undefined` only after a problem; with problems in `findings` a run must not follow the plan. */
@@ -141,20 +138,14 @@ async function assemblePlan(
     token,
     joinMethod: 'circleci',
     scopeRequests: scopeRequests(settings.scoped, settings.token && { name: token, origin: settings.token.origin }),
-    caPins: settings.caPins?.value ?? [],
-    caPath: settings.caPath?.value,
     insecure,
-    fips: settings.fips?.value ?? false,
-    storage: settings.storage?.value ?? plainDirectory(DEFAULT_STORAGE_PATH),
     outputs,
     services,
     certificateTtlMs: lifetimes.ttlMs,
     renewalIntervalMs: lifetimes.renewalIntervalMs,
-    leewayMs: settings.leeway?.value ?? DEFAULT_LEEWAY_MS,
-    oneshot: settings.oneshot?.value ?? false,
     debug: settings.debug?.value ?? false,
     logFormat: settings.logFormat?.value ?? 'text',
-    diagAddr: settings.diagAddr?.value,
+    settings: valuesOf(settings),
     warnings: findings.warnings,
   };
   return { address, insecure, plan };

@@ -2,8 +2,8 @@
 import type { Problem } from '../errors.ts';
 import type { Output } from '../outputs/supported.ts';
 import type { OutputsRun } from '../outputs/outputs.ts';
-import type { Destination } from '../schema/destination.ts';
 import type { Service } from './items.ts';
+import type { SettingValues } from './settings.ts';
 
 /** Where to find the cluster. */
 export interface ClusterAddress {
@@ -27,12 +27,7 @@ export interface Plan {
   readonly joinMethod: 'circleci';
   /** What asks for a scoped bot, which only tbot can be; none when nothing does. */
   readonly scopeRequests: readonly Problem[];
-  /** `sha256:<64 lower-case hex digits>` each; trusted on the first connection only. */
-  readonly caPins: readonly string[];
-  readonly caPath: string | undefined;
   readonly insecure: boolean;
-  readonly fips: boolean;
-  readonly storage: Destination;
   /** What to write, in the order of the file. */
   readonly outputs: readonly Output[];
   /** Long-running services of the file: a run that ends leaves them out, and `warnings` says so. */
@@ -40,13 +35,10 @@ export interface Plan {
   /** How long certificates shall live; an output's own lifetime stands in its `ttlMs`. */
   readonly certificateTtlMs: number;
   readonly renewalIntervalMs: number;
-  /** Clock leeway for the renewal of identities. */
-  readonly leewayMs: number;
-  /** As configured; `run` always ends after one pass. */
-  readonly oneshot: boolean;
   readonly debug: boolean;
   readonly logFormat: 'text' | 'json';
-  readonly diagAddr: string | undefined;
+  /** Every setting as configured, without defaults; the members above are what it means for the run. */
+  readonly settings: SettingValues;
   /** One sentence each, for a person to read; nothing in them is secret. */
   readonly warnings: readonly string[];
 }

@@ -1,4 +1,5 @@
 /** How the settings are read: from flags, from environment variables, and from values of the file. */
+import { resolve } from 'node:path';
 import * as z from 'zod/mini';
 import { refuseWildcard } from '../schema/common.ts';
 import { type Destination, destination } from '../schema/destination.ts';
@@ -14,7 +15,7 @@ import {
   text as textField,
 } from '../schema/fields.ts';
 import { unexpandedPath, unexpandedValue } from '../schema/unexpanded.ts';
-import { durationAdvice, parseDuration, refuseCaPin } from '../schema/values.ts';
+import { durationAdvice, goDuration, parseDuration, refuseCaPin } from '../schema/values.ts';
 import { readDestinationUri } from './destination-uri.ts';
 import type { Report } from './findings.ts';
 
@@ -25,6 +26,8 @@ export interface Reader<Given, Value> {
   readonly fromFlag: (given: Given, report: Report) => Value | undefined;
   readonly fromVariable: (text: string, report: Report) => Value | undefined;
   readonly field: Field<Value | undefined>;
+  /** The value as the file for tbot has it. */
+  readonly write: (value: Value, workingDirectory: string) => unknown;
 }
 
 /** Texts that are checked where they count: what flags and variables often replace. */
@@ -35,18 +38,24 @@ export const word = textReader(() => undefined, textField);
 
 export const text = textReader(unexpandedValue, textField);
 
-export const path = textReader(unexpandedPath, pathText);
+export const path: Reader<string, string> = {
+  ...textReader(unexpandedPath, pathText),
+  write: (value, workingDirectory) => resolve(workingDirectory, value),
+};
 
 /** The name of one resource, not a pattern of names. */
 export const resourceName = textReader((given) => unexpandedValue(given) ?? refuseWildcard(given), textField);
 
 /** Milliseconds. Zero means the default. */
-export const duration = readerOf((given, { refuse }) => {
-  const durationMs = parseDuration(given);
-  if (durationMs !== undefined) return durationMs === 0 ? undefined : durationMs;
-  refuse(unexpandedValue(given) ?? `"${given}" is not a duration; ${durationAdvice(given)}`);
-  return undefined;
-}, durationField);
+export const duration: Reader<string, number> = {
+  ...readerOf((given, { refuse }) => {
+    const durationMs = parseDuration(given);
+    if (durationMs !== undefined) return durationMs === 0 ? undefined : durationMs;
+    refuse(unexpandedValue(given) ?? `"${given}" is not a duration; ${durationAdvice(given)}`);
+    return undefined;
+  }, durationField),
+  write: (value) => goDuration(value),
+};
 
 export const destinationUri = readerOf<Destination>((given, { refuse }) => {
   const found = readDestinationUri(given);
@@ -60,6 +69,7 @@ export const toggle: Reader<boolean, boolean> = {
   fromFlag: (given) => given,
   fromVariable: readGoBoolean,
   field: optionalFlag,
+  write: asItIs,
 };
 
 /** tbot turns it on for "yes" alone and ignores every other value, which surprises. */
@@ -87,6 +97,7 @@ export const caPins: Reader<readonly string[], readonly string[]> = {
     ),
     z.transform((pins: readonly string[]) => (pins.length === 0 ? undefined : pins)),
   ),
+  write: asItIs,
 };
 
 /** One of these words. @param what the setting is, for the refusal */
@@ -122,7 +133,11 @@ function readerOf<Value>(
   field: Field<Value | undefined>,
 ): Reader<string, Value> {
   const fromText = (given: string, report: Report) => (given === '' ? undefined : read(given, report));
-  return { fromArguments: ([given]) => given, fromFlag: fromText, fromVariable: fromText, field };
+  return { fromArguments: ([given]) => given, fromFlag: fromText, fromVariable: fromText, field, write: asItIs };
+}
+
+function asItIs(value: unknown): unknown {
+  return value;
 }
 
 function readCaPins(pins: readonly string[], { refuse }: Report): readonly string[] | undefined {

@@ -26,6 +26,8 @@ interface SettingDeclaration extends Declaration {
   readonly file?: string;
   /** The first version of the file that has the key, unless both do. */
   readonly since?: 'v2';
+  /** What tbot does without the key, which is then not written for it. */
+  readonly tbotDefault?: unknown;
   readonly read: object;
 }
 
@@ -230,6 +232,7 @@ export const SETTINGS = {
     read: duration,
     help: 'Clock leeway for the renewal of identities.',
     effect: 'tbot',
+    tbotDefault: 60_000,
   },
   caPins: {
     flag: 'ca-pin',
@@ -254,6 +257,7 @@ export const SETTINGS = {
     read: toggle,
     help: 'Use FIPS-validated cryptography.',
     effect: 'tbot',
+    tbotDefault: false,
   },
   diagAddr: {
     flag: 'diag-addr',
@@ -355,6 +359,9 @@ export type RunFlags = { readonly [Name in SettingName]?: Givens[Name] | undefin
 /** What one source gives; `undefined` is not given. */
 export type Settings = { readonly [Name in SettingName]?: Setting<Values[Name]> | undefined };
 
+/** What a run uses of all sources; a setting that none gives is absent. */
+export type SettingValues = { readonly [Name in SettingName]?: Values[Name] };
+
 type ReadDeclaration<Given, Value> = SettingDeclaration & { readonly read: Reader<Given, Value> };
 
 const DECLARED: { readonly [Name in SettingName]: ReadDeclaration<Givens[Name], Values[Name]> } = SETTINGS;
@@ -393,3 +400,31 @@ type MakeSetting = <Name extends SettingName>(
   name: Name,
   declaration: ReadDeclaration<Givens[Name], Values[Name]>,
 ) => Setting<Values[Name]> | undefined;
+
+export function valuesOf(settings: Settings): SettingValues {
+  const valueOf = <Name extends SettingName>(name: Name): Values[Name] | undefined => settings[name]?.value;
+  return NAMES.filter((name) => settings[name] !== undefined).reduce<SettingValues>(
+    (values, name) => ({ ...values, [name]: valueOf(name) }),
+    {},
+  );
+}
+
+/** Keys of the file that have an effect for tbot alone: those at its top, or those in `section`. */
+export function tbotKeys(
+  values: SettingValues,
+  workingDirectory: string,
+  section?: string,
+): Readonly<Record<string, unknown>> {
+  const written = <Name extends SettingName>(name: Name, value: Values[Name] | undefined): unknown => {
+    const { read, tbotDefault } = DECLARED[name];
+    return value === undefined || value === tbotDefault ? undefined : read.write(value, workingDirectory);
+  };
+  return Object.fromEntries(
+    NAMES.flatMap((name) => {
+      const { effect, file = '' } = DECLARED[name];
+      const [key = '', ...outer] = file.split('.').toReversed();
+      const value = effect === 'tbot' && outer[0] === section ? written(name, values[name]) : undefined;
+      return value === undefined ? [] : [[key, value]];
+    }),
+  );
+}

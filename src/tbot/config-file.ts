@@ -1,7 +1,7 @@
 /** Writes a plan down as a `tbot.yaml` of version 2, for tbot itself. */
 import { resolve } from 'node:path';
-import { DEFAULT_LEEWAY_MS } from '../config/load.ts';
 import type { Plan } from '../config/plan.ts';
+import { tbotKeys } from '../config/settings.ts';
 import { type SupportedOutput, writtenKeys } from '../outputs/types.ts';
 import type { Lifetime } from '../schema/common.ts';
 import { goDuration } from '../schema/values.ts';
@@ -18,7 +18,7 @@ type Fields = Readonly<Record<string, unknown>>;
  * it knows, and a key that came later stands here only when it says something else than its default. JSON is YAML.
  */
 export function tbotFile(plan: Plan, outputs: readonly SupportedOutput[], workingDirectory: string): string {
-  const { address, caPath, caPins, certificateTtlMs, debug, diagAddr, fips, insecure, leewayMs } = plan;
+  const { address, certificateTtlMs, debug, insecure, settings } = plan;
   const file: Fields = {
     version: 'v2',
     // Whatever the setting was called: it is a Proxy that has answered there.
@@ -26,19 +26,16 @@ export function tbotFile(plan: Plan, outputs: readonly SupportedOutput[], workin
     onboarding: {
       join_method: plan.joinMethod,
       token: plan.token,
-      ...(caPins.length === 0 ? {} : { ca_pins: caPins }),
-      ...(caPath === undefined ? {} : { ca_path: resolve(workingDirectory, caPath) }),
+      ...tbotKeys(settings, workingDirectory, 'onboarding'),
     },
     storage: { type: 'memory' },
     oneshot: true,
+    ...tbotKeys(settings, workingDirectory),
     certificate_ttl: goDuration(certificateTtlMs),
     renewal_interval: goDuration(plan.renewalIntervalMs),
     ...(debug ? { debug } : {}),
-    ...(fips ? { fips } : {}),
     ...(insecure ? { insecure } : {}),
     ...(plan.scopeRequests.length === 0 ? {} : { scoped: true }),
-    ...optional('diag_addr', diagAddr),
-    ...(leewayMs === DEFAULT_LEEWAY_MS ? {} : { leeway: goDuration(leewayMs) }),
     outputs: outputs.map((output) => outputFields(output, workingDirectory)),
   };
   return `${JSON.stringify(file, undefined, 2)}\n`;
@@ -61,8 +58,4 @@ function outputFields(output: SupportedOutput, workingDirectory: string): Fields
 
 function lifetimeFields({ renewalIntervalMs, ttlMs }: Lifetime): Fields {
   return { credential_ttl: goDuration(ttlMs), renewal_interval: goDuration(renewalIntervalMs) };
-}
-
-function optional(key: string, value: string | undefined): Fields {
-  return value === undefined ? {} : { [key]: value };
 }

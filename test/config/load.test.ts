@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Plan } from '../../src/config/plan.ts';
+import type { SettingValues } from '../../src/config/settings.ts';
 import { errorOf, faultsOf, planOf, v2, v2Item } from './plan-of.ts';
 
 const MINUTE_MS = 60_000;
@@ -37,33 +39,32 @@ for (const [addressKey, kind] of [
         token: 'example-bot',
         joinMethod: 'circleci',
         scopeRequests: [],
-        caPins: [],
-        caPath: undefined,
         insecure: false,
-        fips: false,
-        storage: { type: 'memory' },
         outputs: [],
         services: [],
         certificateTtlMs: 60 * MINUTE_MS,
         renewalIntervalMs: 20 * MINUTE_MS,
-        leewayMs: MINUTE_MS,
-        oneshot: true,
         debug: false,
         logFormat: 'text',
-        diagAddr: undefined,
+        settings: { token: 'example-bot', joinMethod: 'circleci', storage: { type: 'memory' }, oneshot: true },
         warnings: [],
       });
     });
   }
 }
 
+/** What the file of `v2` has besides. */
+function withSettings(settings: SettingValues): Partial<Plan> {
+  return { settings: { token: 'my-token', ...settings } };
+}
+
 const KEYS: readonly (readonly [string, Readonly<Record<string, unknown>>])[] = [
   ['debug: yes', { debug: true }],
   ['debug: ~', { debug: false }],
   ['insecure: true', { insecure: true }],
-  ['oneshot: on', { oneshot: true }],
-  ['oneshot: "off"', { oneshot: false }],
-  ['diag_addr: 127.0.0.1:3001', { diagAddr: '127.0.0.1:3001' }],
+  ['oneshot: on', withSettings({ oneshot: true })],
+  ['oneshot: "off"', withSettings({ oneshot: false })],
+  ['diag_addr: 127.0.0.1:3001', withSettings({ diagAddr: '127.0.0.1:3001' })],
   ['certificate_ttl: 30m', { certificateTtlMs: 30 * MINUTE_MS }],
   ['credential_ttl: 1h30m', { certificateTtlMs: 90 * MINUTE_MS }],
   ['credential_ttl: 0s', { certificateTtlMs: 60 * MINUTE_MS }],
@@ -71,14 +72,13 @@ const KEYS: readonly (readonly [string, Readonly<Record<string, unknown>>])[] = 
   ['credential_ttl:', { certificateTtlMs: 60 * MINUTE_MS }],
   ['credential_ttl: 2h\ncertificate_ttl: 2h', { certificateTtlMs: 120 * MINUTE_MS }],
   ['renewal_interval: 5m', { renewalIntervalMs: 5 * MINUTE_MS }],
-  ['leeway: 10s', { leewayMs: 10_000 }],
-  [
-    '',
-    { storage: { type: 'directory', path: '/var/lib/teleport/bot', symlinks: 'try-secure', acls: 'try', readers: [] } },
-  ],
+  ['leeway: 10s', withSettings({ leeway: 10_000 })],
+  ['', withSettings({})],
   [
     'storage: {type: directory, path: s, acls: off}',
-    { storage: { type: 'directory', path: 's', symlinks: 'try-secure', acls: 'off', readers: [] } },
+    withSettings({
+      storage: { type: 'directory', path: 's', symlinks: 'try-secure', acls: 'off', readers: [] },
+    }),
   ],
   ['outputs:', { outputs: [] }],
 ];
@@ -94,8 +94,11 @@ test('every key at the top of a file is read, or has its default', async () => {
 const ONBOARDING: readonly (readonly [string, Readonly<Record<string, unknown>>])[] = [
   ['token: 123', { token: '123' }],
   ['token: t\n  join_method: circleci', { joinMethod: 'circleci' }],
-  [`token: t\n  ca_pins: ["${PIN.toUpperCase().replace('SHA256', 'sha256')}"]`, { caPins: [PIN] }],
-  ['token: t\n  ca_path: /ca.pem', { caPath: '/ca.pem' }],
+  [
+    `token: t\n  ca_pins: ["${PIN.toUpperCase().replace('SHA256', 'sha256')}"]`,
+    { settings: { token: 't', caPins: [PIN] } },
+  ],
+  ['token: t\n  ca_path: /ca.pem', { settings: { token: 't', caPath: '/ca.pem' } }],
   ['token: t\n  gitlab: {token_env_var_name: X}', { joinMethod: 'circleci' }],
 ];
 
@@ -314,7 +317,7 @@ test('credential_ttl wins over certificate_ttl, with a warning when they differ'
 
 test('a lifetime that no cluster grants, and fips, are warned about', async () => {
   const plan = await planOf(v2('credential_ttl: 169h\nfips: true\n'));
-  assert.equal(plan.fips, true);
+  assert.equal(plan.settings.fips, true);
   assert.match(plan.warnings[0] ?? '', /^credential_ttl \(tbot\.yaml line 4\) exceeds the maximum TTL of 7 days/);
   assert.match(plan.warnings[1] ?? '', /^fips \(tbot\.yaml line 5\) is on, but/);
 });

@@ -33,7 +33,7 @@ test('a flag wins over a variable, a variable over the file, and each replacemen
 test('a token from outside replaces the token alone, and keeps the rest of onboarding', async () => {
   const text = 'version: v2\nproxy_server: p:1\nonboarding: {token: a, join_method: circleci, ca_path: /ca.pem}\n';
   const plan = await planOf(text, { environment: { TELEPORT_BOT_TOKEN: 'b' } });
-  assert.deepEqual([plan.token, plan.caPath], ['b', '/ca.pem']);
+  assert.deepEqual([plan.token, plan.settings.caPath], ['b', '/ca.pem']);
   assert.deepEqual(plan.warnings, ['TELEPORT_BOT_TOKEN replaces onboarding.token (tbot.yaml line 3)']);
 });
 
@@ -116,11 +116,13 @@ test('flags are enough without a file', async () => {
   };
   const plan = await planOf(undefined, { flags });
   assert.equal(plan.address.value, 'p.example.com:443');
-  assert.deepEqual(plan.storage, { type: 'memory' });
+  assert.deepEqual(plan.settings.storage, { type: 'memory' });
   assert.equal(plan.outputs[0]?.ttlMs, 1_800_000);
   assert.equal(plan.renewalIntervalMs, 600_000);
-  assert.deepEqual(plan.caPins, [`sha256:${'ab'.repeat(32)}`]);
-  assert.deepEqual([plan.diagAddr, plan.logFormat, plan.debug, plan.oneshot], ['127.0.0.1:1', 'json', true, true]);
+  assert.deepEqual(plan.settings.caPins, [`sha256:${'ab'.repeat(32)}`]);
+  const { diagAddr, fips, oneshot } = plan.settings;
+  assert.deepEqual([diagAddr, fips, oneshot], ['127.0.0.1:1', false, true]);
+  assert.deepEqual([plan.logFormat, plan.debug], ['json', true]);
   assert.deepEqual(plan.warnings, ['--proxy-server names no port, so that p.example.com:443 is used']);
 });
 

@@ -13,7 +13,7 @@ function v1(destination: string): string {
 test('a file without a version is read as v1, with a warning', async () => {
   for (const version of ['', 'version: v1\n', 'version: ""\n', 'version:\n']) {
     const plan = await planOf(`${version}${HEAD}certificate_ttl: 30m\nrenewal_interval: 10m\noneshot: true\n`);
-    assert.deepEqual([plan.address.kind, plan.token, plan.oneshot], ['auth', 't', true]);
+    assert.deepEqual([plan.address.kind, plan.token, plan.settings.oneshot], ['auth', 't', true]);
     assert.deepEqual([plan.certificateTtlMs, plan.renewalIntervalMs], [1_800_000, 600_000]);
     assert.deepEqual(plan.outputs, []);
     assert.deepEqual(plan.warnings, [DEPRECATED]);
@@ -28,10 +28,10 @@ test('storage of v1 is a path, a directory with settings, or memory', async () =
     ['{memory: {}}', { type: 'memory' }],
     ['{memory: true}', { type: 'memory' }],
     ['{memory: false, directory: /s}', directory],
-    ['{}', { ...directory, path: '/var/lib/teleport/bot' }],
+    ['{}', undefined],
   ] as const;
   for (const [storage, expected] of cases) {
-    assert.deepEqual((await planOf(`${HEAD}storage: ${storage}\n`)).storage, expected, storage);
+    assert.deepEqual((await planOf(`${HEAD}storage: ${storage}\n`)).settings.storage, expected, storage);
   }
 });
 

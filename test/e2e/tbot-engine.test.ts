@@ -140,9 +140,9 @@ test('tbot gets the whole plan in a private file that is gone afterwards', async
   assert.equal(configMode, '600');
   const path = args[2] ?? '';
   assert.ok(!existsSync(dirname(path)));
-  const { address, certificateTtlMs, debug, outputs, storage, token } = await planOf(config);
+  const { address, certificateTtlMs, debug, outputs, settings, token } = await planOf(config);
   assert.deepEqual(
-    { address: address.value, certificateTtlMs, debug, storage, token },
+    { address: address.value, certificateTtlMs, debug, storage: settings.storage, token },
     {
       address: cluster.info.proxy,
       certificateTtlMs: 20 * 60_000,

@@ -10,11 +10,11 @@ const written = (plan: Plan) => tbotFile(plan, supportedOutputs(plan), '/checkou
 
 /** What tbot and this program would do alike; relative paths are written out. */
 function meaning({ outputs, ...plan }: Plan): unknown {
-  const { address, certificateTtlMs, renewalIntervalMs, leewayMs, token, caPins, insecure, fips, debug, diagAddr } =
-    plan;
+  const { address, certificateTtlMs, debug, insecure, renewalIntervalMs, settings, token } = plan;
+  const { caPins, diagAddr, fips, leeway } = settings;
   return {
     address: `${address.host}:${address.port}`,
-    settings: { certificateTtlMs, renewalIntervalMs, leewayMs, token, caPins, insecure, fips, debug, diagAddr },
+    settings: { certificateTtlMs, renewalIntervalMs, leeway, token, caPins, insecure, fips, debug, diagAddr },
     outputs: outputs.map((output) => ({ ...output, line: undefined, path: undefined })),
   };
 }
