@@ -2,7 +2,7 @@
 import * as z from 'zod/mini';
 import type { ConfigLocation } from '../outputs/output.ts';
 import type { Output } from '../outputs/supported.ts';
-import { OUTPUT_TYPES, type OutputSettings, type TypeName } from '../outputs/types.ts';
+import { OUTPUT_TYPES, type OutputSettings } from '../outputs/types.ts';
 import {
   argoCdField,
   type ArgoCdSettings,
@@ -39,26 +39,21 @@ function itemCalled(name: 'output' | 'service'): Field<Item> {
   });
 }
 
-/** The type that an item probably has, by the first of these keys in it; version v1 has no types. */
-const TYPES: readonly (readonly [key: string, type: TypeName])[] = [
-  ['app', 'application'],
-  ['app_name', 'application'],
-  ['database', 'database'],
-  ['service', 'database'],
-  ['kubernetes_cluster', 'kubernetes'],
-  ['selectors', 'kubernetes/v2'],
-  ['principals', 'ssh_host'],
-  ['svid', 'spiffe-svid'],
-  ['audiences', 'workload-identity-jwt'],
-  ['role_arn', 'workload-identity-aws-roles-anywhere'],
-  ['selector', 'workload-identity-x509'],
-];
-
+/** What to write in an item without a type: the type that has most of its keys, and what replaces those of version v1. */
 function typeOfItem(mapping: Mapping): string {
-  const type = TYPES.find(([key]) => mapping.has(key))?.[1] ?? 'identity';
   const former = Object.keys(ITEM_OF_V2).filter((key) => mapping.has(key) && key !== 'kubernetes_cluster');
   const advice = former.map((key) => `; "${key}"${ITEM_OF_V2[key]?.replace(/^: it/, '') ?? ''}`);
-  return `"type: ${type}"${advice.join('')}`;
+  return `"type: ${probableType(mapping)}"${advice.join('')}`;
+}
+
+function probableType(mapping: Mapping): string {
+  if (mapping.has('app')) return 'application'; // in version v1
+  let best = { type: 'identity', count: 0 };
+  for (const { keys, type } of Object.values(OUTPUT_TYPES)) {
+    const count = keys.list.filter(({ key }) => mapping.has(key)).length;
+    if (count > best.count) best = { type, count };
+  }
+  return best.type;
 }
 
 /** A service in its place. */

@@ -26,6 +26,7 @@ export const application = outputType('application', {
   help: 'A certificate for one application, for programs that call it.',
   keys: applicationKeys,
   resource: ({ appName }) => appName,
+  use: ({ appName }) => ({ kind: 'application', appName }),
   routedKey: 'suite',
   produce,
   files: [

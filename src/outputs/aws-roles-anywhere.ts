@@ -31,6 +31,7 @@ export const awsRolesAnywhere = outputType('workload-identity-aws-roles-anywhere
   check: checkAwsKeys,
   limitTtl: false,
   resource: ({ roleArn }) => roleArn,
+  use: ({ region, trustAnchorArn }) => ({ kind: 'aws', region, trustAnchorArn }),
   produce,
   files: [
     {

@@ -54,6 +54,7 @@ export const database = outputType('database', {
   help: 'A certificate for one database, for its client programs.',
   keys: databaseKeys,
   resource: ({ service }) => service,
+  use: ({ service }) => ({ kind: 'database', service }),
   // Many databases only know RSA, so Teleport uses RSA for them in every suite.
   routedKey: 'rsa-2048',
   produce,

@@ -48,6 +48,7 @@ export const identity = outputType('identity', {
   keys: identityKeys,
   check: checkDelegation,
   resource: ({ cluster }) => cluster,
+  use: ({ sshConfig: isConfigured }) => ({ kind: 'ssh', isConfigured }),
   produce,
   files: [
     ...AUTHORITY_FILES,

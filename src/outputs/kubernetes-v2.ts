@@ -30,6 +30,7 @@ export const kubernetesV2 = outputType('kubernetes/v2', {
   keys: kubernetesV2Keys,
   takesRoles: false,
   resource: ({ selectors }) => selectors.map(selectorText).join('; '),
+  use: () => ({ kind: 'kubernetes' }),
   produce,
   files: [
     ...IDENTITY_FILES,

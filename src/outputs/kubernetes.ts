@@ -34,6 +34,7 @@ export const kubernetes = outputType('kubernetes', {
   help: 'A kubeconfig for one Kubernetes cluster.',
   keys: kubernetesKeys,
   resource: ({ kubernetesCluster }) => kubernetesCluster,
+  use: () => ({ kind: 'kubernetes' }),
   routedKey: 'suite',
   produce,
   files: [...IDENTITY_FILES, ...AUTHORITY_FILES, ...KUBECONFIG_FILES],

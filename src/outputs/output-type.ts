@@ -9,6 +9,14 @@ import type { OutputOf, SettingsOf } from './output.ts';
 import type { CredentialFiles, Credentials } from './read-back.ts';
 import type { OutputWork } from './work.ts';
 
+/** What the credentials are used with, as far as that decides which servers a job connects to. */
+export type Use =
+  | { readonly kind: 'ssh'; readonly isConfigured: boolean }
+  | { readonly kind: 'kubernetes' }
+  | { readonly kind: 'database'; readonly service: string }
+  | { readonly kind: 'application'; readonly appName: string }
+  | { readonly kind: 'aws'; readonly region: string | undefined; readonly trustAnchorArn: string };
+
 interface Declaration<T extends string, V extends object> {
   /** One sentence for the documentation. */
   readonly help: string;
@@ -22,6 +30,8 @@ interface Declaration<T extends string, V extends object> {
   readonly limitTtl?: boolean;
   /** What the credentials are for, in the words of the configuration; `undefined` for the whole cluster. */
   readonly resource: (output: OutputOf<T, V>) => string | undefined;
+  /** Left out where the credentials need no other connection than those of every run. */
+  readonly use?: (output: OutputOf<T, V>) => Use;
   /** The key of the certificate that is routed to one resource; left out where there is no such certificate. */
   readonly routedKey?: 'suite' | 'rsa-2048';
   /** @throws MachineIdError as asking, checking and writing do */

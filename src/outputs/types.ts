@@ -8,7 +8,7 @@ import type { ConfiguredOutput, WrittenOutput } from './journal.ts';
 import { kubernetes } from './kubernetes.ts';
 import { kubernetesV2 } from './kubernetes-v2.ts';
 import type { OutputOf, SettingsOf } from './output.ts';
-import type { OutputType } from './output-type.ts';
+import type { OutputType, Use } from './output-type.ts';
 import type { CredentialFiles, Credentials } from './read-back.ts';
 import { spiffeSvid } from './spiffe-svid.ts';
 import { sshHost } from './ssh-host.ts';
@@ -68,6 +68,11 @@ export function readCredentials<T extends TypeName>(output: SupportedOutput<T>, 
 /** The profile, if it writes into a file of AWS profiles that may have others. */
 export function awsProfileOf<T extends TypeName>(output: SupportedOutput<T>): string | undefined {
   return TYPES[output.type].awsProfile?.(output);
+}
+
+/** What its credentials are used with; `undefined` where that needs no other connection than those of every run. */
+export function useOf<T extends TypeName>(output: SupportedOutput<T>): Use | undefined {
+  return TYPES[output.type].use?.(output);
 }
 
 /** The kind of the key for its routed certificate; `undefined` where it has none. */

@@ -8,7 +8,8 @@ import { type Address, formatAddress, parseAddress, parseHttpsUrl } from '../../
 import type { ProbeTarget } from '../../net/probe.ts';
 import { endpointOf } from '../../outputs/aws-session.ts';
 import type { Access } from '../../outputs/journal.ts';
-import type { SupportedOutput } from '../../outputs/types.ts';
+import type { Use } from '../../outputs/output-type.ts';
+import { type SupportedOutput, useOf } from '../../outputs/types.ts';
 import {
   databaseAlpn,
   databaseFamily,
@@ -205,32 +206,30 @@ function authRoutes(facts: EgressFacts): readonly Endpoint[] {
 
 /** @param output undefined when the configured outputs are unknown */
 function ofOutput(output: SupportedOutput | undefined, facts: EgressFacts): readonly Endpoint[] {
-  switch (output?.type) {
+  if (output === undefined) {
+    return [
+      ...ssh(facts, 'sometimes'),
+      kubernetes(facts, 'sometimes'),
+      ...database(undefined, facts),
+      application(undefined, facts),
+    ];
+  }
+  const use = useOf(output);
+  switch (use?.kind) {
     case undefined:
-      return [
-        ...ssh(facts, 'sometimes'),
-        kubernetes(facts, 'sometimes'),
-        ...database(undefined, facts),
-        application(undefined, facts),
-      ];
-    case 'identity':
-      return ssh(facts, output.sshConfig ? 'always' : 'sometimes');
+      return [];
+    case 'ssh':
+      return ssh(facts, use.isConfigured ? 'always' : 'sometimes');
     case 'kubernetes':
-    case 'kubernetes/v2':
       return [kubernetes(facts, 'always')];
     case 'database':
-      return database(output, facts);
+      return database({ ...use, path: output.path }, facts);
     case 'application':
-      return [application(output, facts)];
-    case 'workload-identity-aws-roles-anywhere':
-      return [aws(output, facts)];
-    case 'ssh_host':
-    case 'spiffe-svid':
-    case 'workload-identity-jwt':
-    case 'workload-identity-x509':
-      return [];
+      return [application({ ...use, path: output.path }, facts)];
+    case 'aws':
+      return [aws({ ...use, path: output.path }, facts)];
     default:
-      return output satisfies never;
+      return use satisfies never;
   }
 }
 
@@ -298,7 +297,7 @@ function kubernetes(facts: EgressFacts, need: Need): Endpoint {
 
 const AFTER_JOIN = 'which the cluster reports only after a join';
 
-type Of<T extends SupportedOutput['type']> = Extract<SupportedOutput, { readonly type: T }>;
+type Of<K extends Use['kind']> = Extract<Use, { readonly kind: K }> & { readonly path: string };
 
 function application(output: Of<'application'> | undefined, facts: EgressFacts): Endpoint {
   const access = output && facts.access.get(output.path);
@@ -385,7 +384,7 @@ function atListener(protocol: ListenerProtocol, listener: Address): Endpoint {
   };
 }
 
-function aws(output: Of<'workload-identity-aws-roles-anywhere'>, { environment }: EgressFacts): Endpoint {
+function aws(output: Of<'aws'>, { environment }: EgressFacts): Endpoint {
   let url: URL | undefined;
   let problem: string | undefined;
   try {
