@@ -17,15 +17,19 @@ const EFFECTS = { none: ['Accepted; has no effect.'], tbot: ['Has an effect with
 
 /** The flags that are declared, with variable, default and effect in their help. */
 export function flagsOf(declarations: Declarations): readonly Flag[] {
-  return Object.values(declarations).flatMap(({ effect, env, flag, help, preset, ...rest }) => {
-    if (flag === undefined) return [];
-    const more = [
-      ...(effect === undefined ? [] : EFFECTS[effect]),
-      ...(env === undefined ? [] : [`Variable: ${env}.`]),
-      ...(preset === undefined ? [] : [`Default: ${preset}.`]),
-    ];
-    return [{ name: flag, ...rest, help: [help, ...more].join(' ') }];
-  });
+  return Object.values(declarations).flatMap(
+    ({ aliases, effect, env, flag, help, isPath, preset, repeatable, short, value }) => {
+      if (flag === undefined) return [];
+      const more = [
+        ...(effect === undefined ? [] : EFFECTS[effect]),
+        ...(env === undefined ? [] : [`Variable: ${env}.`]),
+        ...(preset === undefined ? [] : [`Default: ${preset}.`]),
+      ];
+      const form = { ...(short && { short }), ...(aliases && { aliases }), ...(value && { value }) };
+      const kind = { ...(repeatable && { repeatable }), ...(isPath && { isPath }) };
+      return [{ name: flag, ...form, ...kind, help: [help, ...more].join(' ') }];
+    },
+  );
 }
 
 /** Flags as given; a switch is there with the value `''`. */
@@ -38,12 +42,12 @@ export function parseFlags(flags: readonly Flag[], args: readonly string[]): Giv
 
 interface CommandLine {
   readonly given: GivenFlags;
-  /** What stands without a flag. */
+  /** The argument without a flag. */
   readonly operand: string | undefined;
 }
 
 /**
- * @param operandName what stands without a flag, once and necessarily: a path; such a thing is refused without it
+ * @param operandName name of the one required argument without a flag, which is a path; without a name, none is accepted
  * @throws MachineIdError USAGE_INVALID
  */
 export function parseCommandLine(flags: readonly Flag[], args: readonly string[], operandName?: string): CommandLine {
@@ -96,7 +100,7 @@ interface FlagToken {
 
 function wrongUse(flag: Flag, { value, inlineValue }: FlagToken, given: GivenFlags): string | undefined {
   if (flag.value === undefined) return value === undefined ? undefined : 'takes no value';
-  // The next flag in the place of the value: the value was forgotten. `--flag=-x` says that it is meant.
+  // Another flag in place of the value: the value is missing. `--flag=-x` gives a value that begins with a dash.
   const forgotten = value === undefined || value === '' || (inlineValue !== true && value.startsWith('-'));
   if (forgotten) return `needs a value: ${flag.value}`;
   if (flag.repeatable !== true && given.has(flag.name)) return 'is given more than once';
@@ -123,12 +127,12 @@ const MAX_SECONDS = 3600;
 
 /** @throws MachineIdError USAGE_INVALID */
 export function timeoutMs(given: GivenFlags): number {
-  return secondsOf(given, 'timeout', DEFAULT_TIMEOUT_MS, 'for each answer');
+  return secondsOf(given, 'timeout', DEFAULT_TIMEOUT_MS, 'for each response');
 }
 
 /** @throws MachineIdError USAGE_INVALID */
 export function deadlineMs(given: GivenFlags, defaultMs: number = RETRY_POLICY.deadlineMs): number {
-  return secondsOf(given, 'deadline', defaultMs, 'in all');
+  return secondsOf(given, 'deadline', defaultMs, 'in total');
 }
 
 function secondsOf(given: GivenFlags, name: string, defaultMs: number, forWhat: string): number {
@@ -152,7 +156,7 @@ export const DEBUG = {
   help: 'Log more to stderr.',
 } as const satisfies Declaration;
 
-/** Read loosely: a report must come out even when the flags themselves are the problem. */
+/** Does not parse the flags, as a report is needed even if they are the problem. */
 export function wantsDebug(args: readonly string[], { environment }: Pick<World, 'environment'>): boolean {
   return args.includes('--debug') || args.includes('-d') || /^(1|true)$/i.test(environment.TBOT_DEBUG ?? '');
 }

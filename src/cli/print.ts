@@ -1,4 +1,4 @@
-/** How a failure is shown to a person. */
+/** Prints a failure: as a report for people, or as one line of JSON. */
 import { type Style, styleFor } from '../effects/terminal.ts';
 import type { World } from '../effects/world.ts';
 import { locationText, type MachineIdError, printable, printableJson } from '../errors.ts';
@@ -11,7 +11,7 @@ export function errorLine(
 ): string {
   const { code, message, hint, problems, likelyCauses } = error;
   const stack = debug ? stackOf(error) : [];
-  const told = {
+  const facts = {
     code,
     message,
     hint,
@@ -19,7 +19,7 @@ export function errorLine(
     ...(likelyCauses.length === 0 ? {} : { likelyCauses }),
     ...(stack.length === 0 ? {} : { stack }),
   };
-  return `${printableJson({ time: new Date(nowMs).toISOString(), level: 'error', ...told })}\n`;
+  return `${printableJson({ time: new Date(nowMs).toISOString(), level: 'error', ...facts })}\n`;
 }
 
 interface ReportOptions {
@@ -31,7 +31,7 @@ interface ReportOptions {
 export function errorReport(error: MachineIdError, { debug, style }: ReportOptions): string {
   const lines = [`${style.bad('error:')} ${error.message}`];
   for (const problem of error.problems) {
-    // A message that was written with its problems in it lists them already, in its own way.
+    // Some messages already contain their problems.
     if (error.message.includes(problem.message)) continue;
     lines.push(`  - ${locationText(problem)}: ${problem.message}`);
     if (problem.hint !== undefined) lines.push(`    ${style.strong('hint:')} ${problem.hint}`);
@@ -50,21 +50,21 @@ export function errorReport(error: MachineIdError, { debug, style }: ReportOptio
   return `${lines.join('\n')}\n`;
 }
 
-/** Where a problem of this program arose; other errors say all in their words. */
+/** Where a bug of this program occurred; other errors are explained by their message. */
 function stackOf({ cause, code }: MachineIdError): readonly string[] {
   if ((code !== 'INTERNAL' && code !== 'UNCAUGHT') || !(cause instanceof Error)) return [];
   const lines = (cause.stack ?? '').split('\n').map((line) => printable(line.trim()));
   return lines.filter((line) => line.startsWith('at '));
 }
 
-/** Some take it from their class, whose name the bundle has shortened. */
+/** Some errors take their name from their class, which the bundle shortens. */
 function classOf(name: string): string {
   return name.endsWith('Error') ? name : 'Error';
 }
 
 // Rows in columns.
 
-/** Each cell is printable, each column as wide as its longest cell; two blanks between columns, none at the end of a line. */
+/** Lines with printable cells: each column as wide as its longest cell, two spaces between columns, none at the end. */
 export function table(texts: readonly (readonly string[])[]): string[] {
   const rows = texts.map((row) => row.map(printable));
   const widths: number[] = [];
@@ -81,7 +81,7 @@ export function table(texts: readonly (readonly string[])[]): string[] {
   );
 }
 
-// The colours of what a command says to a person.
+// Colours.
 
 export function stderrStyle({ environment, stderrIsTerminal }: Pick<World, 'environment' | 'stderrIsTerminal'>): Style {
   return styleFor(stderrIsTerminal, environment);

@@ -1,4 +1,4 @@
-/** Checks that concern several outputs at once. */
+/** Checks across several outputs or settings. */
 import { resolve } from 'node:path';
 import { MachineIdError, type Problem } from '../errors.ts';
 import type { Destination } from '../schema/destination.ts';
@@ -9,10 +9,10 @@ import { isOutput, type PlacedItem } from './items.ts';
 import type { Plan } from './plan.ts';
 import type { Settings } from './settings.ts';
 
-/** How messages name an item's place. */
+/** Where an item was given. */
 type OriginOf = (item: PlacedItem) => Origin;
 
-/** Two services of one name could not be told apart. */
+/** Names must be unique. */
 export function refuseDuplicateNames(items: readonly PlacedItem[], placeOf: OriginOf, findings: Findings): void {
   const seen = new Set<string>();
   for (const item of items) {
@@ -42,7 +42,7 @@ export function refuseSharedDestinations(
   }
 }
 
-/** What makes two destinations the same; nothing for memory, which is never shared. */
+/** Equal for equal destinations; `undefined` for memory, which is never shared. */
 function keyOf(destination: Destination, workingDirectory: string): string | undefined {
   switch (destination.type) {
     case 'directory':
@@ -56,9 +56,9 @@ function keyOf(destination: Destination, workingDirectory: string): string | und
   }
 }
 
-// Checks settings that say something together.
+// Settings.
 
-/** Auth refuses a longer life of a bot's certificates whatever its roles allow. */
+/** The Auth Service issues no longer certificates to a bot, whatever its roles allow. */
 const MAX_TTL_MS = 7 * 24 * 60 * 60 * 1000;
 
 export function checkSettings(settings: Settings, findings: Findings): void {
@@ -66,7 +66,9 @@ export function checkSettings(settings: Settings, findings: Findings): void {
   checkTrust(settings, findings);
   checkLifetimes(settings, findings);
   if (settings.fips?.value === true) {
-    findings.warn(`${nameOf(settings.fips.origin)} is on, but whether cryptography is FIPS-validated is up to Node`);
+    findings.warn(
+      `${nameOf(settings.fips.origin)} is on, but only Node.js decides whether cryptography is FIPS-validated`,
+    );
   }
 }
 
@@ -75,7 +77,7 @@ function checkJoinMethod({ joinMethod }: Settings, findings: Findings): void {
   if (joinMethod !== undefined && refusal !== undefined) findings.addProblem(joinMethod.origin, refusal);
 }
 
-/** Each of the three says whom to trust on the first connection. */
+/** The three exclude each other: each decides what to trust on the first connection. */
 function checkTrust({ insecure, caPins, caPath }: Settings, findings: Findings): void {
   if (insecure?.value === true) {
     if (caPins !== undefined)
@@ -99,7 +101,7 @@ function checkLifetimes({ credentialTtl, renewalInterval, leeway }: Settings, fi
   }
 }
 
-// Join methods: Teleport has many, a CircleCI job has one.
+// Join methods.
 
 const OTHER_METHODS: readonly string[] = [
   'azure',
@@ -120,7 +122,7 @@ const OTHER_METHODS: readonly string[] = [
   'tpm',
 ];
 
-/** What is wrong with `method`, or `undefined` when it is `circleci`. */
+/** The message about a method other than `circleci`. */
 function refuseJoinMethod(method: string): string | undefined {
   if (method === 'circleci') return undefined;
   if (OTHER_METHODS.includes(method)) {
@@ -130,9 +132,9 @@ function refuseJoinMethod(method: string): string | undefined {
   return `unrecognized join method: "${method}"${meant === undefined ? '' : `; did you mean "${meant}"?`}`;
 }
 
-// Refuses a plan that asks for a scoped bot.
+// Scoped bots.
 
-/** What of the settings asks for a scoped bot; none when nothing does. */
+/** The settings that ask for a scoped bot. */
 export function scopeRequests(
   scoped: Setting<boolean> | undefined,
   token: { readonly name: string; readonly origin: Origin } | undefined,

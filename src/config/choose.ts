@@ -1,4 +1,4 @@
-/** Puts the sources together: of several that give a setting, the first counts. */
+/** Combines the sources: of several that give a setting, the first counts. */
 import { isIPv6 } from 'node:net';
 import { type Address, formatAddress, parseAddress } from '../net/address.ts';
 import { unexpandedValue } from '../schema/unexpanded.ts';
@@ -7,7 +7,7 @@ import type { PlacedItem } from './items.ts';
 import type { ClusterAddress } from './plan.ts';
 import { eachSetting, type SettingName, type Settings } from './settings.ts';
 
-/** Chosen in other ways: by `readConfigText` and `chooseAddress`. */
+/** Chosen by `readConfigText` and `chooseAddress`. */
 const CHOSEN_ELSEWHERE: readonly SettingName[] = ['config', 'configString', 'proxyServer', 'authServer', 'joinUri'];
 
 /** Of each setting the first that a layer gives; a warning for each other that differs. */
@@ -29,7 +29,7 @@ export function chooseSettings(layers: readonly Settings[], findings: Findings):
   };
 }
 
-/** The outputs of the flags, otherwise those of the file: one without outputs has none that `--destination` could replace. */
+/** The outputs of the flags, otherwise those of the file. No warning about a file without outputs. */
 export function chooseItems(
   candidates: readonly (Setting<readonly PlacedItem[]> | undefined)[],
   findings: Findings,
@@ -40,7 +40,7 @@ export function chooseItems(
   );
 }
 
-/** The first of the candidates, with a warning for each other that says something else. */
+/** The first of the candidates, with a warning for each other that differs. */
 function first<T>(candidates: readonly (Setting<T> | undefined)[], findings: Findings): Setting<T> | undefined {
   const [winner, ...losers] = candidates.filter((candidate) => candidate !== undefined);
   if (winner === undefined) return undefined;
@@ -51,24 +51,24 @@ function first<T>(candidates: readonly (Setting<T> | undefined)[], findings: Fin
   return winner;
 }
 
-// Decides where the cluster is, of all the sources that say so.
+// The address of the cluster.
 
 export interface AddressSources {
   readonly flags: readonly Settings[];
   readonly environment: Settings;
-  /** Whether the variables are no more than what an earlier run left for Teleport's clients. */
+  /** Whether an earlier run exported the variables, for Teleport's clients. */
   readonly environmentExported: boolean;
   readonly file: readonly Settings[];
 }
 
 type Candidate = Setting<{ readonly kind: ClusterAddress['kind']; readonly text: string }>;
 
-/** `undefined` when nobody names an address, or the one that counts is not valid; only the latter is in `findings`. */
+/** `undefined` if no source gives an address. */
 export function chooseAddress(sources: AddressSources, findings: Findings): Candidate | undefined {
   const { flags, environment, environmentExported, file } = sources;
   const given = [...flags, environment, ...file].map((layer) => candidateOf(layer, layer !== environment, findings));
   if (!environmentExported) return first(given, findings);
-  // Otherwise a second run with another file would join the cluster of the first.
+  // They count last: otherwise a second run with another file would join the cluster of the first.
   const exported = given[flags.length];
   return (
     first(
@@ -78,13 +78,13 @@ export function chooseAddress(sources: AddressSources, findings: Findings): Cand
   );
 }
 
-/** The address that a source names. A person who writes both names means one of them; an environment often has both. */
+/** The address that a source gives. Both names together are a mistake in flags and files; an environment often has both. */
 function candidateOf(layer: Settings, refuseBoth: boolean, findings: Findings): Candidate | undefined {
   const { proxyServer, authServer } = layer;
   if (proxyServer !== undefined && authServer !== undefined && refuseBoth) {
     findings.addProblem(
       authServer.origin,
-      `is set beside ${nameOf(proxyServer.origin)}; keep only the Proxy's address`,
+      `is set in addition to ${nameOf(proxyServer.origin)}; keep only the Proxy's address`,
     );
   }
   if (proxyServer !== undefined)
@@ -93,7 +93,7 @@ function candidateOf(layer: Settings, refuseBoth: boolean, findings: Findings): 
   return undefined;
 }
 
-/** Reads the chosen address; what is wrong with it goes to `findings`. */
+/** `undefined` after a problem. */
 export function readAddress(
   { value: { kind, text }, origin }: Candidate,
   findings: Findings,
@@ -104,21 +104,19 @@ export function readAddress(
     return undefined;
   }
   const value = formatAddress(address);
-  if (!address.portGiven) findings.warn(`${nameOf(origin)} names no port, so that ${value} is used`);
+  if (!address.portGiven) findings.warn(`${nameOf(origin)} has no port; using ${value}`);
   return { kind, value, host: address.host, port: address.port, origin: origin.label };
 }
 
-// Reads the address that a person gave, and says what is wrong with one that cannot be read.
-
 interface GivenAddress extends Address {
-  /** Whether the text named the port, rather than leaving it to the default. */
+  /** Whether the text contains the port. */
   readonly portGiven: boolean;
 }
 
-/** Where a Proxy listens behind TLS routing, and so what an address without a port means. */
+/** The port of a Proxy with TLS routing. */
 const DEFAULT_PORT = 443;
 
-/** Reads `host:port`, `host` or `[IPv6]:port`; a string is what is wrong with `text`, ready for a person. */
+/** Reads `host:port`, `host` or `[IPv6]:port`; a string is the message about an invalid `text`. */
 export function readGivenAddress(text: string): GivenAddress | string {
   const unexpanded = unexpandedValue(text);
   if (unexpanded !== undefined) return unexpanded;
@@ -134,7 +132,7 @@ function explain(text: string): string {
   return `"${text}" is not an address of the form host:port${advice}`;
 }
 
-/** The address that was probably meant: without scheme, user, path or blanks. */
+/** The address that was probably meant: without scheme, user, path or spaces. */
 function suggest(text: string): string | undefined {
   const core = text
     .trim()

@@ -24,13 +24,16 @@ interface FileLayers {
 }
 
 interface FileSettings extends FileLayers {
-  /** Places that nothing reads and that contain outputs. */
+  /** Ignored places that contain outputs. */
   readonly misplaced: readonly Problem[];
 }
 
 const NOTHING: FileSettings = { layers: [], items: undefined, invalidKeys: 'all', misplaced: [] };
 
-/** `name` is how messages name the file. What is wrong with it goes to `findings`; no text is wrong already. */
+/**
+ * @param text `undefined` after a problem
+ * @param name of the file, in messages
+ */
 export function readFileSettings(text: string | undefined, name: string, findings: Findings): FileSettings {
   if (text === undefined) return NOTHING;
   const other = otherText(text);
@@ -62,7 +65,7 @@ function readKnownFile(file: SourceFile): FileLayers | undefined {
   return undefined;
 }
 
-/** A file that names no version is of version v1, as it was for tbot when v2 came. */
+/** A file without a version has version v1, as for tbot. */
 function readVersion(file: SourceFile): FileLayers | undefined {
   const version = file.root.get('version');
   if (version !== undefined && !(version instanceof Scalar)) {
@@ -85,7 +88,7 @@ function readVersion(file: SourceFile): FileLayers | undefined {
   }
 }
 
-// The settings of a v1 file, as its migration to v2 would have them.
+// Version v1, read as its migration to v2 would read it.
 
 function settingsOfV1(file: SourceFile): FileLayers | undefined {
   const newer = ['outputs', 'services', 'proxy_server'].find((key) => hasValue(file, key));
@@ -107,15 +110,15 @@ function settingsOfV1(file: SourceFile): FileLayers | undefined {
   return { layers: [own], items, invalidKeys };
 }
 
-/** Whether `key` is there with something in it. */
+/** Whether `key` has a value other than an empty list. */
 function hasValue(file: SourceFile, key: string): boolean {
   const value = file.root.get(key);
   return value !== undefined && !(isList(value) && value.length === 0);
 }
 
-// The settings of a `version: v2` file.
+// Version v2.
 
-/** Two layers: what `join_uri` says wins over the keys of the same file. */
+/** Two layers: `join_uri` takes precedence over the other keys of the file. */
 function settingsOfV2(file: SourceFile): FileLayers | undefined {
   const { value, root, invalidKeys } = file.decode(fileV2);
   if (value === undefined) return undefined;
@@ -132,7 +135,7 @@ function settingsOfV2(file: SourceFile): FileLayers | undefined {
   };
 }
 
-/** The list of version v1 has been noted as a whole; what each of its items is called today follows. */
+/** Says what the keys of a list of version v1 are called today. The list itself is already reported as unknown. */
 function noteFormerDestinations(file: SourceFile): void {
   const destinations = file.root.get('destinations');
   for (const [index, item] of isList(destinations) ? destinations.entries() : []) {
@@ -143,7 +146,7 @@ function noteFormerDestinations(file: SourceFile): void {
   }
 }
 
-/** A cluster may have such labels all the same. */
+/** Only warnings, as a cluster may have such labels. */
 function warnOfLiteralWildcards(file: SourceFile): void {
   for (const key of ['outputs', 'services']) {
     for (const [index, item] of itemsOf(file.root.get(key)).entries()) {
@@ -181,7 +184,7 @@ function readSettings(
   });
 }
 
-/** Beside a problem of its section a token is not read, and would be looked at only once that one is corrected. */
+/** Reports a problem of the token together with the others of its section, which is then not read. */
 function refuseToken(file: SourceFile): void {
   const token = valueAt(file.root, ['onboarding', 'token']);
   const refusal = token instanceof Scalar ? unexpandedToken(token.text) : undefined;

@@ -6,8 +6,8 @@ import { type Findings, type Origin, type Setting, setting } from './findings.ts
 import type { Settings } from './settings.ts';
 
 /**
- * The token's name; an absolute path is the file to read it from, unless it is the name of a scoped token and there is no
- * such file. `undefined` after a problem.
+ * The token's name. An absolute path is a file that contains it, unless there is no such file and it is the name of a scoped
+ * token. `undefined` after a problem.
  */
 export async function readJoinToken(
   { value, origin }: Setting<string>,
@@ -28,7 +28,7 @@ export async function readJoinToken(
     const reason = error instanceof Error ? error.message : 'unknown error';
     findings.addProblem(
       origin,
-      `an absolute path is a file with the token's name, but ${value} can't be read: ${reason}`,
+      `an absolute path is a file with the token's name, but ${value} cannot be read: ${reason}`,
     );
     return undefined;
   }
@@ -36,7 +36,7 @@ export async function readJoinToken(
   return contents === '' ? undefined : contents;
 }
 
-/** Why `value` cannot be meant as it stands, or `undefined`. */
+/** The message about a token with an unexpanded variable. */
 export function unexpandedToken(value: string): string | undefined {
   return /^[~/]/.test(value) ? unexpandedPath(value) : unexpandedValue(value);
 }
@@ -50,7 +50,7 @@ export function readJoinUri(uri: string, origin: Origin, findings: Findings): Se
   const [, kind, method, token, address] = JOIN_URI.exec(uri) ?? [];
   const name = token === undefined ? undefined : decode(token);
   if (name === undefined || method === undefined) {
-    // The URI itself may hold a secret parameter, so that it is not repeated.
+    // The URI may contain a secret parameter, so it is not repeated.
     const form = 'must have the form tbot+proxy+circleci://<token>@<host>:<port>';
     findings.addProblem(origin, unexpandedValue(uri) ?? form);
     return {};

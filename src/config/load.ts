@@ -25,14 +25,14 @@ export async function loadPlan(inputs: PlanInputs): Promise<Plan> {
 }
 
 export interface PlanReading {
-  /** What can be known whatever else is wrong; undefined without an address or a join token. */
+  /** As far as it can be read; undefined without an address or a join token. */
   readonly plan: Plan | undefined;
-  /** Undefined when none is named that can be read. */
+  /** Undefined if none is given that can be read. */
   readonly address: ClusterAddress | undefined;
   readonly insecure: boolean;
-  /** Whether the outputs of the plan are all that the configuration asks for; others cannot be read. */
+  /** Whether all outputs of the configuration could be read. */
   readonly outputsKnown: boolean;
-  /** Everything that is wrong: with it, a run must not follow the plan. */
+  /** All problems. With an error, the plan must not be executed. */
   readonly error: MachineIdError | undefined;
 }
 
@@ -92,17 +92,17 @@ async function sourceOf(
 }
 
 function failWithoutReason(): never {
-  throw new Error('the configuration gives no plan, and nothing says why');
+  throw new Error('there is no plan, and no problem was reported');
 }
 
-// Builds the plan from the settings of all sources, or says what is missing.
+// The plan.
 
 const MINUTE_MS = 60_000;
 const DEFAULT_TTL_MS = 60 * MINUTE_MS;
 const DEFAULT_RENEWAL_INTERVAL_MS = 20 * MINUTE_MS;
 
 interface Assembled {
-  /** `undefined` only after a problem; with problems in `findings` a run must not follow the plan. */
+  /** `undefined` only after a problem. With problems in `findings`, the plan must not be executed. */
   readonly plan: Plan | undefined;
   readonly address: ClusterAddress | undefined;
   readonly insecure: boolean;
@@ -151,11 +151,11 @@ async function assemblePlan(
   return { address, insecure, plan };
 }
 
-/** In tbot's words, which it says in its debug log alone, and what to do. */
+/** The wording of tbot's debug log, and what to do. */
 function ignoredServiceText(type: ServiceType): string {
   const ignored = `Service does not support oneshot mode, ignoring ${type}`;
   if (type === 'example') return ignored;
-  return `${ignored}: it serves as long as it runs, and this run ends; a later version has the command "tunnel" for it, to be started as a background step`;
+  return `${ignored}: it only works while it runs, and this run ends; a later version will have the command "tunnel" for it, to be started as a background step`;
 }
 
 function checkItems(
@@ -171,20 +171,20 @@ function checkItems(
   refuseSharedDestinations(storage, items?.value ?? [], { placeOf, workingDirectory }, findings);
 }
 
-// What no run can do without: an address, a join token, and something to write.
+// What every run requires: an address, a join token, and something to write.
 
 interface Sources extends AddressSources {
-  /** Outputs and services, as the flags ask for them and as the file does. */
+  /** Outputs and services of the flags, then those of the file. */
   readonly items: readonly (Setting<readonly PlacedItem[]> | undefined)[];
   /** How messages name the file; `undefined` when there is none. */
   readonly fileName: string | undefined;
   /** Top-level keys of the file that could not be read. */
   readonly invalidKeys: ReadonlySet<string> | 'all';
-  /** Places of the file that nothing reads and that hold what was meant to be written. */
+  /** Ignored places of the file that contain outputs. */
   readonly misplaced: readonly Problem[];
   /** Whether nothing to write is a problem. */
   readonly outputsNeeded: boolean;
-  /** Absolute; what relative paths start from. */
+  /** Absolute; relative paths start from it. */
   readonly workingDirectory: string;
 }
 
@@ -222,8 +222,8 @@ async function findToken(
 }
 
 /**
- * A file without outputs is fine, as in Teleport's own guide; a command line that asks for nothing is not, nor a file
- * whose outputs stand where nothing reads them.
+ * A file without outputs is valid, as in Teleport's own guide. A command line without outputs is not, nor a file whose
+ * outputs are in a place that is ignored.
  */
 function requireOutput(sources: Sources, items: Sources['items'][number], findings: Findings): void {
   for (const { line, message, path } of sources.misplaced) {
@@ -236,12 +236,12 @@ function requireOutput(sources: Sources, items: Sources['items'][number], findin
   findings.addProblem(named('--destination'), 'nothing to write: give --destination DIR, or a file with --config FILE');
 }
 
-/** Whether those keys of the file were read, so that what they don't say is truly missing. */
+/** Whether these keys of the file could be read, so that a setting without a value is really missing. */
 function isReadable({ invalidKeys }: Sources, ...keys: readonly string[]): boolean {
   return invalidKeys !== 'all' && !keys.some((key) => invalidKeys.has(key));
 }
 
-/** Where a person would add what is missing. */
+/** Where to add what is missing. */
 function missing({ fileName }: Sources, key: string, flag: string): Origin {
   return fileName === undefined ? named(flag) : originIn(fileName, key, undefined);
 }

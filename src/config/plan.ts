@@ -1,11 +1,11 @@
-/** What one run shall do: every setting from file, environment and flags, checked and with its default filled in. */
+/** What one run does: the settings of file, environment and flags, checked and with defaults. */
 import type { Problem } from '../errors.ts';
 import type { Output } from '../outputs/supported.ts';
 import type { OutputsRun } from '../outputs/outputs.ts';
 import type { Service } from './items.ts';
 import type { SettingValues } from './settings.ts';
 
-/** Where to find the cluster. */
+/** Where the cluster is. */
 export interface ClusterAddress {
   /** Which setting named it; up to Teleport 18 an `auth` address may still be a Proxy's. */
   readonly kind: 'proxy' | 'auth';
@@ -14,32 +14,32 @@ export interface ClusterAddress {
   /** Without brackets. */
   readonly host: string;
   readonly port: number;
-  /** Who said so: `--proxy-server`, `TELEPORT_PROXY` or `tbot.yaml line 3`. */
+  /** Where it was given: `--proxy-server`, `TELEPORT_PROXY` or `tbot.yaml line 3`. */
   readonly origin: string;
 }
 
 export interface Plan {
   readonly address: ClusterAddress;
-  /** Stay with the configured Proxy address rather than the one that the Proxy advertises. */
+  /** Write the configured address to files instead of the one that the Proxy advertises. */
   readonly useProxyAddr: boolean;
   /** The name of the join token; a token given as a file is already read. */
   readonly token: string;
   readonly joinMethod: 'circleci';
-  /** What asks for a scoped bot, which only tbot can be; none when nothing does. */
+  /** The settings that ask for a scoped bot, which only tbot can be. */
   readonly scopeRequests: readonly Problem[];
   readonly insecure: boolean;
   /** What to write, in the order of the file. */
   readonly outputs: readonly Output[];
-  /** Long-running services of the file: a run that ends leaves them out, and `warnings` says so. */
+  /** Long-running services of the file, which a run leaves out with a warning. */
   readonly services: readonly Service[];
-  /** How long certificates shall live; an output's own lifetime stands in its `ttlMs`. */
+  /** Lifetime of the certificates; an output's own lifetime is its `ttlMs`. */
   readonly certificateTtlMs: number;
   readonly renewalIntervalMs: number;
   readonly debug: boolean;
   readonly logFormat: 'text' | 'json';
   /** Every setting as configured, without defaults; the members above are what it means for the run. */
   readonly settings: SettingValues;
-  /** One sentence each, for a person to read; nothing in them is secret. */
+  /** One sentence each; none contains a secret. */
   readonly warnings: readonly string[];
 }
 

@@ -15,16 +15,16 @@ import type { RunFlags, Settings } from './settings.ts';
 export interface PlanInputs {
   readonly flags: RunFlags;
   readonly environment: Environment;
-  /** Absolute; what relative paths start from. */
+  /** Absolute; relative paths start from it. */
   readonly workingDirectory: string;
-  /** Paths that other parts of the program use, by flag or variable, to be checked with everything else. */
+  /** Paths used elsewhere, by flag or variable, to be checked together with the configuration. */
   readonly otherPaths?: Readonly<Record<string, string | undefined>> | undefined;
   /** The text of a file; rejects when it cannot be read. */
   readonly readFile: (path: string) => Promise<string>;
 }
 
 export interface ConfigText {
-  /** How messages name it: the path as given, or the flag or variable that holds the text. */
+  /** In messages: the path as given, or the flag or variable with the text. */
   readonly name: string;
   /** `undefined` after a problem. */
   readonly text: string | undefined;
@@ -41,7 +41,7 @@ export async function readConfigText(
 ): Promise<ConfigText | undefined> {
   for (const { config, configString } of sources) {
     if (config !== undefined && configString !== undefined) {
-      findings.addProblem(configString.origin, `is given beside ${config.origin.path}; give one of the two`);
+      findings.addProblem(configString.origin, `cannot be given together with ${config.origin.path}`);
       return { name: config.origin.path, text: undefined };
     }
     if (config !== undefined) return readConfigFile(config, readFile, findings);
@@ -79,9 +79,9 @@ function decodeBase64Text({ origin, value: encoded }: Setting<string>, findings:
   return { name, text: undefined };
 }
 
-// A configuration file that was parsed, and where in it a setting stands.
+// A parsed configuration file, and the lines of its settings.
 
-/** How messages name a place in the file `name`. */
+/** A place in the file `name`. */
 export function originIn(name: string, path: string, line: number | undefined): Origin {
   return { path, line, label: line === undefined ? name : `${name} line ${line}` };
 }
@@ -97,7 +97,7 @@ interface Decoded<T> {
 export class SourceFile {
   readonly name: string;
   readonly findings: Findings;
-  /** Places that nothing reads and that hold what was meant to be written. */
+  /** Ignored places that contain outputs. */
   readonly misplaced: Problem[] = [];
   readonly #document: YamlDocument;
   #dropped: ReadonlyMap<string, ReadonlySet<number>> = new Map();
@@ -120,7 +120,7 @@ export class SourceFile {
     return setting(value, this.origin(...path));
   }
 
-  /** Notes a place that nothing reads and that holds what was meant to be written. */
+  /** Notes an ignored place that contains outputs. */
   noteMisplaced(message: string, ...path: Path): void {
     const { line, path: place } = this.origin(...path);
     this.misplaced.push({ path: place, ...(line === undefined ? {} : { line }), message });

@@ -582,7 +582,7 @@ for (const [type, keys] of SERVICES) {
     assert.deepEqual(plan.services, [{ ...PLACED, type }]);
     const ignored = `tbot.yaml line 5: outputs[0]: Service does not support oneshot mode, ignoring ${type}`;
     const fix =
-      ': it serves as long as it runs, and this run ends; a later version has the command "tunnel" for it, to be started as a background step';
+      ': it only works while it runs, and this run ends; a later version will have the command "tunnel" for it, to be started as a background step';
     assert.deepEqual(plan.warnings, [type === 'example' ? ignored : `${ignored}${fix}`]);
   });
 }

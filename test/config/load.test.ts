@@ -125,7 +125,10 @@ const BAD_KEYS: readonly (readonly [string, readonly string[]])[] = [
     ['storage.type:4: unrecognized destination type (): "type" is missing; write "type: directory" and "path: DIR"'],
   ],
   ['storage: memory', ['storage:4: cannot unmarshal !!str `memory` into a mapping; write {type: memory}']],
-  ['auth_server: a:1', ["auth_server:4: is set beside proxy_server (tbot.yaml line 2); keep only the Proxy's address"]],
+  [
+    'auth_server: a:1',
+    ["auth_server:4: is set in addition to proxy_server (tbot.yaml line 2); keep only the Proxy's address"],
+  ],
   ['proxy_server: other:1', ['proxy_server:4: mapping key "proxy_server" already defined at line 2']],
   ['join_uri: tbot+proxy://x', ['join_uri:4: must have the form tbot+proxy+circleci://<token>@<host>:<port>']],
   [

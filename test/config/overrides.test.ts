@@ -68,7 +68,7 @@ test('a Proxy address given outside wins over an auth_server of the file, withou
 
 test('both addresses on one command line clash, both in the environment mean the Proxy', async () => {
   assert.deepEqual(await faultsOf(FILE, { flags: { proxyServer: 'a:1', authServer: 'b:2' } }), [
-    "--auth-server: is set beside --proxy-server; keep only the Proxy's address",
+    "--auth-server: is set in addition to --proxy-server; keep only the Proxy's address",
   ]);
   const environment = { TELEPORT_AUTH_SERVER: 'a:1', TELEPORT_PROXY: 'p:2' };
   assert.equal((await planOf(FILE, { environment })).address.value, 'p:2');
@@ -123,7 +123,7 @@ test('flags are enough without a file', async () => {
   const { diagAddr, fips, oneshot } = plan.settings;
   assert.deepEqual([diagAddr, fips, oneshot], ['127.0.0.1:1', false, true]);
   assert.deepEqual([plan.logFormat, plan.debug], ['json', true]);
-  assert.deepEqual(plan.warnings, ['--proxy-server names no port, so that p.example.com:443 is used']);
+  assert.deepEqual(plan.warnings, ['--proxy-server has no port; using p.example.com:443']);
 });
 
 test('an empty flag or variable is as good as none', async () => {
@@ -167,7 +167,7 @@ const BAD_FLAGS: readonly (readonly [RunFlags, string])[] = [
   [{ destination: 'file://host/x' }, '--destination: file-backed data storage must be on the local host'],
   [{ storage: 'memory://x' }, '--storage: memory-backed data storage should not have host or path specified'],
   [{ joinUri: 'https://x' }, '--join-uri: must have the form tbot+proxy+circleci://<token>@<host>:<port>'],
-  [{ configString: 'dmVyc2lvbg==' }, '--config-string: is given beside --config; give one of the two'],
+  [{ configString: 'dmVyc2lvbg==' }, '--config-string: cannot be given together with --config'],
 ];
 
 test('what is wrong with a flag is told by its name', async () => {

@@ -103,6 +103,6 @@ for (const [name, load, token] of PLAIN) {
 test('an absolute path without "::" is still a file that must be there', async () => {
   await assert.rejects(planFrom({ flags: { token: '/staging' } }), {
     code: 'CONFIG_INVALID',
-    message: /can't be read/,
+    message: /cannot be read/,
   });
 });
