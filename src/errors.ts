@@ -1,8 +1,8 @@
-/** Every failure of the program: one class with a closed set of codes. */
+/** The one error class and its closed set of codes. */
 
 /** The closed set of failure codes; `docs/errors.md` has a heading for each. */
 export const ERROR_CODES = [
-  // wrong input: exit 2, nothing contacted, nothing written
+  // invalid input: exit code 2, nothing contacted, nothing written
   'USAGE_INVALID',
   'CONFIG_UNREADABLE',
   'CONFIG_INVALID',
@@ -78,42 +78,42 @@ const INPUT_ERROR_CODES: ReadonlySet<ErrorCode> = new Set([
   'CA_FILE_INVALID',
 ]);
 
-/** One problem of the input: `path` as in `outputs[0].destination.path`, `line` counted from 1 when the input has lines. */
+/** One problem of the input: `path` as in `outputs[0].destination.path`, `line` counted from 1 if the input has lines. */
 export interface Problem {
   readonly path: string;
   readonly line?: number;
   readonly message: string;
-  /** What to do about this problem alone; undefined where the hint of the failure says it. */
+  /** What to do about this problem; undefined if the hint of the error covers it. */
   readonly hint?: string;
 }
 
-/** An end of a connection. */
+/** One end of a connection. */
 export interface HostPort {
   /** A name or an address, without brackets. */
   readonly host: string;
   readonly port: number;
 }
 
-/** Set on a failure that may pass: the same attempt may succeed later. */
+/** Set on a transient failure: the same attempt may succeed later. */
 export interface Transient {
-  /** How long the server asks to wait before the next attempt. */
+  /** How long the server asks us to wait before the next attempt. */
   readonly afterMs?: number | undefined;
 }
 
 /**
- * A failure with what happened (`message`: expected and got), what to do next (`hint`) and why (`cause`).
- * None of them may hold a secret. What they quote is made printable: only `lines` make line breaks.
+ * An error with what happened (`message`: expected and got), what to do (`hint`) and why (`cause`). None of them may contain
+ * a secret. Quoted text is made printable: only `lines` add newlines.
  */
 export class MachineIdError extends Error {
   override readonly name = 'MachineIdError';
   readonly code: ErrorCode;
   readonly hint: string;
   readonly problems: readonly Problem[];
-  /** What may have caused it, most likely first; empty where the message leaves no doubt. */
+  /** Likely causes, most likely first; empty if the message leaves no doubt. */
   readonly likelyCauses: readonly string[];
-  /** Undefined for a failure that is final. */
+  /** Undefined for a final failure. */
   readonly transient: Transient | undefined;
-  /** Where no connection could be opened to, or stayed open; undefined for other failures. */
+  /** The address that could not be reached, or whose connection broke; undefined for other failures. */
   readonly unreached: HostPort | undefined;
 
   constructor(
@@ -121,7 +121,7 @@ export class MachineIdError extends Error {
     message: string,
     details: {
       readonly hint: string;
-      /** Further lines of the message. */
+      /** More lines of the message. */
       readonly lines?: readonly string[];
       readonly cause?: unknown;
       readonly problems?: readonly Problem[];
@@ -147,17 +147,17 @@ export class MachineIdError extends Error {
     }));
   }
 
-  /** The same failure with a note behind its message, and with another answer to whether it may pass. */
+  /** Returns a copy with a note after the message, and with `transient` replaced. */
   with({ note, transient }: { readonly note?: string; readonly transient: Transient | undefined }): MachineIdError {
-    return this.#changed({ transient }, note === undefined ? '' : `; ${note}`);
+    return this.#copy({ transient }, note === undefined ? '' : `; ${note}`);
   }
 
-  /** The same failure with these likely causes. */
+  /** Returns a copy with these likely causes. */
   withLikelyCauses(likelyCauses: readonly string[]): MachineIdError {
-    return this.#changed({ likelyCauses, transient: this.transient });
+    return this.#copy({ likelyCauses, transient: this.transient });
   }
 
-  #changed(
+  #copy(
     change: { readonly transient: Transient | undefined; readonly likelyCauses?: readonly string[] },
     addition = '',
   ): MachineIdError {
@@ -166,16 +166,16 @@ export class MachineIdError extends Error {
     return new MachineIdError(this.code, first, { lines, hint, cause, problems, likelyCauses, unreached, ...change });
   }
 
-  /** 2 for wrong input (nothing was contacted or written), 1 for everything else. */
+  /** 2 for invalid input (nothing was contacted or written), 1 for everything else. */
   get exitCode(): 1 | 2 {
     return INPUT_ERROR_CODES.has(this.code) ? 2 : 1;
   }
 }
 
 /**
- * Text of others as a part of one line. Spaces replace line breaks, control characters, marks of direction and characters
- * without a width, so that it can neither forge another line nor look like another name. Selectors of how an emoji looks
- * stay.
+ * Makes untrusted text safe to print within a line. Spaces replace newlines, control characters, direction marks and
+ * zero-width characters, so that the text can neither forge another line nor look like another name. Emoji variation
+ * selectors stay.
  */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, ' ');
@@ -193,7 +193,7 @@ export function locationText({ line, path }: { readonly path: string; readonly l
   return line === undefined ? path : `${path} (line ${line})`;
 }
 
-/** JSON on one line that says the same, in which such characters are escaped. */
+/** JSON on one line, with the characters that `printable` replaces escaped. */
 export function printableJson(value: unknown): string {
   return JSON.stringify(value).replace(UNPRINTABLE, (found) =>
     Array.from({ length: found.length }, (_, at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, '0')}`).join(
@@ -202,18 +202,17 @@ export function printableJson(value: unknown): string {
   );
 }
 
-/** What ended a command. After an interruption it is that, whatever error the interruption led to. */
+/** The error that ended a command. After an interruption, that is the interruption, whatever error it led to. */
 export function failureOf(cause: unknown, { aborted, reason }: AbortSignal): MachineIdError {
   return asMachineIdError(aborted ? reason : cause);
 }
 
-/** What a person is asked to do with a problem of this program. */
-const REPORT_IT = 'Please report it with the version of this program, the lines above, and those that --debug adds.';
+const REPORT_IT = 'Report it with the version of this program, the output above, and the output with --debug.';
 
-/** An error that nothing has handled, and after which the process ends at once. */
+/** For an unhandled error, after which the process ends at once. */
 export function uncaughtError(cause: unknown): MachineIdError {
-  return new MachineIdError('UNCAUGHT', `the program ended in an error that nothing has handled: ${textOf(cause)}`, {
-    hint: `Outputs may be missing or old. ${REPORT_IT}`,
+  return new MachineIdError('UNCAUGHT', `unhandled error: ${textOf(cause)}`, {
+    hint: `Outputs may be missing or outdated. ${REPORT_IT}`,
     cause,
   });
 }
@@ -222,10 +221,10 @@ function textOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
-/** An error of any other kind is a problem of this program. */
+/** Any other kind of error is a bug in this program. */
 export function asMachineIdError(error: unknown): MachineIdError {
   if (error instanceof MachineIdError) return error;
-  return new MachineIdError('INTERNAL', `this should not have happened: ${textOf(error)}`, {
+  return new MachineIdError('INTERNAL', `internal error: ${textOf(error)}`, {
     hint: REPORT_IT,
     cause: error,
   });

@@ -1,4 +1,4 @@
-/** Entry of the bundle: the real effects go in, a command runs, its exit code comes out. */
+/** Entry point of the bundle: runs a command with the real effects, and exits with its code. */
 import { isatty } from 'node:tty';
 import { sharedController, systemClock } from './effects/time.ts';
 import { systemFiles } from './effects/files.ts';
@@ -18,14 +18,14 @@ for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
     // A second signal ends the process at once.
     if (interrupted.signal.aborted) endAtOnce(name);
     interrupted.abort(
-      new MachineIdError('INTERRUPTED', `ended by ${name}`, {
-        hint: 'Run it again: each output has either all its old files or all its new ones.',
+      new MachineIdError('INTERRUPTED', `interrupted by ${name}`, {
+        hint: 'Run it again. Each output has either all of its old files or all of its new ones.',
       }),
     );
   });
 }
 
-/** As if the signal had not been handled: process.exit would wait for threads, of which one may hang in a name lookup. */
+/** Ends by the signal itself: process.exit would wait for threads, one of which may hang in a DNS lookup. */
 function endAtOnce(name: NodeJS.Signals): void {
   killRunningChildren();
   process.removeAllListeners(name);
@@ -67,7 +67,7 @@ const world: World = {
     return process.stdin;
   },
   openPrompt:
-    // Node makes a pipe non-blocking when it is looked at as process.stdin, and others may share it.
+    // Not `process.stdin.isTTY`: accessing process.stdin makes a pipe non-blocking, and others may share it.
     isatty(STDIN) && process.stdout.isTTY
       ? () => {
           stdinIsOpen = true;
@@ -84,7 +84,7 @@ const world: World = {
 };
 
 const args = process.argv.slice(2);
-// A rejection that nothing handles comes here too. What the program knows may be wrong from here on, so it ends.
+// Unhandled rejections come here too. The program's state may be inconsistent from here on, so it ends.
 process.on('uncaughtException', (cause) => {
   reportFailure(uncaughtError(cause), args, world);
   killRunningChildren();
@@ -93,7 +93,7 @@ process.on('uncaughtException', (cause) => {
 
 void runProgram(args, world).then((exitCode) => {
   process.exitCode = exitCode;
-  // A reader that is left behind would keep the process alive for as long as the other end stays.
+  // An open stdin would keep the process alive until its other end closes.
   if (stdinIsOpen) process.stdin.destroy();
 });
 

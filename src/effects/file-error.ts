@@ -1,4 +1,4 @@
-/** Why the system refused an operation on a file: its code, and words for a person. */
+/** Explains why a file operation failed: the system's error code, and a text for people. */
 import { constants } from 'node:os';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -19,10 +19,10 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not UTF-8 text',
 };
 
-/** The `code` of one of Node's errors, or undefined. */
+/** The `code` of a Node error, or undefined. */
 export function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
-  // Node knows no name for some of the system's errors, EDQUOT among them.
+  // Node has no name for some system errors, for example EDQUOT.
   const [, number] = /^Unknown system error -(\d+)$/.exec(error.code) ?? [];
   if (number === undefined) return error.code;
   return Object.entries(constants.errno).find(([, value]) => value === Number(number))?.[0] ?? error.code;

@@ -1,6 +1,6 @@
 /**
- * The file system, as far as this program touches it. What takes microseconds is done at once: by way of the thread
- * pool each of the hundred small steps of an output would take ten times as long, and wait behind the keys made there.
+ * The file system, as far as this program uses it. Operations that take microseconds are synchronous: in the thread pool,
+ * each of the hundred small steps of an output would take ten times as long, and wait behind key generation.
  */
 import {
   accessSync,
@@ -23,16 +23,17 @@ import {
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorCode } from './file-error.ts';
-import { appendAll, type InputLimits, readInputFile, readPlainFile, wrongKind } from './open-file.ts';
+import { appendAll } from './append-file.ts';
+import { type InputLimits, readInputFile, readPlainFile, wrongKind } from './open-file.ts';
 import { mayStillRun, processMark } from './processes.ts';
 
 export interface FileEntry {
   readonly kind: 'file' | 'directory' | 'symlink' | 'other';
   /** Permission bits, for example 0o700. */
   readonly mode: number;
-  /** The owner's number. */
+  /** The owner's numeric id. */
   readonly userId: number;
-  /** When its contents last changed: milliseconds since the Unix epoch. */
+  /** When its contents last changed, in milliseconds since the Unix epoch. */
   readonly modifiedMs: number;
 }
 
@@ -47,57 +48,57 @@ export interface Rename {
   readonly to: string;
 }
 
-/** Methods reject with Node's own errors, whose `code` tells the reason. */
+/** Methods reject with Node's own errors, whose `code` is the reason. */
 export interface Files {
   /** `linux`, `darwin`, `win32`. */
   readonly platform: string;
-  /** The number of the user that this process runs as; undefined where users have none. */
+  /** Numeric id of the user that this process runs as; undefined on systems without such ids. */
   readonly userId: number | undefined;
-  /** Names this process among others: letters, digits, `-` and `_`. */
+  /** Identifies this process: letters, digits, `-` and `_`. */
   readonly processMark: string;
-  /** Whether the process with that mark may still be at work on a file that was last changed at that time. */
+  /** Whether the process with that mark may still use a file that was last changed at that time. */
   mayStillRun(processMark: string, changedAtMs: number): boolean;
-  /** The whole of a plain file; rejects when it is anything else, longer than `maxBytes` or not UTF-8. */
+  /** Reads a plain file; rejects if it is something else, longer than `maxBytes`, or not UTF-8. */
   readText(path: string, limits: { readonly maxBytes: number }): Promise<string>;
-  /** The same for a file that the user names: it may be a pipe too, which is waited for for ten seconds. */
+  /** The same for a file that the user named; it may also be a pipe, which must end within ten seconds. */
   readInput(path: string, limits: InputLimits): Promise<string>;
-  /** Adds all of the text to the end of a plain file, or nothing; a file that is missing is made with mode 0600. */
+  /** Appends the whole text to a plain file, or nothing. Creates a missing file with mode 0600. */
   appendText(path: string, text: string): Promise<void>;
   /**
-   * Rejects where a file could not be appended to or made, or where no file could be made in a directory: as far as kinds
-   * and rights tell, and without changing anything.
+   * Rejects if the file could not be created or appended to, or no file could be created in the directory. Checks kinds and
+   * permissions only, without changing anything.
    */
   mayWrite(path: string, kind: 'file' | 'directory'): Promise<void>;
-  /** What stands at the path itself, links not followed; undefined when nothing does. */
+  /** What is at the path, without following links; undefined if nothing. */
   entry(path: string): Promise<FileEntry | undefined>;
-  /** What stands in a directory, by name. */
+  /** Names of the entries of a directory. */
   names(directory: string): Promise<readonly string[]>;
-  /** The same with its kind, links not followed. */
+  /** The same with their kinds, without following links. */
   list(directory: string): Promise<readonly { readonly name: string; readonly kind: FileEntry['kind'] }[]>;
-  /** Where a link points, as it is written in it. */
+  /** The target of a link, as stored in it. */
   readLink(path: string): Promise<string>;
-  /** Makes one directory with mode 0700; rejects when something stands there. */
+  /** Creates one directory with mode 0700; rejects if something is there. */
   makeDirectory(path: string): Promise<void>;
-  /** Makes a file with mode 0600; rejects when anything stands there, a link included. */
+  /** Creates a file with mode 0600; rejects if anything is there, even a link. */
   createFile(path: string, contents: string | Uint8Array): Promise<void>;
-  /** A second name for a file. */
+  /** Creates a hard link: a second name for a file. */
   link(existing: string, path: string): Promise<void>;
-  /** Replaces what stands at the new path in one step. */
+  /** Replaces the file at the new path atomically. */
   rename(from: string, to: string): Promise<void>;
   /**
-   * One after another, with no other work of this process in between. One that another process has done already (the old
-   * name is gone, the new one is there) is passed over.
+   * Renames in sequence, with no other work of this process in between. Skips a rename that another process has already
+   * done (the old name is gone, the new one exists).
    */
   renameAll(renames: readonly Rename[]): Promise<void>;
-  /** Removes a file; one that is missing already is no failure. */
+  /** Removes a file; succeeds if it is already missing. */
   remove(path: string): Promise<void>;
   /**
-   * Overwrites a file with zeros, on the disk, and removes it, when `accepts` says so of its contents. What is longer
-   * than `maxBytes`, or no plain file, a link included, is refused. With `keepsHardLinked`, a file that has another name
-   * keeps its contents and loses only this one.
+   * Overwrites a file with zeros on the disk and removes it, if `accepts` approves its contents. Refuses anything longer
+   * than `maxBytes` or not a plain file, such as a link. With `keepsHardLinked`, a file that has another name keeps its
+   * contents and only loses this name.
    */
   erase(path: string, options: EraseOptions): Promise<'erased' | 'missing' | 'refused'>;
-  /** Removes a directory that is empty; false when it is not, or is missing. */
+  /** Removes an empty directory; false if it is missing or not empty. */
   removeDirectory(path: string): Promise<boolean>;
   setMode(path: string, mode: number): Promise<void>;
 }
@@ -138,7 +139,7 @@ export const systemFiles: Files = {
   setMode: toAsync(chmodSync),
 };
 
-/** What it throws is what the promise rejects with. */
+/** Turns exceptions into rejections. */
 function toAsync<A extends unknown[], R>(work: (...args: A) => R): (...args: A) => Promise<R> {
   // eslint-disable-next-line @typescript-eslint/require-await -- a failure must be a rejection
   return async (...args) => work(...args);
@@ -153,7 +154,7 @@ function statsOf(path: string): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    // A file stands where a directory on the way should be.
+    // A parent in the path is a file.
     if (errorCode(error) === 'ENOTDIR') return undefined;
     throw error;
   }
@@ -178,7 +179,7 @@ function mayWrite(path: string, kind: 'file' | 'directory'): void {
 
 function createFile(path: string, contents: string | Uint8Array): void {
   const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
-  // On Windows O_NOFOLLOW is undefined, which counts as 0 here; O_EXCL refuses a link by itself.
+  // On Windows O_NOFOLLOW is undefined, which counts as 0 here; O_EXCL alone rejects a link.
   const file = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_FILE);
   try {
     writeFileSync(file, contents);
@@ -211,7 +212,7 @@ async function erase(
 ): Promise<'erased' | 'missing' | 'refused'> {
   let file;
   try {
-    // O_NONBLOCK: to open a pipe must not wait for its other end.
+    // O_NONBLOCK: opening a pipe must not wait for its other end.
     file = await open(path, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     const code = errorCode(error);

@@ -1,4 +1,4 @@
-/** Files that are too large to be held in memory. */
+/** Operations on files that are too large to hold in memory. */
 import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
 import { lstat, open, rm, symlink } from 'node:fs/promises';
@@ -7,21 +7,21 @@ import { openPlainFile } from './open-file.ts';
 
 export interface FileStamp {
   readonly sizeBytes: number;
-  /** When contents, mode or name were last changed; no program can set it to a time of its choice. */
+  /** When contents, mode or name last changed (ctime, which programs cannot set). */
   readonly changedAtMs: number;
 }
 
-/** Methods reject with Node's own errors, whose `code` tells the reason. */
+/** Methods reject with Node's own errors, whose `code` is the reason. */
 export interface LargeFiles {
-  /** Makes a file with mode 0600 out of what comes; rejects when anything stands there, a link included. */
-  write(path: string, portions: AsyncIterable<Uint8Array>): Promise<void>;
-  /** Hexadecimal, lower case. */
+  /** Writes a new file with mode 0600; rejects if anything is there, even a link. */
+  write(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Lowercase hexadecimal. */
   sha256(path: string): Promise<string>;
-  /** Undefined when no plain file stands there. */
+  /** Undefined if there is no plain file. */
   stamp(path: string): Promise<FileStamp | undefined>;
-  /** Makes a link that points to `target`, relative to the folder of the link. */
+  /** Creates a symbolic link to `target`, relative to the link's folder. */
   linkTo(target: string, path: string): Promise<void>;
-  /** Removes a folder with everything in it; one that is missing already is no failure. */
+  /** Removes a folder and its contents; succeeds if it is already missing. */
   removeFolder(path: string): Promise<void>;
 }
 
@@ -33,12 +33,12 @@ export const systemLargeFiles: LargeFiles = {
   removeFolder: (path) => rm(path, { recursive: true, force: true }),
 };
 
-async function write(path: string, portions: AsyncIterable<Uint8Array>): Promise<void> {
+async function write(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   const file = await open(path, 'wx', 0o600);
   try {
-    for await (const portion of portions) {
-      // One call may write less than it was given.
-      for (let at = 0; at < portion.length;) at += (await file.write(portion, at)).bytesWritten;
+    for await (const chunk of chunks) {
+      // One call may write only a part.
+      for (let at = 0; at < chunk.length;) at += (await file.write(chunk, at)).bytesWritten;
     }
   } finally {
     await file.close();
@@ -49,7 +49,7 @@ async function sha256(path: string): Promise<string> {
   const hash = createHash('sha256');
   const file = openPlainFile(path, constants.O_RDONLY);
   const stream: AsyncIterable<Buffer> = createReadStream(path, { fd: file, highWaterMark: 1024 * 1024 });
-  for await (const portion of stream) hash.update(portion);
+  for await (const chunk of stream) hash.update(chunk);
   return hash.digest('hex');
 }
 

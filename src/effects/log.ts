@@ -1,9 +1,9 @@
-/** Lines for people (or for log collectors), on stderr. */
+/** The log: one line per message, as text for people or as JSON for log collectors. */
 import { printable, printableJson } from '../errors.ts';
 import { PLAIN, type Style } from './terminal.ts';
 
 export interface Log {
-  /** @param facts more keys of a JSON line */
+  /** @param facts additional keys of the JSON line */
   debug(message: string, facts?: Readonly<Record<string, unknown>>): void;
   info(message: string, facts?: Readonly<Record<string, unknown>>): void;
   warn(message: string): void;
@@ -14,11 +14,11 @@ export interface LogOptions {
   /** Whether `debug` lines are shown. */
   readonly debug: boolean;
   readonly nowMs: () => number;
-  /** Plain by default. */
+  /** Defaults to plain. */
   readonly style?: Style;
 }
 
-/** A log that hands one line a message to `write`. */
+/** @param write called with one line per message */
 export function createLog(write: (text: string) => void, { format, debug, nowMs, style = PLAIN }: LogOptions): Log {
   const asJson = (level: string, message: string, facts = {}) => {
     const time = new Date(nowMs()).toISOString();

@@ -1,10 +1,10 @@
 /**
- * What is kept of the job's NODE_OPTIONS where this program's files start Node: options for certificates, TLS, names and
- * memory. The rest (preloads, inspectors, dumps, key logs) would break a process that holds credentials, or read them.
+ * Filters the job's NODE_OPTIONS for Node processes that this program's files start. Keeps options for certificates, TLS, DNS
+ * and memory. The rest (preloads, inspectors, dumps, key logs) could break a process that holds credentials, or leak them.
  * `orb/scripts` has the same lists.
  */
 
-/** Without a value. */
+/** Options without a value. */
 export const KEPT_SWITCHES: readonly string[] = [
   '--use-openssl-ca',
   '--use-bundled-ca',
@@ -23,7 +23,7 @@ export const KEPT_SWITCHES: readonly string[] = [
   '--no-network-family-autoselection',
 ];
 
-/** With a value: `--name=value` or `--name value`. */
+/** Options with a value: `--name=value` or `--name value`. */
 export const KEPT_WITH_VALUE: readonly string[] = [
   '--tls-cipher-list',
   '--openssl-config',
@@ -37,7 +37,7 @@ export const KEPT_WITH_VALUE: readonly string[] = [
   '--network-family-autoselection-attempt-timeout',
 ];
 
-/** @returns a value for NODE_OPTIONS on one line; empty when nothing is kept */
+/** @returns a value for NODE_OPTIONS on one line; empty if nothing is kept */
 export function keptNodeOptions(text = ''): string {
   const words = wordsOf(text);
   const kept: string[] = [];
@@ -60,7 +60,7 @@ function isValue(word: string | undefined): boolean {
   return word !== undefined && word !== '' && !word.startsWith('-');
 }
 
-/** As Node splits it: at spaces outside double quotes, within which a backslash takes the next character as it is. */
+/** Splits like Node: at spaces outside double quotes; inside quotes, a backslash escapes the next character. */
 function wordsOf(text: string): readonly string[] {
   const words = text.match(/(?:[^ "]|"(?:[^"\\]|\\[^])*"?)+/g) ?? [];
   return words.map((word) =>

@@ -1,23 +1,23 @@
-/** The processes of this machine, as far as they tell whether a job has ended. */
+/** Which processes of this machine still run: those of other jobs, and those that created temporary files. */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Commands } from './programs.ts';
 
-/** Names a process for as long as the machine runs: its id alone may be given to another one later. */
+/** Identifies a process for as long as the machine runs; its id alone may be reused. */
 type ProcessName = string;
 
 export interface Processes {
-  /** Machine and namespace in which process ids are counted; names of another scope mean nothing here. */
+  /** Machine and namespace of the process ids; names from another scope mean nothing here. */
   readonly scope: string;
-  /** Of this process: its parent first. */
+  /** Ancestors of this process, parent first. */
   readonly ancestors: readonly ProcessName[];
   isRunning(name: ProcessName): boolean;
-  /** A process other than this one whose environment has the variable; undefined when none is known to. */
+  /** Another process whose environment has the variable; undefined if none is known. */
   withVariable(name: string, value: string): ProcessName | undefined;
 }
 
-/** Undefined where processes cannot be listed. */
+/** Undefined if processes cannot be listed. */
 export type ListProcesses = () => Promise<Processes | undefined>;
 
 interface Entry {
@@ -25,7 +25,7 @@ interface Entry {
   readonly name: ProcessName;
 }
 
-/** Undefined for a process that has ended. */
+/** Undefined if the process has ended. */
 type Lookup = (processId: number) => Entry | undefined;
 
 const PS_LIMITS = { timeoutMs: 5000, maxBytes: 4 * 1024 * 1024 };
@@ -45,7 +45,7 @@ export function listProcessesBy(commands: Commands): ListProcesses {
   };
 }
 
-/** @param idWith the id of a process other than this one whose environment has that text */
+/** @param idWith finds the id of another process whose environment has that text */
 function processesOf(lookup: Lookup, idWith: (variable: string) => number | undefined): Processes | undefined {
   const ancestors = ancestorsBy(lookup);
   if (ancestors === undefined) return undefined;
@@ -60,13 +60,13 @@ function processesOf(lookup: Lookup, idWith: (variable: string) => number | unde
   };
 }
 
-/** Without the first process of all. Undefined where those of other users are hidden (proc(5), `hidepid`). */
+/** Without the system's first process. Undefined if other users' processes are hidden (proc(5), `hidepid`). */
 function ancestorsBy(lookup: Lookup): readonly ProcessName[] | undefined {
   const names: ProcessName[] = [];
   let id = process.ppid;
   while (id > 1) {
     const entry = lookup(id);
-    // Processes that start and end meanwhile could lead round in a circle.
+    // Processes that start and end in the meantime could form a circle.
     if (entry === undefined || names.includes(entry.name)) return undefined;
     names.push(entry.name);
     id = entry.parent;
@@ -74,11 +74,11 @@ function ancestorsBy(lookup: Lookup): readonly ProcessName[] | undefined {
   return names;
 }
 
-/** By proc(5); a process that was killed and not yet waited for has ended. */
+/** Reads /proc (proc(5)); a zombie counts as ended. */
 function linuxLookup(): Lookup {
   const boot = textOf('/proc/sys/kernel/random/boot_id').slice(0, 8);
   return (id) => {
-    // The name in parentheses may hold blanks and parentheses.
+    // The name in parentheses may contain spaces and parentheses.
     const fields = textOf(`/proc/${id}/stat`)
       .replace(/^.*\) /s, '')
       .split(' ');
@@ -89,7 +89,7 @@ function linuxLookup(): Lookup {
   };
 }
 
-/** The environment of another user's process cannot be read. */
+/** Cannot read the environment of other users' processes. */
 function linuxIdWith(variable: string): number | undefined {
   return namesIn('/proc')
     .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
@@ -120,16 +120,16 @@ function textOf(path: string): string {
   try {
     return readFileSync(path, 'latin1');
   } catch {
-    return ''; // of another user, or just ended
+    return ''; // another user's process, or one that has just ended
   }
 }
 
-// Names this process in the names of temporary files, so that a later one knows whether their maker still runs.
+// A process mark in the name of a temporary file lets a later process check whether its creator still runs.
 
 /** Letters, digits, `-` and `_`. */
 const PROCESS_MARK = /^([\w-]{6})-([0-9a-z]+)$/;
 
-/** Files are temporary for milliseconds; where `setfacl` hangs, for less than a minute. */
+/** Temporary files exist for milliseconds, or if `setfacl` hangs, for less than a minute. */
 const MAX_USE_MS = 5 * 60 * 1000;
 
 let host: string | undefined;
@@ -139,20 +139,20 @@ export function processMark(): string {
 }
 
 /**
- * False when the process of that mark has ended: it is then nobody's file. This process itself asks before it makes any,
- * so one with its own mark is left by an earlier process that had the same id.
- * @param changedAtMs when the file that carries the mark was last changed
+ * False if the process with that mark has ended, so that nobody uses the file any more. This process asks before it creates
+ * any file, so a file with its own mark was left by an earlier process with the same id.
+ * @param changedAtMs when the file with the mark was last changed
  */
 export function mayStillRun(mark: string, changedAtMs: number): boolean {
   const [, scope, id = ''] = PROCESS_MARK.exec(mark) ?? [];
   if (scope === undefined || Date.now() - changedAtMs > MAX_USE_MS) return false;
-  // The ids of another host or container mean nothing here.
+  // Process ids of another host or container mean nothing here.
   if (scope !== processIdScope()) return true;
   const processId = Number.parseInt(id, 36);
   return processId !== process.pid && isRunning(processId);
 }
 
-/** Host and, in containers, the namespace in which process ids are counted. */
+/** Identifies the host and, in containers, the namespace of process ids. */
 function processIdScope(): string {
   host ??= createHash('sha256')
     .update(`${hostname()}\n${linkOf('/proc/self/ns/pid')}`)
@@ -173,13 +173,13 @@ function isRunning(processId: number): boolean {
   try {
     process.kill(processId, 0);
   } catch {
-    // ESRCH, or EPERM: a process of another user, which cannot have made a file of this one's.
+    // ESRCH, or EPERM: another user's process, which cannot have created a file of this user.
     return false;
   }
   return !isZombie(processId);
 }
 
-/** One that was killed stays in the table until its parent asks, which a container's first process may never do. */
+/** A dead process stays in the table until its parent waits for it, which a container's first process may never do. */
 function isZombie(processId: number): boolean {
   try {
     const [, state] = /\) (\S)/.exec(readFileSync(`/proc/${processId}/stat`, 'latin1')) ?? [];

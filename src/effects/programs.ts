@@ -1,11 +1,11 @@
-/** Running other programs, with a deadline and a cap on what they print. */
+/** Runs other programs, with a deadline and a limit on their output. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { errorCode } from './file-error.ts';
 
 export interface CommandResult {
-  /** The exit code, or undefined when the program could not be started, was killed, or printed too much. */
+  /** The exit code; undefined if the program could not be started, was killed, or printed too much. */
   readonly exitCode: number | undefined;
-  /** True when no such program is on `PATH`. */
+  /** True if the program is not on `PATH`. */
   readonly missing?: boolean;
   readonly stdout: string;
   readonly stderr: string;
@@ -13,16 +13,16 @@ export interface CommandResult {
 
 export interface CommandLimits {
   readonly timeoutMs: number;
-  /** Of each stream; a program that prints more is ended. */
+  /** Limit for each stream; a program that prints more is terminated. */
   readonly maxBytes: number;
-  /** Ends the program. */
+  /** Terminates the program. */
   readonly signal?: AbortSignal;
 }
 
 export interface Commands {
   /**
-   * Runs `file` found on `PATH` without a shell. A program that is ended takes along what it has started. Never rejects: a
-   * program that is missing has no exit code.
+   * Runs `file` from `PATH` without a shell. Terminating it also terminates the programs that it has started. Never rejects:
+   * a missing program has no exit code.
    */
   run(file: string, args: readonly string[], limits: CommandLimits): Promise<CommandResult>;
 }
@@ -57,7 +57,7 @@ async function run(
   return { exitCode, ...(missing ? { missing } : {}), stdout: stdout.text(), stderr: stderr.text() };
 }
 
-/** Keeps the first `maxBytes` and reports when more come. */
+/** Keeps the first `maxBytes` bytes, and calls `onExcess` if there are more. */
 function collector(maxBytes: number, onExcess: () => void) {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -71,22 +71,22 @@ function collector(maxBytes: number, onExcess: () => void) {
   };
 }
 
-// Runs another program for as long as it takes, and hands on what it prints while it runs.
+// Long-running programs, whose output is passed on line by line while they run.
 
 export interface FollowOptions {
-  /** The program's whole environment; its `PATH` is where the program is looked for. */
+  /** The program's whole environment; its `PATH` is searched for the program. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly timeoutMs: number;
-  /** Ends the program. */
+  /** Terminates the program. */
   readonly signal: AbortSignal;
-  /** Each line of stdout and stderr, without its line break. */
+  /** Called with each line of stdout and stderr, without its newline. */
   readonly onLine: (line: string) => void;
 }
 
-/** Runs `file` found on `PATH` without a shell. A program that is ended takes along what it has started. Never rejects. */
+/** Runs `file` from `PATH` without a shell. Terminating it also terminates the programs that it has started. Never rejects. */
 export type Follow = (file: string, args: readonly string[], options: FollowOptions) => Promise<ProgramExit>;
 
-/** For a program to end by itself once it was asked to. */
+/** How long a program may take to exit after SIGTERM. */
 const FOLLOW_GRACE_MS = 5000;
 
 export const followProgram: Follow = (file, args, { environment, onLine, signal, timeoutMs }) => {
@@ -104,7 +104,7 @@ export const followProgram: Follow = (file, args, { environment, onLine, signal,
   });
 };
 
-/** One character may arrive in two chunks. */
+/** A character may be split between two chunks. */
 function lineReader(onLine: (line: string) => void) {
   const decoder = new TextDecoder();
   const lines = createLines(onLine);
@@ -119,19 +119,19 @@ function lineReader(onLine: (line: string) => void) {
   };
 }
 
-// Runs another program in a process group of its own, so that ending it also ends what it has started.
+// Each program runs in its own process group, so that terminating it also terminates what it has started.
 
 interface ProgramOptions {
-  /** The program's whole environment; this process's own when undefined. */
+  /** The program's whole environment; undefined passes on that of this process. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
   readonly timeoutMs: number;
-  /** How long the program may take to end by itself after SIGTERM; then its group gets SIGKILL. */
+  /** How long the program may take to exit after SIGTERM, before its group gets SIGKILL. */
   readonly graceMs: number;
-  /** Ends the program. */
+  /** Terminates the program. */
   readonly signal?: AbortSignal | undefined;
   readonly onStdout: (chunk: Buffer) => void;
   readonly onStderr: (chunk: Buffer) => void;
-  /** Called when both streams have ended or were closed. */
+  /** Called once both streams have ended or were closed. */
   readonly onClose?: () => void;
 }
 
@@ -142,12 +142,12 @@ export type ProgramExit =
   /** `reason` is Node's code, such as ENOENT. */
   | { readonly outcome: 'not started'; readonly reason: string };
 
-/** How long output is read after the program has ended: a program that it started may hold the pipes open forever. */
+/** How long to read output after the program has exited: one of its children may hold the pipes open forever. */
 const DRAIN_MS = 1000;
 
 const running = new Set<ChildProcess>();
 
-/** Runs `file` found on `PATH` without a shell and with an empty stdin. Never rejects. */
+/** Runs `file` from `PATH` without a shell and with an empty stdin. Never rejects. */
 function runChild(file: string, args: readonly string[], options: ProgramOptions): Promise<ProgramExit> {
   try {
     return watch(start(file, args, options.environment), options);
@@ -156,7 +156,7 @@ function runChild(file: string, args: readonly string[], options: ProgramOptions
   }
 }
 
-/** @throws what Node does not report by the event `error`, such as E2BIG */
+/** @throws errors that Node does not report by the event `error`, such as E2BIG */
 function start(file: string, args: readonly string[], environment: ProgramOptions['environment']): ChildProcess {
   return spawn(file, [...args], {
     ...(environment === undefined ? {} : { env: { ...environment } }),
@@ -171,10 +171,10 @@ function watch(child: ChildProcess, options: ProgramOptions): Promise<ProgramExi
   const { graceMs, onClose, onStderr, onStdout, signal, timeoutMs } = options;
   return new Promise((resolve) => {
     running.add(child);
-    // There are no streams when the program could not be started for want of file descriptors.
+    // There are no streams if the program could not be started because of too few file descriptors.
     child.stdout?.on('data', onStdout);
     child.stderr?.on('data', onStderr);
-    // What was read until then counts; the exit says how the program ended.
+    // Output read so far counts; the exit event reports how the program ended.
     for (const stream of [child.stdout, child.stderr]) stream?.on('error', () => undefined);
     let ending = false;
     let late = false;
@@ -198,7 +198,7 @@ function watch(child: ChildProcess, options: ProgramOptions): Promise<ProgramExi
       signalGroup(child, 'SIGTERM');
       after(graceMs, () => {
         signalGroup(child, 'SIGKILL');
-        // A process that the kernel cannot end (uninterruptible I/O) must not hold the run.
+        // A process that the kernel cannot kill (uninterruptible I/O) must not block the run.
         after(DRAIN_MS, () => {
           settle({ outcome: 'killed', by: 'SIGKILL' });
         });
@@ -214,7 +214,7 @@ function watch(child: ChildProcess, options: ProgramOptions): Promise<ProgramExi
       if (child.pid === undefined) settle({ outcome: 'not started', reason: reasonOf(error) });
     });
     child.once('exit', () => {
-      // What is left of the group would hold the pipes, and perhaps what this program waits for.
+      // The rest of the group would hold the pipes open, and perhaps resources that this program waits for.
       if (ending) signalGroup(child, 'SIGKILL');
       after(DRAIN_MS, closeStreams);
     });
@@ -228,7 +228,7 @@ function reasonOf(error: unknown): string {
   return errorCode(error) ?? String(error);
 }
 
-/** For a process that is about to exit: what it has started must not outlive it. */
+/** Call it before the process exits: running children must not outlive it. */
 export function killRunningChildren(): void {
   for (const child of running) signalGroup(child, 'SIGKILL');
 }
@@ -247,18 +247,18 @@ function signalGroup(child: ChildProcess, name: 'SIGTERM' | 'SIGKILL'): void {
   }
 }
 
-// Makes whole lines of text that comes in portions: in a part of a secret, no mask would know it.
+// Splits chunks of text into whole lines: a mask cannot recognize a part of a secret.
 
 interface Lines {
   push(text: string): void;
-  /** Hands on what stands behind the last line break. */
+  /** Passes on the text after the last newline. */
   end(): void;
 }
 
-/** A longer line is handed on in parts rather than kept. */
+/** A longer line is passed on in parts instead of being buffered. */
 const MAX_LINE_CHARS = 1024 * 1024;
 
-/** @param onLine is given each line without its line break */
+/** @param onLine called with each line, without its newline */
 export function createLines(onLine: (line: string) => void): Lines {
   let rest = '';
   return {

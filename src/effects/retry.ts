@@ -1,6 +1,6 @@
 /**
- * The one policy for trying again: what may pass is tried until one deadline for the whole run, with pauses that grow
- * and are drawn at random, so that jobs which failed together do not come back together.
+ * The one retry policy: transient failures are retried until a deadline for the whole run. Pauses grow and are random, so
+ * that jobs which failed together do not retry together.
  */
 import { MachineIdError } from '../errors.ts';
 import type { Clock } from './time.ts';
@@ -9,31 +9,31 @@ import type { Log } from './log.ts';
 export const RETRY_POLICY = {
   /** From the start of the run; `--deadline` changes it. */
   deadlineMs: 60_000,
-  /** `doctor` is to report a failure, not to outlast it. */
+  /** `doctor` reports a failure instead of outlasting it. */
   doctorDeadlineMs: 10_000,
-  /** The longest first pause; each further one may be twice as long. */
+  /** The longest first pause; the limit doubles with each further pause. */
   firstPauseMs: 500,
   longestPauseMs: 8_000,
-  /** What a pause leaves of the deadline, so that there is time for one more try; a fifth of a deadline below 5 s. */
+  /** How much of the deadline a pause leaves for the last try; a fifth of deadlines below 5 s. */
   lastTryMs: 1_000,
-  /** CircleCI's agent, asked for a token: how often, with what pause in between, and how long each answer may take. */
+  /** Asking CircleCI's agent for a token: number of tries, the pause between them, and the time limit of each. */
   agentTries: 3,
   agentPauseMs: 1_000,
   agentTimeoutMs: 15_000,
 } as const;
 
-/** Of a server that is overloaded or restarting, or of a load balancer without a server behind it. */
+/** From a server that is overloaded or restarting, or a load balancer without a healthy server. */
 const TRANSIENT_HTTP_STATUSES: readonly number[] = [408, 429, 502, 503, 504];
 /**
- * Of AWS and of download servers alone, whose 500 is a problem of the moment; Teleport's is final, as it answers so to an
- * OIDC token that it cannot verify.
+ * Only from AWS and download servers, whose 500 is a temporary problem. Teleport's is final: it returns 500 for an OIDC token
+ * that it cannot verify.
  */
-const ALSO_OF_OTHER_SERVERS: readonly number[] = [500];
-/** gRPC's names of UNAVAILABLE and RESOURCE_EXHAUSTED; CANCELED is what a server says that shuts down. */
+const ALSO_FROM_OTHER_SERVERS: readonly number[] = [500];
+/** A server that shuts down returns CANCELED. */
 const TRANSIENT_GRPC_STATUSES: readonly string[] = ['Unavailable', 'ResourceExhausted', 'Canceled'];
 
 export function isTransientHttpStatus(status: number, server: 'Teleport' | 'other'): boolean {
-  return TRANSIENT_HTTP_STATUSES.includes(status) || (server === 'other' && ALSO_OF_OTHER_SERVERS.includes(status));
+  return TRANSIENT_HTTP_STATUSES.includes(status) || (server === 'other' && ALSO_FROM_OTHER_SERVERS.includes(status));
 }
 
 export function isTransientGrpcStatus(status: string): boolean {
@@ -41,13 +41,13 @@ export function isTransientGrpcStatus(status: string): boolean {
 }
 
 export interface RetryOptions {
-  /** The longest that one attempt may wait for its answer. */
+  /** The longest wait of one attempt for its response. */
   readonly timeoutMs: number;
   readonly deadlineMs: number;
   readonly clock: Clock;
   /** From 0 to below 1. */
   readonly random: () => number;
-  /** Has a line for each failure after which there is another try. */
+  /** Gets a line for each failure that is retried. */
   readonly log: Pick<Log, 'info'>;
   readonly signal: AbortSignal;
 }
@@ -56,38 +56,38 @@ export interface ResponseHeaders {
   get(name: string): string | null | undefined;
 }
 
-/** All attempts of one run: they share a deadline. */
+/** All attempts of one run, which share a deadline. */
 export interface Retries {
   /**
-   * How long the next attempt may take. A run in which nothing has failed is not cut short by the deadline: every answer
-   * has the whole timeout.
-   * @throws MachineIdError TIMEOUT when the deadline has passed
+   * How long the next attempt may take. As long as nothing has failed, the deadline does not apply: every response has the
+   * whole timeout.
+   * @throws MachineIdError TIMEOUT if the deadline has passed
    */
   attemptMs(): number;
   /**
-   * What a server asks to wait for: `Retry-After` is seconds or a date (RFC 9110 section 10.2.3), which is read by the
-   * server's own clock where it says the time. Undefined when it asks for nothing that can be read.
+   * How long the server asks to wait. `Retry-After` is a number of seconds or a date (RFC 9110 section 10.2.3), which is
+   * compared with the server's own clock if it sends one. Undefined if the header is missing or invalid.
    */
   askedPauseMs(headers: ResponseHeaders): number | undefined;
   /** Whether any attempt has failed so far. */
   hasFailed(): boolean;
-  /** For work that retries in a loop of its own. */
+  /** For work that has its own retry loop. */
   begin(signal?: AbortSignal): Attempts;
-  /** Throws the first failure that is final, or the last one before the deadline with how often was tried. */
+  /** Retries the attempt. Throws the first final failure, or the last one before the deadline with the number of tries. */
   run<T>(attempt: () => Promise<T>, signal?: AbortSignal): Promise<T>;
-  /** The same policy with a deadline from now on. */
+  /** The same policy with a deadline that starts now. */
   withNewDeadline(): Retries;
 }
 
 /** The attempts at one piece of work. */
 export interface Attempts {
   /**
-   * Waits until the next try is due, and logs that.
-   * @param next what happens then
-   * @throws the failure, when there is no other try
+   * Logs the failure and waits until the next try is due.
+   * @param next what happens then, for the log
+   * @throws the failure if there is no further try
    */
   waitToRetry(failure: unknown, next?: string): Promise<void>;
-  /** Counts a failure after which somebody else waits. @throws the failure, when it is final */
+  /** Counts a failure without waiting, because another attempt waits. @throws the failure if it is final */
   countFailure(failure: unknown): void;
 }
 
@@ -105,7 +105,7 @@ export function startRetries(options: RetryOptions): Retries {
       if (!hasFailed) return Math.min(timeoutMs, deadlineMs);
       if (leftMs() > 0) return Math.min(timeoutMs, leftMs());
       throw new MachineIdError('TIMEOUT', `the deadline of ${secondsText(deadlineMs)} for the whole run has passed`, {
-        hint: 'Look at the failures above that were tried again; --deadline changes the limit.',
+        hint: 'Check the failures above that were retried. --deadline changes the limit.',
       });
     },
     askedPauseMs: (headers) => askedPauseMs(headers, clock),
@@ -143,9 +143,9 @@ function startAttempts({ clock, deadlineMs, log, random, signal }: RetryOptions,
     return failure;
   };
   const givenUp = (failure: MachineIdError, reason = '') => {
-    const often = `${tries} ${tries === 1 ? 'try' : 'tries'} in ${secondsText(clock.elapsedMs() - startMs)}`;
+    const effort = `${tries} ${tries === 1 ? 'try' : 'tries'} in ${secondsText(clock.elapsedMs() - startMs)}`;
     return failure.with({
-      note: `${reason}gave up after ${often} (--deadline ${deadlineMs / 1000})`,
+      note: `${reason}gave up after ${effort} (--deadline ${deadlineMs / 1000})`,
       transient: undefined,
     });
   };
@@ -153,8 +153,8 @@ function startAttempts({ clock, deadlineMs, log, random, signal }: RetryOptions,
     const { afterMs = 0 } = failure.transient ?? {};
     const latestMs = deadline.leftMs() - reserveMs;
     if (afterMs > 0 && afterMs > latestMs) {
-      const asked = `the server asks for a pause of ${secondsText(afterMs)}, and ${secondsText(deadline.leftMs())} are left; `;
-      throw givenUp(failure, asked);
+      const reason = `the server asks to wait ${secondsText(afterMs)}, but only ${secondsText(deadline.leftMs())} are left; `;
+      throw givenUp(failure, reason);
     }
     if (latestMs <= 0) throw givenUp(failure);
     const longestMs = Math.min(RETRY_POLICY.longestPauseMs, RETRY_POLICY.firstPauseMs * 2 ** (tries - 1));
@@ -165,7 +165,7 @@ function startAttempts({ clock, deadlineMs, log, random, signal }: RetryOptions,
     waitToRetry: async (error, next = 'trying again') => {
       const failure = countFailure(error);
       const waitMs = pauseMs(failure);
-      log.info(`${failure.message}; ${next} in ${secondsText(waitMs)}, for ${secondsText(deadline.leftMs())} more`);
+      log.info(`${failure.message}; ${next} in ${secondsText(waitMs)} (${secondsText(deadline.leftMs())} left)`);
       await pause(waitMs, clock, signal);
     },
   };
@@ -174,14 +174,14 @@ function startAttempts({ clock, deadlineMs, log, random, signal }: RetryOptions,
 function askedPauseMs(headers: ResponseHeaders, clock: Clock): number | undefined {
   const text = headers.get('retry-after')?.trim() ?? '';
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
-  // Date.parse reads much more than dates of HTTP, "-1" and "1.5" among it.
+  // Date.parse accepts much more than HTTP dates, for example "-1" and "1.5".
   const untilMs = /^[A-Z][a-z]+, /.test(text) ? Date.parse(text) : NaN;
   if (Number.isNaN(untilMs)) return undefined;
   const sentMs = Date.parse(headers.get('date') ?? '');
   return Math.max(untilMs - (Number.isNaN(sentMs) ? clock.nowMs() : sentMs), 0);
 }
 
-/** Waits; rejects with the signal's own reason when it is aborted. */
+/** Waits; rejects with the signal's reason if it is aborted. */
 export async function pause(
   waitMs: number,
   clock: Pick<Clock, 'sleep'>,
@@ -190,7 +190,7 @@ export async function pause(
   try {
     await clock.sleep(waitMs, signal);
   } catch (error) {
-    // Node's timers throw an error of their own for a signal.
+    // Node's timers throw their own error for an aborted signal.
     signal?.throwIfAborted();
     throw error;
   }

@@ -1,7 +1,7 @@
-/** A secret value that cannot be printed by accident. */
+/** Secrets: a type that cannot be printed by accident, and a mask for all output. */
 import { inspect } from 'node:util';
 
-/** Holds a value that `String()`, `JSON.stringify` and `util.inspect` show as `[secret]`. */
+/** `String()`, `JSON.stringify` and `util.inspect` show it as `[secret]`. */
 export class Secret<T extends string | Uint8Array = string> {
   readonly #value: T;
 
@@ -9,7 +9,7 @@ export class Secret<T extends string | Uint8Array = string> {
     this.#value = value;
   }
 
-  /** The value itself; call it only beside the socket or the file write. */
+  /** Returns the value; call it only where the value goes to a socket or file. */
   reveal(): T {
     return this.#value;
   }
@@ -27,15 +27,14 @@ export class Secret<T extends string | Uint8Array = string> {
   }
 }
 
-// Replaces known secrets in all output, including other programs' output.
-
+/** Replaces known secrets in all output, including other programs' output. */
 export interface Mask {
-  /** From now on this text is shown as `[masked]`. */
+  /** From now on, this text is shown as `[masked]`. */
   hide(secret: string): void;
   apply(text: string): string;
 }
 
-/** A shorter text would hide innocent words; no secret of this program is that short. */
+/** Masking shorter texts would hide ordinary words; this program has no secret that short. */
 const MIN_SECRET_CHARS = 8;
 
 export function createMask(): Mask {

@@ -1,30 +1,30 @@
-/** Standard output and standard error, whose other end may be slow, full or gone. */
+/** Reads and writes streams whose other end may be slow, full or gone. */
 import { fstatSync, writeSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { MachineIdError } from '../errors.ts';
 import { errorCode } from './file-error.ts';
 
-/** A stream of this process with the number of its file. */
+/** Standard output or standard error of this process. */
 interface OutputStream {
   readonly stream: Writable;
   readonly descriptor: number;
 }
 
-/** Lets every later write fail without ending the process: only the call that writes learns of it. */
+/** Keeps later write errors from crashing the process: only the call that writes gets the error. */
 export function ignoreStreamErrors({ stream }: OutputStream): void {
   stream.on('error', () => undefined);
 }
 
-/** Drops what cannot be written: nothing is left to report it to. */
+/** Drops text that cannot be written: there is nowhere to report it. */
 export function writeOrDrop({ stream }: OutputStream, text: string): void {
   try {
     stream.write(text);
   } catch {
-    // Node 18 throws what a later version hands to the stream.
+    // Node 18 throws errors that later versions emit on the stream.
   }
 }
 
-/** Resolves when the stream has taken all the parts and has room for more; rejects when it has failed. */
+/** Resolves once the stream has taken all parts and has room for more; rejects if it fails. */
 export function writeAll({ stream, descriptor }: OutputStream, parts: readonly Uint8Array[]): Promise<void> {
   const last = parts.at(-1);
   if (last === undefined) return Promise.resolve();
@@ -49,7 +49,7 @@ export function writeAll({ stream, descriptor }: OutputStream, parts: readonly U
   });
 }
 
-/** Node's stream for files takes a write for done of which a full disk has taken a part. */
+/** Node's file stream treats a partial write to a full disk as complete. */
 function writeWhole(descriptor: number, part: Uint8Array): void {
   for (let at = 0; at < part.length;) at += writeSync(descriptor, part, at);
 }
@@ -59,7 +59,7 @@ function isFile(descriptor: number): boolean {
   return file.isFile();
 }
 
-/** Whether the error means that the reader of a pipe has gone. */
+/** Whether the error means that the reader of a pipe is gone. */
 export function isReaderGone(error: unknown): boolean {
   const code = errorCode(error);
   return code === 'EPIPE' || code === 'ECONNRESET';
@@ -67,18 +67,16 @@ export function isReaderGone(error: unknown): boolean {
 
 /** @param cause what the stream rejected with */
 export function stdoutUnwritable(cause: unknown): MachineIdError {
-  const reason = isReaderGone(cause) ? 'its reader has gone' : 'it does not take what is written';
+  const reason = isReaderGone(cause) ? 'its reader is gone' : 'it accepts no data';
   return new MachineIdError(
     'STDOUT_UNWRITABLE',
-    `the result could not be written to the standard output: ${reason} (${errorCode(cause) ?? String(cause)})`,
+    `cannot write the result to standard output: ${reason} (${errorCode(cause) ?? String(cause)})`,
     {
-      hint: 'Everything else was done, such as writing files and exports. Check the program or file that takes the output.',
+      hint: 'Check the program or file that receives the output. Everything else is done, such as writing files and exports.',
       cause,
     },
   );
 }
-
-// Reads a stream to its end, with a limit on its bytes and on the time that it takes.
 
 interface ReadLimits {
   /** For messages: `the pipe`. */
@@ -89,15 +87,15 @@ interface ReadLimits {
 }
 
 /**
- * What is left of the stream afterwards is the caller's to close.
- * @throws Error when there is more than `maxBytes` or the time is up; the reason of the signal
+ * Reads a stream to its end. The caller must close the stream.
+ * @throws Error if there are more than `maxBytes` or the time is up; the signal's reason
  */
 export async function readChunks(
   source: AsyncIterable<Uint8Array>,
   { name, maxBytes, timeoutMs, signal }: ReadLimits,
 ): Promise<Buffer> {
   signal.throwIfAborted();
-  const portions: Uint8Array[] = [];
+  const chunks: Uint8Array[] = [];
   const iterator = source[Symbol.asyncIterator]();
   let timer: NodeJS.Timeout | undefined;
   let onAbort: (() => void) | undefined;
@@ -112,10 +110,10 @@ export async function readChunks(
   try {
     for (let bytes = 0; ;) {
       const next = await Promise.race([iterator.next(), stopped]);
-      if (next.done === true) return Buffer.concat(portions);
+      if (next.done === true) return Buffer.concat(chunks);
       bytes += next.value.length;
-      if (bytes > maxBytes) throw new Error(`${name} gave more than ${maxBytes} bytes`);
-      portions.push(next.value);
+      if (bytes > maxBytes) throw new Error(`${name} contains more than ${maxBytes} bytes`);
+      chunks.push(next.value);
     }
   } finally {
     clearTimeout(timer);

@@ -1,14 +1,14 @@
-/** Questions to the person at the terminal, one after the other. */
+/** The terminal: questions to the user, and colours. */
 import { createInterface } from 'node:readline';
 import { MachineIdError } from '../errors.ts';
 
 export interface Prompt {
   /**
    * Prints the question and resolves with the next line.
-   * @throws MachineIdError INTERRUPTED when the person ends the input
+   * @throws MachineIdError INTERRUPTED if the user ends the input
    */
   ask(question: string): Promise<string>;
-  /** Gives the terminal back. */
+  /** Releases the terminal. */
   end(): void;
 }
 
@@ -17,7 +17,7 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
-/** Lines that come before their question, as when several are pasted at once, are kept for it. */
+/** Lines that arrive before their question, for example when several are pasted at once, are kept for it. */
 export function openPrompt(input: NodeJS.ReadableStream, output: NodeJS.WritableStream, signal: AbortSignal): Prompt {
   const lines: string[] = [];
   let waiting: Waiting | undefined;
@@ -38,11 +38,11 @@ export function openPrompt(input: NodeJS.ReadableStream, output: NodeJS.Writable
     else waiting.resolve(line);
     waiting = undefined;
   });
-  // The terminal hands Ctrl-C and Ctrl-D over as keys, not as a signal.
+  // In this mode, Ctrl-C and Ctrl-D arrive as keys, not as signals.
   terminal.on('SIGINT', () => {
     end(interrupted('Ctrl-C'));
   });
-  // A terminal that was hung up ends in EIO.
+  // A terminal that hangs up fails with EIO.
   input.on('error', end);
   terminal.on('close', () => {
     signal.removeEventListener('abort', onAbort);
@@ -73,10 +73,10 @@ function asError(reason: unknown): Error {
 }
 
 function interrupted(by: string): MachineIdError {
-  return new MachineIdError('INTERRUPTED', `ended by ${by}`, { hint: 'Nothing was written; call it again.' });
+  return new MachineIdError('INTERRUPTED', `interrupted by ${by}`, {
+    hint: 'Run the command again. Nothing was written.',
+  });
 }
-
-// Colours, where the terminal has them.
 
 type Paint = (text: string) => string;
 
@@ -88,7 +88,7 @@ export interface Style {
   readonly faint: Paint;
 }
 
-/** ECMA-48 section 8.3.117 (SGR): what begins a colour and what ends it. */
+/** ECMA-48 section 8.3.117 (SGR): the codes that start and end each style. */
 const PAINTS = { good: [32, 39], doubtful: [33, 39], bad: [31, 39], strong: [1, 22], faint: [2, 22] } as const;
 
 export const PLAIN: Style = { good: same, doubtful: same, bad: same, strong: same, faint: same };
@@ -101,7 +101,7 @@ const COLOURED: Style = {
   faint: paint(...PAINTS.faint),
 };
 
-/** `NO_COLOR` (no-color.org) and `FORCE_COLOR` decide when they are set; a terminal without colours calls itself dumb. */
+/** `NO_COLOR` (no-color.org) and `FORCE_COLOR` take precedence; `TERM=dumb` means a terminal without colours. */
 export function styleFor(isTerminal: boolean, environment: Readonly<Record<string, string | undefined>>): Style {
   const { FORCE_COLOR = '', NO_COLOR = '', TERM } = environment;
   if (NO_COLOR !== '') return PLAIN;

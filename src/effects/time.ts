@@ -1,4 +1,4 @@
-/** Time: the clock, deadlines, and limits on silence. */
+/** Time: the clock, deadlines, and limits on the silence of a server. */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type HostPort, MachineIdError } from '../errors.ts';
@@ -6,9 +6,9 @@ import { type HostPort, MachineIdError } from '../errors.ts';
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   nowMs(): number;
-  /** Milliseconds on a clock that never jumps; only differences mean something. */
+  /** Milliseconds on a monotonic clock; only differences are meaningful. */
   elapsedMs(): number;
-  /** Resolves after `durationMs`; rejects with the signal's reason when it is aborted. */
+  /** Resolves after `durationMs`; rejects with the signal's reason if it is aborted. */
   sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -18,7 +18,7 @@ export const systemClock: Clock = {
   sleep: (durationMs, signal) => delay(durationMs, undefined, signal === undefined ? {} : { signal }),
 };
 
-/** Calls `work` each `intervalMs` until the returned function is called. Does not keep the process alive. */
+/** Calls `work` every `intervalMs` until the returned function is called. Does not keep the process alive. */
 export function every(intervalMs: number, work: () => void): () => void {
   const timer = setInterval(work, intervalMs).unref();
   return () => {
@@ -26,20 +26,19 @@ export function every(intervalMs: number, work: () => void): () => void {
   };
 }
 
-// Bounds a wait: whatever the work does, the caller hears within the time.
-
 interface DeadlineOptions {
-  /** Who is waited for, as the subject of a sentence: `the Proxy a.example.com:443`. */
+  /** The server, as the subject of a sentence: `the Proxy a.example.com:443`. */
   readonly waitingFor: string;
   readonly timeoutMs: number;
-  /** What is connected to during the wait. */
+  /** Where the work connects to. */
   readonly unreached?: HostPort | undefined;
-  /** Ends the wait early, with the signal's own reason. */
+  /** Ends the wait early, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Runs `work` with a signal that is aborted when the time is up or the outer signal is.
+ * Runs `work` with a signal that is aborted when the time is up or the outer signal is aborted. Settles in time even if the
+ * work ignores the signal.
  * @throws MachineIdError TIMEOUT, or the outer signal's reason, or what the work throws
  */
 export async function withDeadline<T>(
@@ -56,8 +55,8 @@ export async function withDeadline<T>(
   });
   const timer = setTimeout(() => {
     controller.abort(
-      new MachineIdError('TIMEOUT', `${waitingFor} did not answer within ${seconds(timeoutMs)}`, {
-        hint: 'Check that the address is right and that no firewall between this job and the cluster drops packets ("doctor --egress" tries every connection of the job); --timeout changes the limit, up to that of --deadline.',
+      new MachineIdError('TIMEOUT', `${waitingFor} did not respond within ${seconds(timeoutMs)}`, {
+        hint: 'Check that the address is correct and that no firewall between this job and the cluster drops packets ("doctor --egress" tries every connection that the job needs). --timeout changes the limit, up to --deadline.',
         unreached,
       }),
     );
@@ -74,7 +73,7 @@ export async function withDeadline<T>(
   }
 }
 
-/** What is left of a deadline is no round number. */
+/** Rounded, since the rest of a deadline is not a round number. */
 function seconds(durationMs: number): string {
   const digits = durationMs < 1000 ? 3 : 1;
   return `${Number((durationMs / 1000).toFixed(digits))} s`;
@@ -84,27 +83,26 @@ function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
 }
 
-// Bounds each single wait of a work that is long altogether.
-
+/** Limits each single wait of work that may take long as a whole. */
 export interface SilenceLimit {
-  /** Aborted when a wait was too long, when the outer signal is, or at the end. */
+  /** Aborted when a wait takes too long, when the outer signal is aborted, or by `end`. */
   readonly signal: AbortSignal;
-  /** Waits for what heeds the signal; throws the signal's reason once that is aborted. */
+  /** Waits for a promise that settles when the signal is aborted; then throws the signal's reason. */
   wait<T>(promise: Promise<T>): Promise<T>;
-  /** Lets go of the outer signal and of whatever still heeds ours. */
+  /** Aborts the signal, and stops listening to the outer one. */
   end(): void;
 }
 
 interface SilenceLimitOptions {
-  /** Who is waited for, as the subject of a sentence. */
+  /** The server, as the subject of a sentence. */
   readonly waitingFor: string;
   readonly timeoutMs: number;
-  /** What is connected to. */
+  /** Where the work connects to. */
   readonly unreached?: HostPort | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A wait throws MachineIdError TIMEOUT when it takes longer than `timeoutMs`. */
+/** A wait that takes longer than `timeoutMs` throws MachineIdError TIMEOUT. */
 export function limitSilence({ waitingFor, timeoutMs, unreached, signal: outer }: SilenceLimitOptions): SilenceLimit {
   const controller = new AbortController();
   const { signal } = controller;
@@ -116,7 +114,7 @@ export function limitSilence({ waitingFor, timeoutMs, unreached, signal: outer }
   const onSilence = () => {
     controller.abort(
       new MachineIdError('TIMEOUT', `${waitingFor} sent nothing for ${seconds(timeoutMs)}`, {
-        hint: 'Check that no firewall between this job and that server drops packets; --timeout changes the limit, up to that of --deadline.',
+        hint: 'Check that no firewall between this job and that server drops packets. --timeout changes the limit, up to --deadline.',
         unreached,
       }),
     );
@@ -141,9 +139,7 @@ export function limitSilence({ waitingFor, timeoutMs, unreached, signal: outer }
   };
 }
 
-// A controller whose signal any number of calls may wait on.
-
-/** Of others, Node takes the eleventh listener for a leak and says so on stderr. */
+/** A controller whose signal may have any number of listeners; for others, Node warns of a leak at the eleventh. */
 export function sharedController(): AbortController {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);

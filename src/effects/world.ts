@@ -1,4 +1,4 @@
-/** The effects that a command acts through. */
+/** All effects of a command on the outside world, in one interface. */
 import type { Clock } from './time.ts';
 import type { Files } from './files.ts';
 import type { LargeFiles } from './large-files.ts';
@@ -16,10 +16,10 @@ export interface World {
   readonly nodeVersion: string;
   /** Absolute path of the bundle itself. */
   readonly bundlePath: string;
-  /** As Node names it: `x64`, `arm64`. */
+  /** In Node's notation: `x64`, `arm64`. */
   readonly architecture: string;
   readonly clock: Clock;
-  /** From 0 to below 1; good for spreading load, not for secrets. */
+  /** From 0 to below 1; for spreading load, not for secrets. */
   readonly random: () => number;
   readonly files: Files;
   readonly largeFiles: LargeFiles;
@@ -28,36 +28,34 @@ export interface World {
   readonly follow: Follow;
   readonly mask: Mask;
   /**
-   * Text for people on stdout. A reader that has gone has read enough.
+   * Writes text for people to stdout. Ignores that the reader of a pipe is gone.
    * @throws MachineIdError STDOUT_UNWRITABLE
    */
   readonly stdout: (text: string) => Promise<void>;
   /**
-   * A result for programs on stdout: all of it is delivered, or the command fails.
+   * Writes a result for programs to stdout: it is delivered completely, or the command fails.
    * @throws MachineIdError STDOUT_UNWRITABLE
    */
   readonly result: (text: string) => Promise<void>;
-  /** What is piped into the program, in portions. */
+  /** Standard input, in chunks. */
   readonly stdin: () => AsyncIterable<Uint8Array>;
-  /** Where stdin and stdout are both a terminal, and so somebody may be asked. */
+  /** Set if stdin and stdout are both a terminal, so that the user can be asked. */
   readonly openPrompt: (() => Prompt) | undefined;
-  /** Bytes for stdout; resolves when more may be written, rejects with Node's own error. */
+  /** Writes bytes to stdout; resolves when more may be written, rejects with Node's own error. */
   readonly writeStdout: (parts: readonly Uint8Array[]) => Promise<void>;
-  /** Never throws: what nobody takes is dropped. */
+  /** Writes to stderr. Never throws: drops what cannot be written. */
   readonly stderr: (text: string) => void;
-  /** Whether a line on stderr can be written over. */
+  /** Whether a line on stderr can be overwritten. */
   readonly stderrIsTerminal: boolean;
   readonly stdoutIsTerminal: boolean;
   /** Aborted with a MachineIdError INTERRUPTED on SIGHUP, SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
 }
 
-// The version of this program, put in by the build, and the name by which servers know it.
-
 declare const __VERSION__: string | undefined;
 
-/** `0.0.0-source` when the sources run without having been built. */
+/** Set by the build; `0.0.0-source` if the sources run without one. */
 export const VERSION: string = typeof __VERSION__ === 'undefined' ? '0.0.0-source' : __VERSION__;
 
-/** Sent with every gRPC call and HTTP request, so that administrators find this program in their logs. */
+/** Sent with every gRPC call and HTTP request, so that administrators can find this program in their logs. */
 export const USER_AGENT = `machine-id/${VERSION}`;

@@ -201,7 +201,7 @@ test('while AWS is busy it is asked again, with a signature that holds', async (
   resultOf({ stderr, ...rest });
   assert.equal(server.sessions.length, 1);
   const line =
-    /is busy: ServiceUnavailableException \(HTTP status 503\): try later; trying again in [\d.]+ s, for \d\d s more/g;
+    /is busy: ServiceUnavailableException \(HTTP status 503\): try later; trying again in [\d.]+ s \(\d\d s left\)/g;
   assert.equal(stderr.match(line)?.length, 3, stderr);
 });
 

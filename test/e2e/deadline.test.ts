@@ -91,7 +91,7 @@ for (const [what, after] of [
     ]);
     assertRefused(run, {
       code: 'PROXY_UNREACHABLE',
-      says: /returned status 429; the server asks for a pause of 1(20|19|18) s, and \d+ s are left; gave up after 1 try/,
+      says: /returned status 429; the server asks to wait 1(20|19|18) s, but only \d+ s are left; gave up after 1 try/,
     });
     assert.ok(performance.now() - startMs < 20_000);
   });

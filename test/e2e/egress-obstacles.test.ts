@@ -112,7 +112,7 @@ test('unexpected server: a load balancer whose authority is trusted and that doe
 
 for (const [fault, result, says] of [
   ['not-json', 'other', /^TLS opens, but .*PROXY_NOT_TELEPORT/],
-  ['silent', 'dropped', /^TLS opens, but .*did not answer within/],
+  ['silent', 'dropped', /^TLS opens, but .*did not respond within/],
   ['reset', 'closed', /^TLS opens, but .*PROXY_UNREACHABLE/],
   ['unavailable', 'open', /^TLS opens, but .*returned status 503/],
 ] as const) {

@@ -41,8 +41,8 @@ for (const [signal, kind] of [
     assert.ok(performance.now() - startMs < 3_000, 'a waiting request does not hold the process');
     assertRefused(run, {
       code: 'INTERRUPTED',
-      says: new RegExp(`ended by ${signal}`),
-      hint: /all its old files or all its new ones/,
+      says: new RegExp(`interrupted by ${signal}`),
+      hint: /all of its old files or all of its new ones/,
     });
     assert.deepEqual(await listing(job.destination), before);
   });
@@ -56,7 +56,7 @@ test('SIGTERM ends the run whatever error it provokes', async (t) => {
   const { child, finished } = job.start(['run', '--config', file, '--report', 'page.html']);
   await until(() => cluster.records.of('rpc:/proto.AuthService/GenerateUserCerts').length > 1);
   child.kill('SIGTERM');
-  assertRefused(await finished, { code: 'INTERRUPTED', says: /ended by SIGTERM/ });
+  assertRefused(await finished, { code: 'INTERRUPTED', says: /interrupted by SIGTERM/ });
   assert.match(await readFile(join(job.checkout, 'page.html'), 'utf8'), /INTERRUPTED/);
 });
 
@@ -83,7 +83,7 @@ test('SIGTERM does not wait for an agent of CircleCI that hangs, nor leaves what
   while (!existsSync(join(job.folder, 'asked')) && child.exitCode === null) await delay(5);
   const startMs = performance.now();
   child.kill('SIGTERM');
-  assertRefused(await finished, { code: 'INTERRUPTED', says: /ended by SIGTERM/ });
+  assertRefused(await finished, { code: 'INTERRUPTED', says: /interrupted by SIGTERM/ });
   assert.ok(performance.now() - startMs < 3_000);
   assert.deepEqual(cluster.records.all, []);
 });

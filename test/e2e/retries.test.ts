@@ -26,7 +26,7 @@ test('a Proxy that is overloaded for a moment is asked again', async (t) => {
   misbehaveAtFirst(t, newest, { kind: 'ping', fault: 'unavailable', times: 1 });
   const { exitCode, stderr } = await job.run(job.flags);
   assert.equal(exitCode, 0, stderr);
-  assert.match(stderr, /returned status 503.*; trying again in 0(\.\d)? s, for \d\d s more\n/);
+  assert.match(stderr, /returned status 503.*; trying again in 0(\.\d)? s \(\d\d s left\)\n/);
   assert.equal(newest.records.of('ping').length, 2);
 });
 
@@ -50,7 +50,7 @@ for (const [what, cluster, kind, fault, path] of [
     misbehaveAtFirst(t, cluster, { kind, fault, times: 3 });
     const run = await job.run([...job.flags, '--json']);
     assert.equal(resultOf(run).joinPath, path);
-    assert.equal(run.stderr.match(/; trying again in [\d.]+ s, for \d+ s more\n/g)?.length, 3, run.stderr);
+    assert.equal(run.stderr.match(/; trying again in [\d.]+ s \(\d+ s left\)\n/g)?.length, 3, run.stderr);
     assert.equal(cluster.records.of(kind).length, 4);
   });
 }

@@ -20,23 +20,23 @@ const CASES: readonly Case[] = [
   {
     silent: 'a Proxy after TCP',
     faults: { proxyConnections: 'silent-after-tcp' },
-    says: /^the Proxy localhost:\d+ did not answer within 5 s$/,
+    says: /^the Proxy localhost:\d+ did not respond within 5 s$/,
   },
   {
     silent: 'a Proxy after TLS',
     faults: { proxyConnections: 'silent-after-tls' },
-    says: /^the Proxy localhost:\d+ did not answer within 5 s$/,
+    says: /^the Proxy localhost:\d+ did not respond within 5 s$/,
   },
   {
     silent: 'an Auth Service after TCP',
     faults: { authConnections: 'silent-after-tcp' },
-    says: /^the Auth Service behind localhost:\d+ did not answer/,
+    says: /^the Auth Service behind localhost:\d+ did not respond/,
   },
-  { silent: 'discovery', faults: { replies: { ping: 'silent' } }, says: /^the Proxy localhost:\d+ did not answer/ },
+  { silent: 'discovery', faults: { replies: { ping: 'silent' } }, says: /^the Proxy localhost:\d+ did not respond/ },
   {
     silent: 'the legacy endpoint',
     faults: { replies: { 'legacy-join': 'silent' } },
-    says: /^the Proxy localhost:\d+ did not answer/,
+    says: /^the Proxy localhost:\d+ did not respond/,
     teleport: '17.4.2',
   },
   { silent: 'Ping', faults: { replies: { [`${AUTH}/Ping`]: 'silent' } }, says: /^Ping at the Auth Service/ },

@@ -252,7 +252,7 @@ test('SIGTERM is passed on, and the run ends', async (t) => {
   while (!existsSync(join(job.folder, 'tbot-hangs')) && child.exitCode === null) await delay(5);
   const startMs = performance.now();
   child.kill('SIGTERM');
-  assertRefused(await finished, { code: 'INTERRUPTED', says: /ended by SIGTERM/ });
+  assertRefused(await finished, { code: 'INTERRUPTED', says: /interrupted by SIGTERM/ });
   assert.ok(performance.now() - startMs < 3000);
   assert.ok(!existsSync(dirname((await tbotCall(job)).args[2] ?? '')));
 });

@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { errorCode } from '../../src/effects/file-error.ts';
-import { appendAll } from '../../src/effects/open-file.ts';
+import { appendAll } from '../../src/effects/append-file.ts';
 import { cannotMount, smallDisk } from '../small-disk.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 

@@ -25,7 +25,7 @@ describe('a conversation', () => {
 
   test('ends with the reason of the signal, for the question that is open and for the next', async () => {
     const open = conversation.ask('one? ');
-    const reason = new MachineIdError('INTERRUPTED', 'ended by SIGTERM', { hint: '' });
+    const reason = new MachineIdError('INTERRUPTED', 'interrupted by SIGTERM', { hint: '' });
     cancelled.abort(reason);
     await assert.rejects(open, reason);
     await assert.rejects(conversation.ask('two? '), reason);

@@ -7,7 +7,7 @@ const FAST = { waitingFor: 'the Proxy', timeoutMs: 20 };
 test('work that never ends is ended by the deadline, which says who was waited for', async () => {
   await assert.rejects(
     withDeadline(FAST, () => new Promise(() => undefined)),
-    { code: 'TIMEOUT', message: 'the Proxy did not answer within 0.02 s' },
+    { code: 'TIMEOUT', message: 'the Proxy did not respond within 0.02 s' },
   );
 });
 

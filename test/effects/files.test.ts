@@ -55,7 +55,7 @@ test('a source without an end is left at the limit', async (context) => {
   const path = join(await temporaryFolder(context), 'pipe');
   outputOf('mkfifo', [path]);
   const writer = bounded(spawn('sh', ['-c', 'cat /dev/zero >"$0"', path], { stdio: 'ignore' }));
-  await assert.rejects(input(path, 100_000), { message: 'the pipe gave more than 100000 bytes' });
+  await assert.rejects(input(path, 100_000), { message: 'the pipe contains more than 100000 bytes' });
   await once(writer, 'exit');
 });
 

@@ -35,8 +35,8 @@ test('pauses double up to the longest one, and each is logged with what failed a
   const { clock, done, retries } = downUntil(20_000);
   assert.equal(await done(), 'up');
   assert.deepEqual(clock.waitsMs, [500, 1000, 2000, 4000, 8000, 8000]);
-  assert.equal(retries.lines[0], 'it is down; trying again in 0.5 s, for 60 s more');
-  assert.equal(retries.lines.at(-1), 'it is down; trying again in 8 s, for 45 s more');
+  assert.equal(retries.lines[0], 'it is down; trying again in 0.5 s (60 s left)');
+  assert.equal(retries.lines.at(-1), 'it is down; trying again in 8 s (45 s left)');
 });
 
 for (const [draw, waitsMs] of [
@@ -179,14 +179,14 @@ describe('Retry-After', () => {
     const { clock, done } = downUntil(Infinity, { transient: { afterMs: 120_000 } });
     await assert.rejects(done(), {
       message:
-        'it is down; the server asks for a pause of 120 s, and 60 s are left; gave up after 1 try in 0 s (--deadline 60)',
+        'it is down; the server asks to wait 120 s, but only 60 s are left; gave up after 1 try in 0 s (--deadline 60)',
     });
     assert.deepEqual(clock.waitsMs, []);
   });
 });
 
 test('the end of the job ends a pause with its own reason', async () => {
-  const reason = new MachineIdError('INTERRUPTED', 'ended by SIGTERM', { hint: 'run it again' });
+  const reason = new MachineIdError('INTERRUPTED', 'interrupted by SIGTERM', { hint: 'run it again' });
   const sleep = () => Promise.reject(new Error('The operation was aborted'));
   const retries = testRetries({ clock: { ...fakeClock(), sleep }, signal: AbortSignal.abort(reason) });
   await assert.rejects(

@@ -31,7 +31,7 @@ test('many waits may take longer together, and the time between them does not co
 });
 
 test('an interruption ends a wait with its own reason, before or during it', async () => {
-  const reason = new MachineIdError('INTERRUPTED', 'ended by SIGTERM', { hint: 'run it again' });
+  const reason = new MachineIdError('INTERRUPTED', 'interrupted by SIGTERM', { hint: 'run it again' });
   const outer = new AbortController();
   const limit = limitSilence({ ...FAST, timeoutMs: 10_000, signal: outer.signal });
   const waiting = limit.wait(heeding(limit.signal));

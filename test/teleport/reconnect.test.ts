@@ -129,7 +129,7 @@ test('opening and calls share the deadline, and then the failure stands', async 
   });
   assert.equal(events.filter((event) => event.startsWith('open')).length, 5);
   assert.deepEqual(pauses, [500, 500, 1000, 400]);
-  assert.equal(lines[1], 'the connection broke; trying again in 0.5 s, for 2.5 s more');
+  assert.equal(lines[1], 'the connection broke; trying again in 0.5 s (2.5 s left)');
   await assert.rejects(ping(connection), /the connection broke; gave up after 4 tries/, 'and for later calls too');
   assert.equal(events.filter((event) => event.startsWith('open')).length, 5);
 });

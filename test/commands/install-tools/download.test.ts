@@ -115,7 +115,7 @@ test('a download may be cut many times as long as it goes on', async () => {
     waitsMs,
     Array.from({ length: 9 }, () => 500),
   );
-  assert.equal(lines[0], 'the connection was cut; going on at byte 1 in 0.5 s, for 60 s more');
+  assert.equal(lines[0], 'the connection was cut; going on at byte 1 in 0.5 s (60 s left)');
 });
 
 test('a server that knows no ranges sends all again, and what is there is passed over', async () => {
@@ -193,7 +193,7 @@ describe('no further try follows', () => {
 test('a pause ends when the job does', async () => {
   const clock = fakeClock();
   const { server } = serverWith(['unreachable'], clock);
-  const reason = new MachineIdError('INTERRUPTED', 'ended by SIGTERM', { hint: 'run it again' });
+  const reason = new MachineIdError('INTERRUPTED', 'interrupted by SIGTERM', { hint: 'run it again' });
   const sleep = () => Promise.reject(new Error('The operation was aborted'));
   const retries = testRetries({ clock: { ...clock, sleep }, signal: AbortSignal.abort(reason) });
   const settings = { server, clock, retries, maxBytes: 10, missingHint: '' };

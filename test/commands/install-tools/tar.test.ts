@@ -105,7 +105,7 @@ describe('broken gzip is refused:', () => {
 });
 
 test('an interrupted download is not taken for broken gzip', async () => {
-  const interrupted = new MachineIdError('INTERRUPTED', 'ended by SIGTERM', { hint: 'run it again' });
+  const interrupted = new MachineIdError('INTERRUPTED', 'interrupted by SIGTERM', { hint: 'run it again' });
   async function* cut(): AsyncGenerator<Uint8Array> {
     yield await Promise.resolve(Buffer.from([0x1f, 0x8b]));
     throw interrupted;
