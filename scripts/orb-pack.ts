@@ -8,7 +8,8 @@
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { packRelease, releaseTree } from './orb-pack/packed-release.ts';
+import { packOrb } from './orb-pack/pack.ts';
+import { releaseTree } from './orb-pack/packed-release.ts';
 import { packageVersion } from './release/package-version.ts';
 import { readSourceFile, readSourceTree } from './orb-pack/source-tree.ts';
 import { OrbSourceError } from './orb-pack/source-error.ts';
@@ -39,9 +40,10 @@ try {
     version: await packageVersion(),
     downloadUrl: values['bundle-url'],
   };
-  const packed = packRelease(release);
+  const tree = releaseTree(release);
+  const packed = packOrb(tree);
   const orb = variant === 'delegating' ? delegating(packed) : packed;
-  if (values.tree !== undefined) await writeTree(values.tree, releaseTree(release));
+  if (values.tree !== undefined) await writeTree(values.tree, tree);
   await mkdir(dirname(values.out), { recursive: true });
   await writeFile(values.out, orb);
   console.log(`${values.out} ${Buffer.byteLength(orb)} bytes`);
@@ -62,12 +64,14 @@ function variantNamed(name: string): Variant {
   if (values.tree !== undefined && variant === 'delegating') {
     throw new OrbSourceError(['--tree does not go with the variant delegating, which is made from a packed orb']);
   }
+  if (values.tree !== undefined && resolve(values.tree) === resolve(values.source)) {
+    throw new OrbSourceError(['--tree must not name the source folder']);
+  }
   return variant;
 }
 
 /** Replaces a tree of an earlier run. yamllint takes its rules from the folder that it is started in. */
 async function writeTree(folder: string, files: ReadonlyMap<string, string>): Promise<void> {
-  if (resolve(folder) === resolve(values.source)) throw new OrbSourceError(['--tree must not name the source folder']);
   for (const part of new Set([...files.keys()].map((path) => path.split('/')[0] ?? path))) {
     await rm(join(folder, part), { recursive: true, force: true });
   }
