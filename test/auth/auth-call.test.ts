@@ -16,7 +16,7 @@ function refused(status: GrpcStatus, said: string, refusals?: Parameters<typeof 
   return call('GenerateUserCerts', () => Promise.reject(new GrpcError(status, said)), refusals);
 }
 
-test('a refusal because of scopes is told apart from a lack of rights, of every call', async () => {
+test('a rejection because of scopes is distinguished from missing permissions, for every call', async () => {
   const expected = {
     code: 'CLUSTER_UNSUPPORTED',
     message: /because of scopes: scoped identities/,

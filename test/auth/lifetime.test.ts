@@ -9,14 +9,14 @@ test('a lifetime that is a minute short is as asked', () => {
   assert.equal(shortenedLifetime(ASKED_MS, ASKED_MS + 1, 'a limit'), undefined);
 });
 
-test('a shorter one is told with both ends and the limit', () => {
+test('a shorter lifetime is reported with both end times and the limit', () => {
   assert.equal(
     shortenedLifetime(ASKED_MS, ASKED_MS - 61_000, 'a limit'),
     'the cluster shortened the lifetime: asked until 2026-06-01T01:00:00Z, given until 2026-06-01T00:58:59Z (a limit)',
   );
 });
 
-test('a longer one of another program is told, unless clocks that differ explain it', () => {
+test('a longer lifetime from another program is reported, unless clock skew explains it', () => {
   assert.equal(lengthenedLifetime(ASKED_MS, ASKED_MS + 300_000), undefined);
   assert.equal(
     lengthenedLifetime(ASKED_MS, Infinity),

@@ -68,7 +68,7 @@ for (const [what, wrong, says] of REFUSED) {
   });
 }
 
-test('an SVID that is no certificate cannot be read', () => {
+test('an SVID that is not a certificate cannot be read', () => {
   const { publicKey } = another;
   const expected = { publicKey, trustDomain: DOMAIN, authoritiesPem: [], ...TIMES };
   for (const certificate of [Buffer.alloc(0), Buffer.from('x'), Buffer.from(authority.pem)]) {

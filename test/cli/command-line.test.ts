@@ -45,7 +45,7 @@ test('a value that begins with a dash is taken when it is joined by an equals si
   assert.deepEqual(parseFlags(FLAGS, ['--destination=-odd']).get('destination'), ['-odd']);
 });
 
-test('all faults of a command line come together', () => {
+test('all problems of a command line are reported together', () => {
   assert.deepEqual(faults('--conf', 'x', '--json=yes', '--destination', '--ca-pin', 'a'), [
     '--conf is not a known flag; did you mean --config?',
     'x arguments without a flag are not expected',
@@ -55,7 +55,7 @@ test('all faults of a command line come together', () => {
   ]);
 });
 
-test('a flag without its value, or given twice, is a fault', () => {
+test('a flag without its value, or given twice, is an error', () => {
   assert.deepEqual(faults('--config'), ['--config needs a value: FILE']);
   assert.deepEqual(faults('--config='), ['--config needs a value: FILE']);
   assert.deepEqual(faults('-c', 'a', '--config', 'b'), ['--config is given more than once']);
@@ -64,7 +64,7 @@ test('a flag without its value, or given twice, is a fault', () => {
   ]);
 });
 
-test('a path that would be used as it stands must not be one that a shell would have replaced', () => {
+test('a path must not contain what a shell would have expanded', () => {
   const flags: readonly Flag[] = [
     { name: 'dir', value: 'DIR', isPath: true, help: '' },
     { name: 'name', value: 'NAME', help: '' },

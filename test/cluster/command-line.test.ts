@@ -37,7 +37,7 @@ test('it prints one line of JSON when it is ready, and ends on SIGTERM with its 
   directory.remove();
 });
 
-test('it runs as Teleport 19, with the join service as the only way to join when told so', async () => {
+test('it runs as Teleport 19, with the join service as the only way to join if requested', async () => {
   const directory = temporaryDirectory();
   const { child, info } = await start(directory.path, '19.0.0', ['--without-registration-endpoint']);
   assert.equal(info.teleport, '19.0.0');

@@ -17,7 +17,7 @@ const GENERATE = 'rpc:/proto.AuthService/GenerateUserCerts';
 /** Long enough for any answer of this cluster to have come. */
 const SILENCE_MS = 150;
 
-describe('a cluster told to misbehave', () => {
+describe('a cluster with faults', () => {
   const directory = temporaryDirectory();
   let cluster: Cluster;
   let bot: RawBot;
@@ -130,7 +130,7 @@ describe('a cluster told to misbehave', () => {
   }
 });
 
-describe('a cluster told to issue the wrong certificates', () => {
+describe('a cluster that issues the wrong certificates', () => {
   const directory = temporaryDirectory();
   let cluster: Cluster;
   let bot: RawBot;
@@ -150,7 +150,7 @@ describe('a cluster told to issue the wrong certificates', () => {
     return { certificate, ownKey: certificate.publicKey.equals(createPublicKey(key)) };
   };
 
-  test('certifies a key that nobody asked for', async () => {
+  test('certifies a key that was not requested', async () => {
     assert.equal((await issue('for-other-key')).ownKey, false);
     assert.equal((await issue('tls-for-other-key')).ownKey, false);
     assert.equal((await issue('ssh-for-other-key')).ownKey, true);

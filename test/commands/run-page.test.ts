@@ -28,7 +28,7 @@ test('the page forbids everything but its own style', async () => {
   assert.doesNotMatch(page, /<script|\bon\w+=|\bsrc=|\bhref=|url\(|@import/);
 });
 
-test('a failure stands above everything else, with its code, its faults and what to do', async () => {
+test('a failure is above everything else, with its code, its problems and what to do', async () => {
   const page = runPage(await reportWith(BENIGN));
   assert.match(page, /Failed after 120 ms/);
   const failure = page.slice(page.indexOf('What went wrong'), page.indexOf('</section>'));
@@ -44,7 +44,7 @@ test('each output says what became of it, and until when it is good', async () =
   assert.match(page, /<th>For<td>dev<tr><th>Not written<td><b class="bad">the run ended before/);
 });
 
-test('long lifetimes are told in hours', async () => {
+test('long lifetimes are shown in hours', async () => {
   const report = await reportWith(BENIGN);
   assert.match(runPage({ ...report, writtenAtMs: NOW_MS - 86_400_000 }), /11:00:00Z, 25 h after/);
 });

@@ -40,7 +40,7 @@ test('an address is a host with a port, which is 443 when it is left out', () =>
   }
 });
 
-test('what is no address is refused, with the corrected one when it can be told', () => {
+test('an invalid address is rejected, with a correction where there is one', () => {
   for (const [text, expected] of INVALID) {
     const refusal = readGivenAddress(text);
     assert.ok(typeof refusal === 'string', text);

@@ -517,13 +517,13 @@ const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
   ['unstable-client-credential', [DIR], 'outputs[0].type:6: unrecognized output type (unstable-client-credential)'],
 ];
 
-test('what an output needs or refuses is told with its path and line', async () => {
+test('missing and invalid keys of an output are reported with path and line', async () => {
   for (const [type, keys, expected] of REFUSED) {
     assert.deepEqual(await faultsOf(v2Item(type, keys)), [expected], `${type} ${keys.join(', ')}`);
   }
 });
 
-test('an item without a type, or that is no mapping, is refused', async () => {
+test('an item without a type, or that is not a mapping, is rejected', async () => {
   assert.deepEqual(await faultsOf(v2('outputs:\n- {}\n- identity\n-\n')), [
     'outputs[0].type:5: unrecognized output type (): "type" is missing; write "type: identity"',
     'outputs[1]:6: cannot unmarshal !!str `identity` into a mapping; write {type: identity, destination: {type: directory, path: DIR}}',

@@ -137,7 +137,7 @@ const BAD_KEYS: readonly (readonly [string, readonly string[]])[] = [
   ],
 ];
 
-test('what a key refuses is told with its path and line', async () => {
+test('an invalid value of a key is reported with path and line', async () => {
   for (const [text, expected] of BAD_KEYS) assert.deepEqual(await faultsOf(v2(`${text}\n`)), expected, text);
 });
 
@@ -165,14 +165,14 @@ const BAD_ONBOARDING: readonly (readonly [string, string])[] = [
   ],
 ];
 
-test('what onboarding refuses is told with its path and line', async () => {
+test('an invalid value below onboarding is reported with path and line', async () => {
   for (const [keys, expected] of BAD_ONBOARDING) {
     const text = `version: v2\nproxy_server: p:1\nonboarding:\n  token: t\n  ${keys}\n`;
     assert.deepEqual(await faultsOf(text), [expected], keys);
   }
 });
 
-test('insecure excludes pins and a CA file, each with a fault of its own', async () => {
+test('insecure excludes pins and a CA file, each with its own problem', async () => {
   const text = `version: v2\nproxy_server: p:1\ninsecure: true\nonboarding:\n  token: t\n  ca_path: /ca\n  ca_pins: ["${PIN}"]\n`;
   assert.deepEqual(await faultsOf(text), [
     'onboarding.ca_path:6: the option ca-path is mutually exclusive with --insecure',
@@ -220,7 +220,7 @@ outputs:
   assert.deepEqual([plan.outputs.length, plan.services.length], [1, 2]);
 });
 
-test('faults of file, environment and flags come in one error, with every line', async () => {
+test('problems of file, environment and flags come in one error, with every line', async () => {
   const error = await errorOf(
     `version: v2
 onboarding:
@@ -256,7 +256,7 @@ test('a section that could not be read is not said to be missing on top', async 
   assert.deepEqual(new Set(unreadable.problems.map(({ path }) => path)), new Set(['document']));
 });
 
-test('everything that is missing is told at once', async () => {
+test('everything that is missing is reported at once', async () => {
   const paths = (await errorOf(undefined)).problems.map(({ path }) => path);
   assert.deepEqual(paths, ['--proxy-server', '--token', '--destination']);
   const inFile = (await errorOf('version: v2\n')).problems.map(({ path }) => path);
@@ -292,20 +292,20 @@ outputs:
   assert.equal(plan.outputs.length, 2);
 });
 
-test('a mistyped key is shown beside the fault that it causes', async () => {
+test('a mistyped key is shown beside the problem that it causes', async () => {
   const { message } = await errorOf('version: v2\nproxy_servr: p:1\nonboarding: {token: t}\n');
   assert.match(message, /either a proxy or auth address must be set/);
   assert.match(message, /also noticed:\n {2}tbot\.yaml line 2: proxy_servr: .*did you mean "proxy_server"\?/);
 });
 
-test('a message shows no more than 25 faults, the error has them all', async () => {
+test('a message shows at most 25 problems, the error has them all', async () => {
   const error = await errorOf(v2(`outputs:\n${'- {type: x}\n'.repeat(40)}`));
   assert.equal(error.problems.length, 40);
   assert.equal(error.message.split('\n').length, 27);
   assert.match(error.message, /has 40 problems:\n.*\n {2}and 15 more$/s);
 });
 
-test('an unknown key does not hide the other faults of its section', async () => {
+test('an unknown key does not hide the other problems of its section', async () => {
   const text = v2Item('identity', ['destination: {type: memory}', 'rols: [a]', 'credential_ttl: 1h']);
   assert.deepEqual(await faultsOf(text), [
     'outputs[0]:5: credential_ttl and renewal_interval must both be specified if either is',
@@ -373,7 +373,7 @@ test('an unknown version is refused, and a version may be quoted', async () => {
   assert.equal((await planOf(v2('').replace('v2', '"v2"'))).token, 'my-token');
 });
 
-test('a configuration file that cannot be read is told with the place that named it', async () => {
+test('a configuration file that cannot be read is reported with the setting that named it', async () => {
   const error = await errorOf(undefined, { flags: { config: 'missing.yaml' } });
   assert.equal(error.code, 'CONFIG_UNREADABLE');
   assert.equal(error.message, 'failed to open file: missing.yaml, named by --config: no such file');

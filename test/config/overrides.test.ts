@@ -8,7 +8,7 @@ const FILE = v2('outputs:\n- {type: identity, destination: {type: directory, pat
 const ENVIRONMENT = { TELEPORT_PROXY: 'env.example.com:1', TELEPORT_BOT_TOKEN: 'env-token' };
 const FLAGS = { proxyServer: 'flag.example.com:2', token: 'flag-token' };
 
-test('a flag wins over a variable, a variable over the file, and each replacement is told', async () => {
+test('a flag overrides a variable, a variable overrides the file, and each override is reported', async () => {
   const file = await planOf(FILE);
   assert.deepEqual([file.address.value, file.token], ['proxy.example.com:443', 'my-token']);
 
@@ -170,7 +170,7 @@ const BAD_FLAGS: readonly (readonly [RunFlags, string])[] = [
   [{ configString: 'dmVyc2lvbg==' }, '--config-string: cannot be given together with --config'],
 ];
 
-test('what is wrong with a flag is told by its name', async () => {
+test('an error in a flag names the flag', async () => {
   for (const [flags, expected] of BAD_FLAGS) assert.deepEqual(await faultsOf(FILE, { flags }), [expected]);
 });
 

@@ -100,7 +100,7 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ],
 ];
 
-test('what cannot be migrated is told with its path and line', async () => {
+test('a key that cannot be migrated is reported with path and line', async () => {
   for (const [destination, expected] of REFUSED) {
     assert.deepEqual(await faultsOf(v1(destination)), [expected], destination);
   }

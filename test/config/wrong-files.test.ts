@@ -37,7 +37,7 @@ const STRAYS: readonly (readonly [text: string, faults: readonly string[]])[] = 
   ],
 ];
 
-test('what is ignored and leaves nothing to write is a fault', async () => {
+test('an ignored item that leaves nothing to write is an error', async () => {
   for (const [text, faults] of STRAYS) assert.deepEqual(await faultsOf(text), faults, text);
 });
 
@@ -52,7 +52,7 @@ test('the same is a warning where there is something to write', async () => {
   }
 });
 
-test('a document that is empty or a comment is none, wherever it stands behind the first', async () => {
+test('a document that is empty or only a comment does not count, wherever it follows the first', async () => {
   for (const end of ['---\n', '---\n# nothing\n', '...\n', '---\n---\nnull\n', '---\n~\n']) {
     const plan = await planOf(`# a comment\n---\n${v2(`outputs: [${ITEM}]\n`)}${end}`);
     assert.deepEqual([plan.outputs.length, plan.warnings], [1, []], end);
@@ -315,7 +315,7 @@ test('keys that mean something to JavaScript mean nothing here', async () => {
   assert.equal(plan.warnings.length, 3);
 });
 
-test('a key or value with a line break in it cannot pass for a finding of its own', async () => {
+test('a key or value with a line break in it cannot look like a separate finding', async () => {
   const text = v2('"a\\n  tbot.yaml line 9: forged": 1\noneshot: "x\\ny"\n');
   await assert.rejects(planOf(text), (error) => {
     assert.ok(error instanceof MachineIdError);

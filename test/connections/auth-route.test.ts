@@ -132,7 +132,7 @@ test('a name that has worked is the only one of later connections', async (t) =>
   assert.deepEqual(seen, ['localhost']);
 });
 
-test('when both names fail, the error names both and is the more telling of the two', async (t) => {
+test('when both names fail, the error names both and is the more informative of the two', async (t) => {
   const ended = await router(t, { [HEX]: 'reset', localhost: 'close' });
   const neither = { code: 'AUTH_UNREACHABLE', message: new RegExp(`; tried the server names ${HEX} and localhost$`) };
   await assert.rejects(dialAuthRoute(dialOf(ended.address, { patient: true }).dial), neither);
@@ -140,7 +140,7 @@ test('when both names fail, the error names both and is the more telling of the 
   await assert.rejects(dialAuthRoute(dialOf(inspected.address, { patient: true }).dial), { code: 'AUTH_UNTRUSTED' });
 });
 
-test('a port that nobody listens on is not tried by another name', async (t) => {
+test('a closed port is not tried by another name', async (t) => {
   const server = createTcpServer();
   const address = await listening(t, server);
   await new Promise((resolve) => server.close(resolve));

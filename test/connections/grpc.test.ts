@@ -104,7 +104,7 @@ test('a refusal counts, whether messages came before it or nothing but headers',
   }
 });
 
-test('what speaks HTTP/2 and not gRPC is told as such', async (t) => {
+test('a server that speaks HTTP/2 but not gRPC is reported as such', async (t) => {
   const answer = { headers: { ':status': 403, 'content-type': 'text/html' }, body: EMPTY, trailers: undefined };
   const { ping } = await clientOf(t, await http2Peer('localhost', answer), 'localhost');
   await assert.rejects(ping(), /the response is not gRPC: HTTP status 403, content type "text\/html"/);

@@ -39,7 +39,7 @@ async function serve(t: TestContext, options: TlsOptions = {}) {
 const DIAL = { alpn: ['teleport-auth@x', 'h2'], serverName: 'teleport.cluster.local', ca: own.certificate };
 const { signal } = new AbortController();
 
-test('a connection is told of step by step, with what was agreed and what went over it', async (t) => {
+test('a connection is traced step by step, with what was negotiated and transferred', async (t) => {
   const { ended, port } = await serve(t);
   const { closed, text, told, trace } = keptTrace();
   const address = { host: 'localhost', port };
@@ -106,7 +106,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   }
 }
 
-test('a certificate that is not trusted is told of, and that it ended the connection', async (t) => {
+test('an untrusted certificate is traced, and that it ended the connection', async (t) => {
   const { port } = await serve(t);
   const { closed, told, trace } = keptTrace();
   const dial = { ...DIAL, ca: other.certificate, address: { host: '127.0.0.1', port }, signal };
@@ -122,14 +122,14 @@ test('a certificate that is not trusted is told of, and that it ended the connec
   );
 });
 
-test('being told of changes nothing in what is trusted: the name that counts is that of the first certificate', async (t) => {
+test('tracing does not change what is trusted: the name in the first certificate counts', async (t) => {
   const { port } = await serve(t, { cert: `${other.certificate}\n${own.certificate}`, key: other.key });
   const { trace } = keptTrace();
   const dial = { ...DIAL, ca: [own.certificate, other.certificate], address: { host: '127.0.0.1', port }, signal };
   await assert.rejects(dialTls({ ...dial, wire: trace.connection('x') }), /not in the cert's altnames: DNS:bot/);
 });
 
-test('a name that nobody knows and a port where nobody listens end a connection that never was one', async () => {
+test('an unknown name and a closed port end a connection that was never opened', async () => {
   for (const [host, error] of [
     ['name.invalid', /^(ENOTFOUND|EAI_AGAIN)$/],
     ['127.0.0.1', /^ECONNREFUSED$/],

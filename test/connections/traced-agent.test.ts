@@ -39,7 +39,7 @@ function answer(status: string, body: string, ...headers: readonly string[]): st
   return [`HTTP/1.1 ${status}`, `Content-Length: ${String(body.length)}`, ...headers, '', body].join('\r\n');
 }
 
-test('requests on one connection are told of with their own sizes, and never with what they say', async (t) => {
+test('requests on one connection are traced with their own sizes, and never with their content', async (t) => {
   const answers = [answer('200 OK', 'secret answer'), answer('403 Forbidden', 'x'.repeat(5000))];
   const { port, requests } = await serve(t, answers);
   const { closed, text, told, trace } = keptTrace();
@@ -63,7 +63,7 @@ test('requests on one connection are told of with their own sizes, and never wit
   assert.doesNotMatch(text(), /secret/);
 });
 
-test('a request without an answer is told of as one', async (t) => {
+test('a request without a response is traced as one', async (t) => {
   const { port, requests } = await serve(t, []);
   const { told, trace } = keptTrace();
   const web = openWebApi({
@@ -86,7 +86,7 @@ test('a request without an answer is told of as one', async (t) => {
   });
 });
 
-test('each step of a redirected download is told of, and neither user nor password', async (t) => {
+test('each step of a redirected download is traced, without user and password', async (t) => {
   const answers = [answer('302 Found', '', 'Location: /there?signature=secret'), answer('200 OK', 'x'.repeat(100_000))];
   const { port, requests } = await serve(t, answers);
   const { text, told, trace } = keptTrace();

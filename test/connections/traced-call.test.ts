@@ -62,7 +62,7 @@ async function serve(t: TestContext, answers: readonly Uint8Array[], trailers: R
 
 const COMMON = { connection: 1, to: 'Auth Service' };
 
-test('a call is told of with the sizes that its messages have on the wire', async (t) => {
+test('a call is traced with the sizes of its messages on the wire', async (t) => {
   const answer = Buffer.concat([encode(PingResponseSchema, { serverVersion: '18' }), UNKNOWN_FIELD]);
   const { calls, closed, ended, receivedBytes, socket, text, told, wire } = await serve(t, [answer], {
     'grpc-status': '0',
@@ -89,7 +89,7 @@ test('a call is told of with the sizes that its messages have on the wire', asyn
   assert.doesNotMatch(text(), /secret/);
 });
 
-test('a refusal is told of by its code, not by what the server says', async (t) => {
+test("a rejection is traced with its code, not with the server's message", async (t) => {
   const trailers = { 'grpc-status': '7', 'grpc-message': 'your secret is wrong' };
   const { calls, receivedBytes, socket, text, wire } = await serve(t, [], trailers);
   const connection = grpcOver(socket, 'localhost', wire);
@@ -101,7 +101,7 @@ test('a refusal is told of by its code, not by what the server says', async (t) 
   assert.doesNotMatch(text(), /secret/);
 });
 
-test('each message of a stream is told of by its direction and kind, and that nobody waited for the end', async (t) => {
+test('each message of a stream is traced with direction and kind, and that its end was not awaited', async (t) => {
   const init = { joinMethod: 'a secret method' };
   const answerBytes = encode(JoinResponseSchema, { payload: { case: 'init', value: init } });
   const clientInit = { tokenName: 'a secret token' };
@@ -139,7 +139,7 @@ test('each message of a stream is told of by its direction and kind, and that no
   assert.doesNotMatch(text(), /secret/);
 });
 
-test('a call that carries bytes in bulk is told of once, with its sums', async (t) => {
+test('a call that transfers bulk data is traced once, with its totals', async (t) => {
   const answers = [Buffer.from('secret'), Buffer.alloc(70_000)];
   const { calls, receivedBytes, socket, text, wire } = await serve(t, answers, { 'grpc-status': '0' });
   const call = openBulkCall(socket, 'localhost', '/pkg.Service/Method', wire);

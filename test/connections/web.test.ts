@@ -84,7 +84,7 @@ test('a server that begins and never ends its answer is given up', async (t) => 
   await assert.rejects(open(t, port, { timeoutMs: 200 }).get('/'), { code: 'TIMEOUT' });
 });
 
-test('a port where nobody listens and a name that nobody knows are unreachable', async (t) => {
+test('a closed port and an unknown name are unreachable', async (t) => {
   await assert.rejects(open(t, 1).get('/'), { code: 'PROXY_UNREACHABLE' });
   const web = openWebApi({
     address: { host: 'name.invalid', port: 443 },

@@ -27,7 +27,7 @@ const KINDS: readonly { algorithm: KeyAlgorithm; label: string; details: object 
 ];
 
 for (const { algorithm, label, details } of KINDS) {
-  test(`a key of ${algorithm} is one, and stands in PEM as ${label}`, async () => {
+  test(`a key of ${algorithm} is one, and its PEM label is ${label}`, async () => {
     const pair = await generateKeyPair(algorithm);
     assert.deepEqual({ ...pair.publicKey.asymmetricKeyDetails }, details);
     const pem = privateKeyPem(pair).reveal();

@@ -18,7 +18,7 @@ for (const algorithm of ['rsa-2048', 'ecdsa-p256', 'ed25519'] as const) {
   });
 }
 
-test('what is no private key is refused, and nothing of it is told', async () => {
+test('text that is not a private key is rejected, and nothing of it is shown', async () => {
   const pair = await generateKeyPair('ed25519');
   const whole = openSshPrivateKey(pair).reveal();
   const [first = '', ...rest] = whole.split('\n');

@@ -34,7 +34,7 @@ test('a key id that is not UTF-8 is refused', { skip }, async (context) => {
   assert.throws(() => parseSshCertificateBytes(blob), { ...INVALID, message: /not UTF-8/ });
 });
 
-test('an extension that stands twice is refused', { skip }, async (context) => {
+test('an extension that occurs twice is rejected', { skip }, async (context) => {
   const blob = await certificate(context, 'ed25519', ['-I', 'id', '-O', 'extension:role=a', '-O', 'extension:role=b']);
   assert.throws(() => parseSshCertificateBytes(blob), { ...INVALID, message: /"role" twice/ });
 });

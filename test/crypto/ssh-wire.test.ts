@@ -64,7 +64,7 @@ for (const [what, bytes, take] of REFUSED) {
   });
 }
 
-test('bytes that nobody took are refused at the end', () => {
+test('unread bytes are rejected at the end', () => {
   assert.throws(
     () => {
       reader('00').end();

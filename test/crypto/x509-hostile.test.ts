@@ -44,7 +44,7 @@ test('a year of two digits is not taken for one of this century', async () => {
   assert.throws(() => readCertificate(withText(late, '20600101000000Z', '00600101000000Z')), INVALID);
 });
 
-test('a certificate with a name that is no text is refused', () => {
+test('a certificate with a name that is not text is rejected', () => {
   const changed = Buffer.from(der);
   const typeAt = changed.lastIndexOf('bot-robot') - 2;
   changed.writeUInt8(0x0d, typeAt);

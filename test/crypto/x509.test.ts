@@ -46,7 +46,7 @@ test('an empty name has no values', async () => {
   assert.equal(issuer.byOid.size, 0);
 });
 
-test('subject and issuer are told apart', async () => {
+test('subject and issuer are distinguished', async () => {
   const { subject, issuer } = readCertificate((await certificate([['O', 'access']], { issuer: [['O', 'root']] })).pem);
   assert.deepEqual([subject.organizations, issuer.organizations], [['access'], ['root']]);
 });

@@ -47,7 +47,7 @@ test('the oldest Node.js is the one that the bundle is built for and that the or
   assert.match(readFileSync('orb/scripts/parts/programs.sh', 'utf8'), new RegExp(`^mi_needed=${oldest}$`, 'm'));
 });
 
-test('the Node.js that install brings is told, and what it takes to develop', () => {
+test('the Node.js that install downloads is documented, and the version for development', () => {
   const brought = readFileSync('orb/scripts/bring-node.sh', 'utf8').matchAll(/\bmi_release=(\d+\.\d+\.\d+)/g);
   const [, usual = '', onWindows = ''] = /brings Node\.js (\S+) where .* \((\S+) on Windows\)/.exec(page) ?? [];
   assert.deepEqual(new Set([...brought].map(([, version]) => version)), new Set([usual, onWindows]));

@@ -169,7 +169,7 @@ test('a certificate that is routed to another application is not written', async
   assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
 });
 
-test('the flag alone does, with the application in a folder of its own, and the summary says what to call', async (t) => {
+test('the flag alone suffices, with the application in its own folder, and the summary says what to call', async (t) => {
   const job = await beginJob(t, newest);
   const { exitCode, stderr } = await job.run([...job.flags, '--application', 'dashboard']);
   assert.equal(exitCode, 0, stderr);

@@ -78,7 +78,7 @@ test("AWS's own SDK reads the credentials of the role", async (t) => {
   assert.equal(exported.AWS_PROFILE, undefined);
 });
 
-test('a profile of its own stands beside those of others, and cleanup takes it alone out again', async (t) => {
+test('its own profile is beside those of others, and cleanup removes only that one', async (t) => {
   const { job, run } = await begin(t);
   const file = join(job.destination, 'creds');
   const others = '# mine\n[default]\naws_access_key_id = A\naws_secret_access_key = B\n';
@@ -128,7 +128,7 @@ for (const [what, changes, says] of refusals) {
   });
 }
 
-test('a clock that is off is told of as that', async (t) => {
+test('clock skew is reported as such', async (t) => {
   const { run } = await begin(t, { aheadMs: 10 * 60 * 1000 });
   assertRefused(await run(), { code: 'AWS_REFUSED', says: /Signature expired/, hint: /clock.* 10 minutes behind/ });
 });
@@ -164,7 +164,7 @@ test('a trust anchor with another authority is refused', async (t) => {
   });
 });
 
-test('a server that is not trusted, or not there, is told of', async (t) => {
+test('a server that is untrusted or unreachable is reported', async (t) => {
   const { job, server } = await begin(t);
   const untrusted = await runItems(
     newest,
@@ -215,7 +215,7 @@ test('AWS that stays busy is given up by the deadline, and nothing is written', 
   assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
 });
 
-test('clusters before 17 are told of as unsuitable', async (t) => {
+test('clusters before 17 are reported as unsuitable', async (t) => {
   const { run } = await begin(t, {}, older);
   assertRefused(await run(), { code: 'CLUSTER_UNSUPPORTED', says: /./ });
 });

@@ -40,7 +40,7 @@ async function onFullDevice(
 
 const skip = existsSync('/dev/full') ? false : 'this system has no /dev/full';
 
-test('a run whose log nobody reads does its work and succeeds', async (t) => {
+test('a run whose log is not read does its work and succeeds', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await withoutReaders(job, job.flags, ['stdout', 'stderr']);
   assert.equal(run.exitCode, 0);

@@ -31,7 +31,7 @@ test('the help of run explains its flags', async () => {
   }
 });
 
-test('help wins over whatever else stands on the command line', async () => {
+test('--help takes precedence over everything else on the command line', async () => {
   const [help, amongOthers] = await Promise.all([run('run', '--help'), run('run', '--no-such-flag', '-h')]);
   assert.deepEqual(amongOthers, help);
 });

@@ -66,7 +66,7 @@ destinations:
   assert.match(run.stderr, /^warning: .*version/m);
 });
 
-test('a key that nobody knows is a warning with its line and the key that was meant', async (t) => {
+test('an unknown key is a warning with its line and the key that was meant', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await runOutputs(cluster, job, [`rolse: [access], ${directory(job.destination)}`]);
   resultOf(run);

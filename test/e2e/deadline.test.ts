@@ -44,7 +44,7 @@ const PASSING: readonly Case[] = [
 const DEADLINE_S = 3;
 
 for (const { kind, fault, code, says } of PASSING) {
-  test(`an answer to ${kind} that stays ${fault} ends the run by the deadline and leaves everything as it was`, async (t) => {
+  test(`a response to ${kind} that stays ${fault} ends the run by the deadline and changes nothing`, async (t) => {
     const cluster = kind === 'legacy-join' ? byEndpoint : newest;
     const job = await beginJob(t, cluster);
     misbehave(t, cluster, { replies: { [kind]: fault } });

@@ -92,7 +92,7 @@ const CASES = [
 ] as const;
 
 for (const { join: joinStory, requests, teleport } of CASES) {
-  test(`Teleport ${teleport}: --debug tells of each connection in its order, and of nothing secret`, async (t) => {
+  test(`Teleport ${teleport}: --debug traces each connection in order, and nothing secret`, async (t) => {
     const cluster = await clusterIn(authorities, t, { teleport });
     const job = await beginJob(t, cluster);
     const asJson = await job.run([...job.flags, '--debug', '--log-format', 'json']);
@@ -173,7 +173,7 @@ test('without --debug there is none of these lines', async (t) => {
   }
 });
 
-test('a refused connection is told of with what broke it', async (t) => {
+test('a refused connection is traced with its cause', async (t) => {
   const job = await beginJob(t, newest);
   const run = await job.run([...job.flags, '--debug'], { environment: { SSL_CERT_FILE: undefined } });
   assert.equal(run.exitCode, 1);
@@ -181,7 +181,7 @@ test('a refused connection is told of with what broke it', async (t) => {
   assert.match(run.stderr, / web API closed: .*error [A-Z_]+/);
 });
 
-test('doctor tells of the connections of its tries', async (t) => {
+test('doctor traces the connections that it tries', async (t) => {
   const job = await beginJob(t, newest);
   const run = await job.run(['doctor', ...job.flags.slice(1), '--debug', '--log-format', 'json']);
   assert.equal(run.exitCode, 0, run.stderr);
@@ -191,7 +191,7 @@ test('doctor tells of the connections of its tries', async (t) => {
   assert.ok(storyOf('Auth Service', lines).includes(AUTHORITIES));
 });
 
-test('AWS is told of without the query', async (t) => {
+test('AWS is traced without the query', async (t) => {
   const arns = {
     trustAnchorArn: 'arn:aws:rolesanywhere:eu-central-1:123456789012:trust-anchor/0d0c4e6b',
     profileArn: 'arn:aws:rolesanywhere:eu-central-1:123456789012:profile/1c4c1e9a',
@@ -213,7 +213,7 @@ test('AWS is told of without the query', async (t) => {
   assert.doesNotMatch(lines.map((line) => JSON.stringify(line)).join('\n'), /arn:|arn%3A/i);
 });
 
-test('install-tools tells of its downloads, and not of a password', async (t) => {
+test('install-tools traces its downloads, without a password', async (t) => {
   const server = await startReleaseServer();
   const archive = archiveOf(['tsh']);
   server.offer(ARCHIVE, archive);
@@ -235,7 +235,7 @@ test('install-tools tells of its downloads, and not of a password', async (t) =>
   assert.doesNotMatch(run.stderr, /s3cret-word|reader/);
 });
 
-test('ssh-proxy-command tells of its call on stderr and leaves stdout to the session', async (t) => {
+test('ssh-proxy-command traces its call on stderr and leaves stdout to the session', async (t) => {
   const job = await beginJob(t, newest);
   assert.equal((await job.run(job.flags)).exitCode, 0);
   const node = createServer((socket) => socket.once('data', () => socket.end('pong'))).listen(0, '127.0.0.1');

@@ -45,7 +45,7 @@ test('a symbolic link on the way to the destination is refused', async (t) => {
   });
 });
 
-test('a symbolic link that stands in the place of a file is not written through', async (t) => {
+test('a symbolic link in place of a file is not followed', async (t) => {
   const job = await beginJob(t, cluster);
   const victim = join(job.folder, 'victim');
   await mkdir(job.destination, { mode: 0o700 });

@@ -114,7 +114,7 @@ test('a job may be given by its ids, by its claims and by its token', async (t) 
   assert.match(alone.stdout, /only the file is checked/);
 });
 
-test('without a job, a token that admits nobody is warned of', async (t) => {
+test('without a job, a token that admits no job is a warning', async (t) => {
   const job = await beginJob(t, cluster);
   const environment = { CIRCLE_OIDC_TOKEN: undefined, CIRCLE_ORGANIZATION_ID: undefined };
   for (const [name, said] of [
@@ -143,7 +143,7 @@ test('a token of the Kubernetes operator is held against the job, in text and as
   assert.match(json.stdout, /"valid":true.*"name":"circleci-bot".*"allows":true/);
 });
 
-test('problems are printed as JSON for a program, and Terraform is told what to pipe in', async (t) => {
+test('problems are printed as JSON for a program, and the hint for Terraform names what to pipe in', async (t) => {
   const job = await beginJob(t, cluster);
   await job.addFile('token.yaml', 'version: v2\nmetadata: {name: c}\nspec: {roles: [Bot], join_method: circleci}\n');
   const json = await job.run(['explain-token', 'token.yaml', '--json']);
@@ -162,7 +162,7 @@ test('problems are printed as JSON for a program, and Terraform is told what to 
   );
 });
 
-test('a file that is no valid token is refused, with every fault, and nothing is contacted', async (t) => {
+test('a file that is not a valid token is rejected with every problem, and no server is contacted', async (t) => {
   const job = await beginJob(t, cluster);
   await job.addFile('token.yaml', 'kind: token\nversion: v2\nspec:\n  roles: [robot]\n  join_method: circleci\n');
   const { exitCode, stderr, stdout } = await job.run(['explain-token', 'token.yaml']);
@@ -214,7 +214,7 @@ test('a pipe with no text, or with no end in sight, is refused', () => {
   }
 });
 
-test('what init writes in a job is valid, admits that job, and says so of the bot too', async (t) => {
+test('what init writes in a job is valid and admits that job, and the bot is confirmed too', async (t) => {
   const job = await beginJob(t, cluster);
   const names = ['--bot', 'circleci-deploy', '--roles', 'access', '--context-name', 'teleport'];
   const written = await job.run(['init', '--yes', '--proxy-server', cluster.info.proxy, ...names, '--ssh']);

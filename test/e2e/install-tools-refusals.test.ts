@@ -235,7 +235,7 @@ test('a server that falls silent is given up for another connection', async (t) 
   assert.match(run.stderr, /sent nothing for 0\.5 s; going on at byte 50000 in 0(\.\d)? s \(60 s left\)/);
 });
 
-test('a server whose certificate nobody vouches for is not asked again', async (t) => {
+test('a server with an untrusted certificate is not asked again', async (t) => {
   const job = await beginToolsJob(t, server);
   const run = await job.install(TSH, { SSL_CERT_FILE: '' });
   assertRefused(run, {

@@ -44,7 +44,7 @@ test('later steps have the wanted programs on PATH, and those do not update them
   assert.equal(inLaterStep(job, 'tsh; command -v tctl'), `tsh off\n${job.bin}/tctl\n`);
 });
 
-test('nobody else may look into what is installed, and nothing is left beside it', async (t) => {
+test('no other user may read what is installed, and nothing is left beside it', async (t) => {
   const job = await beginToolsJob(t, server);
   await succeed(job, TSH);
   assert.deepEqual(await readdir(job.tools), [RELEASE]);
@@ -85,7 +85,7 @@ test('a folder with any name is quoted', async (t) => {
   assert.ok(!(await readdir(job.home)).includes('pwned'));
 });
 
-test('nothing is exported when that is not wanted, and the result is told as JSON', async (t) => {
+test('nothing is exported with --no-export, and the result is printed as JSON', async (t) => {
   const job = await beginToolsJob(t, server);
   const { stdout, exitCode } = await job.install([...TSH, '--no-export', '--json'], { BASH_ENV: '' });
   assert.equal(exitCode, 0);
@@ -155,7 +155,7 @@ const SPOILT: readonly (readonly [what: string, spoil: (job: ToolsJob) => Promis
 ];
 
 for (const [what, spoil] of SPOILT) {
-  test(`${what} makes the program come anew`, async (t) => {
+  test(`${what} causes the program to be downloaded again`, async (t) => {
     const job = await beginToolsJob(t, server);
     await succeed(job, TSH);
     await spoil(job);

@@ -79,7 +79,7 @@ for (const [what, args, environment] of [
   ['SSL_CERT_FILE', () => ['install-tools', '--tools', 'tsh', '--version', '17.0.0'], { SSL_CERT_FILE: 'pipe' }],
   ['explain-token', (path: string) => ['explain-token', path], {}],
 ] as const) {
-  test(`SIGTERM ends the wait for a pipe that nobody writes to: ${what}`, async (t) => {
+  test(`SIGTERM ends the wait for a pipe without a writer: ${what}`, async (t) => {
     const job = await beginJob(t, cluster);
     const pipe = await pipeIn(job);
     const variables = Object.fromEntries(Object.keys(environment).map((name) => [name, pipe]));
@@ -170,7 +170,7 @@ for (const state of ['full', 'read-only'] as const) {
   });
 }
 
-test('a run that cannot keep its list anywhere says so by its path, and succeeds', onDisk, async (t) => {
+test('a run that cannot write its manifest reports the path and succeeds', onDisk, async (t) => {
   const job = await beginJob(t, cluster);
   const disk = await smallDisk(t, { kibibytes: 16 });
   disk.makeReadOnly();

@@ -106,7 +106,7 @@ test('roles that the bot may not impersonate are refused, with the place to look
   }
 });
 
-test('a bot without roles is told how to get some', async (t) => {
+test('for a bot without roles, the hint says how to get some', async (t) => {
   const job = await beginJob(t, cluster);
   const args = [
     'run',
@@ -263,7 +263,7 @@ for (const [fault, named] of [
   ],
   ['ssh-unreadable', /^warning: the leaf cluster "leaf\.example\.com" is left out: the SSH public key cannot be read/m],
 ] as const satisfies readonly (readonly [AuthorityFault, RegExp])[]) {
-  test(`a leaf cluster that is ${fault} is left out, and named once`, async (t) => {
+  test(`a leaf cluster that is ${fault} is omitted, and named once`, async (t) => {
     const job = await beginJob(t, cluster);
     misbehave(t, cluster, { listedAuthorities: { of: LEAF, fault } });
     const items = EVERY_AUTHORITY_LIST.map((item, at) => `${item}, ${directory(join(job.folder, String(at)))}`);

@@ -158,7 +158,7 @@ test('the page needs no script, and its bars are those of the run', { skip }, as
   }
 });
 
-test('nothing secret stands on the page', { skip }, async (t) => {
+test('nothing secret is on the page', { skip }, async (t) => {
   const job = await beginJob(t, cluster);
   const { html } = await fullReport(job);
   const files = await readdir(join(job.folder, 'out'), { recursive: true, withFileTypes: true });

@@ -55,7 +55,7 @@ test('with --json the summary is left out and the progress stays on stderr', asy
   for (const line of run.stderr.trimEnd().split('\n')) assert.match(line, /^\[ *\d+ ms\] \S/);
 });
 
-test('each phase is told with its time as it ends', async (t) => {
+test('each phase is reported with its duration as it ends', async (t) => {
   const job = await beginJob(t, cluster);
   const { exitCode, stderr } = await job.run(job.flags);
   assert.equal(exitCode, 0, stderr);

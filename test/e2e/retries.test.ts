@@ -45,7 +45,7 @@ for (const [what, cluster, kind, fault, path] of [
     'join-service',
   ],
 ] as const) {
-  test(`${what} is begun again`, async (t) => {
+  test(`${what} is started again`, async (t) => {
     const job = await beginJob(t, cluster);
     misbehaveAtFirst(t, cluster, { kind, fault, times: 3 });
     const run = await job.run([...job.flags, '--json']);

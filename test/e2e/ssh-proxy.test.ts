@@ -79,7 +79,7 @@ test('the proxy command says what is missing', async (t) => {
   assert.match(unreadable.stderr, /code: IDENTITY_UNREADABLE/);
 });
 
-test('an identity that has ended is told as such, to ssh and to kubectl', async (t) => {
+test('an expired identity is reported as such, to ssh and to kubectl', async (t) => {
   const cluster = await clusterIn(authorities, t, {});
   const job = await beginJob(t, cluster);
   misbehave(t, cluster, { maxTtlMs: 2000 });
@@ -97,7 +97,7 @@ test('an identity that has ended is told as such, to ssh and to kubectl', async 
   }
 });
 
-test('an identity without authorities trusts nobody', async (t) => {
+test('an identity without authorities trusts no server', async (t) => {
   const cluster = await clusterIn(authorities, t, {});
   const job = await beginJob(t, cluster);
   assert.equal((await job.run(job.flags)).exitCode, 0);

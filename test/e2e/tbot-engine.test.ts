@@ -70,7 +70,7 @@ const ALL = [
   'type: workload-identity-jwt, selector: { name: ci-svid }, audiences: [a], roles: [access]',
 ];
 
-test('a run by tbot ends as one by this program: the same outputs, told alike', async (t) => {
+test('a run by tbot ends like one by this program: the same outputs, reported alike', async (t) => {
   const { destinations, native, run } = await jobWithTbot(t, ALL);
   const result = resultOf(await run());
   const facts = ({ bot, cluster: name, clusterVersion, joinMethod }: RunResult) => ({
@@ -216,7 +216,7 @@ test('without tbot on PATH the hint says how to get it', async (t) => {
   assertRefused(run, { code: 'TBOT_MISSING', says: /not on PATH/, hint: /install_tools with tools: tbot/ });
 });
 
-test('a tbot that cannot be executed, or is killed, is told as such', async (t) => {
+test('a tbot that cannot be executed, or is killed, is reported as such', async (t) => {
   const { job, run } = await jobWithTbot(t, [IDENTITY]);
   await chmod(join(job.folder, 'bin/tbot'), 0o644);
   assertRefused(await run(), { code: 'TBOT_MISSING', says: /cannot be started \(EACCES\)/ });
@@ -224,7 +224,7 @@ test('a tbot that cannot be executed, or is killed, is told as such', async (t) 
   assertRefused(await run(), { code: 'TBOT_FAILED', says: /was ended by SIGKILL/ });
 });
 
-test('the bot is not told of where no certificate names it', async (t) => {
+test('the bot is not reported if no certificate names it', async (t) => {
   const { run } = await jobWithTbot(t, ['type: workload-identity-jwt, selector: { name: ci-svid }, audiences: [a]']);
   const { exitCode, stderr } = await run({}, []);
   assert.equal(exitCode, 0, stderr);
@@ -326,7 +326,7 @@ for (const [what, output, other, files, says] of swaps) {
   });
 }
 
-test('what is no certificate and what is no key is told as such', async (t) => {
+test('invalid certificates and keys are reported as such', async (t) => {
   for (const [name, says] of [
     ['tlscert', /out\/0\/tlscert cannot be used: .*certificate/],
     ['key', /out\/0\/key cannot be used: the private key cannot be read/],
@@ -338,7 +338,7 @@ test('what is no certificate and what is no key is told as such', async (t) => {
   }
 });
 
-test('a shorter lifetime than was asked for is told', async (t) => {
+test('a shorter lifetime than requested is reported', async (t) => {
   const { run } = await jobWithTbot(t, [IDENTITY]);
   const { exitCode, stderr } = await run({}, ['--credential-ttl', '3h']);
   assert.equal(exitCode, 0, stderr);

@@ -16,7 +16,7 @@ function on(url: string): Record<string, string> {
   return { TELEPORT_ANONYMOUS_TELEMETRY: '1', TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS: url };
 }
 
-test('telemetry is off, and not spoken of, unless it is asked for', async (t) => {
+test('telemetry is off and not mentioned unless it is enabled', async (t) => {
   const server = await startTelemetryServer(t);
   for (const TELEPORT_ANONYMOUS_TELEMETRY of [undefined, '', '0', 'false', 'yes']) {
     const job = await beginJob(t, cluster);
@@ -69,7 +69,7 @@ test('who asks for telemetry has one event sent, with these fields and no name',
   }
 });
 
-test('each run has an id of its own', async (t) => {
+test('each run has its own id', async (t) => {
   const server = await startTelemetryServer(t);
   for (let run = 0; run < 2; run += 1) {
     const job = await beginJob(t, cluster);
@@ -101,7 +101,7 @@ test('a service that fails, or is not there, or is not trusted, fails no run', a
   assert.deepEqual([failing.received.length, unknown.received.length], [1, 0]);
 });
 
-test('an address that is none is told of, and fails no run', async (t) => {
+test('an invalid address is reported and does not fail the run', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await job.run([...job.flags, '--json'], { environment: on('collector') });
   resultOf(run);
@@ -118,7 +118,7 @@ test('a service with a private authority is trusted by SSL_CERT_FILE', async (t)
   assert.equal(server.received.length, 1);
 });
 
-test('a run that is refused has told of its start, and one with a faulty file has not', async (t) => {
+test('a rejected run has reported its start, and one with an invalid file has not', async (t) => {
   const server = await startTelemetryServer(t);
   const job = await beginJob(t, cluster);
   const environment = on(server.url);

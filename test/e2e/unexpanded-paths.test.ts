@@ -191,7 +191,7 @@ test('a parameter of the orb expands variables and the home, and a step with any
   }
 });
 
-test('signs that stand for themselves stay in the names of folders', async (t) => {
+test('literal characters stay in the names of folders', async (t) => {
   const job = await beginJob(t, cluster);
   for (const name of ['a~b', 'cost$', '100%', '{a}']) {
     const path = join(job.folder, name);

@@ -30,7 +30,7 @@ for (const [name, args, environment] of [
   });
 }
 
-test('a web certificate that nobody vouches for ends the run before the OIDC token is sent', async (t) => {
+test('an untrusted web certificate ends the run before the OIDC token is sent', async (t) => {
   const job = await beginJob(t, cluster);
   await assertRunRefused(
     job,
@@ -44,7 +44,7 @@ test('a web certificate that nobody vouches for ends the run before the OIDC tok
   assert.deepEqual(cluster.records.kinds, []);
 });
 
-test('an authority of another cluster does not vouch for this one', async (t) => {
+test('the authority of another cluster is not trusted for this one', async (t) => {
   const job = await beginJob(t, cluster);
   await assertRunRefused(
     job,
@@ -113,7 +113,7 @@ test('a CA file whose second certificate is broken is named with the line, and n
   assert.deepEqual(cluster.records.kinds, []);
 });
 
-test('--insecure takes any web certificate, and says so', async (t) => {
+test('--insecure accepts any web certificate, with a warning', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await job.run([...job.flags, '--json', '--insecure'], { environment: UNTRUSTED });
   resultOf(run);

@@ -173,7 +173,7 @@ test('a workload identity that cannot be had is named, with the place to look', 
   }
 });
 
-test('a role without workload identities is told which rule is missing', async (t) => {
+test('for a role without workload identities, the hint names the missing rule', async (t) => {
   const cluster = await clusterIn(authorities, t, {});
   const job = await beginJob(t, cluster);
   const run = await runItems(cluster, job, [`roles: [deployer], ${X509('name: ci-svid', job.destination)}`]);

@@ -32,7 +32,7 @@ async function runFile(t: test.TestContext, text: string): Promise<BundleRun> {
   return run;
 }
 
-test('every fault of a configuration file is told at once, with its path and line', async (t) => {
+test('every problem of a configuration file is reported at once, with its path and line', async (t) => {
   const run = await runFile(
     t,
     `version: v2
@@ -142,7 +142,7 @@ for (const [name, args, says] of [
   });
 }
 
-test('each fault of the command line is listed', async (t) => {
+test('each problem of the command line is listed', async (t) => {
   const { stderr } = await assertWrongInput(t, { code: 'USAGE_INVALID', says: /command line/ }, () => [
     'run',
     '--conf',
@@ -175,7 +175,7 @@ for (const [name, contents, says] of [
   });
 }
 
-test('a wrong configuration is told before a missing OIDC token', async (t) => {
+test('an invalid configuration is reported before a missing OIDC token', async (t) => {
   await assertWrongInput(t, { code: 'CONFIG_INVALID', says: /--proxy-server/ }, () => ['run', '--token', 'x'], {
     environment: { CIRCLE_OIDC_TOKEN: undefined },
   });

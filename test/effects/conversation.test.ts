@@ -37,7 +37,7 @@ describe('a conversation', () => {
     await assert.rejects(open, { code: 'INTERRUPTED', message: /the end of the input/ });
   });
 
-  test('hears Ctrl-C, which a terminal in this mode makes a key', async () => {
+  test('reads Ctrl-C, which is a key press in this terminal mode', async () => {
     const open = conversation.ask('one? ');
     input.write('half\u0003');
     await assert.rejects(open, { code: 'INTERRUPTED', message: /Ctrl-C/ });

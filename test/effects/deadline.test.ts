@@ -11,7 +11,7 @@ test('work that never ends is ended by the deadline, which says who was waited f
   );
 });
 
-test('work hears of the deadline through its signal', async () => {
+test('the signal tells work that the deadline has passed', async () => {
   let heard: unknown;
   const work = (signal: AbortSignal) =>
     new Promise<never>(() => {

@@ -24,7 +24,7 @@ test('a file is read up to the limit, and not a byte further', async (context) =
 const input = (path: string, maxBytes = 1_000_000, signal = new AbortController().signal) =>
   files.readInput(path, { maxBytes, signal });
 
-test('a pipe that the user names is read to its end, in whatever portions it gives', async (context) => {
+test('a pipe is read to its end, in chunks of any size', async (context) => {
   const path = join(await temporaryFolder(context), 'pipe');
   outputOf('mkfifo', [path]);
   const text = input(path);
@@ -32,13 +32,13 @@ test('a pipe that the user names is read to its end, in whatever portions it giv
   assert.equal((await text).length, 300_000);
 });
 
-test('a pipe whose other end has written everything and is gone is read', () => {
+test('a pipe is read after its writer has closed it', () => {
   const command = `"$0" "$1" <(printf substituted)`;
   const read = [process.execPath, compiled('test/effects/read-input.ts')];
   assert.equal(outputOf('bash', ['-c', command, ...read]), 'substituted');
 });
 
-test('a pipe that nobody writes to is waited for until the signal', async (context) => {
+test('reading a pipe without a writer waits until the signal', async (context) => {
   const path = join(await temporaryFolder(context), 'pipe');
   outputOf('mkfifo', [path]);
   const end = new AbortController();
@@ -50,7 +50,7 @@ test('a pipe that nobody writes to is waited for until the signal', async (conte
   await assert.rejects(input(path, 100, end.signal), reason);
 });
 
-test('a source without an end is left at the limit', async (context) => {
+test('reading an endless source stops at the limit', async (context) => {
   await assert.rejects(input('/dev/zero', 100_000), { message: 'it is longer than 100000 bytes' });
   const path = join(await temporaryFolder(context), 'pipe');
   outputOf('mkfifo', [path]);
@@ -133,7 +133,7 @@ test('a file is created for its owner alone', async (context) => {
   assert.deepEqual([...(await readFile(path))], [1, 2]);
 });
 
-test('no file is created where anything stands, a link included', async (context) => {
+test('no file is created where anything exists, including a link', async (context) => {
   const folder = await temporaryFolder(context);
   const victim = join(folder, 'victim');
   await writeFile(victim, 'before');
@@ -146,7 +146,7 @@ test('no file is created where anything stands, a link included', async (context
   assert.equal(await files.entry(join(folder, 'nowhere')), undefined);
 });
 
-test('an entry is what stands there itself', async (context) => {
+test('an entry describes the path itself, not the target of a link', async (context) => {
   const folder = await temporaryFolder(context);
   const at = (name: string) => join(folder, name);
   await files.createFile(at('file'), '');
@@ -164,14 +164,14 @@ test('an entry is what stands there itself', async (context) => {
   assert.equal(await files.readLink(at('link')), 'directory');
 });
 
-test('nothing stands at a missing path, nor below a file', async (context) => {
+test('there is nothing at a missing path, nor below a file', async (context) => {
   const folder = await temporaryFolder(context);
   await files.createFile(join(folder, 'file'), '');
   assert.equal(await files.entry(join(folder, 'missing')), undefined);
   assert.equal(await files.entry(join(folder, 'file', 'below')), undefined);
 });
 
-test('a directory is made where nothing stands, and no parents with it', async (context) => {
+test('a directory is created where nothing exists, without its parents', async (context) => {
   const folder = await temporaryFolder(context);
   await assert.rejects(files.makeDirectory(folder), { code: 'EEXIST' });
   await assert.rejects(files.makeDirectory(join(folder, 'a', 'b')), { code: 'ENOENT' });

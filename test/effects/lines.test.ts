@@ -17,7 +17,7 @@ test('lines are the same however the text is cut', () => {
   }
 });
 
-test('what has no line break is handed on at the end, and nothing when there is none', () => {
+test('text without a line break is passed on at the end, and nothing if there is none', () => {
   assert.deepEqual(linesOf('a', 'b'), ['ab']);
   assert.deepEqual(linesOf('a\n'), ['a']);
   assert.deepEqual(linesOf(), []);

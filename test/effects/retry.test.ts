@@ -90,7 +90,7 @@ test('a run in which nothing fails is not cut short by the deadline, but each of
   assert.equal(retries.hasFailed(), false);
 });
 
-test('after a failure nothing is begun when the deadline has passed', async () => {
+test('after a failure nothing is started when the deadline has passed', async () => {
   const { clock, done, retries } = downUntil(1000);
   await done();
   assert.ok(retries.hasFailed());
@@ -175,7 +175,7 @@ describe('Retry-After', () => {
     assert.deepEqual(clock.waitsMs, [7250]);
   });
 
-  test('beyond the deadline ends the work at once, and the failure says so', async () => {
+  test('a wait beyond the deadline ends the work at once, and the error names the deadline', async () => {
     const { clock, done } = downUntil(Infinity, { transient: { afterMs: 120_000 } });
     await assert.rejects(done(), {
       message:

@@ -29,7 +29,7 @@ for (const [what, before, after] of cases) {
   });
 }
 
-test('the profile is taken out again, and what else stood there stays', () => {
+test('the profile is removed again, and everything else stays', () => {
   for (const before of ['', '# mine\n[a]\nx = 1\n', '[a]\nx = 1\n[b]\ny = 2\n']) {
     assert.equal(withoutProfile(withProfile(before, 'ci', PROFILE), 'ci'), before);
   }

@@ -104,7 +104,7 @@ test('a link that is planted while the directories are made is refused', async (
   assert.deepEqual(await readdir(join(folder, 'theirs')), []);
 });
 
-test('a directory that somebody else makes at the same time is taken', async (context) => {
+test('a directory that another process creates at the same time is used', async (context) => {
   const path = join(await temporaryFolder(context), 'a', 'b');
   await Promise.all(Array.from({ length: 8 }, () => prepare(directory(path))));
   assert.deepEqual(await readdir(path), []);

@@ -26,7 +26,7 @@ async function listOf(path: string): Promise<string[]> {
   return stdout.trim().split('\n');
 }
 
-test('readers can look into the directory and read its files, and nobody else can', { skip }, async (context) => {
+test('readers can list the directory and read its files, and no other user can', { skip }, async (context) => {
   const folder = await temporaryFolder(context);
   assert.deepEqual(await write(systemCommands, directory(folder, { readers: READERS })), []);
   assert.deepEqual(await listOf(join(folder, 'key')), [
@@ -89,7 +89,7 @@ for (const acls of ['off', 'try', 'required'] as const) {
   });
 }
 
-test('with acls off readers are told to have nothing', async () => {
+test('with acls off, readers are reported to have no access', async () => {
   const destination = directory('/srv/bot', { acls: 'off', readers: READERS });
   assert.deepEqual(await grantReaders(never, destination, ['/srv/bot'], []), [
     'readers of the destination are not granted anything: acls is off',

@@ -54,7 +54,7 @@ test('bytes are written as they are', async (context) => {
   assert.deepEqual([...(await readFile(join(folder, 'truststore')))], [0, 0xff, 0x0a]);
 });
 
-test('files that stood before are replaced, and whoever holds the old ones keeps the old ones', async (context) => {
+test('existing files are replaced, and a program that has opened the old ones keeps them', async (context) => {
   const folder = await folderWithOldFiles(context);
   await chmod(join(folder, 'key'), 0o644);
   await link(join(folder, 'key'), join(folder, 'kept'));
@@ -113,7 +113,7 @@ function failingAt(number: number, code: string): () => Promise<void> {
 }
 
 for (const number of [1, 2, 3]) {
-  test(`when staging file ${number} fails, the files that stood before stand`, async (context) => {
+  test(`when staging file ${number} fails, the existing files stay`, async (context) => {
     const folder = await folderWithOldFiles(context);
     const fail = failingAt(number, 'ENOSPC');
     const createFile: Files['createFile'] = (path, contents) =>
@@ -123,7 +123,7 @@ for (const number of [1, 2, 3]) {
     assert.deepEqual(await contentsOf(folder), OLD);
   });
 
-  test(`when renaming file ${number} fails, the files that stood before stand`, async (context) => {
+  test(`when renaming file ${number} fails, the existing files stay`, async (context) => {
     const folder = await folderWithOldFiles(context);
     const before = (await lstat(join(folder, 'key'))).ino;
     const fail = failingAt(number, 'EACCES');

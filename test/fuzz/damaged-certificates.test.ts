@@ -54,7 +54,7 @@ for (const type of sshKeyTypes) {
   });
 }
 
-test('a length that reaches beyond the end is refused wherever it stands', { skip }, async (context) => {
+test('a length that reaches beyond the end is rejected wherever it is', { skip }, async (context) => {
   const blob = await certificate(context, 'ed25519');
   for (let at = 0; at + 4 <= blob.length; at += 1) {
     const changed = Buffer.from(blob);

@@ -45,7 +45,7 @@ test('what the stream fails with is thrown, after what came before', async () =>
   await assert.rejects(batches.next(), /broken/);
 });
 
-test('a stream that is closed without an end ends, and one that nobody reads on is destroyed', async () => {
+test('a stream that is closed without an end ends, and one that is not read to its end is destroyed', async () => {
   const closed = new PassThrough();
   const text = textOf(closed);
   await setImmediate();

@@ -19,7 +19,7 @@ const UNKNOWN = [
   Buffer.from([0xc5, 0x3e, 1, 2, 3, 4]),
 ];
 
-test('fields that are not known are passed over, wherever they stand', () => {
+test('unknown fields are skipped, wherever they are', () => {
   const known = encode(ServerInitSchema, { joinMethod: 'circleci', signatureAlgorithmSuite: 'legacy' });
   for (const unknown of UNKNOWN) {
     for (const bytes of [Buffer.concat([unknown, known]), Buffer.concat([known, unknown])]) {
@@ -34,12 +34,12 @@ test('a map keeps every key, __proto__ included', () => {
   assert.deepEqual(Object.entries(decode(MetadataSchema, bytes).labels), Object.entries(labels));
 });
 
-test('a field in another form than ours is passed over', () => {
+test('a field of another wire type than ours is skipped', () => {
   const asNumber = Buffer.from([0x10, 0x07]);
   assert.deepEqual(decode(PingResponseSchema, asNumber), { clusterName: '', serverVersion: '' });
 });
 
-test('a message that comes in parts is put together, of a text the last one counts', () => {
+test('a message in several parts is merged; of a repeated text the last one counts', () => {
   const [one, other] = [{ type: 'host' }, { clusterName: 'b' }].map((spec) => encode(CertAuthorityV2Schema, { spec }));
   const { spec } = decode(
     CertAuthorityV2Schema,
@@ -50,7 +50,7 @@ test('a message that comes in parts is put together, of a text the last one coun
   assert.equal(decode(PingResponseSchema, Buffer.concat(twice)).clusterName, 'b');
 });
 
-test('what is cut off, or reaches past its end, is no message', () => {
+test('a message that is cut off or reaches past its end is rejected', () => {
   const whole = encode(CertAuthorityV2Schema, { spec: { clusterName: 'root.example.com', activeKeys: { ssh: [{}] } } });
   for (let length = 1; length < whole.length; length += 1) {
     assert.throws(() => decode(CertAuthorityV2Schema, whole.subarray(0, length)), Error, String(length));
@@ -59,7 +59,7 @@ test('what is cut off, or reaches past its end, is no message', () => {
   assert.throws(() => decode(CertAuthorityV2Schema, Buffer.from([0x2a, 0x02, 0x5a, 0x02, 0x08, 0x01])), RangeError);
 });
 
-test('defaults are not written, nor is what is undefined', () => {
+test('defaults and undefined values are not written', () => {
   const request = { username: '', useRoleRequests: false, roleRequests: [], sshPublicKey: Buffer.alloc(0) };
   assert.equal(encode(UserCertsRequestSchema, { ...request, routeToApp: undefined }).length, 0);
   assert.equal(encode(ListResourcesRequestSchema, { limit: 0, labels: {} }).length, 0);

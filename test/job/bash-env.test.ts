@@ -30,7 +30,7 @@ test('lines are set apart from a file that does not end with a line break', () =
   assert.equal(outputOf('bash', ['-c', script]), '1value');
 });
 
-test('a job without BASH_ENV is told so', () => {
+test('a job without BASH_ENV is reported', () => {
   for (const environment of [{}, { BASH_ENV: '' }]) {
     assert.throws(() => bashEnvPath(environment), { code: 'BASH_ENV_UNWRITABLE' });
   }
@@ -68,7 +68,7 @@ test('a file without our lines, or none at all, is left alone', async (t) => {
   assert.equal(await readFile(path, 'utf8'), 'export A=1');
 });
 
-test('a line that the job has changed since stays, and so do lines of its own for the same variable', async (t) => {
+test("a line that the job has changed stays, and so do the job's own lines for the same variable", async (t) => {
   const path = join(await temporaryFolder(t), 'bash_env');
   const block = exportLines(
     new Map([

@@ -62,7 +62,7 @@ test('what the token does not say, variables do', async () => {
   });
 });
 
-test('a token that is none is told of without a word of it', async () => {
+test('a malformed token is reported without any part of it', async () => {
   const { warnings, ...rest } = await found({ CIRCLE_OIDC_TOKEN: 'secret-nonsense' });
   assert.deepEqual({ ...rest, warnings: [] }, NOTHING);
   assert.match(warnings.join(), /^CIRCLE_OIDC_TOKEN is not a CircleCI OIDC token/);

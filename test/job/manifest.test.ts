@@ -35,7 +35,7 @@ test('what is recorded is read back in its order, and holds digests in place of 
   assert.equal((await lstat(path)).mode & 0o777, 0o600);
 });
 
-test('each job and each of its parallel nodes has a manifest of its own', async (t) => {
+test('each job and each of its parallel nodes has its own manifest', async (t) => {
   const home = await temporaryFolder(t);
   const environment = { ...JOB, HOME: home, TMPDIR: home };
   await openManifest(systemFiles, environment, noWarning).directory('/d');
@@ -52,7 +52,7 @@ test('an id of a job cannot lead out of the directory', async (t) => {
   assert.deepEqual(await readdir(join(home, '.teleport-machine-id')), ['written.jsonl']);
 });
 
-test('half a line, and one that is no entry, do not hide the others', async (t) => {
+test('half a line, and one that is not an entry, do not hide the others', async (t) => {
   const home = await temporaryFolder(t);
   const environment = { ...JOB, HOME: home, TMPDIR: home };
   const manifest = openManifest(systemFiles, environment, noWarning);
@@ -106,7 +106,7 @@ test('half a character, which a run that was killed may have left, hides nothing
   assert.deepEqual(await entriesOf(environment), [{ directory: '/ä\u{1f600}\ud800\u007f' }]);
 });
 
-test('a manifest that is no text is told of, as what it names stays', async (t) => {
+test('a manifest that is not text is reported, because the files it names stay', async (t) => {
   const home = await temporaryFolder(t);
   const environment = { ...JOB, HOME: home, TMPDIR: home };
   await openManifest(systemFiles, environment, noWarning).directory('/a');

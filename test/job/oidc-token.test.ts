@@ -285,19 +285,19 @@ test('every token that is seen is masked from then on', async () => {
   assert.equal(job.mask.apply(`${TOKEN_OF_OTHERS} ${fresh}`), '[masked] [masked]');
 });
 
-test('a run outside CircleCI is told so', async () => {
+test('a run outside CircleCI is reported', async () => {
   const error = await refusal({});
   assert.equal(error.code, 'OIDC_TOKEN_MISSING');
   assert.match(error.message, /does not run on CircleCI/);
 });
 
-test('a job that got no token is told of runners and of CircleCI server', async () => {
+test('for a job without a token, the hint names runners and CircleCI server', async () => {
   const { hint, likelyCauses } = await refusal({ CIRCLECI: 'true' });
   assert.match(likelyCauses.join('; '), /temporary directory.*; this is a CircleCI server/);
   assert.match(hint, /another join method/);
 });
 
-test('a build of a fork is told which setting withholds the token', async () => {
+test('for a build of a fork, the hint names the setting that withholds the token', async () => {
   const error = await refusal({ CIRCLECI: 'true', CIRCLE_PR_NUMBER: '7' });
   assert.equal(error.code, 'OIDC_TOKEN_MISSING');
   assert.match(error.message, /fork/);

@@ -13,7 +13,7 @@ test('a folder comes first on PATH', () => {
   assert.equal(pathAfter(pathLines('/opt/tools/bin'), '/usr/bin:/bin'), '/opt/tools/bin:/usr/bin:/bin');
 });
 
-test('a folder that is on PATH is not put there again, wherever it stands', () => {
+test('a folder that is already on PATH is not added again, wherever it is', () => {
   for (const path of ['/opt/tools/bin', '/opt/tools/bin:/bin', '/bin:/opt/tools/bin', '/a:/opt/tools/bin:/b']) {
     assert.equal(pathAfter(pathLines('/opt/tools/bin'), path), path);
   }

@@ -15,7 +15,7 @@ for (const [what, one] of [
   });
 }
 
-test('a rule tells each field in which a job differs', () => {
+test('a rule names each field in which a job differs', () => {
   assert.deepEqual(ruleDifferences(rule('p2', 'c3'), JOB), [
     { field: 'project_id', expected: 'p2', actual: ['p1'] },
     { field: 'context_id', expected: 'c3', actual: ['c1', 'c2'] },

@@ -16,7 +16,7 @@ function accept(change: Partial<JoinedCertificates>, times = { askedMs: Infinity
   return acceptJoin({ ...JOINED, ...change }, { keyPair, clusterName: CLUSTER, ...times });
 }
 
-test('of the authorities that come with a join, the one that signed the bot does not vouch for servers', () => {
+test('of the authorities in a join response, the one that signed the bot is not trusted for servers', () => {
   const { botName, hostAuthorities, userName } = accept({});
   assert.deepEqual([botName, userName, hostAuthorities], ['ci', 'bot-ci', [pemBlock(hostTls)]]);
 });

@@ -54,7 +54,7 @@ const REFUSALS: [string, boolean, ErrorCode][] = [
 ];
 
 for (const [text, denied, code] of REFUSALS) {
-  test(`"${text}" is told as ${code} with the server's own words`, () => {
+  test(`"${text}" is reported as ${code} with the server's own words`, () => {
     const error = joinRefusal(text, denied, FACTS);
     assert.equal(error.code, code);
     assert.ok(error.message.includes(text));
@@ -68,7 +68,7 @@ test('claims that match no rule are answered with the rule that would match', ()
   assert.match(hint, /project_id: project-1, context_id: context-1/);
 });
 
-test('a job without a context is told so', () => {
+test('a job without a context is reported', () => {
   const facts = { ...FACTS, contextIds: [] };
   const { message, hint } = joinRefusal('id token claims did not match any allow rules', true, facts);
   assert.match(message, /no context/);

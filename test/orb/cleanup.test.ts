@@ -27,7 +27,7 @@ test('cleanup calls the script, also after a step that failed', async (context) 
   assert.deepEqual(callIn(result.steps.at(-1)?.stdout ?? '')?.flags, ['cleanup']);
 });
 
-test('what other jobs have left is removed when the parameter says so', async (context) => {
+test('files left by other jobs are removed if the parameter is set', async (context) => {
   const { home, steps } = await job(context);
   const leftOver = { 'machine-id/cleanup': { left_over: true } };
   const result = await runOrbJob({ bundle: BUNDLE, home, steps: [...steps, leftOver] });

@@ -70,7 +70,7 @@ const FLAGS: readonly (readonly [what: string, parameters: Parameters, flags: re
 ];
 
 describe('the parameters of install_tools become flags:', () => {
-  test('both steps hear of another deadline', async () => {
+  test('both steps use another deadline', async () => {
     const calls = await callsOf({ deadline: 90 });
     assert.deepEqual(
       calls.map((call) => call.at(-1)),

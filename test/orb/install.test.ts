@@ -131,7 +131,7 @@ test('an installed script that was changed is replaced', async () => {
   assert.equal(await installed(), BUNDLE);
 });
 
-test('a refused update leaves what stood there', async () => {
+test('a rejected update leaves what was there', async () => {
   await fromFile();
   const result = await runOrbJob({
     bundle: 'a newer script',

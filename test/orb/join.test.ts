@@ -211,7 +211,7 @@ test('a script that was changed after its installation is not run', async () => 
   assert.equal(result.steps.at(-1)?.stdout, '');
 });
 
-test('a run without install says so', async () => {
+test('a run without install is reported', async () => {
   const result = await runOrbJob({ bundle: BUNDLE, home, steps: [joinStep()] });
   assert.equal(result.exitCode, 1);
   assert.match(stderrOf(result), /machine-id\.cjs is not in .*[^]*The install command of this orb must come first/);
@@ -229,7 +229,7 @@ test('install and run find the same folder, given or chosen', async () => {
   }
 });
 
-test('a step without bash is told how later steps get the exports', async () => {
+test('in a step without bash, the log explains how later steps get the exports', async () => {
   assert.match(
     stderrOf(await installAndRun({}, { shell: '/bin/dash -e' })),
     /begin later steps with {2}\. "\$BASH_ENV"/,

@@ -87,7 +87,7 @@ async function job({ parameters = {}, scripts = {}, environment = {}, more = [],
 
 const folderOf = () => join(home, '.teleport-machine-id');
 
-test('an executor without Node.js gets one of its own, which stays off the PATH', async () => {
+test('an executor without Node.js gets one, which stays off the PATH', async () => {
   const result = await job({ more: [joinStep({ config: '' })] });
   assert.equal(result.exitCode, 0, stderrOf(result));
   assert.deepEqual(server.requests, [`/dist/v24.19.0/${NAME}.tar.gz`]);
@@ -143,7 +143,7 @@ test('an archive with other bytes is refused and leaves nothing behind', async (
   assert.deepEqual(await readdir(folderOf()), []);
 });
 
-test('an executor where nothing may be brought is told what to do', async () => {
+test('an executor that may not download Node.js gets a hint', async () => {
   const result = await job({ parameters: { bring_node: false } });
   assert.equal(result.exitCode, 1);
   assert.match(stderrOf(result), /18 or later is needed, and none was found[^]*cimg\/node:lts/);
@@ -182,7 +182,7 @@ for (const [system, processor, path] of [
   });
 }
 
-test('a program that does not start is told of, with the likely reason', async () => {
+test('a program that does not start is reported with the likely reason', async () => {
   archive = await archiveOf('#!/no/such/interpreter\n');
   try {
     const result = await job({});
@@ -193,7 +193,7 @@ test('a program that does not start is told of, with the likely reason', async (
   }
 });
 
-test('run says so when the Node.js of install is gone', async () => {
+test('run reports that the Node.js of install is gone', async () => {
   assert.equal((await job({})).exitCode, 0);
   await chmod(join(folderOf(), NAME, 'node'), 0o600);
   const result = await runOrbJob({ bundle: BUNDLE, home, steps: [joinStep({ config: '' })] });

@@ -33,7 +33,7 @@ test('a component is named after its file, in the section of its folder', () => 
   assert.deepEqual(packed.match(/^\w+/gm), ['version', 'description', 'commands', 'executors', 'examples']);
 });
 
-test('an included file stands where its directive was, every << escaped', () => {
+test('an included file replaces its directive, with every << escaped', () => {
   const packed = packOrb(files({ 'commands/c.yml': COMMAND, 'scripts/x.sh': 'cat <<EOF\n1\nEOF\n' }));
   assert.deepEqual(textAt(parse(packed), 'commands.c.steps.0.run.command'), 'cat \\<<EOF\n1\nEOF\n');
 });
@@ -110,6 +110,6 @@ test('a source without @orb.yml is refused', () => {
   assert.throws(() => packOrb(new Map()), /@orb\.yml is missing/);
 });
 
-test('a file that is no YAML is refused with its name and line', () => {
+test('a file that is not YAML is rejected with its name and line', () => {
   assert.throws(() => packOrb(files({ 'commands/x.yml': 'a: [\nb' })), /commands\/x\.yml: .* at line 2/);
 });

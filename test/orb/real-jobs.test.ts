@@ -48,7 +48,7 @@ describe('programs of the image', () => {
   });
 
   for (const program of NEEDED) {
-    test(`an image without ${program} is told so`, async (t) => {
+    test(`an image without ${program} is reported`, async (t) => {
       const { home, run } = await scene(t);
       const PATH = await toolFolder(join(home, 'bin'), ['node']);
       await rm(join(PATH, program));

@@ -61,7 +61,7 @@ test('the executor without Node.js may be named', async (t) => {
   assert.equal((await runTheJob(t, { executor: 'machine-id/no_node' })).exitCode, 0);
 });
 
-test('the job has a folder, containers and addresses as it is told', async (t) => {
+test('the job uses the given folder, containers and addresses', async (t) => {
   const more = { working_directory: '~/app', parallelism: 3, circleci_ip_ranges: true, bring_node: false };
   const { exitCode, steps } = await runTheJob(t, { ...more, credential_ttl: '2h', steps: [{ run: 'pwd; cat file' }] });
   assert.equal(exitCode, 0);

@@ -85,7 +85,7 @@ test('before the job of the first orb, the second one is a pre-step', async (con
   assert.ok(result.steps.some((step) => shown(step) === JOINED));
 });
 
-test('a second orb of another version is of no use to the first, which says so by downloading', async (context) => {
+test('a second orb of another version is not used by the first, which downloads instead', async (context) => {
   const other = packedWith('another', UNREACHABLE, variantSources('embedded', sourceFiles, embeddedFiles));
   const orbs = { 'machine-id': packed('download-only'), 'machine-id-embedded': other };
   const install = { 'machine-id/install': { download_url: 'http://localhost:1/' } };

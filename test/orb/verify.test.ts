@@ -173,7 +173,7 @@ test('an orb with one step that accepts another script is found', () => {
   assert.match(findings[0] ?? '', /^the orb accepts the script 0{64}, its tag builds [0-9a-f]{64}$/);
 });
 
-test('an orb that is no YAML, or names no digest, is a finding and not a crash', () => {
+test('an orb that is not YAML, or has no digest, is a finding and not a crash', () => {
   for (const text of ['a: [', '{}']) {
     assert.ok(orbFindings(text, Buffer.from('x'), version).includes('the orb names no digest of its script'));
   }

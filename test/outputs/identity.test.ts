@@ -47,7 +47,7 @@ test('the own cluster comes first for OpenSSH, wherever the server names it', ()
   }
 });
 
-test('an authority that nobody has is an empty file', () => {
+test('an authority without certificates is an empty file', () => {
   const files = identityFiles({ ...input, authorities: { ...authorities, database: [] } });
   assert.deepEqual(files[2], { name: 'teleport-database-ca.crt', contents: '' });
 });

@@ -36,7 +36,7 @@ test('a Kubernetes cluster is asked for by its name, whichever agents serve it',
   assert.deepEqual(api.asked, [{ resourceType: 'kube_server', predicate: namePredicate('dev'), labels: {} }]);
 });
 
-test('a server without a cluster in it is none', async () => {
+test('a server without a cluster does not count', async () => {
   const api = lister({ [namePredicate('dev')]: [received(PaginatedResourceSchema, {})] });
   await assert.rejects(
     findKubeCluster(api, 'dev', 'outputs[0].kubernetes_cluster'),

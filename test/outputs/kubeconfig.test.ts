@@ -31,7 +31,7 @@ test('a kubeconfig for one Kubernetes cluster holds certificate, key and authori
   assert.deepEqual(kubeconfig(INLINE), { name: 'kubeconfig.yaml', contents: expected('inline.yaml') });
 });
 
-test('a kubeconfig for several tells them apart by path and may name a program in place of the certificate', () => {
+test('a kubeconfig for several clusters separates them by path and may name a program instead of the certificate', () => {
   const clusterName = 'tele.blackmesa.gov';
   const { contents } = kubeconfig({
     ...INLINE,
@@ -56,7 +56,7 @@ test('a kubeconfig without a context is still one', () => {
   assert.match(contents, /^clusters: \[\]\ncontexts: \[\]\ncurrent-context: ""$/m);
 });
 
-test('an IPv6 address stands in brackets', () => {
+test('an IPv6 address is in brackets', () => {
   const endpoint = { address: { host: '::1', port: 3026 }, serverName: undefined };
   assert.match(String(kubeconfig({ ...INLINE, endpoint }).contents), /server: https:\/\/\[::1\]:3026$/m);
 });

@@ -10,7 +10,7 @@ test('one SVID is the one', () => {
   assert.equal(singleSvid([web], byName, 'outputs[0]'), web);
 });
 
-test('none is an error that tells what was selected', () => {
+test('no SVID is an error that names the selector', () => {
   assert.throws(() => singleSvid([], byName, 'outputs[0]'), {
     code: 'RESOURCE_UNKNOWN',
     message: 'outputs[0].selector: there is no workload identity "web" that the output may use',

@@ -70,7 +70,7 @@ test('a package that brings no program, such as one for a snap, is named with th
   assert.match(output, /installed, but still missing: chromium of the package chromium$/m);
 });
 
-test('a system without apt-get, and a user without sudo, are told what is missing', async (context) => {
+test('without apt-get, or without sudo, the message names what is missing', async (context) => {
   const without = await ask(context, { apt: '' });
   assert.equal(without.exitCode, 1);
   assert.match(without.output, /there is no apt-get to install them: kubectl chromium/);

@@ -124,7 +124,7 @@ test('cosign with other bytes is not started', async (context) => {
   await assert.rejects(stat(join(here.folder, 'started')), { code: 'ENOENT' });
 });
 
-test('both the script and the orb are signed, each with a token of its own', async (context) => {
+test('the script and the orb are signed, each with its own token', async (context) => {
   const command = await commandOf('Sign the statements of provenance with the identity of this job');
   const here = await place(context, { curl: '', circleci: 'echo token', cosign: '' });
   const { exitCode, output } = await runStep(

@@ -115,7 +115,7 @@ test('a lone sign within a name is literal', () => {
   for (const path of LITERAL_PATHS) assert.equal(unexpandedPath(path), undefined, path);
 });
 
-test('in a value that is no path a variable is one at the start of a word alone', () => {
+test('in a value that is not a path, a variable counts only at the start of a word', () => {
   for (const text of [
     ...['${PROXY}:443', '$PROXY:443', 'https://$PROXY', 'bot-$ENV', '$(cat token)', '"$TOKEN"', '$externals'],
     '%PROXY%:443',

@@ -105,7 +105,7 @@ test('of several SVIDs the first to end counts', async () => {
   assert.equal(read(output, files).expiresAtMs, NOW_MS + HOUR_MS);
 });
 
-test('credentials of AWS stand under their profile', async () => {
+test('AWS credentials are below their profile', async () => {
   const arn = (service: string, rest: string) => `arn:aws:${service}:123456789012:${rest}`;
   const output = await outputOf(
     'workload-identity-aws-roles-anywhere',

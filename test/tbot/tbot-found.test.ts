@@ -72,7 +72,7 @@ for (const [format, names] of [
   });
 }
 
-test('a file that stood before and stays as it was counts as missing, or is left alone where it need not be', async (t) => {
+test('a file that is older and unchanged counts as missing, or is left alone where it is optional', async (t) => {
   const folder = await folderWith(t, ['svid_key.pem', 'svid.pem', 'svid_crl.pem']);
   const output = await outputOf('workload-identity-x509', 'selector: {name: w}');
   const before = await findModificationTimes(output, placeIn(folder), systemFiles);

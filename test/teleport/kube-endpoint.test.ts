@@ -41,7 +41,7 @@ test('addresses of the Kubernetes listener without a port have its own', () => {
   assert.equal(kubeEndpoint({ ...SEPARATE, kube: kubeListener(undefined, '0.0.0.0') })?.address.port, 3026);
 });
 
-test('a Proxy that tells of no Kubernetes listener has no way there without TLS routing', () => {
+test('without TLS routing, a Proxy that reports no Kubernetes listener has no Kubernetes endpoint', () => {
   assert.equal(kubeEndpoint({ ...SEPARATE, kube: kubeListener(undefined, undefined) }), undefined);
   assert.equal(kubeEndpoint({ ...SEPARATE, kube: kubeListener('https://not an address', '') }), undefined);
 });

@@ -19,7 +19,7 @@ function ping(change: object = {}): string {
   });
 }
 
-test('a current Proxy tells cluster, version, addresses and suite', () => {
+test('a current Proxy reports cluster, version, addresses and suite', () => {
   assert.deepEqual(parsePing(ping(), ASKED), {
     clusterName: 'example.com',
     serverVersion: { major: 18, text: '18.2.4' },
@@ -56,13 +56,13 @@ const BUILDS: readonly (readonly [what: string, answer: object, release: object]
 ];
 
 for (const [what, answer, release] of BUILDS) {
-  test(`a Proxy tells which programs fit it: ${what}`, () => {
+  test(`a Proxy reports which programs fit it: ${what}`, () => {
     const usual = { toolsVersion: '18.2.4', enterprise: false, fips: false };
     assert.deepEqual(parsePing(ping(answer), ASKED).release, { ...usual, ...release });
   });
 }
 
-test('a Proxy of version 15 tells no suite, which means legacy', () => {
+test('a Proxy of version 15 reports no suite, which means legacy', () => {
   const facts = parsePing(ping({ server_version: '15.3.7', auth: { type: 'local' } }), ASKED);
   assert.equal(facts.suite, 'legacy');
   assert.equal(facts.serverVersion.major, 15);

@@ -120,7 +120,7 @@ test('a server that is not available is tried on another connection, and the fir
   assert.deepEqual(events.slice(-2), ['close 1', 'close 2']);
 });
 
-test('opening and calls share the deadline, and then the failure stands', async () => {
+test('opening and calls share the deadline, and after it the error is final', async () => {
   const { events, lines, options, pauses } = scripted(BROKEN, [BROKEN], [BROKEN]);
   const connection = await openReconnecting(options);
   await assert.rejects(ping(connection), {

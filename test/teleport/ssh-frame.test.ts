@@ -53,7 +53,7 @@ test('the pieces are handed on as they lie', () => {
   assert.equal(second?.buffer, message.buffer);
 });
 
-test('what stands before, behind or instead of the payload is not taken for it', () => {
+test('bytes before, after or instead of the payload are not taken for it', () => {
   const ssh = { payload: Buffer.from('bytes') };
   const before = encoded({ details: { fipsEnabled: true } });
   assert.equal(payload([before]), '');

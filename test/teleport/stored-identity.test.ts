@@ -36,7 +36,7 @@ for (const [what, text] of [
   });
 }
 
-test('a certificate that is none is refused', () => {
+test('text that is not a certificate is rejected', () => {
   const spoilt = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
   assert.throws(
     () => readStoredIdentity(key + spoilt),

@@ -43,7 +43,7 @@ describe('what a client asks about itself and the cluster', () => {
     return { ...bot, cert: tls.toString(), key: keyPem(key) };
   };
 
-  test('GetCurrentUser and GetUser tell the user of the certificate with the roles of the certificate', async () => {
+  test("GetCurrentUser and GetUser return the certificate's user with the certificate's roles", async () => {
     const older = User.parse(await callAuth(cluster, access, 'GetCurrentUser', {}));
     assert.equal(older.metadata.name, 'bot-ci');
     assert.deepEqual(older.spec.roles, ['access']);
@@ -54,7 +54,7 @@ describe('what a client asks about itself and the cluster', () => {
     }
   });
 
-  test('GetUser tells no other user and no secrets', async () => {
+  test('GetUser returns no other user and no secrets', async () => {
     for (const request of [{ name: 'alice' }, { name: 'bot-ci', with_secrets: true }, {}]) {
       await assert.rejects(callAuth(cluster, access, 'GetUser', request, { service: USERS_SERVICE }), {
         code: status.PERMISSION_DENIED,
@@ -75,7 +75,7 @@ describe('what a client asks about itself and the cluster', () => {
     }
   });
 
-  test('GetDomainName tells the name of the cluster to anybody', async () => {
+  test('GetDomainName returns the name of the cluster to any client', async () => {
     const answer = await callAuth(cluster, { ca: bot.ca }, 'GetDomainName', {});
     assert.deepEqual(answer, { domain_name: cluster.info.cluster });
   });
@@ -104,7 +104,7 @@ describe('what a client asks about itself and the cluster', () => {
     });
   }
 
-  test('ListRemoteClusters and GetRemoteCluster tell the leaf clusters', async () => {
+  test('ListRemoteClusters and GetRemoteCluster return the leaf clusters', async () => {
     const options = { service: PRESENCE_SERVICE };
     const answer = await callAuth(cluster, access, 'ListRemoteClusters', { page_size: 1 }, options);
     const { next_page_token: next, remote_clusters: found } = RemoteClusters.parse(answer);
@@ -120,7 +120,7 @@ describe('what a client asks about itself and the cluster', () => {
     await assert.rejects(unknown, { code: status.NOT_FOUND });
   });
 
-  test('nobody but a client with a certificate is told the rest', async () => {
+  test('only a client with a certificate gets the rest', async () => {
     for (const method of ['GetCurrentUser', 'GetAuthPreference', 'GetClusterNetworkingConfig']) {
       await assert.rejects(callAuth(cluster, { ca: bot.ca }, method, {}), { code: status.PERMISSION_DENIED });
     }

@@ -154,7 +154,7 @@ describe('the Auth listener, reached through the Proxy', () => {
     assert.match(cluster.records.all.at(-1)?.outcome ?? '', /refused: .*client certificate/);
   });
 
-  test('Ping tells the features and where the client is seen, and every answer the version', async () => {
+  test("Ping returns the features and the client's address, and every response the version", async () => {
     const client = await RawClient.open(authRoute(cluster, bot));
     try {
       const answer = Ping.parse(await client.unary('proto.AuthService', 'Ping', {}));
@@ -182,7 +182,7 @@ describe('the Auth listener, reached through the Proxy', () => {
     await assert.rejects(callAuth(cluster, bot, 'GetRole', { name: 'access' }), { code: status.PERMISSION_DENIED });
   });
 
-  test('a role tells its logins, labels, users and groups', async () => {
+  test('a role has its logins, labels, users and groups', async () => {
     const key = await createKey('ec');
     const { tls } = await generateUserCerts(cluster, bot, accessRequest(key));
     const holder = { cert: tls.toString(), key: keyPem(key), ca: bot.ca };

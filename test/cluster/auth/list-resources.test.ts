@@ -101,7 +101,7 @@ describe('ListResources', () => {
     assert.deepEqual(names.toSorted(), (await kubernetesNames(caller, {})).toSorted());
   });
 
-  test('databases tell their protocol and applications their public address', async () => {
+  test('databases have their protocol and applications their public address', async () => {
     const caller = await withRoles(['access']);
     const databases = await list(caller, { resource_type: 'db_server', predicate_expression: 'name == "inventory"' });
     assert.equal(databases.resources[0]?.database_server?.spec.database.spec.protocol, 'mysql');
@@ -109,7 +109,7 @@ describe('ListResources', () => {
     assert.equal(apps.resources[0]?.app_server?.spec.app.spec.public_addr, 'dashboard.example.teleport.test');
   });
 
-  test('a server is named after its resource and tells its host', async () => {
+  test('a server is named after its resource and has its host', async () => {
     const caller = await withRoles(['access']);
     for (const [type, name] of [
       ['db_server', 'orders'],
@@ -182,7 +182,7 @@ describe('ListResources', () => {
     return resources.flatMap(({ node }) => node?.spec.hostname ?? []);
   };
 
-  test('nodes are named by their id and told by their host name, those of leaf clusters not among them', async () => {
+  test('nodes are named by their id and filtered by host name; those of leaf clusters are not listed', async () => {
     const caller = await withRoles(['access']);
     const { resources } = await list(caller, { resource_type: 'node', limit: 2 });
     assert.match(resources[0]?.node?.metadata.name ?? '', /^[0-9a-f-]{36}$/);
@@ -202,7 +202,7 @@ describe('ListResources', () => {
     assert.deepEqual(await hostnames(caller, descending), ['web-2', 'web-1', 'twin', 'twin']);
   });
 
-  test('logins are told for a node when they are asked for: those of the roles that reach it', async () => {
+  test('logins of a node are returned on request: those of the roles that reach it', async () => {
     const caller = await withRoles(['access', 'deployer']);
     const loginsOf = async (request: object): Promise<readonly string[][]> =>
       (await list(caller, { resource_type: 'node', limit: 2, ...request })).resources.map(({ logins }) => logins);

@@ -113,7 +113,7 @@ describe('ListUnifiedResources', () => {
     assert.deepEqual(await narrowed({ pinned_only: true }), []);
   });
 
-  test('tells the logins of nodes when they are asked for', async () => {
+  test('returns the logins of nodes on request', async () => {
     const { resources } = await list(access, { ...BY_NAME, kinds: ['node'], include_logins: true, limit: 1 });
     assert.deepEqual(resources[0]?.logins, ['root', 'ci']);
   });
@@ -127,7 +127,7 @@ describe('ListUnifiedResources', () => {
   });
 });
 
-test('before v18 ListUnifiedResources wants to be told an order', async () => {
+test('before v18 ListUnifiedResources requires an order', async () => {
   await withCluster({ teleport: '17.5.0' }, async (cluster) => {
     const bot = await joinLegacy(cluster, { key: await createKey('ec') });
     await assert.rejects(callAuth(cluster, bot, 'ListUnifiedResources', {}), {

@@ -64,14 +64,14 @@ for (const teleport of ['15.3.7', '16.4.0'] as const) {
       assert.equal(await call(cluster, routed, { serverName: DASHBOARD, host: WIKI }), REFUSED);
     });
 
-    test('a session that nobody made, or that is for another application, lets nobody in', async () => {
+    test('a session that does not exist, or is for another application, is rejected', async () => {
       const elsewhere = await createSession(await identity(), { public_addr: WIKI });
       for (const sessionId of ['0a1b', elsewhere]) {
         assert.equal(await call(cluster, await identity({ session_id: sessionId })), REFUSED);
       }
     });
 
-    test('without a session of the client, v15 lets nobody in and v16 has made one', async () => {
+    test('without a session of the client, v15 rejects and v16 has made one', async () => {
       assert.equal(await call(cluster, await identity({})), teleport === '15.3.7' ? REFUSED : LET_IN);
     });
 
@@ -79,7 +79,7 @@ for (const teleport of ['15.3.7', '16.4.0'] as const) {
       assert.equal(await call(cluster, {}), 302);
     });
 
-    test('a certificate that has ended, or is routed elsewhere, lets nobody in', async () => {
+    test('a certificate that is expired, or routed elsewhere, is rejected', async () => {
       const sessionId = await createSession(await identity());
       cluster.faults.outputCertificates = 'expired';
       const expired = await identity({ session_id: sessionId });

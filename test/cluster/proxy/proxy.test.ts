@@ -56,7 +56,7 @@ describe('the Proxy', () => {
     });
   });
 
-  test('its certificate is good for localhost under the web authority, and for nobody without it', async () => {
+  test('its certificate is valid for localhost under the web authority only', async () => {
     const { host, port } = webAddress(cluster);
     (await dialTls(webAddress(cluster))).destroy();
     await assert.rejects(dialTls({ host, port, servername: 'localhost' }), {

@@ -37,7 +37,7 @@ describe('the transport service', () => {
       call.resume();
     });
 
-  test('GetClusterDetails tells whether the cluster is a FIPS build', async () => {
+  test('GetClusterDetails says whether the cluster is a FIPS build', async () => {
     assert.deepEqual(await proxy.unary(SERVICE, 'GetClusterDetails', {}), { details: { fips_enabled: false } });
   });
 

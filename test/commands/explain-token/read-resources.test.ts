@@ -120,7 +120,7 @@ for (const [name, wish, expected] of INVALID) {
   });
 }
 
-test('all faults of all documents are told at once, in the order of the file', () => {
+test('all problems of all documents are reported at once, in the order of the file', () => {
   const faults = faultsOf(
     `${token({ roles: '[]', bot: '' })}---\n${token({ version: 'v1', bot: '' })}---\nkind: tokn\n`,
   );
@@ -250,7 +250,7 @@ test('what kubectl prints is read: one object with the marks of the cluster, or 
   }
 });
 
-test('a wrong header of an object of the operator is a fault beside those of its spec', () => {
+test('a wrong header of an operator object is a problem beside those of its spec', () => {
   for (const [from, to, expected] of [
     ['resources.teleport.dev/v2', 'v2', [/^1 apiVersion: is "v2"; write "apiVersion: resources\.teleport\.dev\/v2"$/]],
     ['kind: TeleportProvisionToken', 'kind: teleportprovisiontokens', [/^2 kind: is ".*"; write "kind: TeleportProv/]],
@@ -277,7 +277,7 @@ test('a wrong header of an object of the operator is a fault beside those of its
   }
 });
 
-test('a kind that is missing or another word for a token does not hide the other faults', () => {
+test('a missing or unknown kind of a token does not hide the other problems', () => {
   const faulty = token({}).replace('allow:', 'allows:').replace('[Bot]', '[Bot, Robot]');
   for (const [kind, said] of [
     ['', 'undefined kind: is missing; write "kind: token"'],

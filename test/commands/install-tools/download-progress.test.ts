@@ -32,7 +32,7 @@ test('on a terminal, one line is written over itself and ended', () => {
   assert.equal(written.at(-1), '\n');
 });
 
-test('a length that the server does not tell is not guessed', () => {
+test('a length that the server does not send is not guessed', () => {
   assert.equal(shown(false, undefined)[0], 'downloaded 100.0 MB, 20.0 MB/s\n');
 });
 

@@ -79,7 +79,7 @@ test('on a Mac a signed program comes with its bundle, and the link to it is mad
   assert.equal(job.requests.length, 2);
 });
 
-test('a bundle of which a part is missing comes anew', async (context) => {
+test('a bundle of which a part is missing is installed again', async (context) => {
   const directory = join(await temporaryFolder(context), 'tools');
   const archive = tarGz([
     { path: 'teleport/tsh.app/Contents/Info.plist', contents: 'plist' },

@@ -63,7 +63,7 @@ describe('of an archive only the wanted programs are written:', () => {
     );
   });
 
-  test('links that nobody asked for are left alone', async () => {
+  test('links that were not requested are ignored', async () => {
     const entries = [
       { path: 'teleport/', type: '5' },
       { path: 'teleport/examples/link', type: '2', linkTo: '../README.md' },
