@@ -2,6 +2,7 @@
 // whose path contains one of the parts. The files are compiled to build/tests first, all at once: to compile each in its own process takes a third of a second per file.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { compile } from './compile.mjs';
 
@@ -70,12 +71,13 @@ await compile({
   external: READ_AT_RUN_TIME,
   banner: { js: REQUIRE },
 });
+// One more file than cores: many wait, for a deadline or a pause between attempts.
 const run = spawnSync(
   process.execPath,
   [
     '--enable-source-maps',
     '--test',
-    `--test-concurrency=${process.env.TEST_CONCURRENCY ?? 2}`,
+    `--test-concurrency=${process.env.TEST_CONCURRENCY ?? availableParallelism() + 1}`,
     '--test-timeout=120000',
     '--test-reporter=spec',
     ...files.map((file) => join(OUT, file.replace(/\.ts$/, '.js'))),
