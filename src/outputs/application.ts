@@ -48,8 +48,8 @@ interface Application extends Named {
 }
 
 /**
- * The first server that takes no session from its clients: it makes one itself while it issues the certificate. Servers
- * of 16 do so too when none is given, those of 15 do not.
+ * The first server that ignores sessions of its clients: it creates one when it issues the certificate. Version 16 does so
+ * too if none is given; version 15 does not.
  */
 const FIRST_MAJOR_THAT_MAKES_SESSIONS = 17;
 
@@ -77,8 +77,8 @@ async function produce(output: ApplicationOutput, work: OutputWork): Promise<Wri
 }
 
 /**
- * The id of a session of the output's own, empty where the server makes it; the roles of `api` must admit to the
- * application. Nothing waits until the Proxy knows of the session: it is first used by a later step of the job.
+ * The id of a new session of this output, empty if the server creates it. The roles of `api` must allow the application.
+ * There is no need to wait until the Proxy knows the session: only later steps of the job use it.
  */
 export async function sessionFor(
   api: Pick<AuthApi, 'createAppSession'>,
@@ -97,7 +97,7 @@ export async function sessionFor(
   );
 }
 
-/** By its own name: to tbot, the name under which Teleport discovered an application says nothing. */
+/** By its own name: like tbot, ignores the name under which Teleport discovered an application. */
 export async function findApplication(
   api: Pick<AuthApi, 'listResources'>,
   name: string,
@@ -113,8 +113,6 @@ export async function findApplication(
     'Compare the name with "tctl get app_server", and app_labels of the roles with the labels of the application.';
   return findResource(found, { name, kind: 'application', location, hint });
 }
-
-// The files of an `application` output.
 
 /** In the order in which tbot writes them. */
 export function applicationFiles(

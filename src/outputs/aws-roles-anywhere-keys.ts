@@ -1,4 +1,4 @@
-/** The keys of an output of type `workload-identity-aws-roles-anywhere`, and what they must fulfil. */
+/** The keys of an output of type `workload-identity-aws-roles-anywhere`, and the rules for their values. */
 import * as z from 'zod/mini';
 import { type Context, duration, type Field, flag, pathText, refuse, requiredText, text } from '../schema/fields.ts';
 import { joined, key, keys, type ValuesOf } from '../schema/keys.ts';

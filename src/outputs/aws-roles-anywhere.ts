@@ -46,7 +46,7 @@ export const awsRolesAnywhere = outputType('workload-identity-aws-roles-anywhere
 
 const MAX_FILE_BYTES = 1024 * 1024;
 
-/** The SVID serves this exchange alone, so it need not live as long as the output's other certificates. */
+/** The SVID is used for this exchange only, so it can be shorter than the lifetime of the output. */
 const SVID_TTL_MS = 10 * 60 * 1000;
 
 /** @throws MachineIdError AWS_UNREACHABLE, AWS_REFUSED, and as asking, checking and writing do */
@@ -112,7 +112,7 @@ async function readCaBundle(path: string, files: RunContext['world']['files']): 
   }
 }
 
-/** Beside the profiles that stand in the file already, unless they shall go. */
+/** Keeps the other profiles of an existing file, unless they are to be overwritten. */
 async function credentialsFile(
   { artifactName: name, credentialProfileName: profile, overwriteCredentialFile }: AwsOutput,
   { accessKeyId, expiresAtMs, secretAccessKey, sessionToken }: AwsCredentials,
@@ -131,7 +131,7 @@ async function credentialsFile(
   return { name, contents, ...(before === '' ? {} : { awsProfile: profile }) };
 }
 
-/** The file has no time that every version writes alike; the session is as long as requested, or AWS refuses it. */
+/** Versions of tbot write the time differently or not at all; AWS refuses a session that is longer than it allows. */
 function readBack(output: AwsOutput, files: CredentialFiles): Credentials {
   const { artifactName, credentialProfileName: profile, roleArn: role, sessionDurationMs } = output;
   const lines = (files.contents.get(artifactName) ?? '').split('\n').map((line) => line.trim());

@@ -29,7 +29,7 @@ interface SessionRequest {
 }
 
 interface SessionSettings {
-  /** PEM of the only authorities to trust; Node's own without. */
+  /** PEM of the only authorities to trust; `undefined` for those of Node. */
   readonly ca: string | undefined;
   readonly clock: Clock;
   readonly retries: Retries;
@@ -46,7 +46,7 @@ export interface AwsCredentials {
 
 const MAX_BODY_BYTES = 256 * 1024;
 
-/** Printable and without blanks, as it goes into a file of other programs. */
+/** Printable and without spaces, as it is written to a file that other programs read. */
 const Word = z.string().check(z.regex(/^[\x21-\x7e]+$/));
 
 const SessionResponse = z.object({
@@ -67,7 +67,7 @@ export function createSession(request: SessionRequest, settings: SessionSettings
   return settings.retries.run(() => attempt(request, settings));
 }
 
-/** Signed again each time: a signature is valid for minutes. */
+/** Each attempt has its own signature, which is valid for minutes. */
 async function attempt(request: SessionRequest, settings: SessionSettings): Promise<AwsCredentials> {
   const { endpoint, profileArn, roleArn, trustAnchorArn } = request;
   const query = Object.entries({ profileArn, roleArn, trustAnchorArn })
@@ -91,7 +91,7 @@ async function attempt(request: SessionRequest, settings: SessionSettings): Prom
   };
 }
 
-/** All but RFC 3986's unreserved characters, as Signature Version 4 wants a query; the path of a role may hold them. */
+/** Encodes all but the unreserved characters of RFC 3986, as Signature Version 4 requires for a query. */
 function percentEncoded(text: string): string {
   return encodeURIComponent(text).replace(
     /[!'()*]/g,
@@ -112,7 +112,7 @@ function post(
       const end = begin('POST', url);
       let status: number | undefined;
       try {
-        // Not among the headers that are signed, which proxies on the way may not change.
+        // Not signed, since a proxy may change it.
         const sent = { ...init, method: 'POST', headers: { 'user-agent': USER_AGENT, ...init.headers } };
         const options = { ...sent, agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' } as const;
         const response: Response = await fetch(url, options);
@@ -146,7 +146,7 @@ function parsed(text: string): z.infer<typeof SessionResponse> | undefined {
   }
 }
 
-// Which address of IAM Roles Anywhere to ask.
+// The address of IAM Roles Anywhere.
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -157,8 +157,8 @@ interface Endpoint {
 }
 
 /**
- * A trust anchor is good for its own region alone. The variables are those of AWS's own programs ("Service-specific
- * endpoints" in the reference of its SDKs), the first one that is set.
+ * A trust anchor works in its own region only. The variables are those of AWS's own programs ("Service-specific
+ * endpoints" in the reference of its SDKs); the first one that is set counts.
  * @throws MachineIdError AWS_UNREACHABLE when a variable holds no https:// address
  */
 export function endpointOf(
@@ -180,25 +180,25 @@ function configured(environment: Environment): string | undefined {
   return undefined;
 }
 
-/** The text is not quoted, as an address may hold a password. */
+/** Does not quote the text, as an address can contain a password. */
 function readEndpoint(name: string, text: string): string {
   const url = parseHttpsUrl(text);
   if (!(url?.username === '' && url.password === '')) {
-    throw new MachineIdError('AWS_UNREACHABLE', `${name} holds no address of the form https://host`, {
+    throw new MachineIdError('AWS_UNREACHABLE', `${name} must be an address of the form https://host`, {
       hint: `Correct ${name}, or unset it for AWS's own address; AWS_ENDPOINT_URL_ROLESANYWHERE comes before AWS_ENDPOINT_URL.`,
     });
   }
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
 }
 
-// Explains why IAM Roles Anywhere gave no session.
+// Why IAM Roles Anywhere refused a session.
 
 interface SessionReply {
   readonly status: number;
   /** The name of an error. */
   readonly type: string;
   readonly text: string;
-  /** By the clock of AWS; NaN when it does not say. */
+  /** By the clock of AWS; NaN if it is missing. */
   readonly sentMs: number;
   readonly retryAfterMs: number | undefined;
 }
@@ -270,7 +270,7 @@ export interface Arn {
   /** `aws`, `aws-cn`, `aws-us-gov`. */
   readonly partition: string;
   readonly service: string;
-  /** Empty for what no region has, such as roles. */
+  /** Empty for resources without a region, such as roles. */
   readonly region: string;
   readonly account: string;
   readonly resource: string;
@@ -284,7 +284,7 @@ export function parseArn(text: string): Arn | undefined {
   return resource === '' ? undefined : { partition, service, region, account, resource };
 }
 
-/** What a partition's host names end in. */
+/** The domain of a partition's host names. */
 export function domainOf(partition: string): string {
   switch (partition) {
     case 'aws-cn':

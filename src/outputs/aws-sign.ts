@@ -1,5 +1,5 @@
 /**
- * Signs a request with the key of an X.509 certificate, as IAM Roles Anywhere wants it: Signature Version 4, but for the
+ * Signs a request with the key of an X.509 certificate, as IAM Roles Anywhere requires: Signature Version 4, except for
  * keys, the algorithm's name and the headers that carry the certificate ("The IAM Roles Anywhere authentication signing
  * process" in AWS's documentation).
  */
@@ -8,7 +8,7 @@ import type { KeyPair } from '../crypto/keys.ts';
 import { sha256Hex } from '../crypto/validity.ts';
 
 export interface SignableRequest {
-  /** The query is part of what is signed; its parts must stand in the order of their names. */
+  /** The query is part of what is signed; its parts must be sorted by name. */
   readonly url: URL;
   readonly body: string;
   readonly region: string;
@@ -22,7 +22,7 @@ export interface SignableRequest {
 
 const SERVICE = 'rolesanywhere';
 
-/** The headers to send, the signature among them, by their names in lower case. */
+/** The headers to send, including the signature, by their names in lower case. */
 export function signedHeaders(request: SignableRequest): Readonly<Record<string, string>> {
   const { body, certificate, chain, keyPair, nowMs, region, url } = request;
   const date = new Date(nowMs).toISOString().replaceAll(/[-:]|\.\d{3}/g, '');

@@ -1,4 +1,4 @@
-/** Templates for the names of kubeconfig contexts: the part of Go's text/template that such a name needs. */
+/** Templates for the names of kubeconfig contexts: the part of Go's text/template that a name needs. */
 
 type Part =
   | { readonly kind: 'text'; readonly text: string }
@@ -14,7 +14,7 @@ export interface KubeCluster {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** `{{.ClusterName}}-{{.KubeName}}`, which cannot be the same for two Kubernetes clusters of one Teleport cluster. */
+/** `{{.ClusterName}}-{{.KubeName}}`, which is unique within a Teleport cluster. */
 export const DEFAULT_CONTEXT_TEMPLATE: ContextTemplate = [
   { kind: 'field', field: 'clusterName' },
   { kind: 'text', text: '-' },
@@ -67,7 +67,7 @@ function textOf(part: Part, cluster: KubeCluster): string | undefined {
   }
 }
 
-/** The template as it was written, or as one that means the same. */
+/** The template as text: as it was written, or an equivalent. */
 export function templateText(template: ContextTemplate): string {
   return template
     .map((part) => {

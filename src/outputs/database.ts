@@ -31,7 +31,7 @@ const databaseName: Field<string | undefined> = z.transform((input, context) =>
 
 const FORMATS = ['tls', 'mongo', 'cockroach'] as const;
 
-/** What a client program expects beside the files that every output has. */
+/** The additional files that a client program expects. */
 export type DatabaseFormat = 'default' | (typeof FORMATS)[number];
 
 const format: Field<DatabaseFormat> = word(FORMATS, {
@@ -87,7 +87,7 @@ interface Database extends Named {
   readonly protocol: string;
 }
 
-/** The user that Redis has before any other is made. */
+/** The user that every Redis server has. */
 const REDIS_DEFAULT_USER = 'default';
 
 async function produce(output: DatabaseOutput, work: OutputWork): Promise<WrittenOutput> {
@@ -128,8 +128,6 @@ async function findDatabase(api: Pick<AuthApi, 'listResources'>, name: string, l
   return findResource(found, { name, kind: 'database', location, hint });
 }
 
-// The files of a `database` output.
-
 /** In the order in which tbot writes them. */
 export function databaseFiles(input: BaseFilesInput, format: DatabaseFormat): readonly OutputFile[] {
   return [...authorityFiles(input.authorities), ...identityAndKeyFiles(input), ...formatFiles(input, format)];
@@ -150,7 +148,7 @@ function formatFiles(input: BaseFilesInput, format: DatabaseFormat): readonly Ou
   }
 }
 
-/** MongoDB's programs want certificate and key in one file. */
+/** MongoDB's programs read certificate and key from one file. */
 function mongoFiles({ identity, authorities }: BaseFilesInput): OutputFile[] {
   const key = privateKeyPem(identity.keyPair).reveal();
   return [
@@ -160,10 +158,10 @@ function mongoFiles({ identity, authorities }: BaseFilesInput): OutputFile[] {
 }
 
 /**
- * A `--certs-dir` of CockroachDB. tbot leaves `ca.crt` empty and has the authorities in `ca-client.crt` alone, though
- * its documentation promises `ca.crt`, which is what CockroachDB's programs read first; here both hold them. The pair is
- * named `node`, as tbot and `tctl auth sign` name it. For a user CockroachDB's programs look for `client.<user>.crt` and
- * `.key`, so they need this pair in `sslcert` and `sslkey` in the URL; tbot's names stay, for scripts that do.
+ * A `--certs-dir` of CockroachDB. tbot leaves `ca.crt` empty and writes the authorities to `ca-client.crt` only, though
+ * its documentation names `ca.crt`, which CockroachDB's programs read first; here both have them. The pair is named
+ * `node`, as tbot and `tctl auth sign` name it. CockroachDB's programs look for `client.<user>.crt` and `.key`: a URL
+ * must name this pair in `sslcert` and `sslkey`; the names of tbot are kept for scripts that do so.
  */
 function cockroachFiles({ identity, authorities }: BaseFilesInput): OutputFile[] {
   return [

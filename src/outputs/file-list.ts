@@ -1,4 +1,4 @@
-/** The files that an output type writes, as it declares them: for the documentation, and to find what tbot has written. */
+/** How an output type declares its files: for the documentation, and to find what tbot has written. */
 
 /** @typeParam O the outputs of the type */
 export interface FileInfo<O> {

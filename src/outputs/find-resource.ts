@@ -1,4 +1,4 @@
-/** Finds the one resource that an output names, among those that its roles let it see. */
+/** Finds the resource that an output names, among those that its roles allow it to see. */
 import { MachineIdError } from '../errors.ts';
 import { oneLine } from '../net/network-error.ts';
 
@@ -18,7 +18,7 @@ export interface Wanted {
   readonly hint: string;
 }
 
-/** Teleport's discovery gives long names to what it finds, and keeps the short one in this label. */
+/** Teleport's discovery gives resources long names, and keeps the short one in this label. */
 const DISCOVERED_NAME = 'teleport.internal/discovered-name';
 
 /** Teleport's predicate for a resource by its own name or the one under which it was discovered. */
@@ -27,13 +27,13 @@ export function namePredicate(name: string): string {
   return `(name == ${literal}) || (labels["${DISCOVERED_NAME}"] == ${literal})`;
 }
 
-/** For what Teleport finds by its own name alone. */
+/** For resources that Teleport only finds by their own name. */
 export function ownNamePredicate(name: string): string {
   return `name == ${JSON.stringify(name)}`;
 }
 
 /**
- * The resource of that very name, else the only one that was discovered under it.
+ * The resource with exactly this name, or else the only one that was discovered under it.
  * @param found several may be the same one, listed once for each agent that serves it
  * @throws MachineIdError RESOURCE_UNKNOWN
  */

@@ -1,4 +1,4 @@
-/** The files that every output for a resource has, whatever else there is. */
+/** The files that every output with a Teleport identity has. */
 import type { Authorities, CertAuthority } from '../auth/auth-api.ts';
 import type { Identity } from '../auth/issue.ts';
 import { privateKeyPem } from '../crypto/keys.ts';
@@ -24,7 +24,7 @@ export function authorityFiles({ host, user, database }: Authorities): OutputFil
   ];
 }
 
-/** Under the names that many programs have for them. The authorities are those of the Proxy, which such programs meet. */
+/** Under the names that many programs expect. The authorities are those that sign the certificate of the Proxy. */
 export function specificTlsFiles({ identity, authorities }: BaseFilesInput): OutputFile[] {
   return [
     { name: 'tls.crt', contents: identity.tlsCertificatePem },
@@ -33,12 +33,10 @@ export function specificTlsFiles({ identity, authorities }: BaseFilesInput): Out
   ];
 }
 
-// The files of a key and its certificates, which every identity on disk has.
-
-/** Empty; proves to those who look that the directory can be written. */
+/** Empty, as tbot writes it to test whether the directory is writable. */
 export const WRITE_TEST: OutputFile = { name: '.write-test', contents: '' };
 
-/** Whether people are shown a file of that name. */
+/** Whether the summary lists a file of that name. */
 export function isListed(name: string): boolean {
   return name !== WRITE_TEST.name;
 }
@@ -58,9 +56,10 @@ export function authorityFile(name: string, authorities: readonly CertAuthority[
   return { name, contents: authorities.flatMap(({ tlsCertificatesPem }) => tlsCertificatesPem).join('') };
 }
 
-// The `identity` file, which tsh, tctl, Terraform and Teleport's API clients read.
-
-/** Private key, SSH certificate, TLS certificate, SSH host authorities, TLS host authorities: readers count on the order. */
+/**
+ * For tsh, tctl, Terraform and Teleport's API clients, which rely on the order: private key, SSH certificate, TLS
+ * certificate, SSH host authorities, TLS host authorities.
+ */
 export function identityFile(identity: Identity, hostAuthorities: readonly CertAuthority[]): string {
   return [
     privateKeyPem(identity.keyPair).reveal(),

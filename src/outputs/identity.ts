@@ -20,7 +20,7 @@ import { readIdentity } from './read-back.ts';
 import { clusterKnownHosts, clusterSshConfig, knownHosts, sshConfig, type SshConfigInput } from './ssh-config.ts';
 import { finishOutput, outputLocation, type OutputWork, requestIdentity, type RunContext } from './work.ts';
 
-/** YAML 1.1 would make a boolean of these two words; here they are text. */
+/** YAML 1.1 reads these two words as booleans; here they are text. */
 const onOrOff: Field<boolean> = z.pipe(
   word(['on', 'off'], {
     default: 'on',
@@ -102,7 +102,7 @@ async function issue(output: IdentityOutput, work: OutputWork) {
   return requestIdentity(output, work, { keyPair, route: undefined, routeToCluster, allowReissue });
 }
 
-/** A leaf is known by its host authority, which the root cluster shows to every bot. */
+/** A leaf cluster is known by its host authority, which every bot can read from the root cluster. */
 async function clusterFor(output: IdentityOutput, own: string, authorities: Promise<Authorities>): Promise<string> {
   const wanted = output.cluster;
   if (wanted === undefined || wanted === own) return own;

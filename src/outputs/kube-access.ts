@@ -1,4 +1,4 @@
-/** What the kubeconfig of an output says besides its contexts: where the Proxy is, and how to come by the certificate. */
+/** What a kubeconfig needs: the address of the Proxy, the Kubernetes clusters, and the names of their contexts. */
 import type { AuthApi } from '../auth/auth-api.ts';
 import type { Identity } from '../auth/issue.ts';
 import { keptNodeOptions } from '../effects/node-options.ts';
@@ -66,7 +66,7 @@ export function contextNames(
   throw new MachineIdError(
     'RESOURCE_UNKNOWN',
     `${location}: more than one context would have the name ${JSON.stringify(oneLine(twice))}`,
-    { hint: 'Let the template hold {{.KubeName}}, which is another one for each Kubernetes cluster.' },
+    { hint: 'Use {{.KubeName}} in the template; it differs for each Kubernetes cluster.' },
   );
 }
 
@@ -74,7 +74,7 @@ function missingLabel(location: string, kubeName: string, label: string): never 
   throw new MachineIdError(
     'RESOURCE_UNKNOWN',
     `${location}: Kubernetes cluster "${oneLine(kubeName)}" has no label "${label}"`,
-    { hint: 'Take a label that every selected cluster has, or select by that label too.' },
+    { hint: 'Use a label that every selected cluster has, or select by that label too.' },
   );
 }
 
@@ -84,7 +84,7 @@ function noEndpoint(path: string): never {
   });
 }
 
-// Looks Kubernetes clusters up, as far as the roles of an output let them be seen.
+// Lookup of Kubernetes clusters that the roles of an output allow it to see.
 
 type Lister = Pick<AuthApi, 'listResources'>;
 
@@ -93,9 +93,9 @@ export interface SelectedCluster extends Named {
 }
 
 interface Selection {
-  /** Each cluster once, as the first selector that fits it says. */
+  /** Each cluster once, with the namespace of the first selector that matches it. */
   readonly clusters: readonly SelectedCluster[];
-  /** Sentences about selectors that fit nothing. */
+  /** Sentences about selectors that match nothing. */
   readonly warnings: readonly string[];
 }
 
@@ -110,8 +110,8 @@ export async function findKubeCluster(api: Lister, name: string, location: strin
 }
 
 /**
- * In the order of the selectors, those of one selector by their names. A name must fit a cluster, labels need not as
- * long as something else does: tbot writes a kubeconfig without a cluster then, which no step can use.
+ * In the order of the selectors, those of one selector sorted by name. A name must match a cluster. Labels need not, if
+ * another selector matches: with no match at all, tbot writes a kubeconfig without clusters, which no step can use.
  * @param location as in `outputs[0]`
  * @throws MachineIdError RESOURCE_UNKNOWN
  */

@@ -20,7 +20,7 @@ const contextTemplate: Field<ContextTemplate> = z.pipe(
     const known = '{{.ClusterName}}, {{.KubeName}}, {{.Labels.key}} and {{index .Labels "key"}}';
     return (
       parseContextTemplate(template) ??
-      refuse(context, `cannot use ${JSON.stringify(template)} as a template; it may hold text, ${known}`)
+      refuse(context, `cannot use ${JSON.stringify(template)} as a template; it can contain text, ${known}`)
     );
   }),
 );

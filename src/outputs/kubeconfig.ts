@@ -1,4 +1,4 @@
-/** The file that kubectl, helm and other clients of Kubernetes read. */
+/** `kubeconfig.yaml`, which kubectl, Helm and other Kubernetes clients read. */
 import { parse, stringify } from 'yaml';
 import * as z from 'zod/mini';
 import type { CertAuthority } from '../auth/auth-api.ts';
@@ -12,19 +12,19 @@ import { type CredentialFiles, fileFailure, readFile } from './read-back.ts';
 
 export interface KubeContext {
   readonly name: string;
-  /** Below the endpoint; empty where the certificate says which Kubernetes cluster is meant. */
+  /** Below the endpoint; empty if the certificate names the Kubernetes cluster. */
   readonly path: string;
   readonly namespace: string | undefined;
 }
 
-/** How a client comes by the certificate and the key: they stand in the file, or a program of Node's prints them. */
+/** How a client gets the certificate and the key: from the file itself, or from a Node program that prints them. */
 export type KubeCredentials =
   | { readonly kind: 'inline'; readonly identity: Identity }
   | { readonly kind: 'exec'; readonly command: string; readonly args: readonly string[]; readonly nodeOptions: string };
 
 export interface KubeconfigInput {
   readonly endpoint: KubeEndpoint;
-  /** Of the cluster that was joined: its Proxy shows a certificate that they signed. */
+  /** Of the cluster that was joined: they sign the certificate of its Proxy. */
   readonly hostAuthorities: readonly CertAuthority[];
   /** The first is the current one. */
   readonly contexts: readonly KubeContext[];
@@ -32,7 +32,7 @@ export interface KubeconfigInput {
   readonly credentials: KubeCredentials;
 }
 
-/** `compat` quotes what the older YAML of Kubernetes' own reader would take for something else than text. */
+/** `compat` quotes text that the YAML 1.1 reader of Kubernetes would take for another type. */
 const STYLE = { indentSeq: false, lineWidth: 0, compat: 'yaml-1.1' } as const;
 
 export function kubeconfig(input: KubeconfigInput): OutputFile {
@@ -51,7 +51,7 @@ export function kubeconfig(input: KubeconfigInput): OutputFile {
   return { name: 'kubeconfig.yaml', contents: stringify(document, STYLE) };
 }
 
-/** The path by which a Proxy from version 17 on knows the Kubernetes cluster: both names in base64url without padding. */
+/** The path of a Kubernetes cluster at a Proxy since version 17: both names in base64url without padding. */
 export function kubeClusterPath(clusterName: string, kubeName: string): string {
   const segments = [clusterName, kubeName].map((name) => Buffer.from(name, 'utf8').toString('base64url'));
   return `/v1/teleport/${segments.join('/')}`;
@@ -97,7 +97,7 @@ function base64(text: string): string {
   return Buffer.from(text, 'utf8').toString('base64');
 }
 
-// What tbot has written.
+// Reads the file back after tbot has written it.
 
 const Named = z.object({ name: z.string() });
 const Kubeconfig = z.object({ contexts: z.array(Named), users: z.tuple([Named], Named) });
@@ -118,6 +118,6 @@ export function requireClusters({ contents }: CredentialFiles): void {
   if (!/^contexts: *(?:null|\[\])? *$(?!\n\s*-)/m.test(contents.get('kubeconfig.yaml') ?? '')) return;
   throw fileFailure(
     'kubeconfig.yaml',
-    'has no cluster: none fits a selector of the output; labels are compared literally, so that "*" is not a wildcard',
+    'has no cluster: none matches a selector of the output; labels are compared literally, so that "*" is not a wildcard',
   );
 }

@@ -1,4 +1,4 @@
-/** The output type `kubernetes/v2`: one certificate for several Kubernetes clusters, and a kubeconfig with a context for each. */
+/** The output type `kubernetes/v2`: one certificate for several Kubernetes clusters, with a context for each. */
 import { MachineIdError } from '../errors.ts';
 import type { OutputFile } from '../files/destination.ts';
 import { joined, key, keys, type ValuesOf } from '../schema/keys.ts';
@@ -74,7 +74,7 @@ async function produce(output: KubernetesV2, work: OutputWork): Promise<WrittenO
   });
 }
 
-/** tbot's name for the first; kubectl, to which all are given together, would use the first one's user for the others too. */
+/** The first is named as in tbot. Others have their own name: kubectl merges the files and keeps the first user of a name. */
 function userName({ path, type }: KubernetesV2, { joined, run }: OutputWork): string {
   const { clusterName } = joined.cluster;
   const at = run.outputs.filter((other) => other.type === type).findIndex((other) => other.path === path);

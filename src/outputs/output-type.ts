@@ -1,4 +1,4 @@
-/** The declaration of an output type: all that is particular to it, in one literal. */
+/** The declaration of an output type: everything that is specific to it, in one literal. */
 import { type Common, item } from '../schema/common.ts';
 import { destination } from '../schema/destination.ts';
 import type { Context, Field } from '../schema/fields.ts';

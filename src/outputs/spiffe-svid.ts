@@ -36,7 +36,7 @@ interface SvidRequest {
   readonly ipAddresses: readonly string[];
 }
 
-/** `rules` decide which workload may have the SVID, and only a listening service knows workloads. */
+/** `rules` decide which workload gets the SVID; they only matter to a service that listens. */
 export const svidRequest: Field<SvidRequest> = z.pipe(
   section({
     path: requiredText('svid.path: should not be empty'),
@@ -55,7 +55,7 @@ export const svidRequest: Field<SvidRequest> = z.pipe(
   }),
 );
 
-/** What else an output of SVIDs writes into its destination. */
+/** Names that the files of the X.509 SVID have. */
 const SVID_FILES: readonly string[] = ['svid_key.pem', 'svid.pem', 'svid_bundle.pem', 'svid_crl.pem'];
 
 /** tbot would follow a path that leads out of the destination. */

@@ -81,12 +81,10 @@ async function certify(output: SshHost, work: OutputWork, keys: ReturnType<typeo
   });
 }
 
-/** `openssh` is the authority under which Teleport users reach hosts that run no agent of Teleport. */
+/** `openssh` is the authority for hosts that run no Teleport agent. */
 async function userAuthorities({ caType }: SshHost, { session }: OutputWork) {
   return caType === 'openssh' ? session.api.certAuthorities('openssh') : (await session.authorities).user;
 }
-
-// The files of an `ssh_host` output, for sshd's HostKey, HostCertificate and TrustedUserCAKeys.
 
 interface SshHostFilesInput {
   readonly keyPair: KeyPair;
@@ -106,7 +104,7 @@ export function sshHostFiles({ keyPair, certificateLine, userAuthorities }: SshH
   ];
 }
 
-/** As `tctl auth export --type=user` prints them, without the `cert-authority` that TrustedUserCAKeys does not take. */
+/** As `tctl auth export --type=user` prints them, without `cert-authority`, which TrustedUserCAKeys does not accept. */
 function authorityLines({ clusterName, sshPublicKeys }: CertAuthority): string[] {
   return sshPublicKeys.map((key) => `${key} clustername=${clusterName}&type=user\n`);
 }

@@ -1,4 +1,4 @@
-/** The list of output types, and what is asked of an output by its type. */
+/** The list of output types, and functions that look up what the type of an output declares. */
 import { application } from './application.ts';
 import { awsRolesAnywhere } from './aws-roles-anywhere.ts';
 import { database } from './database.ts';
@@ -15,7 +15,7 @@ import { sshHost } from './ssh-host.ts';
 import type { OutputWork } from './work.ts';
 import { workloadIdentityJwt, workloadIdentityX509 } from './workload-identity.ts';
 
-/** A type of output is known by its line here. */
+/** To add a type, declare it in its own file and add a line here. */
 export const OUTPUT_TYPES = {
   identity,
   application,

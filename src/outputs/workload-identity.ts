@@ -1,4 +1,4 @@
-/** The output types `workload-identity-x509` and `workload-identity-jwt`: an SVID for one workload identity resource. */
+/** The output types `workload-identity-x509` and `workload-identity-jwt`: an SVID for one workload identity. */
 import * as z from 'zod/mini';
 import { shortenedLifetime } from '../auth/issue.ts';
 import { type CheckedJwtSvid, checkJwtSvid } from '../auth/svid.ts';

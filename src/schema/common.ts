@@ -16,7 +16,7 @@ import { key, type Keys, keys } from './keys.ts';
 import { ITEM_OF_V2 } from './other-names.ts';
 import { isMapping } from './yaml/tree.ts';
 
-/** A lifetime that an output asks for in place of the configuration's. */
+/** A lifetime that an output requests instead of the configuration's. */
 export interface Lifetime {
   readonly ttlMs: number;
   readonly renewalIntervalMs: number;
@@ -76,7 +76,7 @@ export function item<const T extends string, V extends object>(
   });
 }
 
-/** Auth refuses a longer life of a bot's certificates whatever its roles allow. */
+/** The Auth Service refuses longer certificates for a bot, whatever its roles allow. */
 const MAX_TTL_MS = 7 * 24 * 60 * 60 * 1000;
 
 interface CommonValues {
@@ -111,7 +111,7 @@ function lifetimeOf(
   return { ttlMs, renewalIntervalMs };
 }
 
-// Names of resources, and labels: `*` is no wildcard in either.
+// Names of resources, and labels: `*` is not a wildcard in either.
 
 /** The name of what an output gives access to. */
 export function resourceName(empty: string, advice?: string): Field<string> {

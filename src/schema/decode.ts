@@ -1,4 +1,4 @@
-/** Reads a whole configuration file by its schema, as far as it goes. */
+/** Reads as much of a configuration file as is valid, and reports the rest. */
 import type { Problem } from '../errors.ts';
 import { type Field, isUnknownKey } from './fields.ts';
 import { closestMatch } from './values.ts';
@@ -6,7 +6,7 @@ import type { YamlDocument } from './yaml/document.ts';
 import { formatPath, isList, isMapping, type Mapping, type Path, valueAt, withoutKeys } from './yaml/tree.ts';
 
 export interface UnknownKey extends Problem {
-  /** Whether what stands there was meant to be written. */
+  /** Whether the value was meant to be outputs. */
   readonly holdsOutputs: boolean;
 }
 
@@ -24,22 +24,22 @@ export interface Decoded<T> {
 type Dropped = ReadonlyMap<string, ReadonlySet<number>>;
 
 /**
- * Reads what can be read: unknown keys are taken out and reported, and a top-level key with a problem, or the item of a
- * top-level list that has it, is taken out so that the rest can still be checked. `schema` must accept a file without any key.
+ * Removes and reports unknown keys. A top-level key with a problem, or the item of a top-level list that has it, is removed
+ * too, so that the rest can be checked. `schema` must accept a file without any key.
  */
 export function decode<T>(schema: Field<T>, document: YamlDocument): Decoded<T> {
   const unknownKeys: UnknownKey[] = [];
   let problems: readonly Problem[] = [];
   let { root } = document;
   let dropped: Dropped = new Map();
-  // Every pass takes out at least one key, so that there are never more passes than keys.
+  // Every pass removes at least one key, so there are never more passes than keys.
   for (;;) {
     const result = schema.safeParse(root);
     if (result.success) return { value: result.data, root, problems, unknownKeys, dropped };
     const { issues } = result.error;
     const unknown = issues.filter(isUnknownKey);
     if (unknown.length > 0) {
-      // An unknown key hides problems that only show once its section is read, so the problems wait for the next pass.
+      // An unknown key can hide other problems of its section, so problems are collected in the next pass.
       unknownKeys.push(
         ...unknown.map((issue) => ({ ...problemOf(issue, document), holdsOutputs: holdsOutputs(issue.path, root) })),
       );
@@ -64,7 +64,7 @@ export function decode<T>(schema: Field<T>, document: YamlDocument): Decoded<T> 
   }
 }
 
-/** None of a list that has lost items before, whose indices no longer are those of the file. */
+/** Skips lists that have lost items before: their indices no longer match the file. */
 function invalidItems(paths: readonly Path[], before: Dropped): Dropped {
   const items = new Map<string, Set<number>>();
   for (const [key] of paths) {
@@ -90,13 +90,13 @@ function withoutItems(root: Mapping, items: Dropped): Mapping {
   return copy;
 }
 
-/** Keys of an output, which say at the top of a file that its outputs stand one level too high. */
+/** Keys of an output. At the top of a file they show that its outputs are one level too high. */
 const KEYS_OF_OUTPUTS: readonly PropertyKey[] = [
   ...['type', 'destination_dir', 'directory', 'kubernetes_cluster', 'app', 'app_name', 'database', 'service'],
   ...['principals', 'configs', 'audiences', 'selectors'],
 ];
 
-/** By its key or by what it holds; anchors for other places of the file look alike. */
+/** Decides by the key or by the value; anchors for use elsewhere in the file look similar. */
 function holdsOutputs(path: Path, root: Mapping): boolean {
   const value = valueAt(root, path);
   const [key = ''] = path.slice(-1);

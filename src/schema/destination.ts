@@ -19,7 +19,7 @@ import type { Mapping } from './yaml/tree.ts';
 
 const PATH_EMPTY = 'destination path must not be empty';
 
-/** A Teleport that runs elsewhere than on Linux turns `acls` off; the writer decides that, as it knows the system. */
+/** Off Linux, Teleport turns `acls` off; here the writer decides that, as it knows the system. */
 const settings = {
   symlinks: word(['secure', 'try-secure', 'insecure'], {
     default: 'try-secure',
@@ -32,7 +32,7 @@ const settings = {
   readers: readers(),
 };
 
-/** tbot would make a folder that is called after the scheme of a URI. */
+/** tbot would create a folder named after the scheme of a URI. */
 export const directoryPath: Field<string> = z.pipe(
   requiredPath(PATH_EMPTY),
   z.transform((path: string, context) => {
@@ -104,7 +104,7 @@ function readers(): Field<readonly Reader[]> {
   );
 }
 
-// Where an output's files go: the settings of each destination type.
+// The settings of each destination type.
 
 export type SymlinkMode = 'secure' | 'try-secure' | 'insecure';
 type AclMode = 'off' | 'try' | 'required';

@@ -5,19 +5,19 @@ import { unexpandedPath, unexpandedValue } from './unexpanded.ts';
 import { closestMatch, durationAdvice, parseDuration } from './values.ts';
 import { describe, isList, isMapping, type Mapping, Scalar } from './yaml/tree.ts';
 
-/** A schema that reads any YAML value, an absent one too. */
+/** A schema that reads any YAML value, including an absent one. */
 export type Field<T> = z.ZodMiniType<T>;
 
 /** Collects the problems of one value. */
 export type Context = z.core.ParsePayload;
 
-/** Notes what is wrong with the value being read, or with the one at `path` inside it. */
+/** Reports a problem of the value being read, or of the one at `path` inside it. */
 export function refuse(context: Context, message: string, path: readonly PropertyKey[] = []): never {
   context.issues.push({ code: 'custom', message, input: context.value, path: [...path] });
   return z.NEVER;
 }
 
-/** Why a text cannot be meant as it stands, or `undefined`. */
+/** Why a text cannot be meant literally, or `undefined`. */
 type Rule = (text: string) => string | undefined;
 
 /** Any scalar by its source text; absent, null and empty are the same. */
@@ -26,7 +26,7 @@ export const text = textBy(unexpandedValue);
 /** A path of a file or folder, or a URI with one. */
 export const pathText = textBy(unexpandedPath);
 
-/** Text that may hold expressions: a template of its own, or what is checked once it is known to count. */
+/** Text that can contain expressions: it is a template itself, or is checked later if it is used. */
 export const anyExpression = textBy(() => undefined);
 
 /** Text that must be there. */
@@ -46,7 +46,7 @@ function requiredTextBy(rule: Rule, message: string): Field<string> {
   });
 }
 
-/** A Go bool, or `undefined` when the file leaves it open. */
+/** A Go bool, or `undefined` if it is absent. */
 export const optionalFlag: Field<boolean | undefined> = z.transform((input, context) => {
   if (isUnset(input)) return undefined;
   const value = input instanceof Scalar ? booleanOf(input) : undefined;
@@ -116,7 +116,7 @@ export function record<T>(value: Field<T>): Field<Readonly<Record<string, T>>> {
 
 export const textRecord: Field<Readonly<Record<string, string>>> = record(anyText);
 
-/** A key that is known but means nothing to this program. */
+/** A key that is known but has no effect. */
 export const ignored: Field<undefined> = z.transform(() => undefined);
 
 function readText(input: unknown, context: Context, rule: Rule): string | undefined {
@@ -127,7 +127,7 @@ function readText(input: unknown, context: Context, rule: Rule): string | undefi
   return refusal === undefined ? input.text : refuse(context, refusal);
 }
 
-/** A value of another kind than `wanted`, which is how the message goes on, as yaml.v3 refuses it; often a variable. */
+/** Refuses a value of another kind than `wanted`, with which the message ends, as yaml.v3 does; often it is a variable. */
 export function refuseKind(context: Context, input: unknown, wanted: string): never {
   const unexpanded = input instanceof Scalar ? unexpandedValue(input.text) : undefined;
   return refuse(context, unexpanded ?? `cannot unmarshal ${describe(input)} into ${wanted}`);
@@ -154,9 +154,9 @@ type Shape = Readonly<Record<string, Field<unknown>>>;
 export type SectionOf<S extends Shape> = z.output<z.ZodMiniObject<S>>;
 
 /**
- * A mapping with these keys; absent and null are an empty one. Unknown keys are noted, with the nearest known one.
- * @param fate what becomes of an unknown key
- * @param otherNames what to say of keys that are known elsewhere
+ * A mapping with these keys; an absent one is empty. Reports unknown keys, with the nearest known one.
+ * @param fate what happens to an unknown key
+ * @param otherNames advice for keys that are known elsewhere
  */
 export function section<S extends Shape>(
   shape: S,
@@ -186,21 +186,21 @@ export function noteUnknownKeys(
   }
 }
 
-/** So many can be listed in a message. */
+/** As many as a message can list. */
 const FEW_TYPES = 5;
 
 interface Refusals {
   readonly absent: string;
   readonly unrecognized: (type: string) => string;
-  /** What to write where there is no `type`. */
+  /** What to write if there is no `type`. */
   readonly untyped: (mapping: Mapping) => string;
-  /** What to write in place of a text. */
+  /** What to write instead of a text. */
   readonly instead: (text: string) => string;
-  /** What is read whatever the type is, so that its problems come with an unknown type. */
+  /** Is read even if the type is unknown, so that its problems are reported too. */
   readonly always?: z.ZodMiniType;
 }
 
-/** A mapping that its `type` key tells how to read. */
+/** A mapping that is read according to its `type`. */
 export function byType<T>(fields: Readonly<Record<string, Field<T>>>, refusals: Refusals): Field<T> {
   return z.transform((input, context): T => {
     if (input === undefined) return refuse(context, refusals.absent);

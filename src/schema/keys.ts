@@ -1,4 +1,4 @@
-/** Settings and the keys of a mapping that give them: one entry says how a setting is read, documented and written. */
+/** Settings and their keys in a mapping: one entry declares how a setting is read, documented and written. */
 import * as z from 'zod/mini';
 import { type Context, type Field, readBy } from './fields.ts';
 import type { Mapping } from './yaml/tree.ts';
@@ -36,7 +36,7 @@ export function whenTrue(value: boolean): true | undefined {
 /** The keys of one mapping, which read and write `V`. */
 export interface Keys<V extends object> {
   readonly list: readonly KeyInfo<unknown>[];
-  /** Reads a mapping; other keys in it are passed over. */
+  /** Reads a mapping and ignores its other keys. */
   readonly read: (mapping: Mapping, context: Context) => V;
   /** By key, in the order of the declaration. */
   write(values: Readonly<V>): Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
-/** What a key means that belongs to the other version of the file format, or to another place of the file. */
+/** Advice for keys that belong to the other version of the file format, or to another place in the file. */
 
-/** By key: how a message goes on behind "is ignored". */
+/** By key: the text that follows "is ignored" in a message. */
 export type OtherNames = Readonly<Record<string, string>>;
 
 const inV2 = (advice: string): string => `: it is a key of version v1; in version v2 write ${advice}`;

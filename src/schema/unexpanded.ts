@@ -1,8 +1,8 @@
-/** The rule for what a shell, CircleCI or a template engine would have replaced, and this program takes as it stands. */
+/** Finds text that a shell, CircleCI or a template engine should have replaced; this program would take it literally. */
 
 /**
  * Marks of template engines: Go, Helm, Jinja, Ansible, GitHub; ERB, EJS; CircleCI; Terraform; Octopus; GitLab. What they
- * enclose has a limit, as no pattern here may take long for a hostile file.
+ * enclose is limited, so that no pattern takes long for a hostile file.
  */
 const TEMPLATES: readonly RegExp[] = [
   /\$?\{\{[^]{0,200}?\}\}/u,
@@ -17,7 +17,7 @@ const TEMPLATES: readonly RegExp[] = [
 /** `${NAME}`, also with a default, and `$(command)`. */
 const BRACED: readonly RegExp[] = [/\$\{[^]{0,200}?\}/u, /\$\([^]{0,200}?\)/u];
 
-/** At the start of a word, since names of users and databases may hold `C$NAME`, and one of MongoDB's is `$external`. */
+/** At the start of a word, since names of users and databases can contain `C$NAME`, and one of MongoDB's is `$external`. */
 const VARIABLE_WORDS: readonly RegExp[] = [
   /(?<![\p{L}\p{N}_$#])\$(?!external\b)[A-Za-z_]\w*/u,
   /(?<![\p{L}\p{N}_%])%[A-Z_][A-Z0-9_]{1,200}%/u,
@@ -25,8 +25,8 @@ const VARIABLE_WORDS: readonly RegExp[] = [
 ];
 
 /**
- * What in a path alone cannot be meant: variables anywhere, `$$`, `` `command` ``, and `%NAME%` that is no `%c3%a4`; and
- * `${` or `$(` that nothing closes: OpenSSH reads `${` in its configuration so, and has no way to write it literally.
+ * Not meant literally in a path: variables anywhere, `$$`, `` `command` ``, and `%NAME%` that is not an escape such as
+ * `%c3%a4`; and an unclosed `${` or `$(`: OpenSSH always reads `${` in its configuration as a variable.
  */
 const IN_PATHS: readonly RegExp[] = [
   /\$[A-Za-z_]\w*(?::\w+)?/u,
@@ -36,10 +36,10 @@ const IN_PATHS: readonly RegExp[] = [
   /\$[{(]/u,
 ];
 
-/** The home of somebody, at the start of a path or a URI, or as a folder of that name. */
+/** A home directory, at the start of a path or a URI, or as a folder of that name. */
 const HOME = /^(?:(?:file|unix):(?:\/\/)?)?~[^/\\]*|(?<=[/\\])~(?=[/\\]|$)/iu;
 
-/** Where the images of CircleCI have the home of their user. */
+/** The home directory of the user in CircleCI's images. */
 const EXAMPLE_HOME = '/home/circleci';
 
 const WORKING_DIRECTORY =
@@ -51,8 +51,8 @@ export const NOT_EXPANDED = 'is not expanded here';
 const RENDER = 'the value itself; this is an unrendered template, which must be rendered before this step';
 
 /**
- * Why `path`, a path or a URI with one, cannot be meant as it stands, ready for a person; `undefined` when it can. A
- * lone `$`, `%` or `~` within a name is literal.
+ * A message why `path`, a path or a URI with one, cannot be meant literally, or `undefined`. A single `$`, `%` or `~`
+ * within a name is literal.
  */
 export function unexpandedPath(path: string): string | undefined {
   const bare = path.trim().replace(/^(['"])([^]*)\1$/u, '$2');
@@ -74,7 +74,7 @@ function expansionIn(path: string): string | undefined {
   return variable === undefined ? undefined : refusal(variable, 'the path itself');
 }
 
-/** The same for values that are no paths. Of a value that may be secret, the message repeats the reference alone. */
+/** The same for values that are not paths. The value may be secret, so the message only repeats the reference. */
 export function unexpandedValue(text: string): string | undefined {
   const template = firstMatch(text, TEMPLATES);
   if (template !== undefined) return refusal(template, RENDER);
@@ -83,7 +83,7 @@ export function unexpandedValue(text: string): string | undefined {
   return refusal(variable, 'the value itself, or render this template before this step, for example with envsubst');
 }
 
-/** Where the authorities of the Proxy's web certificate come from, by flag or variable; the flag counts. */
+/** The files with authorities for the Proxy's web certificate, by flag or variable; the flag takes precedence. */
 export function caFilePaths(
   caFile: string | undefined,
   { SSL_CERT_FILE }: Readonly<Record<string, string | undefined>>,
@@ -96,7 +96,7 @@ export function withoutTemplates(text: string, value: string): string {
   return [...TEMPLATES, ...BRACED].reduce((rest, { source }) => rest.replace(new RegExp(source, 'gu'), value), text);
 }
 
-/** A template that goes over several lines: where it begins, and what is wrong with it. */
+/** A template that spans several lines: where it begins, and what is wrong with it. */
 export function templateIn(text: string): { readonly offset: number; readonly message: string } | undefined {
   for (const pattern of TEMPLATES) {
     const match = pattern.exec(text);

@@ -11,7 +11,7 @@ const MS_PER_UNIT: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
-/** How to write the duration that a text is not: a number alone may mean minutes or seconds, and Go has no days. */
+/** How to correct a text that is not a duration: a number alone can mean minutes or seconds, and Go has no days. */
 export function durationAdvice(text: string): string {
   if (/^\d{1,9}(?:\.\d{1,9})?$/.test(text)) return `write ${text}m or ${text}s`;
   const [, days] = /^(\d{1,4})d$/.exec(text) ?? [];
@@ -49,14 +49,14 @@ export function goDuration(durationMs: number): string {
 
 // The known word that a mistyped one probably means.
 
-/** The nearest of `known`, or `undefined` when none is near enough to be meant. */
+/** The nearest of `known`, or `undefined` if none is similar enough. */
 export function closestMatch(word: string, known: readonly string[]): string | undefined {
   const plain = simplify(word);
   let best: { readonly word: string; readonly distance: number } | undefined;
   const mostDistance = Math.ceil(plain.length / 3);
   for (const candidate of known) {
     const other = simplify(candidate);
-    // No fewer edits than that make up for the difference in length: a very long word is not worth comparing.
+    // The difference in length is a lower bound of the distance, so a very long word is not compared.
     if (Math.abs(plain.length - other.length) > mostDistance) continue;
     const distance = editDistance(plain, other);
     if (best === undefined || distance < best.distance) best = { word: candidate, distance };
@@ -64,7 +64,7 @@ export function closestMatch(word: string, known: readonly string[]): string | u
   return best !== undefined && best.distance <= mostDistance ? best.word : undefined;
 }
 
-/** So that `proxyServer` and `Proxy-Server` are no distance from `proxy_server`. */
+/** So that `proxyServer` and `Proxy-Server` equal `proxy_server`. */
 function simplify(word: string): string {
   return word.toLowerCase().replace(/[-_ ]/g, '');
 }
@@ -95,9 +95,9 @@ function at(row: readonly number[], column: number): number {
   return row[column] ?? Infinity;
 }
 
-// Pins of the cluster's certificate authority: the SHA-256 of its public key.
+// CA pins: the SHA-256 of the public key of the cluster's certificate authority.
 
-/** Why `pin` is none, or `undefined` when it is `sha256:` with 64 hexadecimal digits. */
+/** Why `pin` is invalid, or `undefined` if it is `sha256:` with 64 hexadecimal digits. */
 export function refuseCaPin(pin: string): string | undefined {
   if (/^sha256:[0-9a-f]{64}$/i.test(pin)) return undefined;
   return `"${pin}" is not a CA pin; it must be "sha256:" and 64 hexadecimal digits, as "tctl status" shows it`;

@@ -1,4 +1,4 @@
-/** Writes a plan down as a `tbot.yaml` of version 2, for tbot itself. */
+/** Renders a plan as a `tbot.yaml` of version v2, for tbot itself. */
 import { resolve } from 'node:path';
 import type { Plan } from '../config/plan.ts';
 import { tbotKeys } from '../config/settings.ts';
@@ -9,19 +9,18 @@ import { goDuration } from '../schema/values.ts';
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * The whole plan, rather than the user's file with flags beside it: what came from flags, variables and parameters counts
- * as it does here, while tbot lets a single `--token` drop the rest of `onboarding`, and has no flags for outputs beside
- * those of a file. A key that is not in the plan has been warned of; tbot of 15 and 16 would refuse the file for some of
- * those, later ones pass over them.
+ * The whole plan, and not the user's file plus flags: settings from flags, variables and parameters then have the same
+ * precedence as in this program. In tbot, `--token` drops the rest of `onboarding`, and no flags add outputs to those of a
+ * file. Keys that are not in the plan have caused a warning; tbot 15 and 16 would reject the file for some of them.
  *
- * For every version since 15: `outputs` is the list that 15 reads whole, `certificate_ttl` the name of the lifetime that
- * it knows, and a key that came later stands here only when it says something else than its default. JSON is YAML.
+ * Every version since 15 reads the result: 15 reads all types in `outputs` and knows the lifetime as `certificate_ttl`, and
+ * newer keys are written only when they differ from their default. JSON is YAML.
  */
 export function tbotFile(plan: Plan, outputs: readonly SupportedOutput[], workingDirectory: string): string {
   const { address, certificateTtlMs, debug, insecure, settings } = plan;
   const file: Fields = {
     version: 'v2',
-    // Whatever the setting was called: it is a Proxy that has answered there.
+    // Even if the setting was auth_server: a Proxy has answered at the address.
     proxy_server: address.value,
     onboarding: {
       join_method: plan.joinMethod,

@@ -1,4 +1,4 @@
-/** Lets tbot itself produce the outputs of a plan, and checks what it has written. */
+/** Runs tbot to produce the outputs of a plan, and checks what it has written. */
 import { dirname, join } from 'node:path';
 import { lengthenedLifetime, shortenedLifetime } from '../auth/issue.ts';
 import type { PlannedRun } from '../config/plan.ts';
@@ -25,7 +25,7 @@ import {
 export interface TbotResult {
   /** In the outputs' order; each rejection is a MachineIdError TBOT_FAILED. */
   readonly results: readonly PromiseSettledResult<WrittenOutput>[];
-  /** As the certificates name it; undefined when no output has one of the bot's. */
+  /** As the certificates name it; undefined when no output has a certificate of the bot. */
   readonly bot: string | undefined;
   /** What the run ends with. */
   readonly failure: MachineIdError | undefined;
@@ -46,7 +46,7 @@ export async function produceWithTbot(run: PlannedRun, settings: TbotSettings): 
   const places = await Promise.all(run.outputs.map((output) => openOutput(output, run)));
   const startedMs = clock.nowMs();
   const [ended] = await Promise.allSettled([run.account.during('cluster', 'tbot', () => runTbot(run, settings))]);
-  // Of a run that failed too, so that cleanup finds what it has left.
+  // Also after a failure, so that cleanup finds what tbot has left.
   const produced = await Promise.all(places.map((place) => find(place, run)));
   await run.record.files(produced.flatMap(({ found, output }) => (found?.files ?? []).map(planned(output))));
   const { problems, ...checks } = checked(produced, startedMs, clock.nowMs());

@@ -1,4 +1,4 @@
-/** Runs the tbot that is installed, once, with a configuration of this program's making. */
+/** Runs the installed tbot once, with a configuration that this program has written. */
 import { dirname, join, resolve } from 'node:path';
 import type { PlannedRun } from '../config/plan.ts';
 import type { Files } from '../effects/files.ts';
@@ -20,9 +20,9 @@ import { tbotFile } from './config-file.ts';
 
 export interface TbotSettings {
   readonly jwt: Secret;
-  /** As given; undefined leaves it to tbot whom it trusts. */
+  /** As given; undefined leaves the choice to tbot. */
   readonly caFile: string | undefined;
-  /** Variables that tell who has started tbot. */
+  /** Variables that name the program that started tbot. */
   readonly helper: Readonly<Record<string, string>>;
 }
 
@@ -63,9 +63,9 @@ async function removeFile(path: string, files: Pick<Files, 'remove' | 'removeDir
 }
 
 /**
- * What the job has, TELEPORT_ANONYMOUS_TELEMETRY and proxies among it, except for what the file says already: to tbot
- * variables count more than the file, TELEPORT_BOT_TOKEN drops its `onboarding`, and the two addresses that a run before
- * has exported exclude each other.
+ * The variables of the job, including TELEPORT_ANONYMOUS_TELEMETRY and those for proxies, except for settings that the
+ * file has. In tbot, variables take precedence over the file, TELEPORT_BOT_TOKEN drops its `onboarding`, and the two
+ * addresses that an earlier run has exported exclude each other.
  */
 function tbotEnvironment(
   { world }: Pick<RunContext, 'world'>,
@@ -79,7 +79,7 @@ function tbotEnvironment(
     ...helper,
     // The only variable that tbot reads; this program may have found the token elsewhere.
     CIRCLE_OIDC_TOKEN: jwt.reveal(),
-    // Go reads the system's directories of certificates beside the file, unless others are named.
+    // Go reads the system's certificate directories in addition to the file, unless a variable names others.
     ...(caFile === undefined ? {} : { SSL_CERT_FILE: resolve(workingDirectory, caFile), SSL_CERT_DIR: emptyDirectory }),
   };
 }
@@ -145,7 +145,7 @@ function noDirectory(failures: readonly string[]): MachineIdError {
 
 // Whether the tbot on PATH fits the cluster, before it is started.
 
-/** It takes a moment on a machine that is busy. */
+/** Starting takes a moment on a busy machine. */
 const VERSION_TIMEOUT_MS = 15_000;
 /** It prints one line. */
 const MAX_LINES = 50;
@@ -181,8 +181,8 @@ function versionIn(lines: readonly string[]): ServerVersion | undefined {
 }
 
 /**
- * Teleport takes clients of the cluster's major version and of the one before.
- * @returns a warning where tbot may work all the same
+ * Teleport accepts clients of the cluster's major version and of the one before it.
+ * @returns a warning if tbot may work anyway
  * @throws MachineIdError TBOT_INCOMPATIBLE
  */
 export function checkTbotVersion(tbot: ServerVersion | undefined, cluster: ClusterFacts): string | undefined {

@@ -1,4 +1,4 @@
-/** Finds what tbot has written for an output: the files that have changed, and what is wrong with the others. */
+/** Finds what tbot has written for an output: the files that changed, and problems with the others. */
 import { join } from 'node:path';
 import type { Files } from '../effects/files.ts';
 import { targetOf } from '../files/staged-file.ts';
@@ -16,7 +16,7 @@ export interface FoundFile {
 
 export interface Found {
   readonly files: readonly FoundFile[];
-  /** One for each file that the output must have and has not: its path, and what is wrong. */
+  /** One for each missing file that the output must have: its path, and what is wrong. */
   readonly problems: readonly string[];
 }
 
@@ -26,7 +26,7 @@ export interface TbotDestination {
   readonly destination: DirectoryDestination;
 }
 
-/** When the files that stood before tbot ran had last changed, by name: to compare is surer than any clock. */
+/** By name, when the files that existed before tbot ran were last modified. Comparing is more reliable than any clock. */
 export type ModificationTimes = ReadonlyMap<string, number>;
 
 type FoundFiles = Pick<Files, 'entry' | 'names' | 'readLink' | 'readText' | 'userId'>;
@@ -47,7 +47,7 @@ export async function findModificationTimes(
   return standing;
 }
 
-/** Never rejects: after a run that failed, what it has left behind must be known all the same. */
+/** Never rejects: after a failed run, what it has left behind must be known too. */
 export async function findWritten(
   output: SupportedOutput,
   place: TbotDestination,
@@ -79,7 +79,7 @@ async function namesEndingIn(
   files: FoundFiles,
 ): Promise<readonly string[]> {
   if (endings.length === 0) return [];
-  // A directory that is gone shows by the files that are missing.
+  // If the directory is gone, the missing files are reported.
   const names = await files.names(directory).catch(() => []);
   return names.filter((name) => endings.some((ending) => name.endsWith(ending))).sort();
 }

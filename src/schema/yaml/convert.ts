@@ -1,4 +1,4 @@
-/** Turns the parser's nodes into plain values with their lines. */
+/** Converts the parser's nodes to plain values with their lines. */
 import { type Alias, isAlias, isCollection, isMap, isNode, isScalar, isSeq, type Node, type Pair } from 'yaml';
 import type { Problem } from '../../errors.ts';
 import { formatPath, isList, isMapping, type Mapping, type Path, Scalar, type YamlValue } from './tree.ts';
@@ -15,7 +15,7 @@ export interface Converted {
 const MAX_NODES = 10_000;
 export const MAX_DEPTH = 100;
 
-/** The value of `node`; what yaml.v3 would refuse is in `problems`, and then `value` is not to be used. */
+/** The value of `node`. If there are `problems`, which yaml.v3 would refuse too, do not use it. */
 export function convert(node: Node, lineAtOffset: (offset: number) => number): Converted {
   const converter = new Converter(lineAtOffset);
   const value = converter.value(node, []);
@@ -26,12 +26,12 @@ class Converter {
   readonly lines = new Map<string, number>();
   readonly problems: Problem[] = [];
   readonly #lineAtOffset: (offset: number) => number;
-  /** What each anchor means at this place of the file: the parser would look through the whole file for each alias. */
+  /** The anchors so far. The parser would search the whole file for each alias. */
   readonly #anchors = new Map<string, Node>();
-  /** The collections around the current node, to notice an alias of one of them. */
+  /** The collections around the current node, to detect an alias of one of them. */
   readonly #open = new Set<Node>();
   #nodes = 0;
-  /** How many aliases stand for what is being read. */
+  /** How many aliases lead to the current node. */
   #aliases = 0;
 
   constructor(lineAtOffset: (offset: number) => number) {
@@ -54,7 +54,7 @@ class Converter {
     return this.#nodes > MAX_NODES;
   }
 
-  /** Of two anchors of one name the later counts from there on; what an alias repeats does not come later by that. */
+  /** A later anchor replaces one of the same name from there on. Repeating by an alias does not count as later. */
   #noteAnchor(node: unknown): void {
     if (this.#aliases > 0 || !(isScalar(node) || isCollection(node)) || node.anchor === undefined) return;
     this.#anchors.set(node.anchor, node);
@@ -108,11 +108,11 @@ class Converter {
         own.set(name, this.value(value, [...path, name]));
       }
     }
-    // What the mapping says itself wins over what it merges in, wherever the merge key stands.
+    // The mapping's own keys take precedence over merged ones, wherever the merge key is.
     return new Map([...merged, ...own]);
   }
 
-  /** The keys that `<<` brings in; of several mappings the earlier one counts. */
+  /** The keys that `<<` merges; earlier mappings take precedence. */
   #merge(node: unknown, path: Path): (readonly [string, YamlValue | undefined])[] {
     const source = this.value(node, path);
     const mappings = isList(source) ? source : [source];
@@ -151,7 +151,7 @@ class Converter {
 
   #refuseSize(): void {
     const message = `the file has more than ${MAX_NODES} values, or more than ${MAX_DEPTH} levels`;
-    if (this.problems.some((problem) => problem.message === message)) return; // every further value trips over it again
+    if (this.problems.some((problem) => problem.message === message)) return; // every further value has the same problem
     this.problems.push({ path: 'document', message });
   }
 }

@@ -1,4 +1,4 @@
-/** Reads the text of a configuration file as gopkg.in/yaml.v3 does, which tbot reads it with. */
+/** Reads the text of a configuration file as gopkg.in/yaml.v3 does, which tbot uses. */
 import {
   Composer,
   type CST,
@@ -18,7 +18,7 @@ import { describe, formatPath, isList, isMapping, type Mapping, type Path } from
 
 export interface YamlDocument {
   readonly root: Mapping;
-  /** The line of the key or item at `path`, or of what stands nearest around it. */
+  /** The line of the key or item at `path`, or of the nearest value around it. */
   readonly lineOf: (path: Path) => number | undefined;
 }
 
@@ -31,15 +31,15 @@ const MAX_CHARS = 262_144;
 
 const MAX_SYNTAX_ERRORS = 100;
 
-/** How the message of every problem of YAML itself begins. */
+/** Begins every message about YAML syntax. */
 export const SYNTAX_ERROR = 'failed parsing config file';
 
 export interface FirstDocument extends YamlDocument {
-  /** Where other documents begin that hold anything. */
+  /** The first lines of other documents that are not empty. */
   readonly laterLines: readonly number[];
 }
 
-/** The first document of `text`, or what is wrong with it. Later ones are not read, as upstream. */
+/** The first document of `text`, or its problems. Like tbot, ignores later documents. */
 export function readYaml(text: string): FirstDocument | YamlFailure {
   const read = parse(text);
   if ('problems' in read) return read;
@@ -52,7 +52,7 @@ export function readYaml(text: string): FirstDocument | YamlFailure {
     const message = `the first YAML document is empty, and no other is read: remove the "---" above line ${line}`;
     return failure(message, lineAt(document.range[0]));
   }
-  // Duplicate keys are told by `convert`, which knows both lines.
+  // `convert` reports duplicate keys, as it knows both lines.
   const tree = toTree(document, lineAt);
   return 'problems' in tree ? tree : { ...tree, laterLines };
 }
@@ -64,12 +64,12 @@ function isEmpty({ contents, errors }: Document.Parsed): boolean {
   );
 }
 
-/** Far above any real file; aliases let each document ask for many times its own length. */
+/** Far above any real file; aliases multiply the size of a document. */
 const MAX_RESOURCES = 100;
 
 /**
- * Every document of `text` that holds anything; of a list, each item is one, as in `tctl get --format=json`, and as kubectl
- * prints several objects.
+ * Every document of `text` that is not empty. The items of a list count as documents, as `tctl get --format=json` and kubectl
+ * print several objects.
  */
 export function readYamlDocuments(text: string): readonly (YamlDocument | YamlFailure)[] {
   const read = parse(text);
@@ -93,7 +93,7 @@ function resourcesOf(contents: Node | null): readonly Node[] {
   return isSeq(contents) ? contents.items.slice(0, MAX_RESOURCES + 1).filter((item) => isNode(item)) : [contents];
 }
 
-/** A text alone is not quoted: a file with nothing but a secret in it has that form. */
+/** Does not quote a file that is just one text: it may be a secret. */
 function resourceToTree(node: Node, lineAt: LineAt): YamlDocument | YamlFailure {
   if (!isScalar(node)) return nodeToTree(node, lineAt, 'a resource');
   return failure('the file must be a resource, as "tctl get" prints it, and this is text alone');
@@ -111,7 +111,7 @@ function parse(text: string): YamlFailure | { readonly tokens: readonly CST.Toke
   return { tokens, lineAt: (offset) => lineCounter.linePos(offset).line };
 }
 
-/** `undefined` when collections nest so deeply that composing them would exhaust the stack. */
+/** `undefined` if collections are nested so deeply that composing them would exhaust the stack. */
 function readTokens(text: string, lineCounter: LineCounter): CST.Token[] | undefined {
   const parser = new Parser(lineCounter.addNewLine);
   const tokens: CST.Token[] = [];
@@ -124,14 +124,14 @@ function readTokens(text: string, lineCounter: LineCounter): CST.Token[] | undef
   return tokens;
 }
 
-/** Every scalar stays text (`failsafe`): yaml.v3 decides by the type of the setting, not by the look of the value. */
+/** Every scalar stays text (`failsafe`): like yaml.v3, the type of the setting decides, not the form of the value. */
 function compose(tokens: readonly CST.Token[], length: number): Generator<Document.Parsed> {
   const composer = new Composer({ schema: 'failsafe', uniqueKeys: false, logLevel: 'silent', prettyErrors: false });
   return composer.compose(tokens, false, length);
 }
 
 function syntaxProblems(document: Document, lineAt: (offset: number) => number): YamlFailure {
-  // The first problem makes most of those after it.
+  // The first problem usually causes those after it.
   const problems = document.errors.slice(0, MAX_SYNTAX_ERRORS).map(({ message, pos: [offset] }) => ({
     path: 'document',
     line: lineAt(offset),
@@ -151,7 +151,7 @@ function nodeToTree(node: Node, lineAt: LineAt, target = 'config.BotConfig'): Ya
   const { value, lines, problems } = convert(node, lineAt);
   if (problems.length > 0) return { problems };
   if (value !== undefined && !isMapping(value)) {
-    // A text alone is not quoted: a file with nothing but a secret in it has that form.
+    // A file that is just one text is not quoted: it may be a secret.
     const what = isList(value) ? describe(value) : 'a text';
     return failure(`cannot unmarshal ${what} into ${target}: the file must be a mapping of settings`);
   }

@@ -1,6 +1,6 @@
 /** The values of a YAML document: aliases and merge keys resolved, nothing coerced. */
 
-/** In the order of the file; a key whose value is null is there, with `undefined`. */
+/** In the order of the file; a key whose value is null is present, with `undefined`. */
 // An interface and not an alias, since it refers to itself.
 export interface Mapping extends ReadonlyMap<string, YamlValue | undefined> {
   readonly size: number;
@@ -65,7 +65,7 @@ function withoutKeysInside(value: YamlValue | undefined, paths: readonly Path[])
   return copy;
 }
 
-/** What follows each first step; each collection is copied once then, however many keys go. */
+/** Groups paths by their first step, so that each collection is copied only once. */
 function byFirst(paths: readonly Path[]): ReadonlyMap<PropertyKey, readonly Path[]> {
   const grouped = new Map<PropertyKey, Path[]>();
   for (const [first, ...rest] of paths) {
@@ -77,7 +77,7 @@ function byFirst(paths: readonly Path[]): ReadonlyMap<PropertyKey, readonly Path
   return grouped;
 }
 
-// YAML scalars as they were written, so that each setting can read them as its own type.
+// YAML scalars as they are written, so that each setting can read them as its own type.
 
 type ScalarTag = 'str' | 'int' | 'float' | 'bool' | 'null';
 
@@ -91,7 +91,7 @@ const PLAIN_TAGS: readonly (readonly [ScalarTag, RegExp])[] = [
 export class Scalar {
   /** The source text of a plain scalar, the content of a quoted or block one. */
   readonly text: string;
-  /** What YAML's core schema takes it for. */
+  /** Its type in YAML's core schema. */
   readonly tag: ScalarTag;
 
   constructor(text: string, options: { readonly plain: boolean }) {
