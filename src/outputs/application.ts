@@ -48,8 +48,8 @@ interface Application extends Named {
 }
 
 /**
- * The first server that ignores sessions of its clients: it creates one when it issues the certificate. Version 16 does so
- * too if none is given; version 15 does not.
+ * The first server that ignores sessions of its clients: it creates one when it issues the certificate. Version 16 does
+ * so too if none is given; version 15 does not.
  */
 const FIRST_MAJOR_THAT_MAKES_SESSIONS = 17;
 
@@ -77,7 +77,7 @@ async function produce(output: ApplicationOutput, work: OutputWork): Promise<Wri
 }
 
 /**
- * The id of a new session of this output, empty if the server creates it. The roles of `api` must allow the application.
+ * The id of a new session, empty if the server creates it. The roles of `api` must allow the application.
  * There is no need to wait until the Proxy knows the session: only later steps of the job use it.
  */
 export async function sessionFor(

@@ -74,7 +74,7 @@ async function produce(output: KubernetesV2, work: OutputWork): Promise<WrittenO
   });
 }
 
-/** The first is named as in tbot. Others have their own name: kubectl merges the files and keeps the first user of a name. */
+/** As in tbot for the first output. Others differ: kubectl merges the files and keeps the first user of a name. */
 function userName({ path, type }: KubernetesV2, { joined, run }: OutputWork): string {
   const { clusterName } = joined.cluster;
   const at = run.outputs.filter((other) => other.type === type).findIndex((other) => other.path === path);

@@ -24,8 +24,8 @@ export interface Decoded<T> {
 type Dropped = ReadonlyMap<string, ReadonlySet<number>>;
 
 /**
- * Removes and reports unknown keys. A top-level key with a problem, or the item of a top-level list that has it, is removed
- * too, so that the rest can be checked. `schema` must accept a file without any key.
+ * Removes and reports unknown keys. A top-level key with a problem, or the item of a top-level list that has it, is
+ * removed too, so that the rest can be checked. `schema` must accept a file without any key.
  */
 export function decode<T>(schema: Field<T>, document: YamlDocument): Decoded<T> {
   const unknownKeys: UnknownKey[] = [];

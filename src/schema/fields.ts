@@ -127,7 +127,7 @@ function readText(input: unknown, context: Context, rule: Rule): string | undefi
   return refusal === undefined ? input.text : refuse(context, refusal);
 }
 
-/** Refuses a value of another kind than `wanted`, with which the message ends, as yaml.v3 does; often it is a variable. */
+/** Refuses a value that is not of the kind `wanted`, in the words of yaml.v3; often it is a variable. */
 export function refuseKind(context: Context, input: unknown, wanted: string): never {
   const unexpanded = input instanceof Scalar ? unexpandedValue(input.text) : undefined;
   return refuse(context, unexpanded ?? `cannot unmarshal ${describe(input)} into ${wanted}`);

@@ -1,4 +1,4 @@
-/** Finds text that a shell, CircleCI or a template engine should have replaced; this program would take it literally. */
+/** Finds text that a shell, CircleCI or a template engine should have replaced; this program takes it literally. */
 
 /**
  * Marks of template engines: Go, Helm, Jinja, Ansible, GitHub; ERB, EJS; CircleCI; Terraform; Octopus; GitLab. What they
@@ -17,7 +17,7 @@ const TEMPLATES: readonly RegExp[] = [
 /** `${NAME}`, also with a default, and `$(command)`. */
 const BRACED: readonly RegExp[] = [/\$\{[^]{0,200}?\}/u, /\$\([^]{0,200}?\)/u];
 
-/** At the start of a word, since names of users and databases can contain `C$NAME`, and one of MongoDB's is `$external`. */
+/** At the start of a word, since names can contain `C$NAME`, and MongoDB has a database `$external`. */
 const VARIABLE_WORDS: readonly RegExp[] = [
   /(?<![\p{L}\p{N}_$#])\$(?!external\b)[A-Za-z_]\w*/u,
   /(?<![\p{L}\p{N}_%])%[A-Z_][A-Z0-9_]{1,200}%/u,

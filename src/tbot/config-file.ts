@@ -10,10 +10,10 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * The whole plan, and not the user's file plus flags: settings from flags, variables and parameters then have the same
- * precedence as in this program. In tbot, `--token` drops the rest of `onboarding`, and no flags add outputs to those of a
- * file. Keys that are not in the plan have caused a warning; tbot 15 and 16 would reject the file for some of them.
+ * precedence as in this program. In tbot, `--token` drops the rest of `onboarding`, and no flags add outputs to a file.
+ * Keys that are not in the plan have caused a warning; tbot 15 and 16 would reject the file for some of them.
  *
- * Every version since 15 reads the result: 15 reads all types in `outputs` and knows the lifetime as `certificate_ttl`, and
+ * Every version since 15 reads the result: 15 reads all types in `outputs` and knows the lifetime as `certificate_ttl`;
  * newer keys are written only when they differ from their default. JSON is YAML.
  */
 export function tbotFile(plan: Plan, outputs: readonly SupportedOutput[], workingDirectory: string): string {

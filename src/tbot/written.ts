@@ -26,7 +26,7 @@ export interface TbotDestination {
   readonly destination: DirectoryDestination;
 }
 
-/** By name, when the files that existed before tbot ran were last modified. Comparing is more reliable than any clock. */
+/** By name, when the files that existed before tbot ran were last modified: more reliable than any clock. */
 export type ModificationTimes = ReadonlyMap<string, number>;
 
 type FoundFiles = Pick<Files, 'entry' | 'names' | 'readLink' | 'readText' | 'userId'>;

@@ -68,8 +68,8 @@ function isEmpty({ contents, errors }: Document.Parsed): boolean {
 const MAX_RESOURCES = 100;
 
 /**
- * Every document of `text` that is not empty. The items of a list count as documents, as `tctl get --format=json` and kubectl
- * print several objects.
+ * Every document of `text` that is not empty. The items of a list count as documents: `tctl get --format=json` and
+ * kubectl print several objects as a list.
  */
 export function readYamlDocuments(text: string): readonly (YamlDocument | YamlFailure)[] {
   const read = parse(text);
