@@ -17,7 +17,7 @@ import { BUNDLE, NODE } from './run-bundle.ts';
 const cluster = await clusterForFile();
 const OTHER_ID = '99999999-8888-4777-8666-555555555555';
 
-/** The token as an administrator would have written it, in YAML's form of JSON. */
+/** The token file that an administrator would write, as JSON. */
 function fileOf(name: string): string {
   const token = resources([]).tokens.find((one) => one.name === name);
   assert.ok(token !== undefined, name);
@@ -52,7 +52,7 @@ const JOBS: Readonly<Record<string, MintOptions>> = {
 const TOKENS = ['circleci-bot', 'several-rules', 'other-organization', 'expired-token', 'node-token', 'github-bot'];
 
 for (const joinToken of TOKENS) {
-  test(`what is said of the token ${joinToken} is what the cluster does with it`, async (t) => {
+  test(`the explanation of the token ${joinToken} matches the decision of the cluster`, async (t) => {
     const job = await beginJob(t, cluster);
     await job.addFile('token.json', fileOf(joinToken));
     for (const [name, mint] of Object.entries(JOBS)) {
@@ -70,23 +70,23 @@ for (const joinToken of TOKENS) {
   });
 }
 
-test('a rule that is written as advised admits the job', async (t) => {
+test('the suggested rule allows the job', async (t) => {
   const job = await beginJob(t, cluster);
   await job.addFile('token.json', fileOf('circleci-bot'));
   const environment = { CIRCLE_OIDC_TOKEN: await cluster.mint({ project: OTHER_ID, contexts: [SHARED_CONTEXT_ID] }) };
-  const refused = await job.run(['explain-token', 'token.json'], { environment });
-  assert.equal(refused.exitCode, 1);
-  assert.match(refused.stdout, new RegExp(`project_id: wanted .*, the job has ${OTHER_ID}`));
-  assert.match(refused.stdout, /and with it every job of that project that uses that context/);
-  const [, rule = ''] = /Add to spec\.circleci\.allow: "- (\{.*\})"/.exec(refused.stderr) ?? [];
+  const rejected = await job.run(['explain-token', 'token.json'], { environment });
+  assert.equal(rejected.exitCode, 1);
+  assert.match(rejected.stdout, new RegExp(`project_id: expected .*, the job has ${OTHER_ID}`));
+  assert.match(rejected.stdout, /which also allows every job of that project that uses that context/);
+  const [, rule = ''] = /Add to spec\.circleci\.allow: "- (\{.*\})"/.exec(rejected.stderr) ?? [];
   const file = fileOf('circleci-bot').replace('"allow":[', `"allow":[${rule},`);
   await job.addFile('token.json', file);
-  const admitted = await job.run(['explain-token', 'token.json'], { environment });
-  assert.equal(admitted.exitCode, 0, admitted.stderr);
-  assert.match(admitted.stdout, /This token admits the job\./);
+  const allowed = await job.run(['explain-token', 'token.json'], { environment });
+  assert.equal(allowed.exitCode, 0, allowed.stderr);
+  assert.match(allowed.stdout, /This token allows the job\./);
 });
 
-test('a job may be given by its ids, by its claims and by its token', async (t) => {
+test('a job can be given by its IDs, by its claims or by its token', async (t) => {
   const job = await beginJob(t, cluster);
   const { contextId, organizationId, projectId } = cluster.info;
   const token = await job.addFile('token.json', fileOf('circleci-bot'));
@@ -114,13 +114,13 @@ test('a job may be given by its ids, by its claims and by its token', async (t) 
   assert.match(alone.stdout, /only the file is checked/);
 });
 
-test('without a job, a token that admits no job is a warning', async (t) => {
+test('without a job, a token that allows no job is a warning', async (t) => {
   const job = await beginJob(t, cluster);
   const environment = { CIRCLE_OIDC_TOKEN: undefined, CIRCLE_ORGANIZATION_ID: undefined };
   for (const [name, said] of [
-    ['expired-token', /token "expired-token" admits no job: it expired at 2024-01-01T00:00:00\.000Z/],
-    ['node-token', /token "node-token" admits no job: it does not let a bot join/],
-    ['github-bot', /token "github-bot" admits no job: it is for the join method "github"/],
+    ['expired-token', /token "expired-token" allows no job: it expired at 2024-01-01T00:00:00\.000Z/],
+    ['node-token', /token "node-token" allows no job: it does not allow bots to join/],
+    ['github-bot', /token "github-bot" allows no job: its join method is "github"/],
   ] as const) {
     await job.addFile('token.json', fileOf(name));
     const { exitCode, stdout } = await job.run(['explain-token', 'token.json'], { environment });
@@ -129,7 +129,7 @@ test('without a job, a token that admits no job is a warning', async (t) => {
   }
 });
 
-test('a token of the Kubernetes operator is held against the job, in text and as JSON', async (t) => {
+test('a token of the Kubernetes operator is compared with the job, as text and as JSON', async (t) => {
   const job = await beginJob(t, cluster);
   const { kind, metadata, spec } = z.looseObject({ kind: z.string() }).parse(JSON.parse(fileOf('circleci-bot')));
   assert.equal(kind, 'token');
@@ -143,7 +143,7 @@ test('a token of the Kubernetes operator is held against the job, in text and as
   assert.match(json.stdout, /"valid":true.*"name":"circleci-bot".*"allows":true/);
 });
 
-test('problems are printed as JSON for a program, and the hint for Terraform names what to pipe in', async (t) => {
+test('problems are printed as JSON, and a Terraform file leads to the command to use instead', async (t) => {
   const job = await beginJob(t, cluster);
   await job.addFile('token.yaml', 'version: v2\nmetadata: {name: c}\nspec: {roles: [Bot], join_method: circleci}\n');
   const json = await job.run(['explain-token', 'token.yaml', '--json']);
@@ -162,7 +162,7 @@ test('problems are printed as JSON for a program, and the hint for Terraform nam
   );
 });
 
-test('a file that is not a valid token is rejected with every problem, and no server is contacted', async (t) => {
+test('an invalid token file is rejected with all its problems, and nothing is contacted', async (t) => {
   const job = await beginJob(t, cluster);
   await job.addFile('token.yaml', 'kind: token\nversion: v2\nspec:\n  roles: [robot]\n  join_method: circleci\n');
   const { exitCode, stderr, stdout } = await job.run(['explain-token', 'token.yaml']);
@@ -181,7 +181,7 @@ function explainPiped(text: string | Uint8Array, args: readonly string[] = []) {
   return runProgramSync(NODE, [BUNDLE, 'explain-token', '-', ...args], { input: text, environment: {} });
 }
 
-test('what tctl prints may be piped in, and the name of a token whose name is the secret is not shown', () => {
+test('the output of tctl can be piped in, and a secret token name is not printed', () => {
   const secret = 'c0ffeec0ffeec0ffeec0ffeec0ffee12';
   const both = `kind: token
 version: v2
@@ -198,12 +198,12 @@ ${fileOf('circleci-bot')}
   }
   const { exitCode, stderr } = explainPiped(both.replace('[Node]', '[Robot]').replace('roles', 'rolls: [], roles'));
   assert.equal(exitCode, 2);
-  assert.match(stderr, /standard input line 4: spec\.rolls: unknown key "rolls" is refused by tctl/);
+  assert.match(stderr, /standard input line 4: spec\.rolls: unknown key "rolls" is rejected by tctl/);
   assert.match(stderr, /role Robot is not registered/);
   assert.ok(!stderr.includes(secret));
 });
 
-test('a pipe with no text, or with no end in sight, is refused', () => {
+test('empty, undecodable and oversized input from a pipe is rejected', () => {
   for (const [input, code] of [
     ['', 'CONFIG_INVALID'],
     [new Uint8Array([0x6b, 0xff]), 'CONFIG_UNREADABLE'],
@@ -214,14 +214,14 @@ test('a pipe with no text, or with no end in sight, is refused', () => {
   }
 });
 
-test('what init writes in a job is valid and admits that job, and the bot is confirmed too', async (t) => {
+test('the token and the bot that init writes in a job are valid, and the token allows that job', async (t) => {
   const job = await beginJob(t, cluster);
   const names = ['--bot', 'circleci-deploy', '--roles', 'access', '--context-name', 'teleport'];
   const written = await job.run(['init', '--yes', '--proxy-server', cluster.info.proxy, ...names, '--ssh']);
   assert.equal(written.exitCode, 0, written.stderr);
   const token = await job.run(['explain-token', 'teleport/bot-token.yaml']);
   assert.equal(token.exitCode, 0, token.stderr);
-  assert.match(token.stdout, /This token admits the job\./);
+  assert.match(token.stdout, /This token allows the job\./);
   assert.doesNotMatch(token.stdout, /warning:/);
   const bot = await job.run(['explain-token', 'teleport/bot.yaml']);
   assert.equal(bot.exitCode, 0, bot.stderr);

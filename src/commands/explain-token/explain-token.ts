@@ -1,4 +1,4 @@
-/** `explain-token`: says of the file of a join token what Teleport would, and holds a job against its rules. */
+/** `explain-token`: checks a join token file as Teleport does, and whether its rules allow a job. */
 import { resolve } from 'node:path';
 import { type Flag, type GivenFlags, parseCommandLine } from '../../cli/flags.ts';
 import { fileErrorText } from '../../effects/file-error.ts';
@@ -20,21 +20,21 @@ export const EXPLAIN_TOKEN_FLAGS: readonly Flag[] = [
     name: 'claims',
     value: 'FILE',
     isPath: true,
-    help: "The job's OIDC token, or the JSON of its claims, in place of this job's own.",
+    help: "The OIDC token of a job, or its claims as JSON, instead of this job's own token.",
   },
-  { name: 'organization-id', value: 'ID', help: 'Organization of the job, in place of this one.' },
+  { name: 'organization-id', value: 'ID', help: 'Organization of the job, instead of the one in its token.' },
   { name: 'project-id', value: 'ID', help: 'Project of the job.' },
   {
     name: 'context-id',
     value: 'ID',
     repeatable: true,
-    help: 'A context that the job uses; may be given several times.',
+    help: 'A context that the job uses; can be repeated.',
   },
   { name: 'json', help: 'Print the explanation as one JSON object.' },
 ];
 
 const MAX_INPUT_BYTES = 1024 * 1024;
-/** The program that is piped in may have to ask a person to log in. */
+/** The program at the other end of the pipe may ask a person to log in. */
 const STDIN_TIMEOUT_MS = 5 * 60 * 1000;
 
 /** @throws MachineIdError USAGE_INVALID, CONFIG_UNREADABLE, CONFIG_INVALID, OIDC_TOKEN_MALFORMED, TOKEN_REJECTS_JOB */
@@ -49,20 +49,20 @@ export async function explainTokenCommand(args: readonly string[], world: World)
       ? { resource, explanation: explainToken(resource, job, nowMs) }
       : { resource },
   );
-  const whole = { file: name, job, explained, warnings: [...warnings, ...withoutJob(job, resources, nowMs)] };
+  const report = { file: name, job, explained, warnings: [...warnings, ...withoutJob(job, resources, nowMs)] };
   await (given.has('json')
-    ? world.result(`${printableJson(explanationJson(whole))}\n`)
-    : world.stdout(explanationText(whole, styleFor(world.stdoutIsTerminal, world.environment))));
+    ? world.result(`${printableJson(explanationJson(report))}\n`)
+    : world.stdout(explanationText(report, styleFor(world.stdoutIsTerminal, world.environment))));
   const explanations = explained.flatMap(({ explanation }) => (explanation === undefined ? [] : [explanation]));
   if (explanations.length === 0 || explanations.some(({ allows }) => allows)) return;
   const [{ add, obstacles } = { add: undefined, obstacles: [] }] = explanations;
   const rule = add === undefined ? [] : [`Add to spec.circleci.allow: "- ${formatRule(add)}".`];
-  throw new MachineIdError('TOKEN_REJECTS_JOB', `${name} is valid and does not admit this job`, {
+  throw new MachineIdError('TOKEN_REJECTS_JOB', `${name} is valid, but does not allow this job`, {
     hint: [...obstacles.map((obstacle) => `First: ${obstacle}.`), ...rule].join(' '),
   });
 }
 
-/** As JSON, a program reads what is wrong too; the command fails with the same problems on stderr. */
+/** With `--json`, prints the problems to stdout too; the command fails with the same problems on stderr. */
 async function readOrReport(text: string, name: string, json: boolean, { result }: World): Promise<ReadResources> {
   try {
     return readResources(text, name);
@@ -74,12 +74,12 @@ async function readOrReport(text: string, name: string, json: boolean, { result 
   }
 }
 
-/** What an explanation would say of each token, when there is no job to hold against it. */
+/** Without a job to check, warns about each token that allows no job at all. */
 function withoutJob(job: JobFacts | undefined, resources: readonly Resource[], nowMs: number): readonly string[] {
   if (job !== undefined) return [];
   return resources.flatMap((resource) =>
     resource.kind === 'token'
-      ? obstaclesFor(resource, nowMs).map((obstacle) => `token "${resource.name}" admits no job: ${obstacle}`)
+      ? obstaclesFor(resource, nowMs).map((obstacle) => `token "${resource.name}" allows no job: ${obstacle}`)
       : [],
   );
 }
@@ -95,14 +95,14 @@ async function readInput(path: string, { files, signal, stdin, workingDirectory 
       'CONFIG_UNREADABLE',
       `cannot read ${path === '-' ? 'the standard input' : path}: ${fileErrorText(cause)}`,
       {
-        hint: 'Name the file of the join token, or pipe "tctl get token/NAME" into "explain-token -".',
+        hint: 'Pass the path of the join token file, or pipe "tctl get token/NAME" into "explain-token -".',
         cause,
       },
     );
   }
 }
 
-/** Undefined when there is none: then only the file itself is looked at. */
+/** Undefined when there is no job: only the file is checked then. */
 async function findJob(given: GivenFlags, world: World): Promise<JobFacts | undefined> {
   const ids = ['organization-id', 'project-id', 'context-id'];
   if (ids.some((name) => given.has(name))) {

@@ -1,4 +1,4 @@
-/** Holds a job against a join token, as Teleport does when the job joins (protocol reference 2.5). */
+/** Decides whether a join token allows a job, as Teleport does when the job joins (protocol reference 2.5). */
 import { audienceText } from '../../job/oidc-check.ts';
 import { audienceFit } from '../../job/oidc-claims.ts';
 import {
@@ -12,10 +12,10 @@ import {
 import type { JoinToken } from './resource.ts';
 
 export interface JobFacts extends RuleClaims {
-  /** Of the job's OIDC token; undefined when only ids are known. */
+  /** The audiences of the job's OIDC token; undefined when only IDs are known. */
   readonly audiences?: readonly string[] | undefined;
   readonly authorizedParty?: string | undefined;
-  /** Where they come from: `CIRCLE_OIDC_TOKEN`, a file, the flags. */
+  /** Where the facts come from: `CIRCLE_OIDC_TOKEN`, a file or the flags. */
   readonly source: string;
   readonly organizationId: string | undefined;
 }
@@ -28,12 +28,12 @@ export interface ExplainedRule {
 
 export interface Explanation {
   readonly allows: boolean;
-  /** What keeps the job out whatever the rules say: one sentence each. */
+  /** Reasons why the token rejects the job regardless of its rules, one sentence each. */
   readonly obstacles: readonly string[];
   readonly rules: readonly ExplainedRule[];
-  /** The rule to add, when that is what is missing. */
+  /** The rule to add; undefined if a rule matches or no rule would help. */
   readonly add: AllowRule | undefined;
-  /** What the rule to add would admit besides. */
+  /** What else the rule to add would allow. */
   readonly alsoAllows: readonly string[];
 }
 
@@ -56,38 +56,38 @@ function obstaclesOf(token: JoinToken, job: JobFacts, nowMs: number): readonly s
   return token.joinMethod === 'circleci' ? [...own, ...obstaclesOfJob(token, job)] : own;
 }
 
-/** What keeps every job out: one sentence each. */
+/** Reasons why the token rejects every job, one sentence each. */
 export function obstaclesFor({ expiresAtMs, joinMethod, roles }: JoinToken, nowMs: number): readonly string[] {
   if (joinMethod !== 'circleci') {
-    return [`it is for the join method "${joinMethod}"; set spec.join_method: circleci in a token of its own`];
+    return [`its join method is "${joinMethod}"; create a separate token with spec.join_method: circleci`];
   }
   const obstacles: string[] = [];
-  if (!roles.includes('Bot')) obstacles.push('it does not let a bot join; set spec.roles: [Bot] and spec.bot_name');
+  if (!roles.includes('Bot')) obstacles.push('it does not allow bots to join; set spec.roles: [Bot] and spec.bot_name');
   if (expiresAtMs !== undefined && expiresAtMs <= nowMs) {
     const at = new Date(expiresAtMs).toISOString();
-    obstacles.push(`it expired at ${at}; leave metadata.expires out, since the name of this token is no secret`);
+    obstacles.push(`it expired at ${at}; remove metadata.expires, since the name of this token is not a secret`);
   }
   return obstacles;
 }
 
-/** Teleport expects tokens of the organization's own issuer, with the organization as their audience too. */
-function obstaclesOfJob({ organizationId: wanted }: JoinToken, job: JobFacts): readonly string[] {
+/** Teleport expects an OIDC token from the organization's issuer, with the organization ID as its audience. */
+function obstaclesOfJob({ organizationId: expected }: JoinToken, job: JobFacts): readonly string[] {
   const { audiences, organizationId, source } = job;
   if (organizationId === undefined) {
-    return [`the job's organization is not known from ${source}; the token wants ${String(wanted)}`];
+    return [`the organization of the job is not known from ${source}; the token requires ${String(expected)}`];
   }
-  if (organizationId !== wanted) {
+  if (organizationId !== expected) {
     return [
-      `spec.circleci.organization_id is ${String(wanted)}, the job is of ${organizationId}; write organization_id: ${organizationId}`,
+      `spec.circleci.organization_id is ${String(expected)}, but the job's organization is ${organizationId}; set organization_id: ${organizationId}`,
     ];
   }
   if (audiences === undefined) return [];
   const fit = audienceFit({ audiences, authorizedParty: job.authorizedParty }, organizationId);
   if (fit === 'right') return [];
-  const said = `${source} is for ${audienceText({ audiences })}`;
+  const actual = `${source} is for ${audienceText({ audiences })}`;
   return [
     fit === 'wrong'
-      ? `${said}, and Teleport takes only ${organizationId}; a run asks CircleCI's agent for such a token: circleci run oidc get --claims '{"aud":"${organizationId}"}'`
-      : `${said}, which Teleport 17 and later refuse; use a token whose only audience is ${organizationId}`,
+      ? `${actual}, but Teleport accepts only ${organizationId}; run gets such a token from CircleCI's agent: circleci run oidc get --claims '{"aud":"${organizationId}"}'`
+      : `${actual}, which Teleport 17 and later reject; use a token whose only audience is ${organizationId}`,
   ];
 }

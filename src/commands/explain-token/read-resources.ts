@@ -1,51 +1,44 @@
-/** Reads the file of a join token or a bot, and says of it what Teleport would say when it is created. */
+/** Reads the file of a join token or a bot, and reports what Teleport would report when it is created. */
 import { Findings } from '../../config/findings.ts';
 import { originIn, SourceFile } from '../../config/source.ts';
-import { closestMatch, parseDuration } from '../../schema/values.ts';
+import { closestMatch } from '../../schema/values.ts';
 import { readYamlDocuments } from '../../schema/yaml/document.ts';
 import { isMapping, Scalar } from '../../schema/yaml/tree.ts';
+import { readBot } from './bot.ts';
 import { readJoinToken } from './join-token.ts';
-import {
-  type Bot,
-  BOT,
-  BOT_OBJECT,
-  checkApiVersion,
-  checkLabels,
-  type Resource,
-  type ResourceForm,
-} from './resource.ts';
+import type { Resource, ResourceForm } from './resource.ts';
 import { terraformAdvice, terraformResources } from './terraform.ts';
 
 export interface ReadResources {
   readonly resources: readonly Resource[];
-  /** Sentences for a person to read. */
+  /** Messages for the user. */
   readonly warnings: readonly string[];
 }
 
 /**
- * @param text of one YAML or JSON file, with any number of documents
- * @param name of the file, for messages
+ * @param text one YAML or JSON file with any number of documents
+ * @param name the file's name for messages
  * @throws MachineIdError CONFIG_INVALID with every problem of every document
  */
 export function readResources(text: string, name: string): ReadResources {
   const findings = new Findings();
-  const resources = refuseTerraform(text, name, findings) ? [] : readDocuments(text, name, findings);
+  const resources = rejectTerraform(text, name, findings) ? [] : readDocuments(text, name, findings);
   if (findings.hasProblems) throw findings.toError();
   return { resources, warnings: findings.warnings };
 }
 
-/** @returns whether it is a file of Terraform */
-function refuseTerraform(text: string, name: string, findings: Findings): boolean {
+/** @returns whether it is a Terraform file */
+function rejectTerraform(text: string, name: string, findings: Findings): boolean {
   const found = terraformResources(text);
   for (const one of found) findings.addProblem(originIn(name, 'document', one.line), terraformAdvice(one));
-  const isNamedSo = found.length === 0 && /\.tf(?:\.json)?$/i.test(name);
-  if (isNamedSo) {
+  const hasTerraformName = found.length === 0 && /\.tf(?:\.json)?$/i.test(name);
+  if (hasTerraformName) {
     findings.addProblem(
       originIn(name, 'document', undefined),
-      'is a file of Terraform without teleport_provision_token; name the file of a join token, or pipe what the cluster has: tctl get token/NAME | machine-id explain-token -',
+      'is a Terraform file without teleport_provision_token; pass a join token file, or pipe the token from the cluster: tctl get token/NAME | machine-id explain-token -',
     );
   }
-  return found.length > 0 || isNamedSo;
+  return found.length > 0 || hasTerraformName;
 }
 
 function readDocuments(text: string, name: string, findings: Findings): readonly Resource[] {
@@ -67,43 +60,43 @@ function readDocuments(text: string, name: string, findings: Findings): readonly
   return resources.filter((one) => one !== undefined);
 }
 
-/** What tctl and the operator call a kind, and how to write it. */
+/** A kind of resource, as tctl or the Kubernetes operator writes it. */
 interface Kind {
   readonly resource: 'token' | 'bot' | 'scoped token';
   readonly form: ResourceForm;
-  readonly write: string;
-  /** In lower case. */
+  readonly spelling: string;
+  /** Accepted spellings, in lower case. */
   readonly words: readonly string[];
 }
 
 const KINDS: readonly Kind[] = [
-  { resource: 'token', form: 'tctl', write: 'token', words: ['token', 'tokens'] },
-  { resource: 'bot', form: 'tctl', write: 'bot', words: ['bot', 'bots'] },
-  { resource: 'scoped token', form: 'tctl', write: 'scoped_token', words: ['scoped_token', 'scoped_tokens'] },
+  { resource: 'token', form: 'tctl', spelling: 'token', words: ['token', 'tokens'] },
+  { resource: 'bot', form: 'tctl', spelling: 'bot', words: ['bot', 'bots'] },
+  { resource: 'scoped token', form: 'tctl', spelling: 'scoped_token', words: ['scoped_token', 'scoped_tokens'] },
   {
     resource: 'token',
     form: 'operator',
-    write: 'TeleportProvisionToken',
+    spelling: 'TeleportProvisionToken',
     words: ['teleportprovisiontoken', 'teleportprovisiontokens'],
   },
-  { resource: 'bot', form: 'operator', write: 'TeleportBotV1', words: ['teleportbotv1', 'teleportbotsv1'] },
+  { resource: 'bot', form: 'operator', spelling: 'TeleportBotV1', words: ['teleportbotv1', 'teleportbotsv1'] },
 ];
 
-/** Names from elsewhere: Teleport's programs, Terraform, documents. */
+/** Wrong names that Teleport's programs, Terraform and documents suggest. */
 const MISNAMED_TOKEN = ['provision_token', 'join_token', 'teleport_provision_token', 'token_v2', 'bot_token'];
 
-/** Every other way to write a kind is noted, and read as what it is meant to be, so that the rest is checked too. */
+/** A wrong spelling is a problem, but is read as the intended kind, so that the rest is checked too. */
 function kindOf(file: SourceFile): Kind | 'other' {
   const word = wordOf(file);
   const exact = KINDS.find(({ words }) => words.includes(word.toLowerCase()));
   if (exact !== undefined) {
-    // tctl takes any letters, the API of Kubernetes those of the kind alone.
-    if (exact.form === 'operator' && word !== exact.write) refuseKind(file, word, exact);
+    // tctl ignores case, the Kubernetes API does not.
+    if (exact.form === 'operator' && word !== exact.spelling) rejectKind(file, word, exact);
     return exact;
   }
   const meant = intendedKind(file, word);
   if (meant === undefined) return 'other';
-  refuseKind(file, word, meant);
+  rejectKind(file, word, meant);
   return meant;
 }
 
@@ -112,19 +105,19 @@ function wordOf(file: SourceFile): string {
   return kind instanceof Scalar ? kind.text : '';
 }
 
-function refuseKind(file: SourceFile, word: string, { write }: Kind): void {
+function rejectKind(file: SourceFile, word: string, { spelling }: Kind): void {
   file.findings.addProblem(
     file.origin('kind'),
-    word === '' ? `is missing; write "kind: ${write}"` : `is "${word}"; write "kind: ${write}"`,
+    word === '' ? `is missing; write "kind: ${spelling}"` : `is "${word}"; write "kind: ${spelling}"`,
   );
 }
 
 function intendedKind(file: SourceFile, word: string): Kind | undefined {
   const form = file.root.has('apiVersion') ? 'operator' : 'tctl';
   const byForm = (resource: Kind['resource']) => KINDS.find((kind) => kind.resource === resource && kind.form === form);
-  const near = closestMatch(word, [...KINDS.map(({ write }) => write), ...MISNAMED_TOKEN]);
+  const near = closestMatch(word, [...KINDS.map(({ spelling }) => spelling), ...MISNAMED_TOKEN]);
   if (word !== '' && near !== undefined) {
-    return MISNAMED_TOKEN.includes(near) ? byForm('token') : KINDS.find(({ write }) => write === near);
+    return MISNAMED_TOKEN.includes(near) ? byForm('token') : KINDS.find(({ spelling }) => spelling === near);
   }
   const spec = file.root.get('spec');
   if (isMapping(spec) && spec.has('join_method')) return byForm('token');
@@ -149,67 +142,16 @@ function readAs(kind: Kind, file: SourceFile): Resource | undefined {
   }
 }
 
-/** Roles and other resources often are in the file of a set-up; a file of nothing else is the wrong one. */
-function warnAboutOthers(others: readonly SourceFile[], besideKnown: boolean): void {
+/** Setup files often contain roles and other resources too; a file with nothing else is the wrong file. */
+function warnAboutOthers(others: readonly SourceFile[], hasKnownKinds: boolean): void {
   for (const file of others) {
     const word = wordOf(file);
     const { label } = file.origin('kind');
-    if (besideKnown && word !== '') {
-      file.findings.warn(`${label}: the resource of kind "${word}" is not checked; only tokens and bots are`);
+    if (hasKnownKinds && word !== '') {
+      file.findings.warn(`${label}: the resource of kind "${word}" is not checked; only tokens and bots are checked`);
     } else {
-      const message = word === '' ? 'is missing; write "kind: token"' : `is "${word}"; expected token, or bot`;
+      const message = word === '' ? 'is missing; write "kind: token"' : `is "${word}"; expected "token" or "bot"`;
       file.findings.addProblem(file.origin('kind'), message);
     }
   }
-}
-
-// Reads a bot (`kind: bot`).
-
-/** What is wrong with it goes into the file's findings. */
-function readBot(file: SourceFile, form: ResourceForm): Bot | undefined {
-  const read = form === 'tctl' ? readTctlBot(file) : readBotObject(file);
-  if (read === undefined) return undefined;
-  const { invalidKeys, metadata, spec } = read;
-  const { findings } = file;
-  if (metadata.name === undefined && !invalidKeys.has('metadata')) {
-    findings.addProblem(file.origin('metadata', 'name'), 'must be non-empty');
-  }
-  for (const [at, role] of spec.roles.entries()) {
-    if (role === '') findings.addProblem(file.origin('spec', 'roles', at), 'must not contain empty strings');
-  }
-  const { max_session_ttl: longest } = spec;
-  if (longest !== undefined && parseDuration(longest) === undefined) {
-    findings.addProblem(
-      file.origin('spec', 'max_session_ttl'),
-      `"${longest}" is no duration; write for example 43200s`,
-    );
-  }
-  if (spec.roles.length === 0 && !invalidKeys.has('spec')) {
-    findings.warn(`${file.origin('spec').label}: a bot without roles reaches nothing; name them in spec.roles`);
-  }
-  return { kind: 'bot', line: file.origin('kind').line, name: metadata.name ?? '', roles: spec.roles };
-}
-
-function readTctlBot(file: SourceFile) {
-  const { value, invalidKeys } = file.decode(BOT, 'refuse');
-  if (value === undefined) return undefined;
-  const { metadata, scope, spec, version } = value;
-  const { findings } = file;
-  if (version !== 'v1') findings.addProblem(file.origin('version'), `is ${shown(version)}, expected v1`);
-  checkLabels(file, metadata.labels);
-  if (scope !== undefined) {
-    findings.warn(`${file.origin('scope').label}: the bot is in the scope ${scope}; scoped bots are not supported`);
-  }
-  return { metadata, spec, invalidKeys };
-}
-
-function readBotObject(file: SourceFile) {
-  const { value, invalidKeys } = file.decode(BOT_OBJECT, 'refuse');
-  if (value === undefined) return undefined;
-  checkApiVersion(file, value.apiVersion, 'v1');
-  return { metadata: value.metadata, spec: value.spec, invalidKeys };
-}
-
-function shown(value: string | undefined): string {
-  return value === undefined ? 'missing' : `"${value}"`;
 }

@@ -1,4 +1,4 @@
-/** What a set-up creates in Teleport: the bot, and the join token that lets jobs become it. */
+/** The resources that a setup creates in Teleport: the bot, and the join token that allows jobs to become it. */
 import * as z from 'zod/mini';
 import type { SourceFile } from '../../config/source.ts';
 import type { AllowRule } from '../../join/facts.ts';
@@ -8,30 +8,30 @@ import { Scalar } from '../../schema/yaml/tree.ts';
 /** For `tctl create`, or for Teleport's Kubernetes operator (`resources.teleport.dev`). */
 export type ResourceForm = 'tctl' | 'operator';
 
-/** Where something stands in its file. */
-interface Placed {
+/** Something with a line in its file. */
+interface WithLine {
   readonly line: number | undefined;
 }
 
-export interface PlacedRule extends Placed {
+export interface RuleWithLine extends WithLine {
   readonly rule: AllowRule;
 }
 
-export interface JoinToken extends Placed {
+export interface JoinToken extends WithLine {
   readonly kind: 'token';
-  /** May be shown: where the name is a secret, it is blanked as Teleport does. */
+  /** Safe to print: a secret name is masked as in Teleport. */
   readonly name: string;
-  /** Milliseconds since the Unix epoch; undefined for one that does not end. */
+  /** Milliseconds since the Unix epoch; undefined if the token does not expire. */
   readonly expiresAtMs: number | undefined;
   readonly joinMethod: string;
   readonly roles: readonly string[];
   readonly botName: string | undefined;
-  /** The rest is of the join method `circleci` alone. */
+  /** This and `rules` are set only for the join method `circleci`. */
   readonly organizationId: string | undefined;
-  readonly rules: readonly PlacedRule[];
+  readonly rules: readonly RuleWithLine[];
 }
 
-export interface Bot extends Placed {
+export interface Bot extends WithLine {
   readonly kind: 'bot';
   readonly name: string;
   readonly roles: readonly string[];
@@ -39,21 +39,20 @@ export interface Bot extends Placed {
 
 export type Resource = JoinToken | Bot;
 
-// The keys of the resources, as tctl reads them: it turns YAML into JSON, and takes no number for a text.
-
+/** The keys of a resource, as tctl reads them: it converts YAML to JSON and does not accept numbers as text. */
 type Shape = Readonly<Record<string, Field<unknown>>>;
 
-/** Older releases of tctl passed over what they did not know, and a rule was wider than it looked. */
+/** Older releases of tctl ignored unknown keys, so that a rule allowed more than it seemed to. */
 function section<S extends Shape>(shape: S, program = 'tctl') {
-  return anySection(shape, `is refused by ${program}`);
+  return anySection(shape, `is rejected by ${program}`);
 }
 
-/** Absent, null and empty are the same. Its problems quote nothing: a name can be a secret. */
+/** Absent, null and empty text are the same. Problems do not quote the value: a name can be a secret. */
 const text: Field<string | undefined> = z.transform((input, context) => {
   if (input === undefined) return undefined;
-  if (!(input instanceof Scalar)) return refuse(context, 'must be text, and not a list or a mapping');
+  if (!(input instanceof Scalar)) return refuse(context, 'must be text, not a list or a mapping');
   if (input.tag === 'null') return undefined;
-  if (input.tag !== 'str') return refuse(context, 'must be text, and this reads as another type; put it in quotes');
+  if (input.tag !== 'str') return refuse(context, 'must be text, but this is read as another type; put it in quotes');
   return input.text === '' ? undefined : input.text;
 });
 
@@ -76,7 +75,7 @@ const metadata = section({
 
 const HEADER = { kind: text, version: text, sub_kind: ignored, metadata };
 
-/** Join methods with settings below their own name, and what tokens of other kinds of agents carry. */
+/** Keys with the settings of other join methods and of tokens for other agents. */
 const OTHER_SETTINGS = [
   ...['allow', 'aws_iid_ttl', 'suggested_labels', 'suggested_agent_matcher_labels', 'integration'],
   ...['github', 'gitlab', 'kubernetes', 'azure', 'gcp', 'spacelift', 'tpm', 'terraform_cloud', 'bitbucket', 'oracle'],
@@ -101,7 +100,7 @@ export const TOKEN = section({ ...HEADER, spec: tokenSpec(), status: ignored });
 
 export const BOT = section({ ...HEADER, spec: botSpec(), status: ignored, scope: text });
 
-/** What kubectl refuses beside the keys of its own. */
+/** The program that rejects unknown keys of a custom resource. */
 const KUBECTL = 'kubectl';
 
 const OBJECT = {
@@ -123,17 +122,15 @@ const OBJECT = {
   status: ignored,
 };
 
-/** The same as custom resources of Teleport's Kubernetes operator. */
+/** The same resources as custom resources of Teleport's Kubernetes operator. */
 export const TOKEN_OBJECT = section({ ...OBJECT, spec: tokenSpec(KUBECTL) }, KUBECTL);
 
 export const BOT_OBJECT = section({ ...OBJECT, spec: botSpec(KUBECTL) }, KUBECTL);
 
-// Checks what every resource begins with: its version and its labels.
-
-/** Newer releases take a colon too. */
+/** Newer releases also allow a colon. */
 const LABEL_KEY = /^[a-zA-Z/.0-9_:*-]+$/;
 
-/** A label of a wrong name goes into the file's findings. */
+/** Adds a problem to the findings of the file for each invalid label key. */
 export function checkLabels(file: SourceFile, labels: Readonly<Record<string, unknown>>): void {
   for (const key of Object.keys(labels)) {
     if (LABEL_KEY.test(key)) continue;
@@ -141,10 +138,10 @@ export function checkLabels(file: SourceFile, labels: Readonly<Record<string, un
   }
 }
 
-/** @param version of the custom resource in the group of Teleport's operator */
+/** @param version the expected version of the custom resource in the API group of Teleport's operator */
 export function checkApiVersion(file: SourceFile, given: string | undefined, version: 'v1' | 'v2'): void {
   const expected = `resources.teleport.dev/${version}`;
   if (given === expected) return;
-  const said = given === undefined ? 'is missing' : `is "${given}"`;
-  file.findings.addProblem(file.origin('apiVersion'), `${said}; write "apiVersion: ${expected}"`);
+  const problem = given === undefined ? 'is missing' : `is "${given}"`;
+  file.findings.addProblem(file.origin('apiVersion'), `${problem}; write "apiVersion: ${expected}"`);
 }

@@ -1,11 +1,11 @@
-/** Finds join tokens and bots in Terraform's files. Their values are expressions, which only Terraform can evaluate. */
+/** Finds join tokens and bots in Terraform files. Their values are expressions, which only Terraform can evaluate. */
 import * as z from 'zod/mini';
 
 export interface TerraformResource {
   readonly type: string;
-  /** Terraform's name for it. */
+  /** Its name in Terraform. */
   readonly label: string;
-  /** Teleport's name for it; undefined for one that is an expression. */
+  /** Its name in Teleport; undefined for an expression. */
   readonly name: string | undefined;
   readonly line: number | undefined;
 }
@@ -15,12 +15,12 @@ const TCTL_KINDS: ReadonlyMap<string, string> = new Map([
   ['teleport_bot', 'bot'],
 ]);
 
-/** Each is looked for in the whole file. */
+/** Bounds the work: each block searches the rest of the file. */
 const MAX_BLOCKS = 100;
 
-/** None for a file that is not one of Terraform's: HCL, its form in JSON, a plan or a state. */
+/** Reads HCL, its JSON form, a plan or a state. Returns nothing for other files. */
 export function terraformResources(text: string): readonly TerraformResource[] {
-  // A plan that is printed for people has a sign before each line.
+  // A printed plan has a sign before each line.
   const blocks = [...text.matchAll(/^[ \t]*(?:[-+~/]{1,3}[ \t]+)?resource[ \t]+"(\w{1,60})"[ \t]+"([^"\n]{1,200})"/gm)];
   if (blocks.length === 0) return inJson(text);
   return blocks.slice(0, MAX_BLOCKS).flatMap(({ 0: head, 1: type = '', 2: label = '', index }): TerraformResource[] => {
@@ -34,13 +34,13 @@ export function terraformResources(text: string): readonly TerraformResource[] {
   });
 }
 
-/** What a person does with it. */
+/** What the user can do instead. */
 export function terraformAdvice({ label, name, type }: TerraformResource): string {
   const kind = TCTL_KINDS.get(type) ?? 'token';
-  return `${type}.${label} is a resource of Terraform, whose expressions are not evaluated here; apply it, and check what the cluster then has: tctl get ${kind}/${name ?? 'NAME'} | machine-id explain-token -`;
+  return `${type}.${label} is a Terraform resource, whose expressions cannot be evaluated here; apply it, then check the result in the cluster: tctl get ${kind}/${name ?? 'NAME'} | machine-id explain-token -`;
 }
 
-/** Of a bot the name may stand in the block itself. */
+/** The name is in `metadata`, or, for a bot, directly in the block. */
 function nameIn(block: string): string | undefined {
   const inside = /\bmetadata\s*=?\s*\{([^}]*)/.exec(block)?.[1] ?? block;
   return /(?:^|[\s{,])name\s*=\s*"([\w.:/@-]{1,200})"/.exec(inside)?.[1];
@@ -61,10 +61,10 @@ function inJson(text: string): readonly TerraformResource[] {
   if (![...TCTL_KINDS.keys()].some((type) => text.includes(`"${type}"`))) return [];
   try {
     const found = collect(JSON.parse(text), 0);
-    // A plan lists the same resource under several headings.
+    // A plan lists the same resource in several places.
     return [...new Map(found.map((one) => [`${one.type}.${one.label}`, one])).values()];
   } catch {
-    return []; // YAML, perhaps with a comment about Terraform
+    return []; // not JSON; perhaps YAML with a comment about Terraform
   }
 }
 
@@ -91,7 +91,7 @@ const Typed = z.object({
   instances: z.optional(z.array(z.object({ attributes: z.optional(z.unknown()) }))),
 });
 
-/** As a plan and a state have it. */
+/** A resource of a plan or a state. */
 function typedResource(value: object): TerraformResource | undefined {
   const { data } = Typed.safeParse(value);
   if (data === undefined || !TCTL_KINDS.has(data.type)) return undefined;

@@ -1,4 +1,4 @@
-/** The explanation of a join token, for people and as JSON. */
+/** The explanation of a join token, as text and as JSON. */
 import type { Style } from '../../effects/terminal.ts';
 import { printable } from '../../errors.ts';
 import { type AllowRule, formatRule, type RuleDifference } from '../../join/facts.ts';
@@ -12,14 +12,14 @@ export interface WholeExplanation {
   readonly warnings: readonly string[];
 }
 
-/** What is painted before the rest, and the rest, which others have written. */
-type Line = string | readonly [painted: string, text: string];
+/** A line, or a styled prefix and the text after it, which may contain input and is made printable. */
+type Line = string | readonly [styled: string, text: string];
 
 export function explanationText({ explained, job, warnings }: WholeExplanation, style: Style): string {
   const lines: readonly Line[] = [
     ...(job === undefined
       ? [
-          'This is no job: only the file is checked. Give --claims, or --organization-id, --project-id and --context-id.',
+          'No job to compare with: only the file is checked. Pass --claims, or --organization-id, --project-id and --context-id.',
         ]
       : jobLines(job)),
     ...explained.flatMap(({ explanation, resource }) => [
@@ -50,36 +50,39 @@ function tokenLines(token: JoinToken, explanation: Explanation | undefined, styl
   const ends = expiresAtMs === undefined ? '' : `, until ${new Date(expiresAtMs).toISOString()}`;
   const head = `token "${name}" is valid: join method ${joinMethod}${botName === undefined ? '' : `, bot ${botName}`}${ends}`;
   if (explanation === undefined)
-    return [head, ...rules.map(({ line, rule }) => `  ${placed(line)}${formatRule(rule)}`)];
+    return [head, ...rules.map(({ line, rule }) => `  ${lineText(line)}${formatRule(rule)}`)];
   const { add, allows, alsoAllows, obstacles } = explanation;
   return [
     head,
     ...obstacles.map((obstacle) => [`  ${style.bad('no')}   `, obstacle] as const),
     ...explanation.rules.flatMap(({ differences, line, rule }): readonly Line[] => [
-      [`  ${differences.length === 0 ? style.good('yes') : style.bad('no ')}  `, `${placed(line)}${formatRule(rule)}`],
+      [
+        `  ${differences.length === 0 ? style.good('yes') : style.bad('no ')}  `,
+        `${lineText(line)}${formatRule(rule)}`,
+      ],
       ...differences.map((difference) => `       ${differenceText(difference)}`),
     ]),
-    allows ? '  This token admits the job.' : '  This token does not admit the job.',
+    allows ? '  This token allows the job.' : '  This token does not allow the job.',
     ...(add === undefined
       ? []
       : [
-          '  A rule that would, for spec.circleci.allow:',
+          '  Add this rule to spec.circleci.allow:',
           `    - ${formatRule(add)}`,
-          ...alsoAllows.map((other) => `      and with it ${other}`),
+          ...alsoAllows.map((other) => `      which also allows ${other}`),
         ]),
   ];
 }
 
-function placed(line: number | undefined): string {
+function lineText(line: number | undefined): string {
   return line === undefined ? '' : `line ${line}: `;
 }
 
 function differenceText({ field, actual, expected }: RuleDifference): string {
   const nothing = field === 'context_id' ? 'no context' : 'none';
-  return `${field}: wanted ${expected}, the job has ${actual.join(', ') || nothing}`;
+  return `${field}: expected ${expected}, the job has ${actual.join(', ') || nothing}`;
 }
 
-/** Names as in the token's file. */
+/** The same with the key names of the token file. */
 export function explanationJson({ explained, file, job, warnings }: WholeExplanation): unknown {
   return {
     file,

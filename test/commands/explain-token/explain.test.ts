@@ -19,12 +19,12 @@ const TOKEN: JoinToken = {
 
 const JOB: JobFacts = { source: 'MY_TOKEN', organizationId: ORGANIZATION, projectId: 'p', contextIds: [] };
 
-test('the audience of a job is held against the organization as Teleport does it', () => {
+test('the audience of a job is compared with the organization, as Teleport does', () => {
   for (const [audiences, authorizedParty, obstacle] of [
     [undefined, undefined, undefined],
     [[ORGANIZATION], undefined, undefined],
     [['other', ORGANIZATION], ORGANIZATION, undefined],
-    [['other', ORGANIZATION], undefined, /^MY_TOKEN is for the audiences other, 1111.*Teleport 17 and later refuse/],
+    [['other', ORGANIZATION], undefined, /^MY_TOKEN is for the audiences other, 1111.*Teleport 17 and later reject/],
     [['sigstore'], undefined, /^MY_TOKEN is for the audience sigstore, .*circleci run oidc get --claims/],
     [[], undefined, /^MY_TOKEN is for no audience/],
   ] as const) {
