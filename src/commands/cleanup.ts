@@ -1,4 +1,4 @@
-/** `cleanup`: removes the credentials that the runs of this job have written, as the last step of the job. */
+/** `cleanup`: removes the credentials that the runs of this job wrote, as the last step of the job. */
 import { basename, dirname } from 'node:path';
 import { DEBUG, type Flag, flagsOf, parseFlags, wantsDebug } from '../cli/flags.ts';
 import type { Declarations } from '../config/declaration.ts';
@@ -35,16 +35,17 @@ interface Finding {
   readonly removal: Removal;
 }
 
-/** By the file that holds, or held, exports of runs. */
+/** The removal of exports from one file. */
 interface ExportFinding extends Finding {
-  /** Variables that other lines set there: those that the job has changed, or its own. */
+  /** Variables that are still set by other lines of the file. */
   readonly kept: readonly string[];
 }
 
 interface Findings {
   readonly exports: readonly ExportFinding[];
-  /** Files that a run shows, and those that it does not. */
+  /** Files that the summary of a run lists. */
   readonly written: readonly Finding[];
+  /** All other files. */
   readonly others: readonly Finding[];
 }
 
@@ -56,9 +57,9 @@ export async function cleanup(args: readonly string[], world: World): Promise<vo
   const manifests = await readManifests(files, environment);
   const leftOver = await findLeftovers({ ...world, nowMs: clock.nowMs() });
   const problems: Problem[] = [];
-  if (manifests.length === 0) stderr('Nothing to clean up: no run of this job has written anything.\n');
+  if (manifests.length === 0) stderr('Nothing to clean up: no run of this job wrote anything.\n');
   else
-    problems.push(...(await cleanUp(manifests, world, { ...options, whose: 'the runs of this job', keptPaths: NONE })));
+    problems.push(...(await cleanUp(manifests, world, { ...options, owner: 'the runs of this job', keptPaths: NONE })));
   problems.push(
     ...(await cleanUpLeftovers(leftOver, manifests, world, { ...options, remove: given.has('left-over') })),
   );
@@ -67,7 +68,7 @@ export async function cleanup(args: readonly string[], world: World): Promise<vo
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** What jobs that have ended left is removed when it is asked for, and pointed out otherwise. */
+/** Removes what ended jobs left, if requested; otherwise only reports it. */
 async function cleanUpLeftovers(
   leftOver: readonly Leftover[],
   own: readonly StoredManifest[],
@@ -81,15 +82,15 @@ async function cleanUpLeftovers(
     const folders = [...new Set(files.map((path) => dirname(path)))].join(', ');
     if (!ended) {
       if (remove || debug)
-        world.stderr(`${printable(`Left alone: credentials of the job ${job} in ${folders}: ${reason}`)}\n`);
+        world.stderr(`${printable(`Kept the credentials of the job ${job} in ${folders}: ${reason}`)}\n`);
     } else if (!remove) {
       const advice = 'remove them with --left-over (orb parameter left_over)';
       world.stderr(
         `${printable(`Credentials of the job ${job}, which has ended (${reason}), are still in ${folders}: ${advice}`)}\n`,
       );
     } else {
-      const whose = `the job ${job}, which has ended (${reason}),`;
-      problems.push(...(await cleanUp([manifest], world, { debug, whose, keptPaths })));
+      const owner = `the job ${job}, which has ended (${reason}),`;
+      problems.push(...(await cleanUp([manifest], world, { debug, owner, keptPaths })));
     }
   }
   return problems;
@@ -103,22 +104,22 @@ function pathsIn(entry: ManifestEntry): readonly string[] {
 
 interface CleanUpOptions {
   readonly debug: boolean;
-  /** Who has written, for the report. */
-  readonly whose: string;
-  /** Paths of files that jobs which go on have written too. */
+  /** Who wrote the files, for the report. */
+  readonly owner: string;
+  /** Paths of files that jobs which are still running wrote too. */
   readonly keptPaths: ReadonlySet<string>;
 }
 
-/** @returns what could not be removed; when there is nothing, the lists are gone too */
+/** Removes the manifests too, unless something could not be removed. @returns what could not be removed */
 async function cleanUp(
   manifests: readonly StoredManifest[],
   world: World,
-  { debug, keptPaths, whose }: CleanUpOptions,
+  { debug, keptPaths, owner }: CleanUpOptions,
 ): Promise<readonly Problem[]> {
   const { files, stderr } = world;
   const entries = manifests.flatMap((manifest) => manifest.entries).filter((entry) => !isKept(entry, keptPaths));
   const remainders = await recoverDestinations(entries, world);
-  // The files first: a disk that is full then has room for a new file of exports.
+  // Files first: on a full disk, this makes room for the new file of exports.
   const written = await removeFiles(entries, world);
   const others = [
     ...remainders,
@@ -126,7 +127,7 @@ async function cleanUp(
     ...(await removeDirectories(entries, world)),
   ];
   const found: Findings = { exports: await removeExports(entries, world), written, others };
-  stderr(report(found, { debug, whose }));
+  stderr(report(found, { debug, owner }));
   const problems = [...found.exports, ...found.written, ...found.others].flatMap(({ path, removal }) =>
     removal.outcome === 'failed' ? [{ path, message: `cannot be removed: ${removal.reason}` }] : [],
   );
@@ -138,12 +139,12 @@ function isKept(entry: ManifestEntry, keptPaths: ReadonlySet<string>): boolean {
   return pathsIn(entry).some((path) => keptPaths.has(path));
 }
 
-/** What a run that was killed has left there: files on their way, and some that no entry names. */
+/** Completes or removes what a killed run left in its destinations, including files that no entry lists. */
 async function recoverDestinations(entries: readonly ManifestEntry[], { files }: World): Promise<readonly Finding[]> {
   const paths = new Set(
     entries.flatMap((entry) => {
       if ('destination' in entry) return [entry.destination];
-      // A run that was killed early has not said what it is for.
+      // A run that was killed early recorded only the directories it created.
       return 'directory' in entry ? [entry.directory] : [];
     }),
   );
@@ -184,7 +185,7 @@ async function removeTemporaries(entries: readonly ManifestEntry[], { files }: W
   return Promise.all(paths.map(async (path) => ({ path, removal: await removeTemporary(files, path) })));
 }
 
-/** A later run of the job may have written a file again, with other contents. */
+/** A later run of the job may have written the same file with other contents. */
 function writtenFiles(entries: readonly ManifestEntry[]): readonly SharedFile[] {
   const files = new Map<string, { sha256: Set<string>; awsProfiles: Set<string> }>();
   for (const entry of entries) {
@@ -198,7 +199,7 @@ function writtenFiles(entries: readonly ManifestEntry[]): readonly SharedFile[] 
 }
 
 interface SharedFile extends WrittenFile {
-  /** Of ours, in a file with those of others. */
+  /** Profiles that runs wrote into a file with other profiles. */
   readonly awsProfiles: ReadonlySet<string>;
 }
 
@@ -213,7 +214,7 @@ async function removeAll(file: WrittenFile, awsProfiles: ReadonlySet<string>, fi
   return last;
 }
 
-/** The innermost first; one that somebody else has put something into stays. */
+/** Removes inner directories first, and keeps directories that contain other files. */
 async function removeDirectories(entries: readonly ManifestEntry[], { files }: World): Promise<readonly Finding[]> {
   const paths = new Set(entries.flatMap((entry) => ('directory' in entry ? [entry.directory] : [])));
   const findings: Finding[] = [];
@@ -223,24 +224,24 @@ async function removeDirectories(entries: readonly ManifestEntry[], { files }: W
   return findings;
 }
 
-/** Counts what a run counts. */
+/** Counts the same files as the summary of a run. */
 function report(
   { exports, others, written }: Findings,
-  { debug, whose }: Pick<CleanUpOptions, 'debug' | 'whose'>,
+  { debug, owner }: Pick<CleanUpOptions, 'debug' | 'owner'>,
 ): string {
   const removed = pathsOf(written, 'removed').filter((path) => isListed(basename(path)));
   const changed = pathsOf([...written, ...others], 'changed');
   const kept = [...new Set(exports.flatMap((finding) => finding.kept))];
   const lines = [
     removed.length === 0
-      ? `Nothing to clean up: what ${whose} wrote is gone already.`
-      : `Removed ${pluralize(removed.length, 'file')} that ${whose} wrote:`,
+      ? `Nothing to clean up: what ${owner} wrote has already been removed.`
+      : `Removed ${pluralize(removed.length, 'file')} that ${owner} wrote:`,
     ...byFolder(removed, debug),
     ...(changed.length === 0
       ? []
-      : ['Left alone, since somebody else has written there since:', ...byFolder(changed, true)]),
-    ...(pathsOf(exports, 'removed').length === 0 ? [] : ['Took their exports back out of $BASH_ENV']),
-    ...(kept.length === 0 ? [] : [`Left alone in $BASH_ENV, since other lines there set them: ${kept.join(', ')}`]),
+      : ['Kept, because these files were changed by another program:', ...byFolder(changed, true)]),
+    ...(pathsOf(exports, 'removed').length === 0 ? [] : ['Removed their exports from $BASH_ENV']),
+    ...(kept.length === 0 ? [] : [`Kept in $BASH_ENV, because other lines set them: ${kept.join(', ')}`]),
   ];
   return `${lines.map(printable).join('\n')}\n`;
 }
@@ -256,7 +257,7 @@ function byFolder(paths: readonly string[], withNames: boolean): string[] {
   );
 }
 
-/** The values of each key, in their order. */
+/** The values of each key, in order. */
 function grouped(pairs: readonly (readonly [key: string, value: string])[]): ReadonlyMap<string, readonly string[]> {
   const groups = new Map<string, string[]>();
   for (const [key, value] of pairs) {
@@ -268,8 +269,8 @@ function grouped(pairs: readonly (readonly [key: string, value: string])[]): Rea
 }
 
 function cleanupFailed(problems: readonly Problem[]): MachineIdError {
-  return new MachineIdError('CLEANUP_FAILED', 'not everything that runs wrote could be removed', {
-    hint: 'Remove them by hand on a machine that outlives the job; the certificates end by themselves.',
+  return new MachineIdError('CLEANUP_FAILED', 'some of what runs wrote could not be removed', {
+    hint: 'Remove it by hand if the machine outlives the job; the certificates expire on their own.',
     problems,
   });
 }

@@ -1,4 +1,4 @@
-/** `run --report`: the page about the run, also about one that failed. */
+/** `run --report`: an HTML page about a successful or failed run. */
 import { resolve } from 'node:path';
 import { stderrStyle } from '../cli/print.ts';
 import { utcTime } from '../crypto/validity.ts';
@@ -9,14 +9,16 @@ import { writePublishedFile } from '../files/published.ts';
 import { withProxyCause } from '../net/proxy-variables.ts';
 import type { Account, ConfiguredOutput, Engine, RunFacts, Span, WrittenOutput } from '../outputs/journal.ts';
 import { outputLabel } from '../outputs/output.ts';
-import { markup, Markup, type MarkupValue, PAGE_STYLE, timeline } from './html.ts';
+import { markup, Markup, type MarkupValue } from './html.ts';
+import { PAGE_STYLE } from './run-page-style.ts';
+import { timeline } from './run-page-timeline.ts';
 
 interface ReportedRun {
   readonly engine: Engine;
   readonly account: Account;
 }
 
-/** The run ends as it would without a report: one that cannot be written is a warning. */
+/** Does not change the result of the run: a report that cannot be written is a warning. */
 export async function withReport(
   file: string,
   run: ReportedRun,
@@ -64,10 +66,9 @@ function warn(message: string, account: Account, world: World): void {
   createLog(world.stderr, { format, debug, nowMs: () => world.clock.nowMs(), style: stderrStyle(world) }).warn(message);
 }
 
-// One page about one run, for people: it needs no network and no script.
-
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
 
+/** A page that needs no network and no script. */
 export function runPage(report: RunReport): string {
   const { facts, failure, totalMs, version, writtenAtMs } = report;
   const state = failure === undefined ? 'Succeeded' : 'Failed';
@@ -83,20 +84,20 @@ export function runPage(report: RunReport): string {
 function failurePart(failure: MachineIdError | undefined): Markup | undefined {
   if (failure === undefined) return undefined;
   const { code, problems, hint, likelyCauses, message } = failure;
-  const more = problems
+  const unsaid = problems
     .filter((problem) => !message.includes(problem.message))
     .flatMap((problem) => [
       `${locationText(problem)}: ${problem.message}`,
       ...(problem.hint === undefined ? [] : [`What to do: ${problem.hint}`]),
     ]);
-  const words = [...message.split('\n'), ...more].map(
+  const lines = [...message.split('\n'), ...unsaid].map(
     (line, at) => markup`${at === 0 ? undefined : new Markup('\n')}${line}`,
   );
   const causes =
     likelyCauses.length === 0
       ? undefined
       : markup`<h2>Likely causes</h2><ol>${likelyCauses.map((cause) => markup`<li>${cause}`)}</ol>`;
-  return markup`<section class="failure"><h2>What went wrong</h2><p>${words}${causes}<h2>What to do</h2><p>${hint}<p><small>${code}</small></section>`;
+  return markup`<section class="failure"><h2>What went wrong</h2><p>${lines}${causes}<h2>What to do</h2><p>${hint}<p><small>${code}</small></section>`;
 }
 
 function summary({ engine, facts }: RunReport): Markup {
@@ -117,7 +118,7 @@ function timelinePart({ spans, totalMs }: RunReport): Markup | undefined {
   if (spans.length === 0) return undefined;
   const kinds = [...new Set(spans.map(({ kind, outcome }) => (outcome === 'failed' ? outcome : kind)))];
   const legend = kinds.map((kind) => markup`<i class="${kind}">${kind}</i>`);
-  const heads = ['Part', 'Begin', 'End', 'Took'].map((name) => markup`<th>${name}`);
+  const heads = ['Part', 'Start', 'End', 'Duration'].map((name) => markup`<th>${name}`);
   const rows = spans.map(({ endMs, kind, name, outcome, startMs }) => {
     const note = outcome === 'done' ? kind : outcome;
     return markup`<tr><th>${name} <small>${note}</small><td>${startMs}<td>${endMs}<td>${endMs - startMs}`;
@@ -137,24 +138,21 @@ function claimsPart({ facts: { claims } }: RunReport): Markup | undefined {
   return markup`<section><h2>Claims of the OIDC token</h2>${table}</section>`;
 }
 
-// What the page about a run tells, gathered from what is known of the run.
-
 export interface RunReport {
-  /** Of this program. */
+  /** The version of this program. */
   readonly version: string;
   readonly engine: Engine;
   readonly writtenAtMs: number;
   readonly totalMs: number;
   readonly facts: Partial<RunFacts>;
   readonly spans: readonly Span[];
-  /** Undefined when the run has done what it should. */
+  /** Undefined when the run succeeded. */
   readonly failure: MachineIdError | undefined;
 }
 
-// The outputs of a run on its page: what each is for, where it was written, how long it is good for.
-
 const MINUTE_MS = 60_000;
 
+/** Each output with its purpose, its destination and its expiry. */
 function outputParts({ facts: { outputs, results = [] }, writtenAtMs }: RunReport): Markup | undefined {
   if (outputs === undefined) return undefined;
   const parts = outputs.map((output, at) => {
@@ -184,7 +182,7 @@ function outcome(
     ['Files', list(value.files)],
     ['Roles', list(value.roles)],
     ['Logins', value.logins && (list(value.logins) ?? 'none')],
-    ['Good until', expiry(value.expiresAtMs, writtenAtMs)],
+    ['Valid until', expiry(value.expiresAtMs, writtenAtMs)],
     ...value.notices.map((notice) => ['Note', notice] as const),
   ];
 }
@@ -194,7 +192,7 @@ function list(names: readonly string[]): string | undefined {
 }
 
 function failure(result: PromiseRejectedResult | undefined): string {
-  if (result === undefined) return 'the run ended before';
+  if (result === undefined) return 'the run ended earlier';
   const { code, message } = asMachineIdError(result.reason);
   return `${code}: ${message}`;
 }
@@ -205,11 +203,9 @@ function expiry(expiresAtMs: number, writtenAtMs: number): string {
   return `${utcTime(expiresAtMs)}, ${wait} after this page was written`;
 }
 
-// Names and what is known by them, which reads well at any width.
-
 type Fact = readonly [name: string, value: MarkupValue];
 
-/** What is undefined has no row. */
+/** A table of names and values, without rows for undefined values. */
 function factTable(facts: readonly Fact[]): Markup {
   const known = facts.filter(([, value]) => value !== undefined);
   return markup`<table>${known.map(([name, value]) => markup`<tr><th>${name}<td>${value}`)}</table>`;

@@ -1,4 +1,4 @@
-/** The result of a run as a person reads it, and as a program does. */
+/** The result of a run, as text and as JSON. */
 import { table } from '../cli/print.ts';
 import { utcTime } from '../crypto/validity.ts';
 import type { Style } from '../effects/terminal.ts';
@@ -6,14 +6,13 @@ import { pluralize, printable, printableJson } from '../errors.ts';
 import type { JoinPath } from '../join/join.ts';
 import type { FailedOutput, RunResult, WrittenOutput } from '../outputs/journal.ts';
 
-/** How much the summary says. */
 export interface SummaryOptions {
   readonly style: Style;
-  /** Whether the names of files are listed. */
+  /** Whether to list the names of files. */
   readonly debug: boolean;
 }
 
-/** A headline, what the run has to do with the job, and a table of the outputs. */
+/** A headline, facts about the run, and a table of the outputs. */
 export function summaryText(result: RunResult, options: SummaryOptions): string {
   const lines = [...table(factRows(result)), '', ...outputLines(result, options)];
   return `\n${options.style.strong(printable(headline(result)))}\n${lines.map((line) => `  ${line}`.trimEnd()).join('\n')}\n`;
@@ -67,7 +66,7 @@ function accessText(access: NonNullable<WrittenOutput['access']>): string {
   return `database ${name} (${protocol})${user === undefined ? '' : ` as ${user}`}${database === undefined ? '' : `, ${database}`}`;
 }
 
-/** One line. */
+/** One line of JSON. */
 export function resultJson(result: RunResult): string {
   return `${printableJson(resultObject(result))}\n`;
 }

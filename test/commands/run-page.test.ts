@@ -14,21 +14,21 @@ for (const [what, hostile, shown] of [
   ['marks of direction and characters without a width', 'a\u200fb\u200b\ufeffc', 'a b c'],
   ['control characters and half characters', 'a\u0000b\ud800c', 'a b c'],
 ] as const) {
-  test(`${what} in any place of a report are text on its page`, async () => {
+  test(`${what} anywhere in a report are plain text on its page`, async () => {
     const [page, benign] = [runPage(await reportWith(hostile)), runPage(await reportWith(BENIGN))];
     assert.ok(benign.split(BENIGN).length > 25);
     assert.equal(page, benign.replaceAll(BENIGN, shown));
   });
 }
 
-test('the page forbids everything but its own style', async () => {
+test('the page allows nothing but its own style', async () => {
   const page = runPage(await reportWith(BENIGN));
   const policy = 'content="default-src &apos;none&apos;; style-src &apos;unsafe-inline&apos;"';
   assert.ok(page.indexOf(policy) < page.indexOf('<title>'));
   assert.doesNotMatch(page, /<script|\bon\w+=|\bsrc=|\bhref=|url\(|@import/);
 });
 
-test('a failure is above everything else, with its code, its problems and what to do', async () => {
+test('a failure comes first, with its code, its problems and what to do', async () => {
   const page = runPage(await reportWith(BENIGN));
   assert.match(page, /Failed after 120 ms/);
   const failure = page.slice(page.indexOf('What went wrong'), page.indexOf('</section>'));
@@ -37,11 +37,11 @@ test('a failure is above everything else, with its code, its problems and what t
   assert.match(failure, /What to do<\/h2><p>Xyzzy<p><small>OUTPUTS_FAILED/);
 });
 
-test('each output says what became of it, and until when it is good', async () => {
+test('each output has its result and its expiry', async () => {
   const page = runPage(await reportWith(BENIGN));
   assert.match(page, /2026-11-23T11:00:00Z, 60 min after this page was written/);
   assert.match(page, /<th>For<td>orders<tr><th>Not written<td><b class="bad">RESOURCE_UNKNOWN: Xyzzy/);
-  assert.match(page, /<th>For<td>dev<tr><th>Not written<td><b class="bad">the run ended before/);
+  assert.match(page, /<th>For<td>dev<tr><th>Not written<td><b class="bad">the run ended earlier/);
 });
 
 test('long lifetimes are shown in hours', async () => {
@@ -49,7 +49,7 @@ test('long lifetimes are shown in hours', async () => {
   assert.match(runPage({ ...report, writtenAtMs: NOW_MS - 86_400_000 }), /11:00:00Z, 25 h after/);
 });
 
-test('a run that knew nothing yet has a page too', async () => {
+test('a run that failed before it knew anything has a page too', async () => {
   const { failure } = await reportWith(BENIGN);
   const page = runPage({
     version: '0.1.0',

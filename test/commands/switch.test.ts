@@ -24,7 +24,7 @@ for (const [address, expected] of [
   ['collector.example.com', undefined],
   ['file:///tmp', undefined],
 ] as const) {
-  test(`the address ${address ?? 'of nobody'} gives ${expected ?? 'no event'}`, () => {
+  test(`the address ${address ?? '(unset)'} gives ${expected ?? 'no event'}`, () => {
     assert.equal(telemetryUrl({ TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS: address })?.href, expected);
   });
 }

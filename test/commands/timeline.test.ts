@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { timeline } from '../../src/commands/html.ts';
+import { timeline } from '../../src/commands/run-page-timeline.ts';
 import type { Span } from '../../src/outputs/journal.ts';
 
 function span(name: string, startMs: number, endMs: number): Span {
@@ -11,7 +11,7 @@ function labels(totalMs: number): readonly string[] {
   return [...timeline([], totalMs).text.matchAll(/class="tick"[^>]*>([^<]*)/g)].map(([, label = '']) => label);
 }
 
-test('bars begin and end where their parts do', () => {
+test('bars start and end with their parts', () => {
   const { text } = timeline([span('a', 0, 50), span('b', 25, 200), span('c', 200, 200)], 200);
   assert.deepEqual(
     [...text.matchAll(/class="bar job done" x="([^"]*)" style="([^"]*)"/g)].map(([, ...place]) => place),
@@ -31,7 +31,7 @@ test('the axis has round numbers, few enough for a narrow page', () => {
   for (let totalMs = 0; totalMs < 5000; totalMs += 7) assert.ok(labels(totalMs).length <= 4, String(totalMs));
 });
 
-test('a name that is too long for the picture is cut there, and whole in its title', () => {
+test('a name that is too long for the timeline is shortened there, and complete in its title', () => {
   const name = 'a-name-of-an-output-that-goes-on-and-on';
   const { text } = timeline([span(name, 0, 1)], 1);
   assert.match(text, /<text class="name">a-name-of-an-output-th…</);

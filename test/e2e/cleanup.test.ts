@@ -20,7 +20,7 @@ async function cleanUp(job: Job): Promise<string> {
   return stderr;
 }
 
-test('cleanup leaves the disk as it was before the runs of the job', async (t) => {
+test('cleanup restores the disk to its state before the runs of the job', async (t) => {
   const job = await beginJob(t, cluster);
   await writeFile(job.bashEnv, 'export OTHER=1\n');
   resultOf(
@@ -30,10 +30,10 @@ test('cleanup leaves the disk as it was before the runs of the job', async (t) =
     ]),
   );
   await unlink(join(job.checkout, 'tbot.yaml'));
-  const told = await cleanUp(job);
-  assert.match(told, /^Removed 28 files that the runs of this job wrote:$/m);
-  assert.match(told, /^ {2}\S+deep\/er\/a: 14 files$/m);
-  assert.match(told, /^Took their exports back out of \$BASH_ENV$/m);
+  const output = await cleanUp(job);
+  assert.match(output, /^Removed 28 files that the runs of this job wrote:$/m);
+  assert.match(output, /^ {2}\S+deep\/er\/a: 14 files$/m);
+  assert.match(output, /^Removed their exports from \$BASH_ENV$/m);
   assert.equal(await readFile(job.bashEnv, 'utf8'), 'export OTHER=1\n\n');
   assert.deepEqual((await readdir(job.folder)).sort(), ['.teleport-machine-id', 'bash_env', 'bin', 'project']);
   assert.deepEqual(await readdir(join(job.folder, '.teleport-machine-id')), []);
@@ -41,13 +41,13 @@ test('cleanup leaves the disk as it was before the runs of the job', async (t) =
 
 test('cleanup is safe to call twice, and with nothing to do', async (t) => {
   const job = await beginJob(t, cluster);
-  assert.match(await cleanUp(job), /no run of this job has written anything/);
+  assert.match(await cleanUp(job), /no run of this job wrote anything/);
   resultOf(await job.run([...job.flags, '--json']));
   await cleanUp(job);
-  assert.match(await cleanUp(job), /no run of this job has written anything/);
+  assert.match(await cleanUp(job), /no run of this job wrote anything/);
 });
 
-test('what two runs wrote to one place is removed', async (t) => {
+test('files that two runs wrote to the same place are removed', async (t) => {
   const job = await beginJob(t, cluster);
   resultOf(await job.run([...job.flags, '--json']));
   resultOf(await job.run([...job.flags, '--json']));
@@ -56,7 +56,7 @@ test('what two runs wrote to one place is removed', async (t) => {
   assert.doesNotMatch(await readFile(job.bashEnv, 'utf8'), /TELEPORT/);
 });
 
-test('what others put beside or in place of the files stays', async (t) => {
+test('files that other programs added or replaced are kept', async (t) => {
   const job = await beginJob(t, cluster);
   resultOf(await job.run([...job.flags, '--json']));
   const at = (name: string) => join(job.destination, name);
@@ -65,16 +65,16 @@ test('what others put beside or in place of the files stays', async (t) => {
   await writeFile(join(job.folder, 'target'), 'mine');
   await unlink(at('tlscert'));
   await symlink(join(job.folder, 'target'), at('tlscert'));
-  const told = await cleanUp(job);
+  const output = await cleanUp(job);
   assert.match(
-    told,
-    /Left alone, since somebody else has written there since:\n.*: (tlscert, key\.pub|key\.pub, tlscert)\n/,
+    output,
+    /Kept, because these files were changed by another program:\n.*: (tlscert, key\.pub|key\.pub, tlscert)\n/,
   );
   assert.deepEqual((await readdir(job.destination)).sort(), ['key.pub', 'notes', 'tlscert']);
   assert.equal(await readFile(join(job.folder, 'target'), 'utf8'), 'mine');
 });
 
-test('what a run left behind when it was killed is removed', async (t) => {
+test('files of a killed run are removed', async (t) => {
   const job = await beginJob(t, cluster);
   resultOf(await job.run([...job.flags, '--json']));
   const state = join(job.folder, '.teleport-machine-id');
@@ -87,14 +87,14 @@ test('what a run left behind when it was killed is removed', async (t) => {
   assert.deepEqual((await readdir(job.folder)).sort(), ['.teleport-machine-id', 'bash_env', 'bin', 'project']);
 });
 
-test('the runs of another job on the same machine are not touched', async (t) => {
+test('files of another job on the same machine are not touched', async (t) => {
   const job = await beginJob(t, cluster);
   resultOf(await job.run([...job.flags, '--json'], { environment: { CIRCLE_WORKFLOW_JOB_ID: 'another-job' } }));
-  assert.match(await cleanUp(job), /no run of this job has written anything/);
+  assert.match(await cleanUp(job), /no run of this job wrote anything/);
   assert.ok((await readdir(job.destination)).includes('key'));
 });
 
-test('a manifest that others could have written is not followed', async (t) => {
+test('a manifest that other users could have written is ignored', async (t) => {
   const job = await beginJob(t, cluster);
   const state = join(job.folder, '.teleport-machine-id');
   await mkdir(state, { mode: 0o777 });
@@ -104,31 +104,31 @@ test('a manifest that others could have written is not followed', async (t) => {
   );
   await writeFile(job.bashEnv, 'mine');
   await chmod(state, 0o777);
-  assert.match(await cleanUp(job), /no run of this job has written anything/);
+  assert.match(await cleanUp(job), /no run of this job wrote anything/);
   assert.equal(await readFile(job.bashEnv, 'utf8'), 'mine');
 });
 
-test('exports that the job has changed since are kept, with a note', async (t) => {
+test('exports that the job changed later are kept, with a note', async (t) => {
   const job = await beginJob(t, cluster);
   resultOf(await job.run([...job.flags, '--json']));
   const text = await readFile(job.bashEnv, 'utf8');
   const changed = text.replace(/^export TELEPORT_PROXY=.*$/m, 'export TELEPORT_PROXY=mine.example.com:443');
   await writeFile(job.bashEnv, `${changed}export TELEPORT_CLUSTER=mine\n`);
-  const told = await cleanUp(job);
-  assert.match(told, /^Took their exports back out of \$BASH_ENV$/m);
-  assert.match(told, /^Left alone in \$BASH_ENV, since other lines there set them: TELEPORT_PROXY, TELEPORT_CLUSTER$/m);
+  const output = await cleanUp(job);
+  assert.match(output, /^Removed their exports from \$BASH_ENV$/m);
+  assert.match(output, /^Kept in \$BASH_ENV, because other lines set them: TELEPORT_PROXY, TELEPORT_CLUSTER$/m);
   const left = 'export TELEPORT_PROXY=mine.example.com:443\nexport TELEPORT_CLUSTER=mine';
   assert.equal((await readFile(job.bashEnv, 'utf8')).trim(), left);
 });
 
-test('cleanup counts the files that a run counts, and names them for debugging', async (t) => {
+test('cleanup counts the same files as a run, and lists them with --debug', async (t) => {
   const job = await beginJob(t, cluster);
   const { stderr } = await job.run(job.flags);
   const [count = ''] = /\d+ files/.exec(stderr) ?? [];
-  const { stderr: told } = await job.run(['cleanup', '--debug']);
-  assert.match(told, new RegExp(`^Removed ${count} that the runs of this job wrote:$`, 'm'));
-  assert.match(told, /identity: teleport-host-ca\.crt, .*ssh_config$/m);
-  assert.doesNotMatch(told, /write-test/);
+  const { stderr: output } = await job.run(['cleanup', '--debug']);
+  assert.match(output, new RegExp(`^Removed ${count} that the runs of this job wrote:$`, 'm'));
+  assert.match(output, /identity: teleport-host-ca\.crt, .*ssh_config$/m);
+  assert.doesNotMatch(output, /write-test/);
 });
 
 /** A job of its own on the same machine, with its id in the environment as CircleCI has it. */
@@ -139,7 +139,7 @@ function inJob(id: string) {
 /** A process of another test run would keep a job of the same id alive. */
 const [ENDED, LIVE, OWN] = [`ended-${randomUUID()}`, `live-${randomUUID()}`, `own-${randomUUID()}`];
 
-test('what a cancelled job has left is warned of, and removed by --left-over; a job that goes on keeps its own', async (t) => {
+test('files of a cancelled job are reported, and removed with --left-over; a running job keeps its files', async (t) => {
   const job = await beginJob(t, cluster);
   const flagsTo = (name: string) => [...job.flags.slice(0, 5), '--destination', join(job.folder, name)];
   assert.equal((await job.run(flagsTo('ended'), inJob(ENDED))).exitCode, 0);
@@ -162,13 +162,13 @@ test('what a cancelled job has left is warned of, and removed by --left-over; a 
   assert.match(removed.stderr, new RegExp(`^Removed 14 files that the job ${ENDED}, .*wrote:$`, 'm'));
   assert.match(
     removed.stderr,
-    new RegExp(`^Left alone: credentials of the job ${LIVE} in .*live: its process \\d+ still runs$`, 'm'),
+    new RegExp(`^Kept the credentials of the job ${LIVE} in .*live: its process \\d+ still runs$`, 'm'),
   );
   assert.deepEqual((await readdir(job.folder)).sort(), ['.teleport-machine-id', 'bash_env', 'bin', 'live', 'project']);
   assert.ok((await readdir(join(job.folder, 'live'))).includes('key'));
 });
 
-test('files that a job which goes on has written to the same place are not touched', async (t) => {
+test('files that a running job wrote to the same place are not touched', async (t) => {
   const job = await beginJob(t, cluster);
   resultOf(await job.run([...job.flags, '--json'], inJob(ENDED)));
   resultOf(await job.run([...job.flags, '--json'], inJob(LIVE)));

@@ -57,7 +57,7 @@ for (const [what, teleport, build, archive] of CLUSTERS) {
   });
 }
 
-test('a cluster is not asked when everything is said', async (t) => {
+test('the cluster is not asked when the flags specify everything', async (t) => {
   const job = await beginToolsJob(t, server);
   server.offer(`teleport-v18.2.4-linux-${ARCHITECTURE}-bin.tar.gz`, archiveOf(['tsh']));
   const said = ['--tools', 'tsh', '--version', '18.2.4', '--edition', 'oss'];

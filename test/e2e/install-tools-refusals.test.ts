@@ -62,7 +62,7 @@ const CASES: readonly Case[] = [
       server.offer(ARCHIVE, archive, OTHER_DIGEST);
     },
     code: 'TOOLS_CORRUPT',
-    says: new RegExp(`its SHA-256 is ${sha256(archive)}, the published one ${OTHER_DIGEST}`),
+    says: new RegExp(`its SHA-256 is ${sha256(archive)}, but the published one is ${OTHER_DIGEST}`),
   },
   {
     what: 'an archive with another digest than the pinned one',
@@ -77,18 +77,18 @@ const CASES: readonly Case[] = [
       server.offer(`${ARCHIVE}.sha256`, Buffer.from(`${sha256(archive)}  teleport-v1.0.0-linux-amd64-bin.tar.gz\n`));
     },
     code: 'TOOLS_CORRUPT',
-    says: /is about another file/,
+    says: /is for another file/,
   },
   {
-    what: 'a web page in the place of a digest',
+    what: 'a web page instead of a digest',
     prepare: () => {
       server.offer(`${ARCHIVE}.sha256`, Buffer.from('<html>Sign in</html>'));
     },
     code: 'TOOLS_CORRUPT',
-    says: /holds no SHA-256/,
+    says: /contains no SHA-256/,
   },
   {
-    what: 'a digest without end',
+    what: 'a digest file that is too long',
     prepare: () => {
       server.offer(`${ARCHIVE}.sha256`, Buffer.alloc(5000, '0'));
     },
@@ -101,21 +101,21 @@ const CASES: readonly Case[] = [
       server.offer(ARCHIVE, archive.subarray(0, 90_000));
     },
     code: 'TOOLS_CORRUPT',
-    says: /gzip is broken|in the middle/,
+    says: /gzip data is invalid|in the middle/,
   },
   {
-    what: 'an archive with something behind it',
+    what: 'an archive with data after its end',
     prepare: () => {
       server.offer(ARCHIVE, Buffer.concat([archive, Buffer.alloc(100_000, 'x')]));
     },
     code: 'TOOLS_CORRUPT',
-    says: /follows the end|gzip is broken/,
+    says: /after the end|gzip data is invalid/,
   },
   {
-    what: 'a path that climbs out',
+    what: 'a path outside of the archive',
     prepare: offer([{ path: 'teleport/tsh' }, { path: '../../../.bashrc', contents: 'pwned' }]),
     code: 'TOOLS_CORRUPT',
-    says: /leads out of it/,
+    says: /points outside of the archive/,
   },
   {
     what: 'a link in the place of a program',
@@ -124,25 +124,25 @@ const CASES: readonly Case[] = [
     says: /is a link or a device/,
   },
   {
-    what: 'a program twice',
+    what: 'a duplicate program',
     prepare: offer([{ path: 'teleport/tsh' }, { path: 'teleport/tsh' }]),
     code: 'TOOLS_CORRUPT',
-    says: /is in it twice/,
+    says: /is a duplicate entry/,
   },
   {
     what: 'an archive without the program',
     flags: ['--tools', 'tsh,tbot,teleport-update', '--version', VERSION],
     prepare: () => undefined,
     code: 'TOOLS_UNAVAILABLE',
-    says: /holds no tbot and no teleport-update/,
-    hint: /came with Teleport 17/,
+    says: /does not contain tbot and teleport-update/,
+    hint: /teleport-update exists since Teleport 17/,
   },
   {
     what: 'a version that is not published',
     flags: ['--version', '18.99.0', '--tools', 'tsh'],
     prepare: () => undefined,
     code: 'TOOLS_UNAVAILABLE',
-    says: /teleport-v18\.99\.0-linux-\w+-bin\.tar\.gz\.sha256 cannot be downloaded: the server answered 404/,
+    says: /teleport-v18\.99\.0-linux-\w+-bin\.tar\.gz\.sha256 cannot be downloaded: the server responded with status 404/,
     hint: /Teleport 18\.99\.0 \(oss\) is published/,
   },
   {
@@ -156,10 +156,10 @@ const CASES: readonly Case[] = [
     what: 'a redirect to http',
     prepare: redirectTo(() => server.url.replace('https', 'http')),
     code: 'TOOLS_UNAVAILABLE',
-    says: /redirects to an address that is not https/,
+    says: /redirects to a URL that is not https/,
   },
   {
-    what: 'redirects without end',
+    what: 'endless redirects',
     prepare: redirectTo(() => '/again'),
     code: 'TOOLS_UNAVAILABLE',
     says: /redirects more than 5 times/,
@@ -167,7 +167,7 @@ const CASES: readonly Case[] = [
 ];
 
 for (const { what, flags = TSH, prepare, code, says, hint } of CASES) {
-  test(`${what} is refused, and nothing is left`, async (t) => {
+  test(`${what} is rejected, and no files are left`, async (t) => {
     const job = await beginToolsJob(t, server);
     prepare();
     const all = flags.includes('--tools') ? flags : [...TSH, ...flags];
@@ -176,7 +176,7 @@ for (const { what, flags = TSH, prepare, code, says, hint } of CASES) {
   });
 }
 
-test('what is installed already stays when the next installation fails', async (t) => {
+test('installed programs stay when the next installation fails', async (t) => {
   const job = await beginToolsJob(t, server);
   assert.equal((await job.install(TSH)).exitCode, 0);
   server.offer(ARCHIVE, archive, OTHER_DIGEST);
@@ -218,7 +218,7 @@ test('a redirect to another server is followed, without the password of the firs
   );
 });
 
-test('a server that falls silent is given up for another connection', async (t) => {
+test('a connection that stalls is replaced with another one', async (t) => {
   const job = await beginToolsJob(t, server);
   let silent = 1;
   server.answer = (request, response) => {
@@ -232,10 +232,10 @@ test('a server that falls silent is given up for another connection', async (t) 
   };
   const run = await job.install([...TSH, '--timeout', '0.5']);
   assert.equal(run.exitCode, 0, run.stderr);
-  assert.match(run.stderr, /sent nothing for 0\.5 s; going on at byte 50000 in 0(\.\d)? s \(60 s left\)/);
+  assert.match(run.stderr, /sent nothing for 0\.5 s; resuming at byte 50000 in 0(\.\d)? s, for 60 s more/);
 });
 
-test('a server with an untrusted certificate is not asked again', async (t) => {
+test('a server whose certificate is not trusted gets no second request', async (t) => {
   const job = await beginToolsJob(t, server);
   const run = await job.install(TSH, { SSL_CERT_FILE: '' });
   assertRefused(run, {
@@ -247,7 +247,7 @@ test('a server with an untrusted certificate is not asked again', async (t) => {
 });
 
 for (const moment of ['.sha256', '.gz']) {
-  test(`SIGTERM while ${moment} comes ends the command at once and leaves nothing`, async (t) => {
+  test(`SIGTERM during the download of ${moment} ends the command at once and leaves no files`, async (t) => {
     const job = await beginToolsJob(t, server);
     server.answer = (request, response) => {
       if (request.url?.endsWith(moment) !== true) serveFiles(request, response);
@@ -264,26 +264,26 @@ for (const moment of ['.sha256', '.gz']) {
   });
 }
 
-test('all that is wrong with the flags is said at once, and nothing is contacted or written', async (t) => {
+test('all problems of the flags are reported together, and nothing is contacted or written', async (t) => {
   const job = await beginToolsJob(t, server);
   const run = await job.install([
     ...['--tools', 'tsh kubectl helm', '--version', 'newest', '--edition', 'pro', '--fips', 'yes'],
     ...['--proxy-server', 'https://example.com', '--sha256', 'abc', '--dir', 'a:b'],
     ...['--cdn-base-url', 'http://user:very-secret@cdn.example.com'],
   ]);
-  assertRefused(run, { code: 'USAGE_INVALID', says: /the command line is wrong/ });
-  for (const fault of [
-    '--tools: "kubectl" is none of',
-    '--tools: "helm" is none of',
-    '--version: "newest" is neither X.Y.Z nor auto',
-    '--edition: "pro" is none of oss, enterprise and auto',
-    '--fips: "yes" is none of required, none and auto',
-    '--proxy-server: "https://example.com" is no host:port',
-    '--sha256: is not 64 hexadecimal digits',
-    '--cdn-base-url: is no https:// address without a query',
-    '--dir: holds a colon or a control character',
+  assertRefused(run, { code: 'USAGE_INVALID', says: /the command line is invalid/ });
+  for (const problem of [
+    '--tools: "kubectl" is not a Teleport program; expected any of',
+    '--tools: "helm" is not a Teleport program; expected any of',
+    '--version: must be X.Y.Z or auto, got "newest"',
+    '--edition: must be oss, enterprise or auto, got "pro"',
+    '--fips: must be required, none or auto, got "yes"',
+    '--proxy-server: must be host:port, got "https://example.com"',
+    '--sha256: must be 64 hexadecimal digits',
+    '--cdn-base-url: must be an https:// URL without a query',
+    '--dir: contains a colon or a control character',
   ]) {
-    assert.ok(run.stderr.includes(`  - ${fault}`), `${fault}\n${run.stderr}`);
+    assert.ok(run.stderr.includes(`  - ${problem}`), `${problem}\n${run.stderr}`);
   }
   assert.doesNotMatch(run.stderr, /very-secret/);
   assert.deepEqual(server.requests, []);
@@ -291,17 +291,17 @@ test('all that is wrong with the flags is said at once, and nothing is contacted
 });
 
 const WRONG: readonly (readonly [flags: readonly string[], says: RegExp])[] = [
-  [['--version', VERSION], /--tools: names no program/],
-  [['--tools', 'tsh'], /--version: auto asks the cluster: give --proxy-server or TELEPORT_PROXY/],
-  [[...TSH, '--fips', 'required', '--edition', 'oss'], /--fips: the open-source edition is not built for FIPS/],
+  [['--version', VERSION], /--tools: contains no program/],
+  [['--tools', 'tsh'], /--version: auto needs a cluster: set --proxy-server or TELEPORT_PROXY/],
+  [[...TSH, '--fips', 'required', '--edition', 'oss'], /--fips: the open-source edition has no FIPS build/],
   [['--tools', 'tsh', '--version', '18.2.4+build'], /--version/],
-  [[...TSH, '--plan', 'plan.json'], /--tools: cannot be given with --plan/],
+  [[...TSH, '--plan', 'plan.json'], /--tools: cannot be combined with --plan/],
   [['--plan', 'missing.json'], /cannot read the plan .*missing\.json: no such file/],
   [[...TSH, '--timeout', 'soon'], /--timeout/],
 ];
 
 for (const [flags, says] of WRONG) {
-  test(`wrong input: install-tools ${flags.join(' ')}`, async (t) => {
+  test(`invalid input: install-tools ${flags.join(' ')}`, async (t) => {
     const job = await beginToolsJob(t, server);
     const run = await job.install(flags);
     assert.equal(run.exitCode, 2);
@@ -310,7 +310,7 @@ for (const [flags, says] of WRONG) {
   });
 }
 
-test('a plan that was tampered with is refused', async (t) => {
+test('a plan that was tampered with is rejected', async (t) => {
   const job = await beginToolsJob(t, server);
   const release = {
     version: '../x',
@@ -320,10 +320,13 @@ test('a plan that was tampered with is refused', async (t) => {
   };
   const plan = { tools: ['tsh'], release, baseUrl: server.url, directory: job.tools };
   await writeFile(join(job.home, 'plan.json'), JSON.stringify(plan));
-  assertRefused(await job.install(['--plan', 'plan.json']), { code: 'USAGE_INVALID', says: /is not a plan/ });
+  assertRefused(await job.install(['--plan', 'plan.json']), {
+    code: 'USAGE_INVALID',
+    says: /was not written by --write-plan/,
+  });
 });
 
-test('a folder that cannot be made is said', async (t) => {
+test('a directory that cannot be created is reported', async (t) => {
   const job = await beginToolsJob(t, server);
   await writeFile(join(job.home, 'file'), '');
   const run = await job.install([...TSH, '--dir', 'file/tools']);
@@ -335,20 +338,20 @@ test('a folder that cannot be made is said', async (t) => {
   assert.deepEqual(server.requests, []);
 });
 
-test('a $BASH_ENV that cannot be written ends the command before anything is downloaded', async (t) => {
+test('an unwritable $BASH_ENV fails the command before anything is downloaded', async (t) => {
   const job = await beginToolsJob(t, server);
   const run = await job.install(TSH, { BASH_ENV: join(job.home, 'missing/bash_env') });
   assertRefused(run, { code: 'BASH_ENV_UNWRITABLE', says: /cannot append/ });
   assert.deepEqual(server.requests, []);
 });
 
-test('a folder of which another user could swap a program is refused', async (t) => {
+test('a directory in which another user could replace a program is rejected', async (t) => {
   const job = await beginToolsJob(t, server);
   await mkdir(job.tools, { recursive: true });
   await chmod(job.tools, 0o1777);
   assertRefused(await job.install(TSH), {
     code: 'DESTINATION_UNSAFE',
-    says: /others may write to it/,
+    says: /is writable by other users/,
     hint: /tools_dir/,
   });
 });

@@ -31,7 +31,7 @@ function inLaterStep(job: ToolsJob, command: string): string {
   return outputOf('bash', ['-eo', 'pipefail', '-c', command], { environment });
 }
 
-test('later steps have the wanted programs on PATH, and those do not update themselves', async (t) => {
+test('later steps have the requested programs on PATH, which do not update themselves', async (t) => {
   const job = await beginToolsJob(t, server);
   const { exitCode, stdout, stderr } = await job.install(TSH_AND_TCTL);
   assert.equal(exitCode, 0, stderr);
@@ -44,7 +44,7 @@ test('later steps have the wanted programs on PATH, and those do not update them
   assert.equal(inLaterStep(job, 'tsh; command -v tctl'), `tsh off\n${job.bin}/tctl\n`);
 });
 
-test('no other user may read what is installed, and nothing is left beside it', async (t) => {
+test('only the owner can read the installed programs, and no other files are left', async (t) => {
   const job = await beginToolsJob(t, server);
   await succeed(job, TSH);
   assert.deepEqual(await readdir(job.tools), [RELEASE]);
@@ -59,7 +59,7 @@ test('no other user may read what is installed, and nothing is left beside it', 
   }
 });
 
-test('PATH does not grow in shells that a step starts, nor when the command is called again', async (t) => {
+test('PATH does not grow in nested shells or when the command is called again', async (t) => {
   const job = await beginToolsJob(t, server);
   await succeed(job, TSH);
   await succeed(job, TSH);
@@ -68,7 +68,7 @@ test('PATH does not grow in shells that a step starts, nor when the command is c
   assert.equal((await readFile(job.bashEnv, 'utf8')).match(/export PATH/g)?.length, 1);
 });
 
-test('of two versions, the one that was installed last comes first', async (t) => {
+test('the version that was installed last comes first on PATH', async (t) => {
   const job = await beginToolsJob(t, server);
   server.offer(`teleport-v17.0.1-linux-${ARCHITECTURE}-bin.tar.gz`, archiveOf(['tsh']));
   await succeed(job, TSH);
@@ -78,14 +78,14 @@ test('of two versions, the one that was installed last comes first', async (t) =
   assert.match(inLaterStep(job, 'command -v tsh'), /18\.2\.4/);
 });
 
-test('a folder with any name is quoted', async (t) => {
+test('a directory with a special name is quoted', async (t) => {
   const job = await beginToolsJob(t, server);
   await succeed(job, [...TSH, '--dir', `it's "x" ; touch pwned & (y)`]);
   assert.equal(inLaterStep(job, 'tsh'), 'tsh off\n');
   assert.ok(!(await readdir(job.home)).includes('pwned'));
 });
 
-test('nothing is exported with --no-export, and the result is printed as JSON', async (t) => {
+test('--no-export writes no variables, and --json prints the result', async (t) => {
   const job = await beginToolsJob(t, server);
   const { stdout, exitCode } = await job.install([...TSH, '--no-export', '--json'], { BASH_ENV: '' });
   assert.equal(exitCode, 0);
@@ -102,17 +102,17 @@ test('nothing is exported with --no-export, and the result is printed as JSON', 
   });
 });
 
-test('programs that are there are not asked for again', async (t) => {
+test('installed programs are not downloaded again', async (t) => {
   const job = await beginToolsJob(t, server);
   await succeed(job, TSH_AND_TCTL);
   server.requests.length = 0;
   const { exitCode, stderr } = await job.install(TSH, { TELEPORT_CDN_BASE_URL: 'https://127.0.0.1:1' });
   assert.equal(exitCode, 0);
-  assert.match(stderr, /^Installed already: tsh/m);
+  assert.match(stderr, /^Already installed: tsh/m);
   assert.deepEqual(server.requests, []);
 });
 
-test('a program that is missing beside others is added to them', async (t) => {
+test('a missing program is added to the installed ones', async (t) => {
   const job = await beginToolsJob(t, server);
   await succeed(job, TSH);
   await succeed(job, ['--tools', 'tctl', '--version', VERSION]);
@@ -121,7 +121,7 @@ test('a program that is missing beside others is added to them', async (t) => {
   assert.deepEqual(server.requests, []);
 });
 
-test('a program that was touched but not changed, as by a cache, stays', async (t) => {
+test('a program whose time but not content changed, as in a cache, stays', async (t) => {
   const job = await beginToolsJob(t, server);
   await succeed(job, TSH);
   await utimes(join(job.bin, 'tsh'), 0, 0);
@@ -155,7 +155,7 @@ const SPOILT: readonly (readonly [what: string, spoil: (job: ToolsJob) => Promis
 ];
 
 for (const [what, spoil] of SPOILT) {
-  test(`${what} causes the program to be downloaded again`, async (t) => {
+  test(`${what} makes the program be installed again`, async (t) => {
     const job = await beginToolsJob(t, server);
     await succeed(job, TSH);
     await spoil(job);
@@ -166,7 +166,7 @@ for (const [what, spoil] of SPOILT) {
   });
 }
 
-test('a pinned digest holds besides the published one, also for what is there already', async (t) => {
+test('a pinned digest is checked in addition to the published one, also for installed programs', async (t) => {
   const job = await beginToolsJob(t, server);
   await succeed(job, [...TSH, '--sha256', sha256(archive).toUpperCase()]);
   const other = await job.install([...TSH, '--sha256', sha256(Buffer.from('other'))]);
@@ -175,17 +175,17 @@ test('a pinned digest holds besides the published one, also for what is there al
 });
 
 for (const cuts of [[1], [100_000, 100_001], [600_000], [200_000, 400_000, 600_000]]) {
-  test(`a download that is cut at ${cuts.join(', ')} goes on there`, async (t) => {
+  test(`a download that is interrupted at ${cuts.join(', ')} resumes there`, async (t) => {
     const job = await beginToolsJob(t, server);
     server.cutsAt.push(...cuts);
     const { exitCode, stderr } = await job.install(TSH_AND_TCTL);
     assert.equal(exitCode, 0, stderr);
-    assert.equal(stderr.match(/going on at byte/g)?.length, cuts.length);
+    assert.equal(stderr.match(/resuming at byte/g)?.length, cuts.length);
     assert.equal(inLaterStep(job, 'tctl'), 'tctl off\n');
   });
 }
 
-test('a server without ranges sends the file again', async (t) => {
+test('a server without ranges sends the whole file again', async (t) => {
   const job = await beginToolsJob(t, server);
   server.ranges = false;
   server.cutsAt.push(300_000);
@@ -193,7 +193,7 @@ test('a server without ranges sends the file again', async (t) => {
   assert.equal(inLaterStep(job, 'tsh'), 'tsh off\n');
 });
 
-test('a base address may have a path and a password, which is never shown', async (t) => {
+test('a base URL can have a path and a password, which is never printed', async (t) => {
   const job = await beginToolsJob(t, server);
   server.offer(`mirror/teleport/${ARCHIVE}`, archive);
   const digest = Buffer.from(`${sha256(archive)}\n`);
@@ -205,7 +205,7 @@ test('a base address may have a path and a password, which is never shown', asyn
   assert.doesNotMatch(run.stderr + (await readFile(job.bashEnv, 'utf8')), /very-secret/);
 });
 
-test('a plan holds what was decided, and is what is installed later', async (t) => {
+test('a plan contains the chosen release, which is installed later', async (t) => {
   const job = await beginToolsJob(t, server);
   const plan = join(job.tools, '../tools.json');
   await succeed(job, [...TSH, '--write-plan', plan]);
@@ -218,7 +218,7 @@ test('a plan holds what was decided, and is what is installed later', async (t) 
   assert.equal(inLaterStep(job, 'tsh'), 'tsh off\n');
 });
 
-test('the programs of a folder that others may write to are refused', async (t) => {
+test('programs in a directory that other users can write to are rejected', async (t) => {
   const job = await beginToolsJob(t, server);
   await succeed(job, TSH);
   await chmod(job.tools, 0o777);

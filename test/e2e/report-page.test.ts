@@ -63,7 +63,7 @@ const LOOKS = [375, 1280].flatMap((width) =>
 
 for (const { colorScheme, width } of LOOKS) {
   for (const kind of ['of several outputs', 'of a join that was refused'] as const) {
-    test(`the page ${kind} is sound at ${String(width)} px, ${colorScheme}`, { skip }, async (t) => {
+    test(`the page ${kind} renders correctly at ${String(width)} px, ${colorScheme}`, { skip }, async (t) => {
       const job = await beginJob(t, cluster);
       const refused = [...job.flags.slice(0, 3), '--token', 'nobody', '--destination', job.destination];
       const { path } = kind === 'of several outputs' ? await fullReport(job) : await reportOf(job, refused, 1);
@@ -123,7 +123,7 @@ function overlap(one: Box, other: Box): boolean {
   return !apart;
 }
 
-test('the page needs no script, and its bars are those of the run', { skip }, async (t) => {
+test('the page needs no script, and its bars match the run', { skip }, async (t) => {
   const job = await beginJob(t, cluster);
   const path = join(job.folder, 'run.html');
   const run = await job.run([...job.flags, '--json', '--report', path]);
@@ -158,7 +158,7 @@ test('the page needs no script, and its bars are those of the run', { skip }, as
   }
 });
 
-test('nothing secret is on the page', { skip }, async (t) => {
+test('the page contains no secrets', { skip }, async (t) => {
   const job = await beginJob(t, cluster);
   const { html } = await fullReport(job);
   const files = await readdir(join(job.folder, 'out'), { recursive: true, withFileTypes: true });

@@ -12,7 +12,7 @@ import { readPlan, readToolsRequest } from '../../src/commands/install-tools/req
 import { tarEntries } from '../../src/commands/install-tools/tar.ts';
 import { zipEntries } from '../../src/commands/install-tools/zip.ts';
 import type { World } from '../../src/effects/world.ts';
-import { portions } from '../commands/install-tools/portions.ts';
+import { chunksOf } from '../commands/install-tools/chunks.ts';
 import { paxRecord, tar, type TarEntry } from '../commands/install-tools/tar-archive.ts';
 import { zip } from '../commands/install-tools/zip-archive.ts';
 import { fakeClock } from '../effects/fake-clock.ts';
@@ -79,7 +79,7 @@ function withChecksums(bytes: Buffer): Buffer {
 fuzz(
   'a changed tar archive is unpacked or refused',
   input(fc.oneof(changedTars, changedTars.map(withChecksums))),
-  ({ bytes, platform, size }) => unpack(tarEntries(portions(bytes, size)), platform),
+  ({ bytes, platform, size }) => unpack(tarEntries(chunksOf(bytes, size)), platform),
   { runs: 500 },
 );
 
@@ -104,7 +104,7 @@ fuzz(
       { path: path.slice(0, 90), type, contents: 'tsh\n\n', size: Buffer.from(sizeField).toString('latin1', 0, 12) },
       { path: 'teleport/tctl', contents: 'x' },
     ];
-    return unpack(tarEntries(portions(tar(entries), size)), platform);
+    return unpack(tarEntries(chunksOf(tar(entries), size)), platform);
   },
   { runs: 500 },
 );
@@ -114,7 +114,7 @@ fuzz(
   input(
     bytesLike(gzipSync(archive), Buffer.concat([gzipSync(archive.subarray(0, 700)), gzipSync(archive.subarray(700))])),
   ),
-  ({ bytes, platform, size }) => unpack(tarEntries(gunzip(portions(bytes, size))), platform),
+  ({ bytes, platform, size }) => unpack(tarEntries(gunzip(chunksOf(bytes, size))), platform),
   { runs: 500 },
 );
 
@@ -129,7 +129,7 @@ const ZIP_ENTRIES = [
 fuzz(
   'a changed zip archive is unpacked or refused',
   input(bytesLike(zip(ZIP_ENTRIES))),
-  ({ bytes, platform, size }) => unpack(zipEntries(portions(bytes, size)), platform),
+  ({ bytes, platform, size }) => unpack(zipEntries(chunksOf(bytes, size)), platform),
   { runs: 700 },
 );
 
@@ -161,7 +161,7 @@ function settings(answers: readonly Said[]) {
         return Promise.resolve({
           status,
           header: (name: string) => headers[name],
-          body: portions(Buffer.from(body), 30),
+          body: chunksOf(Buffer.from(body), 30),
         });
       },
       close: () => undefined,
@@ -285,11 +285,11 @@ fuzz(
       architecture: 'x64',
       workingDirectory: '/w',
     } as unknown as World;
-    const { baseUrl, directory, platform, tools, wish } = readToolsRequest(
+    const { baseUrl, directory, platform, requestedRelease, tools } = readToolsRequest(
       readInstallToolsArguments(args, world).given,
       world,
     );
-    const release = chooseRelease(wish, platform, CLUSTER);
+    const release = chooseRelease(requestedRelease, platform, CLUSTER);
     assert.ok(tools.length > 0 && baseUrl.protocol === 'https:');
     assert.match(directory, /^\/[^:\p{Cc}]*$/u);
     assert.match(`${archiveOf(release).name} ${releaseName(release)}`, /^[\w.+-]+ [\w.+-]+$/);

@@ -169,7 +169,7 @@ describe('with the real script', async () => {
     const second = await job({}, store);
     programsRun(second);
     assert.deepEqual(server.requests, []);
-    assert.match(stderrOf(second), /Installed already: tsh, tctl/);
+    assert.match(stderrOf(second), /Already installed: tsh, tctl/);
   });
 
   test('another version is not taken from that cache', async () => {

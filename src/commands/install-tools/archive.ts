@@ -1,4 +1,4 @@
-/** Takes the wanted programs out of an archive of Teleport's, and nothing else. */
+/** Extracts the requested programs from an archive of a Teleport release, and nothing else. */
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { MachineIdError } from '../../errors.ts';
@@ -7,21 +7,21 @@ import type { Platform, Tool } from './release.ts';
 /** A file that belongs to a program. */
 export interface ToolFile {
   readonly tool: Tool;
-  /** Below the folder of the release, with `/`: `bin/tsh`, `tsh.app/Contents/Info.plist`. */
+  /** Relative to the directory of the release, with `/`: `bin/tsh`, `tsh.app/Contents/Info.plist`. */
   readonly path: string;
   readonly executable: boolean;
 }
 
-/** No program of Teleport's has a quarter of it. */
+/** Four times the size of Teleport's largest program. */
 const MAX_FILE_BYTES = 1024 ** 3;
 const MAX_TOTAL_BYTES = 4 * MAX_FILE_BYTES;
-/** A Mac's bundle has a dozen. */
+/** A macOS bundle has about a dozen. */
 const MAX_FILES = 1000;
 
 /**
- * Writes the files of the wanted programs, in the archive's order. The archive is read to its end.
- * @throws MachineIdError TOOLS_CORRUPT for a path that leads out of the archive, a link or a device in a program's
- *   place, a second entry of one name, more bytes or files than any release has; and what reading and writing throw
+ * Writes the files of the requested programs, in the order of the archive, and reads the archive to its end.
+ * @throws MachineIdError TOOLS_CORRUPT for a path outside of the archive, a link or a device instead of a program, a
+ *   duplicate entry, and more bytes or files than any release has; and the errors of reading and writing
  */
 export async function unpackTools(
   entries: AsyncIterable<ArchiveEntry>,
@@ -31,19 +31,19 @@ export async function unpackTools(
   const written: ToolFile[] = [];
   let totalBytes = 0;
   for await (const { path, kind, contents } of entries) {
-    refuseUnsafe(path);
+    rejectUnsafePath(path);
     if (kind === 'directory') continue;
     const file = toolFile(path, tools, platform);
     if (file === undefined) continue;
-    if (kind !== 'file') throw corrupt(`${shown(path)} is a link or a device`);
+    if (kind !== 'file') throw corrupt(`${quoted(path)} is a link or a device`);
     if (written.length === MAX_FILES) throw corrupt(`it has more than ${MAX_FILES} files for ${tools.join(', ')}`);
-    if (written.some((one) => collide(one, file))) throw corrupt(`${shown(path)} is in it twice`);
+    if (written.some((one) => collide(one, file))) throw corrupt(`${quoted(path)} is a duplicate entry`);
     await write(
       file,
       counted(contents, (length, fileBytes) => {
         totalBytes += length;
         if (fileBytes > MAX_FILE_BYTES || totalBytes > MAX_TOTAL_BYTES) {
-          throw corrupt(`${shown(path)} is larger than any program of Teleport's`);
+          throw corrupt(`${quoted(path)} is larger than any program of Teleport`);
         }
       }),
     );
@@ -52,21 +52,21 @@ export async function unpackTools(
   return written;
 }
 
-/** Nothing is ever written by such a path; but an archive with one was made by an attacker. */
-function refuseUnsafe(path: string): void {
+/** Such a path is never used for writing, but only an attacker's archive contains one. */
+function rejectUnsafePath(path: string): void {
   const absolute = path.startsWith('/') || /^[a-z]:/i.test(path);
   if (absolute || path.split(/[/\\]/).includes('..') || /[\\\p{Cc}]/u.test(path)) {
-    throw corrupt(`${shown(path)} leads out of it`);
+    throw corrupt(`${quoted(path)} points outside of the archive`);
   }
 }
 
-/** The archives hold their files in a folder `teleport` or `teleport-ent`; those for Windows, in none. */
+/** The archives have a top directory `teleport` or `teleport-ent`; those for Windows have none. */
 function toolFile(path: string, tools: readonly Tool[], { system }: Platform): ToolFile | undefined {
   const inside = path.replace(/^(\.\/)*(teleport(-ent)?\/)?/, '');
   const suffix = system === 'windows' ? '.exe' : '';
   for (const tool of tools) {
     if (inside === `${tool}${suffix}`) return { tool, path: `bin/${inside}`, executable: true };
-    // On a Mac, what is signed since Teleport 17 is a bundle: the program does not start without the rest of it.
+    // On macOS, signed programs are bundles since Teleport 17, and do not start without the rest of the bundle.
     if (system === 'darwin' && inside.startsWith(`${tool}.app/`)) {
       return { tool, path: inside, executable: inside === programOfBundle(tool) };
     }
@@ -74,7 +74,7 @@ function toolFile(path: string, tools: readonly Tool[], { system }: Platform): T
   return undefined;
 }
 
-/** A program that is there bare and as a bundle would be there twice too. */
+/** A program both as a single file and as a bundle is a duplicate too. */
 function collide(one: ToolFile, other: ToolFile): boolean {
   return one.path === other.path || (one.tool === other.tool && isBare(one) !== isBare(other));
 }
@@ -83,69 +83,67 @@ function isBare({ path }: ToolFile): boolean {
   return path.startsWith('bin/');
 }
 
-/** Where a Mac's bundle has the program itself. */
+/** The path of the program in its macOS bundle. */
 export function programOfBundle(tool: Tool): string {
   return `${tool}.app/Contents/MacOS/${tool}`;
 }
 
 async function* counted(
-  parts: AsyncIterable<Uint8Array>,
-  onPart: (length: number, soFar: number) => void,
+  chunks: AsyncIterable<Uint8Array>,
+  onChunk: (length: number, totalLength: number) => void,
 ): AsyncGenerator<Uint8Array> {
-  let soFar = 0;
-  for await (const part of parts) {
-    soFar += part.length;
-    onPart(part.length, soFar);
-    yield part;
+  let totalLength = 0;
+  for await (const chunk of chunks) {
+    totalLength += chunk.length;
+    onChunk(chunk.length, totalLength);
+    yield chunk;
   }
 }
 
-/** The name is whatever the archive says. */
-function shown(path: string): string {
+/** Quotes a name from the archive, which can be anything. */
+function quoted(path: string): string {
   return JSON.stringify(path.slice(0, 200));
 }
 
-// Unpacks gzip (RFC 1952) as it comes.
-
 const CHUNK_BYTES = 64 * 1024;
 
-/** @throws MachineIdError TOOLS_CORRUPT, and what `portions` throws */
-export async function* gunzip(portions: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const source = Readable.from(portions);
+/**
+ * Decompresses a gzip stream (RFC 1952).
+ * @throws MachineIdError TOOLS_CORRUPT, and the errors of `chunks`
+ */
+export async function* gunzip(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const source = Readable.from(chunks);
   const unpacked: AsyncIterable<Uint8Array> = pipeline(source, createGunzip({ chunkSize: CHUNK_BYTES }), () => {
     // The iteration below throws the same error.
   });
   try {
     yield* unpacked;
   } catch (error) {
-    throw error instanceof MachineIdError ? error : corrupt('its gzip is broken', error);
+    throw error instanceof MachineIdError ? error : corrupt('its gzip data is invalid', error);
   }
-  // The end of gzip is not yet the end of what came, which the digest is taken of.
-  if (!source.readableEnded) throw corrupt('something follows the end of its gzip');
+  // The digest covers all received bytes, so bytes after the end of the gzip data must not go unread.
+  if (!source.readableEnded) throw corrupt('it has data after the end of its gzip data');
 }
 
-// What the readers of archives hand out.
-
+/** One entry, as the readers of archives return it. */
 export interface ArchiveEntry {
-  /** As it stands in the archive: nothing about it is checked yet. */
+  /** Not checked yet. */
   readonly path: string;
   readonly kind: 'file' | 'directory' | 'link' | 'other';
-  /** Of a file; to be read to its end before the next entry is asked for, or not at all. */
+  /** Must be read to its end before the next entry is requested, or not at all. */
   readonly contents: AsyncIterable<Uint8Array>;
 }
 
-// Why Teleport's programs could not be installed.
-
-/** What came is not what was published, or is nothing that may be unpacked. */
+/** The received archive is not the published one, or is unsafe to unpack. */
 export function corrupt(detail: string, cause?: unknown): MachineIdError {
-  return new MachineIdError('TOOLS_CORRUPT', `the archive of Teleport's programs is refused: ${detail}`, {
-    hint: 'Nothing was installed. Run the job again; when it stays, look at the mirror or the proxy that the archive came through.',
+  return new MachineIdError('TOOLS_CORRUPT', `the archive of Teleport's programs is rejected: ${detail}`, {
+    hint: 'Run the job again; nothing was installed. If the error persists, check the mirror or the proxy that the archive came through.',
     cause,
   });
 }
 
 export function notInArchive(tools: readonly string[], archive: string): MachineIdError {
-  return new MachineIdError('TOOLS_UNAVAILABLE', `${archive} holds no ${tools.join(' and no ')}`, {
-    hint: 'Releases differ: teleport-update came with Teleport 17, tctl.exe with 16, tbot.exe with 17.4. Choose another version, or leave the program out.',
+  return new MachineIdError('TOOLS_UNAVAILABLE', `${archive} does not contain ${tools.join(' and ')}`, {
+    hint: 'Choose another version, or leave the program out: teleport-update exists since Teleport 17, tctl.exe since 16, tbot.exe since 17.4.',
   });
 }

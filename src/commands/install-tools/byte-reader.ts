@@ -1,50 +1,50 @@
-/** Reads counted bytes out of portions of any size. */
+/** Reads exact numbers of bytes from chunks of any size. */
 import { corrupt } from './archive.ts';
 
 const NOTHING = Buffer.alloc(0);
 
 export class ByteReader {
-  readonly #portions: AsyncIterator<Uint8Array>;
+  readonly #chunks: AsyncIterator<Uint8Array>;
   #rest: Buffer = NOTHING;
 
-  constructor(portions: AsyncIterable<Uint8Array>) {
-    this.#portions = portions[Symbol.asyncIterator]();
+  constructor(chunks: AsyncIterable<Uint8Array>) {
+    this.#chunks = chunks[Symbol.asyncIterator]();
   }
 
-  /** The next bytes, however many there are, or undefined at the end. Never empty. */
+  /** The next bytes, as many as are available; undefined at the end. Never empty. */
   async next(): Promise<Buffer | undefined> {
     const rest = this.#rest;
     this.#rest = NOTHING;
     if (rest.length > 0) return rest;
     for (;;) {
-      const portion = await this.#portions.next();
-      if (portion.done === true) return undefined;
-      const { buffer, byteOffset, length } = portion.value;
+      const chunk = await this.#chunks.next();
+      if (chunk.done === true) return undefined;
+      const { buffer, byteOffset, length } = chunk.value;
       if (length > 0) return Buffer.from(buffer, byteOffset, length);
     }
   }
 
-  /** Puts bytes back to the front. */
+  /** Returns bytes to the front, to be read again. */
   unread(bytes: Buffer): void {
     this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([bytes, this.#rest]);
   }
 
-  /** Exactly so many bytes. */
+  /** Exactly this many bytes. */
   async exactly(length: number): Promise<Buffer> {
-    const parts: Buffer[] = [];
-    for await (const part of this.upTo(length)) parts.push(part);
-    return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+    const chunks: Buffer[] = [];
+    for await (const chunk of this.upTo(length)) chunks.push(chunk);
+    return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
   }
 
-  /** So many bytes, in portions. */
+  /** This many bytes, in chunks. */
   async *upTo(length: number): AsyncGenerator<Buffer> {
     for (let missing = length; missing > 0;) {
-      const portion = await this.next();
-      if (portion === undefined) throw corrupt('it ends in the middle of an entry');
-      if (portion.length > missing) this.unread(portion.subarray(missing));
-      const part = portion.subarray(0, missing);
-      missing -= part.length;
-      yield part;
+      const available = await this.next();
+      if (available === undefined) throw corrupt('it ends in the middle of an entry');
+      if (available.length > missing) this.unread(available.subarray(missing));
+      const chunk = available.subarray(0, missing);
+      missing -= chunk.length;
+      yield chunk;
     }
   }
 
@@ -57,14 +57,14 @@ export class ByteReader {
     while ((await this.next()) !== undefined);
   }
 
-  /** Lets go of where the portions come from. */
+  /** Releases the source of the chunks. */
   async close(): Promise<void> {
-    await this.#portions.return?.();
+    await this.#chunks.return?.();
   }
 }
 
-/** Reads what is left, to nowhere. */
-export async function drain(parts: AsyncIterable<unknown>): Promise<void> {
-  const iterator = parts[Symbol.asyncIterator]();
+/** Reads and discards the rest. */
+export async function drain(chunks: AsyncIterable<unknown>): Promise<void> {
+  const iterator = chunks[Symbol.asyncIterator]();
   while ((await iterator.next()).done !== true);
 }

@@ -1,4 +1,4 @@
-/** The server that Teleport's releases come from: HTTPS requests whose answers are too large to be held in memory. */
+/** The server of Teleport's releases: HTTPS requests with streamed responses, which are too large for memory. */
 import type { Agent } from 'node:https';
 import fetch, { type Response } from 'node-fetch';
 import { limitSilence, type SilenceLimit } from '../../effects/time.ts';
@@ -10,34 +10,34 @@ import type { WireTrace } from '../../net/trace.ts';
 import { openAgent } from '../../net/traced.ts';
 import { downloadAuthorities, trustOptions, type WebTrust } from '../../net/trust.ts';
 
-/** Which bytes of a file are wanted. */
+/** The part of a file to request. */
 export interface ByteRange {
   readonly fromByte: number;
-  /** Entity tag of the file that the first bytes are from (RFC 9110 section 13.1.5). */
+  /** Entity tag of the file that the earlier bytes came from (RFC 9110 section 13.1.5). */
   readonly ifTag?: string | undefined;
 }
 
 export interface DownloadRequest {
-  /** The whole file without. */
+  /** Undefined for the whole file. */
   readonly range?: ByteRange | undefined;
-  /** How long to wait for the answer, and in it for each next byte. */
+  /** How long to wait for the response, and for each chunk of it. */
   readonly stallMs: number;
 }
 
 export interface DownloadResponse {
   readonly status: number;
-  /** A header's value, by its name in lower case. */
+  /** The value of a header; its name is in lower case. */
   header(name: string): string | undefined;
-  /** Throws MachineIdError TOOLS_UNREACHABLE when it breaks off or nothing comes for the time of the options. */
+  /** Throws MachineIdError TOOLS_UNREACHABLE when it is interrupted or stalls for longer than `stallMs`. */
   readonly body: AsyncIterable<Uint8Array>;
 }
 
 export interface DownloadServer {
   /**
-   * Redirects are followed, to https addresses alone.
+   * Follows redirects, but only to https URLs.
    * @throws MachineIdError TOOLS_UNREACHABLE, TOOLS_UNAVAILABLE
    */
-  get(url: URL, wish: DownloadRequest): Promise<DownloadResponse>;
+  get(url: URL, request: DownloadRequest): Promise<DownloadResponse>;
   close(): void;
 }
 
@@ -57,17 +57,17 @@ export function openDownloadServer({ trust, signal, trace }: DownloadOptions): D
       let url = first;
       for (let redirects = 0; ; redirects += 1) {
         const limit = limitSilence({ waitingFor: url.host, unreached: hostPortOf(url), timeoutMs: stallMs, signal });
-        const told = begin('GET', url);
+        const endTrace = begin('GET', url);
         const end = (status?: number) => {
-          told(status);
+          endTrace(status);
           limit.end();
         };
-        const response = await request(url, range, agent, { limit, end });
+        const response = await sendRequest(url, range, agent, { limit, end });
         const location = redirectOf(response);
-        if (location === undefined) return answer(url, response, { limit, end });
+        if (location === undefined) return streamed(url, response, { limit, end });
         end(response.status);
-        if (redirects === MAX_REDIRECTS) throw refused(url, `redirects more than ${MAX_REDIRECTS} times`);
-        url = next(url, location);
+        if (redirects === MAX_REDIRECTS) throw invalidRedirect(url, `redirects more than ${MAX_REDIRECTS} times`);
+        url = redirectTarget(url, location);
       }
     },
     close: () => {
@@ -76,13 +76,13 @@ export function openDownloadServer({ trust, signal, trace }: DownloadOptions): D
   };
 }
 
-/** One request, until its answer was read or is not wanted. */
+/** One request, until its response was read or discarded. */
 interface PendingRequest {
   readonly limit: SilenceLimit;
   readonly end: (status?: number) => void;
 }
 
-async function request(
+async function sendRequest(
   url: URL,
   range: ByteRange | undefined,
   agent: Agent,
@@ -100,7 +100,7 @@ async function request(
 function headers(url: URL, range: ByteRange | undefined): Record<string, string> {
   const user = [url.username, url.password].map(decodeURIComponent).join(':');
   return {
-    // Bytes as they are published: the digest and ranges are theirs.
+    // Digest and ranges apply to the published bytes.
     'accept-encoding': 'identity',
     'user-agent': USER_AGENT,
     ...(user === ':' ? {} : { authorization: `Basic ${Buffer.from(user).toString('base64')}` }),
@@ -119,22 +119,22 @@ function redirectOf({ status, headers }: Response): string | undefined {
   return [301, 302, 303, 307, 308].includes(status) ? (headers.get('location') ?? undefined) : undefined;
 }
 
-/** User and password, if any, are for the first server alone: a new address brings its own or none. */
-function next(from: URL, location: string): URL {
+/** User and password are only for the first server, unless the redirect has its own. */
+function redirectTarget(from: URL, location: string): URL {
   const to = parseHttpsUrl(location, new URL(withoutUser(from)));
-  if (to === undefined) throw refused(from, 'redirects to an address that is not https');
+  if (to === undefined) throw invalidRedirect(from, 'redirects to a URL that is not https');
   if (to.origin === from.origin) [to.username, to.password] = [from.username, from.password];
   return to;
 }
 
-function answer(url: URL, { status, headers, body }: Response, { limit, end }: PendingRequest): DownloadResponse {
-  async function* parts(): AsyncGenerator<Uint8Array> {
+function streamed(url: URL, { status, headers, body }: Response, { limit, end }: PendingRequest): DownloadResponse {
+  async function* chunks(): AsyncGenerator<Uint8Array> {
     const iterator = body?.[Symbol.asyncIterator]();
     try {
       while (iterator !== undefined) {
-        const part = await limit.wait(iterator.next());
-        if (part.done === true) return;
-        yield typeof part.value === 'string' ? Buffer.from(part.value) : part.value;
+        const next = await limit.wait(iterator.next());
+        if (next.done === true) return;
+        yield typeof next.value === 'string' ? Buffer.from(next.value) : next.value;
       }
     } catch (error) {
       throw failure(url, error);
@@ -142,7 +142,7 @@ function answer(url: URL, { status, headers, body }: Response, { limit, end }: P
       end(status);
     }
   }
-  return { status, header: (name) => headers.get(name) ?? undefined, body: parts() };
+  return { status, header: (name) => headers.get(name) ?? undefined, body: chunks() };
 }
 
 function failure(url: URL, cause: unknown): MachineIdError {
@@ -153,22 +153,22 @@ function failure(url: URL, cause: unknown): MachineIdError {
       'TOOLS_UNAVAILABLE',
       `the web certificate of ${url.host} is not trusted: ${problem.detail}`,
       {
-        hint: 'If a private authority signs it, give its PEM with --ca-file, SSL_CERT_FILE or NODE_EXTRA_CA_CERTS.',
+        hint: 'If a private authority signed it, set --ca-file, SSL_CERT_FILE or NODE_EXTRA_CA_CERTS to a PEM file with that authority.',
         cause,
       },
     );
   }
-  const what = cause instanceof MachineIdError ? cause.message : `${url.host}: ${problem.detail}`;
-  return new MachineIdError('TOOLS_UNREACHABLE', `the download broke off: ${what}`, {
-    hint: 'Check that this job may reach that server, or name a mirror with --cdn-base-url or TELEPORT_CDN_BASE_URL.',
+  const reason = cause instanceof MachineIdError ? cause.message : `${url.host}: ${problem.detail}`;
+  return new MachineIdError('TOOLS_UNREACHABLE', `the download was interrupted: ${reason}`, {
+    hint: 'Check that this job can reach that server, or set a mirror with --cdn-base-url or TELEPORT_CDN_BASE_URL.',
     cause,
     transient: problem.isTransient ? {} : undefined,
     unreached: problem.kind === 'name' || problem.kind === 'unreachable' ? hostPortOf(url) : undefined,
   });
 }
 
-function refused(url: URL, what: string): MachineIdError {
-  return new MachineIdError('TOOLS_UNAVAILABLE', `${url.host} ${what}`, {
-    hint: 'Name the address that the files are really at with --cdn-base-url or TELEPORT_CDN_BASE_URL.',
+function invalidRedirect(url: URL, problem: string): MachineIdError {
+  return new MachineIdError('TOOLS_UNAVAILABLE', `${url.host} ${problem}`, {
+    hint: 'Set the actual URL of the files with --cdn-base-url or TELEPORT_CDN_BASE_URL.',
   });
 }

@@ -1,4 +1,4 @@
-/** Downloads one file, going on where a connection was cut. */
+/** Downloads one file, and resumes after an interrupted connection. */
 import type { Clock } from '../../effects/time.ts';
 import { isTransientHttpStatus, type Retries } from '../../effects/retry.ts';
 import { MachineIdError, type Transient } from '../../errors.ts';
@@ -10,15 +10,15 @@ export interface DownloadSettings {
   readonly clock: Clock;
   readonly retries: Retries;
   readonly maxBytes: number;
-  /** What a person can do when the server has no such file. */
+  /** The hint of the error when the server does not have the file. */
   readonly missingHint: string;
   readonly onProgress?: (bytes: number, totalBytes: number | undefined) => void;
 }
 
-/** However steadily bytes drip in. */
+/** Limits the total time of a download that is slow but never stalls. */
 const MAX_DOWNLOAD_MS = 30 * 60_000;
 
-/** What is known of a file while it comes. */
+/** The state of a file that is being downloaded. */
 interface Progress {
   bytes: number;
   totalBytes: number | undefined;
@@ -26,7 +26,7 @@ interface Progress {
 }
 
 /**
- * A large file may take longer than the deadline: it holds from the last byte that came.
+ * A large file may take longer than the deadline, which restarts with each received byte.
  * @throws MachineIdError TOOLS_UNREACHABLE, TOOLS_UNAVAILABLE, TOOLS_CORRUPT, TIMEOUT
  */
 export async function* download(url: URL, settings: DownloadSettings): AsyncGenerator<Uint8Array> {
@@ -39,62 +39,62 @@ export async function* download(url: URL, settings: DownloadSettings): AsyncGene
     const before = progress.bytes;
     try {
       const range = before === 0 ? undefined : { fromByte: before, ifTag: strongTag(progress.tag) };
-      const answer = await server.get(url, { range, stallMs: retries.attemptMs() });
-      for await (const part of partsOf(answer, url, progress, settings)) {
-        progress.bytes += part.length;
+      const response = await server.get(url, { range, stallMs: retries.attemptMs() });
+      for await (const chunk of newChunks(response, url, progress, settings)) {
+        progress.bytes += chunk.length;
         if (progress.bytes > settings.maxBytes) throw tooLarge(url, settings.maxBytes);
         if (clock.elapsedMs() > endsAtMs) throw tooSlow(url, MAX_DOWNLOAD_MS);
         settings.onProgress?.(progress.bytes, progress.totalBytes);
-        yield part;
+        yield chunk;
       }
       if (progress.bytes >= (progress.totalBytes ?? 0)) return;
-      throw gaveUp(url, 'the connection was closed before the end', {});
+      throw interrupted(url, 'the connection was closed before the end', {});
     } catch (error) {
       if (progress.bytes > before) {
         retries = settings.retries.withNewDeadline();
         tries = retries.begin();
       }
       if (clock.elapsedMs() > endsAtMs) throw error;
-      await tries.waitToRetry(error, `going on at byte ${progress.bytes}`);
+      await tries.waitToRetry(error, `resuming at byte ${progress.bytes}`);
     }
   }
 }
 
-/** The bytes of the answer that are not there yet. */
-async function* partsOf(
-  answer: DownloadResponse,
+/** The bytes of the response that have not been received yet. */
+async function* newChunks(
+  response: DownloadResponse,
   url: URL,
   progress: Progress,
   { missingHint, retries }: DownloadSettings,
 ): AsyncGenerator<Uint8Array> {
-  const { status, body } = answer;
+  const { status, body } = response;
   if (status !== 200 && status !== 206) {
     await body[Symbol.asyncIterator]().return?.();
     if (isTransientHttpStatus(status, 'other')) {
-      throw gaveUp(url, `it answered ${status}`, {
-        afterMs: retries.askedPauseMs({ get: (name) => answer.header(name) }),
+      throw interrupted(url, `the server responded with status ${status}`, {
+        afterMs: retries.askedPauseMs({ get: (name) => response.header(name) }),
       });
     }
     if (status === 416) throw changed(url);
     throw missing(url, status, missingHint);
   }
-  const tag = answer.header('etag');
+  const tag = response.header('etag');
   if (progress.tag !== undefined && tag !== undefined && tag !== progress.tag) throw changed(url);
   progress.tag ??= tag;
-  const fromByte = status === 206 ? rangeOf(answer, url, progress) : 0;
-  if (status === 200) progress.totalBytes = wholeNumber(answer.header('content-length'));
-  // A server without ranges starts over: the bytes already received are skipped, and the digest decides.
-  let passOver = progress.bytes - fromByte;
-  for await (const part of body) {
-    const skipped = Math.min(passOver, part.length);
-    passOver -= skipped;
-    if (part.length > skipped) yield part.subarray(skipped);
+  const fromByte = status === 206 ? rangeOf(response, url, progress) : 0;
+  if (status === 200) progress.totalBytes = wholeNumber(response.header('content-length'));
+  // A server without ranges starts over: skip the bytes received before; the digest detects a different file.
+  let toSkip = progress.bytes - fromByte;
+  for await (const chunk of body) {
+    const skipped = Math.min(toSkip, chunk.length);
+    toSkip -= skipped;
+    if (chunk.length > skipped) yield chunk.subarray(skipped);
   }
 }
 
-/** @returns the first byte that comes, as `Content-Range: bytes 100-199/200` says (RFC 9110 section 14.4) */
-function rangeOf(answer: DownloadResponse, url: URL, progress: Progress): number {
-  const header = answer.header('content-range') ?? '';
+/** @returns the position of the first byte, from `Content-Range: bytes 100-199/200` (RFC 9110 section 14.4) */
+function rangeOf(response: DownloadResponse, url: URL, progress: Progress): number {
+  const header = response.header('content-range') ?? '';
   const [, first, total] = /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15}|\*)$/.exec(header) ?? [];
   if (first === undefined || Number(first) !== progress.bytes) throw wrongRange(url, progress.bytes, header);
   const totalBytes = wholeNumber(total) ?? progress.totalBytes;
@@ -103,7 +103,7 @@ function rangeOf(answer: DownloadResponse, url: URL, progress: Progress): number
   return progress.bytes;
 }
 
-/** A weak tag does not stand for the very bytes, and must not be sent (RFC 9110 section 13.1.5). */
+/** A weak tag does not identify the exact bytes, and must not be sent (RFC 9110 section 13.1.5). */
 function strongTag(tag: string | undefined): string | undefined {
   return tag?.startsWith('"') === true ? tag : undefined;
 }
@@ -112,16 +112,14 @@ function wholeNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
-// Why a file of a release could not be downloaded.
-
-/** The address without what may be secret. */
+/** The URL without parts that may be secret. */
 function displayUrl({ protocol, host, pathname }: URL): string {
   return `${protocol}//${host}${pathname}`;
 }
 
-function gaveUp(url: URL, what: string, transient: Transient): MachineIdError {
-  return new MachineIdError('TOOLS_UNREACHABLE', `${displayUrl(url)} cannot be downloaded: ${what}`, {
-    hint: 'Run the job again, or name a mirror with --cdn-base-url or TELEPORT_CDN_BASE_URL.',
+function interrupted(url: URL, reason: string, transient: Transient): MachineIdError {
+  return new MachineIdError('TOOLS_UNREACHABLE', `${displayUrl(url)} cannot be downloaded: ${reason}`, {
+    hint: 'Run the job again, or set a mirror with --cdn-base-url or TELEPORT_CDN_BASE_URL.',
     transient,
   });
 }
@@ -129,7 +127,7 @@ function gaveUp(url: URL, what: string, transient: Transient): MachineIdError {
 function missing(url: URL, status: number, hint: string): MachineIdError {
   return new MachineIdError(
     'TOOLS_UNAVAILABLE',
-    `${displayUrl(url)} cannot be downloaded: the server answered ${status}`,
+    `${displayUrl(url)} cannot be downloaded: the server responded with status ${status}`,
     {
       hint,
     },
@@ -145,13 +143,11 @@ function changed(url: URL): MachineIdError {
 }
 
 function wrongRange(url: URL, fromByte: number, range: string): MachineIdError {
-  return corrupt(
-    `${displayUrl(url)} was asked for from byte ${fromByte} and sent ${JSON.stringify(range.slice(0, 80))}`,
-  );
+  return corrupt(`${displayUrl(url)} was requested from byte ${fromByte}, got ${JSON.stringify(range.slice(0, 80))}`);
 }
 
 function tooSlow(url: URL, limitMs: number): MachineIdError {
   return new MachineIdError('TIMEOUT', `${displayUrl(url)} was not downloaded within ${limitMs / 60_000} minutes`, {
-    hint: 'Name a mirror that is nearer with --cdn-base-url or TELEPORT_CDN_BASE_URL.',
+    hint: 'Set a faster mirror with --cdn-base-url or TELEPORT_CDN_BASE_URL.',
   });
 }

@@ -110,7 +110,7 @@ export const INSTALL_TOOLS = {
 
 export const INSTALL_TOOLS_FLAGS: readonly Flag[] = flagsOf(INSTALL_TOOLS);
 
-/** What a plan has decided already. */
+/** Flags whose values a plan contains. */
 const FLAGS_SET_BY_PLAN = [
   'tools',
   'version',
@@ -125,9 +125,9 @@ const FLAGS_SET_BY_PLAN = [
 
 export interface InstallToolsArguments {
   readonly given: GivenFlags;
-  /** Absolute. */
+  /** An absolute path. */
   readonly plan: string | undefined;
-  /** Absolute. */
+  /** An absolute path. */
   readonly writePlan: string | undefined;
   readonly caFile: string | undefined;
   readonly timeoutMs: number;
@@ -143,7 +143,7 @@ export function readInstallToolsArguments(
 ): InstallToolsArguments {
   const given = parseFlags(INSTALL_TOOLS_FLAGS, args);
   const path = (flag: string) => given.get(flag)?.map((text) => resolve(workingDirectory, text))[0];
-  if (given.has('plan')) refuseFlagsWithPlan(given);
+  if (given.has('plan')) rejectFlagsWithPlan(given);
   return {
     given,
     plan: path('plan'),
@@ -156,14 +156,14 @@ export function readInstallToolsArguments(
   };
 }
 
-function refuseFlagsWithPlan(given: GivenFlags): void {
+function rejectFlagsWithPlan(given: GivenFlags): void {
   const problems = FLAGS_SET_BY_PLAN.filter((flag) => given.has(flag)).map((flag) => ({
     path: `--${flag}`,
-    message: 'cannot be given with --plan, which has decided it',
+    message: 'cannot be combined with --plan, which contains its value',
   }));
   if (problems.length === 0) return;
-  throw new MachineIdError('USAGE_INVALID', 'the command line is wrong', {
-    hint: 'Give these flags where the plan is made, with --write-plan.',
+  throw new MachineIdError('USAGE_INVALID', 'the command line is invalid', {
+    hint: 'Pass these flags to the command with --write-plan instead.',
     problems,
   });
 }

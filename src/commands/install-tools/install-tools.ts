@@ -1,7 +1,6 @@
-/** `install-tools`: Teleport's own programs, downloaded and verified, for later steps of the job. */
+/** `install-tools`: downloads, verifies and installs Teleport's own programs for later steps of the job. */
 import { join } from 'node:path';
 import { debugTrace } from '../../cli/flags.ts';
-import type { Clock } from '../../effects/time.ts';
 import { createLog } from '../../effects/log.ts';
 import { type Retries, startRetries } from '../../effects/retry.ts';
 import type { World } from '../../effects/world.ts';
@@ -13,12 +12,13 @@ import { discover } from '../../teleport/ping.ts';
 import { openDownloadServer } from './download-server.ts';
 import { type InstallToolsArguments, readInstallToolsArguments } from './flags.ts';
 import { type Installation, type InstallRequest, installTools as install } from './install.ts';
+import { type DownloadProgress, downloadProgress } from './progress.ts';
 import { chooseRelease, needsCluster, releaseName } from './release.ts';
 import { readPlan, readToolsRequest, type ToolsRequest, writePlan } from './request.ts';
 
 const MAX_CA_BYTES = 1024 * 1024;
 
-/** How every server is talked to. */
+/** Settings for the connections to all servers. */
 interface Connection {
   readonly trust: WebTrust;
   readonly retries: Retries;
@@ -26,7 +26,7 @@ interface Connection {
   readonly trace: WireTrace | undefined;
 }
 
-/** @throws MachineIdError: wrong input before anything is contacted, everything else as it happens */
+/** @throws MachineIdError for invalid input before anything is contacted, and for every later failure */
 export async function installTools(args: readonly string[], world: World): Promise<void> {
   const given = readInstallToolsArguments(args, world);
   const { files, signal } = world;
@@ -45,35 +45,36 @@ export async function installTools(args: readonly string[], world: World): Promi
   const connection = { trust, retries, signal, trace };
   const request =
     given.plan === undefined
-      ? await decide(readToolsRequest(given.given, world), connection)
+      ? await resolveRequest(readToolsRequest(given.given, world), connection)
       : await readPlan(files, given.plan);
   world.mask.hide(decodeURIComponent(request.baseUrl.password));
   if (given.writePlan === undefined) {
     const { stderr, stderrIsTerminal } = world;
     progress = downloadProgress({ clock, write: stderr, isTerminal: stderrIsTerminal });
-    await carryOut(request, connection, given, { ...world, stderr: write }, progress);
+    await runInstallation(request, connection, given, { ...world, stderr: write }, progress);
   } else {
     await writePlan(files, given.writePlan, request);
-    world.stderr(`To be installed: ${request.tools.join(', ')} of Teleport ${releaseName(request.release)}\n`);
+    world.stderr(`Will install ${request.tools.join(', ')} of Teleport ${releaseName(request.release)}\n`);
   }
 }
 
-/** Asks the cluster for what the request leaves open. */
-async function decide(
-  { wish, platform, proxy, ...rest }: ToolsRequest,
+/** Chooses the release; asks the cluster for the parts that the request leaves open. */
+async function resolveRequest(
+  { requestedRelease, platform, proxy, ...rest }: ToolsRequest,
   connection: Connection,
 ): Promise<InstallRequest> {
-  if (proxy === undefined || !needsCluster(wish)) return { ...rest, release: chooseRelease(wish, platform, undefined) };
+  if (proxy === undefined || !needsCluster(requestedRelease))
+    return { ...rest, release: chooseRelease(requestedRelease, platform, undefined) };
   const web = openWebApi({ address: proxy, ...connection });
   try {
     const { release } = await discover(web, connection.retries);
-    return { ...rest, release: chooseRelease(wish, platform, release) };
+    return { ...rest, release: chooseRelease(requestedRelease, platform, release) };
   } finally {
     web.close();
   }
 }
 
-async function carryOut(
+async function runInstallation(
   request: InstallRequest,
   { trust, retries, signal, trace }: Connection,
   { exportVariables, json }: InstallToolsArguments,
@@ -81,7 +82,7 @@ async function carryOut(
   progress: DownloadProgress,
 ): Promise<void> {
   const { clock, files, largeFiles, environment, stderr } = world;
-  // A file that cannot be written ends the command before anything is downloaded.
+  // Opened first, so that an unwritable file fails the command before anything is downloaded.
   const bashEnv = exportVariables ? await openBashEnv(files, environment) : undefined;
   const server = openDownloadServer({ trust, signal, trace });
   const download = { server, clock, retries, missingHint: missingHint(request) };
@@ -97,7 +98,7 @@ async function carryOut(
   else stderr(toolsText(request, installation));
 }
 
-/** What is installed last comes first on PATH; the programs do not replace themselves by what the cluster offers. */
+/** Puts the directory first on PATH, and keeps the programs from updating themselves to the cluster's version. */
 async function exportTools(bashEnv: string, directory: string, { files }: World): Promise<void> {
   const lines = `${pathLines(directory)}${exportLines(new Map([['TELEPORT_TOOLS_VERSION', 'off']]))}`;
   await removeLines(files, bashEnv, [lines]);
@@ -109,16 +110,14 @@ function missingHint({ release: { version, edition, platform } }: InstallRequest
     platform.system === 'darwin'
       ? 'for macOS, older versions are only published as .pkg'
       : 'development builds are not published';
-  return `Check that Teleport ${version} (${edition}) is published for ${platform.system} on ${platform.architecture}: ${other}; a mirror must hold the archive and its .sha256.`;
+  return `Check that Teleport ${version} (${edition}) is published for ${platform.system} on ${platform.architecture}: ${other}; a mirror must have the archive and its .sha256 file.`;
 }
-
-// What `install-tools` prints at its end.
 
 function toolsText({ release, tools }: InstallRequest, { binDirectory, source }: Installation): string {
   const { version, edition, fips, platform } = release;
   const build = [edition, ...(fips ? ['FIPS'] : []), platform.system, platform.architecture].join(', ');
-  const done = source === 'download' ? 'Installed' : 'Installed already';
-  return `${done}: ${tools.join(', ')} of Teleport ${version} (${build})\n  ${binDirectory}\n`;
+  const result = source === 'download' ? 'Installed' : 'Already installed';
+  return `${result}: ${tools.join(', ')} of Teleport ${version} (${build})\n  ${binDirectory}\n`;
 }
 
 function toolsJson(
@@ -138,54 +137,4 @@ function toolsJson(
     directory: binDirectory,
     tools: Object.fromEntries(tools.map((tool) => [tool, join(binDirectory, `${tool}${suffix}`)])),
   })}\n`;
-}
-
-// Tells a person how far a download has come.
-
-interface ProgressOptions {
-  readonly clock: Clock;
-  readonly write: (text: string) => void;
-  /** Whether one line can be written over itself. */
-  readonly isTerminal: boolean;
-}
-
-interface DownloadProgress {
-  /** Called for every portion; says something now and then. */
-  readonly report: (bytes: number, totalBytes: number | undefined) => void;
-  /** Ends the line, if one was begun. */
-  readonly end: () => void;
-}
-
-const TERMINAL_PAUSE_MS = 200;
-const PLAIN_PAUSE_MS = 5000;
-const MEGABYTE = 1_000_000;
-
-export function downloadProgress({ clock, write, isTerminal }: ProgressOptions): DownloadProgress {
-  const startedAtMs = clock.elapsedMs();
-  let saidAtMs = startedAtMs;
-  let lineIsOpen = false;
-  return {
-    report: (bytes, totalBytes) => {
-      const nowMs = clock.elapsedMs();
-      const whole = bytes === totalBytes;
-      if (!whole && nowMs - saidAtMs < (isTerminal ? TERMINAL_PAUSE_MS : PLAIN_PAUSE_MS)) return;
-      saidAtMs = nowMs;
-      const line = progressLine(bytes, totalBytes, nowMs - startedAtMs);
-      // Blanks cover what a longer line before has left.
-      write(isTerminal ? `\r${line.padEnd(60)}` : `${line}\n`);
-      lineIsOpen = isTerminal;
-    },
-    end: () => {
-      if (lineIsOpen) write('\n');
-      lineIsOpen = false;
-    },
-  };
-}
-
-function progressLine(bytes: number, totalBytes: number | undefined, elapsedMs: number): string {
-  const speed = `${(bytes / MEGABYTE / Math.max(elapsedMs / 1000, 0.001)).toFixed(1)} MB/s`;
-  const megabytes = (bytes / MEGABYTE).toFixed(1);
-  if (totalBytes === undefined) return `downloaded ${megabytes} MB, ${speed}`;
-  const percent = Math.floor((bytes / Math.max(totalBytes, 1)) * 100);
-  return `downloaded ${percent}% of ${(totalBytes / MEGABYTE).toFixed(1)} MB, ${speed}`;
 }

@@ -1,20 +1,12 @@
-/** Installs Teleport's programs into a private folder: all of the wanted ones, or none. */
+/** Installs Teleport's programs into a private directory: all requested ones or none. */
 import { createHash, randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { Files } from '../../effects/files.ts';
 import type { LargeFiles } from '../../effects/large-files.ts';
 import { corrupt, gunzip, notInArchive, programOfBundle, type ToolFile, unpackTools } from './archive.ts';
+import { makeDirectories, prepareDirectory, unwritable } from './directory.ts';
 import { download, type DownloadSettings } from './download.ts';
-import {
-  hasTools,
-  type InstalledFile,
-  makeFolder,
-  type Manifest,
-  prepareFolder,
-  readInstalled,
-  unwritable,
-  writeInstalled,
-} from './installed.ts';
+import { hasTools, type InstalledFile, type Manifest, readInstalled, writeInstalled } from './installed.ts';
 import { archiveOf, type Release, releaseName, type Tool } from './release.ts';
 import { tarEntries } from './tar.ts';
 import { zipEntries } from './zip.ts';
@@ -22,11 +14,11 @@ import { zipEntries } from './zip.ts';
 export interface InstallRequest {
   readonly release: Release;
   readonly tools: readonly Tool[];
-  /** https, without query; the archives are right below it. */
+  /** An https URL without a query; the archives are directly below it. */
   readonly baseUrl: URL;
-  /** Digest of the archive that must hold besides the published one. Hexadecimal, lower case. */
+  /** Expected digest of the archive, in addition to the published one. Hexadecimal, lower case. */
   readonly sha256: string | undefined;
-  /** Absolute. */
+  /** An absolute path. */
   readonly directory: string;
 }
 
@@ -38,32 +30,32 @@ interface InstallEffects {
 }
 
 export interface Installation {
-  /** Folder with the programs. */
+  /** The directory of the programs. */
   readonly binDirectory: string;
   readonly source: 'download' | 'installed';
   readonly archiveUrl: URL;
   readonly archiveSha256: string;
 }
 
-/** The largest archive of Teleport's has a quarter of it. */
+/** Four times the size of Teleport's largest archive. */
 const MAX_ARCHIVE_BYTES = 1024 ** 3;
 
 /**
- * Nothing is asked of the network when the programs are there already, and nothing is left when it fails.
- * @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE, and what downloading and unpacking throw
+ * Uses no network if the programs are installed already. Leaves no files behind on failure.
+ * @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE, and the errors of downloading and unpacking
  */
 export async function installTools(request: InstallRequest, effects: InstallEffects): Promise<Installation> {
   const { release, directory } = request;
   const folder = join(directory, releaseName(release));
   const archiveUrl = urlBelow(request.baseUrl, archiveOf(release).name);
-  await prepareFolder(effects.files, directory);
+  await prepareDirectory(effects.files, directory);
   try {
     const before = await readInstalled(folder, effects);
-    const there = before !== undefined && isSufficient(before, request) ? before : undefined;
-    const after = there ?? (await fetchTools(request, archiveUrl, before, effects));
+    const existing = before !== undefined && isSufficient(before, request) ? before : undefined;
+    const after = existing ?? (await fetchTools(request, archiveUrl, before, effects));
     await linkBundles(folder, after, effects);
     await writeInstalled(folder, after, effects.files);
-    const source = there === undefined ? 'download' : 'installed';
+    const source = existing === undefined ? 'download' : 'installed';
     return { binDirectory: join(folder, 'bin'), source, archiveUrl, archiveSha256: after.archiveSha256 };
   } catch (error) {
     throw unwritable(directory, error);
@@ -74,7 +66,7 @@ function isSufficient(manifest: Manifest, { tools, sha256 }: InstallRequest): bo
   return hasTools(manifest, tools) && (sha256 ?? manifest.archiveSha256) === manifest.archiveSha256;
 }
 
-/** @param before what of the release is there already */
+/** @param before what is already installed of the release */
 async function fetchTools(
   { release, tools, sha256: pinned, directory }: InstallRequest,
   archiveUrl: URL,
@@ -84,7 +76,7 @@ async function fetchTools(
   const { files, largeFiles } = effects;
   const published = await publishedDigest(archiveUrl, effects.download);
   if (pinned !== undefined && pinned !== published) {
-    throw corrupt(`the published SHA-256 is ${published}, the one that was asked for ${pinned}`);
+    throw corrupt(`the published SHA-256 is ${published}, expected ${pinned}`);
   }
   const staging = join(directory, `.incoming-${randomUUID()}`);
   try {
@@ -102,7 +94,7 @@ interface UnpackedFile extends ToolFile {
   readonly sha256: string;
 }
 
-/** Files have mode 0600 there: nothing can be started before the digest of the whole archive is known. */
+/** Files have mode 0600 here: nothing can be executed before the digest of the whole archive is verified. */
 async function unpackInto(
   staging: string,
   { release, tools }: Pick<InstallRequest, 'release' | 'tools'>,
@@ -111,19 +103,19 @@ async function unpackInto(
   { files, largeFiles, download: settings, onProgress }: InstallEffects,
 ): Promise<readonly UnpackedFile[]> {
   const archiveHash = createHash('sha256');
-  const parts = download(archiveUrl, { ...settings, maxBytes: MAX_ARCHIVE_BYTES, onProgress });
-  const archive = hashed(parts, archiveHash);
+  const chunks = download(archiveUrl, { ...settings, maxBytes: MAX_ARCHIVE_BYTES, onProgress });
+  const archive = hashed(chunks, archiveHash);
   const entries = archiveOf(release).format === 'zip' ? zipEntries(archive) : tarEntries(gunzip(archive));
   const unpacked: UnpackedFile[] = [];
   await unpackTools(entries, { tools, platform: release.platform }, async (file, contents) => {
     const path = join(staging, file.path);
     const hash = createHash('sha256');
-    await makeFolder(files, dirname(path));
+    await makeDirectories(files, dirname(path));
     await largeFiles.write(path, hashed(contents, hash));
     unpacked.push({ ...file, sha256: hash.digest('hex') });
   });
   const actual = archiveHash.digest('hex');
-  if (actual !== published) throw corrupt(`its SHA-256 is ${actual}, the published one ${published}`);
+  if (actual !== published) throw corrupt(`its SHA-256 is ${actual}, but the published one is ${published}`);
   const absent = tools.filter((tool) => !unpacked.some(({ path }) => isProgram(path, tool)));
   if (absent.length > 0) throw notInArchive(absent, archiveOf(release).name);
   return unpacked;
@@ -134,12 +126,12 @@ function isProgram(path: string, tool: Tool): boolean {
 }
 
 async function* hashed(
-  parts: AsyncIterable<Uint8Array>,
+  chunks: AsyncIterable<Uint8Array>,
   hash: ReturnType<typeof createHash>,
 ): AsyncGenerator<Uint8Array> {
-  for await (const part of parts) {
-    hash.update(part);
-    yield part;
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    yield chunk;
   }
 }
 
@@ -152,7 +144,7 @@ async function moveIntoPlace(
   const placed: InstalledFile[] = [];
   for (const { tool, path, executable, sha256 } of unpacked) {
     const target = join(folder, path);
-    await makeFolder(files, dirname(target));
+    await makeDirectories(files, dirname(target));
     if (executable) await files.setMode(join(staging, path), 0o700);
     await files.rename(join(staging, path), target);
     const stamp = await largeFiles.stamp(target);
@@ -161,12 +153,12 @@ async function moveIntoPlace(
   return placed;
 }
 
-/** macOS finds the rest of a bundle by the path that a link in its place leads to. */
+/** Links `bin/TOOL` to the program in its bundle: macOS finds the rest of a bundle by following the link. */
 async function linkBundles(folder: string, { files: installed }: Manifest, { files, largeFiles }: InstallEffects) {
   for (const { tool } of installed.filter(({ path, tool }) => path === programOfBundle(tool))) {
     const link = join(folder, 'bin', tool);
     if ((await files.entry(link))?.kind === 'symlink') continue;
-    await makeFolder(files, dirname(link));
+    await makeDirectories(files, dirname(link));
     await files.remove(link);
     await largeFiles.linkTo(join('..', programOfBundle(tool)), link);
   }
@@ -178,14 +170,12 @@ function urlBelow(base: URL, name: string): URL {
   return url;
 }
 
-// The SHA-256 that stands beside a file of a release.
-
 const MAX_BYTES = 4096;
 
 /**
- * Asks for `<url>.sha256`: the digest, and behind it, as sha256sum writes it, the name of the file.
+ * Downloads `<url>.sha256`, in the format of sha256sum: the digest, followed by the name of the file.
  * @returns hexadecimal, lower case
- * @throws MachineIdError TOOLS_CORRUPT, and what downloading throws
+ * @throws MachineIdError TOOLS_CORRUPT, and the errors of `download`
  */
 export async function publishedDigest(
   archiveUrl: URL,
@@ -193,18 +183,18 @@ export async function publishedDigest(
 ): Promise<string> {
   const url = new URL(archiveUrl);
   url.pathname += '.sha256';
-  const parts: Uint8Array[] = [];
-  for await (const part of download(url, { ...settings, maxBytes: MAX_BYTES })) parts.push(part);
-  return parseDigest(Buffer.concat(parts).toString('latin1'), url.pathname);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of download(url, { ...settings, maxBytes: MAX_BYTES })) chunks.push(chunk);
+  return parseDigest(Buffer.concat(chunks).toString('latin1'), url.pathname);
 }
 
 function parseDigest(text: string, path: string): string {
   const [, digest, name] = /^\s*([0-9a-f]{64})(?:\s+\*?(\S+))?\s*$/i.exec(text) ?? [];
-  if (digest === undefined) throw corrupt(`${path} holds no SHA-256`);
+  if (digest === undefined) throw corrupt(`${path} contains no SHA-256`);
   const expected = path
     .split('/')
     .at(-1)
     ?.replace(/\.sha256$/, '');
-  if (name !== undefined && name.split('/').at(-1) !== expected) throw corrupt(`${path} is about another file`);
+  if (name !== undefined && name.split('/').at(-1) !== expected) throw corrupt(`${path} is for another file`);
   return digest.toLowerCase();
 }

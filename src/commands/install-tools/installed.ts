@@ -1,10 +1,9 @@
-/** What is installed already, by the list that the last installation of a release has left. */
-import { dirname, join } from 'node:path';
+/** The list of installed files, which the last installation of a release wrote. */
+import { join } from 'node:path';
 import * as z from 'zod/mini';
-import { errorCode, fileErrorText } from '../../effects/file-error.ts';
+import { errorCode } from '../../effects/file-error.ts';
 import type { Files } from '../../effects/files.ts';
 import type { LargeFiles } from '../../effects/large-files.ts';
-import { MachineIdError } from '../../errors.ts';
 import { type Tool, TOOLS } from './release.ts';
 
 const StoredFile = z.strictObject({
@@ -17,19 +16,19 @@ const StoredFile = z.strictObject({
 
 const Manifest = z.strictObject({ archiveSha256: z.string(), files: z.array(StoredFile) });
 
-/** `path` is below the folder of the release, with `/`. */
+/** `path` is relative to the directory of the release, with `/`. */
 export type InstalledFile = z.infer<typeof StoredFile>;
 export type Manifest = z.infer<typeof Manifest>;
 
 const NAME = 'installed.json';
 const MAX_MANIFEST_BYTES = 1024 * 1024;
-const NO_LIST = ['ENOENT', 'ENOTDIR', 'ERR_ENCODING_INVALID_ENCODED_DATA'];
+const UNREADABLE = ['ENOENT', 'ENOTDIR', 'ERR_ENCODING_INVALID_ENCODED_DATA'];
 
 /**
- * The list, reduced to the programs whose files are what they were. A file that was neither written nor moved since it
- * was last looked at is taken as unchanged; any other, such as one from a cache, is read.
- * @param folder of the release
- * @returns undefined when there is none that can be read
+ * Reads the list and drops programs whose files have changed. A file with the recorded size and time counts as unchanged;
+ * a file with another time, such as one from a cache, is hashed.
+ * @param folder the directory of the release
+ * @returns undefined if there is no valid list
  */
 export async function readInstalled(
   folder: string,
@@ -37,13 +36,13 @@ export async function readInstalled(
 ): Promise<Manifest | undefined> {
   const manifest = await readManifest(join(folder, NAME), files);
   if (manifest === undefined) return undefined;
-  const looked = await Promise.all(manifest.files.map((file) => inspectFile(folder, file, largeFiles)));
-  const broken = new Set(manifest.files.filter((_, at) => looked[at] === undefined).map(({ tool }) => tool));
-  const whole = looked.filter((file) => file !== undefined && !broken.has(file.tool));
-  return { archiveSha256: manifest.archiveSha256, files: whole.filter((file) => file !== undefined) };
+  const inspected = await Promise.all(manifest.files.map((file) => inspectFile(folder, file, largeFiles)));
+  const broken = new Set(manifest.files.filter((_, at) => inspected[at] === undefined).map(({ tool }) => tool));
+  const intact = inspected.filter((file) => file !== undefined).filter(({ tool }) => !broken.has(tool));
+  return { archiveSha256: manifest.archiveSha256, files: intact };
 }
 
-/** Whether each program is there. */
+/** Whether every one of the programs is installed. */
 export function hasTools(manifest: Manifest, tools: readonly Tool[]): boolean {
   return tools.every((tool) => manifest.files.some((file) => file.tool === tool));
 }
@@ -63,10 +62,10 @@ async function readManifest(path: string, files: Pick<Files, 'readText'>): Promi
   try {
     return z.safeParse(Manifest, JSON.parse(await files.readText(path, { maxBytes: MAX_MANIFEST_BYTES }))).data;
   } catch (error) {
-    // Missing, no text, too long or no JSON: the programs are then installed again. A disk that cannot be read is another
-    // matter.
+    // If the list is missing, too long, or not valid text or JSON, the programs are installed again. Other errors of the
+    // disk are failures.
     const code = errorCode(error);
-    if (code === undefined || NO_LIST.includes(code)) return undefined;
+    if (code === undefined || UNREADABLE.includes(code)) return undefined;
     throw error;
   }
 }
@@ -81,60 +80,4 @@ async function inspectFile(
   if (stamp?.sizeBytes !== file.sizeBytes) return undefined;
   if (stamp.changedAtMs === file.changedAtMs) return file;
   return (await largeFiles.sha256(path)) === file.sha256 ? { ...file, ...stamp } : undefined;
-}
-
-// The private folder that Teleport's programs are installed into.
-
-const WRITABLE_BY_OTHERS = 0o022;
-
-type FolderFiles = Pick<Files, 'entry' | 'makeDirectory' | 'userId'>;
-
-/**
- * Makes what is missing of the path, each folder 0700, and refuses one in which others could swap a program.
- * @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE
- */
-export async function prepareFolder(files: FolderFiles, path: string): Promise<void> {
-  try {
-    await makeFolder(files, path);
-  } catch (error) {
-    throw unwritable(path, error);
-  }
-  const entry = await files.entry(path);
-  // Windows has neither owners nor such bits.
-  const own = files.userId === undefined || entry?.userId === files.userId;
-  const others = files.userId !== undefined && ((entry?.mode ?? 0) & WRITABLE_BY_OTHERS) !== 0;
-  if (entry?.kind === 'directory' && own && !others) return;
-  throw new MachineIdError(
-    'DESTINATION_UNSAFE',
-    `${path} belongs to another user, is a link, or others may write to it`,
-    {
-      hint: 'Give the path of a folder of your own with --dir (orb parameter tools_dir).',
-    },
-  );
-}
-
-/** A folder that stands already is left as it is. */
-export async function makeFolder(files: Pick<FolderFiles, 'makeDirectory'>, path: string): Promise<void> {
-  try {
-    await files.makeDirectory(path);
-  } catch (error) {
-    if (errorCode(error) === 'EEXIST') return;
-    if (errorCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
-    await makeFolder(files, dirname(path));
-    await makeFolder(files, path);
-  }
-}
-
-/** @param error one of Node's; any other error passes through as it is */
-export function unwritable(path: string, error: unknown): unknown {
-  const code = errorCode(error);
-  if (error instanceof MachineIdError || code === undefined) return error;
-  return new MachineIdError(
-    'DESTINATION_UNWRITABLE',
-    `Teleport's programs cannot be installed into ${path}: ${fileErrorText(error)}`,
-    {
-      hint: 'Give a folder that this user may write to, with some hundred megabytes of room, with --dir (orb parameter tools_dir).',
-      cause: error,
-    },
-  );
 }

@@ -1,11 +1,11 @@
-/** One release of Teleport for one platform, and what its files are called. */
+/** A release of Teleport for a platform: its file names, and which release a job needs. */
 import type { ClusterRelease } from '../../teleport/ping.ts';
 
 export interface Release {
   /** `18.2.4` or `19.0.0-alpha.1`, without a `v`. */
   readonly version: string;
   readonly edition: 'oss' | 'enterprise';
-  /** Built with FIPS 140 validated cryptography: an enterprise edition for Linux. */
+  /** Built with FIPS 140 validated cryptography; only the enterprise edition for Linux. */
   readonly fips: boolean;
   readonly platform: Platform;
 }
@@ -15,7 +15,7 @@ interface Archive {
   readonly format: 'tar.gz' | 'zip';
 }
 
-/** On Windows one archive serves both editions. */
+/** Windows has one archive for both editions. */
 export function archiveOf({ version, edition, fips, platform: { system, architecture } }: Release): Archive {
   if (system === 'windows') return { name: `teleport-v${version}-windows-${architecture}-bin.zip`, format: 'zip' };
   const product = edition === 'enterprise' ? 'teleport-ent' : 'teleport';
@@ -23,13 +23,12 @@ export function archiveOf({ version, edition, fips, platform: { system, architec
   return { name, format: 'tar.gz' };
 }
 
-/** Names the release as a folder, which no two releases share. */
+/** A unique name of the release, for its directory. */
 export function releaseName({ version, edition, fips, platform: { system, architecture } }: Release): string {
   return [version, edition, ...(fips ? ['fips'] : []), system, architecture].join('-');
 }
 
-// For which systems Teleport is released, in the words of its file names.
-
+/** A platform with a release, named as in the names of the archives. */
 export interface Platform {
   readonly system: 'linux' | 'darwin' | 'windows';
   readonly architecture: 'amd64' | 'arm64' | 'arm' | '386';
@@ -49,9 +48,9 @@ const ARCHITECTURES: ReadonlyMap<string, Platform['architecture']> = new Map([
 ]);
 
 /**
- * @param nodePlatform as `process.platform` has it
- * @param nodeArchitecture as `process.arch` has it
- * @returns undefined when Teleport is not released for it
+ * @param nodePlatform the value of `process.platform`
+ * @param nodeArchitecture the value of `process.arch`
+ * @returns undefined if Teleport has no release for it
  */
 export function platformOf(nodePlatform: string, nodeArchitecture: string): Platform | undefined {
   const system = SYSTEMS.get(nodePlatform);
@@ -63,14 +62,14 @@ export function platformOf(nodePlatform: string, nodeArchitecture: string): Plat
     case 'darwin':
       return architecture === 'amd64' || architecture === 'arm64' ? { system, architecture } : undefined;
     case 'windows':
-      // Windows on ARM runs programs of the other kind; there is no other release.
+      // Windows on ARM runs amd64 programs; there is no ARM release.
       return architecture === 'amd64' || architecture === 'arm64' ? { system, architecture: 'amd64' } : undefined;
     default:
       return system satisfies never;
   }
 }
 
-/** Servers are not released for Windows, and `teleport-update` serves systemd. */
+/** Windows has no server programs, and `teleport-update` needs systemd. */
 export function isReleasedFor(tool: Tool, { system }: Platform): boolean {
   switch (system) {
     case 'linux':
@@ -84,8 +83,7 @@ export function isReleasedFor(tool: Tool, { system }: Platform): boolean {
   }
 }
 
-// Which release a job should have: what was asked for, and where nothing was, what the cluster says.
-
+/** The release a job asks for; the cluster decides what is `auto`. */
 export interface ReleaseRequest {
   /** `X.Y.Z`, or `auto`. */
   readonly version: string;
@@ -93,36 +91,40 @@ export interface ReleaseRequest {
   readonly fips: boolean | 'auto';
 }
 
-/** Whether the wish leaves something open that the cluster's Proxy can tell. */
+/** Whether the request leaves something open that the cluster decides. */
 export function needsCluster({ version, edition, fips }: ReleaseRequest): boolean {
   // Only enterprise editions are built for FIPS.
   return version === 'auto' || edition === 'auto' || (fips === 'auto' && edition === 'enterprise');
 }
 
 /**
- * Without a cluster to ask, the edition is the open-source one and not for FIPS.
- * @param cluster must be there when the version is `auto`
+ * Without a cluster, `auto` is the open-source edition without FIPS.
+ * @param cluster required if the version is `auto`
  */
-export function chooseRelease(wish: ReleaseRequest, platform: Platform, cluster: ClusterRelease | undefined): Release {
-  // There are no FIPS builds but for Linux; clients of such a cluster elsewhere are the ordinary ones.
+export function chooseRelease(
+  request: ReleaseRequest,
+  platform: Platform,
+  cluster: ClusterRelease | undefined,
+): Release {
+  // FIPS builds exist only for Linux; other clients of a FIPS cluster use the standard build.
   const offered = cluster?.fips === true && platform.system === 'linux';
-  const fips = wish.fips === 'auto' ? wish.edition !== 'oss' && offered : wish.fips;
-  const enterprise = fips || (wish.edition === 'auto' ? cluster?.enterprise === true : wish.edition === 'enterprise');
+  const fips = request.fips === 'auto' ? request.edition !== 'oss' && offered : request.fips;
+  const enterprise =
+    fips || (request.edition === 'auto' ? cluster?.enterprise === true : request.edition === 'enterprise');
   return {
-    version: wish.version === 'auto' ? (cluster?.toolsVersion ?? '') : wish.version,
+    version: request.version === 'auto' ? (cluster?.toolsVersion ?? '') : request.version,
     edition: enterprise ? 'enterprise' : 'oss',
     fips,
     platform,
   };
 }
 
-// Teleport's own programs, as far as they can be installed.
-
+/** The programs of Teleport that can be installed. */
 export const TOOLS = ['tsh', 'tctl', 'tbot', 'teleport', 'teleport-update'] as const;
 
 export type Tool = (typeof TOOLS)[number];
 
-/** The names in a list separated by spaces or commas, each once; `unknown` holds names that are not Teleport programs. */
+/** The distinct names in a list separated by spaces or commas; `unknown` has names that are not Teleport programs. */
 export function parseTools(text: string): { readonly tools: readonly Tool[]; readonly unknown: readonly string[] } {
   const names = [...new Set(text.split(/[\s,]+/).filter((name) => name !== ''))];
   const tools = TOOLS.filter((tool) => names.includes(tool));

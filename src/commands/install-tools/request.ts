@@ -1,4 +1,4 @@
-/** Reads what `install-tools` is asked to install, all problems together. */
+/** Reads what `install-tools` is to install from flags or a plan, and reports all problems together. */
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import * as z from 'zod/mini';
 import type { GivenFlags } from '../../cli/flags.ts';
@@ -9,7 +9,7 @@ import { MachineIdError, type Problem } from '../../errors.ts';
 import { type Address, parseAddress, parseHttpsUrl } from '../../net/address.ts';
 import { parseServerVersion } from '../../teleport/ping.ts';
 import type { InstallRequest } from './install.ts';
-import { makeFolder, unwritable } from './installed.ts';
+import { makeDirectories, unwritable } from './directory.ts';
 import {
   isReleasedFor,
   parseTools,
@@ -23,18 +23,18 @@ import {
 export interface ToolsRequest {
   readonly tools: readonly Tool[];
   readonly platform: Platform;
-  readonly wish: ReleaseRequest;
-  /** Of the cluster that is asked for what the wish leaves open. */
+  readonly requestedRelease: ReleaseRequest;
+  /** The Proxy of the cluster that decides what `requestedRelease` leaves open. */
   readonly proxy: Address | undefined;
   readonly baseUrl: URL;
   /** Hexadecimal, lower case. */
   readonly sha256: string | undefined;
-  /** Absolute. */
+  /** An absolute path. */
   readonly directory: string;
 }
 
-/** What is refused is collected; the value that a reader then returns is never used. */
-type Refuse = (flag: string, message: string) => void;
+/** Collects a problem; the value that the reader returns afterwards is not used. */
+type AddProblem = (flag: string, message: string) => void;
 
 export const DEFAULT_BASE_URL = 'https://cdn.teleport.dev';
 const WEB_PORT = 443;
@@ -43,7 +43,7 @@ const UNSUPPORTED: Platform = { system: 'linux', architecture: 'amd64' };
 /** @throws MachineIdError USAGE_INVALID, TOOLS_UNAVAILABLE on a platform without releases */
 export function readToolsRequest(given: GivenFlags, world: World): ToolsRequest {
   const problems: Problem[] = [];
-  const refuse: Refuse = (flag, message) => problems.push({ path: `--${flag}`, message });
+  const addProblem: AddProblem = (flag, message) => problems.push({ path: `--${flag}`, message });
   const { environment, files, architecture } = world;
   const text = (flag: string, variable?: string) => {
     const value = given.get(flag)?.[0] ?? (variable === undefined ? undefined : environment[variable]);
@@ -51,22 +51,22 @@ export function readToolsRequest(given: GivenFlags, world: World): ToolsRequest 
   };
   const platform = platformOf(files.platform, architecture);
   const request = {
-    tools: readTools(text('tools') ?? '', platform, refuse),
+    tools: readTools(text('tools') ?? '', platform, addProblem),
     platform: platform ?? UNSUPPORTED,
-    wish: {
-      version: readVersion(text('version') ?? 'auto', refuse),
-      edition: readEdition(text('edition') ?? 'auto', refuse),
-      fips: readFips(text('fips') ?? 'auto', refuse),
+    requestedRelease: {
+      version: readVersion(text('version') ?? 'auto', addProblem),
+      edition: readEdition(text('edition') ?? 'auto', addProblem),
+      fips: readFips(text('fips') ?? 'auto', addProblem),
     },
-    proxy: readProxy(text('proxy-server', 'TELEPORT_PROXY'), refuse),
-    baseUrl: readBaseUrl(text('cdn-base-url', 'TELEPORT_CDN_BASE_URL') ?? DEFAULT_BASE_URL, refuse),
-    sha256: readDigest(text('sha256'), refuse),
-    directory: readDirectory(text('dir'), world, refuse),
+    proxy: readProxy(text('proxy-server', 'TELEPORT_PROXY'), addProblem),
+    baseUrl: readBaseUrl(text('cdn-base-url', 'TELEPORT_CDN_BASE_URL') ?? DEFAULT_BASE_URL, addProblem),
+    sha256: readDigest(text('sha256'), addProblem),
+    directory: readDirectory(text('dir'), world, addProblem),
   };
-  checkTogether(request, refuse);
+  checkCombination(request, addProblem);
   if (problems.length > 0) {
-    throw new MachineIdError('USAGE_INVALID', 'the command line is wrong', {
-      hint: 'See the flags of the command with --help.',
+    throw new MachineIdError('USAGE_INVALID', 'the command line is invalid', {
+      hint: 'List the flags of the command with --help.',
       problems,
     });
   }
@@ -74,77 +74,85 @@ export function readToolsRequest(given: GivenFlags, world: World): ToolsRequest 
   return request;
 }
 
-function checkTogether({ platform, wish: { version, edition, fips }, proxy }: ToolsRequest, refuse: Refuse): void {
+function checkCombination(
+  { platform, requestedRelease: { version, edition, fips }, proxy }: ToolsRequest,
+  addProblem: AddProblem,
+): void {
   if (version === 'auto' && proxy === undefined) {
-    refuse('version', 'auto asks the cluster: give --proxy-server or TELEPORT_PROXY, or a version X.Y.Z');
+    addProblem('version', 'auto needs a cluster: set --proxy-server or TELEPORT_PROXY, or use a version X.Y.Z');
   }
   if (fips !== true) return;
-  if (edition === 'oss') refuse('fips', 'the open-source edition is not built for FIPS');
-  if (platform.system !== 'linux') refuse('fips', `Teleport is not built for FIPS on ${platform.system}`);
+  if (edition === 'oss') addProblem('fips', 'the open-source edition has no FIPS build');
+  if (platform.system !== 'linux') addProblem('fips', `Teleport has no FIPS build for ${platform.system}`);
 }
 
-function readTools(text: string, platform: Platform | undefined, refuse: Refuse): readonly Tool[] {
+function readTools(text: string, platform: Platform | undefined, addProblem: AddProblem): readonly Tool[] {
   const { tools, unknown } = parseTools(text);
   for (const name of unknown) {
-    refuse('tools', `${JSON.stringify(name)} is none of Teleport's programs: ${TOOLS.join(', ')}`);
+    addProblem('tools', `${JSON.stringify(name)} is not a Teleport program; expected any of ${TOOLS.join(', ')}`);
   }
-  if (tools.length + unknown.length === 0) refuse('tools', `names no program: any of ${TOOLS.join(', ')}`);
+  if (tools.length + unknown.length === 0)
+    addProblem('tools', `contains no program; expected any of ${TOOLS.join(', ')}`);
   for (const tool of tools) {
     if (platform !== undefined && !isReleasedFor(tool, platform)) {
-      refuse('tools', `${tool} is not released for ${platform.system}`);
+      addProblem('tools', `${tool} is not released for ${platform.system}`);
     }
   }
   return tools;
 }
 
-function readVersion(text: string, refuse: Refuse): string {
+function readVersion(text: string, addProblem: AddProblem): string {
   if (text === 'auto') return text;
   const version = parseServerVersion(text)?.text;
-  // A build's own mark, behind a plus, stands in no file's name.
+  // File names do not contain build metadata (after a plus sign).
   if (version === undefined || version.includes('+'))
-    refuse('version', `${JSON.stringify(text)} is neither X.Y.Z nor auto`);
+    addProblem('version', `must be X.Y.Z or auto, got ${JSON.stringify(text)}`);
   return version ?? '';
 }
 
-function readEdition(text: string, refuse: Refuse): ReleaseRequest['edition'] {
+function readEdition(text: string, addProblem: AddProblem): ReleaseRequest['edition'] {
   if (text === 'oss' || text === 'enterprise' || text === 'auto') return text;
-  refuse('edition', `${JSON.stringify(text)} is none of oss, enterprise and auto`);
+  addProblem('edition', `must be oss, enterprise or auto, got ${JSON.stringify(text)}`);
   return 'auto';
 }
 
-function readFips(text: string, refuse: Refuse): ReleaseRequest['fips'] {
+function readFips(text: string, addProblem: AddProblem): ReleaseRequest['fips'] {
   if (text === 'required' || text === 'none') return text === 'required';
-  if (text !== 'auto') refuse('fips', `${JSON.stringify(text)} is none of required, none and auto`);
+  if (text !== 'auto') addProblem('fips', `must be required, none or auto, got ${JSON.stringify(text)}`);
   return 'auto';
 }
 
-function readProxy(text: string | undefined, refuse: Refuse): Address | undefined {
+function readProxy(text: string | undefined, addProblem: AddProblem): Address | undefined {
   if (text === undefined) return undefined;
   const address = parseAddress(text, WEB_PORT);
-  if (address === undefined) refuse('proxy-server', `${JSON.stringify(text)} is no host:port`);
+  if (address === undefined) addProblem('proxy-server', `must be host:port, got ${JSON.stringify(text)}`);
   return address;
 }
 
-/** The text may hold a password, so that no message repeats it. */
-function readBaseUrl(text: string, refuse: Refuse): URL {
+/** Messages do not quote the text, which may contain a password. */
+function readBaseUrl(text: string, addProblem: AddProblem): URL {
   const url = parseHttpsUrl(text);
   if (url?.search === '' && url.hash === '') return url;
-  refuse('cdn-base-url', 'is no https:// address without a query');
+  addProblem('cdn-base-url', 'must be an https:// URL without a query');
   return new URL(DEFAULT_BASE_URL);
 }
 
-function readDigest(text: string | undefined, refuse: Refuse): string | undefined {
-  if (text !== undefined && !/^[0-9a-f]{64}$/i.test(text)) refuse('sha256', 'is not 64 hexadecimal digits');
+function readDigest(text: string | undefined, addProblem: AddProblem): string | undefined {
+  if (text !== undefined && !/^[0-9a-f]{64}$/i.test(text)) addProblem('sha256', 'must be 64 hexadecimal digits');
   return text?.toLowerCase();
 }
 
-function readDirectory(text: string | undefined, { environment, workingDirectory }: World, refuse: Refuse): string {
+function readDirectory(
+  text: string | undefined,
+  { environment, workingDirectory }: World,
+  addProblem: AddProblem,
+): string {
   const home = environment.HOME ?? environment.USERPROFILE ?? '';
-  if (text === undefined && !isAbsolute(home)) refuse('dir', 'is needed, as there is no home directory');
+  if (text === undefined && !isAbsolute(home)) addProblem('dir', 'is required, because there is no home directory');
   const path = resolve(workingDirectory, text ?? join(home, '.teleport-machine-id', 'tools'));
-  // PATH parts its folders by colons, and no quoting helps.
+  // Colons separate the directories of PATH and cannot be quoted.
   if (/\p{Cc}/u.test(path) || path.replace(/^[a-z]:/i, '').includes(':'))
-    refuse('dir', 'holds a colon or a control character');
+    addProblem('dir', 'contains a colon or a control character');
   return path;
 }
 
@@ -154,8 +162,7 @@ function noReleases(platform: string, architecture: string): MachineIdError {
   });
 }
 
-// A decision of what to install, as a file: the key of a cache is made from it, and a later step installs by it.
-
+/** The file of `--write-plan`: a cache key is computed from it, and a later step installs what it lists. */
 const Plan = z.strictObject({
   tools: z.array(z.enum(TOOLS)),
   release: z.strictObject({
@@ -174,7 +181,10 @@ const Plan = z.strictObject({
 
 const MAX_PLAN_BYTES = 64 * 1024;
 
-/** The same request gives the same bytes. @throws MachineIdError DESTINATION_UNWRITABLE */
+/**
+ * Writes the same bytes for the same request.
+ * @throws MachineIdError DESTINATION_UNWRITABLE
+ */
 export async function writePlan(
   files: Pick<Files, 'makeDirectory' | 'remove' | 'createFile'>,
   path: string,
@@ -182,7 +192,7 @@ export async function writePlan(
 ): Promise<void> {
   const plan = { tools, release, baseUrl: baseUrl.href, sha256, directory };
   try {
-    await makeFolder(files, dirname(path));
+    await makeDirectories(files, dirname(path));
     await files.remove(path);
     await files.createFile(path, `${JSON.stringify(plan, undefined, 2)}\n`);
   } catch (error) {
@@ -196,19 +206,19 @@ export async function readPlan(files: Pick<Files, 'readText'>, path: string): Pr
   try {
     text = await files.readText(path, { maxBytes: MAX_PLAN_BYTES });
   } catch (cause) {
-    throw noPlan(`cannot read the plan ${path}: ${fileErrorText(cause)}`, cause);
+    throw invalidPlan(`cannot read the plan ${path}: ${fileErrorText(cause)}`, cause);
   }
   try {
     const plan = z.parse(Plan, JSON.parse(text));
     return { ...plan, baseUrl: new URL(plan.baseUrl), sha256: plan.sha256 };
   } catch (cause) {
-    throw noPlan(`${path} is not a plan that --write-plan has written`, cause);
+    throw invalidPlan(`${path} was not written by --write-plan`, cause);
   }
 }
 
-function noPlan(message: string, cause: unknown): MachineIdError {
+function invalidPlan(message: string, cause: unknown): MachineIdError {
   return new MachineIdError('USAGE_INVALID', message, {
-    hint: 'Call the command with --write-plan first, as the same user and with the same version of this program.',
+    hint: 'Run the command with --write-plan first, as the same user and with the same version of this program.',
     cause,
   });
 }

@@ -1,12 +1,12 @@
-/** Reads a tar archive (POSIX.1-2017 pax, with GNU's long names) as it comes. */
+/** Reads a tar archive (POSIX.1-2017 pax with GNU's long names) as a stream. */
 import { type ArchiveEntry, corrupt } from './archive.ts';
 import { ByteReader, drain } from './byte-reader.ts';
 
 const BLOCK = 512;
-/** Names and attributes; the longest path of any system is 4,096 bytes. */
+/** For long names and attributes; no system has paths longer than 4,096 bytes. */
 const MAX_EXTENSION_BYTES = 64 * 1024;
-/** Links, devices, directories and pipes: no contents follow, whatever the size says. */
-const BODILESS = /[1-6]/;
+/** Types of links, devices, directories and pipes, which have no contents, whatever their size field says. */
+const WITHOUT_CONTENTS = /[1-6]/;
 
 interface Header {
   readonly name: string;
@@ -20,13 +20,13 @@ interface Extension {
 }
 
 /** @throws MachineIdError TOOLS_CORRUPT */
-export async function* tarEntries(portions: AsyncIterable<Uint8Array>): AsyncGenerator<ArchiveEntry> {
-  const reader = new ByteReader(portions);
+export async function* tarEntries(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<ArchiveEntry> {
+  const reader = new ByteReader(chunks);
   try {
     let extension: Extension = {};
     for (;;) {
       const header = readHeader(await reader.exactly(BLOCK));
-      // Two empty blocks end an archive; what follows is padding, which still belongs to the digest.
+      // Empty blocks end an archive; the padding after them is read for the digest.
       if (header === undefined) break;
       if (isExtension(header)) {
         extension = { ...extension, ...(await readExtension(reader, header)) };
@@ -36,7 +36,7 @@ export async function* tarEntries(portions: AsyncIterable<Uint8Array>): AsyncGen
       const kind = kindOf(header.type);
       const { path = header.name, sizeBytes = header.sizeBytes } = extension;
       extension = {};
-      const length = BODILESS.test(header.type) ? 0 : sizeBytes;
+      const length = WITHOUT_CONTENTS.test(header.type) ? 0 : sizeBytes;
       const contents = reader.upTo(length);
       yield { path, kind, contents };
       await drain(contents);
@@ -90,9 +90,9 @@ function readAttributes(data: Buffer): Extension {
     const [, digits = '', key] = /^(\d{1,6}) ([^=]+)=/.exec(data.toString('latin1', at, at + 300)) ?? [];
     const end = at + Number(digits);
     const start = at + digits.length + (key?.length ?? 0) + 2;
-    // A record that ends before its own value would be read again and again.
+    // A record that ends before its own value would cause an endless loop.
     if (key === undefined || end <= start || end > data.length || data[end - 1] !== 0x0a) {
-      throw corrupt('its attributes are broken');
+      throw corrupt('its attributes are invalid');
     }
     const value = data.toString('utf8', start, end - 1);
     if (key === 'path') extension = { ...extension, path: value };
@@ -108,13 +108,13 @@ function text(bytes: Buffer, at: number, length: number): string {
   return field.toString('utf8', 0, end === -1 ? length : end);
 }
 
-/** GNU's binary form, for files of 8 GB and more, counts as broken: no program is that large. */
+/** GNU's binary form, for files of 8 GB and more, is rejected: no program is that large. */
 function octal(bytes: Buffer, at: number, length: number): number {
   return count(text(bytes, at, length).trim(), 8);
 }
 
 function count(digits: string, base: 8 | 10): number {
   const value = (base === 8 ? /^[0-7]{1,12}$/ : /^\d{1,15}$/).test(digits) ? parseInt(digits, base) : NaN;
-  if (Number.isNaN(value)) throw corrupt(`${JSON.stringify(digits.slice(0, 20))} stands where a number should`);
+  if (Number.isNaN(value)) throw corrupt(`expected a number, got ${JSON.stringify(digits.slice(0, 20))}`);
   return value;
 }

@@ -1,4 +1,4 @@
-/** Reads a zip archive (PKWARE's APPNOTE 6.3) from its local headers, as it comes. */
+/** Reads a zip archive (PKWARE's APPNOTE 6.3) as a stream, from its local headers. */
 import { createInflateRaw } from 'node:zlib';
 import { MachineIdError } from '../../errors.ts';
 import { type ArchiveEntry, corrupt } from './archive.ts';
@@ -12,32 +12,31 @@ const STORED = 0;
 const DEFLATED = 8;
 
 const ENCRYPTED = 0x0001;
-/** The sizes follow the contents. */
-const SIZES_BEHIND = 0x0008;
+/** Flag: the sizes follow the contents. */
+const SIZES_AFTER_CONTENTS = 0x0008;
 const CHUNK_BYTES = 64 * 1024;
 
 interface Header {
   readonly path: string;
   readonly method: number;
-  /** Of the packed contents; undefined when it follows them. */
+  /** Size of the compressed contents; undefined when it follows them. */
   readonly packedBytes: number | undefined;
 }
 
 /**
- * The central directory, which repeats the headers, is not consulted: that the archive is the published one is for its
- * digest to say.
+ * Ignores the central directory, which repeats the headers: the digest proves that the archive is the published one.
  * @throws MachineIdError TOOLS_CORRUPT
  */
-export async function* zipEntries(portions: AsyncIterable<Uint8Array>): AsyncGenerator<ArchiveEntry> {
-  const reader = new ByteReader(portions);
+export async function* zipEntries(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<ArchiveEntry> {
+  const reader = new ByteReader(chunks);
   try {
     for (;;) {
       const signature = (await reader.exactly(4)).readUInt32LE();
       if (signature === CENTRAL_DIRECTORY) break;
-      if (signature !== LOCAL_HEADER) throw corrupt('it is no zip archive');
+      if (signature !== LOCAL_HEADER) throw corrupt('it is not a zip archive');
       const header = await readHeader(reader);
       const contents = unpack(reader, header);
-      // Links of Unix are told by the central directory alone; here they are files with a path in them.
+      // Only the central directory marks Unix links; here they are files that contain a path.
       yield { path: header.path, kind: header.path.endsWith('/') ? 'directory' : 'file', contents };
       await drain(contents);
     }
@@ -53,12 +52,12 @@ async function readHeader(reader: ByteReader): Promise<Header> {
   const packedBytes = fields.readUInt32LE(14);
   const path = (await reader.exactly(fields.readUInt16LE(22))).toString('utf8');
   await reader.skip(fields.readUInt16LE(24));
-  const behind = (flags & SIZES_BEHIND) !== 0;
+  const sizesFollow = (flags & SIZES_AFTER_CONTENTS) !== 0;
   if ((flags & ENCRYPTED) !== 0) throw corrupt('an entry is encrypted');
-  if (method !== STORED && method !== DEFLATED) throw corrupt(`an entry is packed by method ${method}`);
-  // Zip64 has its sizes elsewhere; contents that are only stored don't tell where they end.
-  if (packedBytes === 0xffffffff || (behind && method === STORED)) throw corrupt('an entry does not tell its size');
-  return { path, method, packedBytes: behind ? undefined : packedBytes };
+  if (method !== STORED && method !== DEFLATED) throw corrupt(`an entry has the compression method ${method}`);
+  // Zip64 has its sizes elsewhere, and the end of uncompressed contents cannot be found without their size.
+  if (packedBytes === 0xffffffff || (sizesFollow && method === STORED)) throw corrupt('an entry has no size');
+  return { path, method, packedBytes: sizesFollow ? undefined : packedBytes };
 }
 
 async function* unpack(reader: ByteReader, { method, packedBytes }: Header): AsyncGenerator<Uint8Array> {
@@ -68,17 +67,17 @@ async function* unpack(reader: ByteReader, { method, packedBytes }: Header): Asy
   }
   const consumed = yield* inflate(reader);
   if (packedBytes === undefined) {
-    // CRC and two sizes of 4 bytes; the signature before them is optional, but every writer of today puts it.
+    // Signature, CRC and two sizes, 4 bytes each; the signature is optional, but all current programs write it.
     const descriptor = await reader.exactly(16);
     if (descriptor.readUInt32LE() !== DATA_DESCRIPTOR || descriptor.readUInt32LE(8) !== consumed) {
-      throw corrupt('an entry is longer or shorter than it says');
+      throw corrupt('the size of an entry is wrong');
     }
   } else if (packedBytes !== consumed) {
-    throw corrupt('an entry is longer or shorter than it says');
+    throw corrupt('the size of an entry is wrong');
   }
 }
 
-/** Deflate (RFC 1951) tells its own end. Returns how many packed bytes it took; the others are put back. */
+/** Deflate data (RFC 1951) marks its own end. Returns the number of compressed bytes, and unreads the bytes after them. */
 async function* inflate(reader: ByteReader): AsyncGenerator<Uint8Array, number> {
   const stream = createInflateRaw({ chunkSize: CHUNK_BYTES });
   const ended = new Promise<'ended'>((resolve) => {
@@ -91,14 +90,14 @@ async function* inflate(reader: ByteReader): AsyncGenerator<Uint8Array, number> 
   let given = 0;
   let last: Buffer = Buffer.alloc(0);
   const feed = async () => {
-    // Bytes behind the end are not taken.
+    // The stream does not consume bytes after the end.
     while (stream.bytesWritten === given && !stream.destroyed) {
-      const portion = await reader.next();
-      if (portion === undefined) throw corrupt('it ends in the middle of an entry');
-      given += portion.length;
-      last = portion;
-      // Not every version of Node calls back when it has met the end.
-      await Promise.race([ended, new Promise((resolve) => stream.write(portion, resolve))]);
+      const chunk = await reader.next();
+      if (chunk === undefined) throw corrupt('it ends in the middle of an entry');
+      given += chunk.length;
+      last = chunk;
+      // Not every version of Node calls back after the end.
+      await Promise.race([ended, new Promise((resolve) => stream.write(chunk, resolve))]);
     }
   };
   const feeding = feed().catch((error: unknown) => stream.destroy(error instanceof Error ? error : undefined));

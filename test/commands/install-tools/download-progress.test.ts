@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { downloadProgress } from '../../../src/commands/install-tools/install-tools.ts';
+import { downloadProgress } from '../../../src/commands/install-tools/progress.ts';
 import { fakeClock } from '../../effects/fake-clock.ts';
 
 const TOTAL = 200_000_000;
 
-/** Ten portions, one each second. */
+/** Ten chunks, one each second. */
 function shown(isTerminal: boolean, totalBytes: number | undefined): readonly string[] {
   const clock = fakeClock();
   const written: string[] = [];
@@ -18,25 +18,25 @@ function shown(isTerminal: boolean, totalBytes: number | undefined): readonly st
   return written;
 }
 
-test('in a log, a line follows now and then, and at the end', () => {
+test('in a log, progress is printed at intervals and at the end', () => {
   assert.deepEqual(shown(false, TOTAL), [
     'downloaded 50% of 200.0 MB, 20.0 MB/s\n',
     'downloaded 100% of 200.0 MB, 20.0 MB/s\n',
   ]);
 });
 
-test('on a terminal, one line is written over itself and ended', () => {
+test('on a terminal, one line is overwritten and then ended', () => {
   const written = shown(true, TOTAL);
   assert.equal(written.length, 11);
   assert.ok(written.slice(0, -1).every((line) => line.startsWith('\r') && !line.includes('\n')));
   assert.equal(written.at(-1), '\n');
 });
 
-test('a length that the server does not send is not guessed', () => {
+test('an unknown total length is not guessed', () => {
   assert.equal(shown(false, undefined)[0], 'downloaded 100.0 MB, 20.0 MB/s\n');
 });
 
-test('a short download says nothing on the way', () => {
+test('a short download prints no progress before its end', () => {
   const written: string[] = [];
   const progress = downloadProgress({ clock: fakeClock(), isTerminal: false, write: (line) => written.push(line) });
   progress.report(10, 100);

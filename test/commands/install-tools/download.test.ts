@@ -9,7 +9,7 @@ import { download } from '../../../src/commands/install-tools/download.ts';
 import { MachineIdError } from '../../../src/errors.ts';
 import { type FakeClock, fakeClock } from '../../effects/fake-clock.ts';
 import { testRetries } from '../../effects/retries.ts';
-import { text } from './portions.ts';
+import { text } from './chunks.ts';
 
 const FILE = '0123456789';
 const URL_OF_FILE = new URL('https://user:secret@cdn.example.com/teleport.tar.gz?signed');
@@ -83,7 +83,7 @@ function rest(from: number, to = 10, change: Reply = {}): Reply {
   return { status: 206, body: FILE.slice(from, to), cut: to < 10, ...change, headers };
 }
 
-test('a file comes in one request when nothing goes wrong', async () => {
+test('a file is downloaded with one request if there are no errors', async () => {
   const { file, ranges, reported } = await downloaded([WHOLE]);
   assert.equal(file, FILE);
   assert.deepEqual(ranges, [undefined]);
@@ -91,7 +91,7 @@ test('a file comes in one request when nothing goes wrong', async () => {
 });
 
 for (let at = 0; at <= 10; at += 1) {
-  test(`a download that was cut at byte ${at} of 10 goes on there`, async () => {
+  test(`a download that is interrupted at byte ${at} of 10 resumes there`, async () => {
     const next = at === 0 ? WHOLE : rest(at);
     const { file, ranges } = await downloaded([whole(at), next]);
     assert.equal(file, FILE);
@@ -99,12 +99,12 @@ for (let at = 0; at <= 10; at += 1) {
   });
 }
 
-test('a connection that is closed too early counts as cut', async () => {
+test('a connection that is closed too early counts as interrupted', async () => {
   const { file } = await downloaded([{ ...whole(4), cut: false }, rest(4)]);
   assert.equal(file, FILE);
 });
 
-test('a download may be cut many times as long as it goes on', async () => {
+test('a download can be interrupted many times as long as it makes progress', async () => {
   const { file, waitsMs, lines } = await downloaded([
     whole(1),
     ...[1, 2, 3, 4, 5, 6, 7, 8].map((at) => rest(at, at + 1)),
@@ -115,10 +115,10 @@ test('a download may be cut many times as long as it goes on', async () => {
     waitsMs,
     Array.from({ length: 9 }, () => 500),
   );
-  assert.equal(lines[0], 'the connection was cut; going on at byte 1 in 0.5 s (60 s left)');
+  assert.equal(lines[0], 'the connection was cut; resuming at byte 1 in 0.5 s, for 60 s more');
 });
 
-test('a server that knows no ranges sends all again, and what is there is passed over', async () => {
+test('a server without ranges sends everything again, and the bytes received before are skipped', async () => {
   const { file, reported } = await downloaded([whole(4), WHOLE]);
   assert.equal(file, FILE);
   assert.deepEqual(reported.at(-1), [10, 10]);
@@ -131,7 +131,7 @@ test('a weak tag is not sent', async () => {
   assert.deepEqual(ranges[1], { fromByte: 4, ifTag: undefined });
 });
 
-test('the deadline holds from the last byte, and then says how often was tried', async () => {
+test('the deadline starts at the last received byte, and its error has the number of attempts', async () => {
   const cut = Array.from({ length: 11 }, () => 'unreachable' as const);
   const { error, waitsMs } = await downloaded([{ ...whole(4), takesMs: 20_000 }, ...cut]);
   assert.ok(error instanceof MachineIdError);
@@ -143,7 +143,7 @@ test('the deadline holds from the last byte, and then says how often was tried',
   );
 });
 
-describe('another try follows the answer', () => {
+describe('the download is tried again after the response', () => {
   for (const status of [408, 429, 500, 502, 503, 504]) {
     test(String(status), async () => {
       const { file, waitsMs } = await downloaded([{ status, headers: { 'retry-after': '7' } }, WHOLE]);
@@ -155,30 +155,30 @@ describe('another try follows the answer', () => {
 
 const FINAL: readonly (readonly [what: string, replies: readonly Reply[], code: string, maxBytes?: number])[] = [
   ['404', [{ status: 404 }], 'TOOLS_UNAVAILABLE'],
-  ['403, which a store says of what it has not', [{ status: 403 }], 'TOOLS_UNAVAILABLE'],
+  ['403, the response of a store for a missing file', [{ status: 403 }], 'TOOLS_UNAVAILABLE'],
   ['401', [{ status: 401 }], 'TOOLS_UNAVAILABLE'],
   ['304', [{ status: 304 }], 'TOOLS_UNAVAILABLE'],
   ['425', [{ status: 425 }], 'TOOLS_UNAVAILABLE'],
   ['501', [{ status: 501 }], 'TOOLS_UNAVAILABLE'],
-  ['a file that is shorter by now', [whole(4), { status: 416 }], 'TOOLS_CORRUPT'],
-  ['another file by its tag', [whole(4), { ...WHOLE, headers: { etag: '"two"' } }], 'TOOLS_CORRUPT'],
+  ['a file that has become shorter', [whole(4), { status: 416 }], 'TOOLS_CORRUPT'],
+  ['another file, detected by its tag', [whole(4), { ...WHOLE, headers: { etag: '"two"' } }], 'TOOLS_CORRUPT'],
   [
-    'another file by its length',
+    'another file, detected by its length',
     [whole(4), rest(4, 10, { headers: { 'content-range': 'bytes 4-10/11' } })],
     'TOOLS_CORRUPT',
   ],
   [
-    'another range than asked for',
+    'a different range than requested',
     [whole(4), rest(4, 10, { headers: { 'content-range': 'bytes 2-9/10' } })],
     'TOOLS_CORRUPT',
   ],
   ['a part without its range', [whole(4), { status: 206, body: FILE.slice(4) }], 'TOOLS_CORRUPT'],
-  ['a part that nobody asked for', [rest(4)], 'TOOLS_CORRUPT'],
+  ['a part that was not requested', [rest(4)], 'TOOLS_CORRUPT'],
   ['more bytes than allowed', [{ body: FILE }], 'TOOLS_CORRUPT', 9],
-  ['bytes that drip in for half an hour', [{ ...WHOLE, takesMs: 600_000 }], 'TIMEOUT'],
+  ['bytes that trickle in for half an hour', [{ ...WHOLE, takesMs: 600_000 }], 'TIMEOUT'],
 ];
 
-describe('no further try follows', () => {
+describe('the download is not tried again after', () => {
   for (const [what, replies, code, maxBytes] of FINAL) {
     test(what, async () => {
       const { error } = await downloaded(replies, { maxBytes: maxBytes ?? 1000 });
@@ -190,7 +190,7 @@ describe('no further try follows', () => {
   }
 });
 
-test('a pause ends when the job does', async () => {
+test('a pause ends when the job is cancelled', async () => {
   const clock = fakeClock();
   const { server } = serverWith(['unreachable'], clock);
   const reason = new MachineIdError('INTERRUPTED', 'interrupted by SIGTERM', { hint: 'run it again' });

@@ -11,7 +11,7 @@ import { systemLargeFiles } from '../../../src/effects/large-files.ts';
 import { fakeClock } from '../../effects/fake-clock.ts';
 import { testRetries } from '../../effects/retries.ts';
 import { temporaryFolder } from '../../temporary-folder.ts';
-import { portions } from './portions.ts';
+import { chunksOf } from './chunks.ts';
 import { tarGz } from './tar-archive.ts';
 import { zip } from './zip-archive.ts';
 
@@ -22,7 +22,7 @@ function installing(archive: Buffer, directory: string, platform: Platform, tool
     get: ({ pathname }) => {
       requests.push(pathname);
       const digest = Buffer.from(createHash('sha256').update(archive).digest('hex'));
-      const body = portions(pathname.endsWith('.sha256') ? digest : archive, 1000);
+      const body = chunksOf(pathname.endsWith('.sha256') ? digest : archive, 1000);
       return Promise.resolve({ status: 200, header: () => undefined, body });
     },
     close: () => undefined,
@@ -44,7 +44,7 @@ function installing(archive: Buffer, directory: string, platform: Platform, tool
   return { requests, install: () => installTools(request, effects), archive: archiveOf(request.release).name };
 }
 
-test('on Windows the programs come out of a zip', async (context) => {
+test('on Windows, the programs are extracted from a zip archive', async (context) => {
   const directory = join(await temporaryFolder(context), 'tools');
   const archive = zip([
     { path: 'tsh.exe', contents: 'tsh'.repeat(1000), sizesBehind: true },
@@ -58,7 +58,7 @@ test('on Windows the programs come out of a zip', async (context) => {
   assert.deepEqual(job.requests, [`/some/where/${job.archive}.sha256`, `/some/where/${job.archive}`]);
 });
 
-test('on a Mac a signed program comes with its bundle, and the link to it is made again when it is gone', async (context) => {
+test('on macOS, a signed program is installed with its bundle, and a missing link to it is created again', async (context) => {
   const directory = join(await temporaryFolder(context), 'tools');
   const archive = tarGz([
     { path: 'teleport/tsh.app/', type: '5' },
@@ -79,7 +79,7 @@ test('on a Mac a signed program comes with its bundle, and the link to it is mad
   assert.equal(job.requests.length, 2);
 });
 
-test('a bundle of which a part is missing is installed again', async (context) => {
+test('an incomplete bundle is installed again', async (context) => {
   const directory = join(await temporaryFolder(context), 'tools');
   const archive = tarGz([
     { path: 'teleport/tsh.app/Contents/Info.plist', contents: 'plist' },
@@ -96,7 +96,7 @@ for (const [what, list] of [
   ['too long', Buffer.alloc(1024 * 1024 + 1, ' ')],
   ['no JSON', Buffer.from('{"archiveSha256":')],
 ] as const) {
-  test(`a list of what is installed that is ${what} counts as none`, async (context) => {
+  test(`a list of installed files that is ${what} is ignored`, async (context) => {
     const directory = join(await temporaryFolder(context), 'tools');
     const archive = tarGz([{ path: 'teleport/tsh', contents: 'tsh' }]);
     const job = installing(archive, directory, { system: 'linux', architecture: 'amd64' }, ['tsh']);
@@ -107,7 +107,7 @@ for (const [what, list] of [
   });
 }
 
-test('a bundle without its program is no program', async (context) => {
+test('a bundle without its program is rejected', async (context) => {
   const directory = join(await temporaryFolder(context), 'tools');
   const archive = tarGz([{ path: 'teleport/tsh.app/Contents/Info.plist', contents: 'plist' }]);
   const job = installing(archive, directory, { system: 'darwin', architecture: 'arm64' }, ['tsh']);

@@ -52,14 +52,14 @@ const LINUX: Platform = { system: 'linux', architecture: 'amd64' };
 const MAC: Platform = { system: 'darwin', architecture: 'arm64' };
 const WINDOWS: Platform = { system: 'windows', architecture: 'amd64' };
 
-test('each system has its programs', () => {
+test('each system has its own set of programs', () => {
   const released = (platform: Platform) => TOOLS.filter((tool) => isReleasedFor(tool, platform));
   assert.deepEqual(released(LINUX), TOOLS);
   assert.deepEqual(released(MAC), ['tsh', 'tctl', 'tbot', 'teleport']);
   assert.deepEqual(released(WINDOWS), ['tsh', 'tctl', 'tbot']);
 });
 
-test('the names of programs are separated by spaces or commas, and taken once each', () => {
+test('program names are separated by spaces or commas, and duplicates are ignored', () => {
   assert.deepEqual(parseTools(' tctl,tsh\n tsh '), { tools: ['tsh', 'tctl'], unknown: [] });
   assert.deepEqual(parseTools('tsh kubectl TCTL'), { tools: ['tsh'], unknown: ['kubectl', 'TCTL'] });
 });
@@ -71,7 +71,7 @@ const FIPS = { toolsVersion: '18.2.4', enterprise: true, fips: true };
 
 const CHOICES: readonly (readonly [
   what: string,
-  wish: Partial<ReleaseRequest>,
+  request: Partial<ReleaseRequest>,
   cluster: typeof COMMUNITY | undefined,
   name: string,
   platform?: Platform,
@@ -79,9 +79,9 @@ const CHOICES: readonly (readonly [
   ['a community cluster gets its own version', {}, COMMUNITY, '18.2.4-oss-linux-amd64'],
   ['an enterprise cluster gets its edition', {}, ENTERPRISE, '18.2.4-enterprise-linux-amd64'],
   ['a FIPS cluster gets FIPS builds', {}, FIPS, '18.2.4-enterprise-fips-linux-amd64'],
-  ['a FIPS cluster gets ordinary builds on a Mac', {}, FIPS, '18.2.4-enterprise-darwin-arm64', MAC],
-  ['a version wins over the cluster', { version: '17.0.1' }, ENTERPRISE, '17.0.1-enterprise-linux-amd64'],
-  ['an edition wins over the cluster', { edition: 'oss' }, FIPS, '18.2.4-oss-linux-amd64'],
+  ['a FIPS cluster gets standard builds on macOS', {}, FIPS, '18.2.4-enterprise-darwin-arm64', MAC],
+  ['a version takes precedence over the cluster', { version: '17.0.1' }, ENTERPRISE, '17.0.1-enterprise-linux-amd64'],
+  ['an edition takes precedence over the cluster', { edition: 'oss' }, FIPS, '18.2.4-oss-linux-amd64'],
   ['FIPS can be switched off', { fips: false }, FIPS, '18.2.4-enterprise-linux-amd64'],
   [
     'FIPS can be switched on, which takes the enterprise edition',
@@ -92,15 +92,15 @@ const CHOICES: readonly (readonly [
   ['without a cluster it is the open-source edition', { version: '18.0.0' }, undefined, '18.0.0-oss-linux-amd64'],
 ];
 
-describe('of the releases,', () => {
-  for (const [what, wish, cluster, name, platform = LINUX] of CHOICES) {
+describe('the chosen release', () => {
+  for (const [what, request, cluster, name, platform = LINUX] of CHOICES) {
     test(what, () => {
-      assert.equal(releaseName(chooseRelease({ ...AUTO, ...wish }, platform, cluster)), name);
+      assert.equal(releaseName(chooseRelease({ ...AUTO, ...request }, platform, cluster)), name);
     });
   }
 });
 
-test('the cluster is only asked for what is not said', () => {
+test('the cluster is asked only for what the flags leave open', () => {
   const said = { version: '18.2.4', edition: 'oss', fips: 'auto' } as const;
   assert.equal(needsCluster(said), false);
   assert.equal(needsCluster({ ...said, edition: 'enterprise', fips: false }), false);

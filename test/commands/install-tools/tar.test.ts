@@ -7,12 +7,12 @@ import { tarEntries } from '../../../src/commands/install-tools/tar.ts';
 import { MachineIdError } from '../../../src/errors.ts';
 import { outputOf, runForBytes } from '../../programs.ts';
 import { temporaryFolder } from '../../temporary-folder.ts';
-import { portions, text } from './portions.ts';
+import { chunksOf, text } from './chunks.ts';
 import { paxRecord, tar, type TarEntry } from './tar-archive.ts';
 
-async function read(archive: Uint8Array, portionBytes = 1000): Promise<readonly string[]> {
+async function read(archive: Uint8Array, chunkBytes = 1000): Promise<readonly string[]> {
   const found: string[] = [];
-  for await (const { path, kind, contents } of tarEntries(portions(archive, portionBytes))) {
+  for await (const { path, kind, contents } of tarEntries(chunksOf(archive, chunkBytes))) {
     found.push(kind === 'file' ? `${path}: ${await text(contents)}` : `${path} ${kind}`);
   }
   return found;
@@ -21,7 +21,7 @@ async function read(archive: Uint8Array, portionBytes = 1000): Promise<readonly 
 const LONG_PATH = `teleport/${'long/'.repeat(40)}tsh`;
 
 for (const format of ['gnu', 'pax', 'ustar']) {
-  test(`what the tar program writes as ${format} is read, in portions of any size`, async (context) => {
+  test(`an archive that the tar program writes as ${format} is read, in chunks of any size`, async (context) => {
     const folder = await temporaryFolder(context);
     await mkdir(join(folder, 'teleport', 'long/'.repeat(20)), { recursive: true });
     await writeFile(join(folder, 'teleport/tsh'), 'first');
@@ -30,8 +30,8 @@ for (const format of ['gnu', 'pax', 'ustar']) {
     const names = ['teleport/tsh', `teleport/${'long/'.repeat(20)}tctl`, 'teleport/zlink'];
     outputOf('tar', ['-C', folder, `--format=${format}`, '-cf', join(folder, 'a.tar'), ...names]);
     const archive = await readFile(join(folder, 'a.tar'));
-    for (const portionBytes of [7, 512, 100_000]) {
-      assert.deepEqual(await read(archive, portionBytes), [
+    for (const chunkBytes of [7, 512, 100_000]) {
+      assert.deepEqual(await read(archive, chunkBytes), [
         'teleport/tsh: first',
         `${names[1]}: ${'x'.repeat(5000)}`,
         'teleport/zlink link',
@@ -40,14 +40,14 @@ for (const format of ['gnu', 'pax', 'ustar']) {
   });
 }
 
-test('unread contents are skipped', async () => {
+test('contents that are not read are skipped', async () => {
   const paths: string[] = [];
   const archive = tar([{ path: 'a', contents: 'x'.repeat(3000) }, { path: 'b' }]);
-  for await (const { path } of tarEntries(portions(archive, 100))) paths.push(path);
+  for await (const { path } of tarEntries(chunksOf(archive, 100))) paths.push(path);
   assert.deepEqual(paths, ['a', 'b']);
 });
 
-test('attributes name a path that is longer than its field', async () => {
+test('attributes contain a path that is longer than its field', async () => {
   const entries: TarEntry[] = [
     { path: 'global', type: 'g', contents: paxRecord('comment', 'of all') },
     { path: 'attributes', type: 'x', contents: paxRecord('mtime', '1.5') + paxRecord('path', LONG_PATH) },
@@ -57,7 +57,7 @@ test('attributes name a path that is longer than its field', async () => {
   assert.deepEqual(await read(tar(entries)), [`${LONG_PATH}: one`, 'next: two']);
 });
 
-describe('a broken archive is refused:', () => {
+describe('an invalid archive is rejected:', () => {
   const whole = tar([{ path: 'teleport/tsh', contents: 'contents' }]);
   const cases: readonly (readonly [what: string, archive: Uint8Array])[] = [
     ['nothing at all', Buffer.alloc(0)],
@@ -86,7 +86,7 @@ describe('a broken archive is refused:', () => {
   }
 });
 
-describe('broken gzip is refused:', () => {
+describe('invalid gzip data is rejected:', () => {
   const packed = runForBytes('gzip', ['-c'], { input: tar([{ path: 'a', contents: 'x'.repeat(100_000) }]) }).stdout;
   const spoilt = Buffer.from(packed);
   spoilt.writeUInt32LE(1, packed.length - 8);
@@ -99,13 +99,13 @@ describe('broken gzip is refused:', () => {
   ];
   for (const [what, bytes] of cases) {
     test(what, { timeout: 10_000 }, async () => {
-      await assert.rejects(text(gunzip(portions(bytes, 1000))), { code: 'TOOLS_CORRUPT' });
+      await assert.rejects(text(gunzip(chunksOf(bytes, 1000))), { code: 'TOOLS_CORRUPT' });
     });
   }
 });
 
-test('an interrupted download is not taken for broken gzip', async () => {
-  const interrupted = new MachineIdError('INTERRUPTED', 'interrupted by SIGTERM', { hint: 'run it again' });
+test('an interrupted download is not reported as invalid gzip data', async () => {
+  const interrupted = new MachineIdError('INTERRUPTED', 'ended by SIGTERM', { hint: 'run it again' });
   async function* cut(): AsyncGenerator<Uint8Array> {
     yield await Promise.resolve(Buffer.from([0x1f, 0x8b]));
     throw interrupted;

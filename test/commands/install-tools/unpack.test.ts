@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { unpackTools } from '../../../src/commands/install-tools/archive.ts';
 import type { Platform, Tool } from '../../../src/commands/install-tools/release.ts';
 import { tarEntries } from '../../../src/commands/install-tools/tar.ts';
-import { portions, text } from './portions.ts';
+import { chunksOf, text } from './chunks.ts';
 import { tar, type TarEntry } from './tar-archive.ts';
 
 const LINUX: Platform = { system: 'linux', architecture: 'amd64' };
@@ -12,7 +12,7 @@ const WINDOWS: Platform = { system: 'windows', architecture: 'amd64' };
 
 async function unpack(entries: readonly TarEntry[], tools: readonly Tool[], platform: Platform) {
   const written: string[] = [];
-  await unpackTools(tarEntries(portions(tar(entries), 1000)), { tools, platform }, async (file, contents) => {
+  await unpackTools(tarEntries(chunksOf(tar(entries), 1000)), { tools, platform }, async (file, contents) => {
     written.push(`${file.path}${file.executable ? '*' : ''}: ${await text(contents)}`);
   });
   return written;
@@ -39,7 +39,7 @@ const LAYOUTS: readonly (readonly [
   ['a bundle where there are none', LINUX, ['teleport/tsh.app/Contents/MacOS/tsh'], []],
 ];
 
-describe('of an archive only the wanted programs are written:', () => {
+describe('only the requested programs are written:', () => {
   for (const [what, platform, paths, written] of LAYOUTS) {
     test(what, async () => {
       const entries = paths.map((path) => ({ path, contents: 'x' }));
@@ -87,13 +87,13 @@ const HOSTILE: readonly (readonly [what: string, entries: readonly TarEntry[], p
   ['a hard link in the place of a program', [{ path: 'teleport/tsh', type: '1', linkTo: '/etc/passwd' }]],
   ['a device in the place of a program', [{ path: 'teleport/tsh', type: '3' }]],
   ['a pipe in the place of a program', [{ path: 'teleport/tsh', type: '6' }]],
-  ['a program twice', [TSH, TSH]],
+  ['a duplicate program', [TSH, TSH]],
   ['a program in two folders', [TSH, { path: 'teleport-ent/tsh' }]],
   ['a program bare and as a bundle', [TSH, { path: 'teleport/tsh.app/Contents/MacOS/tsh' }], MAC],
   ['a link in a bundle', [{ path: 'teleport/tsh.app/Contents/x', type: '2', linkTo: '/' }], MAC],
 ];
 
-describe('a hostile archive is refused:', () => {
+describe('a hostile archive is rejected:', () => {
   for (const [what, entries, platform = LINUX] of HOSTILE) {
     test(what, async () => {
       await assert.rejects(unpack(entries, ['tsh'], platform), { code: 'TOOLS_CORRUPT' });

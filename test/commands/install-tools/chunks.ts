@@ -1,6 +1,6 @@
-/** Bytes in portions, as they come from a network. */
+/** Bytes in chunks, as they arrive from a network. */
 
-export async function* portions(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+export async function* chunksOf(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) {
     await Promise.resolve();
     yield bytes.subarray(at, at + size);
