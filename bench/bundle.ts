@@ -1,4 +1,4 @@
-/** Runs the bundle as a whole process. */
+/** Runs the bundle as a process. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import type { BenchCluster } from './cluster.ts';
 
 export const BUNDLE = 'dist/machine-id.cjs';
 
-/** What a run is told besides its outputs. */
+/** The arguments of a run except its outputs. */
 export function joinArguments({ joinToken, proxy, webCa }: BenchCluster): string[] {
   return ['run', '--proxy-server', proxy, '--token', joinToken, '--ca-file', webCa, '--no-export'];
 }
@@ -17,7 +17,7 @@ export function runBundle({ token }: BenchCluster, args: readonly string[]): voi
   execFileSync(process.execPath, [BUNDLE, ...args], options(token));
 }
 
-/** What a process used, from its start to its end. */
+/** The resources that a process used from start to exit. */
 export interface Usage {
   readonly peakMb: number;
   readonly cpuMs: number;
@@ -25,7 +25,7 @@ export interface Usage {
 
 const Measured = z.object({ peakKib: z.number(), cpuMicros: z.number() });
 
-/** @param command a Node program: path of the script, then its arguments */
+/** @param command a Node program: the path of the script, followed by its arguments */
 export function usageOf({ token }: Pick<BenchCluster, 'token'>, command: readonly string[]): Usage {
   const { env } = options(token);
   const script = 'exec 3>"$USAGE_FILE"; exec "$0" "$@"';
@@ -39,7 +39,7 @@ export function usageOf({ token }: Pick<BenchCluster, 'token'>, command: readonl
   return { peakMb: peakKib / 1024, cpuMs: cpuMicros / 1000 };
 }
 
-/** A home of its own: what the runs of a bench note down must not stay on the machine. */
+/** Uses a temporary home directory, so that runs leave no records on the machine. */
 const HOME = mkdtempSync(join(tmpdir(), 'machine-id-bench-home-'));
 process.once('exit', () => {
   rmSync(HOME, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-/** The embedded cluster in a process of its own, so that it takes no time from what is measured but that of the cores. */
+/** The embedded cluster in a separate process, so that it competes with the measured process only for cores. */
 import { execFileSync, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import * as z from 'zod/mini';
@@ -6,12 +6,12 @@ import * as z from 'zod/mini';
 const ClusterInfo = z.object({ proxy: z.string(), webCa: z.string(), joinToken: z.string(), cluster: z.string() });
 
 export interface BenchCluster extends z.infer<typeof ClusterInfo> {
-  /** For the environment of a run. */
+  /** The OIDC token for the environment of a run. */
   readonly token: string;
   readonly stop: () => void;
 }
 
-/** @param more arguments of `npm run cluster` */
+/** @param more further arguments of `npm run cluster` */
 export async function startCluster(
   directory: string,
   teleport: string,

@@ -1,4 +1,4 @@
-/** Repeats a measurement and shows what it gave. */
+/** Repeats measurements and prints the results. */
 import { cpus } from 'node:os';
 
 export interface Figures {
@@ -7,7 +7,7 @@ export interface Figures {
   readonly max: number;
 }
 
-/** Name, least, median, most, unit, and a remark. */
+/** Name, minimum, median, maximum, unit and remark. */
 export type Row = readonly string[];
 
 export const RUNS = Number(process.env.BENCH_RUNS ?? '25');
@@ -28,11 +28,11 @@ export async function repeat(measure: () => number | Promise<number>, runs = RUN
 export interface Pair {
   readonly own: Figures;
   readonly other: Figures;
-  /** Own over other, each from two neighbours. */
+  /** Ratios of our figure to the other one, each from two adjacent measurements. */
   readonly share: Figures;
 }
 
-/** In turns, so that whatever else the machine does falls on both alike. */
+/** Alternates, so that other load on the machine affects both equally. */
 export async function repeatInTurns(
   own: () => number | Promise<number>,
   other: () => number | Promise<number>,
@@ -58,7 +58,7 @@ export function row(name: string, { max, median, min }: Figures, unit: string, r
   return [name, min.toFixed(0), median.toFixed(0), max.toFixed(0), unit, remark];
 }
 
-/** Whether a goal is met, for the remark. */
+/** A remark that compares a figure with its goal. */
 export function against(value: number, goal: number, unit: string, atMost = true): string {
   const met = atMost ? value <= goal : value >= goal;
   return `${met ? 'goal met' : 'GOAL MISSED'}: ${value.toFixed(1)} of ${atMost ? 'at most' : 'at least'} ${goal.toFixed(0)} ${unit}`;

@@ -1,4 +1,4 @@
-/** What no run can be faster than, on this machine. */
+/** The floor: the time that every run needs on this machine. */
 import { execFileSync } from 'node:child_process';
 import { generateKeyPair } from 'node:crypto';
 import { readFileSync } from 'node:fs';

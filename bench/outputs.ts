@@ -11,9 +11,9 @@ const MEMORY_RUNS = 3;
 export interface OutputsWish {
   readonly teleport: string;
   readonly floorMs: number;
-  /** Over the floor, for a run with one output. */
+  /** The goal for a run with one output, above the floor. */
   readonly goalMs: number;
-  /** Of outputs in one run, one first. */
+  /** Numbers of outputs in a run; the first is 1. */
   readonly counts: readonly number[];
 }
 
@@ -29,10 +29,10 @@ export async function measureOutputs(
     const config = join(folder, `${String(count)}.yaml`);
     writeFileSync(config, configOf(folder, count));
     const args = [...joinArguments(cluster), '--config', config];
-    // RSA keys of many outputs take so long that a few runs must do.
+    // Fewer runs, because the RSA keys of many outputs take long.
     const runs = count === 1 || hasEcdsaKeys ? RUNS : Math.ceil(RUNS / 5);
     const wall = await repeat(() => {
-      // As in a job, nothing has been written before.
+      // As in a job, the destination does not exist.
       rmSync(join(folder, 'out'), { recursive: true, force: true });
       return timed(() => {
         runBundle(cluster, args);

@@ -1,4 +1,4 @@
-// Stands in for a node: sends so many MiB to whoever connects, then ends. Prints its port.
+// A stand-in for a node: sends a number of MiB to each client, then closes the connection. Prints its port.
 const { createServer } = require('node:net');
 
 const BLOCK = Buffer.alloc(1024 * 1024, 'x');

@@ -1,4 +1,4 @@
-/** Measures the program as a user feels it: whole processes against the embedded cluster, beside the floor on this machine. */
+/** Measures whole processes of the program against the embedded cluster, and the floor of this machine. */
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { measureOutputs } from './outputs.ts';
 import { measureSsh } from './ssh.ts';
 import { measureStartup } from './startup.ts';
 
-/** Goals are over the floor, for a run with one output: before 17 it needs two RSA keys, after that none. */
+/** Goals are above the floor, for a run with one output, which needs two RSA keys before Teleport 17, and none since. */
 const PROFILES = [
   { teleport: '15.3.7', goalMs: 400, counts: [1, 10, 50] },
   { teleport: '17.5.0', goalMs: 200, counts: [1] },

@@ -1,4 +1,4 @@
-/** `ssh-proxy-command`: how soon the first byte of the node comes, and how many follow, beside socat's plain pipe. */
+/** `ssh-proxy-command`: the time to the first byte of the node, and the throughput, compared with a plain socat pipe. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -41,7 +41,7 @@ export async function measureSsh(folder: string, nodeStart: Figures): Promise<re
   }
 }
 
-/** Against a server that costs little, since the two share the processor. */
+/** Uses a server that needs little CPU time, since both share the processor. */
 async function measureThroughput(
   folder: string,
   nodePort: string,
@@ -55,7 +55,7 @@ async function measureThroughput(
     const { certificate, key, port } = TransportServer.parse(JSON.parse(await firstLine(server)));
     const destination = join(folder, 'transport-identity');
     mkdirSync(destination);
-    // The server's own certificate is the identity's, and the authority behind both.
+    // One self-signed certificate is used for the server, the identity and the authority.
     const identity = [key, certificate, certificate].map((pem) => `${pem.trimEnd()}\n`).join('');
     writeFileSync(join(destination, 'identity'), identity);
     const flags = [...target, `--proxy-server=localhost:${String(port)}`, `--destination-dir=${destination}`];
@@ -91,7 +91,7 @@ async function untilFirstByte([program = '', ...args]: readonly string[]): Promi
   child.kill('SIGKILL');
 }
 
-/** Counted by wc, which takes next to no time: a pipe that ends early would look fast. */
+/** Counts the bytes with wc, which needs almost no time: otherwise, a pipe that ends early would look fast. */
 async function mebibytesASecond(command: readonly string[]): Promise<number> {
   let counted = '';
   const elapsedMs = await timed(() => {

@@ -1,4 +1,4 @@
-/** The CPU time of each command that a job or a program of it calls: mostly what the start of the script costs. */
+/** The CPU time of each command that a job or one of its programs calls; most of it is the start of the script. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { BUNDLE, joinArguments, runBundle, usageOf } from './bundle.ts';

@@ -1,12 +1,12 @@
 /**
- * The far end of `ssh-proxy-command` for the measure of throughput: answers any call with so many MiB at once, in
- * messages that are made beforehand. The embedded cluster, on grpc-js, takes twice the processor time of what is
- * measured, and would be measured instead. Prints its port and, in PEM, certificate and key as one line of JSON.
+ * The server for measuring the throughput of `ssh-proxy-command`: responds to any call with a given number of MiB, in
+ * prepared messages. The embedded cluster, on grpc-js, needs twice the CPU time of the measured process, so that it would
+ * be measured instead. Prints its port, and its certificate and key in PEM, as one line of JSON.
  */
 import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import { selfSigned } from '../test/tls-certificate.ts';
 
-/** As Teleport copies from a node. */
+/** Teleport's buffer size for data from a node. */
 const PAYLOAD_BYTES = 32 * 1024;
 const MESSAGES_AT_ONCE = 32;
 
@@ -17,7 +17,7 @@ const block = Buffer.concat(Array.from({ length: MESSAGES_AT_ONCE }, message));
 const server = createSecureServer({ cert: certificate, key });
 server.on('stream', (stream: ServerHttp2Stream) => {
   stream.on('error', () => undefined);
-  // What the client sends is not of interest, but must be taken.
+  // Data from the client is not needed, but must be read.
   stream.resume();
   stream.on('wantTrailers', () => {
     stream.sendTrailers({ 'grpc-status': '0' });
@@ -39,7 +39,7 @@ server.listen(0, '127.0.0.1', () => {
   console.log(JSON.stringify({ port: typeof address === 'object' ? address?.port : undefined, certificate, key }));
 });
 
-/** gRPC's prefix, field `ssh` (2) of a response, in it field `payload` (1) of a frame. */
+/** The gRPC prefix, then field `ssh` (2) of a response with field `payload` (1) of a frame. */
 function message(): Buffer {
   const payload = lengthDelimited(1, Buffer.alloc(PAYLOAD_BYTES, 'x'));
   const body = lengthDelimited(2, payload);

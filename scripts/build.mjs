@@ -1,5 +1,5 @@
-// Bundles src/main.ts into dist/machine-id.cjs, or into the folder of --out; with --check, compares a fresh bundle with
-// the committed one instead; with --readable, names and white space stay, for debugging and for tests of what is evaluated.
+// Bundles src/main.ts into dist/machine-id.cjs, or into the directory of --out. --check compares a new bundle with the
+// committed one instead. --readable keeps names and white space, for debugging and for tests of what is evaluated.
 import { build } from 'esbuild';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -15,7 +15,7 @@ const { values } = parseArgs({
 const { check, out, readable } = values;
 const { version } = JSON.parse(await readFile('package.json', 'utf8'));
 
-// An older Node would fail somewhere inside with a message that helps nobody.
+// An older Node would fail later with an unclear message.
 const banner = `#!/usr/bin/env node
 if(parseInt(process.versions.node)<18){console.error("error: Node 18 or later is needed, this is "+process.version);process.exit(1)}`;
 
@@ -27,7 +27,7 @@ const result = await build({
   platform: 'node',
   target: 'node18',
   format: 'cjs',
-  // The map lies beside the bundle for debugging; it is neither committed nor shipped, so the bundle doesn't name it.
+  // The source map is for debugging; it is neither committed nor shipped, so the bundle does not refer to it.
   sourcemap: 'external',
   legalComments: 'none',
   plugins: [{ name: 'node-own', setup: useNodesOwn }],
@@ -37,7 +37,7 @@ const result = await build({
   write: false,
 });
 
-/** Some 11 KB of the bundle less. */
+/** Replaces packages by what Node has; saves about 11 KB. */
 function useNodesOwn({ onResolve }) {
   const path = resolve('scripts/node-own.cjs');
   onResolve({ filter: /^(web-streams-polyfill|fetch-blob|formdata-polyfill)\b|\/multipart-parser\.js$/ }, () => ({
@@ -75,7 +75,7 @@ if (check) {
     const committed = await readFile(path).catch(() => Buffer.alloc(0));
     if (!committed.equals(contents)) {
       console.error(
-        `${path} is not what the sources build (${committed.length} bytes there, ${contents.length} built)`,
+        `${path} differs from a build of the sources (committed ${committed.length} bytes, built ${contents.length})`,
       );
       stale = true;
     }
@@ -84,7 +84,7 @@ if (check) {
     console.error('run "npm run build" and commit dist/');
     process.exit(1);
   }
-  console.log('dist/ is what the sources build');
+  console.log('dist/ matches the sources');
 } else {
   await mkdir(out, { recursive: true });
   for (const [path, contents] of files) await writeFile(join(out, basename(path)), contents);

@@ -1,4 +1,4 @@
-// Compiles TypeScript files of this repository, with everything of it that they import, by esbuild. Packages stay imports.
+// Compiles TypeScript files of this repository and what they import from it, with esbuild. Packages stay imports.
 import { build, stop } from 'esbuild';
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -20,11 +20,11 @@ export async function compile(options) {
       ...options,
     });
   } finally {
-    await stop(); // or esbuild's own process would live as long as this one
+    await stop(); // otherwise, esbuild's process runs as long as this one
   }
 }
 
-/** A file finds what lies beside its source, not beside what is compiled from it. */
+/** Makes `import.meta.dirname` the directory of the source, not of the compiled file. */
 function keepOwnFolder({ onLoad }) {
   onLoad({ filter: /[/\\](test|scripts|bench)[/\\].*\.ts$/ }, ({ path }) => {
     const source = readFileSync(path, 'utf8');

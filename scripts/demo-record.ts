@@ -1,6 +1,6 @@
 /**
- * `npm run demo:record`: runs the demo and keeps its log as docs/images/demo.txt, from which `npm run generate` draws
- * demo.svg. What differs from run to run is replaced; a recording in which nothing but times would change stays as it is.
+ * `npm run demo:record`: runs the demo and saves its log as docs/images/demo.txt, from which `npm run generate` draws
+ * demo.svg. Replaces what differs between runs; does not change a recording if only times would differ.
  */
 import { spawn } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -18,6 +18,6 @@ const [log, exitCode] = await Promise.all([
   new Promise<number | null>((done, fail) => demo.once('error', fail).once('exit', done)),
 ]);
 if (exitCode !== 0) throw new Error(`the demo ended with ${String(exitCode)}:\n${log}`);
-const former = await readFile(FILE, 'utf8').catch(() => '');
+const previous = await readFile(FILE, 'utf8').catch(() => '');
 const recording = recorded(log);
-if (withoutTimes(recording) !== withoutTimes(former)) await writeFile(FILE, recording);
+if (withoutTimes(recording) !== withoutTimes(previous)) await writeFile(FILE, recording);

@@ -1,4 +1,4 @@
-/** `npm run demo`: the packed orb joins the embedded cluster in a CircleCI job, on this machine. */
+/** `npm run demo`: runs a CircleCI job on this machine, in which the packed orb joins the embedded cluster. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// Generates the message code in src/grpc/gen from proto/, and what is generated in orb/ and docs/; the results are committed.
+// Generates src/grpc/gen from proto/, and the generated parts of orb/ and docs/. The results are committed.
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 

@@ -1,8 +1,8 @@
 /**
  * Writes the packed orb: `npm run orb:pack -- [--source DIR] [--bundle FILE] [--bundle-url URL] [--out FILE]`.
  *
- *   --tree DIR      writes the source tree too, which CircleCI's own tools pack into the same orb
- *   --dev           makes `delivery: embedded` the default, for a version that is tried before its release
+ *   --tree DIR      also writes the source tree, which CircleCI's own tools pack into the same orb
+ *   --dev           makes `delivery: embedded` the default, for trying a version before its release
  *   --variant NAME  packs another orb from the same sources; scripts/orb-pack/variants.ts describes them
  */
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -59,10 +59,12 @@ function variantNamed(name: string): Variant {
     throw new OrbSourceError([`--variant must be one of ${VARIANTS.join(', ')}, got "${name}"`]);
   }
   if (values.dev && variant !== 'whole') {
-    throw new OrbSourceError(['--dev needs the variant whole: no other one has both ways of delivery']);
+    throw new OrbSourceError(['--dev needs the variant whole, the only one with both kinds of delivery']);
   }
   if (values.tree !== undefined && variant === 'delegating') {
-    throw new OrbSourceError(['--tree does not go with the variant delegating, which is made from a packed orb']);
+    throw new OrbSourceError([
+      '--tree cannot be combined with the variant delegating, which is made from a packed orb',
+    ]);
   }
   if (values.tree !== undefined && resolve(values.tree) === resolve(values.source)) {
     throw new OrbSourceError(['--tree must not name the source folder']);
@@ -70,8 +72,9 @@ function variantNamed(name: string): Variant {
   return variant;
 }
 
-/** Replaces a tree of an earlier run. yamllint takes its rules from the folder that it is started in. */
+/** Replaces the tree of an earlier run. Includes the yamllint configuration, which yamllint reads from its working directory. */
 async function writeTree(folder: string, files: ReadonlyMap<string, string>): Promise<void> {
+  if (resolve(folder) === resolve(values.source)) throw new OrbSourceError(['--tree must not be the source directory']);
   for (const part of new Set([...files.keys()].map((path) => path.split('/')[0] ?? path))) {
     await rm(join(folder, part), { recursive: true, force: true });
   }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// A plugin of buf: message types, tables of their fields and methods, for src/grpc/protobuf.ts and client.ts.
+// A buf plugin that generates message types and the tables of their fields and methods for src/grpc.
 import { createEcmaScriptPlugin, runNodeJs } from '@bufbuild/protoplugin';
 import { ScalarType } from '@bufbuild/protobuf';
 
@@ -10,11 +10,11 @@ const CODECS = new Map([
   [ScalarType.INT32, { codec: 'int32', type: 'number', empty: '0' }],
 ]);
 
-/** Of google.protobuf. */
+/** Messages of google.protobuf. */
 const WELL_KNOWN = { Timestamp: 'protobuf-values.ts', Duration: 'protobuf-values.ts' };
 const PACKAGE = 'google.protobuf.';
 
-/** Codecs are in protobuf-values.ts; what messages are made with is in protobuf.ts. */
+/** Matches names that protobuf-values.ts exports (codecs); protobuf.ts exports the others. */
 const OF_VALUES = /^(?!.*Schema$|type |method$)/;
 
 runNodeJs(
@@ -33,10 +33,10 @@ function generate(schema, file) {
   const imports = new Map();
   const need = (from, ...names) => imports.set(from, new Set([...(imports.get(from) ?? []), ...names]));
   const use = (name) => (need(`${up}${OF_VALUES.test(name) ? 'protobuf-values.ts' : 'protobuf.ts'}`, name), name);
-  /** @returns the name of a message; what of it stands in another file is noted for an import */
+  /** @returns the name of a message, after adding the imports it needs */
   const named = (message, needed = [message.name, `${message.name}Schema`]) => {
     const known = message.typeName.startsWith(PACKAGE);
-    if (known && !(message.name in WELL_KNOWN)) throw new Error(`${message.typeName} is not known`);
+    if (known && !(message.name in WELL_KNOWN)) throw new Error(`${message.typeName} is not supported`);
     const from = known ? up + WELL_KNOWN[message.name] : `${up}gen/${message.file.name}_pb.ts`;
     if (message.file !== file) {
       need(from, ...needed.map((name) => (name.endsWith('Schema') ? name : `type ${name}`)));
@@ -48,7 +48,7 @@ function generate(schema, file) {
     ...file.messages.flatMap((message) => messageLines(message, { use, named })),
     ...file.services.flatMap((service) => serviceLines(service, { use, named })),
   ];
-  output.print(`// Made from proto/${file.name}.proto by "npm run generate"; not to be edited.`);
+  output.print(`// Generated from proto/${file.name}.proto by "npm run generate". Do not edit.`);
   for (const [from, names] of [...imports].sort(([a], [b]) => (a < b ? -1 : 1))) {
     output.print(`import { ${[...names].sort().join(', ')} } from '${from}';`);
   }
@@ -102,7 +102,7 @@ function messageLines(message, { use, named }) {
           const type = named(field.message);
           return { codec: `${use('list')}(${use('message')}(${type}Schema))`, type: `${type}[]`, empty: '[]' };
         }
-        // Numbers would come packed.
+        // Lists of numbers are packed, which is not supported.
         if (field.scalar !== ScalarType.STRING && field.scalar !== ScalarType.BYTES) break;
         const { codec, type } = scalar(field.scalar);
         return { codec: `${use('list')}(${codec})`, type: `${type}[]`, empty: '[]' };
@@ -111,12 +111,12 @@ function messageLines(message, { use, named }) {
         if (field.mapKey !== ScalarType.STRING || field.scalar !== ScalarType.STRING) break;
         return { codec: use('map'), type: 'Record<string, string>', empty: '{}' };
     }
-    throw new Error(`${field.toString()}: this form is not known`);
+    throw new Error(`${field.toString()}: this kind of field is not supported`);
   }
 
   function scalar(kind) {
     const known = CODECS.get(kind);
-    if (known === undefined) throw new Error(`${name} has a scalar of a type that is not known`);
+    if (known === undefined) throw new Error(`${name} has a scalar type that is not supported`);
     use(known.codec);
     return known;
   }

@@ -1,4 +1,4 @@
-/** Prints what a release was built from, and where: an SLSA provenance predicate, version 1, for `cosign attest-blob`. */
+/** Prints an SLSA provenance predicate, version 1, for `cosign attest-blob`: what a release was built from, and where. */
 import { execFileSync } from 'node:child_process';
 import { provenance } from './release/provenance.ts';
 

@@ -1,6 +1,6 @@
 /**
- * `npm run release:check [-- --packed FILE]`: everything about a release that can be proven without the network; exit code 1
- * with findings. FILE is the orb as CircleCI's own CLI packed it, which must be the same orb as ours.
+ * `npm run release:check [-- --packed FILE]`: checks everything about a release that can be checked without the network.
+ * Exit code 1 if there are findings. FILE is the orb packed by CircleCI's own CLI, which must be the same orb as ours.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -44,5 +44,5 @@ const findings = [
   ...(values.packed === undefined ? [] : orbDifferences(await readFile(values.packed, 'utf8'), packedOrb)),
 ];
 for (const finding of findings) console.error(finding);
-console.log(findings.length === 0 ? `${version} fits together` : `${findings.length} finding(s)`);
+console.log(findings.length === 0 ? `${version} is consistent` : `${findings.length} finding(s)`);
 process.exitCode = findings.length === 0 ? 0 : 1;

@@ -1,7 +1,7 @@
 /**
- * `npm run release:upload -- --tag vX.Y.Z [--made-once FILE]... FILE...`: puts the release of a tag on GitHub, with these
- * files as its assets. Run again, it adds what is missing; a file that differs from its asset is an error, but for those
- * of `--made-once`, which hold a signature or a time. The token is in GITHUB_TOKEN.
+ * `npm run release:upload -- --tag vX.Y.Z [--made-once FILE]... FILE...`: creates the GitHub release of a tag with these
+ * files as its assets. Can be run again: it adds missing assets, and fails if a file differs from its asset, except for
+ * files of `--made-once`, which contain a signature or a time. Reads the token from GITHUB_TOKEN.
  */
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -19,13 +19,13 @@ const { positionals, values } = parseArgs({
 });
 
 const { GITHUB_TOKEN: token = '', GITHUB_API_URL: api = 'https://api.github.com' } = process.env;
-const faults = [
+const problems = [
   ...(/^v\d+\.\d+\.\d+$/.test(values.tag) ? [] : [`--tag must be vX.Y.Z, got "${values.tag}"`]),
-  ...(token === '' ? ['GITHUB_TOKEN is not set: the context release-assets holds it'] : []),
-  ...(positionals.length === 0 ? ['no file is named'] : []),
+  ...(token === '' ? ['GITHUB_TOKEN is not set: it is in the context release-assets'] : []),
+  ...(positionals.length === 0 ? ['no files were given'] : []),
 ];
-if (faults.length > 0) {
-  console.error(faults.join('\n'));
+if (problems.length > 0) {
+  console.error(problems.join('\n'));
   process.exitCode = 2;
 } else {
   try {
@@ -68,7 +68,7 @@ function assets(paths: readonly string[], isReproducible: boolean): Promise<read
   );
 }
 
-/** The part of the changelog about this version. */
+/** The section of the changelog for this version. */
 function notesOf(changelog: string, version: string): string {
   const sections = changelog.split(/^## /m);
   const section = sections.find((text) => text.startsWith(`${version} `)) ?? '';

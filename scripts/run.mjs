@@ -1,5 +1,5 @@
-// node scripts/run.mjs FILE ARGUMENT...: runs a TypeScript file of this repository. Loaders that translate while Node
-// imports do it in a second thread, for which the first one waits without a limit; here it is done before the import.
+// node scripts/run.mjs FILE ARGUMENT...: runs a TypeScript file of this repository. It is compiled before the import:
+// a loader would compile in a second thread, for which the first one waits without a limit.
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -12,7 +12,7 @@ const name = relative(root, resolve(file)).replaceAll(/[/\\]/g, '-').replace(/\.
 
 const { outputFiles } = await compile({ entryPoints: [resolve(file)], sourcemap: 'inline', write: false });
 mkdirSync(folder, { recursive: true });
-// Renamed, so that another run of the same file never reads half of it.
+// Renamed into place, so that a concurrent run of the same file never reads an incomplete one.
 const written = join(folder, `${process.pid}-${name}`);
 writeFileSync(written, outputFiles[0].contents);
 renameSync(written, join(folder, name));

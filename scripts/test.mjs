@@ -1,17 +1,18 @@
-// node scripts/test.mjs [--unit] [PART]...: runs node's test runner over every test file, or only unit tests, or only files
-// whose path contains one of the parts. The files are compiled to build/tests first, all at once: to compile each in its own process takes a third of a second per file.
+// node scripts/test.mjs [--unit] [PART]...: runs Node's test runner on every test file, on the unit tests, or on files whose
+// path contains one of the parts. All files are first compiled to build/tests together: compiling each in its own process
+// takes a third of a second per file.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { compile } from './compile.mjs';
 
-/** Runs at the same time need folders of their own. */
+/** Concurrent runs need separate directories. */
 const OUT = process.env.TEST_BUILD ?? 'build/tests';
 
 /**
- * The other packages are compiled in: to find and read the files of @grpc/grpc-js and of what makes certificates takes
- * every process that starts a cluster a quarter of a second. These look for files of their own, or are large and rarely used.
+ * Packages that are not compiled in, because they read their own files at run time or are large and rarely used. The others
+ * are: loading @grpc/grpc-js and the certificate packages file by file takes each test process a quarter of a second.
  */
 const READ_AT_RUN_TIME = [
   'esbuild',
@@ -22,10 +23,10 @@ const READ_AT_RUN_TIME = [
   'prettier',
 ];
 
-/** CommonJS packages in an ES module call it for Node's own modules. */
+/** CommonJS packages in an ES module need `require` for Node's own modules. */
 const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
 
-/** Programs that tests start. They are compiled too, so that no test waits for a loader (`compiled` in test/programs.ts). */
+/** Programs that tests start, compiled so that no test waits for a loader (`compiled` in test/programs.ts). */
 const PROGRAMS = [
   'test/cluster/main.ts',
   'test/job-runner/main.ts',
@@ -47,16 +48,16 @@ function testFiles(folder) {
     .sort();
 }
 
-/** Tests of single files start no server and never the bundle: they are in folders named as those of src. */
+/** Unit tests start no server and never the bundle; they are in directories with the name of one in src. */
 const isUnit = (file) => existsSync(join('src', file.split('/')[1].replace('.test', '')));
 
 const [first, ...others] = process.argv.slice(2);
-const wanted = first === undefined || first === '--unit' ? others : [first, ...others];
+const parts = first === undefined || first === '--unit' ? others : [first, ...others];
 const files = testFiles('test')
   .filter((file) => first !== '--unit' || isUnit(file))
-  .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)));
+  .filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)));
 if (files.length === 0) {
-  console.error(`no test file matches ${wanted.join(', ')}`);
+  console.error(`no test file matches ${parts.join(', ')}`);
   process.exit(1);
 }
 

@@ -1,13 +1,13 @@
 /**
- * `npm run verify -- X.Y.Z`: proves that the published orb of this version is the one that its tag builds.
+ * `npm run verify -- X.Y.Z`: verifies that the published orb of this version is the one that its tag builds.
  *
  *   1. reads the published orb: `circleci orb source teleport/machine-id@X.Y.Z`, or the file of `--orb FILE`;
  *      with `--variant embedded`, teleport/machine-id-embedded (scripts/orb-pack/variants.ts)
- *   2. checks the tag vX.Y.Z out beside this tree, and builds and packs it there
+ *   2. checks out the tag vX.Y.Z in a temporary directory, and builds and packs it there
  *   3. compares the digest in the orb with that of the script, and the script inside the orb with it byte for byte
  *   4. compares every command, job, executor, example and description of the orb with what the tag packs
  *
- * Exit code 0 when all agree, 1 when not, 2 when nothing was compared.
+ * Exit code 0 if they match, 1 if not, 2 if nothing was compared.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -33,7 +33,7 @@ try {
   const hasScript = values.variant !== 'download-only';
   const findings = [...orbFindings(orb, bundle, version, hasScript), ...orbDifferences(orb, packed)];
   for (const finding of findings) console.error(finding);
-  console.log(findings.length === 0 ? `the orb ${version} is what its tag builds` : 'NOT what its tag builds');
+  console.log(findings.length === 0 ? `the orb ${version} matches its tag` : 'the orb DOES NOT MATCH its tag');
   process.exitCode = findings.length === 0 ? 0 : 1;
 } catch (error) {
   console.error(`nothing was compared: ${error instanceof Error ? error.message : String(error)}`);
@@ -65,7 +65,7 @@ async function builtByTag(): Promise<{ bundle: Buffer; packed: string }> {
   }
 }
 
-/** What the program prints. @throws Error with its own words when it fails */
+/** @returns the output of the program. @throws Error with its error output */
 function run(program: string, args: readonly string[], cwd = '.'): string {
   const { error, status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8', maxBuffer: 2 ** 26 });
   if (error !== undefined) throw new Error(`${program} could not be started: ${error.message}`);

@@ -1,4 +1,4 @@
-/** What a recording keeps of the demo's log: the steps that show something, with names in place of this machine's. */
+/** Turns the log of the demo into a recording: selects the interesting steps and replaces names of this machine. */
 
 const STEPS = [
   'Install Teleport machine-id',
@@ -7,16 +7,16 @@ const STEPS = [
   'Reach the Auth Service through the Proxy with the identity',
 ];
 
-/** In this order. */
+/** Applied in this order. */
 const REPLACED: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   [/localhost:\d+/g, 'example.teleport.sh:443'],
   [/example\.teleport\.test/g, 'example.teleport.sh'],
   [/\/tmp\/machine-id-demo-\w+\/home/g, '/home/circleci'],
   [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, '2026-01-31T12:00:00Z'],
   [/SHA-256 ([0-9a-f]{8})[0-9a-f]{56}/g, 'SHA-256 …'],
-  // The list of files: long, and with owners, sizes and times.
+  // The list of files, which is long and has owners, sizes and times.
   [/^(?:total \d|-rw).*\n?/gm, ''],
-  // OpenSSL's versions print it in different forms.
+  // Versions of OpenSSL print it differently.
   [/^subject=.*\n/gm, ''],
 ];
 

@@ -32,7 +32,7 @@ function story({ name, notes = '', operand, summary }: Loaded): string {
     .join('\n\n');
 }
 
-/** Where several flags are those of `run`, they are named, not explained again. */
+/** Lists flags that are the same as those of `run` by name, without explaining them again. */
 function flagTable({ flags, name }: Loaded, ofRun: readonly Flag[]): string {
   const common = name === 'run' ? [] : flags.filter((flag) => ofRun.includes(flag));
   const shared = common.length < 3 ? [] : common;

@@ -28,9 +28,9 @@ interface Box {
 
 const BOX = { width: 188, height: 88 };
 const GAP = { x: 148, y: 80 };
-/** Space above the first row holds the step that goes around. */
+/** Leaves space above the first row for the step that goes around. */
 const MARGIN = { x: 20, top: 76, bottom: 20 };
-/** Two steps between the same boxes run beside each other. */
+/** Distance between two steps that connect the same boxes. */
 const LANE = 20;
 const HEAD = 8;
 

@@ -8,7 +8,7 @@ import { terminalPicture } from './terminal-picture.ts';
 const DEMO =
   'The log of a job that joins a Teleport cluster, from "npm run demo": install, join, and what later steps have.';
 
-/** SVG by path, as it should be. */
+/** The expected SVG by path. */
 export async function pictures(): Promise<ReadonlyMap<string, string>> {
   const source = (name: string) => readFile(`docs/images/${name}`, 'utf8');
   return new Map([

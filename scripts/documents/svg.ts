@@ -1,4 +1,4 @@
-/** What all our SVG pictures share: colors for light and dark pages, and text that is safe in XML. */
+/** Shared by all SVG pictures: colors for light and dark pages, and text that is safe in XML. */
 
 /** Width of a character as a part of the font's size: in a monospaced font, and at most in a proportional one. */
 export const MONOSPACED = 0.602;

@@ -9,7 +9,7 @@ const BAR = 34;
 /** Between two lines; before the first line of a step. */
 const PAUSE_MS = { line: 60, step: 500 };
 
-/** Where animation is off, or not supported, every line is there from the start. */
+/** Without animation, every line is visible from the start. */
 const STYLE = `
   .frame { fill: var(--fill); stroke: var(--line) }
   .bar { fill: var(--line) }
@@ -52,7 +52,7 @@ function isStep(line: string): boolean {
   return line.startsWith('▸ ');
 }
 
-/** At a blank, with what follows below the value of a `name  value` line. */
+/** Breaks at a space, and indents the rest below the value of a `name  value` line. */
 function wrapped(line: string): readonly string[] {
   if (line.length <= COLUMNS) return [line];
   const indent = /^ *(?:\S+ {2,})?/.exec(line)?.[0].length ?? 0;

@@ -1,25 +1,25 @@
-/** Reads one YAML file of an orb, accepting only what every CircleCI packer reads in the same way. */
+/** Reads one YAML file of an orb. Accepts only what all CircleCI packers read in the same way. */
 import { isMap, isScalar, parseDocument, visit } from 'yaml';
 
-/** YAML 1.1 has these as booleans, YAML 1.2 as strings; CircleCI's two packers differ there. */
+/** Booleans in YAML 1.1 and strings in YAML 1.2; CircleCI's two packers differ here. */
 const AMBIGUOUS = /^(?:y|n|yes|no|on|off)$/i;
 
-/** The file's mapping; what is wrong is added to `faults`, each with the file's path and line. */
-export function readComponent(path: string, text: string, faults: string[]): Readonly<Record<string, unknown>> {
+/** Returns the mapping of the file. Adds problems to `problems`, with path and line. */
+export function readComponent(path: string, text: string, problems: string[]): Readonly<Record<string, unknown>> {
   const document = parseDocument(text, { version: '1.2', merge: false });
-  for (const error of document.errors) faults.push(`${path}: ${error.message}`);
+  for (const error of document.errors) problems.push(`${path}: ${error.message}`);
   if (document.errors.length > 0) return {};
   if (!isMap(document.contents)) {
-    faults.push(`${path}: must be a mapping`);
+    problems.push(`${path}: must be a mapping`);
     return {};
   }
   visit(document, {
     Alias: () => {
-      faults.push(`${path}: an alias is not carried into the packed orb`);
+      problems.push(`${path}: aliases are not copied into the packed orb`);
     },
     Scalar: (_key, node) => {
       if (isScalar(node) && node.type === 'PLAIN' && AMBIGUOUS.test(node.source ?? '')) {
-        faults.push(`${path}: quote ${node.source ?? ''}, which some packers read as a boolean`);
+        problems.push(`${path}: quote ${node.source ?? ''}, which some packers read as a boolean`);
       }
     },
   });

@@ -1,4 +1,4 @@
-/** The orb of a release: packed from its sources, with version, digest and address of the built script in it. */
+/** The orb of a release, packed from its sources, with the version, digest and URL of the built script. */
 import { parse } from 'yaml';
 import { packOrb } from './pack.ts';
 import { placesIn, releaseOf, withRelease } from './release.ts';
@@ -9,7 +9,7 @@ export interface ReleaseParts {
   readonly files: ReadonlyMap<string, string>;
   readonly bundle: Uint8Array;
   readonly version: string;
-  /** Instead of the release asset of the repository that the orb names. */
+  /** The release asset in the orb's repository by default. */
   readonly downloadUrl?: string | undefined;
 }
 
@@ -19,8 +19,8 @@ export function packRelease(parts: ReleaseParts): string {
 }
 
 /**
- * The source tree as CircleCI's own packers can take it: whole scripts, and nothing left to fill in. What is filled in
- * before packing stays the string that its quotes say.
+ * The source tree for CircleCI's own packers: complete scripts without placeholders. Placeholders are replaced before
+ * packing, so that quoted ones stay strings.
  * @throws OrbSourceError
  */
 export function releaseTree({ files, bundle, version, downloadUrl }: ReleaseParts): ReadonlyMap<string, string> {
@@ -29,7 +29,7 @@ export function releaseTree({ files, bundle, version, downloadUrl }: ReleasePart
   return new Map([...withWholeScripts(files)].map(([path, text]) => [path, withRelease(text, release)]));
 }
 
-/** `display.source_url` is the one place that says where the project and its releases live. */
+/** Returns `display.source_url`, the only place with the URL of the project and its releases. */
 export function sourceUrlOf(files: ReadonlyMap<string, string>): string {
   const orb: unknown = parse(files.get('@orb.yml') ?? '');
   if (typeof orb === 'object' && orb !== null && 'display' in orb) {
@@ -38,5 +38,5 @@ export function sourceUrlOf(files: ReadonlyMap<string, string>): string {
       if (typeof display.source_url === 'string') return display.source_url;
     }
   }
-  throw new OrbSourceError(['@orb.yml: display.source_url is missing; the address of releases is made from it']);
+  throw new OrbSourceError(['@orb.yml: display.source_url is missing; the URL of releases depends on it']);
 }

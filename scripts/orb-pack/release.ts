@@ -1,4 +1,4 @@
-/** Fills what only a release knows into an orb: version, digest and address of the script. */
+/** Replaces the placeholders of an orb that only a release knows: version, digest and URL of the script. */
 import { createHash } from 'node:crypto';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { OrbSourceError } from './source-error.ts';
@@ -8,17 +8,17 @@ export interface OrbRelease {
   /** Lower-case hex digits. */
   readonly bundleSha256: string;
   readonly downloadUrl: string;
-  /** The script for those who may not download it: brotli in base64, in as many parts as the orb has places for. */
+  /** The script for `delivery: embedded`: brotli in base64, split into one part for each placeholder in the orb. */
   readonly bundleParts: readonly string[];
 }
 
-/** What a variable of Windows holds is the least of all the limits that a part must stay below. */
+/** The smallest limit for a part is the length of an environment variable on Windows. */
 const LONGEST_PART = 30_000;
 const PLACE = /__BUNDLE_PART_(\d+)__/g;
 
 /**
  * The release that offers `bundle` as an asset of the repository at `sourceUrl`.
- * @param places how many parts of the bundle the orb has places for
+ * @param places the number of placeholders in the orb for parts of the bundle
  */
 export function releaseOf(bundle: Uint8Array, version: string, sourceUrl: string, places: number): OrbRelease {
   return {
@@ -29,7 +29,7 @@ export function releaseOf(bundle: Uint8Array, version: string, sourceUrl: string
   };
 }
 
-/** How many parts the texts of an orb have places for. */
+/** The number of placeholders for parts of the bundle. */
 export function placesIn(texts: Iterable<string>): number {
   return new Set([...texts].flatMap((text) => text.match(PLACE) ?? [])).size;
 }
@@ -40,13 +40,13 @@ function partsOf(bundle: Uint8Array, places: number): readonly string[] {
   const length = Math.ceil(text.length / Math.max(places, 1));
   if (places > 0 && length > LONGEST_PART) {
     throw new OrbSourceError([
-      `a part of the embedded script has ${length} characters, more than ${LONGEST_PART}: give the command install more places`,
+      `a part of the embedded script has ${length} characters, more than ${LONGEST_PART}: add placeholders to the command install`,
     ]);
   }
   return Array.from({ length: places }, (_, at) => text.slice(at * length, (at + 1) * length));
 }
 
-/** The text with its placeholders replaced; one that is left over fails, so that no orb ships with it. */
+/** Replaces all placeholders. Fails if any is left, so that no orb ships with one. */
 export function withRelease(text: string, release: OrbRelease): string {
   const filled = text
     .replaceAll('__VERSION__', release.version)
@@ -54,6 +54,6 @@ export function withRelease(text: string, release: OrbRelease): string {
     .replaceAll('__DOWNLOAD_URL__', release.downloadUrl)
     .replaceAll(PLACE, (placeholder, at: string) => release.bundleParts[Number(at) - 1] ?? placeholder);
   const unknown = new Set(filled.match(/__[A-Z][A-Z0-9_]*__/g));
-  if (unknown.size > 0) throw new OrbSourceError([...unknown].map((name) => `nothing fills the placeholder ${name}`));
+  if (unknown.size > 0) throw new OrbSourceError([...unknown].map((name) => `unknown placeholder ${name}`));
   return filled;
 }

@@ -1,10 +1,10 @@
-/** What is wrong with an orb's source, every fault at once. */
+/** All problems of an orb's sources. */
 export class OrbSourceError extends Error {
   override readonly name = 'OrbSourceError';
-  readonly faults: readonly string[];
+  readonly problems: readonly string[];
 
-  constructor(faults: readonly string[]) {
-    super(`the orb cannot be packed:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
-    this.faults = faults;
+  constructor(problems: readonly string[]) {
+    super(`the orb cannot be packed:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.problems = problems;
   }
 }

@@ -1,16 +1,16 @@
-/** Reads an orb's source folder into memory. */
+/** Reads the sources of an orb into memory. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 
-/** Contents by path relative to `folder`; files and folders whose name begins with a dot are left out, as CircleCI does. */
+/** Contents by path relative to `folder`. Ignores files and directories with a leading dot, as CircleCI does. */
 export async function readSourceTree(folder: string): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
   await addFiles(folder, '', files);
   return files;
 }
 
-/** The files of an orb that are written in one, as a mapping from path to content. */
+/** Reads several files of an orb from one file, a mapping from path to content. */
 export async function readSourceFile(path: string): Promise<ReadonlyMap<string, string>> {
   const contents: unknown = parse(await readFile(path, 'utf8'));
   if (typeof contents !== 'object' || contents === null) throw new Error(`${path} is not a mapping`);

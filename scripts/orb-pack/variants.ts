@@ -1,10 +1,10 @@
 /**
- * The other orbs that the same sources make.
+ * Other orbs from the same sources.
  *
- *   whole          the orb that is released, with both ways of delivery
- *   download-only  the same without the script inside, for a registry that refuses an orb of that size
- *   embedded       the second orb then, teleport/machine-id-embedded: only the command install, with the script inside
- *   delegating     the whole orb, with its commands also offered as `run`; it shows whether CircleCI takes such an orb
+ *   whole          the released orb, with both kinds of delivery
+ *   download-only  the same without the embedded script, in case the registry rejects the size of the whole orb
+ *   embedded       a second orb in that case, teleport/machine-id-embedded: only the command install, with the script
+ *   delegating     the whole orb with `run` as another name of `join`; tests whether CircleCI accepts such an orb
  */
 import { type Document, isMap, isScalar, isSeq, parse, parseDocument } from 'yaml';
 import { orbText } from './pack.ts';
@@ -19,8 +19,8 @@ type Mapping = Readonly<Record<string, unknown>>;
 const INSTALL = 'commands/install.yml';
 
 /**
- * @param orb the orb's own source tree
- * @param embedded what the second orb says itself (embedded.yml); everything else of it comes from the first
+ * @param orb the source tree of the whole orb
+ * @param embedded the files that only the second orb has (embedded.yml); its other files come from `orb`
  */
 export function variantSources(variant: Variant, orb: Files, embedded: Files): Files {
   switch (variant) {
@@ -36,7 +36,7 @@ export function variantSources(variant: Variant, orb: Files, embedded: Files): F
   }
 }
 
-/** The tree of a version that is tried before its release, when there is nothing to download yet. */
+/** The sources for trying a version before its release, when there is nothing to download yet. */
 export function withScriptByDefault(files: Files): Files {
   return editedComponents(files, (document) => {
     if (document.hasIn(DELIVERY)) document.setIn([...DELIVERY, 'default'], 'embedded');
@@ -45,10 +45,10 @@ export function withScriptByDefault(files: Files): Files {
 
 const DELIVERY = ['parameters', 'delivery'];
 
-/** Examples that take the script from the orb go; the second orb has one. */
+/** Removes examples with the embedded script; the second orb has one. */
 function withoutScript(files: Files): Files {
-  const fitting = new Map([...files].filter(([, text]) => !text.includes(' delivery: embedded\n')));
-  const edited = editedComponents(fitting, (document) => {
+  const remaining = new Map([...files].filter(([, text]) => !text.includes(' delivery: embedded\n')));
+  const edited = editedComponents(remaining, (document) => {
     if (!document.hasIn(DELIVERY)) return;
     document.setIn([...DELIVERY, 'enum'], document.createNode(['download'], { flow: true }));
     document.setIn(
@@ -69,7 +69,7 @@ function embeddedOrb(orb: Files, own: Files): Files {
   const install = parseDocument(orb.get(INSTALL) ?? '');
   const steps = install.get('steps');
   if (!isSeq(steps)) throw new OrbSourceError([`${INSTALL} has no steps`]);
-  // It has no other command to call.
+  // The second orb has no other commands that a step could call.
   const always = steps.items.filter(
     (step, at) => deliveryOf(install, at) === undefined && !String(step).includes('install_tools'),
   );
@@ -93,7 +93,7 @@ function embeddedOrb(orb: Files, own: Files): Files {
   ]);
 }
 
-/** The value of delivery under which this step is taken; undefined for one that does not depend on it. */
+/** The value of `delivery` for which this step runs; undefined if it does not depend on it. */
 function deliveryOf(document: Document, step: number): unknown {
   const isOfDelivery = String(document.getIn(['steps', step, 'when', 'condition', 'equal', 1])).includes('delivery');
   return isOfDelivery ? document.getIn(['steps', step, 'when', 'condition', 'equal', 0]) : undefined;
@@ -131,17 +131,17 @@ function printed(document: Document): string {
   return document.toString({ lineWidth: 120 });
 }
 
-/** Replaces advice in the scripts. @throws OrbSourceError when no script gives it any more */
+/** Replaces a text in the scripts. @throws OrbSourceError if no script contains it */
 function withText(files: Files, from: string, to: string): Files {
   if (![...files.values()].some((text) => text.includes(from))) {
-    throw new OrbSourceError([`no script says "${from}" any more`]);
+    throw new OrbSourceError([`no script contains "${from}"`]);
   }
   return new Map([...files].map(([path, text]) => [path, text.replaceAll(from, to)]));
 }
 
 /**
- * The packed orb with its commands in an orb inside it, and `run` as another name of `join`. In the outer orb, `run` hides
- * CircleCI's own step, which is why no step of the outer orb may use that.
+ * The packed orb with its commands in an inline orb, and `run` as another name of `join`. In the outer orb, `run` hides
+ * CircleCI's own step, so no step of the outer orb may use that.
  */
 export function delegating(packed: string): string {
   const orb = mappingOf(parse(packed));

@@ -1,23 +1,23 @@
-/** What must fit together before a release; each check gives its findings as sentences. */
+/** Checks that version, bundle, orb, changelog and documents are consistent before a release. */
 import { createHash } from 'node:crypto';
 
 export interface ReleaseFiles {
-  /** Of `package.json`. */
+  /** The version in `package.json`. */
   readonly version: string;
   readonly bundle: Uint8Array;
-  /** As the sources build it, twice. */
+  /** Two builds of the sources. */
   readonly rebuilt: readonly Uint8Array[];
   readonly packedOrb: string;
   readonly changelog: string;
-  /** Documents and examples that name the orb, by path. */
+  /** Documents and examples with references to the orb, by path. */
   readonly documents: ReadonlyMap<string, string>;
-  /** A tag `vX.Y.Z` of the commit, when there is one. */
+  /** The tag `vX.Y.Z` of the commit, if any. */
   readonly tag?: string | undefined;
 }
 
 const ORB_REFERENCE = /teleport\/machine-id@(\d+\.\d+\.\d+|[\w.]+)/g;
 
-/** Findings; none when a release may go out. */
+/** @returns the problems; empty if the release can be published */
 export function releaseFindings(files: ReleaseFiles): readonly string[] {
   return [
     ...versionFindings(files),
@@ -29,55 +29,55 @@ export function releaseFindings(files: ReleaseFiles): readonly string[] {
 }
 
 function versionFindings({ tag, version }: ReleaseFiles): readonly string[] {
-  const findings = /^\d+\.\d+\.\d+$/.test(version) ? [] : [`package.json: ${version} is no X.Y.Z, which orbs need`];
+  const findings = /^\d+\.\d+\.\d+$/.test(version) ? [] : [`package.json: the version must be X.Y.Z, got ${version}`];
   if (tag !== undefined && tag !== `v${version}`)
-    return [...findings, `the tag is ${tag}, package.json has ${version}`];
+    return [...findings, `the tag is ${tag}, but package.json has ${version}`];
   return findings;
 }
 
 function bundleFindings({ bundle, rebuilt }: ReleaseFiles): readonly string[] {
   return rebuilt.flatMap((bytes, at) =>
-    Buffer.from(bundle).equals(bytes) ? [] : [`dist/machine-id.cjs is not what build ${at + 1} of the sources gives`],
+    Buffer.from(bundle).equals(bytes) ? [] : [`dist/machine-id.cjs differs from build ${at + 1} of the sources`],
   );
 }
 
-/** Every digest, version and address in the orb, wherever a script holds one. */
+/** Checks every digest, version and URL in the scripts of the orb. */
 function orbFindings({ bundle, packedOrb, version }: ReleaseFiles): readonly string[] {
   const expected = createHash('sha256').update(bundle).digest('hex');
   const digests = [...packedOrb.matchAll(/sha256='([^']*)'/g)].map(([, digest]) => digest);
   const versions = [...packedOrb.matchAll(/version='(\d+\.\d+\.\d+[^']*)'/g)].map(([, text]) => text);
   const address = `/releases/download/v${version}/machine-id.cjs`;
   return [
-    ...(digests.length === 0 ? ['the packed orb holds no digest'] : []),
+    ...(digests.length === 0 ? ['the packed orb contains no digest'] : []),
     ...digests
       .filter((digest) => digest !== expected)
-      .map((digest) => `the packed orb holds the digest ${digest ?? ''}`),
+      .map((digest) => `the packed orb contains the digest ${digest ?? ''}, expected ${expected}`),
     ...versions
       .filter((text) => text !== version)
-      .map((text) => `a script of the packed orb is of version ${text ?? ''}`),
+      .map((text) => `a script of the packed orb has version ${text ?? ''}, expected ${version}`),
     ...(packedOrb.includes(address) ? [] : [`the packed orb does not download ${address}`]),
   ];
 }
 
-/** Unreleased is what it says until the day of the release. */
+/** A tagged release needs a date; before that, the heading can be "unreleased". */
 function changelogFindings({ changelog, tag, version }: ReleaseFiles): readonly string[] {
   const [, heading = ''] = /^## (.*)$/m.exec(changelog) ?? [];
-  if (!heading.startsWith(`${version} - `)) return [`CHANGELOG.md begins with "${heading}", not with ${version}`];
+  if (!heading.startsWith(`${version} - `)) return [`CHANGELOG.md starts with "${heading}", expected ${version}`];
   const date = heading.slice(version.length + 3);
   if (tag !== undefined && !/^\d{4}-\d{2}-\d{2}$/.test(date))
-    return [`CHANGELOG.md has no date for ${version}: ${date}`];
+    return [`CHANGELOG.md has no date for ${version}, got "${date}"`];
   return [];
 }
 
 function documentFindings({ documents, version }: ReleaseFiles): readonly string[] {
   return [...documents].flatMap(([path, text]) =>
     [...text.matchAll(ORB_REFERENCE)].flatMap(([, named = '']) =>
-      fits(named, version) ? [] : [`${path} names version ${named} of the orb`],
+      matches(named, version) ? [] : [`${path} refers to version ${named} of the orb, expected ${version}`],
     ),
   );
 }
 
-/** `1`, `1.2` and `1.2.3` all fit 1.2.3; words stand for versions in prose. */
-function fits(named: string, version: string): boolean {
+/** `1`, `1.2` and `1.2.3` match 1.2.3, and so do placeholders such as `X.Y.Z`. */
+function matches(named: string, version: string): boolean {
   return !/^\d/.test(named) || version === named || version.startsWith(`${named}.`);
 }

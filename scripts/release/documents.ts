@@ -1,4 +1,4 @@
-/** The texts in which people read how to name the orb. */
+/** The texts that refer to versions of the orb. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 

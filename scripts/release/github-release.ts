@@ -1,6 +1,6 @@
 /**
- * Puts a release with its assets on GitHub, by its REST API. It may be run again at any time: what is there already is
- * compared and left, what is missing is added. Assets never change, since orbs that are published download them.
+ * Creates a GitHub release with its assets through the REST API. Can be run again at any time: existing assets are compared
+ * and kept, missing ones are added. Assets never change, because published orbs download them.
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
@@ -8,12 +8,12 @@ import { z } from 'zod';
 export interface Asset {
   readonly name: string;
   readonly bytes: Uint8Array;
-  /** Whether every build makes the same bytes; what holds a signature or a time does not. */
+  /** Whether every build creates the same bytes; false for files with a signature or a time. */
   readonly isReproducible: boolean;
 }
 
 export interface ReleaseRequest {
-  /** Such as `https://api.github.com`. */
+  /** For example `https://api.github.com`. */
   readonly api: string;
   readonly token: string;
   /** `owner/name`. */
@@ -42,7 +42,7 @@ const ReleaseReply = z.object({
 
 type Release = z.infer<typeof ReleaseReply>;
 
-/** GitHub did not do what it was asked to; another try may help when `isPassing`. */
+/** A request to GitHub failed; trying again may help if `isPassing`. */
 export class GitHubError extends Error {
   override readonly name = 'GitHubError';
   readonly isPassing: boolean;
@@ -55,7 +55,7 @@ export class GitHubError extends Error {
 
 const REQUEST_TIMEOUT_MS = 120_000;
 
-/** The release is a draft, which nobody sees, until all of its assets are there. @throws GitHubError */
+/** Keeps the release a draft, which is not public, until all of its assets are uploaded. @throws GitHubError */
 export async function publishRelease(request: ReleaseRequest): Promise<void> {
   const release = (await existingRelease(request)) ?? (await newDraft(request));
   const missing = await missingAssets(release, request);
@@ -70,14 +70,14 @@ export async function publishRelease(request: ReleaseRequest): Promise<void> {
   request.say(`${request.tag} is published: ${release.html_url}`);
 }
 
-/** Drafts are only in the list, to those who may write. */
+/** Searches the list of releases: only it contains drafts, for users with write access. */
 async function existingRelease(request: ReleaseRequest): Promise<Release | undefined> {
   const reply = await call(request, 'GET', `${request.api}/repos/${request.repository}/releases?per_page=100`);
   const releases = z.array(ReleaseReply).parse(await reply.json());
   return releases.find((release) => release.tag_name === request.tag);
 }
 
-/** A release of a tag that does not exist would make the tag, on whatever the default branch has. */
+/** Checks that the tag exists: otherwise, creating the release would create the tag on the default branch. */
 async function newDraft(request: ReleaseRequest): Promise<Release> {
   const { api, repository, tag, notes } = request;
   await call(request, 'GET', `${api}/repos/${repository}/git/ref/tags/${tag}`);
@@ -86,7 +86,7 @@ async function newDraft(request: ReleaseRequest): Promise<Release> {
   return ReleaseReply.parse(await reply.json());
 }
 
-/** Everything is compared before anything is uploaded. */
+/** Compares all existing assets before anything is uploaded. */
 async function missingAssets(release: Release, request: ReleaseRequest): Promise<readonly Asset[]> {
   const missing: Asset[] = [];
   const differing: string[] = [];
@@ -95,17 +95,17 @@ async function missingAssets(release: Release, request: ReleaseRequest): Promise
     if (there?.state === 'uploaded') {
       const isSame = !asset.isReproducible || (await digestOf(there, request)) === digest(asset.bytes);
       if (!isSame) differing.push(asset.name);
-      request.say(`${asset.name} is there already${asset.isReproducible ? '' : ', from an earlier run; kept'}`);
+      request.say(`${asset.name} exists already${asset.isReproducible ? '' : ', from an earlier run; kept'}`);
       continue;
     }
-    // An upload that broke leaves an asset without its bytes, whose name is taken.
+    // An interrupted upload leaves an incomplete asset, whose name is taken.
     if (there !== undefined) await call(request, 'DELETE', there.url);
     missing.push(asset);
   }
   if (differing.length > 0) {
     const names = differing.join(', ');
     throw new GitHubError(
-      `the release ${request.tag} has other bytes as ${names}: assets never change, so release a new version`,
+      `the release ${request.tag} has different contents for ${names}: assets never change, so release a new version`,
       false,
     );
   }
@@ -123,7 +123,7 @@ function digest(bytes: Uint8Array): string {
 }
 
 async function upload(release: Release, asset: Asset, request: ReleaseRequest): Promise<void> {
-  // The address is a template: …/assets{?name,label}
+  // The URL is a template: …/assets{?name,label}
   const url = `${release.upload_url.replace(/\{.*$/, '')}?name=${encodeURIComponent(asset.name)}`;
   await call(request, 'POST', url, { bytes: asset.bytes });
 }
@@ -151,8 +151,8 @@ async function call(
   const request = { method, headers, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) };
   const what = `${method} ${url}`;
   const reply = await fetch(url, body === undefined ? request : { ...request, body }).catch((cause: unknown) => {
-    throw new GitHubError(`${what} had no answer: ${String(cause)}`, true, { cause });
+    throw new GitHubError(`${what} got no response: ${String(cause)}`, true, { cause });
   });
   if (reply.ok) return reply;
-  throw new GitHubError(`${what} was answered ${reply.status}: ${await reply.text()}`, reply.status >= 500);
+  throw new GitHubError(`${what} got status ${reply.status}: ${await reply.text()}`, reply.status >= 500);
 }

@@ -1,7 +1,7 @@
-/** The version that everything else must have. */
+/** The version in `package.json`, which everything else must have. */
 import { readFile } from 'node:fs/promises';
 
-/** Of `package.json` in the current folder. */
+/** Reads `package.json` in the current directory. */
 export async function packageVersion(): Promise<string> {
   const manifest: unknown = JSON.parse(await readFile('package.json', 'utf8'));
   if (typeof manifest === 'object' && manifest !== null && 'version' in manifest) {

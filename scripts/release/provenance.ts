@@ -2,7 +2,7 @@
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** @param commit of the sources, in full */
+/** @param commit the full hash of the commit */
 export function provenance(environment: Environment, commit: string): object {
   const { CIRCLE_BUILD_URL: build = '', CIRCLE_REPOSITORY_URL: repository = '', CIRCLE_TAG: tag = '' } = environment;
   return {

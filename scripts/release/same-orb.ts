@@ -1,10 +1,10 @@
-/** Whether two texts of YAML are the same orb, however a registry or a packer prints it. */
+/** Compares two orbs regardless of how a registry or a packer formats the YAML. */
 import { isAlias, isNode, isScalar, parseAllDocuments, visit } from 'yaml';
 import type { Document } from 'yaml';
 
-/** These two are a number or text, depending on the generation of CircleCI's CLI. */
+/** Keys whose value is a number or text, depending on the generation of CircleCI's CLI. */
 const VERSION = /^(?:version|examples\.[^.]+\.usage\.version)$/;
-/** What YAML 1.1 and 1.2 read differently, and both CLIs print in quotes where it is text. */
+/** Values that YAML 1.1 and 1.2 read differently; both CLIs quote them if they are text. */
 const OTHER_IN_YAML_1_1 = new RegExp(
   `^(?:${[
     'y|n|yes|no|on|off',
@@ -21,41 +21,41 @@ const OTHER_IN_YAML_1_1 = new RegExp(
 const SHOWN_CHARACTERS = 100;
 
 /**
- * Findings, each with its place, of every command, job, executor, example and description; none when both are the same
- * orb. The order of keys, indentation, quotes, folding and comments make no difference.
+ * The differences in commands, jobs, executors, examples and descriptions, each with its location; empty if both are the same
+ * orb. Ignores the order of keys, indentation, quotes, folding and comments.
  */
 export function orbDifferences(published: string, built: string): readonly string[] {
-  const { value, faults } = readOrb(published);
-  if (faults.length > 0) return faults.map((fault) => `the published orb ${fault}`);
+  const { value, problems } = readOrb(published);
+  if (problems.length > 0) return problems.map((problem) => `the published orb ${problem}`);
   return differences(value, readOrb(built).value, '');
 }
 
 interface Reading {
   readonly value: unknown;
-  readonly faults: readonly string[];
+  readonly problems: readonly string[];
 }
 
 function readOrb(text: string): Reading {
   const documents = parseAllDocuments(text, { version: '1.2', merge: false });
   const [document, ...more] = 'empty' in documents ? [] : documents;
   if (document === undefined || more.length > 0) {
-    return { value: undefined, faults: [`has ${more.length === 0 ? 'no' : 'several'} documents`] };
+    return { value: undefined, problems: [`has ${more.length === 0 ? 'no' : 'several'} documents`] };
   }
-  const faults = [...document.errors.map(({ message }) => message.split('\n')[0] ?? ''), ...oddities(document)];
-  if (/^%/m.test(text)) faults.push('holds a directive of YAML');
-  return { value: faults.length > 0 ? undefined : document.toJS(), faults };
+  const problems = [...document.errors.map(({ message }) => message.split('\n')[0] ?? ''), ...oddities(document)];
+  if (/^%/m.test(text)) problems.push('contains a YAML directive');
+  return { value: problems.length > 0 ? undefined : document.toJS(), problems };
 }
 
-/** What neither CLI prints, and in which readers of YAML differ: CircleCI's reads version 1.1, this one version 1.2. */
+/** YAML that neither CLI writes and that readers interpret differently: CircleCI's reads version 1.1, this one 1.2. */
 function oddities(document: Document): readonly string[] {
   const found: string[] = [];
   visit(document, (_key, node) => {
     if (!isNode(node)) return;
     if (isScalar(node) && node.type === 'PLAIN' && OTHER_IN_YAML_1_1.test(node.source ?? '')) {
-      found.push(`holds ${node.source ?? ''} without quotes, which versions of YAML read differently`);
+      found.push(`contains ${node.source ?? ''} without quotes, which versions of YAML read differently`);
     }
-    if (isAlias(node)) found.push('holds an alias');
-    if (node.tag !== undefined) found.push(`holds the tag ${node.tag}`);
+    if (isAlias(node)) found.push('contains an alias');
+    if (node.tag !== undefined) found.push(`contains the tag ${node.tag}`);
   });
   return found;
 }
@@ -81,7 +81,7 @@ function entriesOf(value: object): ReadonlyMap<string, unknown> {
   return new Map(Object.entries<unknown>({ ...value }));
 }
 
-/** Of long texts, the first line that differs. */
+/** For long texts, the first line that differs. */
 function valueDifference(published: unknown, built: unknown): string {
   if (typeof published !== 'string' || typeof built !== 'string') {
     return `published ${shown(published)}, the tag builds ${shown(built)}`;

@@ -1,11 +1,11 @@
-/** Whether a published orb carries a certain script. */
+/** Checks that a published orb contains a given script. */
 import { createHash } from 'node:crypto';
 import { brotliDecompressSync } from 'node:zlib';
 import { parse } from 'yaml';
 
 /**
- * Findings; none when digest, version and the script inside the orb are all those of `bundle`.
- * @param hasScript whether the orb has the script inside it at all
+ * @returns the problems; empty if digest, version and embedded script of the orb match `bundle`
+ * @param hasScript whether the orb has an embedded script
  */
 export function orbFindings(
   packedOrb: string,
@@ -20,17 +20,17 @@ export function orbFindings(
     ...digestFindings(text, built),
     ...(!hasScript || (inside !== undefined && Buffer.from(bundle).equals(inside))
       ? []
-      : ['the script inside the orb is not the one that its tag builds']),
-    ...(packedOrb.includes(`version='${version}'`) ? [] : [`the orb does not call itself ${version}`]),
+      : ['the script in the orb is not the one that its tag builds']),
+    ...(packedOrb.includes(`version='${version}'`) ? [] : [`the orb does not contain the version ${version}`]),
   ];
 }
 
-/** Its values as one text, in which a new line is `\\n`. */
+/** The values of the orb as one text, in which a line break is `\\n`. */
 function textOf(packedOrb: string): string {
   try {
     return JSON.stringify(parse(packedOrb));
   } catch {
-    // What is wrong with the YAML is a finding of the comparison with what the tag packs.
+    // The comparison with the orb that the tag packs reports the invalid YAML.
     return '';
   }
 }
@@ -39,12 +39,12 @@ function digestFindings(text: string, built: string): readonly string[] {
   const named = new Set([...text.matchAll(/\\nmi_sha256='([^']*)'/g)].map(([, digest = '']) => digest));
   const others = [...named].filter((digest) => digest !== built);
   return [
-    ...(named.size === 0 ? ['the orb names no digest of its script'] : []),
-    ...others.map((digest) => `the orb accepts the script ${digest}, its tag builds ${built}`),
+    ...(named.size === 0 ? ['the orb contains no digest of its script'] : []),
+    ...others.map((digest) => `the orb accepts the script ${digest}, but its tag builds ${built}`),
   ];
 }
 
-/** What `delivery: embedded` unpacks; undefined when it cannot be. */
+/** The script that `delivery: embedded` unpacks; undefined if unpacking fails. */
 function embeddedScript(text: string): Buffer | undefined {
   const parts = [...text.matchAll(/"MACHINE_ID_BUNDLE_(\d+)":"([^"]*)"/g)]
     .map(([, at = '', part = '']) => ({ at: Number(at), part }))

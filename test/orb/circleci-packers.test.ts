@@ -17,16 +17,16 @@ for (const [name, pack] of [
     assert.deepEqual(orbDifferences(pack(tree), packedWith(bundle)), []);
   });
 
-  test(`${name} CircleCI CLI refuses the plain sources, and names the folder that only our packer makes`, () => {
+  test(`${name} CircleCI CLI rejects the plain sources, and names the directory that only our packer creates`, () => {
     assert.throws(() => pack(sourceFiles), /could not open scripts\/made-by-orb-pack\/[a-z-]+\.sh for inclusion/);
   });
 }
 
-test('the written tree passes the review that CircleCI makes of it', () => {
+test("the written tree passes CircleCI's review", () => {
   assert.deepEqual(reviewSource(tree, version), []);
 });
 
-test('every command includes whole scripts alone, so that the plain sources cannot be packed in part', () => {
+test('commands include only assembled scripts, so that the plain sources cannot be packed', () => {
   for (const [path, text] of sourceFiles) {
     for (const [, included] of text.matchAll(/<<\s*include\(([^)]*)\)/g)) {
       assert.match(included ?? '', /^scripts\/made-by-orb-pack\/[a-z-]+\.sh$/, path);

@@ -20,28 +20,28 @@ async function job(context: TestContext): Promise<{ home: string; installed: str
   };
 }
 
-test('cleanup calls the script, also after a step that failed', async (context) => {
+test('cleanup calls the script, also after a failed step', async (context) => {
   const { home, steps } = await job(context);
   const result = await runOrbJob({ bundle: BUNDLE, home, steps: [...steps, { run: 'exit 3' }, CLEANUP] });
   assert.equal(result.exitCode, 3);
   assert.deepEqual(callIn(result.steps.at(-1)?.stdout ?? '')?.flags, ['cleanup']);
 });
 
-test('files left by other jobs are removed if the parameter is set', async (context) => {
+test('with left_over, files of other jobs are removed', async (context) => {
   const { home, steps } = await job(context);
   const leftOver = { 'machine-id/cleanup': { left_over: true } };
   const result = await runOrbJob({ bundle: BUNDLE, home, steps: [...steps, leftOver] });
   assert.deepEqual(callIn(result.steps.at(-1)?.stdout ?? '')?.flags, ['cleanup', '--left-over']);
 });
 
-test('cleanup has nothing to do where install did not come to its end', async (context) => {
+test('cleanup does nothing if install did not finish', async (context) => {
   const { home } = await job(context);
   const result = await runOrbJob({ bundle: BUNDLE, home, steps: [CLEANUP] });
   assert.equal(result.exitCode, 0);
   assert.match(stderrOf(result), /machine-id\.cjs is not in .*, so there is nothing that it could have written/);
 });
 
-test('cleanup refuses a script that was changed since', async (context) => {
+test('cleanup rejects a script that was changed after install', async (context) => {
   const { home, installed, steps } = await job(context);
   assert.equal((await runOrbJob({ bundle: BUNDLE, home, steps })).exitCode, 0);
   await appendFile(installed, '//');

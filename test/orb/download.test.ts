@@ -72,7 +72,7 @@ for (const downloader of DOWNLOADERS) {
     assert.deepEqual(server.requests, ['/v1/machine-id.cjs']);
   });
 
-  test(`${downloader} is tried again after the server failed`, { skip }, async () => {
+  test(`${downloader} is tried again after a server error`, { skip }, async () => {
     const statuses = [503, 429];
     server.answer = (_request, response) => response.writeHead(statuses.shift() ?? 200).end(BUNDLE);
     const result = await download(`${server.url}/machine-id.cjs`, downloader);
@@ -80,7 +80,7 @@ for (const downloader of DOWNLOADERS) {
     assert.deepEqual(await pauses(), ['1', '2']);
   });
 
-  test(`${downloader} does not pass a cut connection off as the script`, { skip }, async () => {
+  test(`${downloader} does not install the script from an interrupted download`, { skip }, async () => {
     server.answer = (_request, response) => {
       cutShort(response);
     };
@@ -95,7 +95,7 @@ function cutShort(response: ServerResponse): void {
   response.write(BUNDLE.slice(0, 1000), () => response.destroy());
 }
 
-test('after five attempts with growing pauses, the other ways are named', async () => {
+test('after five attempts with growing pauses, the error names the alternatives', async () => {
   server.answer = (_request, response) => response.writeHead(404).end();
   const result = await download(`${server.url}/machine-id.cjs`);
   assert.equal(result.exitCode, 1);
@@ -108,7 +108,7 @@ test('after five attempts with growing pauses, the other ways are named', async 
   assert.match(stderrOf(result), /404/);
 });
 
-test('other bytes than those of the release are refused at once', async () => {
+test('a script with another digest is rejected immediately', async () => {
   server.answer = (_request, response) => response.end(BUNDLE.replace('the', 'not'));
   const result = await download(`${server.url}/machine-id.cjs`);
   assert.equal(result.exitCode, 1);
@@ -157,13 +157,13 @@ test('a redirect away from https is not followed', async () => {
   assert.match(stderrOf(result), /[Pp]rotocol/);
 });
 
-test('an address without https is refused before any request', async () => {
+test('a URL without https is rejected before any request', async () => {
   const result = await download('http://localhost:9/machine-id.cjs');
   assert.equal(result.exitCode, 1);
   assert.match(stderrOf(result), /download_url must begin with https:\/\//);
 });
 
-test("a mirror's password and query stay out of the log", async () => {
+test("a mirror's password and query are not logged", async () => {
   const result = await download(`${server.url.replace('://', '://robot:hunter2@')}/a@b/m.cjs?key=s3cret`);
   assert.equal(result.exitCode, 0, stderrOf(result));
   assert.deepEqual(server.requests, ['/a@b/m.cjs?key=s3cret']);

@@ -21,7 +21,7 @@ for (const [path, config] of exampleConfigs) {
     }
   });
 
-  test(`${path} names the version that package.json has`, () => {
+  test(`${path} uses the version of package.json`, () => {
     assert.deepEqual(mapping(parse(config), path).orbs, { 'machine-id': `teleport/machine-id@${version}` });
   });
 }

@@ -70,7 +70,7 @@ const FLAGS: readonly (readonly [what: string, parameters: Parameters, flags: re
 ];
 
 describe('the parameters of install_tools become flags:', () => {
-  test('both steps use another deadline', async () => {
+  test('both steps get a different deadline', async () => {
     const calls = await callsOf({ deadline: 90 });
     assert.deepEqual(
       calls.map((call) => call.at(-1)),
@@ -89,7 +89,7 @@ describe('the parameters of install_tools become flags:', () => {
     });
   }
 
-  test('both steps take the authorities', async () => {
+  test('both steps get the authorities', async () => {
     const calls = await callsOf({ ca_file: '~/ca.pem' });
     assert.deepEqual(
       calls.map((call) => call.at(-1)),
@@ -99,25 +99,25 @@ describe('the parameters of install_tools become flags:', () => {
 });
 
 for (const toolsDir of ['$HOME/tools', '~/tools/']) {
-  test(`no cache can be kept of ${toolsDir}, which is said`, async () => {
+  test(`a cache of ${toolsDir} is not possible, and the error says so`, async () => {
     const result = await installTools(STAND_IN, { tools_dir: toolsDir });
     assert.notEqual(result.exitCode, 0);
     assert.match(stderrOf(result), /tools_dir: no cache can be kept of .*cache: false/);
   });
 }
 
-test('without a cache the folder may be any', async () => {
+test('without a cache, any directory can be used', async () => {
   const [plan] = await callsOf({ tools_dir: '$HOME/tools', cache: false });
   assert.ok(plan?.includes(`--dir=${home}/tools`));
 });
 
-test('install_tools before install says what is missing', async () => {
+test('install_tools without install reports what is missing', async () => {
   const result = await runOrbJob({ bundle: STAND_IN, home, steps: [{ 'machine-id/install_tools': {} }] });
   assert.notEqual(result.exitCode, 0);
   assert.match(stderrOf(result), /The install command of this orb must come first/);
 });
 
-test('a script that was swapped after install is not run', async () => {
+test('a script that was replaced after install is not run', async () => {
   const swap = { run: 'echo "console.log(1)" >~/.teleport-machine-id/machine-id.cjs' };
   const bundlePath = join(home, 'bundle.cjs');
   await writeFile(bundlePath, STAND_IN);
@@ -155,11 +155,11 @@ describe('with the real script', async () => {
     server.requests.length = 0;
   });
 
-  test('the programs are there for later steps', async () => {
+  test('later steps can use the programs', async () => {
     programsRun(await job());
   });
 
-  test('a second job of the project takes them from the cache and asks for nothing', async () => {
+  test('a second job of the project restores them from the cache without a request', async () => {
     const store = join(home, 'store');
     await mkdir(store);
     programsRun(await job({}, store));
@@ -172,7 +172,7 @@ describe('with the real script', async () => {
     assert.match(stderrOf(second), /Already installed: tsh, tctl/);
   });
 
-  test('another version is not taken from that cache', async () => {
+  test('another version does not use that cache', async () => {
     const store = join(home, 'store');
     await mkdir(store);
     programsRun(await job({}, store));
@@ -183,7 +183,7 @@ describe('with the real script', async () => {
     assert.match(stderrOf(second), /^Installed: tsh, tctl of Teleport 17\.0\.1/m);
   });
 
-  test('without the cache nothing is kept', async () => {
+  test('without a cache, nothing is stored', async () => {
     const store = join(home, 'store');
     await mkdir(store);
     programsRun(await job({ cache: false }, store));

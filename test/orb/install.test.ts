@@ -49,14 +49,14 @@ function installed(folder = join(home, '.teleport-machine-id')): Promise<string>
   return readFile(join(folder, 'machine-id.cjs'), 'utf8');
 }
 
-test('the script comes out of the orb itself, without any network', async () => {
+test('the embedded script is installed without any network', async () => {
   const tools = await toolFolder(join(scratch, 'bin'), ['sha256sum', 'node']);
   const result = await installWith({ delivery: 'embedded' }, { environment: { PATH: tools } });
   assert.equal(result.exitCode, 0, stderrOf(result));
   assert.equal(await installed(), BUNDLE);
 });
 
-test('what comes out of a changed orb is refused', async () => {
+test('an embedded script that was changed is rejected', async () => {
   const other = packedWith(BUNDLE.replace('the', 'not'));
   const [part] = /(?<=MACHINE_ID_BUNDLE_1: ).*/.exec(other) ?? [];
   for (const replacement of [part ?? '', 'AAAA']) {
@@ -73,7 +73,7 @@ test('what comes out of a changed orb is refused', async () => {
 });
 
 for (const shell of ['/bin/bash -eo pipefail', '/bin/dash -e', ...busybox()]) {
-  test(`a file on the executor is installed for its owner alone (${shell})`, async () => {
+  test(`a file on the executor is installed so that only its owner can read it (${shell})`, async () => {
     const result = await fromFile({ shell });
     assert.equal(result.exitCode, 0, stderrOf(result));
     assert.equal(await installed(), BUNDLE);
@@ -85,7 +85,7 @@ for (const shell of ['/bin/bash -eo pipefail', '/bin/dash -e', ...busybox()]) {
   });
 }
 
-test('the path of the file may hold ~, variables and spaces', async () => {
+test('the path of the file can contain ~, variables and spaces', async () => {
   await mkdir(join(home, 'my files'));
   await writeFile(join(home, 'my files/1.cjs'), BUNDLE);
   const result = await installWith(
@@ -104,7 +104,7 @@ const otherBytes: readonly (readonly [what: string, bytes: string])[] = [
 ];
 
 for (const [what, bytes] of otherBytes) {
-  test(`a ${what} file is refused and leaves nothing behind`, async () => {
+  test(`a ${what} file is rejected and leaves no files`, async () => {
     await writeFile(join(scratch, 'bundle.cjs'), bytes);
     const result = await fromFile();
     assert.equal(result.exitCode, 1);
@@ -113,7 +113,7 @@ for (const [what, bytes] of otherBytes) {
   });
 }
 
-test('a second install changes nothing and needs no source any more', async () => {
+test('a second install changes nothing and needs no source', async () => {
   await fromFile();
   const path = join(home, '.teleport-machine-id/machine-id.cjs');
   const before = await stat(path);
@@ -131,7 +131,7 @@ test('an installed script that was changed is replaced', async () => {
   assert.equal(await installed(), BUNDLE);
 });
 
-test('a rejected update leaves what was there', async () => {
+test('a rejected update keeps the installed script', async () => {
   await fromFile();
   const result = await runOrbJob({
     bundle: 'a newer script',
@@ -142,7 +142,7 @@ test('a rejected update leaves what was there', async () => {
   assert.equal(await installed(), BUNDLE);
 });
 
-test('a file that is not there is named', async () => {
+test('a missing file is named', async () => {
   const result = await installWith({ bundle_path: '/no/such/file' });
   assert.equal(result.exitCode, 1);
   assert.match(stderrOf(result), /\/no\/such\/file cannot be read/);
@@ -153,7 +153,7 @@ const HASHERS = ['sha256sum', 'shasum', 'openssl'] as const;
 const NODE_WITHOUT_HASH = { node: 'case $2 in *process.versions*) printf "20 %s" "$0" ;; *) exit 1 ;; esac' };
 
 for (const hasher of [...HASHERS, 'node'] as const) {
-  test(`${hasher} alone is enough to prove the digest`, { skip: missing(hasher) }, async () => {
+  test(`${hasher} is enough to verify the digest`, { skip: missing(hasher) }, async () => {
     const isNode = hasher === 'node';
     const tools = await toolFolder(join(scratch, 'bin'), [hasher], isNode ? {} : NODE_WITHOUT_HASH);
     const result = await fromFile({ environment: { PATH: tools } });
@@ -162,7 +162,7 @@ for (const hasher of [...HASHERS, 'node'] as const) {
   });
 }
 
-test('without any program that can hash, the script is refused', async () => {
+test('without any program that can hash, the script is rejected', async () => {
   const tools = await toolFolder(join(scratch, 'bin'), [], NODE_WITHOUT_HASH);
   const result = await fromFile({ environment: { PATH: tools } });
   assert.equal(result.exitCode, 1);
@@ -174,7 +174,7 @@ for (const [what, nowhere] of [
   ['no home', undefined],
   ['a home that cannot be written to', '/dev/null'],
 ] as const) {
-  test(`with ${what}, a private folder below the temporary directory is used`, async () => {
+  test(`with ${what}, a private directory in the temporary directory is used`, async () => {
     const result = await fromFile({ home: nowhere, environment: { TMPDIR: scratch } });
     assert.equal(result.exitCode, 0, stderrOf(result));
     const folder = join(scratch, `teleport-machine-id-${process.getuid?.() ?? ''}`);
@@ -183,7 +183,7 @@ for (const [what, nowhere] of [
   });
 }
 
-test('a folder that others may write to is refused', async () => {
+test('a directory that other users can write to is rejected', async () => {
   const shared = join(scratch, 'shared');
   await mkdir(shared);
   // `mkdir` takes the process's umask away from its mode.
@@ -193,7 +193,7 @@ test('a folder that others may write to is refused', async () => {
   assert.match(stderrOf(result), /others may write to .*shared/);
 });
 
-test('a folder that cannot be made is named', async () => {
+test('a directory that cannot be created is named', async () => {
   const result = await installWith({ bundle_path: join(scratch, 'bundle.cjs'), install_dir: '/dev/null/x' });
   assert.equal(result.exitCode, 1);
   assert.match(stderrOf(result), /the folder \/dev\/null\/x cannot be made/);

@@ -96,12 +96,12 @@ for (const [what, parameters, flags] of calls) {
   });
 }
 
-test('the default file is read when it exists, simple parameters or not', async () => {
+test('the default file is read if it exists, with or without simple parameters', async () => {
   await writeFile(join(project, 'tbot.yaml'), '');
   assert.deepEqual(await flagsOf(SIMPLE), ['--config=tbot.yaml', ...SIMPLE_FLAGS]);
 });
 
-test('the working directory is where the script starts and the default file is looked for', async () => {
+test('the script and the lookup of the default file use the working directory', async () => {
   await mkdir(join(project, 'sub'));
   await writeFile(join(project, 'sub/tbot.yaml'), '');
   const { flags, directory } = callOf(await installAndRun({ ...SIMPLE, working_directory: 'sub' }));
@@ -130,7 +130,7 @@ const odd = [
 ] as const;
 
 for (const shell of ['/bin/bash -eo pipefail', '/bin/dash -e']) {
-  test(`a value reaches the script as it was written (${shell})`, async () => {
+  test(`a value reaches the script unchanged (${shell})`, async () => {
     const steps = odd.map((token) => joinStep({ config: '', token }));
     const result = await runOrbJob({
       bundle: BUNDLE,
@@ -165,11 +165,11 @@ for (const [written, expected] of expansions) {
   });
 }
 
-test('a leading ~/ is the home', async () => {
+test('a leading ~/ is the home directory', async () => {
   assert.deepEqual(await flagsOf({ config: '', destination: '~/id' }), [`--destination=${join(home, 'id')}`]);
 });
 
-test('a variable that an earlier step exported is known', async () => {
+test('a variable that an earlier step exported is expanded', async () => {
   const result = await runOrbJob({
     bundle: BUNDLE,
     home,
@@ -187,7 +187,7 @@ for (const [written, message] of [
   ['${A-b}', /"\$\{A-b\}" contains \$\{A-b\}, which is not the name of a variable/],
   ['${}', /which is not the name of a variable/],
 ] as const) {
-  test(`${written} ends the step before the script runs`, async () => {
+  test(`${written} fails the step before the script runs`, async () => {
     const result = await installAndRun({ config: '', proxy: written });
     assert.equal(result.exitCode, 2);
     assert.match(stderrOf(result), message);
@@ -195,11 +195,11 @@ for (const [written, message] of [
   });
 }
 
-test("the script's exit code is the step's", async () => {
+test("the step has the script's exit code", async () => {
   assert.equal((await installAndRun({}, { environment: { EXIT_CODE: '2' } })).exitCode, 2);
 });
 
-test('a script that was changed after its installation is not run', async () => {
+test('a script that was changed after install is not run', async () => {
   const tamper = { run: 'echo "console.log(1)" >> ~/.teleport-machine-id/machine-id.cjs' };
   const result = await runOrbJob({
     bundle: BUNDLE,
@@ -211,13 +211,13 @@ test('a script that was changed after its installation is not run', async () => 
   assert.equal(result.steps.at(-1)?.stdout, '');
 });
 
-test('a run without install is reported', async () => {
+test('join without install reports the missing install', async () => {
   const result = await runOrbJob({ bundle: BUNDLE, home, steps: [joinStep()] });
   assert.equal(result.exitCode, 1);
   assert.match(stderrOf(result), /machine-id\.cjs is not in .*[^]*The install command of this orb must come first/);
 });
 
-test('install and run find the same folder, given or chosen', async () => {
+test('install and join use the same directory, given or default', async () => {
   const environment = { TMPDIR: await mkdtemp(join(shared, 'tmp-')) };
   for (const [options, parameters] of [
     [{ home }, { install_dir: '~/tools' }],
@@ -229,7 +229,7 @@ test('install and run find the same folder, given or chosen', async () => {
   }
 });
 
-test('in a step without bash, the log explains how later steps get the exports', async () => {
+test('a step without bash explains how later steps get the exports', async () => {
   assert.match(
     stderrOf(await installAndRun({}, { shell: '/bin/dash -e' })),
     /begin later steps with {2}\. "\$BASH_ENV"/,
@@ -237,11 +237,11 @@ test('in a step without bash, the log explains how later steps get the exports',
   assert.doesNotMatch(stderrOf(await installAndRun({})), /BASH_ENV/);
 });
 
-test('another variable may hold the OIDC token', async () => {
+test('another variable can contain the OIDC token', async () => {
   assert.deepEqual(await flagsOf({ config: '', oidc_token: 'OTHER_TOKEN' }), ['--oidc-token=OTHER_TOKEN']);
 });
 
-test('telemetry is a variable of the step alone, and stays as the job has it unless asked for', async () => {
+test('telemetry is set only for the step, and keeps the value of the job unless requested', async () => {
   const seen = async (parameters: Parameters, environment: Readonly<Record<string, string>> = {}) =>
     callOf(await installAndRun({ ...SIMPLE, ...parameters }, { environment })).telemetry;
   assert.equal(await seen({}), undefined);

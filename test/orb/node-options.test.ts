@@ -21,7 +21,7 @@ const GIVEN: readonly string[] = [
 ];
 
 for (const shell of ['sh', 'dash', 'bash', 'busybox']) {
-  test(`${shell} keeps what the script keeps`, { skip: missing(shell) ?? false }, async () => {
+  test(`${shell} keeps the same options as the script`, { skip: missing(shell) ?? false }, async () => {
     const command = shell === 'busybox' ? ['sh', '-euc'] : ['-euc'];
     const print = '. orb/scripts/parts/node-options.sh; printf %s "$NODE_OPTIONS"';
     for (const given of GIVEN) {

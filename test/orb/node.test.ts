@@ -87,7 +87,7 @@ async function job({ parameters = {}, scripts = {}, environment = {}, more = [],
 
 const folderOf = () => join(home, '.teleport-machine-id');
 
-test('an executor without Node.js gets one, which stays off the PATH', async () => {
+test('an executor without Node.js gets one that is not on PATH', async () => {
   const result = await job({ more: [joinStep({ config: '' })] });
   assert.equal(result.exitCode, 0, stderrOf(result));
   assert.deepEqual(server.requests, [`/dist/v24.19.0/${NAME}.tar.gz`]);
@@ -105,13 +105,13 @@ test('a second install downloads nothing', async () => {
   assert.equal(server.requests.length, 1);
 });
 
-test('a Node.js that is too old is passed over', async () => {
+test('a Node.js that is too old is ignored', async () => {
   const result = await job({ scripts: { node: 'printf "16 %s" "$0"' } });
   assert.equal(result.exitCode, 0, stderrOf(result));
   assert.equal(server.requests.length, 1);
 });
 
-test('something else that is named node is passed over', async () => {
+test('another program with the name node is ignored', async () => {
   const result = await job({ scripts: { node: 'echo 1.0-rc' } });
   assert.equal(result.exitCode, 0, stderrOf(result));
   assert.equal(server.requests.length, 1);
@@ -123,7 +123,7 @@ for (const [manager, place, environment] of [
   ['asdf', '.asdf/installs/nodejs/20.1.0/bin', {}],
   ['asdf in a place of its own', 'tools/asdf/installs/nodejs/20.1.0/bin', { ASDF_DATA_DIR: '~/tools/asdf' }],
 ] as const) {
-  test(`a Node.js of ${manager} is used though it is not on PATH`, async () => {
+  test(`a Node.js of ${manager} is used even if it is not on PATH`, async () => {
     await mkdir(join(home, place), { recursive: true });
     await symlink(process.execPath, join(home, place, 'node'));
     const absolute = Object.fromEntries(
@@ -136,14 +136,14 @@ for (const [manager, place, environment] of [
   });
 }
 
-test('an archive with other bytes is refused and leaves nothing behind', async () => {
+test('an archive with another digest is rejected and leaves no files', async () => {
   const result = await job({ digest: 'f'.repeat(64) });
   assert.equal(result.exitCode, 1);
   assert.match(stderrOf(result), /tar\.gz is refused: expected SHA-256 f{64}, got [0-9a-f]{64}/);
   assert.deepEqual(await readdir(folderOf()), []);
 });
 
-test('an executor that may not download Node.js gets a hint', async () => {
+test('with bring_node: false, the error says what to do', async () => {
   const result = await job({ parameters: { bring_node: false } });
   assert.equal(result.exitCode, 1);
   assert.match(stderrOf(result), /18 or later is needed, and none was found[^]*cimg\/node:lts/);
@@ -159,7 +159,7 @@ for (const [what, scripts, message] of [
   ],
   ['a system without a build', { uname: 'echo SunOS' }, /no Node\.js to bring for SunOS/],
 ] as const) {
-  test(`on ${what}, the way out is named`, async () => {
+  test(`on ${what}, the error says what to do`, async () => {
     const result = await job({ scripts });
     assert.equal(result.exitCode, 1);
     assert.match(stderrOf(result), message);
@@ -173,7 +173,7 @@ for (const [system, processor, path] of [
   ['Darwin', 'x86_64', 'v24.19.0/node-v24.19.0-darwin-x64.tar.gz'],
   ['MINGW64_NT-10.0-20348', 'x86_64', 'v24.15.0/node-v24.15.0-win-x64.zip'],
 ] as const) {
-  test(`on ${system} with ${processor}, the archive of that system is asked for and proven`, async () => {
+  test(`on ${system} with ${processor}, the archive for that system is requested and verified`, async () => {
     const uname = `case $1 in -s) echo ${system} ;; *) echo ${processor} ;; esac`;
     const result = await job({ scripts: { uname } });
     assert.equal(result.exitCode, 1);
@@ -193,7 +193,7 @@ test('a program that does not start is reported with the likely reason', async (
   }
 });
 
-test('run reports that the Node.js of install is gone', async () => {
+test('join reports that the Node.js of install is missing', async () => {
   assert.equal((await job({})).exitCode, 0);
   await chmod(join(folderOf(), NAME, 'node'), 0o600);
   const result = await runOrbJob({ bundle: BUNDLE, home, steps: [joinStep({ config: '' })] });

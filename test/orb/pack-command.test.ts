@@ -39,7 +39,7 @@ test('yamllint finds nothing in the written tree', { skip: missing('yamllint') }
   }
 });
 
-test('the rules of yamllint are what keeps the tree clean', { skip: missing('yamllint') }, async (context) => {
+test('yamllint reports a violation in the tree', { skip: missing('yamllint') }, async (context) => {
   const folder = await temporaryFolder(context);
   pack(folder, '--tree', join(folder, 'tree'));
   const without = start('yamllint', ['-d', 'extends: default', join(folder, 'tree')]);
@@ -47,7 +47,7 @@ test('the rules of yamllint are what keeps the tree clean', { skip: missing('yam
   assert.match(without.output, /line too long/);
 });
 
-test('a tree of an earlier run is replaced, and what is not of an orb stays', async (context) => {
+test('the tree of an earlier run is replaced, and other files are kept', async (context) => {
   const folder = await temporaryFolder(context);
   await mkdir(join(folder, 'commands'));
   await writeFile(join(folder, 'commands/old.yml'), 'steps: []\n');
@@ -68,12 +68,12 @@ test('--dev packs an orb that needs no release to download from', async (context
 const refused: readonly (readonly [args: readonly string[], message: RegExp])[] = [
   [['--variant', 'small'], /--variant must be one of whole, download-only, embedded, delegating, got "small"/],
   [['--dev', '--variant', 'embedded'], /--dev needs the variant whole/],
-  [['--variant', 'delegating', '--tree', 'build/never'], /--tree does not go with the variant delegating/],
-  [['--tree', 'orb/'], /--tree must not name the source folder/],
+  [['--variant', 'delegating', '--tree', 'build/never'], /--tree cannot be combined with the variant delegating/],
+  [['--tree', 'orb/'], /--tree must not be the source directory/],
 ];
 
 for (const [args, message] of refused) {
-  test(`orb:pack ${args.join(' ')} is refused`, async (context) => {
+  test(`orb:pack ${args.join(' ')} is rejected`, async (context) => {
     const { exitCode, output } = pack(await temporaryFolder(context), ...args);
     assert.equal(exitCode, 1);
     assert.match(output, message);

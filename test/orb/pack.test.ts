@@ -13,7 +13,7 @@ function files(entries: Readonly<Record<string, string>>): ReadonlyMap<string, s
 
 const COMMAND = 'steps:\n  - run:\n      name: x\n      command: <<include(scripts/x.sh)>>\n';
 
-test('a component is named after its file, in the section of its folder', () => {
+test('a component has the name of its file, in the section of its directory', () => {
   const packed = packOrb(
     files({
       'commands/b.yml': 'steps: [checkout]',
@@ -43,13 +43,13 @@ test('the same sources in another order pack to the same bytes', () => {
   assert.equal(packOrb(new Map([...source].reverse())), packOrb(source));
 });
 
-test('a text that YAML 1.1 takes for a boolean is quoted', () => {
+test('text that YAML 1.1 reads as a boolean is quoted', () => {
   assert.match(packOrb(files({ 'commands/c.yml': 'steps: [run: "yes"]' })), /run: "yes"/);
 });
 
 const refused: readonly (readonly [fault: string, entries: Readonly<Record<string, string>>])[] = [
   ['@orb.yml: the key jobs does not belong here', { '@orb.yml': `${ORB}jobs: {}\n` }],
-  ['@orb.yml: an include directive is not read here', { '@orb.yml': 'description: <<include(x)>>\n' }],
+  ['@orb.yml: include directives have no effect here', { '@orb.yml': 'description: <<include(x)>>\n' }],
   [
     'scripts/x.yml: YAML must be one of commands, executors, jobs, examples/name.yml, its name in lower case',
     { 'scripts/x.yml': '{}' },
@@ -64,10 +64,10 @@ const refused: readonly (readonly [fault: string, entries: Readonly<Record<strin
   ],
   ['commands/x.yml: quote yes, which some packers read as a boolean', { 'commands/x.yml': 'a: yes' }],
   ['commands/x.yml: quote on, which some packers read as a boolean', { 'commands/x.yml': 'on: x' }],
-  ['commands/x.yml: an alias is not carried into the packed orb', { 'commands/x.yml': 'a: &a 1\nb: *a' }],
+  ['commands/x.yml: aliases are not copied into the packed orb', { 'commands/x.yml': 'a: &a 1\nb: *a' }],
   ['commands/x.yml: must be a mapping', { 'commands/x.yml': '- a' }],
   [
-    "commands/x.yml.steps[0].run.command: included file scripts/x.sh is not in the orb's folder",
+    "commands/x.yml.steps[0].run.command: included file scripts/x.sh is not in the orb's directory",
     { 'commands/x.yml': COMMAND },
   ],
   [
@@ -75,10 +75,10 @@ const refused: readonly (readonly [fault: string, entries: Readonly<Record<strin
     { 'commands/x.yml': 'a: "x <<include(scripts/x.sh)>>"', 'scripts/x.sh': '' },
   ],
   [
-    'commands/x.yml.description: an include directive is not read here',
+    'commands/x.yml.description: include directives have no effect here',
     { 'commands/x.yml': 'description: <<include(scripts/x.sh)>>', 'scripts/x.sh': '' },
   ],
-  ['examples/x.yml: an include directive is not read here', { 'examples/x.yml': 'usage: { jobs: <<include(x)>> }' }],
+  ['examples/x.yml: include directives have no effect here', { 'examples/x.yml': 'usage: { jobs: <<include(x)>> }' }],
   [
     "examples/x.yml: CircleCI's older CLI does not pack the key usage.executors of an example",
     { 'examples/x.yml': 'usage: { jobs: {}, executors: {} }' },
@@ -88,28 +88,28 @@ const refused: readonly (readonly [fault: string, entries: Readonly<Record<strin
     { 'examples/x.yml': 'description: x\ndisplay: {}' },
   ],
   [
-    'scripts/x.sh: what becomes of "\\<<" in an included file is not documented',
+    'scripts/x.sh: the meaning of "\\<<" in an included file is not documented',
     { 'commands/x.yml': COMMAND, 'scripts/x.sh': 'cat \\<<EOF' },
   ],
 ];
 
-for (const [fault, entries] of refused) {
-  test(`packing refuses: ${fault}`, () => {
+for (const [problem, entries] of refused) {
+  test(`packing rejects: ${problem}`, () => {
     assert.throws(
       () => packOrb(files(entries)),
       (error) => {
         assert.ok(error instanceof OrbSourceError);
-        assert.deepEqual(error.faults, [fault]);
+        assert.deepEqual(error.problems, [problem]);
         return true;
       },
     );
   });
 }
 
-test('a source without @orb.yml is refused', () => {
+test('sources without @orb.yml are rejected', () => {
   assert.throws(() => packOrb(new Map()), /@orb\.yml is missing/);
 });
 
-test('a file that is not YAML is rejected with its name and line', () => {
+test('invalid YAML is rejected with the name and line of the file', () => {
   assert.throws(() => packOrb(files({ 'commands/x.yml': 'a: [\nb' })), /commands\/x\.yml: .* at line 2/);
 });

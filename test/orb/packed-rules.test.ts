@@ -13,7 +13,7 @@ function orb(text: string): Mapping {
   return mapping(parse(text), 'orb');
 }
 
-test('the packed orb holds what the schema does not ask for', () => {
+test('the packed orb follows the rules that the schema does not check', () => {
   assert.deepEqual(checkPacked(orb(packed)), []);
 });
 
@@ -85,14 +85,14 @@ const STEPS = [
   ['install_signing_bundle'],
 ].flat();
 
-test('a command named as a step of CircleCI is found, whichever step', () => {
+test('a command with the name of any built-in step is found', () => {
   for (const name of STEPS) {
     const text = `commands: { ${name}: { steps: [d] }, d: { steps: [c/x] } }`;
     assert.deepEqual(checkPacked(orb(text)), [`commands.${name}: hides CircleCI's own step ${name}`]);
   }
 });
 
-test('a parameter that CircleCI refuses is found, in a job each of those that its calls take', () => {
+test('a parameter that CircleCI rejects is found, in a job also each that its calls accept', () => {
   const text = (kind: string, name: string) =>
     `${kind}: { c: { parameters: { ${name}: { type: string, description: x } }, steps: [checkout: { path: << parameters.${name} >> }] } }`;
   const findings = (kind: string, names: readonly string[]) =>

@@ -40,7 +40,7 @@ function succeeded(result: JobResult): JobResult {
 const JOIN = joinStep({ config: '', proxy: 'p:443', token: 't', destination: '/d' });
 
 describe('programs of the image', () => {
-  test('those that the orb asks for are enough, with a Node.js', async (t) => {
+  test('the required programs and Node.js are enough', async (t) => {
     const { home, run } = await scene(t);
     const PATH = await toolFolder(join(home, 'bin'), ['node']);
     const result = succeeded(await run({ environment: { PATH }, steps: [JOIN, { 'machine-id/cleanup': {} }] }));
@@ -48,7 +48,7 @@ describe('programs of the image', () => {
   });
 
   for (const program of NEEDED) {
-    test(`an image without ${program} is reported`, async (t) => {
+    test(`an image without ${program} gets an error that names it`, async (t) => {
       const { home, run } = await scene(t);
       const PATH = await toolFolder(join(home, 'bin'), ['node']);
       await rm(join(PATH, program));
@@ -59,7 +59,7 @@ describe('programs of the image', () => {
     });
   }
 
-  test('without a home and without id, there is a folder all the same', async (t) => {
+  test('without a home directory and id, a directory is still found', async (t) => {
     const { home, run } = await scene(t);
     const PATH = await toolFolder(join(home, 'bin'), ['node']);
     const TMPDIR = join(home, 'tmp');
@@ -89,7 +89,7 @@ describe('every node on PATH is tried', () => {
     });
   }
 
-  test('also in a folder with a blank, and past one that is missing', async (t) => {
+  test('also in a directory with a space, and after a missing one', async (t) => {
     const { home, run } = await scene(t);
     await mkdir(join(home, 'my tools'));
     await symlink(process.execPath, join(home, 'my tools/node'));
@@ -118,7 +118,7 @@ const KEPT = [
 
 describe("the job's NODE_OPTIONS", () => {
   for (const preload of PRELOADS) {
-    test(`${preload} reaches no process of the orb`, async (t) => {
+    test(`${preload} does not affect any process of the orb`, async (t) => {
       const { run } = await scene(t);
       const environment = { NODE_OPTIONS: `${preload} --max-old-space-size=512` };
       const steps = [JOIN, { 'machine-id/doctor': {} }, { 'machine-id/cleanup': {} }];
@@ -131,7 +131,7 @@ describe("the job's NODE_OPTIONS", () => {
     });
   }
 
-  test('what concerns certificates and memory stays', async (t) => {
+  test('options about certificates and memory are kept', async (t) => {
     const { run } = await scene(t);
     for (const option of KEPT) {
       const result = succeeded(await run({ environment: { NODE_OPTIONS: option }, steps: [JOIN] }));
@@ -171,7 +171,7 @@ describe('shells', () => {
     });
   }
 
-  test('zsh lists no pattern that matches nothing, and keeps PATH', ZSH, async (t) => {
+  test('zsh prints no errors about patterns without matches, and keeps PATH', ZSH, async (t) => {
     const { home, run } = await scene(t);
     const result = await run({
       shell: '/bin/zsh -eo pipefail',
@@ -198,18 +198,22 @@ describe('variables that earlier commands have exported', () => {
     ['/bin/zsh -e', ZSH],
     ['/bin/bash --posix -e', {}],
   ] as const) {
-    test(`the orb's own commands find them where the shell (${shell}) does not read them`, options, async (t) => {
-      const { home, run } = await scene(t);
-      const tell = `cat >"$BASH_ENV" \\<<'END'\n${EXPORTS}\nEND\n`;
-      const result = succeeded(await run({ shell, steps: [{ run: tell }, JOIN] }));
-      const call = callIn(result.steps.at(-1)?.stdout ?? '');
-      assert.equal(call?.proxy, 'p.example.com:443');
-      await assert.rejects(readFile(join(home, 'project/pwned')), { code: 'ENOENT' });
-    });
+    test(
+      `the orb's own commands find the exports even if the shell (${shell}) does not read them`,
+      options,
+      async (t) => {
+        const { home, run } = await scene(t);
+        const tell = `cat >"$BASH_ENV" \\<<'END'\n${EXPORTS}\nEND\n`;
+        const result = succeeded(await run({ shell, steps: [{ run: tell }, JOIN] }));
+        const call = callIn(result.steps.at(-1)?.stdout ?? '');
+        assert.equal(call?.proxy, 'p.example.com:443');
+        await assert.rejects(readFile(join(home, 'project/pwned')), { code: 'ENOENT' });
+      },
+    );
   }
 });
 
-test('a variable with an empty value may be missing', async (t) => {
+test('a variable with an empty value can be missing', async (t) => {
   const { run } = await scene(t);
   const steps = [joinStep({ config: '', token: 't' }), { 'machine-id/doctor': { config: '', proxy: 'p:443' } }];
   const [kept, dropped] = await Promise.all([run({ steps }), run({ steps, emptyVariables: 'dropped' })]);

@@ -18,28 +18,32 @@ const fits: ReleaseFiles = {
   tag: `v${version}`,
 };
 
-test('what fits together may be released', () => {
+test('a consistent release has no findings', () => {
   assert.deepEqual(releaseFindings(fits), []);
 });
 
 const misfits: readonly (readonly [what: string, change: Partial<ReleaseFiles>, finding: RegExp])[] = [
-  ['a tag of another version', { tag: 'v9.9.9' }, /the tag is v9\.9\.9, package\.json has /],
-  ['a version that no orb can have', { version: '1.0.0-rc.1', tag: undefined }, /1\.0\.0-rc\.1 is no X\.Y\.Z/],
-  ['a build that differs', { rebuilt: [BUNDLE, Buffer.from('x')] }, /is not what build 2 of the sources gives/],
-  ['an orb of another script', { packedOrb: packedWith('other') }, /the packed orb holds the digest [0-9a-f]{64}/],
-  ['an orb without a digest', { packedOrb: '{}' }, /the packed orb holds no digest/],
+  ['a tag of another version', { tag: 'v9.9.9' }, /the tag is v9\.9\.9, but package\.json has /],
+  [
+    'a version that an orb cannot have',
+    { version: '1.0.0-rc.1', tag: undefined },
+    /must be X\.Y\.Z, got 1\.0\.0-rc\.1/,
+  ],
+  ['a build that differs', { rebuilt: [BUNDLE, Buffer.from('x')] }, /differs from build 2 of the sources/],
+  ['an orb of another script', { packedOrb: packedWith('other') }, /the packed orb contains the digest [0-9a-f]{64}/],
+  ['an orb without a digest', { packedOrb: '{}' }, /the packed orb contains no digest/],
   [
     'an orb with an older step',
     { packedOrb: `${packedWith(BUNDLE)}\nversion='0.0.1'` },
-    /a script of the packed orb is of version 0\.0\.1/,
+    /a script of the packed orb has version 0\.0\.1/,
   ],
   ['a mirror as the address', { packedOrb: packedWith(BUNDLE, 'https://mirror.example.com/x') }, /does not download/],
-  ['a changelog of another version', { changelog: '## 9.9.9 - 2026-01-31' }, /begins with "9\.9\.9 - 2026-01-31"/],
+  ['a changelog of another version', { changelog: '## 9.9.9 - 2026-01-31' }, /starts with "9\.9\.9 - 2026-01-31"/],
   ['a release without a date', { changelog: `## ${version} - unreleased` }, /has no date for/],
   [
     'an example of another version',
     { documents: new Map([['orb/examples/x.yml', 'machine-id: teleport/machine-id@9.1.0']]) },
-    /orb\/examples\/x\.yml names version 9\.1\.0/,
+    /orb\/examples\/x\.yml refers to version 9\.1\.0/,
   ],
 ];
 
@@ -53,11 +57,11 @@ for (const [what, change, finding] of misfits) {
   });
 }
 
-test('before the day of a release, the changelog may say unreleased', () => {
+test('before the release, the changelog can say unreleased', () => {
   assert.deepEqual(releaseFindings({ ...fits, tag: undefined, changelog: `## ${version} - unreleased` }), []);
 });
 
-test('the provenance names repository, tag, commit and build', () => {
+test('the provenance has the repository, tag, commit and build', () => {
   const environment = { CIRCLE_REPOSITORY_URL: 'https://r', CIRCLE_TAG: 'v1.2.3', CIRCLE_BUILD_URL: 'https://b' };
   const text = JSON.stringify(provenance(environment, 'c0ffee'));
   for (const part of ['git+https://r', 'refs/tags/v1.2.3', '"gitCommit":"c0ffee"', '"invocationId":"https://b"']) {

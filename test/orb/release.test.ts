@@ -18,17 +18,17 @@ function partsOf(bytes: Uint8Array): readonly string[] {
   return Array.from({ length: 8 }, (_, at) => text.slice(at * length, (at + 1) * length));
 }
 
-test('a bundle too large for the parts of the orb is refused', () => {
+test('a bundle that is too large for the parts of the orb is rejected', () => {
   assert.throws(() => releaseOf(randomBytes(200_000), '1.2.3', 'https://github.com/example/orb', 8), {
     message: /a part of the embedded script has \d+ characters, more than 30000/,
   });
 });
 
-test('an orb without places for the script may have a bundle of any size', () => {
+test('an orb without placeholders for the script accepts a bundle of any size', () => {
   assert.deepEqual(releaseOf(randomBytes(200_000), '1.2.3', 'https://github.com/example/orb', 0).bundleParts, []);
 });
 
-test('every place of the orb holds a part, and together they are the script', () => {
+test('the parts in all placeholders of the orb form the script', () => {
   const script = randomBytes(20_000);
   const environment = new Map(strings(parse(packedWith(script)), '').map(({ key, value }) => [key, value]));
   const parts = [...environment].filter(([key]) => key.startsWith('MACHINE_ID_BUNDLE_'));
@@ -59,18 +59,18 @@ test('every script of the packed orb has the digest and the version', () => {
   }
 });
 
-test('a download address of the packer replaces that of the repository', () => {
+test('a download URL passed to the packer replaces the URL of the repository', () => {
   const packed = packedWith(bundle, 'https://mirror.example.com/m.cjs');
   const shown = textAt(parse(packed), 'commands.install.parameters.download_url.default');
   assert.equal(shown, 'https://mirror.example.com/m.cjs');
 });
 
-test('a placeholder that nothing fills is refused', () => {
+test('an unknown placeholder is rejected', () => {
   const release = releaseOf(bundle, '1.2.3', 'https://github.com/example/orb', 8);
-  assert.throws(() => withRelease('__VERSION__ __COMMIT__', release), /nothing fills the placeholder __COMMIT__/);
+  assert.throws(() => withRelease('__VERSION__ __COMMIT__', release), /unknown placeholder __COMMIT__/);
 });
 
-test('an orb that does not say where its source is cannot be released', () => {
+test('an orb without a source URL cannot be released', () => {
   const files = new Map(sourceFiles).set('@orb.yml', 'version: 2.1\n');
   assert.throws(() => packRelease({ files, bundle, version }), /display\.source_url is missing/);
 });

@@ -43,13 +43,13 @@ test('the steps run between the join and the cleanup, in a checked out project',
   ]);
 });
 
-test('the cleanup runs after a step that failed, whose exit code stays', async (t) => {
+test('cleanup runs after a failed step and keeps its exit code', async (t) => {
   const { exitCode, steps } = await runTheJob(t, { checkout: false, steps: [{ run: 'exit 4' }] });
   assert.equal(exitCode, 4);
   assert.deepEqual(steps.slice(-1).map(shown), ['cleanup']);
 });
 
-test('the report is stored, before the steps that are given', async (t) => {
+test('the report is stored before the given steps', async (t) => {
   const { steps } = await runTheJob(t, { report: 'file', steps: [{ run: 'exit 4' }] });
   assert.deepEqual(
     steps.slice(-4).map((step) => shown(step).split('/').at(-1)),
@@ -57,11 +57,11 @@ test('the report is stored, before the steps that are given', async (t) => {
   );
 });
 
-test('the executor without Node.js may be named', async (t) => {
+test('the executor without Node.js can be used', async (t) => {
   assert.equal((await runTheJob(t, { executor: 'machine-id/no_node' })).exitCode, 0);
 });
 
-test('the job uses the given folder, containers and addresses', async (t) => {
+test('the job has the configured working directory, parallelism and IP ranges', async (t) => {
   const more = { working_directory: '~/app', parallelism: 3, circleci_ip_ranges: true, bring_node: false };
   const { exitCode, steps } = await runTheJob(t, { ...more, credential_ttl: '2h', steps: [{ run: 'pwd; cat file' }] });
   assert.equal(exitCode, 0);
@@ -83,7 +83,7 @@ const OF_ITS_OWN: Readonly<Record<string, readonly string[]>> = {
   run: ['report', 'delivery', 'bundle_path', 'download_url', 'bring_node', 'node_mirror', 'tools', 'tools_version'],
 };
 
-test('doctor takes every parameter that says what join does, and says the same of it', () => {
+test('doctor has every parameter of join that affects the join, with the same description', () => {
   const [join, doctor] = [parametersOf('commands', 'join'), parametersOf('commands', 'doctor')];
   for (const [name, parameter] of join) {
     assert.ok(doctor.has(name), name);
@@ -91,7 +91,7 @@ test('doctor takes every parameter that says what join does, and says the same o
   }
 });
 
-test('the job takes the parameters of install and join that matter to a whole job, with the same defaults', () => {
+test('the job has the parameters of install and join that matter for a whole job, with the same defaults', () => {
   const job = parametersOf('jobs', 'run');
   const steps = new Map([...parametersOf('commands', 'install'), ...parametersOf('commands', 'join')]);
   const left = [...steps.keys()].filter((name) => !job.has(name));

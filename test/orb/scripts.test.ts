@@ -19,13 +19,13 @@ for (const [path, text] of scripts) {
     ['dash', '-n'],
     ['shellcheck', '--shell=sh', '-'],
   ] as const) {
-    test(`${program} finds no fault in ${path}`, { skip: missing(program) }, () => {
+    test(`${program} finds no problem in ${path}`, { skip: missing(program) }, () => {
       assert.deepEqual(runProgramSync(program, options, { input: text }), { exitCode: 0, stdout: '', stderr: '' });
     });
   }
 }
 
-test('every script says in its first comment what it does, and carries no other', () => {
+test('every script has one comment, which says what it does', () => {
   for (const [path, text] of scripts) {
     const [shebang = '', title = '', ...lines] = text.split('\n');
     assert.equal(shebang, '#!/bin/sh', path);

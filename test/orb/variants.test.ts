@@ -47,14 +47,14 @@ function shown(step: { readonly stdout: string } | undefined): string | undefine
 }
 
 for (const variant of ['download-only', 'embedded'] as const) {
-  test(`the orb ${variant} keeps the rules of a packed orb and of CircleCI's review`, () => {
+  test(`the orb ${variant} follows the rules for packed orbs and of CircleCI's review`, () => {
     const files = variantSources(variant, sourceFiles, embeddedFiles);
     assert.deepEqual(checkPacked(mapping(parse(packed(variant)), variant)), []);
     assert.deepEqual(reviewSource(files, version), []);
   });
 }
 
-test('the orb without the script is small, and offers no delivery that it does not have', () => {
+test('the orb without the script is small, and offers only its kind of delivery', () => {
   const orb: unknown = parse(packed('download-only'));
   assert.ok(!packed('download-only').includes('MACHINE_ID_BUNDLE_1: '));
   for (const place of ['commands.install', 'jobs.run']) {
@@ -63,12 +63,12 @@ test('the orb without the script is small, and offers no delivery that it does n
   }
 });
 
-test('no orb gives advice that another one would need', () => {
+test('no orb has a hint that applies only to another orb', () => {
   assert.ok(!packed('download-only').includes('delivery: embedded'));
   assert.ok(!packed('embedded').includes('the parameter delivery'));
 });
 
-test('the second orb installs the script that the first one then finds, without a download', async (context) => {
+test('the second orb installs the script without a download, and the first one uses it', async (context) => {
   const orbs = { 'machine-id': packed('download-only'), 'machine-id-embedded': packed('embedded') };
   const steps = ['machine-id-embedded/install', 'machine-id/install', { 'machine-id/join': JOIN }];
   const result = await run(context, orbs, { steps });
@@ -77,7 +77,7 @@ test('the second orb installs the script that the first one then finds, without 
   assert.equal(shown(result.steps.at(-1)), JOINED);
 });
 
-test('before the job of the first orb, the second one is a pre-step', async (context) => {
+test('the second orb is a pre-step of the job of the first one', async (context) => {
   const orbs = { 'machine-id': packed('download-only'), 'machine-id-embedded': packed('embedded') };
   const call = { name: 'work', checkout: false, 'pre-steps': ['machine-id-embedded/install'], ...JOIN };
   const result = await run(context, orbs, { call: { 'machine-id/run': { ...call, steps: [{ run: 'true' }] } } });
@@ -85,7 +85,7 @@ test('before the job of the first orb, the second one is a pre-step', async (con
   assert.ok(result.steps.some((step) => shown(step) === JOINED));
 });
 
-test('a second orb of another version is not used by the first, which downloads instead', async (context) => {
+test('with a second orb of another version, the first one downloads the script', async (context) => {
   const other = packedWith('another', UNREACHABLE, variantSources('embedded', sourceFiles, embeddedFiles));
   const orbs = { 'machine-id': packed('download-only'), 'machine-id-embedded': other };
   const install = { 'machine-id/install': { download_url: 'http://localhost:1/' } };
@@ -94,7 +94,7 @@ test('a second orb of another version is not used by the first, which downloads 
   assert.match(stderrOf(result), /must begin with https/);
 });
 
-test('a version for trying takes its script from the orb, in the command and in the job', async (context) => {
+test('a dev version uses the embedded script, in the command and in the job', async (context) => {
   const dev = packedWith(BUNDLE, UNREACHABLE, withScriptByDefault(sourceFiles));
   const asCommand = await run(
     context,
@@ -110,19 +110,19 @@ test('a version for trying takes its script from the orb, in the command and in 
   assert.equal(asJob.exitCode, 0, stderrOf(asJob));
 });
 
-test('a released version downloads unless told otherwise', () => {
+test('a released version downloads the script by default', () => {
   for (const place of ['commands.install', 'jobs.run']) {
     const delivery = textAt(parse(packedWith(BUNDLE)), `${place}.parameters.delivery.default`);
     assert.equal(delivery, 'download');
   }
 });
 
-test('the delegating orb breaks no rule but that of the name run', () => {
+test('the delegating orb breaks only the rule about the name run', () => {
   const orb = mapping(parse(delegating(packed('whole'))), 'orb');
   assert.deepEqual(checkPacked(orb), ["commands.run: hides CircleCI's own step run"]);
 });
 
-test('the commands of the delegating orb do what the commands inside it do, run is join', async (context) => {
+test('the commands of the delegating orb do the same as the inline commands, and run is join', async (context) => {
   const orbs = { 'machine-id': delegating(packed('whole')) };
   for (const name of ['run', 'join']) {
     const steps = [{ 'machine-id/install': { delivery: 'embedded' } }, { [`machine-id/${name}`]: JOIN }];
@@ -131,7 +131,7 @@ test('the commands of the delegating orb do what the commands inside it do, run 
   }
 });
 
-test('the job of the delegating orb runs as it is', async (context) => {
+test('the job of the delegating orb runs unchanged', async (context) => {
   const call = { name: 'work', checkout: false, delivery: 'embedded', ...JOIN };
   const result = await run(
     context,
@@ -142,7 +142,7 @@ test('the job of the delegating orb runs as it is', async (context) => {
   assert.ok(result.steps.some((step) => shown(step) === JOINED));
 });
 
-test('a delegating orb whose own job needs the hidden step is refused', () => {
+test('a delegating orb whose job needs the hidden step is rejected', () => {
   const orb = mapping(parse(packed('whole')), 'orb');
   const jobs = { broken: { machine: true, steps: [{ run: { name: 'x', command: 'true' } }] } };
   assert.throws(() => delegating(stringify({ ...orb, jobs })), /uses CircleCI's own step run/);

@@ -49,12 +49,12 @@ const reprinted: readonly (readonly [how: string, text: string])[] = [
 ];
 
 for (const [how, text] of reprinted) {
-  test(`an orb printed ${how} is still what its tag builds`, () => {
+  test(`an orb printed ${how} still matches its tag`, () => {
     assert.deepEqual(orbDifferences(text, built), []);
   });
 }
 
-test('plain text that no version of YAML takes for anything else is no finding', () => {
+test('plain text that all versions of YAML read as text is no finding', () => {
   for (const text of ['1.2.3_4', '2026-01-01 is a day', '127.0.0.1:443', '0x', 'yes.', 'none', '.']) {
     const orb = (printed: string): string => `version: 2.1\ndescription: ${printed}\n`;
     assert.deepEqual(orbDifferences(orb(text), orb(JSON.stringify(text))), [], text);
@@ -125,13 +125,13 @@ const tampered: readonly (readonly [what: string, text: string, finding: string 
     built.replace(/^ {4}cleanup:\n(?: {5,}.*\n|\n)*/m, ''),
     'commands.cleanup is missing in the published orb',
   ],
-  ['an alias', built.replace('version: 2.1\n', 'version: &v 2.1\nx: *v\n'), 'the published orb holds an alias'],
+  ['an alias', built.replace('version: 2.1\n', 'version: &v 2.1\nx: *v\n'), 'the published orb contains an alias'],
   [
     'a tag',
     built.replace('version: 2.1', 'version: !!float 2.1'),
-    'the published orb holds the tag tag:yaml.org,2002:float',
+    'the published orb contains the tag tag:yaml.org,2002:float',
   ],
-  ['a directive', `%YAML 1.1\n---\n${built}`, 'the published orb holds a directive of YAML'],
+  ['a directive', `%YAML 1.1\n---\n${built}`, 'the published orb contains a YAML directive'],
   ['a second document', `${built}\n---\n${built}`, 'the published orb has several documents'],
   ['nothing', '', 'the published orb has no documents'],
   ['a key twice', `${built}version: 2.1\n`, /^the published orb Map keys must be unique/],
@@ -151,7 +151,7 @@ const tampered: readonly (readonly [what: string, text: string, finding: string 
 ];
 
 for (const [what, text, finding] of tampered) {
-  test(`an orb with ${what} is not what its tag builds`, () => {
+  test(`an orb with ${what} does not match its tag`, () => {
     assert.notEqual(text, built);
     const found = orbDifferences(text, built);
     const matches = found.some((one) => (typeof finding === 'string' ? one === finding : finding.test(one)));
@@ -159,22 +159,22 @@ for (const [what, text, finding] of tampered) {
   });
 }
 
-test('a published orb is compared with the script that its tag builds, by digest and by every byte', async () => {
+test('a published orb is compared with the script of its tag, by digest and byte for byte', async () => {
   const bundle = await readFile('dist/machine-id.cjs');
   assert.deepEqual(orbFindings(packedWith(bundle), bundle, version), []);
   assert.deepEqual(orbFindings(packedWith(bundle), Buffer.concat([bundle, Buffer.from(' ')]), version).length, 2);
-  assert.deepEqual(orbFindings(packedWith(bundle), bundle, '9.9.9'), ['the orb does not call itself 9.9.9']);
+  assert.deepEqual(orbFindings(packedWith(bundle), bundle, '9.9.9'), ['the orb does not contain the version 9.9.9']);
 });
 
-test('an orb with one step that accepts another script is found', () => {
+test('an orb in which one step accepts another script is found', () => {
   const other = built.replace(/sha256='[0-9a-f]{64}'/, `sha256='${'0'.repeat(64)}'`);
   const findings = orbFindings(other, Buffer.from('the script'), version);
   assert.deepEqual(findings.length, 1);
   assert.match(findings[0] ?? '', /^the orb accepts the script 0{64}, its tag builds [0-9a-f]{64}$/);
 });
 
-test('an orb that is not YAML, or has no digest, is a finding and not a crash', () => {
+test('invalid YAML or a missing digest is a finding, not a crash', () => {
   for (const text of ['a: [', '{}']) {
-    assert.ok(orbFindings(text, Buffer.from('x'), version).includes('the orb names no digest of its script'));
+    assert.ok(orbFindings(text, Buffer.from('x'), version).includes('the orb contains no digest of its script'));
   }
 });

@@ -31,7 +31,7 @@ function requiredInAll(of: readonly Call[], name: string): ReadonlySet<string> {
 }
 
 for (const path of CONFIGS) {
-  test(`${path}: every job that is required is there, under a name of its own`, () => {
+  test(`${path}: every required job exists under a unique name`, () => {
     const of = all.filter((call) => call.config === path);
     const names = of.map(({ name }) => name);
     assert.deepEqual(names, [...new Set(names)]);
@@ -40,7 +40,7 @@ for (const path of CONFIGS) {
     }
   });
 
-  test(`${path}: a workspace is attached outside the checkout, which may come after it`, async () => {
+  test(`${path}: workspaces are attached outside of the checkout, which can come later`, async () => {
     const found = places(await config(path), path).filter(
       ({ key, value }) => key === 'attach_workspace' && isMapping(value),
     );
@@ -48,7 +48,7 @@ for (const path of CONFIGS) {
     for (const { value, path: place } of found) assert.match(textOrEmpty(mapping(value, place).at), /^\/tmp\//, place);
   });
 
-  test(`${path}: what is downloaded is compared with a digest that is written here, or with what was built`, async () => {
+  test(`${path}: downloads are compared with a digest in this repository or with the build`, async () => {
     const found = runs(await config(path), path).map(({ value }) => (isMapping(value) ? value : {}));
     for (const { command, environment } of found.filter((one) => textOrEmpty(one.command).includes('curl '))) {
       assert.match(textOrEmpty(command), /sha256sum --check|^\s*cmp /m);
@@ -61,7 +61,7 @@ for (const path of CONFIGS) {
   });
 }
 
-test('what CircleCI packs is written by a job that has Node.js, and packed where CircleCI has its CLI', () => {
+test('the sources for CircleCI are written by a job with Node.js and packed where CircleCI has its CLI', () => {
   for (const call of all.filter(({ job }) => job === 'orb-tools/pack')) {
     assert.equal(call.settings.executor, undefined, call.config);
     assert.equal(call.settings.checkout, false, call.config);
@@ -88,20 +88,20 @@ test('the check runs on Debian, and another job runs the tests that a container 
   assert.match(JSON.stringify(disks), /effects\/append-file job\/manifest e2e\/odd-files/);
 });
 
-test('every call of orb-tools has a vcs_type that it takes, also in a project of the GitHub App', () => {
+test('every call of orb-tools has a valid vcs_type, also in a project of the GitHub App', () => {
   const typed = all.filter(({ job }) => ['orb-tools/continue', 'orb-tools/publish'].includes(job));
   assert.equal(typed.length, 3);
   for (const { settings, name } of typed) assert.equal(settings.vcs_type, 'github', name);
 });
 
-test('the first thing that is done with an orb is to publish a version to try, but not for forks', () => {
+test('the first job with an orb publishes a dev version, except for forks', () => {
   const { settings } = callNamed(setup, 'publish_dev');
   assert.deepEqual(settings.requires, ['write_source']);
   assert.deepEqual(settings.filters, { branches: { ignore: '/pull\\/[0-9]+/' } });
   assert.equal(settings.orb_dir, '/tmp/workspace/dev');
 });
 
-test('no job is waited for that may fail without harm to the release', () => {
+test('the release does not wait for jobs that are allowed to fail', () => {
   const needed = requiredInAll(setup, 'orb-tools/continue');
   for (const name of ['validate_variants', 'publish_dev']) assert.ok(!needed.has(name), name);
   for (const name of [
@@ -116,7 +116,7 @@ test('no job is waited for that may fail without harm to the release', () => {
   }
 });
 
-test('a job that has never been green does not stop a release, and the document for releases lists it', async () => {
+test('a job that has never succeeded does not block a release, and the release document lists it', async () => {
   const needed = requiredInAll(release, 'publish_production');
   const contributing = await readFile('CONTRIBUTING.md', 'utf8');
   for (const name of NOT_YET_PROVEN) {
@@ -126,13 +126,13 @@ test('a job that has never been green does not stop a release, and the document 
   }
 });
 
-test('every other job on an executor is waited for before anything is uploaded', () => {
+test('the upload waits for every other job on an executor', () => {
   const needed = requiredInAll(release, 'upload');
   const executors = release.filter(({ job }) => ['with_node', 'install_only', 'windows'].includes(job));
   for (const { name } of executors) assert.equal(needed.has(name), !NOT_YET_PROVEN.includes(name), name);
 });
 
-test('only a tag of a release uploads or publishes, and every job before that runs for this tag', () => {
+test('only a release tag uploads or publishes, and all earlier jobs run for this tag', () => {
   const only = { branches: { ignore: '/.*/' }, tags: { only: '/^v[0-9]+\\.[0-9]+\\.[0-9]+$/' } };
   for (const name of ['write_source', 'orb-tools/pack', 'upload', 'publish_production']) {
     assert.deepEqual(callNamed(release, name).settings.filters, only, name);
@@ -143,7 +143,7 @@ test('only a tag of a release uploads or publishes, and every job before that ru
   }
 });
 
-test('Windows takes the script of the checkout, whose bytes git does not change there', async () => {
+test('Windows uses the script of the checkout, which git does not change there', async () => {
   const { jobs } = await config('.circleci/test-deploy.yml');
   const { steps } = mapping(mapping(jobs, 'jobs').windows, 'windows');
   assert.match(JSON.stringify(steps), /"delivery":"download","bundle_path":"dist\/machine-id\.cjs"/);

@@ -97,7 +97,7 @@ for (const [name, what] of [
   });
 }
 
-test('a job without Node.js calls the one that install downloaded', async (context) => {
+test('the job without Node.js uses the one of install', async (context) => {
   const { exitCode, steps } = await run(context, 'docker_node_18');
   assert.equal(exitCode, 0);
   assert.match(steps.at(-1)?.stdout ?? '', /\d+\.\d+\.\d+/);

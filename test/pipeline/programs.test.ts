@@ -44,19 +44,19 @@ async function ask(
   );
 }
 
-test('what is there is not installed, what is missing is', async (context) => {
+test('only missing programs are installed', async (context) => {
   const { exitCode, output } = await ask(context, {});
   assert.equal(exitCode, 0, output);
   assert.match(output, /apt-get install .* kubernetes-client chromium$/m);
 });
 
-test('a user who is not root installs by sudo', async (context) => {
+test('a user who is not root installs with sudo', async (context) => {
   const { exitCode, output } = await ask(context, { user: 1000, tools: ['sudo'] });
   assert.equal(exitCode, 0, output);
   assert.match(output, /^as root: env DEBIAN_FRONTEND=noninteractive apt-get install/m);
 });
 
-test('each package that the system does not have is named, and nothing is installed', async (context) => {
+test('each unavailable package is named, and nothing is installed', async (context) => {
   const { exitCode, output } = await ask(context, { cache: 'echo "  Candidate: (none)"' });
   assert.equal(exitCode, 1);
   assert.match(output, /no package kubernetes-client$/m);
@@ -64,13 +64,13 @@ test('each package that the system does not have is named, and nothing is instal
   assert.doesNotMatch(output, /apt-get install/);
 });
 
-test('a package that brings no program, such as one for a snap, is named with the program', async (context) => {
+test('a package without its program, such as one for a snap, is named with the program', async (context) => {
   const { exitCode, output } = await ask(context, { apt: INSTALLS.replace(' chromium', '') });
   assert.equal(exitCode, 1);
   assert.match(output, /installed, but still missing: chromium of the package chromium$/m);
 });
 
-test('without apt-get, or without sudo, the message names what is missing', async (context) => {
+test('without apt-get or sudo, the missing programs are reported', async (context) => {
   const without = await ask(context, { apt: '' });
   assert.equal(without.exitCode, 1);
   assert.match(without.output, /there is no apt-get to install them: kubectl chromium/);

@@ -162,7 +162,7 @@ function namesOf(stand: GitHub): readonly string[] {
   return (stand.releases[0]?.assets ?? []).map(({ name }) => name).sort();
 }
 
-test('a release is a draft until its last asset is there', async (context) => {
+test('a release is a draft until its last asset is uploaded', async (context) => {
   const stand = await gitHub(context);
   const folder = await releaseFolder(context);
   const { exitCode, output } = await upload(folder, stand);
@@ -177,7 +177,7 @@ test('a release is a draft until its last asset is there', async (context) => {
 });
 
 for (const hasDigests of [true, false]) {
-  test(`a rerun uploads nothing, ${hasDigests ? 'by the digests' : 'by the bytes'} of what is there`, async (context) => {
+  test(`a rerun uploads nothing, after comparing ${hasDigests ? 'digests' : 'bytes'}`, async (context) => {
     const stand = await gitHub(context);
     stand.hasDigests = hasDigests;
     const folder = await releaseFolder(context);
@@ -187,12 +187,12 @@ for (const hasDigests of [true, false]) {
     const { exitCode, output } = await upload(folder, stand);
     assert.equal(exitCode, 0, output);
     assert.deepEqual(stand.releases[0]?.assets, before);
-    assert.match(output, /orb\.sigstore\.json is there already, from an earlier run; kept/);
+    assert.match(output, /orb\.sigstore\.json exists already, from an earlier run; kept/);
     assert.equal(stand.releases.length, 1);
   });
 }
 
-test('a rerun adds what an earlier run did not come to, and publishes then', async (context) => {
+test('a rerun adds the assets that an earlier run did not upload, then publishes', async (context) => {
   const stand = await gitHub(context);
   stand.releases.push({
     tag: TAG,
@@ -210,36 +210,36 @@ test('a rerun adds what an earlier run did not come to, and publishes then', asy
   assert.equal(stand.releases[0]?.draft, false);
 });
 
-test('an asset with other bytes is an error before anything is changed', async (context) => {
+test('an asset with different contents is an error before anything is changed', async (context) => {
   const stand = await gitHub(context);
   const other = { id: 1, name: 'machine-id.cjs', bytes: Buffer.from('other'), state: 'uploaded' } as const;
   stand.releases.push({ tag: TAG, notes: '', draft: true, assets: [other] });
   const { exitCode, output } = await upload(await releaseFolder(context), stand);
   assert.equal(exitCode, 1);
-  assert.match(output, /has other bytes as machine-id\.cjs: assets never change/);
+  assert.match(output, /has different contents for machine-id\.cjs: assets never change/);
   assert.deepEqual(stand.releases[0], { tag: TAG, notes: '', draft: true, assets: [other] });
 });
 
-test('an upload that breaks is tried again, without the half of it', async (context) => {
+test('an interrupted upload is tried again, after its incomplete asset is deleted', async (context) => {
   const stand = await gitHub(context);
   stand.failingUploads = 1;
   const { exitCode, output } = await upload(await releaseFolder(context), stand);
   assert.equal(exitCode, 0, output);
-  assert.match(output, /was answered 502: .*; trying again in 2 s/);
+  assert.match(output, /got status 502: .*; trying again in 2 s/);
   assert.deepEqual(namesOf(stand), ALL);
   assert.ok(stand.releases[0]?.assets.every(({ state }) => state === 'uploaded'));
 });
 
-test('a release of a tag that is not there is not made', async (context) => {
+test('a release of a missing tag is not created', async (context) => {
   const stand = await gitHub(context);
   stand.tags.pop();
   const { exitCode, output } = await upload(await releaseFolder(context), stand);
   assert.equal(exitCode, 1);
-  assert.match(output, new RegExp(`git/ref/tags/${TAG} was answered 404`));
+  assert.match(output, new RegExp(`git/ref/tags/${TAG} got status 404`));
   assert.deepEqual(stand.releases, []);
 });
 
-test('without a token or a tag, nothing is asked and all that is missing is said', async (context) => {
+test('without a token or a tag, everything missing is reported and no request is sent', async (context) => {
   const stand = await gitHub(context);
   const { exitCode, output } = await upload(await releaseFolder(context), stand, {
     GITHUB_TOKEN: '',

@@ -30,7 +30,7 @@ async function noted({ folder }: Place, name: string): Promise<string> {
 
 const WAIT = await commandOf('Wait for the cluster and mint a token');
 
-test('the wait for the cluster has a limit, and says where to look', async (context) => {
+test('the wait for the cluster has a limit, and its error names the log', async (context) => {
   const here = await place(context, { npm: 'echo a-token' });
   const { exitCode, output } = await runStep(WAIT, { ...here.environment, CLUSTER_TIMEOUT_S: '1' });
   assert.equal(exitCode, 1);
@@ -53,7 +53,7 @@ for (const shell of ['/bin/bash -eo pipefail', 'busybox ash -eo pipefail', '/bin
   });
 }
 
-test('what the cluster writes before it is ready does not end the wait', async (context) => {
+test('output of the cluster before it is ready does not end the wait', async (context) => {
   const here = await place(context, { npm: 'echo a-token' });
   await mkdir(join(here.folder, 'cluster'));
   await writeFile(join(here.folder, 'cluster/issuer-key.pem'), 'x');
@@ -70,13 +70,13 @@ test('a token that could not be minted fails the step, and none is exported', as
 
 const HALT = await commandOf('Stop here without a token');
 
-test('without a token, as in a fork, the version to try is not published and the job is green', async (context) => {
+test('without a token, as in a fork, no dev version is published and the job succeeds', async (context) => {
   const here = await place(context, { 'circleci-agent': '' });
   assert.equal((await runStep(HALT, here.environment)).exitCode, 0);
   assert.equal(await noted(here, 'circleci-agent'), 'step halt\n');
 });
 
-test('with a token, the job goes on', async (context) => {
+test('with a token, the job continues', async (context) => {
   const here = await place(context, { 'circleci-agent': '' });
   assert.equal((await runStep(HALT, { ...here.environment, CIRCLE_TOKEN: 'x' })).exitCode, 0);
   assert.equal(await noted(here, 'circleci-agent'), '');
@@ -102,7 +102,7 @@ for (const [answer, verdict] of [
   ['exit 0', /^ACCEPTED: /m],
   ['exit 7', /^REFUSED: /m],
 ] as const) {
-  test(`the question about run has an answer and no failure when CircleCI's CLI ends with ${answer}`, async (context) => {
+  test(`the check of the name run reports a result and does not fail when CircleCI's CLI exits with ${answer}`, async (context) => {
     const here = await place(context, { circleci: answer });
     const { exitCode, output } = await runStep(DELEGATING, here.environment);
     assert.equal(exitCode, 0);
@@ -110,7 +110,7 @@ for (const [answer, verdict] of [
   });
 }
 
-test('cosign with other bytes is not started', async (context) => {
+test('cosign with another digest is not started', async (context) => {
   const command = await commandOf('Sign the statements of provenance with the identity of this job');
   const here = await place(context, {
     curl: 'while [ "$1" != --output ]; do shift; done; printf "#!/bin/sh\\ntouch %s\\n" "$HOME/started" > "$2"',
@@ -124,7 +124,7 @@ test('cosign with other bytes is not started', async (context) => {
   await assert.rejects(stat(join(here.folder, 'started')), { code: 'ENOENT' });
 });
 
-test('the script and the orb are signed, each with its own token', async (context) => {
+test('both the script and the orb are signed, each with its own token', async (context) => {
   const command = await commandOf('Sign the statements of provenance with the identity of this job');
   const here = await place(context, { curl: '', circleci: 'echo token', cosign: '' });
   const { exitCode, output } = await runStep(

@@ -1,4 +1,4 @@
-// Made from proto/teleport/legacy/authservice.proto by "npm run generate"; not to be edited.
+// Generated from proto/teleport/legacy/authservice.proto by "npm run generate". Do not edit.
 import {
   AppServerV3Schema,
   DatabaseServerV3Schema,

@@ -1,4 +1,4 @@
-// Made from proto/teleport/legacy/types.proto by "npm run generate"; not to be edited.
+// Generated from proto/teleport/legacy/types.proto by "npm run generate". Do not edit.
 import { bytes, list, map, message, optional, text } from '../../../protobuf-values.ts';
 import { messageSchema, type MessageSchema } from '../../../protobuf.ts';
 

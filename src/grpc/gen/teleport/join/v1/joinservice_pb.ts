@@ -1,4 +1,4 @@
-// Made from proto/teleport/join/v1/joinservice.proto by "npm run generate"; not to be edited.
+// Generated from proto/teleport/join/v1/joinservice.proto by "npm run generate". Do not edit.
 import {
   TimestampSchema,
   bytes,

@@ -1,4 +1,4 @@
-// Made from proto/teleport/machineid/v1/workload_identity_service.proto by "npm run generate"; not to be edited.
+// Generated from proto/teleport/machineid/v1/workload_identity_service.proto by "npm run generate". Do not edit.
 import { DurationSchema, bytes, list, message, optional, text, type Duration } from '../../../../protobuf-values.ts';
 import { messageSchema, method, type MessageSchema } from '../../../../protobuf.ts';
 

@@ -1,4 +1,4 @@
-// Made from proto/teleport/transport/v1/transport_service.proto by "npm run generate"; not to be edited.
+// Generated from proto/teleport/transport/v1/transport_service.proto by "npm run generate". Do not edit.
 import { bytes, message, optional, text } from '../../../../protobuf-values.ts';
 import { messageSchema, method, type MessageSchema } from '../../../../protobuf.ts';
 

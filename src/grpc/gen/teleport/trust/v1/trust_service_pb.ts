@@ -1,4 +1,4 @@
-// Made from proto/teleport/trust/v1/trust_service.proto by "npm run generate"; not to be edited.
+// Generated from proto/teleport/trust/v1/trust_service.proto by "npm run generate". Do not edit.
 import { CertAuthorityV2Schema, type CertAuthorityV2 } from '../../../../gen/teleport/legacy/types_pb.ts';
 import {
   DurationSchema,

@@ -1,4 +1,4 @@
-// Made from proto/teleport/workloadidentity/v1/revocation_service.proto by "npm run generate"; not to be edited.
+// Generated from proto/teleport/workloadidentity/v1/revocation_service.proto by "npm run generate". Do not edit.
 import { bytes } from '../../../../protobuf-values.ts';
 import { messageSchema, method, type MessageSchema } from '../../../../protobuf.ts';
 
