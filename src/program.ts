@@ -92,7 +92,7 @@ Contacts nothing. Exit code 1 when the token is valid and does not admit the job
   },
 ];
 
-/** What steps of the orb call in place of a command; it is not in the help. */
+/** The command that steps of the orb call; not listed in the help. */
 const ORB_STEP = 'orb-step';
 
 /** @returns the exit code: 0 done, 1 failed, 2 wrong input */

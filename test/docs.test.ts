@@ -88,7 +88,7 @@ describe('every block of code is of a kind that is checked', () => {
     assert.ok(resolved.steps.length > 0);
   });
 
-  test('and there is none of another kind', () => {
+  test('there are no blocks of other kinds', () => {
     const known = new Set([...steps, ...circleciConfigs, ...tbotConfigs, ...fragments, ...resources, ...roles]);
     const others = blocks.filter((block) =>
       block.language === 'yaml'

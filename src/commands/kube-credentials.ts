@@ -18,7 +18,7 @@ const EXPIRY_MARGIN_MS = 60_000;
 export async function kubeCredentials(args: readonly string[], world: World): Promise<void> {
   const [destination = ''] = parseFlags(KUBE_CREDENTIALS_FLAGS, args).get('destination-dir') ?? [];
   if (destination === '') {
-    throw new MachineIdError('USAGE_INVALID', 'the command line is wrong', {
+    throw new MachineIdError('USAGE_INVALID', 'the command line is invalid', {
       hint: 'This command is meant for the kubeconfig.yaml that run writes.',
       problems: [{ path: '--destination-dir', message: 'is missing' }],
     });

@@ -63,7 +63,7 @@ async function connect(dial: TransportDial, target: SshTarget, world: World): Pr
       { call, proxy: dial.address, signal: world.signal },
     );
   } catch (error) {
-    // OpenSSH has gone, so the session is over and nobody is left to report to.
+    // OpenSSH has exited: the session is over, and there is nothing to report to.
     if (!isClientGone(error)) throw error;
   } finally {
     call.close();
@@ -91,11 +91,12 @@ function readArguments(given: GivenFlags, { workingDirectory }: World): SshProxy
   for (const name of REQUIRED) if (text(name) === '') problems.push({ path: `--${name}`, message: 'is missing' });
   const address = parseAddress(text('proxy-server'), WEB_PORT);
   if (address === undefined && text('proxy-server') !== '')
-    problems.push({ path: '--proxy-server', message: 'is no host:port' });
+    problems.push({ path: '--proxy-server', message: 'must be host:port' });
   const port = /^\d{1,5}$/.test(text('port')) ? Number(text('port')) : -1;
-  if (text('port') !== '' && (port < 0 || port > 65_535)) problems.push({ path: '--port', message: 'is no port' });
+  if (text('port') !== '' && (port < 0 || port > 65_535))
+    problems.push({ path: '--port', message: 'must be a port number' });
   if (address === undefined || problems.length > 0) {
-    throw new MachineIdError('USAGE_INVALID', 'the command line is wrong', {
+    throw new MachineIdError('USAGE_INVALID', 'the command line is invalid', {
       hint: 'This command is meant for the ProxyCommand line of the ssh_config that run writes.',
       problems,
     });

@@ -64,7 +64,7 @@ test('a flag without its value, or given twice, is an error', () => {
   ]);
 });
 
-test('a path must not contain what a shell would have expanded', () => {
+test('a path that is used unchanged must not contain what a shell would expand', () => {
   const flags: readonly Flag[] = [
     { name: 'dir', value: 'DIR', isPath: true, help: '' },
     { name: 'name', value: 'NAME', help: '' },

@@ -270,7 +270,7 @@ test('a report has message, problems with their lines, hint and code, and causes
   assert.match(errorReport(error, { debug: true, style: PLAIN }), /debug: caused by Error: below\n$/);
 });
 
-test('a problem that is in the message is not printed twice', () => {
+test('a problem that is in the message is not repeated', () => {
   const error = new MachineIdError('CONFIG_INVALID', 'wrong:\n  outputs[0] (line 3): has no type', {
     hint: 'mend it',
     problems: [{ path: 'outputs[0]', line: 3, message: 'has no type' }],
@@ -278,7 +278,7 @@ test('a problem that is in the message is not printed twice', () => {
   assert.equal(errorReport(error, { debug: false, style: PLAIN }).split('has no type').length, 2);
 });
 
-test('an unexpected error is reported as a bug of the program', () => {
+test('an unexpected error is reported as a problem of the program', () => {
   const error = asMachineIdError(new TypeError('x is undefined'));
   assert.equal(error.code, 'INTERNAL');
   assert.match(error.message, /TypeError: x is undefined/);

@@ -45,7 +45,7 @@ describe('a cluster with faults', () => {
     await assert.rejects(ping(), { code: 'ECONNRESET' });
   });
 
-  test('goes on for megabytes', async () => {
+  test('sends megabytes', async () => {
     cluster.faults.replies = { ping: 'oversized' };
     assert.equal((await ping()).body.length, 32 * 1024 * 1024);
   });

@@ -92,14 +92,14 @@ for (const [teleport, sessions] of [
   });
 }
 
-test('an identity that is routed to no application opens none', { skip }, async (t) => {
+test('an identity without an application gives access to none', { skip }, async (t) => {
   await startApplication(t, newest, 'dashboard');
   const job = await beginJob(t, newest);
   resultOf(await runItems(newest, job, [`type: identity, ${directory(job.destination)}`]));
   assert.equal((await curl(newest, 'dashboard', withFiles(job))).stdout, 'access denied\n403');
 });
 
-test('a session that has ended opens nothing, though the certificate goes on', { skip }, async (t) => {
+test('an expired session gives no access, even while the certificate is valid', { skip }, async (t) => {
   await startApplication(t, newest, 'dashboard');
   const job = await beginJob(t, newest);
   resultOf(await runItems(newest, job, [application(job, 'app_name: dashboard')]));
@@ -108,7 +108,7 @@ test('a session that has ended opens nothing, though the certificate goes on', {
   assert.equal((await curl(newest, 'dashboard', withFiles(job))).stdout, 'access denied\n403');
 });
 
-test('specific_tls_naming: curl reaches the application by those names too', { skip }, async (t) => {
+test('specific_tls_naming: curl reaches the application with the files of those names too', { skip }, async (t) => {
   await startApplication(t, newest, 'wiki-k8s-tools');
   const job = await beginJob(t, newest);
   const output = application(job, 'app_name: wiki-k8s-tools, specific_tls_naming: true');
@@ -149,7 +149,7 @@ test(
 
 // The last is the name under which Teleport discovered one: only its own counts.
 for (const name of ['nowhere', 'backoffice', 'wiki']) {
-  test(`the application ${name} is refused by name, and nothing is written`, async (t) => {
+  test(`the application ${name} is rejected by name, and nothing is written`, async (t) => {
     const job = await beginJob(t, newest);
     const run = await runItems(newest, job, [application(job, `app_name: ${name}`)]);
     const says = new RegExp(`outputs\\[0\\] \\(line 5\\): app_name: application "${name}" not found`);
@@ -169,7 +169,7 @@ test('a certificate that is routed to another application is not written', async
   assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
 });
 
-test('the flag alone suffices, with the application in its own folder, and the summary says what to call', async (t) => {
+test('--application is enough: its files have their own directory, and the summary has the URL', async (t) => {
   const job = await beginJob(t, newest);
   const { exitCode, stderr } = await job.run([...job.flags, '--application', 'dashboard']);
   assert.equal(exitCode, 0, stderr);

@@ -78,7 +78,7 @@ test("AWS's own SDK reads the credentials of the role", async (t) => {
   assert.equal(exported.AWS_PROFILE, undefined);
 });
 
-test('its own profile is beside those of others, and cleanup removes only that one', async (t) => {
+test('the profile is added to a file with other profiles, and cleanup removes only this one', async (t) => {
   const { job, run } = await begin(t);
   const file = join(job.destination, 'creds');
   const others = '# mine\n[default]\naws_access_key_id = A\naws_secret_access_key = B\n';
@@ -100,7 +100,7 @@ test('its own profile is beside those of others, and cleanup removes only that o
   assert.deepEqual([...(await listing(job.destination)).keys()].sort(), ['.', 'creds']);
 });
 
-test('overwrite_credential_file leaves the one profile alone in the file', async (t) => {
+test('with overwrite_credential_file, the file has only this profile', async (t) => {
   const { job, run } = await begin(t);
   const file = join(job.destination, 'aws_credentials');
   await mkdir(job.destination, { mode: 0o700 });
@@ -121,19 +121,19 @@ const refusals: readonly (readonly [what: string, changes: Partial<Anchor>, says
 ];
 
 for (const [what, changes, says] of refusals) {
-  test(`${what} is refused with what to check, and nothing is written`, async (t) => {
+  test(`${what} is rejected with what to check, and nothing is written`, async (t) => {
     const { job, run } = await begin(t, changes);
     assertRefused(await run(), { code: 'AWS_REFUSED', says, hint: /trust anchor.*profile.*trust policy.*conditions/ });
     assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
   });
 }
 
-test('clock skew is reported as such', async (t) => {
+test('a wrong clock is reported as the cause', async (t) => {
   const { run } = await begin(t, { aheadMs: 10 * 60 * 1000 });
   assertRefused(await run(), { code: 'AWS_REFUSED', says: /Signature expired/, hint: /clock.* 10 minutes behind/ });
 });
 
-test('a role may have a path with any characters', async (t) => {
+test('a role can have a path with any characters', async (t) => {
   const roleArn = "arn:aws:iam::123456789012:role/a(b)*!'/ci+=,.@-_";
   const { job, server } = await begin(t, { roleArn });
   const environment = { AWS_ENDPOINT_URL: server.url, AWS_CA_BUNDLE: join(job.folder, 'aws-ca.pem') };
@@ -143,7 +143,7 @@ test('a role may have a path with any characters', async (t) => {
   assert.equal(server.sessions.length, 1);
 });
 
-test('an endpoint without TLS is refused before the certificate is asked for', async (t) => {
+test('an endpoint without TLS is rejected before the certificate is requested', async (t) => {
   const { job } = await begin(t);
   const environment = { AWS_ENDPOINT_URL: 'http://user:hunter2@localhost:4566' };
   const withEnvironment: Job = {
@@ -154,7 +154,7 @@ test('an endpoint without TLS is refused before the certificate is asked for', a
   assertRefused(run, { code: 'AWS_UNREACHABLE', says: /AWS_ENDPOINT_URL holds no address/, hint: /unset it/ });
 });
 
-test('a trust anchor with another authority is refused', async (t) => {
+test('a trust anchor with another authority is rejected', async (t) => {
   const authorityPem = certificatePem(ownAuthority(newest.world, 'user').tls.certificate);
   const { run } = await begin(t, { authorityPem });
   assertRefused(await run(), {
@@ -164,7 +164,7 @@ test('a trust anchor with another authority is refused', async (t) => {
   });
 });
 
-test('a server that is untrusted or unreachable is reported', async (t) => {
+test('an untrusted or unreachable server is reported', async (t) => {
   const { job, server } = await begin(t);
   const untrusted = await runItems(
     newest,
@@ -178,7 +178,7 @@ test('a server that is untrusted or unreachable is reported', async (t) => {
   });
 });
 
-test('what cannot be right is refused before anything is asked', async (t) => {
+test('invalid settings are rejected before any request', async (t) => {
   const job = await beginJob(t, newest);
   const run = await runItems(newest, job, [
     `type: workload-identity-aws-roles-anywhere, selector: { name: ci-svid }, role_arn: 'arn:aws:s3:::bucket', profile_arn: x, trust_anchor_arn: '${ARNS.trustAnchorArn}', session_duration: 1m, session_renewal_interval: 10s, artifact_name: ../x, credential_profile_name: 'a]', ${directory(job.destination)}`,
@@ -195,7 +195,7 @@ test('what cannot be right is refused before anything is asked', async (t) => {
   }
 });
 
-test('while AWS is busy it is asked again, with a signature that holds', async (t) => {
+test('while AWS is busy, the request is repeated with a valid signature', async (t) => {
   const { run, server } = await begin(t, { busyAnswers: 3 });
   const { stderr, ...rest } = await run();
   resultOf({ stderr, ...rest });
@@ -205,7 +205,7 @@ test('while AWS is busy it is asked again, with a signature that holds', async (
   assert.equal(stderr.match(line)?.length, 3, stderr);
 });
 
-test('AWS that stays busy is given up by the deadline, and nothing is written', async (t) => {
+test('if AWS stays busy, the run fails by the deadline and writes nothing', async (t) => {
   const { job, run, server } = await begin(t, { busyAnswers: Infinity });
   assertRefused(await run(undefined, ['--deadline', '2']), {
     code: 'AWS_UNREACHABLE',
@@ -215,7 +215,7 @@ test('AWS that stays busy is given up by the deadline, and nothing is written', 
   assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
 });
 
-test('clusters before 17 are reported as unsuitable', async (t) => {
+test('clusters before 17 are reported as unsupported', async (t) => {
   const { run } = await begin(t, {}, older);
   assertRefused(await run(), { code: 'CLUSTER_UNSUPPORTED', says: /./ });
 });
@@ -224,7 +224,7 @@ for (const [type, teleport] of [
   ['workload-identity-x509', NEWEST],
   ['spiffe-svid', '17.4.2'],
 ] as const) {
-  test(`${type}: the bundle holds the authorities of federated trust domains when that is asked for`, async (t) => {
+  test(`${type}: the bundle contains the authorities of federated trust domains if requested`, async (t) => {
     const cluster = teleport === NEWEST ? newest : of17;
     const job = await beginJob(t, cluster);
     const wish = type === 'spiffe-svid' ? 'svid: { path: /ci/deploy }' : 'selector: { name: ci-svid }';

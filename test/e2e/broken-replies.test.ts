@@ -45,7 +45,7 @@ const CALLS: readonly Case[] = METHODS.flatMap((kind): Case[] => {
 });
 
 for (const { kind, fault, ...refusal } of [...FINAL, ...CALLS]) {
-  test(`a response to ${kind} that is ${fault} ends the run at once and changes nothing`, async (t) => {
+  test(`a response to ${kind} that is ${fault} fails the run immediately and changes nothing`, async (t) => {
     const cluster = kind === 'legacy-join' ? byEndpoint : newest;
     const job = await beginJob(t, cluster);
     misbehave(t, cluster, { replies: { [kind]: fault } });

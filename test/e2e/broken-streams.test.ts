@@ -40,14 +40,14 @@ async function onFullDevice(
 
 const skip = existsSync('/dev/full') ? false : 'this system has no /dev/full';
 
-test('a run whose log is not read does its work and succeeds', async (t) => {
+test('a run succeeds if its log is not read', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await withoutReaders(job, job.flags, ['stdout', 'stderr']);
   assert.equal(run.exitCode, 0);
   await assertDone(job);
 });
 
-test('a run whose log cannot be stored does its work and succeeds', { skip }, async (t) => {
+test('a run succeeds if its log cannot be stored', { skip }, async (t) => {
   const job = await beginJob(t, cluster);
   const run = await onFullDevice(t, job, job.flags, ['stderr']);
   assert.equal(run.exitCode, 0);
@@ -67,10 +67,10 @@ test('with a lost log, a failed run still ends with its exit code', async (t) =>
 });
 
 for (const [what, lose] of [
-  ['reads', (_: TestContext, job: Job, args: readonly string[]) => withoutReaders(job, args, ['stdout'])],
-  ['can store', (t: TestContext, job: Job, args: readonly string[]) => onFullDevice(t, job, args, ['stdout'])],
+  ['read', (_: TestContext, job: Job, args: readonly string[]) => withoutReaders(job, args, ['stdout'])],
+  ['stored', (t: TestContext, job: Job, args: readonly string[]) => onFullDevice(t, job, args, ['stdout'])],
 ] as const) {
-  test(`a result that nobody ${what} fails the command after its work`, { skip }, async (t) => {
+  test(`a result that cannot be ${what} fails the command after its work`, { skip }, async (t) => {
     const job = await beginJob(t, cluster);
     const run = await lose(t, job, [...job.flags, '--json']);
     assert.equal(run.exitCode, 1);
@@ -85,7 +85,7 @@ for (const [what, lose] of [
   });
 }
 
-test('a result for a file is in it to the last byte', async (t) => {
+test('a result written to a file is complete', async (t) => {
   const job = await beginJob(t, cluster);
   const path = join(job.folder, 'result.json');
   const file = await open(path, 'w');
@@ -94,7 +94,7 @@ test('a result for a file is in it to the last byte', async (t) => {
   resultOf({ ...run, stdout: await readFile(path, 'utf8') });
 });
 
-test('a reader of text that has read enough does not fail the command', async (t) => {
+test('a reader that closes the pipe early does not fail the command', async (t) => {
   const job = await beginJob(t, cluster);
   const file = await job.addFile('token.yaml', 'kind: token\nversion: v2\nmetadata: { name: a }\nspec: {}\n');
   for (const [expected, args] of [
@@ -121,7 +121,7 @@ test('text that cannot be stored fails the command', { skip }, async (t) => {
   }
 });
 
-test('an error that nothing handles is reported as one, masked, and in full only with --debug', async (t) => {
+test('an unhandled error is reported as such, masked, with details only with --debug', async (t) => {
   const job = await beginJob(t, cluster);
   const hook = join(job.folder, 'hook.cjs');
   const token = 'process.env.CIRCLE_OIDC_TOKEN';

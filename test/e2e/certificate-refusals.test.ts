@@ -42,7 +42,7 @@ for (const [how, cluster] of [
   ['at the legacy endpoint', byEndpoint],
 ] as const) {
   for (const [fault, says] of JOIN_MISMATCHES) {
-    test(`a join ${how} is not accepted with certificates that are ${fault}`, async (t) => {
+    test(`a join ${how} is rejected if the certificates are ${fault}`, async (t) => {
       await assertNotTrusted(t, cluster, { joinCertificates: fault }, { code: 'CERTIFICATE_MISMATCH', says });
       assert.deepEqual(
         cluster.records.kinds.filter((kind) => kind.startsWith('rpc:')),
@@ -63,7 +63,7 @@ for (const [fault, says, hint] of [
   ['expired', /expired/, /clocks/],
   ['not-yet-valid', /not yet valid/, /clocks/],
 ] as const) {
-  test(`an Auth Service whose certificate is ${fault} is asked for nothing`, async (t) => {
+  test(`an Auth Service whose certificate is ${fault} gets no requests`, async (t) => {
     const refusal: Refusal = { code: 'AUTH_UNTRUSTED', says, hint };
     await assertNotTrusted(t, byService, { authCertificate: fault }, refusal);
     assert.deepEqual(
@@ -93,7 +93,7 @@ async function runBehind(t: test.TestContext, cluster: Cluster, behindMs: number
 }
 
 for (const cluster of [byService, byEndpoint]) {
-  test(`Teleport ${cluster.info.teleport}: a run whose clock is two minutes behind goes on with warnings`, async (t) => {
+  test(`Teleport ${cluster.info.teleport}: a run whose clock is two minutes behind continues with warnings`, async (t) => {
     const run = await runBehind(t, cluster, 125_000);
     const [output] = resultOf(run).outputs;
     assert.match(run.stderr, /^warning: this machine's clock is at least 12[2-6] seconds behind: set it by NTP$/m);

@@ -20,7 +20,7 @@ for (const clusterName of NAMES) {
   });
 }
 
-test('a cluster whose name is too long for the route is reported before the Auth Service is dialled', async (t) => {
+test('a cluster name that is too long for the route is reported before the Auth Service is dialed', async (t) => {
   const cluster = await clusterIn(await directoryFor(t), t, { clusterName: 'n'.repeat(110) });
   const job = await beginJob(t, cluster);
   const run = await job.run(job.flags);

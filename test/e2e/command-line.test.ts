@@ -12,7 +12,7 @@ function run(...args: readonly string[]): Promise<BundleRun> {
   return runBundle(args, { workingDirectory: tmpdir(), environment: { PATH: '/usr/bin:/bin' } });
 }
 
-test('the help of the program lists every command, and comes without arguments too', async () => {
+test('the help of the program lists every command, and is also printed without arguments', async () => {
   const [asked, silent, word] = await Promise.all([run('--help'), run(), run('help')]);
   assert.equal(asked.exitCode, 0);
   assert.equal(asked.stderr, '');
@@ -49,7 +49,7 @@ test('version prints the version of the release and nothing else', async () => {
   }
 });
 
-test('a command that does not exist is wrong input', async () => {
+test('an unknown command is invalid input', async () => {
   assertRefused(await run('rnu'), {
     code: 'USAGE_INVALID',
     says: /no command "rnu"/,

@@ -9,7 +9,7 @@ import { resultOf } from './run-result.ts';
 const cluster = await clusterForFile();
 const CERTS = 'rpc:/proto.AuthService/GenerateUserCerts';
 
-test('every output and service of a v2 file is written in one run, by one join', async (t) => {
+test('all outputs and services of a v2 file are written in one run with one join', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await runOutputs(
     cluster,
@@ -41,7 +41,7 @@ test('every output and service of a v2 file is written in one run, by one join',
   assert.match(run.stderr, /^warning: .*ssh-multiplexer/m);
 });
 
-test('a file of the first format is migrated and works', async (t) => {
+test('a v1 file is migrated and works', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await runFile(
     job,
@@ -66,14 +66,14 @@ destinations:
   assert.match(run.stderr, /^warning: .*version/m);
 });
 
-test('an unknown key is a warning with its line and the key that was meant', async (t) => {
+test('an unknown key is a warning with its line and the likely key', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await runOutputs(cluster, job, [`rolse: [access], ${directory(job.destination)}`]);
   resultOf(run);
   assert.match(run.stderr, /^warning: \S*tbot\.yaml line 5: .*rolse.*roles/m);
 });
 
-test('flags win over the file, variables too', async (t) => {
+test('flags and variables take precedence over the file', async (t) => {
   const job = await beginJob(t, cluster);
   const path = await job.addFile(
     'tbot.yaml',

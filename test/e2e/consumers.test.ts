@@ -46,7 +46,7 @@ for (const { teleport, keyType } of VERSIONS) {
       assert.equal(/Signing CA: (\w+)/.exec(listing)?.[1], keyType === 'RSA' ? 'RSA' : 'ED25519');
     });
 
-    await t.test('ssh-keygen derives the public key from the private one, and it is the one on disk', async () => {
+    await t.test('ssh-keygen derives the public key on disk from the private key', async () => {
       const derived = await output('ssh-keygen', '-y', '-f', file('key'));
       assert.deepEqual(
         derived.trim().split(' ').slice(0, 2),
@@ -54,7 +54,7 @@ for (const { teleport, keyType } of VERSIONS) {
       );
     });
 
-    await t.test('openssl verifies the TLS certificate against the user authority, which issues it', async () => {
+    await t.test('openssl verifies the TLS certificate with the user authority, which issued it', async () => {
       const verified = await output(
         'openssl',
         'verify',

@@ -96,7 +96,7 @@ for (const teleport of ['15.3.7', NEWEST]) {
       assertEnded(await psql(cluster, other, 'select 1', changes), /not routed to a PostgreSQL database/);
     });
 
-    await t.test('with the flags alone, which put it in its own folder', async () => {
+    await t.test('with flags only, in its own directory', async () => {
       const other = await beginJob(t, cluster);
       const flags = ['--database', 'orders', '--database-user', 'ci', '--database-name', 'orders'];
       const { outputs } = resultOf(await other.run([...other.flags, ...flags, '--json']));

@@ -44,7 +44,7 @@ const PASSING: readonly Case[] = [
 const DEADLINE_S = 3;
 
 for (const { kind, fault, code, says } of PASSING) {
-  test(`a response to ${kind} that stays ${fault} ends the run by the deadline and changes nothing`, async (t) => {
+  test(`a response to ${kind} that stays ${fault} fails the run by the deadline and changes nothing`, async (t) => {
     const cluster = kind === 'legacy-join' ? byEndpoint : newest;
     const job = await beginJob(t, cluster);
     misbehave(t, cluster, { replies: { [kind]: fault } });
@@ -61,7 +61,7 @@ for (const [what, after] of [
   ['in seconds', () => '120'],
   ['as a date', () => new Date(Date.now() + 120_000).toUTCString()],
 ] as const) {
-  test(`a Proxy that asks ${what} for a pause beyond the deadline ends the run at once`, async (t) => {
+  test(`a Proxy that requests ${what} a pause beyond the deadline fails the run immediately`, async (t) => {
     const { certificate, key } = await selfSigned('localhost');
     const proxy = createHttpsServer({ cert: certificate, key }, (_request, response) => {
       response.writeHead(429, { 'retry-after': after() }).end();

@@ -92,7 +92,7 @@ const CASES = [
 ] as const;
 
 for (const { join: joinStory, requests, teleport } of CASES) {
-  test(`Teleport ${teleport}: --debug traces each connection in order, and nothing secret`, async (t) => {
+  test(`Teleport ${teleport}: --debug logs every connection in order, without secrets`, async (t) => {
     const cluster = await clusterIn(authorities, t, { teleport });
     const job = await beginJob(t, cluster);
     const asJson = await job.run([...job.flags, '--debug', '--log-format', 'json']);
@@ -164,7 +164,7 @@ async function assertNothingWrittenIsShown({ stderr }: BundleRun, job: Job, join
   assert.doesNotMatch(stderr, /-----BEGIN|[Aa]uthorization|[Cc]ontent-[Tt]ype|user-agent/);
 }
 
-test('without --debug there is none of these lines', async (t) => {
+test('without --debug, these lines are not printed', async (t) => {
   const job = await beginJob(t, newest);
   for (const more of [[], ['--log-format', 'json']]) {
     const { exitCode, stderr } = await job.run([...job.flags, ...more]);
@@ -173,7 +173,7 @@ test('without --debug there is none of these lines', async (t) => {
   }
 });
 
-test('a refused connection is traced with its cause', async (t) => {
+test('a failed connection is logged with the reason', async (t) => {
   const job = await beginJob(t, newest);
   const run = await job.run([...job.flags, '--debug'], { environment: { SSL_CERT_FILE: undefined } });
   assert.equal(run.exitCode, 1);
@@ -181,7 +181,7 @@ test('a refused connection is traced with its cause', async (t) => {
   assert.match(run.stderr, / web API closed: .*error [A-Z_]+/);
 });
 
-test('doctor traces the connections that it tries', async (t) => {
+test('doctor logs the connections of its checks', async (t) => {
   const job = await beginJob(t, newest);
   const run = await job.run(['doctor', ...job.flags.slice(1), '--debug', '--log-format', 'json']);
   assert.equal(run.exitCode, 0, run.stderr);
@@ -191,7 +191,7 @@ test('doctor traces the connections that it tries', async (t) => {
   assert.ok(storyOf('Auth Service', lines).includes(AUTHORITIES));
 });
 
-test('AWS is traced without the query', async (t) => {
+test('requests to AWS are logged without the query', async (t) => {
   const arns = {
     trustAnchorArn: 'arn:aws:rolesanywhere:eu-central-1:123456789012:trust-anchor/0d0c4e6b',
     profileArn: 'arn:aws:rolesanywhere:eu-central-1:123456789012:profile/1c4c1e9a',
@@ -213,7 +213,7 @@ test('AWS is traced without the query', async (t) => {
   assert.doesNotMatch(lines.map((line) => JSON.stringify(line)).join('\n'), /arn:|arn%3A/i);
 });
 
-test('install-tools traces its downloads, without a password', async (t) => {
+test('install-tools logs its downloads without passwords', async (t) => {
   const server = await startReleaseServer();
   const archive = archiveOf(['tsh']);
   server.offer(ARCHIVE, archive);
@@ -235,7 +235,7 @@ test('install-tools traces its downloads, without a password', async (t) => {
   assert.doesNotMatch(run.stderr, /s3cret-word|reader/);
 });
 
-test('ssh-proxy-command traces its call on stderr and leaves stdout to the session', async (t) => {
+test('ssh-proxy-command logs to stderr, and stdout has only the session', async (t) => {
   const job = await beginJob(t, newest);
   assert.equal((await job.run(job.flags)).exitCode, 0);
   const node = createServer((socket) => socket.once('data', () => socket.end('pong'))).listen(0, '127.0.0.1');

@@ -24,7 +24,7 @@ async function assertNotContacted(job: Job, destination: string, refusal: Refusa
   assert.deepEqual(await listing(job.folder), before);
 }
 
-test('a destination that is a symbolic link is refused', async (t) => {
+test('a destination that is a symbolic link is rejected', async (t) => {
   const job = await beginJob(t, cluster);
   await mkdir(join(job.folder, 'elsewhere'));
   await symlink(join(job.folder, 'elsewhere'), job.destination);
@@ -35,7 +35,7 @@ test('a destination that is a symbolic link is refused', async (t) => {
   });
 });
 
-test('a symbolic link on the way to the destination is refused', async (t) => {
+test('a symbolic link in the path of the destination is rejected', async (t) => {
   const job = await beginJob(t, cluster);
   await mkdir(join(job.folder, 'elsewhere'));
   await symlink(join(job.folder, 'elsewhere'), join(job.folder, 'way'));
@@ -45,7 +45,7 @@ test('a symbolic link on the way to the destination is refused', async (t) => {
   });
 });
 
-test('a symbolic link in place of a file is not followed', async (t) => {
+test('a symbolic link where a file is expected is not followed', async (t) => {
   const job = await beginJob(t, cluster);
   const victim = join(job.folder, 'victim');
   await mkdir(job.destination, { mode: 0o700 });
@@ -60,7 +60,7 @@ test('a symbolic link in place of a file is not followed', async (t) => {
   assert.deepEqual(await listing(job.folder), before);
 });
 
-test('a destination below a file cannot be made', async (t) => {
+test('a destination below a file cannot be created', async (t) => {
   const job = await beginJob(t, cluster);
   await writeFile(join(job.folder, 'file'), 'a file\n');
   for (const path of [join(job.folder, 'file'), join(job.folder, 'file', 'below')]) {
@@ -68,12 +68,12 @@ test('a destination below a file cannot be made', async (t) => {
   }
 });
 
-test('a destination on a file system that takes no files is refused', async (t) => {
+test('a destination on a file system without files is rejected', async (t) => {
   const job = await beginJob(t, cluster);
   await assertNotContacted(job, '/proc/machine-id', { code: 'DESTINATION_UNWRITABLE', says: /\/proc\/machine-id/ });
 });
 
-test('a directory in the place of a file ends the run, and no other file is touched', async (t) => {
+test('a directory where a file is expected fails the run, and no other file is changed', async (t) => {
   const job = await beginJob(t, cluster);
   await mkdir(join(job.destination, 'tlscert'), { recursive: true, mode: 0o700 });
   await writeFile(join(job.destination, 'key'), 'key of an earlier run\n', { mode: 0o600 });
@@ -85,7 +85,7 @@ test('a directory in the place of a file ends the run, and no other file is touc
   assert.deepEqual(await listing(job.folder), before);
 });
 
-test('a destination with a line break in its name is refused, as ssh_config cannot name it', async (t) => {
+test('a destination with a line break in its name is rejected, because ssh_config cannot contain it', async (t) => {
   const job = await beginJob(t, cluster);
   await assertNotContacted(job, join(job.folder, 'line\nbreak'), {
     code: 'DESTINATION_UNSAFE',
@@ -93,7 +93,7 @@ test('a destination with a line break in its name is refused, as ssh_config cann
   });
 });
 
-test('a directory that others may look into is used with a warning', async (t) => {
+test('a directory that other users can read is used with a warning', async (t) => {
   const job = await beginJob(t, cluster);
   await mkdir(job.destination, { mode: 0o755 });
   const run = await job.run([...job.flags, '--json']);
@@ -101,15 +101,12 @@ test('a directory that others may look into is used with a warning', async (t) =
   assert.match(run.stderr, /^warning: .*identity can be looked into by other users \(mode 755\)/m);
 });
 
-test(
-  'readers of a destination may read its files, and nobody else',
-  { skip: missing('setfacl', 'getfacl') },
-  async (t) => {
-    const job = await beginJob(t, cluster);
-    const { proxy, joinToken } = cluster.info;
-    const path = await job.addFile(
-      'tbot.yaml',
-      `version: v2
+test('only the readers of a destination can read its files', { skip: missing('setfacl', 'getfacl') }, async (t) => {
+  const job = await beginJob(t, cluster);
+  const { proxy, joinToken } = cluster.info;
+  const path = await job.addFile(
+    'tbot.yaml',
+    `version: v2
 proxy_server: ${proxy}
 onboarding: { join_method: circleci, token: ${joinToken} }
 outputs:
@@ -120,15 +117,14 @@ outputs:
       acls: required
       readers: [{ user: nobody }]
 `,
-    );
-    resultOf(await job.run(['run', '-c', path, '--json']));
-    const { stdout } = await runProgram('getfacl', ['--omit-header', '--absolute-names', join(job.destination, 'key')]);
-    assert.deepEqual(stdout.trim().split('\n'), [
-      'user::rw-',
-      'user:nobody:r--',
-      'group::---',
-      'mask::r--',
-      'other::---',
-    ]);
-  },
-);
+  );
+  resultOf(await job.run(['run', '-c', path, '--json']));
+  const { stdout } = await runProgram('getfacl', ['--omit-header', '--absolute-names', join(job.destination, 'key')]);
+  assert.deepEqual(stdout.trim().split('\n'), [
+    'user::rw-',
+    'user:nobody:r--',
+    'group::---',
+    'mask::r--',
+    'other::---',
+  ]);
+});

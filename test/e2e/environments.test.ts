@@ -114,7 +114,7 @@ function outcomesOf(t: TestContext, cell: string): Promise<readonly string[]> {
   return tried;
 }
 
-test('the table has a row for each environment that people ask about', () => {
+test('the table has a row for each common environment', () => {
   const told = rows.map(({ situation }) => situation).join('; ');
   for (const word of [
     /CircleCI server/,
@@ -138,7 +138,7 @@ test('the table has a row for each environment that people ask about', () => {
 });
 
 for (const { both, job, project, situation } of rows) {
-  test(`${situation}: ${both}; where the rule names the project alone: ${project}`, async (t) => {
+  test(`${situation}: ${both}; if the rule has only the project: ${project}`, async (t) => {
     assert.deepEqual(await outcomesOf(t, job), [both, project]);
   });
 }

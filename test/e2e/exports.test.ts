@@ -48,7 +48,7 @@ test('later steps have the cluster, the identity file and its expiry in their en
   assert.equal(await modeOf(job.bashEnv), '0600');
 });
 
-test('the exports hold names and paths, and no credential', async (t) => {
+test('the exports contain names and paths, but no credentials', async (t) => {
   const job = await beginJob(t, cluster);
   resultOf(await job.run([...job.flags, '--json']));
   const text = await readFile(job.bashEnv, 'utf8');
@@ -65,7 +65,7 @@ for (const name of [
   'back\\slash',
   'grün',
 ]) {
-  test(`a destination named ${JSON.stringify(name)} reaches later steps as it is`, async (t) => {
+  test(`a destination named ${JSON.stringify(name)} reaches later steps unchanged`, async (t) => {
     const job = await beginJob(t, cluster);
     const destination = join(job.folder, name);
     const run = await job.run([
@@ -86,7 +86,7 @@ for (const name of [
   });
 }
 
-test('what other steps have exported stays, even without a line break at its end', async (t) => {
+test('exports of other steps are kept, even without a line break at the end', async (t) => {
   const job = await beginJob(t, cluster);
   await writeFile(job.bashEnv, 'export TELEPORT_HOME=/elsewhere\nexport OTHER=1');
   resultOf(await job.run([...job.flags, '--json']));
@@ -94,7 +94,7 @@ test('what other steps have exported stays, even without a line break at its end
   assert.equal((await exported(job)).TELEPORT_PROXY, proxy);
 });
 
-test('--no-export leaves $BASH_ENV alone, and needs none', async (t) => {
+test('--no-export does not need or change $BASH_ENV', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await job.run([...job.flags, '--no-export']);
   assert.equal(run.exitCode, 0, run.stderr);
@@ -103,7 +103,7 @@ test('--no-export leaves $BASH_ENV alone, and needs none', async (t) => {
   resultOf(await job.run([...job.flags, '--no-export', '--json'], { environment: { BASH_ENV: undefined } }));
 });
 
-test('without $BASH_ENV the run ends before anybody is contacted, and names the switch', async (t) => {
+test('without $BASH_ENV, the run fails before anything is contacted, and names the flag', async (t) => {
   const job = await beginJob(t, cluster);
   for (const BASH_ENV of [undefined, '']) {
     assertRefused(await job.run(job.flags, { environment: { BASH_ENV } }), {
@@ -116,7 +116,7 @@ test('without $BASH_ENV the run ends before anybody is contacted, and names the 
   assert.equal((await listing(job.destination)).size, 0);
 });
 
-test('a $BASH_ENV that cannot be written ends the run before anybody is contacted', async (t) => {
+test('an unwritable $BASH_ENV fails the run before anything is contacted', async (t) => {
   const job = await beginJob(t, cluster);
   const path = join(job.folder, 'no-such-folder', 'env');
   await assertRunRefused(
@@ -135,7 +135,7 @@ test('a run without files on disk exports the cluster and no identity', async (t
   assert.equal(found.TELEPORT_IDENTITY_FILE, '');
 });
 
-test('what a first run exported does not send a second run with another file to the first cluster', async (t) => {
+test('exports of a first run do not direct a second run with another file to the first cluster', async (t) => {
   const first = await beginJob(t, cluster);
   resultOf(await first.run([...first.flags, '--json']));
   const environment = {

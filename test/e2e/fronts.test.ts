@@ -85,7 +85,7 @@ for (const [teleport, front, { doctorSays, name, verdicts }] of CASES) {
   });
 }
 
-test('a run behind a firewall that filters by server name waits for it once', async (t) => {
+test('a run behind a firewall that filters by server name times out only once', async (t) => {
   const cluster = await clusterIn(authorities, t, { front: 'sni-firewall' });
   const job = await beginJob(t, cluster);
   const run = await job.run([...job.flags, '--database', 'orders', '--application', 'dashboard', '--json']);

@@ -60,7 +60,7 @@ test('hostile names of roles and Kubernetes clusters', async (t) => {
     `${kubernetes}, ${directory(join(job.folder, 'kube'))}`,
   ];
 
-  await t.test('stay on their lines in the log, the summary and the report, and in full in JSON', async () => {
+  await t.test('add no lines to the log, the summary and the report, and are complete in JSON', async () => {
     const page = join(job.folder, 'report.html');
     const { outputs } = resultOf(await runItems(cluster, job, items, '', ['--report', page]));
     assert.deepEqual([...(outputs[0]?.roles ?? [])].sort(), ['access', ...HOSTILE].sort());
@@ -83,7 +83,7 @@ test('hostile names of roles and Kubernetes clusters', async (t) => {
     assertNeutral((await job.run([...config, '--json'])).stdout, 'JSON');
   });
 
-  await t.test('are values in the files, and nothing else', async () => {
+  await t.test('are only values in the files', async () => {
     const { clusters } = Kubeconfig.parse(parse(await readFile(join(job.folder, 'kube/kubeconfig.yaml'), 'utf8')));
     const contexts = HOSTILE.map((name) => `${cluster.info.cluster}-${name}`);
     assert.deepEqual(clusters.map(({ name }) => name).sort(), contexts.sort());
@@ -92,7 +92,7 @@ test('hostile names of roles and Kubernetes clusters', async (t) => {
   });
 });
 
-test('an error that quotes a hostile name keeps to its lines', async (t) => {
+test('an error that quotes a hostile name adds no lines', async (t) => {
   const job = await beginJob(t, cluster);
   const all = [...roles];
   t.after(() => roles.splice(0, roles.length, ...all));
@@ -102,7 +102,7 @@ test('an error that quotes a hostile name keeps to its lines', async (t) => {
   assertNeutral(run.stderr, 'the report');
 });
 
-test('a hostile claim of the OIDC token keeps to its line', async (t) => {
+test('a hostile claim of the OIDC token adds no lines', async (t) => {
   const job = await beginJob(t, cluster);
   const claims = { iss: 'https://example.com/\nerror: forged', ref: 'refs/heads/a\n[  999 ms] forged' };
   assertNeutral((await runWith(job, claims)).stderr, 'the log');

@@ -42,7 +42,7 @@ test('the table has a column for each way to join', () => {
 });
 
 for (const [at, teleport] of versions.entries()) {
-  test(`Teleport ${teleport} is asked what the page says, and nothing else`, async (t) => {
+  test(`Teleport ${teleport} gets exactly the requests that the page lists`, async (t) => {
     const cluster = await clusterIn(authorities, t, { teleport });
     const job = await beginJob(t, cluster);
     const run = await job.run([...job.flags, '--json', '--debug', '--log-format', 'json']);
@@ -60,7 +60,7 @@ for (const [at, teleport] of versions.entries()) {
   });
 }
 
-test('the figures are those of the benchmarks', () => {
+test('the figures match the benchmarks', () => {
   const bench = tableRows(readFileSync('bench/README.md', 'utf8')).map((cells) => cells.join(' | '));
   for (const cells of tableBelow('Where it spends its time').rows)
     assert.ok(bench.includes(cells.join(' | ')), cells[0]);

@@ -90,7 +90,7 @@ for (const teleport of ['15.3.7', '18.6.0']) {
         await assertJoinRefused(sub, cluster, refused);
       });
     }
-    await t.test('the cluster refuses a token that has expired since the job checked it', async (sub) => {
+    await t.test('the cluster rejects a token that expired after the job checked it', async (sub) => {
       const job = await beginJob(sub, cluster);
       const token = await cluster.mint({ expired: true });
       const clock = { NODE_OPTIONS: `--require ${await job.addFile('clock.cjs', CLOCK_BEHIND)}` };
@@ -115,7 +115,7 @@ for (const [teleport, method, refusal] of [
   ['15.3.7', 'github', { code: 'JOIN_OIDC_REFUSED', says: /token\.actions\.githubusercontent\.com/ }],
   ['15.3.7', 'iam', { code: 'JOIN_METHOD_MISMATCH', says: /only valid for the iam join method/ }],
 ] as const) {
-  test(`Teleport ${teleport} refuses a join token of the method ${method}`, async (t) => {
+  test(`Teleport ${teleport} rejects a join token with the method ${method}`, async (t) => {
     const cluster = await clusterIn(authorities, t, { teleport });
     await assertJoinRefused(t, cluster, { name: method, joinToken: `${method}-bot`, ...refusal });
   });

@@ -330,7 +330,7 @@ test('a certificate that is routed to another Kubernetes cluster is not written'
   assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
 });
 
-test('the flags alone suffice, with the kubeconfig in its own folder', { skip }, async (t) => {
+test('flags are enough, and the kubeconfig has its own directory', { skip }, async (t) => {
   const job = await beginJob(t, newest);
   const result = resultOf(await job.run([...job.flags, '--kubernetes-cluster', 'prod', '--ssh', '--json']));
   assert.deepEqual(

@@ -49,7 +49,7 @@ async function evaluated(command: readonly string[], environment: NodeJS.Process
 
 const isHeavy = (path: string) => /^node_modules\/(?:yaml|zod|jose|node-fetch)\//.test(path);
 
-test('commands that run once per connection evaluate no YAML reader and no schema', async (t) => {
+test('commands that run once per connection do not load the YAML reader or schemas', async (t) => {
   const cluster = await clusterIn(authorities, t, {});
   const job = await beginJob(t, cluster);
   const environment = { CIRCLE_OIDC_TOKEN: await cluster.mint(), HOME: job.folder, SSL_CERT_FILE: cluster.info.webCa };
@@ -79,7 +79,7 @@ test('commands that run once per connection evaluate no YAML reader and no schem
   });
 });
 
-test('a run evaluates neither the other commands nor what its flags leave out', async (t) => {
+test('a run loads neither other commands nor what its flags do not need', async (t) => {
   const cluster = await clusterIn(authorities, t, {});
   const job = await beginJob(t, cluster);
   const environment = { CIRCLE_OIDC_TOKEN: await cluster.mint(), HOME: job.folder, SSL_CERT_FILE: cluster.info.webCa };

@@ -56,7 +56,7 @@ const FRONTS: readonly Front[] = [
   })),
 ];
 
-describe('behind a load balancer that terminates TLS the join gets through and the error says what is in the way:', () => {
+describe('behind a load balancer that terminates TLS, the join succeeds and the error names the obstacle:', () => {
   for (const { what, start, code, skip = false } of FRONTS) {
     test(what, { skip }, async (t) => {
       const { address, certificate } = await start(t);

@@ -28,7 +28,7 @@ test('a join service that does not know CircleCI gives way to the endpoint on 19
   assert.equal(resultOf(await job.run([...job.flags, '--json'])).joinPath, 'legacy');
 });
 
-test('a cluster with neither is distinguished from a rejection, with the message of its join service', async (t) => {
+test('a cluster without both endpoints is not reported as a rejection, and the error quotes its join service', async (t) => {
   const wish = { teleport: '19.0.0', registrationEndpoint: false, circleciInJoinService: false };
   const { cluster, job } = await jobOn(t, wish);
   const run = await job.run(job.flags);

@@ -11,7 +11,7 @@ import { resultOf } from './run-result.ts';
 const newest = await clusterForFile();
 const HOST = 'deploy.example.com';
 
-test('nginx and curl meet with SVIDs on both sides', { skip: missing('curl', 'nginx') }, async (t) => {
+test('nginx and curl connect with SVIDs on both sides', { skip: missing('curl', 'nginx') }, async (t) => {
   const job = await beginJob(t, newest);
   const output = (name: string) =>
     `type: workload-identity-x509, selector: { name: ci-svid }, ${directory(join(job.folder, name))}`;

@@ -40,7 +40,7 @@ async function beginSsh(t: TestContext): Promise<Job> {
 
 for (const shell of ['dash', 'bash', 'zsh']) {
   const skip = missing('ssh', 'sshd', 'ssh-keygen', shell);
-  test(`with ${shell} as the user's shell, ssh starts Node with what is kept of NODE_OPTIONS`, { skip }, async (t) => {
+  test(`with ${shell} as the user's shell, ssh starts Node with the kept part of NODE_OPTIONS`, { skip }, async (t) => {
     const job = await beginSsh(t);
     const config = await readFile(join(job.destination, 'ssh_config'), 'utf8');
     assert.match(config, /ProxyCommand env NODE_OPTIONS='--max-old-space-size=512 --openssl-config=\/dev\/null' /);
@@ -58,7 +58,7 @@ for (const shell of ['dash', 'bash', 'zsh']) {
   });
 }
 
-test('kubectl starts Node with what is kept of NODE_OPTIONS', { skip: missing('kubectl') }, async (t) => {
+test('kubectl starts Node with the kept part of NODE_OPTIONS', { skip: missing('kubectl') }, async (t) => {
   const job = await beginJob(t, cluster);
   const place = directory(job.destination);
   resultOf(

@@ -12,7 +12,7 @@ const cluster = await clusterForFile();
 /** As CircleCI leaves them: unset, empty, or the literal that an empty variable of a context arrives as. */
 const NO_TOKEN = { CIRCLE_OIDC_TOKEN: undefined, CIRCLE_OIDC_TOKEN_V2: undefined };
 
-test('the second form of the token is taken where the first is missing', async (t) => {
+test('the second form of the token is used if the first is missing', async (t) => {
   const job = await beginJob(t, cluster);
   const token = await cluster.mint({ form: 'v2' });
   const run = await job.run([...job.flags, '--json'], {
@@ -39,7 +39,7 @@ for (const name of ['circleci-agent', 'circleci']) {
   });
 }
 
-test('a circleci that is the public command line, which has no tokens, is passed over', async (t) => {
+test('the public circleci command line, which has no tokens, is ignored', async (t) => {
   const job = await beginJob(t, cluster);
   await addAgent(job, 'circleci-agent');
   await job.addProgram('circleci', 'echo "Error: unknown command" >&2; exit 255');
@@ -48,7 +48,7 @@ test('a circleci that is the public command line, which has no tokens, is passed
   await assertRefusedBeforeContact(job, { code: 'OIDC_TOKEN_MISSING', says: /agent gave no new one/ }, NO_TOKEN);
 });
 
-test('a token for another audience gives way to one of the agent, in an organization with custom claims', async (t) => {
+test('a token for another audience is replaced with one from the agent, in an organization with custom claims', async (t) => {
   const job = await beginJob(t, cluster);
   const [other, fresh] = [await cluster.mint({ audience: 'sigstore' }), await addAgent(job, 'circleci')];
   const environment = { CIRCLE_OIDC_TOKEN: other, CIRCLE_ORGANIZATION_ID: undefined };
@@ -59,7 +59,7 @@ test('a token for another audience gives way to one of the agent, in an organiza
   assert.equal(asked.trimEnd().split('\n').at(-1), JSON.stringify({ aud: cluster.info.organizationId }));
 });
 
-test('a variable that --oidc-token names is used as it is, and nothing takes its place', async (t) => {
+test('a variable named with --oidc-token is used unchanged and never replaced', async (t) => {
   const job = await beginJob(t, cluster);
   const [other, mine] = await Promise.all([cluster.mint({ audience: 'sigstore' }), cluster.mint()]);
   await addAgent(job, 'circleci');
@@ -84,7 +84,7 @@ test('a variable that --oidc-token names is used as it is, and nothing takes its
   assert.match(wrong.stderr, /^code: USAGE_INVALID$/m);
 });
 
-test('what the agent says is shown, its tokens are not', async (t) => {
+test('messages of the agent are printed, but not its tokens', async (t) => {
   const job = await beginJob(t, cluster);
   const secret = await cluster.mint();
   await job.addProgram('circleci', 'echo x >>"$HOME/asked"; echo "Error: no task token $SECRET" >&2; exit 1');
@@ -154,7 +154,7 @@ for (const [name, mint, refusal] of [
     },
   ],
 ] as const) {
-  test(`a token that ${name} is not sent to anybody`, async (t) => {
+  test(`a token that ${name} is not sent to any server`, async (t) => {
     const job = await beginJob(t, cluster);
     await assertRefusedBeforeContact(job, refusal, { CIRCLE_OIDC_TOKEN: await cluster.mint(mint) });
   });
@@ -168,7 +168,7 @@ for (const [name, token] of [
     `${base64url({ alg: 'RS256' })}.${base64url({ hello: 'world' })}.AAAAAAAAAAAA`,
   ],
 ] as const) {
-  test(`a token that is ${name} is malformed, and its text is not repeated`, async (t) => {
+  test(`a token that is ${name} is malformed, and its text is not printed`, async (t) => {
     const job = await beginJob(t, cluster);
     await assertRefusedBeforeContact(
       job,
@@ -178,7 +178,7 @@ for (const [name, token] of [
   });
 }
 
-test('a bad token fails the run even where nothing but the join was asked for', async (t) => {
+test('an invalid token fails the run even without outputs', async (t) => {
   const job = await beginJob(t, cluster);
   const token = await cluster.mint({ expired: true });
   const args = [...job.flags, '--no-export', '--json', '--debug'];

@@ -15,13 +15,13 @@ import { resultOf } from './run-result.ts';
 const cluster = await clusterForFile();
 const CERTS = 'rpc:/proto.AuthService/GenerateUserCerts';
 
-test('outputs that need no default roles do not ask for them', async (t) => {
+test('outputs that need no default roles do not request them', async (t) => {
   const job = await beginJob(t, cluster);
   resultOf(await runOutputs(cluster, job, [`roles: [access], ${directory(job.destination)}`]));
   assert.deepEqual(cluster.records.of('rpc:/proto.AuthService/GetRole'), []);
 });
 
-test('many outputs of all kinds are written in one run', async (t) => {
+test('many outputs of all types are written in one run', async (t) => {
   const job = await beginJob(t, cluster);
   const kinds = [
     'type: identity',
@@ -43,7 +43,7 @@ test('an output for a leaf cluster is routed there', async (t) => {
   assert.equal(routes.at(-1), 'leaf.example.com');
 });
 
-test('a leaf cluster that does not exist is refused with the ones that do', async (t) => {
+test('an unknown leaf cluster is rejected, and the error lists the known ones', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await runOutputs(cluster, job, [`cluster: leave.example.com, ${directory(job.destination)}`]);
   assertRefused(run, {
@@ -54,7 +54,7 @@ test('a leaf cluster that does not exist is refused with the ones that do', asyn
   assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
 });
 
-test('only an output that allows it gets certificates that may be issued again', async (t) => {
+test('only an output with allow_reissue gets certificates that can be reissued', async (t) => {
   const job = await beginJob(t, cluster);
   resultOf(
     await runOutputs(cluster, job, [
@@ -69,7 +69,7 @@ test('only an output that allows it gets certificates that may be issued again',
   ]);
 });
 
-test('each output has the lifetime that it asks for, else the one of the file', async (t) => {
+test('each output has its own lifetime, or the lifetime of the file', async (t) => {
   const job = await beginJob(t, cluster);
   const startMs = Date.now();
   const run = await runOutputs(
@@ -82,7 +82,7 @@ test('each output has the lifetime that it asks for, else the one of the file', 
   assert.deepEqual(minutes, [120, 20]);
 });
 
-test('a lifetime that the cluster shortens is reported and no error', async (t) => {
+test('a lifetime that the cluster shortens is reported, but is not an error', async (t) => {
   const job = await beginJob(t, cluster);
   const { proxy } = cluster.info;
   const args = ['run', '--proxy-server', proxy, '--token', 'short-lived-bot', '--destination', job.destination];
@@ -95,7 +95,7 @@ test('a lifetime that the cluster shortens is reported and no error', async (t) 
   assert.ok(minutes > 9 && minutes < 11, `${String(minutes)} minutes`);
 });
 
-test('roles that the bot may not impersonate are refused, with the place to look', async (t) => {
+test('roles that the bot cannot impersonate are rejected, with where to look', async (t) => {
   const job = await beginJob(t, cluster);
   for (const role of ['admin', 'no-such-role']) {
     assertRefused(await runOutputs(cluster, job, [`roles: [access, ${role}], ${directory(job.destination)}`]), {
@@ -106,7 +106,7 @@ test('roles that the bot may not impersonate are refused, with the place to look
   }
 });
 
-test('for a bot without roles, the hint says how to get some', async (t) => {
+test('a bot without roles gets a hint how to add roles', async (t) => {
   const job = await beginJob(t, cluster);
   const args = [
     'run',
@@ -124,7 +124,7 @@ test('for a bot without roles, the hint says how to get some', async (t) => {
   });
 });
 
-test('one output that fails ends the run with its own error, and the others are written', async (t) => {
+test('if one output fails, the run fails with its error, and the others are written', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await runOutputs(cluster, job, [
     directory(`${job.folder}/good`),
@@ -135,7 +135,7 @@ test('one output that fails ends the run with its own error, and the others are 
   assert.deepEqual([...(await listing(join(job.folder, 'bad'))).keys()], ['.']);
 });
 
-test('several outputs that fail are listed with their places', async (t) => {
+test('several failed outputs are listed with their paths', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await runOutputs(cluster, job, [
     `roles: [admin], ${directory(`${job.folder}/a`)}`,
@@ -146,7 +146,7 @@ test('several outputs that fail are listed with their places', async (t) => {
   assert.match(run.stderr, /outputs\[1\] \(line 6\): LEAF_CLUSTER_UNKNOWN: /);
 });
 
-test('a run of which one output failed shows what was written, with its notes, and names the other', async (t) => {
+test('a run with one failed output shows the written outputs with their notes, and names the failed one', async (t) => {
   const job = await beginJob(t, cluster);
   const items = [
     `type: identity, ${directory(`${job.folder}/a`)}`,
@@ -171,7 +171,7 @@ test('a run of which one output failed shows what was written, with its notes, a
   assert.equal(await readFile(job.bashEnv, 'utf8'), '', 'a run that failed exports nothing');
 });
 
-test('with --json such a run says the same in its object', async (t) => {
+test('with --json, such a run has the same facts in its object', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await runOutputs(cluster, job, [
     directory(`${job.folder}/a`),
@@ -195,7 +195,7 @@ test('with --json such a run says the same in its object', async (t) => {
 
 const LOGINLESS = ['--token', 'loginless-bot'];
 
-test('a certificate without a Unix login is a note that says where to set one, unless ssh_config is off', async (t) => {
+test('a certificate without a Unix login leads to a note about where to set one, unless ssh_config is off', async (t) => {
   const job = await beginJob(t, cluster);
   const args = ['run', '--proxy-server', cluster.info.proxy, ...LOGINLESS, '--destination', job.destination];
   const { exitCode, stderr } = await job.run(args);
@@ -215,7 +215,7 @@ test('a certificate without a Unix login is a note that says where to set one, u
   assert.doesNotMatch(silent.stderr, /ssh will be refused/);
 });
 
-test('what ssh-keygen shows of the logins is what the summary says', { skip: missing('ssh-keygen') }, async (t) => {
+test('the summary has the same logins as ssh-keygen', { skip: missing('ssh-keygen') }, async (t) => {
   const job = await beginJob(t, cluster);
   const [output] = resultOf(await job.run([...job.flags, '--json'])).outputs;
   const { stdout } = await runProgram('ssh-keygen', ['-L', '-f', join(job.destination, 'key-cert.pub')]);
@@ -228,7 +228,7 @@ for (const [type, keyTypes] of [
   ['application, app_name: dashboard', ['ec', 'ec']],
   ['kubernetes, kubernetes_cluster: dev', ['ec', 'ec']],
 ] as const) {
-  test(`each identity has its own key, of the kind that tbot gives it: type: ${type}`, async (t) => {
+  test(`each identity has its own key, of the same type as with tbot: type: ${type}`, async (t) => {
     const job = await beginJob(t, cluster);
     resultOf(await runItems(cluster, job, [`type: ${type}, ${directory(job.destination)}`]));
     const asked = cluster.records.of(CERTS).map(({ fields }) => fields);
@@ -263,7 +263,7 @@ for (const [fault, named] of [
   ],
   ['ssh-unreadable', /^warning: the leaf cluster "leaf\.example\.com" is left out: the SSH public key cannot be read/m],
 ] as const satisfies readonly (readonly [AuthorityFault, RegExp])[]) {
-  test(`a leaf cluster that is ${fault} is omitted, and named once`, async (t) => {
+  test(`a leaf cluster that is ${fault} is skipped, and named once`, async (t) => {
     const job = await beginJob(t, cluster);
     misbehave(t, cluster, { listedAuthorities: { of: LEAF, fault } });
     const items = EVERY_AUTHORITY_LIST.map((item, at) => `${item}, ${directory(join(job.folder, String(at)))}`);

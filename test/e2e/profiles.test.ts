@@ -58,7 +58,7 @@ for (const facts of VERSIONS) {
     const job = await beginJob(t, cluster);
     const run = await job.run([...job.flags, '--json']);
 
-    await t.test('flags alone join the cluster and write a whole identity output', async () => {
+    await t.test('flags are enough to join the cluster and write a complete identity output', async () => {
       const result = resultOf(run);
       assert.equal(result.joinPath, facts.joinPath);
       assert.equal(result.clusterVersion, facts.teleport);
@@ -72,7 +72,7 @@ for (const facts of VERSIONS) {
       for (const name of FILES) assert.match(found.get(name) ?? '', /^0600 /, `${name} is for its owner alone`);
     });
 
-    await t.test('the cluster is asked for what is needed, in order, and for nothing else', () => {
+    await t.test('the cluster gets only the necessary requests, in order', () => {
       assertOrder(cluster, facts);
       const [asked] = cluster.records.of('rpc:/proto.AuthService/GenerateUserCerts');
       assert.equal(asked?.outcome, 'ok');

@@ -19,7 +19,7 @@ async function silentPort(t: TestContext): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : assert.fail('no port');
 }
 
-test('a Proxy that cannot be reached past an HTTP proxy has that as its first likely cause', async (t) => {
+test('for an unreachable Proxy, a configured HTTP proxy is the first likely cause', async (t) => {
   const job = await beginJob(t, cluster);
   const environment = { HTTPS_PROXY: PROXY };
   const silent = await silentPort(t);

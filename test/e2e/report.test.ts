@@ -10,7 +10,7 @@ const cluster = await clusterForFile();
 
 const PHASES = ['config', 'oidcToken', 'discovery', 'join', 'auth', 'certificates', 'write'];
 
-test('--json prints one object with the keys that scripts count on, in their order', async (t) => {
+test('--json prints one object with the documented keys, in order', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await job.run([...job.flags, '--json']);
   const { timingsMs, spans, outputs, ...rest } = resultOf(run);
@@ -48,14 +48,14 @@ test('--json prints one object with the keys that scripts count on, in their ord
   for (const { endMs, name, startMs } of spans) assert.ok(startMs <= endMs && endMs <= total, name);
 });
 
-test('with --json the summary is left out and the progress stays on stderr', async (t) => {
+test('with --json, there is no summary, and progress is printed to stderr', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await job.run([...job.flags, '--json']);
   resultOf(run);
   for (const line of run.stderr.trimEnd().split('\n')) assert.match(line, /^\[ *\d+ ms\] \S/);
 });
 
-test('each phase is reported with its duration as it ends', async (t) => {
+test('each phase is logged with its duration when it ends', async (t) => {
   const job = await beginJob(t, cluster);
   const { exitCode, stderr } = await job.run(job.flags);
   assert.equal(exitCode, 0, stderr);
@@ -77,7 +77,7 @@ test('each phase is reported with its duration as it ends', async (t) => {
   ]);
 });
 
-test('the summary names cluster, bot, files, roles, expiry and what later steps get', async (t) => {
+test('the summary shows cluster, bot, files, roles, expiry and exports', async (t) => {
   const job = await beginJob(t, cluster);
   const { stdout, stderr } = await job.run(job.flags);
   assert.equal(stdout, '');
@@ -97,7 +97,7 @@ test('the summary names cluster, bot, files, roles, expiry and what later steps 
   assert.doesNotMatch(stderr, /write-test|\(s\)/);
 });
 
-test('lines of the log are JSON objects where that is asked for', async (t) => {
+test('log lines are JSON objects if requested', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await job.run([...job.flags, '--json', '--log-format', 'json', '--debug']);
   resultOf(run);
@@ -114,7 +114,7 @@ test('lines of the log are JSON objects where that is asked for', async (t) => {
   assert.ok(lines.some(({ message }) => message.includes('joined as bot ci')));
 });
 
-test('the summary and a failure are JSON lines too where that is asked for', async (t) => {
+test('the summary and failures are JSON lines too if requested', async (t) => {
   const job = await beginJob(t, cluster);
   const Line = z.object({ level: z.string(), message: z.string(), code: z.string().optional() });
   const linesOf = (text: string) =>
@@ -133,7 +133,7 @@ test('the summary and a failure are JSON lines too where that is asked for', asy
   );
 });
 
-test('debugging adds causes to a failure, and no secret', async (t) => {
+test('--debug adds causes to a failure, without secrets', async (t) => {
   const job = await beginJob(t, cluster);
   const args = [
     'run',

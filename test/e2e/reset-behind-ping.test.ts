@@ -22,7 +22,7 @@ for (const [connection, alpn] of [
   ['the join service', 'teleport-proxy-grpc'],
   ['the Auth Service', 'teleport-auth@'],
 ] as const) {
-  test(`a run notices at once that its connection to ${connection} was reset, and goes on with another`, async (t) => {
+  test(`a run notices immediately that its connection to ${connection} was reset, and continues with another one`, async (t) => {
     const relay = await startResettingRelay(t, { before: cluster.info.proxy, alpn, holdMs: HOLD_MS });
     const job = await beginJob(t, cluster);
     const startMs = performance.now();
@@ -53,7 +53,7 @@ async function startSilentNode(t: TestContext): Promise<void> {
   node.port = address.port;
 }
 
-test('an SSH connection ends at once when its connection was reset', async (t) => {
+test('an SSH session ends immediately when its connection is reset', async (t) => {
   const relay = await startResettingRelay(t, {
     before: cluster.info.proxy,
     alpn: 'teleport-proxy-ssh-grpc',

@@ -21,7 +21,7 @@ const METHODS = [
   `${TRUST}/GetCertAuthorities`,
 ] as const;
 
-test('a Proxy that is overloaded for a moment is asked again', async (t) => {
+test('a temporarily overloaded Proxy gets another request', async (t) => {
   const job = await beginJob(t, newest);
   misbehaveAtFirst(t, newest, { kind: 'ping', fault: 'unavailable', times: 1 });
   const { exitCode, stderr } = await job.run(job.flags);
@@ -55,7 +55,7 @@ for (const [what, cluster, kind, fault, path] of [
   });
 }
 
-test('calls whose connection breaks are made again on one other connection', async (t) => {
+test('calls whose connection breaks are repeated on one other connection', async (t) => {
   const kind = `${AUTH}/GenerateUserCerts` as const;
   const job = await beginJob(t, newest);
   misbehaveAtFirst(t, newest, { kind, fault: 'reset', times: 1 });
@@ -78,7 +78,7 @@ for (const kind of METHODS) {
   }
 }
 
-test('a Proxy that is down for three seconds is waited for, and then joined by its join service', async (t) => {
+test('a run waits for a Proxy that is down for three seconds, then joins through its join service', async (t) => {
   const port = await freePort();
   const job = await beginJob(t, newest);
   const args = ['run', '--proxy-server', `localhost:${String(port)}`, '--token', newest.info.joinToken, '--json'];
@@ -98,7 +98,7 @@ test('a Proxy that is down for three seconds is waited for, and then joined by i
   assert.match(run.stderr, /cannot connect to the Proxy.*the connection was refused \(ECONNREFUSED\); trying again in/);
 });
 
-test('an SVID and its list of revocations come, though the connection breaks while they are asked for', async (t) => {
+test('an SVID and its revocation list arrive even if the connection breaks during the request', async (t) => {
   const kind = 'rpc:/teleport.workloadidentity.v1.WorkloadIdentityRevocationService/StreamSignedCRL';
   const job = await beginJob(t, newest);
   misbehaveAtFirst(t, newest, { kind, fault: 'reset', times: 1 });

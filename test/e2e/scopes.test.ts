@@ -10,7 +10,7 @@ import { addTbot, tbotCall } from './tbot-stand-in.ts';
 const authorities = await directoryFor({ after });
 const TOKEN = '/staging/west::ci';
 
-test('the name of a scoped join token ends a run before anything is contacted', async (t) => {
+test('the name of a scoped join token fails a run before anything is contacted', async (t) => {
   const cluster = await clusterIn(authorities, t, { teleport: '19.0.0' });
   const job = await beginJob(t, cluster);
   const args = ['run', '--proxy-server', cluster.info.proxy, '--token', TOKEN, '--destination', job.destination];
@@ -21,7 +21,7 @@ test('the name of a scoped join token ends a run before anything is contacted', 
   assert.equal(cluster.records.kinds.filter((kind) => kind.includes('join')).length, 0);
 });
 
-test('tbot is given what asks for a scoped bot', async (t) => {
+test('tbot gets the settings of a scoped bot', async (t) => {
   const cluster = await clusterIn(authorities, t, { teleport: '19.0.0' });
   const job = await beginJob(t, cluster);
   await addTbot(job, {});
@@ -36,7 +36,7 @@ test('tbot is given what asks for a scoped bot', async (t) => {
   assert.match(config, /"scoped": true/);
 });
 
-test('a name with "::" and no slash before it is left to the cluster', async (t) => {
+test('a name with "::" and no slash before it is passed to the cluster', async (t) => {
   const named = { name: 'team::ci' };
   for (const teleport of ['18.6.0', '19.0.0']) {
     const cluster = await clusterIn(authorities, t, { teleport });

@@ -25,7 +25,7 @@ const VERSIONS = [
 ] as const;
 
 for (const { teleport, jwts, key, crl } of VERSIONS) {
-  test(`Teleport ${teleport}: openssl and jose take the files of spiffe-svid`, { skip }, async (t) => {
+  test(`Teleport ${teleport}: openssl and jose accept the files of spiffe-svid`, { skip }, async (t) => {
     const cluster = await clusterIn(authorities, t, { teleport });
     const job = await beginJob(t, cluster);
     const file = (name: string) => join(job.destination, name);
@@ -87,14 +87,14 @@ const REFUSED = [
 ] as const;
 
 for (const { what, teleport, keys, ...refusal } of REFUSED) {
-  test(`spiffe-svid is refused: ${what}`, async (t) => {
+  test(`spiffe-svid is rejected: ${what}`, async (t) => {
     const cluster = await clusterIn(authorities, t, { teleport });
     const job = await beginJob(t, cluster);
     assertRefused(await runItems(cluster, job, [item(keys, job.destination)]), refusal);
   });
 }
 
-test('calls that are under way when another fails do not hold the run up', async (t) => {
+test('pending calls do not delay a run after another call has failed', async (t) => {
   const cluster = await clusterIn(authorities, t, { teleport: '17.4.2' });
   misbehave(t, cluster, {
     replies: { 'rpc:/teleport.workloadidentity.v1.WorkloadIdentityRevocationService/StreamSignedCRL': 'silent' },

@@ -31,7 +31,7 @@ function sshCommand(job: Job): string {
   return ['ssh', ...sshOptions(job)].join(' ');
 }
 
-test('rsync carries a tree there and back', { skip: skip ?? missing('rsync') }, async (t) => {
+test('rsync copies a tree in both directions', { skip: skip ?? missing('rsync') }, async (t) => {
   const job = await beginWithNode(t);
   const [here, there, back] = [join(job.folder, 'here'), join(job.folder, 'there'), join(job.folder, 'back')];
   await mkdir(join(here, 'deep/er'), { recursive: true });
@@ -120,7 +120,7 @@ test('Ansible pings a node', { skip: skip ?? missing('ansible') }, async (t) => 
   assert.match(stdout, /web-1\.example\.teleport\.test \| SUCCESS => [^]*"ping": "pong"/);
 });
 
-test('a login that the certificate does not hold is refused by the node', { skip }, async (t) => {
+test('the node rejects a login that is not in the certificate', { skip }, async (t) => {
   const job = await beginWithNode(t);
   const { exitCode, stderr, stdout } = await runProgram('ssh', [...sshOptions(job), `nobody@${HOST}`, 'true']);
   assert.equal(exitCode, 255);

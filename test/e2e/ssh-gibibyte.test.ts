@@ -66,7 +66,7 @@ async function exitCodeOf(child: ChildProcess): Promise<number | null> {
   return child.exitCode;
 }
 
-test('1 GiB reaches a node unchanged, and the proxy command stays small', options, async (t) => {
+test('1 GiB reaches a node unchanged, and the proxy command needs little memory', options, async (t) => {
   const job = await beginWithNode(t);
   const startMs = performance.now();
   const ssh = startSsh(t, job, 'sha256sum');
@@ -78,7 +78,7 @@ test('1 GiB reaches a node unchanged, and the proxy command stays small', option
   await assertSmall(t, memory, startMs);
 });
 
-test('1 GiB comes from a node unchanged, and the proxy command stays small', options, async (t) => {
+test('1 GiB arrives from a node unchanged, and the proxy command needs little memory', options, async (t) => {
   const job = await beginWithNode(t);
   const startMs = performance.now();
   const ssh = startSsh(t, job, PRODUCE);

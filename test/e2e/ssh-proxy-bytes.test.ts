@@ -46,7 +46,7 @@ async function startProxyCommand(t: TestContext) {
   return { child, said: collect(child.stderr) };
 }
 
-test('the end of input reaches the node, whose answer still comes back unchanged', async (t) => {
+test('the end of input reaches the node, whose response still arrives unchanged', async (t) => {
   const expected = createHash('sha256');
   for (let sent = 0; sent < CHUNKS; sent += 1) expected.update(CHUNK);
   await startPeer(t, (socket) => {
@@ -95,7 +95,7 @@ test('a node that sends faster than it is read waits', async (t) => {
   assert.equal(seen.digest('hex'), expected.digest('hex'));
 });
 
-test('an OpenSSH that has gone ends the command in silence', async (t) => {
+test('the command ends silently when OpenSSH exits', async (t) => {
   await startPeer(t, (socket) => {
     socket.on('error', () => undefined);
     const timer = setInterval(() => socket.write(CHUNK), 20);

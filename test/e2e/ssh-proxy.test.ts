@@ -17,7 +17,7 @@ const user = userInfo().username;
 const LEAF = 'leaf.example.com';
 
 for (const teleport of ['15.3.7', '18.6.0']) {
-  test(`Teleport ${teleport}: OpenSSH reaches nodes by our ssh_config alone`, { skip }, async (t) => {
+  test(`Teleport ${teleport}: OpenSSH reaches nodes with the generated ssh_config`, { skip }, async (t) => {
     const cluster = await clusterIn(authorities, t, { teleport, extraLogins: [user] });
     const own = cluster.info.cluster;
     const job = await beginJob(t, cluster);
@@ -38,7 +38,7 @@ for (const teleport of ['15.3.7', '18.6.0']) {
       assert.equal(record.serverName, 'localhost');
     });
 
-    await t.test('the exit code of the command comes back', async () => {
+    await t.test('the exit code of the command is returned', async () => {
       assert.equal((await ssh(`web-1.${own}`, 'exit 7')).exitCode, 7);
     });
 
@@ -65,12 +65,12 @@ function digest(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-test('the proxy command says what is missing', async (t) => {
+test('the proxy command reports missing arguments', async (t) => {
   const cluster = await clusterIn(authorities, t, {});
   const job = await beginJob(t, cluster);
   const wrong = await job.run(['ssh-proxy-command', '--port=99999', '--proxy-server=https://x']);
   assert.equal(wrong.exitCode, 2);
-  for (const part of ['--cluster: is missing', '--port: is no port', '--proxy-server: is no host:port']) {
+  for (const part of ['--cluster: is missing', '--port: must be a port number', '--proxy-server: must be host:port']) {
     assert.ok(wrong.stderr.includes(part), wrong.stderr);
   }
   const flags = ['--cluster=c', '--user=u', '--host=h', '--port=3022', `--proxy-server=${cluster.info.proxy}`];
@@ -79,7 +79,7 @@ test('the proxy command says what is missing', async (t) => {
   assert.match(unreadable.stderr, /code: IDENTITY_UNREADABLE/);
 });
 
-test('an expired identity is reported as such, to ssh and to kubectl', async (t) => {
+test('an expired identity is reported to ssh and kubectl', async (t) => {
   const cluster = await clusterIn(authorities, t, {});
   const job = await beginJob(t, cluster);
   misbehave(t, cluster, { maxTtlMs: 2000 });

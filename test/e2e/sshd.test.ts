@@ -28,14 +28,14 @@ for (const teleport of ['15.3.7', '18.6.0']) {
       runProgram('ssh', [...reach, '-o', 'StrictHostKeyChecking=yes', ...args, `${user}@${hostAlias}`, 'echo let in']);
     const known = ['-F', 'none', '-o', `UserKnownHostsFile=${file('known_hosts')}`];
 
-    await t.test('lets a job in by key and certificate, and known_hosts trusts its host certificate', async () => {
+    await t.test('accepts a job with key and certificate, and known_hosts trusts its host certificate', async () => {
       const { exitCode, stdout, stderr } = await login([...known, '-i', file('key')]);
       assert.equal(stdout, 'let in\n', `${stderr}\n${log()}`);
       assert.equal(exitCode, 0);
       assert.match(log(), /Accepted publickey .*-CERT.* ID bot-ci/);
     });
 
-    await t.test('lets a job in by the ssh_config that the run wrote, its proxy command left out', async () => {
+    await t.test('accepts a job with the generated ssh_config without its proxy command', async () => {
       const { stdout, stderr } = await login([
         '-F',
         file('ssh_config'),
@@ -47,19 +47,19 @@ for (const teleport of ['15.3.7', '18.6.0']) {
       assert.equal(stdout, 'let in\n', stderr);
     });
 
-    await t.test('refuses the key without the certificate', async () => {
+    await t.test('rejects the key without the certificate', async () => {
       const bare = join(job.folder, 'bare-key');
       await copyFile(file('key'), bare);
       assertNotLetIn(await login([...known, '-i', bare]));
     });
 
-    await t.test('refuses another key', async () => {
+    await t.test('rejects another key', async () => {
       const other = join(job.folder, 'other-key');
       await runProgram('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', other]);
       assertNotLetIn(await login([...known, '-i', other]));
     });
 
-    await t.test('refuses another key beside the certificate', async () => {
+    await t.test('rejects another key with the certificate', async () => {
       const certificate = ['-o', `CertificateFile=${file('key-cert.pub')}`];
       assertNotLetIn(await login([...known, '-i', join(job.folder, 'other-key'), ...certificate]));
     });

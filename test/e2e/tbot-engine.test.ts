@@ -216,7 +216,7 @@ test('without tbot on PATH the hint says how to get it', async (t) => {
   assertRefused(run, { code: 'TBOT_MISSING', says: /not on PATH/, hint: /install_tools with tools: tbot/ });
 });
 
-test('a tbot that cannot be executed, or is killed, is reported as such', async (t) => {
+test('a tbot that cannot be executed, or is killed, is reported', async (t) => {
   const { job, run } = await jobWithTbot(t, [IDENTITY]);
   await chmod(join(job.folder, 'bin/tbot'), 0o644);
   assertRefused(await run(), { code: 'TBOT_MISSING', says: /cannot be started \(EACCES\)/ });
@@ -224,7 +224,7 @@ test('a tbot that cannot be executed, or is killed, is reported as such', async 
   assertRefused(await run(), { code: 'TBOT_FAILED', says: /was ended by SIGKILL/ });
 });
 
-test('the bot is not reported if no certificate names it', async (t) => {
+test('the bot is not reported if no certificate contains its name', async (t) => {
   const { run } = await jobWithTbot(t, ['type: workload-identity-jwt, selector: { name: ci-svid }, audiences: [a]']);
   const { exitCode, stderr } = await run({}, []);
   assert.equal(exitCode, 0, stderr);
@@ -316,7 +316,7 @@ const swaps: readonly (readonly [
 ];
 
 for (const [what, output, other, files, says] of swaps) {
-  test(`${what} in the place of tbot's is refused`, async (t) => {
+  test(`${what} instead of a file of tbot is rejected`, async (t) => {
     const { run, sources } = await jobWithTbot(t, [output]);
     const { job: donor } = await nativeFiles(t, [other]);
     for (const name of files) {
@@ -326,7 +326,7 @@ for (const [what, output, other, files, says] of swaps) {
   });
 }
 
-test('invalid certificates and keys are reported as such', async (t) => {
+test('invalid certificates and keys are reported', async (t) => {
   for (const [name, says] of [
     ['tlscert', /out\/0\/tlscert cannot be used: .*certificate/],
     ['key', /out\/0\/key cannot be used: the private key cannot be read/],

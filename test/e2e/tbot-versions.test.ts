@@ -52,7 +52,7 @@ const STARTED: readonly (readonly [version: string, warning: RegExp | undefined]
 ];
 
 for (const [version, warning] of STARTED) {
-  test(`a tbot that says "${version}" is started, ${warning === undefined ? 'without' : 'with'} a warning`, async (t) => {
+  test(`a tbot with the version "${version}" is started ${warning === undefined ? 'without' : 'with'} a warning`, async (t) => {
     const { run, started } = await runWith(t, version);
     assert.equal(run.exitCode, 0, run.stderr);
     assert.ok(started);
@@ -61,7 +61,7 @@ for (const [version, warning] of STARTED) {
   });
 }
 
-test('a tbot of 19 is not given the roles that it refuses', async (t) => {
+test('tbot 19 does not get roles that it would reject', async (t) => {
   const { run, started } = await runWith(t, '19.0.0', ', roles: [access]');
   const says =
     /^outputs\[0\]\.roles \(line 5\): the key "roles" was removed in Teleport 19, and the tbot on PATH is 19\.0\.0$/;

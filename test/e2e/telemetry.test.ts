@@ -16,7 +16,7 @@ function on(url: string): Record<string, string> {
   return { TELEPORT_ANONYMOUS_TELEMETRY: '1', TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS: url };
 }
 
-test('telemetry is off and not mentioned unless it is enabled', async (t) => {
+test('telemetry is off and not mentioned by default', async (t) => {
   const server = await startTelemetryServer(t);
   for (const TELEPORT_ANONYMOUS_TELEMETRY of [undefined, '', '0', 'false', 'yes']) {
     const job = await beginJob(t, cluster);
@@ -28,7 +28,7 @@ test('telemetry is off and not mentioned unless it is enabled', async (t) => {
   assert.deepEqual(server.received, []);
 });
 
-test('who asks for telemetry has one event sent, with these fields and no name', async (t) => {
+test('with telemetry on, one event is sent, with these fields and no names', async (t) => {
   const server = await startTelemetryServer(t);
   const job = await beginJob(t, cluster);
   const place = (name: string) => directory(join(job.folder, name));
@@ -69,7 +69,7 @@ test('who asks for telemetry has one event sent, with these fields and no name',
   }
 });
 
-test('each run has its own id', async (t) => {
+test('each run has its own ID', async (t) => {
   const server = await startTelemetryServer(t);
   for (let run = 0; run < 2; run += 1) {
     const job = await beginJob(t, cluster);
@@ -79,7 +79,7 @@ test('each run has its own id', async (t) => {
   assert.equal(new Set(ids).size, 2);
 });
 
-test('a service that never answers delays no run', async (t) => {
+test('a service that never responds does not delay a run', async (t) => {
   const server = await startTelemetryServer(t, { status: 'never' });
   const job = await beginJob(t, cluster);
   resultOf(await job.run([...job.flags, '--json'], { environment: on(server.url) }));
@@ -92,7 +92,7 @@ async function runsWell(job: Job, environment: Record<string, string>): Promise<
   assert.doesNotMatch(run.stderr, /^(error|warning)/m);
 }
 
-test('a service that fails, or is not there, or is not trusted, fails no run', async (t) => {
+test('a failing, missing or untrusted service does not fail a run', async (t) => {
   const failing = await startTelemetryServer(t, { status: 503 });
   const { certificate: cert, key } = await selfSigned('localhost');
   const unknown = await startTelemetryServer(t, { tls: { cert, key } });
@@ -101,7 +101,7 @@ test('a service that fails, or is not there, or is not trusted, fails no run', a
   assert.deepEqual([failing.received.length, unknown.received.length], [1, 0]);
 });
 
-test('an invalid address is reported and does not fail the run', async (t) => {
+test('an invalid address is reported, and does not fail a run', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await job.run([...job.flags, '--json'], { environment: on('collector') });
   resultOf(run);
@@ -118,7 +118,7 @@ test('a service with a private authority is trusted by SSL_CERT_FILE', async (t)
   assert.equal(server.received.length, 1);
 });
 
-test('a rejected run has reported its start, and one with an invalid file has not', async (t) => {
+test('a rejected run has sent its start event, and a run with an invalid file has not', async (t) => {
   const server = await startTelemetryServer(t);
   const job = await beginJob(t, cluster);
   const environment = on(server.url);

@@ -29,7 +29,7 @@ function assertNamed(cluster: Cluster, ...kinds: readonly string[]): void {
     );
 }
 
-test('a run, its join and its calls have a name, by either way of joining', async (t) => {
+test('a run, its join and its calls have a user agent, with both ways of joining', async (t) => {
   const dir = await directoryFor(t);
   for (const [teleport, join] of [
     ['18.6.0', 'join-service'],
@@ -42,7 +42,7 @@ test('a run, its join and its calls have a name, by either way of joining', asyn
   }
 });
 
-test('an SSH connection has a name', async (t) => {
+test('an SSH connection has a user agent', async (t) => {
   const cluster = await clusterIn(await directoryFor(t), t, {});
   const job = await beginJob(t, cluster);
   resultOf(await job.run([...job.flags, '--json']));
@@ -53,7 +53,7 @@ test('an SSH connection has a name', async (t) => {
   assertNamed(cluster, 'proxy-ssh');
 });
 
-test('downloads have a name', async (t) => {
+test('downloads have a user agent', async (t) => {
   const server = await startReleaseServer();
   server.offer(ARCHIVE, archiveOf(['tsh'], randomBytes(1000)));
   const job = await beginToolsJob(t, server);

@@ -42,7 +42,7 @@ const lines = (table?.text ?? '').split('\n').filter((line) => line.startsWith('
 const versions = (lines[0] ?? '').match(/\d+\.\d+\.\d+/g) ?? [];
 const rows = tableRows(table?.text ?? '');
 
-test('the table has a row for each output and a column for each version that is tried', () => {
+test('the table has a row for each output and a column for each tested version', () => {
   assert.deepEqual(rows.map(([output]) => output).sort(), Object.keys(OUTPUTS).sort());
   assert.deepEqual(
     [...versions],
@@ -56,7 +56,7 @@ for (const [at, teleport] of versions.entries()) {
   test(`Teleport ${teleport}`, async (t) => {
     const cluster = await clusterIn(authorities, t, { teleport });
     const told = rows.map(([output = '', ...cells]) => ({ output, outcome: cells[at] ?? '' }));
-    await t.test('what it can write is written in one run', async (t) => {
+    await t.test('all supported outputs are written in one run', async (t) => {
       const works = told.filter(({ outcome }) => outcome === 'works').map(({ output }) => output);
       const { outputs } = resultOf(await runOf(t, cluster, works));
       assert.deepEqual(

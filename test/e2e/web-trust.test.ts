@@ -30,7 +30,7 @@ for (const [name, args, environment] of [
   });
 }
 
-test('an untrusted web certificate ends the run before the OIDC token is sent', async (t) => {
+test('an untrusted web certificate fails the run before the OIDC token is sent', async (t) => {
   const job = await beginJob(t, cluster);
   await assertRunRefused(
     job,

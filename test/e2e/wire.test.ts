@@ -8,7 +8,7 @@ const cluster = await clusterForFile();
 const AUTH_NAME = `${Buffer.from(cluster.info.cluster).toString('hex')}.teleport.cluster.local`;
 const AUTH_ALPN = `teleport-auth@${AUTH_NAME}`;
 
-test('each connection names its server and its protocol as TLS routing wants them', async (t) => {
+test('each connection has the server name and protocol that TLS routing needs', async (t) => {
   const job = await beginJob(t, cluster);
   resultOf(await job.run([...job.flags, '--json']));
   const connections = cluster.records
@@ -58,7 +58,7 @@ test('an IP address is never sent as a server name', async (t) => {
   assert.deepEqual(names, new Set([undefined, AUTH_NAME]));
 });
 
-test('the bot asks for the lifetime that its outputs get, an hour without a setting', async (t) => {
+test('the bot requests the lifetime of its outputs, one hour by default', async (t) => {
   const job = await beginJob(t, cluster);
   const startMs = Date.now();
   resultOf(await job.run([...job.flags, '--json']));
@@ -70,7 +70,7 @@ test('the bot asks for the lifetime that its outputs get, an hour without a sett
   }
 });
 
-test('the join service is given up without a word and named with --debug', async (t) => {
+test('the switch from the join service is silent, and logged with --debug', async (t) => {
   const job = await beginJob(t, cluster);
   misbehave(t, cluster, { replies: { 'join-service': 'unavailable' } });
   const quiet = await job.run(job.flags);

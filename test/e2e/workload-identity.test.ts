@@ -25,7 +25,7 @@ async function openssl(...args: readonly string[]): Promise<ProgramRun> {
 }
 
 for (const teleport of ['17.4.2', NEWEST]) {
-  test(`Teleport ${teleport}: openssl takes the files of workload-identity-x509`, { skip }, async (t) => {
+  test(`Teleport ${teleport}: openssl accepts the files of workload-identity-x509`, { skip }, async (t) => {
     const cluster = await clusterIn(authorities, t, { teleport });
     const job = await beginJob(t, cluster);
     const file = (name: string) => join(job.folder, 'svid', name);
@@ -37,7 +37,7 @@ for (const teleport of ['17.4.2', NEWEST]) {
     );
     assert.deepEqual(result.outputs[0]?.files, ['svid_key.pem', 'svid.pem', 'svid_bundle.pem', 'svid_crl.pem']);
 
-    await t.test('the SVID holds under the bundle, and is not revoked', async () => {
+    await t.test('the SVID is valid with the bundle, and is not revoked', async () => {
       const verify = await openssl(
         ...['verify', '-x509_strict', '-crl_check', '-CRLfile', file('svid_crl.pem')],
         ...['-CAfile', file('svid_bundle.pem'), file('svid.pem')],
@@ -59,7 +59,7 @@ for (const teleport of ['17.4.2', NEWEST]) {
       assert.match(crl.stdout, /Serial Number: 0A0B0C0D/);
     });
 
-    await t.test('its only URI is the SPIFFE ID, beside the DNS names of the workload identity', async () => {
+    await t.test('its only URI is the SPIFFE ID, next to the DNS names of the workload identity', async () => {
       const { stdout } = await openssl('x509', '-in', file('svid.pem'), '-noout', '-ext', 'subjectAltName');
       assert.match(
         stdout,
@@ -79,7 +79,7 @@ for (const teleport of ['17.4.2', NEWEST]) {
       assert.equal(ofKey.stdout, ofCertificate.stdout);
     });
 
-    await t.test('two workloads meet over mutual TLS, and strangers are kept out', async (s) => {
+    await t.test('two workloads connect with mutual TLS, and other clients are rejected', async (s) => {
       const files = { certificate: file('svid.pem'), key: file('svid_key.pem'), authorities: file('svid_bundle.pem') };
       const port = await startOpensslServer(s, files);
       const base = ['s_client', '-connect', `127.0.0.1:${String(port)}`, '-CAfile', files.authorities];
@@ -93,7 +93,7 @@ for (const teleport of ['17.4.2', NEWEST]) {
       assert.notEqual(bot.exitCode, 0, 'the identity of a bot is no SVID');
     });
 
-    await t.test('the SVID is asked for with the roles of the output and the lifetime of the file', () => {
+    await t.test('the SVID is requested with the roles of the output and the lifetime of the file', () => {
       const [asked] = cluster.records.of(ISSUE);
       assert.equal(asked?.fields.ttlMs, 60 * 60 * 1000);
       assert.deepEqual(result.outputs[0]?.roles, ['access', 'deployer']);
@@ -101,7 +101,7 @@ for (const teleport of ['17.4.2', NEWEST]) {
   });
 }
 
-test("jose takes the JWT of workload-identity-jwt by the cluster's own key", async (t) => {
+test("jose verifies the JWT of workload-identity-jwt with the cluster's own key", async (t) => {
   const cluster = await clusterIn(authorities, t, {});
   const job = await beginJob(t, cluster);
   const result = resultOf(
@@ -162,7 +162,7 @@ const REFUSED = [
   },
 ] as const;
 
-test('a workload identity that cannot be had is named, with the place to look', async (t) => {
+test('an unavailable workload identity is named, with where to look', async (t) => {
   const cluster = await clusterIn(authorities, t, {});
   const job = await beginJob(t, cluster);
   for (const { what, selector, ...refusal } of REFUSED) {
@@ -173,14 +173,14 @@ test('a workload identity that cannot be had is named, with the place to look', 
   }
 });
 
-test('for a role without workload identities, the hint names the missing rule', async (t) => {
+test('a role without workload identities gets an error that names the missing rule', async (t) => {
   const cluster = await clusterIn(authorities, t, {});
   const job = await beginJob(t, cluster);
   const run = await runItems(cluster, job, [`roles: [deployer], ${X509('name: ci-svid', job.destination)}`]);
   assertRefused(run, { code: 'AUTH_DENIED', says: /on "workload_identity"/, hint: /verbs read and list/ });
 });
 
-test('Teleport 16 has no workload identities, and the error names the output that it has', async (t) => {
+test('on Teleport 16, which has no workload identities, the error names the output to use', async (t) => {
   const cluster = await clusterIn(authorities, t, { teleport: '16.4.0' });
   const job = await beginJob(t, cluster);
   const run = await runItems(cluster, job, [X509('name: ci-svid', job.destination)]);

@@ -32,7 +32,7 @@ async function runFile(t: test.TestContext, text: string): Promise<BundleRun> {
   return run;
 }
 
-test('every problem of a configuration file is reported at once, with its path and line', async (t) => {
+test('all problems of a configuration file are reported together, with path and line', async (t) => {
   const run = await runFile(
     t,
     `version: v2
@@ -68,7 +68,7 @@ outputs:
   ]);
 });
 
-test('a file that is not YAML is refused with its line', async (t) => {
+test('invalid YAML is rejected with its line', async (t) => {
   const run = await runFile(t, 'version: v2\noutputs: [\nonboarding: {token: x\n');
   assert.equal(run.exitCode, 2);
   const { code, message } = errorReport(run);
@@ -76,7 +76,7 @@ test('a file that is not YAML is refused with its line', async (t) => {
   assert.match(message, /line \d/);
 });
 
-test('a key that is given twice is refused, with its line', async (t) => {
+test('a duplicate key is rejected with its line', async (t) => {
   const run = await runFile(t, 'version: v2\nproxy_server: a.example.com:443\nproxy_server: PROXY\n');
   assert.equal(run.exitCode, 2);
   const { code, message } = errorReport(run);
@@ -85,7 +85,7 @@ test('a key that is given twice is refused, with its line', async (t) => {
   assert.match(message, /proxy_server/);
 });
 
-test('outputs of types that come later are all refused by type and line', async (t) => {
+test('outputs of unsupported types are all rejected with type and line', async (t) => {
   const run = await runFile(
     t,
     `version: v2
@@ -111,7 +111,7 @@ outputs:
   assert.doesNotMatch(message, /outputs\[0\]/);
 });
 
-test('a configuration file that is not there is named', async (t) => {
+test('a missing configuration file is named', async (t) => {
   await assertWrongInput(t, { code: 'CONFIG_UNREADABLE', says: /no-such\.yaml/, hint: /checkout/ }, () => [
     'run',
     '--config',
@@ -119,16 +119,16 @@ test('a configuration file that is not there is named', async (t) => {
   ]);
 });
 
-test('a run without any address, token and destination says what is missing', async (t) => {
+test('a run without address, token and destination reports what is missing', async (t) => {
   const { stderr } = await assertWrongInput(t, { code: 'CONFIG_INVALID', says: /--proxy-server/ }, () => ['run']);
   assert.match(stderr, /--token/);
   assert.match(stderr, /--destination/);
 });
 
 for (const [name, args, says] of [
-  ['a flag that does not exist', ['--destinatoin', 'x'], /the command line is wrong/],
-  ['a flag without its value', ['--token'], /the command line is wrong/],
-  ['an argument without a flag', ['tbot.yaml'], /the command line is wrong/],
+  ['a flag that does not exist', ['--destinatoin', 'x'], /the command line is invalid/],
+  ['a flag without its value', ['--token'], /the command line is invalid/],
+  ['an argument without a flag', ['tbot.yaml'], /the command line is invalid/],
   [
     'a timeout that is no number',
     ['--timeout', 'soon'],
@@ -137,12 +137,12 @@ for (const [name, args, says] of [
   ['a timeout of zero', ['--timeout', '0'], /--timeout must be .*, got "0"/],
   ['a deadline that is too long', ['--deadline', '3601'], /--deadline must be .*, got "3601"/],
 ] as const) {
-  test(`${name} is wrong input`, async (t) => {
+  test(`${name} is invalid input`, async (t) => {
     await assertWrongInput(t, { code: 'USAGE_INVALID', says }, (job) => [...job.flags, ...args]);
   });
 }
 
-test('each problem of the command line is listed', async (t) => {
+test('all problems of the command line are listed', async (t) => {
   const { stderr } = await assertWrongInput(t, { code: 'USAGE_INVALID', says: /command line/ }, () => [
     'run',
     '--conf',
@@ -162,7 +162,7 @@ for (const [name, contents, says] of [
     /contains an invalid certificate/,
   ],
 ] as const) {
-  test(`a CA file ${name} is wrong input, by flag and by SSL_CERT_FILE`, async (t) => {
+  test(`a CA file ${name} is invalid input, as a flag and in SSL_CERT_FILE`, async (t) => {
     const folder = (await beginJob(t, cluster)).folder;
     const path = join(folder, 'ca.pem');
     await mkdir(folder, { recursive: true });

@@ -46,7 +46,7 @@ for (const type of sshKeyTypes) {
     for (const length of blob.keys()) assert.throws(() => parseSshCertificateBytes(blob.subarray(0, length)), INVALID);
   });
 
-  test(`an ${type} public key that is cut off anywhere, or goes on, is refused`, { skip }, async (context) => {
+  test(`an ${type} public key that is truncated or has trailing bytes is rejected`, { skip }, async (context) => {
     const path = await makeSshKey(await temporaryFolder(context), type, 'key');
     const { blob } = parseAuthorizedKey((await readFile(`${path}.pub`, 'utf8')).trim());
     for (const length of blob.keys()) assert.throws(() => parseSshPublicKey(blob.subarray(0, length)), INVALID);

@@ -84,7 +84,7 @@ function noise(random: (below: number) => number): string {
   ).join('');
 }
 
-test('any file becomes a plan or a MachineIdError', async () => {
+test('every file becomes a plan or a MachineIdError', async () => {
   const random = createRandom(20_240_601);
   const outcomes = { plan: 0, refused: 0 };
   for (let round = 0; round < 3_000; round++) {

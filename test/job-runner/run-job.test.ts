@@ -60,7 +60,7 @@ test('step beats job beats built-in beats context', async () => {
   assert.deepEqual(outputs(result), ['job work yes', 'step other']);
 });
 
-test("a step sees none of the variables of the runner's own environment", async () => {
+test('a step has none of the variables of the runner process', async () => {
   process.env.RUNNER_OWN = 'leaked';
   const result = await run('- run: echo "[$RUNNER_OWN] $CI"');
   delete process.env.RUNNER_OWN;

@@ -54,7 +54,7 @@ for (const [how, text] of reprinted) {
   });
 }
 
-test('plain text that all versions of YAML read as text is no finding', () => {
+test('plain text that all versions of YAML read as text is not a finding', () => {
   for (const text of ['1.2.3_4', '2026-01-01 is a day', '127.0.0.1:443', '0x', 'yes.', 'none', '.']) {
     const orb = (printed: string): string => `version: 2.1\ndescription: ${printed}\n`;
     assert.deepEqual(orbDifferences(orb(text), orb(JSON.stringify(text))), [], text);

@@ -15,7 +15,7 @@ keep_node_options() {
         ;;
       --tls-cipher-list | --openssl-config | --secure-heap | --secure-heap-min | --max-http-header-size | --dns-result-order | \
         --network-family-autoselection-attempt-timeout)
-        # Its value may be a word of its own.
+        # Its value can be a separate word.
         mi_option=$mi_word=
         ;;
       *) mi_option= ;;

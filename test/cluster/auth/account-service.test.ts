@@ -75,7 +75,7 @@ describe('what a client asks about itself and the cluster', () => {
     }
   });
 
-  test('GetDomainName returns the name of the cluster to any client', async () => {
+  test('GetDomainName returns the name of the cluster to every client', async () => {
     const answer = await callAuth(cluster, { ca: bot.ca }, 'GetDomainName', {});
     assert.deepEqual(answer, { domain_name: cluster.info.cluster });
   });
@@ -120,7 +120,7 @@ describe('what a client asks about itself and the cluster', () => {
     await assert.rejects(unknown, { code: status.NOT_FOUND });
   });
 
-  test('only a client with a certificate gets the rest', async () => {
+  test('the other calls need a client certificate', async () => {
     for (const method of ['GetCurrentUser', 'GetAuthPreference', 'GetClusterNetworkingConfig']) {
       await assert.rejects(callAuth(cluster, { ca: bot.ca }, method, {}), { code: status.PERMISSION_DENIED });
     }

@@ -202,7 +202,7 @@ describe('ListResources', () => {
     assert.deepEqual(await hostnames(caller, descending), ['web-2', 'web-1', 'twin', 'twin']);
   });
 
-  test('logins of a node are returned on request: those of the roles that reach it', async () => {
+  test('a node has logins if they are requested: those of the roles with access to it', async () => {
     const caller = await withRoles(['access', 'deployer']);
     const loginsOf = async (request: object): Promise<readonly string[][]> =>
       (await list(caller, { resource_type: 'node', limit: 2, ...request })).resources.map(({ logins }) => logins);

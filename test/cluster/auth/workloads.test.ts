@@ -87,7 +87,7 @@ describe('a v18 cluster, asked by identities of two roles', () => {
     );
   });
 
-  test('"not found" and "not allowed" are distinguished by name', async () => {
+  test('"not found" and "not allowed" are different errors', async () => {
     await assert.rejects(issue(access, { name: 'nobody' }), { code: status.NOT_FOUND });
     await assert.rejects(issue(access, { name: 'vault-root' }), { code: status.PERMISSION_DENIED });
     await assert.rejects(issue(deployer, { name: 'ci-svid' }), { code: status.PERMISSION_DENIED });

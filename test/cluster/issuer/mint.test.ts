@@ -37,7 +37,7 @@ describe('a minted OIDC token', () => {
     assert.ok(((await claims({ notYetValid: true })).nbf ?? 0) > nowSeconds);
   });
 
-  test('can have another issuer and audience', async () => {
+  test('can have another issuer and another audience', async () => {
     const token = await claims({ issuer: 'https://ci.example.com/org/x', audience: ['a', 'b'] });
     assert.equal(token.iss, 'https://ci.example.com/org/x');
     assert.deepEqual(token.aud, ['a', 'b']);

@@ -57,29 +57,29 @@ for (const teleport of ['15.3.7', '16.4.0'] as const) {
       return Session.parse(await callAuth(cluster, caller, 'CreateAppSession', wish)).session.metadata.name;
     };
 
-    test('a session that the roles allow lets its certificate in, and nowhere else', async () => {
+    test('a session that the roles allow gives its certificate access to this application only', async () => {
       const routed = await identity({ session_id: await createSession(await identity()) });
       assert.equal(await call(cluster, routed), LET_IN);
       assert.equal(await call(cluster, routed, { serverName: WIKI, host: WIKI }), REFUSED);
       assert.equal(await call(cluster, routed, { serverName: DASHBOARD, host: WIKI }), REFUSED);
     });
 
-    test('a session that does not exist, or is for another application, is rejected', async () => {
+    test('a session that does not exist, or is for another application, gives no access', async () => {
       const elsewhere = await createSession(await identity(), { public_addr: WIKI });
       for (const sessionId of ['0a1b', elsewhere]) {
         assert.equal(await call(cluster, await identity({ session_id: sessionId })), REFUSED);
       }
     });
 
-    test('without a session of the client, v15 rejects and v16 has made one', async () => {
+    test('without a session of the client, v15 gives no access and v16 creates a session', async () => {
       assert.equal(await call(cluster, await identity({})), teleport === '15.3.7' ? REFUSED : LET_IN);
     });
 
-    test('without a certificate the answer is the way to the log-in page', async () => {
+    test('without a certificate, the response redirects to the login page', async () => {
       assert.equal(await call(cluster, {}), 302);
     });
 
-    test('a certificate that is expired, or routed elsewhere, is rejected', async () => {
+    test('an expired certificate, or one for another application, gives no access', async () => {
       const sessionId = await createSession(await identity());
       cluster.faults.outputCertificates = 'expired';
       const expired = await identity({ session_id: sessionId });

@@ -56,7 +56,7 @@ describe('the Proxy', () => {
     });
   });
 
-  test('its certificate is valid for localhost under the web authority only', async () => {
+  test('its certificate is valid for localhost, and only with the web authority', async () => {
     const { host, port } = webAddress(cluster);
     (await dialTls(webAddress(cluster))).destroy();
     await assert.rejects(dialTls({ host, port, servername: 'localhost' }), {

@@ -190,7 +190,7 @@ describe('the reverse tunnel', () => {
     await assert.rejects(RawTunnel.open(await overTcp(webAddress(cluster).port), login), /does not admit/);
   });
 
-  test('OpenSSH trusts its host certificate, logs in with a certificate and gets an error for the wrong port', async (t) => {
+  test('OpenSSH trusts its host certificate, logs in with a certificate and gets the message about the wrong port', async (t) => {
     if (missing('ssh') !== undefined) {
       t.skip(missing('ssh'));
       return;
@@ -221,7 +221,7 @@ describe('the reverse tunnel', () => {
   });
 });
 
-test('a v15 cluster has the tunnel with RSA keys, and without TLS routing on its own port', async () => {
+test('a v15 cluster has the tunnel with RSA keys, and on a separate port without TLS routing', async () => {
   await withCluster({ teleport: '15.3.7', tlsRouting: false }, async (cluster) => {
     const Settings = z.object({ proxy: z.object({ ssh: z.object({ tunnel_listen_addr: z.string() }) }) });
     const { proxy } = Settings.parse(JSON.parse((await requestWeb(cluster, 'GET', '/webapi/find')).body));
