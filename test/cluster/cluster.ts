@@ -58,7 +58,7 @@ export interface ClusterOptions extends Switches {
   readonly build?: Build;
   /** The Proxy's port; 0, the default, for a free one. */
   readonly port?: number;
-  /** What stands between the clients and the Proxy; nothing by default. */
+  /** A device between the clients and the Proxy; none by default. */
   readonly front?: FrontKind;
   /** Up to 109 bytes in UTF-8; `example.teleport.test` by default. */
   readonly clusterName?: string;

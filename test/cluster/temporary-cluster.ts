@@ -2,7 +2,7 @@
 import { startCluster, type Cluster, type ClusterOptions } from './cluster.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
-/** Runs the check against a cluster of its own and takes both away again. */
+/** Runs the check against a temporary cluster, which is removed afterwards. */
 export async function withCluster(
   options: Omit<ClusterOptions, 'dir'>,
   check: (cluster: Cluster) => Promise<void>,

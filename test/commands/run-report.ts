@@ -16,7 +16,7 @@ outputs:
   - { type: kubernetes, kubernetes_cluster: dev, destination: { type: memory } }
 `;
 
-/** @param text stands wherever others decide what a page says */
+/** @param text used for every value that comes from outside */
 export async function reportWith(text: string): Promise<RunReport> {
   const plan = await planOf(TBOT_YAML);
   const outputs = supportedOutputs(plan).map((output): SupportedOutput => ({ ...output, name: text, roles: [text] }));

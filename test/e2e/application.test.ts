@@ -27,7 +27,7 @@ function application(job: Job, more: string): string {
   return `type: application, ${more}, ${directory(job.destination)}`;
 }
 
-/** What stands behind the Proxy as the application of that name; tells what it was asked. */
+/** An application behind the Proxy with that name, which records its requests. */
 async function startApplication(context: TestContext, cluster: Cluster, name: string): Promise<void> {
   const server = createServer((request, response) => {
     response.end(`${name}: ${request.method ?? ''} ${request.url ?? ''}\n`);

@@ -131,7 +131,7 @@ test('cleanup counts the same files as a run, and lists them with --debug', asyn
   assert.doesNotMatch(output, /write-test/);
 });
 
-/** A job of its own on the same machine, with its id in the environment as CircleCI has it. */
+/** Another job on the same machine, with its ID in the environment as CircleCI sets it. */
 function inJob(id: string) {
   return { environment: { CIRCLE_WORKFLOW_JOB_ID: id } };
 }

@@ -7,7 +7,7 @@ export async function runFile(job: Job, text: string, flags: readonly string[] =
   return job.run(['run', '-c', await job.addFile('tbot.yaml', text), '--json', ...flags]);
 }
 
-/** Runs identity outputs, each given as what stands in its flow mapping besides the type. */
+/** Runs identity outputs, each given as the content of its flow mapping without the type. */
 export function runOutputs(
   cluster: Cluster,
   job: Job,
@@ -25,7 +25,7 @@ export function runOutputs(
 }
 
 /**
- * Runs outputs, each given as what stands in its flow mapping.
+ * Runs outputs, each given as the content of its flow mapping.
  * @param rest more of the file, in whole lines
  */
 export function runItems(
@@ -38,7 +38,7 @@ export function runItems(
   return runFile(job, itemsText(cluster, outputs, rest), flags);
 }
 
-/** The file for outputs, each given as what stands in its flow mapping. */
+/** The file for outputs, each given as the content of its flow mapping. */
 export function itemsText({ info }: Cluster, outputs: readonly string[], rest = ''): string {
   return `version: v2
 proxy_server: ${info.proxy}

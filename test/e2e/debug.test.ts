@@ -55,7 +55,7 @@ function inShort({ code, direction, event, kind, method = '', path, status }: Li
   return facts.filter((fact) => fact !== undefined && fact !== '').join(' ');
 }
 
-/** What happened on the way to somebody; an address of the name that nobody listens on is left out. */
+/** The events of the connection to a server, without addresses that nothing listens on. */
 function storyOf(to: string, lines: readonly Line[]): readonly string[] {
   return lines.filter((line) => line.to === to && line.event !== 'tcp-failed').map(inShort);
 }

@@ -16,7 +16,7 @@ function flagsFor(destination: string): readonly string[] {
   return ['run', '--proxy-server', proxy, '--token', joinToken, '--destination', destination];
 }
 
-/** What can be seen beforehand ends the run before anybody is contacted. */
+/** Problems that can be detected early fail the run before anything is contacted. */
 async function assertNotContacted(job: Job, destination: string, refusal: Refusal): Promise<void> {
   const before = await listing(job.folder);
   assertRefused(await job.run([...flagsFor(destination), '--no-export']), refusal);

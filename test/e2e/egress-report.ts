@@ -40,7 +40,7 @@ export interface Found extends z.infer<typeof Report> {
   readonly rows: ReadonlyMap<string, Row>;
 }
 
-/** Nothing on the internet is asked by a test: the downloads go to a port where nobody listens. */
+/** Tests do not connect to the internet: downloads go to a port that nothing listens on. */
 export const unused = await freePort();
 export const NOWHERE = ['download-url', 'node-mirror', 'cdn-base-url'].flatMap((flag) => [
   `--${flag}`,

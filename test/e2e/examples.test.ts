@@ -19,9 +19,9 @@ const { joinToken, proxy, webCa } = cluster.info;
 const orb = packedWith(await readFile(BUNDLE));
 
 /**
- * Stand-ins for the programs of the examples, which have tests of their own as far as they read our files: each tells
- * its name and arguments, and fails unless what it reads is there. It takes its input: who writes to a pipe that nobody
- * reads fails.
+ * Stand-ins for the programs of the examples; other tests run the real programs with our files. Each prints its name and
+ * arguments, and fails unless the files that it reads exist. It reads its input, because writing to a pipe without a
+ * reader fails.
  */
 const READS: Readonly<Record<string, readonly string[]>> = {
   ssh: ['MACHINE_ID_DESTINATION'],
@@ -53,7 +53,7 @@ async function addStandIns(folder: string): Promise<void> {
   await symlink('/bin/bash', join(folder, 'bash.exe'));
 }
 
-/** The download of Teleport's programs has tests of its own, with a server of its own. */
+/** Other tests, with their own server, cover the download of Teleport's programs. */
 function installsTools(step: unknown): boolean {
   return isMapping(step) && 'machine-id/install_tools' in step;
 }

@@ -1,4 +1,4 @@
-/** For servers that cannot be told to pick a port and say which. */
+/** For servers that cannot choose a port and report it. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 

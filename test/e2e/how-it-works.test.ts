@@ -1,4 +1,4 @@
-/** The requests that docs/how-it-works.md tells of, against what a run says that it asked. */
+/** Compares the requests in docs/how-it-works.md with those that a run logs. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test, { after } from 'node:test';

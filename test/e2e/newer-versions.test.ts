@@ -1,4 +1,4 @@
-/** Teleport 19, and versions that nobody has looked at yet. */
+/** Teleport 19, and versions that do not exist yet. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -33,7 +33,7 @@ interface Prepared {
   readonly run: (changes?: RunChanges, flags?: readonly string[]) => Promise<BundleRun>;
 }
 
-/** A job whose tbot writes these outputs, given as what stands in the flow mapping of each besides the destination. */
+/** A job whose tbot writes these outputs, each given as the content of its flow mapping without the destination. */
 async function jobWithTbot(t: TestContext, outputs: readonly string[], how: StandIn = {}): Promise<Prepared> {
   const { job: other, result: native } = await nativeFiles(t, outputs);
   const job = await beginJob(t, cluster);
@@ -275,7 +275,7 @@ test('every file that is missing or old is named, with its output', async (t) =>
   }
 });
 
-/** Other files in the place of those that tbot would write. */
+/** Other files instead of those that tbot would write. */
 const swaps: readonly (readonly [
   what: string,
   output: string,

@@ -1,4 +1,4 @@
-/** Runs the bundle at a terminal of its own, which `script` makes, with somebody who answers. */
+/** Runs the bundle at a terminal, created with `script`, and answers its questions. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

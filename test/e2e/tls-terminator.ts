@@ -1,4 +1,4 @@
-/** Load balancers that terminate TLS with a certificate of their own, drop ALPN, and pass on what is inside. */
+/** Load balancers that terminate TLS with their own certificate, drop ALPN, and forward the contents. */
 import { once } from 'node:events';
 import { constants, createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import { request } from 'node:https';

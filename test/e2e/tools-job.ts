@@ -15,7 +15,7 @@ export const RELEASE = `${VERSION}-oss-linux-${ARCHITECTURE}`;
 export interface ToolsJob {
   readonly home: string;
   readonly bashEnv: string;
-  /** Where programs go that nobody names a folder for. */
+  /** The default directory of the programs. */
   readonly tools: string;
   /** The program's folder of the usual release. */
   readonly bin: string;

@@ -9,7 +9,7 @@ import type { BundleRun } from './run-bundle.ts';
 
 const cluster = await clusterForFile();
 
-/** Exit code 2 promises that nobody was contacted and nothing was written. */
+/** Exit code 2 means that nothing was contacted and nothing was written. */
 async function assertWrongInput(
   t: test.TestContext,
   refusal: Refusal,

@@ -42,7 +42,7 @@ function socketTo({ ca, port }: Peer<unknown>) {
   return dialTls({ address: { host: '127.0.0.1', port }, serverName: API_DOMAIN, alpn: ['h2'], ca, signal });
 }
 
-/** The work with a connection of its own. */
+/** Does the work with a separate connection. */
 async function connected<T>(peer: Peer<unknown>, work: (connection: GrpcConnection) => Promise<T>): Promise<T> {
   const connection = grpcOver(await socketTo(peer), API_DOMAIN);
   try {
@@ -68,7 +68,7 @@ const request = {
   ...{ route: undefined, expiresAtMs: Date.now() + 3_600_000, allowReissue: false, serverVersion },
 };
 
-/** Each call with all that is done to its answer before anybody uses it. */
+/** Each call with all checks of its response. */
 const CALLS: Readonly<Record<string, readonly [Buffer, (connection: GrpcConnection) => Promise<unknown>]>> = {
   Ping: [answers.ping, (connection) => authApi(connection, options).serverVersion()],
   GetRole: [answers.role, (connection) => authApi(connection, options).impersonatedRoles('bot-ci')],

@@ -77,7 +77,7 @@ function assertOurs(error: unknown): void {
   if (error.exitCode === 1) assert.ok(message.length <= LONGEST_MESSAGE, `a message of ${message.length} characters`);
 }
 
-/** Wrong input is told in a line for each fault, all else in one. */
+/** Invalid input has one line for each problem, every other error one line. */
 function linesOf({ exitCode, message }: MachineIdError): readonly string[] {
   if (exitCode === 1) return [message];
   const lines = message.split('\n');

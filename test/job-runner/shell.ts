@@ -1,4 +1,4 @@
-/** Runs one step's text in a shell of its own. */
+/** Runs the text of one step in its own shell. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
@@ -27,7 +27,7 @@ export function runShell(run: ShellRun): Promise<ShellResult> {
     cwd: run.workingDirectory,
     env: run.environment,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A process group of its own, so that a timeout ends what the step started as well.
+    // Its own process group, so that a timeout also ends what the step started.
     detached: true,
   });
   const collected = { stdout: '', stderr: '' };

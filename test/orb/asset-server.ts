@@ -1,4 +1,4 @@
-/** An HTTPS server that offers the script as a release does, with a certificate of its own. */
+/** An HTTPS server that offers the script like a release, with its own certificate. */
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';

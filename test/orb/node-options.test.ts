@@ -4,7 +4,7 @@ import test from 'node:test';
 import { KEPT_SWITCHES, KEPT_WITH_VALUE, keptNodeOptions } from '../../src/effects/node-options.ts';
 import { missing, runProgram } from '../programs.ts';
 
-/** V8's own, for which Node takes no value of its own word. */
+/** V8 options, whose value Node does not accept as a separate word. */
 const OF_V8 = ['--max-old-space-size', '--max-old-space-size-percentage', '--max-semi-space-size'];
 const TWO_WORDS = KEPT_WITH_VALUE.filter((name) => !OF_V8.includes(name));
 

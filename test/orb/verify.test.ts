@@ -145,7 +145,7 @@ const tampered: readonly (readonly [what: string, text: string, finding: string 
       [
         `${text} without quotes`,
         built.replace('default: true', `default: ${text}`),
-        `the published orb holds ${text} without quotes, which versions of YAML read differently`,
+        `the published orb contains ${text} without quotes, which versions of YAML read differently`,
       ] as const,
   ),
 ];
@@ -170,7 +170,7 @@ test('an orb in which one step accepts another script is found', () => {
   const other = built.replace(/sha256='[0-9a-f]{64}'/, `sha256='${'0'.repeat(64)}'`);
   const findings = orbFindings(other, Buffer.from('the script'), version);
   assert.deepEqual(findings.length, 1);
-  assert.match(findings[0] ?? '', /^the orb accepts the script 0{64}, its tag builds [0-9a-f]{64}$/);
+  assert.match(findings[0] ?? '', /^the orb accepts the script 0{64}, but its tag builds [0-9a-f]{64}$/);
 });
 
 test('invalid YAML or a missing digest is a finding, not a crash', () => {

@@ -57,7 +57,7 @@ export function serveAccount(server: GrpcServer, world: World, tlsRouting: boole
   }
 }
 
-/** By `lib/auth/users/usersv1`: everybody may read their own user, a bot nobody else's. */
+/** As in `lib/auth/users/usersv1`: every user can read their own user; a bot cannot read others. */
 function getUser(request: z.infer<typeof UserRequest>, call: Call): object {
   const { userName } = callerOf(call);
   if (request.name === '' && request.current_user) {

@@ -53,7 +53,7 @@ async function serve(
   }
 }
 
-/** A client without a certificate may stay, as nobody; one with a certificate that does not hold may not. */
+/** Accepts a client without a certificate as anonymous, and rejects one with an invalid certificate. */
 export function identify(socket: TLSSocket, hello: ClientHello, listener: Listener): Connection {
   const certificates = certificatesFrom(socket);
   const [leaf] = certificates;

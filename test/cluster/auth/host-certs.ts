@@ -1,4 +1,4 @@
-/** GenerateHostCert: SSH host certificates for whoever has a role that may create them. */
+/** GenerateHostCert: SSH host certificates for users with a role that can create them. */
 import { z } from 'zod';
 import { rolesOfCaller } from './caller.ts';
 import type { Call } from './grpc.ts';

@@ -109,7 +109,7 @@ function botIdentity(world: World, attempt: JoinAttempt, claims: CircleCiClaims)
   return {
     userName,
     roles: [userName],
-    // a role without logins gets one that nobody can have
+    // a role without logins gets one that cannot exist
     principals: [`-teleport-nologin-${randomUUID()}`, '-teleport-internal-join'],
     routeToCluster: world.clusterName,
     botName: attempt.token.botName,

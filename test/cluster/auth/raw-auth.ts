@@ -8,7 +8,7 @@ import { encodeSshPublicKey, toAuthorizedKey } from '../crypto/ssh-public-key.ts
 const AUTH_SERVICE = 'proto.AuthService';
 const HOUR_SECONDS = 3600;
 
-/** One call on a connection of its own; `bot` may lack a certificate. */
+/** One call on a separate connection; `bot` may have no certificate. */
 export async function callAuth(
   cluster: Cluster,
   bot: TlsIdentity,

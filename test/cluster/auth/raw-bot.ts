@@ -42,7 +42,7 @@ export interface RawBot {
   readonly userAuthority: string;
 }
 
-/** What a client may show and trust; without a certificate it is nobody. */
+/** The credentials of a client; without a certificate, it is anonymous. */
 export type TlsIdentity = Partial<Pick<RawBot, 'cert' | 'key' | 'ca'>>;
 
 export interface JoinWish {

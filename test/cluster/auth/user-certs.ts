@@ -64,7 +64,7 @@ function grantedIdentity(world: World, caller: Identity, grant: Grant, reissuabl
   };
 }
 
-/** A certificate needs a principal, so Teleport makes up one that nobody can have when no role names any. */
+/** A certificate needs a principal, so Teleport generates one that cannot exist if no role has any. */
 function loginsOf(world: World, { roles }: Grant): readonly string[] {
   const logins = new Set(roles.flatMap((role) => findRole(world, role)?.logins ?? []));
   return logins.size === 0 ? [`-teleport-nologin-${randomUUID()}`] : [...logins];

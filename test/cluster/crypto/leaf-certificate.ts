@@ -64,7 +64,7 @@ function extensions(authority: TlsAuthority, fields: CertificateFields): Buffer[
     KEY_USAGE,
     EXTENDED_KEY_USAGE,
     extension('2.5.29.35', authorityKey, { critical: false }),
-    // What names nobody in its subject must be read by its other names (RFC 5280 section 4.2.1.6).
+    // With an empty subject, the extension with other names must be critical (RFC 5280 section 4.2.1.6).
     ...(names.length === 0
       ? []
       : [extension('2.5.29.17', der.sequence(...names), { critical: fields.subject.equals(der.sequence()) })]),

@@ -20,7 +20,7 @@ export interface SessionHolder {
 export class AppSessions {
   readonly #sessions = new Map<string, AppSession>();
 
-  /** As somebody with these roles, which must let the application be seen. */
+  /** The roles of the user, which must give access to the application. */
   create(world: World, publicAddress: string, { userName, roles, expires }: SessionHolder): AppSession {
     const application = world.resources.applications.find((one) => one.publicAddress === publicAddress);
     if (application === undefined) {

@@ -52,10 +52,10 @@ export const NO_ACCESS = {
   application: undefined,
 } as const satisfies Pick<Identity, 'kubernetes' | 'database' | 'application'>;
 
-/** In the subject of every certificate that names somebody of a cluster (lib/tlsca/ca.go). */
+/** In the subject of every certificate with an identity of a cluster (lib/tlsca/ca.go). */
 export const ORIGIN_CLUSTER = '1.3.9999.1.7';
 
-/** Teleport's own attributes live below 1.3.9999, an arc that nobody assigned. */
+/** Teleport's own attributes are below 1.3.9999, an unassigned arc. */
 const TELEPORT_OID = {
   kubernetesUsers: '1.3.9999.1.1',
   kubernetesGroups: '1.3.9999.1.2',

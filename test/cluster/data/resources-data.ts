@@ -34,7 +34,7 @@ export interface AccessResources {
   readonly applications: readonly Application[];
 }
 
-/** What Teleport's discovery found has a long name of its own; this label holds the short one. */
+/** Resources found by Teleport's discovery have long names; this label has the short one. */
 const DISCOVERED_NAME = 'teleport.internal/discovered-name';
 
 const ONE = { agents: 1 } as const;

@@ -36,7 +36,7 @@ export function peekClientHello(socket: Socket): Promise<ClientHello> {
         reject(new Error('not a TLS ClientHello', { cause: error }));
       }
     };
-    // the socket may have been paused by whoever looked at its first byte
+    // the code that read the first byte may have paused the socket
     socket.on('data', onData).once('close', onClose).resume();
   });
 }

@@ -1,4 +1,4 @@
-/** Who a client is by the certificate that it showed on a connection of its own. */
+/** The identity of a client, from the certificate of its connection. */
 import type { TLSSocket } from 'node:tls';
 import { fromCertificate, type Identity } from '../data/identity.ts';
 

@@ -99,7 +99,7 @@ function switchingProtocols(headers: readonly string[]): string {
   return ['HTTP/1.1 101 Switching Protocols', ...headers, '', ''].join('\r\n');
 }
 
-/** The inner connection is one of its own, so that all that serves connections can serve it. */
+/** The inner connection is a separate socket, so that every handler of connections can serve it. */
 function carry(outer: Duplex, head: Buffer, framing: Framing, target: UpgradeTarget): void {
   const inner = connect({ port: target.innerPort, host: '127.0.0.1', noDelay: true });
   const { farewell, ping } = framing;

@@ -1,4 +1,4 @@
-/** What stands between a job and the Proxy: nothing, Teleport Cloud's router, or a firewall that filters by server name. */
+/** A device between a job and the Proxy: none, Teleport Cloud's router, or a firewall that filters by server name. */
 import { connect, type Socket } from 'node:net';
 import { peekClientHello } from './client-hello.ts';
 import type { Records } from '../records.ts';

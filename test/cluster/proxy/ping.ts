@@ -5,7 +5,7 @@ import type { World } from '../world.ts';
 /** Where the Proxy listens, and whether one port does for everything. */
 export interface Listening {
   readonly port: number;
-  /** Where clients reach the Proxy's port, when something stands before it. */
+  /** The address for clients, if there is a device in front of the Proxy. */
   readonly frontPort: number | undefined;
   readonly kubePort: number;
   readonly postgresPort: number;

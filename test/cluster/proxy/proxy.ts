@@ -63,7 +63,7 @@ export interface ProxyParts {
   readonly webApi: WebApi;
   /** For clients without a certificate. */
   readonly grpc: GrpcServer;
-  /** For clients with one: the way to nodes. */
+  /** For clients with a certificate: connections to nodes. */
   readonly sshGrpc: GrpcServer;
   readonly authPort: number;
   readonly applications: AppGateway;
