@@ -100,7 +100,7 @@ interface FlagToken {
 
 function wrongUse(flag: Flag, { value, inlineValue }: FlagToken, given: GivenFlags): string | undefined {
   if (flag.value === undefined) return value === undefined ? undefined : 'takes no value';
-  // Another flag follows instead of a value: the value is missing. `--flag=-x` gives a value that begins with a dash.
+  // Another flag follows instead of a value: the value is missing. `--flag=-x` passes a value with a leading dash.
   const forgotten = value === undefined || value === '' || (inlineValue !== true && value.startsWith('-'));
   if (forgotten) return `needs a value: ${flag.value}`;
   if (flag.repeatable !== true && given.has(flag.name)) return 'is given more than once';
