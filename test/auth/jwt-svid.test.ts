@@ -54,7 +54,7 @@ test('a JWT SVID of another domain is not accepted', async () => {
   assert.throws(() => checkJwtSvid({ jwt, spiffeId }, EXPECTED), { code: 'CERTIFICATE_MISMATCH' });
 });
 
-test('what is no JWT, or lacks a claim, cannot be read, and no part of it is shown', async () => {
+test('an invalid JWT, or one without a claim, is rejected, and no part of it is printed', async () => {
   const complete = await jwtOf(CLAIMS);
   const texts = [
     '',

@@ -17,7 +17,7 @@ const GENERATE = 'rpc:/proto.AuthService/GenerateUserCerts';
 /** Long enough for any answer of this cluster to have come. */
 const SILENCE_MS = 150;
 
-describe('a cluster with faults', () => {
+describe('a cluster that misbehaves', () => {
   const directory = temporaryDirectory();
   let cluster: Cluster;
   let bot: RawBot;

@@ -26,7 +26,7 @@ for (const [addressKey, kind] of [
   ['proxy_server', 'proxy'],
 ] as const) {
   for (const listKey of ['outputs', 'services']) {
-    test(`the file of Teleport's CircleCI guide works as it stands, with ${addressKey} and ${listKey}`, async () => {
+    test(`the file of Teleport's CircleCI guide works unchanged, with ${addressKey} and ${listKey}`, async () => {
       assert.deepEqual(await planOf(guide(addressKey, listKey)), {
         address: {
           kind,

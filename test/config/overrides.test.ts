@@ -37,7 +37,7 @@ test('a token from outside replaces the token alone, and keeps the rest of onboa
   assert.deepEqual(plan.warnings, ['TELEPORT_BOT_TOKEN replaces onboarding.token (tbot.yaml line 3)']);
 });
 
-test('what is said twice alike is no replacement', async () => {
+test('a repeated equal value is not reported as a replacement', async () => {
   const plan = await planOf(FILE, { flags: { token: 'my-token', proxyServer: 'proxy.example.com:443' } });
   assert.deepEqual(plan.warnings, []);
 });

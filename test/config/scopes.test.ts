@@ -20,7 +20,7 @@ const NAMES: readonly (readonly [name: string, qualified: boolean, maybe: boolea
   ['', false, false],
 ];
 
-test('a name is scope-qualified when a path and a name stand around the first "::"', () => {
+test('a name is scope-qualified if it has a path before and a name after the first "::"', () => {
   assert.deepEqual(
     NAMES.map(([name]) => [name, isScopeQualified(name), mayBeScopeQualified(name)]),
     NAMES,

@@ -284,7 +284,7 @@ test('a file of one secret text does not show it', async () => {
   assert.doesNotMatch(message, /hunter2/);
 });
 
-test('a wildcard in labels is a warning with its line, beside the faults of other outputs', async () => {
+test('a wildcard in labels is a warning with its line, next to the problems of other outputs', async () => {
   const { message } = await errorOf(
     v2(`outputs:
 - {type: kubernetes, kubernetes_cluster: 'prod-*', destination: {type: memory}}

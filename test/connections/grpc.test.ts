@@ -81,7 +81,7 @@ const REPLIES = [
 ] as const;
 
 for (const [what, answer, message, fault] of REPLIES) {
-  test(`${what} is no reply`, async (t) => {
+  test(`${what} is not a valid reply`, async (t) => {
     const { ping } = await clientOf(t, await http2Peer('localhost', { ...GOOD, ...answer }), 'localhost');
     await assert.rejects(ping(), (error) => {
       assert.ok(error instanceof GrpcResponseError, String(error));

@@ -142,7 +142,7 @@ for (const [error, kind, isTransient, says] of CASES) {
   });
 }
 
-test('what is thrown is named in one line even if it is no error', () => {
+test('a thrown value is described in one line even if it is not an error', () => {
   assert.equal(describeError('a\nb'), 'a b');
   assert.equal(networkFailure(undefined).detail, 'undefined');
 });

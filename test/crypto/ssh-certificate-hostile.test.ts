@@ -64,7 +64,7 @@ test('a certificate of a kind other than user and host is refused', { skip }, as
   }
 });
 
-test('a plain public key is no certificate', { skip }, async (context) => {
+test('a plain public key is not a certificate', { skip }, async (context) => {
   const folder = await temporaryFolder(context);
   const authority = await makeSshKey(folder, 'ed25519', 'authority');
   const { line } = await certify(authority, authority, '-I', 'id');

@@ -66,7 +66,7 @@ const LINES: readonly (readonly [string, string])[] = [
 ];
 
 for (const [what, text] of LINES) {
-  test(`${what} is no public key`, () => {
+  test(`${what} is not a public key`, () => {
     assert.throws(() => parseAuthorizedKey(text), INVALID);
   });
 }

@@ -50,7 +50,7 @@ test('numbers of an ECDSA signature count when they are short', () => {
   assert.equal(verifies(p256.publicKey, 'ecdsa-sha2-nistp256', numbers), true);
 });
 
-test('small numbers that are no ECDSA signature do not count', () => {
+test('small numbers are not accepted as an ECDSA signature', () => {
   assert.equal(verifies(p256.publicKey, 'ecdsa-sha2-nistp256', mpints(Buffer.of(1), Buffer.of(1))), false);
 });
 

@@ -7,7 +7,7 @@ const INVALID = { name: 'MachineIdError', code: 'RESPONSE_INVALID' };
 const { pem, der } = await certificate([['CN', 'bot-robot']]);
 const { pem: other } = await certificate([['CN', 'other']]);
 
-test('a certificate that goes on is refused, in DER and in PEM', () => {
+test('a certificate with trailing bytes is rejected, in DER and in PEM', () => {
   const longer = Buffer.concat([der, Buffer.of(0)]);
   assert.throws(() => certificatePem(longer), INVALID);
   assert.throws(() => readCertificate(block(longer)), INVALID);

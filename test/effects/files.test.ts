@@ -177,7 +177,7 @@ test('a directory is created where nothing exists, without its parents', async (
   await assert.rejects(files.makeDirectory(join(folder, 'a', 'b')), { code: 'ENOENT' });
 });
 
-test('removing what is gone already is no failure', async (context) => {
+test('removing a missing file is not a failure', async (context) => {
   await files.remove(join(await temporaryFolder(context), 'missing'));
 });
 

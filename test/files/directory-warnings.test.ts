@@ -42,7 +42,7 @@ for (const [what, there, expected] of CASES) {
   });
 }
 
-test('what readers were granted shows in the mode and is no news', async () => {
+test('a mode that shows the permissions of readers causes no warning', async () => {
   assert.deepEqual(await warnings({ mode: 0o750 }, { readers: [{ user: 'app' }] }), []);
   assert.deepEqual(await warnings({ mode: 0o770 }, { readers: [{ user: 'app' }] }), WRITTEN_TO('770'));
 });

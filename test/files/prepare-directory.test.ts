@@ -81,7 +81,7 @@ test('a link in the path is followed when the destination says insecure', async 
   assert.equal(await modeOf(join(folder, 'real', 'below')), 0o700);
 });
 
-test('a link to nowhere is no directory, even where links are followed', async (context) => {
+test('a dangling link is not a directory, even if links are followed', async (context) => {
   const folder = await temporaryFolder(context);
   await symlink('nowhere', join(folder, 'link'));
   const destination = directory(join(folder, 'link'), { symlinks: 'insecure' });

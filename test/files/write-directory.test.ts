@@ -185,7 +185,7 @@ for (const symlinks of ['secure', 'try-secure'] as const) {
     ['a link to nowhere', 'nowhere'],
     ['a link to itself', 'destination/key'],
   ] as const) {
-    test(`${kind} in the place of a file is refused by ${symlinks}, and nothing is written`, async (context) => {
+    test(`${kind} instead of a file is rejected with ${symlinks}, and nothing is written`, async (context) => {
       const folder = await temporaryFolder(context);
       const path = join(folder, 'destination');
       await mkdir(path);
@@ -224,7 +224,7 @@ test('insecure writes through links and leaves them standing', async (context) =
   for (const name of ['key', 'tlscert', 'second']) assert.ok((await lstat(join(path, name))).isSymbolicLink(), name);
 });
 
-test('links that lead round in a circle are no place to write to', async (context) => {
+test('circular links are rejected', async (context) => {
   const folder = await temporaryFolder(context);
   await symlink('tlscert', join(folder, 'key'));
   await symlink('key', join(folder, 'tlscert'));

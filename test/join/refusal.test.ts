@@ -82,7 +82,7 @@ test('a name that holds the separator of scopes is the most likely cause where t
   assert.match(likelyCauses[0] ?? '', /"::".*<scope>::<name>/);
 });
 
-test('a word about scopes in the name of the token is no word about scopes', () => {
+test('the word scope in the name of a token does not mean that scopes are unsupported', () => {
   const facts = { ...FACTS, tokenName: 'scoped-token' };
   assert.equal(joinRefusal('token scoped-token is odd', true, facts).code, 'JOIN_DENIED');
 });

@@ -35,7 +35,7 @@ const FAULTS: [string, Error, string, string][] = [
 ];
 
 for (const [name, fault, proxyCode, authCode] of FAULTS) {
-  test(`${name} is told apart at the Proxy and at the Auth Service, also below other errors`, () => {
+  test(`${name} is distinguished at the Proxy and at the Auth Service, also below other errors`, () => {
     for (const error of [fault, new Error('outer', { cause: new Error('middle', { cause: fault }) })]) {
       assert.equal(proxyFailure(ADDRESS, error).code, proxyCode);
       assert.equal(authFailure(ADDRESS, error).code, authCode);

@@ -10,7 +10,7 @@ function clockAt(start: number) {
   return { clock: { elapsedMs: () => nowMs }, pass };
 }
 
-test('spans overlap, count from the beginning of the account, and stand in the order of their beginning', async () => {
+test('spans can overlap, start at the beginning of the account, and are sorted by their start', async () => {
   const { clock, pass } = clockAt(1000.4);
   const account = openAccount(clock);
   pass(5);

@@ -23,7 +23,7 @@ for (const text of [
   'arn:gcp:iam::123456789012:role/x',
   'arn:aws:iam::123456789012:a b',
 ]) {
-  test(`${JSON.stringify(text)} is no ARN`, () => {
+  test(`${JSON.stringify(text)} is not an ARN`, () => {
     assert.equal(parseArn(text), undefined);
   });
 }

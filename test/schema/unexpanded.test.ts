@@ -98,7 +98,7 @@ const LITERAL_PATHS: readonly string[] = [
   'file:///tmp/a%20b',
 ];
 
-test('quotes and spaces around a path are no part of it', () => {
+test('quotes and spaces around a path are not part of it', () => {
   for (const [path, says] of [
     ["'~/creds'", '"~/" is not expanded here: write the absolute path, for example /home/circleci/creds'],
     ['"/tmp/creds"', 'write "/tmp/creds"'],

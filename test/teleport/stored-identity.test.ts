@@ -31,7 +31,7 @@ for (const [what, text] of [
   ['only a certificate', tlsCertificatePem],
   ['a key that ends early', key.slice(0, 200) + tlsCertificatePem],
 ] as const) {
-  test(`a file with ${what} is no identity`, () => {
+  test(`a file with ${what} is not an identity`, () => {
     assert.equal(readStoredIdentity(text), undefined);
   });
 }
