@@ -7,8 +7,11 @@ import { inspect } from 'node:util';
 import {
   generateKeyPair,
   type KeyAlgorithm,
+  openSshPrivateKey,
+  pkcs8Pem,
   privateKeyPem,
   publicKeyDer,
+  publicKeyInFile,
   publicKeyPem,
   samePublicKey,
 } from '../../src/crypto/keys.ts';
@@ -82,3 +85,58 @@ test('keys differ from pair to pair and from kind to kind', async () => {
   assert.equal(samePublicKey(one, rsa), false);
   assert.equal(samePublicKey(one, createPublicKey(publicKeyPem(one))), true);
 });
+
+for (const algorithm of ['rsa-2048', 'ecdsa-p256', 'ed25519'] as const) {
+  test(`the public key is found in every form of a private key (${algorithm})`, async () => {
+    const pair = await generateKeyPair(algorithm);
+    for (const text of [privateKeyPem(pair), pkcs8Pem(pair), openSshPrivateKey(pair)]) {
+      assert.ok(samePublicKey(publicKeyInFile(text.reveal()), pair.publicKey));
+    }
+  });
+}
+
+test('text that is not a private key is rejected, and nothing of it is shown', async () => {
+  const pair = await generateKeyPair('ed25519');
+  const whole = openSshPrivateKey(pair).reveal();
+  const [first = '', ...rest] = whole.split('\n');
+  const publicPem = pair.publicKey.export({ type: 'spki', format: 'pem' }).toString();
+  for (const text of [
+    '',
+    publicPem,
+    `${first}\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n`,
+    [first, ...rest.slice(1)].join('\n'),
+  ]) {
+    assert.throws(
+      () => publicKeyInFile(text),
+      (error: Error) => {
+        assert.match(error.message, /^the private key cannot be read: /);
+        for (const line of rest.slice(0, -2)) assert.ok(!error.message.includes(line));
+        return 'code' in error && error.code === 'RESPONSE_INVALID';
+      },
+    );
+  }
+});
+
+const skip = missing('ssh-keygen');
+
+for (const [algorithm, label] of [
+  ['ed25519', 'OPENSSH PRIVATE KEY'],
+  ['ecdsa-p256', 'OPENSSH PRIVATE KEY'],
+  ['rsa-2048', 'RSA PRIVATE KEY'],
+] as const) {
+  test(`OpenSSH reads a key of ${algorithm} from ${label}`, { skip }, async (t) => {
+    // A scalar with its highest bit set is written one byte longer, so one key alone proves little.
+    for (let round = 0; round < 4; round += 1) {
+      const keyPair = await generateKeyPair(algorithm);
+      const pem = openSshPrivateKey(keyPair).reveal();
+      assert.match(
+        pem,
+        new RegExp(`^-----BEGIN ${label}-----\\n(?:[A-Za-z0-9+/=]{1,70}\\n)+-----END ${label}-----\\n$`),
+      );
+      const path = join(await temporaryFolder(t), 'key');
+      await writeFile(path, pem, { mode: 0o600 });
+      const derived = await sshKeygen('-y', '-f', path);
+      assert.equal(derived.trim(), formatAuthorizedKey(sshPublicKey(keyPair.publicKey)));
+    }
+  });
+}
