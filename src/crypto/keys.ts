@@ -55,9 +55,12 @@ export function publicKeyDer(publicKey: KeyObject): Uint8Array {
   return publicKey.export({ type: 'spki', format: 'der' });
 }
 
-/** Compares without encoding: OpenSSL needs a good part of a millisecond to export a key. */
+/**
+ * Compares without encoding: OpenSSL needs a good part of a millisecond to export a key. Types are compared first, because on
+ * Node 20 comparing keys of two types leaves an error behind with which the next PEM cannot be read.
+ */
 export function samePublicKey(one: KeyObject, other: KeyObject): boolean {
-  return one.equals(other);
+  return one.asymmetricKeyType === other.asymmetricKeyType && one.equals(other);
 }
 
 // Reads the public key from a private key's file.

@@ -86,6 +86,12 @@ test('keys differ from pair to pair and from kind to kind', async () => {
   assert.equal(samePublicKey(one, createPublicKey(publicKeyPem(one))), true);
 });
 
+test('comparing keys of two types leaves no error behind for the next key that is read', async () => {
+  const [one, other] = await Promise.all([generateKeyPair('rsa-2048'), generateKeyPair('ecdsa-p256')]);
+  assert.equal(samePublicKey(one.publicKey, other.publicKey), false);
+  assert.ok(samePublicKey(publicKeyInFile(privateKeyPem(one).reveal()), one.publicKey));
+});
+
 for (const algorithm of ['rsa-2048', 'ecdsa-p256', 'ed25519'] as const) {
   test(`the public key is found in every form of a private key (${algorithm})`, async () => {
     const pair = await generateKeyPair(algorithm);
