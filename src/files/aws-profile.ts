@@ -1,6 +1,5 @@
-/** The credentials file that AWS's programs share: an INI file with a section for each profile. */
+/** Edits one profile in the credentials file that AWS programs share: an INI file with a section per profile. */
 
-/** In the order in which tbot writes them; `expiration` is in milliseconds since the Unix epoch. */
 export interface AwsProfile {
   readonly secretAccessKey: string;
   readonly accessKeyId: string;
@@ -8,10 +7,11 @@ export interface AwsProfile {
   readonly expiresAtMs: number;
 }
 
+/** In tbot's order; `expiration` is in milliseconds since the Unix epoch. */
 const KEYS = ['aws_secret_access_key', 'aws_access_key_id', 'aws_session_token', 'expiration'] as const;
 const WIDTH = Math.max(...KEYS.map((key) => key.length));
 
-/** The file with the profile set; every other profile, key and comment of `before` stays as it is. */
+/** The file with the profile set. Every other profile, key and comment of `before` stays unchanged. */
 export function withProfile(before: string, name: string, profile: AwsProfile): string {
   const { accessKeyId, expiresAtMs, secretAccessKey, sessionToken } = profile;
   const values = [secretAccessKey, accessKeyId, sessionToken, String(expiresAtMs)];
@@ -24,7 +24,7 @@ export function withProfile(before: string, name: string, profile: AwsProfile): 
   return `${trimmedEnd([...head, `[${name}]`, ...own, ...body.filter(isOther), ...after]).join('\n')}\n`;
 }
 
-/** The file without the profile, which goes altogether when it held nothing but these keys. */
+/** The file without our keys of the profile, and without its section if nothing else is in it. */
 export function withoutProfile(before: string, name: string): string {
   const { after, body, head } = split(before, name);
   if (body === undefined) return before;
@@ -36,7 +36,7 @@ export function withoutProfile(before: string, name: string): string {
 
 interface Sections {
   readonly head: readonly string[];
-  /** Undefined when there is no such section. */
+  /** Undefined if there is no such section. */
   readonly body: readonly string[] | undefined;
   readonly after: readonly string[];
 }

@@ -1,4 +1,4 @@
-/** Walks a destination's path and refuses the symbolic links in it. */
+/** The path of a destination: rejects symbolic links in it, and explains why it cannot be written to. */
 import { dirname, parse, sep } from 'node:path';
 import { errorCode, fileErrorText } from '../effects/file-error.ts';
 import type { FileEntry, Files } from '../effects/files.ts';
@@ -8,8 +8,8 @@ import type { SymlinkMode } from '../schema/destination.ts';
 type PathReader = Pick<Files, 'entry' | 'platform'>;
 
 /**
- * A planted link could send the keys elsewhere, so no component may be a link; `insecure` checks none.
- * Node has no openat2, so a directory that is swapped between this check and the write is not noticed.
+ * A planted link could redirect the keys, so no component may be a link; `insecure` skips the check. Node has no openat2, so
+ * a directory that is replaced between this check and the write is not detected.
  * @param path absolute
  * @throws MachineIdError DESTINATION_UNSAFE
  */
@@ -22,13 +22,13 @@ export async function refuseSymlinks(files: PathReader, path: string, mode: Syml
   }
 }
 
-/** `/tmp` and `/var` of macOS are links of the system; tbot follows every link there. */
+/** On macOS, `/tmp` and `/var` are links of the system; tbot follows every link there. */
 function isSystemLink({ platform }: PathReader, component: string, entry: FileEntry, mode: SymlinkMode): boolean {
   const belowRoot = dirname(component) === parse(component).root;
   return mode === 'try-secure' && platform === 'darwin' && belowRoot && entry.userId === 0;
 }
 
-/** Every path on the way, outermost first: `/a`, `/a/b`. */
+/** The path and its parents, outermost first: `/a`, `/a/b`. */
 export function components(path: string): string[] {
   const { root } = parse(path);
   const names = path
@@ -38,61 +38,58 @@ export function components(path: string): string[] {
   return names.map((_name, at) => root + names.slice(0, at + 1).join(sep));
 }
 
-// Says what is wrong with a destination.
-
 const NO_PERMISSION = ['EACCES', 'EPERM'];
 
 const HINTS: Readonly<Record<string, string>> = {
-  EDQUOT: 'Free space there, or give a destination on another file system.',
+  EDQUOT: 'Free disk space there, or use a destination on another file system.',
   EMFILE: 'Raise the limit of open files (ulimit -n).',
   ENFILE: 'Raise the limit of open files (ulimit -n).',
-  ENOSPC: 'Free space there, or give a destination on another file system.',
-  EROFS: 'Give a destination on a file system that may be written to.',
+  ENOSPC: 'Free disk space there, or use a destination on another file system.',
+  EROFS: 'Use a destination on a writable file system.',
 };
 
-/** A file system error becomes one that names the destination; a MachineIdError passes through. */
+/** Turns a file system error into one that names the destination; returns a MachineIdError unchanged. */
 export function unwritable(path: string, cause: unknown): MachineIdError {
   if (cause instanceof MachineIdError) return cause;
   const code = errorCode(cause);
   if (code !== undefined && NO_PERMISSION.includes(code)) {
-    return new MachineIdError('DESTINATION_UNWRITABLE', `there is no permission to write to ${path} (${code})`, {
-      hint: 'Give a destination that the user of this job may write to, below the home directory for example.',
+    return new MachineIdError('DESTINATION_UNWRITABLE', `no permission to write to ${path} (${code})`, {
+      hint: "Use a destination that this job's user may write to, for example below the home directory.",
       cause,
     });
   }
   return new MachineIdError('DESTINATION_UNWRITABLE', `cannot write to ${path}: ${fileErrorText(cause)}`, {
-    hint: HINTS[code ?? ''] ?? 'Check the path, the space on the disk and the rights of the user of this job.',
+    hint: HINTS[code ?? ''] ?? "Check the path, the disk space and the permissions of this job's user.",
     cause,
   });
 }
 
-/** Something else stands where a directory or a file of ours should be. */
+/** Something else is where a directory or file of ours should be. */
 export function occupied(path: string, expected: 'directory' | 'file'): MachineIdError {
   return new MachineIdError('DESTINATION_UNWRITABLE', `Path "${path}" already exists and is not a ${expected}`, {
-    hint: 'Give the destination another path, or remove what stands there.',
+    hint: 'Use another path for the destination, or remove what is there.',
   });
 }
 
 export function linkRefused(link: string, destination: string): MachineIdError {
-  return new MachineIdError('DESTINATION_UNSAFE', `${link} is a symbolic link, in the destination ${destination}`, {
-    hint: 'Give the destination by its real path and remove links in it, or set symlinks: insecure when the link is meant.',
+  return new MachineIdError('DESTINATION_UNSAFE', `${link} is a symbolic link (destination ${destination})`, {
+    hint: 'Use the real path of the destination and remove links in it, or set "symlinks: insecure" if the link is intended.',
   });
 }
 
 export function unusablePath(path: string): MachineIdError {
   return new MachineIdError(
     'DESTINATION_UNSAFE',
-    `the path of the destination holds a control character: ${JSON.stringify(path)}`,
-    { hint: 'Give a path without line breaks, tabs and the like: ssh_config has no way to write them.' },
+    `the path of the destination contains a control character: ${JSON.stringify(path)}`,
+    { hint: 'Use a path without newlines, tabs and other control characters: ssh_config cannot contain them.' },
   );
 }
 
-// A file that an output consists of, rendered but not yet written.
-
+/** A file of an output, rendered but not yet written. */
 export interface OutputFile {
-  /** In the destination itself, or in one folder of it: `cockroach/ca.crt`. */
+  /** Relative to the destination, in it or in a folder of it: `cockroach/ca.crt`. */
   readonly name: string;
   readonly contents: string | Uint8Array;
-  /** The one profile of ours in a credentials file of AWS, which holds those of others too. */
+  /** For an AWS credentials file, which may contain other profiles too: the name of our profile. */
   readonly awsProfile?: string;
 }

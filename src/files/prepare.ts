@@ -1,4 +1,4 @@
-/** Makes a destination's directory ready before anything is asked of the cluster. */
+/** Prepares a destination's directory before anything is requested from the cluster. */
 import { dirname, isAbsolute, join, parse, relative, resolve, sep } from 'node:path';
 import { errorCode } from '../effects/file-error.ts';
 import type { FileEntry, Files } from '../effects/files.ts';
@@ -13,13 +13,13 @@ import { targetOf, temporaryName } from './staged-file.ts';
 interface PreparedDirectory {
   /** Absolute. */
   readonly path: string;
-  /** Sentences for a person to read. */
+  /** Warnings for the user. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Makes what is missing of the path (each directory 0700), puts in order what a run that was killed has left there, and
- * proves that files can be made there.
+ * Creates missing directories of the path (each with mode 0700), cleans up after runs that were killed, and proves that files
+ * can be created there.
  * @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE
  */
 export async function prepareDirectory(
@@ -33,82 +33,16 @@ export async function prepareDirectory(
   try {
     await refuseSymlinks(files, path, destination.symlinks);
     for (const component of components(path)) await makeDirectory(files, component, record);
-    // Somebody may have been faster than we with one of the directories, and have made a link.
+    // Another process may have created one of the directories first, as a link.
     await refuseSymlinks(files, path, destination.symlinks);
-    const remainders = await recoverDirectory(files, path, destination.symlinks);
+    const leftovers = await recoverDirectory(files, path, destination.symlinks);
     await proveWritable(files, path);
-    const left = remainders.map(
-      (one) => `${one.path}, left by a run that was killed, cannot be removed: ${one.reason}`,
-    );
-    return { path, warnings: [...left, ...(await directoryWarnings(files, destination, path, workingDirectory))] };
+    const warnings = leftovers.map((one) => `cannot remove ${one.path}, left by a run that was killed: ${one.reason}`);
+    return { path, warnings: [...warnings, ...(await directoryWarnings(files, destination, path, workingDirectory))] };
   } catch (error) {
     throw unwritable(path, error);
   }
 }
-
-/** @throws MachineIdError DESTINATION_UNWRITABLE when something else stands there */
-export async function makeDirectory(files: Files, path: string, record: Pick<WriteRecord, 'directory'>): Promise<void> {
-  const there = await files.entry(path);
-  if (there?.kind === 'file' || there?.kind === 'other') throw occupied(path, 'directory');
-  if (there !== undefined) return;
-  try {
-    await files.makeDirectory(path);
-    await record.directory(path);
-  } catch (error) {
-    // Another output of this run, or another job on this machine, may have been faster.
-    if (errorCode(error) !== 'EEXIST') throw error;
-  }
-}
-
-async function proveWritable(files: Files, path: string): Promise<void> {
-  const probe = join(path, temporaryName(files));
-  await files.createFile(probe, '');
-  await files.remove(probe);
-}
-
-// What a person should know about a directory that stood before, or about its place.
-
-const OTHERS_CAN_WRITE = 0o022;
-const OTHERS_CAN_LOOK = 0o055;
-const ROOT_USER = 0;
-
-/**
- * @param path absolute, a directory
- * @returns sentences for a person to read
- */
-export async function directoryWarnings(
-  files: Pick<Files, 'entry' | 'platform' | 'userId'>,
-  { readers }: DirectoryDestination,
-  path: string,
-  workingDirectory: string,
-): Promise<string[]> {
-  const there = await files.entry(path);
-  const warnings =
-    there?.kind === 'directory' && files.platform !== 'win32' ? accessWarnings(files, path, there, readers.length) : [];
-  if (isInside(path, workingDirectory)) {
-    warnings.push(`${path} lies in the working directory: caches, workspaces and artifacts may carry the keys away`);
-  }
-  return warnings;
-}
-
-/** The mode of a directory that stood before is left alone: others may count on it. */
-function accessWarnings({ userId }: Pick<Files, 'userId'>, path: string, there: FileEntry, readers: number): string[] {
-  const mode = `mode ${there.mode.toString(8)}`;
-  if (userId !== undefined && there.userId !== userId && there.userId !== ROOT_USER) {
-    return [`${path} belongs to another user (${there.userId}), who can replace the files in it`];
-  }
-  if ((there.mode & OTHERS_CAN_WRITE) !== 0) return [`${path} can be written to by other users (${mode})`];
-  // A list of readers shows in these bits.
-  if ((there.mode & OTHERS_CAN_LOOK) === 0 || readers > 0) return [];
-  return [`${path} can be looked into by other users (${mode}); the files in it cannot be read by them`];
-}
-
-function isInside(path: string, directory: string): boolean {
-  const way = relative(directory, path);
-  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
-}
-
-// Looks at a destination as a run would make it ready and write to it, without changing anything.
 
 interface InspectEffects {
   readonly files: Pick<Files, 'entry' | 'mayWrite' | 'platform' | 'readLink' | 'userId'>;
@@ -116,12 +50,13 @@ interface InspectEffects {
 }
 
 interface InspectedDirectory extends PreparedDirectory {
-  /** Whether the directory is there already. */
+  /** Whether the directory already exists. */
   readonly exists: boolean;
 }
 
 /**
- * @param names of the files that are to be written into it
+ * Checks a destination as a run would prepare and write it, without changing anything.
+ * @param names of the files to write
  * @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE
  */
 export async function inspectDirectory(
@@ -150,7 +85,27 @@ export async function inspectDirectory(
   }
 }
 
-/** The innermost directory of a path that is there: those below it would be made in it. */
+/** @throws MachineIdError DESTINATION_UNWRITABLE if something else is there */
+export async function makeDirectory(files: Files, path: string, record: Pick<WriteRecord, 'directory'>): Promise<void> {
+  const there = await files.entry(path);
+  if (there?.kind === 'file' || there?.kind === 'other') throw occupied(path, 'directory');
+  if (there !== undefined) return;
+  try {
+    await files.makeDirectory(path);
+    await record.directory(path);
+  } catch (error) {
+    // Another output of this run, or another job on this machine, may have created it first.
+    if (errorCode(error) !== 'EEXIST') throw error;
+  }
+}
+
+async function proveWritable(files: Files, path: string): Promise<void> {
+  const probe = join(path, temporaryName(files));
+  await files.createFile(probe, '');
+  await files.remove(probe);
+}
+
+/** The innermost directory of the path that exists, in which the missing ones would be created. */
 async function nearestDirectory(files: InspectEffects['files'], path: string): Promise<string> {
   let nearest = parse(path).root;
   for (const component of components(path)) {
@@ -160,4 +115,45 @@ async function nearestDirectory(files: InspectEffects['files'], path: string): P
     nearest = component;
   }
   return nearest;
+}
+
+const OTHERS_CAN_WRITE = 0o022;
+const OTHERS_CAN_LIST = 0o055;
+const ROOT_USER = 0;
+
+/**
+ * Warns about a directory that existed before, or about its location.
+ * @param path absolute, a directory
+ * @returns warnings for the user
+ */
+export async function directoryWarnings(
+  files: Pick<Files, 'entry' | 'platform' | 'userId'>,
+  { readers }: DirectoryDestination,
+  path: string,
+  workingDirectory: string,
+): Promise<string[]> {
+  const there = await files.entry(path);
+  const warnings =
+    there?.kind === 'directory' && files.platform !== 'win32' ? accessWarnings(files, path, there, readers.length) : [];
+  if (isInside(path, workingDirectory)) {
+    warnings.push(`${path} is in the working directory: caches, workspaces and artifacts may include the keys`);
+  }
+  return warnings;
+}
+
+/** The mode of an existing directory is not changed: others may rely on it. */
+function accessWarnings({ userId }: Pick<Files, 'userId'>, path: string, there: FileEntry, readers: number): string[] {
+  const mode = `mode ${there.mode.toString(8)}`;
+  if (userId !== undefined && there.userId !== userId && there.userId !== ROOT_USER) {
+    return [`${path} belongs to another user (${there.userId}), who can replace the files in it`];
+  }
+  if ((there.mode & OTHERS_CAN_WRITE) !== 0) return [`${path} is writable by other users (${mode})`];
+  // Granting access to readers sets these bits.
+  if ((there.mode & OTHERS_CAN_LIST) === 0 || readers > 0) return [];
+  return [`${path} can be listed by other users (${mode}), who cannot read the files in it`];
+}
+
+function isInside(path: string, directory: string): boolean {
+  const inside = relative(directory, path);
+  return inside !== '..' && !inside.startsWith(`..${sep}`) && !isAbsolute(inside);
 }

@@ -1,4 +1,4 @@
-/** Writes a file without secrets that others may read: whole or not at all, and never through a link. */
+/** Writes a world-readable file without secrets: completely or not at all, and never through a link. */
 import { dirname, join } from 'node:path';
 import type { Files } from '../effects/files.ts';
 import { components, occupied, refuseSymlinks, unwritable } from './destination.ts';
@@ -6,11 +6,11 @@ import { makeDirectory } from './prepare.ts';
 import { temporaryName } from './staged-file.ts';
 
 const WORLD_READABLE = 0o644;
-/** Cleanup has nothing to do with what holds no credentials. */
+/** `cleanup` keeps files without credentials. */
 const NO_RECORD = { directory: () => Promise.resolve() };
 
 /**
- * Replaces a file that stands at the path; directories that are missing are made.
+ * Replaces an existing file; creates missing directories.
  * @param path absolute
  * @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE
  */

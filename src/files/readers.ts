@@ -1,4 +1,4 @@
-/** Lets other users read a destination, by POSIX access control lists. */
+/** Grants other users read access to a destination with POSIX access control lists. */
 import type { Commands } from '../effects/programs.ts';
 import { MachineIdError } from '../errors.ts';
 import type { DirectoryDestination, Reader } from '../schema/destination.ts';
@@ -6,10 +6,9 @@ import type { DirectoryDestination, Reader } from '../schema/destination.ts';
 const LIMITS = { timeoutMs: 10_000, maxBytes: 64 * 1024 };
 
 /**
- * Sets the lists with `setfacl` on files that do not have their real name yet, so that none is ever readable by too few
- * or too many.
- * @returns warnings, where `acls` says only to try
- * @throws MachineIdError DESTINATION_UNWRITABLE when `acls` is `required`
+ * Runs `setfacl` on files before they get their real names, so that no file ever has too many or too few readers.
+ * @returns warnings, if `acls` is `try`
+ * @throws MachineIdError DESTINATION_UNWRITABLE if it fails and `acls` is `required`
  */
 export async function grantReaders(
   commands: Commands,
@@ -27,8 +26,8 @@ export async function grantReaders(
 }
 
 /**
- * Looks whether that could work, without changing anything.
- * @returns and throws as `grantReaders` does
+ * Checks whether granting could work, without changing anything.
+ * @returns and throws like `grantReaders`
  */
 export async function checkReaders(
   commands: Commands,
@@ -42,28 +41,28 @@ export async function checkReaders(
   return failure === undefined ? [] : notGranted(directory, acls, failure);
 }
 
-const MISSING = 'setfacl is missing or did not end in time';
-const NOTHING_GRANTED = 'readers of the destination are not granted anything: acls is off';
+const MISSING = 'setfacl is missing or timed out';
+const NOTHING_GRANTED = 'the readers of the destination get no access: acls is off';
 
 function notGranted(directory: string, acls: DirectoryDestination['acls'], failure: string): readonly string[] {
-  const message = `the readers of ${directory} could not be granted access: ${failure}`;
+  const message = `cannot grant access to the readers of ${directory}: ${failure}`;
   if (acls === 'try') return [message];
   throw new MachineIdError('DESTINATION_UNWRITABLE', message, {
-    hint: 'Install setfacl (package acl) and use a file system with access control lists, or set acls: try.',
+    hint: 'Install setfacl (package acl) and use a file system with access control lists, or set "acls: try".',
   });
 }
 
-/** A comma or colon in a name would make other entries of the list. */
+/** A comma or colon in a name would create other entries in the list. */
 function unusableName(readers: readonly Reader[]): string | undefined {
   const bad = readers.map(nameOf).find((name) => !/^[^\s,:]+$/.test(name));
-  return bad === undefined ? undefined : `${JSON.stringify(bad)} is no name of a user or group`;
+  return bad === undefined ? undefined : `${JSON.stringify(bad)} is not a valid name of a user or group`;
 }
 
 function nameOf(reader: Reader): string {
   return 'user' in reader ? reader.user : reader.group;
 }
 
-/** Everything that the list should say: the mode's group and others get nothing. */
+/** The complete list: owner and readers; the file's group and others get nothing. */
 function entries(readers: readonly Reader[], owner: string, reader: string): string {
   const named = readers.map((one) => `${'user' in one ? 'user' : 'group'}:${nameOf(one)}:${reader}`);
   return [`user::${owner}`, ...named, 'group::---', `mask::${reader}`, 'other::---'].join(',');

@@ -1,10 +1,10 @@
 /**
- * Keeps the new files of an output together. Before the first one gets its real name, a list of all renames is in the
- * destination; it goes when the last is done. So whatever ends the process in between, the next run (or `cleanup`) does the
- * rest, and finds all the files of one run.
+ * Recovers a destination after a run was killed. Before the first new file gets its real name, a journal of all renames is
+ * written to the destination; it is removed after the last rename. If the process ends in between, the next run (or
+ * `cleanup`) completes the renames, so that the files always come from one run.
  *
- * Only one list can be there at a time. A run that finds one does its renames instead of waiting: each temporary file
- * exists once, so it does not matter which process renames it. That way two runs with one destination never mix their files.
+ * Only one journal can exist at a time. A run that finds one completes its renames instead of waiting: each temporary file
+ * exists once, so it does not matter which process renames it. So two runs with one destination never mix their files.
  */
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import * as z from 'zod/mini';
@@ -18,12 +18,12 @@ const Journal = z.strictObject({ renames: z.array(z.strictObject({ from: z.strin
 
 const MAX_JOURNAL_BYTES = 1024 * 1024;
 const WRITABLE_BY_OTHERS = 0o022;
-/** Each is another run that begins its renames between two steps of this one. */
+/** Limit for other runs that place their journal between two steps of this one. */
 const MAX_OTHERS = 100;
 
 /**
- * Does the work, which carries out the renames, while the list of them is in the destination.
- * @param renames between names in one folder, all of whose files are complete
+ * Runs `work`, which does the renames, while their journal is in the destination.
+ * @param renames each within one folder; their files are complete
  */
 export async function withJournal(
   files: Files,
@@ -32,16 +32,16 @@ export async function withJournal(
   work: () => Promise<void>,
 ): Promise<void> {
   const text = journalText(directory, renames);
-  await begin(files, directory, text);
+  await placeJournal(files, directory, text);
   try {
     await work();
   } finally {
-    // One that cannot be removed lists renames that have been done; the next run tries again.
+    // A journal that cannot be removed lists completed renames; the next run tries again to remove it.
     await removeUnchanged(files, journalPath(files, directory), text).catch(() => undefined);
   }
 }
 
-/** Does the renames that a run which was killed has left undone; nothing when there are none. */
+/** Completes the renames of a run that was killed, if any. */
 async function completeRenames(files: Files, directory: string): Promise<void> {
   const path = journalPath(files, directory);
   const entry = await files.entry(path);
@@ -52,13 +52,13 @@ async function completeRenames(files: Files, directory: string): Promise<void> {
   else await removeUnchanged(files, path, text);
 }
 
-/** Each user has one: the files of another could not be renamed. */
+/** One per user: a user cannot rename the files of another. */
 function journalPath({ userId }: Pick<Files, 'userId'>, directory: string): string {
   return join(directory, `.machine-id.${userId ?? 'user'}.journal`);
 }
 
-/** Under another name first, so that the list is there in full or not at all. */
-async function begin(files: Files, directory: string, text: string): Promise<void> {
+/** Writes under a temporary name first, so that the journal appears completely or not at all. */
+async function placeJournal(files: Files, directory: string, text: string): Promise<void> {
   const temporary = join(directory, temporaryName(files));
   try {
     await files.createFile(temporary, text);
@@ -66,13 +66,13 @@ async function begin(files: Files, directory: string, text: string): Promise<voi
       if (await isPlaced(files, { temporary, path: journalPath(files, directory), text })) return;
       await completeRenames(files, directory);
     }
-    throw new Error('other runs write to it without a pause');
+    throw new Error('other runs keep writing to it');
   } finally {
     await files.remove(temporary);
   }
 }
 
-/** @returns false when another list is there */
+/** @returns false if another journal exists */
 async function isPlaced(
   files: Files,
   { path, temporary, text }: { readonly path: string; readonly temporary: string; readonly text: string },
@@ -97,7 +97,7 @@ async function isCreated(files: Files, path: string, text: string): Promise<bool
   }
 }
 
-/** Others could have planted it otherwise. */
+/** Otherwise another user could have planted it. */
 function isOwn({ userId }: Pick<Files, 'userId'>, entry: FileEntry): boolean {
   if (entry.kind !== 'file') return false;
   return userId === undefined || (entry.userId === userId && (entry.mode & WRITABLE_BY_OTHERS) === 0);
@@ -107,11 +107,11 @@ async function readIfThere(files: Files, path: string): Promise<string | undefin
   try {
     return await files.readText(path, { maxBytes: MAX_JOURNAL_BYTES });
   } catch {
-    return undefined; // gone meanwhile, or not a list of ours
+    return undefined; // removed in the meantime, or not our journal
   }
 }
 
-/** Another run may have done everything, and begun a list of its own. */
+/** Another run may have completed everything and placed its own journal. */
 async function removeUnchanged(files: Files, path: string, text: string): Promise<void> {
   if ((await readIfThere(files, path)) === text) await files.remove(path);
 }
@@ -122,13 +122,13 @@ function journalText(directory: string, renames: readonly Rename[]): string {
   });
 }
 
-/** A destination may be mounted or moved elsewhere; only what links lead out of it to is absolute. */
+/** Relative, because the destination may be mounted or moved elsewhere; absolute only for targets of links outside it. */
 function near(directory: string, path: string): string {
-  const way = relative(directory, path);
-  return way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way) ? path : way;
+  const inside = relative(directory, path);
+  return inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside) ? path : inside;
 }
 
-/** None for a text that is not a list: where files have no second names, a process may be killed while it writes one. */
+/** Empty for a malformed journal: without hard links, a process may be killed while it writes one. */
 function listed(text: string, directory: string): readonly Rename[] {
   try {
     const { renames } = z.parse(Journal, JSON.parse(text));
@@ -144,27 +144,26 @@ function isPossible({ from, to }: Rename): boolean {
   return isTemporaryName(basename(from)) && dirname(from) === dirname(to);
 }
 
-/** What cannot be renamed is removed: the run that finds it is about to write its own. */
+/** Removes a file that cannot be renamed: the run that finds it is about to write its own. */
 async function complete(files: Files, { from, to }: Rename): Promise<void> {
   const entry = await files.entry(from);
   if (entry === undefined || !isOwn(files, { ...entry, mode: 0 })) return;
   await files.rename(from, to).catch(() => files.remove(from));
 }
 
-// Puts a destination in order when an earlier run was killed: new files complete, temporary ones removed.
-
 interface LeftoverFile {
   readonly path: string;
   readonly reason: string;
 }
 
-/** A directory with more folders than any output makes holds other things. */
+/** More folders than any output creates: a directory with more contains other things. */
 const MAX_FOLDERS = 100;
 
 /**
- * Before anything in it is read or written. What a run that is under way has made is left alone.
- * @param directory absolute; nothing is done when it is not there
- * @returns what could not be removed
+ * Completes the renames of a run that was killed, and removes its temporary files. Call it before anything in the directory is
+ * read or written. Keeps the files of runs in progress.
+ * @param directory absolute; may be missing
+ * @returns files that could not be removed
  */
 export async function recoverDirectory(
   files: Files,
@@ -174,14 +173,14 @@ export async function recoverDirectory(
   try {
     await completeRenames(files, directory);
     const folders = await foldersOf(files, directory, symlinks);
-    const remainders = await Promise.all([directory, ...folders].map((folder) => sweep(files, folder)));
-    return remainders.flat();
+    const leftovers = await Promise.all([directory, ...folders].map((folder) => sweep(files, folder)));
+    return leftovers.flat();
   } catch (error) {
     return [{ path: directory, reason: fileErrorText(error) }];
   }
 }
 
-/** Those in it, and those that links lead to. */
+/** The folders in it, and those that links lead to. */
 async function foldersOf(files: Files, directory: string, symlinks: SymlinkMode): Promise<readonly string[]> {
   const entries = await entriesOf(files, directory);
   const folders = entries.filter(({ kind }) => kind === 'directory').map(({ name }) => join(directory, name));
@@ -194,24 +193,24 @@ async function folderBehind(files: Files, link: string, directory: string): Prom
   try {
     return [dirname(await targetOf(files, link, 'insecure', directory))];
   } catch {
-    return [link]; // to a directory, or round in a circle
+    return [link]; // to a directory, or part of a circle
   }
 }
 
 async function entriesOf(files: Files, folder: string) {
-  // One that is missing, or may not be read, holds nothing of ours.
+  // A folder that is missing or unreadable contains no files of ours.
   return files.list(folder).catch(() => []);
 }
 
 async function sweep(files: Files, folder: string): Promise<readonly LeftoverFile[]> {
-  const remainders: LeftoverFile[] = [];
+  const leftovers: LeftoverFile[] = [];
   for (const { name } of await entriesOf(files, folder)) {
     if (!isTemporaryName(name)) continue;
     const path = join(folder, name);
     const entry = await files.entry(path);
     if (entry === undefined || !isAbandoned(name, entry, files)) continue;
     const removal = await removeTemporary(files, path);
-    if (removal.outcome === 'failed') remainders.push({ path, reason: removal.reason });
+    if (removal.outcome === 'failed') leftovers.push({ path, reason: removal.reason });
   }
-  return remainders;
+  return leftovers;
 }

@@ -1,4 +1,4 @@
-/** Removes what runs have written, and nothing else. */
+/** Removes files that runs have written, and nothing else. */
 import { dirname, join } from 'node:path';
 import { sha256Hex } from '../crypto/validity.ts';
 import { fileErrorText } from '../effects/file-error.ts';
@@ -8,7 +8,7 @@ import { temporaryName } from './staged-file.ts';
 
 export interface WrittenFile {
   readonly path: string;
-  /** Of every content that a run gave it. */
+  /** Digests of every content that a run wrote to it. */
   readonly sha256: ReadonlySet<string>;
 }
 
@@ -17,7 +17,7 @@ export type Removal =
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
-/** Overwrites and removes the file, unless it holds what no run has written: then it is somebody else's by now. */
+/** Overwrites and removes the file, unless its content is not from a run: then it belongs to something else by now. */
 export async function removeFile(files: Pick<Files, 'erase'>, { path, sha256 }: WrittenFile): Promise<Removal> {
   return attempt(async () => {
     const outcome = await files.erase(path, {
@@ -28,7 +28,7 @@ export async function removeFile(files: Pick<Files, 'erase'>, { path, sha256 }: 
   });
 }
 
-/** Takes one profile of ours out of a credentials file of AWS that holds those of others too. */
+/** Removes our profile from an AWS credentials file, which may contain other profiles too. */
 export async function removeProfile(
   files: Pick<Files, 'createFile' | 'entry' | 'erase' | 'processMark' | 'readText' | 'remove' | 'rename' | 'setMode'>,
   path: string,
@@ -46,7 +46,7 @@ export async function removeProfile(
   });
 }
 
-/** Under another name first, so that what others have there is never half a file; then it takes the old one's place. */
+/** Writes a temporary file and renames it, so that the other profiles are never half written. */
 async function replaceFile(
   files: Pick<Files, 'createFile' | 'processMark' | 'remove' | 'rename' | 'setMode'>,
   path: string,
@@ -63,8 +63,8 @@ async function replaceFile(
 }
 
 /**
- * A file that a run was interrupted with: its name is nobody else's, and its contents may be half of what was meant. It may
- * be a second name for a file that stood before.
+ * Removes a temporary file of an interrupted run. Its name is unique to that run and its contents may be incomplete. It may be
+ * a hard link to a file that existed before.
  */
 export async function removeTemporary(files: Pick<Files, 'erase'>, path: string): Promise<Removal> {
   return attempt(async () => {
@@ -74,7 +74,7 @@ export async function removeTemporary(files: Pick<Files, 'erase'>, path: string)
   });
 }
 
-/** Only when it is empty. */
+/** Removes the directory if it is empty. */
 export async function removeDirectory(files: Pick<Files, 'removeDirectory'>, path: string): Promise<Removal> {
   return attempt(async () => ((await files.removeDirectory(path)) ? 'removed' : 'missing'));
 }

@@ -1,4 +1,4 @@
-/** One file on its way to its real name: complete under a temporary one, beside the file that it replaces. */
+/** Stages one file: complete under a temporary name, beside the file that it will replace. */
 import { randomBytes } from 'node:crypto';
 import { dirname, join, resolve } from 'node:path';
 import { errorCode } from '../effects/file-error.ts';
@@ -6,7 +6,7 @@ import type { FileEntry, Files } from '../effects/files.ts';
 import type { SymlinkMode } from '../schema/destination.ts';
 import { linkRefused, occupied, type OutputFile } from './destination.ts';
 
-/** What file systems without hard links answer to `link`. */
+/** Error codes of `link` on file systems without hard links. */
 export const NO_HARD_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
 
 export interface StagedFile {
@@ -14,25 +14,25 @@ export interface StagedFile {
   readonly awsProfile: OutputFile['awsProfile'];
   readonly temporary: string;
   readonly target: string;
-  /** A second name for the file that stood before, to put it back; undefined when there was none. */
+  /** A hard link to the existing file, for restoring it; undefined if there was none. */
   readonly backup: string | undefined;
 }
 
-/** As many links in a row as Linux follows. */
+/** Linux follows as many links in a row. */
 const MAX_LINKS = 40;
 
 /**
- * Chooses the names; nothing is made yet, so that whatever is made later can be removed by them.
- * @param standing absolute paths of what is in the file's directory, so that not every file must be looked for
+ * Chooses the names, without creating anything yet, so that files created later can be removed by them.
+ * @param existing absolute paths of everything in the file's directory, which saves a lookup for each file
  */
 export async function planFile(
   files: Files,
   directory: string,
   { awsProfile, contents, name }: OutputFile,
-  { standing, symlinks }: { readonly standing: ReadonlySet<string>; readonly symlinks: SymlinkMode },
+  { existing, symlinks }: { readonly existing: ReadonlySet<string>; readonly symlinks: SymlinkMode },
 ): Promise<StagedFile> {
   const path = join(directory, name);
-  if (!standing.has(path))
+  if (!existing.has(path))
     return {
       awsProfile,
       contents,
@@ -52,7 +52,7 @@ export async function planFile(
   };
 }
 
-/** Where the bytes go: the path itself, or what stands behind links that the user has allowed. */
+/** The path to write to: the path itself, or the target of links that the user has allowed. */
 export async function targetOf(
   files: Pick<Files, 'entry' | 'readLink'>,
   path: string,
@@ -75,7 +75,7 @@ export async function stageFile(files: Files, { contents, temporary, target, bac
   if (backup !== undefined) await backUp(files, target, backup);
 }
 
-/** A file system without hard links keeps no second name; then only the renames themselves are safe. */
+/** Without hard links there is no backup, so a failed rename cannot be undone. */
 async function backUp(files: Files, target: string, backup: string): Promise<void> {
   try {
     await files.link(target, backup);
@@ -90,20 +90,18 @@ export async function restoreBackup(files: Files, { target, backup }: StagedFile
   else await files.rename(backup, target);
 }
 
-/** Removes what has not become the real file. */
+/** Removes the temporary file and the backup, if they still exist. */
 export async function removeLeftovers(files: Files, { temporary, backup }: StagedFile): Promise<void> {
   await files.remove(temporary);
   if (backup !== undefined) await files.remove(backup);
 }
 
-// Names that nobody can guess, for files on their way to their real name.
-
 const OURS = /^\.machine-id\.([\w-]+)\.tmp$/;
 const RANDOM_BYTES = 12;
-/** Of the random part in base64url, and the hyphen before it. */
+/** The length of the random part in base64url, and of the hyphen before it. */
 const RANDOM_LENGTH = (RANDOM_BYTES * 4) / 3 + 1;
 
-/** Short whatever the real name is, which may be as long as a file system allows. */
+/** A name that nobody can guess. Independent of the real name, which may be as long as the file system allows. */
 export function temporaryName({ processMark }: Pick<Files, 'processMark'>): string {
   return `.machine-id.${processMark}-${randomBytes(RANDOM_BYTES).toString('base64url')}.tmp`;
 }
@@ -112,7 +110,7 @@ export function isTemporaryName(name: string): boolean {
   return OURS.test(name);
 }
 
-/** Whether a file with such a name is this user's, and no process is at work on it any more. */
+/** Whether the temporary file is this user's, and no process uses it any more. */
 export function isAbandoned(
   name: string,
   { kind, modifiedMs, userId }: FileEntry,

@@ -14,18 +14,18 @@ export interface WriteEffects {
   readonly files: Files;
   readonly commands: Commands;
   readonly record: WriteRecord;
-  /** Ends the write as long as no file is in its place. */
+  /** Cancels the write, unless files are already in place. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Every file is first written in full under a temporary name (0600) beside its target, so a failure there leaves the
- * files that stood before; a failure while they are renamed puts those back. A reader sees an old or a new file, never
- * a part of one; during the renames, which take microseconds, it may see new files beside old ones. When the process is
- * killed then, the next run does the rest (`recover.ts`). What stood before is replaced, so its mode, owner and other hard
- * links do not carry over. Nothing is synced to the disk: what a crash of the machine ends is the job.
+ * Every file is first written completely under a temporary name (0600) beside its target, so a failure keeps the old files; a
+ * failure during the renames restores them. A reader sees an old or a new file, never a part of one; during the renames,
+ * which take microseconds, it may see new files beside old ones. If the process is killed then, the next run completes them
+ * (`recover.ts`). Existing files are replaced, so their mode, owner and other hard links do not carry over. Nothing is synced
+ * to the disk, since a machine that crashes ends the job too.
  * @param path absolute, prepared
- * @returns sentences for a person to read
+ * @returns warnings for the user
  * @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE
  */
 export async function writeDirectory(
@@ -38,8 +38,8 @@ export async function writeDirectory(
   try {
     await refuseSymlinks(files, path, destination.symlinks);
     const folders = await makeFolders({ files, record }, destination, path, outputFiles);
-    const rest = { standing: await standingIn(files, [path, ...folders]), symlinks: destination.symlinks };
-    staged = await Promise.all(outputFiles.map((file) => planFile(files, path, file, rest)));
+    const options = { existing: await entriesOf(files, [path, ...folders]), symlinks: destination.symlinks };
+    staged = await Promise.all(outputFiles.map((file) => planFile(files, path, file, options)));
     await record.files(staged.map(planned), path);
     await stageAll(files, staged);
     const temporaries = staged.map(({ temporary }) => temporary);
@@ -50,12 +50,12 @@ export async function writeDirectory(
   } catch (error) {
     throw unwritable(path, error);
   } finally {
-    // A leftover that cannot be removed must not hide the failure before it.
+    // A leftover that cannot be removed must not hide the earlier error.
     await Promise.allSettled(staged.map((file) => removeLeftovers(files, file)));
   }
 }
 
-/** The folders that the names of files speak of, absolute. */
+/** Creates the folders in the names of the files; returns their absolute paths. */
 async function makeFolders(
   { files, record }: Pick<WriteEffects, 'files' | 'record'>,
   { symlinks }: DirectoryDestination,
@@ -71,7 +71,7 @@ async function makeFolders(
   return folders;
 }
 
-async function standingIn(files: Files, directories: readonly string[]): Promise<ReadonlySet<string>> {
+async function entriesOf(files: Files, directories: readonly string[]): Promise<ReadonlySet<string>> {
   const listed = await Promise.all(
     directories.map(async (directory) => (await files.names(directory)).map((name) => join(directory, name))),
   );
@@ -82,7 +82,7 @@ function planned({ awsProfile, target, contents, temporary, backup }: StagedFile
   return { path: target, contents, awsProfile, temporaries: backup === undefined ? [temporary] : [temporary, backup] };
 }
 
-/** Waits for every one, so that nothing is still being made when the first failure is cleaned up after. */
+/** Waits for all of them, so that none is still being created when the first failure is cleaned up. */
 async function stageAll(files: Files, staged: readonly StagedFile[]): Promise<void> {
   const work = staged.map((file) => stageFile(files, file));
   for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
@@ -100,11 +100,9 @@ async function replaceAll(files: Files, directory: string, staged: readonly Stag
   });
 }
 
-/** What has not been renamed goes first, so that no other run renames it while the others are put back. */
+/** Removes files that are not renamed yet first, so that no other run renames them while the others are restored. */
 async function undo(files: Files, staged: readonly StagedFile[]): Promise<void> {
-  const isWaiting = await Promise.all(
-    staged.map(async ({ temporary }) => (await files.entry(temporary)) !== undefined),
-  );
-  await Promise.allSettled(staged.filter((_, at) => isWaiting[at]).map(({ temporary }) => files.remove(temporary)));
-  await Promise.allSettled(staged.filter((_, at) => isWaiting[at] === false).map((file) => restoreBackup(files, file)));
+  const isStaged = await Promise.all(staged.map(async ({ temporary }) => (await files.entry(temporary)) !== undefined));
+  await Promise.allSettled(staged.filter((_, at) => isStaged[at]).map(({ temporary }) => files.remove(temporary)));
+  await Promise.allSettled(staged.filter((_, at) => isStaged[at] === false).map((file) => restoreBackup(files, file)));
 }

@@ -1,29 +1,29 @@
-/** Hands paths and names on to later steps through the file that `$BASH_ENV` names. */
+/** Exports variables to later steps through the file that `$BASH_ENV` names. */
 import { posix } from 'node:path';
 import { fileErrorText } from '../effects/file-error.ts';
 import type { Files } from '../effects/files.ts';
 import { MachineIdError } from '../errors.ts';
 
-/** Adds to the end of a file, creating it when it is missing. */
+/** Appends to a file, creating it if it is missing. */
 interface Appender {
   appendText(path: string, text: string): Promise<void>;
 }
 
 /**
- * The path in `BASH_ENV`, to be asked for before the run changes anything.
+ * The path in `BASH_ENV`. Call it before the run changes anything.
  * @throws MachineIdError BASH_ENV_UNWRITABLE
  */
 export function bashEnvPath(environment: Readonly<Record<string, string | undefined>>): string {
   const path = environment.BASH_ENV;
   if (path !== undefined && path !== '') return path;
   throw new MachineIdError('BASH_ENV_UNWRITABLE', 'BASH_ENV is not set, so nothing can be exported to later steps', {
-    hint: 'CircleCI sets BASH_ENV in every job; elsewhere set it to a file path, or switch the exports off with --no-export (orb parameter export_env: false).',
+    hint: 'CircleCI sets BASH_ENV in every job. Elsewhere, set it to a file path, or turn off exports with --no-export (orb parameter export_env: false).',
   });
 }
 
 /**
- * The path in `BASH_ENV` after nothing was appended to it: a file that cannot be written ends the run while no
- * credentials exist yet.
+ * The path in `BASH_ENV`, tested by appending nothing to the file: a file that cannot be written ends the run before any
+ * credentials exist.
  * @throws MachineIdError BASH_ENV_UNWRITABLE
  */
 export async function openBashEnv(
@@ -36,7 +36,7 @@ export async function openBashEnv(
 }
 
 /**
- * The same without appending or making anything.
+ * The same without appending or creating anything.
  * @throws MachineIdError BASH_ENV_UNWRITABLE
  */
 export async function checkBashEnv(
@@ -60,12 +60,12 @@ export function appendLines(files: Appender, path: string, lines: string): Promi
   return append(files, path, lines);
 }
 
-/** One quoted `export` line a variable. Begins with a line break, since what another program wrote may not end with one. */
+/** One quoted `export` line per variable. Starts with a newline, since the file may not end with one. */
 export function exportLines(variables: ReadonlyMap<string, string>): string {
   return `\n${[...variables].map(([name, value]) => `export ${name}=${shellQuoted(value)}\n`).join('')}`;
 }
 
-/** Single quotes keep everything but themselves; the NUL byte cannot stand in a variable at all. */
+/** Single quotes preserve everything but single quotes; a variable cannot contain a NUL byte. */
 function shellQuoted(value: string): string {
   return `'${value.replaceAll('\0', '').replaceAll("'", "'\\''")}'`;
 }
@@ -81,19 +81,19 @@ async function append(files: Appender, path: string, text: string): Promise<void
 function unwritable(path: string, cause: unknown): MachineIdError {
   const message = `cannot append to ${path}, the file that BASH_ENV names: ${fileErrorText(cause)}`;
   return new MachineIdError('BASH_ENV_UNWRITABLE', message, {
-    hint: 'Check that this is a file that this user may write to and that its disk has room, or switch the exports off with --no-export (orb parameter export_env: false).',
+    hint: 'Check that it is a file that this user may write to and that the disk has space, or turn off exports with --no-export (orb parameter export_env: false).',
     cause,
   });
 }
 
-/** Those that a run or install-tools may append. */
+/** Variables that a run or install-tools may export. */
 const EXPORTED = /^(?:TELEPORT_|TF_TELEPORT_|MACHINE_ID_|PG|AWS_)[A-Z_]+$|^KUBECONFIG$/;
 const EXPORT_LINE = /^export ([A-Z_]+)=((?:'[^']*'|\\')+)$/gm;
 const PATH_LINE = /^case ":\$\{PATH-\}:" in \*:((?:'[^']*'|\\')+):\*\) ;; \*\) export PATH=/gm;
 
 /**
- * What runs have appended to the file that `BASH_ENV` names, read without running it; `PATH` has the folders that come
- * first there. Empty where there is no such file.
+ * The variables that runs have exported through `BASH_ENV`, read without executing the file. `PATH` has the folders that they
+ * put first. Empty if there is no such file.
  */
 export async function exportedToLaterSteps(
   files: Pick<Files, 'readText' | 'entry'>,
@@ -115,16 +115,16 @@ function shellUnquoted(quoted: string): string {
 const MAX_BASH_ENV_BYTES = 16 * 1024 * 1024;
 
 interface RemovedLines {
-  /** How many of the `export` lines were still there. */
+  /** The number of `export` lines that were still there. */
   readonly removed: number;
-  /** Variables of the blocks that other lines of the file set, before or after. */
+  /** Variables of the blocks that other lines of the file set too. */
   readonly kept: readonly string[];
 }
 
 /**
- * Takes lines that runs appended back out of the file and keeps the rest as it is, such as a line that the job has changed
- * since. What another program appends at this very moment may be lost, as there is no lock that every program knows.
- * @param blocks of `exportLines`
+ * Removes the lines that runs have appended. Keeps everything else, such as lines that the job has changed since. Text that
+ * another program appends at the same moment may be lost, as there is no lock that all programs use.
+ * @param blocks results of `exportLines`
  */
 export async function removeLines(
   files: Pick<Files, 'readText' | 'createFile' | 'rename' | 'entry' | 'setMode' | 'remove'>,
@@ -146,11 +146,11 @@ export async function removeLines(
   return { removed, kept };
 }
 
-/** Whole, or line by line when somebody has changed something in it. */
+/** Removes the whole block, or its remaining lines if something in it has changed. */
 function withoutBlock(text: string, block: string): { readonly text: string; readonly removed: number } {
   const lines = linesIn(block);
   const at = text.indexOf(block);
-  // Its first line break may be what ends the line of another program before it.
+  // Keeps a newline: it may end another program's line before the block.
   if (at !== -1) return { text: `${text.slice(0, at)}\n${text.slice(at + block.length)}`, removed: lines.length };
   let [rest, removed] = [`\n${text}`, 0];
   for (const line of lines) {
@@ -162,7 +162,7 @@ function withoutBlock(text: string, block: string): { readonly text: string; rea
   return { text: rest.slice(1), removed };
 }
 
-/** Each with the line break at its end; a value may hold line breaks too. */
+/** Each with its final newline; values may contain newlines too. */
 function linesIn(block: string): readonly string[] {
   return block.replace(/^\n/, '').split(/(?<=\n)(?=export \w+=)/);
 }
@@ -191,19 +191,17 @@ async function replaceText(
   }
 }
 
-// Puts a folder in front of `PATH` for later steps.
-
 /**
- * Lines for the file that `$BASH_ENV` names. Every bash reads that file, also one that another has started: a folder that
- * is on `PATH` already is not put there twice.
- * @param directory absolute; on Windows it may begin with a drive letter
+ * Lines that put a folder first in `PATH` for later steps. Every bash reads the file, including nested ones, so the lines do
+ * not add a folder that is already on `PATH`.
+ * @param directory absolute; on Windows it may start with a drive letter
  */
 export function pathLines(directory: string): string {
   const quoted = `'${shellPath(directory).replaceAll("'", "'\\''")}'`;
   return `\ncase ":\${PATH-}:" in *:${quoted}:*) ;; *) export PATH=${quoted}"\${PATH:+:}\${PATH-}" ;; esac\n`;
 }
 
-/** Git-bash writes `C:\Users` as `/c/Users`; a colon would part the folder in two. */
+/** Git Bash writes `C:\Users` as `/c/Users`; a colon would split the path in two. */
 function shellPath(directory: string): string {
   const [, drive, rest] = /^([a-z]):[\\/](.*)$/i.exec(directory) ?? [];
   if (drive === undefined || rest === undefined) return directory;

@@ -1,4 +1,4 @@
-/** The claims of a job that is not this one: its token, or the JSON of its claims, in a file. */
+/** Reads the claims of another job from a file with its token, or with the JSON of its claims. */
 import * as z from 'zod/mini';
 import { MachineIdError } from '../errors.ts';
 import { decodeClaims, organizationOf } from './oidc-claims.ts';
@@ -7,7 +7,7 @@ export interface JobIds {
   readonly organizationId: string | undefined;
   readonly projectId: string | undefined;
   readonly contextIds: readonly string[];
-  /** Undefined when the claims do not say. */
+  /** Undefined if the claims have none. */
   readonly audiences: readonly string[] | undefined;
   readonly authorizedParty: string | undefined;
 }
@@ -23,7 +23,7 @@ const Claims = z.object({
 
 /**
  * @param source the file's name, for messages
- * @throws MachineIdError OIDC_TOKEN_MALFORMED; its message holds no part of the text
+ * @throws MachineIdError OIDC_TOKEN_MALFORMED; its message contains no part of the text
  */
 export function readExampleClaims(text: string, source: string): JobIds {
   const trimmed = text.trim();
@@ -31,7 +31,7 @@ export function readExampleClaims(text: string, source: string): JobIds {
     const { audiences, authorizedParty, contextIds, issuer, projectId } = decodeClaims(
       trimmed,
       source,
-      'Put the whole token into the file, as the job has it in CIRCLE_OIDC_TOKEN.',
+      "Put the whole token into the file, as in the job's CIRCLE_OIDC_TOKEN.",
     );
     return { audiences, authorizedParty, contextIds, projectId, organizationId: organizationOf(issuer) };
   }
@@ -58,9 +58,9 @@ function parseJson(text: string): unknown {
 function malformed(source: string): MachineIdError {
   return new MachineIdError(
     'OIDC_TOKEN_MALFORMED',
-    `${source} holds neither an OIDC token nor the JSON of its claims`,
+    `${source} contains neither an OIDC token nor the JSON of its claims`,
     {
-      hint: 'Write the claims as CircleCI names them, for example {"iss": "https://oidc.circleci.com/org/ID", "oidc.circleci.com/project-id": "ID", "oidc.circleci.com/context-ids": ["ID"]}, or give --project-id and the others.',
+      hint: 'Name the claims as CircleCI does, for example {"iss": "https://oidc.circleci.com/org/ID", "oidc.circleci.com/project-id": "ID", "oidc.circleci.com/context-ids": ["ID"]}, or use --project-id and the other flags.',
     },
   );
 }

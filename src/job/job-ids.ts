@@ -1,22 +1,22 @@
-/** The ids of the job that this program runs in, whether or not its OIDC token is good for a join. */
+/** Finds the ids of the current job, even if its OIDC token cannot be used for a join. */
 import { MachineIdError } from '../errors.ts';
 import type { OidcClaims } from './oidc-claims.ts';
 import { findOidcToken, type OidcTokenSources } from './oidc-token.ts';
 
 export interface FoundId {
   readonly value: string;
-  /** The variable that it was found in, or the command that gave the token. */
+  /** The variable, or the command that printed the token. */
   readonly source: string;
 }
 
 export interface JobIds {
   readonly organization: FoundId | undefined;
   readonly project: FoundId | undefined;
-  /** In the token's order. */
+  /** In the order of the token. */
   readonly contexts: readonly FoundId[];
-  /** Without its owner. */
+  /** Without the owner. */
   readonly repository: string | undefined;
-  /** Sentences for a person. */
+  /** Warnings for the user. */
   readonly warnings: readonly string[];
 }
 
@@ -26,7 +26,7 @@ interface FoundClaims {
   readonly warnings: readonly string[];
 }
 
-/** Outside a job nothing is found, which is no failure. */
+/** Outside a job everything is undefined, which is not an error. */
 export async function findJobIds(sources: OidcTokenSources): Promise<JobIds> {
   const { CIRCLE_ORGANIZATION_ID, CIRCLE_PROJECT_ID, CIRCLE_PROJECT_REPONAME } = sources.environment;
   const { claims, source, warnings } = await findClaims(sources);

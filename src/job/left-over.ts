@@ -1,10 +1,10 @@
 /**
- * Credentials that jobs before have left on this machine, since nothing ran `cleanup` for them: a cancelled job, say. A job
+ * Finds credentials that earlier jobs left on this machine because `cleanup` did not run, for example in a canceled job. A job
  * counts as ended
- * - when all its certificates have;
- * - when no process of this user has its CIRCLE_WORKFLOW_JOB_ID in its environment, and none of the processes that its runs
- *   were started by runs any more, those aside that this job has in common with it, such as the service of the runner. That
- *   cannot be known of another container or host with the same home, or on Windows; a run outside a job has no such end.
+ * - if all its certificates have expired;
+ * - if no process of this user has its CIRCLE_WORKFLOW_JOB_ID in the environment, and none of the ancestors of its runs still
+ *   runs, except those that this job shares, such as the runner's service. This cannot be known for another container or host
+ *   with the same home directory, on Windows, or for a run outside a job.
  */
 import { utcTime } from '../crypto/validity.ts';
 import type { Files } from '../effects/files.ts';
@@ -15,7 +15,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface Leftover {
   readonly manifest: StoredManifest;
-  /** Its id, or what else it is known by. */
+  /** The job's id, or `without an id`. */
   readonly job: string;
   /** Files that are still there. */
   readonly files: readonly string[];
@@ -31,10 +31,10 @@ export interface LeftoverContext {
   readonly nowMs: number;
 }
 
-/** Of a list without a heading, which no run of this version writes: the longest lifetime of a bot's certificates. */
+/** The longest lifetime of a bot's certificates; used for a manifest without a heading, which this version never writes. */
 const MAX_JOB_MS = 7 * 24 * 60 * 60 * 1000;
 
-/** In the order of their names; none that has left no file. */
+/** In the order of their names; only jobs whose files still exist. */
 export async function findLeftovers({
   environment,
   files,
@@ -65,7 +65,7 @@ async function filesOf({ entries }: StoredManifest, files: Pick<Files, 'entry'>)
 }
 
 interface Writers {
-  /** Empty when no list names it. */
+  /** Empty if the manifest does not name it. */
   readonly job: string;
   readonly writers: readonly Writer[];
 }
@@ -81,18 +81,18 @@ function verdictOn(
   nowMs: number,
 ): Pick<Leftover, 'ended' | 'reason'> {
   const end = utcTime(endsMs);
-  // Even where a process of the job goes on, such as a daemon of a build tool: what has ended is of no use to it.
-  if (endsMs <= nowMs) return { ended: true, reason: `its certificates ended at ${end}` };
+  // Even if a process of the job still runs, such as a build daemon: expired certificates are of no use to it.
+  if (endsMs <= nowMs) return { ended: true, reason: `its certificates expired at ${end}` };
   const isLocal = writers.length > 0 && writers.every(({ scope }) => scope === processes?.scope);
   const running = isLocal && processes !== undefined ? runningOf(writers, job, processes) : undefined;
-  if (running !== undefined) return { ended: false, reason: `its process ${running} still runs` };
-  // A run outside a job goes on being somebody's when its shell has ended.
-  if (isLocal && job !== '') return { ended: true, reason: 'none of its processes runs any more' };
-  const why = isLocal ? 'it was not a job of CircleCI' : 'its processes cannot be seen from here';
-  return { ended: false, reason: `${why}, and its certificates may be good until ${end}` };
+  if (running !== undefined) return { ended: false, reason: `its process ${running} is still running` };
+  // The credentials of a run outside a job may still be in use after its shell has exited.
+  if (isLocal && job !== '') return { ended: true, reason: 'none of its processes is running any more' };
+  const why = isLocal ? 'it was not a CircleCI job' : 'its processes are not visible from here';
+  return { ended: false, reason: `${why}, and its certificates may be valid until ${end}` };
 }
 
-/** The id of a process that shows that the job goes on. */
+/** The id of a process that shows that the job still runs. */
 function runningOf(writers: readonly Writer[], job: string, processes: Processes): string | undefined {
   const ours = new Set(processes.ancestors);
   const others = writers.flatMap((writer) => writer.processes).filter((name) => !ours.has(name));

@@ -1,4 +1,4 @@
-/** What the runs of one job have written: a private file of JSON lines, which `cleanup` works off. */
+/** The manifest: a private file of JSON lines that lists everything a job's runs have written, for `cleanup`. */
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { sha256Hex } from '../crypto/validity.ts';
@@ -21,29 +21,56 @@ const Entry = z.union([
   z.strictObject({ job: z.string(), scope: z.string(), processes: z.array(z.string()), endsMs: z.number() }),
 ]);
 
-/** Paths are absolute; `lines` is what was appended to the file `exports`. */
+/** Paths are absolute; `lines` is the text that was appended to the file `exports`. */
 export type ManifestEntry = z.infer<typeof Entry>;
 
-/** By which a later job knows whether the job that wrote has ended (`left-over.ts`). */
+/** Lets a later job find out whether this job has ended (`left-over.ts`). */
 export interface Writer {
-  /** Empty where processes cannot be listed. */
+  /** Empty if processes cannot be listed. */
   readonly scope: string;
-  /** Those that the run was started by: its parent first. */
+  /** The ancestors of the run, parent first. */
   readonly processes: readonly string[];
-  /** When the last of the credentials ends at the latest: milliseconds since the Unix epoch. */
+  /** The latest end of the credentials, in milliseconds since the Unix epoch. */
   readonly endsMs: number;
 }
 
+export interface PlannedFile {
+  /** The final path, with links resolved. */
+  readonly path: string;
+  readonly contents: string | Uint8Array;
+  /** Temporary names of the new file and of the backup of the old one. */
+  readonly temporaries: readonly string[];
+  /** As in `OutputFile`. */
+  readonly awsProfile?: string | undefined;
+}
+
+/** Records everything that is written, so that it can be removed at the end of the job. */
+export interface WriteRecord {
+  /** Records a directory that was created. */
+  directory(path: string): Promise<void>;
+  /**
+   * Records files before they are written, so that the files of a killed run are known too.
+   * @param destination the directory that contains them
+   */
+  files(files: readonly PlannedFile[], destination?: string): Promise<void>;
+}
+
+/** For callers that keep no record. */
+export const NO_RECORD: WriteRecord = {
+  directory: () => Promise.resolve(),
+  files: () => Promise.resolve(),
+};
+
 export interface Manifest extends WriteRecord {
-  /** Lines that are about to be appended to the file that `$BASH_ENV` names. */
+  /** Records lines before they are appended to the file that `$BASH_ENV` names. */
   exports(path: string, lines: string): Promise<void>;
 }
 
 const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
 
 /**
- * Its file is made with the first entry. A run does not fail because of it: what it writes can still be used.
- * @param warn called once when the manifest cannot be written
+ * Creates the file with the first entry. A run does not fail because of the manifest: its files are still usable.
+ * @param warn called once if the manifest cannot be written
  */
 export function openManifest(
   files: Pick<Files, 'entry' | 'makeDirectory' | 'userId' | 'appendText'>,
@@ -56,14 +83,16 @@ export function openManifest(
   const append = async (added: readonly ManifestEntry[]) => {
     const { failures } = await inStateDirectory(files, environment, async (directory) => {
       const heading = writer === undefined || headed.has(directory) ? [] : [writerEntry(writer, environment)];
-      // A line break first, since a run that was killed may have left half a line.
+      // Starts with a newline, since a run that was killed may have left half a line.
       const lines = [...heading, ...added].map((entry) => `\n${JSON.stringify(entry)}\n`).join('');
       await files.appendText(join(directory, manifestName(environment)), ascii(lines));
       headed.add(directory);
     });
     if (failures === undefined || hasWarned) return;
     hasWarned = true;
-    warn(`"cleanup" will not remove what this run writes, since the list of it cannot be kept: ${failures.join('; ')}`);
+    warn(
+      `"cleanup" will not remove the files of this run, because the manifest cannot be written: ${failures.join('; ')}`,
+    );
   };
   return {
     directory: (path) => append([{ directory: path }]),
@@ -82,20 +111,20 @@ function fileEntry({ awsProfile, contents, path, temporaries }: PlannedFile): Ma
   return awsProfile === undefined ? entry : { ...entry, awsProfile };
 }
 
-/** JSON in which nothing takes several bytes: half a character would make the whole file unreadable. */
+/** Escapes non-ASCII characters: a partly written multi-byte character would make the whole file unreadable. */
 function ascii(json: string): string {
   return json.replace(/[^\n -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 export interface StoredManifest {
   readonly path: string;
-  /** In the order of writing. */
+  /** In the order in which they were written. */
   readonly entries: readonly ManifestEntry[];
 }
 
 /**
- * Those of this job, in whichever of the directories; none when no run has written anything.
- * @throws MachineIdError CLEANUP_FAILED for one that is no text, too long or not to be opened
+ * The manifests of this job, in any of the directories; empty if no run has written anything.
+ * @throws MachineIdError CLEANUP_FAILED if one is not text, too long or cannot be opened
  */
 export async function readManifests(
   files: Pick<Files, 'entry' | 'userId' | 'readText'>,
@@ -110,7 +139,7 @@ export async function readManifests(
   return found;
 }
 
-/** Of other jobs of this user on this machine, and of other nodes of this job; one that cannot be read is left out. */
+/** The manifests of this user's other jobs on this machine, and of other nodes of this job. Skips unreadable ones. */
 export async function readOtherManifests(
   files: Pick<Files, 'entry' | 'names' | 'userId' | 'readText'>,
   environment: Environment,
@@ -132,14 +161,14 @@ async function readLines(files: Pick<Files, 'readText'>, path: string): Promise<
   try {
     return await files.readText(path, { maxBytes: MAX_MANIFEST_BYTES });
   } catch (cause) {
-    throw new MachineIdError('CLEANUP_FAILED', `${path}, the list of what this job's runs wrote, cannot be read`, {
-      hint: 'Look at that file and remove by hand what it names, then the file itself; the certificates end by themselves.',
+    throw new MachineIdError('CLEANUP_FAILED', `cannot read ${path}, the list of files that this job's runs wrote`, {
+      hint: 'Remove the files that it lists by hand, then the list itself. The certificates expire by themselves.',
       cause,
     });
   }
 }
 
-/** A line that cannot be read is half of one; what it stood for was not written yet. */
+/** Skips malformed lines: they were only partly written, before the files that they describe. */
 function parse(text: string): readonly ManifestEntry[] {
   return text.split('\n').flatMap((line) => {
     if (line === '') return [];
@@ -154,19 +183,19 @@ function parse(text: string): readonly ManifestEntry[] {
 
 const MANIFEST_NAME = /^written(?:-[\w-]+)?\.jsonl$/;
 
-/** A machine may run several jobs of one user, at once or one after another: each has its own. */
+/** One per job: a machine may run several jobs of one user, at once or in sequence. */
 function manifestName({ CIRCLE_WORKFLOW_JOB_ID: job = '', CIRCLE_NODE_INDEX: node = '0' }: Environment): string {
   const plain = /^[\w-]{1,80}$/;
   return plain.test(job) && plain.test(node) ? `written-${job}-${node}.jsonl` : 'written.jsonl';
 }
 
-// The private directory in which runs of one job leave word for its later steps.
+// The private directory in which the runs of a job keep state for later steps.
 
 type StateFiles = Pick<Files, 'entry' | 'makeDirectory' | 'userId'>;
 
 const WRITABLE_BY_OTHERS = 0o022;
 
-/** In the order of trying: the home directory may be missing or read-only. */
+/** In order of preference: the home directory may be missing or read-only. */
 function stateDirectories({ HOME, TMPDIR }: Environment, userId: number | undefined): readonly string[] {
   const temporary = join(
     TMPDIR === undefined || TMPDIR === '' ? '/tmp' : TMPDIR,
@@ -177,12 +206,12 @@ function stateDirectories({ HOME, TMPDIR }: Environment, userId: number | undefi
 
 type StateOutcome<T> =
   | { readonly value: T; readonly failures?: undefined }
-  /** Why none of the directories could be used: each with its path. */
+  /** Why none of the directories could be used, each with its path. */
   | { readonly value?: undefined; readonly failures: readonly string[] };
 
 /**
- * Does work that writes into the first directory in which it succeeds: a disk may be full or become read-only at any time.
- * A directory is made where it is missing, and not used when others may write to it.
+ * Runs `work`, which writes, in the first directory where it succeeds: a disk may fill up or become read-only at any time.
+ * Creates a missing directory, and does not use one that others may write to.
  */
 export async function inStateDirectory<T>(
   files: StateFiles,
@@ -192,8 +221,8 @@ export async function inStateDirectory<T>(
   const failures: string[] = [];
   for (const path of stateDirectories(environment, files.userId)) {
     try {
-      await make(files, path);
-      if (!(await isPrivate(files, path))) throw new Error('it is not a directory that only this user may write to');
+      await makeDirectory(files, path);
+      if (!(await isPrivate(files, path))) throw new Error('it is not a directory that only this user can write to');
       return { value: await work(path) };
     } catch (error) {
       failures.push(`${path}: ${fileErrorText(error)}`);
@@ -202,46 +231,18 @@ export async function inStateDirectory<T>(
   return { failures };
 }
 
-/** Whether others can have planted something there. */
+/** Whether no other user can have planted something there. */
 async function isPrivate(files: Pick<Files, 'entry' | 'userId'>, path: string): Promise<boolean> {
   const entry = await files.entry(path);
   if (entry?.kind !== 'directory') return false;
-  // Windows has neither owners nor such bits.
+  // Windows has neither owners nor these mode bits.
   return files.userId === undefined || (entry.userId === files.userId && (entry.mode & WRITABLE_BY_OTHERS) === 0);
 }
 
-async function make(files: StateFiles, path: string): Promise<void> {
+async function makeDirectory(files: StateFiles, path: string): Promise<void> {
   try {
     await files.makeDirectory(path);
   } catch (error) {
     if (errorCode(error) !== 'EEXIST') throw error;
   }
 }
-
-// Records everything that is written, so that it can be removed at the end of the job.
-
-export interface PlannedFile {
-  /** Where the file will be, links resolved. */
-  readonly path: string;
-  readonly contents: string | Uint8Array;
-  /** Names that the bytes, or those of the file before, have meanwhile. */
-  readonly temporaries: readonly string[];
-  /** As in `OutputFile`. */
-  readonly awsProfile?: string | undefined;
-}
-
-export interface WriteRecord {
-  /** A directory that was made. */
-  directory(path: string): Promise<void>;
-  /**
-   * Files that are about to be written: what a run leaves when it is killed is known too.
-   * @param destination the directory that they go into
-   */
-  files(files: readonly PlannedFile[], destination?: string): Promise<void>;
-}
-
-/** For those who keep no record. */
-export const NO_RECORD: WriteRecord = {
-  directory: () => Promise.resolve(),
-  files: () => Promise.resolve(),
-};

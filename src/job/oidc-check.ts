@@ -1,15 +1,15 @@
-/** Refuses an OIDC token that the cluster could only refuse, before anything is sent. */
+/** Rejects an OIDC token that the cluster would reject, before anything is sent. */
 import { CLOCK_TOLERANCE_MS, clockNotice, notYetValid, utcTime } from '../crypto/validity.ts';
 import { MachineIdError } from '../errors.ts';
 import { audienceFit, type OidcClaims, organizationOf } from './oidc-claims.ts';
 
-/** A token and where it comes from, which decides what a person can do about it. */
+/** A token and its origin, which determines what the user can do about a problem. */
 export interface ObtainedToken {
   readonly claims: OidcClaims;
   /** A variable's name or a command line. */
   readonly source: string;
   readonly origin: 'variable' | 'named variable' | 'agent';
-  /** What CircleCI's agent answered when it was asked for a better one and gave none: one line for each program. */
+  /** Why CircleCI's agent printed no better token, if it was asked: one line for each program. */
   readonly agentRefusals: readonly string[];
 }
 
@@ -39,18 +39,20 @@ export function checkAudience(token: ObtainedToken): void {
 function adviceForAudience({ origin, source }: ObtainedToken, organization: string) {
   const command = `circleci run oidc get --claims '{"aud":"${organization}"}'`;
   if (origin === 'named variable') {
-    return { hint: `Make the token in ${source} by ${command}, or leave --oidc-token out: it is never replaced.` };
+    return {
+      hint: `Create the token in ${source} with ${command}, or omit --oidc-token: this token is never replaced.`,
+    };
   }
   return {
     likelyCauses: [
-      "the organization has custom claims: CircleCI puts their audience into the job's token",
+      "the organization has custom claims, and CircleCI uses their audience for the job's token",
       `a context, a project setting or a step sets ${source}`,
     ],
-    hint: `Run the job again, since CircleCI's agent can make the right token (${command}). If it cannot, remove the audience from the organization's custom claims (CircleCI's API: /org/${organization}/oidc-custom-claims).`,
+    hint: `Run the job again: CircleCI's agent can create the right token (${command}). If it cannot, remove the audience from the organization's custom claims (CircleCI's API: /org/${organization}/oidc-custom-claims).`,
   };
 }
 
-/** Audiences are texts of the organization's choice: shown short. */
+/** Audiences are texts that the organization chooses, so they are truncated. */
 export function audienceText({ audiences }: Pick<OidcClaims, 'audiences'>): string {
   if (audiences.length === 0) return 'no audience';
   const text = audiences.join(', ');
@@ -72,33 +74,33 @@ export function checkTimes(token: ObtainedToken, nowMs: number): void {
     throw new MachineIdError(
       'OIDC_TOKEN_NOT_YET_VALID',
       `${source} is not valid yet: ${notYetValid('it', validFromMs(claims), nowMs)}`,
-      { hint: 'The clock of this runner is behind: set it by NTP.' },
+      { hint: 'Set the clock of this runner by NTP: it is behind.' },
     );
   }
 }
 
 const EXPIRED_HINTS: Readonly<Record<ObtainedToken['origin'], string>> = {
   variable:
-    'CircleCI issues the token when the job starts, for about an hour, and its agent gave no newer one: call run in an earlier step of the job, or check the clock of a self-hosted runner.',
+    'Call "run" in an earlier step of the job, or check the clock of a self-hosted runner. CircleCI issues the token when the job starts, for about an hour, and its agent printed no newer one.',
   'named variable':
-    'Make this token right before the step that calls run, or leave --oidc-token out: then a fresh token is used.',
-  agent: "CircleCI's agent made this token just now, so the clock of this runner is ahead: set it by NTP.",
+    'Create this token right before the step that calls "run", or omit --oidc-token to use a fresh token.',
+  agent: "Set the clock of this runner by NTP: CircleCI's agent has just created this token, so the clock is ahead.",
 };
 
-/** Sentences about a token that is used as it is: a clock that is behind, an audience that newer clusters refuse. */
+/** Warnings about a token that is used anyway: a clock that is behind, an audience that newer clusters reject. */
 export function tokenNotices(token: ObtainedToken, nowMs: number): readonly string[] {
   return [tokenClockNotice(token.claims, nowMs), audienceNotice(token)].flatMap((one) => one ?? []);
 }
 
-/** A sentence when the token proves that the clock of this machine is behind. */
+/** A clause if the token proves that this machine's clock is behind. */
 export function tokenClockNotice(claims: OidcClaims, nowMs: number): string | undefined {
   return clockNotice(validFromMs(claims), nowMs);
 }
 
-/** A sentence when the token has the right audience among others. */
+/** A sentence if the token has the right audience among others. */
 export function audienceNotice({ claims, source }: ObtainedToken): string | undefined {
   if (audienceFit(claims, organizationOf(claims.issuer) ?? '') !== 'before Teleport 17') return undefined;
-  return `${source} is for ${audienceText(claims)}: Teleport 17 and later refuse a token of several audiences unless the claim azp is the organization's id`;
+  return `${source} is for ${audienceText(claims)}: Teleport 17 and later reject a token with several audiences unless the claim azp is the organization's id`;
 }
 
 function validFromMs({ issuedAtMs, notBeforeMs = 0 }: OidcClaims): number {
@@ -116,20 +118,20 @@ export function checkIssuer({ claims: { issuer }, origin, source }: ObtainedToke
         hint:
           origin === 'agent'
             ? "CircleCI's agent gave this token unasked: put CIRCLE_OIDC_TOKEN into the environment of this step."
-            : "Make the token without --root-issuer: Teleport verifies tokens of the organization's own issuer.",
+            : "Create the token without --root-issuer: Teleport only verifies tokens of the organization's own issuer.",
       },
     );
   }
   throw new MachineIdError(
     'OIDC_TOKEN_ISSUER_MISMATCH',
-    `${source} was issued by ${shown(issuer)}, expected ${ROOT_ISSUER}/org/<organization id>: it looks like a token of a CircleCI server installation`,
+    `${source} was issued by ${shown(issuer)}, expected ${ROOT_ISSUER}/org/<organization id>: it looks like a token from a CircleCI server installation`,
     {
-      hint: "Teleport's circleci join method verifies tokens of CircleCI Cloud only; on CircleCI server use another join method with tbot.",
+      hint: "On CircleCI server, use another join method with tbot: Teleport's circleci join method only verifies tokens of CircleCI Cloud.",
     },
   );
 }
 
-/** An issuer is a URL of the job's own making: shown short and without control characters. */
+/** The job can choose the issuer, so it is truncated and quoted. */
 function shown(issuer: string): string {
   return JSON.stringify(issuer.slice(0, 200));
 }

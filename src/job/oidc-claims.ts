@@ -1,4 +1,4 @@
-/** What a CircleCI OIDC token says of its job, read without verifying it: Teleport does that. */
+/** Reads the claims of a CircleCI OIDC token. Does not verify the token: Teleport does. */
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import * as z from 'zod/mini';
 import { MachineIdError } from '../errors.ts';
@@ -38,14 +38,14 @@ const Claims = z.object({
 
 /**
  * @param source where the token was found, for messages: `CIRCLE_OIDC_TOKEN`
- * @param hint what to do about an invalid one; by default for a variable of CircleCI
- * @throws MachineIdError OIDC_TOKEN_MALFORMED; its message holds no part of the token
+ * @param hint what to do about an invalid token; the default is for a variable that CircleCI sets
+ * @throws MachineIdError OIDC_TOKEN_MALFORMED; its message contains no part of the token
  */
 export function decodeClaims(jwt: string, source: string, hint = hintFor(source)): OidcClaims {
   const claims = Claims.safeParse(decode(jwt, source, hint));
   if (!claims.success) {
     const paths = claims.error.issues.map((issue) => issue.path.join('.'));
-    throw malformed(source, hint, `these claims are missing or of another type: ${paths.join(', ')}`);
+    throw malformed(source, hint, `these claims are missing or have the wrong type: ${paths.join(', ')}`);
   }
   const { iss, aud, azp, sub, iat, nbf, exp } = claims.data;
   return {
@@ -65,14 +65,14 @@ export function decodeClaims(jwt: string, source: string, hint = hintFor(source)
   };
 }
 
-/** The organization's id; undefined for the issuer of no organization. */
+/** The organization's id; undefined if the issuer is not that of an organization. */
 export function organizationOf(issuer: string): string | undefined {
   return /^https:\/\/oidc\.circleci\.com\/org\/([^/]+)$/.exec(issuer)?.[1];
 }
 
 /**
- * Whether Teleport takes a token of these audiences, which must hold the organization's id (protocol reference 2.5). Since
- * Teleport 17 its verifier also wants an authorized party beside several audiences, and refuses one of another name.
+ * Whether Teleport accepts a token with these audiences, which must include the organization's id (protocol reference 2.5).
+ * Since Teleport 17, a token with several audiences also needs an authorized party, and it must be the organization's id.
  */
 export function audienceFit(
   { audiences, authorizedParty }: Pick<OidcClaims, 'audiences' | 'authorizedParty'>,
@@ -88,7 +88,7 @@ function decode(jwt: string, source: string, hint: string): unknown {
     decodeProtectedHeader(jwt);
     return decodeJwt(jwt);
   } catch {
-    // jose's message may quote the input, and the input is a secret: the cause is left out on purpose.
+    // Without the cause on purpose: jose's message may quote the input, which is a secret.
     throw malformed(source, hint, 'it is not three base64url parts with JSON in the first two');
   }
 }
@@ -98,5 +98,5 @@ function malformed(source: string, hint: string, detail: string): MachineIdError
 }
 
 function hintFor(source: string): string {
-  return `Pass on the variable that CircleCI sets, unchanged; nothing in the job's environment should set ${source} itself.`;
+  return `Use the variable exactly as CircleCI sets it. Nothing in the job's environment should set ${source}.`;
 }

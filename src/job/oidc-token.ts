@@ -15,22 +15,22 @@ export interface OidcTokenSources {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly commands: Commands;
   readonly clock: Pick<Clock, 'nowMs' | 'sleep'>;
-  /** Hides every token that is seen. */
+  /** Hides every token that is found. */
   readonly mask: Pick<Mask, 'hide'>;
-  /** Ends the wait for CircleCI's agent. */
+  /** Cancels the wait for CircleCI's agent. */
   readonly signal?: AbortSignal;
-  /** The variable that the user names; undefined for CircleCI's own. */
+  /** The variable that the user names; undefined for CircleCI's variables. */
   readonly variable?: string | undefined;
 }
 
 const VARIABLES = ['CIRCLE_OIDC_TOKEN', 'CIRCLE_OIDC_TOKEN_V2'];
 
-/** CircleCI's own orbs take a shorter value as missing: an empty variable may arrive as `null` or as quotes. */
+/** CircleCI's own orbs treat a shorter value as missing too: an empty variable may arrive as `null` or as quotes. */
 const MIN_TOKEN_CHARS = 4;
 
 /**
- * The token of CircleCI's variables; where they have none that Teleport could accept, a fresh one from CircleCI's agent.
- * A variable that the user names is the only source: nothing takes its place, as the job made that token on purpose.
+ * The token from CircleCI's variables, or if Teleport could not accept it, a fresh one from CircleCI's agent. A variable that
+ * the user names is the only source: the job created that token on purpose, so it is never replaced.
  * @throws MachineIdError OIDC_TOKEN_MISSING, OIDC_TOKEN_MALFORMED, OIDC_TOKEN_ISSUER_MISMATCH, OIDC_TOKEN_AUDIENCE_MISMATCH, OIDC_TOKEN_EXPIRED, OIDC_TOKEN_NOT_YET_VALID
  */
 export async function obtainOidcToken(sources: OidcTokenSources): Promise<OidcToken> {
@@ -40,7 +40,7 @@ export async function obtainOidcToken(sources: OidcTokenSources): Promise<OidcTo
 }
 
 /**
- * The same without the checks of what it says.
+ * The same without checking the claims.
  * @throws MachineIdError OIDC_TOKEN_MISSING, OIDC_TOKEN_MALFORMED
  */
 export async function findOidcToken(sources: OidcTokenSources): Promise<OidcToken> {
@@ -61,15 +61,15 @@ export async function findOidcToken(sources: OidcTokenSources): Promise<OidcToke
 function namedToken(name: string, sources: OidcTokenSources): OidcToken {
   const value = valueOf(name, sources);
   if (value === undefined) {
-    const said = (sources.environment[name] ?? '') === '' ? 'is not set' : 'is too short to be a token';
-    throw new MachineIdError('OIDC_TOKEN_MISSING', `${name}, which --oidc-token names, ${said}`, {
-      hint: `Set ${name} in an earlier step, through $BASH_ENV, or leave --oidc-token out to use the token that CircleCI sets.`,
+    const problem = (sources.environment[name] ?? '') === '' ? 'is not set' : 'is too short to be a token';
+    throw new MachineIdError('OIDC_TOKEN_MISSING', `${name}, which --oidc-token names, ${problem}`, {
+      hint: `Set ${name} in an earlier step, through $BASH_ENV, or omit --oidc-token to use the token that CircleCI sets.`,
     });
   }
   return decoded(name, value, 'named variable');
 }
 
-/** The first of CircleCI's variables that is set; the second only where it alone may be accepted. */
+/** The first of CircleCI's variables that is set; the second only if it may be accepted and the first may not. */
 function givenToken(sources: OidcTokenSources): OidcToken | undefined {
   const [first, second] = VARIABLES.flatMap((name) => {
     const value = valueOf(name, sources);
@@ -82,7 +82,7 @@ function givenToken(sources: OidcTokenSources): OidcToken | undefined {
     const other = decoded(second.name, second.value, 'variable');
     return mayBeAccepted(other, sources.clock.nowMs()) ? other : token;
   } catch {
-    return token; // what is wrong with the first is what the user reads
+    return token; // the user gets the problem of the first
   }
 }
 
@@ -95,24 +95,24 @@ function decoded(source: string, value: string, origin: 'variable' | 'named vari
   const hint =
     origin === 'variable'
       ? undefined
-      : `Put the whole output of "circleci run oidc get" into ${source}, or leave --oidc-token out to use the token that CircleCI sets.`;
+      : `Put the whole output of "circleci run oidc get" into ${source}, or omit --oidc-token to use the token that CircleCI sets.`;
   return { jwt: new Secret(value), source, claims: decodeClaims(value, source, hint), origin, agentRefusals: [] };
 }
 
-/** A job may run for longer than its token lives, and an organization may have its tokens made for another audience. */
+/** False for an expired token (a job may outlive its token), or one for another audience (an organization may choose it). */
 function mayBeAccepted({ claims }: OidcToken, nowMs: number): boolean {
   const organization = organizationOf(claims.issuer);
   return claims.expiresAtMs > nowMs && (organization === undefined || audienceFit(claims, organization) === 'right');
 }
 
-/** Teleport demands the organization's id as the audience, which is what CircleCI puts into the variable by default. */
+/** Teleport requires the organization's id as the audience, which is CircleCI's default for the variable. */
 async function freshToken(given: OidcToken | undefined, sources: OidcTokenSources): Promise<AgentResponse> {
   const { CIRCLE_ORGANIZATION_ID: organization = '' } = sources.environment;
   const audience = (given && organizationOf(given.claims.issuer)) ?? organization;
   if (audience !== '') return askAgent({ ...sources, audience });
   return {
     token: undefined,
-    refusals: ["CircleCI's agent was not asked for one: CIRCLE_ORGANIZATION_ID is not set"],
+    refusals: ["CircleCI's agent was not asked for a token: CIRCLE_ORGANIZATION_ID is not set"],
   };
 }
 
@@ -120,25 +120,25 @@ function missing(environment: OidcTokenSources['environment'], agentRefusals: re
   const message = 'this job has no OIDC token: neither CIRCLE_OIDC_TOKEN nor CIRCLE_OIDC_TOKEN_V2 is set';
   const lines = agentRefusals;
   if (environment.CIRCLECI !== 'true') {
-    return new MachineIdError('OIDC_TOKEN_MISSING', `${message}, and this does not run on CircleCI`, {
+    return new MachineIdError('OIDC_TOKEN_MISSING', `${message}, and this is not running on CircleCI`, {
       lines,
-      hint: 'Only a job on CircleCI gets the token; "circleci local execute" gets none. Run it in a pipeline. Into a container that a job starts itself, hand the variable on: docker run -e CIRCLE_OIDC_TOKEN.',
+      hint: 'Run it in a pipeline: only jobs on CircleCI get the token, not "circleci local execute". If a job starts a container, pass the variable on: docker run -e CIRCLE_OIDC_TOKEN.',
     });
   }
   if (isForkPullRequest(environment)) {
-    return new MachineIdError('OIDC_TOKEN_MISSING', `${message}: it builds a pull request from a fork`, {
+    return new MachineIdError('OIDC_TOKEN_MISSING', `${message}, because it builds a pull request from a fork`, {
       lines,
-      hint: 'CircleCI withholds the token from forks unless the project setting "Pass secrets to builds from forked pull requests" is on. Better: skip this job for forks.',
+      hint: 'Skip this job for forks. CircleCI withholds the token from forks unless the project setting "Pass secrets to builds from forked pull requests" is on.',
     });
   }
-  return new MachineIdError('OIDC_TOKEN_MISSING', `${message}, and CircleCI's agent gave no new one`, {
+  return new MachineIdError('OIDC_TOKEN_MISSING', `${message}, and CircleCI's agent printed none`, {
     lines,
     likelyCauses: [
-      'CircleCI has left it out this once',
-      "on a self-hosted runner, the system's temporary directory may not be written to or executed from: the OIDC plugin lives there",
-      'this is a CircleCI server installation without OIDC: Teleport takes none of its tokens in any case',
+      'CircleCI did not set it this time',
+      "on a self-hosted runner, the system's temporary directory is not writable or does not allow execution: the OIDC plugin is installed there",
+      'this is a CircleCI server installation without OIDC, whose tokens Teleport does not accept anyway',
     ],
-    hint: "Run the job again. On a self-hosted runner, check that the system's temporary directory may be written and executed from. On CircleCI server, use another join method with tbot.",
+    hint: "Run the job again. On a self-hosted runner, check that the system's temporary directory is writable and allows execution. On CircleCI server, use another join method with tbot.",
   });
 }
 

@@ -162,7 +162,7 @@ test('files of a cancelled job are reported, and removed with --left-over; a run
   assert.match(removed.stderr, new RegExp(`^Removed 14 files that the job ${ENDED}, .*wrote:$`, 'm'));
   assert.match(
     removed.stderr,
-    new RegExp(`^Kept the credentials of the job ${LIVE} in .*live: its process \\d+ still runs$`, 'm'),
+    new RegExp(`^Kept the credentials of the job ${LIVE} in .*live: its process \\d+ is still running$`, 'm'),
   );
   assert.deepEqual((await readdir(job.folder)).sort(), ['.teleport-machine-id', 'bash_env', 'bin', 'live', 'project']);
   assert.ok((await readdir(join(job.folder, 'live'))).includes('key'));

@@ -98,7 +98,7 @@ test('a directory that other users can read is used with a warning', async (t) =
   await mkdir(job.destination, { mode: 0o755 });
   const run = await job.run([...job.flags, '--json']);
   resultOf(run);
-  assert.match(run.stderr, /^warning: .*identity can be looked into by other users \(mode 755\)/m);
+  assert.match(run.stderr, /^warning: .*identity can be listed by other users \(mode 755\)/m);
 });
 
 test('only the readers of a destination can read its files', { skip: missing('setfacl', 'getfacl') }, async (t) => {

@@ -133,7 +133,7 @@ test('missing permissions are found', async (t) => {
   await mkdir(job.destination, { mode: 0o500 });
   const flags = [...WHERE, '--destination', join(job.destination, 'deeper')];
   const checks = await examined(job, flags, { withoutPrivileges: true });
-  assert.match(checks.get('destination:--destination')?.detail ?? '', /there is no permission to write to/);
+  assert.match(checks.get('destination:--destination')?.detail ?? '', /no permission to write to/);
 });
 
 test('a directory in the checkout, and one that other users can write to, are warnings', async (t) => {
@@ -141,8 +141,8 @@ test('a directory in the checkout, and one that other users can write to, are wa
   await mkdir(job.destination);
   await chmod(job.destination, 0o777);
   for (const [destination, says] of [
-    [join(job.checkout, 'keys'), /keys can be created\n.* lies in the working directory/],
-    [job.destination, /identity is writable\n.* can be written to by other users \(mode 777\)/],
+    [join(job.checkout, 'keys'), /keys can be created\n.* is in the working directory/],
+    [job.destination, /identity is writable\n.* is writable by other users \(mode 777\)/],
   ] as const) {
     const checks = await examined(job, [...WHERE, '--destination', destination]);
     assert.deepEqual(withState(checks, 'warn', 'fail'), ['destination:--destination']);

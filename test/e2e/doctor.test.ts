@@ -152,7 +152,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'oidc-issuer',
     state: 'fail',
     says: /circleci\.example\.com/,
-    fix: /CircleCI Cloud only/,
+    fix: /only verifies tokens of CircleCI Cloud/,
     skips: ['oidc-audience', ...JOIN_AND_AFTER],
   },
   {
@@ -161,7 +161,7 @@ const FINDINGS: readonly Finding[] = [
     id: 'oidc-audience',
     state: 'fail',
     says: /is for the audience sts\.amazonaws\.com, expected the organization's id 7a5f2d9e.*\ncircleci-agent is not on/,
-    fix: /agent can make the right token/,
+    fix: /agent can create the right token/,
     skips: JOIN_AND_AFTER,
   },
   {
@@ -280,7 +280,10 @@ test('a token with several audiences is a warning, and the join shows whether th
   const token = await cluster.mint({ audience: [cluster.info.organizationId, 'other'] });
   const changes = { environment: { CIRCLE_OIDC_TOKEN: token }, secrets: [token] };
   const checks = await examined(job, FLAGS, changes);
-  assert.match(checks.get('oidc-audience')?.detail ?? '', /Teleport 17 and later refuse a token of several audiences/);
+  assert.match(
+    checks.get('oidc-audience')?.detail ?? '',
+    /Teleport 17 and later reject a token with several audiences/,
+  );
   assert.deepEqual(withState(checks, 'warn', 'fail'), ['oidc-audience', 'join']);
 });
 

@@ -149,7 +149,7 @@ test('a read-only destination is named before the cluster is asked', onDisk, asy
   disk.makeReadOnly();
   const run = await job.run(destinationIn(job, disk.path));
   const says = new RegExp(`${disk.path}: the file system is read-only`);
-  assertRefused(run, { code: 'DESTINATION_UNWRITABLE', says, hint: /may be written to/ });
+  assertRefused(run, { code: 'DESTINATION_UNWRITABLE', says, hint: /on a writable file system/ });
   assert.deepEqual(cluster.records.all, []);
 });
 

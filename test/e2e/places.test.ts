@@ -26,7 +26,7 @@ test('a relative destination lies in the working directory, and a warning says w
   const job = await beginJob(t, cluster);
   const run = await runOutputs(cluster, job, [directory('./some/where')]);
   assert.equal(resultOf(run).outputs[0]?.destination, join(job.checkout, 'some/where'));
-  assert.match(run.stderr, /^warning: .*some\/where lies in the working directory: caches, workspaces and artifacts/m);
+  assert.match(run.stderr, /^warning: .*some\/where is in the working directory: caches, workspaces and artifacts/m);
   const found = await listing(join(job.checkout, 'some'));
   assert.equal(found.get('.'), '0700 directory');
   assert.equal(found.get('where'), '0700 directory');

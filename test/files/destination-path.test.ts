@@ -36,7 +36,7 @@ for (const [what, platform, links] of REFUSED) {
     const [link = ''] = Object.keys(links);
     await assert.rejects(refuseSymlinks(withLinks(platform, links), '/tmp/bot', 'try-secure'), {
       code: 'DESTINATION_UNSAFE',
-      message: `${link} is a symbolic link, in the destination /tmp/bot`,
+      message: `${link} is a symbolic link (destination /tmp/bot)`,
     });
   });
 }

@@ -21,9 +21,9 @@ function warnings(
 }
 
 const LOOKED_INTO = (mode: string) => [
-  `${PATH} can be looked into by other users (mode ${mode}); the files in it cannot be read by them`,
+  `${PATH} can be listed by other users (mode ${mode}), who cannot read the files in it`,
 ];
-const WRITTEN_TO = (mode: string) => [`${PATH} can be written to by other users (mode ${mode})`];
+const WRITTEN_TO = (mode: string) => [`${PATH} is writable by other users (mode ${mode})`];
 const THEIRS = [`${PATH} belongs to another user (1001), who can replace the files in it`];
 
 const CASES: readonly (readonly [string, Partial<FileEntry>, readonly string[]])[] = [
@@ -64,7 +64,7 @@ for (const [path, workingDirectory, inside] of PLACES) {
   test(`${path} ${inside ? 'lies' : 'does not lie'} in the working directory ${workingDirectory}`, async () => {
     const files: Files = { ...systemFiles, entry: () => Promise.resolve(undefined) };
     const expected = inside
-      ? [`${path} lies in the working directory: caches, workspaces and artifacts may carry the keys away`]
+      ? [`${path} is in the working directory: caches, workspaces and artifacts may include the keys`]
       : [];
     assert.deepEqual(await directoryWarnings(files, directory(path), path, workingDirectory), expected);
   });

@@ -65,7 +65,7 @@ for (const symlinks of ['secure', 'try-secure'] as const) {
     ] as const) {
       await assert.rejects(prepare(directory(join(folder, path), { symlinks })), {
         code: 'DESTINATION_UNSAFE',
-        message: `${join(folder, link)} is a symbolic link, in the destination ${join(folder, path)}`,
+        message: `${join(folder, link)} is a symbolic link (destination ${join(folder, path)})`,
       });
     }
     assert.deepEqual(await readdir(real), []);
@@ -111,8 +111,8 @@ test('a directory that another process creates at the same time is used', async 
 });
 
 for (const [code, says] of [
-  ['EACCES', 'there is no permission to write to PATH (EACCES)'],
-  ['EPERM', 'there is no permission to write to PATH (EPERM)'],
+  ['EACCES', 'no permission to write to PATH (EACCES)'],
+  ['EPERM', 'no permission to write to PATH (EPERM)'],
   ['EROFS', 'cannot write to PATH: the file system is read-only (EROFS)'],
   ['ENOSPC', 'cannot write to PATH: no space left on the disk (ENOSPC)'],
   ['EMFILE', 'cannot write to PATH: this process has too many open files (EMFILE)'],

@@ -60,7 +60,7 @@ test('a reader that does not exist is a warning with try and a failure with requ
   const folder = await temporaryFolder(context);
   const readers = [{ user: 'nobody-of-that-name' }];
   const [warning = ''] = await write(systemCommands, directory(folder, { readers }));
-  assert.match(warning, /could not be granted access: setfacl: /);
+  assert.match(warning, /cannot grant access to the readers of .*: setfacl: /);
   assert.deepEqual(await readdir(folder), ['key']);
   await assert.rejects(write(systemCommands, directory(folder, { readers, acls: 'required' })), {
     code: 'DESTINATION_UNWRITABLE',
@@ -75,7 +75,7 @@ test('without setfacl a write warns with try, and leaves the old files with requ
   await writeFile(join(folder, 'key'), 'old');
   await assert.rejects(write(absent, directory(folder, { readers: READERS, acls: 'required' })), {
     code: 'DESTINATION_UNWRITABLE',
-    message: `the readers of ${folder} could not be granted access: setfacl is missing or did not end in time`,
+    message: `cannot grant access to the readers of ${folder}: setfacl is missing or timed out`,
   });
   assert.equal(await readFile(join(folder, 'key'), 'utf8'), 'old');
   assert.deepEqual(await readdir(folder), ['key']);
@@ -92,7 +92,7 @@ for (const acls of ['off', 'try', 'required'] as const) {
 test('with acls off, readers are reported to have no access', async () => {
   const destination = directory('/srv/bot', { acls: 'off', readers: READERS });
   assert.deepEqual(await grantReaders(never, destination, ['/srv/bot'], []), [
-    'readers of the destination are not granted anything: acls is off',
+    'the readers of the destination get no access: acls is off',
   ]);
 });
 

@@ -60,7 +60,7 @@ const SCENES: readonly (readonly [what: string, scene: Scene, expected: RegExp])
   [
     'its agent runs, between two steps',
     { processes: { isRunning: (name) => name === AGENT || name === SERVICE } },
-    /^left alone: its process 20 still runs$/,
+    /^left alone: its process 20 is still running$/,
   ],
   [
     'a process has its id in the environment',
@@ -69,14 +69,14 @@ const SCENES: readonly (readonly [what: string, scene: Scene, expected: RegExp])
         withVariable: (name, value) => (`${name}=${value}` === 'CIRCLE_WORKFLOW_JOB_ID=job-2' ? '50 x' : undefined),
       },
     },
-    /^left alone: its process 50 still runs$/,
+    /^left alone: its process 50 is still running$/,
   ],
   [
     'it ran in another container',
     { processes: { scope: 'there' } },
-    /^left alone: its processes cannot be seen from here/,
+    /^left alone: its processes are not visible from here/,
   ],
-  ['processes cannot be listed', { processes: undefined }, /^left alone: .* may be good until 2026-06-01T01:00:00Z$/],
+  ['processes cannot be listed', { processes: undefined }, /^left alone: .* may be valid until 2026-06-01T01:00:00Z$/],
   [
     'neither can be, and its certificates have ended',
     { processes: undefined, nowMs: NOW_MS + HOUR_MS },
@@ -87,7 +87,7 @@ const SCENES: readonly (readonly [what: string, scene: Scene, expected: RegExp])
     { processes: { isRunning: (name) => name === AGENT }, nowMs: NOW_MS + HOUR_MS },
     /^ended: its certificates/,
   ],
-  ['a run without a job', { job: '' }, /^left alone: it was not a job of CircleCI, and its certificates may be good/],
+  ['a run without a job', { job: '' }, /^left alone: it was not a CircleCI job, and its certificates may be valid/],
   ['a run without a job, long ago', { job: '', nowMs: NOW_MS + HOUR_MS }, /^ended: its certificates/],
 ];
 

@@ -86,7 +86,7 @@ test('a directory that others can write to, or that is a link, is not trusted', 
   assert.deepEqual(await readdir(state), ['written.jsonl']);
   assert.equal(warnings.length, 1);
   assert.match(warnings[0] ?? '', /^"cleanup" will not remove/);
-  assert.match(warnings[0] ?? '', new RegExp(`${state}: it is not a directory that only this user may write to`));
+  assert.match(warnings[0] ?? '', new RegExp(`${state}: it is not a directory that only this user can write to`));
   assert.match(warnings[0] ?? '', /\/dev\/null\/teleport-machine-id-\w+: .*ENOTDIR/);
   assert.deepEqual(await entriesOf(environment), []);
 

@@ -168,9 +168,15 @@ test('what the agent says is shown, for each program, in every case of a missing
     assert.match(message, /\ncircleci-agent is not on PATH\n/);
     assert.match(message, /\ncircleci run oidc get failed with exit code 1: Error: no task token \(3 tries\)$/);
   }
-  assert.match((await refusal({ CIRCLECI: 'true' })).message, /agent was not asked for one: CIRCLE_ORGANIZATION_ID is/);
+  assert.match(
+    (await refusal({ CIRCLECI: 'true' })).message,
+    /agent was not asked for a token: CIRCLE_ORGANIZATION_ID is/,
+  );
   const hung = await refusal(IN_JOB, { circleci: { exitCode: undefined, stdout: '', stderr: 'one moment' } });
-  assert.match(hung.message, /circleci run oidc get did not end within 15 s, or printed more than 64 KiB: one moment$/);
+  assert.match(
+    hung.message,
+    /circleci run oidc get did not exit within 15 s, or printed more than 64 KiB: one moment$/,
+  );
   const silent = await refusal(IN_JOB, { circleci: { exitCode: 0, stdout: 'usage: circleci run', stderr: '' } });
   assert.match(silent.message, /circleci run oidc get printed no token/);
 });
@@ -221,14 +227,14 @@ test('a token for another audience is refused where the agent gives no other, wi
   assert.match(error.message, /circleci run oidc get failed with exit code 1: no task token/);
   assert.match(error.likelyCauses.join(), /custom claims/);
   const stubborn = await refusal({ CIRCLE_OIDC_TOKEN: TOKEN_OF_OTHERS }, { circleci: gives(TOKEN_OF_OTHERS) });
-  assert.match(stubborn.message, /circleci run oidc get gave a token for another audience than 1111/);
+  assert.match(stubborn.message, /circleci run oidc get printed a token for another audience, expected 1111/);
 });
 
 test('the right audience among several is taken as it is where the agent has nothing better', async () => {
   const aud = [ORGANIZATION, 'sigstore'];
   const token = await obtain({ CIRCLE_OIDC_TOKEN: jwt({ aud }) });
   assert.equal(token.source, 'CIRCLE_OIDC_TOKEN');
-  assert.match(tokenNotices(token, NOW_MS).join(), /for the audiences 1111.*, sigstore: Teleport 17 and later refuse/);
+  assert.match(tokenNotices(token, NOW_MS).join(), /for the audiences 1111.*, sigstore: Teleport 17 and later reject/);
   const complete = jobWith({ CIRCLE_OIDC_TOKEN: jwt({ aud, azp: ORGANIZATION }) }, { circleci: gives(jwt()) });
   assert.deepEqual(tokenNotices(await complete.obtain(), NOW_MS), []);
   assert.deepEqual(complete.asked, []);
@@ -265,17 +271,17 @@ test('the hints differ for the variable, for the one that the user names, and fo
     refusalOf(jobWith({ OTHER: old }).obtain('OTHER')),
     refusal(IN_JOB, { circleci: gives(old) }),
   ]);
-  assert.match(variable.hint, /call run in an earlier step/);
-  assert.match(named.hint, /leave --oidc-token out/);
-  assert.match(agent.hint, /clock of this runner is ahead/);
+  assert.match(variable.hint, /Call "run" in an earlier step/);
+  assert.match(named.hint, /omit --oidc-token/);
+  assert.match(agent.hint, /Set the clock of this runner .* so the clock is ahead/);
   const words = await Promise.all([
     refusal({ CIRCLE_OIDC_TOKEN: 'words' }),
     refusalOf(jobWith({ OTHER: 'words' }).obtain('OTHER')),
   ]);
-  assert.match(words[0].hint, /nothing in the job's environment should set CIRCLE_OIDC_TOKEN/);
-  assert.match(words[1].hint, /output of "circleci run oidc get" into OTHER, or leave --oidc-token out/);
+  assert.match(words[0].hint, /Nothing in the job's environment should set CIRCLE_OIDC_TOKEN/);
+  assert.match(words[1].hint, /output of "circleci run oidc get" into OTHER, or omit --oidc-token/);
   const forOthers = await refusalOf(jobWith({ OTHER: TOKEN_OF_OTHERS }).obtain('OTHER'));
-  assert.match(forOthers.hint, /Make the token in OTHER by circleci run oidc get --claims '\{"aud":"1111/);
+  assert.match(forOthers.hint, /Create the token in OTHER with circleci run oidc get --claims '\{"aud":"1111/);
 });
 
 test('every token that is seen is masked from then on', async () => {
@@ -288,7 +294,7 @@ test('every token that is seen is masked from then on', async () => {
 test('a run outside CircleCI is reported', async () => {
   const error = await refusal({});
   assert.equal(error.code, 'OIDC_TOKEN_MISSING');
-  assert.match(error.message, /does not run on CircleCI/);
+  assert.match(error.message, /is not running on CircleCI/);
 });
 
 test('for a job without a token, the hint names runners and CircleCI server', async () => {
