@@ -1,13 +1,11 @@
 /** `run --report`: an HTML page about a successful or failed run. */
 import { resolve } from 'node:path';
-import { stderrStyle } from '../cli/print.ts';
 import { utcTime } from '../crypto/validity.ts';
-import { createLog } from '../effects/log.ts';
 import { VERSION, type World } from '../effects/world.ts';
 import { asMachineIdError, failureOf, locationText, type MachineIdError } from '../errors.ts';
 import { writePublishedFile } from '../files/published.ts';
 import { withProxyCause } from '../net/proxy-variables.ts';
-import type { Account, ConfiguredOutput, Engine, RunFacts, Span, WrittenOutput } from '../outputs/journal.ts';
+import type { ConfiguredOutput, Engine, Journal, RunFacts, Span, WrittenOutput } from '../outputs/journal.ts';
 import { outputLabel } from '../outputs/output.ts';
 import { markup, Markup, type MarkupValue } from './html.ts';
 import { PAGE_STYLE } from './run-page-style.ts';
@@ -15,7 +13,7 @@ import { timeline } from './run-page-timeline.ts';
 
 interface ReportedRun {
   readonly engine: Engine;
-  readonly account: Account;
+  readonly journal: Journal;
 }
 
 /** Does not change the result of the run: a report that cannot be written is a warning. */
@@ -38,7 +36,7 @@ export async function withReport(
 
 async function writeReport(
   file: string,
-  { account, engine }: ReportedRun,
+  { engine, journal }: ReportedRun,
   failure: MachineIdError | undefined,
   world: World,
 ): Promise<void> {
@@ -48,22 +46,16 @@ async function writeReport(
     version: VERSION,
     engine,
     writtenAtMs: clock.nowMs(),
-    facts: account.facts(),
-    spans: account.spans(),
-    totalMs: account.totalMs(),
+    facts: journal.facts(),
+    spans: journal.spans(),
+    totalMs: journal.totalMs(),
     failure,
   });
   try {
     await writePublishedFile(files, path, mask.apply(page));
   } catch (error) {
-    warn(`the report was not written: ${asMachineIdError(error).message}`, account, world);
+    journal.warn(`the report was not written: ${asMachineIdError(error).message}`);
   }
-}
-
-/** The run may have failed before it had a log. */
-function warn(message: string, account: Account, world: World): void {
-  const { debug = false, logFormat: format = 'text' } = account.facts().plan ?? {};
-  createLog(world.stderr, { format, debug, nowMs: () => world.clock.nowMs(), style: stderrStyle(world) }).warn(message);
 }
 
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'";

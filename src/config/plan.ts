@@ -1,7 +1,9 @@
 /** What one run does: the settings of file, environment and flags, checked and with defaults. */
 import type { Problem } from '../errors.ts';
-import type { Output } from '../outputs/supported.ts';
+import type { Manifest } from '../job/manifest.ts';
+import type { WebTrust } from '../net/trust.ts';
 import type { OutputsRun } from '../outputs/outputs.ts';
+import type { Output } from '../outputs/supported.ts';
 import type { Service } from './items.ts';
 import type { SettingValues } from './settings.ts';
 
@@ -46,4 +48,6 @@ export interface Plan {
 /** A run, with everything that its configuration says. */
 export interface PlannedRun extends OutputsRun {
   readonly plan: Plan;
+  readonly trust: WebTrust;
+  readonly record: Manifest;
 }

@@ -1,4 +1,4 @@
-/** Becomes the bot: discovers the cluster and joins it, by the join service or else the legacy endpoint. */
+/** Becomes the bot: joins the cluster by the join service, or else by the registration endpoint. */
 import { generateKeyPair, type KeyPair } from '../crypto/keys.ts';
 import type { Clock } from '../effects/time.ts';
 import type { Log } from '../effects/log.ts';
@@ -8,7 +8,7 @@ import { MachineIdError } from '../errors.ts';
 import type { WireTrace } from '../net/trace.ts';
 import type { WebTrust } from '../net/trust.ts';
 import type { WebApi } from '../net/web.ts';
-import { type ClusterFacts, discover } from '../teleport/ping.ts';
+import type { ClusterFacts } from '../teleport/ping.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
 import { acceptJoin, type BotIdentity, type JoinedCertificates } from './bot-identity.ts';
 import type { JoinFacts } from './facts.ts';
@@ -29,8 +29,8 @@ export interface JoinOptions {
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly trace?: WireTrace | undefined;
-  /** Called once, as soon as the Proxy has said what its cluster is; what it throws ends the join. */
-  readonly onDiscovered: (cluster: ClusterFacts) => void;
+  /** What the Proxy says of its cluster, asked for already; a rejection ends the join. */
+  readonly cluster: Promise<ClusterFacts>;
 }
 
 export interface Joined {
@@ -49,16 +49,15 @@ export const FIRST_MAJOR_WITH_JOIN_SERVICE = 18;
 const FIRST_RESPONSE_TIMEOUT_MS = 5000;
 
 /**
- * The join service needs nothing that discovery tells, so both are asked at once: on a cluster that has it this saves
- * three round trips, and on one that hasn't the attempt ends as soon as the Proxy has said its version.
- * @throws MachineIdError as discovery, the join and the checks of its answer do
+ * The join service needs nothing that discovery tells, so both are asked at once. On a cluster that has the service, this
+ * saves three round trips; on an older one, the attempt ends as soon as the Proxy has reported its version.
+ * @throws MachineIdError as discovery, the join and the checks of its response do
  */
 export async function joinCluster(options: JoinOptions): Promise<Joined> {
   const attempt = startServiceJoin(options);
   let cluster: ClusterFacts;
   try {
-    cluster = await discover(options.web, options.retries);
-    options.onDiscovered(cluster);
+    cluster = await options.cluster;
   } catch (error) {
     attempt.abort();
     throw error;

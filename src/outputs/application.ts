@@ -64,7 +64,7 @@ async function produce(output: ApplicationOutput, work: OutputWork): Promise<Wri
   });
   const route = { kind: 'application', name, publicAddress, clusterName, sessionId } as const;
   const issued = await requestIdentity(output, work, { keyPair: await work.keys.routed, route });
-  run.progress.done('certificates', `certificates for ${path}: application ${name} at ${publicAddress}`);
+  run.journal.outputDone('certificates', `certificates for ${path}: application ${name} at ${publicAddress}`);
   const location = outputLocation(destination, run);
   const input = { identity: issued.identity, authorities: await session.authorities };
   const files = applicationFiles(input, { specificTlsNaming });

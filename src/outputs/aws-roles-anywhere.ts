@@ -62,7 +62,7 @@ async function produce(output: AwsOutput, work: OutputWork): Promise<WrittenOutp
       ask: async ({ publicKey }) =>
         singleSvid(await session.workloads.issueX509(selector, { publicKey, ttlMs }), selector, path),
     });
-    run.progress.done('certificates', `X.509 SVID for ${path}: ${svid.spiffeId}`);
+    run.journal.outputDone('certificates', `X.509 SVID for ${path}: ${svid.spiffeId}`);
     const [certificate = new Uint8Array(), ...chain] = svid.certificatesPem.map(derOf);
     const askedMs = run.world.clock.nowMs() + sessionDurationMs;
     const request = {
@@ -76,7 +76,7 @@ async function produce(output: AwsOutput, work: OutputWork): Promise<WrittenOutp
     const credentials = await createSession(request, settings);
     run.world.mask.hide(credentials.secretAccessKey.reveal());
     run.world.mask.hide(credentials.sessionToken.reveal());
-    run.progress.done('aws', `AWS session of ${roleArn}`);
+    run.journal.outputDone('aws', `AWS session of ${roleArn}`);
     const { expiresAtMs } = credentials;
     const { roles } = session.issued.identity;
     const location = outputLocation(output.destination, run);

@@ -98,7 +98,7 @@ async function produce(output: DatabaseOutput, work: OutputWork): Promise<Writte
   );
   const username = output.username ?? (protocol === 'redis' ? REDIS_DEFAULT_USER : undefined);
   if (protocol === 'mongodb' && username === undefined) {
-    run.log.warn(`${path}: MongoDB needs a username in the certificate, and none is given`);
+    run.journal.warn(`${path}: MongoDB needs a username in the certificate, and none is given`);
   }
   const route = {
     kind: 'database',
@@ -108,7 +108,7 @@ async function produce(output: DatabaseOutput, work: OutputWork): Promise<Writte
     database: database ?? '',
   } as const;
   const issued = await requestIdentity(output, work, { keyPair: await work.keys.routed, route });
-  run.progress.done('certificates', `certificates for ${path}: database ${name} (${protocol})`);
+  run.journal.outputDone('certificates', `certificates for ${path}: database ${name} (${protocol})`);
   const location = outputLocation(destination, run);
   const files = databaseFiles({ identity: issued.identity, authorities: await session.authorities }, format);
   const access = { kind: 'database', name, protocol, user: username, database } as const;

@@ -78,7 +78,7 @@ function checkDelegation({ cluster, delegationSessionId, roles }: IdentityValues
 async function produce(output: IdentityOutput, work: OutputWork): Promise<WrittenOutput> {
   const { run, joined, session } = work;
   const [issued, authorities] = await Promise.all([issue(output, work), session.authorities]);
-  run.progress.done('certificates', `certificates for ${output.path}: roles ${issued.identity.roles.join(', ')}`);
+  run.journal.outputDone('certificates', `certificates for ${output.path}: roles ${issued.identity.roles.join(', ')}`);
   const location = outputLocation(output.destination, run);
   const { logins, roles } = issued.identity;
   const noLogin = output.sshConfig ? noLoginNotice(logins, { roles, botName: joined.bot.botName }) : undefined;

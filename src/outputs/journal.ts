@@ -1,11 +1,38 @@
-/** What a run has come to know and how long its parts took, told also when it fails half-way. */
-import type { Clock } from '../effects/time.ts';
+/** The journal of a run: each step and fact goes in once, and comes out as log lines, timings, spans and the report. */
 import type { Log } from '../effects/log.ts';
+import type { Clock } from '../effects/time.ts';
 import type { MachineIdError } from '../errors.ts';
 import type { OidcClaims } from '../job/oidc-claims.ts';
 import type { JoinPath } from '../join/join.ts';
 import type { Address } from '../net/address.ts';
 import type { AnyOutput } from './output.ts';
+
+/** What is written to the journal goes to its log as well. */
+export interface Journal extends Log {
+  /**
+   * Runs the work as a span of the run, which has failed when the work rejects.
+   * @param describe what is noted when the work is done: facts, and the line that says so
+   */
+  step<T>(step: StepName, work: () => Promise<T>, describe?: (result: T) => StepNote): Promise<T>;
+  /** As `step`, for one output. */
+  outputStep<T>(label: string, work: () => Promise<T>): Promise<T>;
+  /** The end of a part of an output. The line is for `--debug`: the summary has a line for each output. */
+  outputDone(part: OutputPart, message: string): void;
+  /** Adds facts; what is noted again replaces what was known. */
+  note(facts: Partial<RunFacts>): void;
+  facts(): Partial<RunFacts>;
+  /** In the order of their beginning. */
+  spans(): readonly Span[];
+  /** Milliseconds from the start of the run to the end of each step, and `total` until now. Steps may overlap. */
+  timingsMs(): RunResult['timingsMs'];
+  totalMs(): number;
+}
+
+interface StepNote {
+  readonly facts?: Partial<RunFacts>;
+  /** Logged, with the time since the start of the run. */
+  readonly message?: string;
+}
 
 /** Who is at work: this machine, the cluster that is asked, or an output with both. */
 type SpanKind = 'job' | 'cluster' | 'output';
@@ -18,6 +45,92 @@ export interface Span {
   readonly endMs: number;
   /** `unfinished` had not ended when the run did. */
   readonly outcome: 'done' | 'failed' | 'unfinished';
+}
+
+/** By the name of the step: how its span is called, and the key of its end in `timingsMs`, if it has a message. */
+const STEPS = {
+  configuration: { kind: 'job', name: 'Configuration', timing: 'config' },
+  oidcToken: { kind: 'job', name: 'OIDC token', timing: 'oidcToken' },
+  destinations: { kind: 'job', name: 'Destinations', timing: 'destinations' },
+  discovery: { kind: 'cluster', name: 'Discovery', timing: 'discovery' },
+  join: { kind: 'cluster', name: 'Join', timing: 'join' },
+  keys: { kind: 'job', name: 'Keys', timing: 'keys' },
+  session: { kind: 'cluster', name: 'Auth Service', timing: 'auth' },
+  tbot: { kind: 'cluster', name: 'tbot', timing: 'tbot' },
+} as const;
+
+type StepName = keyof typeof STEPS;
+type OutputPart = 'certificates' | 'aws' | 'write';
+
+/** @param openLog called again when the plan is noted, which says what is logged and how */
+export function openJournal(clock: Pick<Clock, 'elapsedMs'>, openLog: (plan?: RunPlan) => Log): Journal {
+  const startMs = clock.elapsedMs();
+  const totalMs = () => Math.round(clock.elapsedMs() - startMs);
+  const spans = openSpans(totalMs);
+  const ends = new Map<string, number>();
+  let log = openLog();
+  let known: Partial<RunFacts> = {};
+  const timed = (timing: string, message: string) => {
+    const atMs = totalMs();
+    ends.set(timing, atMs);
+    return `[${String(atMs).padStart(5)} ms] ${message}`;
+  };
+  const note = (facts: Partial<RunFacts>) => {
+    known = { ...known, ...facts };
+    if (facts.plan !== undefined) log = openLog(facts.plan);
+  };
+  return {
+    debug: (...args) => {
+      log.debug(...args);
+    },
+    info: (...args) => {
+      log.info(...args);
+    },
+    warn: (message) => {
+      log.warn(message);
+    },
+    step: async (step, work, describe = () => ({})) => {
+      const { timing, ...span } = STEPS[step];
+      const result = await spans.during(span, work);
+      const { facts = {}, message } = describe(result);
+      note(facts);
+      if (message !== undefined) log.info(timed(timing, message));
+      return result;
+    },
+    outputStep: (name, work) => spans.during({ kind: 'output', name }, work),
+    outputDone: (part, message) => {
+      log.debug(timed(part, message));
+    },
+    note,
+    facts: () => known,
+    spans: spans.all,
+    timingsMs: () => ({ ...Object.fromEntries(ends), total: totalMs() }),
+    totalMs,
+  };
+}
+
+type OpenSpan = Omit<Span, 'endMs'> & { readonly endMs: number | undefined };
+
+function openSpans(nowMs: () => number) {
+  const spans: OpenSpan[] = [];
+  return {
+    during: async <T>(part: Pick<Span, 'kind' | 'name'>, work: () => Promise<T>): Promise<T> => {
+      const begun = { ...part, startMs: nowMs() };
+      const at = spans.push({ ...begun, endMs: undefined, outcome: 'unfinished' }) - 1;
+      const end = (outcome: Span['outcome']) => {
+        spans[at] = { ...begun, endMs: nowMs(), outcome };
+      };
+      try {
+        const result = await work();
+        end('done');
+        return result;
+      } catch (error) {
+        end('failed');
+        throw error;
+      }
+    },
+    all: (): readonly Span[] => spans.map((span) => ({ ...span, endMs: span.endMs ?? nowMs() })),
+  };
 }
 
 /** What the outputs and the page about a run use of the configuration. */
@@ -35,7 +148,7 @@ export interface ConfiguredOutput extends AnyOutput {
   readonly resource: string | undefined;
 }
 
-/** What there is to know, each as soon as it is known. */
+/** What there is to know, each fact as soon as it is known. */
 export interface RunFacts {
   readonly plan: RunPlan;
   readonly claims: OidcClaims;
@@ -49,94 +162,7 @@ export interface RunFacts {
   readonly exported: readonly string[];
 }
 
-export interface Account {
-  /** By the clock's `elapsedMs`. */
-  readonly startMs: number;
-  learn(facts: Partial<RunFacts>): void;
-  facts(): Partial<RunFacts>;
-  /** Begins a span; the call of what it returns ends it. */
-  begin(kind: SpanKind, name: string): () => void;
-  /** A span that lasts as long as the work, and has failed when the work rejects. */
-  during<T>(kind: SpanKind, name: string, work: () => Promise<T>): Promise<T>;
-  /** In the order of their beginning. */
-  spans(): readonly Span[];
-  totalMs(): number;
-}
-
-type OpenSpan = Omit<Span, 'endMs'> & { readonly endMs: number | undefined };
-
-export function openAccount(clock: Pick<Clock, 'elapsedMs'>): Account {
-  const startMs = clock.elapsedMs();
-  const totalMs = () => Math.round(clock.elapsedMs() - startMs);
-  const spans: OpenSpan[] = [];
-  let known: Partial<RunFacts> = {};
-  const open = (kind: SpanKind, name: string) => {
-    const at = spans.push({ kind, name, startMs: totalMs(), endMs: undefined, outcome: 'unfinished' }) - 1;
-    return (outcome: Span['outcome']) => {
-      const begun = spans[at];
-      if (begun?.endMs === undefined && begun !== undefined) spans[at] = { ...begun, endMs: totalMs(), outcome };
-    };
-  };
-  return {
-    startMs,
-    totalMs,
-    learn: (facts) => {
-      known = { ...known, ...facts };
-    },
-    facts: () => known,
-    begin: (kind, name) => {
-      const close = open(kind, name);
-      return () => {
-        close('done');
-      };
-    },
-    during: async (kind, name, work) => {
-      const close = open(kind, name);
-      try {
-        const result = await work();
-        close('done');
-        return result;
-      } catch (error) {
-        close('failed');
-        throw error;
-      }
-    },
-    spans: () => spans.map((span) => ({ ...span, endMs: span.endMs ?? totalMs() })),
-  };
-}
-
-// Tells a person what was done and how long it took, as it happens.
-
-/** The phases of a run, in the order in which they end. */
-type Phase = 'config' | 'oidcToken' | 'discovery' | 'join' | 'auth' | 'certificates' | 'aws' | 'write';
-
-/** The summary has one line for each output. */
-const OUTPUT_PHASES: ReadonlySet<Phase> = new Set(['certificates', 'aws', 'write']);
-
-export interface Progress {
-  /** A phase has ended; `message` says with what. Phases may overlap, so each is timed from the run's start. */
-  done(phase: Phase, message: string): void;
-  /** Milliseconds from the start of the run to the end of each phase, and `total` until now. */
-  timingsMs(): Readonly<Record<string, number>>;
-}
-
-/** @param startMs of the run, by the clock's `elapsedMs` */
-export function startProgress(log: Pick<Log, 'debug' | 'info'>, clock: Clock, startMs: number): Progress {
-  const sinceStart = () => Math.round(clock.elapsedMs() - startMs);
-  const ends = new Map<string, number>();
-  return {
-    done: (phase, message) => {
-      const atMs = sinceStart();
-      ends.set(phase, atMs);
-      const line = `[${String(atMs).padStart(5)} ms] ${message}`;
-      if (OUTPUT_PHASES.has(phase)) log.debug(line);
-      else log.info(line);
-    },
-    timingsMs: () => ({ ...Object.fromEntries(ends), total: sinceStart() }),
-  };
-}
-
-// What a run has done, as the summary and the JSON object tell it.
+// The result of a run.
 
 export interface WrittenOutput {
   /** In the configuration: `outputs[0]`, `services[1]` or a flag. */

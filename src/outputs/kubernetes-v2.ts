@@ -51,9 +51,9 @@ async function produce(output: KubernetesV2, work: OutputWork): Promise<WrittenO
   requirePaths(output, work);
   return withOwnSession(output, work, async ({ api, issued }) => {
     const { clusters, warnings } = await selectKubeClusters(api, output.selectors, output.path);
-    for (const warning of warnings) run.log.warn(warning);
+    for (const warning of warnings) run.journal.warn(warning);
     const names = clusters.map(({ name }) => name).join(', ');
-    run.progress.done('certificates', `certificates for ${output.path}: Kubernetes clusters ${names || '(none)'}`);
+    run.journal.outputDone('certificates', `certificates for ${output.path}: Kubernetes clusters ${names || '(none)'}`);
     const location = outputLocation(output.destination, run);
     const { identity } = issued;
     const access = await kubeAccess(output, work, { identity, location });

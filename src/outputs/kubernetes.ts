@@ -54,7 +54,7 @@ async function produce(output: KubernetesOutput, work: OutputWork): Promise<Writ
   );
   const route = { kind: 'kubernetes', kubernetesCluster: cluster.name } as const;
   const issued = await requestIdentity(output, work, { keyPair: await work.keys.routed, route });
-  run.progress.done('certificates', `certificates for ${path}: Kubernetes cluster ${cluster.name}`);
+  run.journal.outputDone('certificates', `certificates for ${path}: Kubernetes cluster ${cluster.name}`);
   const location = outputLocation(destination, run);
   const { identity } = issued;
   const access = await kubeAccess(output, work, { identity, location });

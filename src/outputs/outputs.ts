@@ -27,17 +27,18 @@ export type Results = Pick<RunResult, 'failures' | 'outputs'>;
 
 /** @throws MachineIdError when the Auth Service cannot be reached; an output that fails is among the failures */
 export async function writeOutputs(run: OutputsRun, joined: Joined, keys: readonly OutputKeys[]): Promise<Results> {
-  const { account, log, outputs, plan, progress, retries, trace, world } = run;
+  const { journal, outputs, plan, retries, trace, world } = run;
   if (outputs.length === 0) return { outputs: [], failures: [] };
   const { address } = plan;
   const { clock, signal } = world;
-  const session = await account.during('cluster', 'Auth Service', () =>
-    openSession({ address, bot: joined.bot, retries, signal, clock, log, trace }),
+  const session = await journal.step(
+    'session',
+    () => openSession({ address, bot: joined.bot, retries, signal, clock, log: journal, trace }),
+    () => ({ message: 'connected to the Auth Service' }),
   );
-  progress.done('auth', 'connected to the Auth Service');
   try {
     const results = await tryOutputs({ run, joined, session }, keys);
-    account.learn({ results });
+    journal.note({ results });
     return sortResults(outputs, results);
   } finally {
     session.close();
@@ -68,7 +69,7 @@ export function tryOutputs(
   const { joined, run } = work;
   return Promise.allSettled(
     run.outputs.map((output, at) =>
-      run.account.during('output', outputLabel(output), () =>
+      run.journal.outputStep(outputLabel(output), () =>
         produce(output, { ...work, keys: keys[at] ?? keysOf(output, joined.cluster.suite) }),
       ),
     ),

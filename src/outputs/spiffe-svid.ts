@@ -129,7 +129,7 @@ async function produce(output: SpiffeSvid, work: OutputWork): Promise<WrittenOut
       fetchX509Svid(session, work, { ttlMs, federated: output.includeFederatedTrustBundles, ask }),
       jwtFiles(output, session, work),
     ]);
-    work.run.progress.done('certificates', `SVIDs for ${path}: ${spiffeId}`);
+    work.run.journal.outputDone('certificates', `SVIDs for ${path}: ${spiffeId}`);
     const { roles } = session.issued.identity;
     const issued = { identity: { roles, expiresAtMs }, notices };
     return finishOutput(output, work, {

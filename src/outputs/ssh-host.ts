@@ -57,7 +57,7 @@ async function produce(output: SshHost, work: OutputWork): Promise<WrittenOutput
     userAuthorities(output, work),
   ]);
   const { line: certificateLine, expiresAtMs, notices } = certificate;
-  run.progress.done('certificates', `host certificate for ${output.path}: ${output.principals.join(', ')}`);
+  run.journal.outputDone('certificates', `host certificate for ${output.path}: ${output.principals.join(', ')}`);
   const files = sshHostFiles({
     keyPair,
     certificateLine,

@@ -4,7 +4,6 @@ import type { CertAuthority, IdentityRequest } from '../auth/auth-api.ts';
 import { type Identity, type IssuedIdentity, issueIdentity } from '../auth/issue.ts';
 import type { AuthSession, ClusterSession } from '../auth/session.ts';
 import type { KeyPair } from '../crypto/keys.ts';
-import type { Log } from '../effects/log.ts';
 import type { Retries } from '../effects/retry.ts';
 import type { World } from '../effects/world.ts';
 import { pluralize } from '../errors.ts';
@@ -16,7 +15,7 @@ import type { Joined } from '../join/join.ts';
 import type { WireTrace } from '../net/trace.ts';
 import type { DirectoryDestination, MemoryDestination } from '../schema/destination.ts';
 import { isListed } from './identity-files.ts';
-import type { Account, Progress, RunPlan, WrittenOutput } from './journal.ts';
+import type { Journal, RunPlan, WrittenOutput } from './journal.ts';
 import type { AnyOutput } from './output.ts';
 
 export interface OutputWork {
@@ -85,7 +84,10 @@ export async function finishOutput(
 ): Promise<WrittenOutput> {
   const { identity, notices } = issued;
   const written = await writeOutput(run, location, files);
-  run.progress.done('write', `${path}: ${pluralize(written.files.length, 'file')} written to ${location.displayPath}`);
+  run.journal.outputDone(
+    'write',
+    `${path}: ${pluralize(written.files.length, 'file')} written to ${location.displayPath}`,
+  );
   return {
     path,
     type,
@@ -104,9 +106,7 @@ export async function finishOutput(
 
 export interface RunContext {
   readonly world: World;
-  readonly log: Log;
-  readonly progress: Progress;
-  readonly account: Account;
+  readonly journal: Journal;
   readonly plan: RunPlan;
   readonly outputs: readonly AnyOutput[];
   readonly retries: Retries;
@@ -166,11 +166,11 @@ export function outputLocation(
 /** Before the join: a destination that cannot be written ends the run while nothing has been asked of anybody. */
 export async function prepareOutput(
   destination: DirectoryDestination | MemoryDestination,
-  { world, log, record }: RunContext,
+  { world, journal, record }: RunContext,
 ): Promise<void> {
   if (destination.type !== 'directory') return;
   const { warnings } = await prepareDirectory(world.files, destination, world.workingDirectory, record);
-  for (const warning of warnings) log.warn(warning);
+  for (const warning of warnings) journal.warn(warning);
 }
 
 interface Written {

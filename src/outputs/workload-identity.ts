@@ -45,7 +45,7 @@ async function produceX509(output: X509Output, work: OutputWork): Promise<Writte
       ask: async ({ publicKey }) =>
         singleSvid(await session.workloads.issueX509(selector, { publicKey, ttlMs }), selector, path),
     });
-    work.run.progress.done('certificates', `X.509 SVID for ${path}: ${spiffeId}`);
+    work.run.journal.outputDone('certificates', `X.509 SVID for ${path}: ${spiffeId}`);
     const { roles } = session.issued.identity;
     const issued = { identity: { roles, expiresAtMs }, notices };
     return finishOutput(output, work, { issued, location: outputLocation(destination, work.run), files });
@@ -86,7 +86,7 @@ async function produceJwt(output: JwtOutput, work: OutputWork): Promise<WrittenO
     return { svid: singleSvid(svids, selector, path), roles: issued.identity.roles, askedMs };
   });
   const checked = checkJwtSvid(svid, { audiences, trustDomain: joined.bot.clusterName, askedMs, nowMs: clock.nowMs() });
-  run.progress.done('certificates', `JWT SVID for ${path}: ${checked.spiffeId}`);
+  run.journal.outputDone('certificates', `JWT SVID for ${path}: ${checked.spiffeId}`);
   const { expiresAtMs } = checked;
   const notices = [
     shortenedLifetime(askedMs, expiresAtMs, 'the most that it gives to a workload'),

@@ -45,7 +45,7 @@ export async function produceWithTbot(run: PlannedRun, settings: TbotSettings): 
   await makeFolders(run);
   const places = await Promise.all(run.outputs.map((output) => openOutput(output, run)));
   const startedMs = clock.nowMs();
-  const [ended] = await Promise.allSettled([run.account.during('cluster', 'tbot', () => runTbot(run, settings))]);
+  const [ended] = await Promise.allSettled([run.journal.step('tbot', () => runTbot(run, settings))]);
   // Also after a failure, so that cleanup finds what tbot has left.
   const produced = await Promise.all(places.map((place) => find(place, run)));
   await run.record.files(produced.flatMap(({ found, output }) => (found?.files ?? []).map(planned(output))));
@@ -56,7 +56,7 @@ export async function produceWithTbot(run: PlannedRun, settings: TbotSettings): 
     if (failure.code !== 'TBOT_FAILED') throw failure;
     return { ...checks, failure };
   }
-  run.progress.done('write', 'tbot has ended');
+  run.journal.outputDone('write', 'tbot has ended');
   return { ...checks, failure: problems.length > 0 ? incomplete(problems) : undefined };
 }
 

@@ -12,9 +12,10 @@ import { joinCluster, type Joined } from '../../join/join.ts';
 import type { WireTrace } from '../../net/trace.ts';
 import type { WebTrust } from '../../net/trust.ts';
 import type { WebApi } from '../../net/web.ts';
-import { openAccount, type WrittenOutput } from '../../outputs/journal.ts';
+import { openJournal, type WrittenOutput } from '../../outputs/journal.ts';
 import type { SupportedOutput } from '../../outputs/types.ts';
 import { makeKeys, tryOutputs } from '../../outputs/outputs.ts';
+import { discover } from '../../teleport/ping.ts';
 import { type Check, check } from './check.ts';
 
 export interface TrialContext {
@@ -79,7 +80,7 @@ function tryJoin(
     log,
     signal,
     trace,
-    onDiscovered: () => undefined,
+    cluster: discover(web, retries),
   });
 }
 
@@ -168,9 +169,9 @@ function dryRunOutputs(
   world: World,
 ): ReturnType<typeof tryOutputs> {
   const outputs = configured.map((output) => ({ ...output, destination: { type: 'memory' } as const }));
-  const progress = { done: () => undefined, timingsMs: () => ({}) };
-  const account = openAccount(world.clock);
-  const run = { world, log, progress, account, plan, outputs, retries, trace, record: NO_RECORD };
+  // The checks report what a run tells on its way.
+  const journal = { ...openJournal(world.clock, () => log), outputDone: () => undefined };
+  const run = { world, journal, plan, outputs, retries, trace, record: NO_RECORD };
   return tryOutputs({ run, joined, session }, makeKeys(outputs, joined.cluster.suite));
 }
 
