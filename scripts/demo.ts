@@ -4,7 +4,6 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { startCluster } from '../test/cluster/cluster.ts';
-import { inlineOrb } from '../test/job-runner/inline-orb.ts';
 import { runJob } from '../test/job-runner/run-job.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'machine-id-demo-'));
@@ -26,11 +25,8 @@ async function demo(): Promise<number> {
     const home = join(folder, 'home');
     await mkdir(home);
     const { exitCode } = await runJob({
-      config: inlineOrb(
-        await readFile('scripts/demo/config.yml', 'utf8'),
-        'machine-id',
-        await readFile('build/orb.yml', 'utf8'),
-      ),
+      config: await readFile('scripts/demo/config.yml', 'utf8'),
+      orbs: { 'machine-id': await readFile('build/orb.yml', 'utf8') },
       job: 'deploy',
       home,
       environment: {

@@ -15,7 +15,6 @@ import { blocks, documents, textOf } from './docs/documents.ts';
 import { type CodeBlock, fragmentOf, links, sections, tableRows } from './docs/markdown.ts';
 import { FLAGS_OF_OTHERS, PROGRAMS, programsIn, RoleFile } from './docs/programs.ts';
 import { missing, runProgramSync } from './programs.ts';
-import { inlineOrb } from './job-runner/inline-orb.ts';
 import { resolveJob } from './job-runner/job.ts';
 import { isMapping, mapping } from './job-runner/mapping.ts';
 import { usesOf } from './orb/packed-rules.ts';
@@ -49,7 +48,7 @@ describe('code in the documents', () => {
     const config = mapping(parse(text), place);
     assert.deepEqual(config.orbs, { 'machine-id': `teleport/machine-id@${version}` });
     for (const job of Object.keys(mapping(config.jobs, place))) {
-      const { steps } = resolveJob({ config: inlineOrb(text, 'machine-id', packedWith('the script')), job });
+      const { steps } = resolveJob({ config: text, orbs: { 'machine-id': packedWith('the script') }, job });
       assert.ok(steps.length >= 3);
     }
   });
@@ -82,7 +81,8 @@ describe('every block of code is of a kind that is checked', () => {
     const jobs = { job: { docker: [{ image: 'cimg/base:stable' }], steps: z.array(z.unknown()).parse(parse(text)) } };
     const config = { version: 2.1, orbs: { 'machine-id': `teleport/machine-id@${version}` }, jobs };
     const resolved = resolveJob({
-      config: inlineOrb(stringify(config), 'machine-id', packedWith('the script')),
+      config: stringify(config),
+      orbs: { 'machine-id': packedWith('the script') },
       job: 'job',
     });
     assert.ok(resolved.steps.length > 0);

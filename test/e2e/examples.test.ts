@@ -5,7 +5,6 @@ import { join, resolve } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { parse, stringify } from 'yaml';
 import { blocks } from '../docs/documents.ts';
-import { inlineOrb } from '../job-runner/inline-orb.ts';
 import { isMapping, list, mapping } from '../job-runner/mapping.ts';
 import { runJob } from '../job-runner/run-job.ts';
 import { exampleConfigs, jobsOf } from '../orb/examples.ts';
@@ -120,7 +119,8 @@ for (const [path, config] of [...exampleConfigs, ...documented]) {
     test(`${path}: the job ${job} runs to its end`, async (t) => {
       const { home, programs, source } = await project(t);
       const { exitCode, steps } = await runJob({
-        config: inlineOrb(stringify(adapted(parse(config), home)), 'machine-id', orb),
+        config: stringify(adapted(parse(config), home)),
+        orbs: { 'machine-id': orb },
         job,
         home,
         checkoutFrom: source,
@@ -157,7 +157,8 @@ test('the advice of the quick start finds what is wrong with a join that failed'
     ['no token', 1],
   ] as const) {
     const result = await runJob({
-      config: inlineOrb(stringify(changed), 'machine-id', orb),
+      config: stringify(changed),
+      orbs: { 'machine-id': orb },
       job: 'deploy',
       home,
       checkoutFrom: source,

@@ -6,7 +6,6 @@ import { parse, parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { CONTEXT_ID, ORGANIZATION_ID, PROJECT_ID } from '../cluster/data/data.ts';
 import { tctlBotsAdd, tctlCreate } from '../cluster/data/tctl.ts';
-import { inlineOrb } from '../job-runner/inline-orb.ts';
 import { runJob } from '../job-runner/run-job.ts';
 import { packedWith } from '../orb/source.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -244,7 +243,8 @@ test('the generated job succeeds, and each step finds the files that it reads', 
     `- machine-id/install: { bundle_path: ${BUNDLE} }\n`,
   );
   const { exitCode, steps } = await runJob({
-    config: inlineOrb(config, 'machine-id', packedWith(await readFile(BUNDLE))),
+    config,
+    orbs: { 'machine-id': packedWith(await readFile(BUNDLE)) },
     job: 'teleport',
     home,
     checkoutFrom: source,

@@ -1,11 +1,18 @@
-/** Puts a packed orb inline into a config, in place of a reference to the registry. */
-import { parse, stringify } from 'yaml';
-import { mapping } from './mapping.ts';
+/** Puts packed orbs inline into a config, in place of references to the registry. */
+import { parse } from 'yaml';
+import { type Mapping, mapping } from './mapping.ts';
 
-const YAML = { version: '1.1', lineWidth: 0 } as const;
+/** By their texts: a test file runs many jobs with one orb, which takes longer to read than some jobs take. */
+const parsed = new Map<string, Mapping>();
 
-export function inlineOrb(config: string, name: string, orb: string): string {
-  const document = mapping(parse(config, YAML), 'config');
-  const orbs = mapping(document.orbs, 'orbs');
-  return stringify({ ...document, orbs: { ...orbs, [name]: mapping(parse(orb, YAML), name) } }, YAML);
+/** @param orbs texts of orbs by the names under which the config uses them */
+export function withOrbs(config: Mapping, orbs: Readonly<Record<string, string>>): Mapping {
+  const inline = Object.entries(orbs).map(([name, text]) => [name, orbOf(text, name)] as const);
+  return { ...config, orbs: { ...mapping(config.orbs, 'orbs'), ...Object.fromEntries(inline) } };
+}
+
+function orbOf(text: string, name: string): Mapping {
+  const orb = parsed.get(text) ?? mapping(parse(text, { version: '1.1' }), name);
+  parsed.set(text, orb);
+  return orb;
 }

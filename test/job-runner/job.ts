@@ -5,6 +5,7 @@ import { resolveEnvironment } from './environment.ts';
 import { wholeExpression } from './expressions.ts';
 import type { Values } from './expressions.ts';
 import { resolveExecutor } from './executor.ts';
+import { withOrbs } from './inline-orb.ts';
 import { invocationOf } from './invocation.ts';
 import { list, mapping, requireKeys } from './mapping.ts';
 import { resolveParameters } from './parameters.ts';
@@ -24,8 +25,10 @@ export interface ResolvedJob {
 }
 
 export interface JobQuestion {
-  /** A CircleCI 2.1 config whose orbs are inline. */
+  /** A CircleCI 2.1 config. */
   readonly config: string;
+  /** Texts of the orbs that the config uses and does not have inline. */
+  readonly orbs?: Readonly<Record<string, string>> | undefined;
   /** A job's name, or the name that a workflow gives to a job. */
   readonly job: string;
   readonly pipeline?: PipelineValues | undefined;
@@ -35,9 +38,9 @@ const JOB_KEYS = ['description', 'parameters', 'parallelism', 'circleci_ip_range
 const RUNTIME_KEYS = ['executor', 'docker', 'machine', 'macos', 'resource_class', 'working_directory', 'shell'];
 
 /** @throws ConfigError where CircleCI would not compile, or where this runner can't follow */
-export function resolveJob({ config, job: name, pipeline = {} }: JobQuestion): ResolvedJob {
+export function resolveJob({ config, orbs = {}, job: name, pipeline = {} }: JobQuestion): ResolvedJob {
   // CircleCI reads YAML 1.1: `yes` is a boolean and `<<` merges.
-  const document = mapping(parse(config, { version: '1.1' }), 'config');
+  const document = withOrbs(mapping(parse(config, { version: '1.1' }), 'config'), orbs);
   if (document.version !== 2.1) throw new ConfigError('config', 'version must be 2.1');
   const outside = scopeOf(document, 'config');
   const top: Values = {

@@ -7,7 +7,6 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { inlineOrb } from './inline-orb.ts';
 import { runJob } from './run-job.ts';
 
 const { values } = parseArgs({
@@ -30,10 +29,9 @@ function pair(text: string): readonly [name: string, value: string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-async function configText(): Promise<string> {
-  let config = await readFile(values.config, 'utf8');
-  for (const [name, file] of values.orb.map(pair)) config = inlineOrb(config, name, await readFile(file, 'utf8'));
-  return config;
+async function orbTexts(): Promise<Record<string, string>> {
+  const read = values.orb.map(pair).map(async ([name, file]) => [name, await readFile(file, 'utf8')] as const);
+  return Object.fromEntries(await Promise.all(read));
 }
 
 const scratch = await mkdtemp(join(tmpdir(), 'job-'));
@@ -41,7 +39,8 @@ try {
   if (values.job === undefined) throw new Error('--job NAME is missing');
   const home = resolve(values.home ?? join(scratch, 'home'));
   const { exitCode } = await runJob({
-    config: await configText(),
+    config: await readFile(values.config, 'utf8'),
+    orbs: await orbTexts(),
     job: values.job,
     pipeline: Object.fromEntries(values.pipeline.map(pair)),
     environment: Object.fromEntries(values.env.map(pair)),

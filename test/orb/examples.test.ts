@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { inlineOrb } from '../job-runner/inline-orb.ts';
 import { resolveJob } from '../job-runner/job.ts';
 import { mapping } from '../job-runner/mapping.ts';
 import { exampleConfigs, jobsOf } from './examples.ts';
@@ -14,7 +13,7 @@ for (const [path, config] of exampleConfigs) {
     const jobs = jobsOf(config);
     assert.notEqual(jobs.length, 0);
     for (const job of jobs) {
-      const { steps } = resolveJob({ config: inlineOrb(config, 'machine-id', orb), job });
+      const { steps } = resolveJob({ config, orbs: { 'machine-id': orb }, job });
       const joins = steps.some((step) => step.kind === 'run' && step.name === 'Join the Teleport cluster');
       // The table for the network team comes before the first join.
       assert.equal(joins, !config.includes('egress: true'));

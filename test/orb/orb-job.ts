@@ -1,6 +1,5 @@
 /** Runs a job that uses the packed orb. */
 import { stringify } from 'yaml';
-import { inlineOrb } from '../job-runner/inline-orb.ts';
 import { runJob } from '../job-runner/run-job.ts';
 import type { JobOptions, JobResult } from '../job-runner/run-job.ts';
 import { packedWith } from './source.ts';
@@ -18,7 +17,8 @@ export function runOrbJob({ bundle, steps, files, ...options }: OrbJob): Promise
   return runJob({
     ...options,
     job: 'work',
-    config: inlineOrb(config, 'machine-id', packedWith(bundle, undefined, files)),
+    config,
+    orbs: { 'machine-id': packedWith(bundle, undefined, files) },
   });
 }
 

@@ -3,7 +3,6 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse, stringify } from 'yaml';
-import { inlineOrb } from '../job-runner/inline-orb.ts';
 import { mapping } from '../job-runner/mapping.ts';
 import { runJob, type JobResult } from '../job-runner/run-job.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -25,8 +24,9 @@ async function runTheJob(t: Parameters<typeof temporaryFolder>[0], more: object)
     ...more,
   };
   const workflows = { main: { jobs: [{ 'machine-id/run': call }] } };
-  const config = inlineOrb(stringify({ version: 2.1, workflows }), 'machine-id', packedWith(BUNDLE));
-  return runJob({ config, job: 'deploy', home, checkoutFrom: join(home, 'source') });
+  const config = stringify({ version: 2.1, workflows });
+  const orbs = { 'machine-id': packedWith(BUNDLE) };
+  return runJob({ config, orbs, job: 'deploy', home, checkoutFrom: join(home, 'source') });
 }
 
 function shown({ stdout }: { readonly stdout: string }): string {

@@ -5,7 +5,6 @@ import { test, type TestContext } from 'node:test';
 import { parse, stringify } from 'yaml';
 import { readSourceFile } from '../../scripts/orb-pack/source-tree.ts';
 import { delegating, type Variant, variantSources, withScriptByDefault } from '../../scripts/orb-pack/variants.ts';
-import { inlineOrb } from '../job-runner/inline-orb.ts';
 import { mapping } from '../job-runner/mapping.ts';
 import { type JobResult, runJob } from '../job-runner/run-job.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -34,9 +33,8 @@ async function run(
   await mkdir(home);
   const jobs = steps === undefined ? {} : { jobs: { work: { machine: true, steps } } };
   const workflows = call === undefined ? {} : { workflows: { main: { jobs: [call] } } };
-  let config = stringify({ version: 2.1, ...jobs, ...workflows });
-  for (const [name, orb] of Object.entries(orbs)) config = inlineOrb(config, name, orb);
-  return runJob({ config, job: 'work', home });
+  const config = stringify({ version: 2.1, ...jobs, ...workflows });
+  return runJob({ config, orbs, job: 'work', home });
 }
 
 const JOIN = { config: '', proxy: 'p:443', token: 't', destination: '/d', ssh: true };

@@ -6,7 +6,6 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { before, test, type TestContext } from 'node:test';
 import { bounded, compiled, FILE_MS, missing } from '../programs.ts';
-import { inlineOrb } from '../job-runner/inline-orb.ts';
 import { resolveJob } from '../job-runner/job.ts';
 import { type JobResult, runJob } from '../job-runner/run-job.ts';
 import { packedWith } from '../orb/source.ts';
@@ -28,7 +27,7 @@ before(async () => {
  * background, the packages of npm and of Alpine, and an executor of another orb.
  */
 async function runnable(port: number): Promise<string> {
-  const text = (await configText(PATH))
+  return (await configText(PATH))
     .replace(/ {6}- run:\n {10}name: Run the embedded cluster\n(?: {10}.*\n)+/, '')
     .replace('command: npm ci --no-audit --no-fund\n      - run', "command: 'true'\n      - run")
     .replace(/apk add .*\n/, 'true\n')
@@ -36,7 +35,6 @@ async function runnable(port: number): Promise<string> {
     .replace('shell: bash.exe', 'shell: /bin/bash -eo pipefail')
     .replace('shell: /bin/sh -leo pipefail', 'shell: busybox ash -leo pipefail')
     .replaceAll('localhost:3080', `localhost:${port}`);
-  return inlineOrb(text, 'machine-id', orb);
 }
 
 async function freePort(): Promise<number> {
@@ -69,6 +67,7 @@ async function run(context: TestContext, job: string): Promise<JobResult> {
   await startCluster(context, home, port);
   const options = {
     config: await runnable(port),
+    orbs: { 'machine-id': orb },
     job,
     home,
     workingDirectory: process.cwd(),
@@ -79,7 +78,7 @@ async function run(context: TestContext, job: string): Promise<JobResult> {
 
 for (const { name } of LOCAL) {
   test(`the job ${name} compiles with the packed orb`, async () => {
-    assert.ok(resolveJob({ config: await runnable(1), job: name }).steps.length > 1);
+    assert.ok(resolveJob({ config: await runnable(1), orbs: { 'machine-id': orb }, job: name }).steps.length > 1);
   });
 }
 

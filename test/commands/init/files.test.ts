@@ -14,7 +14,6 @@ import {
 } from '../../../src/commands/init/render.ts';
 import { schemaChecker, schemaMissing } from '../../circleci-schema.ts';
 import { planOf } from '../../config/plan-of.ts';
-import { inlineOrb } from '../../job-runner/inline-orb.ts';
 import { resolveJob } from '../../job-runner/job.ts';
 import { packedWith, version } from '../../orb/source.ts';
 import { CONTEXT, ORGANIZATION, PROJECT, setupOf } from './setup-of.ts';
@@ -129,7 +128,8 @@ for (const [what, texts] of Object.entries(OUTPUTS)) {
       const text = circleciConfig(setup, PLACE);
       assert.match(text, new RegExp(`teleport/machine-id@${version.replaceAll('.', '\\.')}\\n`));
       const { steps } = resolveJob({
-        config: inlineOrb(text, 'machine-id', packedWith('the script')),
+        config: text,
+        orbs: { 'machine-id': packedWith('the script') },
         job: 'teleport',
       });
       const ran = steps.slice(-setup.outputs.length).map((step) => (step.kind === 'run' ? step.command : ''));
