@@ -23,33 +23,33 @@ export interface Command {
 export const COMMANDS: readonly Command[] = [
   {
     name: 'run',
-    summary: 'Join the cluster, write the outputs of tbot.yaml, export their paths to later steps.',
+    summary: 'Join the cluster, write the outputs of tbot.yaml, and export their paths to later steps.',
     notes:
-      'Either --config FILE, or --proxy-server, --token and --destination. Flags win over variables, variables over the file.',
+      'Needs --config FILE, or --proxy-server, --token and --destination. Flags take precedence over variables, and variables over the file.',
     flags: async () => (await import('./commands/run-flags.ts')).RUN_FLAGS,
     act: async (args, world) => (await import('./commands/run.ts')).run(args, world),
   },
   {
     name: 'init',
-    summary: 'Write the files that set-up needs: bot, join token, tbot.yaml, and a job for the config.',
+    summary: 'Write the files for the set-up: bot, join token, tbot.yaml, and a job for the CircleCI config.',
     notes:
-      'On a terminal it asks for what no flag says. In a job it finds the ids by itself. Contacts nothing but, in a job, the agent of CircleCI.',
+      'On a terminal, it asks for what the flags leave open. In a job, it finds the ids itself. Contacts nothing except, in a job, the CircleCI agent.',
     flags: async () => (await import('./commands/init/flags.ts')).INIT_FLAGS,
     act: async (args, world) => (await import('./commands/init/init.ts')).init(args, world),
   },
   {
     name: 'doctor',
-    summary: 'Check everything that a run needs, without changing anything, and suggest fixes.',
+    summary: 'Check everything "run" needs, without changing anything, and suggest fixes.',
     notes:
-      'Joins the cluster, as run does, and asks for the certificates of every output, but writes none of them. Takes the flags of run, and checks as much as they and the file tell. --egress lists and tries every connection of the job instead. Prints nothing secret.',
+      'Joins the cluster like run and requests the certificates of every output, but writes none of them. Takes the flags of run; where some are missing, it checks what it can. --egress lists and tests every connection of the job instead. Prints no secrets.',
     flags: async () => (await import('./commands/doctor/flags.ts')).DOCTOR_FLAGS,
     act: async (args, world) => (await import('./commands/doctor/doctor.ts')).doctor(args, world),
   },
   {
     name: 'explain-token',
-    summary: "Check the file of a join token, and say which of its rules admit this job and why others don't.",
-    notes: `FILE is what "tctl create -f" takes or "tctl get token/NAME" prints; - reads it from the standard input.
-Contacts nothing. Exit code 1 when the token is valid and does not admit the job.`,
+    summary: 'Check the file of a join token, and explain which of its rules admit this job and why the others do not.',
+    notes: `FILE is the input of "tctl create -f" or the output of "tctl get token/NAME"; - reads standard input.
+Contacts nothing. Exits with 1 when the token is valid but does not admit the job.`,
     operand: 'FILE',
     flags: async () => (await import('./commands/explain-token/explain-token.ts')).EXPLAIN_TOKEN_FLAGS,
     act: async (args, world) =>
@@ -57,27 +57,27 @@ Contacts nothing. Exit code 1 when the token is valid and does not admit the job
   },
   {
     name: 'cleanup',
-    summary: "Remove the files and exports of this job's runs; for a last step with when: always.",
-    notes: 'Removes what runs have written and nothing else; safe to call twice, and with nothing to do.',
+    summary: "Remove the files and exports that this job's runs wrote; for a last step with when: always.",
+    notes: 'Removes only what runs wrote. Safe to call twice, and when there is nothing to remove.',
     flags: async () => (await import('./commands/cleanup.ts')).CLEANUP_FLAGS,
     act: async (args, world) => (await import('./commands/cleanup.ts')).cleanup(args, world),
   },
   {
     name: 'install-tools',
-    summary: "Install Teleport's own programs (tsh, tctl and others), verified, for later steps.",
-    notes: 'Does nothing when they are there already.',
+    summary: "Download, verify and install Teleport's own programs (tsh, tctl and others) for later steps.",
+    notes: 'Does nothing when they are already installed.',
     flags: async () => (await import('./commands/install-tools/flags.ts')).INSTALL_TOOLS_FLAGS,
     act: async (args, world) => (await import('./commands/install-tools/install-tools.ts')).installTools(args, world),
   },
   {
     name: 'ssh-proxy-command',
-    summary: 'Carry an SSH connection to a node through the Proxy; OpenSSH calls it by our ssh_config.',
+    summary: 'Connect OpenSSH to a node through the Proxy; the ssh_config that run writes calls it.',
     flags: async () => (await import('./commands/ssh-proxy-command.ts')).SSH_PROXY_FLAGS,
     act: async (args, world) => (await import('./commands/ssh-proxy-command.ts')).sshProxyCommand(args, world),
   },
   {
     name: 'kube-credentials',
-    summary: 'Print certificate and key for kubectl, which calls it by a kubeconfig.yaml with an exec plugin.',
+    summary: 'Print a certificate and its key for kubectl; the kubeconfig.yaml that run writes calls it.',
     flags: async () => (await import('./commands/kube-credentials.ts')).KUBE_CREDENTIALS_FLAGS,
     act: async (args, world) => (await import('./commands/kube-credentials.ts')).kubeCredentials(args, world),
   },
@@ -120,7 +120,7 @@ async function runCommand([name = '--help', ...rest]: readonly string[], world: 
   return world.stdout(commandHelp(command, await command.flags()));
 }
 
-/** On stderr, in the form that the arguments ask for. */
+/** Writes to stderr, in the format that the arguments request. */
 export function reportFailure(error: MachineIdError, args: readonly string[], world: World): void {
   const debug = wantsDebug(args, world);
   world.stderr(
@@ -134,12 +134,12 @@ function findCommand(name: string): Command {
   const wanted = name === '--version' || name === '-v' ? 'version' : name;
   const command = COMMANDS.find((one) => one.name === wanted);
   if (command !== undefined) return command;
-  throw new MachineIdError('USAGE_INVALID', `there is no command ${JSON.stringify(name)}`, {
+  throw new MachineIdError('USAGE_INVALID', `unknown command ${JSON.stringify(name)}`, {
     hint: `The commands are ${COMMANDS.map((one) => one.name).join(', ')}; see "machine-id --help".`,
   });
 }
 
-/** Read loosely, as `wantsDebug` is. */
+/** Tolerates other problems of the command line, like `wantsDebug`. */
 function wantsJsonLog(args: readonly string[]): boolean {
   return args.some((arg, at) => arg === '--log-format=json' || (arg === 'json' && args[at - 1] === '--log-format'));
 }

@@ -1,4 +1,4 @@
-/** The calls that a bot makes at the Auth Service, with answers as values. */
+/** The calls that a bot makes to the Auth Service, with responses as values. */
 import type { KeyObject } from 'node:crypto';
 import { type KeyPair, publicKeyPem } from '../crypto/keys.ts';
 import { formatAuthorizedKey, parseAuthorizedKey, sshPublicKey } from '../crypto/ssh-public-key.ts';
@@ -17,7 +17,7 @@ import { type Route, routeFields } from './route.ts';
 
 export type AuthorityType = 'host' | 'user' | 'db' | 'openssh' | 'spiffe';
 
-/** What is asked of the cluster for an identity, and what its certificates are then compared with. */
+/** What is requested from the cluster, and then compared with the certificates that it returns. */
 export interface IdentityRequest {
   readonly keyPair: KeyPair;
   /** The caller's own Teleport user. */
@@ -30,7 +30,7 @@ export interface IdentityRequest {
   readonly route: Route | undefined;
   readonly roles: readonly string[];
   readonly expiresAtMs: number;
-  /** Whether the identity may ask for certificates itself. */
+  /** Whether the identity may request further certificates. */
   readonly allowReissue: boolean;
   readonly serverVersion: ServerVersion;
 }
@@ -56,13 +56,13 @@ export interface AuthApi {
   impersonatedRoles(name: string): Promise<readonly string[]>;
   generateUserCerts(request: IdentityRequest): Promise<UserCerts>;
   /** The text of an SSH host certificate as the server sent it, still to be checked. */
-  generateHostCert(question: HostCertParams): Promise<string>;
+  generateHostCert(request: HostCertParams): Promise<string>;
   /** Own cluster and the leaves whose authorities can be used, without private keys. */
   certAuthorities(type: AuthorityType): Promise<readonly CertAuthority[]>;
   /** Every page of the resources of one type that match, as the caller may see them. */
   listResources(query: ResourceQuery): Promise<readonly PaginatedResource[]>;
-  /** The id of a session with an application, for servers that do not make one while they issue certificates. */
-  createAppSession(question: AppSessionParams): Promise<string>;
+  /** The id of a session with an application, for servers that do not create one when they issue certificates. */
+  createAppSession(request: AppSessionParams): Promise<string>;
 }
 
 export interface AppSessionParams {
@@ -79,17 +79,17 @@ export interface ResourceQuery {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-/** More pages than any cluster's answer to one selector has; a server that never ends is cut off. */
+/** More pages than any cluster has for one selector: a limit for a server that never stops. */
 const MAX_PAGES = 50;
 const PAGE_SIZE = 500;
 
-/** Servers before it read one key for both certificates, later ones a key for each. */
+/** Earlier servers read one key for both certificates, later ones a key for each. */
 const FIRST_MAJOR_WITH_SEPARATE_KEYS = 17;
 
 interface AuthApiOptions extends AuthCallOptions {
   /** The cluster that was joined. */
   readonly clusterName: string;
-  /** Called with the name of a leaf cluster, as it came, and the reason. */
+  /** Called with the name of a leaf cluster, as the server sent it, and the reason. */
   readonly onSkippedLeaf: (leaf: string, reason: string) => void;
 }
 
@@ -110,8 +110,8 @@ export function authApi(connection: GrpcConnection, options: AuthApiOptions): Au
       );
       return { ssh: Buffer.from(certs.ssh).toString('utf8').trim(), tls: Buffer.from(certs.tls).toString('utf8') };
     },
-    generateHostCert: async (question) => {
-      const request = hostCertRequest(question);
+    generateHostCert: async (params) => {
+      const request = hostCertRequest(params);
       const answer = await call(
         'GenerateHostCert',
         (at) => connection.call(TrustService.generateHostCert, request, at),
@@ -175,7 +175,7 @@ function userCertsRequest(request: IdentityRequest) {
   };
 }
 
-/** Host id and node name are left out, so that the certificate has the principals that were asked for alone. */
+/** Without host id and node name, so that the certificate has only the requested principals. */
 function hostCertRequest({ publicKey, principals, clusterName, ttlMs }: HostCertParams) {
   return {
     key: Buffer.from(`${formatAuthorizedKey(sshPublicKey(publicKey))}\n`),
@@ -200,9 +200,9 @@ const HOST_CERT_REFUSALS: Refusals = new Map([
 function unreadableVersion(text: string): never {
   throw new MachineIdError(
     'RESPONSE_INVALID',
-    `the Auth Service gives its version as ${JSON.stringify(oneLine(text))}`,
+    `the Auth Service reports its version as ${JSON.stringify(oneLine(text))}`,
     {
-      hint: 'Check that the address is the one of a Teleport cluster, version 15.3.7 or later.',
+      hint: 'Check that the address is that of a Teleport cluster, version 15.3.7 or later.',
     },
   );
 }
@@ -210,9 +210,9 @@ function unreadableVersion(text: string): never {
 // Reads a certificate authority from the server's message.
 
 /**
- * A leaf cluster's authority that cannot be used is left out: it must not fail the jobs of its root cluster.
+ * Skips the authority of a leaf cluster that cannot be used: it must not fail the jobs of its root cluster.
  * @param own the cluster that was joined, whose authorities must be usable
- * @param onSkipped called with the name of each leaf that is left out, as it came, and the reason
+ * @param onSkipped called with the name of each skipped leaf cluster, as the server sent it, and the reason
  * @throws MachineIdError RESPONSE_INVALID
  */
 function readAuthorities(
@@ -253,14 +253,14 @@ function tlsCertificates({ tls }: CAKeySet): string[] {
     .map((pem) => readCertificate(pem).pem);
 }
 
-/** The comment, if there is one, is left out: these lines go into files of other programs. */
+/** Without comments: these lines go into files of other programs. */
 function sshKeys({ ssh }: CAKeySet): string[] {
   return ssh.map(({ publicKey }) =>
     formatAuthorizedKey(parseAuthorizedKey(Buffer.from(publicKey).toString('utf8').trim())),
   );
 }
 
-// The certificate authorities a bot can see: its own cluster's and its leaf clusters'.
+// The certificate authorities that a bot can see: those of its cluster and of the leaf clusters.
 
 /** One cluster's authority of one type, with the keys that are trusted now (active first, then additional ones). */
 export interface CertAuthority {
@@ -271,7 +271,7 @@ export interface CertAuthority {
   readonly sshPublicKeys: readonly string[];
 }
 
-/** In the order in which the server answered. */
+/** In the order of the response. */
 export interface Authorities {
   readonly host: readonly CertAuthority[];
   readonly user: readonly CertAuthority[];

@@ -1,4 +1,4 @@
-/** Makes one call at the Auth Service, within its time and with its failures explained. */
+/** Makes one call to the Auth Service, with a deadline and with errors explained. */
 import { withDeadline } from '../effects/time.ts';
 import { isTransientGrpcStatus, type Retries } from '../effects/retry.ts';
 import { type ErrorCode, MachineIdError } from '../errors.ts';
@@ -12,7 +12,7 @@ import { mentionsScopes, SCOPES_HINT } from '../teleport/names.ts';
 export interface AuthCallOptions {
   readonly address: Address;
   readonly retries: Pick<Retries, 'attemptMs'>;
-  /** Makes an attempt, and makes it again as the policy says. */
+  /** Runs the attempt, and repeats it according to the retry policy. */
   readonly attempts: <T>(attempt: () => Promise<T>) => Promise<T>;
   readonly signal: AbortSignal;
 }
@@ -25,7 +25,7 @@ export type AuthCaller = <T>(
   refusals?: Refusals,
 ) => Promise<T>;
 
-/** What a refusal of the server means for one method, where that is more than it means for all. */
+/** What an error status means for one method, where that is more specific than for all methods. */
 export type Refusals = ReadonlyMap<GrpcStatus, Refusal>;
 
 export interface Refusal {
@@ -63,7 +63,7 @@ async function callAuth<T>(
 
 function callFailure({ name, refusals }: Method, address: Address, cause: unknown): MachineIdError {
   if (cause instanceof GrpcResponseError) return responseFailure(name, cause);
-  // Canceled is what an Auth Service says that goes away.
+  // An Auth Service that shuts down reports Canceled.
   if (!(cause instanceof GrpcError) || cause.status === 'Canceled') return authFailure(address, cause);
   const said = oneLine(cause.message);
   if (mentionsScopes(said) && (cause.status === 'PermissionDenied' || cause.status === 'InvalidArgument')) {
@@ -78,8 +78,8 @@ function callFailure({ name, refusals }: Method, address: Address, cause: unknow
     return new MachineIdError(code, message(said), { hint, cause });
   }
   if (said.includes('role impersonation') || (name === 'GenerateUserCerts' && cause.status === 'NotFound')) {
-    return new MachineIdError('ROLE_DENIED', `the bot may not have the roles that were asked for: ${said}`, {
-      hint: 'Compare roles in tbot.yaml with spec.roles of the bot ("tctl get bot/NAME"); leave roles out to get all that the bot may have.',
+    return new MachineIdError('ROLE_DENIED', `the bot may not have the requested roles: ${said}`, {
+      hint: 'Compare roles in tbot.yaml with spec.roles of the bot ("tctl get bot/NAME"); omit roles to get all that the bot may have.',
       cause,
     });
   }
@@ -90,7 +90,7 @@ function callFailure({ name, refusals }: Method, address: Address, cause: unknow
     });
   }
   return new MachineIdError('RPC_FAILED', `${name} failed at the Auth Service: ${said}`, {
-    hint: 'Run the job again; if it stays, look into the log of the Auth Service at this time.',
+    hint: 'Run the job again; if the error persists, check the log of the Auth Service at this time.',
     cause,
     transient: isTransientGrpcStatus(cause.status) ? {} : undefined,
   });
@@ -100,13 +100,13 @@ function responseFailure(name: string, cause: GrpcResponseError): MachineIdError
   const reason = oneLine(cause.message);
   switch (cause.problem) {
     case 'unreadable':
-      return new MachineIdError('RESPONSE_INVALID', `the answer to ${name} cannot be read: ${reason}`, {
-        hint: 'Run the job again; if it stays, report the version of the cluster: its answer differs from the known ones.',
+      return new MachineIdError('RESPONSE_INVALID', `the response to ${name} cannot be read: ${reason}`, {
+        hint: 'Run the job again; if the error persists, report it with the version of the cluster.',
         cause,
       });
     case 'too-large':
-      return new MachineIdError('RESPONSE_TOO_LARGE', `the answer to ${name} is larger than accepted: ${reason}`, {
-        hint: 'Check that the address is the one of a Teleport cluster.',
+      return new MachineIdError('RESPONSE_TOO_LARGE', `the response to ${name} is too large: ${reason}`, {
+        hint: 'Check that the address is that of a Teleport cluster.',
         cause,
       });
     default:

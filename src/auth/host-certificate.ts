@@ -1,4 +1,4 @@
-/** Asks for an SSH host certificate and checks that what came back is what was asked. */
+/** Requests an SSH host certificate and verifies that the response matches the request. */
 import type { KeyObject } from 'node:crypto';
 import { sshCertificateProblem } from '../crypto/check-certificate.ts';
 import { parseSshCertificate, sshValidity } from '../crypto/ssh-certificate.ts';
@@ -21,7 +21,7 @@ export interface HostCertificate {
   /** `<type> <base64>`, without a line break. */
   readonly line: string;
   readonly expiresAtMs: number;
-  /** Sentences for the summary: it ends earlier than asked, the clock is behind. */
+  /** Sentences for the summary: it expires earlier than requested, the clock is behind. */
   readonly notices: readonly string[];
 }
 
@@ -35,7 +35,7 @@ export async function issueHostCertificate(
   { hostAuthorities, clock }: { readonly hostAuthorities: readonly CertAuthority[]; readonly clock: Clock },
 ): Promise<HostCertificate> {
   const askedMs = clock.nowMs() + request.ttlMs;
-  // A comment is left out: the line goes into files of other programs.
+  // Without a comment: the line goes into files of other programs.
   const line = formatAuthorizedKey(splitKeyLine(await api.generateHostCert(request), 'the host certificate'));
   const certificate = parseSshCertificate(line);
   const { clusterName, principals, publicKey } = request;

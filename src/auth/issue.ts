@@ -1,4 +1,4 @@
-/** Asks for an output's certificates and checks that what came back is what was asked. */
+/** Requests the certificates of an output and verifies that the response matches the request. */
 import { sshCertificateProblem, tlsCertificateProblem } from '../crypto/check-certificate.ts';
 import type { KeyPair } from '../crypto/keys.ts';
 import { parseSshCertificate, type SshCertificate, sshValidity } from '../crypto/ssh-certificate.ts';
@@ -14,7 +14,7 @@ import { routeAttributes } from './route.ts';
 
 export interface IssuedIdentity {
   readonly identity: Identity;
-  /** Sentences for the summary: the certificates end earlier than asked, the clock is behind. */
+  /** Sentences for the summary: the certificates expire earlier than requested, the clock is behind. */
   readonly notices: readonly string[];
 }
 
@@ -73,29 +73,30 @@ function wrongName(
   { userName }: IdentityRequest,
 ): string | undefined {
   for (const [kind, name] of Object.entries({ TLS: commonName, SSH: keyId })) {
-    if (name !== userName) return `the ${kind} certificate is of ${JSON.stringify(name)}, expected "${userName}"`;
+    if (name !== userName)
+      return `the ${kind} certificate is for the user ${JSON.stringify(name)}, expected "${userName}"`;
   }
   return undefined;
 }
 
 function wrongRoles({ subject }: TlsCertificate, { roles }: IdentityRequest): string | undefined {
   const got = [...subject.organizations].sort();
-  const asked = [...new Set(roles)].sort();
-  if (got.length === asked.length && got.every((role, at) => role === asked[at])) return undefined;
-  return `the TLS certificate has the roles ${got.join(', ')}, asked for ${asked.join(', ')}`;
+  const requested = [...new Set(roles)].sort();
+  if (got.length === requested.length && got.every((role, at) => role === requested[at])) return undefined;
+  return `the TLS certificate has the roles ${got.join(', ')}, requested ${requested.join(', ')}`;
 }
 
 function wrongRoute({ subject }: TlsCertificate, { route }: IdentityRequest): string | undefined {
   for (const [oid, value] of routeAttributes(route)) {
     const [given = ''] = subject.byOid.get(oid) ?? [];
     if (given !== value) {
-      return `the TLS certificate is routed to ${JSON.stringify(given)} (${oid}), asked for "${value}"`;
+      return `the TLS certificate is routed to ${JSON.stringify(given)} (${oid}), requested "${value}"`;
     }
   }
   return undefined;
 }
 
-/** Of one authority, for all the outputs of a run: to read them takes longer than to check a signature. */
+/** Parsed once for all outputs of a run: parsing takes longer than verifying a signature. */
 const AUTHORITY_CERTIFICATES = new WeakMap<CertAuthority, readonly TlsCertificate[]>();
 
 function certificatesOf(authority: CertAuthority): readonly TlsCertificate[] {
@@ -106,7 +107,7 @@ function certificatesOf(authority: CertAuthority): readonly TlsCertificate[] {
   return certificates;
 }
 
-// The identity that an output holds: one key with its SSH and TLS certificate.
+// The identity of an output: one key with its SSH and TLS certificate.
 
 export interface Identity {
   readonly keyPair: KeyPair;
@@ -122,34 +123,32 @@ export interface Identity {
   readonly expiresAtMs: number;
 }
 
-// Says when a cluster gave a shorter lifetime than asked.
+// Whether the lifetime is the requested one.
 
-/** How much earlier than asked a credential may end without a word: clocks and the request's own way. */
+/** How much earlier than requested a credential may expire without a notice: clocks differ, and the request takes time. */
 const TOLERANCE_MS = 60_000;
 
 /**
- * @param limit what shortens such a lifetime
- * @returns a sentence for the summary, or undefined when the lifetime is as asked
+ * @param limit what can shorten such a lifetime
+ * @returns a sentence for the summary, or undefined when the lifetime is as requested
  */
 export function shortenedLifetime(askedMs: number, givenMs: number, limit: string): string | undefined {
   if (givenMs >= askedMs - TOLERANCE_MS) return undefined;
-  return `the cluster shortened the lifetime: asked until ${utcTime(askedMs)}, given until ${utcTime(givenMs)} (${limit})`;
+  return `the cluster shortened the lifetime: requested until ${utcTime(askedMs)}, granted until ${utcTime(givenMs)} (${limit})`;
 }
 
-/** For credentials that another program has asked for: a sentence when they end later than asked. */
+/** For credentials that another program requested: a sentence when they expire later than requested. */
 export function lengthenedLifetime(askedMs: number, givenMs: number): string | undefined {
   if (givenMs <= askedMs + CLOCK_TOLERANCE_MS) return undefined;
-  return `they live longer than asked: asked until ${utcTime(askedMs)}, given until ${utcTime(givenMs)}`;
+  return `the lifetime is longer than requested: requested until ${utcTime(askedMs)}, granted until ${utcTime(givenMs)}`;
 }
 
-// Refuses credentials that are not what was asked for.
-
 /**
- * @param what was asked for: `the host certificate`
- * @param detail may quote what came
+ * @param what was requested: `the host certificate`
+ * @param detail may quote the response
  */
 export function credentialMismatch(what: string, detail: string): MachineIdError {
-  return new MachineIdError('CERTIFICATE_MISMATCH', `what came back as ${what} was not accepted: ${oneLine(detail)}`, {
-    hint: 'Check the clock of this runner and what lies between this job and the cluster; the credentials of this answer were thrown away.',
+  return new MachineIdError('CERTIFICATE_MISMATCH', `rejected ${what} that the cluster returned: ${oneLine(detail)}`, {
+    hint: "Check this runner's clock, and any proxy between this job and the cluster. The returned credentials were discarded.",
   });
 }

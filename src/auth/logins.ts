@@ -1,8 +1,8 @@
-/** The Unix users that an SSH certificate lets its holder log in as, and what to do when there is none. */
+/** The Unix users that an SSH certificate allows to log in as, and what to do when there are none. */
 
 /**
- * Teleport puts names of its own beside them, or in their place: `-teleport-internal-join`, `-teleport-nologin-<UUID>`. No
- * Unix user has a name that begins with a hyphen, and OpenSSH refuses such names.
+ * Teleport adds names of its own, or uses them instead: `-teleport-internal-join`, `-teleport-nologin-<UUID>`. No name of
+ * a Unix user begins with a hyphen, and OpenSSH refuses such names.
  */
 export function usableLogins(principals: readonly string[]): readonly string[] {
   return principals.filter((name) => name !== '' && !name.startsWith('-'));

@@ -1,4 +1,4 @@
-/** What a certificate is routed to besides its cluster. */
+/** The resource that a certificate is limited to. */
 import type { UserCertsRequest } from '../grpc/gen/teleport/legacy/authservice_pb.ts';
 import type { Init } from '../grpc/protobuf.ts';
 

@@ -1,4 +1,4 @@
-/** Connections to the Auth Service and what the bot learns there, asked for at once. */
+/** The session with the Auth Service: its connections, and the facts that are requested at its start. */
 import { privateKeyPem } from '../crypto/keys.ts';
 import { type Clock, sharedController } from '../effects/time.ts';
 import type { Log } from '../effects/log.ts';
@@ -34,7 +34,7 @@ export interface ClusterSession extends AuthSession {
   /** Every role that the bot may impersonate. */
   readonly defaultRoles: () => Promise<readonly string[]>;
   readonly authorities: Promise<Authorities>;
-  /** Of the leaf clusters that were left out until now: a sentence each. */
+  /** A sentence for each leaf cluster that was skipped until now. */
   readonly skippedLeafClusters: () => readonly string[];
   /** Another connection, on which the roles of an output decide what may be seen; the caller closes it. */
   readonly openAs: (identity: Identity) => Promise<AuthSession>;
@@ -58,10 +58,10 @@ export async function openSession(options: SessionOptions): Promise<ClusterSessi
   const own = await connectAs(options, shared, bot);
   const naming = shared.route.naming ?? 'cluster';
   const serverName = authServerName(naming, { address, clusterName: bot.clusterName });
-  log.debug(`the Auth Service answers to the server name ${serverName}`);
+  log.debug(`the Auth Service was reached with the TLS server name ${serverName}`);
   const { api } = own;
   const [serverVersion, authorities] = [api.serverVersion(), fetchAuthorities(api)];
-  // Each output awaits these; when an earlier step fails, nobody does.
+  // Each output awaits these, unless an earlier step fails.
   for (const promise of [serverVersion, authorities]) promise.catch(() => undefined);
   let roles: Promise<readonly string[]> | undefined;
   return {
@@ -76,7 +76,7 @@ export async function openSession(options: SessionOptions): Promise<ClusterSessi
   };
 }
 
-/** A leaf has an authority of each type and is listed to each session, and one warning is enough. */
+/** A leaf cluster has an authority of each type and is listed in each session; one warning is enough. */
 function trackSkippedLeafClusters(log: Pick<Log, 'warn'>) {
   const sentences = new Map<string, string>();
   return {
@@ -84,7 +84,7 @@ function trackSkippedLeafClusters(log: Pick<Log, 'warn'>) {
     onSkipped: (leaf: string, reason: string) => {
       if (sentences.has(leaf)) return;
       const name = leaf === '' ? 'a leaf cluster without a name' : `the leaf cluster ${JSON.stringify(oneLine(leaf))}`;
-      const sentence = `${name} is left out: ${oneLine(reason)}`;
+      const sentence = `${name} is skipped: ${oneLine(reason)}`;
       sentences.set(leaf, sentence);
       log.warn(sentence);
     },
@@ -97,7 +97,7 @@ interface Shared {
   readonly onSkippedLeaf: (leaf: string, reason: string) => void;
 }
 
-/** Calls that are under way when the session is closed end then, and later ones fail at once. */
+/** Closing the session ends pending calls; later calls fail at once. */
 async function connectAs(
   options: SessionOptions,
   { onSkippedLeaf, route }: Shared,
@@ -150,7 +150,7 @@ async function fetchAuthorities(api: AuthApi): Promise<Authorities> {
 async function findDefaultRoles(api: AuthApi, { userName, botName }: BotIdentity): Promise<readonly string[]> {
   const roles = await api.impersonatedRoles(userName);
   if (roles.length > 0) return roles;
-  throw new MachineIdError('ROLE_DENIED', `bot ${botName} has no roles to give to its outputs`, {
+  throw new MachineIdError('ROLE_DENIED', `bot ${botName} has no roles for its outputs`, {
     hint: `Add roles to the bot: "tctl bots update ${botName} --add-roles=ROLE".`,
   });
 }

@@ -1,4 +1,4 @@
-/** The calls by which servers up to 17 sign SVIDs that no resource of the cluster describes. */
+/** The calls with which servers up to 17 sign SVIDs that no resource of the cluster describes. */
 import type { KeyObject } from 'node:crypto';
 import * as z from 'zod/mini';
 import { publicKeyDer } from '../crypto/keys.ts';
@@ -11,7 +11,7 @@ import { oneLine } from '../net/network-error.ts';
 import { authCaller, type AuthCallOptions, type Refusal, type Refusals } from './call.ts';
 import type { JwtSvid, X509Svid } from './svid.ts';
 
-/** What the workload is to be called. */
+/** The requested name of the workload. */
 interface SpiffeName {
   /** Begins with `/`. */
   readonly path: string;
@@ -72,7 +72,8 @@ const X509_REFUSALS: Refusals = new Map([
     'Unimplemented',
     {
       code: 'CLUSTER_UNSUPPORTED',
-      message: (said) => `this cluster signs no SVIDs for spiffe-svid, as Teleport does up to 17: ${said}`,
+      message: (said) =>
+        `this cluster does not sign SVIDs for spiffe-svid, which Teleport supports up to version 17: ${said}`,
       hint: 'Use an output of the type workload-identity-x509.',
     },
   ],
@@ -84,7 +85,7 @@ const JWT_REFUSALS: Refusals = new Map([
     'Unimplemented',
     {
       code: 'CLUSTER_UNSUPPORTED',
-      message: (said) => `this cluster signs no JWTs for spiffe-svid, as Teleport 16 and 17 do: ${said}`,
+      message: (said) => `this cluster does not sign JWTs for spiffe-svid, which Teleport 16 and 17 support: ${said}`,
       hint: 'Remove "jwts" from the output, or upgrade the cluster.',
     },
   ],
@@ -96,7 +97,7 @@ const JWT_REFUSALS: Refusals = new Map([
 interface FederatedAuthorities {
   /** PEM of their X.509 authorities, one block each. */
   readonly certificatesPem: readonly string[];
-  /** Domains whose bundle cannot be read: they are others' servers, and must not keep a job from its own SVID. */
+  /** Domains whose bundle cannot be read. They belong to others, and must not keep a job from its own SVID. */
   readonly unreadable: readonly string[];
 }
 
@@ -136,7 +137,7 @@ const REFUSALS: Refusals = new Map([
     'Unimplemented',
     {
       code: 'CLUSTER_UNSUPPORTED',
-      message: () => 'the cluster knows no federation of trust domains',
+      message: () => 'the cluster does not support federation of trust domains',
       hint: 'Remove include_federated_trust_bundles, or use a cluster of Teleport 16 or later.',
     },
   ],
@@ -156,7 +157,7 @@ function authoritiesOf(bundles: readonly (readonly [domain: string, text: string
 
 /**
  * Keys for X.509 SVIDs hold one certificate each (SPIFFE Trust Domain and Bundle, section 4.2).
- * @returns undefined for what is no such bundle
+ * @returns undefined for anything else than such a bundle
  */
 function x509Of(text: string): readonly string[] | undefined {
   try {

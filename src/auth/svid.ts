@@ -1,4 +1,4 @@
-/** Checks that an X.509 SVID is what was asked for (SPIFFE's X509-SVID specification). */
+/** Verifies that SVIDs match the request (SPIFFE's X509-SVID and JWT-SVID specifications). */
 import type { KeyObject } from 'node:crypto';
 import { decodeJwt, type JWTPayload } from 'jose';
 import * as z from 'zod/mini';
@@ -60,7 +60,7 @@ function x509Mismatch(detail: string): MachineIdError {
   return credentialMismatch('the X.509 SVID', detail);
 }
 
-// Checks that a JWT SVID is what was asked for (SPIFFE's JWT-SVID specification, section 3).
+// JWT SVIDs (JWT-SVID specification, section 3).
 
 export interface CheckedJwtSvid {
   readonly spiffeId: string;
@@ -84,8 +84,8 @@ const Claims = z.object({
 });
 
 /**
- * The signature is not looked at: the token came over a connection on which the Auth Service proved itself, and is for
- * others to verify.
+ * Does not check the signature: the token came over a connection to the authenticated Auth Service, and its recipients
+ * verify it.
  * @throws MachineIdError CERTIFICATE_MISMATCH, RESPONSE_INVALID; their messages hold no part of the token
  */
 export function checkJwtSvid({ jwt, spiffeId }: JwtSvid, expected: JwtSvidExpectation): CheckedJwtSvid {
@@ -94,12 +94,12 @@ export function checkJwtSvid({ jwt, spiffeId }: JwtSvid, expected: JwtSvidExpect
     throw jwtMismatch(`it names ${JSON.stringify(sub)}, expected a SPIFFE ID of "${expected.trustDomain}"`);
   }
   const got = [aud].flat().sort();
-  const asked = [...new Set(expected.audiences)].sort();
-  if (got.length !== asked.length || got.some((audience, at) => audience !== asked[at])) {
-    throw jwtMismatch(`it is for the audiences ${got.join(', ')}, asked for ${asked.join(', ')}`);
+  const requested = [...new Set(expected.audiences)].sort();
+  if (got.length !== requested.length || got.some((audience, at) => audience !== requested[at])) {
+    throw jwtMismatch(`it is for the audiences ${got.join(', ')}, requested ${requested.join(', ')}`);
   }
   const expiresAtMs = exp * 1000;
-  if (!Number.isFinite(expiresAtMs)) throw unreadable('its end is no time');
+  if (!Number.isFinite(expiresAtMs)) throw unreadable('its expiry is not a time');
   const beginsAtMs = nbf * 1000;
   const problem = validityProblem('it', { beginsAtMs, endsAtMs: expiresAtMs }, expected);
   if (problem !== undefined) throw jwtMismatch(problem);
@@ -113,22 +113,22 @@ export function readJwtClaims(jwt: string): z.infer<typeof Claims> {
   return claims.data;
 }
 
-/** Compact form, and nothing besides: the text becomes a file as it is. */
+/** Compact form and nothing else, since the text is written to a file unchanged. */
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 function decode(jwt: string): JWTPayload {
-  if (!COMPACT.test(jwt)) throw unreadable('it is no JWT');
+  if (!COMPACT.test(jwt)) throw unreadable('it is not a JWT');
   try {
     return decodeJwt(jwt);
   } catch {
-    // jose's message may quote the token, which is a secret: the cause is left out on purpose.
-    throw unreadable('it is no JWT');
+    // Without the cause: jose's message may quote the token, which is a secret.
+    throw unreadable('it is not a JWT');
   }
 }
 
 function unreadable(detail: string): MachineIdError {
   return new MachineIdError('RESPONSE_INVALID', `the JWT SVID from the cluster cannot be read: ${detail}`, {
-    hint: 'Run the job again; if it stays, look at what lies between this job and the cluster.',
+    hint: 'Run the job again; if the error persists, check any proxy between this job and the cluster.',
   });
 }
 
@@ -136,7 +136,7 @@ function jwtMismatch(detail: string): MachineIdError {
   return credentialMismatch('the JWT SVID', detail);
 }
 
-// SPIFFE verifiable identity documents, as the server sent them and still to be checked.
+// SPIFFE verifiable identity documents as the server sent them, not yet checked.
 
 export interface X509Svid {
   /** As `spiffe://<cluster>/<path>`. */

@@ -19,15 +19,15 @@ type SvidParams =
 type X509SvidParams = Extract<SvidParams, { readonly kind: 'x509' }>;
 type JwtSvidParams = Extract<SvidParams, { readonly kind: 'jwt' }>;
 
-/** An SVID with the name of the workload identity that it is of. */
+/** An SVID with the name of its workload identity. */
 export type Named<T> = T & { readonly name: string };
 
 /** Every call throws MachineIdError as those of `AuthApi` do, and RESOURCE_UNKNOWN and CLUSTER_UNSUPPORTED. */
 export interface WorkloadApi {
-  /** One for each workload identity that fits and that the caller may use. */
+  /** One for each matching workload identity that the caller may use. */
   issueX509(selector: WorkloadSelector, wish: Omit<X509SvidParams, 'kind'>): Promise<readonly Named<X509Svid>[]>;
   issueJwt(selector: WorkloadSelector, wish: Omit<JwtSvidParams, 'kind'>): Promise<readonly Named<JwtSvid>[]>;
-  /** DER of the list of now; undefined where the server knows no revocations yet. */
+  /** DER of the current list; undefined where the server does not support revocation. */
   revocationList(): Promise<Uint8Array | undefined>;
 }
 
@@ -73,7 +73,7 @@ export function workloadApi(connection: GrpcConnection, options: AuthCallOptions
   };
 }
 
-/** From 18 on, an issuer of the owner's own signs where one is configured, and its chain comes along. */
+/** From 18 on, an issuer that the owner of the cluster configured signs instead, and the response contains its chain. */
 function paramsOf(wish: SvidParams) {
   switch (wish.kind) {
     case 'x509': {
@@ -122,14 +122,15 @@ export function workloadRefusals(selector: WorkloadSelector): Refusals {
       'Unimplemented',
       {
         code: 'CLUSTER_UNSUPPORTED',
-        message: (said) => `this cluster issues no workload identities, as Teleport does from 17 on: ${said}`,
+        message: (said) =>
+          `this cluster does not issue workload identities, which Teleport supports from version 17: ${said}`,
         hint: 'Upgrade the cluster, or use an output of the type spiffe-svid.',
       },
     ],
   ]);
 }
 
-// Which workload identity is meant.
+// Which workload identities are requested.
 
 /** The one of that name or, without a name, those whose labels have one of the values each. */
 export interface WorkloadSelector {

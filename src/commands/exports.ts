@@ -1,4 +1,4 @@
-/** The variables that a run hands on to later steps: paths and names only. */
+/** The variables that a run exports to later steps: paths and names, no secrets. */
 import { join } from 'node:path';
 import { utcTime } from '../crypto/validity.ts';
 import type { RunResult } from '../outputs/journal.ts';
@@ -29,8 +29,8 @@ export const VARIABLES = {
 export type VariableName = keyof typeof VARIABLES;
 
 /**
- * tctl takes a Proxy's address as `TELEPORT_AUTH_SERVER` too. Of several outputs on disk the first is named, an
- * `identity` before others, whose certificates are good for less.
+ * tctl also accepts the address of a Proxy as `TELEPORT_AUTH_SERVER`. Of several outputs on disk, the variables name the
+ * first `identity`, or else the first that has an identity file: its certificates are limited to one resource.
  */
 export function exportedVariables(
   { proxy, cluster, outputs }: Pick<RunResult, 'proxy' | 'cluster' | 'outputs'>,
@@ -57,12 +57,13 @@ export function exportedVariables(
   return variables;
 }
 
-/** What does not work in the steps that follow: sentences for a person to read. */
+/** One sentence for each export that later steps cannot use as expected. */
 export function exportWarnings({ outputs }: Pick<RunResult, 'outputs'>, platform: string): readonly string[] {
   const { separator, unlisted } = kubeconfigs(outputs, platform);
   return [
     ...unlisted.map(
-      (path) => `KUBECONFIG cannot name ${path}: "${separator}" separates the files in it. Use a folder without it`,
+      (path) =>
+        `KUBECONFIG cannot contain ${path}, because "${separator}" separates its entries: use a directory without that character`,
     ),
     ...sharedNames(outputs),
   ];
@@ -81,7 +82,7 @@ function kubeconfigs(outputs: RunResult['outputs'], platform: string) {
   };
 }
 
-/** Of contexts and users with one name, kubectl takes those of the first file. */
+/** Of contexts or users with the same name, kubectl uses that of the first file. */
 function sharedNames(outputs: RunResult['outputs']): readonly string[] {
   const owners = new Map<string, string>();
   return outputs.flatMap(({ kubeconfig, path }) => {
@@ -95,12 +96,12 @@ function sharedNames(outputs: RunResult['outputs']): readonly string[] {
       const advice = 'set another context_name_template, or use "kubectl --kubeconfig FILE"';
       return owner === path
         ? []
-        : [`${path} and ${owner} both have the ${name}: kubectl uses that of ${owner}; ${advice}`];
+        : [`${path} and ${owner} both define the ${name}: kubectl uses that of ${owner}; ${advice}`];
     });
   });
 }
 
-/** For the first AWS credentials on disk; the profile `default` needs no word. */
+/** For the first AWS credentials on disk. The profile `default` is used without a variable. */
 function awsVariables(outputs: RunResult['outputs']): ReadonlyMap<VariableName, string> {
   for (const { access, destination, files } of outputs) {
     const [file] = files;
@@ -115,10 +116,9 @@ function awsVariables(outputs: RunResult['outputs']): ReadonlyMap<VariableName, 
 }
 
 /**
- * For libpq, by the first database that speaks PostgreSQL's protocol. The root is the host authority, not the database
- * authority: whom libpq meets is the Proxy, whose listener for PostgreSQL shows a certificate of the host authority. The
- * database itself is met by Teleport's agent alone: a server set up for Teleport takes the agent's certificates, which are
- * of another authority than this one, so there is no direct way for which another root would be right.
+ * For libpq, from the first database with PostgreSQL's protocol. The root is the host authority, not the database
+ * authority: libpq connects to the Proxy, whose PostgreSQL listener presents a certificate of the host authority. Only
+ * Teleport's agent connects to the database itself.
  */
 function postgresVariables(outputs: RunResult['outputs']): ReadonlyMap<VariableName, string> {
   for (const { access, destination, files } of outputs) {

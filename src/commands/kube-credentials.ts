@@ -1,4 +1,4 @@
-/** `kube-credentials`: what kubectl runs, by a kubeconfig of ours that names a program, to get certificate and key. */
+/** `kube-credentials`: kubectl runs it, through the exec plugin in our kubeconfig, to get certificate and key. */
 import { join, resolve } from 'node:path';
 import { type Flag, parseFlags } from '../cli/flags.ts';
 import { utcTime } from '../crypto/validity.ts';
@@ -8,10 +8,10 @@ import { MachineIdError } from '../errors.ts';
 import { readStoredIdentity, type StoredIdentity } from '../teleport/stored-identity.ts';
 
 export const KUBE_CREDENTIALS_FLAGS: readonly Flag[] = [
-  { name: 'destination-dir', value: 'DIR', help: 'Directory that run has written a kubernetes output to.' },
+  { name: 'destination-dir', value: 'DIR', help: 'Directory with a kubernetes output of run.' },
 ];
 
-/** kubectl asks again this long before the end, so that no request begins with a certificate about to end. */
+/** kubectl asks again this long before the expiry, so that no request starts with a certificate about to expire. */
 const EXPIRY_MARGIN_MS = 60_000;
 
 /** @throws MachineIdError USAGE_INVALID, IDENTITY_UNREADABLE */
@@ -47,8 +47,8 @@ function execCredential({ certificatePem, notAfterMs, privateKeyPem }: StoredIde
 const MAX_FILE_BYTES = 1024 * 1024;
 
 /**
- * One file holds key, certificate and authorities, so that a run that replaces them meanwhile cannot give parts of two.
- * @throws MachineIdError IDENTITY_UNREADABLE, also for a certificate that has ended
+ * One file contains key, certificate and authorities, so that a run which replaces them meanwhile cannot mix two sets.
+ * @throws MachineIdError IDENTITY_UNREADABLE, also for an expired certificate
  */
 export async function readDestinationIdentity(
   { clock, files }: Pick<World, 'clock' | 'files'>,
@@ -56,11 +56,11 @@ export async function readDestinationIdentity(
 ): Promise<StoredIdentity> {
   const path = join(directory, 'identity');
   const identity = parse(await read(files, path), path);
-  if (identity === undefined) throw identityUnreadable(`${path} does not hold a key and a certificate`);
+  if (identity === undefined) throw identityUnreadable(`${path} does not contain a key and a certificate`);
   const { notAfterMs } = identity;
   if (notAfterMs <= clock.nowMs()) {
-    throw new MachineIdError('IDENTITY_UNREADABLE', `the certificate in ${path} ended at ${utcTime(notAfterMs)}`, {
-      hint: 'Call run again before this step, or ask for a longer certificate_ttl.',
+    throw new MachineIdError('IDENTITY_UNREADABLE', `the certificate in ${path} expired at ${utcTime(notAfterMs)}`, {
+      hint: 'Call run again before this step, or set a longer certificate_ttl.',
     });
   }
   return identity;
@@ -78,7 +78,7 @@ function parse(text: string, path: string): StoredIdentity | undefined {
   try {
     return readStoredIdentity(text);
   } catch (cause) {
-    throw identityUnreadable(`${path} holds a certificate that cannot be read`, cause);
+    throw identityUnreadable(`${path} contains a certificate that cannot be parsed`, cause);
   }
 }
 

@@ -1,4 +1,4 @@
-/** `ssh-proxy-command`: what OpenSSH runs, by our ssh_config, to reach a node. */
+/** `ssh-proxy-command`: OpenSSH runs it, through our ssh_config, to reach a node. */
 import { resolve } from 'node:path';
 import { DEBUG, debugTrace, type Flag, flagsOf, type GivenFlags, parseFlags } from '../cli/flags.ts';
 import { createLog } from '../effects/log.ts';
@@ -11,16 +11,16 @@ import { dialTransport, PROXY_SSH_PATH, proxySsh, type SshTarget, type Transport
 import { identityUnreadable, readDestinationIdentity } from './kube-credentials.ts';
 
 export const SSH_PROXY_FLAGS: readonly Flag[] = [
-  { name: 'destination-dir', value: 'DIR', help: 'Directory that run has written an identity output to.' },
+  { name: 'destination-dir', value: 'DIR', help: 'Directory with an identity output of run.' },
   { name: 'proxy-server', value: 'HOST:PORT', help: 'Address of the Proxy, for SSH.' },
-  { name: 'cluster', value: 'NAME', help: 'Cluster of the node: the own one or a leaf.' },
+  { name: 'cluster', value: 'NAME', help: 'Cluster of the node: the joined cluster or one of its leaf clusters.' },
   { name: 'user', value: 'LOGIN', help: 'Login on the node (%r).' },
-  { name: 'host', value: 'NODE', help: "Node, with or without the cluster's name behind it (%h)." },
+  { name: 'host', value: 'NODE', help: 'Node, with or without ".CLUSTER" at its end (%h).' },
   { name: 'port', value: 'PORT', help: 'Port of the node (%p).' },
-  { name: 'tls-routing', help: 'The Proxy tells connections apart on one port.' },
+  { name: 'tls-routing', help: 'The Proxy serves all protocols on one port.' },
   { name: 'no-tls-routing', help: "The address is the Proxy's SSH listener." },
-  { name: 'connection-upgrade', help: 'Accepted; not used yet.' },
-  { name: 'no-connection-upgrade', help: 'Accepted; nothing is upgraded.' },
+  { name: 'connection-upgrade', help: 'Accepted; has no effect.' },
+  { name: 'no-connection-upgrade', help: 'Accepted; connections are not upgraded.' },
   { name: 'resume', help: 'Accepted; sessions are not resumed.' },
   { name: 'no-resume', help: 'Accepted; sessions are not resumed.' },
   ...flagsOf({ debug: DEBUG }),
@@ -34,7 +34,7 @@ const WEB_PORT = 443;
 export async function sshProxyCommand(args: readonly string[], world: World): Promise<void> {
   const { address, directory, target } = readArguments(parseFlags(SSH_PROXY_FLAGS, args), world);
   const { authoritiesPem, certificatePem, privateKeyPem } = await readDestinationIdentity(world, directory);
-  if (authoritiesPem.length === 0) throw identityUnreadable(`the identity in ${directory} holds no host authority`);
+  if (authoritiesPem.length === 0) throw identityUnreadable(`the identity in ${directory} contains no host authority`);
   const { clock, random, signal, stderr } = world;
   const log = createLog(stderr, { format: 'text', debug: false, nowMs: () => clock.nowMs() });
   const dial = {
@@ -49,7 +49,7 @@ export async function sshProxyCommand(args: readonly string[], world: World): Pr
   try {
     await connect(dial, target, world);
   } catch (error) {
-    // OpenSSH ends its ProxyCommand with SIGHUP when the session is over, also one that went well: nothing to report.
+    // OpenSSH ends its ProxyCommand with SIGHUP after every session, also a successful one: nothing to report.
     if (!world.signal.aborted) throw error;
   }
 }
@@ -110,7 +110,7 @@ function readArguments(given: GivenFlags, { workingDirectory }: World): SshProxy
   };
 }
 
-/** OpenSSH is given `<node>.<cluster>`; the Proxy knows the node by its own name. */
+/** Users give OpenSSH `<node>.<cluster>`; the Proxy expects the name of the node alone. */
 function nodeName(host: string, cluster: string, proxyHost: string): string {
   return withoutSuffix(withoutSuffix(host, `.${proxyHost}`), `.${cluster}`);
 }

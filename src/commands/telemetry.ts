@@ -1,4 +1,4 @@
-/** Anonymous telemetry of a run, for those who have asked for it. */
+/** Anonymous telemetry of a run, for users who enable it. */
 import { randomUUID } from 'node:crypto';
 import fetch from 'node-fetch';
 import type { Log } from '../effects/log.ts';
@@ -10,10 +10,10 @@ import { openAgent } from '../net/traced.ts';
 import { trustOptions, webTrust } from '../net/trust.ts';
 import type { SupportedOutput } from '../outputs/types.ts';
 
-// Sends an event beside the work of a run, which it neither delays nor fails.
+// Sends an event in parallel with a run, which it neither delays nor fails.
 
 interface PendingSend {
-  /** Gives up what has not been answered by now. */
+  /** Cancels the request if it has no response yet. */
   end(): void;
 }
 
@@ -21,7 +21,7 @@ interface SendSettings {
   /** PEM of the only trusted authorities, or undefined for Node's own list. */
   readonly ca: string | undefined;
   readonly trace?: WireTrace | undefined;
-  /** Told once, unless the sending was ended before: undefined when the event has arrived. */
+  /** Called once, unless `end` was called before; `problem` is undefined when the event was accepted. */
   readonly onSettled: (problem: string | undefined) => void;
 }
 
@@ -67,7 +67,7 @@ function send(url: URL, event: unknown, { ca, onSettled, trace }: SendSettings):
   }
 }
 
-// The event that tells Teleport's vendor, without names, that a run has started (protocol reference 8).
+// The anonymous event that a run has started, for Teleport's vendor (protocol reference 8).
 
 interface StartFacts {
   /** Types of the outputs, as `tbot.yaml` names them. */
@@ -80,13 +80,13 @@ interface StartFacts {
   readonly startedMs: number;
 }
 
-/** What tells this program's events from those of tbot. */
+/** Distinguishes the events of this program from those of tbot. */
 const HELPER = 'circleci-orb:teleport/machine-id';
 
 /** `TbotStartEvent.RunMode`: RUN_MODE_ONE_SHOT. */
 const ONE_SHOT = 1;
 
-/** A `SubmitTbotEventRequest` in protobuf's JSON form: all that is ever sent. */
+/** A `SubmitTbotEventRequest` in protobuf's JSON form. Nothing else is ever sent. */
 interface StartEvent {
   readonly distinctId: string;
   readonly timestamp: string;
@@ -107,7 +107,7 @@ export function startEvent({ eventId, outputTypes, startedMs, version }: StartFa
   const count = (...types: readonly string[]) => outputTypes.filter((type) => types.includes(type)).length;
   const database = count('database');
   const application = count('application');
-  // tbot counts `kubernetes/v2` among the others.
+  // tbot counts `kubernetes/v2` as other.
   const kubernetes = count('kubernetes');
   return {
     distinctId: eventId,
@@ -144,7 +144,7 @@ export async function beginTelemetry(
     log.warn('TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS is not an http(s) URL; telemetry is disabled');
     return NOTHING;
   }
-  log.info(`anonymous telemetry is on: one event goes to ${url.host}`);
+  log.info(`anonymous telemetry is enabled: sending one event to ${url.host}`);
   const event = startEvent({
     outputTypes: outputs.map(({ type }) => type),
     version: VERSION,
@@ -158,26 +158,26 @@ export async function beginTelemetry(
       ca,
       trace,
       onSettled: (problem) => {
-        log.debug(problem === undefined ? 'telemetry has arrived' : `telemetry was not taken: ${problem}`);
+        log.debug(problem === undefined ? 'telemetry event accepted' : `telemetry event not accepted: ${problem}`);
       },
     });
   } catch (error) {
-    log.debug(`telemetry is not sent: ${asMachineIdError(error).message}`);
+    log.debug(`telemetry event not sent: ${asMachineIdError(error).message}`);
     return NOTHING;
   }
 }
 
-/** With these, tbot's own events tell who has started it. */
+/** With these variables, the events of tbot name this program as the one that started it. */
 export const TBOT_HELPER_VARIABLES = {
   _TBOT_TELEMETRY_HELPER: HELPER,
   _TBOT_TELEMETRY_HELPER_VERSION: VERSION,
 } as const;
 
-// Whether anonymous telemetry is asked for, and where it goes (protocol reference 8).
+// Whether telemetry is enabled, and the URL that receives it (protocol reference 8).
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What Go's `strconv.ParseBool` takes for true. */
+/** What Go's `strconv.ParseBool` reads as true. */
 const TRUE = ['1', 't', 'T', 'TRUE', 'true', 'True'];
 
 const ADDRESS = 'https://reporting-tbot.teleportinfra.sh';
@@ -186,7 +186,7 @@ export function telemetryIsOn(environment: Environment): boolean {
   return TRUE.includes(environment.TELEPORT_ANONYMOUS_TELEMETRY ?? '');
 }
 
-/** @returns undefined when the variable holds no address of the web */
+/** @returns undefined when the variable does not contain an http(s) URL */
 export function telemetryUrl(environment: Environment): URL | undefined {
   const base = environment.TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS ?? '';
   const text = `${(base === '' ? ADDRESS : base).replace(/\/+$/, '')}/prehog.v1alpha.TbotReportingService/SubmitTbotEvent`;

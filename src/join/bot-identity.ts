@@ -1,4 +1,4 @@
-/** The bot's own identity, and the checks that what a join gave back is it. */
+/** The bot's own identity, and the verification of what a join returned. */
 import { sshCertificateProblem, tlsCertificateProblem } from '../crypto/check-certificate.ts';
 import type { KeyPair } from '../crypto/keys.ts';
 import { parseSshCertificate, sshValidity } from '../crypto/ssh-certificate.ts';
@@ -8,7 +8,7 @@ import { MachineIdError } from '../errors.ts';
 import { oneLine } from '../net/network-error.ts';
 import { scopeOf, SCOPES_HINT } from '../teleport/names.ts';
 
-/** What a join gives back, before it is trusted. */
+/** What a join returns, not yet verified. */
 export interface JoinedCertificates {
   /** PEM. */
   readonly tlsCertificate: string;
@@ -39,8 +39,8 @@ const OID_BOT_INSTANCE_ID = '1.3.9999.2.20';
 const BOT_USER_PREFIX = 'bot-';
 
 /**
- * Takes the certificates for the bot's identity when they are for our key, of the expected cluster, a bot's, valid now and
- * no longer than asked.
+ * Accepts the certificates when they are for our key, from the expected cluster, for a bot, valid now and no longer than
+ * requested.
  * @throws MachineIdError CERTIFICATE_MISMATCH, RESPONSE_INVALID, CLUSTER_UNSUPPORTED for a scoped bot
  */
 export function acceptJoin(
@@ -59,12 +59,12 @@ export function acceptJoin(
   if (scope !== undefined) throw scopedBot(scope);
   if (!tls.issuer.organizations.includes(clusterName)) {
     throw mismatch(
-      `the TLS certificate is of the cluster ${JSON.stringify(tls.issuer.organizations.join(', '))}, expected "${clusterName}"`,
+      `the TLS certificate is from the cluster ${JSON.stringify(tls.issuer.organizations.join(', '))}, expected "${clusterName}"`,
     );
   }
   const { userName, botName } = botNames(tls);
   if (ssh.keyId !== userName) {
-    throw mismatch(`the SSH certificate is of ${JSON.stringify(ssh.keyId)}, the TLS certificate of "${userName}"`);
+    throw mismatch(`the SSH certificate is for ${JSON.stringify(ssh.keyId)}, the TLS certificate for "${userName}"`);
   }
   return {
     keyPair,
@@ -80,22 +80,22 @@ export function acceptJoin(
 }
 
 /**
- * The answer holds the host and the user authority under one name. The one that signed the bot's own certificate must
- * not vouch for servers; and were it trusted, OpenSSL would send it behind the client certificate, which the Auth
+ * The response contains the host and the user authority under one name. The one that signed the bot's own certificate
+ * must not vouch for servers. OpenSSL would also send a trusted one along with the client certificate, which the Auth
  * Service refuses ("intermediaries are not supported").
  */
 function hostAuthorities({ tlsAuthorities }: JoinedCertificates, own: TlsCertificate): string[] {
   const authorities = tlsAuthorities.map((pem) => readCertificate(pem));
   const hosts = authorities.filter((authority) => !own.isSignedBy(authority));
-  // With nobody's signature on it, the user authority could not be told from the host authority.
+  // Without a signature by one of them, the user authority could not be distinguished from the host authority.
   if (authorities.length > 0 && hosts.length === authorities.length) {
-    throw mismatch('none of the authorities that came along has signed the TLS certificate');
+    throw mismatch('none of the returned authorities signed the TLS certificate');
   }
-  if (hosts.length === 0) throw mismatch('no authority for the Auth Service came with the certificates');
+  if (hosts.length === 0) throw mismatch('the response contains no authority for the Auth Service');
   return hosts.map(({ pem }) => pem);
 }
 
-/** Of the subject of a certificate: the bot's own, or one that was issued to it. */
+/** From the subject of a certificate: the bot's own, or one that was issued to the bot. */
 export function botNameOf({ byOid }: Pick<DistinguishedName, 'byOid'>): string | undefined {
   return byOid.get(OID_BOT_NAME)?.[0];
 }
@@ -104,12 +104,12 @@ function botNames({ subject }: TlsCertificate): { userName: string; botName: str
   const userName = subject.commonName ?? '';
   const botName = botNameOf(subject) ?? '';
   if (!userName.startsWith(BOT_USER_PREFIX) || botName === '') {
-    throw mismatch(`the TLS certificate is of ${JSON.stringify(userName)}, expected a bot's`);
+    throw mismatch(`the TLS certificate is for the user ${JSON.stringify(userName)}, expected a bot`);
   }
   return { userName, botName };
 }
 
-/** Found here so that no call is made with an identity that the cluster's other services refuse. */
+/** Refused here, so that no call is made with an identity that the cluster's other services refuse. */
 function scopedBot(scope: string): MachineIdError {
   return new MachineIdError(
     'CLUSTER_UNSUPPORTED',
@@ -121,9 +121,9 @@ function scopedBot(scope: string): MachineIdError {
 function mismatch(detail: string): MachineIdError {
   return new MachineIdError(
     'CERTIFICATE_MISMATCH',
-    `the cluster's answer to the join was not accepted: ${oneLine(detail)}`,
+    `rejected the certificates that the join returned: ${oneLine(detail)}`,
     {
-      hint: 'Check the clock of this runner and what lies between this job and the cluster; the credentials of this answer were thrown away.',
+      hint: "Check this runner's clock, and any proxy between this job and the cluster. The returned credentials were discarded.",
     },
   );
 }

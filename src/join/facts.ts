@@ -1,4 +1,4 @@
-/** What a join is about; all of it may be shown. */
+/** The facts of a join, none of them secret, and the rules that admit a job. */
 
 export interface JoinFacts {
   readonly tokenName: string;
@@ -14,19 +14,19 @@ export interface JoinFacts {
   readonly issuedAtMs: number;
   readonly expiresAtMs: number;
   readonly checkedAtMs: number;
-  /** Undefined as long as the Proxy has not said it. */
+  /** Undefined until discovery has ended. */
   readonly cluster?: { readonly name: string; readonly version: string } | undefined;
 }
 
-// The rules of a join token for CircleCI: what Teleport holds against a job's claims (protocol reference 2.5).
+// The rules of a join token for CircleCI, which Teleport compares with a job's claims (protocol reference 2.5).
 
-/** At least one of the two is set; each that is set must hold. */
+/** At least one of the two is set; each one that is set must match. */
 export interface AllowRule {
   readonly projectId: string | undefined;
   readonly contextId: string | undefined;
 }
 
-/** The claims that rules look at. */
+/** The claims that rules are compared with. */
 export interface RuleClaims {
   readonly projectId: string | undefined;
   readonly contextIds: readonly string[];
@@ -56,12 +56,12 @@ export function ruleDifferences(rule: AllowRule, { contextIds, projectId }: Rule
   return differences;
 }
 
-/** The rule that admits the job and as little else as rules can tell apart; undefined when the job has no id to name. */
+/** The narrowest rule that admits the job; undefined when the job has no ids. */
 export function narrowestRule({ contextIds: [contextId], projectId }: RuleClaims): AllowRule | undefined {
   return projectId === undefined && contextId === undefined ? undefined : { projectId, contextId };
 }
 
-/** As a flow mapping, which fits behind the dash of a list. */
+/** As a YAML flow mapping, which can follow the dash of a list item. */
 export function formatRule({ contextId, projectId }: AllowRule): string {
   const fields = [
     ...(projectId === undefined ? [] : [`project_id: ${projectId}`]),
@@ -70,7 +70,7 @@ export function formatRule({ contextId, projectId }: AllowRule): string {
   return `{${fields.join(', ')}}`;
 }
 
-/** What a rule admits besides the job that it was written for. */
+/** What a rule admits besides the job that it was made for. */
 export function alsoAllows({ contextId, projectId }: AllowRule): readonly string[] {
   const jobs =
     projectId === undefined

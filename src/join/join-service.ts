@@ -1,4 +1,4 @@
-/** Joins by the gRPC join service, which newer servers have for this method. */
+/** Joins by the gRPC join service of newer servers. */
 import { type KeyPair, publicKeyDer } from '../crypto/keys.ts';
 import { formatSshCertificate } from '../crypto/ssh-certificate.ts';
 import { sshPublicKey } from '../crypto/ssh-public-key.ts';
@@ -32,11 +32,11 @@ export interface ServiceJoin {
   readonly trust: WebTrust;
   readonly facts: JoinFacts;
   readonly jwt: Secret;
-  /** Makes the key once the server has named its signature algorithm suite. */
+  /** Called once the server has reported its signature algorithm suite. */
   readonly keyFor: (suite: string) => Promise<KeyPair>;
   readonly expiresAtMs: number;
   readonly timeoutMs: number;
-  /** Called when the service has given its first answer. */
+  /** Called at the first response of the service. */
   readonly onResponse: () => void;
   readonly signal: AbortSignal;
   readonly trace?: WireTrace | undefined;
@@ -45,14 +45,14 @@ export interface ServiceJoin {
 export type ServiceJoinResult =
   | { readonly kind: 'joined'; readonly keyPair: KeyPair; readonly certificates: JoinedCertificates }
   | UnavailableService
-  /** The error says more when more is known of the cluster by then. */
+  /** A function, since discovery may have found more facts for the message by then. */
   | { readonly kind: 'failed'; readonly error: (facts: JoinFacts) => MachineIdError };
 
-/** Where Teleport's own client turns to the legacy endpoint. */
+/** In these cases, Teleport's own client uses the registration endpoint. */
 export interface UnavailableService {
   readonly kind: 'unavailable';
   readonly reason: string;
-  /** Whether it may be there later. */
+  /** Whether it may be available later. */
   readonly isTransient: boolean;
 }
 
@@ -61,12 +61,12 @@ const JOIN_METHOD = 'circleci';
 /** `GivingUp.Reason` (protocol reference 3.4). */
 const UNSUPPORTED_JOIN_METHOD = 1;
 const UNSUPPORTED_MESSAGE_TYPE = 2;
-/** How long the server has to end a join that we give up. */
+/** How long to wait for the server to end a join that we give up. */
 const CLOSE_TIMEOUT_MS = 1000;
 
 /**
  * One stream: who we are, the server's suite, our keys with the OIDC token, the certificates.
- * @throws MachineIdError JOIN_METHOD_MISMATCH, RESPONSE_INVALID, TIMEOUT; a refusal, and what lets Teleport's client fall back, are results
+ * @throws MachineIdError JOIN_METHOD_MISMATCH, RESPONSE_INVALID, TIMEOUT. A refusal, and a reason to fall back, are results.
  */
 export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResult> {
   const { address, signal: outer, timeoutMs } = join;
@@ -140,7 +140,7 @@ async function runJoinStream(
   }
 }
 
-/** What is sent, as it comes up: each request follows an answer of the server. */
+/** A queue of requests: each one is sent after a response of the server. */
 class Requests implements AsyncIterable<Request> {
   readonly #waiting: Request[] = [];
   #isOver = false;
@@ -170,8 +170,8 @@ class Requests implements AsyncIterable<Request> {
 }
 
 /**
- * Says why, so that it is in the cluster's log. The server's next word or its end shows that the message has arrived,
- * which closing the connection at once could prevent.
+ * Sends the reason, for the cluster's log. Waits for the server's next message or for the end of the stream, since
+ * closing the connection at once could lose the reason.
  */
 async function giveUp({ answers, requests, signal }: JoinStream, reason: number, msg: string): Promise<void> {
   requests.push({ payload: { case: 'givingUp', value: { reason, msg } } });
@@ -180,7 +180,7 @@ async function giveUp({ answers, requests, signal }: JoinStream, reason: number,
   try {
     await withDeadline(farewell, () => answers.next());
   } catch {
-    // The server ends the join with an error, as it should, or takes too long; neither changes what is reported.
+    // The server ends the join with an error, as expected, or takes too long; the report is the same.
     signal.throwIfAborted();
   }
 }
@@ -231,8 +231,8 @@ async function nextResponse({ answers }: JoinStream): Promise<JoinResponse> {
 }
 
 /**
- * After the server's first answer only "not implemented" leads to the legacy endpoint; before it nearly everything does,
- * but not a limit on requests, which holds there too.
+ * After the server's first response, only "not implemented" leads to the registration endpoint. Before it, nearly every
+ * failure does, but not a rate limit, which also applies there.
  */
 function failure(error: unknown, started: boolean): ServiceJoinResult {
   if (error instanceof MachineIdError) throw error;
@@ -254,7 +254,7 @@ function failure(error: unknown, started: boolean): ServiceJoinResult {
   };
 }
 
-/** A server's own words as they are, since a refusal is known by them. */
+/** The server's text unchanged, since refusals are recognized by it. */
 function reasonOf(error: unknown): string {
   return error instanceof GrpcError ? error.message : describeError(error);
 }
@@ -268,7 +268,7 @@ function methodMismatch(joinMethod: string, { tokenName }: JoinFacts): MachineId
 }
 
 function unexpected(got: string): MachineIdError {
-  return new MachineIdError('RESPONSE_INVALID', `the join service answered with ${got}`, {
-    hint: 'Run the job again; if it stays, report the version of the cluster: its join service differs from the known ones.',
+  return new MachineIdError('RESPONSE_INVALID', `unexpected response from the join service: ${got}`, {
+    hint: 'Run the job again; if the error persists, report it with the version of the cluster.',
   });
 }

@@ -22,14 +22,14 @@ export interface JoinOptions {
   readonly trust: WebTrust;
   readonly facts: JoinFacts;
   readonly jwt: Secret;
-  /** Wanted lifetime of the bot's own certificates. */
+  /** Requested lifetime of the bot's own certificates. */
   readonly ttlMs: number;
   readonly retries: Retries;
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly trace?: WireTrace | undefined;
-  /** What the Proxy says of its cluster, asked for already; a rejection ends the join. */
+  /** The result of discovery, which runs in parallel; a rejection ends the join. */
   readonly cluster: Promise<ClusterFacts>;
 }
 
@@ -39,12 +39,12 @@ export interface Joined {
   readonly path: JoinPath;
 }
 
-/** The join service came with Teleport 18; asking older servers only yields "not implemented". */
+/** Older servers respond "not implemented". */
 export const FIRST_MAJOR_WITH_JOIN_SERVICE = 18;
 
 /**
- * Once the Proxy has answered otherwise, a join service that says nothing is behind something that does not pass gRPC on:
- * a load balancer that speaks HTTP/2 waits for the end of the request, which comes after the first answer.
+ * If the Proxy has responded to discovery, a silent join service means that something in between does not forward gRPC: a
+ * load balancer that speaks HTTP/2 waits for the end of the request, which comes after the first response.
  */
 const FIRST_RESPONSE_TIMEOUT_MS = 5000;
 
@@ -104,7 +104,7 @@ async function join(options: JoinOptions, cluster: ClusterFacts, first: ServiceA
   });
 }
 
-/** @param service why the join service cannot be used, where the cluster should have one */
+/** @param service why the join service cannot be used, if the cluster should have one */
 async function joinAtEndpoint(
   options: JoinOptions,
   { suite }: ClusterFacts,
@@ -128,8 +128,8 @@ function noEndpoint(service: UnavailableService | undefined): MachineIdError {
     `the join service of the Proxy cannot be used (${service.reason}), and the Proxy has no registration endpoint`,
     {
       hint: service.isTransient
-        ? 'Give an address that reaches the Proxy itself, or let the load balancer in front of it pass TLS through (layer 4).'
-        : 'Upgrade the cluster to a version whose join service knows the join method circleci (18.5 or later). If it is one, let the load balancer in front of the Proxy pass TLS through (layer 4).',
+        ? 'Use an address that reaches the Proxy itself, or let the load balancer in front of it pass TLS through (layer 4).'
+        : 'Upgrade the cluster to a version whose join service supports the join method circleci (18.5 or later). If it is such a version, let the load balancer in front of the Proxy pass TLS through (layer 4).',
       transient: service.isTransient ? {} : undefined,
     },
   );
@@ -137,7 +137,7 @@ function noEndpoint(service: UnavailableService | undefined): MachineIdError {
 
 interface ServiceAttempt {
   readonly result: Promise<ServiceJoinResult>;
-  /** Resolves when the service has said something. */
+  /** Resolves at the first response. */
   readonly answered: Promise<void>;
   /** Whether it has ended already without reaching the service. */
   wasUnreachable(): boolean;
@@ -183,13 +183,17 @@ async function outcomeOf(attempt: ServiceAttempt, { clock }: JoinOptions): Promi
   const waiting = new AbortController();
   const silence = clock.sleep(FIRST_RESPONSE_TIMEOUT_MS, waiting.signal).then(
     () => 'silent',
-    () => 'not needed any more',
+    () => 'cancelled',
   );
   try {
     const first = await Promise.race([attempt.result, attempt.answered, silence]);
     if (first !== 'silent') return await attempt.result;
     attempt.abort();
-    return { kind: 'unavailable', reason: `no answer within ${FIRST_RESPONSE_TIMEOUT_MS / 1000} s`, isTransient: true };
+    return {
+      kind: 'unavailable',
+      reason: `no response within ${FIRST_RESPONSE_TIMEOUT_MS / 1000} s`,
+      isTransient: true,
+    };
   } finally {
     waiting.abort();
   }

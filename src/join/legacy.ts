@@ -1,4 +1,4 @@
-/** Joins at the Proxy's registration endpoint, which every version from 15 on serves. */
+/** Joins by the Proxy's registration endpoint, which all supported versions have. */
 import * as z from 'zod/mini';
 import { type KeyPair, publicKeyPem } from '../crypto/keys.ts';
 import { formatAuthorizedKey, sshPublicKey } from '../crypto/ssh-public-key.ts';
@@ -17,7 +17,7 @@ export interface LegacyJoin {
   readonly facts: JoinFacts;
   readonly jwt: Secret;
   readonly keyPair: KeyPair;
-  /** Wanted end of the certificates, milliseconds since the Unix epoch. */
+  /** Requested expiry of the certificates, in milliseconds since the Unix epoch. */
   readonly expiresAtMs: number;
 }
 
@@ -55,7 +55,7 @@ export async function joinLegacy(join: LegacyJoin): Promise<JoinedCertificates |
   return parseCerts(answer.body);
 }
 
-/** 4xx is a refusal; a broken or foreign JWT comes as 500 from some versions, told by its text, which stays final. */
+/** 4xx is a refusal. Some versions respond to an invalid or foreign JWT with 500 and a known text, which is final too. */
 function refused({ status, body, retryAfterMs }: WebResponse, facts: JoinFacts): MachineIdError {
   const text = errorText(body);
   const mayPass = isTransientHttpStatus(status, 'Teleport');
@@ -93,8 +93,8 @@ function text(value: string): string {
 }
 
 function invalid(detail: string, cause?: unknown): MachineIdError {
-  return new MachineIdError('RESPONSE_INVALID', `the Proxy's answer to the join cannot be used: ${detail}`, {
-    hint: 'Run the job again; if it stays, look at what lies between this job and the Proxy (load balancer, HTTP proxy).',
+  return new MachineIdError('RESPONSE_INVALID', `the Proxy's response to the join is invalid: ${detail}`, {
+    hint: 'Run the job again; if the error persists, check any load balancer or HTTP proxy between this job and the Proxy.',
     cause,
   });
 }

@@ -1,4 +1,4 @@
-/** A cluster's refusal of the OIDC token itself, by what its verifier says. */
+/** Explains a cluster's refusal of the OIDC token itself, from the text of its verifier. */
 import { utcTime } from '../crypto/validity.ts';
 import type { JoinFacts } from './facts.ts';
 
@@ -8,12 +8,12 @@ export interface OidcRefusal {
 }
 
 interface Case {
-  /** Texts that differ by version, told apart by what they have in common; in lower case. */
+  /** In lower case: what the texts of all versions have in common. */
   readonly texts: readonly string[];
   readonly explain: (facts: JoinFacts, text: string) => OidcRefusal;
 }
 
-/** In the order of trying: a text may hold words of several. */
+/** In the order of trying: a text may match several. */
 const CASES: readonly Case[] = [
   { texts: ['discovering oidc document'], explain: discovery },
   { texts: ['issuer does not match', 'issued by a different provider'], explain: otherIssuer },
@@ -36,7 +36,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** @returns undefined for a refusal of something else */
+/** @returns undefined for any other refusal */
 export function oidcRefusal(serverText: string, facts: JoinFacts): OidcRefusal | undefined {
   const text = serverText.toLowerCase();
   return CASES.find(({ texts }) => texts.some((one) => text.includes(one)))?.explain(facts, text);
@@ -45,15 +45,15 @@ export function oidcRefusal(serverText: string, facts: JoinFacts): OidcRefusal |
 function discovery(): OidcRefusal {
   return {
     likelyCauses: [
-      'the Auth Service may not reach https://oidc.circleci.com: a firewall, or an HTTP proxy that it does not know about',
+      'the Auth Service cannot reach https://oidc.circleci.com, because of a firewall or a missing HTTP proxy setting',
       'oidc.circleci.com was not available at that moment',
-      'spec.circleci.organization_id is no organization of CircleCI',
+      'spec.circleci.organization_id is not an organization of CircleCI',
     ],
     hint: 'Let the machines of the Auth Service reach https://oidc.circleci.com (port 443), and run the job again.',
   };
 }
 
-/** Both of Teleport's texts name what was expected first. */
+/** Both of Teleport's texts name the expected issuer first. */
 function otherIssuer(
   { organizationId = 'the organization of this job', tokenName }: JoinFacts,
   text: string,
@@ -62,14 +62,14 @@ function otherIssuer(
   const organization = /^https:\/\/oidc\.circleci\.com\/org\/([\w-]+)$/.exec(expected)?.[1];
   if (expected !== '' && organization === undefined) {
     return {
-      likelyCauses: [`join token "${tokenName}" is of another join method: it wants tokens of ${expected}`],
-      hint: `Set spec.join_method: circleci, with spec.circleci, in a token of its own, and name that one: "${tokenName}" stays as it is for those who use it.`,
+      likelyCauses: [`join token "${tokenName}" has another join method: it expects tokens from ${expected}`],
+      hint: `Create a separate token with spec.join_method: circleci and spec.circleci, and use that one. Leave "${tokenName}" unchanged for its other users.`,
     };
   }
   return {
     likelyCauses: [
-      `join token "${tokenName}" is for ${organization === undefined ? 'another organization' : `organization ${organization}`}, this job is of ${organizationId}`,
-      'the organization was written by its name: rules and issuers know its id alone',
+      `join token "${tokenName}" is for ${organization === undefined ? 'another organization' : `organization ${organization}`}, this job belongs to ${organizationId}`,
+      'the token contains the name of the organization: only its id is valid there',
     ],
     hint: `Check that spec.circleci.organization_id of join token "${tokenName}" is ${organizationId}: write "organization_id: ${organizationId}".`,
   };
@@ -78,18 +78,18 @@ function otherIssuer(
 function otherAudience({ audiences, organizationId = 'the organization of this job' }: JoinFacts): OidcRefusal {
   return {
     likelyCauses: [
-      `the token is for the audience ${audiences.join(', ')}; Teleport wants the organization's id alone`,
-      'oidc_token names a token that the job has made for somebody else (circleci run oidc get)',
+      `the token is for the audience ${audiences.join(', ')}; Teleport accepts only the organization's id`,
+      'oidc_token names a token that the job created for another service (circleci run oidc get)',
     ],
-    hint: `Use the variable CIRCLE_OIDC_TOKEN as CircleCI sets it, or make a token whose one audience is ${organizationId}.`,
+    hint: `Use the variable CIRCLE_OIDC_TOKEN as CircleCI sets it, or create a token whose only audience is ${organizationId}.`,
   };
 }
 
 function expired({ checkedAtMs, expiresAtMs, issuedAtMs }: JoinFacts): OidcRefusal {
   return {
     likelyCauses: [
-      `the clocks differ: by this machine's, ${utcTime(checkedAtMs)}, the token (${utcTime(issuedAtMs)} to ${utcTime(expiresAtMs)}) still held`,
-      'the token ended while the join was under way',
+      `the clocks differ: at ${utcTime(checkedAtMs)} by this machine's clock, the token (${utcTime(issuedAtMs)} to ${utcTime(expiresAtMs)}) was valid`,
+      'the token expired during the join',
     ],
     hint: 'Check that the clocks agree: "doctor" compares them, and NTP sets them. Call run earlier in the job.',
   };
@@ -98,7 +98,7 @@ function expired({ checkedAtMs, expiresAtMs, issuedAtMs }: JoinFacts): OidcRefus
 function notYetValid({ checkedAtMs, issuedAtMs }: JoinFacts): OidcRefusal {
   return {
     likelyCauses: [
-      `the clock of the Auth Service is behind: the token is of ${utcTime(issuedAtMs)}, and this machine has ${utcTime(checkedAtMs)}`,
+      `the clock of the Auth Service is behind: the token was issued at ${utcTime(issuedAtMs)}, and this machine's clock says ${utcTime(checkedAtMs)}`,
     ],
     hint: 'Check that the clocks agree: "doctor" compares them, and NTP sets them.',
   };
@@ -107,8 +107,8 @@ function notYetValid({ checkedAtMs, issuedAtMs }: JoinFacts): OidcRefusal {
 function badSignature(): OidcRefusal {
   return {
     likelyCauses: [
-      'the variable was changed on its way, or set by a context, a project setting or a step',
-      'the Auth Service still has the old keys of oidc.circleci.com, or another server answers it under that name',
+      'the variable was changed or overwritten by a context, a project setting or a step',
+      'the Auth Service has outdated keys of oidc.circleci.com, or reaches another server under that name',
     ],
     hint: 'Use the variable CIRCLE_OIDC_TOKEN as CircleCI sets it, and run the job again.',
   };
@@ -117,8 +117,8 @@ function badSignature(): OidcRefusal {
 function unreadable({ tokenName }: JoinFacts): OidcRefusal {
   return {
     likelyCauses: [
-      'the variable does not hold the whole token',
-      `join token "${tokenName}" is of another join method, which reads other tokens`,
+      'the variable does not contain the whole token',
+      `join token "${tokenName}" has another join method, which expects other tokens`,
     ],
     hint: `Use the variable CIRCLE_OIDC_TOKEN as CircleCI sets it, and compare spec.join_method in "tctl get token/${tokenName}".`,
   };

@@ -1,4 +1,4 @@
-/** Turns a cluster's refusal of a join into an error that says why and what to change. */
+/** Turns a cluster's refusal of a join into an error that explains the reason and the fix. */
 import { MachineIdError } from '../errors.ts';
 import { oneLine } from '../net/network-error.ts';
 import { mayBeScopeQualified, mentionsScopes, SCOPES_HINT } from '../teleport/names.ts';
@@ -9,8 +9,8 @@ import { oidcRefusal } from './oidc-refusal.ts';
 const MAX_TEXT_CHARACTERS = 4096;
 
 /**
- * @param serverText the server's own words
- * @param denied whether the server meant a refusal (403, 400, PermissionDenied, InvalidArgument) and not a problem of its own
+ * @param serverText the text of the server
+ * @param denied whether the status is a refusal (403, 400, PermissionDenied, InvalidArgument) and not a failure of the server
  */
 export function joinRefusal(serverText: string, denied: boolean, facts: JoinFacts, cause?: unknown): MachineIdError {
   const text = serverText.slice(0, MAX_TEXT_CHARACTERS).toLowerCase();
@@ -67,13 +67,15 @@ function inCluster(facts: JoinFacts): string {
 function causesOfClaims({ contextIds, projectId, vcsRef }: JoinFacts): readonly string[] {
   const isFork = /^refs\/heads\/pull\/\d+/.test(vcsRef ?? '');
   const withoutContext = [
-    ...(isFork ? ['this job builds a pull request from a fork, to which contexts may not be passed'] : []),
-    'this job uses no context, and the rules want one: give the job "context: NAME" in the workflow',
+    ...(isFork ? ['this job builds a pull request from a fork, which may not get contexts'] : []),
+    'this job uses no context, and the rules require one: add "context: NAME" to the job in the workflow',
   ];
   return [
     ...(contextIds.length === 0 ? withoutContext : []),
-    `the rules name another project than ${projectId ?? 'this one'}, or write it as "gh/owner/repository": rules know ids alone`,
-    ...(contextIds.length === 0 ? [] : ["the rules name a context that this job does not use, or a context's name"]),
+    `the rules name a project other than ${projectId ?? 'this one'}, or name it as "gh/owner/repository": rules match only ids`,
+    ...(contextIds.length === 0
+      ? []
+      : ['the rules name a context that this job does not use, or name it other than by its id']),
   ];
 }
 
@@ -87,9 +89,9 @@ function tokenUnknown({ cause, facts, said }: Refusal): MachineIdError {
             'the name contains "::", so newer clusters read it as <scope>::<name> and look for a scoped join token only, which is not supported: rename the token',
           ]
         : []),
-      `the name is another one: onboarding.token or --token says "${tokenName}"`,
-      'the token has expired: "tctl tokens add" makes one for half an hour, and metadata.expires ends one of a file',
-      `the token was created in another cluster than the one behind ${proxy}`,
+      `the name is wrong: onboarding.token or --token is "${tokenName}"`,
+      'the token has expired: one from "tctl tokens add" lasts half an hour, one from a file until metadata.expires',
+      `the token was created in a cluster other than the one behind ${proxy}`,
     ],
     hint: 'Compare onboarding.token (or --token) with "tctl tokens ls", or create the token: kind token, version v2, join_method circleci, roles [Bot] and the name of the bot ("machine-id init" writes its file).',
     cause,
@@ -110,11 +112,11 @@ function otherMethod({ cause, facts, said }: Refusal, text: string): MachineIdEr
   const other = method ?? /only valid for the ([\w-]+) join method/.exec(text)?.[1];
   const causes =
     other === undefined
-      ? ['spec.roles of the token holds other roles than Bot']
-      : [`the token is of the join method ${other}, for machines elsewhere`];
+      ? ['spec.roles of the token contains roles other than Bot']
+      : [`the token has the join method ${other}, which is for other machines`];
   return new MachineIdError(
     'JOIN_METHOD_MISMATCH',
-    `join token "${tokenName}"${inCluster(facts)} is not one for a bot by circleci: ${said}`,
+    `join token "${tokenName}"${inCluster(facts)} is not for a bot that joins by circleci: ${said}`,
     {
       likelyCauses: causes,
       hint: 'Set spec.join_method: circleci, spec.roles: [Bot] and spec.bot_name in that token, or name another token.',
@@ -127,7 +129,7 @@ function otherwiseDenied({ cause, facts, said }: Refusal, text: string): Machine
   const message = `the cluster${clusterOf(facts)} refused the join with token "${facts.tokenName}": ${said}`;
   if (text.includes('client version is unsupported')) {
     return new MachineIdError('JOIN_DENIED', message, {
-      likelyCauses: ['the cluster is newer than what this version of the orb says of itself'],
+      likelyCauses: ['the cluster no longer accepts the client version that this version of the orb reports'],
       hint: 'Pin a newer version of the orb.',
       cause,
     });
@@ -147,9 +149,9 @@ function failed({ cause, facts, said }: Refusal): MachineIdError {
   return new MachineIdError('JOIN_FAILED', `the cluster${clusterOf(facts)} failed during the join: ${said}`, {
     likelyCauses: [
       'the Auth Service or its backend was not available, or is being upgraded',
-      `a load balancer before ${facts.proxy} answered in its place`,
+      `a load balancer in front of ${facts.proxy} responded in its place`,
     ],
-    hint: 'Run the job again; if it stays, look into the log of the Auth Service at this time.',
+    hint: 'Run the job again; if the error persists, check the log of the Auth Service at this time.',
     cause,
   });
 }

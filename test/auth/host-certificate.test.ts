@@ -43,17 +43,17 @@ async function issue(context: TestContext, { signing, otherKey = false, signer =
   });
 }
 
-test('a host certificate as it was asked for is taken, without its comment', { skip }, async (t) => {
+test('a host certificate that matches the request is accepted, without its comment', { skip }, async (t) => {
   const { line, expiresAtMs, notices } = await issue(t, { signing: GOOD });
   assert.match(line, /^ssh-ed25519-cert-v01@openssh\.com [A-Za-z0-9+/=]+$/);
   assert.equal(expiresAtMs, NOW_MS + HOUR_MS);
   assert.deepEqual(notices, []);
 });
 
-test('a host certificate that ends earlier than asked comes with a notice', { skip }, async (t) => {
+test('a host certificate that expires earlier than requested comes with a notice', { skip }, async (t) => {
   const signing = [...GOOD.slice(0, -1), '20260531235900Z:20260601003000Z'];
   const { notices } = await issue(t, { signing });
-  assert.match(notices.join(), /asked until 2026-06-01T01:00:00Z, given until 2026-06-01T00:30:00Z/);
+  assert.match(notices.join(), /requested until 2026-06-01T01:00:00Z, granted until 2026-06-01T00:30:00Z/);
 });
 
 const REFUSED: readonly (readonly [string, Answer, RegExp])[] = [
@@ -86,7 +86,7 @@ for (const [what, answer, says] of REFUSED) {
   });
 }
 
-test('a host certificate that begins a little later than now is taken with a notice', { skip }, async (t) => {
+test('a host certificate that begins a little later than now is accepted with a notice', { skip }, async (t) => {
   const { notices } = await issue(t, { signing: [...GOOD.slice(0, -1), '20260601000105Z:20260601010000Z'] });
   assert.match(notices.join(), /clock is at least 65 seconds behind/);
 });

@@ -14,7 +14,7 @@ function jwtOf(claims: Record<string, unknown>): Promise<string> {
   return new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.alloc(32));
 }
 
-test('a JWT SVID as it was asked for is taken', async () => {
+test('a JWT SVID that matches the request is accepted', async () => {
   const jwt = await jwtOf(CLAIMS);
   const svid = checkJwtSvid({ jwt, spiffeId: ID }, EXPECTED);
   assert.equal(svid.jwt.reveal(), jwt);
@@ -22,21 +22,21 @@ test('a JWT SVID as it was asked for is taken', async () => {
   assert.equal(svid.expiresAtMs, NOW_MS + 3_600_000);
 });
 
-test('one audience may be a text, and one that is asked for twice counts once', async () => {
+test('one audience may be a text, and one that is requested twice counts once', async () => {
   const jwt = await jwtOf({ ...CLAIMS, aud: 'a' });
   assert.doesNotThrow(() => checkJwtSvid({ jwt, spiffeId: ID }, { ...EXPECTED, audiences: ['a', 'a'] }));
 });
 
 const REFUSED: readonly (readonly [string, Record<string, unknown>, RegExp])[] = [
   ['of another name', { sub: `${ID}/b` }, /names "spiffe:/],
-  ['for another audience too', { aud: ['a', 'b', 'c'] }, /audiences a, b, c, asked for a, b/],
-  ['without one of the audiences', { aud: ['a'] }, /audiences a, asked for a, b/],
+  ['for another audience too', { aud: ['a', 'b', 'c'] }, /audiences a, b, c, requested a, b/],
+  ['without one of the audiences', { aud: ['a'] }, /audiences a, requested a, b/],
   [
     'that lives longer than requested',
     { exp: NOW_MS / 1000 + 7200 },
     /until 2026-06-01T02:00:00Z, longer than requested/,
   ],
-  ['that hardly ever ends', { exp: 1e15 }, /until 9999-12-31T23:59:59Z, longer than requested/],
+  ['that practically never ends', { exp: 1e15 }, /until 9999-12-31T23:59:59Z, longer than requested/],
   ['that has not begun', { nbf: NOW_MS / 1000 + 600 }, /valid from 2026-06-01T00:10:00Z.* 600 seconds earlier/],
   ['that has ended', { exp: NOW_MS / 1000 }, /expired at 2026-06-01T00:00:00Z/],
 ];

@@ -35,7 +35,7 @@ async function check({ fields = {}, spiffeId = ID, chain = [], expected = {} }: 
   );
 }
 
-test('an SVID as it was asked for is taken, whichever authority of the domain signed it', async () => {
+test('an SVID that matches the request is accepted, whichever authority of the domain signed it', async () => {
   const svid = await check({});
   assert.equal(svid.spiffeId, ID);
   assert.equal(svid.expiresAtMs, NOW_MS + HOUR_MS);

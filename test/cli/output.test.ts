@@ -198,11 +198,11 @@ test('KUBECONFIG lists every kubeconfig in the order of the outputs, as the plat
     /b\Wkubeconfig\.yaml;.*a\Wkubeconfig\.yaml;.*c:d/,
   );
   assert.deepEqual(exportWarnings(result, 'linux'), [
-    'KUBECONFIG cannot name /home/ci/c:d/kubeconfig.yaml: ":" separates the files in it. Use a folder without it',
+    'KUBECONFIG cannot contain /home/ci/c:d/kubeconfig.yaml, because ":" separates its entries: use a directory without that character',
   ]);
   const clash = exportWarnings({ outputs: [kube('b', 'one'), kube('a', 'one')] }, 'linux');
   assert.equal(clash.length, 2);
-  assert.match(clash[0] ?? '', /^a and b both have the context context-one: kubectl uses that of b/);
+  assert.match(clash[0] ?? '', /^a and b both define the context context-one: kubectl uses that of b/);
 });
 
 const ACCESS = { kind: 'database', name: 'orders', protocol: 'postgres', user: 'ci', database: 'sales' } as const;

@@ -164,7 +164,7 @@ test('a certificate that is routed to another application is not written', async
   const run = await runItems(newest, job, [application(job, 'app_name: dashboard')]);
   assertRefused(run, {
     code: 'CERTIFICATE_MISMATCH',
-    says: /routed to "elsewhere" \(1\.3\.9999\.1\.10\), asked for "dashboard"/,
+    says: /routed to "elsewhere" \(1\.3\.9999\.1\.10\), requested "dashboard"/,
   });
   assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
 });

@@ -26,15 +26,15 @@ const MISMATCHES: readonly (readonly [CertificateFault, RegExp])[] = [
 const JOIN_MISMATCHES: readonly (readonly [CertificateFault, RegExp])[] = [
   ...MISMATCHES,
   ['not-yet-valid', /the TLS certificate is valid from 2\d{3}-/],
-  ['of-other-cluster', /of the cluster "leaf\.example\.com", expected "example\.teleport\.test"/],
+  ['of-other-cluster', /from the cluster "leaf\.example\.com", expected "example\.teleport\.test"/],
 ];
 
 const OUTPUT_MISMATCHES: readonly (readonly [CertificateFault, RegExp])[] = [
   ...MISMATCHES,
   ['not-yet-valid', /is valid from 2\d{3}-/],
   ['of-other-cluster', /not signed by the user authority of "example\.teleport\.test"/],
-  ['for-other-user', /of "bot-somebody-else", expected "bot-ci"/],
-  ['for-other-roles', /has the roles auditor, asked for access, deployer/],
+  ['for-other-user', /for the user "bot-somebody-else", expected "bot-ci"/],
+  ['for-other-roles', /has the roles auditor, requested access, deployer/],
 ];
 
 for (const [how, cluster] of [

@@ -52,7 +52,7 @@ test('version prints the version of the release and nothing else', async () => {
 test('an unknown command is invalid input', async () => {
   assertRefused(await run('rnu'), {
     code: 'USAGE_INVALID',
-    says: /no command "rnu"/,
+    says: /unknown command "rnu"/,
     hint: /commands are run, .*version/,
   });
 });

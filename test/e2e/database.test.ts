@@ -260,7 +260,7 @@ test('a certificate that is routed to another database is not written', async (t
   const run = await runItems(newest, job, [database(job, ORDERS)]);
   assertRefused(run, {
     code: 'CERTIFICATE_MISMATCH',
-    says: /routed to "elsewhere" \(1\.3\.9999\.2\.1\), asked for "orders"/,
+    says: /routed to "elsewhere" \(1\.3\.9999\.2\.1\), requested "orders"/,
   });
   assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
 });

@@ -62,7 +62,7 @@ for (const [teleport, front, { doctorSays, name, verdicts }] of CASES) {
         ['identity', 'kubernetes'],
       );
       assert.deepEqual(seen(), verdicts);
-      assert.match(run.stderr, new RegExp(`the Auth Service answers to the server name ${name}$`, 'm'));
+      assert.match(run.stderr, new RegExp(`the Auth Service was reached with the TLS server name ${name}$`, 'm'));
       const kubeconfig = await readFile(join(job.destination, 'kubernetes', 'kubeconfig.yaml'), 'utf8');
       assert.match(kubeconfig, new RegExp(`server: https://localhost:${cluster.info.proxy.split(':')[1] ?? ''}`));
     });

@@ -75,7 +75,7 @@ const CASES: readonly Case[] = [
     name: 'a join token that is not for bots is refused',
     joinToken: 'node-token',
     code: 'JOIN_METHOD_MISMATCH',
-    says: /join token "node-token" .*is not one for a bot/,
+    says: /join token "node-token" .*is not for a bot/,
     hint: /spec\.roles: \[Bot\]/,
   },
 ];

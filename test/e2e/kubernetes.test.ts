@@ -325,7 +325,7 @@ test('a certificate that is routed to another Kubernetes cluster is not written'
   const run = await runItems(newest, job, [v1(job, 'kubernetes_cluster: dev')]);
   assertRefused(run, {
     code: 'CERTIFICATE_MISMATCH',
-    says: /routed to "elsewhere" \(1\.3\.9999\.1\.3\), asked for "dev"/,
+    says: /routed to "elsewhere" \(1\.3\.9999\.1\.3\), requested "dev"/,
   });
   assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
 });

@@ -89,7 +89,7 @@ test('a lifetime that the cluster shortens is reported, but is not an error', as
   const startMs = Date.now();
   const run = await job.run(args);
   assert.equal(run.exitCode, 0, run.stderr);
-  assert.match(run.stderr, /note: the cluster shortened the lifetime: asked until 2\S+Z, given until 2\S+Z/);
+  assert.match(run.stderr, /note: the cluster shortened the lifetime: requested until 2\S+Z, granted until 2\S+Z/);
   const expires = /^ {2}--destination +identity .* {2}(2\S+Z) {2}\//m.exec(run.stderr)?.[1] ?? '';
   const minutes = (Date.parse(expires) - startMs) / 60_000;
   assert.ok(minutes > 9 && minutes < 11, `${String(minutes)} minutes`);
@@ -255,13 +255,13 @@ const EVERY_AUTHORITY_LIST = [
 for (const [fault, named] of [
   [
     'hostile-name',
-    /^warning: the leaf cluster "\.\.\/evil Host \* \[2J" is left out: its certificate authority has no usable cluster name$/m,
+    /^warning: the leaf cluster "\.\.\/evil Host \* \[2J" is skipped: its certificate authority has no usable cluster name$/m,
   ],
   [
     'tls-unreadable',
-    /^warning: the leaf cluster "leaf\.example\.com" is left out: a certificate from the cluster cannot be read/m,
+    /^warning: the leaf cluster "leaf\.example\.com" is skipped: a certificate from the cluster cannot be read/m,
   ],
-  ['ssh-unreadable', /^warning: the leaf cluster "leaf\.example\.com" is left out: the SSH public key cannot be read/m],
+  ['ssh-unreadable', /^warning: the leaf cluster "leaf\.example\.com" is skipped: the SSH public key cannot be read/m],
 ] as const satisfies readonly (readonly [AuthorityFault, RegExp])[]) {
   test(`a leaf cluster that is ${fault} is skipped, and named once`, async (t) => {
     const job = await beginJob(t, cluster);
@@ -270,7 +270,7 @@ for (const [fault, named] of [
     const run = await runItems(cluster, job, items);
     const { outputs } = resultOf(run);
     assert.match(run.stderr, named);
-    assert.equal(run.stderr.match(/is left out/g)?.length, 1);
+    assert.equal(run.stderr.match(/is skipped/g)?.length, 1);
     const files = outputs[0]?.files ?? [];
     assert.ok(files.includes(`${OWN}.ssh_config`));
     assert.ok(files.every((name) => !/leaf|evil/.test(name)));

@@ -73,7 +73,7 @@ const REFUSED = [
     teleport: '15.3.7',
     keys: `svid: { path: /ci/a }, ${JWTS}`,
     code: 'CLUSTER_UNSUPPORTED',
-    says: /signs no JWTs/,
+    says: /does not sign JWTs/,
     hint: /Remove "jwts"/,
   },
   {
@@ -81,7 +81,7 @@ const REFUSED = [
     teleport: '18.6.0',
     keys: 'svid: { path: /ci/a }',
     code: 'CLUSTER_UNSUPPORTED',
-    says: /up to 17/,
+    says: /up to version 17/,
     hint: /workload-identity-x509/,
   },
 ] as const;

@@ -91,7 +91,7 @@ test('an expired identity is reported to ssh and kubectl', async (t) => {
     const run = await job.run([...args, `--destination-dir=${job.destination}`]);
     assertRefused(run, {
       code: 'IDENTITY_UNREADABLE',
-      says: /^the certificate in .*identity ended at 20\d\d-/,
+      says: /^the certificate in .*identity expired at 20\d\d-/,
       hint: /^Call run again before this step/,
     });
   }
@@ -106,5 +106,5 @@ test('an identity without authorities trusts no server', async (t) => {
   await writeFile(path, key + certificate);
   const flags = ['--cluster=c', '--user=u', '--host=h', '--port=3022', `--proxy-server=${cluster.info.proxy}`];
   const run = await job.run(['ssh-proxy-command', ...flags, `--destination-dir=${job.destination}`]);
-  assertRefused(run, { code: 'IDENTITY_UNREADABLE', says: /holds no host authority/ });
+  assertRefused(run, { code: 'IDENTITY_UNREADABLE', says: /contains no host authority/ });
 });

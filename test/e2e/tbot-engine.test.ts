@@ -381,5 +381,5 @@ test('what a tbot that failed has written is shown', async (t) => {
 test('names that the kubeconfigs of two outputs share are a warning', async (t) => {
   const { run } = await jobWithTbot(t, [KUBERNETES, KUBERNETES]);
   const { stderr } = await run();
-  assert.match(stderr, /warning: outputs\[1\] and outputs\[0\] both have the context example\.teleport\.test-dev/);
+  assert.match(stderr, /warning: outputs\[1\] and outputs\[0\] both define the context example\.teleport\.test-dev/);
 });

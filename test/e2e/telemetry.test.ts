@@ -45,7 +45,7 @@ test('with telemetry on, one event is sent, with these fields and no names', asy
   );
   const run = await job.run(['run', '-c', file, '--json'], { environment: on(server.url) });
   assert.equal(resultOf(run).outputs.length, 4);
-  assert.match(run.stderr, /^anonymous telemetry is on: one event goes to localhost:\d+$/m);
+  assert.match(run.stderr, /^anonymous telemetry is enabled: sending one event to localhost:\d+$/m);
   const [event, ...more] = server.received;
   assert.deepEqual(more, []);
   const { body = '', ...rest } = event ?? {};

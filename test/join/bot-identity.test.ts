@@ -22,10 +22,14 @@ test('of the authorities in a join response, the one that signed the bot is not 
 });
 
 const REFUSED: readonly (readonly [string, Partial<JoinedCertificates>, RegExp])[] = [
-  ['without the authority that signed it', { tlsAuthorities: [pemBlock(hostTls)] }, /none of the authorities/],
+  ['without the authority that signed it', { tlsAuthorities: [pemBlock(hostTls)] }, /none of the returned authorities/],
   ['without the authority of servers', { tlsAuthorities: [pemBlock(userTls)] }, /no authority for the Auth Service/],
   ['without any authority', { tlsAuthorities: [] }, /no authority for the Auth Service/],
-  ['with a spoilt signature', { tlsCertificate: pemBlock(withLastByteChanged(tls)) }, /none of the authorities/],
+  [
+    'with a changed signature',
+    { tlsCertificate: pemBlock(withLastByteChanged(tls)) },
+    /none of the returned authorities/,
+  ],
 ];
 
 for (const [what, change, message] of REFUSED) {
@@ -48,7 +52,7 @@ const SCOPED: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] =
 ];
 
 for (const [extensions, message] of SCOPED) {
-  test(`the SSH certificate with ${Object.keys(extensions).join(' and ')} is a scoped bot's`, async () => {
+  test(`the SSH certificate with ${Object.keys(extensions).join(' and ')} belongs to a scoped bot`, async () => {
     const key = (await freshKey('ed25519')).privateKey;
     const times = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
     const fields = {

@@ -91,7 +91,7 @@ test('a JWT SVID is good in its time', async () => {
   const jwt = await new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.alloc(32));
   assert.equal(read(output, { jwt_svid: jwt }).expiresAtMs, NOW_MS + HOUR_MS);
   assertRefused(() => read(output, { jwt_svid: jwt }, NOW_MS + HOUR_MS), /^jwt_svid expired at/);
-  assertRefused(() => read(output, { jwt_svid: 'no.jwt' }), /^jwt_svid cannot be used: .*no JWT/);
+  assertRefused(() => read(output, { jwt_svid: 'no.jwt' }), /^jwt_svid cannot be used: .*not a JWT/);
 });
 
 test('of several SVIDs the first to end counts', async () => {
