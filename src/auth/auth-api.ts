@@ -112,18 +112,18 @@ export function authApi(connection: GrpcConnection, options: AuthApiOptions): Au
     },
     generateHostCert: async (params) => {
       const request = hostCertRequest(params);
-      const answer = await call(
+      const response = await call(
         'GenerateHostCert',
         (at) => connection.call(TrustService.generateHostCert, request, at),
         HOST_CERT_REFUSALS,
       );
-      return Buffer.from(answer.sshCertificate).toString('utf8').trim();
+      return Buffer.from(response.sshCertificate).toString('utf8').trim();
     },
     certAuthorities: async (type) => {
-      const answer = await call('GetCertAuthorities', (at) =>
+      const response = await call('GetCertAuthorities', (at) =>
         connection.call(TrustService.getCertAuthorities, { type, includeKey: false }, at),
       );
-      return readAuthorities(answer.certAuthoritiesV2, options.clusterName, options.onSkippedLeaf);
+      return readAuthorities(response.certAuthoritiesV2, options.clusterName, options.onSkippedLeaf);
     },
     createAppSession: async ({ userName: username, publicAddress: publicAddr, clusterName }) => {
       const request = { username, publicAddr, clusterName };

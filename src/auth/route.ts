@@ -16,7 +16,7 @@ export type Route =
       readonly name: string;
       readonly publicAddress: string;
       readonly clusterName: string;
-      /** Made beforehand on servers before 17; empty on later ones, which make it themselves. */
+      /** Created beforehand on servers before 17; empty on later ones, which create it themselves. */
       readonly sessionId: string;
     };
 

@@ -146,7 +146,7 @@ async function fetchAuthorities(api: AuthApi): Promise<Authorities> {
   return { host, user, database };
 }
 
-/** The bot's user has one role of its own name, whose impersonation rule lists the roles of the bot. */
+/** The user of the bot has one role, with the same name, whose impersonation rule lists the roles of the bot. */
 async function findDefaultRoles(api: AuthApi, { userName, botName }: BotIdentity): Promise<readonly string[]> {
   const roles = await api.impersonatedRoles(userName);
   if (roles.length > 0) return roles;

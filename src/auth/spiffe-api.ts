@@ -22,9 +22,9 @@ interface SpiffeName {
 
 /** Every call throws MachineIdError as those of `AuthApi` do, and CLUSTER_UNSUPPORTED. */
 export interface SpiffeApi {
-  signX509(name: SpiffeName, wish: { publicKey: KeyObject; ttlMs: number }): Promise<X509Svid | undefined>;
+  signX509(name: SpiffeName, params: { publicKey: KeyObject; ttlMs: number }): Promise<X509Svid | undefined>;
   /** Servers from 16 on. */
-  signJwt(name: SpiffeName, wish: { audience: string; ttlMs: number }): Promise<JwtSvid | undefined>;
+  signJwt(name: SpiffeName, params: { audience: string; ttlMs: number }): Promise<JwtSvid | undefined>;
 }
 
 export function spiffeApi(connection: GrpcConnection, options: AuthCallOptions): SpiffeApi {
@@ -39,22 +39,22 @@ export function spiffeApi(connection: GrpcConnection, options: AuthCallOptions):
         hint,
         ttl: durationFromMs(ttlMs),
       };
-      const answer = await call(
+      const response = await call(
         'SignX509SVIDs',
         (at) => connection.call(WorkloadIdentityService.signX509SVIDs, { svids: [svid] }, at),
         X509_REFUSALS,
       );
-      const [signed] = answer.svids;
+      const [signed] = response.svids;
       return signed && { spiffeId: signed.spiffeId, certificate: signed.certificate, chain: [] };
     },
     signJwt: async ({ path, hint = '' }, { audience, ttlMs }) => {
       const svid = { spiffeIdPath: path, audiences: [audience], hint, ttl: durationFromMs(ttlMs) };
-      const answer = await call(
+      const response = await call(
         'SignJWTSVIDs',
         (at) => connection.call(WorkloadIdentityService.signJWTSVIDs, { svids: [svid] }, at),
         JWT_REFUSALS,
       );
-      const [signed] = answer.svids;
+      const [signed] = response.svids;
       return signed && { spiffeId: signed.spiffeId, jwt: signed.jwt };
     },
   };

@@ -25,18 +25,18 @@ export type Named<T> = T & { readonly name: string };
 /** Every call throws MachineIdError as those of `AuthApi` do, and RESOURCE_UNKNOWN and CLUSTER_UNSUPPORTED. */
 export interface WorkloadApi {
   /** One for each matching workload identity that the caller may use. */
-  issueX509(selector: WorkloadSelector, wish: Omit<X509SvidParams, 'kind'>): Promise<readonly Named<X509Svid>[]>;
-  issueJwt(selector: WorkloadSelector, wish: Omit<JwtSvidParams, 'kind'>): Promise<readonly Named<JwtSvid>[]>;
+  issueX509(selector: WorkloadSelector, params: Omit<X509SvidParams, 'kind'>): Promise<readonly Named<X509Svid>[]>;
+  issueJwt(selector: WorkloadSelector, params: Omit<JwtSvidParams, 'kind'>): Promise<readonly Named<JwtSvid>[]>;
   /** DER of the current list; undefined where the server does not support revocation. */
   revocationList(): Promise<Uint8Array | undefined>;
 }
 
 export function workloadApi(connection: GrpcConnection, options: AuthCallOptions): WorkloadApi {
   const call = authCaller(options);
-  const issue = async (selector: WorkloadSelector, wish: SvidParams): Promise<readonly Credential[]> => {
+  const issue = async (selector: WorkloadSelector, params: SvidParams): Promise<readonly Credential[]> => {
     const { name, labels } = selector;
     const refusals = workloadRefusals(selector);
-    const common = { credential: paramsOf(wish), requestedTtl: durationFromMs(wish.ttlMs) };
+    const common = { credential: paramsOf(params), requestedTtl: durationFromMs(params.ttlMs) };
     if (name !== undefined) {
       const request = { ...common, name };
       const one = await call(
@@ -56,8 +56,8 @@ export function workloadApi(connection: GrpcConnection, options: AuthCallOptions
     return all.credentials;
   };
   return {
-    issueX509: async (selector, wish) => (await issue(selector, { kind: 'x509', ...wish })).flatMap(readX509),
-    issueJwt: async (selector, wish) => (await issue(selector, { kind: 'jwt', ...wish })).flatMap(readJwt),
+    issueX509: async (selector, params) => (await issue(selector, { kind: 'x509', ...params })).flatMap(readX509),
+    issueJwt: async (selector, params) => (await issue(selector, { kind: 'jwt', ...params })).flatMap(readJwt),
     revocationList: () =>
       call('StreamSignedCRL', async (at) => {
         try {
@@ -74,16 +74,16 @@ export function workloadApi(connection: GrpcConnection, options: AuthCallOptions
 }
 
 /** From 18 on, an issuer that the owner of the cluster configured signs instead, and the response contains its chain. */
-function paramsOf(wish: SvidParams) {
-  switch (wish.kind) {
+function paramsOf(params: SvidParams) {
+  switch (params.kind) {
     case 'x509': {
-      const value = { publicKey: publicKeyDer(wish.publicKey), useIssuerOverrides: true };
+      const value = { publicKey: publicKeyDer(params.publicKey), useIssuerOverrides: true };
       return { case: 'x509SvidParams' as const, value };
     }
     case 'jwt':
-      return { case: 'jwtSvidParams' as const, value: { audiences: [...wish.audiences] } };
+      return { case: 'jwtSvidParams' as const, value: { audiences: [...params.audiences] } };
     default:
-      return wish satisfies never;
+      return params satisfies never;
   }
 }
 

@@ -33,10 +33,10 @@ function send(url: URL, event: unknown, { ca, onSettled, trace }: SendSettings):
   const { signal } = ended;
   void post().then(
     (status) => {
-      tell(status === 200 ? undefined : `HTTP status ${status}`);
+      settle(status === 200 ? undefined : `HTTP status ${status}`);
     },
     (error: unknown) => {
-      tell(describeError(error));
+      settle(describeError(error));
     },
   );
   return {
@@ -48,7 +48,7 @@ function send(url: URL, event: unknown, { ca, onSettled, trace }: SendSettings):
   async function post(): Promise<number> {
     const { agent, begin } = openAgent(trustOptions(ca), 'telemetry', trace);
     const end = begin('POST', url);
-    const answer = await fetch(url, {
+    const response = await fetch(url, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'connect-protocol-version': '1', 'user-agent': USER_AGENT },
       body: JSON.stringify(event),
@@ -57,12 +57,12 @@ function send(url: URL, event: unknown, { ca, onSettled, trace }: SendSettings):
       size: MAX_RESPONSE_BYTES,
       ...(url.protocol === 'https:' ? { agent } : {}),
     });
-    await answer.arrayBuffer();
-    end(answer.status);
-    return answer.status;
+    await response.arrayBuffer();
+    end(response.status);
+    return response.status;
   }
 
-  function tell(problem: string | undefined): void {
+  function settle(problem: string | undefined): void {
     if (!signal.aborted) onSettled(problem);
   }
 }

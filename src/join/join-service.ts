@@ -106,7 +106,7 @@ type Request = Init<JoinRequest>;
 /** Both directions of the stream. */
 interface JoinStream {
   readonly requests: Requests;
-  readonly answers: AsyncIterator<JoinResponse>;
+  readonly responses: AsyncIterator<JoinResponse>;
   readonly signal: AbortSignal;
 }
 
@@ -116,8 +116,8 @@ async function runJoinStream(
   signal: AbortSignal,
 ): Promise<ServiceJoinResult> {
   const requests = new Requests();
-  const answers = connection.stream(JoinService.join, requests, { signal });
-  const conversation = { requests, answers, signal };
+  const responses = connection.stream(JoinService.join, requests, { signal });
+  const conversation = { requests, responses, signal };
   let started = false;
   try {
     requests.push(clientInit(join.facts.tokenName));
@@ -173,12 +173,12 @@ class Requests implements AsyncIterable<Request> {
  * Sends the reason, for the cluster's log. Waits for the server's next message or for the end of the stream, since
  * closing the connection at once could lose the reason.
  */
-async function giveUp({ answers, requests, signal }: JoinStream, reason: number, msg: string): Promise<void> {
+async function giveUp({ responses, requests, signal }: JoinStream, reason: number, msg: string): Promise<void> {
   requests.push({ payload: { case: 'givingUp', value: { reason, msg } } });
   requests.end();
   const farewell = { waitingFor: 'the join service', timeoutMs: CLOSE_TIMEOUT_MS, signal };
   try {
-    await withDeadline(farewell, () => answers.next());
+    await withDeadline(farewell, () => responses.next());
   } catch {
     // The server ends the join with an error, as expected, or takes too long; the report is the same.
     signal.throwIfAborted();
@@ -224,8 +224,8 @@ async function refuse(conversation: JoinStream, got: string | undefined, expecte
   throw unexpected(what);
 }
 
-async function nextResponse({ answers }: JoinStream): Promise<JoinResponse> {
-  const next = await answers.next();
+async function nextResponse({ responses }: JoinStream): Promise<JoinResponse> {
+  const next = await responses.next();
   if (next.done === true) throw unexpected('the end of the stream');
   return next.value;
 }

@@ -49,7 +49,7 @@ export const FIRST_MAJOR_WITH_JOIN_SERVICE = 18;
 const FIRST_RESPONSE_TIMEOUT_MS = 5000;
 
 /**
- * The join service needs nothing that discovery tells, so both are asked at once. On a cluster that has the service, this
+ * The join service needs no result of discovery, so the two run in parallel. On a cluster that has the service, this
  * saves three round trips; on an older one, the attempt ends as soon as the Proxy has reported its version.
  * @throws MachineIdError as discovery, the join and the checks of its response do
  */

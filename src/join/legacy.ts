@@ -49,10 +49,10 @@ export async function joinLegacy(join: LegacyJoin): Promise<JoinedCertificates |
     id_token: jwt.reveal(),
     expires: new Date(expiresAtMs).toISOString(),
   });
-  const answer = await web.postJson('/v1/webapi/host/credentials', body);
-  if (answer.status === 404 && errorText(answer.body) === 'path not found') return undefined;
-  if (answer.status !== 200) throw refused(answer, facts);
-  return parseCerts(answer.body);
+  const response = await web.postJson('/v1/webapi/host/credentials', body);
+  if (response.status === 404 && errorText(response.body) === 'path not found') return undefined;
+  if (response.status !== 200) throw refused(response, facts);
+  return parseCerts(response.body);
 }
 
 /** 4xx is a refusal. Some versions respond to an invalid or foreign JWT with 500 and a known text, which is final too. */

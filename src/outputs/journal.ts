@@ -223,7 +223,7 @@ export interface RunResult {
   readonly bot: string | undefined;
   /** Who has joined and written. */
   readonly engine: Engine;
-  /** Undefined when tbot has joined: it does not tell how. */
+  /** Undefined when tbot has joined: it does not report how. */
   readonly joinPath: JoinPath | undefined;
   /** Those that were written. */
   readonly outputs: readonly WrittenOutput[];
