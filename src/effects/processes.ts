@@ -139,7 +139,7 @@ export function processMark(): string {
 }
 
 /**
- * False if the process with that mark has ended, so that nobody uses the file any more. This process asks before it creates
+ * False if the process with that mark has ended, so that the file is unused. This process asks before it creates
  * any file, so a file with its own mark was left by an earlier process with the same id.
  * @param changedAtMs when the file with the mark was last changed
  */

@@ -101,7 +101,7 @@ const RANDOM_BYTES = 12;
 /** The length of the random part in base64url, and of the hyphen before it. */
 const RANDOM_LENGTH = (RANDOM_BYTES * 4) / 3 + 1;
 
-/** A name that nobody can guess. Independent of the real name, which may be as long as the file system allows. */
+/** An unguessable name. Independent of the real name, which may be as long as the file system allows. */
 export function temporaryName({ processMark }: Pick<Files, 'processMark'>): string {
   return `.machine-id.${processMark}-${randomBytes(RANDOM_BYTES).toString('base64url')}.tmp`;
 }

@@ -68,7 +68,7 @@ export function grpcOver(socket: TLSSocket, authority: string, wire?: WireConnec
   };
 }
 
-/** Is told about each message and the end of a call. */
+/** Receives each message and the end of a call. */
 interface CallObserver {
   readonly received: (message: Uint8Array) => void;
   readonly end: TracedCall['end'] | undefined;

@@ -63,7 +63,7 @@ test('calls whose connection breaks are repeated on one other connection', async
   const run = await runOutputs(newest, job, items);
   assert.equal(resultOf(run).outputs.length, 3);
   const [, ...more] = run.stderr.match(
-    /no connection to the Auth Service behind localhost:\d+: .*; trying again in [\d.]+ s/g,
+    /cannot connect to the Auth Service behind localhost:\d+: .*; trying again in [\d.]+ s/g,
   ) ?? [undefined];
   assert.deepEqual(more, [], 'one new connection serves all three');
 });
