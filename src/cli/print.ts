@@ -29,23 +29,23 @@ interface ReportOptions {
 
 /** What happened, each problem with its place, what to do next, and the code to look up. */
 export function errorReport(error: MachineIdError, { debug, style }: ReportOptions): string {
-  const lines = [`${style.bad('error:')} ${error.message}`];
+  const lines = [`${style.failure('error:')} ${error.message}`];
   for (const problem of error.problems) {
     // Some messages already contain their problems.
     if (error.message.includes(problem.message)) continue;
     lines.push(`  - ${locationText(problem)}: ${problem.message}`);
-    if (problem.hint !== undefined) lines.push(`    ${style.strong('hint:')} ${problem.hint}`);
+    if (problem.hint !== undefined) lines.push(`    ${style.bold('hint:')} ${problem.hint}`);
   }
   if (error.likelyCauses.length > 0) {
-    lines.push(style.strong('likely causes (most likely first):'));
+    lines.push(style.bold('likely causes (most likely first):'));
     lines.push(...error.likelyCauses.map((cause, at) => `  ${at + 1}. ${cause}`));
   }
-  lines.push(`${style.strong('hint:')} ${error.hint}`, style.faint(`code: ${error.code}`));
+  lines.push(`${style.bold('hint:')} ${error.hint}`, style.dim(`code: ${error.code}`));
   if (debug) {
     const below = causes(error.cause).map(
       ({ message, name }) => `debug: caused by ${printable(`${classOf(name)}: ${message}`)}`,
     );
-    lines.push(...[...below, ...stackOf(error).map((line) => `debug:   ${line}`)].map(style.faint));
+    lines.push(...[...below, ...stackOf(error).map((line) => `debug:   ${line}`)].map(style.dim));
   }
   return `${lines.join('\n')}\n`;
 }

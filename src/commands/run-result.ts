@@ -15,7 +15,7 @@ export interface SummaryOptions {
 /** A headline, facts about the run, and a table of the outputs. */
 export function summaryText(result: RunResult, options: SummaryOptions): string {
   const lines = [...table(factRows(result)), '', ...outputLines(result, options)];
-  return `\n${options.style.strong(printable(headline(result)))}\n${lines.map((line) => `  ${line}`.trimEnd()).join('\n')}\n`;
+  return `\n${options.style.bold(printable(headline(result)))}\n${lines.map((line) => `  ${line}`.trimEnd()).join('\n')}\n`;
 }
 
 export function headline({ cluster, clusterVersion, failures, outputs, proxy, timingsMs }: RunResult): string {
@@ -43,10 +43,10 @@ function outputLines({ failures, outputs }: RunResult, { debug, style }: Summary
   const rows = outputs.map(outputRow);
   const [head = '', ...lines] = table([['output', 'type', 'for', 'until', 'written'], ...rows]);
   const details = outputs.map(({ files, notices }) => [
-    ...(debug && files.length > 0 ? [style.faint(`  files: ${printable(files.join(', '))}`)] : []),
-    ...notices.map((notice) => `  ${style.doubtful('note:')} ${printable(notice)}`),
+    ...(debug && files.length > 0 ? [style.dim(`  files: ${printable(files.join(', '))}`)] : []),
+    ...notices.map((notice) => `  ${style.warning('note:')} ${printable(notice)}`),
   ]);
-  return [style.faint(head), ...lines.flatMap((line, at) => [line, ...(details[at] ?? [])])];
+  return [style.dim(head), ...lines.flatMap((line, at) => [line, ...(details[at] ?? [])])];
 }
 
 function outputRow({ access, destination, expiresAtMs, files, logins, path, roles, type }: WrittenOutput): string[] {

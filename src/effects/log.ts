@@ -32,7 +32,7 @@ export function createLog(write: (text: string) => void, { format, debug, nowMs,
     debug: (message, facts) => {
       if (!debug) return;
       if (isJson) asJson('debug', message, facts);
-      else write(style.faint(`debug: ${printable(message)}`) + '\n');
+      else write(style.dim(`debug: ${printable(message)}`) + '\n');
     },
     info: (message, facts) => {
       if (isJson) asJson('info', message, facts);
@@ -40,7 +40,7 @@ export function createLog(write: (text: string) => void, { format, debug, nowMs,
     },
     warn: (message) => {
       if (isJson) asJson('warning', message);
-      else asText(style.doubtful('warning: '), message);
+      else asText(style.warning('warning: '), message);
     },
   };
 }

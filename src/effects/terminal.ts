@@ -81,24 +81,24 @@ function interrupted(by: string): MachineIdError {
 type Paint = (text: string) => string;
 
 export interface Style {
-  readonly good: Paint;
-  readonly doubtful: Paint;
-  readonly bad: Paint;
-  readonly strong: Paint;
-  readonly faint: Paint;
+  readonly success: Paint;
+  readonly warning: Paint;
+  readonly failure: Paint;
+  readonly bold: Paint;
+  readonly dim: Paint;
 }
 
 /** ECMA-48 section 8.3.117 (SGR): the codes that start and end each style. */
-const PAINTS = { good: [32, 39], doubtful: [33, 39], bad: [31, 39], strong: [1, 22], faint: [2, 22] } as const;
+const PAINTS = { success: [32, 39], warning: [33, 39], failure: [31, 39], bold: [1, 22], dim: [2, 22] } as const;
 
-export const PLAIN: Style = { good: same, doubtful: same, bad: same, strong: same, faint: same };
+export const PLAIN: Style = { success: same, warning: same, failure: same, bold: same, dim: same };
 
 const COLOURED: Style = {
-  good: paint(...PAINTS.good),
-  doubtful: paint(...PAINTS.doubtful),
-  bad: paint(...PAINTS.bad),
-  strong: paint(...PAINTS.strong),
-  faint: paint(...PAINTS.faint),
+  success: paint(...PAINTS.success),
+  warning: paint(...PAINTS.warning),
+  failure: paint(...PAINTS.failure),
+  bold: paint(...PAINTS.bold),
+  dim: paint(...PAINTS.dim),
 };
 
 /** `NO_COLOR` (no-color.org) and `FORCE_COLOR` take precedence; `TERM=dumb` means a terminal without colours. */

@@ -1,5 +1,5 @@
 /**
- * Finds credentials that earlier jobs left on this machine because `cleanup` did not run, for example in a canceled job. A job
+ * Finds credentials that earlier jobs left on this machine because `cleanup` did not run, for example in a cancelled job. A job
  * counts as ended
  * - if all its certificates have expired;
  * - if no process of this user has its CIRCLE_WORKFLOW_JOB_ID in the environment, and none of the ancestors of its runs still

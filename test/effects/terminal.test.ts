@@ -58,10 +58,10 @@ for (const [what, isTerminal, environment, expected] of [
   ['a pipe under both', false, { FORCE_COLOR: '1', NO_COLOR: '1' }, 'x'],
 ] as const) {
   test(`${what} gets ${expected === RED ? 'colours' : 'none'}`, () => {
-    assert.equal(styleFor(isTerminal, environment).bad('x'), expected);
+    assert.equal(styleFor(isTerminal, environment).failure('x'), expected);
   });
 }
 
 test('an empty text stays empty', () => {
-  assert.equal(styleFor(true, { TERM: 'xterm' }).strong(''), '');
+  assert.equal(styleFor(true, { TERM: 'xterm' }).bold(''), '');
 });

@@ -56,7 +56,7 @@ function counts(checks: readonly Check[]): Readonly<Record<'passed' | 'warned' |
   return { passed: count('pass'), warned: count('warn'), failed: count('fail'), skipped: count('skip') };
 }
 
-const STATE_STYLES = { pass: 'good', warn: 'doubtful', fail: 'bad', skip: 'faint' } as const;
+const STATE_STYLES = { pass: 'success', warn: 'warning', fail: 'failure', skip: 'dim' } as const;
 
 function checkList(checks: readonly Check[], style: Style): string {
   const width = Math.max(...checks.map(({ title }) => title.length));
@@ -66,7 +66,7 @@ function checkList(checks: readonly Check[], style: Style): string {
     return [
       `${style[STATE_STYLES[state]](state)}  ${title.padEnd(width)}  ${first}`,
       ...more.map((line) => `${indent}${line}`),
-      ...(fix === undefined ? [] : [`${indent}${style.strong('fix:')} ${fix}`]),
+      ...(fix === undefined ? [] : [`${indent}${style.bold('fix:')} ${fix}`]),
     ];
   });
   const { failed, passed, skipped, warned } = counts(checks);

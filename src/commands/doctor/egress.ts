@@ -55,13 +55,13 @@ const WORDS: Readonly<Record<EgressResult, string>> = {
 };
 
 const RESULT_STYLES: Readonly<Record<EgressResult, keyof Style>> = {
-  open: 'good',
-  closed: 'bad',
-  dropped: 'bad',
-  other: 'bad',
-  unresolved: 'bad',
-  untried: 'doubtful',
-  none: 'faint',
+  open: 'success',
+  closed: 'failure',
+  dropped: 'failure',
+  other: 'failure',
+  unresolved: 'failure',
+  untried: 'warning',
+  none: 'dim',
 };
 
 const NEEDS: Readonly<Record<Connection['need'], string>> = {
@@ -111,7 +111,7 @@ function egressText(egress: EgressReport, time: string, style: Style): string {
     ['Program', `teleport/machine-id ${VERSION}`],
   ]);
   return [
-    style.strong(TITLE),
+    style.bold(TITLE),
     '',
     ...head,
     ...notes.map((note) => `Note: ${printable(note)}`),
@@ -148,7 +148,7 @@ function rows(connections: readonly Connection[], style: Style): readonly string
     ...cells,
   ]);
   return [
-    style.strong(head),
+    style.bold(head),
     ...lines.map((line, at) => withResultStyle(line, connections[at]?.result ?? 'none', style)),
   ];
 }

@@ -30,7 +30,7 @@ export function explanationText({ explained, job, warnings }: WholeExplanation, 
     ]),
     ...(warnings.length === 0
       ? []
-      : ['', ...warnings.map((warning) => [style.doubtful('warning: '), warning] as const)]),
+      : ['', ...warnings.map((warning) => [style.warning('warning: '), warning] as const)]),
   ];
   const texts = lines.map((line) => (typeof line === 'string' ? printable(line) : line[0] + printable(line[1])));
   return `${texts.join('\n')}\n`;
@@ -54,10 +54,10 @@ function tokenLines(token: JoinToken, explanation: Explanation | undefined, styl
   const { add, allows, alsoAllows, obstacles } = explanation;
   return [
     head,
-    ...obstacles.map((obstacle) => [`  ${style.bad('no')}   `, obstacle] as const),
+    ...obstacles.map((obstacle) => [`  ${style.failure('no')}   `, obstacle] as const),
     ...explanation.rules.flatMap(({ differences, line, rule }): readonly Line[] => [
       [
-        `  ${differences.length === 0 ? style.good('yes') : style.bad('no ')}  `,
+        `  ${differences.length === 0 ? style.success('yes') : style.failure('no ')}  `,
         `${lineText(line)}${formatRule(rule)}`,
       ],
       ...differences.map((difference) => `       ${differenceText(difference)}`),
