@@ -211,7 +211,7 @@ test('AWS is reached in the region of the trust anchor, or at the endpoint its v
     /^tls vpce\.example\.com:8443 /,
   );
   const refused = found({ AWS_ENDPOINT_URL: 'https://user:pass-word@vpce.example.com' });
-  assert.match(refused?.untried ?? '', /AWS_ENDPOINT_URL holds no address/);
+  assert.match(refused?.untried ?? '', /AWS_ENDPOINT_URL must be an address of the form https:\/\/host/);
   assert.doesNotMatch(JSON.stringify(refused), /pass-word/);
 });
 
