@@ -21,7 +21,7 @@ export async function run(args: readonly string[], world: World): Promise<void> 
   const given = readRunArguments(args);
   const journal = openRunJournal(world);
   const { engine, report } = given;
-  // A path that will be refused is no place for a report.
+  // A path that will be refused is not a place for a report.
   if (report === undefined || unexpandedPath(report) !== undefined) return runToEnd(given, journal, world);
   const { withReport } = await import('./run-page.ts');
   return withReport(report, { journal, engine }, world, () => runToEnd(given, journal, world));
