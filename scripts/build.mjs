@@ -4,6 +4,7 @@ import { build } from 'esbuild';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { minify } from 'terser';
 
 const { values } = parseArgs({
   options: {
@@ -24,6 +25,8 @@ const result = await build({
   outfile: 'dist/machine-id.cjs',
   bundle: true,
   minify: !readable,
+  // The build of yaml for browsers: ES modules, of which esbuild leaves out what is not used; 14 KB of the bundle less.
+  alias: { yaml: resolve('node_modules/yaml/browser/dist/index.js') },
   platform: 'node',
   target: 'node18',
   format: 'cjs',
@@ -32,17 +35,30 @@ const result = await build({
   legalComments: 'none',
   plugins: [{ name: 'node-own', setup: useNodesOwn }],
   banner: { js: banner },
-  define: { __VERSION__: JSON.stringify(version) },
+  define: { __VERSION__: JSON.stringify(version), __DOCUMENTS__: 'false' },
   metafile: true,
   write: false,
 });
 
+/** esbuild gives out short names file by file; names given out over the whole make the compressed bundle 2 % smaller. */
+async function shortenNames(files, path) {
+  const map = `${path}.map`;
+  const [text, sourceMap] = [path, map].map((name) => Buffer.from(files.get(name)).toString());
+  const options = { compress: false, ecma: 2020, mangle: { toplevel: true } };
+  const shorter = await minify(text, { ...options, sourceMap: { content: sourceMap, includeSources: true } });
+  files.set(path, Buffer.from(shorter.code));
+  files.set(map, Buffer.from(shorter.map));
+}
+
 /** Replaces packages by what Node has; saves about 11 KB. */
 function useNodesOwn({ onResolve }) {
   const path = resolve('scripts/node-own.cjs');
-  onResolve({ filter: /^(web-streams-polyfill|fetch-blob|formdata-polyfill)\b|\/multipart-parser\.js$/ }, () => ({
-    path,
-  }));
+  onResolve(
+    { filter: /^(web-streams-polyfill|fetch-blob|formdata-polyfill|data-uri-to-buffer)\b|\/multipart-parser\.js$/ },
+    () => ({
+      path,
+    }),
+  );
 }
 
 /** @returns {Promise<string>} name, version and licence text of every package that has code in the bundle */
@@ -66,6 +82,7 @@ async function licences(metafile) {
 }
 
 const files = new Map(result.outputFiles.map((file) => [file.path.slice(process.cwd().length + 1), file.contents]));
+if (!readable) await shortenNames(files, 'dist/machine-id.cjs');
 files.set('dist/LICENSES.txt', Buffer.from(await licences(result.metafile)));
 
 if (check) {

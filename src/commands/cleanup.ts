@@ -1,4 +1,5 @@
 /** `cleanup`: removes the credentials that the runs of this job wrote, as the last step of the job. */
+import { documentation } from '../schema/keys.ts';
 import { basename, dirname } from 'node:path';
 import { DEBUG, type Flag, flagsOf, parseFlags, wantsDebug } from '../cli/flags.ts';
 import type { Declarations } from '../config/declaration.ts';
@@ -22,7 +23,7 @@ import { isListed } from '../outputs/identity-files.ts';
 export const CLEANUP = {
   leftOver: {
     flag: 'left-over',
-    orb: { name: 'left_over', type: 'boolean', more: 'For self-hosted runners.' },
+    orb: { name: 'left_over', type: 'boolean', more: documentation('For self-hosted runners.') },
     help: 'Also remove what jobs that have ended left on this machine, such as one that was cancelled before its own cleanup.',
   },
   debug: DEBUG,

@@ -32,9 +32,9 @@ export interface OrbParameter {
    */
   readonly default?: string | number | boolean;
   /** The description, where it is not the help. */
-  readonly description?: string;
+  readonly description?: string | undefined;
   /** What follows the help in the description. */
-  readonly more?: string;
+  readonly more?: string | undefined;
   /** Steps that take it, of a command with several; all of them unless it is given. */
   readonly steps?: readonly string[];
   /** The boolean parameter without which the flag is not given. */

@@ -2,6 +2,7 @@
  * Every setting of a run, declared once: flag, variable, key of the file, orb parameter, meaning, and how it is read.
  * Flags, help, precedence, the orb's parameters and the documents follow from here.
  */
+import { documentation } from '../schema/keys.ts';
 import { RETRY_POLICY } from '../effects/retry.ts';
 import type { Field } from '../schema/fields.ts';
 import type { Declaration } from './declaration.ts';
@@ -41,7 +42,9 @@ export const SETTINGS = {
     orb: {
       name: 'config',
       default: 'tbot.yaml',
-      more: 'The default may be missing if proxy, token or destination is set; any other path must exist. Empty means no file.',
+      more: documentation(
+        'The default may be missing if proxy, token or destination is set; any other path must exist. Empty means no file.',
+      ),
     },
     read: expression,
     help: 'Path of the configuration file, a tbot.yaml.',
@@ -59,7 +62,7 @@ export const SETTINGS = {
     env: 'TELEPORT_PROXY',
     file: 'proxy_server',
     since: 'v2',
-    orb: { name: 'proxy', more: 'Overrides the file.' },
+    orb: { name: 'proxy', more: documentation('Overrides the file.') },
     read: expression,
     help: 'Web address of the Teleport Proxy, host:port, such as example.teleport.sh:443.',
   },
@@ -77,7 +80,7 @@ export const SETTINGS = {
     value: 'NAME',
     env: 'TELEPORT_BOT_TOKEN',
     file: 'onboarding.token',
-    orb: { name: 'token', more: 'Overrides the file.' },
+    orb: { name: 'token', more: documentation('Overrides the file.') },
     read: expression,
     help: 'Name of the Teleport join token, which is not a secret. An absolute path is a file that holds the name.',
   },
@@ -103,7 +106,9 @@ export const SETTINGS = {
     value: 'DIR',
     orb: {
       name: 'destination',
-      more: 'Keep it outside the checkout, such as ~/.teleport-identity, so that no cache, workspace or artifact contains the keys.',
+      more: documentation(
+        'Keep it outside the checkout, such as ~/.teleport-identity, so that no cache, workspace or artifact contains the keys.',
+      ),
     },
     read: destinationUri,
     help: 'Folder to write to, instead of the outputs of the file: one identity with every role of the bot, unless the next settings ask for other outputs.',
@@ -117,7 +122,7 @@ export const SETTINGS = {
   kubernetesCluster: {
     flag: 'kubernetes-cluster',
     value: 'NAME',
-    orb: { name: 'kubernetes_cluster', more: 'Later steps find it in KUBECONFIG.' },
+    orb: { name: 'kubernetes_cluster', more: documentation('Later steps find it in KUBECONFIG.') },
     read: resourceName,
     help: 'Kubernetes cluster to write a kubeconfig for, to the folder kubernetes of the destination.',
   },
@@ -154,7 +159,10 @@ export const SETTINGS = {
     value: 'DURATION',
     file: 'credential_ttl',
     since: 'v2',
-    orb: { name: 'credential_ttl', more: 'Overrides the file. Empty means the value of the file, or one hour.' },
+    orb: {
+      name: 'credential_ttl',
+      more: documentation('Overrides the file. Empty means the value of the file, or one hour.'),
+    },
     read: duration,
     help: 'Lifetime of the certificates, a number with its unit, such as 90m or 1h30m.',
     preset: '1h',
@@ -276,7 +284,7 @@ export const RUN_OPTIONS = {
   engine: {
     flag: 'engine',
     value: 'native|tbot',
-    orb: { name: 'engine', type: ENGINES, default: 'native', more: 'install_tools can install tbot.' },
+    orb: { name: 'engine', type: ENGINES, default: 'native', more: documentation('install_tools can install tbot.') },
     help: 'What joins and writes the files: this program (native), or the tbot on PATH.',
     preset: 'native',
   },
@@ -287,8 +295,9 @@ export const RUN_OPTIONS = {
       name: 'oidc_token',
       type: 'env_var_name',
       default: 'CIRCLE_OIDC_TOKEN',
-      description:
+      description: documentation(
         "Name of the variable that holds the OIDC token. Keep CircleCI's own unless an earlier step has requested a token with custom claims.",
+      ),
     },
     help: 'Name of the variable that holds the OIDC token, which is then the only source of it.',
     preset: "CircleCI's own, or its agent",
@@ -299,7 +308,7 @@ export const RUN_OPTIONS = {
     env: 'SSL_CERT_FILE',
     orb: {
       name: 'ca_file',
-      more: 'Empty means those of Node.js and of SSL_CERT_FILE or NODE_EXTRA_CA_CERTS.',
+      more: documentation('Empty means those of Node.js and of SSL_CERT_FILE or NODE_EXTRA_CA_CERTS.'),
     },
     help: "PEM file with the only authorities to trust for the Proxy's web certificate.",
   },
@@ -322,7 +331,7 @@ export const RUN_OPTIONS = {
       name: 'export_env',
       type: 'boolean',
       default: true,
-      description: 'Export paths and names (never keys) to later steps through $BASH_ENV.',
+      description: documentation('Export paths and names (never keys) to later steps through $BASH_ENV.'),
       ofJob: false,
     },
     help: 'Append nothing to $BASH_ENV.',
@@ -332,7 +341,9 @@ export const RUN_OPTIONS = {
     value: 'FILE',
     orb: {
       name: 'report',
-      more: 'Empty means none. Keep it with store_artifacts; the job run does so itself, and takes no variables in the path.',
+      more: documentation(
+        'Empty means none. Keep it with store_artifacts; the job run does so itself, and takes no variables in the path.',
+      ),
     },
     help: 'File to write a web page about the run to, also when the run fails: timeline, outputs and claims, no credentials.',
   },

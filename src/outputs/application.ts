@@ -4,7 +4,7 @@ import { MachineIdError } from '../errors.ts';
 import type { OutputFile } from '../files/destination.ts';
 import { resourceName } from '../schema/common.ts';
 import { flag } from '../schema/fields.ts';
-import { key, keys, type ValuesOf } from '../schema/keys.ts';
+import { documentation, key, keys, type ValuesOf } from '../schema/keys.ts';
 import type { ServerVersion } from '../teleport/ping.ts';
 import { AUTHORITY_FILES, IDENTITY_FILES, onlyWith, TLS_FILES } from './file-list.ts';
 import { findResource, type Named, ownNamePredicate, settingPlace } from './find-resource.ts';
@@ -16,14 +16,18 @@ import { fileFailure, readIdentity } from './read-back.ts';
 import { finishOutput, outputLocation, type OutputWork, requestIdentity, withOwnSession } from './work.ts';
 
 const applicationKeys = keys({
-  appName: key('app_name', resourceName('app_name must not be empty'), 'The application, as Teleport calls it.'),
-  specificTlsNaming: key('specific_tls_naming', flag, 'Also writes `tls.crt`, `tls.key` and `tls.cas`.'),
+  appName: key(
+    'app_name',
+    resourceName('app_name must not be empty'),
+    documentation('The application, as Teleport calls it.'),
+  ),
+  specificTlsNaming: key('specific_tls_naming', flag, documentation('Also writes `tls.crt`, `tls.key` and `tls.cas`.')),
 });
 
 type ApplicationOutput = OutputOf<'application', ValuesOf<typeof applicationKeys>>;
 
 export const application = outputType('application', {
-  help: 'A certificate for one application, for programs that call it.',
+  help: documentation('A certificate for one application, for programs that call it.'),
   keys: applicationKeys,
   resource: ({ appName }) => appName,
   use: ({ appName }) => ({ kind: 'application', appName }),

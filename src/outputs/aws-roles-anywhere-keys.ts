@@ -1,7 +1,7 @@
 /** The keys of an output of type `workload-identity-aws-roles-anywhere`, and the rules for their values. */
 import * as z from 'zod/mini';
 import { type Context, duration, type Field, flag, pathText, refuse, requiredText, text } from '../schema/fields.ts';
-import { joined, key, keys, type ValuesOf } from '../schema/keys.ts';
+import { documentation, joined, key, keys, type ValuesOf } from '../schema/keys.ts';
 import { goDuration } from '../schema/values.ts';
 import { type Arn, parseArn } from './aws-session.ts';
 import { SELECTOR_KEYS } from './selectors.ts';
@@ -12,37 +12,45 @@ const MIN_SESSION_MS = 15 * 60 * 1000;
 export const AWS_KEYS = joined(
   SELECTOR_KEYS,
   keys({
-    roleArn: key('role_arn', requiredText('role_arn: must be set'), 'The role to get credentials of.'),
-    profileArn: key('profile_arn', requiredText('profile_arn: must be set'), 'The profile of IAM Roles Anywhere.'),
+    roleArn: key('role_arn', requiredText('role_arn: must be set'), documentation('The role to get credentials of.')),
+    profileArn: key(
+      'profile_arn',
+      requiredText('profile_arn: must be set'),
+      documentation('The profile of IAM Roles Anywhere.'),
+    ),
     trustAnchorArn: key(
       'trust_anchor_arn',
       requiredText('trust_anchor_arn: must be set'),
-      "The trust anchor with the cluster's authority for workloads.",
+      documentation("The trust anchor with the cluster's authority for workloads."),
     ),
-    region: key('region', text, 'The AWS region, by default that of the trust anchor.'),
+    region: key('region', text, documentation('The AWS region, by default that of the trust anchor.')),
     sessionDurationMs: key(
       'session_duration',
       durationOr(6 * HOUR_MS),
-      'How long the credentials live: 15 minutes to 12 hours, by default `6h`.',
+      documentation('How long the credentials live: 15 minutes to 12 hours, by default `6h`.'),
       { write: goDuration },
     ),
     sessionRenewalIntervalMs: key(
       'session_renewal_interval',
       durationOr(HOUR_MS),
-      'Less than `session_duration`, by default `1h`; a run that ends renews nothing.',
+      documentation('Less than `session_duration`, by default `1h`; a run that ends renews nothing.'),
       { write: goDuration },
     ),
     credentialProfileName: key(
       'credential_profile_name',
       textOr(text, 'default'),
-      'The profile in the credentials file, by default `default`.',
+      documentation('The profile in the credentials file, by default `default`.'),
     ),
     artifactName: key(
       'artifact_name',
       textOr(pathText, 'aws_credentials'),
-      'The name of the credentials file, by default `aws_credentials`.',
+      documentation('The name of the credentials file, by default `aws_credentials`.'),
     ),
-    overwriteCredentialFile: key('overwrite_credential_file', flag, 'Drops the other profiles in the file.'),
+    overwriteCredentialFile: key(
+      'overwrite_credential_file',
+      flag,
+      documentation('Drops the other profiles in the file.'),
+    ),
   }),
 );
 

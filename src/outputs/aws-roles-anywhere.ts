@@ -1,4 +1,5 @@
 /** The output type `workload-identity-aws-roles-anywhere`: AWS credentials of a role, in exchange for an X.509 SVID. */
+import { documentation } from '../schema/keys.ts';
 import { join } from 'node:path';
 import { shortenedLifetime } from '../auth/issue.ts';
 import { derOf } from '../crypto/x509.ts';
@@ -26,7 +27,9 @@ import { requestSvid } from './x509-svid.ts';
 type AwsOutput = OutputOf<'workload-identity-aws-roles-anywhere', ValuesOf<typeof AWS_KEYS>>;
 
 export const awsRolesAnywhere = outputType('workload-identity-aws-roles-anywhere', {
-  help: 'AWS credentials of a role, from IAM Roles Anywhere in exchange for an X.509 SVID. Requires Teleport 17.',
+  help: documentation(
+    'AWS credentials of a role, from IAM Roles Anywhere in exchange for an X.509 SVID. Requires Teleport 17.',
+  ),
   keys: AWS_KEYS,
   check: checkAwsKeys,
   limitTtl: false,
@@ -36,7 +39,7 @@ export const awsRolesAnywhere = outputType('workload-identity-aws-roles-anywhere
   files: [
     {
       name: '`artifact_name`',
-      help: 'The profile with the credentials, in a file of AWS profiles',
+      help: documentation('The profile with the credentials, in a file of AWS profiles'),
       names: ({ artifactName }) => [artifactName],
     },
   ],

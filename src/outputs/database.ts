@@ -5,7 +5,7 @@ import { privateKeyPem } from '../crypto/keys.ts';
 import type { OutputFile } from '../files/destination.ts';
 import { resourceName } from '../schema/common.ts';
 import { type Field, readBy, refuseKind, text, word } from '../schema/fields.ts';
-import { key, keys, type ValuesOf } from '../schema/keys.ts';
+import { documentation, key, keys, type ValuesOf } from '../schema/keys.ts';
 import { isMapping } from '../schema/yaml/tree.ts';
 import { AUTHORITY_FILES, IDENTITY_FILES, onlyWith, TLS_FILES } from './file-list.ts';
 import { findResource, type Named, namePredicate, settingPlace } from './find-resource.ts';
@@ -40,10 +40,14 @@ const format: Field<DatabaseFormat> = word(FORMATS, {
 });
 
 const databaseKeys = keys({
-  service: key('service', resourceName('service must not be empty'), 'The database, as Teleport calls it.'),
-  database: key('database', databaseName, 'The database on that server that the certificate names.'),
-  username: key('username', text, 'The user to log in as that the certificate names.'),
-  format: key('format', format, 'Adds the files that a client expects: `tls`, `mongo` or `cockroach`.', {
+  service: key(
+    'service',
+    resourceName('service must not be empty'),
+    documentation('The database, as Teleport calls it.'),
+  ),
+  database: key('database', databaseName, documentation('The database on that server that the certificate names.')),
+  username: key('username', text, documentation('The user to log in as that the certificate names.')),
+  format: key('format', format, documentation('Adds the files that a client expects: `tls`, `mongo` or `cockroach`.'), {
     write: (given) => (given === 'default' ? undefined : given),
   }),
 });
@@ -51,7 +55,7 @@ const databaseKeys = keys({
 type DatabaseOutput = OutputOf<'database', ValuesOf<typeof databaseKeys>>;
 
 export const database = outputType('database', {
-  help: 'A certificate for one database, for its client programs.',
+  help: documentation('A certificate for one database, for its client programs.'),
   keys: databaseKeys,
   resource: ({ service }) => service,
   use: ({ service }) => ({ kind: 'database', service }),
@@ -63,14 +67,14 @@ export const database = outputType('database', {
     ...IDENTITY_FILES,
     ...onlyWith<DatabaseOutput>('`format: tls`', (output) => output.format === 'tls', TLS_FILES),
     ...onlyWith<DatabaseOutput>('`format: mongo`', (output) => output.format === 'mongo', [
-      { name: 'mongo.crt', help: 'The TLS certificate and the key' },
-      { name: 'mongo.cas', help: 'Authorities of database servers' },
+      { name: 'mongo.crt', help: documentation('The TLS certificate and the key') },
+      { name: 'mongo.cas', help: documentation('Authorities of database servers') },
     ]),
     ...onlyWith<DatabaseOutput>('`format: cockroach`', (output) => output.format === 'cockroach', [
-      { name: 'cockroach/node.crt', help: 'The TLS certificate' },
-      { name: 'cockroach/node.key', help: 'The private key' },
-      { name: 'cockroach/ca.crt', help: 'Authorities of database servers' },
-      { name: 'cockroach/ca-client.crt', help: 'The same authorities', isOptional: true },
+      { name: 'cockroach/node.crt', help: documentation('The TLS certificate') },
+      { name: 'cockroach/node.key', help: documentation('The private key') },
+      { name: 'cockroach/ca.crt', help: documentation('Authorities of database servers') },
+      { name: 'cockroach/ca-client.crt', help: documentation('The same authorities'), isOptional: true },
     ]),
   ],
   readBack: (_output, files) => {

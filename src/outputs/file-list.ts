@@ -1,11 +1,12 @@
 /** How an output type declares its files: for the documentation, and to find what tbot has written. */
+import { documentation } from '../schema/keys.ts';
 
 /** @typeParam O the outputs of the type */
 export interface FileInfo<O> {
   /** Relative to the destination; `<cluster>` stands for the name of any cluster. */
   readonly name: string;
   /** What is in it. */
-  readonly help: string;
+  readonly help: string | undefined;
   /** The setting without which it is not written, for the documentation. */
   readonly setting?: string;
   readonly isWritten?: (output: O) => boolean;
@@ -52,36 +53,39 @@ const ANY_CLUSTER = '<cluster>';
 // The files that several types have in common.
 
 export const AUTHORITY_FILES: readonly FileInfo<object>[] = [
-  { name: 'teleport-host-ca.crt', help: "Authorities of the cluster's own services, and of its leaf clusters" },
-  { name: 'teleport-user-ca.crt', help: 'Authorities of users' },
-  { name: 'teleport-database-ca.crt', help: 'Authorities of database servers' },
+  {
+    name: 'teleport-host-ca.crt',
+    help: documentation("Authorities of the cluster's own services, and of its leaf clusters"),
+  },
+  { name: 'teleport-user-ca.crt', help: documentation('Authorities of users') },
+  { name: 'teleport-database-ca.crt', help: documentation('Authorities of database servers') },
 ];
 
 export const IDENTITY_FILES: readonly FileInfo<object>[] = [
   {
     name: 'identity',
-    help: 'Key, both certificates and the host authorities in one, for `tctl`, `tsh` and Terraform',
+    help: documentation('Key, both certificates and the host authorities in one, for `tctl`, `tsh` and Terraform'),
   },
-  { name: 'key-cert.pub', help: 'The SSH certificate' },
-  { name: 'tlscert', help: 'The TLS certificate' },
-  { name: 'key', help: 'The private key, in PEM' },
-  { name: 'key.pub', help: "The public key, in OpenSSH's format" },
+  { name: 'key-cert.pub', help: documentation('The SSH certificate') },
+  { name: 'tlscert', help: documentation('The TLS certificate') },
+  { name: 'key', help: documentation('The private key, in PEM') },
+  { name: 'key.pub', help: documentation("The public key, in OpenSSH's format") },
 ];
 
 /** Under the names that many programs have for them. */
 export const TLS_FILES: readonly FileInfo<object>[] = [
-  { name: 'tls.crt', help: 'The TLS certificate' },
-  { name: 'tls.key', help: 'The private key' },
-  { name: 'tls.cas', help: 'The host authorities' },
+  { name: 'tls.crt', help: documentation('The TLS certificate') },
+  { name: 'tls.key', help: documentation('The private key') },
+  { name: 'tls.cas', help: documentation('The host authorities') },
 ];
 
 export const KUBECONFIG_FILES: readonly FileInfo<object>[] = [
-  { name: 'kubeconfig.yaml', help: 'Configuration for kubectl, Helm and client libraries' },
+  { name: 'kubeconfig.yaml', help: documentation('Configuration for kubectl, Helm and client libraries') },
 ];
 
 export const X509_SVID_FILES: readonly FileInfo<object>[] = [
-  { name: 'svid_key.pem', help: 'The private key, in PKCS#8' },
-  { name: 'svid.pem', help: 'The X.509 SVID, and its chain if an issuer of your own signs' },
-  { name: 'svid_bundle.pem', help: "The authorities of the trust domain, which is the cluster's name" },
-  { name: 'svid_crl.pem', help: 'The revoked SVIDs, if the cluster keeps a list', isOptional: true },
+  { name: 'svid_key.pem', help: documentation('The private key, in PKCS#8') },
+  { name: 'svid.pem', help: documentation('The X.509 SVID, and its chain if an issuer of your own signs') },
+  { name: 'svid_bundle.pem', help: documentation("The authorities of the trust domain, which is the cluster's name") },
+  { name: 'svid_crl.pem', help: documentation('The revoked SVIDs, if the cluster keeps a list'), isOptional: true },
 ];

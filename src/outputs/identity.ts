@@ -10,7 +10,7 @@ import type { Joined } from '../join/join.ts';
 import { formatAddress } from '../net/address.ts';
 import type { Common } from '../schema/common.ts';
 import { type Context, type Field, flag, refuse, text, word } from '../schema/fields.ts';
-import { key, keys, type ValuesOf, whenTrue } from '../schema/keys.ts';
+import { documentation, key, keys, type ValuesOf, whenTrue } from '../schema/keys.ts';
 import { AUTHORITY_FILES, IDENTITY_FILES, onlyWith } from './file-list.ts';
 import { authorityFile, identityFile, keyFiles } from './identity-files.ts';
 import type { WrittenOutput } from './journal.ts';
@@ -30,21 +30,27 @@ const onOrOff: Field<boolean> = z.pipe(
 );
 
 const identityKeys = keys({
-  cluster: key('cluster', text, 'A leaf cluster to get certificates for instead of the cluster that was joined.'),
-  sshConfig: key('ssh_config', onOrOff, '`off` leaves out the files for OpenSSH.', {
+  cluster: key(
+    'cluster',
+    text,
+    documentation('A leaf cluster to get certificates for instead of the cluster that was joined.'),
+  ),
+  sshConfig: key('ssh_config', onOrOff, documentation('`off` leaves out the files for OpenSSH.'), {
     write: (isOn) => (isOn ? 'on' : 'off'),
   }),
-  allowReissue: key('allow_reissue', flag, 'Lets the holder ask for other certificates with these.', {
+  allowReissue: key('allow_reissue', flag, documentation('Lets the holder ask for other certificates with these.'), {
     write: whenTrue,
   }),
-  delegationSessionId: key('delegation_session_id', text, 'A delegation session.', { unsupported: true }),
+  delegationSessionId: key('delegation_session_id', text, documentation('A delegation session.'), {
+    unsupported: true,
+  }),
 });
 
 type IdentityValues = ValuesOf<typeof identityKeys>;
 type IdentityOutput = OutputOf<'identity', IdentityValues>;
 
 export const identity = outputType('identity', {
-  help: 'Certificates of the bot for the whole cluster: for SSH, `tctl`, `tsh` and Terraform.',
+  help: documentation('Certificates of the bot for the whole cluster: for SSH, `tctl`, `tsh` and Terraform.'),
   keys: identityKeys,
   check: checkDelegation,
   resource: ({ cluster }) => cluster,
@@ -54,10 +60,13 @@ export const identity = outputType('identity', {
     ...AUTHORITY_FILES,
     ...IDENTITY_FILES,
     ...onlyWith<IdentityOutput>('not with `ssh_config: off`', ({ sshConfig: isOn }) => isOn, [
-      { name: 'known_hosts', help: 'Host authorities for OpenSSH' },
-      { name: 'ssh_config', help: 'Configuration for OpenSSH' },
-      { name: '<cluster>.ssh_config', help: 'The same for one cluster, to include in a `Host` block of your own' },
-      { name: '<cluster>.known_hosts', help: 'Host authorities of one cluster' },
+      { name: 'known_hosts', help: documentation('Host authorities for OpenSSH') },
+      { name: 'ssh_config', help: documentation('Configuration for OpenSSH') },
+      {
+        name: '<cluster>.ssh_config',
+        help: documentation('The same for one cluster, to include in a `Host` block of your own'),
+      },
+      { name: '<cluster>.known_hosts', help: documentation('Host authorities of one cluster') },
     ]),
   ],
   readBack: ({ sshConfig: isOn }, files) => {

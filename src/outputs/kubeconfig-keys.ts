@@ -1,7 +1,7 @@
 /** The keys of `tbot.yaml` that every output with a kubeconfig has. */
 import * as z from 'zod/mini';
 import { anyExpression, type Field, optionalFlag, refuse, text } from '../schema/fields.ts';
-import { key, keys } from '../schema/keys.ts';
+import { documentation, key, keys } from '../schema/keys.ts';
 import { type ContextTemplate, DEFAULT_CONTEXT_TEMPLATE, parseContextTemplate, templateText } from './context-name.ts';
 
 /**
@@ -26,16 +26,21 @@ const contextTemplate: Field<ContextTemplate> = z.pipe(
 );
 
 export const KUBECONFIG_KEYS = keys({
-  execPlugin: key('disable_exec_plugin', execPlugin, '`false` makes kubeconfig call the script for the certificate.', {
-    write: (isUsed) => !isUsed,
-  }),
+  execPlugin: key(
+    'disable_exec_plugin',
+    execPlugin,
+    documentation('`false` makes kubeconfig call the script for the certificate.'),
+    {
+      write: (isUsed) => !isUsed,
+    },
+  ),
   contextNameTemplate: key(
     'context_name_template',
     contextTemplate,
-    'The names of contexts, by default `{{.ClusterName}}-{{.KubeName}}`.',
+    documentation('The names of contexts, by default `{{.ClusterName}}-{{.KubeName}}`.'),
     { write: writeTemplate },
   ),
-  relayServer: key('relay_server', text, 'A relay server.', { unsupported: true }),
+  relayServer: key('relay_server', text, documentation('A relay server.'), { unsupported: true }),
 });
 
 function writeTemplate(template: ContextTemplate): string | undefined {

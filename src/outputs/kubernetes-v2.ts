@@ -1,7 +1,7 @@
 /** The output type `kubernetes/v2`: one certificate for several Kubernetes clusters, with a context for each. */
 import { MachineIdError } from '../errors.ts';
 import type { OutputFile } from '../files/destination.ts';
-import { joined, key, keys, type ValuesOf } from '../schema/keys.ts';
+import { documentation, joined, key, keys, type ValuesOf } from '../schema/keys.ts';
 import { AUTHORITY_FILES, IDENTITY_FILES, KUBECONFIG_FILES } from './file-list.ts';
 import { authorityFile, type BaseFilesInput, identityAndKeyFiles } from './identity-files.ts';
 import type { WrittenOutput } from './journal.ts';
@@ -16,9 +16,14 @@ import { finishOutput, outputLocation, type OutputWork, withOwnSession } from '.
 
 const kubernetesV2Keys = joined(
   keys({
-    selectors: key('selectors', kubernetesSelectors, 'Which Kubernetes clusters, each by `name` or by `labels`.', {
-      write: (selectors: readonly KubernetesSelector[]) => selectors.map(writeKubernetesSelector),
-    }),
+    selectors: key(
+      'selectors',
+      kubernetesSelectors,
+      documentation('Which Kubernetes clusters, each by `name` or by `labels`.'),
+      {
+        write: (selectors: readonly KubernetesSelector[]) => selectors.map(writeKubernetesSelector),
+      },
+    ),
   }),
   KUBECONFIG_KEYS,
 );
@@ -26,7 +31,9 @@ const kubernetesV2Keys = joined(
 type KubernetesV2 = OutputOf<'kubernetes/v2', ValuesOf<typeof kubernetesV2Keys>>;
 
 export const kubernetesV2 = outputType('kubernetes/v2', {
-  help: 'A kubeconfig with a context for each Kubernetes cluster that matches a selector. Requires Teleport 17.',
+  help: documentation(
+    'A kubeconfig with a context for each Kubernetes cluster that matches a selector. Requires Teleport 17.',
+  ),
   keys: kubernetesV2Keys,
   takesRoles: false,
   resource: ({ selectors }) => selectors.map(selectorText).join('; '),

@@ -1,7 +1,7 @@
 /** The output type `kubernetes`: a certificate for one Kubernetes cluster, in a kubeconfig. */
 import type { OutputFile } from '../files/destination.ts';
 import { resourceName } from '../schema/common.ts';
-import { joined, key, keys, type ValuesOf } from '../schema/keys.ts';
+import { documentation, joined, key, keys, type ValuesOf } from '../schema/keys.ts';
 import { AUTHORITY_FILES, IDENTITY_FILES, KUBECONFIG_FILES } from './file-list.ts';
 import { settingPlace } from './find-resource.ts';
 import { authorityFiles, type BaseFilesInput, identityAndKeyFiles } from './identity-files.ts';
@@ -22,7 +22,7 @@ const kubernetesKeys = joined(
     kubernetesCluster: key(
       'kubernetes_cluster',
       resourceName('kubernetes_cluster must not be empty', ADVICE),
-      'The Kubernetes cluster, as Teleport calls it.',
+      documentation('The Kubernetes cluster, as Teleport calls it.'),
     ),
   }),
   KUBECONFIG_KEYS,
@@ -31,7 +31,7 @@ const kubernetesKeys = joined(
 type KubernetesOutput = OutputOf<'kubernetes', ValuesOf<typeof kubernetesKeys>>;
 
 export const kubernetes = outputType('kubernetes', {
-  help: 'A kubeconfig for one Kubernetes cluster.',
+  help: documentation('A kubeconfig for one Kubernetes cluster.'),
   keys: kubernetesKeys,
   resource: ({ kubernetesCluster }) => kubernetesCluster,
   use: () => ({ kind: 'kubernetes' }),

@@ -2,7 +2,7 @@
 import { type Common, item } from '../schema/common.ts';
 import { destination } from '../schema/destination.ts';
 import type { Context, Field } from '../schema/fields.ts';
-import { joined, key, type Keys, keys } from '../schema/keys.ts';
+import { documentation, joined, key, type Keys, keys } from '../schema/keys.ts';
 import type { FileInfo } from './file-list.ts';
 import type { WrittenOutput } from './journal.ts';
 import type { OutputOf, SettingsOf } from './output.ts';
@@ -19,7 +19,7 @@ export type Use =
 
 interface Declaration<T extends string, V extends object> {
   /** One sentence for the documentation. */
-  readonly help: string;
+  readonly help: string | undefined;
   /** The keys of `tbot.yaml` that not every output has. */
   readonly keys: Keys<V>;
   /** Checks values against each other, when each by itself is fine. */
@@ -54,7 +54,11 @@ export interface OutputType<T extends string, V extends object> extends Declarat
 }
 
 const DESTINATION_KEYS = keys({
-  destination: key('destination', destination, 'Where to write: a directory, or memory that is gone after the run.'),
+  destination: key(
+    'destination',
+    destination,
+    documentation('Where to write: a directory, or memory that is gone after the run.'),
+  ),
 });
 
 export function outputType<const T extends string, V extends object>(

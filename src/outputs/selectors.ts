@@ -12,7 +12,7 @@ import {
   textList,
   textRecord,
 } from '../schema/fields.ts';
-import { key, keys } from '../schema/keys.ts';
+import { documentation, key, keys } from '../schema/keys.ts';
 
 /** Picks the resource of that name or, without a name, those whose labels have one of the values each. */
 export interface Selector {
@@ -34,7 +34,7 @@ export const selector: Field<Selector> = z.pipe(
 );
 
 export const SELECTOR_KEYS = keys({
-  selector: key('selector', selector, 'The workload identity, by `name` or by `labels`.', {
+  selector: key('selector', selector, documentation('The workload identity, by `name` or by `labels`.'), {
     write: ({ labels, name }) => (name === undefined ? { labels } : { name }),
   }),
 });

@@ -18,7 +18,7 @@ import {
   text,
   textList,
 } from '../schema/fields.ts';
-import { key, keys, type ValuesOf, whenTrue } from '../schema/keys.ts';
+import { documentation, key, keys, type ValuesOf, whenTrue } from '../schema/keys.ts';
 import { X509_SVID_FILES } from './file-list.ts';
 import type { WrittenOutput } from './journal.ts';
 import type { OutputOf } from './output.ts';
@@ -93,10 +93,15 @@ const jwtRequests: Field<readonly JwtRequest[]> = z.pipe(
 );
 
 const spiffeSvidKeys = keys({
-  svid: key('svid', svidRequest, 'The X.509 SVID: `path`, `hint`, and `sans` with lists `dns` and `ip`.', {
-    write: ({ path, hint, dnsNames: dns, ipAddresses: ip }) => ({ path, hint, sans: { dns, ip } }),
-  }),
-  jwts: key('jwts', jwtRequests, 'JWT SVIDs of the same name, each with `audience` and `file_name`.', {
+  svid: key(
+    'svid',
+    svidRequest,
+    documentation('The X.509 SVID: `path`, `hint`, and `sans` with lists `dns` and `ip`.'),
+    {
+      write: ({ path, hint, dnsNames: dns, ipAddresses: ip }) => ({ path, hint, sans: { dns, ip } }),
+    },
+  ),
+  jwts: key('jwts', jwtRequests, documentation('JWT SVIDs of the same name, each with `audience` and `file_name`.'), {
     write: (jwts) => jwts.map(({ audience, fileName }) => ({ audience, file_name: fileName })),
   }),
   includeFederatedTrustBundles: key('include_federated_trust_bundles', flag, FEDERATED_HELP, { write: whenTrue }),
@@ -105,14 +110,18 @@ const spiffeSvidKeys = keys({
 type SpiffeSvid = OutputOf<'spiffe-svid', ValuesOf<typeof spiffeSvidKeys>>;
 
 export const spiffeSvid = outputType('spiffe-svid', {
-  help: 'An X.509 SVID and JWT SVIDs of a name that the configuration gives, up to Teleport 17.',
+  help: documentation('An X.509 SVID and JWT SVIDs of a name that the configuration gives, up to Teleport 17.'),
   keys: spiffeSvidKeys,
   limitTtl: false,
   resource: ({ svid }) => svid.path,
   produce,
   files: [
     ...X509_SVID_FILES,
-    { name: '`file_name`', help: 'One JWT SVID', names: ({ jwts }) => jwts.map(({ fileName }) => fileName) },
+    {
+      name: '`file_name`',
+      help: documentation('One JWT SVID'),
+      names: ({ jwts }) => jwts.map(({ fileName }) => fileName),
+    },
   ],
   readBack: ({ jwts }, files) => {
     const all = [readX509Svid(files), ...jwts.map(({ fileName }) => readJwtSvid(fileName, files))];

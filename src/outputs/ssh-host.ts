@@ -5,7 +5,7 @@ import { issueHostCertificate } from '../auth/host-certificate.ts';
 import { generateKeyPair, type KeyPair, openSshPrivateKey } from '../crypto/keys.ts';
 import type { OutputFile } from '../files/destination.ts';
 import { type Field, refuse, textList, word } from '../schema/fields.ts';
-import { key, keys, type ValuesOf } from '../schema/keys.ts';
+import { documentation, key, keys, type ValuesOf } from '../schema/keys.ts';
 import { hostKeyAlgorithm } from '../teleport/suite.ts';
 import { WRITE_TEST } from './identity-files.ts';
 import type { WrittenOutput } from './journal.ts';
@@ -27,23 +27,33 @@ const caType: Field<'user' | 'openssh'> = word(['user', 'openssh'], {
 });
 
 const sshHostKeys = keys({
-  principals: key('principals', principals, 'The host names that the certificate is valid for.'),
-  caType: key('ca_type', caType, '`openssh` writes the user authority for hosts without an agent of Teleport.', {
-    write: (given) => (given === 'user' ? undefined : given),
-  }),
+  principals: key('principals', principals, documentation('The host names that the certificate is valid for.')),
+  caType: key(
+    'ca_type',
+    caType,
+    documentation('`openssh` writes the user authority for hosts without an agent of Teleport.'),
+    {
+      write: (given) => (given === 'user' ? undefined : given),
+    },
+  ),
 });
 
 type SshHost = OutputOf<'ssh_host', ValuesOf<typeof sshHostKeys>>;
 
 export const sshHost = outputType('ssh_host', {
-  help: 'A host certificate, with which an SSH server that the job starts is known to users of Teleport.',
+  help: documentation(
+    'A host certificate, with which an SSH server that the job starts is known to users of Teleport.',
+  ),
   keys: sshHostKeys,
   resource: ({ principals: names }) => names.join(', '),
   produce,
   files: [
-    { name: 'ssh_host-cert.pub', help: 'The host certificate, for `HostCertificate` of `sshd_config`' },
-    { name: 'ssh_host', help: 'The private key, for `HostKey`' },
-    { name: 'ssh_host-user-ca.pub', help: 'The authority of the users to let in, for `TrustedUserCAKeys`' },
+    { name: 'ssh_host-cert.pub', help: documentation('The host certificate, for `HostCertificate` of `sshd_config`') },
+    { name: 'ssh_host', help: documentation('The private key, for `HostKey`') },
+    {
+      name: 'ssh_host-user-ca.pub',
+      help: documentation('The authority of the users to let in, for `TrustedUserCAKeys`'),
+    },
   ],
   readBack: (_output, files) => readHostCertificate(files),
 });

@@ -6,7 +6,7 @@ import { describeSelector, type Named, type WorkloadSelector } from '../auth/wor
 import { MachineIdError } from '../errors.ts';
 import type { OutputFile } from '../files/destination.ts';
 import { type Field, flag, refuse, textList } from '../schema/fields.ts';
-import { joined, key, keys, type ValuesOf, whenTrue } from '../schema/keys.ts';
+import { documentation, joined, key, keys, type ValuesOf, whenTrue } from '../schema/keys.ts';
 import { X509_SVID_FILES } from './file-list.ts';
 import type { WrittenOutput } from './journal.ts';
 import type { OutputOf } from './output.ts';
@@ -27,7 +27,7 @@ type X509Output = OutputOf<'workload-identity-x509', ValuesOf<typeof x509Keys>>;
 
 /** With its key, its bundle and the list of revoked SVIDs. */
 export const workloadIdentityX509 = outputType('workload-identity-x509', {
-  help: 'An X.509 SVID for a workload identity resource. Requires Teleport 17.',
+  help: documentation('An X.509 SVID for a workload identity resource. Requires Teleport 17.'),
   keys: x509Keys,
   limitTtl: false,
   resource: ({ selector }) => selectorText(selector),
@@ -61,18 +61,18 @@ const audiences: Field<readonly string[]> = z.pipe(
 
 const jwtKeys = joined(
   SELECTOR_KEYS,
-  keys({ audiences: key('audiences', audiences, 'Whom the JWT is for: at least one.') }),
+  keys({ audiences: key('audiences', audiences, documentation('Whom the JWT is for: at least one.')) }),
 );
 
 type JwtOutput = OutputOf<'workload-identity-jwt', ValuesOf<typeof jwtKeys>>;
 
 export const workloadIdentityJwt = outputType('workload-identity-jwt', {
-  help: 'A JWT SVID for a workload identity resource. Requires Teleport 17.',
+  help: documentation('A JWT SVID for a workload identity resource. Requires Teleport 17.'),
   keys: jwtKeys,
   limitTtl: false,
   resource: ({ selector }) => selectorText(selector),
   produce: produceJwt,
-  files: [{ name: 'jwt_svid', help: 'The JWT alone' }],
+  files: [{ name: 'jwt_svid', help: documentation('The JWT alone') }],
   readBack: (_output, files) => readJwtSvid('jwt_svid', files),
 });
 

@@ -1,4 +1,5 @@
 /** Turns an X.509 SVID from the server into the files of an output. */
+import { documentation } from '../schema/keys.ts';
 import { shortenedLifetime } from '../auth/issue.ts';
 import type { AuthSession } from '../auth/session.ts';
 import { type CheckedX509Svid, checkX509Svid, type X509Svid } from '../auth/svid.ts';
@@ -8,7 +9,7 @@ import { keyAlgorithm } from '../teleport/suite.ts';
 import type { OutputWork } from './work.ts';
 
 /** For the key that the outputs with an X.509 SVID have in common. */
-export const FEDERATED_HELP = 'Adds the authorities of federated trust domains to `svid_bundle.pem`.';
+export const FEDERATED_HELP = documentation('Adds the authorities of federated trust domains to `svid_bundle.pem`.');
 
 interface X509SvidFiles {
   readonly spiffeId: string;

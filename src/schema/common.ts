@@ -12,7 +12,7 @@ import {
   text,
   textList,
 } from './fields.ts';
-import { key, type Keys, keys } from './keys.ts';
+import { documentation, key, type Keys, keys } from './keys.ts';
 import { ITEM_OF_V2 } from './other-names.ts';
 import { isMapping } from './yaml/tree.ts';
 
@@ -32,15 +32,23 @@ export interface Common {
 }
 
 const NAMED = {
-  type: key('type', ignored, 'The type of the output.'),
-  name: key('name', text, 'What messages call the output.'),
-  ttlMs: key('credential_ttl', duration, 'How long its credentials live. Requires renewal_interval.'),
-  renewalIntervalMs: key('renewal_interval', duration, 'Required by credential_ttl; a run that ends renews nothing.'),
+  type: key('type', ignored, documentation('The type of the output.')),
+  name: key('name', text, documentation('What messages call the output.')),
+  ttlMs: key('credential_ttl', duration, documentation('How long its credentials live. Requires renewal_interval.')),
+  renewalIntervalMs: key(
+    'renewal_interval',
+    duration,
+    documentation('Required by credential_ttl; a run that ends renews nothing.'),
+  ),
 };
 
 export const COMMON_KEYS = keys({
   ...NAMED,
-  roles: key('roles', textList, 'The roles to ask for instead of all roles of the bot, up to Teleport 18.'),
+  roles: key(
+    'roles',
+    textList,
+    documentation('The roles to ask for instead of all roles of the bot, up to Teleport 18.'),
+  ),
 });
 
 export const NAMED_KEYS = keys(NAMED);

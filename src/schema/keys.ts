@@ -3,11 +3,18 @@ import * as z from 'zod/mini';
 import { type Context, type Field, readBy } from './fields.ts';
 import type { Mapping } from './yaml/tree.ts';
 
+declare const __DOCUMENTS__: boolean | undefined;
+
+/** A text for the documents and the orb alone: the bundle leaves it out. */
+export function documentation(text: string): string | undefined {
+  return typeof __DOCUMENTS__ === 'undefined' || __DOCUMENTS__ ? text : undefined;
+}
+
 interface KeyInfo<T> {
   /** As the file spells it. */
   readonly key: string;
-  /** One sentence for the documentation. */
-  readonly help: string;
+  /** One sentence for the documents. */
+  readonly help: string | undefined;
   /** Whether a value for it is refused when the output is about to be written. */
   readonly unsupported: boolean;
   /** The value as it is written to a file; `undefined` leaves the key out. */
@@ -22,7 +29,7 @@ interface KeyOptions<T> {
   readonly write?: (value: T) => unknown;
 }
 
-export function key<T>(name: string, field: Field<T>, help: string, options: KeyOptions<T> = {}): Key<T> {
+export function key<T>(name: string, field: Field<T>, help: string | undefined, options: KeyOptions<T> = {}): Key<T> {
   const { unsupported = false, write = (value: T) => value } = options;
   const own: Field<T> = z.transform((input, context) => readBy(field, input, context));
   return Object.assign(own, { key: name, help, unsupported, write });

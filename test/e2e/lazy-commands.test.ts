@@ -54,7 +54,11 @@ test('commands that run once per connection do not load the YAML reader or schem
   const job = await beginJob(t, cluster);
   const environment = { CIRCLE_OIDC_TOKEN: await cluster.mint(), HOME: job.folder, SSL_CERT_FILE: cluster.info.webCa };
   const whole = await evaluated([...job.flags, '--no-export'], environment);
-  for (const name of ['src/commands/run.ts', 'node_modules/yaml/dist/index.js', 'node_modules/zod/v4/core/core.js']) {
+  for (const name of [
+    'src/commands/run.ts',
+    'node_modules/yaml/browser/dist/index.js',
+    'node_modules/zod/v4/core/core.js',
+  ]) {
     assert.ok(whole.includes(name), `run evaluates ${name}, so this test would see it`);
   }
 

@@ -69,7 +69,7 @@ const refused: readonly (readonly [args: readonly string[], message: RegExp])[] 
   [['--variant', 'small'], /--variant must be one of whole, download-only, embedded, delegating, got "small"/],
   [['--dev', '--variant', 'embedded'], /--dev needs the variant whole/],
   [['--variant', 'delegating', '--tree', 'build/never'], /--tree cannot be combined with the variant delegating/],
-  [['--tree', 'orb/'], /--tree must not be the source directory/],
+  [['--tree', 'orb/'], /--tree must not name the source folder/],
 ];
 
 for (const [args, message] of refused) {

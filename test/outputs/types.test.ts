@@ -6,9 +6,9 @@ import { COMMON_KEYS } from '../../src/schema/common.ts';
 for (const [name, { files, help, keys, type }] of Object.entries(OUTPUT_TYPES)) {
   test(`the output type ${name} is listed under its own name, and documents its keys and files`, () => {
     assert.equal(type, name);
-    assert.match(help, /^[A-Z].*\.$/);
-    for (const one of keys.list) assert.match(one.help, /^[A-Z`].*\.$/, one.key);
-    for (const one of files) assert.match(one.help, /^[A-Z].*[^.]$/, one.name);
+    assert.match(help ?? '', /^[A-Z].*\.$/);
+    for (const one of keys.list) assert.match(one.help ?? '', /^[A-Z`].*\.$/, one.key);
+    for (const one of files) assert.match(one.help ?? '', /^[A-Z].*[^.]$/, one.name);
   });
 
   test(`no key of the output type ${name} is one that every output has`, () => {

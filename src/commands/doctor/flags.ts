@@ -1,4 +1,5 @@
 /** The flags of `doctor`: all flags of `run`, so that both are called the same way, and those of its reports. */
+import { documentation } from '../../schema/keys.ts';
 import { deadlineMs, type Flag, flagsOf } from '../../cli/flags.ts';
 import type { Declarations } from '../../config/declaration.ts';
 import type { RunFlags } from '../../config/settings.ts';
@@ -15,13 +16,13 @@ const DOCTOR_OPTIONS = {
     orb: {
       ...RUN.deadline.orb,
       default: DEADLINE_S,
-      more: 'Shorter than that of join, so that a failure is reported soon.',
+      more: documentation('Shorter than that of join, so that a failure is reported soon.'),
     },
     preset: String(DEADLINE_S),
   },
   egress: {
     flag: 'egress',
-    orb: { name: 'egress', type: 'boolean', more: 'Fails if a required one is not open.' },
+    orb: { name: 'egress', type: 'boolean', more: documentation('Fails if a required one is not open.') },
     help: 'Instead of the checks, list every network connection that the job makes (host, port, SNI, ALPN, purpose) and whether it is open.',
   },
   downloadUrl: {
@@ -40,7 +41,7 @@ const DOCTOR_OPTIONS = {
     flag: 'cdn-base-url',
     value: 'URL',
     env: 'TELEPORT_CDN_BASE_URL',
-    orb: { name: 'cdn_base_url', onlyWith: 'egress', more: 'Empty means TELEPORT_CDN_BASE_URL.' },
+    orb: { name: 'cdn_base_url', onlyWith: 'egress', more: documentation('Empty means TELEPORT_CDN_BASE_URL.') },
     help: 'With egress: where install_tools downloads archives from.',
   },
   json: { flag: 'json', help: 'Print the checks as one JSON object.' },
@@ -48,7 +49,7 @@ const DOCTOR_OPTIONS = {
     flag: 'junit',
     value: 'FILE',
     isPath: true,
-    orb: { name: 'junit', more: 'Put it in a separate folder, as that step takes folders.' },
+    orb: { name: 'junit', more: documentation('Put it in a separate folder, as that step takes folders.') },
     help: 'File to also write the checks to as JUnit XML, for store_test_results.',
   },
 } as const satisfies Declarations;

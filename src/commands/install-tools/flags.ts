@@ -1,4 +1,5 @@
 /** The flags of `install-tools`, and of the steps of the orb that call it. */
+import { documentation } from '../../schema/keys.ts';
 import { resolve } from 'node:path';
 import { DEBUG, deadlineMs, type Flag, flagsOf, type GivenFlags, parseFlags, timeoutMs } from '../../cli/flags.ts';
 import type { Declarations } from '../../config/declaration.ts';
@@ -42,7 +43,7 @@ export const INSTALL_TOOLS = {
     flag: 'proxy-server',
     value: 'HOST:PORT',
     env: 'TELEPORT_PROXY',
-    orb: { name: 'proxy', steps: PLAN_STEP, more: 'Empty means TELEPORT_PROXY, which join exports.' },
+    orb: { name: 'proxy', steps: PLAN_STEP, more: documentation('Empty means TELEPORT_PROXY, which join exports.') },
     help: 'Web address of the Teleport Proxy to ask, host:port.',
   },
   cdnBaseUrl: {
@@ -52,14 +53,14 @@ export const INSTALL_TOOLS = {
     orb: {
       name: 'cdn_base_url',
       steps: PLAN_STEP,
-      more: 'Empty means TELEPORT_CDN_BASE_URL, otherwise https://cdn.teleport.dev.',
+      more: documentation('Empty means TELEPORT_CDN_BASE_URL, otherwise https://cdn.teleport.dev.'),
     },
     help: 'Where to download the archives from, an https URL.',
   },
   sha256: {
     flag: 'sha256',
     value: 'HEX',
-    orb: { name: 'sha256', steps: PLAN_STEP, more: 'Give a version and an edition too.' },
+    orb: { name: 'sha256', steps: PLAN_STEP, more: documentation('Give a version and an edition too.') },
     help: 'SHA-256 that the archive must have, in addition to the published one.',
   },
   writePlan: {
@@ -77,7 +78,9 @@ export const INSTALL_TOOLS = {
       name: 'tools_dir',
       default: '~/.teleport-machine-id/tools',
       steps: PLAN_STEP,
-      more: 'With cache, without variables and without a slash at the end. The decision what to install is kept beside it, in a file of the same name with .json.',
+      more: documentation(
+        'With cache, without variables and without a slash at the end. The decision what to install is kept beside it, in a file of the same name with .json.',
+      ),
     },
     help: 'Private folder to install into.',
     preset: '~/.teleport-machine-id/tools',
@@ -101,7 +104,7 @@ export const INSTALL_TOOLS = {
   timeout: { ...RUN_OPTIONS.timeout, help: 'How long to wait for each response, or its next byte.' },
   deadline: {
     ...RUN_OPTIONS.deadline,
-    orb: { ...RUN_OPTIONS.deadline.orb, more: 'A download has as many from each byte received.' },
+    orb: { ...RUN_OPTIONS.deadline.orb, more: documentation('A download has as many from each byte received.') },
   },
   noExport: { flag: 'no-export', help: RUN_OPTIONS.noExport.help },
   json: RUN_OPTIONS.json,
