@@ -1,8 +1,8 @@
-/** The Unix users that an SSH certificate allows to log in as, and what to do when there are none. */
+/** The Unix users that an SSH certificate allows to log in as, and what to do if there is none. */
 
 /**
- * Teleport adds names of its own, or uses them instead: `-teleport-internal-join`, `-teleport-nologin-<UUID>`. No name of
- * a Unix user begins with a hyphen, and OpenSSH refuses such names.
+ * Teleport adds internal names, or has only those: `-teleport-internal-join`, `-teleport-nologin-<UUID>`. No Unix user
+ * name begins with a hyphen, and OpenSSH rejects such names.
  */
 export function usableLogins(principals: readonly string[]): readonly string[] {
   return principals.filter((name) => name !== '' && !name.startsWith('-'));

@@ -32,7 +32,7 @@ const OID = {
   databaseName: '1.3.9999.2.4',
 } as const;
 
-/** The attributes of the subject that carry the route, by object identifier; an empty text is no attribute. */
+/** The attributes of the subject that carry the route, by object identifier; an empty value means that the attribute is missing. */
 export function routeAttributes(route: Route | undefined): ReadonlyMap<string, string> {
   switch (route?.kind) {
     case undefined:

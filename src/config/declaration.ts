@@ -6,10 +6,10 @@ export interface Declaration {
   readonly short?: string;
   /** Other names of the same flag. */
   readonly aliases?: readonly string[];
-  /** What stands for the value in the help; a flag without it is a switch. */
+  /** Placeholder for the value in the help; a flag without it is a switch. */
   readonly value?: string;
   readonly repeatable?: boolean;
-  /** The value is a path that the command uses as it stands; the configuration checks its own. */
+  /** The value is a path that the command uses unchanged; the configuration checks its own paths. */
   readonly isPath?: boolean;
   /** The environment variable that gives the same value. */
   readonly env?: string;

@@ -159,7 +159,7 @@ const destinationItem: Field<Item> = z.pipe(
   }),
 );
 
-/** What the item writes is told by which of its keys is there. */
+/** The keys that are present decide what the item writes. */
 function itemOf({ app, database, configs, ...fields }: SectionOf<typeof ITEM>, destination: Destination): Item {
   const common = { name: undefined, lifetime: undefined, roles: fields.roles, destination };
   if (app !== undefined) {

@@ -176,7 +176,7 @@ function checkItems(
 interface Sources extends AddressSources {
   /** Outputs and services of the flags, then those of the file. */
   readonly items: readonly (Setting<readonly PlacedItem[]> | undefined)[];
-  /** How messages name the file; `undefined` when there is none. */
+  /** How messages name the file; `undefined` without a file. */
   readonly fileName: string | undefined;
   /** Top-level keys of the file that could not be read. */
   readonly invalidKeys: ReadonlySet<string> | 'all';

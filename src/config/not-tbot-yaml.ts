@@ -73,7 +73,7 @@ function resource(root: Mapping): string {
 
 // Finds in a text that is not YAML what a template engine should have replaced, which is often why.
 
-/** Keys whose values are templates of their own. */
+/** Keys whose values are themselves templates. */
 const TEMPLATE_KEY = /^\s*(?:-\s+)?["']?(?:context_name_template|cluster_name_template|message)["']?\s*:/;
 
 /** Low enough to stay readable, and no file has more to say. */

@@ -115,7 +115,7 @@ export function oneOf<const Word extends string>(words: readonly Word[], what: s
   );
 }
 
-/** @param rule why a text cannot be meant as it stands; it is kept, so that what contradicts it is reported too */
+/** @param rule why a text cannot be meant literally; the text is kept, so that conflicts with it are reported too */
 function textReader(
   rule: (given: string) => string | undefined,
   field: Field<string | undefined>,

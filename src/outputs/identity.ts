@@ -155,7 +155,7 @@ export interface IdentityFilesInput {
   /** `known_hosts` and the `ssh_config` files: undefined when they are switched off. */
   readonly ssh:
     | {
-        /** Undefined when the destination is no directory: then no `ssh_config` is of use. */
+        /** Undefined when the destination is not a directory: an `ssh_config` would be useless there. */
         readonly config: SshConfigInput | undefined;
       }
     | undefined;

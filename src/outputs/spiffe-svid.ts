@@ -70,9 +70,11 @@ const jwtRequest = z.pipe(
   }),
   z.transform(({ audience, file_name: fileName }, context) => {
     if (!isPlainName(fileName) || SVID_FILES.includes(fileName)) {
-      refuse(context, `file_name: "${fileName}" must be the name of a file of its own, without a folder`, [
-        'file_name',
-      ]);
+      refuse(
+        context,
+        `file_name: "${fileName}" must be a file name without a folder, and different from the names of the other files`,
+        ['file_name'],
+      );
     }
     return { audience, fileName };
   }),

@@ -112,7 +112,7 @@ export interface RunContext {
   readonly retries: Retries;
   /** With `debug` alone. */
   readonly trace?: WireTrace | undefined;
-  /** What is written is told here first. */
+  /** Everything that is written is recorded here first. */
   readonly record: WriteRecord;
 }
 
@@ -163,7 +163,7 @@ export function outputLocation(
   }
 }
 
-/** Before the join: a destination that cannot be written ends the run while nothing has been asked of anybody. */
+/** Runs before the join: if a destination cannot be written, the run ends before anything is contacted. */
 export async function prepareOutput(
   destination: DirectoryDestination | MemoryDestination,
   { world, journal, record }: RunContext,

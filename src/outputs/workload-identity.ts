@@ -115,7 +115,7 @@ export function singleSvid<T extends object>(svids: readonly Named<T>[], selecto
   if (others.length === 0) return svid;
   const names = svids.map(({ name }) => name).join(', ');
   throw new MachineIdError('RESOURCE_UNKNOWN', `${place}.selector: more than one ${wanted}: ${names}`, {
-    hint: 'Select one of them by its name, or by more labels; each further one needs an output of its own.',
+    hint: 'Select one of them by its name, or by more labels. Use a separate output for each of the others.',
   });
 }
 

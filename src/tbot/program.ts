@@ -124,7 +124,7 @@ export function failureOf(ended: ProgramExit): MachineIdError | undefined {
 
 function failed(what: string): MachineIdError {
   return new MachineIdError('TBOT_FAILED', `tbot ${what}`, {
-    hint: 'Its own words stand above. Without --engine tbot (orb parameter engine), this program joins by itself and explains refusals.',
+    hint: 'See the output of tbot above. Without --engine tbot (orb parameter engine), this program joins by itself and explains refusals.',
   });
 }
 

@@ -427,12 +427,12 @@ const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
   [
     'spiffe-svid',
     [DIR, 'svid: {path: /a}', 'jwts: [{audience: a, file_name: ../b}]'],
-    'outputs[0].jwts[0].file_name:7: file_name: "../b" must be the name of a file of its own, without a folder',
+    'outputs[0].jwts[0].file_name:7: file_name: "../b" must be a file name without a folder, and different from the names of the other files',
   ],
   [
     'spiffe-svid',
     [DIR, 'svid: {path: /a}', 'jwts: [{audience: a, file_name: svid.pem}]'],
-    'outputs[0].jwts[0].file_name:7: file_name: "svid.pem" must be the name of a file of its own, without a folder',
+    'outputs[0].jwts[0].file_name:7: file_name: "svid.pem" must be a file name without a folder, and different from the names of the other files',
   ],
   [
     'spiffe-svid',
