@@ -25,6 +25,6 @@ test('a cluster name that is too long for the route is reported before the Auth 
   const job = await beginJob(t, cluster);
   const run = await job.run(job.flags);
   assert.equal(run.exitCode, 1);
-  assert.match(run.stderr, /the name of the cluster has 110 bytes, expected at most 109/);
+  assert.match(run.stderr, /the cluster's name has 110 bytes, expected at most 109/);
   assert.match(run.stderr, /^code: CLUSTER_UNSUPPORTED$/m);
 });
