@@ -184,5 +184,5 @@ test('on Teleport 16, which has no workload identities, the error names the outp
   const cluster = await clusterIn(authorities, t, { teleport: '16.4.0' });
   const job = await beginJob(t, cluster);
   const run = await runItems(cluster, job, [X509('name: ci-svid', job.destination)]);
-  assertRefused(run, { code: 'CLUSTER_UNSUPPORTED', says: /from 17 on/, hint: /spiffe-svid/ });
+  assertRefused(run, { code: 'CLUSTER_UNSUPPORTED', says: /from version 17/, hint: /spiffe-svid/ });
 });
