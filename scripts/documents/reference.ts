@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { cliParts } from './cli-parts.ts';
 import { orbParts } from './orb-parts.ts';
+import { outputParts } from './output-parts.ts';
 import { type Parts, partsOf, withParts } from './regions.ts';
 import { settingParts } from './setting-parts.ts';
 import { roomParts } from './source-rooms.ts';
@@ -15,7 +16,7 @@ const FOLDER = 'docs/reference';
  * @throws Error when a document has a part that nothing generates, or no document has a part that is generated
  */
 export async function referenceDocuments(): Promise<ReadonlyMap<string, string>> {
-  const parts = united([await orbParts(), await cliParts(), roomParts(), settingParts()]);
+  const parts = united([await orbParts(), await cliParts(), roomParts(), settingParts(), outputParts()]);
   const style = await resolveConfig(join(FOLDER, 'x.md'));
   const unused = new Set(parts.keys());
   const documents = new Map<string, string>();

@@ -35,7 +35,7 @@ export const application = outputType('application', {
   produce,
   files: [
     ...IDENTITY_FILES,
-    ...onlyWith<ApplicationOutput>('`specific_tls_naming: true`', (output) => output.specificTlsNaming, TLS_FILES),
+    ...onlyWith<ApplicationOutput>('with `specific_tls_naming: true`', (output) => output.specificTlsNaming, TLS_FILES),
     ...AUTHORITY_FILES,
   ],
   readBack: ({ appName }, files) => {

@@ -65,12 +65,12 @@ export const database = outputType('database', {
   files: [
     ...AUTHORITY_FILES,
     ...IDENTITY_FILES,
-    ...onlyWith<DatabaseOutput>('`format: tls`', (output) => output.format === 'tls', TLS_FILES),
-    ...onlyWith<DatabaseOutput>('`format: mongo`', (output) => output.format === 'mongo', [
+    ...onlyWith<DatabaseOutput>('with `format: tls`', (output) => output.format === 'tls', TLS_FILES),
+    ...onlyWith<DatabaseOutput>('with `format: mongo`', (output) => output.format === 'mongo', [
       { name: 'mongo.crt', help: documentation('The TLS certificate and the key') },
       { name: 'mongo.cas', help: documentation('Authorities of database servers') },
     ]),
-    ...onlyWith<DatabaseOutput>('`format: cockroach`', (output) => output.format === 'cockroach', [
+    ...onlyWith<DatabaseOutput>('with `format: cockroach`', (output) => output.format === 'cockroach', [
       { name: 'cockroach/node.crt', help: documentation('The TLS certificate') },
       { name: 'cockroach/node.key', help: documentation('The private key') },
       { name: 'cockroach/ca.crt', help: documentation('Authorities of database servers') },

@@ -7,7 +7,7 @@ export interface FileInfo<O> {
   readonly name: string;
   /** What is in it. */
   readonly help: string | undefined;
-  /** The setting without which it is not written, for the documentation. */
+  /** When it is written, for the documents: `with` or `unless`, and a setting. */
   readonly setting?: string;
   readonly isWritten?: (output: O) => boolean;
   /** Where the configuration names the file, or several. */

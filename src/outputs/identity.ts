@@ -59,7 +59,7 @@ export const identity = outputType('identity', {
   files: [
     ...AUTHORITY_FILES,
     ...IDENTITY_FILES,
-    ...onlyWith<IdentityOutput>('not with `ssh_config: off`', ({ sshConfig: isOn }) => isOn, [
+    ...onlyWith<IdentityOutput>('unless `ssh_config: off`', ({ sshConfig: isOn }) => isOn, [
       { name: 'known_hosts', help: documentation('Host authorities for OpenSSH') },
       { name: 'ssh_config', help: documentation('Configuration for OpenSSH') },
       {
