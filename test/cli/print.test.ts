@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { z } from 'zod';
-import { errorReport } from '../../src/cli/print.ts';
+import { errorReport, table } from '../../src/cli/print.ts';
 import { exportedVariables, exportWarnings, VARIABLES } from '../../src/commands/exports.ts';
 import { resultJson, summaryText } from '../../src/commands/run-result.ts';
 import { PLAIN } from '../../src/effects/terminal.ts';
@@ -294,4 +294,19 @@ test('every variable that is declared is exported, in that order', () => {
   const result = { proxy: 'proxy.example.com:443', cluster: 'c', outputs: [output, aws] };
   const exported = exportedVariables(result, 'linux');
   assert.deepEqual([...exported.keys()], Object.keys(VARIABLES));
+});
+
+test('columns are as wide as their longest cells, and lines end where their text does', () => {
+  assert.deepEqual(
+    table([
+      ['a', 'bb', 'c'],
+      ['aaa', '', 'cc'],
+      ['a', 'b'],
+    ]),
+    ['a    bb  c', 'aaa      cc', 'a    b'],
+  );
+});
+
+test('nothing makes no lines', () => {
+  assert.deepEqual(table([]), []);
 });
