@@ -200,7 +200,7 @@ test("tbot's words reach the log without secrets, however they are cut", async (
   const token = await cluster.mint();
   await addTbot(job, { says: [`jwt ${token.slice(0, 40)}`, `${token.slice(40)} end\n`, 'ERROR: no\n'], exitCode: 1 });
   const result = await again({ environment: { CIRCLE_OIDC_TOKEN: token } });
-  assertRefused(result, { code: 'TBOT_FAILED', says: /exit code 1/, hint: /own words stand above/ });
+  assertRefused(result, { code: 'TBOT_FAILED', says: /exit code 1/, hint: /See the output of tbot above/ });
   assert.match(result.stderr, /^jwt \[masked\] end\nERROR: no$/m);
 });
 
