@@ -1,7 +1,7 @@
 /** The variables that a run exports to later steps: paths and names, no secrets. */
 import { join } from 'node:path';
 import { utcTime } from '../crypto/validity.ts';
-import type { RunResult } from '../outputs/journal.ts';
+import type { RunResult } from '../outputs/result.ts';
 
 /** Teleport's names of databases with PostgreSQL's protocol. */
 const POSTGRES: readonly string[] = ['postgres', 'cockroachdb'];

@@ -2,7 +2,7 @@
 import { deadlineMs, type Flag, flagsOf, type GivenFlags, parseFlags, timeoutMs } from '../cli/flags.ts';
 import { RUN_OPTIONS, type RunFlags, runFlags, SETTINGS } from '../config/settings.ts';
 import { MachineIdError } from '../errors.ts';
-import type { Engine } from '../outputs/journal.ts';
+import type { Engine } from '../outputs/result.ts';
 
 export const RUN = { ...SETTINGS, ...RUN_OPTIONS };
 

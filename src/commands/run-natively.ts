@@ -4,7 +4,7 @@ import { MachineIdError } from '../errors.ts';
 import type { OidcToken } from '../job/oidc-token.ts';
 import { joinCluster, type Joined } from '../join/join.ts';
 import { openWebApi, type WebApi } from '../net/web.ts';
-import type { RunEnd } from '../outputs/journal.ts';
+import type { RunEnd } from '../outputs/result.ts';
 import { refuseRemovedKeys } from '../outputs/supported.ts';
 import { failureOfOutputs, makeKeys, writeOutputs } from '../outputs/outputs.ts';
 import type { OutputKeys } from '../outputs/work.ts';

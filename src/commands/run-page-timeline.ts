@@ -1,6 +1,6 @@
 /** The timeline of a run as SVG without script; lengths are percentages, everything else is in the style sheet. */
 import { pluralize } from '../errors.ts';
-import type { Span } from '../outputs/journal.ts';
+import type { Span } from '../outputs/result.ts';
 import { type Markup, markup } from './html.ts';
 
 const MAX_STEPS = 4;

@@ -4,7 +4,7 @@ import { utcTime } from '../crypto/validity.ts';
 import type { Style } from '../effects/terminal.ts';
 import { pluralize, printable, printableJson } from '../errors.ts';
 import type { JoinPath } from '../join/join.ts';
-import type { FailedOutput, RunResult, WrittenOutput } from '../outputs/journal.ts';
+import type { FailedOutput, RunResult, WrittenOutput } from '../outputs/result.ts';
 
 export interface SummaryOptions {
   readonly style: Style;

@@ -1,7 +1,7 @@
 /** `run --engine tbot`: the installed tbot joins and writes. */
 import type { PlannedRun } from '../config/plan.ts';
 import { openWebApi } from '../net/web.ts';
-import type { RunEnd } from '../outputs/journal.ts';
+import type { RunEnd } from '../outputs/result.ts';
 import { sortResults } from '../outputs/outputs.ts';
 import { refuseRemovedKeys } from '../outputs/supported.ts';
 import { produceWithTbot } from '../tbot/engine.ts';

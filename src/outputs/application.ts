@@ -9,7 +9,7 @@ import type { ServerVersion } from '../teleport/ping.ts';
 import { AUTHORITY_FILES, IDENTITY_FILES, onlyWith, TLS_FILES } from './file-list.ts';
 import { findResource, type Named, ownNamePredicate, settingPlace } from './find-resource.ts';
 import { authorityFiles, type BaseFilesInput, identityAndKeyFiles, specificTlsFiles } from './identity-files.ts';
-import type { WrittenOutput } from './journal.ts';
+import type { WrittenOutput } from './result.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
 import { fileFailure, readIdentity } from './read-back.ts';

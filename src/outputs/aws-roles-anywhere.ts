@@ -9,7 +9,7 @@ import type { OutputFile } from '../files/destination.ts';
 import type { ValuesOf } from '../schema/keys.ts';
 import { AWS_KEYS, checkAwsKeys } from './aws-roles-anywhere-keys.ts';
 import { type AwsCredentials, createSession, endpointOf } from './aws-session.ts';
-import type { WrittenOutput } from './journal.ts';
+import type { WrittenOutput } from './result.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
 import { type CredentialFiles, type Credentials, fileFailure, withExpiryOnly } from './read-back.ts';

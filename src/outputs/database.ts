@@ -16,7 +16,7 @@ import {
   identityAndKeyFiles,
   specificTlsFiles,
 } from './identity-files.ts';
-import type { WrittenOutput } from './journal.ts';
+import type { WrittenOutput } from './result.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
 import { fileFailure, readIdentity } from './read-back.ts';

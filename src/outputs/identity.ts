@@ -13,7 +13,7 @@ import { type Context, type Field, flag, refuse, text, word } from '../schema/fi
 import { documentation, key, keys, type ValuesOf, whenTrue } from '../schema/keys.ts';
 import { AUTHORITY_FILES, IDENTITY_FILES, onlyWith } from './file-list.ts';
 import { authorityFile, identityFile, keyFiles } from './identity-files.ts';
-import type { WrittenOutput } from './journal.ts';
+import type { WrittenOutput } from './result.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
 import { readIdentity } from './read-back.ts';

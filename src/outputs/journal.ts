@@ -1,11 +1,10 @@
 /** The journal of a run: each step and fact goes in once, and comes out as log lines, timings, spans and the report. */
 import type { Log } from '../effects/log.ts';
 import type { Clock } from '../effects/time.ts';
-import type { MachineIdError } from '../errors.ts';
 import type { OidcClaims } from '../job/oidc-claims.ts';
-import type { JoinPath } from '../join/join.ts';
 import type { Address } from '../net/address.ts';
 import type { AnyOutput } from './output.ts';
+import type { RunResult, Span, WrittenOutput } from './result.ts';
 
 /** What is written to the journal goes to its log as well. */
 export interface Journal extends Log {
@@ -32,19 +31,6 @@ interface StepNote {
   readonly facts?: Partial<RunFacts>;
   /** Logged, with the time since the start of the run. */
   readonly message?: string;
-}
-
-/** Who is at work: this machine, the cluster that is asked, or an output with both. */
-type SpanKind = 'job' | 'cluster' | 'output';
-
-/** A part of a run, in whole milliseconds since the run's start; parts may overlap. */
-export interface Span {
-  readonly kind: SpanKind;
-  readonly name: string;
-  readonly startMs: number;
-  readonly endMs: number;
-  /** `unfinished` had not ended when the run did. */
-  readonly outcome: 'done' | 'failed' | 'unfinished';
 }
 
 /** By the name of the step: how its span is called, and the key of its end in `timingsMs`, if it has a message. */
@@ -161,82 +147,3 @@ export interface RunFacts {
   readonly results: readonly PromiseSettledResult<WrittenOutput>[];
   readonly exported: readonly string[];
 }
-
-// The result of a run.
-
-export interface WrittenOutput {
-  /** In the configuration: `outputs[0]`, `services[1]` or a flag. */
-  readonly path: string;
-  readonly type: string;
-  /** Absolute path of the directory, or `memory`. */
-  readonly destination: string;
-  /** Relative to the destination, in the order of writing. */
-  readonly files: readonly string[];
-  readonly roles: readonly string[];
-  /** Unix users to log in as by ssh; undefined where the certificates are not for ssh. */
-  readonly logins?: readonly string[] | undefined;
-  readonly expiresAtMs: number;
-  /** What the names in the output's kubeconfig are, if it has one. */
-  readonly kubeconfig?: KubeconfigNames | undefined;
-  /** What the certificates are good for, when that is one resource; how a later step calls it. */
-  readonly access?: Access | undefined;
-  /** Sentences that a person should read: a shortened lifetime, say. */
-  readonly notices: readonly string[];
-}
-
-/** An output that was not written, or not wholly. */
-export interface FailedOutput {
-  readonly path: string;
-  /** Of the configuration file, counted from 1; undefined where there is no file. */
-  readonly line: number | undefined;
-  readonly type: string;
-  readonly error: MachineIdError;
-}
-
-export interface KubeconfigNames {
-  /** In the file's order. */
-  readonly contexts: readonly string[];
-  readonly user: string;
-}
-
-export type Access =
-  | { readonly kind: 'aws'; readonly role: string; readonly profile: string }
-  | { readonly kind: 'application'; readonly name: string; readonly address: string }
-  | {
-      readonly kind: 'database';
-      readonly name: string;
-      /** As Teleport calls it: `postgres`, `mysql`. */
-      readonly protocol: string;
-      readonly user: string | undefined;
-      readonly database: string | undefined;
-    };
-
-/** This program itself, or the tbot that is installed. */
-export type Engine = 'native' | 'tbot';
-
-export interface RunResult {
-  /** `host:port` of the Proxy. */
-  readonly proxy: string;
-  readonly cluster: string;
-  readonly clusterVersion: string;
-  /** Undefined when tbot has joined and has left no certificate that names the bot. */
-  readonly bot: string | undefined;
-  /** Who has joined and written. */
-  readonly engine: Engine;
-  /** Undefined when tbot has joined: it does not report how. */
-  readonly joinPath: JoinPath | undefined;
-  /** Those that were written. */
-  readonly outputs: readonly WrittenOutput[];
-  readonly failures: readonly FailedOutput[];
-  /** Names of the variables that later steps get. */
-  readonly exported: readonly string[];
-  readonly timingsMs: Readonly<Record<string, number>>;
-  /** In the order of their beginning. */
-  readonly spans: readonly Span[];
-}
-
-/** What an engine hands back. */
-export type RunEnd = Omit<RunResult, 'proxy' | 'exported' | 'timingsMs' | 'spans'> & {
-  /** What the run ends with; undefined when every output was written. */
-  readonly failure: MachineIdError | undefined;
-};

@@ -7,7 +7,7 @@ import { privateKeyPem } from '../crypto/keys.ts';
 import type { OutputFile } from '../files/destination.ts';
 import { formatAddress } from '../net/address.ts';
 import type { KubeEndpoint } from '../teleport/kube-endpoint.ts';
-import type { KubeconfigNames } from './journal.ts';
+import type { KubeconfigNames } from './result.ts';
 import { type CredentialFiles, fileFailure, readFile } from './read-back.ts';
 
 export interface KubeContext {

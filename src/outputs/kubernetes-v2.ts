@@ -4,7 +4,7 @@ import type { OutputFile } from '../files/destination.ts';
 import { documentation, joined, key, keys, type ValuesOf } from '../schema/keys.ts';
 import { AUTHORITY_FILES, IDENTITY_FILES, KUBECONFIG_FILES } from './file-list.ts';
 import { authorityFile, type BaseFilesInput, identityAndKeyFiles } from './identity-files.ts';
-import type { WrittenOutput } from './journal.ts';
+import type { WrittenOutput } from './result.ts';
 import { contextNames, kubeAccess, type SelectedCluster, selectKubeClusters } from './kube-access.ts';
 import { kubeClusterPath, kubeconfig, type KubeconfigInput, readKubeconfig, requireClusters } from './kubeconfig.ts';
 import { KUBECONFIG_KEYS } from './kubeconfig-keys.ts';

@@ -5,7 +5,7 @@ import { documentation, joined, key, keys, type ValuesOf } from '../schema/keys.
 import { AUTHORITY_FILES, IDENTITY_FILES, KUBECONFIG_FILES } from './file-list.ts';
 import { settingPlace } from './find-resource.ts';
 import { authorityFiles, type BaseFilesInput, identityAndKeyFiles } from './identity-files.ts';
-import type { WrittenOutput } from './journal.ts';
+import type { WrittenOutput } from './result.ts';
 import { contextNames, findKubeCluster, kubeAccess } from './kube-access.ts';
 import { kubeconfig, type KubeconfigInput, readKubeconfig } from './kubeconfig.ts';
 import { KUBECONFIG_KEYS } from './kubeconfig-keys.ts';

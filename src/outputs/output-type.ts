@@ -4,7 +4,7 @@ import { destination } from '../schema/destination.ts';
 import type { Context, Field } from '../schema/fields.ts';
 import { documentation, joined, key, type Keys, keys } from '../schema/keys.ts';
 import type { FileInfo } from './file-list.ts';
-import type { WrittenOutput } from './journal.ts';
+import type { WrittenOutput } from './result.ts';
 import type { OutputOf, SettingsOf } from './output.ts';
 import type { CredentialFiles, Credentials } from './read-back.ts';
 import type { OutputWork } from './work.ts';

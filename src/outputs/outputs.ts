@@ -4,7 +4,7 @@ import { generateKeyPair } from '../crypto/keys.ts';
 import { asMachineIdError, locationText, MachineIdError, pluralize, type Problem } from '../errors.ts';
 import type { Joined } from '../join/join.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
-import type { FailedOutput, RunResult, WrittenOutput } from './journal.ts';
+import type { FailedOutput, RunResult, WrittenOutput } from './result.ts';
 import { outputLabel } from './output.ts';
 import { produce, routedKeyOf, type SupportedOutput } from './types.ts';
 import { type OutputKeys, type OutputWork, prepareOutput, type RunContext } from './work.ts';

@@ -11,7 +11,7 @@ import { readCertificate, splitCertificates } from '../crypto/x509.ts';
 import { asMachineIdError, MachineIdError } from '../errors.ts';
 import { botNameOf } from '../join/bot-identity.ts';
 import { readStoredIdentity } from '../teleport/stored-identity.ts';
-import type { Access, KubeconfigNames } from './journal.ts';
+import type { Access, KubeconfigNames } from './result.ts';
 
 export interface Credentials {
   readonly expiresAtMs: number;

@@ -20,7 +20,7 @@ import {
 } from '../schema/fields.ts';
 import { documentation, key, keys, type ValuesOf, whenTrue } from '../schema/keys.ts';
 import { X509_SVID_FILES } from './file-list.ts';
-import type { WrittenOutput } from './journal.ts';
+import type { WrittenOutput } from './result.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
 import { readJwtSvid, readX509Svid, withExpiryOnly } from './read-back.ts';

@@ -8,7 +8,7 @@ import { type Field, refuse, textList, word } from '../schema/fields.ts';
 import { documentation, key, keys, type ValuesOf } from '../schema/keys.ts';
 import { hostKeyAlgorithm } from '../teleport/suite.ts';
 import { WRITE_TEST } from './identity-files.ts';
-import type { WrittenOutput } from './journal.ts';
+import type { WrittenOutput } from './result.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
 import { readHostCertificate } from './read-back.ts';

@@ -15,7 +15,8 @@ import type { Joined } from '../join/join.ts';
 import type { WireTrace } from '../net/trace.ts';
 import type { DirectoryDestination, MemoryDestination } from '../schema/destination.ts';
 import { isListed } from './identity-files.ts';
-import type { Journal, RunPlan, WrittenOutput } from './journal.ts';
+import type { Journal, RunPlan } from './journal.ts';
+import type { WrittenOutput } from './result.ts';
 import type { AnyOutput } from './output.ts';
 
 export interface OutputWork {

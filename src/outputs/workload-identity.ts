@@ -8,7 +8,7 @@ import type { OutputFile } from '../files/destination.ts';
 import { type Field, flag, refuse, textList } from '../schema/fields.ts';
 import { documentation, joined, key, keys, type ValuesOf, whenTrue } from '../schema/keys.ts';
 import { X509_SVID_FILES } from './file-list.ts';
-import type { WrittenOutput } from './journal.ts';
+import type { WrittenOutput } from './result.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
 import { readJwtSvid, readX509Svid } from './read-back.ts';

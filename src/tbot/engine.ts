@@ -7,7 +7,7 @@ import { withoutProfile } from '../files/aws-profile.ts';
 import { makeDirectory } from '../files/prepare.ts';
 import type { PlannedFile } from '../job/manifest.ts';
 import { isListed } from '../outputs/identity-files.ts';
-import type { WrittenOutput } from '../outputs/journal.ts';
+import type { WrittenOutput } from '../outputs/result.ts';
 import { type Credentials, withExpiryOnly } from '../outputs/read-back.ts';
 import { awsProfileOf, filesOf, readCredentials, type SupportedOutput } from '../outputs/types.ts';
 import type { OutputsRun } from '../outputs/outputs.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { timeline } from '../../src/commands/run-page-timeline.ts';
-import type { Span } from '../../src/outputs/journal.ts';
+import type { Span } from '../../src/outputs/result.ts';
 
 function span(name: string, startMs: number, endMs: number): Span {
   return { kind: 'job', name, startMs, endMs, outcome: 'done' };

@@ -8,7 +8,7 @@ import type { World } from '../../effects/world.ts';
 import { asMachineIdError, type MachineIdError, pluralize } from '../../errors.ts';
 import { type Address, formatAddress } from '../../net/address.ts';
 import { type WebTrust, webTrust } from '../../net/trust.ts';
-import type { Engine } from '../../outputs/journal.ts';
+import type { Engine } from '../../outputs/result.ts';
 import { supportedOutputs } from '../../outputs/supported.ts';
 import type { SupportedOutput } from '../../outputs/types.ts';
 import { caFilePaths } from '../../schema/unexpanded.ts';

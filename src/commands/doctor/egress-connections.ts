@@ -8,7 +8,7 @@ import { probe, type ProbeTarget, resolveHost } from '../../net/probe.ts';
 import { proxyCause } from '../../net/proxy-variables.ts';
 import { downloadAuthorities, type WebTrust } from '../../net/trust.ts';
 import { openWebApi } from '../../net/web.ts';
-import type { Access } from '../../outputs/journal.ts';
+import type { Access } from '../../outputs/result.ts';
 import { type ClusterFacts, ping } from '../../teleport/ping.ts';
 import { dryRun, quietLog, type TrialContext } from './cluster-checks.ts';
 import { configChecks, type ConfigFindings, type Settings } from './config-checks.ts';

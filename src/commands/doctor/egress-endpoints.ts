@@ -7,7 +7,7 @@ import { FIRST_MAJOR_WITH_JOIN_SERVICE } from '../../join/join.ts';
 import { type Address, formatAddress, parseAddress, parseHttpsUrl } from '../../net/address.ts';
 import type { ProbeTarget } from '../../net/probe.ts';
 import { endpointOf } from '../../outputs/aws-session.ts';
-import type { Access } from '../../outputs/journal.ts';
+import type { Access } from '../../outputs/result.ts';
 import type { Use } from '../../outputs/output-type.ts';
 import { type SupportedOutput, useOf } from '../../outputs/types.ts';
 import {

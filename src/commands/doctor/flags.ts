@@ -4,7 +4,7 @@ import { deadlineMs, type Flag, flagsOf } from '../../cli/flags.ts';
 import type { Declarations } from '../../config/declaration.ts';
 import type { RunFlags } from '../../config/settings.ts';
 import { RETRY_POLICY } from '../../effects/retry.ts';
-import type { Engine } from '../../outputs/journal.ts';
+import type { Engine } from '../../outputs/result.ts';
 import { readRunArguments, RUN, RUN_FLAGS } from '../run-flags.ts';
 
 const DEADLINE_S = RETRY_POLICY.doctorDeadlineMs / 1000;
