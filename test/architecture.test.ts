@@ -63,6 +63,13 @@ test('only net/, grpc/, teleport/ and the clients of other servers open connecti
   assert.deepEqual(wrong, []);
 });
 
+test('the sources use nothing that Node 18 lacks', () => {
+  const newer =
+    /\.(toReversed|toSorted|toSpliced|isWellFormed|toWellFormed|groupBy|fromAsync|withResolvers)\(|\bimport\.meta\.dirname\b/;
+  const wrong = ownFiles.filter((file) => newer.test(withoutComments(readFileSync(file, 'utf8'))));
+  assert.deepEqual(wrong, []);
+});
+
 test('the product and its test cluster share no code', () => {
   const shared = [...sourceFiles('src'), ...sourceFiles('test/cluster')].flatMap((file) =>
     importsOf(file)

@@ -395,7 +395,7 @@ export function fileFields(version: 'v1' | 'v2', section?: string): Readonly<Rec
     Object.values(DECLARED);
   return Object.fromEntries(
     declared.flatMap(({ file, read: { field }, since = 'v1' }) => {
-      const [key = '', ...outer] = (file ?? '').split('.').toReversed();
+      const [key = '', ...outer] = (file ?? '').split('.').reverse();
       return file !== undefined && since <= version && outer[0] === section ? [[key, field]] : [];
     }),
   );
@@ -433,7 +433,7 @@ export function tbotKeys(
   return Object.fromEntries(
     NAMES.flatMap((name) => {
       const { effect, file = '' } = DECLARED[name];
-      const [key = '', ...outer] = file.split('.').toReversed();
+      const [key = '', ...outer] = file.split('.').reverse();
       const value = effect === 'tbot' && outer[0] === section ? written(name, values[name]) : undefined;
       return value === undefined ? [] : [[key, value]];
     }),
