@@ -1,6 +1,6 @@
 /** The files and keys of each output type, from their declarations. */
 import type { FileInfo } from '../../src/outputs/file-list.ts';
-import { OUTPUT_TYPES } from '../../src/outputs/types.ts';
+import { OUTPUT_TYPES } from '../../src/outputs/outputs.ts';
 import { COMMON_KEYS } from '../../src/schema/common.ts';
 import { code, markdownTable, prose } from './markdown.ts';
 import type { Parts } from './regions.ts';

@@ -12,7 +12,7 @@ import { startWireTrace } from '../net/trace.ts';
 import { webTrust } from '../net/trust.ts';
 import type { Journal } from '../outputs/journal.ts';
 import { supportedOutputs } from '../outputs/supported.ts';
-import { configuredOutput, type SupportedOutput } from '../outputs/types.ts';
+import { configuredOutput, type SupportedOutput } from '../outputs/outputs.ts';
 import { caFilePaths } from '../schema/unexpanded.ts';
 import type { RunArguments } from './run-flags.ts';
 

@@ -6,7 +6,7 @@ import { joinCluster, type Joined } from '../join/join.ts';
 import { openWebApi, type WebApi } from '../net/web.ts';
 import type { RunEnd } from '../outputs/result.ts';
 import { refuseRemovedKeys } from '../outputs/supported.ts';
-import { failureOfOutputs, makeKeys, writeOutputs } from '../outputs/outputs.ts';
+import { failureOfOutputs, makeKeys, writeOutputs } from '../outputs/produce.ts';
 import type { OutputKeys } from '../outputs/work.ts';
 import { clockDifference, type ClusterFacts, discover } from '../teleport/ping.ts';
 import { joinPathText } from './run-result.ts';

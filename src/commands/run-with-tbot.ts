@@ -2,7 +2,7 @@
 import type { PlannedRun } from '../config/plan.ts';
 import { openWebApi } from '../net/web.ts';
 import type { RunEnd } from '../outputs/result.ts';
-import { sortResults } from '../outputs/outputs.ts';
+import { sortResults } from '../outputs/produce.ts';
 import { refuseRemovedKeys } from '../outputs/supported.ts';
 import { produceWithTbot } from '../tbot/engine.ts';
 import { checkTbotVersion, readTbotVersion, type TbotSettings } from '../tbot/program.ts';

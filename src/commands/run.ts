@@ -10,7 +10,7 @@ import { obtainOidcToken, type OidcToken } from '../job/oidc-token.ts';
 import { formatAddress } from '../net/address.ts';
 import { type Journal, openJournal } from '../outputs/journal.ts';
 import type { RunEnd, RunResult } from '../outputs/result.ts';
-import { prepareOutputs } from '../outputs/outputs.ts';
+import { prepareOutputs } from '../outputs/produce.ts';
 import { unexpandedPath } from '../schema/unexpanded.ts';
 import { exportedVariables, exportWarnings } from './exports.ts';
 import { readConfiguration } from './run-configuration.ts';

@@ -8,7 +8,7 @@ import { describeError } from '../net/network-error.ts';
 import type { WireTrace } from '../net/trace.ts';
 import { openAgent } from '../net/traced.ts';
 import { trustOptions, webTrust } from '../net/trust.ts';
-import type { SupportedOutput } from '../outputs/types.ts';
+import type { SupportedOutput } from '../outputs/outputs.ts';
 
 // Sends an event in parallel with a run, which it neither delays nor fails.
 

@@ -2,7 +2,7 @@
 import * as z from 'zod/mini';
 import type { ConfigLocation } from '../outputs/output.ts';
 import type { Output } from '../outputs/supported.ts';
-import { OUTPUT_TYPES, type OutputSettings } from '../outputs/types.ts';
+import { OUTPUT_TYPES, type OutputSettings } from '../outputs/outputs.ts';
 import {
   argoCdField,
   type ArgoCdSettings,

@@ -2,7 +2,7 @@
 import type { Problem } from '../errors.ts';
 import type { Manifest } from '../job/manifest.ts';
 import type { WebTrust } from '../net/trust.ts';
-import type { OutputsRun } from '../outputs/outputs.ts';
+import type { OutputsRun } from '../outputs/produce.ts';
 import type { Output } from '../outputs/supported.ts';
 import type { Service } from './items.ts';
 import type { SettingValues } from './settings.ts';

@@ -1,133 +1,87 @@
-/** Produces every output of a plan at once; one that fails does not stop the others. */
-import { openSession } from '../auth/session.ts';
-import { generateKeyPair } from '../crypto/keys.ts';
-import { asMachineIdError, locationText, MachineIdError, pluralize, type Problem } from '../errors.ts';
-import type { Joined } from '../join/join.ts';
-import { keyAlgorithm } from '../teleport/suite.ts';
-import type { FailedOutput, RunResult, WrittenOutput } from './result.ts';
-import { outputLabel } from './output.ts';
-import { produce, routedKeyOf, type SupportedOutput } from './types.ts';
-import { type OutputKeys, type OutputWork, prepareOutput, type RunContext } from './work.ts';
+/** The list of output types, and functions that look up what the type of an output declares. */
+import { application } from './application.ts';
+import { awsRolesAnywhere } from './aws-roles-anywhere.ts';
+import { database } from './database.ts';
+import { type FileNames, fileNames } from './file-list.ts';
+import { identity } from './identity.ts';
+import type { ConfiguredOutput } from './journal.ts';
+import type { WrittenOutput } from './result.ts';
+import { kubernetes } from './kubernetes.ts';
+import { kubernetesV2 } from './kubernetes-v2.ts';
+import type { OutputOf, SettingsOf } from './output.ts';
+import type { OutputType, Use } from './output-type.ts';
+import type { CredentialFiles, Credentials } from './read-back.ts';
+import { spiffeSvid } from './spiffe-svid.ts';
+import { sshHost } from './ssh-host.ts';
+import type { OutputWork } from './work.ts';
+import { workloadIdentityJwt, workloadIdentityX509 } from './workload-identity.ts';
 
-/** A run with the outputs that it writes. */
-export interface OutputsRun extends RunContext {
-  readonly outputs: readonly SupportedOutput[];
+/** To add a type, declare it in its own file and add a line here. */
+export const OUTPUT_TYPES = {
+  identity,
+  application,
+  database,
+  kubernetes,
+  'kubernetes/v2': kubernetesV2,
+  ssh_host: sshHost,
+  'spiffe-svid': spiffeSvid,
+  'workload-identity-x509': workloadIdentityX509,
+  'workload-identity-jwt': workloadIdentityJwt,
+  'workload-identity-aws-roles-anywhere': awsRolesAnywhere,
+};
+
+export type TypeName = keyof typeof OUTPUT_TYPES;
+type Values = { [T in TypeName]: (typeof OUTPUT_TYPES)[T] extends OutputType<T, infer V> ? V : never };
+
+/** An output as a file or flags give it. */
+export type OutputSettings<T extends TypeName = TypeName> = { [P in T]: SettingsOf<P, Values[P]> }[T];
+
+/** An output that this version writes. */
+export type SupportedOutput<T extends TypeName = TypeName> = { [P in T]: OutputOf<P, Values[P]> }[T];
+
+const TYPES: { readonly [T in TypeName]: OutputType<T, Values[T]> } = OUTPUT_TYPES;
+
+/** @throws MachineIdError as asking, checking and writing do */
+export function produce<T extends TypeName>(output: SupportedOutput<T>, work: OutputWork): Promise<WrittenOutput> {
+  return TYPES[output.type].produce(output, work);
 }
 
-export function makeKeys(outputs: readonly SupportedOutput[], suite: string): readonly OutputKeys[] {
-  return outputs.map((output) => keysOf(output, suite));
+/** An output as reports show it. */
+export function configuredOutput<T extends TypeName>(output: SupportedOutput<T>): ConfiguredOutput {
+  return { ...output, resource: TYPES[output.type].resource(output) };
 }
 
-/** @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE */
-export async function prepareOutputs(run: RunContext): Promise<void> {
-  for (const { destination } of run.outputs) await prepareOutput(destination, run);
+/** What it has besides what all outputs have, as `tbot.yaml` spells it. */
+export function writtenKeys<T extends TypeName>(output: SupportedOutput<T>): Readonly<Record<string, unknown>> {
+  return TYPES[output.type].keys.write(output);
 }
 
-export type Results = Pick<RunResult, 'failures' | 'outputs'>;
-
-/** @throws MachineIdError when the Auth Service cannot be reached; an output that fails is among the failures */
-export async function writeOutputs(run: OutputsRun, joined: Joined, keys: readonly OutputKeys[]): Promise<Results> {
-  const { journal, outputs, plan, retries, trace, world } = run;
-  if (outputs.length === 0) return { outputs: [], failures: [] };
-  const { address } = plan;
-  const { clock, signal } = world;
-  const session = await journal.step(
-    'session',
-    () => openSession({ address, bot: joined.bot, retries, signal, clock, log: journal, trace }),
-    () => ({ message: 'connected to the Auth Service' }),
-  );
-  try {
-    const results = await tryOutputs({ run, joined, session }, keys);
-    journal.note({ results });
-    return sortResults(outputs, results);
-  } finally {
-    session.close();
-  }
+/** The files that tbot writes for it. */
+export function filesOf<T extends TypeName>(output: SupportedOutput<T>): FileNames {
+  return fileNames(TYPES[output.type].files, output);
 }
 
-/** @param results in the outputs' order */
-export function sortResults(
-  outputs: readonly SupportedOutput[],
-  results: readonly PromiseSettledResult<WrittenOutput>[],
-): Results {
-  return {
-    outputs: results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
-    failures: results.flatMap((result, at) => {
-      const output = outputs[at];
-      if (result.status === 'fulfilled' || output === undefined) return [];
-      const { line, path, type } = output;
-      return [{ path, line, type, error: asMachineIdError(result.reason) }];
-    }),
-  };
+/** @throws MachineIdError TBOT_FAILED, whose message begins with the name of a file */
+export function readCredentials<T extends TypeName>(output: SupportedOutput<T>, files: CredentialFiles): Credentials {
+  return TYPES[output.type].readBack(output, files);
 }
 
-/** In the outputs' order. */
-export function tryOutputs(
-  work: Omit<OutputWork, 'keys' | 'run'> & { readonly run: OutputsRun },
-  keys: readonly OutputKeys[],
-): Promise<readonly PromiseSettledResult<WrittenOutput>[]> {
-  const { joined, run } = work;
-  return Promise.allSettled(
-    run.outputs.map((output, at) =>
-      run.journal.outputStep(outputLabel(output), () =>
-        produce(output, { ...work, keys: keys[at] ?? keysOf(output, joined.cluster.suite) }),
-      ),
-    ),
-  );
+/** The profile, if it writes into a file of AWS profiles that may have others. */
+export function awsProfileOf<T extends TypeName>(output: SupportedOutput<T>): string | undefined {
+  return TYPES[output.type].awsProfile?.(output);
 }
 
-/** The routed key is made second, so that it does not delay the join; it is needed two round trips later. */
-function keysOf(output: SupportedOutput, suite: string): OutputKeys {
-  const unrouted = generateKeyPair(keyAlgorithm(suite));
-  const kind = routedKeyOf(output);
-  const routed =
-    kind === undefined ? unrouted : unrouted.then(() => generateKeyPair(kind === 'suite' ? keyAlgorithm(suite) : kind));
-  // Awaited by their outputs, unless the run fails before.
-  for (const key of [unrouted, routed]) key.catch(() => undefined);
-  return { unrouted, routed };
+/** What its credentials are used with; `undefined` where that needs no other connection than those of every run. */
+export function useOf<T extends TypeName>(output: SupportedOutput<T>): Use | undefined {
+  return TYPES[output.type].use?.(output);
 }
 
-/**
- * What a run ends with when outputs failed: the failure itself when it is one, OUTPUTS_FAILED with a list when there are
- * several. Each names its output.
- */
-export function failureOfOutputs({ failures, outputs }: Results): MachineIdError | undefined {
-  const [first, ...others] = failures;
-  if (first === undefined) return undefined;
-  // The only output of a command line needs no name.
-  if (others.length === 0 && outputs.length === 0 && first.path === '--destination') return first.error;
-  if (others.length === 0) return ofOutput(first);
-  const hints = new Set(failures.map(({ error }) => error.hint));
-  const all = failures.length + outputs.length;
-  return new MachineIdError('OUTPUTS_FAILED', `${failures.length} of ${pluralize(all, 'output')} failed`, {
-    hint: hints.size === 1 ? first.error.hint : 'Fix each of these outputs as described below it.',
-    cause: first.error,
-    problems: failures.map((failure) => problemOf(failure, hints.size > 1)),
-  });
+/** The kind of the key for its routed certificate; `undefined` where it has none. */
+export function routedKeyOf({ type }: SupportedOutput): OutputType<TypeName, object>['routedKey'] {
+  return TYPES[type].routedKey;
 }
 
-/** The same failure, whose message begins with the output's place in the configuration. */
-function ofOutput(failure: FailedOutput): MachineIdError {
-  const { cause, code, problems, hint, likelyCauses, transient } = failure.error;
-  const [first = '', ...lines] = withinOutput(failure).split('\n');
-  const message = `${locationText(failure)}: ${first}`;
-  return new MachineIdError(code, message, { lines, hint, cause, likelyCauses, transient, problems });
-}
-
-function problemOf(failure: FailedOutput, hasOwnHint: boolean): Problem {
-  const { error, line, path } = failure;
-  return {
-    path,
-    ...(line === undefined ? {} : { line }),
-    message: `${error.code}: ${withinOutput(failure)}`,
-    ...(hasOwnHint ? { hint: error.hint } : {}),
-  };
-}
-
-/** Without the output's path, with which many messages begin: `outputs[0].cluster: ` becomes `cluster: `. */
-function withinOutput({ error: { message }, path }: FailedOutput): string {
-  if (!message.startsWith(path)) return message;
-  const rest = message.slice(path.length);
-  const [separator = ''] = /^(?:\.(?=[^\s:]+: )|: )/.exec(rest) ?? [];
-  return separator === '' ? message : rest.slice(separator.length);
+/** The keys of an output that have a value and are not supported. */
+export function unsupportedKeys<T extends TypeName>(output: OutputSettings<T>): readonly string[] {
+  return TYPES[output.type].keys.unsupported(output);
 }

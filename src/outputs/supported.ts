@@ -1,7 +1,7 @@
 /** Refuses outputs of a plan that a run cannot or need not write, or that the version of the cluster does not allow. */
 import { MachineIdError, type Problem } from '../errors.ts';
 import type { ConfigLocation, Placed } from './output.ts';
-import { type OutputSettings, type SupportedOutput, unsupportedKeys } from './types.ts';
+import { type OutputSettings, type SupportedOutput, unsupportedKeys } from './outputs.ts';
 import type { ArgoCdSettings } from './unwritten.ts';
 
 /** An output in a plan. */

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import type { Plan } from '../config/plan.ts';
 import { tbotKeys } from '../config/settings.ts';
-import { type SupportedOutput, writtenKeys } from '../outputs/types.ts';
+import { type SupportedOutput, writtenKeys } from '../outputs/outputs.ts';
 import type { Lifetime } from '../schema/common.ts';
 import { goDuration } from '../schema/values.ts';
 

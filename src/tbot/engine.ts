@@ -9,8 +9,8 @@ import type { PlannedFile } from '../job/manifest.ts';
 import { isListed } from '../outputs/identity-files.ts';
 import type { WrittenOutput } from '../outputs/result.ts';
 import { type Credentials, withExpiryOnly } from '../outputs/read-back.ts';
-import { awsProfileOf, filesOf, readCredentials, type SupportedOutput } from '../outputs/types.ts';
-import type { OutputsRun } from '../outputs/outputs.ts';
+import { awsProfileOf, filesOf, readCredentials, type SupportedOutput } from '../outputs/outputs.ts';
+import type { OutputsRun } from '../outputs/produce.ts';
 import { outputLocation } from '../outputs/work.ts';
 import { runTbot, type TbotSettings } from './program.ts';
 import {

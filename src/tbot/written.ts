@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Files } from '../effects/files.ts';
 import { targetOf } from '../files/staged-file.ts';
 import { WRITE_TEST } from '../outputs/identity-files.ts';
-import { filesOf, type SupportedOutput } from '../outputs/types.ts';
+import { filesOf, type SupportedOutput } from '../outputs/outputs.ts';
 import type { DirectoryDestination } from '../schema/destination.ts';
 
 export interface FoundFile {

@@ -7,7 +7,7 @@ import { resultJson, summaryText } from '../../src/commands/run-result.ts';
 import { PLAIN } from '../../src/effects/terminal.ts';
 import { asMachineIdError, MachineIdError } from '../../src/errors.ts';
 import type { RunResult } from '../../src/outputs/result.ts';
-import { failureOfOutputs } from '../../src/outputs/outputs.ts';
+import { failureOfOutputs } from '../../src/outputs/produce.ts';
 
 const EXPIRES_AT_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
 

@@ -2,7 +2,7 @@
 import type { RunReport } from '../../src/commands/run-page.ts';
 import { MachineIdError } from '../../src/errors.ts';
 import { supportedOutputs } from '../../src/outputs/supported.ts';
-import { configuredOutput, type SupportedOutput } from '../../src/outputs/types.ts';
+import { configuredOutput, type SupportedOutput } from '../../src/outputs/outputs.ts';
 import { planOf } from '../config/plan-of.ts';
 
 export const NOW_MS = Date.parse('2026-11-23T10:00:00Z');

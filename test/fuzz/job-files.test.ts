@@ -8,7 +8,7 @@ import { exportLines, removeLines } from '../../src/job/bash-env.ts';
 import { openManifest, readManifests } from '../../src/job/manifest.ts';
 import { identityFile } from '../../src/outputs/identity-files.ts';
 import { supportedOutputs } from '../../src/outputs/supported.ts';
-import { readCredentials, type SupportedOutput } from '../../src/outputs/types.ts';
+import { readCredentials, type SupportedOutput } from '../../src/outputs/outputs.ts';
 import { planOf, v2 } from '../config/plan-of.ts';
 import { jsonLike, mostly, ODD_TEXTS, textLike } from './mutations.ts';
 import { fuzz } from './property.ts';

@@ -5,7 +5,7 @@ import { SignJWT } from 'jose';
 import { certificatePem } from '../../src/crypto/x509.ts';
 import { supportedOutputs } from '../../src/outputs/supported.ts';
 import type { Credentials } from '../../src/outputs/read-back.ts';
-import { readCredentials, type SupportedOutput } from '../../src/outputs/types.ts';
+import { readCredentials, type SupportedOutput } from '../../src/outputs/outputs.ts';
 import { makeSigner, makeSvid } from '../auth/svid-certificate.ts';
 import { planOf, v2Item } from '../config/plan-of.ts';
 import { certify, makeSshKey } from '../crypto/ssh-keygen.ts';

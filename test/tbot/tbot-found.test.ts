@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { type Files, systemFiles } from '../../src/effects/files.ts';
 import { supportedOutputs } from '../../src/outputs/supported.ts';
-import type { SupportedOutput } from '../../src/outputs/types.ts';
+import type { SupportedOutput } from '../../src/outputs/outputs.ts';
 import {
   findModificationTimes,
   findWritten,

@@ -14,8 +14,8 @@ import type { WebTrust } from '../../net/trust.ts';
 import type { WebApi } from '../../net/web.ts';
 import { openJournal } from '../../outputs/journal.ts';
 import type { WrittenOutput } from '../../outputs/result.ts';
-import type { SupportedOutput } from '../../outputs/types.ts';
-import { makeKeys, tryOutputs } from '../../outputs/outputs.ts';
+import type { SupportedOutput } from '../../outputs/outputs.ts';
+import { makeKeys, tryOutputs } from '../../outputs/produce.ts';
 import { discover } from '../../teleport/ping.ts';
 import { type Check, check } from './check.ts';
 

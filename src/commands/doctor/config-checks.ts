@@ -10,7 +10,7 @@ import { type Address, formatAddress } from '../../net/address.ts';
 import { type WebTrust, webTrust } from '../../net/trust.ts';
 import type { Engine } from '../../outputs/result.ts';
 import { supportedOutputs } from '../../outputs/supported.ts';
-import type { SupportedOutput } from '../../outputs/types.ts';
+import type { SupportedOutput } from '../../outputs/outputs.ts';
 import { caFilePaths } from '../../schema/unexpanded.ts';
 import { type Check, check } from './check.ts';
 

@@ -9,7 +9,7 @@ import type { ProbeTarget } from '../../net/probe.ts';
 import { endpointOf } from '../../outputs/aws-session.ts';
 import type { Access } from '../../outputs/result.ts';
 import type { Use } from '../../outputs/output-type.ts';
-import { type SupportedOutput, useOf } from '../../outputs/types.ts';
+import { type SupportedOutput, useOf } from '../../outputs/outputs.ts';
 import {
   databaseAlpn,
   databaseFamily,

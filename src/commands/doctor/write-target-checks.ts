@@ -5,7 +5,7 @@ import type { World } from '../../effects/world.ts';
 import { asMachineIdError } from '../../errors.ts';
 import { inspectDirectory } from '../../files/prepare.ts';
 import { checkBashEnv } from '../../job/bash-env.ts';
-import { filesOf, type SupportedOutput } from '../../outputs/types.ts';
+import { filesOf, type SupportedOutput } from '../../outputs/outputs.ts';
 import type { DirectoryDestination } from '../../schema/destination.ts';
 import { type Check, check } from './check.ts';
 

@@ -1,7 +1,7 @@
 /** The files of a setup, in the order in which they are needed, and the steps that follow. */
 import { join } from 'node:path';
 import { alsoAllows } from '../../join/facts.ts';
-import { type SupportedOutput, writtenKeys } from '../../outputs/types.ts';
+import { type SupportedOutput, writtenKeys } from '../../outputs/outputs.ts';
 import { comment, entry, escaped, indented, pathWord, scalar, shellWord } from './quoting.ts';
 import type { Answer, Setup, SetupFile, SetupLocation } from './setup.ts';
 

@@ -1,5 +1,5 @@
 /** What `init` collects, unchecked (`Answers`), and what it generates files from, checked (`Setup`). */
-import type { SupportedOutput } from '../../outputs/types.ts';
+import type { SupportedOutput } from '../../outputs/outputs.ts';
 import type { FieldName } from './fields.ts';
 
 export interface Answer {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { OUTPUT_TYPES } from '../../src/outputs/types.ts';
+import { OUTPUT_TYPES } from '../../src/outputs/outputs.ts';
 import { COMMON_KEYS } from '../../src/schema/common.ts';
 
 for (const [name, { files, help, keys, type }] of Object.entries(OUTPUT_TYPES)) {
