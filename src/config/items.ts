@@ -24,6 +24,14 @@ const FIELDS: Readonly<Record<string, Field<Item>>> = {
   ...SERVICE_FIELDS,
 };
 
+/** Keys of an output in either version of the file, and the flag of tbot that is often written as one. */
+export const KEYS_OF_OUTPUTS: ReadonlySet<PropertyKey> = new Set([
+  ...Object.values(OUTPUT_TYPES).flatMap(({ keys }) => keys.list.map(({ key }) => key)),
+  ...Object.keys(ITEM_OF_V2),
+  'type',
+  'destination_dir',
+]);
+
 export const outputItem = itemCalled('output');
 export const serviceItem = itemCalled('service');
 

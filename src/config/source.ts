@@ -9,7 +9,7 @@ import type { YamlDocument } from '../schema/yaml/document.ts';
 import { formatPath, type Mapping, type Path } from '../schema/yaml/tree.ts';
 import { type Findings, type Origin, type Setting, setting } from './findings.ts';
 import type { Environment } from './from-environment.ts';
-import type { Item, PlacedItem } from './items.ts';
+import { type Item, KEYS_OF_OUTPUTS, type PlacedItem } from './items.ts';
 import type { RunFlags, Settings } from './settings.ts';
 
 export interface PlanInputs {
@@ -142,7 +142,7 @@ export class SourceFile {
    * @param unknown whether keys that `schema` does not know cause a warning or a problem
    */
   decode<T>(schema: Field<T>, unknown: 'warn' | 'refuse' = 'warn'): Decoded<T> {
-    const { value, problems, root, unknownKeys, dropped } = decode(schema, this.#document);
+    const { value, problems, root, unknownKeys, dropped } = decode(schema, this.#document, KEYS_OF_OUTPUTS);
     this.#dropped = dropped;
     for (const { path, line, message } of problems) this.findings.addProblem(originIn(this.name, path, line), message);
     for (const { path, line, message, holdsOutputs } of unknownKeys) {

@@ -26,8 +26,9 @@ type Dropped = ReadonlyMap<string, ReadonlySet<number>>;
 /**
  * Removes and reports unknown keys. A top-level key with a problem, or the item of a top-level list that has it, is
  * removed too, so that the rest can be checked. `schema` must accept a file without any key.
+ * @param outputKeys keys of an output; at the top of a file they show that its outputs are one level too high
  */
-export function decode<T>(schema: Field<T>, document: YamlDocument): Decoded<T> {
+export function decode<T>(schema: Field<T>, document: YamlDocument, outputKeys: ReadonlySet<PropertyKey>): Decoded<T> {
   const unknownKeys: UnknownKey[] = [];
   let problems: readonly Problem[] = [];
   let { root } = document;
@@ -41,7 +42,10 @@ export function decode<T>(schema: Field<T>, document: YamlDocument): Decoded<T> 
     if (unknown.length > 0) {
       // An unknown key can hide other problems of its section, so problems are collected in the next pass.
       unknownKeys.push(
-        ...unknown.map((issue) => ({ ...problemOf(issue, document), holdsOutputs: holdsOutputs(issue.path, root) })),
+        ...unknown.map((issue) => ({
+          ...problemOf(issue, document),
+          holdsOutputs: holdsOutputs(issue.path, root, outputKeys),
+        })),
       );
       root = withoutKeys(
         root,
@@ -90,18 +94,12 @@ function withoutItems(root: Mapping, items: Dropped): Mapping {
   return copy;
 }
 
-/** Keys of an output. At the top of a file they show that its outputs are one level too high. */
-const KEYS_OF_OUTPUTS: readonly PropertyKey[] = [
-  ...['type', 'destination_dir', 'directory', 'kubernetes_cluster', 'app', 'app_name', 'database', 'service'],
-  ...['principals', 'configs', 'audiences', 'selectors'],
-];
-
 /** Decides by the key or by the value; anchors for use elsewhere in the file look similar. */
-function holdsOutputs(path: Path, root: Mapping): boolean {
+function holdsOutputs(path: Path, root: Mapping, outputKeys: ReadonlySet<PropertyKey>): boolean {
   const value = valueAt(root, path);
   const [key = ''] = path.slice(-1);
   if (value === undefined) return false;
-  if (path.length === 1 && KEYS_OF_OUTPUTS.includes(key)) return true;
+  if (path.length === 1 && outputKeys.has(key)) return true;
   if (isList(value)) return value.some((item) => isMapping(item)) || (value.length > 0 && isNamedLikeOutputs(key));
   if (!isMapping(value)) return false;
   return (value.size > 0 && isNamedLikeOutputs(key)) || [...value.keys()].some(isNamedLikeOutputs);

@@ -18,6 +18,7 @@ const STRAYS: readonly (readonly [text: string, faults: readonly string[]])[] = 
   [v2(`output: [${ITEM}]\noutputs: []\n`), ['output:4: unknown key "output" is ignored; did you mean "outputs"?']],
   [v2(`tbot:\n  outputs: [${ITEM}]\n`), ['tbot:4: unknown key "tbot" is ignored']],
   [v2(`things: [${ITEM}]\n`), ['things:4: unknown key "things" is ignored']],
+  [v2('role_arn: a\n'), ['role_arn:4: unknown key "role_arn" is ignored']],
   [v2('directory: /x\n'), ['directory:4: unknown key "directory" is ignored']],
   [
     v2('type: identity\ndestination: {type: directory, path: /x}\n'),
