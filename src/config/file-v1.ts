@@ -1,8 +1,11 @@
 /** The file format before `version: v2`, read into today's items. */
 import * as z from 'zod/mini';
-import { DEFAULT_CONTEXT_TEMPLATE } from '../outputs/context-name.ts';
-import type { DatabaseFormat } from '../outputs/database.ts';
-import { refuseWildcard, resourceName } from '../schema/common.ts';
+import { APPLICATION_OPTIONS } from '../outputs/application.ts';
+import { DATABASE_OPTIONS, type DatabaseFormat } from '../outputs/database.ts';
+import { IDENTITY_KEYS } from '../outputs/identity.ts';
+import { KUBECONFIG_KEYS } from '../outputs/kubeconfig-keys.ts';
+import { SSH_HOST_OPTIONS } from '../outputs/ssh-host.ts';
+import { COMMON_DEFAULTS, refuseWildcard, resourceName } from '../schema/common.ts';
 import { type Destination, directory, directoryPath, plainDirectory } from '../schema/destination.ts';
 import {
   type Context,
@@ -17,6 +20,7 @@ import {
   text,
   textList,
 } from '../schema/fields.ts';
+import { defaultsOf } from '../schema/keys.ts';
 import { ITEM_OF_V1, PLACE_OF_V1, TOP_OF_V1 } from '../schema/other-names.ts';
 import { isMapping, Scalar, type YamlValue } from '../schema/yaml/tree.ts';
 import { onboarding } from './file-v2.ts';
@@ -40,7 +44,7 @@ interface Templates {
   readonly names: ReadonlySet<string>;
   /** Only with `ssh_host_cert`. */
   readonly principals: readonly string[] | undefined;
-  readonly databaseFormat: DatabaseFormat;
+  readonly databaseFormat: Exclude<DatabaseFormat, 'default'> | undefined;
 }
 
 interface Template {
@@ -85,7 +89,7 @@ const templates: Field<Templates> = z.pipe(
     return {
       names,
       principals: found.find(({ principals }) => principals !== undefined)?.principals,
-      databaseFormat: formats[0] ?? 'default',
+      databaseFormat: formats[0],
     };
   }),
 );
@@ -161,20 +165,24 @@ const destinationItem: Field<Item> = z.pipe(
 
 /** The keys that are present decide what the item writes. */
 function itemOf({ app, database, configs, ...fields }: SectionOf<typeof ITEM>, destination: Destination): Item {
-  const common = { name: undefined, lifetime: undefined, roles: fields.roles, destination };
+  const common = { ...COMMON_DEFAULTS, roles: fields.roles, destination };
   if (app !== undefined) {
-    return { type: 'application', ...common, appName: app, specificTlsNaming: configs.names.has('tls') };
+    const specificTlsNaming = configs.names.has('tls');
+    return { type: 'application', ...common, ...defaultsOf(APPLICATION_OPTIONS), appName: app, specificTlsNaming };
   }
-  if (database !== undefined) return { type: 'database', ...common, ...database, format: configs.databaseFormat };
+  if (database !== undefined) {
+    const defaults = defaultsOf(DATABASE_OPTIONS);
+    const format = configs.databaseFormat ?? defaults.format;
+    return { type: 'database', ...common, ...defaults, ...database, format };
+  }
   if (fields.kubernetes_cluster !== undefined) {
-    const defaults = { execPlugin: false, contextNameTemplate: DEFAULT_CONTEXT_TEMPLATE, relayServer: undefined };
-    return { type: 'kubernetes', ...common, kubernetesCluster: fields.kubernetes_cluster, ...defaults };
+    const kubernetesCluster = fields.kubernetes_cluster;
+    return { type: 'kubernetes', ...common, ...defaultsOf(KUBECONFIG_KEYS), kubernetesCluster };
   }
   if (configs.principals !== undefined) {
-    return { type: 'ssh_host', ...common, principals: configs.principals, caType: 'user' };
+    return { type: 'ssh_host', ...common, ...defaultsOf(SSH_HOST_OPTIONS), principals: configs.principals };
   }
-  const defaults = { sshConfig: true, allowReissue: false, delegationSessionId: undefined };
-  return { type: 'identity', ...common, cluster: fields.cluster, ...defaults };
+  return { type: 'identity', ...common, ...defaultsOf(IDENTITY_KEYS), cluster: fields.cluster };
 }
 
 const SHAPE = {

@@ -1,7 +1,12 @@
 /** Reads the flags of the command line into settings. */
 import { join } from 'node:path';
-import { DEFAULT_CONTEXT_TEMPLATE } from '../outputs/context-name.ts';
+import { APPLICATION_OPTIONS } from '../outputs/application.ts';
+import { DATABASE_OPTIONS } from '../outputs/database.ts';
+import { IDENTITY_KEYS } from '../outputs/identity.ts';
+import { KUBECONFIG_KEYS } from '../outputs/kubeconfig-keys.ts';
+import { COMMON_DEFAULTS } from '../schema/common.ts';
 import type { Destination } from '../schema/destination.ts';
+import { defaultsOf } from '../schema/keys.ts';
 import { type Findings, named, type Origin, type Setting, setting } from './findings.ts';
 import type { PlacedItem } from './items.ts';
 import { readJoinUri } from './join-token.ts';
@@ -58,17 +63,14 @@ function askedFor({ application, database, kubernetesCluster, ssh }: Settings): 
   return asking.find((one) => one !== undefined)?.origin;
 }
 
-const COMMON = { name: undefined, roles: [], lifetime: undefined, line: undefined } as const;
+const COMMON = { ...COMMON_DEFAULTS, line: undefined };
 
 function identityOutput({ ssh }: Settings, destination: Destination): PlacedItem {
   return {
     ...COMMON,
+    ...defaultsOf(IDENTITY_KEYS),
     type: 'identity',
     destination,
-    cluster: undefined,
-    sshConfig: true,
-    allowReissue: false,
-    delegationSessionId: undefined,
     path: ssh?.value === true ? '--ssh' : '--destination',
   };
 }
@@ -78,12 +80,10 @@ function kubernetesOutput({ kubernetesCluster }: Settings, destination: Destinat
   return [
     {
       ...COMMON,
+      ...defaultsOf(KUBECONFIG_KEYS),
       type: 'kubernetes',
       destination: below(destination, 'kubernetes'),
       kubernetesCluster: kubernetesCluster.value,
-      execPlugin: false,
-      contextNameTemplate: DEFAULT_CONTEXT_TEMPLATE,
-      relayServer: undefined,
       path: '--kubernetes-cluster',
     },
   ];
@@ -97,12 +97,12 @@ function databaseOutput(
   return [
     {
       ...COMMON,
+      ...defaultsOf(DATABASE_OPTIONS),
       type: 'database',
       destination: below(destination, 'database'),
       service: database.value,
       database: databaseName?.value,
       username: databaseUser?.value,
-      format: 'default',
       path: '--database',
     },
   ];
@@ -113,10 +113,10 @@ function applicationOutput({ application }: Settings, destination: Destination):
   return [
     {
       ...COMMON,
+      ...defaultsOf(APPLICATION_OPTIONS),
       type: 'application',
       destination: below(destination, 'application'),
       appName: application.value,
-      specificTlsNaming: false,
       path: '--application',
     },
   ];

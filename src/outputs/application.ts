@@ -4,7 +4,7 @@ import { MachineIdError } from '../errors.ts';
 import type { OutputFile } from '../files/destination.ts';
 import { resourceName } from '../schema/common.ts';
 import { flag } from '../schema/fields.ts';
-import { documentation, key, keys, type ValuesOf } from '../schema/keys.ts';
+import { documentation, joined, key, keys, type ValuesOf } from '../schema/keys.ts';
 import type { ServerVersion } from '../teleport/ping.ts';
 import { AUTHORITY_FILES, IDENTITY_FILES, onlyWith, TLS_FILES } from './file-list.ts';
 import { findResource, type Named, ownNamePredicate, settingPlace } from './find-resource.ts';
@@ -15,14 +15,21 @@ import { outputType } from './output-type.ts';
 import { fileFailure, readIdentity } from './read-back.ts';
 import { finishOutput, outputLocation, type OutputWork, requestIdentity, withOwnSession } from './work.ts';
 
-const applicationKeys = keys({
-  appName: key(
-    'app_name',
-    resourceName('app_name must not be empty'),
-    documentation('The application, as Teleport calls it.'),
-  ),
+/** Its optional keys. */
+export const APPLICATION_OPTIONS = keys({
   specificTlsNaming: key('specific_tls_naming', flag, documentation('Also writes `tls.crt`, `tls.key` and `tls.cas`.')),
 });
+
+const applicationKeys = joined(
+  keys({
+    appName: key(
+      'app_name',
+      resourceName('app_name must not be empty'),
+      documentation('The application, as Teleport calls it.'),
+    ),
+  }),
+  APPLICATION_OPTIONS,
+);
 
 type ApplicationOutput = OutputOf<'application', ValuesOf<typeof applicationKeys>>;
 

@@ -5,7 +5,7 @@ import { privateKeyPem } from '../crypto/keys.ts';
 import type { OutputFile } from '../files/destination.ts';
 import { resourceName } from '../schema/common.ts';
 import { type Field, readBy, refuseKind, text, word } from '../schema/fields.ts';
-import { documentation, key, keys, type ValuesOf } from '../schema/keys.ts';
+import { documentation, joined, key, keys, type ValuesOf } from '../schema/keys.ts';
 import { isMapping } from '../schema/yaml/tree.ts';
 import { AUTHORITY_FILES, IDENTITY_FILES, onlyWith, TLS_FILES } from './file-list.ts';
 import { findResource, type Named, namePredicate, settingPlace } from './find-resource.ts';
@@ -39,18 +39,25 @@ const format: Field<DatabaseFormat> = word(FORMATS, {
   refusal: (given) => `unrecognized format (${given}); it is one of tls, mongo, cockroach`,
 });
 
-const databaseKeys = keys({
-  service: key(
-    'service',
-    resourceName('service must not be empty'),
-    documentation('The database, as Teleport calls it.'),
-  ),
+/** Its optional keys. */
+export const DATABASE_OPTIONS = keys({
   database: key('database', databaseName, documentation('The database on that server that the certificate names.')),
   username: key('username', text, documentation('The user to log in as that the certificate names.')),
   format: key('format', format, documentation('Adds the files that a client expects: `tls`, `mongo` or `cockroach`.'), {
     write: (given) => (given === 'default' ? undefined : given),
   }),
 });
+
+const databaseKeys = joined(
+  keys({
+    service: key(
+      'service',
+      resourceName('service must not be empty'),
+      documentation('The database, as Teleport calls it.'),
+    ),
+  }),
+  DATABASE_OPTIONS,
+);
 
 type DatabaseOutput = OutputOf<'database', ValuesOf<typeof databaseKeys>>;
 

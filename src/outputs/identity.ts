@@ -29,7 +29,8 @@ const onOrOff: Field<boolean> = z.pipe(
   z.transform((given: 'on' | 'off') => given === 'on'),
 );
 
-const identityKeys = keys({
+/** None is required. */
+export const IDENTITY_KEYS = keys({
   cluster: key(
     'cluster',
     text,
@@ -46,12 +47,12 @@ const identityKeys = keys({
   }),
 });
 
-type IdentityValues = ValuesOf<typeof identityKeys>;
+type IdentityValues = ValuesOf<typeof IDENTITY_KEYS>;
 type IdentityOutput = OutputOf<'identity', IdentityValues>;
 
 export const identity = outputType('identity', {
   help: documentation('Certificates of the bot for the whole cluster: for SSH, `tctl`, `tsh` and Terraform.'),
-  keys: identityKeys,
+  keys: IDENTITY_KEYS,
   check: checkDelegation,
   resource: ({ cluster }) => cluster,
   use: ({ sshConfig: isConfigured }) => ({ kind: 'ssh', isConfigured }),

@@ -25,6 +25,7 @@ const contextTemplate: Field<ContextTemplate> = z.pipe(
   }),
 );
 
+/** None is required. */
 export const KUBECONFIG_KEYS = keys({
   execPlugin: key(
     'disable_exec_plugin',

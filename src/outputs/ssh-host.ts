@@ -5,7 +5,7 @@ import { issueHostCertificate } from '../auth/host-certificate.ts';
 import { generateKeyPair, type KeyPair, openSshPrivateKey } from '../crypto/keys.ts';
 import type { OutputFile } from '../files/destination.ts';
 import { type Field, refuse, textList, word } from '../schema/fields.ts';
-import { documentation, key, keys, type ValuesOf } from '../schema/keys.ts';
+import { documentation, joined, key, keys, type ValuesOf } from '../schema/keys.ts';
 import { hostKeyAlgorithm } from '../teleport/suite.ts';
 import { WRITE_TEST } from './identity-files.ts';
 import type { WrittenOutput } from './result.ts';
@@ -26,8 +26,8 @@ const caType: Field<'user' | 'openssh'> = word(['user', 'openssh'], {
   refusal: (given) => `ca_type ("${given}") is unsupported; it is one of user, openssh`,
 });
 
-const sshHostKeys = keys({
-  principals: key('principals', principals, documentation('The host names that the certificate is valid for.')),
+/** Its optional keys. */
+export const SSH_HOST_OPTIONS = keys({
   caType: key(
     'ca_type',
     caType,
@@ -37,6 +37,13 @@ const sshHostKeys = keys({
     },
   ),
 });
+
+const sshHostKeys = joined(
+  keys({
+    principals: key('principals', principals, documentation('The host names that the certificate is valid for.')),
+  }),
+  SSH_HOST_OPTIONS,
+);
 
 type SshHost = OutputOf<'ssh_host', ValuesOf<typeof sshHostKeys>>;
 

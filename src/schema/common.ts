@@ -31,6 +31,9 @@ export interface Common {
   readonly lifetime: Lifetime | undefined;
 }
 
+/** What an output has that gives none of these. */
+export const COMMON_DEFAULTS: Common = { name: undefined, roles: [], lifetime: undefined };
+
 const NAMED = {
   type: key('type', ignored, documentation('The type of the output.')),
   name: key('name', text, documentation('What messages call the output.')),

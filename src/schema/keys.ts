@@ -82,6 +82,11 @@ export function keys<S extends Shape>(shape: S): Keys<z.output<z.ZodMiniObject<S
   };
 }
 
+/** The values of a mapping without any of these keys, none of which is required. */
+export function defaultsOf<V extends object>({ read }: Keys<V>): V {
+  return z.transform((_: undefined, context: Context) => read(new Map(), context)).parse(undefined);
+}
+
 function infoOf(name: string, field: Partial<KeyInfo<unknown>>): KeyInfo<unknown> {
   const { key: own = name, help = '', unsupported = false } = field;
   return { key: own, help, unsupported, write: (value) => (field.write === undefined ? value : field.write(value)) };
