@@ -1,5 +1,4 @@
 /** Checks the validity period of credentials, and formats times for messages. */
-import { createHash } from 'node:crypto';
 
 /** RFC 5280 section 4.1.2.5 uses the last second of the year 9999 for certificates without an end. */
 const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
@@ -65,9 +64,4 @@ export function clockNotice(beginsAtMs: number, nowMs: number): string | undefin
 export function seconds(durationMs: number): string {
   const count = Math.ceil(durationMs / 1000);
   return `${count} ${count === 1 ? 'second' : 'seconds'}`;
-}
-
-/** Lowercase hexadecimal. */
-export function sha256Hex(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
 }

@@ -1,6 +1,6 @@
 /** Removes files that runs have written, and nothing else. */
 import { dirname, join } from 'node:path';
-import { sha256Hex } from '../crypto/validity.ts';
+import { sha256Hex } from '../crypto/digest.ts';
 import { fileErrorText } from '../effects/file-error.ts';
 import type { Files } from '../effects/files.ts';
 import { withoutProfile } from './aws-profile.ts';

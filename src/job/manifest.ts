@@ -1,7 +1,7 @@
 /** The manifest: a private file of JSON lines that lists everything a job's runs have written, for `cleanup`. */
 import { join } from 'node:path';
 import * as z from 'zod/mini';
-import { sha256Hex } from '../crypto/validity.ts';
+import { sha256Hex } from '../crypto/digest.ts';
 import { errorCode, fileErrorText } from '../effects/file-error.ts';
 import type { Files } from '../effects/files.ts';
 import { MachineIdError } from '../errors.ts';

@@ -5,7 +5,7 @@
  */
 import { sign, X509Certificate } from 'node:crypto';
 import type { KeyPair } from '../crypto/keys.ts';
-import { sha256Hex } from '../crypto/validity.ts';
+import { sha256Hex } from '../crypto/digest.ts';
 
 export interface SignableRequest {
   /** The query is part of what is signed; its parts must be sorted by name. */

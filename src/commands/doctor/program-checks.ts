@@ -1,5 +1,5 @@
 /** Checks the program itself: Node.js, the script and the orb that calls it. */
-import { sha256Hex } from '../../crypto/validity.ts';
+import { sha256Hex } from '../../crypto/digest.ts';
 import type { World } from '../../effects/world.ts';
 import { type Check, check } from './check.ts';
 
