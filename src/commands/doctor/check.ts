@@ -25,7 +25,7 @@ export interface NamedCheck {
   warn(detail: Detail, fix: string): Check;
   fail(detail: Detail, fix: string): Check;
   /** @param reason the precondition that is not met */
-  skip(reason: string): Check;
+  skipped(reason: string): Check;
   /** A failed check with the message and hint of an error. */
   failed(error: MachineIdError): Check;
   /** The same for an error of the network: an HTTP proxy in the environment is listed as its likely cause. */
@@ -45,7 +45,7 @@ export function check(id: string, title: string): NamedCheck {
     pass: (detail) => found('pass', detail),
     warn: (detail, fix) => found('warn', detail, fix),
     fail: (detail, fix) => found('fail', detail, fix),
-    skip: (reason) => found('skip', reason),
+    skipped: (reason) => found('skip', reason),
     failed,
     networkFailed: (error, { environment }) => failed(withProxyCause(asMachineIdError(error), environment)),
   };

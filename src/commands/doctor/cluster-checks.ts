@@ -59,10 +59,10 @@ export async function clusterChecks(context: TrialContext, world: World): Promis
 /** The checks that are skipped without a join. */
 export function withoutJoin(outputs: readonly SupportedOutput[], reason: string): readonly Check[] {
   return [
-    check('lifetime', 'Certificate lifetime').skip(reason),
-    check('auth', 'Auth Service').skip(reason),
-    check('roles', 'Roles').skip(reason),
-    ...outputs.map((output) => outputCheck(output).skip(reason)),
+    check('lifetime', 'Certificate lifetime').skipped(reason),
+    check('auth', 'Auth Service').skipped(reason),
+    check('roles', 'Roles').skipped(reason),
+    ...outputs.map((output) => outputCheck(output).skipped(reason)),
   ];
 }
 
@@ -158,7 +158,7 @@ async function outputChecks(
   return context.outputs.map((output, at) => {
     const result = results[at];
     const one = outputCheck(output);
-    if (result === undefined) return one.skip('not tried');
+    if (result === undefined) return one.skipped('not tried');
     return result.status === 'rejected' ? one.networkFailed(result.reason, world) : succeeded(output, result.value);
   });
 }

@@ -98,9 +98,9 @@ const NOTHING_DONE = /; nothing was contacted and nothing was written/;
 function outputsChecks({ outputsKnown, plan }: PlanReading, unsupported: readonly Check[]): readonly Check[] {
   const one = check('outputs', 'Outputs');
   if (unsupported.length > 0) return unsupported;
-  if (!outputsKnown) return [one.skip('outputs with problems are not checked')];
+  if (!outputsKnown) return [one.skipped('outputs with problems are not checked')];
   if ((plan?.outputs.length ?? 0) > 0) return [];
-  return plan === undefined ? [] : [one.skip('no outputs are configured: only the join is checked')];
+  return plan === undefined ? [] : [one.skipped('no outputs are configured: only the join is checked')];
 }
 
 /** Separates the supported outputs from the others, so that they can be tried. */
@@ -154,7 +154,7 @@ function addressFromInputs(
 function addressCheck(chosen: ClusterAddress | undefined, address: Address | string | undefined): Check {
   const one = check('address', 'Address');
   if (chosen !== undefined) return one.pass(`${chosen.value} (${chosen.origin})`);
-  if (address === undefined) return one.skip('the configuration has no readable address');
+  if (address === undefined) return one.skipped('the configuration has no readable address');
   if (typeof address === 'string')
     return one.fail(address, "Set the host and port of the Proxy's web address, as in the URL of its web UI.");
   return one.pass(formatAddress(address));

@@ -118,18 +118,22 @@ async function clusterFindings(
   const trace = debug ? startWireTrace(log, clock) : undefined;
   const retries = startRetries({ timeoutMs, deadlineMs, clock, random, log, signal });
   const web = openWebApi({ address, trust, retries, signal, trace });
-  const skip = (reason: string) => [check('join', 'Join').skip(reason), ...withoutJoin(outputs, 'there was no join')];
+  const skipped = (reason: string) => [
+    check('join', 'Join').skipped(reason),
+    ...withoutJoin(outputs, 'there was no join'),
+  ];
   try {
     const { checks: found, cluster } = await proxyChecks({ web, retries, obstacle: network.obstacle }, world);
     const checks = [...found];
     if (engine === 'tbot') checks.push(await tbotCheck(plan, cluster, world));
     if (cluster === undefined)
-      return [...checks, ...skip(network.obstacle ?? 'there is no valid response from the Proxy')];
+      return [...checks, ...skipped(network.obstacle ?? 'there is no valid response from the Proxy')];
     if (plan === undefined || obstacle !== undefined)
-      return [...checks, ...skip(obstacle ?? 'the configuration is invalid')];
-    if (token === undefined) return [...checks, ...skip('there is no valid OIDC token')];
+      return [...checks, ...skipped(obstacle ?? 'the configuration is invalid')];
+    if (token === undefined) return [...checks, ...skipped('there is no valid OIDC token')];
     const removed = removedKeysCheck(plan, cluster);
-    if (removed !== undefined) return [...checks, removed, ...skip('the cluster does not support this configuration')];
+    if (removed !== undefined)
+      return [...checks, removed, ...skipped('the cluster does not support this configuration')];
     return [...checks, ...(await clusterChecks({ plan, outputs, token, trust, web, retries, log, trace }, world))];
   } finally {
     web.close();

@@ -193,7 +193,7 @@ function checksOf({ connections }: EgressReport, { mask }: World): readonly Chec
     const detail = mask.apply(`${WORDS[one.result]}: ${one.detail}`);
     if (one.result === 'open') return named.pass(detail);
     if (blocked.includes(one)) return named.fail(detail, advice(one));
-    return one.result === 'untried' || one.result === 'none' ? named.skip(detail) : named.warn(detail, advice(one));
+    return one.result === 'untried' || one.result === 'none' ? named.skipped(detail) : named.warn(detail, advice(one));
   });
 }
 

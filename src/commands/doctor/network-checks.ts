@@ -36,7 +36,7 @@ export async function networkChecks(target: ProxyTarget, world: World): Promise<
   if (port.state === 'fail') {
     const obstacle = 'the port of the Proxy cannot be reached';
     const [tls, balancer] = [check('tls', 'Web certificate'), check('load-balancer', 'Load balancer')];
-    return { obstacle, checks: [name, port, tls.skip(obstacle), proxy, balancer.skip(obstacle)] };
+    return { obstacle, checks: [name, port, tls.skipped(obstacle), proxy, balancer.skipped(obstacle)] };
   }
   const tls = certificateCheck(handshake, target, world);
   const obstacle = tls.state === 'fail' ? 'there is no trusted TLS connection to the Proxy' : undefined;
@@ -54,7 +54,7 @@ export function withoutAddress(): NetworkFindings {
   ] as const;
   return {
     obstacle: 'no address is known',
-    checks: names.map(([id, title]) => check(id, title).skip('no address is known')),
+    checks: names.map(([id, title]) => check(id, title).skipped('no address is known')),
   };
 }
 
@@ -146,7 +146,7 @@ function balancerCheck(handshake: TlsFacts | Error): Check {
     const code = 'code' in handshake ? String(handshake.code) : '';
     return code.includes('NO_APPLICATION_PROTOCOL')
       ? one.fail("the server rejects Teleport's ALPN: something in front of the Proxy terminates TLS", fix)
-      : one.skip(`the handshake failed: ${describeError(handshake)}`);
+      : one.skipped(`the handshake failed: ${describeError(handshake)}`);
   }
   const { alpn } = handshake;
   if (alpn === TELEPORT_PROTOCOL) return one.pass("none that terminates TLS: Teleport's ALPN reaches the Proxy");

@@ -39,7 +39,7 @@ async function scriptCheck({ bundlePath, files }: Runtime, version: string): Pro
 function orbCheck({ environment }: Runtime, version: string): Check {
   const orb = check('orb', 'Orb');
   const { MACHINE_ID_ORB_VERSION: name = '' } = environment;
-  if (name === '') return orb.skip('not started by the orb');
+  if (name === '') return orb.skipped('not started by the orb');
   if (name === version) return orb.pass(`teleport/machine-id@${name}`);
   return orb.warn(
     `teleport/machine-id@${name} runs a script of version ${version}`,

@@ -31,8 +31,8 @@ export async function proxyChecks(
     check('clock', 'Clock'),
     check('tls-routing', 'TLS routing'),
   ];
-  const unknown = (reason: string) => [skew.skip(reason), routing.skip(reason)];
-  if (obstacle !== undefined) return { cluster: undefined, checks: [proxy.skip(obstacle), ...unknown(obstacle)] };
+  const unknown = (reason: string) => [skew.skipped(reason), routing.skipped(reason)];
+  if (obstacle !== undefined) return { cluster: undefined, checks: [proxy.skipped(obstacle), ...unknown(obstacle)] };
   try {
     const { cluster, sentMs } = await retries.run(() => ping(web));
     const checks = [proxyCheck(cluster), clockCheck(clock.nowMs() - sentMs), routingCheck(cluster)];
@@ -67,7 +67,7 @@ function isNewerThanTested({ major, text }: ClusterFacts['serverVersion']): bool
 /** @param aheadMs how far this machine's clock is ahead; NaN when the response has no time */
 function clockCheck(aheadMs: number): Check {
   const one = check('clock', 'Clock');
-  if (Number.isNaN(aheadMs)) return one.skip('the response of the Proxy has no time');
+  if (Number.isNaN(aheadMs)) return one.skipped('the response of the Proxy has no time');
   const seconds = Math.round(Math.abs(aheadMs) / 1000);
   if (Math.abs(aheadMs) < SKEW_MS) return one.pass('matches the clock of the Proxy');
   return one.warn(

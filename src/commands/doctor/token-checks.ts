@@ -37,7 +37,7 @@ export async function tokenChecks(variable: string | undefined, world: World): P
   try {
     found = await findOidcToken({ ...world, variable });
   } catch (error) {
-    const skipped = TITLES.map(([id, title]) => check(id, title).skip('there is no OIDC token'));
+    const skipped = TITLES.map(([id, title]) => check(id, title).skipped('there is no OIDC token'));
     return {
       token: undefined,
       checks: [present.failed(asMachineIdError(error)), ...skipped, ...jobChecks(environment)],
@@ -67,7 +67,8 @@ function issuerCheck(token: OidcToken): Check {
 /** The expected audience follows from the issuer, so it is unknown when the issuer is invalid. */
 function audienceCheck(token: OidcToken): Check {
   const one = check('oidc-audience', 'Audience');
-  if (organizationOf(token.claims.issuer) === undefined) return one.skip('the issuer is not a CircleCI organization');
+  if (organizationOf(token.claims.issuer) === undefined)
+    return one.skipped('the issuer is not a CircleCI organization');
   const error = refusal(() => {
     checkAudience(token);
   });

@@ -190,35 +190,35 @@ describe('the reverse tunnel', () => {
     await assert.rejects(RawTunnel.open(await overTcp(webAddress(cluster).port), login), /does not admit/);
   });
 
-  test('OpenSSH trusts its host certificate, logs in with a certificate and gets the message about the wrong port', async (t) => {
-    if (missing('ssh') !== undefined) {
-      t.skip(missing('ssh'));
-      return;
-    }
-    const { sshKey } = ownAuthority(cluster.world, 'host');
-    assert.ok(sshKey);
-    const file = (name: string, text: string): string => {
-      const path = join(directory.path, name);
-      writeFileSync(path, text, { mode: 0o600 });
-      return path;
-    };
-    const key = createPrivateKey(access.key).export({ type: 'sec1', format: 'pem' }).toString();
-    const options = [
-      `IdentityFile=${file('id', key)}`,
-      `CertificateFile=${file('id-cert.pub', toAuthorizedKey(access.certificate))}`,
-      `UserKnownHostsFile=${file('known_hosts', `@cert-authority * ${sshLine(sshKey)}`)}`,
-      'StrictHostKeyChecking=yes',
-      'IdentitiesOnly=yes',
-      'BatchMode=yes',
-      // makes OpenSSH exchange keys again before it asks for the session
-      'RekeyLimit=1K',
-    ];
-    const { port } = webAddress(cluster);
-    const args = ['-F', 'none', ...options.flatMap((one) => ['-o', one]), '-p', String(port), 'ci@localhost', 'true'];
-    const { exitCode, stderr } = await runProgram('ssh', args);
-    assert.equal(exitCode, 255);
-    assert.match(stderr, /Cannot open new SSH session on reverse tunnel/);
-  });
+  test(
+    'OpenSSH trusts its host certificate, logs in with a certificate and gets the message about the wrong port',
+    { skip: missing('ssh') },
+    async () => {
+      const { sshKey } = ownAuthority(cluster.world, 'host');
+      assert.ok(sshKey);
+      const file = (name: string, text: string): string => {
+        const path = join(directory.path, name);
+        writeFileSync(path, text, { mode: 0o600 });
+        return path;
+      };
+      const key = createPrivateKey(access.key).export({ type: 'sec1', format: 'pem' }).toString();
+      const options = [
+        `IdentityFile=${file('id', key)}`,
+        `CertificateFile=${file('id-cert.pub', toAuthorizedKey(access.certificate))}`,
+        `UserKnownHostsFile=${file('known_hosts', `@cert-authority * ${sshLine(sshKey)}`)}`,
+        'StrictHostKeyChecking=yes',
+        'IdentitiesOnly=yes',
+        'BatchMode=yes',
+        // makes OpenSSH exchange keys again before it asks for the session
+        'RekeyLimit=1K',
+      ];
+      const { port } = webAddress(cluster);
+      const args = ['-F', 'none', ...options.flatMap((one) => ['-o', one]), '-p', String(port), 'ci@localhost', 'true'];
+      const { exitCode, stderr } = await runProgram('ssh', args);
+      assert.equal(exitCode, 255);
+      assert.match(stderr, /Cannot open new SSH session on reverse tunnel/);
+    },
+  );
 });
 
 test('a v15 cluster has the tunnel with RSA keys, and on a separate port without TLS routing', async () => {
