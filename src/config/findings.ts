@@ -34,7 +34,8 @@ export function nameOf({ path, label }: Origin): string {
 /** Keeps the message readable, whatever a file holds; `problems` of the error has all of them. */
 const MAX_SHOWN = 25;
 
-const HINT = 'Correct the configuration and run again; nothing was contacted and nothing was written.';
+const HINT = 'Correct the configuration and run again';
+const NOTHING_DONE = '; nothing was contacted and nothing was written';
 const EXPANDED_HINT =
   'Put what only the job knows in --destination: the orb expands $NAME, ${NAME} and a leading ~/ in its parameters, and nothing else; on a command line, the shell expands "$HOME/creds".';
 
@@ -83,7 +84,9 @@ export class Findings {
     };
   }
 
-  toError(): MachineIdError {
+  /** @param endsCommand whether the command ends with the error, having done nothing, as the hint then says */
+  toError(endsCommand = true): MachineIdError {
+    const hint = `${HINT}${endsCommand ? NOTHING_DONE : ''}.`;
     // In the order of the file; what is missing altogether comes last.
     this.#problems.sort((one, other) => lineOf(one) - lineOf(other));
     const texts = shorten(this.#problems.map(({ text }) => text));
@@ -94,8 +97,8 @@ export class Findings {
     return new MachineIdError('CONFIG_INVALID', message, {
       lines: [...lines, ...noticed],
       hint: this.#problems.some((problem) => problem.message.includes(NOT_EXPANDED))
-        ? `${HINT} ${EXPANDED_HINT}`
-        : HINT,
+        ? `${hint} ${EXPANDED_HINT}`
+        : hint,
       problems: this.#problems.map(({ path, line, message }) => ({
         path,
         ...(line === undefined ? {} : { line }),

@@ -19,7 +19,7 @@ import { type ConfigText, originIn, type PlanInputs, readConfigText } from './so
  * file, environment and flags together. Reads a file only when `--config` or `TBOT_CONFIG_PATH` names it.
  */
 export async function loadPlan(inputs: PlanInputs): Promise<Plan> {
-  const { error, plan } = await readPlan(inputs, { outputsNeeded: true });
+  const { error, plan } = await readPlan(inputs, { outputsNeeded: true, endsCommand: true });
   if (error !== undefined) throw error;
   return plan ?? failWithoutReason();
 }
@@ -36,11 +36,15 @@ export interface PlanReading {
   readonly error: MachineIdError | undefined;
 }
 
+interface ReadOptions {
+  /** Whether nothing to write is a problem. */
+  readonly outputsNeeded: boolean;
+  /** Whether the command ends with the error, having done nothing. */
+  readonly endsCommand: boolean;
+}
+
 /** Reads as much as can be read. */
-export async function readPlan(
-  inputs: PlanInputs,
-  { outputsNeeded }: { readonly outputsNeeded: boolean },
-): Promise<PlanReading> {
+export async function readPlan(inputs: PlanInputs, { endsCommand, outputsNeeded }: ReadOptions): Promise<PlanReading> {
   const { flags, environment, otherPaths = {}, workingDirectory, readFile } = inputs;
   const findings = new Findings();
   for (const [name, path = ''] of Object.entries(otherPaths)) {
@@ -75,7 +79,7 @@ export async function readPlan(
     address,
     insecure,
     outputsKnown: isOutputRead && !findings.hasProblemAt('--destination'),
-    error: unreadable ?? (findings.hasProblems ? findings.toError() : undefined),
+    error: unreadable ?? (findings.hasProblems ? findings.toError(endsCommand) : undefined),
   };
 }
 

@@ -46,7 +46,7 @@ export async function configChecks(settings: Settings, world: World): Promise<Co
   const readText = (path: string) => files.readInput(path, { maxBytes: MAX_INPUT_BYTES, signal });
   const otherPaths = caFilePaths(caFile, environment);
   const inputs = { flags, environment, otherPaths, workingDirectory, readFile: readText };
-  const reading = await readPlan(inputs, { outputsNeeded: false });
+  const reading = await readPlan(inputs, { outputsNeeded: false, endsCommand: false });
   const { plan } = reading;
   const scopes =
     plan === undefined
@@ -84,16 +84,13 @@ function configCheck({ error, plan }: PlanReading, scopes: MachineIdError | unde
   if (failure !== undefined) {
     const { detail } = config.failed(failure);
     const rest = failure.code === 'CONFIG_INVALID' ? ' The checks below do not depend on it.' : '';
-    return config.fail(detail.split('\n'), `${failure.hint.replace(NOTHING_DONE, '')}${rest}`);
+    return config.fail(detail.split('\n'), `${failure.hint}${rest}`);
   }
   const { outputs = [], token = '', warnings = [] } = plan ?? {};
   const detail = `join token "${token}", ${outputs.length === 0 ? 'no output' : pluralize(outputs.length, 'output')}`;
   if (warnings.length === 0) return config.pass(detail);
   return config.warn([detail, ...warnings], 'Change these settings, or ignore this: run behaves as described.');
 }
-
-/** True for `run`, which stops at the first problem; `doctor` continues. */
-const NOTHING_DONE = /; nothing was contacted and nothing was written/;
 
 function outputsChecks({ outputsKnown, plan }: PlanReading, unsupported: readonly Check[]): readonly Check[] {
   const one = check('outputs', 'Outputs');
