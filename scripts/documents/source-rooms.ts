@@ -57,9 +57,9 @@ export function roomOf(file: string): string {
 export function sourceRooms(): readonly Room[] {
   const files = sourceFiles(SOURCE);
   return ROOMS.map(([name, purpose]) => {
-    const imported = files.filter((file) => roomOf(file) === name).flatMap(importsOf);
-    const imports = new Set(imported.map(roomOf));
-    imports.delete(name);
+    const imported = files.filter((file) => roomOf(file) === name).flatMap((file) => importsOf(file).map(roomOf));
+    // In the order of the rooms, so that a further import between the same two changes nothing.
+    const imports = new Set(ROOMS.map(([room]) => room).filter((room) => room !== name && imported.includes(room)));
     return { name, purpose: purpose.replaceAll('`', ''), imports };
   });
 }
