@@ -60,6 +60,8 @@ export interface ClusterOptions extends Switches {
   readonly port?: number;
   /** A device between the clients and the Proxy; none by default. */
   readonly front?: FrontKind;
+  /** How long a front that terminates TLS leaves a connection idle; the 60 seconds of an AWS ALB by default. */
+  readonly frontIdleMs?: number;
   /** Up to 109 bytes in UTF-8; `example.teleport.test` by default. */
   readonly clusterName?: string;
   /** Unix users that the role `access` may log in as, besides `root` and `ci`. */
@@ -158,6 +160,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
           tenantHost: TENANT_HOST,
           clusterName,
           records,
+          certificate: web.tls,
+          idleMs: options.frontIdleMs,
           proxyPort: () => ownPort,
         });
   const webApi = new WebApi(world, verifier, {

@@ -77,6 +77,7 @@ test('mint prints a token with the claims asked for', () => {
 const wrongInputs: readonly { readonly args: readonly string[]; readonly says: RegExp }[] = [
   { args: ['--dir', 'd', '--colour'], says: /Unknown option '--colour'/ },
   { args: ['--dir', 'd', '--teleport', '14.0.0'], says: /Teleport 14\.0\.0 is not modelled/ },
+  { args: ['--dir', 'd', '--front', 'l8'], says: /--front is one of plain, .*l7-h2.*, not l8/ },
   { args: ['mint', '--dir', 'd', '--form', 'v3'], says: /--form is v1 or v2, not v3/ },
 ];
 for (const { args, says } of wrongInputs) {

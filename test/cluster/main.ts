@@ -5,21 +5,39 @@ import type { FrontKind } from './proxy/front.ts';
 import { DEFAULT_TELEPORT_VERSION, profileOf } from './data/profiles.ts';
 
 const HELP = `Usage:
-  npm run cluster -- --dir DIR [--teleport X.Y.Z] [--port N] [--front plain|cloud|sni-firewall]
+  npm run cluster -- --dir DIR [--teleport X.Y.Z] [--port N] [--front FRONT]
                          [--cluster-name NAME] [--login USER]... [--node NAME=PORT]...
                          [--without-registration-endpoint] [--ready FILE]
       Runs a cluster that behaves as Teleport X.Y.Z (${DEFAULT_TELEPORT_VERSION} unless given) until SIGTERM or SIGINT.
-      Prints one line of JSON when it is ready. --front puts in front of the Proxy a router by server name as
-      Teleport Cloud has it, or a firewall that drops *.teleport.cluster.local. --login adds a Unix user to the role "access", --node
-      says where on 127.0.0.1 the sshd of a node listens. --without-registration-endpoint leaves the join
-      service as the only way to join. --ready writes that line to a file too, whole or not at all.
+      Prints one line of JSON when it is ready. --login adds a Unix user to the role "access", --node says
+      where on 127.0.0.1 the sshd of a node listens. --without-registration-endpoint leaves the join service
+      as the only way to join. --ready writes that line to a file too, whole or not at all.
+
+      FRONT is what stands between the clients and the Proxy:
+        plain          nothing (the default)
+        cloud          a router by server name, as Teleport Cloud has it
+        sni-firewall   a firewall that drops *.teleport.cluster.local
+        l7             a load balancer that terminates TLS and chooses no ALPN protocol
+        l7-alert       the same, but refuses clients that do not offer http/1.1 with no_application_protocol
+        l7-unoffered   the same, but chooses http/1.1 even if a client does not offer it
+        l7-h2          the same, but speaks HTTP/2 and refuses gRPC with 464, as an AWS ALB does
+        l7-no-upgrade  as l7, but removes the header Upgrade
 
   npm run -s cluster -- mint --dir DIR [--project ID] [--context ID]... [--organization ID] [--ttl SECONDS]
                              [--expired] [--not-yet-valid] [--audience X]... [--issuer URL] [--form v1|v2]
       Prints an OIDC token signed by the issuer of the cluster in DIR.
 `;
 
-const FRONTS: Readonly<Record<FrontKind, true>> = { plain: true, cloud: true, 'sni-firewall': true };
+const FRONTS: Readonly<Record<FrontKind, true>> = {
+  plain: true,
+  cloud: true,
+  'sni-firewall': true,
+  l7: true,
+  'l7-alert': true,
+  'l7-unoffered': true,
+  'l7-h2': true,
+  'l7-no-upgrade': true,
+};
 
 const LONGEST_NAME_BYTES = 109;
 

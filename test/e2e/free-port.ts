@@ -1,6 +1,7 @@
 /** For servers that cannot choose a port and report it. */
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 
 /** On 127.0.0.1; nothing keeps it free once it is known. */
 export async function freePort(): Promise<number> {
@@ -11,4 +12,23 @@ export async function freePort(): Promise<number> {
   await once(server, 'close');
   if (address === null || typeof address === 'string') throw new Error('a TCP server without a port');
   return address.port;
+}
+
+/** @param ended resolves if the server that is to listen on the port ends instead */
+export async function untilListening(port: number, ended: Promise<unknown>): Promise<void> {
+  while (!(await answers(port))) {
+    await Promise.race([pause(20), ended.then(() => Promise.reject(new Error('the server ended')))]);
+  }
+}
+
+async function answers(port: number): Promise<boolean> {
+  const socket = connect({ port, host: '127.0.0.1' });
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false; // not listening yet
+  } finally {
+    socket.destroy();
+  }
 }

@@ -2,12 +2,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
-import { freePort } from './free-port.ts';
+import { freePort, untilListening } from './free-port.ts';
 import { selfSigned } from '../tls-certificate.ts';
 import { bounded, program } from '../programs.ts';
 import type { TlsTerminator } from './tls-terminator.ts';
@@ -33,20 +31,34 @@ export function startNginx(context: TestContext, files: NginxFiles): Promise<num
   );
 }
 
+export interface NginxProxyOptions {
+  /** `localhost:port` of the Proxy. */
+  readonly behind: string;
+  readonly http2: boolean;
+  /** Whether it passes on WebSocket upgrades; by itself, nginx does not. */
+  readonly upgrades?: boolean;
+  /** A free one unless given. */
+  readonly port?: number;
+}
+
 /** A load balancer in front of a Proxy, as its administrators would set it up for any web server. */
 export async function startNginxProxy(
   context: TestContext,
-  { behind, http2 }: { readonly behind: string; readonly http2: boolean },
+  { behind, http2, upgrades = false, port: wanted }: NginxProxyOptions,
 ): Promise<TlsTerminator> {
   const { certificate, key } = await selfSigned('localhost');
-  const port = await start(context, async ({ folder, port: own }) => {
+  const passed = upgrades
+    ? 'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $http_connection; proxy_set_header Host $http_host;'
+    : '';
+  const server = async ({ folder, port: own }: Place): Promise<string> => {
     const [certificatePath, keyPath] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
     await Promise.all([writeFile(certificatePath, certificate), writeFile(keyPath, key, { mode: 0o600 })]);
     return `listen 127.0.0.1:${String(own)} ssl${http2 ? ' http2' : ''};
     ssl_certificate ${certificatePath};
     ssl_certificate_key ${keyPath};
-    location / { proxy_pass https://${behind}; proxy_http_version 1.1; proxy_ssl_verify off; }`;
-  });
+    location / { proxy_pass https://${behind}; proxy_http_version 1.1; proxy_ssl_verify off; ${passed} }`;
+  };
+  const port = await start(context, server, wanted);
   return { address: `localhost:${String(port)}`, certificate };
 }
 
@@ -57,9 +69,13 @@ interface Place {
 }
 
 /** @param server the inside of its server block */
-async function start(context: TestContext, server: (place: Place) => string | Promise<string>): Promise<number> {
+async function start(
+  context: TestContext,
+  server: (place: Place) => string | Promise<string>,
+  wanted?: number,
+): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'e2e-nginx-'));
-  const port = await freePort();
+  const port = wanted ?? (await freePort());
   await mkdir(join(folder, 'tmp'));
   await writeFile(join(folder, 'nginx.conf'), configuration(folder, await server({ folder, port })));
   const args = ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')];
@@ -70,8 +86,7 @@ async function start(context: TestContext, server: (place: Place) => string | Pr
     await ended;
     await rm(folder, { recursive: true, force: true });
   });
-  while (!(await answers(port)))
-    await Promise.race([pause(20), ended.then(() => Promise.reject(new Error('nginx ended')))]);
+  await untilListening(port, ended);
   return port;
 }
 
@@ -91,16 +106,4 @@ ${temporary.join('\n')}
   }
 }
 `;
-}
-
-async function answers(port: number): Promise<boolean> {
-  const socket = connect({ port, host: '127.0.0.1' });
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false; // not listening yet
-  } finally {
-    socket.destroy();
-  }
 }

@@ -6,23 +6,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { authRoute, joinByService, joinRoute, requestWeb, webAddress, type RawBot } from '../auth/raw-bot.ts';
 import { RawClient, dialTls } from './raw-client.ts';
-import { RawUpgrade, clientFrame } from './raw-upgrade.ts';
+import { RawUpgrade, SAMPLE_KEY, clientFrame, webSocket } from './raw-upgrade.ts';
 import { startCluster, type Cluster } from '../cluster.ts';
 import { withCluster } from '../temporary-cluster.ts';
 import { temporaryDirectory } from '../temporary-directory.ts';
 
 const PING_INTERVAL_MS = 40;
-const KEY = Buffer.from('the sample nonce').toString('base64');
 const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 };
 const Pong = z.object({ server_version: z.string() });
 
-const webSocket = (protocol: string): Record<string, string> => ({
-  Connection: 'Upgrade',
-  Upgrade: 'websocket',
-  'Sec-WebSocket-Version': '13',
-  'Sec-WebSocket-Key': KEY,
-  'Sec-WebSocket-Protocol': protocol,
-});
 const legacy = (type: string): Record<string, string> => ({
   Connection: 'Upgrade',
   Upgrade: type,
@@ -56,7 +48,7 @@ describe('the connection upgrade', () => {
   test('answers the handshake of RFC 6455 with the subprotocol asked for', async () => {
     const { head, socket } = await upgrade(webSocket('alpn'));
     socket.destroy();
-    const accept = createHash('sha1').update(`${KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+    const accept = createHash('sha1').update(`${SAMPLE_KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
     assert.deepEqual(head.split('\r\n'), [
       'HTTP/1.1 101 Switching Protocols',
       'Upgrade: websocket',

@@ -1,7 +1,7 @@
-/** A device between a job and the Proxy: none, Teleport Cloud's router, or a firewall that filters by server name. */
+/** A device between a job and the Proxy: none, Teleport Cloud's router, a firewall, or a load balancer. */
 import { connect, type Socket } from 'node:net';
 import { peekClientHello } from './client-hello.ts';
-import type { Records } from '../records.ts';
+import { type BalancerKind, type BalancerOptions, startLoadBalancer } from './load-balancer.ts';
 import { listen, type TcpListener } from '../tcp-listener.ts';
 import { API_DOMAIN, encodedClusterDomain } from '../world.ts';
 
@@ -11,16 +11,12 @@ import { API_DOMAIN, encodedClusterDomain } from '../world.ts';
  *   host with the names below it (applications, Kubernetes) and the encoded cluster name, and closes everything else.
  * - `sni-firewall`: drops every connection for `teleport.cluster.local` and the names below it without a word
  *   (gravitational/teleport 66656).
+ * - `l7` and those that begin with it: terminate TLS.
  */
-export type FrontKind = 'plain' | 'cloud' | 'sni-firewall';
+export type FrontKind = 'plain' | 'cloud' | 'sni-firewall' | BalancerKind;
 
-export interface FrontOptions {
-  /** The host that clients know the Proxy by. */
-  readonly tenantHost: string;
+export interface FrontOptions extends BalancerOptions {
   readonly clusterName: string;
-  readonly records: Records;
-  /** Asked for each connection: the front listens before the Proxy does. */
-  readonly proxyPort: () => number;
 }
 
 type Verdict = 'forwarded' | 'closed' | 'dropped';
@@ -31,6 +27,9 @@ export function startFront(
   port: number,
   options: FrontOptions,
 ): Promise<TcpListener> {
+  if (kind !== 'cloud' && kind !== 'sni-firewall') {
+    return startLoadBalancer(kind, port, options);
+  }
   const judge = { cloud: judgeAsCloud, 'sni-firewall': judgeAsFirewall }[kind];
   return listen(port, (socket) => {
     pass(socket, (serverName) => judge(serverName, options), options).catch(() => socket.destroy());

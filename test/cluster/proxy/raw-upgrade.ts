@@ -1,6 +1,6 @@
 /** A client of the connection upgrade for the cluster's own tests: what it writes and reads, frame by frame. */
 import { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { webAddress } from '../auth/raw-bot.ts';
 import { dialTls } from './raw-client.ts';
 import { ByteReader } from '../crypto/byte-reader.ts';
@@ -10,6 +10,8 @@ import { readWebSocketFrame, type WebSocketFrame } from './upgrade-framing.ts';
 const ZERO_MASK = Buffer.alloc(4);
 const HEAD_END = '\r\n\r\n';
 const BINARY = 2;
+/** Of RFC 6455 section 1.3. */
+export const SAMPLE_KEY = Buffer.from('the sample nonce').toString('base64');
 
 /** With the mask bit set, as every frame of a client must have it; Go's client masks with zeros. */
 export function clientFrame(opcode: number, payload: Buffer, mask: Buffer = ZERO_MASK, final = true): Buffer {
@@ -18,6 +20,17 @@ export function clientFrame(opcode: number, payload: Buffer, mask: Buffer = ZERO
   length.writeUInt16BE(payload.length, 1);
   const masked = Buffer.from(payload.map((byte, at) => byte ^ (mask[at % 4] ?? 0)));
   return Buffer.concat([Buffer.from([(final ? 0x80 : 0) | opcode]), length, mask, masked]);
+}
+
+/** The headers of a WebSocket handshake, as clients of 17.3.1 and later send them. */
+export function webSocket(protocol: string, key: string = SAMPLE_KEY): Record<string, string> {
+  return {
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': key,
+    'Sec-WebSocket-Protocol': protocol,
+  };
 }
 
 export class RawUpgrade {
@@ -40,7 +53,7 @@ export class RawUpgrade {
     this.socket = socket;
     this.head = head;
     this.#received = rest;
-    this.#form = /^Upgrade: websocket/m.test(head) ? 'websocket' : head.includes('alpn-ping') ? 'packets' : 'bytes';
+    this.#form = /^upgrade: websocket/im.test(head) ? 'websocket' : head.includes('alpn-ping') ? 'packets' : 'bytes';
     this.stream = new Duplex({
       read: () => undefined,
       write: (chunk: Buffer, _encoding, done) => {
@@ -62,9 +75,16 @@ export class RawUpgrade {
     socket.once('close', () => this.stream.push(null)).resume();
   }
 
-  /** @throws Error with the response when it is not 101 */
-  static async open(cluster: Cluster, headers: Record<string, string>): Promise<RawUpgrade> {
-    const socket = await dialTls(webAddress(cluster));
+  /**
+   * @param address of a load balancer; of the cluster itself unless given
+   * @throws Error with the response when it is not 101
+   */
+  static async open(
+    cluster: Cluster,
+    headers: Record<string, string>,
+    address: ConnectionOptions = webAddress(cluster),
+  ): Promise<RawUpgrade> {
+    const socket = await dialTls(address);
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
     socket.write(
       ['GET /webapi/connectionupgrade HTTP/1.1', `Host: ${cluster.info.proxy}`, ...lines, '', ''].join('\r\n'),
