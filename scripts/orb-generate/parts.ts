@@ -1,5 +1,6 @@
-/** The generated parts of the orb, as lines of YAML, from the declarations of the flags that its parameters become. */
+/** The generated parts of the orb, as lines of YAML, from the declarations of its parameters: mostly those of flags. */
 import { ORB_STEPS, type StepParameter } from '../../src/commands/orb-steps.ts';
+import { INSTALL_PARAMETERS } from './install-parameters.ts';
 
 /** The steps of each command of the orb that call the script. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
@@ -9,7 +10,10 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   cleanup: ['cleanup'],
 };
 
-/** `parameters of COMMAND` and `environment of STEP`; for the job `run`, which calls `join`, its own and its arguments. */
+/**
+ * `parameters of COMMAND` and `environment of STEP`; for the job `run`, which calls `install` and `join`, the parameters that
+ * it has for each, and the arguments that it makes of them.
+ */
 export function orbParts(): ReadonlyMap<string, readonly string[]> {
   const ofJob = declaredBy(['join']).filter(({ orb }) => orb.ofJob !== false);
   return new Map([
@@ -17,8 +21,14 @@ export function orbParts(): ReadonlyMap<string, readonly string[]> {
       ([command, steps]) => [`parameters of ${command}`, declaredBy(steps).flatMap(declaration)] as const,
     ),
     ...Object.keys(ORB_STEPS).map((step) => [`environment of ${step}`, environment(step)] as const),
-    ['parameters of the job', ofJob.flatMap(declaration)],
-    ['arguments of join', ofJob.map(({ orb: { name } }) => `${name}: << parameters.${name} >>`)],
+    ['parameters of install', INSTALL_PARAMETERS.flatMap(declaration)],
+    [
+      'parameters of the job for install',
+      INSTALL_PARAMETERS.flatMap(({ helpOfJob, orb }) => declaration({ orb, help: helpOfJob })),
+    ],
+    ['arguments of install', INSTALL_PARAMETERS.map(argument)],
+    ['parameters of the job for join', ofJob.flatMap(declaration)],
+    ['arguments of join', ofJob.map(argument)],
   ]);
 }
 
@@ -36,7 +46,11 @@ function environment(step: string): readonly string[] {
   return [...names].toSorted().map((name) => `MACHINE_ID_PARAM_${name.toUpperCase()}: << parameters.${name} >>`);
 }
 
-function declaration({ help, orb }: StepParameter): readonly string[] {
+function argument({ orb: { name } }: Pick<StepParameter, 'orb'>): string {
+  return `${name}: << parameters.${name} >>`;
+}
+
+function declaration({ help, orb }: Pick<StepParameter, 'help' | 'orb'>): readonly string[] {
   const { default: preset, description = help, more, name, type = 'string' } = orb;
   return [
     `${name}:`,

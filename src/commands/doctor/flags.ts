@@ -10,7 +10,7 @@ import { readRunArguments, RUN, RUN_FLAGS } from '../run-flags.ts';
 const DEADLINE_S = RETRY_POLICY.doctorDeadlineMs / 1000;
 
 /** What `run` does not have, or declares differently. */
-const DOCTOR_OPTIONS = {
+export const DOCTOR_OPTIONS = {
   deadline: {
     ...RUN.deadline,
     orb: {
