@@ -1,120 +1,28 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import test, { after, type TestContext } from 'node:test';
+import test, { type TestContext } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
 import { databaseServerCertificate } from '../cluster/proxy/teleport-certificate.ts';
 import { AUTHORITY_FILES, IDENTITY_FILES } from '../output-files.ts';
 import { directory, runItems } from './config-file.ts';
-import { clusterIn, directoryFor, misbehave, NEWEST } from './embedded-cluster.ts';
-import { exportedTo } from './exported.ts';
+import { clusterForFile, misbehave } from './embedded-cluster.ts';
 import { listing } from './folder-listing.ts';
 import { beginJob, type Job } from './job.ts';
 import { startOpensslServer } from './openssl-server.ts';
-import { missingPostgres, startPostgres } from './postgres.ts';
-import { missing, type ProgramRun, runProgram } from '../programs.ts';
+import { missing, runProgram } from '../programs.ts';
 import { assertRefused } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 
-const authorities = await directoryFor({ after });
-const newest = await clusterIn(authorities, { after }, {});
-const skip = await missingPostgres();
+const newest = await clusterForFile();
 const openssl = missing('openssl');
 const BASE = [...AUTHORITY_FILES, ...IDENTITY_FILES];
-
-/** psql with nothing but what the run exported and the address of the Proxy's listener. */
-async function psql(cluster: Cluster, job: Job, sql: string, changes: Readonly<Record<string, string>> = {}) {
-  const [host = '', port = ''] = cluster.info.postgres.split(':');
-  const exported = await exportedTo(job);
-  const environment = { ...exported, PGHOST: host, PGPORT: port, PGSSLMODE: 'verify-full', ...changes };
-  return runProgram('psql', ['--no-psqlrc', '--tuples-only', '--no-align', '--command', sql], { environment });
-}
 
 function database(job: Job, more: string): string {
   return `type: database, ${more}, ${directory(job.destination)}`;
 }
 
 const ORDERS = 'service: orders, username: ci, database: orders';
-
-for (const teleport of ['15.3.7', NEWEST]) {
-  test(`Teleport ${teleport}: psql works on a real PostgreSQL with what is exported`, { skip }, async (t) => {
-    const cluster = await clusterIn(authorities, t, { teleport });
-    const orders = cluster.resources.databases.find(({ name }) => name === 'orders');
-    assert.ok(orders !== undefined);
-    const job = await beginJob(t, cluster);
-    const [port, run] = await Promise.all([startPostgres(t, cluster), runItems(cluster, job, [database(job, ORDERS)])]);
-    orders.port = port;
-    const result = resultOf(run);
-    assert.deepEqual(result.outputs[0]?.files, BASE);
-    assert.deepEqual(result.outputs[0].access, {
-      kind: 'database',
-      name: 'orders',
-      protocol: 'postgres',
-      user: 'ci',
-      database: 'orders',
-    });
-
-    await t.test('as the user that the output names, over TLS with a client certificate', async () => {
-      const sql =
-        'create table t (n int); insert into t values (42); select n, current_user, client_dn from t, pg_stat_ssl where pid = pg_backend_pid()';
-      assertPrinted(await psql(cluster, job, sql), '42|ci|/CN=ci');
-    });
-
-    await t.test('not as another user, and not in another database', async () => {
-      assertEnded(await psql(cluster, job, 'select 1', { PGUSER: 'postgres' }), /access to db denied/);
-      assertEnded(await psql(cluster, job, 'select 1', { PGDATABASE: 'postgres' }), /access to db denied/);
-    });
-
-    await t.test('not without the certificate, nor with a server of other authorities', async () => {
-      assertEnded(await psql(cluster, job, 'select 1', { PGSSLCERT: '/none' }), /client certificate is required/);
-      const PGSSLROOTCERT = join(job.destination, 'teleport-database-ca.crt');
-      assertEnded(await psql(cluster, job, 'select 1', { PGSSLROOTCERT }), /certificate verify failed/);
-    });
-
-    await t.test('not past the Proxy: the database itself turns the certificate away', async () => {
-      const PGSSLROOTCERT = join(job.destination, 'teleport-database-ca.crt');
-      const changes = { PGPORT: String(orders.port), PGSSLROOTCERT };
-      assertEnded(await psql(cluster, job, 'select 1', changes), /unknown ca/);
-    });
-
-    await t.test('not with a certificate for another database', async () => {
-      const other = await beginJob(t, cluster);
-      resultOf(await runItems(cluster, other, [database(other, 'service: reports, username: ci, database: orders')]));
-      assertEnded(await psql(cluster, other, 'select 1'), /"reports-rds-eu-central-1-123456789012" is offline/);
-    });
-
-    await t.test('not with an identity that is good for no database', async () => {
-      const other = await beginJob(t, cluster);
-      resultOf(await runItems(cluster, other, [`type: identity, ${directory(other.destination)}`]));
-      const changes = {
-        PGSSLCERT: join(other.destination, 'tlscert'),
-        PGSSLKEY: join(other.destination, 'key'),
-        PGSSLROOTCERT: join(other.destination, 'teleport-host-ca.crt'),
-        PGUSER: 'ci',
-        PGDATABASE: 'orders',
-      };
-      assertEnded(await psql(cluster, other, 'select 1', changes), /not routed to a PostgreSQL database/);
-    });
-
-    await t.test('with flags only, in its own directory', async () => {
-      const other = await beginJob(t, cluster);
-      const flags = ['--database', 'orders', '--database-user', 'ci', '--database-name', 'orders'];
-      const { outputs } = resultOf(await other.run([...other.flags, ...flags, '--json']));
-      assert.equal(outputs[0]?.destination, join(other.destination, 'database'));
-      assertPrinted(await psql(cluster, other, 'select current_user'), 'ci');
-    });
-  });
-}
-
-function assertPrinted({ exitCode, stderr, stdout }: ProgramRun, last: string): void {
-  assert.equal(exitCode, 0, stderr);
-  assert.equal(stdout.trim().split('\n').at(-1), last);
-}
-
-function assertEnded({ exitCode, stderr }: ProgramRun, says: RegExp): void {
-  assert.equal(exitCode, 2, stderr);
-  assert.match(stderr, says);
-}
 
 test('the key of a database output is RSA, whatever the suite', async (t) => {
   const job = await beginJob(t, newest);
