@@ -6,6 +6,7 @@ import type { Retries } from '../effects/retry.ts';
 import { MachineIdError } from '../errors.ts';
 import type { BotIdentity } from '../join/bot-identity.ts';
 import type { Address } from '../net/address.ts';
+import type { Network } from '../net/network.ts';
 import { oneLine } from '../net/network-error.ts';
 import type { WireTrace } from '../net/trace.ts';
 import { connectAuth } from '../teleport/auth-connection.ts';
@@ -42,6 +43,7 @@ export interface ClusterSession extends AuthSession {
 
 export interface SessionOptions {
   readonly address: Address;
+  readonly network: Network;
   readonly bot: BotIdentity;
   readonly retries: Retries;
   readonly signal: AbortSignal;
@@ -103,7 +105,7 @@ async function connectAs(
   { onSkippedLeaf, route }: Shared,
   { keyPair, tlsCertificatePem: certificatePem }: Pick<Identity, 'keyPair' | 'tlsCertificatePem'>,
 ): Promise<AuthSession> {
-  const { address, bot, clock, log, retries, signal, trace } = options;
+  const { address, bot, clock, log, network, retries, signal, trace } = options;
   const ended = sharedController();
   const endWithRun = () => {
     ended.abort(signal.reason);
@@ -112,6 +114,7 @@ async function connectAs(
   signal.addEventListener('abort', endWithRun, { once: true });
   const connection = await connectAuth({
     address,
+    network,
     clusterName: bot.clusterName,
     authorities: bot.hostAuthorities,
     certificatePem,

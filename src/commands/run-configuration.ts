@@ -8,6 +8,7 @@ import type { World } from '../effects/world.ts';
 import { asMachineIdError, pluralize } from '../errors.ts';
 import { findLeftovers } from '../job/left-over.ts';
 import { openManifest, type Writer } from '../job/manifest.ts';
+import { openNetwork } from '../net/network.ts';
 import { startWireTrace } from '../net/trace.ts';
 import { webTrust } from '../net/trust.ts';
 import type { Journal } from '../outputs/journal.ts';
@@ -54,6 +55,7 @@ async function plannedRun(given: RunArguments, journal: Journal, world: World): 
     plan,
     outputs,
     trust,
+    network: openNetwork(world),
     retries: startRetries({ timeoutMs, deadlineMs, clock, random, log: journal, signal }),
     trace: plan.debug ? startWireTrace(journal, clock) : undefined,
     record: openManifest(files, environment, warn, await writerOf(outputs, world)),

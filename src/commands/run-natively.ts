@@ -14,7 +14,7 @@ import { beginTelemetry } from './telemetry.ts';
 
 /** @throws MachineIdError as the join and the connection to the Auth Service do; outputs that fail are in the result */
 export async function runNatively(run: PlannedRun, token: OidcToken): Promise<RunEnd> {
-  const telemetry = await beginTelemetry(run.world, run.outputs, run.journal, run.trace);
+  const telemetry = await beginTelemetry({ ...run, log: run.journal });
   try {
     const { joined, keys } = await join(run, token);
     const results = await writeOutputs(run, joined, keys);
@@ -38,14 +38,14 @@ async function join(
   run: PlannedRun,
   token: OidcToken,
 ): Promise<{ readonly joined: Joined; readonly keys: readonly OutputKeys[] }> {
-  const { journal, plan, retries, trace, trust, world } = run;
+  const { journal, network, plan, retries, trace, trust, world } = run;
   const { clock, signal } = world;
-  const web = openWebApi({ address: plan.address, trust, retries, signal, trace });
+  const web = openWebApi({ address: plan.address, network, trust, retries, signal, trace });
   const cluster = discoverCluster(run, web);
   const keys = cluster.then(({ suite }) => beginKeys(run, suite));
   keys.catch(() => undefined); // without a cluster, the join fails for the same reason
   const facts = { ...token.claims, tokenName: plan.token, proxy: plan.address.value, checkedAtMs: clock.nowMs() };
-  const options = { web, trust, facts, jwt: token.jwt, ttlMs: plan.certificateTtlMs, cluster };
+  const options = { web, network, trust, facts, jwt: token.jwt, ttlMs: plan.certificateTtlMs, cluster };
   try {
     const joined = await journal.step(
       'join',

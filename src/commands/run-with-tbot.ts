@@ -42,11 +42,11 @@ async function checkTbot(run: PlannedRun): Promise<ClusterFacts> {
 }
 
 /** tbot does not report the facts of the cluster that later steps need. */
-function discoverCluster({ journal, plan, retries, trace, trust, world }: PlannedRun): Promise<ClusterFacts> {
+function discoverCluster({ journal, network, plan, retries, trace, trust, world }: PlannedRun): Promise<ClusterFacts> {
   return journal.step(
     'discovery',
     async () => {
-      const web = openWebApi({ address: plan.address, trust, retries, signal: world.signal, trace });
+      const web = openWebApi({ address: plan.address, network, trust, retries, signal: world.signal, trace });
       try {
         return await discover(web, retries);
       } finally {

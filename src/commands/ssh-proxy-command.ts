@@ -7,6 +7,7 @@ import { isReaderGone, stdoutUnwritable } from '../effects/streams.ts';
 import type { World } from '../effects/world.ts';
 import { MachineIdError, type Problem } from '../errors.ts';
 import { parseAddress } from '../net/address.ts';
+import { openNetwork } from '../net/network.ts';
 import { dialTransport, PROXY_SSH_PATH, proxySsh, type SshTarget, type TransportDial } from '../teleport/ssh-proxy.ts';
 import { identityUnreadable, readDestinationIdentity } from './kube-credentials.ts';
 
@@ -39,6 +40,7 @@ export async function sshProxyCommand(args: readonly string[], world: World): Pr
   const log = createLog(stderr, { format: 'text', debug: false, nowMs: () => clock.nowMs() });
   const dial = {
     address,
+    network: openNetwork(world),
     certificatePem,
     privateKeyPem,
     hostAuthoritiesPem: authoritiesPem,

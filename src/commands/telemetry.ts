@@ -1,12 +1,12 @@
 /** Anonymous telemetry of a run, for users who enable it. */
 import { randomUUID } from 'node:crypto';
-import fetch from 'node-fetch';
 import type { Log } from '../effects/log.ts';
 import { USER_AGENT, VERSION, type World } from '../effects/world.ts';
 import { asMachineIdError } from '../errors.ts';
+import { openHttps } from '../net/agent.ts';
+import type { Network } from '../net/network.ts';
 import { describeError } from '../net/network-error.ts';
 import type { WireTrace } from '../net/trace.ts';
-import { openAgent } from '../net/traced.ts';
 import { trustOptions, webTrust } from '../net/trust.ts';
 import type { SupportedOutput } from '../outputs/outputs.ts';
 
@@ -20,6 +20,7 @@ interface PendingSend {
 interface SendSettings {
   /** PEM of the only trusted authorities, or undefined for Node's own list. */
   readonly ca: string | undefined;
+  readonly network: Network;
   readonly trace?: WireTrace | undefined;
   /** Called once, unless `end` was called before; `problem` is undefined when the event was accepted. */
   readonly onSettled: (problem: string | undefined) => void;
@@ -28,7 +29,7 @@ interface SendSettings {
 const MAX_RESPONSE_BYTES = 16 * 1024;
 
 /** A unary call of the Connect protocol, version 1, with protobuf's JSON form. */
-function send(url: URL, event: unknown, { ca, onSettled, trace }: SendSettings): PendingSend {
+function send(url: URL, event: unknown, { ca, network, onSettled, trace }: SendSettings): PendingSend {
   const ended = new AbortController();
   const { signal } = ended;
   void post().then(
@@ -46,16 +47,15 @@ function send(url: URL, event: unknown, { ca, onSettled, trace }: SendSettings):
   };
 
   async function post(): Promise<number> {
-    const { agent, begin } = openAgent(trustOptions(ca), 'telemetry', trace);
-    const end = begin('POST', url);
-    const response = await fetch(url, {
+    const client = openHttps({ ...trustOptions(ca), network, to: 'telemetry', for: 'https', trace });
+    const end = client.begin('POST', url);
+    const response = await client.send(url, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'connect-protocol-version': '1', 'user-agent': USER_AGENT },
       body: JSON.stringify(event),
       redirect: 'manual',
       signal,
       size: MAX_RESPONSE_BYTES,
-      ...(url.protocol === 'https:' ? { agent } : {}),
     });
     await response.arrayBuffer();
     end(response.status);
@@ -130,13 +130,16 @@ const MAX_CA_BYTES = 1024 * 1024;
 
 const NOTHING: PendingSend = { end: () => undefined };
 
+interface TelemetryOptions {
+  readonly world: Pick<World, 'clock' | 'environment' | 'files' | 'nodeVersion'>;
+  readonly network: Network;
+  readonly outputs: readonly SupportedOutput[];
+  readonly log: Log;
+  readonly trace?: WireTrace | undefined;
+}
+
 /** Never rejects. Logs nothing when telemetry is off. */
-export async function beginTelemetry(
-  world: Pick<World, 'clock' | 'environment' | 'files' | 'nodeVersion'>,
-  outputs: readonly SupportedOutput[],
-  log: Log,
-  trace?: WireTrace,
-): Promise<PendingSend> {
+export async function beginTelemetry({ log, network, outputs, trace, world }: TelemetryOptions): Promise<PendingSend> {
   const { clock, environment, files } = world;
   if (!telemetryIsOn(environment)) return NOTHING;
   const url = telemetryUrl(environment);
@@ -156,6 +159,7 @@ export async function beginTelemetry(
     const { ca } = await webTrust({ ...world, caFile: undefined, insecure: false, readText });
     return send(url, event, {
       ca,
+      network,
       trace,
       onSettled: (problem) => {
         log.debug(problem === undefined ? 'telemetry event accepted' : `telemetry event not accepted: ${problem}`);

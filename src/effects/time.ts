@@ -26,6 +26,14 @@ export function every(intervalMs: number, work: () => void): () => void {
   };
 }
 
+/** Calls `work` after `delayMs`, unless the returned function is called before. */
+export function after(delayMs: number, work: () => void): () => void {
+  const timer = setTimeout(work, delayMs);
+  return () => {
+    clearTimeout(timer);
+  };
+}
+
 interface DeadlineOptions {
   /** The server, as the subject of a sentence: `the Proxy a.example.com:443`. */
   readonly waitingFor: string;

@@ -20,6 +20,7 @@ import { GrpcError, GrpcResponseError } from '../grpc/status.ts';
 import { type Address, formatAddress } from '../net/address.ts';
 import { dialTls } from '../net/dial.ts';
 import { describeError, networkFailure, oneLine } from '../net/network-error.ts';
+import type { Network } from '../net/network.ts';
 import type { WireTrace } from '../net/trace.ts';
 import type { WebTrust } from '../net/trust.ts';
 import { suiteName } from '../teleport/suite.ts';
@@ -29,6 +30,7 @@ import { joinRefusal } from './refusal.ts';
 
 export interface ServiceJoin {
   readonly address: Address;
+  readonly network: Network;
   readonly trust: WebTrust;
   readonly facts: JoinFacts;
   readonly jwt: Secret;
@@ -69,7 +71,7 @@ const CLOSE_TIMEOUT_MS = 1000;
  * @throws MachineIdError JOIN_METHOD_MISMATCH, RESPONSE_INVALID, TIMEOUT. A refusal, and a reason to fall back, are results.
  */
 export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResult> {
-  const { address, signal: outer, timeoutMs } = join;
+  const { address, network, signal: outer, timeoutMs, trust } = join;
   const wire = join.trace?.connection('join service');
   const waitingFor = `the join service of ${formatAddress(address)}`;
   const heard = { firstAnswer: false };
@@ -80,7 +82,7 @@ export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResul
   const attempt = withDeadline({ waitingFor, unreached: address, timeoutMs, signal: outer }, async (signal) => {
     let socket;
     try {
-      socket = await dialTls({ address, alpn: JOIN_ALPN, ca: join.trust.ca, verify: join.trust.verify, signal, wire });
+      socket = await dialTls({ network, address, alpn: JOIN_ALPN, ca: trust.ca, verify: trust.verify, signal, wire });
     } catch (error) {
       signal.throwIfAborted();
       const { detail, isTransient } = networkFailure(error);

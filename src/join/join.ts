@@ -5,6 +5,7 @@ import type { Log } from '../effects/log.ts';
 import type { Retries } from '../effects/retry.ts';
 import type { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
+import type { Network } from '../net/network.ts';
 import type { WireTrace } from '../net/trace.ts';
 import type { WebTrust } from '../net/trust.ts';
 import type { WebApi } from '../net/web.ts';
@@ -19,6 +20,7 @@ export type JoinPath = 'join-service' | 'legacy';
 
 export interface JoinOptions {
   readonly web: WebApi;
+  readonly network: Network;
   readonly trust: WebTrust;
   readonly facts: JoinFacts;
   readonly jwt: Secret;
@@ -151,13 +153,14 @@ function startServiceJoin(options: JoinOptions): ServiceAttempt {
   };
   if (options.signal.aborted) abort();
   options.signal.addEventListener('abort', abort, { once: true });
-  const { web, trust, facts, jwt, retries, trace } = options;
+  const { web, network, trust, facts, jwt, retries, trace } = options;
   let onResponse: () => void = () => undefined;
   const answered = new Promise<void>((resolve) => {
     onResponse = resolve;
   });
   const result = joinByService({
     address: web.address,
+    network,
     trust,
     facts,
     jwt,

@@ -1,7 +1,9 @@
 /** Opens TLS connections. */
 import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { checkServerIdentity, connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import type { Address } from './address.ts';
+import type { Network } from './network.ts';
 import type { WireConnection } from './trace.ts';
 import { traceTls } from './traced.ts';
 import { trustOptions } from './trust.ts';
@@ -21,19 +23,38 @@ export interface DialOptions {
   readonly client?: { readonly certificate: string; readonly key: string };
   /** Carries the deadline. */
   readonly signal: AbortSignal;
-  /** Called once TCP is connected and the ClientHello is being sent. */
+  /** Called once the ClientHello can be sent. */
   readonly onConnect?: (() => void) | undefined;
   readonly wire?: WireConnection | undefined;
 }
 
-/** Resolves once the TLS handshake is complete; rejects with Node's own error or the abort reason. */
-export function dialTls(options: DialOptions): Promise<TLSSocket> {
-  const { signal } = options;
+/** Where the bytes go: to the address through the network, or over a connection that is already open. */
+type Carrier = { readonly network: Network } | { readonly over: Duplex };
+
+/**
+ * Resolves once the TLS handshake is complete; rejects with Node's own error or the abort reason. A failed dial closes the
+ * connection under it.
+ */
+export async function dialTls(options: DialOptions & Carrier): Promise<TLSSocket> {
+  const { address, onConnect, signal, wire } = options;
+  signal.throwIfAborted();
+  const sinceStart = wire?.stopwatch();
+  const carrier =
+    'over' in options ? options.over : await options.network.open(address, { signal, for: 'cluster', wire });
+  onConnect?.();
+  return handshake(carrier, options, sinceStart);
+}
+
+function handshake(carrier: Duplex, options: DialOptions, sinceStart?: () => number): Promise<TLSSocket> {
+  const { alpn, signal, wire } = options;
   return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const socket = connect(connectOptions(options));
-    if (options.wire !== undefined) traceTls(socket, options.alpn, options.wire);
-    if (options.onConnect !== undefined) socket.once('connect', options.onConnect);
+    if (signal.aborted || carrier.destroyed) {
+      carrier.destroy();
+      signal.throwIfAborted();
+      throw new Error('the connection was closed before the TLS handshake');
+    }
+    const socket = connect({ ...connectOptions(options), socket: carrier });
+    if (wire !== undefined) traceTls(socket, alpn, wire, sinceStart);
     const onAbort = () => socket.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
     signal.addEventListener('abort', onAbort, { once: true });
     const settle = () => {
@@ -44,6 +65,7 @@ export function dialTls(options: DialOptions): Promise<TLSSocket> {
     const onError = (error: Error) => {
       settle();
       socket.destroy();
+      carrier.destroy();
       reject(error);
     };
     const onClose = () => {
@@ -55,7 +77,6 @@ export function dialTls(options: DialOptions): Promise<TLSSocket> {
       settle();
       // Until a protocol takes over the socket, a reset must not crash the process: the next read or write reports it.
       socket.on('error', () => undefined);
-      socket.setNoDelay(true);
       resolve(socket);
     });
   });
@@ -67,7 +88,6 @@ function connectOptions(options: DialOptions): ConnectionOptions {
   const name = isIP(serverName) === 0 ? serverName : undefined;
   return {
     host: address.host,
-    port: address.port,
     ALPNProtocols: [...alpn],
     rejectUnauthorized: verify ?? true,
     ...(name === undefined ? {} : { servername: name }),

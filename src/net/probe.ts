@@ -1,10 +1,11 @@
 /** Probes a server step by step (name, port, first bytes, TLS), without sending anything beyond a handshake. */
 import { lookup } from 'node:dns/promises';
-import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { checkServerIdentity, connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
 import { withDeadline } from '../effects/time.ts';
 import { type Address, formatAddress } from './address.ts';
+import type { Network } from './network.ts';
 import { trustOptions, type WebTrust } from './trust.ts';
 
 /** All addresses of a host, as the system resolves them; rejects with Node's own error. */
@@ -13,9 +14,14 @@ export async function resolveHost(host: string): Promise<readonly string[]> {
   return (await lookup(host, { all: true })).map(({ address }) => address);
 }
 
+interface ProbeOptions {
+  readonly network: Network;
+  readonly signal: AbortSignal;
+}
+
 /** Resolves with the address that it connected to; rejects with Node's own error or the signal's reason. */
-export async function probeTcp(address: Address, signal: AbortSignal): Promise<string> {
-  const socket = await openTcp(address, signal);
+export async function probeTcp(address: Address, { network, signal }: ProbeOptions): Promise<string> {
+  const socket = await network.open(address, { signal, for: 'cluster' });
   const reached = socket.remoteAddress ?? address.host;
   socket.destroy();
   return reached;
@@ -54,13 +60,14 @@ export interface HandshakeOptions {
 }
 
 /** Completes the TLS handshake even if the certificate is not trusted, so that the caller can describe it. */
-export function probeTls(
+export async function probeTls(
   address: Address,
-  { alpn, signal, trust }: { readonly alpn: string; readonly signal: AbortSignal; readonly trust: WebTrust },
+  { alpn, network, signal, trust }: ProbeOptions & { readonly alpn: string; readonly trust: WebTrust },
 ): Promise<TlsFacts> {
   const { host } = address;
   const serverName = isIP(host) === 0 ? host : undefined;
-  return handshake(address, { alpn: [alpn], serverName, certificateName: host, ca: trust.ca, signal });
+  const carrier = await network.open(address, { signal, for: 'cluster' });
+  return handshake(carrier, { alpn: [alpn], serverName, certificateName: host, ca: trust.ca, signal });
 }
 
 export interface ProbeTarget {
@@ -91,7 +98,7 @@ const KEPT_BYTES = 256;
 /** Rejects only if `signal` is aborted: a server that does not respond is a result. */
 export async function probe(
   target: ProbeTarget,
-  { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
+  { network, signal, timeoutMs }: ProbeOptions & { readonly timeoutMs: number },
 ): Promise<ProbeResult> {
   const progress: Progress = {
     addresses: [],
@@ -102,7 +109,7 @@ export async function probe(
   };
   try {
     await withDeadline({ waitingFor: formatAddress(target.address), timeoutMs, signal }, (until) =>
-      attempt(target, progress, until),
+      attempt(target, progress, { network, signal: until }),
     );
   } catch (error) {
     signal.throwIfAborted();
@@ -115,43 +122,22 @@ export async function probe(
 async function attempt(
   { address, addresses, protocol, tls }: ProbeTarget,
   progress: Progress,
-  signal: AbortSignal,
+  { network, signal }: ProbeOptions,
 ): Promise<void> {
   progress.addresses = await addresses;
   signal.throwIfAborted();
   progress.stoppedAt = 'connect';
-  const socket = await openTcp(address, signal, progress.addresses);
+  const lookUp = () => addresses;
+  const socket = await network.open(address, { signal, for: 'cluster', lookUp });
   progress.stoppedAt = 'answer';
   try {
-    if (protocol === 'tls') progress.tls = await handshake({ socket: withTap(socket, progress) }, { ...tls, signal });
+    if (protocol === 'tls') progress.tls = await handshake(withTap(socket, progress), { ...tls, signal });
     else if (protocol !== 'tcp')
       await firstBytes(socket, protocol === 'postgres' ? POSTGRES_SSL_REQUEST : undefined, progress);
     progress.stoppedAt = 'done';
   } finally {
     socket.destroy();
   }
-}
-
-/** @param addresses of the host, if it has already been looked up */
-function openTcp({ host, port }: Address, signal: AbortSignal, addresses?: readonly string[]): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connectTcp({ host, port, signal, ...(addresses && { lookup: fixedLookup(addresses) }) });
-    socket.on('error', (error) => {
-      reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error);
-    });
-    socket.once('connect', () => {
-      resolve(socket);
-    });
-  });
-}
-
-function fixedLookup(addresses: readonly string[]): LookupFunction {
-  const all = addresses.map((address) => ({ address, family: isIP(address) }));
-  return (_host, options, done) => {
-    const [{ address, family } = { address: '', family: 0 }] = all;
-    if (options.all === true) done(null, all);
-    else done(null, address, family);
-  };
 }
 
 /** PostgreSQL's SSLRequest message: its length and a reserved version number. */
@@ -203,13 +189,14 @@ function keep(progress: Progress, bytes: Buffer): void {
 }
 
 function handshake(
-  over: Address | { readonly socket: Duplex },
+  carrier: Duplex,
   { alpn, ca, certificateName, serverName, signal }: HandshakeOptions,
 ): Promise<TlsFacts> {
   return new Promise((resolve, reject) => {
+    if (signal.aborted) carrier.destroy();
     signal.throwIfAborted();
     const socket = connectTls({
-      ...('socket' in over ? over : { host: over.host, port: over.port }),
+      socket: carrier,
       ALPNProtocols: [...alpn],
       rejectUnauthorized: false,
       checkServerIdentity: (_name, certificate) => checkServerIdentity(certificateName, certificate),

@@ -1,6 +1,7 @@
 /** Logs every connection step by step. Without a trace, nothing is counted or logged. */
 import type { Clock } from '../effects/time.ts';
 import type { Log } from '../effects/log.ts';
+import { errorCode, oneLine } from './network-error.ts';
 
 export interface WireTrace {
   /** @param to our name for the server: `join service` */
@@ -43,14 +44,14 @@ type WireEvent =
   | {
       readonly event: 'dns';
       readonly name: string;
-      /** In the order in which Node tries them. */
+      /** In the order in which they are tried. */
       readonly addresses: readonly string[];
       readonly durationMs: number;
     }
   | {
       readonly event: 'tcp';
-      readonly address: string | undefined;
-      readonly port: number | undefined;
+      readonly address: string;
+      readonly port: number;
       readonly durationMs: number;
     }
   /** One of several addresses could not be reached. */
@@ -127,4 +128,10 @@ function wireText({ event, ...facts }: WireEvent): string {
 
 function spaced(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+/** How events name an error: by its code, if it has one. */
+export function errorNameOf(error: Error): string {
+  const code = errorCode(error);
+  return code === '' ? oneLine(error.message) : code;
 }

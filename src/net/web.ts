@@ -1,13 +1,14 @@
 /** The Proxy's web API: HTTPS requests with a deadline and a size limit. */
-import fetch, { FetchError, type Response } from 'node-fetch';
+import { FetchError, type Response } from 'node-fetch';
 import { withDeadline } from '../effects/time.ts';
 import type { Retries } from '../effects/retry.ts';
 import { USER_AGENT } from '../effects/world.ts';
 import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from './address.ts';
+import { openHttps } from './agent.ts';
 import { proxyFailure } from './failures.ts';
+import type { Network } from './network.ts';
 import type { WireTrace } from './trace.ts';
-import { openAgent } from './traced.ts';
 import { trustOptions, type WebTrust } from './trust.ts';
 
 export interface WebResponse {
@@ -29,6 +30,7 @@ export interface WebApi {
 
 export interface WebApiOptions {
   readonly address: Address;
+  readonly network: Network;
   readonly trust: WebTrust;
   readonly retries: Pick<Retries, 'attemptMs' | 'askedPauseMs'>;
   readonly signal?: AbortSignal | undefined;
@@ -45,9 +47,9 @@ interface WebRequest {
 }
 
 /** Requests throw MachineIdError PROXY_UNREACHABLE, PROXY_UNTRUSTED, TIMEOUT, RESPONSE_INVALID or RESPONSE_TOO_LARGE. */
-export function openWebApi({ address, trust, retries, signal: outer, trace }: WebApiOptions): WebApi {
+export function openWebApi({ address, network, trust, retries, signal: outer, trace }: WebApiOptions): WebApi {
   const settings = { keepAlive: true, rejectUnauthorized: trust.verify, ...trustOptions(trust.ca) };
-  const { agent, begin } = openAgent(settings, 'web API', trace);
+  const { begin, close, send } = openHttps({ ...settings, network, to: 'web API', for: 'cluster', trace });
   const name = `the Proxy ${formatAddress(address)}`;
   const request = (path: string, { headers: more = {}, ...init }: WebRequest) =>
     withDeadline(
@@ -58,7 +60,7 @@ export function openWebApi({ address, trust, retries, signal: outer, trace }: We
         let response: Response | undefined;
         try {
           const sent = { ...init, headers: { 'user-agent': USER_AGENT, ...more } };
-          response = await fetch(url, { ...sent, agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' });
+          response = await send(url, { ...sent, signal, size: MAX_BODY_BYTES, redirect: 'manual' });
           const { headers, status } = response;
           const sentMs = Date.parse(headers.get('date') ?? '');
           const retryAfterMs = retries.askedPauseMs(headers);
@@ -74,9 +76,7 @@ export function openWebApi({ address, trust, retries, signal: outer, trace }: We
     address,
     get: (path) => request(path, { method: 'GET' }),
     postJson: (path, body) => request(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body }),
-    close: () => {
-      agent.destroy();
-    },
+    close,
   };
 }
 

@@ -97,11 +97,11 @@ async function produce(output: AwsOutput, work: OutputWork): Promise<WrittenOutp
   });
 }
 
-async function settingsOf({ retries, trace, world }: RunContext) {
+async function settingsOf({ network, retries, trace, world }: RunContext) {
   const { clock, environment, files, signal } = world;
   const { AWS_CA_BUNDLE: path = '' } = environment;
   const ca = path === '' ? undefined : await readCaBundle(path, files);
-  return { ca, clock, retries, signal, trace };
+  return { ca, clock, network, retries, signal, trace };
 }
 
 async function readCaBundle(path: string, files: RunContext['world']['files']): Promise<string> {

@@ -1,5 +1,5 @@
 /** IAM Roles Anywhere: AWS credentials of a role, for a certificate that a trust anchor vouches for. */
-import fetch, { type Response } from 'node-fetch';
+import type { Response } from 'node-fetch';
 import * as z from 'zod/mini';
 import type { KeyPair } from '../crypto/keys.ts';
 import { type Clock, withDeadline } from '../effects/time.ts';
@@ -8,9 +8,10 @@ import { Secret } from '../effects/secret.ts';
 import { USER_AGENT } from '../effects/world.ts';
 import { MachineIdError, pluralize } from '../errors.ts';
 import { hostPortOf, parseHttpsUrl } from '../net/address.ts';
+import { openHttps } from '../net/agent.ts';
+import type { Network } from '../net/network.ts';
 import { networkFailure, oneLine } from '../net/network-error.ts';
 import type { WireTrace } from '../net/trace.ts';
-import { openAgent } from '../net/traced.ts';
 import { trustOptions } from '../net/trust.ts';
 import { signedHeaders } from './aws-sign.ts';
 
@@ -32,6 +33,7 @@ interface SessionSettings {
   /** PEM of the only authorities to trust; `undefined` for those of Node. */
   readonly ca: string | undefined;
   readonly clock: Clock;
+  readonly network: Network;
   readonly retries: Retries;
   readonly signal: AbortSignal;
   readonly trace?: WireTrace | undefined;
@@ -102,9 +104,9 @@ function percentEncoded(text: string): string {
 function post(
   url: URL,
   init: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
-  { ca, retries, signal: outer, trace }: SessionSettings,
+  { ca, network, retries, signal: outer, trace }: SessionSettings,
 ): Promise<SessionReply> {
-  const { agent, begin } = openAgent(trustOptions(ca), 'IAM Roles Anywhere', trace);
+  const { begin, send } = openHttps({ ...trustOptions(ca), network, to: 'IAM Roles Anywhere', for: 'https', trace });
   const waitingFor = `IAM Roles Anywhere at ${url.host}`;
   return withDeadline(
     { waitingFor, unreached: hostPortOf(url), timeoutMs: retries.attemptMs(), signal: outer },
@@ -114,8 +116,8 @@ function post(
       try {
         // Not signed, since a proxy may change it.
         const sent = { ...init, method: 'POST', headers: { 'user-agent': USER_AGENT, ...init.headers } };
-        const options = { ...sent, agent, signal, size: MAX_BODY_BYTES, redirect: 'manual' } as const;
-        const response: Response = await fetch(url, options);
+        const options = { ...sent, signal, size: MAX_BODY_BYTES, redirect: 'manual' } as const;
+        const response: Response = await send(url, options);
         const { headers } = response;
         status = response.status;
         const [type = ''] = (headers.get('x-amzn-errortype') ?? '').split(':');

@@ -12,6 +12,7 @@ import { prepareDirectory } from '../files/prepare.ts';
 import { writeDirectory } from '../files/write.ts';
 import type { WriteRecord } from '../job/manifest.ts';
 import type { Joined } from '../join/join.ts';
+import type { Network } from '../net/network.ts';
 import type { WireTrace } from '../net/trace.ts';
 import type { DirectoryDestination, MemoryDestination } from '../schema/destination.ts';
 import { isListed } from './identity-files.ts';
@@ -110,6 +111,7 @@ export interface RunContext {
   readonly journal: Journal;
   readonly plan: RunPlan;
   readonly outputs: readonly AnyOutput[];
+  readonly network: Network;
   readonly retries: Retries;
   /** With `debug` alone. */
   readonly trace?: WireTrace | undefined;

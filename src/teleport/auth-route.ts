@@ -7,6 +7,7 @@ import type { Address } from '../net/address.ts';
 import { dialTls } from '../net/dial.ts';
 import { authFailure } from '../net/failures.ts';
 import { causes, errorCode, networkFailure } from '../net/network-error.ts';
+import type { Network } from '../net/network.ts';
 import type { WireConnection, WireTrace } from '../net/trace.ts';
 import { API_DOMAIN, authAlpn, encodedClusterName } from './names.ts';
 
@@ -28,6 +29,7 @@ export interface AuthTarget {
 }
 
 export interface RouteDial extends AuthTarget {
+  readonly network: Network;
   /** PEM of the cluster's own authorities. */
   readonly authorities: readonly string[];
   /** Exactly one certificate: the Auth Service rejects a chain. */
@@ -84,7 +86,7 @@ async function dialByEither(dial: RouteDial): Promise<DialResult> {
 interface Attempt {
   readonly naming: AuthNaming;
   readonly result: Promise<DialResult>;
-  /** Resolves when TCP is connected. */
+  /** Resolves when the ClientHello can be sent. */
   readonly connected: Promise<void>;
   readonly isConnected: () => boolean;
   /** Stops the attempt and closes its connection, if any. */
@@ -92,7 +94,7 @@ interface Attempt {
 }
 
 function startAttempt(dial: RouteDial, naming: AuthNaming): Attempt {
-  const { address, authorities, certificatePem, clusterName, privateKeyPem, signal: outer } = dial;
+  const { address, authorities, certificatePem, clusterName, network, privateKeyPem, signal: outer } = dial;
   const wire = dial.trace?.connection('Auth Service');
   const controller = sharedController();
   const end = () => {
@@ -109,6 +111,7 @@ function startAttempt(dial: RouteDial, naming: AuthNaming): Attempt {
     };
   });
   const result = dialTls({
+    network,
     address,
     serverName: authServerName(naming, dial),
     certificateName: API_DOMAIN,

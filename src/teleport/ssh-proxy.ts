@@ -16,6 +16,7 @@ import { type Address, formatAddress } from '../net/address.ts';
 import { dialTls } from '../net/dial.ts';
 import { proxyFailure, transportFailure } from '../net/failures.ts';
 import { oneLine } from '../net/network-error.ts';
+import type { Network } from '../net/network.ts';
 import type { WireTrace } from '../net/trace.ts';
 import { API_DOMAIN } from './names.ts';
 
@@ -157,6 +158,7 @@ function valueStart(bytes: Uint8Array, at: number, tag: number, end: number): nu
 export interface TransportDial {
   /** The web address with TLS routing, otherwise the Proxy's SSH listener: both serve gRPC for `ALPN`. */
   readonly address: Address;
+  readonly network: Network;
   /** PEM, exactly one certificate. */
   readonly certificatePem: string;
   readonly privateKeyPem: Secret;
@@ -191,6 +193,7 @@ async function dialOnce(dial: TransportDial, path: string): Promise<BulkCall> {
     async (signal) => {
       try {
         return await dialTls({
+          network: dial.network,
           address,
           certificateName: API_DOMAIN,
           alpn: ALPN,

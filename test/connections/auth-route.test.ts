@@ -5,6 +5,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import { Secret } from '../../src/effects/secret.ts';
 import { type AuthRoute, dialAuthRoute } from '../../src/teleport/auth-route.ts';
 import { peekClientHello } from '../cluster/proxy/client-hello.ts';
+import { network } from '../direct-network.ts';
 import { selfSigned } from '../tls-certificate.ts';
 
 const auth = await selfSigned('teleport.cluster.local');
@@ -73,6 +74,7 @@ function dialOf(
   const reasons: string[] = [];
   const route: AuthRoute = options.route ?? { naming: undefined };
   const dial = {
+    network,
     address,
     clusterName: 'example.com',
     authorities: [auth.certificate],

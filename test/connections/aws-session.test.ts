@@ -5,6 +5,7 @@ import { createServer } from 'node:https';
 import test, { type TestContext } from 'node:test';
 import { generateKeyPair } from '../../src/crypto/keys.ts';
 import { createSession } from '../../src/outputs/aws-session.ts';
+import { network } from '../direct-network.ts';
 import { fakeClock } from '../effects/fake-clock.ts';
 import { testRetries } from '../effects/retries.ts';
 import { selfSigned } from '../tls-certificate.ts';
@@ -42,7 +43,7 @@ async function busyServer(t: TestContext, headers: Readonly<Record<string, strin
     chain: [],
   };
   const { signal } = new AbortController();
-  return { clock, dates, session: () => createSession(request, { ca: certificate, clock, retries, signal }) };
+  return { clock, dates, session: () => createSession(request, { network, ca: certificate, clock, retries, signal }) };
 }
 
 test('while AWS stays busy, it is asked until the deadline, each time with a signature of that time', async (t) => {

@@ -9,6 +9,7 @@ import { grpcOver } from '../../src/grpc/client.ts';
 import { AuthService } from '../../src/grpc/gen/teleport/legacy/authservice_pb.ts';
 import { grpcSession } from '../../src/grpc/session.ts';
 import { dialTls } from '../../src/net/dial.ts';
+import { network } from '../direct-network.ts';
 import {
   FLAGS,
   frame,
@@ -80,7 +81,7 @@ async function startRelay(t: TestContext, to: FrameServer): Promise<Relay> {
 
 async function dial(port: number, ca: string) {
   const address = { host: '127.0.0.1', port };
-  return dialTls({ address, serverName: 'localhost', alpn: ['h2'], ca, signal: NEVER });
+  return dialTls({ network, address, serverName: 'localhost', alpn: ['h2'], ca, signal: NEVER });
 }
 
 async function within<T>(work: Promise<T>): Promise<T> {

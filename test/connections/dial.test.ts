@@ -3,6 +3,7 @@ import { createServer as createTcpServer, type Server } from 'node:net';
 import test, { type TestContext } from 'node:test';
 import { createServer, type TlsOptions } from 'node:tls';
 import { dialTls } from '../../src/net/dial.ts';
+import { network } from '../direct-network.ts';
 import { selfSigned } from '../tls-certificate.ts';
 
 const own = await selfSigned('teleport.cluster.local');
@@ -34,7 +35,7 @@ test('a connection is open when its handshake is done, with SNI and ALPN as aske
   const address = await serve(t, {}, (name) => {
     onServerName(name);
   });
-  const socket = await dialTls({ ...DIAL, address, signal: new AbortController().signal });
+  const socket = await dialTls({ network, ...DIAL, address, signal: new AbortController().signal });
   assert.equal(socket.alpnProtocol, 'h2');
   assert.equal(socket.authorized, true);
   assert.equal(await serverName, 'teleport.cluster.local');
@@ -43,13 +44,25 @@ test('a connection is open when its handshake is done, with SNI and ALPN as aske
 
 test('a certificate for another name is refused', async (t) => {
   const address = await serve(t);
-  const dial = dialTls({ ...DIAL, serverName: 'other.example.com', address, signal: new AbortController().signal });
+  const dial = dialTls({
+    network,
+    ...DIAL,
+    serverName: 'other.example.com',
+    address,
+    signal: new AbortController().signal,
+  });
   await assert.rejects(dial, { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
 });
 
 test('a server that speaks none of the protocols is refused', async (t) => {
   const address = await serve(t);
-  const dial = dialTls({ ...DIAL, alpn: ['teleport-proxy-grpc'], address, signal: new AbortController().signal });
+  const dial = dialTls({
+    network,
+    ...DIAL,
+    alpn: ['teleport-proxy-grpc'],
+    address,
+    signal: new AbortController().signal,
+  });
   await assert.rejects(dial, /no application protocol/);
 });
 
@@ -58,7 +71,7 @@ test('a connection that is closed during the handshake is refused', async (t) =>
     t,
     createTcpServer((socket) => socket.destroy()),
   );
-  await assert.rejects(dialTls({ ...DIAL, address, signal: new AbortController().signal }));
+  await assert.rejects(dialTls({ network, ...DIAL, address, signal: new AbortController().signal }));
 });
 
 test('a dial to a silent server ends with the reason of its signal', async (t) => {
@@ -67,7 +80,7 @@ test('a dial to a silent server ends with the reason of its signal', async (t) =
     createTcpServer(() => undefined),
   );
   const controller = new AbortController();
-  const dial = dialTls({ ...DIAL, address, signal: controller.signal });
+  const dial = dialTls({ network, ...DIAL, address, signal: controller.signal });
   const reason = new Error('time is up');
   setTimeout(() => {
     controller.abort(reason);

@@ -7,6 +7,7 @@ import { egressEndpoints, type Endpoint } from '../../src/commands/doctor/egress
 import { type Verdict, verdictOf } from '../../src/commands/doctor/egress-verdict.ts';
 import { MachineIdError } from '../../src/errors.ts';
 import { probe, type ProbeResult, type ProbeTarget, resolveHost } from '../../src/net/probe.ts';
+import { network } from '../direct-network.ts';
 import { freePort } from '../e2e/free-port.ts';
 import { selfSigned } from '../tls-certificate.ts';
 
@@ -67,7 +68,7 @@ async function attempt(
     protocol,
     tls: { alpn, serverName: sni, certificateName: certificateName ?? host, ca },
   };
-  const probed = await probe(target, { signal, timeoutMs: limitMs });
+  const probed = await probe(target, { network, signal, timeoutMs: limitMs });
   return verdictOf({ endpoint: one, clusterName, authoritiesKnown: false, verify, limitMs }, probed);
 }
 

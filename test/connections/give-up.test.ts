@@ -14,6 +14,7 @@ import {
 } from '../../src/grpc/gen/teleport/join/v1/joinservice_pb.ts';
 import { decode, encode, type Init } from '../../src/grpc/protobuf.ts';
 import { joinByService, type ServiceJoinResult } from '../../src/join/join-service.ts';
+import { network } from '../direct-network.ts';
 import { selfSigned } from '../tls-certificate.ts';
 
 const { certificate: ca, key } = await selfSigned('localhost');
@@ -72,6 +73,7 @@ async function join(t: TestContext, scene: Scene): Promise<{ seen: Seen; joining
   const address = server.address();
   assert.ok(typeof address === 'object' && address !== null);
   const joining = joinByService({
+    network,
     address: { host: 'localhost', port: address.port },
     trust: { ca, verify: true },
     facts: {

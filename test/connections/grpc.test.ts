@@ -4,6 +4,7 @@ import { grpcOver } from '../../src/grpc/client.ts';
 import { AuthService } from '../../src/grpc/gen/teleport/legacy/authservice_pb.ts';
 import { GrpcResponseError } from '../../src/grpc/status.ts';
 import { dialTls } from '../../src/net/dial.ts';
+import { network } from '../direct-network.ts';
 import { framed, http2Bytes } from '../fuzz/grpc-answers.ts';
 import { http2Peer, type Peer, rawPeer } from '../fuzz/peers.ts';
 
@@ -18,6 +19,7 @@ const NEVER = new AbortController().signal;
 
 async function clientOf(context: TestContext, { ca, port }: Peer<unknown>, authority: string) {
   const socket = await dialTls({
+    network,
     address: { host: '127.0.0.1', port },
     serverName: 'localhost',
     alpn: ['h2'],

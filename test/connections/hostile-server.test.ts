@@ -9,6 +9,7 @@ import { type GrpcConnection, grpcOver } from '../../src/grpc/client.ts';
 import { JoinService } from '../../src/grpc/gen/teleport/join/v1/joinservice_pb.ts';
 import { AuthService } from '../../src/grpc/gen/teleport/legacy/authservice_pb.ts';
 import { dialTls } from '../../src/net/dial.ts';
+import { network } from '../direct-network.ts';
 import { bounded, compiled, FILE_MS } from '../programs.ts';
 import { FLOODS } from './flood-server.ts';
 
@@ -55,7 +56,7 @@ for (const kind of Object.keys(FLOODS)) {
       const address = { host: '127.0.0.1', port: server.port };
       const work = withDeadline({ waitingFor: 'the server', timeoutMs: TIMEOUT_MS }, async (signal) => {
         const dial = { address, serverName: 'localhost', alpn: ['h2'], ca: server.ca, signal };
-        const connection = grpcOver(await dialTls(dial), 'localhost');
+        const connection = grpcOver(await dialTls({ network, ...dial }), 'localhost');
         try {
           await call(connection, signal);
         } finally {

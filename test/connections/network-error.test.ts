@@ -5,6 +5,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import fetch from 'node-fetch';
 import { dialTls } from '../../src/net/dial.ts';
 import { describeError, networkFailure, type NetworkFailure } from '../../src/net/network-error.ts';
+import { network } from '../direct-network.ts';
 import { selfSigned } from '../tls-certificate.ts';
 
 const { certificate, key } = await selfSigned('localhost');
@@ -184,7 +185,7 @@ describe('an error of Node is one line without the names of OpenSSL, when the pe
       const port = await listen(t, server());
       const address = { host: '127.0.0.1', port };
       const { signal } = new AbortController();
-      const dialled = await dialTls({ address, alpn: ['teleport-proxy-grpc'], signal }).catch(
+      const dialled = await dialTls({ network, address, alpn: ['teleport-proxy-grpc'], signal }).catch(
         (error: unknown) => error,
       );
       const fetched = await fetch(`https://127.0.0.1:${String(port)}/`).catch((error: unknown) => error);

@@ -8,6 +8,7 @@ import { openBulkCall } from '../../src/grpc/bulk.ts';
 import { grpcOver } from '../../src/grpc/client.ts';
 import { AuthService } from '../../src/grpc/gen/teleport/legacy/authservice_pb.ts';
 import { dialTls } from '../../src/net/dial.ts';
+import { network } from '../direct-network.ts';
 import { selfSigned } from '../tls-certificate.ts';
 import {
   frame,
@@ -26,7 +27,7 @@ const REFUSED_STREAM = Buffer.of(0, 0, 0, 7);
 
 async function socketTo({ ca, port }: FrameServer) {
   const address = { host: '127.0.0.1', port };
-  return dialTls({ address, serverName: 'localhost', alpn: ['h2'], ca, signal: NEVER });
+  return dialTls({ network, address, serverName: 'localhost', alpn: ['h2'], ca, signal: NEVER });
 }
 
 async function clientOf(t: TestContext, server: FrameServer) {

@@ -5,6 +5,7 @@ import { isIP, type Server } from 'node:net';
 import test, { type TestContext } from 'node:test';
 import { createServer, type TlsOptions, type TLSSocket } from 'node:tls';
 import { dialTls } from '../../src/net/dial.ts';
+import { network } from '../direct-network.ts';
 import { selfSigned } from '../tls-certificate.ts';
 import { keptTrace } from './told-events.ts';
 
@@ -43,7 +44,7 @@ test('a connection is traced step by step, with what was negotiated and transfer
   const { ended, port } = await serve(t);
   const { closed, text, told, trace } = keptTrace();
   const address = { host: 'localhost', port };
-  const socket = await dialTls({ ...DIAL, address, signal, wire: trace.connection('Auth Service') });
+  const socket = await dialTls({ network, ...DIAL, address, signal, wire: trace.connection('Auth Service') });
   const { standardName } = socket.getCipher();
   socket.write('five!');
   await once(socket, 'data');
@@ -99,7 +100,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const { port } = await serve(t, { ...limits, requestCert: asks, rejectUnauthorized: false });
       const { told, trace } = keptTrace();
       const dial = { ...DIAL, address: { host: '127.0.0.1', port }, signal, wire: trace.connection('x') };
-      (await dialTls(client === undefined ? dial : { ...dial, client })).destroy();
+      (await dialTls({ network, ...(client === undefined ? dial : { ...dial, client }) })).destroy();
       const tls = told().find(({ event }) => event === 'tls');
       assert.deepEqual([tls?.version, tls?.clientCertificate], [version, expected]);
     });
@@ -110,7 +111,7 @@ test('an untrusted certificate is traced, and that it ended the connection', asy
   const { port } = await serve(t);
   const { closed, told, trace } = keptTrace();
   const dial = { ...DIAL, ca: other.certificate, address: { host: '127.0.0.1', port }, signal };
-  await assert.rejects(dialTls({ ...dial, wire: trace.connection('x') }));
+  await assert.rejects(dialTls({ network, ...dial, wire: trace.connection('x') }));
   await closed;
   assert.deepEqual(
     told().map(({ event, error, subject }) => [event, subject, error]),
@@ -126,7 +127,10 @@ test('tracing does not change what is trusted: the name in the first certificate
   const { port } = await serve(t, { cert: `${other.certificate}\n${own.certificate}`, key: other.key });
   const { trace } = keptTrace();
   const dial = { ...DIAL, ca: [own.certificate, other.certificate], address: { host: '127.0.0.1', port }, signal };
-  await assert.rejects(dialTls({ ...dial, wire: trace.connection('x') }), /not in the cert's altnames: DNS:bot/);
+  await assert.rejects(
+    dialTls({ network, ...dial, wire: trace.connection('x') }),
+    /not in the cert's altnames: DNS:bot/,
+  );
 });
 
 test('an unknown name and a closed port end a connection that was never opened', async () => {
@@ -135,7 +139,9 @@ test('an unknown name and a closed port end a connection that was never opened',
     ['127.0.0.1', /^ECONNREFUSED$/],
   ] as const) {
     const { closed, told, trace } = keptTrace();
-    await assert.rejects(dialTls({ ...DIAL, address: { host, port: 1 }, signal, wire: trace.connection('x') }));
+    await assert.rejects(
+      dialTls({ network, ...DIAL, address: { host, port: 1 }, signal, wire: trace.connection('x') }),
+    );
     await closed;
     const last = told().at(-1);
     assert.equal(last?.event, 'closed');

@@ -4,6 +4,7 @@ import test, { type TestContext } from 'node:test';
 import { createServer } from 'node:tls';
 import { openDownloadServer } from '../../src/commands/install-tools/download-server.ts';
 import { openWebApi } from '../../src/net/web.ts';
+import { network } from '../direct-network.ts';
 import { testRetries } from '../effects/retries.ts';
 import { selfSigned } from '../tls-certificate.ts';
 import { keptTrace } from './told-events.ts';
@@ -43,7 +44,7 @@ test('requests on one connection are traced with their own sizes, and never with
   const answers = [answer('200 OK', 'secret answer'), answer('403 Forbidden', 'x'.repeat(5000))];
   const { port, requests } = await serve(t, answers);
   const { closed, text, told, trace } = keptTrace();
-  const web = openWebApi({ address: { host: 'localhost', port }, trust, retries: testRetries(), trace });
+  const web = openWebApi({ network, address: { host: 'localhost', port }, trust, retries: testRetries(), trace });
   await web.get('/webapi/ping?question=secret');
   await web.postJson('/v1/webapi/host/credentials', JSON.stringify({ id_token: 'secret'.repeat(100) }));
   web.close();
@@ -67,6 +68,7 @@ test('a request without a response is traced as one', async (t) => {
   const { port, requests } = await serve(t, []);
   const { told, trace } = keptTrace();
   const web = openWebApi({
+    network,
     address: { host: 'localhost', port },
     trust,
     retries: testRetries({ timeoutMs: 300 }),
@@ -90,7 +92,7 @@ test('each step of a redirected download is traced, without user and password', 
   const answers = [answer('302 Found', '', 'Location: /there?signature=secret'), answer('200 OK', 'x'.repeat(100_000))];
   const { port, requests } = await serve(t, answers);
   const { text, told, trace } = keptTrace();
-  const server = openDownloadServer({ trust, trace });
+  const server = openDownloadServer({ network, trust, trace });
   const { body } = await server.get(new URL(`https://user:secret@localhost:${String(port)}/here`), { stallMs: 5000 });
   let bytes = 0;
   for await (const part of body) bytes += part.length;

@@ -9,6 +9,7 @@ import { JoinResponseSchema, JoinService } from '../../src/grpc/gen/teleport/joi
 import { AuthService, PingResponseSchema } from '../../src/grpc/gen/teleport/legacy/authservice_pb.ts';
 import { encode } from '../../src/grpc/protobuf.ts';
 import { dialTls } from '../../src/net/dial.ts';
+import { network } from '../direct-network.ts';
 import { framed } from '../fuzz/grpc-answers.ts';
 import { keptTrace } from './told-events.ts';
 import { selfSigned } from '../tls-certificate.ts';
@@ -53,7 +54,7 @@ async function serve(t: TestContext, answers: readonly Uint8Array[], trailers: R
   const { trace, ...kept } = keptTrace();
   const wire = trace.connection('Auth Service');
   const dial = { address: { host: '127.0.0.1', port: address.port }, serverName: 'localhost', alpn: ['h2'] };
-  const socket = await dialTls({ ...dial, ca: certificate, signal: new AbortController().signal, wire });
+  const socket = await dialTls({ network, ...dial, ca: certificate, signal: new AbortController().signal, wire });
   t.after(() => socket.destroy());
   const calls = () => kept.told().filter(({ event }) => String(event).startsWith('grpc'));
   const receivedBytes = () => Buffer.concat(received).length;

@@ -7,6 +7,7 @@ import { rootCertificates } from 'node:tls';
 import { proxyFailure } from '../../src/net/failures.ts';
 import { webTrust } from '../../src/net/trust.ts';
 import { openWebApi } from '../../src/net/web.ts';
+import { network } from '../direct-network.ts';
 import { testRetries } from '../effects/retries.ts';
 import { privateChain, selfSigned } from '../tls-certificate.ts';
 
@@ -150,7 +151,12 @@ test('an intermediate authority without its root is trusted as it is', async (t)
   const files = { 'root.pem': root, 'intermediate.pem': intermediate };
   for (const caFile of ['root.pem', 'intermediate.pem']) {
     const trust = await webTrust(settings({ caFile, files }));
-    const web = openWebApi({ address: { host: 'localhost', port }, trust, retries: testRetries({ timeoutMs: 5000 }) });
+    const web = openWebApi({
+      network,
+      address: { host: 'localhost', port },
+      trust,
+      retries: testRetries({ timeoutMs: 5000 }),
+    });
     t.after(() => {
       web.close();
     });

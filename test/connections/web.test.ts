@@ -3,6 +3,7 @@ import type { RequestListener } from 'node:http';
 import { createServer } from 'node:https';
 import test, { type TestContext } from 'node:test';
 import { openWebApi } from '../../src/net/web.ts';
+import { network } from '../direct-network.ts';
 import { testRetries } from '../effects/retries.ts';
 import { selfSigned } from '../tls-certificate.ts';
 
@@ -22,7 +23,7 @@ async function serve(t: TestContext, listener: RequestListener): Promise<number>
 
 function open(t: TestContext, port: number, { ca = certificate, timeoutMs = 5000 } = {}) {
   const retries = testRetries({ timeoutMs });
-  const web = openWebApi({ address: { host: 'localhost', port }, trust: { ca, verify: true }, retries });
+  const web = openWebApi({ network, address: { host: 'localhost', port }, trust: { ca, verify: true }, retries });
   t.after(() => {
     web.close();
   });
@@ -87,6 +88,7 @@ test('a server that begins and never ends its answer is given up', async (t) => 
 test('a closed port and an unknown name are unreachable', async (t) => {
   await assert.rejects(open(t, 1).get('/'), { code: 'PROXY_UNREACHABLE' });
   const web = openWebApi({
+    network,
     address: { host: 'name.invalid', port: 443 },
     trust: { ca: undefined, verify: true },
     retries: testRetries(),

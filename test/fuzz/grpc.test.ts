@@ -17,6 +17,7 @@ import { dialTls } from '../../src/net/dial.ts';
 import { findKubeCluster } from '../../src/outputs/kube-access.ts';
 import { API_DOMAIN } from '../../src/teleport/names.ts';
 import { PROXY_SSH_PATH, proxySsh } from '../../src/teleport/ssh-proxy.ts';
+import { network } from '../direct-network.ts';
 import { testRetries } from '../effects/retries.ts';
 import { framed, grpcAnswers, http2Bytes, untilUnknownFrame } from './grpc-answers.ts';
 import { bytesLike, mostly, ODD_TEXTS } from './mutations.ts';
@@ -39,7 +40,7 @@ const perMessage = await http2Peer(API_DOMAIN, answer(Buffer.alloc(0)));
 const perConnection = await rawPeer(API_DOMAIN, ['h2']);
 
 function socketTo({ ca, port }: Peer<unknown>) {
-  return dialTls({ address: { host: '127.0.0.1', port }, serverName: API_DOMAIN, alpn: ['h2'], ca, signal });
+  return dialTls({ network, address: { host: '127.0.0.1', port }, serverName: API_DOMAIN, alpn: ['h2'], ca, signal });
 }
 
 /** Does the work with a separate connection. */
@@ -225,6 +226,7 @@ const joinFacts = {
 
 async function join(peer: Peer<unknown>): Promise<void> {
   const joined = await joinByService({
+    network,
     address: { host: 'localhost', port: peer.port },
     trust: { ca: peer.ca, verify: true },
     facts: joinFacts,

@@ -11,6 +11,7 @@ import { joinLegacy } from '../../src/join/legacy.ts';
 import { openWebApi } from '../../src/net/web.ts';
 import { createSession } from '../../src/outputs/aws-session.ts';
 import { parsePing } from '../../src/teleport/ping.ts';
+import { network } from '../direct-network.ts';
 import { fakeClock } from '../effects/fake-clock.ts';
 import { testRetries } from '../effects/retries.ts';
 import { jsonLike, mostly, ODD_TEXTS, textLike } from './mutations.ts';
@@ -53,6 +54,7 @@ function answers(status: string, sample: unknown): fc.Arbitrary<Buffer> {
 
 const web = (to: Peer<Buffer>) =>
   openWebApi({
+    network,
     address: { host: 'localhost', port: to.port },
     trust: { ca: to.ca, verify: true },
     retries: testRetries({ timeoutMs: TIMEOUT_MS }),
@@ -118,7 +120,7 @@ fuzz(
         ...{ profileArn: arn('profile/b'), trustAnchorArn: arn('trust-anchor/c'), durationMs: 3_600_000 },
         ...{ keyPair, certificate: svid, chain: [] },
       },
-      { ca: peer.ca, clock: systemClock, retries: patient(), signal },
+      { network, ca: peer.ca, clock: systemClock, retries: patient(), signal },
     );
     assert.ok(Number.isFinite(session.expiresAtMs));
     for (const word of [session.accessKeyId, session.secretAccessKey.reveal(), session.sessionToken.reveal()]) {
@@ -154,7 +156,7 @@ fuzz(
   fc.oneof(answers('206 Partial Content', { a: 'b' }), redirect),
   async (answer) => {
     peer.answer = answer;
-    const server = openDownloadServer({ trust: { ca: peer.ca, verify: true }, signal });
+    const server = openDownloadServer({ network, trust: { ca: peer.ca, verify: true }, signal });
     try {
       const wish = { range: { fromByte: 3, ifTag: '"a"' }, stallMs: TIMEOUT_MS };
       const got = await server.get(new URL(`https://a:b@localhost:${peer.port}/c`), wish);

@@ -6,6 +6,7 @@ import { openDownloadServer } from '../../src/commands/install-tools/download-se
 import { MachineIdError } from '../../src/errors.ts';
 import { openWebApi } from '../../src/net/web.ts';
 import { discover } from '../../src/teleport/ping.ts';
+import { network } from '../direct-network.ts';
 import { fakeClock } from '../effects/fake-clock.ts';
 import { testRetries } from '../effects/retries.ts';
 import { bytesLike } from './mutations.ts';
@@ -36,7 +37,12 @@ const pings = [
 ];
 
 function openWeb() {
-  return openWebApi({ address, trust: { ca: peer.ca, verify: true }, retries: testRetries({ timeoutMs: 1000 }) });
+  return openWebApi({
+    network,
+    address,
+    trust: { ca: peer.ca, verify: true },
+    retries: testRetries({ timeoutMs: 1000 }),
+  });
 }
 
 fuzz(
@@ -93,7 +99,7 @@ fuzz(
   bytesLike(...downloads),
   async (bytes) => {
     peer.answer = bytes;
-    const server = openDownloadServer({ trust: { ca: peer.ca, verify: true } });
+    const server = openDownloadServer({ network, trust: { ca: peer.ca, verify: true } });
     try {
       const reply = await server.get(new URL(`https://localhost:${String(peer.port)}/a`), { stallMs: 300 });
       let received = 0;

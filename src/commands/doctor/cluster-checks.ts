@@ -9,6 +9,7 @@ import { asMachineIdError, pluralize } from '../../errors.ts';
 import { NO_RECORD } from '../../job/manifest.ts';
 import type { OidcToken } from '../../job/oidc-token.ts';
 import { joinCluster, type Joined } from '../../join/join.ts';
+import type { Network } from '../../net/network.ts';
 import type { WireTrace } from '../../net/trace.ts';
 import type { WebTrust } from '../../net/trust.ts';
 import type { WebApi } from '../../net/web.ts';
@@ -23,6 +24,7 @@ export interface TrialContext {
   readonly plan: Plan;
   readonly outputs: readonly SupportedOutput[];
   readonly token: OidcToken;
+  readonly network: Network;
   readonly trust: WebTrust;
   readonly web: WebApi;
   readonly retries: Retries;
@@ -67,11 +69,12 @@ export function withoutJoin(outputs: readonly SupportedOutput[], reason: string)
 }
 
 function tryJoin(
-  { log, plan, retries, token, trace, trust, web }: TrialContext,
+  { log, network, plan, retries, token, trace, trust, web }: TrialContext,
   { clock, signal }: World,
 ): Promise<Joined> {
   return joinCluster({
     web,
+    network,
     trust,
     facts: { ...token.claims, tokenName: plan.token, proxy: plan.address.value, checkedAtMs: clock.nowMs() },
     jwt: token.jwt,
@@ -99,12 +102,12 @@ function lifetimeCheck(expiresAtMs: number, requestedMs: number, nowMs: number):
 }
 
 async function sessionChecks(context: TrialContext, joined: Joined, world: World): Promise<readonly Check[]> {
-  const { log, outputs, plan, retries, trace, web } = context;
+  const { log, network, outputs, plan, retries, trace, web } = context;
   const { clock, signal } = world;
   const auth = check('auth', 'Auth Service');
   let session: ClusterSession;
   try {
-    session = await openSession({ address: web.address, bot: joined.bot, retries, signal, clock, log, trace });
+    session = await openSession({ address: web.address, network, bot: joined.bot, retries, signal, clock, log, trace });
   } catch (error) {
     const [, , ...rest] = withoutJoin(outputs, 'the Auth Service cannot be reached');
     return [auth.networkFailed(error, world), ...rest];
@@ -164,7 +167,7 @@ async function outputChecks(
 }
 
 function dryRunOutputs(
-  { log, outputs: configured, plan, retries, trace }: TrialContext,
+  { log, network, outputs: configured, plan, retries, trace }: TrialContext,
   joined: Joined,
   session: ClusterSession,
   world: World,
@@ -172,7 +175,7 @@ function dryRunOutputs(
   const outputs = configured.map((output) => ({ ...output, destination: { type: 'memory' } as const }));
   // The checks report what a run tells on its way.
   const journal = { ...openJournal(world.clock, () => log), outputDone: () => undefined };
-  const run = { world, journal, plan, outputs, retries, trace, record: NO_RECORD };
+  const run = { world, journal, network, plan, outputs, retries, trace, record: NO_RECORD };
   return tryOutputs({ run, joined, session }, makeKeys(outputs, joined.cluster.suite));
 }
 
@@ -187,10 +190,19 @@ export interface DryRunResult {
  * @throws MachineIdError if the join or the connection fails
  */
 export async function dryRun(context: TrialContext, world: World): Promise<DryRunResult> {
-  const { log, retries, trace, web } = context;
+  const { log, network, retries, trace, web } = context;
   const { clock, signal } = world;
   const joined = await tryJoin(context, world);
-  const session = await openSession({ address: web.address, bot: joined.bot, retries, signal, clock, log, trace });
+  const session = await openSession({
+    address: web.address,
+    network,
+    bot: joined.bot,
+    retries,
+    signal,
+    clock,
+    log,
+    trace,
+  });
   try {
     return { joined, results: await dryRunOutputs(context, joined, session, world) };
   } finally {

@@ -5,6 +5,7 @@ import { startRetries } from '../../effects/retry.ts';
 import { type Style, styleFor } from '../../effects/terminal.ts';
 import { VERSION, type World } from '../../effects/world.ts';
 import { asMachineIdError, MachineIdError, printableJson } from '../../errors.ts';
+import { type Network, openNetwork } from '../../net/network.ts';
 import { startWireTrace } from '../../net/trace.ts';
 import { openWebApi } from '../../net/web.ts';
 import { refuseRemovedKeys } from '../../outputs/supported.ts';
@@ -92,23 +93,25 @@ async function runChecks(options: DoctorOptions, world: World): Promise<readonly
     tokenChecks(options.oidcToken, world),
   ]);
   const writeTargets = await writeTargetChecks({ ...options, outputs: config.outputs }, world);
-  const target = config.address === undefined ? undefined : { ...config, address: config.address, timeoutMs };
-  const network = target === undefined ? withoutAddress() : await networkChecks(target, world);
+  const network = openNetwork(world);
+  const target = config.address === undefined ? undefined : { ...config, address: config.address, network, timeoutMs };
+  const onNetwork = target === undefined ? withoutAddress() : await networkChecks(target, world);
   world.signal.throwIfAborted();
-  const rest = await clusterFindings(options, { config, network, token }, world);
+  const rest = await clusterFindings(options, { config, network, onNetwork, token }, world);
   world.signal.throwIfAborted();
-  return [...program, ...token.checks, ...config.checks, ...writeTargets, ...network.checks, ...rest];
+  return [...program, ...token.checks, ...config.checks, ...writeTargets, ...onNetwork.checks, ...rest];
 }
 
 interface Findings {
   readonly config: ConfigFindings;
-  readonly network: NetworkFindings;
+  readonly network: Network;
+  readonly onNetwork: NetworkFindings;
   readonly token: TokenFindings;
 }
 
 async function clusterFindings(
   { deadlineMs, engine, timeoutMs }: DoctorOptions,
-  { config, network, token: { token } }: Findings,
+  { config, network, onNetwork: { obstacle: unreachable }, token: { token } }: Findings,
   world: World,
 ): Promise<readonly Check[]> {
   const { address = PLACEHOLDER, obstacle, outputs, plan, trust } = config;
@@ -117,24 +120,27 @@ async function clusterFindings(
   const log = createLog(world.stderr, { format, debug, nowMs: () => clock.nowMs() });
   const trace = debug ? startWireTrace(log, clock) : undefined;
   const retries = startRetries({ timeoutMs, deadlineMs, clock, random, log, signal });
-  const web = openWebApi({ address, trust, retries, signal, trace });
+  const web = openWebApi({ address, network, trust, retries, signal, trace });
   const skipped = (reason: string) => [
     check('join', 'Join').skipped(reason),
     ...withoutJoin(outputs, 'there was no join'),
   ];
   try {
-    const { checks: found, cluster } = await proxyChecks({ web, retries, obstacle: network.obstacle }, world);
+    const { checks: found, cluster } = await proxyChecks({ web, retries, obstacle: unreachable }, world);
     const checks = [...found];
     if (engine === 'tbot') checks.push(await tbotCheck(plan, cluster, world));
     if (cluster === undefined)
-      return [...checks, ...skipped(network.obstacle ?? 'there is no valid response from the Proxy')];
+      return [...checks, ...skipped(unreachable ?? 'there is no valid response from the Proxy')];
     if (plan === undefined || obstacle !== undefined)
       return [...checks, ...skipped(obstacle ?? 'the configuration is invalid')];
     if (token === undefined) return [...checks, ...skipped('there is no valid OIDC token')];
     const removed = removedKeysCheck(plan, cluster);
     if (removed !== undefined)
       return [...checks, removed, ...skipped('the cluster does not support this configuration')];
-    return [...checks, ...(await clusterChecks({ plan, outputs, token, trust, web, retries, log, trace }, world))];
+    return [
+      ...checks,
+      ...(await clusterChecks({ plan, outputs, token, network, trust, web, retries, log, trace }, world)),
+    ];
   } finally {
     web.close();
   }

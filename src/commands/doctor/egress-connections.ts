@@ -4,6 +4,7 @@ import type { Log } from '../../effects/log.ts';
 import { type Retries, startRetries } from '../../effects/retry.ts';
 import type { World } from '../../effects/world.ts';
 import { asMachineIdError, type MachineIdError } from '../../errors.ts';
+import { type Network, openNetwork } from '../../net/network.ts';
 import { probe, type ProbeTarget, resolveHost } from '../../net/probe.ts';
 import { proxyCause } from '../../net/proxy-variables.ts';
 import { downloadAuthorities, type WebTrust } from '../../net/trust.ts';
@@ -56,11 +57,12 @@ export async function checkEgress(given: EgressOptions, world: World): Promise<E
   };
   const authorities = { web: trust.ca, host: undefined, ...(await publicAuthorities(trust, world)) };
   const atProxy = ({ host }: Endpoint) => host === address?.host;
-  const prober = startProber(limitMs, world.signal);
+  const network = openNetwork(world);
+  const prober = startProber(network, limitMs, world.signal);
   // A Proxy that does not respond to discovery does not respond to these either, so both time out concurrently.
   prober.begin(egressEndpoints({ ...facts, cluster: undefined, access: new Map() }).filter(atProxy), authorities);
-  const discovered = await discovery(config, limitMs, world);
-  const found = await lookUpByJoining(config, discovered, given, world);
+  const discovered = await discovery(config, network, limitMs, world);
+  const found = await lookUpByJoining({ ...config, ...discovered, network }, given, world);
   world.signal.throwIfAborted();
   const endpoints = egressEndpoints({ ...facts, cluster: discovered.cluster, access: found.access });
   const expected = {
@@ -98,11 +100,17 @@ interface Discovered {
  * Asks the Proxy for the facts that decide which connections to try. A response whose certificate is not trusted is used
  * too: behind a TLS interceptor, the other rows then show what happens to them.
  */
-async function discovery({ address, trust }: ConfigFindings, limitMs: number, world: World): Promise<Discovered> {
+async function discovery(
+  { address, trust }: ConfigFindings,
+  network: Network,
+  limitMs: number,
+  world: World,
+): Promise<Discovered> {
   if (address === undefined) return { cluster: undefined, error: undefined };
   const pingWith = async (webTrust: WebTrust): Promise<Discovered> => {
     const web = openWebApi({
       address,
+      network,
       trust: webTrust,
       retries: retriesOf(limitMs, NO_LOG, world),
       signal: world.signal,
@@ -134,12 +142,18 @@ interface JoinFindings {
 
 /** Joins only for what the cluster reveals in no other way: the addresses of applications and the protocols of databases. */
 async function lookUpByJoining(
-  config: ConfigFindings,
-  { cluster, error }: Discovered,
+  {
+    address,
+    cluster,
+    error,
+    network,
+    plan,
+    trust,
+    ...config
+  }: ConfigFindings & Discovered & { readonly network: Network },
   { oidcToken, timeoutMs }: EgressOptions,
   world: World,
 ): Promise<JoinFindings> {
-  const { address, plan, trust } = config;
   const outputs = config.outputs.filter(({ type }) => type === 'application' || type === 'database');
   const unknown = (reason: string): JoinFindings => ({
     access: new Map(outputs.map(({ path }) => [path, reason])),
@@ -153,8 +167,8 @@ async function lookUpByJoining(
   const limitMs = Math.min(timeoutMs, MAX_DRY_RUN_MS);
   const log = quietLog(plan, world);
   const retries = retriesOf(limitMs, log, world);
-  const web = openWebApi({ address, trust, retries, signal: world.signal });
-  const context = { plan, outputs, token, trust, web, retries, log };
+  const web = openWebApi({ address, network, trust, retries, signal: world.signal });
+  const context = { plan, outputs, token, network, trust, web, retries, log };
   try {
     return await withDeadline(
       { waitingFor: 'the cluster', timeoutMs: MAX_DRY_RUN_MS, signal: world.signal },
@@ -253,7 +267,7 @@ interface Prober {
   begin(endpoints: readonly Endpoint[], authorities: Authorities): ReadonlyMap<Endpoint, Probe>;
 }
 
-function startProber(limitMs: number, signal: AbortSignal): Prober {
+function startProber(network: Network, limitMs: number, signal: AbortSignal): Prober {
   const lookUps = new Map<string, Promise<readonly string[]>>();
   const begun = new Map<string, Probe>();
 
@@ -271,7 +285,7 @@ function startProber(limitMs: number, signal: AbortSignal): Prober {
     const isVerified = target.tls.ca !== undefined;
     const key = JSON.stringify([host, port, protocol, sni, alpn, certificate, certificateName, isVerified]);
     const addresses = addressesOf(host);
-    const attempt = begun.get(key) ?? probe({ ...target, addresses }, { signal, timeoutMs: limitMs });
+    const attempt = begun.get(key) ?? probe({ ...target, addresses }, { network, signal, timeoutMs: limitMs });
     attempt.catch(() => undefined); // an interruption may reject it before anything awaits it
     begun.set(key, attempt);
     return attempt;

@@ -3,6 +3,7 @@ import { withDeadline } from '../../effects/time.ts';
 import type { World } from '../../effects/world.ts';
 import { type Address, formatAddress } from '../../net/address.ts';
 import { proxyFailure } from '../../net/failures.ts';
+import type { Network } from '../../net/network.ts';
 import { describeError } from '../../net/network-error.ts';
 import { type ChainLink, probeTcp, probeTls, resolveHost, type TlsFacts } from '../../net/probe.ts';
 import { proxySetting, proxyText } from '../../net/proxy-variables.ts';
@@ -11,6 +12,7 @@ import { type Check, check } from './check.ts';
 
 interface ProxyTarget {
   readonly address: Address;
+  readonly network: Network;
   readonly trust: WebTrust;
   readonly timeoutMs: number;
 }
@@ -71,14 +73,14 @@ async function nameCheck({ address, timeoutMs }: ProxyTarget, world: World): Pro
   }
 }
 
-async function portCheck({ address, timeoutMs }: ProxyTarget, world: World): Promise<Check> {
+async function portCheck({ address, network, timeoutMs }: ProxyTarget, world: World): Promise<Check> {
   const { clock, signal } = world;
   const one = check('tcp', 'Proxy port');
   const startMs = clock.elapsedMs();
   try {
     const waitingFor = `the port of ${formatAddress(address)}`;
     const reached = await withDeadline({ waitingFor, unreached: address, timeoutMs, signal }, (until) =>
-      probeTcp(address, until),
+      probeTcp(address, { network, signal: until }),
     );
     return one.pass(`connected to ${reached} port ${address.port} in ${Math.round(clock.elapsedMs() - startMs)} ms`);
   } catch (error) {
@@ -88,14 +90,14 @@ async function portCheck({ address, timeoutMs }: ProxyTarget, world: World): Pro
 
 /** Returns an error instead of throwing it: a rejected handshake is a finding. */
 async function handshakeOf(
-  { address, timeoutMs, trust }: ProxyTarget,
+  { address, network, timeoutMs, trust }: ProxyTarget,
   { signal }: World,
   alpn: string,
 ): Promise<TlsFacts | Error> {
   try {
     const waitingFor = `the TLS handshake with ${formatAddress(address)}`;
     return await withDeadline({ waitingFor, unreached: address, timeoutMs, signal }, (until) =>
-      probeTls(address, { alpn, signal: until, trust }),
+      probeTls(address, { alpn, network, signal: until, trust }),
     );
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));

@@ -1,13 +1,13 @@
 /** The server of Teleport's releases: HTTPS requests with streamed responses, which are too large for memory. */
-import type { Agent } from 'node:https';
-import fetch, { type Response } from 'node-fetch';
+import type { Response } from 'node-fetch';
 import { limitSilence, type SilenceLimit } from '../../effects/time.ts';
 import { USER_AGENT } from '../../effects/world.ts';
 import { MachineIdError } from '../../errors.ts';
 import { hostPortOf, parseHttpsUrl } from '../../net/address.ts';
+import { type HttpsClient, openHttps } from '../../net/agent.ts';
+import type { Network } from '../../net/network.ts';
 import { networkFailure } from '../../net/network-error.ts';
 import type { WireTrace } from '../../net/trace.ts';
-import { openAgent } from '../../net/traced.ts';
 import { downloadAuthorities, trustOptions, type WebTrust } from '../../net/trust.ts';
 
 /** The part of a file to request. */
@@ -42,6 +42,7 @@ export interface DownloadServer {
 }
 
 export interface DownloadOptions {
+  readonly network: Network;
   readonly trust: WebTrust;
   readonly signal?: AbortSignal | undefined;
   readonly trace?: WireTrace | undefined;
@@ -49,9 +50,9 @@ export interface DownloadOptions {
 
 const MAX_REDIRECTS = 5;
 
-export function openDownloadServer({ trust, signal, trace }: DownloadOptions): DownloadServer {
+export function openDownloadServer({ network, trust, signal, trace }: DownloadOptions): DownloadServer {
   const settings = { keepAlive: true, ...(trust.ca === undefined ? {} : trustOptions(downloadAuthorities(trust.ca))) };
-  const { agent, begin } = openAgent(settings, 'downloads', trace);
+  const { begin, close, send } = openHttps({ ...settings, network, to: 'downloads', for: 'https', trace });
   return {
     get: async (first, { range, stallMs }) => {
       let url = first;
@@ -62,7 +63,7 @@ export function openDownloadServer({ trust, signal, trace }: DownloadOptions): D
           endTrace(status);
           limit.end();
         };
-        const response = await sendRequest(url, range, agent, { limit, end });
+        const response = await sendRequest(url, range, send, { limit, end });
         const location = redirectOf(response);
         if (location === undefined) return streamed(url, response, { limit, end });
         end(response.status);
@@ -70,9 +71,7 @@ export function openDownloadServer({ trust, signal, trace }: DownloadOptions): D
         url = redirectTarget(url, location);
       }
     },
-    close: () => {
-      agent.destroy();
-    },
+    close,
   };
 }
 
@@ -85,12 +84,12 @@ interface PendingRequest {
 async function sendRequest(
   url: URL,
   range: ByteRange | undefined,
-  agent: Agent,
+  send: HttpsClient['send'],
   { limit, end }: PendingRequest,
 ): Promise<Response> {
-  const init = { agent, headers: headers(url, range), redirect: 'manual', compress: false } as const;
+  const init = { headers: headers(url, range), redirect: 'manual', compress: false } as const;
   try {
-    return await limit.wait(fetch(withoutUser(url), { ...init, signal: limit.signal }));
+    return await limit.wait(send(withoutUser(url), { ...init, signal: limit.signal }));
   } catch (error) {
     end();
     throw failure(url, error);

@@ -5,6 +5,7 @@ import { createLog } from '../../effects/log.ts';
 import { type Retries, startRetries } from '../../effects/retry.ts';
 import type { World } from '../../effects/world.ts';
 import { appendLines, exportLines, openBashEnv, pathLines, removeLines } from '../../job/bash-env.ts';
+import { type Network, openNetwork } from '../../net/network.ts';
 import type { WireTrace } from '../../net/trace.ts';
 import { type WebTrust, webTrust } from '../../net/trust.ts';
 import { openWebApi } from '../../net/web.ts';
@@ -20,6 +21,7 @@ const MAX_CA_BYTES = 1024 * 1024;
 
 /** Settings for the connections to all servers. */
 interface Connection {
+  readonly network: Network;
   readonly trust: WebTrust;
   readonly retries: Retries;
   readonly signal: AbortSignal;
@@ -42,7 +44,7 @@ export async function installTools(args: readonly string[], world: World): Promi
   const log = createLog(write, { format: 'text', debug: false, nowMs: () => clock.nowMs() });
   const { timeoutMs, deadlineMs } = given;
   const retries = startRetries({ timeoutMs, deadlineMs, clock, random, log, signal });
-  const connection = { trust, retries, signal, trace };
+  const connection = { network: openNetwork(world), trust, retries, signal, trace };
   const request =
     given.plan === undefined
       ? await resolveRequest(readToolsRequest(given.given, world), connection)
@@ -76,7 +78,7 @@ async function resolveRequest(
 
 async function runInstallation(
   request: InstallRequest,
-  { trust, retries, signal, trace }: Connection,
+  { network, trust, retries, signal, trace }: Connection,
   { exportVariables, json }: InstallToolsArguments,
   world: World,
   progress: DownloadProgress,
@@ -84,7 +86,7 @@ async function runInstallation(
   const { clock, files, largeFiles, environment, stderr } = world;
   // Opened first, so that an unwritable file fails the command before anything is downloaded.
   const bashEnv = exportVariables ? await openBashEnv(files, environment) : undefined;
-  const server = openDownloadServer({ trust, signal, trace });
+  const server = openDownloadServer({ network, trust, signal, trace });
   const download = { server, clock, retries, missingHint: missingHint(request) };
   let installation: Installation;
   try {

@@ -1,0 +1,111 @@
+/** Opens TCP connections by Happy Eyeballs (RFC 8305), which works the same in every version of Node. */
+import { ADDRCONFIG } from 'node:dns';
+import { lookup } from 'node:dns/promises';
+import { connect, isIP, isIPv4, type Socket } from 'node:net';
+import { after } from '../effects/time.ts';
+import type { Address } from './address.ts';
+import { errorCode } from './network-error.ts';
+import { errorNameOf, type WireConnection } from './trace.ts';
+
+/** All addresses of a host, in the order of preference. */
+export type LookUp = (host: string) => Promise<readonly string[]>;
+
+interface TcpOptions {
+  readonly signal: AbortSignal;
+  readonly wire?: WireConnection | undefined;
+  /** Defaults to the system's resolver. */
+  readonly lookUp?: LookUp | undefined;
+}
+
+/** RFC 8305 section 8: the time until the next address is tried as well. Attempts that are under way go on. */
+const ATTEMPT_DELAY_MS = 250;
+
+/**
+ * The first address to connect wins; the other attempts are closed.
+ * @throws Node's own error, an AggregateError if several addresses failed, or the signal's reason
+ */
+export async function openTcp({ host, port }: Address, options: TcpOptions): Promise<Socket> {
+  const { signal, wire, lookUp = systemLookUp } = options;
+  signal.throwIfAborted();
+  if (isIP(host) !== 0) return firstToConnect([host], port, options);
+  const sinceStart = wire?.stopwatch();
+  const addresses = interleaved(await lookUp(host));
+  signal.throwIfAborted();
+  wire?.emit({ event: 'dns', name: host, addresses, durationMs: sinceStart?.() ?? 0 });
+  return firstToConnect(addresses, port, options);
+}
+
+/** Only families that this machine has an address of, as Node's own connections do. */
+const systemLookUp: LookUp = async (host) => {
+  const found = await lookup(host, { all: true, hints: ADDRCONFIG });
+  return found.map(({ address }) => address);
+};
+
+/** Alternates between the families, beginning with that of the first address (RFC 8305 section 4). */
+function interleaved(addresses: readonly string[]): readonly string[] {
+  const isFirstKind = (address: string) => isIPv4(address) === isIPv4(addresses[0] ?? '');
+  const [first, second] = [addresses.filter(isFirstKind), addresses.filter((one) => !isFirstKind(one))];
+  return first.flatMap((address, at) => [address, ...second.slice(at, at + 1)]).concat(second.slice(first.length));
+}
+
+function firstToConnect(addresses: readonly string[], port: number, { signal, wire }: TcpOptions): Promise<Socket> {
+  const sinceStart = wire?.stopwatch();
+  return new Promise((resolve, reject) => {
+    const pending = new Set<Socket>();
+    const errors: Error[] = [];
+    let started = 0;
+    let cancelDelay: () => void = () => undefined;
+
+    const settle = () => {
+      cancelDelay();
+      signal.removeEventListener('abort', onAbort);
+      for (const socket of pending) socket.destroy();
+      pending.clear();
+    };
+    const onAbort = () => {
+      settle();
+      reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+    };
+    const onFailure = (address: string, error: Error) => {
+      errors.push(error);
+      if (addresses.length > 1) wire?.emit({ event: 'tcp-failed', address, port, error: errorNameOf(error) });
+      if (started < addresses.length) startNext();
+      else if (pending.size === 0) {
+        settle();
+        reject(failureOf(errors));
+      }
+    };
+    const startNext = () => {
+      cancelDelay();
+      const address = addresses[started];
+      if (address === undefined) return;
+      started += 1;
+      const socket = connect({ host: address, port, noDelay: true });
+      pending.add(socket);
+      socket.once('connect', () => {
+        pending.delete(socket);
+        settle();
+        wire?.emit({ event: 'tcp', address, port, durationMs: sinceStart?.() ?? 0 });
+        resolve(socket);
+      });
+      // Stays on the socket: until a protocol takes it over, a reset must not crash the process.
+      socket.on('error', (error) => {
+        if (pending.delete(socket)) onFailure(address, error);
+      });
+      if (started < addresses.length) cancelDelay = after(ATTEMPT_DELAY_MS, startNext);
+    };
+    if (addresses.length === 0) throw failureOf(errors);
+    signal.addEventListener('abort', onAbort, { once: true });
+    startNext();
+  });
+}
+
+/** These say that this machine has no route, and less than the failure of another address. */
+const NO_ROUTE = /^(ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL|EAFNOSUPPORT|EINVAL)$/;
+
+function failureOf(errors: readonly Error[]): Error {
+  const hasRoute = (error: Error) => !NO_ROUTE.test(errorCode(error));
+  const sorted = [...errors.filter(hasRoute), ...errors.filter((error) => !hasRoute(error))];
+  const [first = new Error('the name has no address')] = sorted;
+  return sorted.length < 2 ? first : Object.assign(new AggregateError(sorted), { code: errorCode(first) });
+}
