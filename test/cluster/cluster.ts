@@ -1,11 +1,10 @@
 /** Starts an embedded Teleport cluster: Proxy, Auth and the OIDC issuer that it trusts. */
-import { createHash } from 'node:crypto';
+import { createHash, type KeyObject } from 'node:crypto';
 import { serveAccount } from './auth/account-service.ts';
-import { AppGateway } from './proxy/app-gateway.ts';
 import { AppSessions } from './data/app-sessions.ts';
 import { guardAuthCalls, startAuth } from './auth/auth.ts';
 import { serveAuthService } from './auth/auth-service.ts';
-import { loadAuthorities } from './data/authorities.ts';
+import { loadAuthorities, type KeyOptions } from './data/authorities.ts';
 import {
   BOT_NAME,
   CLUSTER_NAME,
@@ -18,12 +17,8 @@ import {
   type Resources,
 } from './data/data.ts';
 import type { Faults } from './faults.ts';
-import { type FrontKind, startFront } from './proxy/front.ts';
-import { GrpcServer, type Http2Options } from './auth/grpc.ts';
-import { peekClientHello } from './proxy/client-hello.ts';
-import { serveKube } from './proxy/kube-proxy.ts';
-import { listen } from './tcp-listener.ts';
-import { proxyCertificate } from './proxy/teleport-certificate.ts';
+import { GrpcServer } from './auth/grpc.ts';
+import { AuthRest } from './auth/rest.ts';
 import { startIssuer } from './issuer/issuer.ts';
 import { serveRegistration } from './auth/join-legacy.ts';
 import { serveJoinService } from './auth/join-service.ts';
@@ -31,16 +26,13 @@ import { publicKeyDer } from './crypto/keys.ts';
 import { mintToken, type MintOptions } from './issuer/mint.ts';
 import { oidcVerifier } from './issuer/oidc-verifier.ts';
 import { type Build, COMMUNITY, DEFAULT_TELEPORT_VERSION, profileOf, type Switches } from './data/profiles.ts';
-import { startPostgresProxy } from './proxy/postgres-proxy.ts';
-import { startProxy } from './proxy/proxy.ts';
+import { hasTlsRouting, type ProxyOptions, publicNames, startProxySide } from './proxy/proxy-side.ts';
 import { Records } from './records.ts';
+import type { ListenHost } from './tcp-listener.ts';
 import { createNodes, type Node } from './data/nodes.ts';
-import { ReverseTunnel } from './proxy/reverse-tunnel.ts';
 import { createFederatedDomains, serveFederations } from './auth/spiffe-federation.ts';
 import { serveSpiffeSigning } from './auth/spiffe-signing.ts';
-import { serveTransportService } from './proxy/transport-service.ts';
 import { serveTrustService } from './auth/trust-service.ts';
-import { WebApi } from './proxy/web-api.ts';
 import { loadIssuerKey, loadWebAuthority, prepareDirectory } from './issuer/web-authority.ts';
 import { serveWorkloadIssuance } from './auth/workload-issuance.ts';
 import { serveWorkloadRevocation } from './auth/workload-revocation.ts';
@@ -49,38 +41,39 @@ import { ownAuthority, type World } from './world.ts';
 /** gravitational/teleport#47853. */
 const FIRST_MAJOR_WITH_GRPC_REGISTRATION = 17;
 
-export interface ClusterOptions extends Switches {
+export interface ClusterOptions extends Switches, ProxyOptions, KeyOptions {
   /** Keeps the authorities, so that another start in the same directory has the same ones. */
   readonly dir: string;
   /** The Teleport version to behave as, from 15 to 19. */
   readonly teleport?: string;
   /** Told by version 17 and later. */
   readonly build?: Build;
-  /** The Proxy's port; 0, the default, for a free one. */
-  readonly port?: number;
-  /** A device between the clients and the Proxy; none by default. */
-  readonly front?: FrontKind;
-  /** How long a front that terminates TLS leaves a connection idle; the 60 seconds of an AWS ALB by default. */
-  readonly frontIdleMs?: number;
   /** Up to 109 bytes in UTF-8; `example.teleport.test` by default. */
   readonly clusterName?: string;
   /** Unix users that the role `access` may log in as, besides `root` and `ci`. */
   readonly extraLogins?: readonly string[];
   readonly faults?: Partial<Faults>;
-  /** Whether the Proxy's one port does for everything, the default, or Kubernetes and the tunnel have their own. */
-  readonly tlsRouting?: boolean;
-  /** How often a connection upgrade is pinged, if the client asked for pings; Teleport's 30 seconds unless given. */
-  readonly upgradePingIntervalMs?: number;
-  readonly http2?: Http2Options;
+  /** Whether Auth is all that clients reach: there is no Proxy then. */
+  readonly authOnly?: boolean;
+  /** What Auth's Ping reports as the Proxy's public address; that of the Proxy by default, and empty without one. */
+  readonly proxyPublicAddr?: string;
 }
 
 export interface ClusterInfo {
+  /** Empty without a Proxy, as are those of its ports. */
   readonly proxy: string;
+  /** The Proxy's port for SSH and the transport service; the web port with TLS routing, as for the next two. */
+  readonly ssh: string;
+  readonly tunnel: string;
+  readonly kube: string;
   readonly auth: string;
   readonly cluster: string;
   readonly teleport: string;
   readonly webCa: string;
+  /** Of the key that the host authority signs with. */
   readonly caPin: string;
+  /** Of all its keys: during a rotation, two. */
+  readonly caPins: readonly string[];
   readonly joinToken: string;
   readonly bot: string;
   readonly organizationId: string;
@@ -104,17 +97,19 @@ export interface Cluster {
   readonly close: () => Promise<void>;
 }
 
-/** The name in the Proxy's web certificate. */
-const TENANT_HOST = 'localhost';
+const WITHOUT_PROXY = { proxy: '', ssh: '', tunnel: '', kube: '', postgres: '' };
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  if (options.authOnly === true && options.front !== undefined && options.front !== 'plain') {
+    throw new RangeError(`without a Proxy there is nothing behind the front ${options.front}`);
+  }
   const profile = profileOf(options.teleport ?? DEFAULT_TELEPORT_VERSION, options);
   const clusterName = options.clusterName ?? CLUSTER_NAME;
   prepareDirectory(options.dir);
   const [web, issuerKey, authorities] = await Promise.all([
-    loadWebAuthority(options.dir),
+    loadWebAuthority(options.dir, publicNames(options)),
     loadIssuerKey(options.dir),
-    loadAuthorities(options.dir, { own: clusterName, leaves: LEAF_CLUSTER_NAMES }, profile.suite),
+    loadAuthorities(options.dir, { own: clusterName, leaves: LEAF_CLUSTER_NAMES }, profile.suite, options),
   ]);
   const records = new Records();
   const faults: Faults = { replies: {}, ...options.faults };
@@ -134,77 +129,35 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const issuerServer = `https://127.0.0.1:${String(issuer.port)}`;
   const verifier = oidcVerifier({ issuerServer, ca: web.certificatePem, errors: profile.oidcErrors });
 
-  const http2 = options.http2 ?? {};
-  const proxyGrpc = new GrpcServer(world, () => undefined, http2);
-  const sshGrpc = new GrpcServer(world, () => undefined, http2);
-  const authGrpc = new GrpcServer(world, guardAuthCalls(world), http2);
-  const auth = await startAuth(world, authGrpc);
-  serveTransportService(sshGrpc, world, auth.port);
-  const teleportCertificate = await proxyCertificate(world);
-  const tunnel = await ReverseTunnel.create(world, auth.port);
-  const tunnelListener = await listen(0, (socket) => {
-    tunnel.serve(socket, { serverName: undefined, alpn: [] }).catch(() => socket.destroy());
-  });
-  const kube = await listen(0, (socket) => {
-    peekClientHello(socket)
-      .then((hello) => serveKube(world, socket, { hello, certificate: teleportCertificate }))
-      .catch(() => socket.destroy());
-  });
-  const postgres = await startPostgresProxy(world);
-  const port = options.port ?? 0;
-  let ownPort = 0;
-  const front =
-    options.front === undefined || options.front === 'plain'
+  const authGrpc = new GrpcServer(world, guardAuthCalls(world), options.http2 ?? {});
+  const auth = await startAuth(world, { grpc: authGrpc, rest: new AuthRest(world, verifier) }, options.listenHost);
+  const proxy =
+    options.authOnly === true
       ? undefined
-      : await startFront(options.front, port, {
-          tenantHost: TENANT_HOST,
-          clusterName,
-          records,
-          certificate: web.tls,
-          idleMs: options.frontIdleMs,
-          proxyPort: () => ownPort,
-        });
-  const webApi = new WebApi(world, verifier, {
-    kubePort: kube.port,
-    postgresPort: postgres.port,
-    tunnelPort: tunnelListener.port,
-    tlsRouting: options.tlsRouting ?? true,
-    frontPort: front?.port,
-  });
-  const proxy = await startProxy(front === undefined ? port : 0, {
-    world,
-    web,
-    webApi,
-    grpc: proxyGrpc,
-    sshGrpc,
-    authPort: auth.port,
-    applications: new AppGateway(world),
-    teleportCertificate,
-    tunnel,
-    upgradePingIntervalMs: options.upgradePingIntervalMs,
-  });
-  ownPort = proxy.port;
-  const proxyAddress = `${TENANT_HOST}:${String(front?.port ?? proxy.port)}`;
-  serveAuthService(authGrpc, world, proxyAddress);
-  serveAccount(authGrpc, world, options.tlsRouting ?? true);
+      : await startProxySide({ world, web, verifier, authPort: auth.innerPort }, options);
+  serveAuthService(authGrpc, world, options.proxyPublicAddr ?? proxy?.publicAddress ?? '');
+  serveAccount(authGrpc, world, hasTlsRouting(options));
   serveTrustService(authGrpc, world);
   serveWorkloads(authGrpc, world);
   if (profile.major >= 16) {
     serveFederations(authGrpc, await createFederatedDomains());
   }
+  const joinServers = [authGrpc, ...(proxy === undefined ? [] : [proxy.grpc])];
   if (profile.registrationEndpoint && profile.major >= FIRST_MAJOR_WITH_GRPC_REGISTRATION) {
-    serveRegistration(proxyGrpc, world, verifier);
-    serveRegistration(authGrpc, world, verifier);
+    for (const server of joinServers) {
+      serveRegistration(server, world, verifier);
+    }
   }
   if (profile.joinService !== 'absent') {
-    serveJoinService(proxyGrpc, world, verifier);
-    serveJoinService(authGrpc, world, verifier);
+    for (const server of joinServers) {
+      serveJoinService(server, world, verifier);
+    }
   }
 
   return {
     info: {
-      ...describe(world, proxyAddress, `127.0.0.1:${String(auth.port)}`, web.certificatePath),
-      postgres: `localhost:${String(postgres.port)}`,
+      ...describe(world, addressOfAuth(auth.port, options.listenHost), web.certificatePath),
+      ...(proxy?.addresses ?? WITHOUT_PROXY),
     },
     records,
     faults,
@@ -213,11 +166,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     world,
     mint: (mintOptions = {}) => mintToken(issuerKey, mintOptions),
     close: async () => {
-      proxyGrpc.close();
       authGrpc.close();
-      sshGrpc.close();
-      const listeners = [...(front === undefined ? [] : [front]), proxy, auth, issuer, kube, postgres, tunnelListener];
-      await Promise.all(listeners.map((listener) => listener.close()));
+      await Promise.all([auth, issuer, ...(proxy === undefined ? [] : [proxy])].map((part) => part.close()));
     },
   };
 }
@@ -232,19 +182,28 @@ function serveWorkloads(server: GrpcServer, world: World): void {
   }
 }
 
-function describe(world: World, proxy: string, auth: string, webCa: string): Omit<ClusterInfo, 'postgres'> {
-  const hostKey = publicKeyDer(ownAuthority(world, 'host').tls.privateKey);
+function addressOfAuth(port: number, host: ListenHost = '127.0.0.1'): string {
+  return `${{ '127.0.0.1': '127.0.0.1', '::1': '[::1]', both: 'localhost' }[host]}:${String(port)}`;
+}
+
+function describe(world: World, auth: string, webCa: string): Omit<ClusterInfo, keyof typeof WITHOUT_PROXY> {
+  const { active, additional } = ownAuthority(world, 'host');
+  const pins = [...active, ...additional].map(({ tls }) => pinOf(tls.privateKey));
   return {
-    proxy,
     auth,
     cluster: world.clusterName,
     teleport: world.profile.version,
     webCa,
-    caPin: `sha256:${createHash('sha256').update(hostKey).digest('hex')}`,
+    caPin: pins[0] ?? '',
+    caPins: pins,
     joinToken: JOIN_TOKEN_NAME,
     bot: BOT_NAME,
     organizationId: ORGANIZATION_ID,
     projectId: PROJECT_ID,
     contextId: CONTEXT_ID,
   };
+}
+
+function pinOf(key: KeyObject): string {
+  return `sha256:${createHash('sha256').update(publicKeyDer(key)).digest('hex')}`;
 }

@@ -13,18 +13,22 @@ import { temporaryDirectory } from './temporary-directory.ts';
 const COMMAND = [compiled('test/cluster/main.ts')];
 
 const Info = z.strictObject({
-  proxy: z.string().regex(/^localhost:\d+$/),
-  auth: z.string().regex(/^127\.0\.0\.1:\d+$/),
+  proxy: z.string().regex(/^(localhost:\d+)?$/),
+  ssh: z.string(),
+  tunnel: z.string(),
+  kube: z.string(),
+  auth: z.string().regex(/^(127\.0\.0\.1|localhost):\d+$/),
   cluster: z.string(),
   teleport: z.string(),
   webCa: z.string(),
   caPin: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+  caPins: z.array(z.string()),
   joinToken: z.string(),
   bot: z.string(),
   organizationId: z.uuid(),
   projectId: z.uuid(),
   contextId: z.uuid(),
-  postgres: z.string().regex(/^localhost:\d+$/),
+  postgres: z.string().regex(/^(localhost:\d+)?$/),
 });
 
 test('it prints one line of JSON when it is ready, and ends on SIGTERM with its port closed', async () => {
@@ -42,6 +46,29 @@ test('it runs as Teleport 19, with the join service as the only way to join if r
   const { child, info } = await start(directory.path, '19.0.0', ['--without-registration-endpoint']);
   assert.equal(info.teleport, '19.0.0');
   await stop(child);
+  directory.remove();
+});
+
+test('it runs with Auth alone, in the middle of a rotation, and with separate ports', async () => {
+  const directory = temporaryDirectory();
+  const alone = await start(directory.path, '18.6.0', ['--auth-only', '--rotation', 'init', '--listen-host', 'both']);
+  await stop(alone.child);
+  assert.equal(alone.info.proxy, '');
+  assert.match(alone.info.auth, /^localhost:\d+$/);
+  assert.equal(alone.info.caPins.length, 2);
+  const flags = [
+    '--front',
+    'separate',
+    '--without-web-route-to-auth',
+    '--hsm',
+    '--public-address',
+    'ssh=a.example:3023',
+  ];
+  const separate = await start(directory.path, '18.6.0', flags);
+  await stop(separate.child);
+  const { kube, proxy, ssh, tunnel } = separate.info;
+  assert.equal(new Set([kube, proxy, ssh, tunnel]).size, 4);
+  assert.deepEqual(separate.info.caPins, [separate.info.caPin]);
   directory.remove();
 });
 
@@ -77,6 +104,9 @@ test('mint prints a token with the claims asked for', () => {
 const wrongInputs: readonly { readonly args: readonly string[]; readonly says: RegExp }[] = [
   { args: ['--dir', 'd', '--colour'], says: /Unknown option '--colour'/ },
   { args: ['--dir', 'd', '--teleport', '14.0.0'], says: /Teleport 14\.0\.0 is not modelled/ },
+  { args: ['--dir', 'd', '--rotation', 'half'], says: /--rotation is one of init, .*standby, not half/ },
+  { args: ['--dir', 'd', '--listen-host', '::'], says: /--listen-host is one of 127\.0\.0\.1, ::1, both, not ::/ },
+  { args: ['--dir', 'd', '--public-address', 'web=a:1'], says: /--public-address is HOST:PORT/ },
   { args: ['--dir', 'd', '--front', 'l8'], says: /--front is one of plain, .*l7-h2.*, not l8/ },
   { args: ['mint', '--dir', 'd', '--form', 'v3'], says: /--form is v1 or v2, not v3/ },
 ];

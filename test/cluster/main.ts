@@ -1,13 +1,28 @@
 /** The command line of the embedded cluster: runs it in the foreground, or mints a token of its issuer. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import type { RotationPhase } from './data/authorities.ts';
 import type { FrontKind } from './proxy/front.ts';
 import { DEFAULT_TELEPORT_VERSION, profileOf } from './data/profiles.ts';
+import type { ProxyOptions } from './proxy/proxy-side.ts';
+import type { ListenHost } from './tcp-listener.ts';
+
+const PUBLIC_PORTS = ['ssh', 'tunnel', 'kube', 'postgres'] as const;
+
+const PHASES: Readonly<Record<RotationPhase, true>> = {
+  init: true,
+  update_clients: true,
+  update_servers: true,
+  rollback: true,
+  standby: true,
+};
 
 const HELP = `Usage:
   npm run cluster -- --dir DIR [--teleport X.Y.Z] [--port N] [--front FRONT]
                          [--cluster-name NAME] [--login USER]... [--node NAME=PORT]...
-                         [--without-registration-endpoint] [--ready FILE]
+                         [--without-registration-endpoint] [--ready FILE] [--without-web-route-to-auth]
+                         [--auth-only] [--proxy-public-addr HOST:PORT] [--rotation PHASE] [--hsm]
+                         [--listen-host HOST] [--public-address [PORT=]HOST:PORT]...
       Runs a cluster that behaves as Teleport X.Y.Z (${DEFAULT_TELEPORT_VERSION} unless given) until SIGTERM or SIGINT.
       Prints one line of JSON when it is ready. --login adds a Unix user to the role "access", --node says
       where on 127.0.0.1 the sshd of a node listens. --without-registration-endpoint leaves the join service
@@ -22,13 +37,22 @@ const HELP = `Usage:
         l7-unoffered   the same, but chooses http/1.1 even if a client does not offer it
         l7-h2          the same, but speaks HTTP/2 and refuses gRPC with 464, as an AWS ALB does
         l7-no-upgrade  as l7, but removes the header Upgrade
+        separate       nothing; TLS routing is off, so that SSH, the tunnel and Kubernetes have ports of their own
+
+      --without-web-route-to-auth: the web port does not route teleport-auth@ to Auth.
+      --auth-only: there is no Proxy. --proxy-public-addr HOST:PORT is what Auth's Ping reports then, or instead.
+      --rotation PHASE: the host and user authorities are being rotated. PHASE is one of
+        ${Object.keys(PHASES).join(', ')}; the last is after the rotation.
+      --hsm: the user authority has two active keys, and signs with the second.
+      --listen-host HOST: 127.0.0.1 (the default), ::1, or both.
+      --public-address [PORT=]HOST:PORT: what ping reports of the web port, or of ${PUBLIC_PORTS.join(', ')}.
 
   npm run -s cluster -- mint --dir DIR [--project ID] [--context ID]... [--organization ID] [--ttl SECONDS]
                              [--expired] [--not-yet-valid] [--audience X]... [--issuer URL] [--form v1|v2]
       Prints an OIDC token signed by the issuer of the cluster in DIR.
 `;
 
-const FRONTS: Readonly<Record<FrontKind, true>> = {
+const FRONTS: Readonly<Record<FrontKind | 'separate', true>> = {
   plain: true,
   cloud: true,
   'sni-firewall': true,
@@ -37,7 +61,10 @@ const FRONTS: Readonly<Record<FrontKind, true>> = {
   'l7-unoffered': true,
   'l7-h2': true,
   'l7-no-upgrade': true,
+  separate: true,
 };
+
+const LISTEN_HOSTS: Readonly<Record<ListenHost, true>> = { '127.0.0.1': true, '::1': true, both: true };
 
 const LONGEST_NAME_BYTES = 109;
 
@@ -68,6 +95,13 @@ async function run(args: string[]): Promise<void> {
       node: { type: 'string', multiple: true, default: [] },
       'without-registration-endpoint': { type: 'boolean', default: false },
       ready: { type: 'string' },
+      'without-web-route-to-auth': { type: 'boolean', default: false },
+      'auth-only': { type: 'boolean', default: false },
+      'proxy-public-addr': { type: 'string' },
+      rotation: { type: 'string' },
+      hsm: { type: 'boolean', default: false },
+      'listen-host': { type: 'string', default: '127.0.0.1' },
+      'public-address': { type: 'string', multiple: true, default: [] },
     },
   });
   const options = {
@@ -78,6 +112,13 @@ async function run(args: string[]): Promise<void> {
     ...(values['cluster-name'] === undefined ? {} : { clusterName: checkedName(values['cluster-name']) }),
     extraLogins: values.login,
     registrationEndpoint: !values['without-registration-endpoint'],
+    webRoutesAuth: !values['without-web-route-to-auth'],
+    authOnly: values['auth-only'],
+    ...(values['proxy-public-addr'] === undefined ? {} : { proxyPublicAddr: values['proxy-public-addr'] }),
+    rotation: checkedPhase(values.rotation),
+    hsm: values.hsm,
+    listenHost: checkedHost(values['listen-host']),
+    ...publicAddresses(values['public-address']),
   };
   // the servers take a second to load, which help and wrong input need not wait for
   const { startCluster } = await import('./cluster.ts');
@@ -168,15 +209,50 @@ function wholeNumber(text: string, flag: string, max: number): number {
   return value;
 }
 
-function checkedFront(text: string): FrontKind {
+function checkedFront(text: string): FrontKind | 'separate' {
   if (isFront(text)) {
     return text;
   }
   throw new UsageError(`--front is one of ${Object.keys(FRONTS).join(', ')}, not ${text}`);
 }
 
-function isFront(text: string): text is FrontKind {
+function isFront(text: string): text is FrontKind | 'separate' {
   return Object.hasOwn(FRONTS, text);
+}
+
+function checkedPhase(text: string | undefined): RotationPhase | undefined {
+  if (text === undefined || isPhase(text)) {
+    return text;
+  }
+  throw new UsageError(`--rotation is one of ${Object.keys(PHASES).join(', ')}, not ${text}`);
+}
+
+function isPhase(text: string): text is RotationPhase {
+  return Object.hasOwn(PHASES, text);
+}
+
+function checkedHost(text: string): ListenHost {
+  if (isListenHost(text)) {
+    return text;
+  }
+  throw new UsageError(`--listen-host is one of ${Object.keys(LISTEN_HOSTS).join(', ')}, not ${text}`);
+}
+
+function isListenHost(text: string): text is ListenHost {
+  return Object.hasOwn(LISTEN_HOSTS, text);
+}
+
+/** @param texts `HOST:PORT` of the web port, or `ssh=HOST:PORT` and the like */
+function publicAddresses(texts: readonly string[]): Pick<ProxyOptions, 'publicAddress' | 'publicAddresses'> {
+  const others = PUBLIC_PORTS.flatMap((port) => {
+    const text = texts.find((one) => one.startsWith(`${port}=`));
+    return text === undefined ? [] : [[port, text.slice(port.length + 1)] as const];
+  });
+  const web = texts.find((text) => !text.includes('='));
+  if (texts.length !== others.length + (web === undefined ? 0 : 1)) {
+    throw new UsageError(`--public-address is HOST:PORT, or such an address after one of ${PUBLIC_PORTS.join('=, ')}=`);
+  }
+  return { ...(web === undefined ? {} : { publicAddress: web }), publicAddresses: Object.fromEntries(others) };
 }
 
 /** In hexadecimal it must fit into an ALPN value of 255 bytes, as Teleport's own must. */

@@ -13,7 +13,7 @@ const YEAR_MS = 365 * 24 * HOUR_MS;
 
 export async function authCertificate(world: World, fault: Faults['authCertificate']): Promise<SecureContextOptions> {
   const key = await createKey(world.profile.suite === 'legacy' ? 'rsa' : 'ec');
-  const host = ownAuthority(world, 'host').tls;
+  const host = ownAuthority(world, 'host').servers.tls;
   const certificate = signCertificate(fault === 'of-other-authority' ? await impostorOf(host) : host, {
     subject: encodeName([
       { oid: OID.organization, values: ['Auth'] },

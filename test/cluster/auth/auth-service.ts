@@ -1,6 +1,7 @@
 /** `proto.AuthService` and the bot heartbeat, as far as a machine identity uses them. */
 import { z } from 'zod';
 import type { Call, GrpcServer } from './grpc.ts';
+import { tlsCertificates } from '../data/authorities.ts';
 import { listResources } from './list-resources.ts';
 import { callerOf } from './caller.ts';
 import { resourceHeader } from './resource-header.ts';
@@ -21,7 +22,7 @@ export function serveAuthService(server: GrpcServer, world: World, proxyAddress:
     Ping: { anonymous: true, serve: (_request, call) => ping(world, proxyAddress, call) },
     GetClusterCACert: {
       anonymous: true,
-      serve: () => ({ tls_ca: Buffer.from(certificatePem(ownAuthority(world, 'host').tls.certificate)) }),
+      serve: () => ({ tls_ca: Buffer.from(tlsCertificates(ownAuthority(world, 'host')).map(certificatePem).join('')) }),
     },
     GetRole: { serve: (request, call) => getRole(world, RoleRequest.parse(request).name, call) },
     GenerateUserCerts: { serve: (request, call) => generateUserCerts(world, request, call, callerOf(call)) },

@@ -169,11 +169,14 @@ describe('the Auth listener, reached through the Proxy', () => {
     }
   });
 
-  test('it refuses a protocol other than h2', async () => {
-    const [first] = authProtocols(cluster, bot);
-    await assert.rejects(dialTls({ ...authRoute(cluster, bot), ALPNProtocols: [first ?? '', 'http/1.1'] }), {
+  test('it refuses a protocol other than h2 and http/1.1, and prefers h2', async () => {
+    const [first = ''] = authProtocols(cluster, bot);
+    await assert.rejects(dialTls({ ...authRoute(cluster, bot), ALPNProtocols: [first] }), {
       code: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
     });
+    const socket = await dialTls({ ...authRoute(cluster, bot), ALPNProtocols: [first, 'http/1.1', 'h2'] });
+    socket.destroy();
+    assert.equal(socket.alpnProtocol, 'h2');
   });
 
   test('a bot reads its own role with the roles it may impersonate, and no other role', async () => {

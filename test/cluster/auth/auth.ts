@@ -1,4 +1,4 @@
-/** The Auth listener: mutual TLS, then gRPC. */
+/** The Auth listener: mutual TLS, then gRPC or, for clients of earlier versions, HTTP. */
 import type { Socket } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { authCertificate } from './auth-certificate.ts';
@@ -6,14 +6,26 @@ import { peekClientHello, type ClientHello } from '../proxy/client-hello.ts';
 import { certificatesFrom, terminateTls, type Connection } from '../connection.ts';
 import type { Faults } from '../faults.ts';
 import type { Call, GrpcServer } from './grpc.ts';
+import type { AuthRest } from './rest.ts';
+import { tlsCertificates } from '../data/authorities.ts';
 import { fromCertificate } from '../data/identity.ts';
 import type { Listener } from '../records.ts';
-import { listen, type TcpListener } from '../tcp-listener.ts';
+import { listen, type ListenHost, type TcpListener } from '../tcp-listener.ts';
 import { accessDenied } from '../data/teleport-errors.ts';
 import { encodedClusterDomain, type World } from '../world.ts';
 import { certificatePem } from '../crypto/x509.ts';
 
-export async function startAuth(world: World, grpc: GrpcServer): Promise<TcpListener> {
+export interface AuthListener extends TcpListener {
+  /** On 127.0.0.1, for the Proxy. */
+  readonly innerPort: number;
+}
+
+interface AuthApis {
+  readonly grpc: GrpcServer;
+  readonly rest: AuthRest;
+}
+
+export async function startAuth(world: World, apis: AuthApis, host?: ListenHost): Promise<AuthListener> {
   const contexts = new Map<Faults['authCertificate'], Promise<SecureContextOptions>>();
   const currentContext = (): Promise<SecureContextOptions> => {
     const fault = world.faults.authCertificate;
@@ -22,16 +34,25 @@ export async function startAuth(world: World, grpc: GrpcServer): Promise<TcpList
     return context;
   };
   await currentContext();
-  return listen(0, (socket) => {
+  const onSocket = (socket: Socket): void => {
     if (world.faults.authConnections !== 'silent-after-tcp') {
-      serve(world, grpc, socket, currentContext).catch(() => socket.destroy());
+      serve(world, apis, socket, currentContext).catch(() => socket.destroy());
     }
-  });
+  };
+  const outer = await listen(0, onSocket, host);
+  if (host !== '::1') {
+    return { ...outer, innerPort: outer.port };
+  }
+  const inner = await listen(0, onSocket);
+  const close = async (): Promise<void> => {
+    await Promise.all([outer.close(), inner.close()]);
+  };
+  return { port: outer.port, innerPort: inner.port, close };
 }
 
 async function serve(
   world: World,
-  grpc: GrpcServer,
+  apis: AuthApis,
   socket: Socket,
   context: () => Promise<SecureContextOptions>,
 ): Promise<void> {
@@ -39,13 +60,11 @@ async function serve(
   const record = world.records.add({ listener: 'auth', kind: 'connection', ...hello, fields: {} });
   try {
     const certificate = { ...(await context()), ca: clientAuthorities(world, hello.serverName) };
-    const secure = await terminateTls(socket, { certificate, alpn: ['h2'], requestCert: true });
-    if (secure.alpnProtocol !== 'h2') {
-      throw new Error('Auth speaks gRPC with clients that offer h2');
-    }
+    const secure = await terminateTls(socket, { certificate, alpn: ['h2', 'http/1.1'], requestCert: true });
     const connection = identify(secure, hello, 'auth');
     record.fields.user = connection.identity?.userName;
-    grpc.accept(connection);
+    record.fields.api = secure.alpnProtocol === 'h2' ? 'grpc' : 'http';
+    (secure.alpnProtocol === 'h2' ? apis.grpc : apis.rest).accept(connection);
     record.outcome = 'ok';
   } catch (error) {
     record.outcome = `refused: ${String(error)}`;
@@ -71,7 +90,7 @@ export function identify(socket: TLSSocket, hello: ClientHello, listener: Listen
 export function clientAuthorities({ authorities }: World, serverName: string | undefined): string[] {
   const ofClients = authorities.filter(({ type }) => type === 'host' || type === 'user');
   const ofName = ofClients.filter(({ cluster }) => encodedClusterDomain(cluster) === serverName);
-  return (ofName.length === 0 ? ofClients : ofName).map(({ tls }) => certificatePem(tls.certificate));
+  return (ofName.length === 0 ? ofClients : ofName).flatMap(tlsCertificates).map(certificatePem);
 }
 
 /** What Auth checks on every call, whichever method it is for. */

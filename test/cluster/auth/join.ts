@@ -1,5 +1,6 @@
 /** Admits a bot: what both ways of joining have in common once the request is read. */
 import { randomUUID } from 'node:crypto';
+import { sshKeys, tlsCertificates } from '../data/authorities.ts';
 import { botUserName, DEFAULT_JOIN_TTL_MS, MAX_BOT_TTL_MS, type JoinToken } from '../data/data.ts';
 import { NO_ACCESS, type Identity } from '../data/identity.ts';
 import { issue } from './issue.ts';
@@ -13,7 +14,6 @@ import {
   type OidcVerifier,
 } from '../issuer/oidc-verifier.ts';
 import type { PublicKeys } from './public-keys.ts';
-import { encodeSshPublicKey } from '../crypto/ssh-public-key.ts';
 import { accessDenied, badParameter } from '../data/teleport-errors.ts';
 import { ownAuthority, type World } from '../world.ts';
 
@@ -66,10 +66,8 @@ export async function admit(world: World, verifier: OidcVerifier, attempt: JoinA
   return {
     tls,
     ssh,
-    tlsAuthorities: authorities.map((authority) => authority.tls.certificate),
-    sshAuthorities: authorities.flatMap((authority) =>
-      authority.sshKey === undefined ? [] : [encodeSshPublicKey(authority.sshKey)],
-    ),
+    tlsAuthorities: authorities.flatMap(tlsCertificates),
+    sshAuthorities: authorities.flatMap(sshKeys),
   };
 }
 

@@ -40,10 +40,12 @@ export interface RawBot {
   /** The host authority alone: OpenSSL sends the user authority behind the certificate if it knows it. */
   readonly ca: string;
   readonly userAuthority: string;
+  /** Every certificate of an authority that came with the join, those of the host authority first. */
+  readonly authorities: readonly string[];
 }
 
 /** The credentials of a client; without a certificate, it is anonymous. */
-export type TlsIdentity = Partial<Pick<RawBot, 'cert' | 'key' | 'ca'>>;
+export type TlsIdentity = Partial<Pick<RawBot, 'cert' | 'key'>> & { readonly ca?: string | string[] };
 
 export interface JoinWish {
   readonly token?: string;
@@ -54,6 +56,19 @@ export interface JoinWish {
 export function webAddress(cluster: Cluster): { host: string; port: number; servername: string; ca: Buffer } {
   const port = Number(cluster.info.proxy.split(':')[1]);
   return { host: '127.0.0.1', port, servername: 'localhost', ca: readFileSync(cluster.info.webCa) };
+}
+
+interface HostAndPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Of a port that `cluster.info` names, such as `info.auth`; its certificate is of the authority `ca`. */
+export function hostAddress(address: string, ca: TlsIdentity['ca']): ConnectionOptions & HostAndPort {
+  const at = address.lastIndexOf(':');
+  const name = address.slice(0, at).replace(/^\[|\]$/g, '');
+  const host = name === 'localhost' ? '127.0.0.1' : name;
+  return { host, port: Number(address.slice(at + 1)), servername: 'teleport.cluster.local', ca };
 }
 
 /** The connection options of the raw route to Auth through the Proxy. */
@@ -92,9 +107,13 @@ export async function joinMessages(cluster: Cluster, wish: JoinWish & { key: Key
   ];
 }
 
-export async function joinByService(cluster: Cluster, wish: JoinWish = {}): Promise<RawBot> {
+export async function joinByService(
+  cluster: Cluster,
+  wish: JoinWish = {},
+  route: ConnectionOptions = joinRoute(cluster),
+): Promise<RawBot> {
   const key = wish.key ?? (await createKey('ec'));
-  const client = await RawClient.open(joinRoute(cluster));
+  const client = await RawClient.open(route);
   try {
     const messages = await joinMessages(cluster, { ...wish, key });
     const answers = await client.converse('teleport.join.v1.JoinService', 'Join', messages);
@@ -106,8 +125,9 @@ export async function joinByService(cluster: Cluster, wish: JoinWish = {}): Prom
   }
 }
 
-function toBot(key: KeyObject, cert: string, [ca, userAuthority]: readonly string[]): RawBot {
-  return { cert, key: keyPem(key), ca: ca ?? '', userAuthority: userAuthority ?? '' };
+function toBot(key: KeyObject, cert: string, authorities: readonly string[]): RawBot {
+  const [ca = '', userAuthority = ''] = authorities;
+  return { cert, key: keyPem(key), ca, userAuthority, authorities };
 }
 
 /** The body of a legacy join. */
@@ -130,34 +150,53 @@ const LegacyAnswer = z.object({
   ssh_ca_certs: z.array(z.string()),
 });
 
-export async function joinLegacy(cluster: Cluster, wish: JoinWish = {}): Promise<RawBot> {
+export async function joinLegacy(
+  cluster: Cluster,
+  wish: JoinWish = {},
+  post: (body: object) => Promise<WebReply> = (body) => postJoin(cluster, body),
+): Promise<RawBot> {
   const key = wish.key ?? (await createKey('rsa'));
-  const reply = await postJoin(cluster, await legacyBody(cluster, { ...wish, key }));
+  const reply = await post(await legacyBody(cluster, { ...wish, key }));
   const answer = LegacyAnswer.parse(JSON.parse(reply.body));
   const text = (base64: string): string => Buffer.from(base64, 'base64').toString();
   return toBot(key, text(answer.tls), answer.tls_ca_certs.map(text));
 }
 
+export interface WebReply {
+  readonly status: number;
+  readonly body: string;
+}
+
 /** @param headers may replace the content type */
-export function postJoin(
-  cluster: Cluster,
-  body: object,
-  headers: Record<string, string> = {},
-): Promise<{ readonly status: number; readonly body: string }> {
+export function postJoin(cluster: Cluster, body: object, headers: Record<string, string> = {}): Promise<WebReply> {
   return requestWeb(cluster, 'POST', '/v1/webapi/host/credentials', {
     body: JSON.stringify(body),
     headers: { 'Content-Type': 'application/json', ...headers },
   });
 }
 
+interface WebContent {
+  readonly body?: string;
+  readonly headers?: Record<string, string>;
+}
+
 export function requestWeb(
   cluster: Cluster,
   method: string,
   path: string,
-  content: { readonly body?: string; readonly headers?: Record<string, string> } = {},
-): Promise<{ readonly status: number; readonly body: string }> {
+  content: WebContent = {},
+): Promise<WebReply> {
+  return requestAt(webAddress(cluster), method, path, content);
+}
+
+export function requestAt(
+  address: ConnectionOptions & HostAndPort,
+  method: string,
+  path: string,
+  content: WebContent = {},
+): Promise<WebReply> {
   return new Promise((resolve, reject) => {
-    const options = { ...webAddress(cluster), method, path, agent: false, headers: content.headers ?? {} };
+    const options = { ...address, method, path, agent: false, headers: content.headers ?? {} };
     const call = request(options, (response) => {
       let body = '';
       response

@@ -1,6 +1,6 @@
 /** `teleport.trust.v1.TrustService`: the authorities of the cluster and of its leaf clusters, and host certificates. */
 import { z } from 'zod';
-import { idleAuthority, isAuthorityType, type Authority } from '../data/authorities.ts';
+import { idleAuthority, isAuthorityType, type Authority, type AuthorityKeys } from '../data/authorities.ts';
 import { type AuthorityFault, HOSTILE_CLUSTER_NAME } from '../faults.ts';
 import type { GrpcServer } from './grpc.ts';
 import { generateHostCert } from './host-certs.ts';
@@ -74,19 +74,26 @@ function listed({ faults: { listedAuthorities } }: World, authority: Authority):
 }
 
 function toResource(authority: Authority, fault?: AuthorityFault): object {
-  const { type, cluster, sshKey, jwtKey, showsTls } = authority;
-  const sshLine = fault === 'ssh-unreadable' ? 'ssh-odd AAAA' : sshKey && toAuthorizedKey(encodeSshPublicKey(sshKey));
-  const ssh = sshLine && [{ public_key: Buffer.from(sshLine) }];
-  const certificate = fault === 'tls-unreadable' ? 'no PEM' : certificatePem(authority.tls.certificate);
-  const tls = showsTls ? [{ cert: Buffer.from(certificate) }] : [];
-  const jwt = jwtKey && [{ public_key: Buffer.from(publicKeyPem(jwtKey)) }];
+  const { active, additional, cluster, showsTls, type } = authority;
   return {
     ...resourceHeader(`cert_authority/${type}`, 'v2', cluster),
     spec: {
       type,
       cluster_name: fault === 'hostile-name' ? HOSTILE_CLUSTER_NAME : cluster,
-      active_keys: { ssh, jwt, tls },
-      additional_trusted_keys: {},
+      active_keys: toKeySet(active, showsTls, fault),
+      additional_trusted_keys: toKeySet(additional, showsTls, fault),
     },
+  };
+}
+
+function toKeySet(keys: readonly AuthorityKeys[], showsTls: boolean, fault: AuthorityFault | undefined): object {
+  const ssh = keys.flatMap(({ sshKey }) => (sshKey === undefined ? [] : [toAuthorizedKey(encodeSshPublicKey(sshKey))]));
+  const tls = showsTls ? keys.map((one) => certificatePem(one.tls.certificate)) : [];
+  return {
+    ssh: ssh.map((line) => ({ public_key: Buffer.from(fault === 'ssh-unreadable' ? 'ssh-odd AAAA' : line) })),
+    tls: tls.map((pem) => ({ cert: Buffer.from(fault === 'tls-unreadable' ? 'no PEM' : pem) })),
+    jwt: keys.flatMap(({ jwtKey }) =>
+      jwtKey === undefined ? [] : [{ public_key: Buffer.from(publicKeyPem(jwtKey)) }],
+    ),
   };
 }

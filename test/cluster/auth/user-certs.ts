@@ -1,11 +1,12 @@
 /** GenerateUserCerts: identities that impersonate roles, for a bot that joined. */
+import { sshKeys, tlsCertificates } from '../data/authorities.ts';
 import { createHash, randomUUID } from 'node:crypto';
 import { MAX_BOT_TTL_MS } from '../data/data.ts';
 import type { Call } from './grpc.ts';
 import type { Identity } from '../data/identity.ts';
 import { issue } from './issue.ts';
 import type { PublicKeys } from './public-keys.ts';
-import { encodeSshPublicKey, toAuthorizedKey } from '../crypto/ssh-public-key.ts';
+import { toAuthorizedKey } from '../crypto/ssh-public-key.ts';
 import { checkUserCertsRequest, type Grant } from './user-certs-checks.ts';
 import { readKeys, readUserCertsRequest, recordedFields } from './user-certs-request.ts';
 import { findRole, ownAuthority, type World } from '../world.ts';
@@ -31,8 +32,8 @@ export async function generateUserCerts(world: World, message: unknown, call: Ca
   return {
     ssh: issued.ssh && Buffer.from(toAuthorizedKey(issued.ssh)),
     tls: issued.tls && Buffer.from(certificatePem(issued.tls)),
-    tls_ca_certs: [Buffer.from(certificatePem(user.tls.certificate))],
-    ssh_ca_certs: user.sshKey && [Buffer.from(toAuthorizedKey(encodeSshPublicKey(user.sshKey)))],
+    tls_ca_certs: tlsCertificates(user).map((certificate) => Buffer.from(certificatePem(certificate))),
+    ssh_ca_certs: sshKeys(user).map((key) => Buffer.from(toAuthorizedKey(key))),
   };
 }
 

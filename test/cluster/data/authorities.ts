@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { createKey, keyPem, publicKeyDer } from '../crypto/keys.ts';
 import type { Profile } from './profiles.ts';
+import { encodeSshPublicKey } from '../crypto/ssh-public-key.ts';
 import { encodeName, OID } from '../crypto/subject-name.ts';
 import { certificatePem, createTlsAuthority, readTlsAuthority, type TlsAuthority } from '../crypto/x509.ts';
 
@@ -52,14 +53,50 @@ const AUTHORITY_TYPES = [
 /** What a cluster shows of its leaf clusters. */
 const SHARED_TYPES: readonly AuthorityType[] = ['host', 'user', 'db'];
 
-export interface Authority {
-  readonly cluster: string;
-  readonly type: string;
+export interface AuthorityKeys {
   /** Also of those that sign nothing for TLS, which do not show it. */
   readonly tls: TlsAuthority;
-  readonly showsTls: boolean;
   readonly sshKey: KeyObject | undefined;
   readonly jwtKey: KeyObject | undefined;
+}
+
+/** Its own keys are those that sign what is issued now. */
+export interface Authority extends AuthorityKeys {
+  readonly cluster: string;
+  readonly type: string;
+  readonly showsTls: boolean;
+  /** Those that have signed the certificates of Auth and of the Proxy. */
+  readonly servers: AuthorityKeys;
+  readonly active: readonly AuthorityKeys[];
+  /** Trusted as well, while a rotation is in progress. */
+  readonly additional: readonly AuthorityKeys[];
+}
+
+/**
+ * How far the host and user authorities have been rotated. Which keys are active and which are trusted besides is
+ * Teleport's own test plan ("CA rotations"); which of them servers use, lib/service/connect.go.
+ * - `init`: new keys are trusted, the old ones sign
+ * - `update_clients`: the new ones sign, but Auth and Proxy still show certificates of the old ones
+ * - `update_servers`: Auth and Proxy show certificates of the new ones
+ * - `rollback`: as `init`
+ * - `standby`: the rotation is over, and only the new keys are left
+ */
+export type RotationPhase = 'init' | 'update_clients' | 'update_servers' | 'rollback' | 'standby';
+
+export interface KeyOptions {
+  readonly rotation?: RotationPhase | undefined;
+  /** Whether the user authority has an active key for each of two Auth servers, as with hardware security modules. */
+  readonly hsm?: boolean | undefined;
+}
+
+/** Every certificate of an authority that clients are to trust, in PEM's order of `active_keys` first (GetTLSCerts). */
+export function tlsCertificates({ active, additional }: Authority): readonly Buffer[] {
+  return [...active, ...additional].map(({ tls }) => tls.certificate);
+}
+
+/** Every SSH key of an authority that clients are to trust, in wire form. */
+export function sshKeys({ active, additional }: Authority): readonly Buffer[] {
+  return [...active, ...additional].flatMap(({ sshKey }) => (sshKey === undefined ? [] : [encodeSshPublicKey(sshKey)]));
 }
 
 const StoredAuthority = z.object({
@@ -83,6 +120,50 @@ export async function loadAuthorities(
   directory: string,
   clusters: { readonly own: string; readonly leaves: readonly string[] },
   suite: Profile['suite'],
+  { hsm = false, rotation }: KeyOptions = {},
+): Promise<Authority[]> {
+  const original = await loadOriginal(directory, clusters, suite);
+  const others = (name: string, types: readonly AuthorityType[]): Promise<Authority[]> =>
+    loadOrCreate(
+      join(directory, `authorities-${suite}-${name}.json`),
+      types.map((type) => ({ cluster: clusters.own, type, suite })),
+    );
+  const next = rotation === undefined ? [] : await others('next', ['host', 'user']);
+  const second = hsm ? await others('second', ['user']) : [];
+  return original.map((authority) => {
+    const same = (one: Authority): boolean => one.cluster === authority.cluster && one.type === authority.type;
+    return withSecond(rotated(authority, next.find(same), rotation), second.find(same));
+  });
+}
+
+function rotated(old: Authority, next: Authority | undefined, phase: RotationPhase | undefined): Authority {
+  if (next === undefined) {
+    return old;
+  }
+  switch (phase) {
+    case undefined:
+      return old;
+    case 'init':
+    case 'rollback':
+      return { ...old, additional: [next] };
+    case 'update_clients':
+      return { ...next, servers: old, additional: [old] };
+    case 'update_servers':
+      return { ...next, additional: [old] };
+    case 'standby':
+      return next;
+  }
+}
+
+/** The second Auth server answers, so that its keys sign. */
+function withSecond(first: Authority, second: Authority | undefined): Authority {
+  return second === undefined ? first : { ...second, active: [...first.active, second], additional: first.additional };
+}
+
+async function loadOriginal(
+  directory: string,
+  clusters: { readonly own: string; readonly leaves: readonly string[] },
+  suite: Profile['suite'],
 ): Promise<Authority[]> {
   const file = join(directory, `authorities-${suite}.json`);
   const stored = readStored(file);
@@ -95,6 +176,17 @@ export async function loadAuthorities(
       clusters.leaves.map((cluster) => ({ cluster, type, suite: 'balanced-v1' as const })),
     ),
   ];
+  return loadOrCreate(file, wanted);
+}
+
+interface Wanted {
+  readonly cluster: string;
+  readonly type: AuthorityType;
+  readonly suite: Profile['suite'];
+}
+
+async function loadOrCreate(file: string, wanted: readonly Wanted[]): Promise<Authority[]> {
+  const stored = readStored(file);
   const missing = wanted.filter(
     ({ cluster, type }) => !stored.some((one) => one.cluster === cluster && one.type === type),
   );
@@ -146,7 +238,11 @@ async function createAuthority(
     { oid: OID.commonName, values: [cluster] },
   ]);
   const tls = await createTlsAuthority(subject, publicKeyDer(tlsKey), tlsKey);
-  return { cluster, type, tls, showsTls: sides.tls !== undefined, sshKey, jwtKey };
+  return unrotated({ cluster, type, showsTls: sides.tls !== undefined }, { tls, sshKey, jwtKey });
+}
+
+function unrotated(what: Pick<Authority, 'cluster' | 'type' | 'showsTls'>, keys: AuthorityKeys): Authority {
+  return { ...what, ...keys, servers: keys, active: [keys], additional: [] };
 }
 
 function readStored(file: string): Authority[] {
@@ -171,12 +267,13 @@ function toStored(authority: Authority): Omit<z.infer<typeof StoredAuthority>, '
 }
 
 function fromStored(stored: z.infer<typeof StoredAuthority>): Authority {
-  return {
-    cluster: stored.cluster,
-    type: stored.type,
-    showsTls: 'tls' in SIDES[stored.type],
-    tls: readTlsAuthority(stored.tlsCertificate, createPrivateKey(stored.tlsKey)),
-    sshKey: stored.sshKey === undefined ? undefined : createPrivateKey(stored.sshKey),
-    jwtKey: stored.jwtKey === undefined ? undefined : createPrivateKey(stored.jwtKey),
-  };
+  const { cluster, type } = stored;
+  return unrotated(
+    { cluster, type, showsTls: 'tls' in SIDES[type] },
+    {
+      tls: readTlsAuthority(stored.tlsCertificate, createPrivateKey(stored.tlsKey)),
+      sshKey: stored.sshKey === undefined ? undefined : createPrivateKey(stored.sshKey),
+      jwtKey: stored.jwtKey === undefined ? undefined : createPrivateKey(stored.jwtKey),
+    },
+  );
 }

@@ -23,7 +23,8 @@ export function prepareDirectory(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
 }
 
-export async function loadWebAuthority(directory: string): Promise<WebAuthority> {
+/** @param names hosts of the Proxy's public addresses besides `localhost` */
+export async function loadWebAuthority(directory: string, names: readonly string[] = []): Promise<WebAuthority> {
   const certificatePath = join(directory, 'web-ca.pem');
   const authority = await readOrCreateAuthority(
     certificatePath,
@@ -35,8 +36,8 @@ export async function loadWebAuthority(directory: string): Promise<WebAuthority>
     publicKey: publicKeyDer(key),
     notBefore: new Date(Date.now() - 60_000),
     notAfter: new Date(Date.now() + YEAR_MS),
-    dnsNames: ['localhost', `*.${CLUSTER_NAME}`],
-    ipAddresses: ['127.0.0.1'],
+    dnsNames: ['localhost', `*.${CLUSTER_NAME}`, ...names],
+    ipAddresses: ['127.0.0.1', '::1'],
   });
   return {
     certificatePath,

@@ -14,6 +14,7 @@ import type { Identity } from '../data/identity.ts';
 import type { RequestRecord } from '../records.ts';
 import type { Application } from '../data/resources-data.ts';
 import { accessDenied, describeError, toTeleportError } from '../data/teleport-errors.ts';
+import { tlsCertificates } from '../data/authorities.ts';
 import { mayReach, ownAuthority, type World } from '../world.ts';
 import { certificatePem } from '../crypto/x509.ts';
 
@@ -38,7 +39,7 @@ export class AppGateway {
 
   /** A client may come without a certificate, and is sent to the log-in page then. */
   async accept(socket: Socket, own: SecureContextOptions): Promise<void> {
-    const ca = certificatePem(ownAuthority(this.#world, 'user').tls.certificate);
+    const ca = tlsCertificates(ownAuthority(this.#world, 'user')).map(certificatePem);
     const certificate = { ...own, ca };
     const secure: TLSSocket = await terminateTls(socket, { certificate, alpn: ['http/1.1'], requestCert: true });
     const identity = clientIdentity(secure);

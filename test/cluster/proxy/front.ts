@@ -31,9 +31,10 @@ export function startFront(
     return startLoadBalancer(kind, port, options);
   }
   const judge = { cloud: judgeAsCloud, 'sni-firewall': judgeAsFirewall }[kind];
-  return listen(port, (socket) => {
+  const onSocket = (socket: Socket): void => {
     pass(socket, (serverName) => judge(serverName, options), options).catch(() => socket.destroy());
-  });
+  };
+  return listen(port, onSocket, options.host);
 }
 
 async function pass(

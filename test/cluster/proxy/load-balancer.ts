@@ -12,7 +12,7 @@ import type { SecureContextOptions } from 'node:tls';
 import { peekClientHello } from './client-hello.ts';
 import { terminateTls } from '../connection.ts';
 import type { Records } from '../records.ts';
-import { listen, type TcpListener } from '../tcp-listener.ts';
+import { listen, type ListenHost, type TcpListener } from '../tcp-listener.ts';
 
 /**
  * They differ in how they answer a client that offers ALPN protocols of Teleport alone:
@@ -31,6 +31,7 @@ export interface BalancerOptions {
   /** The host that clients know the Proxy by. */
   readonly tenantHost: string;
   readonly records: Records;
+  readonly host?: ListenHost;
   /** Called for each connection: the balancer listens before the Proxy does. */
   readonly proxyPort: () => number;
   /** How long a connection may be idle before it is closed; the 60 seconds of an AWS ALB by default. */
@@ -47,9 +48,10 @@ const OF_ONE_CONNECTION = /^(connection|keep-alive|upgrade|transfer-encoding|:.*
 /** @param port 0 for a free one */
 export function startLoadBalancer(kind: BalancerKind, port: number, options: BalancerOptions): Promise<TcpListener> {
   const forwarder = new Forwarder(kind !== 'l7-no-upgrade', options);
-  return listen(port, (socket) => {
+  const onSocket = (socket: Socket): void => {
     serve(kind, socket, { ...options, forwarder }).catch(() => socket.destroy());
-  });
+  };
+  return listen(port, onSocket, options.host);
 }
 
 async function serve(

@@ -2,26 +2,36 @@
 import type { Build, Profile } from '../data/profiles.ts';
 import type { World } from '../world.ts';
 
-/** Where the Proxy listens, and whether one port does for everything. */
-export interface Listening {
-  readonly port: number;
-  /** The address for clients, if there is a device in front of the Proxy. */
-  readonly frontPort: number | undefined;
-  readonly kubePort: number;
-  readonly postgresPort: number;
-  readonly tunnelPort: number;
-  readonly tlsRouting: boolean;
+/** Addresses under which clients know the Proxy's ports, as `host:port`; a port without one is known by its listener. */
+export interface PublicAddresses {
+  readonly web: string;
+  readonly ssh?: string | undefined;
+  readonly tunnel?: string | undefined;
+  readonly kube?: string | undefined;
+  readonly postgres?: string | undefined;
 }
 
-/** @param proxyAddress the public address, as `localhost:port` */
+/** Where the Proxy listens, and whether one port does for everything. */
+export interface Listening {
+  /** As listeners name it: an address of this machine, or `[::]` for all of them. */
+  readonly host: string;
+  /** Of the web listener. */
+  readonly port: number;
+  readonly sshPort: number;
+  readonly tunnelPort: number;
+  readonly kubePort: number;
+  readonly postgresPort: number;
+  readonly tlsRouting: boolean;
+  readonly publicAddresses: PublicAddresses;
+}
+
 export function pingDocument(
   { profile, build, clusterName }: Pick<World, 'profile' | 'build' | 'clusterName'>,
-  proxyAddress: string,
   listening: Listening,
 ): object {
   return {
     auth: { ...COMMON_AUTH, ...(profile.major >= 17 ? newerAuth(profile) : OLDER_AUTH) },
-    proxy: proxySettings(profile, proxyAddress, listening),
+    proxy: proxySettings(profile, listening),
     server_version: profile.version,
     min_client_version:
       profile.major >= 17 ? `${String(profile.major - 1)}.0.0-aa` : `${String(profile.major - 1)}.0.0`,
@@ -48,18 +58,25 @@ function newerAuth(profile: Profile): object {
   return { signature_algorithm_suite: profile.suite, piv_pin_cache_duration: 0 };
 }
 
-function proxySettings(profile: Profile, proxyAddress: string, { port, tlsRouting, ...ports }: Listening): object {
-  const listening = `127.0.0.1:${String(port)}`;
+/** What is undefined is left out, as by Go's `omitempty`. */
+function proxySettings(profile: Profile, listening: Listening): object {
+  const { host, port, publicAddresses, tlsRouting } = listening;
+  const at = (separate: number): string => `${host}:${String(tlsRouting ? port : separate)}`;
   return {
-    kube: { enabled: true, listen_addr: `127.0.0.1:${String(tlsRouting ? port : ports.kubePort)}` },
+    kube: { enabled: true, public_addr: publicAddresses.kube, listen_addr: at(listening.kubePort) },
     ssh: {
-      listen_addr: listening,
-      tunnel_listen_addr: `127.0.0.1:${String(tlsRouting ? port : ports.tunnelPort)}`,
-      web_listen_addr: listening,
-      public_addr: proxyAddress,
+      listen_addr: at(listening.sshPort),
+      tunnel_listen_addr: at(listening.tunnelPort),
+      web_listen_addr: at(port),
+      public_addr: publicAddresses.web,
+      ssh_public_addr: publicAddresses.ssh,
+      ssh_tunnel_public_addr: publicAddresses.tunnel,
       ...(profile.major >= 17 ? { dial_timeout: 30_000_000_000 } : {}),
     },
-    db: { postgres_listen_addr: `127.0.0.1:${String(ports.postgresPort)}` },
+    db: {
+      postgres_listen_addr: `${host}:${String(listening.postgresPort)}`,
+      postgres_public_addr: publicAddresses.postgres,
+    },
     tls_routing_enabled: tlsRouting,
     ...(profile.major < 16 ? { assist_enabled: false } : {}),
   };

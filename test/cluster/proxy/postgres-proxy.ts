@@ -8,15 +8,15 @@ import type { Identity } from '../data/identity.ts';
 import { errorResponse, readStartup, type Startup } from './postgres-wire.ts';
 import type { RequestRecord } from '../records.ts';
 import type { Database } from '../data/resources-data.ts';
-import { listen, type TcpListener } from '../tcp-listener.ts';
+import { listen, type ListenHost, type TcpListener } from '../tcp-listener.ts';
 import { databaseClientCertificate, proxyCertificate } from './teleport-certificate.ts';
 import { mayReach, type World } from '../world.ts';
 
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 
-export async function startPostgresProxy(world: World): Promise<TcpListener> {
+export async function startPostgresProxy(world: World, host?: ListenHost): Promise<TcpListener> {
   const certificate = await proxyCertificate(world);
-  return listen(0, (socket) => {
+  const onSocket = (socket: Socket): void => {
     const record = world.records.add({
       listener: 'proxy',
       kind: 'database',
@@ -31,7 +31,8 @@ export async function startPostgresProxy(world: World): Promise<TcpListener> {
         socket.destroy();
       },
     );
-  });
+  };
+  return listen(0, onSocket, host);
 }
 
 async function serve(

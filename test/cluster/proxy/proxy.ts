@@ -3,20 +3,19 @@ import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import type { AppGateway } from './app-gateway.ts';
-import { clientAuthorities, identify } from '../auth/auth.ts';
 import { peekClientHello, type ClientHello } from './client-hello.ts';
 import { terminateTls } from '../connection.ts';
 import type { GrpcServer } from '../auth/grpc.ts';
 import { isKubeServerName, serveKube } from './kube-proxy.ts';
 import { startsWithSsh, TUNNEL_PROTOCOL, type ReverseTunnel } from './reverse-tunnel.ts';
-import { listen, type TcpListener } from '../tcp-listener.ts';
+import { listen, type ListenHost, type TcpListener } from '../tcp-listener.ts';
+import { serveTransport, SSH_GRPC_PROTOCOL, type TransportParts } from './transport-port.ts';
 import type { WebApi } from './web-api.ts';
 import type { WebAuthority } from '../issuer/web-authority.ts';
-import { encodedClusterDomain, type World } from '../world.ts';
+import { encodedClusterDomain } from '../world.ts';
 
 const AUTH_PREFIX = 'teleport-auth@';
 const JOIN_PROTOCOL = 'teleport-proxy-grpc';
-const SSH_GRPC_PROTOCOL = 'teleport-proxy-ssh-grpc';
 const HTTP_PROTOCOL = 'http/1.1';
 const HTTP2_PROTOCOL = 'h2';
 
@@ -54,21 +53,15 @@ const PROTOCOLS: readonly string[] = [
   ...DATABASE_PROTOCOLS,
 ];
 
-/** Earlier versions choose no protocol for the SSH transport (GT#41500, GT#43473). */
-const FIRST_MAJOR_WITH_TRANSPORT_ALPN = 17;
-
-export interface ProxyParts {
-  readonly world: World;
+export interface ProxyParts extends TransportParts {
   readonly web: WebAuthority;
   readonly webApi: WebApi;
   /** For clients without a certificate. */
   readonly grpc: GrpcServer;
-  /** For clients with a certificate: connections to nodes. */
-  readonly sshGrpc: GrpcServer;
   readonly authPort: number;
+  /** Whether the web port routes `teleport-auth@` to Auth. */
+  readonly routesAuth: boolean;
   readonly applications: AppGateway;
-  /** Of the host authority. */
-  readonly teleportCertificate: SecureContextOptions;
   readonly tunnel: ReverseTunnel;
   /** Undefined for Teleport's own 30 seconds. */
   readonly upgradePingIntervalMs: number | undefined;
@@ -82,15 +75,16 @@ interface Arrival {
   readonly innerPort: number;
 }
 
-export async function startProxy(port: number, parts: ProxyParts): Promise<TcpListener> {
+export async function startProxy(port: number, parts: ProxyParts, host?: ListenHost): Promise<TcpListener> {
   const inner: TcpListener = await listen(0, (socket) => {
     route(parts, { socket, upgraded: true, innerPort: inner.port }).catch(() => socket.destroy());
   });
-  const outer = await listen(port, (socket) => {
+  const onSocket = (socket: Socket): void => {
     if (parts.world.faults.proxyConnections !== 'silent-after-tcp') {
       accept(parts, socket, inner.port).catch(() => socket.destroy());
     }
-  });
+  };
+  const outer = await listen(port, onSocket, host);
   return {
     port: outer.port,
     close: async () => {
@@ -115,7 +109,7 @@ async function route(parts: ProxyParts, arrival: Arrival): Promise<void> {
   const fields = upgraded ? { upgraded } : {};
   const record = records.add({ listener: 'proxy', kind: 'connection', ...hello, fields });
   try {
-    record.fields.route = await handlerOf(hello)(parts, arrival, hello);
+    record.fields.route = await handlerOf(hello, parts.routesAuth)(parts, arrival, hello);
     record.outcome = 'ok';
   } catch (error) {
     record.outcome = `refused: ${String(error)}`;
@@ -130,22 +124,22 @@ type Handler = (parts: ProxyParts, arrival: Arrival, hello: ClientHello) => stri
  * that offers none speaks HTTP (`getHandlerDescBaseOnClientHelloMsg` of lib/srv/alpnproxy/proxy.go).
  * @throws Error when none has one: the connection is closed without an alert then
  */
-function handlerOf({ alpn, serverName }: ClientHello): Handler {
+function handlerOf({ alpn, serverName }: ClientHello, routesAuth: boolean): Handler {
   if (isKubeServerName(serverName)) {
     return serveKubernetes;
   }
   const offered = alpn.length === 0 ? [HTTP_PROTOCOL] : alpn;
-  const [handler] = offered.flatMap((protocol) => handlerOfProtocol(protocol) ?? []);
+  const [handler] = offered.flatMap((protocol) => handlerOfProtocol(protocol, routesAuth) ?? []);
   if (handler === undefined) {
     throw new Error(`no handler for the protocols ${offered.join(', ')}`);
   }
   return handler;
 }
 
-function handlerOfProtocol(protocol: string): Handler | undefined {
+function handlerOfProtocol(protocol: string, routesAuth: boolean): Handler | undefined {
   switch (protocol) {
     case SSH_GRPC_PROTOCOL:
-      return serveNodes;
+      return (parts, { socket }, hello) => serveTransport(parts, socket, hello);
     case JOIN_PROTOCOL:
       return serveJoins;
     case TUNNEL_PROTOCOL:
@@ -154,7 +148,7 @@ function handlerOfProtocol(protocol: string): Handler | undefined {
     case HTTP2_PROTOCOL:
       return serveWeb;
     default:
-      return protocol.startsWith(AUTH_PREFIX)
+      return routesAuth && protocol.startsWith(AUTH_PREFIX)
         ? (parts, { socket }, { alpn }) => forwardToAuth(parts, socket, alpn)
         : undefined;
   }
@@ -185,22 +179,6 @@ function forwardToAuth(parts: ProxyParts, socket: Socket, [first = '']: readonly
   socket.on('close', () => auth.destroy());
   socket.pipe(auth).pipe(socket);
   return 'auth';
-}
-
-/** Here the Proxy shows its Teleport certificate instead of the web one, and demands the client's. */
-async function serveNodes(parts: ProxyParts, { socket }: Arrival, hello: ClientHello): Promise<string> {
-  const { sshGrpc, teleportCertificate, world } = parts;
-  const secure = await terminateTls(socket, {
-    certificate: { ...teleportCertificate, ca: clientAuthorities(world, hello.serverName) },
-    alpn: world.profile.major >= FIRST_MAJOR_WITH_TRANSPORT_ALPN ? [HTTP2_PROTOCOL, SSH_GRPC_PROTOCOL] : [],
-    requestCert: true,
-  });
-  const connection = identify(secure, hello, 'proxy');
-  if (connection.identity === undefined) {
-    throw new Error('a client certificate is required');
-  }
-  sshGrpc.accept(connection);
-  return 'nodes';
 }
 
 async function serveJoins(parts: ProxyParts, arrival: Arrival, hello: ClientHello): Promise<string> {

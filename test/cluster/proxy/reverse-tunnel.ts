@@ -8,12 +8,12 @@ import type { Duplex } from 'node:stream';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { ClientHello } from './client-hello.ts';
+import { sshKeys } from '../data/authorities.ts';
 import { createKey } from '../crypto/keys.ts';
 import { observe } from '../records.ts';
 import { signSshCertificate, type SshCertificate } from '../crypto/ssh-certificate.ts';
 import type { SshChannel } from './ssh-channel.ts';
 import type { HostKey } from './ssh-key-exchange.ts';
-import { encodeSshPublicKey } from '../crypto/ssh-public-key.ts';
 import { serveSsh, type SshService } from './ssh-server.ts';
 import { ownAuthority, type World } from '../world.ts';
 
@@ -142,8 +142,7 @@ function admit(world: World, user: string, certificate: SshCertificate): void {
   if (rolesOf(certificate).length === 0) {
     throw new Error('certificate missing roles in "teleport-roles" extension');
   }
-  const { sshKey } = ownAuthority(world, 'user');
-  if (sshKey === undefined || !encodeSshPublicKey(sshKey).equals(certificate.authority)) {
+  if (!sshKeys(ownAuthority(world, 'user')).some((key) => key.equals(certificate.authority))) {
     throw new Error(`cluster ${world.clusterName} has no matching CA keys`);
   }
   checkCertificate(user, certificate);
@@ -177,7 +176,7 @@ function rolesOf({ extensions }: SshCertificate): readonly string[] {
 /** The host's certificate for every name of the Proxy, and the bare key behind it. */
 async function createHostKeys(world: World): Promise<readonly HostKey[]> {
   const privateKey = await createKey(world.profile.suite === 'legacy' ? 'rsa' : 'ec');
-  const { sshKey } = ownAuthority(world, 'host');
+  const { sshKey } = ownAuthority(world, 'host').servers;
   if (sshKey === undefined) {
     throw new Error('the host authority has no SSH key');
   }

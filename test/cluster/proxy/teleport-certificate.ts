@@ -1,6 +1,7 @@
 /** The certificates with which Proxy and agents show themselves to clients that know the cluster's authorities. */
 import type { SecureContextOptions } from 'node:tls';
 import { createKey, keyPem, publicKeyDer } from '../crypto/keys.ts';
+import { tlsCertificates } from '../data/authorities.ts';
 import { ORIGIN_CLUSTER } from '../data/identity.ts';
 import { signCertificate } from '../crypto/leaf-certificate.ts';
 import { encodeName, OID } from '../crypto/subject-name.ts';
@@ -9,10 +10,13 @@ import { certificatePem } from '../crypto/x509.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
 
-/** Of the host authority, by every name of the Proxy; clients may show a certificate of the user authority. */
-export async function proxyCertificate(world: World): Promise<SecureContextOptions> {
+/**
+ * Of the host authority, by every name of the Proxy; clients may show a certificate of the user authority.
+ * @param names hosts of its public addresses besides `localhost`
+ */
+export async function proxyCertificate(world: World, names: readonly string[] = []): Promise<SecureContextOptions> {
   const key = await createKey(world.profile.suite === 'legacy' ? 'rsa' : 'ec');
-  const certificate = signCertificate(ownAuthority(world, 'host').tls, {
+  const certificate = signCertificate(ownAuthority(world, 'host').servers.tls, {
     subject: encodeName([
       { oid: OID.organization, values: ['Proxy'] },
       { oid: OID.commonName, values: [`proxy.${world.clusterName}`] },
@@ -20,14 +24,14 @@ export async function proxyCertificate(world: World): Promise<SecureContextOptio
     ]),
     publicKey: publicKeyDer(key),
     // `getAdditionalPrincipals` of lib/service/service.go: every address of the Proxy, and names below the public one
-    dnsNames: [API_DOMAIN, `*.${API_DOMAIN}`, 'localhost', '*.localhost'],
+    dnsNames: [API_DOMAIN, `*.${API_DOMAIN}`, ...['localhost', ...names].flatMap((name) => [name, `*.${name}`])],
     ipAddresses: ['127.0.0.1', '::1'],
     ...aDay(),
   });
   return {
     key: keyPem(key),
     cert: certificatePem(certificate),
-    ca: certificatePem(ownAuthority(world, 'user').tls.certificate),
+    ca: tlsCertificates(ownAuthority(world, 'user')).map(certificatePem),
   };
 }
 

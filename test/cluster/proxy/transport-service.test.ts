@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
-import { Duplex } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { status, type ClientDuplexStream } from '@grpc/grpc-js';
-import { z } from 'zod';
-import { joinByService, webAddress, type RawBot } from '../auth/raw-bot.ts';
+import { joinByService, type RawBot } from '../auth/raw-bot.ts';
 import { RawClient } from './raw-client.ts';
+import { pingByTransport, TRANSPORT_SERVICE, transportRoute } from './raw-transport.ts';
 import { startCluster, type Cluster } from '../cluster.ts';
 import { temporaryDirectory } from '../temporary-directory.ts';
 
-const SERVICE = 'teleport.transport.v1.TransportService';
-const Answer = z.object({ frame: z.object({ payload: z.instanceof(Buffer) }) });
-const Pong = z.object({ cluster_name: z.string() });
+const SERVICE = TRANSPORT_SERVICE;
 
 describe('the transport service', () => {
   const directory = temporaryDirectory();
@@ -20,10 +17,7 @@ describe('the transport service', () => {
   before(async () => {
     cluster = await startCluster({ dir: directory.path });
     bot = await joinByService(cluster);
-    const { ca, cert, key } = bot;
-    const ALPNProtocols = ['teleport-proxy-ssh-grpc', 'h2'];
-    const servername = 'teleport.cluster.local';
-    proxy = await RawClient.open({ ...webAddress(cluster), ca, cert, key, servername, ALPNProtocols });
+    proxy = await RawClient.open(transportRoute(cluster, bot));
   });
   after(async () => {
     await proxy.close();
@@ -43,23 +37,7 @@ describe('the transport service', () => {
 
   for (const name of ['example.teleport.test', '']) {
     test(`ProxyCluster carries TLS to Auth for the cluster "${name}"`, async () => {
-      const call = proxy.duplex(SERVICE, 'ProxyCluster');
-      call.write({ cluster: name });
-      const { ca, cert, key } = bot;
-      const route = {
-        socket: bytesOf(call),
-        servername: 'teleport.cluster.local',
-        ALPNProtocols: ['h2'],
-        ca,
-        cert,
-        key,
-      };
-      const auth = await RawClient.open(route);
-      try {
-        assert.equal(Pong.parse(await auth.unary('proto.AuthService', 'Ping', {})).cluster_name, cluster.info.cluster);
-      } finally {
-        await auth.close();
-      }
+      assert.equal(await pingByTransport(proxy, bot, name), cluster.info.cluster);
       assert.equal(cluster.records.of('proxy-cluster').at(-1)?.fields.cluster, name);
     });
   }
@@ -86,22 +64,4 @@ describe('the transport service', () => {
 
 function pick({ code, details }: { code: status; details: string }): object {
   return { code, details };
-}
-
-/** The bytes in the frames of a call. */
-function bytesOf(call: ClientDuplexStream<object, unknown>): Duplex {
-  const stream = new Duplex({
-    read: () => undefined,
-    write: (payload: Buffer, _encoding, done) => {
-      call.write({ frame: { payload } });
-      done();
-    },
-    destroy: (error, done) => {
-      call.cancel();
-      done(error);
-    },
-  });
-  call.on('error', () => stream.push(null)).on('end', () => stream.push(null));
-  call.on('data', (answer: unknown) => stream.push(Answer.parse(answer).frame.payload));
-  return stream;
 }

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { ClientHello } from './client-hello.ts';
 import { UPGRADE_PATH, upgradeConnection, type UpgradeTarget } from './connection-upgrade.ts';
-import { OVERSIZED_REPLY_BYTES } from '../faults.ts';
+import { readBody, sendReply, type Answering, type HttpReply } from '../http-reply.ts';
 import { joinByLegacyEndpoint } from '../auth/join-legacy.ts';
 import type { OidcVerifier } from '../issuer/oidc-verifier.ts';
 import { type Listening, pingDocument } from './ping.ts';
@@ -21,13 +21,6 @@ interface WebConnection {
 
 type Request = IncomingMessage | Http2ServerRequest;
 
-/** What answers of HTTP/1.1 and HTTP/2 have in common. */
-interface Answering {
-  setHeader(name: string, value: string): unknown;
-  writeHead(status: number, headers: Record<string, string | number>): { end(body: Buffer | string): unknown };
-  write(chunk: Buffer, done: () => void): unknown;
-}
-
 interface Exchange {
   readonly request: Request;
   readonly response: Answering;
@@ -36,21 +29,15 @@ interface Exchange {
   readonly abort: () => void;
 }
 
-interface Reply {
-  readonly status: number;
-  readonly body: object;
-}
-
-const MAX_BODY_LENGTH = 1024 * 1024;
-
 export class WebApi {
   readonly #world: World;
   readonly #verifier: OidcVerifier;
   readonly #connections = new WeakMap<Duplex, WebConnection>();
-  readonly #listening: Omit<Listening, 'port'>;
+  readonly #listening: () => Listening;
   readonly #server: Server;
 
-  constructor(world: World, verifier: OidcVerifier, listening: Omit<Listening, 'port'>) {
+  /** @param listening called for each request: the Proxy's port is known once it listens */
+  constructor(world: World, verifier: OidcVerifier, listening: () => Listening) {
     this.#listening = listening;
     this.#world = world;
     this.#verifier = verifier;
@@ -134,17 +121,16 @@ export class WebApi {
       fields,
     });
     const reply = await observe(record, () => this.#answer(kind, request, fields)).then(
-      (body): Reply => (kind === 'unknown-route' ? { status: 404, body } : { status: 200, body }),
-      (error: unknown): Reply => toHttpReply(toTeleportError(error)),
+      (body): HttpReply => (kind === 'unknown-route' ? { status: 404, body } : { status: 200, body }),
+      (error: unknown): HttpReply => toHttpReply(toTeleportError(error)),
     );
-    this.#send(kind, reply, exchange);
+    sendReply(this.#world.faults, { ...exchange, kind, reply });
   }
 
   async #answer(kind: RequestKind, request: Request, fields: Record<string, unknown>): Promise<object> {
     const body = await readBody(request);
-    const port = this.#listening.frontPort ?? request.socket.localPort ?? 0;
     if (kind === 'ping' || kind === 'find') {
-      return pingDocument(this.#world, `localhost:${String(port)}`, { ...this.#listening, port });
+      return pingDocument(this.#world, this.#listening());
     }
     if (kind === 'unknown-route') {
       return pathNotFound(this.#world.profile);
@@ -157,42 +143,6 @@ export class WebApi {
     }
     const origin = { fields, remoteAddress: request.socket.remoteAddress ?? '' };
     return joinByLegacyEndpoint(this.#world, this.#verifier, body, origin);
-  }
-
-  #send(kind: RequestKind, reply: Reply, { abort, response }: Exchange): void {
-    const body = Buffer.from(JSON.stringify(reply.body, undefined, 4));
-    const json = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' };
-    const { dateAheadMs } = this.#world.faults;
-    if (dateAheadMs !== undefined) response.setHeader('Date', new Date(Date.now() + dateAheadMs).toUTCString());
-    const fault = this.#world.faults.replies[kind];
-    switch (fault) {
-      case undefined:
-        response.writeHead(reply.status, { ...json, 'Content-Length': body.length }).end(body);
-        return;
-      case 'truncated':
-        response.writeHead(reply.status, { ...json, 'Content-Length': body.length });
-        response.write(body.subarray(0, body.length / 2), abort);
-        return;
-      case 'oversized':
-        response.writeHead(reply.status, json).end(Buffer.alloc(OVERSIZED_REPLY_BYTES, ' '));
-        return;
-      case 'not-json':
-        response.writeHead(200, { 'Content-Type': 'text/html' }).end('<html><body>Welcome</body></html>');
-        return;
-      case 'unavailable':
-        response.writeHead(503, { 'Content-Type': 'text/plain' }).end('Service Unavailable');
-        return;
-      case 'limited':
-      case 'limited-midway':
-        response.writeHead(429, { ...json, 'Retry-After': '1' }).end('{"error":{"message":"rate limit exceeded"}}');
-        return;
-      case 'reset':
-      case 'reset-midway':
-        abort();
-        return;
-      case 'silent':
-        return;
-    }
   }
 }
 
@@ -210,18 +160,6 @@ function routeOf(request: Request, { registrationEndpoint }: Profile): RequestKi
   }
   const isJoin = request.method === 'POST' && path === '/webapi/host/credentials';
   return isJoin && registrationEndpoint ? 'legacy-join' : 'unknown-route';
-}
-
-async function readBody(request: Request): Promise<string> {
-  request.setEncoding('utf8');
-  let body = '';
-  for await (const chunk of request) {
-    body += String(chunk);
-    if (body.length > MAX_BODY_LENGTH) {
-      throw badParameter('the request body is too large');
-    }
-  }
-  return body;
 }
 
 function pathNotFound(profile: Profile): object {
