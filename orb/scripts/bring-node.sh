@@ -1,5 +1,5 @@
 #!/bin/sh
-# Brings a Node.js, pinned by version and digest, where the step before has found none.
+# Downloads a pinned version of Node.js and verifies its SHA-256, if the previous step found no Node.js.
 . parts/shell.sh
 
 unset NODE_OPTIONS
@@ -12,13 +12,13 @@ unset NODE_OPTIONS
 . parts/digest.sh
 . parts/download.sh
 
-# Sets what Node.js calls this system, and the digest of its archive.
+# Sets Node.js's names for this system and CPU, and the version, format and digest of the archive.
 choose_archive() {
   case $(uname -s) in
     Linux) mi_os=linux ;;
     Darwin) mi_os=darwin ;;
     MINGW* | MSYS* | CYGWIN*) mi_os=win ;;
-    *) fail "there is no Node.js to bring for $(uname -s)" "Install Node.js $mi_needed or later on the executor." ;;
+    *) fail "the orb cannot download Node.js for $(uname -s)" "Install Node.js $mi_needed or later on the executor." ;;
   esac
   case $(uname -m) in
     x86_64 | amd64) mi_cpu=x64 ;;
@@ -34,15 +34,15 @@ choose_archive() {
     darwin-x64) mi_digest=d1b5e999db158c62fe8f7267a4476b035d8bd93b1a605bac24a3f0dd166e3316 ;;
     win-x64) mi_release=24.15.0 mi_suffix=zip mi_digest=cc5149eabd53779ce1e7bdc5401643622d0c7e6800ade18928a767e940bb0e62 ;;
     win-arm64) mi_release=24.15.0 mi_suffix=zip mi_digest=c9eb7402eda26e2ba7e44b6727fc85a8de56c5095b1f71ebd3062892211aa116 ;;
-    *) fail "there is no Node.js to bring for $mi_os on $mi_cpu" "Install Node.js $mi_needed or later on the executor." ;;
+    *) fail "the orb cannot download Node.js for $mi_os on $mi_cpu" "Install Node.js $mi_needed or later on the executor." ;;
   esac
-  # Node.js's own builds need glibc.
+  # The builds of nodejs.org need glibc.
   case $(ldd --version 2>&1 || :) in
-    *musl*) fail 'there is no Node.js to bring for an image with musl' 'Add the package nodejs to the image: apk add --no-cache nodejs' ;;
+    *musl*) fail 'the orb cannot download Node.js for an image with musl' 'Add the package nodejs to the image: apk add --no-cache nodejs' ;;
   esac
 }
 
-# ARCHIVE FOLDER: only the program itself, whatever else there is.
+# ARCHIVE FOLDER: unpacks the node program and nothing else.
 unpack() {
   case $mi_suffix in
     zip) unzip -q -o -j "$1" "$mi_build/node.exe" -d "$2" ;;
@@ -51,12 +51,12 @@ unpack() {
 }
 
 fetch_without_either() {
-  fail 'neither curl nor wget is there to bring Node.js with' 'Install one of them, or use an image with Node.js.'
+  fail 'curl or wget is needed to download Node.js, and neither was found' 'Install one of them, or use an image with Node.js.'
 }
 
-# Prints the path of the Node.js that is there then.
+# Downloads Node.js unless an earlier step did, and prints its path.
 bring_node() {
-  require_programs 'bring Node.js' uname
+  require_programs 'download Node.js' uname
   choose_archive
   case $mi_suffix in
     zip) require_programs 'unpack Node.js' unzip ;;
@@ -73,9 +73,9 @@ bring_node() {
     mkdir "$mi_new"
     mi_mirror=$(expand "${MACHINE_ID_PARAM_NODE_MIRROR-}") || exit 1
     mi_url=${mi_mirror%/}/v$mi_release/$mi_build.$mi_suffix
-    download "$mi_url" "$mi_new/archive" node_mirror 'Name a mirror with the parameter node_mirror, or use an image with Node.js.'
-    verify "$mi_new/archive" "$mi_digest" "$(without_secrets "$mi_url")" 'The mirror must hold the archives of nodejs.org as they are.'
-    unpack "$mi_new/archive" "$mi_new" || fail "$mi_build.$mi_suffix cannot be unpacked" 'Is there room on the disk?'
+    download "$mi_url" "$mi_new/archive" node_mirror 'Set the parameter node_mirror to a mirror, or use an image with Node.js.'
+    verify "$mi_new/archive" "$mi_digest" "$(without_secrets "$mi_url")" 'The mirror must have the unmodified archives of nodejs.org.'
+    unpack "$mi_new/archive" "$mi_new" || fail "$mi_build.$mi_suffix cannot be unpacked" 'Check that the disk has free space.'
     rm -f "$mi_new/archive"
     chmod 700 "$mi_new/$mi_program"
     rm -rf "${mi_folder:?}/$mi_build"
@@ -83,12 +83,13 @@ bring_node() {
     trap - EXIT
   fi
   "$mi_brought" -e 0 2>/dev/null </dev/null ||
-    fail "$mi_brought was brought but does not start" 'Is the folder mounted with noexec? Name another one with the parameter install_dir.'
+    fail "the downloaded $mi_brought does not start" \
+      'The folder may be mounted with noexec; set the parameter install_dir to another folder.'
   printf '%s' "$mi_brought"
 }
 
 make_folder
 if [ -f "$mi_folder/node-path" ]; then exit 0; fi
 mi_found=$(bring_node) || exit 1
-say "Node.js is used from $mi_found; the PATH of the job stays as it is"
+say "using Node.js from $mi_found; the PATH of the job is unchanged"
 printf '%s' "$mi_found" >|"$mi_folder/node-path"

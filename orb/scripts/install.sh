@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts machine-id.cjs into a private folder, but only the very bytes that this version of the orb was packed with.
+# Puts machine-id.cjs into a private folder, after verifying that it is the one this version of the orb was packed with.
 . parts/shell.sh
 
 mi_version='__VERSION__'
@@ -13,7 +13,7 @@ mi_sha256='__BUNDLE_SHA256__'
 . parts/digest.sh
 . parts/download.sh
 
-# URL FILE
+# URL FILE: downloads with Node.js, without curl and wget.
 fetch_without_either() {
   "$mi_node" -e 'const [first, file] = process.argv.slice(1);
     const get = async (url, redirects) => {
@@ -33,13 +33,13 @@ fetch_without_either() {
     })' "$1" "$2"
 }
 
-# FILE: puts the script together from the variables that the orb itself holds it in.
+# FILE: assembles the script from the variables that contain it in the embedded orb.
 unpack() {
   "$mi_node" -e 'const parts = [];
     for (let n = 1; process.env["MACHINE_ID_BUNDLE_" + n]; n += 1) parts.push(process.env["MACHINE_ID_BUNDLE_" + n]);
     const bytes = require("zlib").brotliDecompressSync(Buffer.from(parts.join(""), "base64"));
     require("fs").writeFileSync(process.argv[1], bytes)' "$1" 2>/dev/null ||
-    fail 'the script in the orb itself cannot be unpacked' 'Give the parameter delivery the value download.'
+    fail 'the script embedded in the orb cannot be unpacked' 'Set the parameter delivery to download.'
 }
 
 make_folder
@@ -48,7 +48,7 @@ mi_node=
 IFS= read -r mi_node <"$mi_folder/node-path" || :
 
 if [ -f "$mi_script" ] && [ "$(digest_of "$mi_script")" = "$mi_sha256" ]; then
-  say "version $mi_version is installed already: $mi_script"
+  say "version $mi_version is already installed: $mi_script"
   exit 0
 fi
 
@@ -58,17 +58,17 @@ trap 'exit 1' HUP INT TERM
 if [ -n "${MACHINE_ID_PARAM_BUNDLE_PATH-}" ]; then
   mi_origin=$(expand "$MACHINE_ID_PARAM_BUNDLE_PATH") || exit 1
   cp -- "$mi_origin" "$mi_new" ||
-    fail "$mi_origin cannot be read" 'The parameter bundle_path names a machine-id.cjs on the executor.'
+    fail "$mi_origin cannot be read" 'Set the parameter bundle_path to the path of a machine-id.cjs on the executor.'
 elif [ -n "${MACHINE_ID_BUNDLE_1-}" ]; then
-  mi_origin='the script in the orb itself'
+  mi_origin='the script embedded in the orb'
   unpack "$mi_new"
 else
   mi_url=$(expand "${MACHINE_ID_PARAM_DOWNLOAD_URL-}") || exit 1
   mi_origin=$(without_secrets "$mi_url")
   download "$mi_url" "$mi_new" download_url \
-    'Name a mirror with download_url, a file on the executor with bundle_path, or take the script from the orb with delivery: embedded.'
+    'Set download_url to a mirror, or bundle_path to a file on the executor, or use the script in the orb (delivery: embedded).'
 fi
 verify "$mi_new" "$mi_sha256" "$mi_origin" \
-  "Only the machine-id.cjs of version $mi_version is accepted; take the one of the release, or another version of the orb."
+  "Only the machine-id.cjs of version $mi_version is accepted; use the one from that release, or another version of the orb."
 mv -f "$mi_new" "$mi_script"
 say "version $mi_version installed: $mi_script (SHA-256 $mi_sha256)"

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Finds a Node.js that is new enough, and leaves its path in the private folder for the other commands.
+# Finds a Node.js that is new enough, and writes its path to the private folder for the other commands.
 . parts/shell.sh
 
-# A preload of the job's would only keep a Node.js from telling its version.
+# The job's NODE_OPTIONS may preload a module that is missing here; Node.js would then not even print its version.
 unset NODE_OPTIONS
 
 . parts/say.sh
@@ -11,14 +11,14 @@ unset NODE_OPTIONS
 . parts/folder.sh
 . parts/make-folder.sh
 
-# PROGRAM: prints the real path of this Node.js behind its major version, when it is one. Bun and Deno pass for one.
+# PROGRAM: prints the major version and the real path, if it is Node.js. Bun and Deno imitate it.
 look_at() {
   "$1" -e 'const { node, bun, deno } = process.versions;
     if (node && !bun && !deno) process.stdout.write(node.split(".")[0] + " " + process.execPath)' 2>/dev/null </dev/null
 }
 
-# The programs that may be Node.js: those on PATH, then those of version managers, which put theirs on the PATH of
-# interactive shells alone.
+# The programs that may be Node.js: those on PATH, then those of version managers, which change the PATH of
+# interactive shells only.
 candidates() (
   IFS=:
   for mi_place in ${PATH-}; do printf '%s\n' "${mi_place:-.}/node" "${mi_place:-.}/node.exe"; done
@@ -30,7 +30,7 @@ candidates() (
   done
 )
 
-# Prints the path of the first that is new enough.
+# Prints the path of the first one that is new enough.
 find_node() {
   candidates | while IFS= read -r mi_candidate; do
     if [ ! -f "$mi_candidate" ] || [ ! -x "$mi_candidate" ]; then continue; fi
@@ -41,25 +41,25 @@ find_node() {
   done
 }
 
-# Everything that the scripts of this orb call in any case.
+# The programs that the scripts of this orb always need.
 require_programs 'install machine-id' chmod cp ls mkdir mv rm rmdir sleep
 make_folder
-# What an earlier install has found is not started again only to see that it is there.
+# The result of an earlier install is not checked by starting it again.
 mi_found=
 if [ -f "$mi_folder/node-path" ]; then IFS= read -r mi_found <"$mi_folder/node-path" || :; fi
 if [ -n "$mi_found" ] && [ -x "$mi_found" ]; then
-  say "Node.js is there already: $mi_found"
+  say "using the Node.js found earlier: $mi_found"
   exit 0
 fi
 mi_found=$(find_node)
 if [ -n "$mi_found" ]; then
-  say "Node.js is there: $mi_found"
+  say "found Node.js: $mi_found"
   printf '%s' "$mi_found" >|"$mi_folder/node-path"
 else
   rm -f "$mi_folder/node-path"
   case ${MACHINE_ID_PARAM_BRING_NODE-} in
-    1 | true) say "Node.js $mi_needed or later was not found, so the next step brings one" ;;
-    *) fail "Node.js $mi_needed or later is needed, and none was found" \
-      'Use an image with Node.js, such as cimg/node:lts or a cimg image whose tag ends in -node, or leave bring_node on.' ;;
+    1 | true) say "Node.js $mi_needed or later was not found; the next step downloads it" ;;
+    *) fail "Node.js $mi_needed or later is needed, but was not found" \
+      'Use an image with Node.js, such as cimg/node:lts or a cimg image whose tag ends in -node, or set bring_node to true.' ;;
   esac
 fi

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts the installed machine-id.cjs for this step of the orb, after proving its bytes once more.
+# Starts the installed machine-id.cjs for this step of the orb, after verifying its SHA-256 again.
 . parts/shell.sh
 
 mi_version='__VERSION__'
@@ -19,20 +19,20 @@ if ! holds_script "$mi_folder"; then
   if [ -z "${MACHINE_ID_PARAM_INSTALL_DIR-}" ] && [ -n "${HOME-}" ]; then
     mi_where="$HOME/.teleport-machine-id or $mi_folder"
   fi
-  # This step runs after any other has failed, install among them.
+  # This step runs even if another step failed, possibly install itself.
   if [ "$MACHINE_ID_STEP" = cleanup ]; then
-    say "machine-id.cjs is not in $mi_where, so there is nothing that it could have written"
+    say "machine-id.cjs is not in $mi_where, so it cannot have written anything"
     exit 0
   fi
-  fail "machine-id.cjs is not in $mi_where" 'The install command of this orb must come first, with the same install_dir.'
+  fail "machine-id.cjs is not in $mi_where" 'Run the install command of this orb first, with the same install_dir.'
 fi
 mi_node=
 if [ -f "$mi_folder/node-path" ]; then IFS= read -r mi_node <"$mi_folder/node-path" || :; fi
 [ -x "$mi_node" ] ||
-  fail "the Node.js that install found is not there any more${mi_node:+: $mi_node}" 'Run the install command of this orb again.'
+  fail "the Node.js that install found no longer exists${mi_node:+: $mi_node}" 'Run the install command of this orb again.'
 
 MACHINE_ID_ORB_VERSION=$mi_version
-# Bash by the name of sh is another shell: it does not read the file that BASH_ENV names.
+# Bash called as sh counts as another shell, because it does not read the file named by BASH_ENV.
 MACHINE_ID_SHELL=other
 mi_options=
 eval "mi_options=\${SHELLOPTS-}"
@@ -51,7 +51,7 @@ exec "$mi_node" -e '
   const { mode, uid } = statSync(folder), user = process.getuid?.();
   if (user !== undefined && (uid !== user || (mode & 0o22) !== 0))
     refuse(folder + " belongs to another user, or others may write to it",
-      "Remove it, or name a folder of your own with the parameter install_dir, and install again.");
+      "Remove it, or set the parameter install_dir to another folder, and install again.");
   const bytes = readFileSync(script);
   const actual = require("crypto").createHash("sha256").update(bytes).digest("hex");
   if (actual !== expected)

@@ -25,14 +25,14 @@ import {
 interface SettingDeclaration extends Declaration {
   /** Key of the configuration file; a dot leads into a section. */
   readonly file?: string;
-  /** The first version of the file that has the key, unless both do. */
+  /** The first version of the file that has the key, if not both have it. */
   readonly since?: 'v2';
-  /** What tbot does without the key, which is then not written for it. */
+  /** tbot's default. A setting with this value is not written to tbot's file. */
   readonly tbotDefault?: unknown;
   readonly read: object;
 }
 
-/** What makes up the plan. The order is that of the help, of the orb's parameters and of messages. */
+/** The settings of the plan, in the order used by the help, the orb's parameters and messages. */
 export const SETTINGS = {
   config: {
     flag: 'config',
@@ -73,7 +73,7 @@ export const SETTINGS = {
     env: 'TELEPORT_AUTH_SERVER',
     file: 'auth_server',
     read: expression,
-    help: 'Older name of the address. It must name a Proxy.',
+    help: 'Older name of --proxy-server. Must be the address of a Proxy.',
   },
   token: {
     flag: 'token',
@@ -111,27 +111,27 @@ export const SETTINGS = {
       ),
     },
     read: destinationUri,
-    help: 'Folder to write to, instead of the outputs of the file: one identity with every role of the bot, unless the next settings ask for other outputs.',
+    help: "Folder to write to, instead of the file's outputs: one identity with every role of the bot, unless a Kubernetes cluster, a database or an application is given.",
   },
   ssh: {
     flag: 'ssh',
     orb: { name: 'ssh', type: 'boolean' },
     read: toggle,
-    help: 'Write the identity, which includes an ssh_config, to the destination in addition to the next outputs. Without those it is written anyway.',
+    help: 'Also write the identity, which includes an ssh_config, if a Kubernetes cluster, a database or an application is given. Without those it is always written.',
   },
   kubernetesCluster: {
     flag: 'kubernetes-cluster',
     value: 'NAME',
     orb: { name: 'kubernetes_cluster', more: documentation('Later steps find it in KUBECONFIG.') },
     read: resourceName,
-    help: 'Kubernetes cluster to write a kubeconfig for, to the folder kubernetes of the destination.',
+    help: 'Kubernetes cluster to write a kubeconfig for, in the folder kubernetes of the destination.',
   },
   database: {
     flag: 'database',
     value: 'NAME',
     orb: { name: 'database' },
     read: resourceName,
-    help: 'Database to write certificates for, to the folder database of the destination.',
+    help: 'Database to write certificates for, in the folder database of the destination.',
   },
   databaseUser: {
     flag: 'database-user',
@@ -152,7 +152,7 @@ export const SETTINGS = {
     value: 'NAME',
     orb: { name: 'application' },
     read: resourceName,
-    help: 'Application to write certificates for, to the folder application of the destination.',
+    help: 'Application to write certificates for, in the folder application of the destination.',
   },
   credentialTtl: {
     flag: 'credential-ttl',
@@ -172,14 +172,14 @@ export const SETTINGS = {
     value: 'DURATION',
     file: 'certificate_ttl',
     read: duration,
-    help: 'Older name of the lifetime.',
+    help: 'Older name of --credential-ttl.',
   },
   insecure: {
     flag: 'insecure',
     file: 'insecure',
     since: 'v2',
     read: toggle,
-    help: "Do not verify the Proxy's web certificate. For tests only: any server that answers gets the token.",
+    help: "Do not verify the Proxy's web certificate. For tests only: any server that responds gets the token.",
   },
   useProxyAddr: {
     env: 'TBOT_USE_PROXY_ADDR',
@@ -216,7 +216,7 @@ export const SETTINGS = {
     flag: 'oneshot',
     file: 'oneshot',
     read: toggle,
-    help: 'End after one pass, as every run does.',
+    help: 'Exit after one pass, as every run does.',
     effect: 'none',
   },
   scoped: {
@@ -224,14 +224,14 @@ export const SETTINGS = {
     file: 'scoped',
     since: 'v2',
     read: toggle,
-    help: 'Join as a scoped bot, which only tbot can be (--engine tbot).',
+    help: 'Join as a scoped bot, which only tbot supports (--engine tbot).',
   },
   renewalInterval: {
     flag: 'renewal-interval',
     value: 'DURATION',
     file: 'renewal_interval',
     read: duration,
-    help: 'How often to renew the certificates; a single run renews none.',
+    help: 'How often to renew the certificates; a single run does not renew them.',
     effect: 'tbot',
   },
   leeway: {
@@ -279,7 +279,7 @@ export const SETTINGS = {
 
 export const ENGINES = ['native', 'tbot'] as const;
 
-/** Of the command rather than of the plan. `run` and `doctor` read them. */
+/** Options of the commands `run` and `doctor`, which are not part of the plan. */
 export const RUN_OPTIONS = {
   engine: {
     flag: 'engine',
@@ -342,16 +342,16 @@ export const RUN_OPTIONS = {
     orb: {
       name: 'report',
       more: documentation(
-        'Empty means none. Keep it with store_artifacts; the job run does so itself, and takes no variables in the path.',
+        'Empty means no report. Store it with store_artifacts; the job run does that itself, and accepts no variables in the path.',
       ),
     },
-    help: 'File to write a web page about the run to, also when the run fails: timeline, outputs and claims, no credentials.',
+    help: 'File for a web page about the run, written even if the run fails: timeline, outputs and claims, no credentials.',
   },
   json: { flag: 'json', help: 'Print the result as one JSON object on stdout.' },
   anonymousTelemetry: {
     env: 'TELEPORT_ANONYMOUS_TELEMETRY',
     orb: { name: 'anonymous_telemetry', type: 'boolean' },
-    help: 'Send one event without names to the vendor of Teleport when the run starts, as tbot does on request. The documents list its fields.',
+    help: "Send one event without names to Teleport's vendor when the run starts, as tbot does if enabled. The documentation lists its fields.",
   },
 } as const satisfies Readonly<Record<string, Declaration>>;
 
@@ -364,13 +364,13 @@ type Givens = { readonly [Name in SettingName]: Returned<Table[Name]['read']['fr
 type Values = { readonly [Name in SettingName]: Returned<Table[Name]['read']['fromFlag']> };
 type Returned<Read> = Read extends (...given: never) => infer Result ? NonNullable<Result> : never;
 
-/** What flags gave, before it is checked. An absent flag, an empty one and `undefined` mean the same: not given. */
+/** Values of flags, before they are checked. An absent flag, an empty one and `undefined` mean the same: not given. */
 export type RunFlags = { readonly [Name in SettingName]?: Givens[Name] | undefined };
 
-/** What one source gives; `undefined` is not given. */
+/** The settings of one source; `undefined` means not given. */
 export type Settings = { readonly [Name in SettingName]?: Setting<Values[Name]> | undefined };
 
-/** What a run uses of all sources; a setting that none gives is absent. */
+/** The values that a run uses, from all sources; a setting that no source gives is absent. */
 export type SettingValues = { readonly [Name in SettingName]?: Values[Name] };
 
 type ReadDeclaration<Given, Value> = SettingDeclaration & { readonly read: Reader<Given, Value> };
@@ -379,7 +379,7 @@ const DECLARED: { readonly [Name in SettingName]: ReadDeclaration<Givens[Name], 
 
 const NAMES = Object.keys(SETTINGS).filter((name): name is SettingName => name in SETTINGS);
 
-/** @param given texts behind each use of a flag, by its name; '' for a switch */
+/** @param given by name of the flag, the value of each use; '' for a switch */
 export function runFlags(given: ReadonlyMap<string, readonly string[]>): RunFlags {
   const flagOf = <Name extends SettingName>(name: Name): Givens[Name] | undefined => {
     const { flag = '', read } = DECLARED[name];
@@ -389,7 +389,7 @@ export function runFlags(given: ReadonlyMap<string, readonly string[]>): RunFlag
   return NAMES.reduce<RunFlags>((flags, name) => ({ ...flags, [name]: flagOf(name) }), {});
 }
 
-/** The fields by which a file of `version` is read, by key: those at its top, or those in `section`. */
+/** The fields of a file of `version`, by key: those at its top level, or those in `section`. */
 export function fileFields(version: 'v1' | 'v2', section?: string): Readonly<Record<string, Field<unknown>>> {
   const declared: readonly (SettingDeclaration & { readonly read: { readonly field: Field<unknown> } })[] =
     Object.values(DECLARED);
@@ -401,7 +401,7 @@ export function fileFields(version: 'v1' | 'v2', section?: string): Readonly<Rec
   );
 }
 
-/** The settings that `make` returns, called for each in the order of the table. */
+/** Calls `make` for each setting, in the order of the table. */
 export function eachSetting(make: MakeSetting): Settings {
   const made = <Name extends SettingName>(name: Name) => make(name, DECLARED[name]);
   return NAMES.reduce<Settings>((settings, name) => ({ ...settings, [name]: made(name) }), {});
@@ -420,7 +420,7 @@ export function valuesOf(settings: Settings): SettingValues {
   );
 }
 
-/** Keys of the file that have an effect for tbot alone: those at its top, or those in `section`. */
+/** Keys of the file that only tbot uses: those at its top level, or those in `section`. */
 export function tbotKeys(
   values: SettingValues,
   workingDirectory: string,

@@ -38,7 +38,7 @@ test('cleanup does nothing if install did not finish', async (context) => {
   const { home } = await job(context);
   const result = await runOrbJob({ bundle: BUNDLE, home, steps: [CLEANUP] });
   assert.equal(result.exitCode, 0);
-  assert.match(stderrOf(result), /machine-id\.cjs is not in .*, so there is nothing that it could have written/);
+  assert.match(stderrOf(result), /machine-id\.cjs is not in .*, so it cannot have written anything/);
 });
 
 test('cleanup rejects a script that was changed after install', async (context) => {

@@ -114,7 +114,7 @@ test('without a cache, any directory can be used', async () => {
 test('install_tools without install reports what is missing', async () => {
   const result = await runOrbJob({ bundle: STAND_IN, home, steps: [{ 'machine-id/install_tools': {} }] });
   assert.notEqual(result.exitCode, 0);
-  assert.match(stderrOf(result), /The install command of this orb must come first/);
+  assert.match(stderrOf(result), /Run the install command of this orb first/);
 });
 
 test('a script that was replaced after install is not run', async () => {

@@ -214,7 +214,7 @@ test('a script that was changed after install is not run', async () => {
 test('join without install reports the missing install', async () => {
   const result = await runOrbJob({ bundle: BUNDLE, home, steps: [joinStep()] });
   assert.equal(result.exitCode, 1);
-  assert.match(stderrOf(result), /machine-id\.cjs is not in .*[^]*The install command of this orb must come first/);
+  assert.match(stderrOf(result), /machine-id\.cjs is not in .*[^]*Run the install command of this orb first/);
 });
 
 test('install and join use the same directory, given or default', async () => {

@@ -146,7 +146,7 @@ test('an archive with another digest is rejected and leaves no files', async () 
 test('with bring_node: false, the error says what to do', async () => {
   const result = await job({ parameters: { bring_node: false } });
   assert.equal(result.exitCode, 1);
-  assert.match(stderrOf(result), /18 or later is needed, and none was found[^]*cimg\/node:lts/);
+  assert.match(stderrOf(result), /18 or later is needed, but was not found[^]*cimg\/node:lts/);
   assert.deepEqual(server.requests, []);
 });
 
@@ -157,7 +157,7 @@ for (const [what, scripts, message] of [
     { uname: 'case $1 in -s) echo Linux ;; *) echo riscv64 ;; esac' },
     /linux on riscv64/,
   ],
-  ['a system without a build', { uname: 'echo SunOS' }, /no Node\.js to bring for SunOS/],
+  ['a system without a build', { uname: 'echo SunOS' }, /cannot download Node\.js for SunOS/],
 ] as const) {
   test(`on ${what}, the error says what to do`, async () => {
     const result = await job({ scripts });
@@ -187,7 +187,7 @@ test('a program that does not start is reported with the likely reason', async (
   try {
     const result = await job({});
     assert.equal(result.exitCode, 1);
-    assert.match(stderrOf(result), /was brought but does not start[^]*noexec/);
+    assert.match(stderrOf(result), /the downloaded .* does not start[^]*noexec/);
   } finally {
     archive = await archiveOf(`#!/bin/sh\nexec '${process.execPath}' "$@"\n`);
   }
@@ -198,5 +198,5 @@ test('join reports that the Node.js of install is missing', async () => {
   await chmod(join(folderOf(), NAME, 'node'), 0o600);
   const result = await runOrbJob({ bundle: BUNDLE, home, steps: [joinStep({ config: '' })] });
   assert.equal(result.exitCode, 1);
-  assert.match(stderrOf(result), /the Node\.js that install found is not there any more: .*node\n/);
+  assert.match(stderrOf(result), /the Node\.js that install found no longer exists: .*node\n/);
 });

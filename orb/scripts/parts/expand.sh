@@ -1,4 +1,4 @@
-# TEXT: prints it with $NAME, ${NAME} and a leading ~/ replaced; nothing in it is ever executed.
+# TEXT: prints it with $NAME, ${NAME} and a leading ~/ replaced. Nothing in it is executed.
 expand() (
   mi_rest=$1
   mi_text=
@@ -24,7 +24,7 @@ expand() (
         ;;
     esac
     case $mi_name in '' | [0-9]* | *[!A-Za-z0-9_]*) fail "\"$1\" contains \${$mi_name}, which is not the name of a variable" ;; esac
-    # A name and nothing else, as was just seen.
+    # Safe: the line above made sure that this is only a name.
     eval "mi_value=\${$mi_name-} mi_there=\${$mi_name+yes}"
     [ -n "$mi_there" ] || fail "\"$1\" contains \$$mi_name, but the job has no variable of that name"
     mi_text=$mi_text$mi_value

@@ -1,4 +1,5 @@
-# Prints the folder of the script: the one that install_dir names, or the first of the usual ones that SUITS.
+# PREDICATE: prints the folder of the script: install_dir if given; else the one in the home directory if PREDICATE accepts
+# it; else the one in the temporary directory.
 find_folder() {
   if [ -n "${MACHINE_ID_PARAM_INSTALL_DIR-}" ]; then
     expand "$MACHINE_ID_PARAM_INSTALL_DIR"

@@ -1,5 +1,5 @@
-# Of the job's NODE_OPTIONS only what concerns certificates and memory: a preload would run beside the token, and may be
-# found in the job's folder alone.
+# Keeps only those of the job's NODE_OPTIONS that concern TLS, DNS and memory. A preloaded module could read the token, and
+# may exist only in the job's folder.
 keep_node_options() {
   mi_kept=
   mi_option=

@@ -1,7 +1,7 @@
 # The oldest Node.js that the script runs on.
 mi_needed=18
 
-# WHAT-FOR PROGRAM…: all that is missing is named before anything is done.
+# PURPOSE PROGRAM…: fails with the list of all missing programs.
 require_programs() {
   mi_for=$1
   mi_missing=

@@ -1,4 +1,4 @@
-# A job's shell may trace what it runs, and may be zsh, which reads patterns and variables in its own way.
+# The job's shell may trace commands, and may be zsh, which treats patterns and variables differently.
 { set +x; } 2>/dev/null
 if [ -n "${ZSH_VERSION-}" ]; then emulate sh; fi
 set -euf

@@ -458,7 +458,7 @@ function scriptDownloads(url: string) {
     url,
     alpn: HTTP,
     neededFor: 'machine-id.cjs, whose SHA-256 is pinned in the orb.',
-    when: 'The install command, unless the script is installed already or delivery or bundle_path name another source.',
+    when: 'The install command, unless the script is already installed or delivery or bundle_path name another source.',
   };
   if (parseHttpsUrl(url)?.hostname !== GITHUB.host) return [script];
   const assets = { ...script, id: 'script-asset', purpose: 'Download of the script (redirect)', url: GITHUB.assets };

@@ -8,7 +8,7 @@ import type { World } from '../../effects/world.ts';
 import { MachineIdError } from '../../errors.ts';
 import { TOOLS } from './release.ts';
 
-/** The step that decides what to install. */
+/** The step of the orb that decides what to install. */
 const PLAN_STEP = ['plan_tools'];
 
 export const INSTALL_TOOLS = {
@@ -68,7 +68,7 @@ export const INSTALL_TOOLS = {
     value: 'FILE',
     isPath: true,
     orb: { name: 'tools_dir', steps: PLAN_STEP, suffix: '.json', declaredElsewhere: true },
-    help: 'Only decide what to install, and write that to FILE, for the key of a cache.',
+    help: 'Write what would be installed to FILE, as a plan, and install nothing. The file is suitable as the key of a cache.',
   },
   directory: {
     flag: 'dir',
@@ -79,7 +79,7 @@ export const INSTALL_TOOLS = {
       default: '~/.teleport-machine-id/tools',
       steps: PLAN_STEP,
       more: documentation(
-        'With cache, without variables and without a slash at the end. The decision what to install is kept beside it, in a file of the same name with .json.',
+        'With cache, the path must have no variables and no slash at the end. The plan of what to install is written next to it, to a file of the same name with .json.',
       ),
     },
     help: 'Private folder to install into.',
@@ -90,7 +90,7 @@ export const INSTALL_TOOLS = {
     value: 'FILE',
     isPath: true,
     orb: { name: 'tools_dir', steps: ['install_tools'], suffix: '.json', declaredElsewhere: true },
-    help: 'Install what such a file contains.',
+    help: 'Install what a plan written with --write-plan says.',
   },
   cache: {
     orb: { name: 'cache', type: 'boolean', default: true, steps: PLAN_STEP },
@@ -104,7 +104,10 @@ export const INSTALL_TOOLS = {
   timeout: { ...RUN_OPTIONS.timeout, help: 'How long to wait for each response, or its next byte.' },
   deadline: {
     ...RUN_OPTIONS.deadline,
-    orb: { ...RUN_OPTIONS.deadline.orb, more: documentation('A download has as many from each byte received.') },
+    orb: {
+      ...RUN_OPTIONS.deadline.orb,
+      more: documentation('During a download, each byte received starts the time again.'),
+    },
   },
   noExport: { flag: 'no-export', help: RUN_OPTIONS.noExport.help },
   json: RUN_OPTIONS.json,
@@ -113,7 +116,7 @@ export const INSTALL_TOOLS = {
 
 export const INSTALL_TOOLS_FLAGS: readonly Flag[] = flagsOf(INSTALL_TOOLS);
 
-/** Flags whose values a plan contains. */
+/** Flags whose values come from the plan. */
 const FLAGS_SET_BY_PLAN = [
   'tools',
   'version',

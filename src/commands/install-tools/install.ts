@@ -41,7 +41,7 @@ export interface Installation {
 const MAX_ARCHIVE_BYTES = 1024 ** 3;
 
 /**
- * Uses no network if the programs are installed already. Leaves no files behind on failure.
+ * Uses no network if the programs are already installed. Leaves no files behind on failure.
  * @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE, and the errors of downloading and unpacking
  */
 export async function installTools(request: InstallRequest, effects: InstallEffects): Promise<Installation> {
