@@ -47,9 +47,9 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'explain-token',
-    summary: 'Check the file of a join token, and explain which of its rules admit this job and why the others do not.',
+    summary: 'Check the file of a join token, and explain which of its rules allow this job and why the others do not.',
     notes: `FILE is the input of "tctl create -f" or the output of "tctl get token/NAME"; - reads standard input.
-Contacts nothing. Exits with 1 when the token is valid but does not admit the job.`,
+Contacts nothing. Exits with 1 when the token is valid but does not allow the job.`,
     operand: 'FILE',
     flags: async () => (await import('./commands/explain-token/explain-token.ts')).EXPLAIN_TOKEN_FLAGS,
     act: async (args, world) =>

@@ -192,7 +192,7 @@ const HOST_CERT_REFUSALS: Refusals = new Map([
     {
       code: 'AUTH_DENIED',
       message: (said) => `the Auth Service refused a host certificate: ${said}`,
-      hint: 'A role of the output must have a rule with the verb create on host_cert; its "where", if it has one, must admit these principals.',
+      hint: 'A role of the output must have a rule with the verb create on host_cert; its "where", if it has one, must allow these principals.',
     },
   ],
 ]);

@@ -1,4 +1,4 @@
-/** The calls for workload identities, which resources of the cluster describe (servers from 17 on). */
+/** The calls for workload identities, which are resources of the cluster (servers from 17 on). */
 import type { KeyObject } from 'node:crypto';
 import { publicKeyDer } from '../crypto/keys.ts';
 import type { GrpcConnection } from '../grpc/client.ts';
@@ -73,7 +73,7 @@ export function workloadApi(connection: GrpcConnection, options: AuthCallOptions
   };
 }
 
-/** From 18 on, an issuer that the owner of the cluster configured signs instead, and the response contains its chain. */
+/** From 18 on, an issuer that the cluster's owner configured can sign instead; the response then contains its chain. */
 function paramsOf(params: SvidParams) {
   switch (params.kind) {
     case 'x509': {
@@ -115,7 +115,7 @@ export function workloadRefusals(selector: WorkloadSelector): Refusals {
       {
         code: 'AUTH_DENIED',
         message: (said) => `the Auth Service refused the ${wanted}: ${said}`,
-        hint: 'A role of the output must have workload_identity_labels that fit it, and a rule with the verbs read and list on workload_identity; its own rules must admit this bot.',
+        hint: 'A role of the output must have workload_identity_labels that match it, and a rule with the verbs read and list on workload_identity; its own rules must allow this bot.',
       },
     ],
     [

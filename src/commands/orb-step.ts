@@ -35,8 +35,8 @@ export async function invocationOf({ args: [, name = ''], world }: Invocation): 
   const flags = await flagsOf(step.parameters, found, problems);
   if (name === 'plan_tools') problems.push(...uncacheable(environment));
   if (problems.length > 0) {
-    throw new MachineIdError('USAGE_INVALID', 'the parameters of this step are wrong', {
-      hint: 'Correct them in the config; a variable is set in a context, in the project settings or by an earlier step.',
+    throw new MachineIdError('USAGE_INVALID', 'the parameters of this step are invalid', {
+      hint: 'Correct them in the config; set variables in a context, in the project settings or in an earlier step.',
       problems,
     });
   }
@@ -132,7 +132,7 @@ async function mayBeMissing(config: string, { environment, files, workingDirecto
 function uncacheable(environment: Environment): readonly Problem[] {
   const folder = parameter(environment, 'tools_dir');
   if (!isOn(environment, 'cache') || !/\$|\/$/.test(folder)) return [];
-  const message = `no cache can be kept of ${JSON.stringify(folder)}: write it without variables and without a slash at the end, or give cache: false`;
+  const message = `${JSON.stringify(folder)} cannot be cached: write it without variables and without a slash at the end, or set cache: false`;
   return [{ path: 'tools_dir', message }];
 }
 

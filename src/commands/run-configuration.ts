@@ -45,7 +45,7 @@ async function plannedRun(given: RunArguments, journal: Journal, world: World): 
   const outputs = supportedOutputs(plan);
   journal.note({ outputs: outputs.map((output) => configuredOutput(output)) });
   const trust = await webTrust({ ...world, caFile, insecure: plan.insecure, readText });
-  if (plan.insecure) journal.warn('insecure: the web certificate of the Proxy is not checked');
+  if (plan.insecure) journal.warn('insecure: the web certificate of the Proxy is not verified');
   const warn = (message: string) => {
     journal.warn(message);
   };

@@ -48,7 +48,7 @@ export function readRunArguments(args: readonly string[], known = RUN_FLAGS): Ru
 function variableOf(text: string | undefined): string | undefined {
   if (text === undefined || /^[A-Za-z_][A-Za-z0-9_]*$/.test(text)) return text;
   throw new MachineIdError('USAGE_INVALID', '--oidc-token must be the name of a variable, such as MY_OIDC_TOKEN', {
-    hint: 'Give the name alone, without "$": the token itself does not belong on a command line.',
+    hint: 'Pass only the name, without "$": the token itself does not belong on a command line.',
   });
 }
 

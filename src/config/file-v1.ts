@@ -1,4 +1,4 @@
-/** The file format before `version: v2`, read into today's items. */
+/** The file format before `version: v2`, converted to the items of v2. */
 import * as z from 'zod/mini';
 import { APPLICATION_OPTIONS } from '../outputs/application.ts';
 import { DATABASE_OPTIONS, type DatabaseFormat } from '../outputs/database.ts';
@@ -27,7 +27,7 @@ import { onboarding } from './file-v2.ts';
 import type { Item } from './items.ts';
 import { fileFields } from './settings.ts';
 
-// The `configs` of a v1 destination: names of file templates, hardly any with settings.
+// The `configs` of a v1 destination: names of file templates, of which only `ssh_host_cert` has settings.
 
 const NAMES: readonly string[] = [
   'ssh_client',
@@ -94,7 +94,7 @@ const templates: Field<Templates> = z.pipe(
   }),
 );
 
-/** `directory` is a path alone, or a mapping with its settings. */
+/** `directory` is a path, or a mapping with a path and other settings. */
 const directoryV1: Field<Destination | undefined> = z.transform((input, context) => {
   if (input === undefined) return undefined;
   if (!(input instanceof Scalar)) return readBy(directory, input, context);
@@ -120,7 +120,7 @@ const storage: Field<Destination | undefined> = z.pipe(
   z.transform((fields, context) => destinationOf(fields, context)),
 );
 
-/** In version v2 it is the name of a database alone. */
+/** In version v2, `database` is only the name of a database. */
 const databaseV1 = z.pipe(
   z.transform((input, context) =>
     input instanceof Scalar && input.tag !== 'null'

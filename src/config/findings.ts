@@ -37,9 +37,9 @@ const MAX_SHOWN = 25;
 const HINT = 'Correct the configuration and run again';
 const NOTHING_DONE = '; nothing was contacted and nothing was written';
 const EXPANDED_HINT =
-  'Put what only the job knows in --destination: the orb expands $NAME, ${NAME} and a leading ~/ in its parameters, and nothing else; on a command line, the shell expands "$HOME/creds".';
+  'Pass values that are known only in the job with --destination: the orb expands $NAME, ${NAME} and a leading ~/ in its parameters, and nothing else; on a command line, the shell expands "$HOME/creds".';
 
-/** Takes what is wrong or odd about one value. */
+/** Receives the problems of one value, and what is unusual about it. */
 export interface Report {
   readonly refuse: (message: string) => void;
   readonly warn: (message: string) => void;

@@ -15,7 +15,7 @@ import { eachSetting, type Settings } from './settings.ts';
 import { originIn, SourceFile } from './source.ts';
 
 interface FileLayers {
-  /** The first that gives a setting counts. */
+  /** The first one that contains a setting wins. */
   readonly layers: readonly Settings[];
   /** Outputs and services. */
   readonly items: Setting<readonly PlacedItem[]> | undefined;
@@ -38,7 +38,7 @@ export function readFileSettings(text: string | undefined, name: string, finding
   if (text === undefined) return NOTHING;
   const other = otherText(text);
   if (other !== undefined) {
-    findings.addProblem(originIn(name, 'document', 1), `looks like ${other.looksLike} ${NOT_TBOT}`);
+    findings.addProblem(originIn(name, 'document', 1), `looks like ${other.looksLike}, ${NOT_TBOT}`);
     return NOTHING;
   }
   const document = readYaml(text);
@@ -52,7 +52,7 @@ export function readFileSettings(text: string | undefined, name: string, finding
   const file = new SourceFile(document, name, findings);
   const read = readKnownFile(file);
   if (read === undefined) return NOTHING;
-  const message = 'another YAML document begins here, and only the first is read: put all settings into one';
+  const message = 'another YAML document begins here, but only the first is read: put all settings into one document';
   const later = document.laterLines.map((line) => ({ path: 'document', line, message }));
   return { ...read, misplaced: [...file.misplaced, ...later] };
 }
@@ -61,7 +61,7 @@ function readKnownFile(file: SourceFile): FileLayers | undefined {
   const other = otherFile(file.root);
   if (other === undefined) return readVersion(file);
   const { key = 'document', looksLike } = other;
-  file.findings.addProblem(file.origin(key), `the file looks like ${looksLike} ${NOT_TBOT}`);
+  file.findings.addProblem(file.origin(key), `the file looks like ${looksLike}, ${NOT_TBOT}`);
   return undefined;
 }
 
@@ -100,7 +100,7 @@ function settingsOfV1(file: SourceFile): FileLayers | undefined {
   const { value, root, invalidKeys } = file.decode(fileV1);
   if (value === undefined) return undefined;
   file.findings.warn(
-    `Deprecated config version (V1) detected in ${file.name}; it is read as version v2, and should be rewritten as that`,
+    `Deprecated config version (V1) detected in ${file.name}; it is read as version v2 and should be rewritten in that version`,
   );
   const own: Settings = {
     ...readSettings(root, 'v1', file, invalidKeys),

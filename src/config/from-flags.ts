@@ -30,18 +30,18 @@ export function readFlags(flags: RunFlags, findings: Findings): FlagSettings {
   return { layers: [own, ofUri], items: readFlagOutputs(own, findings) };
 }
 
-// The outputs that the command line asks for.
+// The outputs that the command line requests.
 
 /**
- * `--kubernetes-cluster`, `--database` and `--application` each stand for one output with every role of the bot, in a
- * folder of their own below the destination. An identity output goes into the destination itself: when `--ssh` asks for
- * it, and when nothing else is asked for.
+ * `--kubernetes-cluster`, `--database` and `--application` each add one output with every role of the bot, in its own
+ * folder below the destination. An identity output is written to the destination itself, with `--ssh` or if there is no
+ * other output.
  */
 function readFlagOutputs(own: Settings, findings: Findings): Setting<readonly PlacedItem[]> | undefined {
   const { database, databaseName, databaseUser, destination } = own;
   for (const lone of database === undefined ? [databaseUser, databaseName] : []) {
     if (lone !== undefined) {
-      findings.addProblem(lone.origin, 'needs --database NAME, the database as Teleport knows it');
+      findings.addProblem(lone.origin, 'needs --database NAME, the name of the database in Teleport');
     }
   }
   if (destination === undefined) {

@@ -159,7 +159,7 @@ async function assemblePlan(
 function ignoredServiceText(type: ServiceType): string {
   const ignored = `Service does not support oneshot mode, ignoring ${type}`;
   if (type === 'example') return ignored;
-  return `${ignored}: it only works while it runs, and this run ends; a later version will have the command "tunnel" for it, to be started as a background step`;
+  return `${ignored}: it needs a program that keeps running, and a run ends after one pass; a later version will have the command "tunnel" for it, to be started as a background step`;
 }
 
 function checkItems(
@@ -219,7 +219,7 @@ async function findToken(
 ): Promise<string | undefined> {
   if (token !== undefined) return readJoinToken(token, readFile, findings);
   if (isReadable(sources, 'onboarding', 'join_uri')) {
-    const message = 'no join token: name it with onboarding.token, --token or TELEPORT_BOT_TOKEN';
+    const message = 'no join token: set onboarding.token, --token or TELEPORT_BOT_TOKEN';
     findings.addProblem(missing(sources, 'onboarding.token', '--token'), message);
   }
   return undefined;

@@ -1,4 +1,4 @@
-/** Tells a tbot.yaml from the files that are often given in its place. */
+/** Recognizes files that are often passed instead of a tbot.yaml. */
 import type { Problem } from '../errors.ts';
 import { templateIn, unexpandedPath, unexpandedValue, withoutTemplates } from '../schema/unexpanded.ts';
 import { readYaml, SYNTAX_ERROR } from '../schema/yaml/document.ts';
@@ -7,25 +7,25 @@ import { isList, isMapping, type Mapping, Scalar } from '../schema/yaml/tree.ts'
 interface OtherFile {
   /** As in `a kubeconfig`. */
   readonly looksLike: string;
-  /** The key that tells; `undefined` when it is the text itself. */
+  /** The key that identifies it; `undefined` if the text itself does. */
   readonly key: string | undefined;
 }
 
 /** How a message about it ends. */
 export const NOT_TBOT =
-  'and not like a tbot.yaml: name the file that tbot would read, or give --proxy-server, --token and --destination in its place';
+  'not a tbot.yaml: pass the file that tbot would read, or use --proxy-server, --token and --destination instead';
 
-/** Any of these makes a file one for tbot, whatever else it holds. */
+/** A file with any of these keys is for tbot, whatever else it contains. */
 const KEYS_OF_TBOT = ['onboarding', 'proxy_server', 'auth_server', 'join_uri', 'outputs', 'destinations'];
 
 const SERVICE_OF_TELEPORT =
   /^(?:auth|proxy|ssh|kubernetes|app|db|windows_desktop|discovery|okta|jamf|debug|relay)_service$/;
 
-/** `undefined` for what may be a tbot.yaml. */
+/** `undefined` if the file may be a tbot.yaml. */
 export function otherFile(root: Mapping): OtherFile | undefined {
   if (isList(root.get('services')) || KEYS_OF_TBOT.some((key) => root.has(key))) return undefined;
   if (root.has('kind')) return { looksLike: resource(root), key: 'kind' };
-  for (const [keys, looksLike] of TELLING) {
+  for (const [keys, looksLike] of DISTINCTIVE_KEYS) {
     if (keys.every((key) => root.has(key))) return { looksLike, key: keys[0] };
   }
   const service = [...root.keys()].find((key) => SERVICE_OF_TELEPORT.test(key));
@@ -34,7 +34,7 @@ export function otherFile(root: Mapping): OtherFile | undefined {
   return undefined;
 }
 
-/** What a text that need not be YAML looks like. */
+/** The same for a text that may not be YAML. */
 export function otherText(text: string): OtherFile | undefined {
   const start = text.trimStart();
   if (/^-----BEGIN [A-Z0-9 ]+-----/.test(start))
@@ -44,11 +44,11 @@ export function otherText(text: string): OtherFile | undefined {
   return undefined;
 }
 
-const TELEPORT_YAML = "a teleport.yaml, which configures Teleport's own services,";
+const TELEPORT_YAML = "a teleport.yaml (which configures Teleport's own services)";
 const CIRCLECI = 'a CircleCI config';
 
 /** In this order; the first key of each is the one whose line is shown. */
-const TELLING: readonly (readonly [keys: readonly string[], looksLike: string])[] = [
+const DISTINCTIVE_KEYS: readonly (readonly [keys: readonly string[], looksLike: string])[] = [
   [['teleport'], TELEPORT_YAML],
   [['clusters', 'contexts'], 'a kubeconfig'],
   [['jobs', 'on'], 'a GitHub Actions workflow'],
@@ -57,7 +57,7 @@ const TELLING: readonly (readonly [keys: readonly string[], looksLike: string])[
   [['jobs'], CIRCLECI],
   [['executors'], CIRCLECI],
   [['stages'], 'a GitLab CI config'],
-  [['tbotConfig'], 'the values of the Helm chart tbot, whose tbotConfig is a tbot.yaml,'],
+  [['tbotConfig'], 'the values of the Helm chart tbot (whose tbotConfig is a tbot.yaml)'],
   [['teleportProxyAddress'], 'the values of the Helm chart tbot'],
   [['proxy_templates'], 'a configuration of tsh'],
 ];
@@ -67,19 +67,19 @@ function resource(root: Mapping): string {
   const kind = value instanceof Scalar ? value.text : '';
   if (kind === 'Config' || root.has('contexts')) return 'a kubeconfig';
   if (root.has('apiVersion')) return `a Kubernetes resource of kind "${kind}"`;
-  if (/^tokens?$/i.test(kind)) return 'the resource of a join token, which "tctl create -f" takes,';
-  return `a Teleport resource of kind "${kind}", which "tctl create -f" takes,`;
+  if (/^tokens?$/i.test(kind)) return 'the resource of a join token (for "tctl create -f")';
+  return `a Teleport resource of kind "${kind}" (for "tctl create -f")`;
 }
 
-// Finds in a text that is not YAML what a template engine should have replaced, which is often why.
+// Finds unrendered templates in a text that is not YAML; they are often the reason.
 
 /** Keys whose values are themselves templates. */
 const TEMPLATE_KEY = /^\s*(?:-\s+)?["']?(?:context_name_template|cluster_name_template|message)["']?\s*:/;
 
-/** Low enough to stay readable, and no file has more to say. */
+/** More would not be readable. */
 const MAX_PROBLEMS = 100;
 
-/** The lines that hold templates or variables, and what else is wrong with the file once they are filled in; may be none. */
+/** One problem per line with a template or variable, and the syntax errors that remain once these are replaced. */
 export function unrenderedProblems(text: string): readonly Problem[] {
   const lines = text.split(/\r?\n/);
   const refusals = lines.map((line) => (TEMPLATE_KEY.test(line) ? undefined : refusalOf(withoutComment(line))));
@@ -92,7 +92,7 @@ export function unrenderedProblems(text: string): readonly Problem[] {
   return [
     ...problems,
     ...others.filter(({ line, message }) => {
-      // What a loop or a condition repeats would look like a key given twice.
+      // Syntax errors only: a key in both branches of a condition would look like a duplicate.
       return message.startsWith(SYNTAX_ERROR) && line !== undefined && refusals[line - 1] === undefined;
     }),
   ].slice(0, MAX_PROBLEMS);
@@ -106,7 +106,7 @@ function acrossLines(text: string): readonly Problem[] {
   return [{ path: 'document', line, message: template.message }];
 }
 
-/** YAML lets no plain text begin with any of these signs. */
+/** Plain text cannot begin with any of these characters in YAML. */
 const REFUSED_VALUE = /:\s+([`%@][^,\]}]*)/;
 
 function refusalOf(line: string): string | undefined {
@@ -118,7 +118,7 @@ function withoutComment(line: string): string {
   return line.replace(/(?:^|\s)#(?!\{).*$/, '');
 }
 
-/** A line that is nothing but a template is a statement, and leaves nothing. */
+/** A line that contains only a template is a statement and is removed; other templates become plain text. */
 function filledIn(line: string): string {
   const alone = withoutTemplates(line, '').trim() === '';
   return alone ? '' : withoutTemplates(line, 'x').replace(REFUSED_VALUE, ': x');

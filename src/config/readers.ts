@@ -105,7 +105,7 @@ export function oneOf<const Word extends string>(words: readonly Word[], what: s
   return readerOf(
     (given, { refuse }) => {
       const found = words.find((candidate) => candidate === given);
-      if (found === undefined) refuse(`"${given}" is not a ${what}; it is one of ${words.join(', ')}`);
+      if (found === undefined) refuse(`"${given}" is not a ${what}; expected one of ${words.join(', ')}`);
       return found;
     },
     z.pipe(

@@ -41,7 +41,7 @@ export async function readConfigText(
 ): Promise<ConfigText | undefined> {
   for (const { config, configString } of sources) {
     if (config !== undefined && configString !== undefined) {
-      findings.addProblem(configString.origin, `cannot be given together with ${config.origin.path}`);
+      findings.addProblem(configString.origin, `cannot be combined with ${config.origin.path}`);
       return { name: config.origin.path, text: undefined };
     }
     if (config !== undefined) return readConfigFile(config, readFile, findings);
@@ -65,7 +65,7 @@ async function readConfigFile(
   } catch (cause) {
     const message = `failed to open file: ${path}, named by ${origin.path}: ${fileErrorText(cause)}`;
     throw new MachineIdError('CONFIG_UNREADABLE', message, {
-      hint: 'Check the path, which is relative to the working directory of the step; a job has the files of the repository only after "checkout". Or leave the file out and give --proxy-server, --token and --destination.',
+      hint: 'Check the path, which is relative to the working directory of the step; the files of the repository exist only after "checkout". Or leave the file out and use --proxy-server, --token and --destination.',
       cause,
     });
   }

@@ -57,7 +57,7 @@ export function notYetValid(what: string, beginsAtMs: number, nowMs: number): st
 /** A clause if the credentials prove that this machine's clock is behind; undefined if they began in the past. */
 export function clockNotice(beginsAtMs: number, nowMs: number): string | undefined {
   if (beginsAtMs <= nowMs) return undefined;
-  return `this machine's clock is at least ${seconds(beginsAtMs - nowMs)} behind: set it by NTP`;
+  return `this machine's clock is at least ${seconds(beginsAtMs - nowMs)} behind: set it with NTP`;
 }
 
 /** Rounded up. */

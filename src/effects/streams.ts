@@ -67,7 +67,7 @@ export function isReaderGone(error: unknown): boolean {
 
 /** @param cause what the stream rejected with */
 export function stdoutUnwritable(cause: unknown): MachineIdError {
-  const reason = isReaderGone(cause) ? 'its reader is gone' : 'it accepts no data';
+  const reason = isReaderGone(cause) ? 'the program that reads it has ended' : 'it accepts no data';
   return new MachineIdError(
     'STDOUT_UNWRITABLE',
     `cannot write the result to standard output: ${reason} (${errorCode(cause) ?? String(cause)})`,

@@ -74,7 +74,7 @@ export function checkTimes(token: ObtainedToken, nowMs: number): void {
     throw new MachineIdError(
       'OIDC_TOKEN_NOT_YET_VALID',
       `${source} is not valid yet: ${notYetValid('it', validFromMs(claims), nowMs)}`,
-      { hint: 'Set the clock of this runner by NTP: it is behind.' },
+      { hint: 'Set the clock of this runner with NTP: it is behind.' },
     );
   }
 }
@@ -84,7 +84,7 @@ const EXPIRED_HINTS: Readonly<Record<ObtainedToken['origin'], string>> = {
     'Call "run" in an earlier step of the job, or check the clock of a self-hosted runner. CircleCI issues the token when the job starts, for about an hour, and its agent printed no newer one.',
   'named variable':
     'Create this token right before the step that calls "run", or omit --oidc-token to use a fresh token.',
-  agent: "Set the clock of this runner by NTP: CircleCI's agent has just created this token, so the clock is ahead.",
+  agent: "Set the clock of this runner with NTP: CircleCI's agent has just created this token, so the clock is ahead.",
 };
 
 /** Warnings about a token that is used anyway: a clock that is behind, an audience that newer clusters reject. */
@@ -117,7 +117,7 @@ export function checkIssuer({ claims: { issuer }, origin, source }: ObtainedToke
       {
         hint:
           origin === 'agent'
-            ? "CircleCI's agent gave this token unasked: put CIRCLE_OIDC_TOKEN into the environment of this step."
+            ? "This token comes from CircleCI's agent: pass CIRCLE_OIDC_TOKEN to this step instead."
             : "Create the token without --root-issuer: Teleport only verifies tokens of the organization's own issuer.",
       },
     );

@@ -1,4 +1,4 @@
-/** The facts of a join, none of them secret, and the rules that admit a job. */
+/** The facts of a join, none of them secret, and the rules that allow a job. */
 
 export interface JoinFacts {
   readonly tokenName: string;
@@ -40,7 +40,7 @@ export interface RuleDifference {
   readonly actual: readonly string[];
 }
 
-/** Where the job differs from the rule; nothing when the rule admits it. */
+/** Where the job differs from the rule; empty if the rule allows it. */
 export function ruleDifferences(rule: AllowRule, { contextIds, projectId }: RuleClaims): readonly RuleDifference[] {
   const differences: RuleDifference[] = [];
   if (rule.projectId !== undefined && rule.projectId !== projectId) {
@@ -56,7 +56,7 @@ export function ruleDifferences(rule: AllowRule, { contextIds, projectId }: Rule
   return differences;
 }
 
-/** The narrowest rule that admits the job; undefined when the job has no ids. */
+/** The narrowest rule that allows the job; undefined if the job has no ids. */
 export function narrowestRule({ contextIds: [contextId], projectId }: RuleClaims): AllowRule | undefined {
   return projectId === undefined && contextId === undefined ? undefined : { projectId, contextId };
 }
@@ -70,7 +70,7 @@ export function formatRule({ contextId, projectId }: AllowRule): string {
   return `{${fields.join(', ')}}`;
 }
 
-/** What a rule admits besides the job that it was made for. */
+/** What a rule allows besides the job that it was made for. */
 export function alsoAllows({ contextId, projectId }: AllowRule): readonly string[] {
   const jobs =
     projectId === undefined

@@ -265,7 +265,7 @@ function methodMismatch(joinMethod: string, { tokenName }: JoinFacts): MachineId
   return new MachineIdError(
     'JOIN_METHOD_MISMATCH',
     `join token "${tokenName}" is for the join method ${JSON.stringify(oneLine(joinMethod))}, expected "${JOIN_METHOD}"`,
-    { hint: 'Set spec.join_method: circleci in that token, or name another token.' },
+    { hint: 'Set spec.join_method: circleci in that token, or use another token.' },
   );
 }
 

@@ -54,7 +54,7 @@ function claimsRefused({ cause, facts, said }: Refusal): MachineIdError {
       hint:
         rule === undefined
           ? `Compare the job with "tctl get token/${tokenName}": this job's OIDC token names neither a project nor a context.`
-          : `Add to spec.circleci.allow of that token: "- ${formatRule(rule)}". That rule admits ${others.join('; and ')}. Or run this job in the project and context that the token names: "tctl get token/${tokenName} | machine-id explain-token -" shows where they differ.`,
+          : `Add to spec.circleci.allow of that token: "- ${formatRule(rule)}". That rule allows ${others.join('; and ')}. Or run this job in the project and context that the token names: "tctl get token/${tokenName} | machine-id explain-token -" shows where they differ.`,
       cause,
     },
   );
@@ -75,7 +75,7 @@ function causesOfClaims({ contextIds, projectId, vcsRef }: JoinFacts): readonly 
     `the rules name a project other than ${projectId ?? 'this one'}, or name it as "gh/owner/repository": rules match only ids`,
     ...(contextIds.length === 0
       ? []
-      : ['the rules name a context that this job does not use, or name it other than by its id']),
+      : ['the rules name a context that this job does not use, or name it by something other than its id']),
   ];
 }
 
@@ -116,10 +116,10 @@ function otherMethod({ cause, facts, said }: Refusal, text: string): MachineIdEr
       : [`the token has the join method ${other}, which is for other machines`];
   return new MachineIdError(
     'JOIN_METHOD_MISMATCH',
-    `join token "${tokenName}"${inCluster(facts)} is not for a bot that joins by circleci: ${said}`,
+    `join token "${tokenName}"${inCluster(facts)} is not for a bot that joins with circleci: ${said}`,
     {
       likelyCauses: causes,
-      hint: 'Set spec.join_method: circleci, spec.roles: [Bot] and spec.bot_name in that token, or name another token.',
+      hint: 'Set spec.join_method: circleci, spec.roles: [Bot] and spec.bot_name in that token, or use another token.',
       cause,
     },
   );

@@ -25,7 +25,7 @@ const applicationKeys = joined(
     appName: key(
       'app_name',
       resourceName('app_name must not be empty'),
-      documentation('The application, as Teleport calls it.'),
+      documentation('Name of the application in Teleport.'),
     ),
   }),
   APPLICATION_OPTIONS,
@@ -101,9 +101,9 @@ export async function sessionFor(
   if (id !== '') return id;
   throw new MachineIdError(
     'RESPONSE_INVALID',
-    'the Auth Service made a session with the application, but gave it no id',
+    'the Auth Service created a session with the application, but returned no id',
     {
-      hint: 'Look at the log of the Auth Service for what went wrong there.',
+      hint: 'Check the log of the Auth Service at this time.',
     },
   );
 }

@@ -27,13 +27,13 @@ export const AWS_KEYS = joined(
     sessionDurationMs: key(
       'session_duration',
       durationOr(6 * HOUR_MS),
-      documentation('How long the credentials live: 15 minutes to 12 hours, by default `6h`.'),
+      documentation('Lifetime of the credentials: 15 minutes to 12 hours, by default `6h`.'),
       { write: goDuration },
     ),
     sessionRenewalIntervalMs: key(
       'session_renewal_interval',
       durationOr(HOUR_MS),
-      documentation('Less than `session_duration`, by default `1h`; a run that ends renews nothing.'),
+      documentation('Less than `session_duration`, by default `1h`; a single run renews nothing.'),
       { write: goDuration },
     ),
     credentialProfileName: key(

@@ -109,7 +109,7 @@ async function readCaBundle(path: string, files: RunContext['world']['files']): 
     return await files.readText(path, { maxBytes: MAX_FILE_BYTES });
   } catch (cause) {
     throw new MachineIdError('AWS_UNREACHABLE', `cannot read ${path}, which AWS_CA_BUNDLE names`, {
-      hint: 'Give the variable the path of a PEM file, or unset it.',
+      hint: 'Set the variable to the path of a PEM file, or unset it.',
       cause,
     });
   }
@@ -138,6 +138,6 @@ async function credentialsFile(
 function readBack(output: AwsOutput, files: CredentialFiles): Credentials {
   const { artifactName, credentialProfileName: profile, roleArn: role, sessionDurationMs } = output;
   const lines = (files.contents.get(artifactName) ?? '').split('\n').map((line) => line.trim());
-  if (!lines.includes(`[${profile}]`)) throw fileFailure(artifactName, `holds no profile ${profile}`);
+  if (!lines.includes(`[${profile}]`)) throw fileFailure(artifactName, `does not contain the profile ${profile}`);
   return { ...withExpiryOnly(files.nowMs + sessionDurationMs), access: { kind: 'aws', role, profile } };
 }

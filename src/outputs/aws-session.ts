@@ -1,4 +1,4 @@
-/** IAM Roles Anywhere: AWS credentials of a role, for a certificate that a trust anchor vouches for. */
+/** IAM Roles Anywhere: AWS credentials of a role, in exchange for a certificate that a trust anchor has signed. */
 import type { Response } from 'node-fetch';
 import * as z from 'zod/mini';
 import type { KeyPair } from '../crypto/keys.ts';
@@ -128,7 +128,7 @@ function post(
         signal.throwIfAborted();
         const { detail, kind, isTransient } = networkFailure(cause);
         throw new MachineIdError('AWS_UNREACHABLE', `${waitingFor} cannot be reached: ${detail}`, {
-          hint: 'Check that the region has Roles Anywhere and that this job may reach it; AWS_CA_BUNDLE names authorities of your own.',
+          hint: 'Check that the region has Roles Anywhere and that this job can reach it. For a private certificate authority, set AWS_CA_BUNDLE.',
           cause,
           transient: isTransient ? {} : undefined,
           unreached: kind === 'name' || kind === 'unreachable' ? hostPortOf(url) : undefined,
@@ -161,7 +161,7 @@ interface Endpoint {
 /**
  * A trust anchor works in its own region only. The variables are those of AWS's own programs ("Service-specific
  * endpoints" in the reference of its SDKs); the first one that is set counts.
- * @throws MachineIdError AWS_UNREACHABLE when a variable holds no https:// address
+ * @throws MachineIdError AWS_UNREACHABLE if a variable does not contain an https:// address
  */
 export function endpointOf(
   { region, trustAnchorArn }: { readonly region: string | undefined; readonly trustAnchorArn: string },
@@ -187,7 +187,7 @@ function readEndpoint(name: string, text: string): string {
   const url = parseHttpsUrl(text);
   if (!(url?.username === '' && url.password === '')) {
     throw new MachineIdError('AWS_UNREACHABLE', `${name} must be an address of the form https://host`, {
-      hint: `Correct ${name}, or unset it for AWS's own address; AWS_ENDPOINT_URL_ROLESANYWHERE comes before AWS_ENDPOINT_URL.`,
+      hint: `Correct ${name}, or unset it to use AWS's own address; AWS_ENDPOINT_URL_ROLESANYWHERE takes precedence over AWS_ENDPOINT_URL.`,
     });
   }
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
@@ -212,8 +212,8 @@ interface SessionArns {
 }
 
 function unreadable({ host }: URL): MachineIdError {
-  return new MachineIdError('RESPONSE_INVALID', `${host} answered without credentials that can be read`, {
-    hint: 'Check that the endpoint (AWS_ENDPOINT_URL_ROLESANYWHERE) is the one of IAM Roles Anywhere.',
+  return new MachineIdError('RESPONSE_INVALID', `the response of ${host} does not contain readable credentials`, {
+    hint: 'Check that the endpoint (AWS_ENDPOINT_URL_ROLESANYWHERE) is that of IAM Roles Anywhere.',
   });
 }
 
@@ -221,7 +221,7 @@ const Failure = z.object({ message: z.optional(z.string()), Message: z.optional(
 
 function busy({ host }: URL, reply: SessionReply): MachineIdError {
   return new MachineIdError('AWS_UNREACHABLE', `IAM Roles Anywhere at ${host} is busy: ${responseText(reply)}`, {
-    hint: 'Run the job again. If it stays, look at the health of the region in AWS.',
+    hint: 'Run the job again. If the error persists, check the health of the region in AWS.',
     transient: { afterMs: reply.retryAfterMs },
   });
 }
@@ -242,19 +242,19 @@ function refused(arns: SessionArns, reply: SessionReply, nowMs: number): Machine
 }
 
 const SETTINGS_HINT =
-  'Compare role_arn, profile_arn, trust_anchor_arn, region and session_duration with what is set up in AWS.';
+  'Compare role_arn, profile_arn, trust_anchor_arn, region and session_duration with the settings in AWS.';
 
 function accessHint({ profileArn, trustAnchorArn }: SessionArns): string {
-  return `Check in this order: the trust anchor ${trustAnchorArn} is enabled and holds the cluster's SPIFFE authority (tctl auth export --type tls-spiffe); the profile ${profileArn} is enabled and lists the role; the role's trust policy lets rolesanywhere.amazonaws.com assume it, tag the session and set its source identity, and its conditions fit the SPIFFE ID.`;
+  return `Check in this order: the trust anchor ${trustAnchorArn} is enabled and contains the cluster's SPIFFE authority (tctl auth export --type tls-spiffe); the profile ${profileArn} is enabled and lists the role; the role's trust policy lets rolesanywhere.amazonaws.com assume it, tag the session and set its source identity, and its conditions match the SPIFFE ID.`;
 }
 
-/** AWS accepts a signature for five minutes (Signature Version 4). */
+/** AWS accepts a signature for five minutes (AWS Signature Version 4). */
 const MAX_SKEW_MS = 5 * 60 * 1000;
 
 function skewHint(aheadMs: number): string | undefined {
   const minutes = Math.round(Math.abs(aheadMs) / 60_000);
   if (!(Math.abs(aheadMs) >= MAX_SKEW_MS)) return undefined;
-  return `Set the clock of this machine: it is ${pluralize(minutes, 'minute')} ${aheadMs > 0 ? 'ahead of' : 'behind'} that of AWS.`;
+  return `Set the clock of this machine: it is ${pluralize(minutes, 'minute')} ${aheadMs > 0 ? 'ahead of' : 'behind'} AWS.`;
 }
 
 function messageOf(text: string): string {

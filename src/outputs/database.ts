@@ -25,7 +25,11 @@ import { finishOutput, outputLocation, type OutputWork, requestIdentity, withOwn
 /** In version v1 it is a mapping. */
 const databaseName: Field<string | undefined> = z.transform((input, context) =>
   isMapping(input)
-    ? refuseKind(context, input, 'string; in version v2 write "service", "database" and "username" beside each other')
+    ? refuseKind(
+        context,
+        input,
+        'string; in version v2 write "service", "database" and "username" as keys of the output',
+      )
     : readBy(text, input, context),
 );
 
@@ -36,13 +40,13 @@ export type DatabaseFormat = 'default' | (typeof FORMATS)[number];
 
 const format: Field<DatabaseFormat> = word(FORMATS, {
   default: 'default',
-  refusal: (given) => `unrecognized format (${given}); it is one of tls, mongo, cockroach`,
+  refusal: (given) => `unrecognized format (${given}); expected one of tls, mongo, cockroach`,
 });
 
 /** Its optional keys. */
 export const DATABASE_OPTIONS = keys({
-  database: key('database', databaseName, documentation('The database on that server that the certificate names.')),
-  username: key('username', text, documentation('The user to log in as that the certificate names.')),
+  database: key('database', databaseName, documentation('Name of the database on that server, for the certificate.')),
+  username: key('username', text, documentation('User to log in as, for the certificate.')),
   format: key('format', format, documentation('Adds the files that a client expects: `tls`, `mongo` or `cockroach`.'), {
     write: (given) => (given === 'default' ? undefined : given),
   }),
@@ -53,7 +57,7 @@ const databaseKeys = joined(
     service: key(
       'service',
       resourceName('service must not be empty'),
-      documentation('The database, as Teleport calls it.'),
+      documentation('Name of the database in Teleport.'),
     ),
   }),
   DATABASE_OPTIONS,
@@ -109,7 +113,7 @@ async function produce(output: DatabaseOutput, work: OutputWork): Promise<Writte
   );
   const username = output.username ?? (protocol === 'redis' ? REDIS_DEFAULT_USER : undefined);
   if (protocol === 'mongodb' && username === undefined) {
-    run.journal.warn(`${path}: MongoDB needs a username in the certificate, and none is given`);
+    run.journal.warn(`${path}: MongoDB needs a username in the certificate, but none is configured`);
   }
   const route = {
     kind: 'database',

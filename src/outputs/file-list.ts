@@ -85,7 +85,7 @@ export const KUBECONFIG_FILES: readonly FileInfo<object>[] = [
 
 export const X509_SVID_FILES: readonly FileInfo<object>[] = [
   { name: 'svid_key.pem', help: documentation('The private key, in PKCS#8') },
-  { name: 'svid.pem', help: documentation('The X.509 SVID, and its chain if an issuer of your own signs') },
+  { name: 'svid.pem', help: documentation('The X.509 SVID, and its chain if your own issuer signs') },
   { name: 'svid_bundle.pem', help: documentation("The authorities of the trust domain, which is the cluster's name") },
   { name: 'svid_crl.pem', help: documentation('The revoked SVIDs, if the cluster keeps a list'), isOptional: true },
 ];

@@ -49,7 +49,7 @@ export function findResource<T extends Named>(found: readonly T[], { name, kind,
   throw new MachineIdError(
     'RESOURCE_UNKNOWN',
     `${location}: "${oneLine(name)}" was discovered more than once as a ${kind}: ${names.join(', ')}`,
-    { hint: 'Write the full name, which Teleport made when it discovered the resource, in place of the short one.' },
+    { hint: 'Write the full name that Teleport gave the resource when it discovered it, instead of the short one.' },
   );
 }
 

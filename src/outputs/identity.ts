@@ -24,7 +24,7 @@ import { finishOutput, outputLocation, type OutputWork, requestIdentity, type Ru
 const onOrOff: Field<boolean> = z.pipe(
   word(['on', 'off'], {
     default: 'on',
-    refusal: (given) => `ssh_config: unrecognized value "${given}"; it is one of on, off`,
+    refusal: (given) => `ssh_config: unrecognized value "${given}"; expected one of on, off`,
   }),
   z.transform((given: 'on' | 'off') => given === 'on'),
 );
@@ -39,7 +39,7 @@ export const IDENTITY_KEYS = keys({
   sshConfig: key('ssh_config', onOrOff, documentation('`off` leaves out the files for OpenSSH.'), {
     write: (isOn) => (isOn ? 'on' : 'off'),
   }),
-  allowReissue: key('allow_reissue', flag, documentation('Lets the holder ask for other certificates with these.'), {
+  allowReissue: key('allow_reissue', flag, documentation('Lets the holder request other certificates with these.'), {
     write: whenTrue,
   }),
   delegationSessionId: key('delegation_session_id', text, documentation('A delegation session.'), {
@@ -65,7 +65,7 @@ export const identity = outputType('identity', {
       { name: 'ssh_config', help: documentation('Configuration for OpenSSH') },
       {
         name: '<cluster>.ssh_config',
-        help: documentation('The same for one cluster, to include in a `Host` block of your own'),
+        help: documentation('The same for one cluster, to include in your own `Host` block'),
       },
       { name: '<cluster>.known_hosts', help: documentation('Host authorities of one cluster') },
     ]),

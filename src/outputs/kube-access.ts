@@ -79,8 +79,8 @@ function missingLabel(location: string, kubeName: string, label: string): never 
 }
 
 function noEndpoint(path: string): never {
-  throw new MachineIdError('CLUSTER_UNSUPPORTED', `${path}: the Proxy does not say where Kubernetes is reached`, {
-    hint: 'Switch TLS routing on (proxy_listener_mode: multiplex), or give the Proxy a kube_listen_addr.',
+  throw new MachineIdError('CLUSTER_UNSUPPORTED', `${path}: the Proxy reports no address for Kubernetes`, {
+    hint: 'Turn on TLS routing (proxy_listener_mode: multiplex), or set kube_listen_addr of the Proxy.',
   });
 }
 
@@ -149,7 +149,7 @@ function nothingSelected(
   selectors: readonly KubernetesSelector[],
   location: string,
 ): MachineIdError {
-  const [message = `${location}: no Kubernetes cluster fits`, ...lines] = warnings;
+  const [message = `${location}: no Kubernetes cluster matches`, ...lines] = warnings;
   const wildcard = selectors.some(({ labels }) => JSON.stringify(labels).includes('*'));
   return new MachineIdError('RESOURCE_UNKNOWN', message, {
     lines,

@@ -102,7 +102,7 @@ function requirePaths({ path, type }: KubernetesV2, { joined }: OutputWork): voi
   if (serverVersion.major >= FIRST_MAJOR_WITH_PATHS) return;
   throw new MachineIdError(
     'CLUSTER_UNSUPPORTED',
-    `${path}: ${type} needs Teleport ${FIRST_MAJOR_WITH_PATHS} or later, and the cluster has ${serverVersion.text}`,
+    `${path}: ${type} needs Teleport ${FIRST_MAJOR_WITH_PATHS} or later, but the cluster runs ${serverVersion.text}`,
     { hint: 'Write one output of type "kubernetes" for each Kubernetes cluster.' },
   );
 }

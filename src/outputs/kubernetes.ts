@@ -15,14 +15,14 @@ import { fileFailure, readIdentity } from './read-back.ts';
 import { finishOutput, outputLocation, type OutputWork, requestIdentity, withOwnSession } from './work.ts';
 
 const ADVICE =
-  'write the whole name, or choose by labels: "type: kubernetes/v2" and "selectors: [{labels: {KEY: VALUE}}]"';
+  'write the full name, or select by labels: "type: kubernetes/v2" and "selectors: [{labels: {KEY: VALUE}}]"';
 
 const kubernetesKeys = joined(
   keys({
     kubernetesCluster: key(
       'kubernetes_cluster',
       resourceName('kubernetes_cluster must not be empty', ADVICE),
-      documentation('The Kubernetes cluster, as Teleport calls it.'),
+      documentation('Name of the Kubernetes cluster in Teleport.'),
     ),
   }),
   KUBECONFIG_KEYS,

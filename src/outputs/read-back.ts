@@ -50,7 +50,7 @@ export function readIdentity(files: CredentialFiles): IdentityOnDisk {
   refuseFor(sshCertificateProblem('key-cert.pub', ssh, { ...expected, type: 'user' }));
   const stored = readFile('identity', files, readStoredIdentity);
   if (stored === undefined || readCertificate(stored.certificatePem).pem !== tls.pem) {
-    throw fileFailure('identity', 'does not hold the certificate of tlscert');
+    throw fileFailure('identity', 'does not contain the certificate of tlscert');
   }
   return {
     credentials: {
@@ -112,5 +112,5 @@ function refuseFor(problem: string | undefined): void {
 }
 
 function failed(message: string): MachineIdError {
-  return new MachineIdError('TBOT_FAILED', message, { hint: 'See what tbot said.' });
+  return new MachineIdError('TBOT_FAILED', message, { hint: 'See the output of tbot.' });
 }

@@ -52,7 +52,7 @@ const kubernetesSelector: Field<KubernetesSelector> = z.pipe(
     const labelled = Object.keys(labels).length > 0;
     if (name === undefined && !labelled) refuse(context, "selectors: one of 'name' and 'labels' must be specified");
     if (name !== undefined && labelled) refuse(context, "selectors: only one of 'name' and 'labels' may be specified");
-    const refusal = refuseWildcard(name ?? '', 'write the whole name, or labels in its place');
+    const refusal = refuseWildcard(name ?? '', 'write the full name, or labels instead');
     if (refusal !== undefined) refuse(context, refusal, ['name']);
     return { name, labels, defaultNamespace };
   }),

@@ -103,16 +103,21 @@ const spiffeSvidKeys = keys({
       write: ({ path, hint, dnsNames: dns, ipAddresses: ip }) => ({ path, hint, sans: { dns, ip } }),
     },
   ),
-  jwts: key('jwts', jwtRequests, documentation('JWT SVIDs of the same name, each with `audience` and `file_name`.'), {
-    write: (jwts) => jwts.map(({ audience, fileName }) => ({ audience, file_name: fileName })),
-  }),
+  jwts: key(
+    'jwts',
+    jwtRequests,
+    documentation('JWT SVIDs for the same SPIFFE ID, each with `audience` and `file_name`.'),
+    {
+      write: (jwts) => jwts.map(({ audience, fileName }) => ({ audience, file_name: fileName })),
+    },
+  ),
   includeFederatedTrustBundles: key('include_federated_trust_bundles', flag, FEDERATED_HELP, { write: whenTrue }),
 });
 
 type SpiffeSvid = OutputOf<'spiffe-svid', ValuesOf<typeof spiffeSvidKeys>>;
 
 export const spiffeSvid = outputType('spiffe-svid', {
-  help: documentation('An X.509 SVID and JWT SVIDs of a name that the configuration gives, up to Teleport 17.'),
+  help: documentation('An X.509 SVID and JWT SVIDs for a SPIFFE ID from the configuration, up to Teleport 17.'),
   keys: spiffeSvidKeys,
   limitTtl: false,
   resource: ({ svid }) => svid.path,
@@ -170,7 +175,11 @@ async function jwtFiles(
 }
 
 function none(what: string): never {
-  throw new MachineIdError('RESPONSE_INVALID', `the Auth Service answered without the ${what} that was asked for`, {
-    hint: 'Run the job again; if it stays, report the version of the cluster: its answer differs from the known ones.',
-  });
+  throw new MachineIdError(
+    'RESPONSE_INVALID',
+    `the response of the Auth Service does not contain the requested ${what}`,
+    {
+      hint: 'Run the job again; if the error persists, report it with the version of the cluster.',
+    },
+  );
 }

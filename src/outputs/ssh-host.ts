@@ -23,7 +23,7 @@ const principals: Field<readonly string[]> = z.pipe(
 
 const caType: Field<'user' | 'openssh'> = word(['user', 'openssh'], {
   default: 'user',
-  refusal: (given) => `ca_type ("${given}") is unsupported; it is one of user, openssh`,
+  refusal: (given) => `ca_type ("${given}") is unsupported; expected one of user, openssh`,
 });
 
 /** Its optional keys. */
@@ -48,9 +48,7 @@ const sshHostKeys = joined(
 type SshHost = OutputOf<'ssh_host', ValuesOf<typeof sshHostKeys>>;
 
 export const sshHost = outputType('ssh_host', {
-  help: documentation(
-    'A host certificate, with which an SSH server that the job starts is known to users of Teleport.',
-  ),
+  help: documentation('A host certificate, so that users of Teleport can verify an SSH server that the job starts.'),
   keys: sshHostKeys,
   resource: ({ principals: names }) => names.join(', '),
   produce,
@@ -59,7 +57,7 @@ export const sshHost = outputType('ssh_host', {
     { name: 'ssh_host', help: documentation('The private key, for `HostKey`') },
     {
       name: 'ssh_host-user-ca.pub',
-      help: documentation('The authority of the users to let in, for `TrustedUserCAKeys`'),
+      help: documentation('The authority of the users to allow, for `TrustedUserCAKeys`'),
     },
   ],
   readBack: (_output, files) => readHostCertificate(files),

@@ -18,7 +18,7 @@ export function supportedOutputs({ outputs }: { readonly outputs: readonly Outpu
   const [first = '', ...others] = problems.map(lineOf);
   throw new MachineIdError('OUTPUT_UNSUPPORTED', first, {
     lines: others,
-    hint: 'Change or remove these outputs; everything else in the file can stay as it is.',
+    hint: 'Change or remove these outputs; everything else in the file can stay unchanged.',
     problems,
   });
 }
@@ -28,7 +28,7 @@ function isSupported(output: Output): output is SupportedOutput {
 }
 
 const ARGO_CD =
-  'output type "kubernetes/argo-cd" is not written by a CI job: it keeps the Secrets of an Argo CD up to date, and what a job writes ends with its certificates; run tbot beside that Argo CD, and for kubectl in this job use an output of type "kubernetes/v2"';
+  'output type "kubernetes/argo-cd" is not written by a CI job: it keeps the Secrets of an Argo CD up to date, but what a job writes expires with its certificates; run tbot next to that Argo CD, and for kubectl in this job use an output of type "kubernetes/v2"';
 
 const KUBERNETES_SECRET =
   'destination type "kubernetes_secret" is not written by a CI job: a job is not a pod and does not need a Secret for files that its own steps read; use type "directory", and if you need a Secret, create it in a later step: kubectl create secret generic NAME --from-file=DIR';

@@ -61,7 +61,7 @@ const audiences: Field<readonly string[]> = z.pipe(
 
 const jwtKeys = joined(
   SELECTOR_KEYS,
-  keys({ audiences: key('audiences', audiences, documentation('Whom the JWT is for: at least one.')) }),
+  keys({ audiences: key('audiences', audiences, documentation('The recipients of the JWT, at least one.')) }),
 );
 
 type JwtOutput = OutputOf<'workload-identity-jwt', ValuesOf<typeof jwtKeys>>;
@@ -72,7 +72,7 @@ export const workloadIdentityJwt = outputType('workload-identity-jwt', {
   limitTtl: false,
   resource: ({ selector }) => selectorText(selector),
   produce: produceJwt,
-  files: [{ name: 'jwt_svid', help: documentation('The JWT alone') }],
+  files: [{ name: 'jwt_svid', help: documentation('The JWT and nothing else') }],
   readBack: (_output, files) => readJwtSvid('jwt_svid', files),
 });
 
@@ -88,10 +88,9 @@ async function produceJwt(output: JwtOutput, work: OutputWork): Promise<WrittenO
   const checked = checkJwtSvid(svid, { audiences, trustDomain: joined.bot.clusterName, askedMs, nowMs: clock.nowMs() });
   run.journal.outputDone('certificates', `JWT SVID for ${path}: ${checked.spiffeId}`);
   const { expiresAtMs } = checked;
-  const notices = [
-    shortenedLifetime(askedMs, expiresAtMs, 'the most that it gives to a workload'),
-    checked.clockNotice,
-  ].filter((notice) => notice !== undefined);
+  const notices = [shortenedLifetime(askedMs, expiresAtMs, 'its maximum for a workload'), checked.clockNotice].filter(
+    (notice) => notice !== undefined,
+  );
   return finishOutput(output, work, {
     issued: { identity: { roles, expiresAtMs }, notices },
     location: outputLocation(output.destination, run),

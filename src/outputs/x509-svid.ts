@@ -81,7 +81,7 @@ export async function fetchX509Svid(
     files: x509SvidFiles({ keyPair, svid, bundlePem: [...bundlePem, ...others.certificatesPem], revocationList }),
     expiresAtMs: svid.expiresAtMs,
     notices: [
-      shortenedLifetime(askedMs, svid.expiresAtMs, 'the most that it gives to a workload'),
+      shortenedLifetime(askedMs, svid.expiresAtMs, 'its maximum for a workload'),
       svid.clockNotice,
       ...others.unreadable.map(
         (domain) =>

@@ -36,12 +36,12 @@ export const COMMON_DEFAULTS: Common = { name: undefined, roles: [], lifetime: u
 
 const NAMED = {
   type: key('type', ignored, documentation('The type of the output.')),
-  name: key('name', text, documentation('What messages call the output.')),
-  ttlMs: key('credential_ttl', duration, documentation('How long its credentials live. Requires renewal_interval.')),
+  name: key('name', text, documentation('Name of the output in messages.')),
+  ttlMs: key('credential_ttl', duration, documentation('Lifetime of its credentials. Requires renewal_interval.')),
   renewalIntervalMs: key(
     'renewal_interval',
     duration,
-    documentation('Required by credential_ttl; a run that ends renews nothing.'),
+    documentation('Required by credential_ttl; a single run renews nothing.'),
   ),
 };
 
@@ -50,7 +50,7 @@ export const COMMON_KEYS = keys({
   roles: key(
     'roles',
     textList,
-    documentation('The roles to ask for instead of all roles of the bot, up to Teleport 18.'),
+    documentation('The roles to request instead of all roles of the bot, up to Teleport 18.'),
   ),
 });
 
@@ -100,7 +100,7 @@ interface CommonValues {
 function commonOf(values: CommonValues, context: Context, limitTtl: boolean): Common {
   const { name, roles = [] } = values;
   if (name !== undefined && !/^[A-Za-z0-9_+-]+$/.test(name)) {
-    refuse(context, `invalid name: "${name}"; only letters, digits, "-", "_" and "+" may be in it`, ['name']);
+    refuse(context, `invalid name: "${name}"; use only letters, digits, "-", "_" and "+"`, ['name']);
   }
   return { name, roles, lifetime: lifetimeOf(values, context, limitTtl) };
 }
@@ -124,7 +124,7 @@ function lifetimeOf(
 
 // Names of resources, and labels: `*` is not a wildcard in either.
 
-/** The name of what an output gives access to. */
+/** The name of the resource that an output gives access to. */
 export function resourceName(empty: string, advice?: string): Field<string> {
   return z.pipe(
     requiredText(empty),
@@ -136,7 +136,7 @@ export function resourceName(empty: string, advice?: string): Field<string> {
 }
 
 /** Why `name` cannot be the name of a resource, or `undefined` if it can. No name in Teleport contains a `*`. */
-export function refuseWildcard(name: string, advice = 'write the whole name'): string | undefined {
+export function refuseWildcard(name: string, advice = 'write the full name'): string | undefined {
   return name.includes('*')
     ? `"*" is not a wildcard in a name, and "${name}" would match nothing: ${advice}`
     : undefined;
@@ -145,5 +145,5 @@ export function refuseWildcard(name: string, advice = 'write the whole name'): s
 /** A warning about a label that is probably not meant literally, or `undefined`. */
 export function literalWildcard(key: string, value: string): string | undefined {
   if (!`${key}${value}`.includes('*')) return undefined;
-  return `"*" is not a wildcard here, and only a cluster whose label is "${key}: ${value}" fits; write labels that the clusters have, or their names`;
+  return `"*" is not a wildcard here: only a cluster with the label "${key}: ${value}" matches; write labels that the clusters have, or their names`;
 }

@@ -23,11 +23,11 @@ const PATH_EMPTY = 'destination path must not be empty';
 const settings = {
   symlinks: word(['secure', 'try-secure', 'insecure'], {
     default: 'try-secure',
-    refusal: (given) => `invalid symlinks mode: "${given}"; it is one of secure, try-secure, insecure`,
+    refusal: (given) => `invalid symlinks mode: "${given}"; expected one of secure, try-secure, insecure`,
   }),
   acls: word(['off', 'try', 'required'], {
     default: 'try',
-    refusal: (given) => `invalid acls mode: "${given}"; it is one of off, try, required`,
+    refusal: (given) => `invalid acls mode: "${given}"; expected one of off, try, required`,
   }),
   readers: readers(),
 };
@@ -39,7 +39,7 @@ export const directoryPath: Field<string> = z.pipe(
     const [scheme] = /^(?:file|memory|kubernetes-secret|unix|https?|s3|gs):(?:\/\/(?:localhost)?)?/i.exec(path) ?? [];
     if (scheme === undefined) return path;
     const advice = /^file:/i.test(scheme) ? `; write "${path.slice(scheme.length)}"` : '';
-    return refuse(context, `"${path}" is a URI, and a path is expected here${advice}`);
+    return refuse(context, `"${path}" is a URI, expected a path${advice}`);
   }),
 );
 
@@ -80,8 +80,8 @@ function place<S extends Parameters<typeof section>[0]>(shape: S): Field<Section
 
 /** In version v1, `directory` and `memory` are keys. */
 function typeOfPlace(mapping: Mapping): string {
-  if (mapping.has('memory')) return '"type: memory" in place of "memory", a key of version v1';
-  if (mapping.has('directory')) return '"type: directory" and "path" in place of "directory", a key of version v1';
+  if (mapping.has('memory')) return '"type: memory" instead of "memory", a key of version v1';
+  if (mapping.has('directory')) return '"type: directory" and "path" instead of "directory", a key of version v1';
   if (mapping.has('path')) return '"type: directory"';
   return mapping.has('name') ? '"type: kubernetes_secret"' : '"type: directory" and "path: DIR"';
 }
@@ -98,7 +98,7 @@ function readers(): Field<readonly Reader[]> {
       entries.map(({ user, group }, index): Reader => {
         if (user !== undefined && group === undefined) return { user };
         if (group !== undefined && user === undefined) return { group };
-        return refuse(context, `reader entry ${index} is invalid; give it either user or group`, [index]);
+        return refuse(context, `reader entry ${index} is invalid; set either user or group`, [index]);
       }),
     ),
   );

@@ -219,7 +219,7 @@ export function byType<T>(fields: Readonly<Record<string, Field<T>>>, refusals: 
     const advice =
       type === ''
         ? `: "type" is missing; write ${refusals.untyped(input)}`
-        : nearestAdvice(type, types) || (types.length > FEW_TYPES ? '' : `; it is one of ${types.join(', ')}`);
+        : nearestAdvice(type, types) || (types.length > FEW_TYPES ? '' : `; expected one of ${types.join(', ')}`);
     return refuse(context, `${refusals.unrecognized(type)}${advice}`, ['type']);
   });
 }

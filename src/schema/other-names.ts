@@ -25,13 +25,13 @@ export const ITEM_OF_V2: OtherNames = {
   memory: inV2('"destination: {type: memory}"'),
   app: inV2('"type: application" and "app_name"'),
   database: inV2('"type: database" with "service", "database" and "username"'),
-  kubernetes_cluster: inV2('"type: kubernetes" beside it'),
+  kubernetes_cluster: inV2('"type: kubernetes" next to it'),
   configs: inV2(
     'a "type", and "format" for a database, "specific_tls_naming" for an application, "principals" for an ssh_host',
   ),
-  kinds: inV2('nothing in its place'),
+  kinds: inV2('nothing instead'),
   subtype: inV2('"format"'),
-  certificate_ttl: inV2('"credential_ttl", and "renewal_interval" beside it'),
+  certificate_ttl: inV2('"credential_ttl", and "renewal_interval" next to it'),
 };
 
 export const DESTINATION_OF_V2: OtherNames = {
@@ -46,7 +46,7 @@ export const ONBOARDING_NAMES: OtherNames = {
   token_path: '; write the absolute path of the file as "token"',
   token_file: '; write the absolute path of the file as "token"',
   method: '; write "join_method"',
-  circleci: ': organization and rules belong to the join token, and the job has the rest',
+  circleci: ': the organization and the rules are set in the join token, and the rest comes from the job',
 };
 
 export const TOP_OF_V1: OtherNames = {

@@ -58,7 +58,7 @@ export function unexpandedPath(path: string): string | undefined {
   const bare = path.trim().replace(/^(['"])([^]*)\1$/u, '$2');
   if (bare === path) return expansionIn(path);
   const inside = expansionIn(bare) ?? `write ${JSON.stringify(shortened(bare))}`;
-  return `quotes and spaces around ${JSON.stringify(shortened(path))} would become a part of its name; without them: ${inside}`;
+  return `quotes and spaces around ${JSON.stringify(shortened(path))} would become part of the name; without them: ${inside}`;
 }
 
 function expansionIn(path: string): string | undefined {
@@ -111,7 +111,7 @@ function firstMatch(text: string, patterns: readonly RegExp[]): string | undefin
 
 function homeRefusal(home: string, path: string): string {
   const user = home.slice(home.indexOf('~'));
-  if (user !== '~') return refusal(user, 'the absolute path, as the home of that user is not looked up');
+  if (user !== '~') return refusal(user, 'the absolute path, because the home directory of that user is not looked up');
   const rest = path.slice(path.indexOf('~') + 2);
   return refusal(
     `~${path.includes('~/') ? '/' : ''}`,

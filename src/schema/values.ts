@@ -1,4 +1,4 @@
-/** Durations in Go's notation: `1h30m`, `90s`, `1.5h`. */
+/** Single values: durations in Go's notation (`1h30m`, `90s`, `1.5h`), words that are similar to known ones, CA pins. */
 
 const MS_PER_UNIT: Readonly<Record<string, number>> = {
   ns: 1e-6,
@@ -17,7 +17,7 @@ export function durationAdvice(text: string): string {
   const [, days] = /^(\d{1,4})d$/.exec(text) ?? [];
   return days === undefined
     ? 'write a number with its unit, such as 90s, 30m or 1h30m'
-    : `write ${Number(days) * 24}h, as there is no unit for days`;
+    : `write ${Number(days) * 24}h, because there is no unit for days`;
 }
 
 /** Go counts nanoseconds in 63 bits, which ends a little after 2562047 hours. */
@@ -47,8 +47,7 @@ export function goDuration(durationMs: number): string {
   return `${Math.max(1, Math.round(durationMs))}ms`;
 }
 
-// The known word that a mistyped one probably means.
-
+// Suggestions for mistyped words.
 /** The nearest of `known`, or `undefined` if none is similar enough. */
 export function closestMatch(word: string, known: readonly string[]): string | undefined {
   const plain = simplify(word);

@@ -167,7 +167,7 @@ function placement({ line, path }: SupportedOutput): Pick<Problem, 'path' | 'lin
   return { path, ...(line === undefined ? {} : { line }) };
 }
 
-const MISSING_HINT = 'See what tbot said above. A tbot that does not fit the cluster or the file leaves outputs out.';
+const MISSING_HINT = 'See the output of tbot above. A tbot that does not fit the cluster or the file can skip outputs.';
 
 function incomplete(problems: readonly Problem[]): MachineIdError {
   const lines = problems.map((problem) => `${locationText(problem)}: ${problem.message}`);

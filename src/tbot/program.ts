@@ -56,7 +56,7 @@ export async function runTbot(run: PlannedRun, settings: TbotSettings): Promise<
   }
 }
 
-/** With its directory. */
+/** Removes the file and its directory. */
 async function removeFile(path: string, files: Pick<Files, 'remove' | 'removeDirectory'>): Promise<void> {
   await files.remove(path);
   await files.removeDirectory(dirname(path));
@@ -139,7 +139,7 @@ function missingTbot(reason: string): MachineIdError {
 function noDirectory(failures: readonly string[]): MachineIdError {
   const message = `the configuration of tbot cannot be written: ${failures.join('; ')}`;
   return new MachineIdError('TBOT_FAILED', message, {
-    hint: 'Give the job a home directory or a TMPDIR that it may write to and that has room.',
+    hint: 'Give the job a writable home directory or TMPDIR with free space.',
   });
 }
 
@@ -151,7 +151,7 @@ const VERSION_TIMEOUT_MS = 15_000;
 const MAX_LINES = 50;
 
 /**
- * Undefined when it does not say.
+ * Undefined if tbot does not print its version.
  * @throws MachineIdError TBOT_MISSING, or the reason of the run's signal
  */
 export async function readTbotVersion({
@@ -188,16 +188,18 @@ function versionIn(lines: readonly string[]): ServerVersion | undefined {
 export function checkTbotVersion(tbot: ServerVersion | undefined, cluster: ClusterFacts): string | undefined {
   const { clusterName, minClientVersion, serverVersion } = cluster;
   const theCluster = `the cluster ${clusterName} (Teleport ${serverVersion.text})`;
-  if (tbot === undefined) return `"tbot version" does not say its version; it may not fit ${theCluster}`;
+  if (tbot === undefined) return `"tbot version" does not print its version; it may not fit ${theCluster}`;
   if (compareVersions(tbot, OLDEST_TESTED) < 0) {
     throw unsuitable(`tbot ${tbot.text} is too old: this program works with tbot ${OLDEST_TESTED.text} or later`);
   }
   const oldestMajor = serverVersion.major - 1;
   if (tbot.major < oldestMajor) {
-    throw unsuitable(`tbot ${tbot.text} is too old for ${theCluster}, which takes tbot ${oldestMajor} or later`);
+    throw unsuitable(`tbot ${tbot.text} is too old for ${theCluster}, which requires tbot ${oldestMajor} or later`);
   }
   if (minClientVersion !== undefined && compareVersions(tbot, minClientVersion) < 0) {
-    throw unsuitable(`tbot ${tbot.text} is too old for ${theCluster}, which takes ${minClientVersion.text} or later`);
+    throw unsuitable(
+      `tbot ${tbot.text} is too old for ${theCluster}, which requires ${minClientVersion.text} or later`,
+    );
   }
   return tbot.major > serverVersion.major
     ? `tbot ${tbot.text} is newer than ${theCluster}; Teleport does not support clients of a newer major version`
@@ -206,6 +208,6 @@ export function checkTbotVersion(tbot: ServerVersion | undefined, cluster: Clust
 
 function unsuitable(message: string): MachineIdError {
   return new MachineIdError('TBOT_INCOMPATIBLE', message, {
-    hint: 'Install the tbot of the cluster: install_tools with tools: tbot brings it. Or leave out --engine tbot (orb parameter engine).',
+    hint: 'Install the tbot of the cluster: install_tools with tools: tbot installs it. Or leave out --engine tbot (orb parameter engine).',
   });
 }

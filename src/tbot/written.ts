@@ -94,8 +94,8 @@ async function readIfChanged(
   try {
     const path = await targetIn(place, name, files);
     const entry = await files.entry(path);
-    if (entry === undefined) return wrong('is not there');
-    if (entry.modifiedMs === before.get(name)) return wrong('stood there before and was not written');
+    if (entry === undefined) return wrong('is missing');
+    if (entry.modifiedMs === before.get(name)) return wrong('existed before and was not written');
     if (files.userId !== undefined && entry.userId !== files.userId) {
       return wrong(`belongs to another user (${entry.userId})`);
     }

@@ -222,7 +222,7 @@ const MAX_DIFFERENCE_MS = 30_000;
 export function clockDifference({ sentMs }: Pick<ClusterFacts, 'sentMs'>, nowMs: number): string | undefined {
   if (sentMs === undefined || Math.abs(nowMs - sentMs) <= MAX_DIFFERENCE_MS) return undefined;
   const direction = nowMs > sentMs ? 'ahead of' : 'behind';
-  return `this machine's clock is ${seconds(Math.abs(nowMs - sentMs))} ${direction} the Proxy's (${utcTime(nowMs)}, ${utcTime(sentMs)}): set it by NTP`;
+  return `this machine's clock is ${seconds(Math.abs(nowMs - sentMs))} ${direction} the Proxy's (${utcTime(nowMs)}, ${utcTime(sentMs)}): set it with NTP`;
 }
 
 // Teleport versions.

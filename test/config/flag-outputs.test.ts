@@ -74,8 +74,8 @@ for (const [flags, flag] of [
 test('user and name of a database that is not named are refused', async () => {
   const flags = { ...NEEDED, destination: '/d', databaseUser: 'ci', databaseName: 'sales' };
   assert.deepEqual(await faultsOf(undefined, { flags }), [
-    '--database-user: needs --database NAME, the database as Teleport knows it',
-    '--database-name: needs --database NAME, the database as Teleport knows it',
+    '--database-user: needs --database NAME, the name of the database in Teleport',
+    '--database-name: needs --database NAME, the name of the database in Teleport',
   ]);
 });
 

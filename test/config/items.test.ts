@@ -287,7 +287,7 @@ const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
   [
     'identity',
     ['destination: {type: nop}'],
-    'outputs[0].destination.type:5: unrecognized destination type (nop); it is one of directory, memory, kubernetes_secret',
+    'outputs[0].destination.type:5: unrecognized destination type (nop); expected one of directory, memory, kubernetes_secret',
   ],
   ['identity', ['destination: {type: directory}'], 'outputs[0].destination.path:5: destination path must not be empty'],
   [
@@ -298,28 +298,28 @@ const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
   [
     'identity',
     ['destination: {type: directory, path: /x, symlinks: never}'],
-    'outputs[0].destination.symlinks:5: invalid symlinks mode: "never"; it is one of secure, try-secure, insecure',
+    'outputs[0].destination.symlinks:5: invalid symlinks mode: "never"; expected one of secure, try-secure, insecure',
   ],
   [
     'identity',
     ['destination: {type: directory, path: /x, acls: false}'],
-    'outputs[0].destination.acls:5: invalid acls mode: "false"; it is one of off, try, required',
+    'outputs[0].destination.acls:5: invalid acls mode: "false"; expected one of off, try, required',
   ],
   [
     'identity',
     ['destination: {type: directory, path: /x, readers: [{user: a}, {}]}'],
-    'outputs[0].destination.readers[1]:5: reader entry 1 is invalid; give it either user or group',
+    'outputs[0].destination.readers[1]:5: reader entry 1 is invalid; set either user or group',
   ],
   [
     'identity',
     ['destination: {type: directory, path: /x, readers: [{user: a, group: b}]}'],
-    'outputs[0].destination.readers[0]:5: reader entry 0 is invalid; give it either user or group',
+    'outputs[0].destination.readers[0]:5: reader entry 0 is invalid; set either user or group',
   ],
   ['identity', ['destination: {type: kubernetes_secret}'], 'outputs[0].destination.name:5: name must not be empty'],
   [
     'identity',
     [DIR, 'ssh_config: true'],
-    'outputs[0].ssh_config:6: ssh_config: unrecognized value "true"; it is one of on, off',
+    'outputs[0].ssh_config:6: ssh_config: unrecognized value "true"; expected one of on, off',
   ],
   [
     'identity',
@@ -346,7 +346,7 @@ const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
   [
     'identity',
     [DIR, 'name: a b'],
-    'outputs[0].name:6: invalid name: "a b"; only letters, digits, "-", "_" and "+" may be in it',
+    'outputs[0].name:6: invalid name: "a b"; use only letters, digits, "-", "_" and "+"',
   ],
   [
     'identity',
@@ -393,12 +393,12 @@ const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
   [
     'database',
     [DIR, 'service: s', 'format: jks'],
-    'outputs[0].format:7: unrecognized format (jks); it is one of tls, mongo, cockroach',
+    'outputs[0].format:7: unrecognized format (jks); expected one of tls, mongo, cockroach',
   ],
   [
     'database',
     [DIR, 'service: s', 'format: default'],
-    'outputs[0].format:7: unrecognized format (default); it is one of tls, mongo, cockroach',
+    'outputs[0].format:7: unrecognized format (default); expected one of tls, mongo, cockroach',
   ],
   ['kubernetes', [DIR], 'outputs[0].kubernetes_cluster:5: kubernetes_cluster must not be empty'],
   ['kubernetes/v2', [DIR], 'outputs[0].selectors:5: at least one selector must be provided'],
@@ -422,7 +422,7 @@ const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
   [
     'ssh_host',
     [DIR, 'principals: [a]', 'ca_type: host'],
-    'outputs[0].ca_type:7: ca_type ("host") is unsupported; it is one of user, openssh',
+    'outputs[0].ca_type:7: ca_type ("host") is unsupported; expected one of user, openssh',
   ],
   [
     'spiffe-svid',
@@ -506,12 +506,12 @@ const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
   [
     'identity',
     ['destination: {type: directory, path: file:///out}'],
-    'outputs[0].destination.path:5: "file:///out" is a URI, and a path is expected here; write "/out"',
+    'outputs[0].destination.path:5: "file:///out" is a URI, expected a path; write "/out"',
   ],
   [
     'identity',
     ['destination: {type: directory, path: s3://bucket/out}'],
-    'outputs[0].destination.path:5: "s3://bucket/out" is a URI, and a path is expected here',
+    'outputs[0].destination.path:5: "s3://bucket/out" is a URI, expected a path',
   ],
   ['identiy', [DIR], 'outputs[0].type:6: unrecognized output type (identiy); did you mean "identity"?'],
   ['unstable-client-credential', [DIR], 'outputs[0].type:6: unrecognized output type (unstable-client-credential)'],
@@ -582,7 +582,7 @@ for (const [type, keys] of SERVICES) {
     assert.deepEqual(plan.services, [{ ...PLACED, type }]);
     const ignored = `tbot.yaml line 5: outputs[0]: Service does not support oneshot mode, ignoring ${type}`;
     const fix =
-      ': it only works while it runs, and this run ends; a later version will have the command "tunnel" for it, to be started as a background step';
+      ': it needs a program that keeps running, and a run ends after one pass; a later version will have the command "tunnel" for it, to be started as a background step';
     assert.deepEqual(plan.warnings, [type === 'example' ? ignored : `${ignored}${fix}`]);
   });
 }

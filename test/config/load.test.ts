@@ -241,7 +241,7 @@ outputs:
   tbot.yaml line 3: onboarding.ca_pins: cannot unmarshal !!str \`pin\` into a list; write each item after "- "
   tbot.yaml line 6: outputs[0].destination.path: destination path must not be empty
   tbot.yaml line 7: outputs[1].service: service must not be empty
-  --certificate-ttl: "1d" is not a duration; write 24h, as there is no unit for days
+  --certificate-ttl: "1d" is not a duration; write 24h, because there is no unit for days
   TBOT_DEBUG: "si" is neither true nor false
   tbot.yaml: proxy_server: either a proxy or auth address must be set using --proxy, --auth-server or configuration; give --proxy-server HOST:PORT`,
   );

@@ -143,13 +143,13 @@ test('an empty flag or variable is as good as none', async () => {
 });
 
 const BAD_FLAGS: readonly (readonly [RunFlags, string])[] = [
-  [{ certificateTtl: '1d' }, '--certificate-ttl: "1d" is not a duration; write 24h, as there is no unit for days'],
+  [{ certificateTtl: '1d' }, '--certificate-ttl: "1d" is not a duration; write 24h, because there is no unit for days'],
   [{ credentialTtl: '-1h' }, '--credential-ttl: must be positive'],
   [
     { renewalInterval: 'x' },
     '--renewal-interval: "x" is not a duration; write a number with its unit, such as 90s, 30m or 1h30m',
   ],
-  [{ logFormat: 'xml' }, '--log-format: "xml" is not a log format; it is one of text, json'],
+  [{ logFormat: 'xml' }, '--log-format: "xml" is not a log format; expected one of text, json'],
   [
     { joinMethod: 'token' },
     '--join-method: join method "token" is not for a CircleCI job; this orb joins with join_method: circleci only',
@@ -167,7 +167,7 @@ const BAD_FLAGS: readonly (readonly [RunFlags, string])[] = [
   [{ destination: 'file://host/x' }, '--destination: file-backed data storage must be on the local host'],
   [{ storage: 'memory://x' }, '--storage: memory-backed data storage should not have host or path specified'],
   [{ joinUri: 'https://x' }, '--join-uri: must have the form tbot+proxy+circleci://<token>@<host>:<port>'],
-  [{ configString: 'dmVyc2lvbg==' }, '--config-string: cannot be given together with --config'],
+  [{ configString: 'dmVyc2lvbg==' }, '--config-string: cannot be combined with --config'],
 ];
 
 test('an error in a flag names the flag', async () => {

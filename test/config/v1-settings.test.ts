@@ -4,7 +4,7 @@ import { faultsOf, planOf } from './plan-of.ts';
 
 const HEAD = 'auth_server: a.example.com:3025\nonboarding: {token: t, join_method: circleci}\n';
 const DEPRECATED =
-  'Deprecated config version (V1) detected in tbot.yaml; it is read as version v2, and should be rewritten as that';
+  'Deprecated config version (V1) detected in tbot.yaml; it is read as version v2 and should be rewritten in that version';
 
 function v1(destination: string): string {
   return `${HEAD}destinations:\n- ${destination}\n`;

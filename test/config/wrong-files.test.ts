@@ -12,7 +12,7 @@ const STRAYS: readonly (readonly [text: string, faults: readonly string[]])[] = 
     [
       'destinations:4: unknown key "destinations" is ignored: it is a key of version v1; in version v2 write "outputs", with a "type" and a "destination" for each',
       'destinations[0].directory:5: is a key of version v1; in version v2 write "destination: {type: directory, path: DIR}"',
-      'destinations[0].kubernetes_cluster:6: is a key of version v1; in version v2 write "type: kubernetes" beside it',
+      'destinations[0].kubernetes_cluster:6: is a key of version v1; in version v2 write "type: kubernetes" next to it',
     ],
   ],
   [v2(`output: [${ITEM}]\noutputs: []\n`), ['output:4: unknown key "output" is ignored; did you mean "outputs"?']],
@@ -26,11 +26,11 @@ const STRAYS: readonly (readonly [text: string, faults: readonly string[]])[] = 
   ],
   [
     v2('outputs: []\n---\nversion: v2\n'),
-    ['document:5: another YAML document begins here, and only the first is read: put all settings into one'],
+    ['document:5: another YAML document begins here, but only the first is read: put all settings into one document'],
   ],
   [
     v2('---\n# note\n---\n{[ not yaml\n'),
-    ['document:6: another YAML document begins here, and only the first is read: put all settings into one'],
+    ['document:6: another YAML document begins here, but only the first is read: put all settings into one document'],
   ],
   [
     `${V1}destination:\n- directory: /x\n`,
@@ -71,7 +71,7 @@ test('an empty first document is refused with its line, and that of the one with
     assert.deepEqual(
       await faultsOf(`${start}${v2('')}`),
       [
-        `document:${first}: the first YAML document is empty, and no other is read: remove the "---" above line ${second}`,
+        `document:${first}: the first YAML document is empty, and only the first is read: remove the "---" above line ${second}`,
       ],
       start,
     );
@@ -90,17 +90,17 @@ const OTHER_VERSION: readonly (readonly [text: string, says: string])[] = [
   [v2('outputs: [{directory: /x, kubernetes_cluster: k}]\n'), 'write "type: kubernetes"'],
   [v2('outputs: [{directory: /x, configs: [tls]}]\n'), '"configs" is a key of version v1'],
   [v2('outputs: [{type: identity, destination: {path: /x}}]\n'), '"type" is missing; write "type: directory"'],
-  [v2('outputs: [{type: identity, destination: {directory: /x}}]\n'), 'write "type: directory" and "path" in place of'],
-  [v2('outputs: [{type: identity, destination: {memory: {}}}]\n'), 'write "type: memory" in place of "memory"'],
+  [v2('outputs: [{type: identity, destination: {directory: /x}}]\n'), 'write "type: directory" and "path" instead of'],
+  [v2('outputs: [{type: identity, destination: {memory: {}}}]\n'), 'write "type: memory" instead of "memory"'],
   [v2('outputs: [{type: identity, destination: {name: s}}]\n'), 'write "type: kubernetes_secret"'],
   [v2('outputs: [{type: identity, destination: /x}]\n'), 'write {type: directory, path: /x}'],
-  [v2('outputs: [{type: identity, destination: {type: file, path: /x}}]\n'), 'it is one of directory, memory, kube'],
+  [v2('outputs: [{type: identity, destination: {type: file, path: /x}}]\n'), 'expected one of directory, memory, kube'],
   [
     v2('outputs: [{type: database, destination: {type: memory}, database: {service: s}}]\n'),
     'in version v2 write "serv',
   ],
-  [v2('storage: {directory: /x}\n'), 'write "type: directory" and "path" in place of "directory"'],
-  [v2('storage: {memory: true}\n'), 'write "type: memory" in place of "memory", a key of version v1'],
+  [v2('storage: {directory: /x}\n'), 'write "type: directory" and "path" instead of "directory"'],
+  [v2('storage: {memory: true}\n'), 'write "type: memory" instead of "memory", a key of version v1'],
   [v2('storage: memory\n'), 'write {type: memory}'],
   [
     'version: v2\nproxy_server: p:1\nonboarding: {token_name: t}\n',
@@ -232,7 +232,7 @@ const OTHER_FILES: readonly (readonly [text: string, line: number, what: string]
   ['name: x\non: push\njobs: {}\n', 3, 'a GitHub Actions workflow'],
   ['services:\n  web: {image: x}\n', 1, 'a Compose file'],
   ['teleportProxyAddress: p:1\nclusterName: c\n', 1, 'the values of the Helm chart tbot'],
-  ['a: b\ntbotConfig:\n  version: v2\n', 2, 'the values of the Helm chart tbot, whose tbotConfig is a tbot.yaml,'],
+  ['a: b\ntbotConfig:\n  version: v2\n', 2, 'the values of the Helm chart tbot (whose tbotConfig is a tbot.yaml)'],
   ['-----BEGIN RSA PRIVATE KEY-----\nMIIEsecret\n', 1, 'a PEM file'],
   ['<!DOCTYPE html>\n<html>', 1, 'a web page'],
   ['#!/bin/sh\nset -e\n', 1, 'a script'],
@@ -243,7 +243,7 @@ test('another kind of file is called by its name, and nothing in it is repeated'
     const [fault = '', ...others] = await faultsOf(text);
     assert.ok(fault.includes(`looks like ${what}`), `${text}\n${fault}`);
     assert.match(fault, new RegExp(`^[^:]+:${line}: `));
-    assert.match(fault, /not like a tbot\.yaml: name the file that tbot would read, or give --proxy-server/);
+    assert.match(fault, /not a tbot\.yaml: pass the file that tbot would read, or use --proxy-server/);
     assert.deepEqual(others, []);
     assert.doesNotMatch(fault, /secret/);
   }
@@ -303,7 +303,7 @@ test('a wildcard in labels is a warning with its line, next to the problems of o
     /line 5: outputs\[0\]\.kubernetes_cluster: "\*" is not a wildcard in a name, and "prod-\*" would match nothing/,
     /line 12: outputs\[2\]\.service: "\*" is not a wildcard in a name/,
     /line 13: outputs\[3\]\.app_name: "\*" is not a wildcard in a name/,
-    /line 9: outputs\[1\]\.selectors\[0\]\.labels\.\*: "\*" is not a wildcard here, and only a cluster whose label is "\*: \*" fits/,
+    /line 9: outputs\[1\]\.selectors\[0\]\.labels\.\*: "\*" is not a wildcard here: only a cluster with the label "\*: \*" matches/,
     /line 11: outputs\[1\]\.selectors\[1\]\.labels\.env: "\*" is not a wildcard here/,
   ]) {
     assert.match(message, says);

@@ -49,5 +49,5 @@ test('other credentials are not accepted', () => {
 
 test('a clock is called behind by what begins in its future', () => {
   assert.equal(clockNotice(NOW_MS, NOW_MS), undefined);
-  assert.equal(clockNotice(NOW_MS + 900, NOW_MS), "this machine's clock is at least 1 second behind: set it by NTP");
+  assert.equal(clockNotice(NOW_MS + 900, NOW_MS), "this machine's clock is at least 1 second behind: set it with NTP");
 });

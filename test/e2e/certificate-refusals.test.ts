@@ -77,7 +77,10 @@ test('certificates of an output that begin a little later than now are used, wit
   const job = await beginJob(t, byService);
   misbehave(t, byService, { outputCertificates: 'begins-in-a-minute' });
   const [output] = resultOf(await job.run([...job.flags, '--json'])).outputs;
-  assert.match(output?.notices?.join() ?? '', /this machine's clock is at least 6[2-5] seconds behind: set it by NTP/);
+  assert.match(
+    output?.notices?.join() ?? '',
+    /this machine's clock is at least 6[2-5] seconds behind: set it with NTP/,
+  );
 });
 
 /** Runs with a clock that is behind. */
@@ -96,9 +99,9 @@ for (const cluster of [byService, byEndpoint]) {
   test(`Teleport ${cluster.info.teleport}: a run whose clock is two minutes behind continues with warnings`, async (t) => {
     const run = await runBehind(t, cluster, 125_000);
     const [output] = resultOf(run).outputs;
-    assert.match(run.stderr, /^warning: this machine's clock is at least 12[2-6] seconds behind: set it by NTP$/m);
+    assert.match(run.stderr, /^warning: this machine's clock is at least 12[2-6] seconds behind: set it with NTP$/m);
     assert.match(run.stderr, /^warning: this machine's clock is 12[2-7] seconds behind the Proxy's/m);
-    assert.match(run.stderr, /^warning: this machine's clock is at least 6[2-6] seconds behind: set it by NTP$/m);
+    assert.match(run.stderr, /^warning: this machine's clock is at least 6[2-6] seconds behind: set it with NTP$/m);
     assert.match(output?.notices?.join() ?? '', /at least 6[2-6] seconds behind/);
   });
 

@@ -266,10 +266,10 @@ test('every file that is missing or old is named, with its output', async (t) =>
   const refused = await run();
   assertRefused(refused, { code: 'TBOT_FAILED', says: /tbot ended without an error, but/, hint: /tbot/ });
   for (const line of [
-    `outputs[0] (line 5): ${identity}/identity is not there`,
-    `outputs[0] (line 5): ${identity}/tlscert is not there`,
-    `outputs[1] (line 6): ${database}/identity is not there`,
-    `outputs[1] (line 6): ${database}/tlscert stood there before and was not written`,
+    `outputs[0] (line 5): ${identity}/identity is missing`,
+    `outputs[0] (line 5): ${identity}/tlscert is missing`,
+    `outputs[1] (line 6): ${database}/identity is missing`,
+    `outputs[1] (line 6): ${database}/tlscert existed before and was not written`,
   ]) {
     assert.ok(refused.stderr.includes(`${line}\n`), `${line} in:\n${refused.stderr}`);
   }
@@ -290,7 +290,7 @@ const swaps: readonly (readonly [
     IDENTITY,
     IDENTITY,
     ['identity'],
-    /identity does not hold the certificate of tlscert/,
+    /identity does not contain the certificate of tlscert/,
   ],
   [
     'certificates for no database',
@@ -366,7 +366,7 @@ const KUBERNETES = 'type: kubernetes/v2, selectors: [{ name: dev }]';
 test('when tbot leaves a file of one output out, the others are shown as written', async (t) => {
   const { run } = await jobWithTbot(t, [IDENTITY, KUBERNETES], { omits: ['kubeconfig.yaml'] });
   const refused = await run({}, []);
-  assertRefused(refused, { code: 'TBOT_FAILED', says: /outputs\[1\] \(line 6\): .*kubeconfig\.yaml is not there/ });
+  assertRefused(refused, { code: 'TBOT_FAILED', says: /outputs\[1\] \(line 6\): .*kubeconfig\.yaml is missing/ });
   assert.match(refused.stderr, /^Wrote 1 of 2 outputs for /m);
   assert.match(refused.stderr, /^ {2}outputs\[0\] +identity +roles .*; logins root, ci.* \(14 files\)$/m);
 });

@@ -30,7 +30,7 @@ outputs:
 const TOO_OLD: readonly (readonly [version: string, says: RegExp])[] = [
   [
     '16.5.0',
-    /^tbot 16\.5\.0 is too old for the cluster example\.teleport\.test \(Teleport 18\.6\.0\), which takes tbot 17 or later$/,
+    /^tbot 16\.5\.0 is too old for the cluster example\.teleport\.test \(Teleport 18\.6\.0\), which requires tbot 17 or later$/,
   ],
   ['14.3.0', /^tbot 14\.3\.0 is too old: this program works with tbot 15\.3\.7 or later$/],
 ];
@@ -47,8 +47,8 @@ const STARTED: readonly (readonly [version: string, warning: RegExp | undefined]
   ['18.6.0', undefined],
   ['17.0.0', undefined],
   ['19.0.0', /tbot 19\.0\.0 is newer than the cluster example\.teleport\.test \(Teleport 18\.6\.0\)/],
-  ['none', /"tbot version" does not say its version/],
-  ['Teleport of some day', /"tbot version" does not say its version/],
+  ['none', /"tbot version" does not print its version/],
+  ['Teleport of some day', /"tbot version" does not print its version/],
 ];
 
 for (const [version, warning] of STARTED) {

@@ -117,7 +117,7 @@ test('--insecure accepts any web certificate, with a warning', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await job.run([...job.flags, '--json', '--insecure'], { environment: UNTRUSTED });
   resultOf(run);
-  assert.match(run.stderr, /^warning: insecure: the web certificate of the Proxy is not checked$/m);
+  assert.match(run.stderr, /^warning: insecure: the web certificate of the Proxy is not verified$/m);
 });
 
 test('--insecure does not extend to the Auth Service', async (t) => {

@@ -57,7 +57,7 @@ test('the advice for what is not a duration names the units that may be meant', 
   for (const [text, advice] of [
     ['90', 'write 90m or 90s'],
     ['1.5', 'write 1.5m or 1.5s'],
-    ['7d', 'write 168h, as there is no unit for days'],
+    ['7d', 'write 168h, because there is no unit for days'],
     ['soon', 'write a number with its unit, such as 90s, 30m or 1h30m'],
     ['9'.repeat(100), 'write a number with its unit, such as 90s, 30m or 1h30m'],
   ] as const) {

@@ -7,9 +7,9 @@ const PATHS: readonly (readonly [path: string, found: string, advice: string])[]
   ['~/', '~/', 'the absolute path, for example /home/circleci'],
   ['~/.teleport-identity', '~/', 'the absolute path, for example /home/circleci/.teleport-identity'],
   ['~\\creds', '~', 'the absolute path, for example /home/circleci/creds'],
-  ['~root/creds', '~root', 'the absolute path, as the home of that user is not looked up'],
-  ['~root', '~root', 'the absolute path, as the home of that user is not looked up'],
-  ['~+/creds', '~+', 'the absolute path, as the home of that user is not looked up'],
+  ['~root/creds', '~root', 'the absolute path, because the home directory of that user is not looked up'],
+  ['~root', '~root', 'the absolute path, because the home directory of that user is not looked up'],
+  ['~+/creds', '~+', 'the absolute path, because the home directory of that user is not looked up'],
   ['./~/creds', '~/', 'the absolute path, for example /home/circleci/creds'],
   ['/tmp/~', '~', 'the absolute path, for example /home/circleci'],
   ['file:~/creds', '~/', 'the absolute path, for example /home/circleci/creds'],
@@ -106,7 +106,7 @@ test('quotes and spaces around a path are not part of it', () => {
     ['/tmp/creds\n', 'write "/tmp/creds"'],
     ['" $HOME"', '"$HOME" is not expanded here: write the path itself'],
   ] as const) {
-    assert.ok(unexpandedPath(path)?.endsWith(`would become a part of its name; without them: ${says}`) ?? false, path);
+    assert.ok(unexpandedPath(path)?.endsWith(`would become part of the name; without them: ${says}`) ?? false, path);
   }
   for (const path of ["it's", "'", `a "b"`, `'a'b`, 'a b']) assert.equal(unexpandedPath(path), undefined, path);
 });

@@ -119,5 +119,8 @@ test('AWS credentials are below their profile', async () => {
   const { access, expiresAtMs } = read(output, { aws_credentials: '[other]\n[ci]\naws_access_key_id = A\n' });
   assert.deepEqual(access, { kind: 'aws', role: arn('iam:', 'role/r'), profile: 'ci' });
   assert.equal(expiresAtMs, NOW_MS + 2 * HOUR_MS);
-  assertRefused(() => read(output, { aws_credentials: '[other]\n' }), /^aws_credentials holds no profile ci$/);
+  assertRefused(
+    () => read(output, { aws_credentials: '[other]\n' }),
+    /^aws_credentials does not contain the profile ci$/,
+  );
 });

@@ -67,7 +67,7 @@ for (const [format, names] of [
     const missing = names.filter((name) => name !== 'cockroach/ca-client.crt');
     assert.deepEqual(
       (await find(output, folder)).faults,
-      missing.map((name) => `${join(folder, name)} is not there`),
+      missing.map((name) => `${join(folder, name)} is missing`),
     );
   });
 }
@@ -80,7 +80,7 @@ test('a file that is older and unchanged counts as missing, or is left alone whe
   for (const name of ['svid_key.pem', 'svid_bundle.pem']) await writeFile(join(folder, name), 'new');
   assert.deepEqual(await find(output, folder, { before }), {
     names: ['svid_key.pem', 'svid_bundle.pem'],
-    faults: [`${join(folder, 'svid.pem')} stood there before and was not written`],
+    faults: [`${join(folder, 'svid.pem')} existed before and was not written`],
   });
 });
 
@@ -108,6 +108,6 @@ test('a directory that is gone lacks every file', async (t) => {
   assert.deepEqual(names, []);
   assert.deepEqual(
     faults,
-    [...AUTHORITY_FILES, ...IDENTITY_FILES].map((name) => `${join(folder, name)} is not there`),
+    [...AUTHORITY_FILES, ...IDENTITY_FILES].map((name) => `${join(folder, name)} is missing`),
   );
 });

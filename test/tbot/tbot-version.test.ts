@@ -36,7 +36,7 @@ for (const [line, version] of SAID) {
   });
 }
 
-test('a tbot that fails, hangs or is killed does not say its version; one that is missing is an error', async () => {
+test('a tbot that fails, hangs or is killed does not print its version; one that is missing is an error', async () => {
   const line = 'Teleport v18.2.4 git: go1.24.4';
   for (const ended of [
     { outcome: 'exited', exitCode: 1 },
@@ -75,11 +75,11 @@ const FITS: readonly (readonly [
     '16.4.0',
     '18.6.0',
     '17.0.0-aa',
-    /^tbot 16\.4\.0 is too old for the cluster c \(Teleport 18\.6\.0\), which takes tbot 17 or/,
+    /^tbot 16\.4\.0 is too old for the cluster c \(Teleport 18\.6\.0\), which requires tbot 17 or/,
   ],
-  ['17.9.9', '19.0.0', undefined, /which takes tbot 18 or later$/],
-  ['18.0.0', '20.1.0', undefined, /which takes tbot 19 or later$/],
-  ['17.1.0', '18.6.0', '17.2.0', /which takes 17\.2\.0 or later$/],
+  ['17.9.9', '19.0.0', undefined, /which requires tbot 18 or later$/],
+  ['18.0.0', '20.1.0', undefined, /which requires tbot 19 or later$/],
+  ['17.1.0', '18.6.0', '17.2.0', /which requires 17\.2\.0 or later$/],
   ['15.3.6', '15.3.7', undefined, /^tbot 15\.3\.6 is too old: this program works with tbot 15\.3\.7 or later$/],
   ['15.3.7-rc.1', '15.3.7', undefined, /^tbot 15\.3\.7-rc\.1 is too old/],
   ['10.3.16', '15.3.7', undefined, /15\.3\.7 or later$/],
@@ -104,5 +104,5 @@ test('a newer major version, and one that is not known, are warnings', () => {
     checkTbotVersion(parseServerVersion('19.0.0'), cluster) ?? '',
     /^tbot 19\.0\.0 is newer than the cluster c/,
   );
-  assert.match(checkTbotVersion(undefined, cluster) ?? '', /does not say its version/);
+  assert.match(checkTbotVersion(undefined, cluster) ?? '', /does not print its version/);
 });

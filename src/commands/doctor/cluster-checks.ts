@@ -133,7 +133,7 @@ async function sessionChecks(context: TrialContext, joined: Joined, world: World
       const detail = `Teleport ${text}, reached through ${plan.address.value} by the server name ${serverName}`;
       if (skipped.length === 0 && !usesProxyName) return auth.pass(detail);
       return auth.warn(
-        [detail, ...(usesProxyName ? ["the cluster's own server name was blocked on the way"] : []), ...skipped],
+        [detail, ...(usesProxyName ? ["the cluster's own server name was blocked in between"] : []), ...skipped],
         [...(usesProxyName ? [ALLOW_NAME] : []), ...(skipped.length === 0 ? [] : [REPAIR_LEAF_CLUSTERS])].join(' '),
       );
     } catch (error) {

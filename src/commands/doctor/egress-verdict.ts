@@ -196,7 +196,7 @@ function foreignCertificate(
   if (!isForeign && nameFits) return undefined;
   const authority = `the host authority of ${clusterName ?? 'the cluster'}`;
   const name = endpoint.certificateName ?? endpoint.host ?? '';
-  return `The server presents the certificate of ${signer(chain)}, expected one of ${authority} for ${name}: something on the way terminates TLS, or the port is wrong.`;
+  return `The server presents the certificate of ${signer(chain)}, expected one of ${authority} for ${name}: something in between terminates TLS, or the port is wrong.`;
 }
 
 function signer(chain: readonly ChainLink[]): string {
@@ -208,7 +208,7 @@ function signer(chain: readonly ChainLink[]): string {
 function errorText(error: unknown, { endpoint, limitMs }: Expected): string {
   const innermost = causes(error).at(-1);
   if (innermost === undefined) return oneLine(String(error));
-  if (errorCode(innermost) === 'TIMEOUT') return `no answer within ${limitMs / 1000} s`;
+  if (errorCode(innermost) === 'TIMEOUT') return `no response within ${limitMs / 1000} s`;
   const code = errorCode(innermost);
   return code === '' ? oneLine(innermost.message).replace(hostPortText(endpoint), 'the server') : code;
 }

@@ -202,5 +202,5 @@ function advice(one: Connection): string {
     ...(one.sni === undefined ? [] : [`SNI ${one.sni}`]),
     ...(one.alpn.length === 0 ? [] : [`ALPN ${one.alpn.join(', ')}`]),
   ];
-  return `Allow TCP from the job to ${hostPortText(one) || 'this host'}${names.length === 0 ? '' : ` (${names.join('; ')})`}, and do not terminate TLS on the way.`;
+  return `Allow TCP from the job to ${hostPortText(one) || 'this host'}${names.length === 0 ? '' : ` (${names.join('; ')})`}, and do not terminate TLS in between.`;
 }

@@ -88,12 +88,12 @@ async function readInput(path: string, { files, signal, stdin, workingDirectory 
   try {
     const maxBytes = MAX_INPUT_BYTES;
     if (path !== '-') return await files.readInput(resolve(workingDirectory, path), { maxBytes, signal });
-    const limits = { name: 'the standard input', maxBytes, timeoutMs: STDIN_TIMEOUT_MS, signal };
+    const limits = { name: 'standard input', maxBytes, timeoutMs: STDIN_TIMEOUT_MS, signal };
     return new TextDecoder('utf-8', { fatal: true }).decode(await readChunks(stdin(), limits));
   } catch (cause) {
     throw new MachineIdError(
       'CONFIG_UNREADABLE',
-      `cannot read ${path === '-' ? 'the standard input' : path}: ${fileErrorText(cause)}`,
+      `cannot read ${path === '-' ? 'standard input' : path}: ${fileErrorText(cause)}`,
       {
         hint: 'Pass the path of the join token file, or pipe "tctl get token/NAME" into "explain-token -".',
         cause,

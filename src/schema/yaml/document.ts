@@ -49,7 +49,7 @@ export function readYaml(text: string): FirstDocument | YamlFailure {
   const laterLines = later.filter((one) => !isEmpty(one)).map(({ range: [offset] }) => lineAt(offset));
   const [line] = laterLines;
   if (line !== undefined && isEmpty(document)) {
-    const message = `the first YAML document is empty, and no other is read: remove the "---" above line ${line}`;
+    const message = `the first YAML document is empty, and only the first is read: remove the "---" above line ${line}`;
     return failure(message, lineAt(document.range[0]));
   }
   // `convert` reports duplicate keys, as it knows both lines.
@@ -96,7 +96,7 @@ function resourcesOf(contents: Node | null): readonly Node[] {
 /** Does not quote a file that is just one text: it may be a secret. */
 function resourceToTree(node: Node, lineAt: LineAt): YamlDocument | YamlFailure {
   if (!isScalar(node)) return nodeToTree(node, lineAt, 'a resource');
-  return failure('the file must be a resource, as "tctl get" prints it, and this is text alone');
+  return failure('the file must be a resource, as "tctl get" prints it, but this is plain text');
 }
 
 type LineAt = (offset: number) => number;
