@@ -1,6 +1,6 @@
 /**
  * How a step of the orb calls this program: `orb-step NAME`, with its parameters in `MACHINE_ID_PARAM_*`. They become
- * the arguments of an ordinary command. Nothing in a value is ever executed.
+ * the arguments of an ordinary command. Values are never executed.
  */
 import { join } from 'node:path';
 import type { OrbParameter } from '../config/declaration.ts';
@@ -20,7 +20,7 @@ type Environment = World['environment'];
 
 /**
  * The ordinary command that the step calls.
- * @throws MachineIdError USAGE_INVALID with every parameter that is wrong
+ * @throws MachineIdError USAGE_INVALID with every invalid parameter
  */
 export async function invocationOf({ args: [, name = ''], world }: Invocation): Promise<Invocation> {
   const step = ORB_STEPS[name];
@@ -46,7 +46,7 @@ export async function invocationOf({ args: [, name = ''], world }: Invocation): 
   };
 }
 
-/** The same program, whose messages name the parameters of the orb. */
+/** The same world, with messages that name the parameters of the orb instead of flags. */
 export function withOrbTerms(world: World): World {
   return {
     ...world,
@@ -74,20 +74,20 @@ async function flagsOf(
     }
     const value = valueOf(orb, environment, problems);
     if (value === '' || (orb.name === SETTINGS.config.orb.name && (await mayBeMissing(value, world)))) continue;
-    // One argument, since a value may begin with a dash.
+    // One argument, because a value may begin with a dash.
     flags.push(`--${flag}=${value}${orb.suffix ?? ''}`);
   }
   return flags;
 }
 
-/** The value that the flag gets; '' if it is not to be given. */
+/** The value of the flag; '' if the flag is left out. */
 function valueOf({ default: preset, name, type }: OrbParameter, environment: Environment, problems: Problem[]): string {
   const written = parameter(environment, name);
   if (type === undefined) return expanded(written, name, environment, problems);
   return written === String(preset) ? '' : written;
 }
 
-/** What no flag gives is a variable, here as for tbot. */
+/** A parameter without a flag becomes an environment variable. */
 function variablesOf(parameters: readonly StepParameter[], environment: Environment): Environment {
   return Object.fromEntries(
     parameters.flatMap(({ env, flag, orb }) =>
@@ -97,11 +97,11 @@ function variablesOf(parameters: readonly StepParameter[], environment: Environm
 }
 
 function parameter(environment: Environment, name: string): string {
-  // CircleCI does not promise that a variable with an empty value is there.
+  // CircleCI does not promise that a variable with an empty value is set.
   return environment[`MACHINE_ID_PARAM_${name.toUpperCase()}`] ?? '';
 }
 
-/** A boolean arrives as 1 or 0, though some versions of the compiler write true or false. */
+/** A boolean is passed as 1 or 0, but some versions of the compiler write true or false. */
 function isOn(environment: Environment, name: string): boolean {
   return ['1', 'true'].includes(parameter(environment, name));
 }
@@ -121,14 +121,14 @@ function expanded(written: string, path: string, environment: Environment, probl
   });
 }
 
-/** The default file may be missing if parameters replace it; a file that was named may not. */
+/** The default file may be missing if other parameters replace it; a file that was named must exist. */
 async function mayBeMissing(config: string, { environment, files, workingDirectory }: World): Promise<boolean> {
   if (config !== SETTINGS.config.orb.default || (await files.entry(join(workingDirectory, config))) !== undefined)
     return false;
   return ['proxy', 'token', 'destination'].some((name) => parameter(environment, name) !== '');
 }
 
-/** The steps of the cache take the folder as it is written in the config. */
+/** The cache steps use the folder exactly as it is written in the config. */
 function uncacheable(environment: Environment): readonly Problem[] {
   const folder = parameter(environment, 'tools_dir');
   if (!isOn(environment, 'cache') || !/\$|\/$/.test(folder)) return [];
@@ -136,7 +136,7 @@ function uncacheable(environment: Environment): readonly Problem[] {
   return [{ path: 'tools_dir', message }];
 }
 
-/** A shell other than bash does not read what earlier steps have exported through `$BASH_ENV`. */
+/** Only bash reads `$BASH_ENV`; other shells do not get the variables exported by earlier steps. */
 async function stepEnvironment(step: string, { environment, files, stderr }: World): Promise<Environment> {
   if (environment.MACHINE_ID_SHELL !== 'other') return environment;
   if (step === 'install_tools' || (step === 'join' && isOn(environment, 'export_env'))) {

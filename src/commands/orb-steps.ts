@@ -1,11 +1,11 @@
-/** The steps of the orb, by the name that each gives itself: the command that it calls, and the parameters that it passes. */
+/** The steps of the orb, by name: the command that each one calls, and the parameters that it passes. */
 import type { Declaration, Declarations, OrbParameter } from '../config/declaration.ts';
 import { CLEANUP } from './cleanup.ts';
 import { DOCTOR } from './doctor/flags.ts';
 import { INSTALL_TOOLS } from './install-tools/flags.ts';
 import { RUN } from './run-flags.ts';
 
-/** What a parameter of a step gives. */
+/** What the value of a parameter sets. */
 export interface StepParameter extends Declaration {
   readonly orb: OrbParameter;
 }

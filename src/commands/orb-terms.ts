@@ -1,7 +1,7 @@
-/** Replaces flags in messages by the parameters of the orb that give them. */
+/** Replaces the flags in messages with the orb parameters that set them. */
 import { ORB_STEPS } from './orb-steps.ts';
 
-/** By flag, the parameter and, for a switch, the value that gives it. */
+/** For each flag, the parameter and, for a switch, the value that sets the flag. */
 const PARAMETERS = new Map<string, readonly [name: string, value: string | undefined]>(
   Object.values(ORB_STEPS).flatMap(({ parameters }) =>
     parameters.flatMap(({ flag, orb: { default: preset = false, name, type } }) =>
@@ -16,7 +16,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   'certificate-ttl': 'credential-ttl',
 };
 
-/** Commands of the orb, by those of this program. */
+/** Commands of the orb, by command of this program. */
 const COMMANDS: Readonly<Record<string, string>> = {
   run: 'join',
   doctor: 'doctor',
@@ -31,14 +31,14 @@ const MENTION = new RegExp(
     // Commands of other programs, such as "tctl auth export --type=user".
     `${QUOTE}(?:tctl|tsh|tbot|ssh|kubectl|machine-id)\\b[^"'\`\\n]*${QUOTE}`,
     '--[a-z-]+(?: [a-z]+| [A-Z:]+)? \\(orb parameter (?<parameter>[^)]*)\\)',
-    // In a table, whose columns stay in line.
+    // In a table, the columns must stay aligned.
     '(?<open>\\(?)(?<![\\w-])--(?<cell>[a-z][a-z0-9-]*)(?<close>\\)?)(?= {2})',
     '(?:(?:the )?flag )?(?<![\\w-])--(?<flag>[a-z][a-z0-9-]*)(?:[= ](?<value>"[^"\\n]*"|\\d+|tbot\\b|[A-Z]{2,}(?::[A-Z]+)?\\b))?',
   ].join('|'),
   'g',
 );
 
-/** The text with each flag replaced by the parameter that gives it; a flag that no parameter gives stays. */
+/** The text with each flag replaced by the parameter that sets it; flags without a parameter are kept. */
 export function inOrbTerms(text: string): string {
   let from = 0;
   let said = '';

@@ -19,7 +19,7 @@ import type { RunArguments } from './run-flags.ts';
 
 const MAX_INPUT_BYTES = 1024 * 1024;
 
-/** @throws MachineIdError with everything that is wrong with the input */
+/** @throws MachineIdError with all problems of the input */
 export function readConfiguration(given: RunArguments, journal: Journal, world: World): Promise<PlannedRun> {
   return journal.step(
     'configuration',

@@ -44,7 +44,7 @@ export function readRunArguments(args: readonly string[], known = RUN_FLAGS): Ru
   };
 }
 
-/** The value is not repeated, as it may be the token itself. */
+/** The value is not quoted, because it may be the token itself. */
 function variableOf(text: string | undefined): string | undefined {
   if (text === undefined || /^[A-Za-z_][A-Za-z0-9_]*$/.test(text)) return text;
   throw new MachineIdError('USAGE_INVALID', '--oidc-token must be the name of a variable, such as MY_OIDC_TOKEN', {

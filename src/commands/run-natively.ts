@@ -33,7 +33,7 @@ export async function runNatively(run: PlannedRun, token: OidcToken): Promise<Ru
   }
 }
 
-/** The keys of the outputs are made during the join: discovery says which kind they are. */
+/** The keys of the outputs are generated during the join; discovery determines their type. */
 async function join(
   run: PlannedRun,
   token: OidcToken,
@@ -81,7 +81,7 @@ async function discoverCluster({ journal, plan, retries, world }: PlannedRun, we
 function beginKeys({ journal, outputs }: PlannedRun, suite: string): readonly OutputKeys[] {
   const keys = makeKeys(outputs, suite);
   const made = keys.flatMap(({ routed, unrouted }) => [unrouted, routed]);
-  // A key that cannot be made fails its output.
+  // A key that cannot be generated fails its output.
   if (made.length > 0) journal.step('keys', () => Promise.all(made)).catch(() => undefined);
   return keys;
 }

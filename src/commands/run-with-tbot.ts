@@ -25,7 +25,7 @@ export async function runWithTbot(run: PlannedRun, settings: Omit<TbotSettings, 
   };
 }
 
-/** Before tbot starts: whether the Proxy answers, and whether this tbot fits the cluster and the file. */
+/** Before tbot starts: whether the Proxy responds, and whether this tbot fits the cluster and the file. */
 async function checkTbot(run: PlannedRun): Promise<ClusterFacts> {
   const { journal, plan, world } = run;
   const [discovered, version] = await Promise.allSettled([discoverCluster(run), readTbotVersion(world)]);

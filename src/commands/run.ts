@@ -17,12 +17,12 @@ import { readConfiguration } from './run-configuration.ts';
 import { readRunArguments, type RunArguments } from './run-flags.ts';
 import { headline, resultJson, resultObject, summaryText } from './run-result.ts';
 
-/** @throws MachineIdError: wrong input before anything is contacted, everything else as it happens */
+/** @throws MachineIdError; invalid input is reported before anything is contacted */
 export async function run(args: readonly string[], world: World): Promise<void> {
   const given = readRunArguments(args);
   const journal = openRunJournal(world);
   const { engine, report } = given;
-  // A path that will be refused is not a place for a report.
+  // No report is written to a path that will be rejected.
   if (report === undefined || unexpandedPath(report) !== undefined) return runToEnd(given, journal, world);
   const { withReport } = await import('./run-page.ts');
   return withReport(report, { journal, engine }, world, () => runToEnd(given, journal, world));

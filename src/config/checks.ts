@@ -9,7 +9,7 @@ import { isOutput, type PlacedItem } from './items.ts';
 import type { Plan } from './plan.ts';
 import type { Settings } from './settings.ts';
 
-/** Where an item was given. */
+/** Where an item is configured. */
 type OriginOf = (item: PlacedItem) => Origin;
 
 /** Names must be unique. */
@@ -58,7 +58,7 @@ function keyOf(destination: Destination, workingDirectory: string): string | und
 
 // Settings.
 
-/** The Auth Service issues no longer certificates to a bot, whatever its roles allow. */
+/** The Auth Service issues certificates to a bot for at most this long, whatever its roles allow. */
 const MAX_TTL_MS = 7 * 24 * 60 * 60 * 1000;
 
 export function checkSettings(settings: Settings, findings: Findings): void {
@@ -77,7 +77,7 @@ function checkJoinMethod({ joinMethod }: Settings, findings: Findings): void {
   if (joinMethod !== undefined && refusal !== undefined) findings.addProblem(joinMethod.origin, refusal);
 }
 
-/** The three exclude each other: each decides what to trust on the first connection. */
+/** The three are mutually exclusive: each decides what to trust on the first connection. */
 function checkTrust({ insecure, caPins, caPath }: Settings, findings: Findings): void {
   if (insecure?.value === true) {
     if (caPins !== undefined)
@@ -122,7 +122,7 @@ const OTHER_METHODS: readonly string[] = [
   'tpm',
 ];
 
-/** The message about a method other than `circleci`. */
+/** Why the method is rejected, or `undefined` for `circleci`. */
 function refuseJoinMethod(method: string): string | undefined {
   if (method === 'circleci') return undefined;
   if (OTHER_METHODS.includes(method)) {
@@ -134,7 +134,7 @@ function refuseJoinMethod(method: string): string | undefined {
 
 // Scoped bots.
 
-/** The settings that ask for a scoped bot. */
+/** The settings that request a scoped bot. */
 export function scopeRequests(
   scoped: Setting<boolean> | undefined,
   token: { readonly name: string; readonly origin: Origin } | undefined,

@@ -1,4 +1,4 @@
-/** Combines the sources: of several that give a setting, the first counts. */
+/** Combines the sources: if several contain a setting, the first one wins. */
 import { isIPv6 } from 'node:net';
 import { type Address, formatAddress, parseAddress } from '../net/address.ts';
 import { unexpandedValue } from '../schema/unexpanded.ts';
@@ -10,7 +10,7 @@ import { eachSetting, type SettingName, type Settings } from './settings.ts';
 /** Chosen by `readConfigText` and `chooseAddress`. */
 const CHOSEN_ELSEWHERE: readonly SettingName[] = ['config', 'configString', 'proxyServer', 'authServer', 'joinUri'];
 
-/** Of each setting the first that a layer gives; a warning for each other that differs. */
+/** For each setting, the value of the first layer that has it; warns about other values in later layers. */
 export function chooseSettings(layers: readonly Settings[], findings: Findings): Settings {
   return {
     ...eachSetting((name) => {
@@ -20,7 +20,7 @@ export function chooseSettings(layers: readonly Settings[], findings: Findings):
         findings,
       );
     }),
-    // Two names of one setting.
+    // Two names of the same setting.
     credentialTtl: first(
       layers.flatMap(({ certificateTtl, credentialTtl }) => [credentialTtl, certificateTtl]),
       findings,
@@ -40,7 +40,7 @@ export function chooseItems(
   );
 }
 
-/** The first of the candidates, with a warning for each other that differs. */
+/** The first of the candidates; warns about others that differ. */
 function first<T>(candidates: readonly (Setting<T> | undefined)[], findings: Findings): Setting<T> | undefined {
   const [winner, ...losers] = candidates.filter((candidate) => candidate !== undefined);
   if (winner === undefined) return undefined;
@@ -68,7 +68,7 @@ export function chooseAddress(sources: AddressSources, findings: Findings): Cand
   const { flags, environment, environmentExported, file } = sources;
   const given = [...flags, environment, ...file].map((layer) => candidateOf(layer, layer !== environment, findings));
   if (!environmentExported) return first(given, findings);
-  // They count last: otherwise a second run with another file would join the cluster of the first.
+  // They have the lowest precedence: otherwise a second run with another file would join the cluster of the first.
   const exported = given[flags.length];
   return (
     first(
@@ -78,7 +78,7 @@ export function chooseAddress(sources: AddressSources, findings: Findings): Cand
   );
 }
 
-/** The address that a source gives. Both names together are a mistake in flags and files; an environment often has both. */
+/** The address in one source. In flags and files, both names together are a mistake; an environment often has both. */
 function candidateOf(layer: Settings, refuseBoth: boolean, findings: Findings): Candidate | undefined {
   const { proxyServer, authServer } = layer;
   if (proxyServer !== undefined && authServer !== undefined && refuseBoth) {
@@ -116,7 +116,7 @@ interface GivenAddress extends Address {
 /** The port of a Proxy with TLS routing. */
 const DEFAULT_PORT = 443;
 
-/** Reads `host:port`, `host` or `[IPv6]:port`; a string is the message about an invalid `text`. */
+/** Reads `host:port`, `host` or `[IPv6]:port`. A string is the error message for an invalid `text`. */
 export function readGivenAddress(text: string): GivenAddress | string {
   const unexpanded = unexpandedValue(text);
   if (unexpanded !== undefined) return unexpanded;

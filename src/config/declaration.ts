@@ -1,7 +1,7 @@
-/** What is declared of a flag, once: the variable and the orb parameter that give the same value, and what it means. */
+/** The declaration of a setting: its flag, environment variable and orb parameter, and its meaning. */
 
 export interface Declaration {
-  /** Without the dashes; undefined for what only a variable or a parameter of the orb gives. */
+  /** Without the dashes; undefined if only a variable or an orb parameter sets it. */
   readonly flag?: string;
   readonly short?: string;
   /** Other names of the same flag. */
@@ -11,37 +11,37 @@ export interface Declaration {
   readonly repeatable?: boolean;
   /** The value is a path that the command uses unchanged; the configuration checks its own paths. */
   readonly isPath?: boolean;
-  /** The environment variable that gives the same value. */
+  /** The environment variable for the same setting. */
   readonly env?: string;
   readonly orb?: OrbParameter;
-  /** For `--help`, the orb and the documents alike, so that it names neither flags nor parameters. */
+  /** For `--help`, the orb and the documents, so it names neither flags nor parameters. */
   readonly help: string;
-  /** The default, as the help shows it. */
+  /** The default, as shown in the help. */
   readonly preset?: string;
-  /** What this program does with it: nothing, or nothing but hand it to tbot. */
+  /** The effect on this program: none, or only passed on to tbot. */
   readonly effect?: 'none' | 'tbot';
 }
 
 export interface OrbParameter {
   readonly name: string;
-  /** `$NAME`, `${NAME}` and a leading `~/` are replaced in a string alone, which is the default. A list is an enum. */
+  /** `$NAME`, `${NAME}` and a leading `~/` are expanded only in a string, which is the default type. A list is an enum. */
   readonly type?: 'boolean' | 'integer' | 'env_var_name' | readonly string[];
   /**
-   * The value that needs no flag; the empty string, or false, unless it is given. A boolean that is true by default gives
-   * its flag when it is false.
+   * The value for which no flag is passed; by default the empty string or false. A boolean that is true by default
+   * passes its flag when it is false.
    */
   readonly default?: string | number | boolean;
-  /** The description, where it is not the help. */
+  /** The description, if it differs from the help. */
   readonly description?: string | undefined;
-  /** What follows the help in the description. */
+  /** Added to the help in the description. */
   readonly more?: string | undefined;
-  /** Steps that take it, of a command with several; all of them unless it is given. */
+  /** The steps that use it, for a command with several; by default all of them. */
   readonly steps?: readonly string[];
-  /** The boolean parameter without which the flag is not given. */
+  /** A boolean parameter; if it is false, the flag is not passed. */
   readonly onlyWith?: string;
-  /** What is added to the value. */
+  /** Added to the value. */
   readonly suffix?: string;
-  /** Another entry declares the parameter; this one makes another flag of its value. */
+  /** Another entry declares the parameter; this entry uses its value for another flag. */
   readonly declaredElsewhere?: boolean;
   /** False for a parameter of `join` that the job `run` does not have. */
   readonly ofJob?: boolean;

@@ -1,8 +1,8 @@
-/** Destinations as the command line names them: a directory, or a URI. */
+/** Destinations on the command line: a directory, or a URI. */
 import { type Destination, plainDirectory } from '../schema/destination.ts';
 import { unexpandedPath } from '../schema/unexpanded.ts';
 
-/** Reads `DIR`, `file:…`, `memory:` or `kubernetes-secret://<namespace>/<name>`; a string is what is wrong. */
+/** Reads `DIR`, `file:…`, `memory:` or `kubernetes-secret://<namespace>/<name>`; a string is the error message. */
 export function readDestinationUri(text: string): Destination | string {
   const unexpanded = unexpandedPath(text);
   if (unexpanded !== undefined) return unexpanded;
@@ -37,7 +37,7 @@ function decode(path: string): string | undefined {
   }
 }
 
-/** What was hidden by escapes is no less meant for a shell. */
+/** Escapes may hide something that is meant for a shell. */
 function directoryAt(path: string): Destination | string {
   return unexpandedPath(path) ?? plainDirectory(path);
 }

@@ -1,13 +1,13 @@
-/** Where settings were given, and everything that is wrong or odd about them, reported together. */
+/** The origins of settings, and the problems and warnings about them, reported together. */
 import { MachineIdError, printable, type Problem } from '../errors.ts';
 import { NOT_EXPANDED } from '../schema/unexpanded.ts';
 
-/** Where a setting was given. */
+/** Where a setting is configured. */
 export interface Origin {
   /** `onboarding.token`, `--token` or `TELEPORT_BOT_TOKEN`. */
   readonly path: string;
   readonly line: number | undefined;
-  /** For people: `tbot.yaml line 3`, or the flag or variable itself. */
+  /** For messages: `tbot.yaml line 3`, or the flag or variable itself. */
   readonly label: string;
 }
 
@@ -21,7 +21,7 @@ export function named(name: string): Origin {
   return { path: name, line: undefined, label: name };
 }
 
-/** `value` as given at `origin`; nothing when there is no value. */
+/** `value` with its `origin`; undefined if there is no value. */
 export function setting<T>(value: T | undefined, origin: Origin): Setting<T> | undefined {
   return value === undefined ? undefined : { value, origin };
 }
@@ -31,7 +31,7 @@ export function nameOf({ path, label }: Origin): string {
   return path === label ? path : `${path} (${label})`;
 }
 
-/** Keeps the message readable, whatever a file holds; `problems` of the error has all of them. */
+/** Keeps the message readable, whatever a file contains; `problems` of the error has all of them. */
 const MAX_SHOWN = 25;
 
 const HINT = 'Correct the configuration and run again';
@@ -45,7 +45,7 @@ export interface Report {
   readonly warn: (message: string) => void;
 }
 
-/** Everything that is wrong or odd about the configuration. */
+/** Collects the problems of the configuration, and warnings. */
 export class Findings {
   readonly warnings: string[] = [];
   readonly #problems: (Problem & { readonly text: string })[] = [];
@@ -84,15 +84,15 @@ export class Findings {
     };
   }
 
-  /** @param endsCommand whether the command ends with the error, having done nothing, as the hint then says */
+  /** @param endsCommand whether the command ends with this error; the hint then adds that nothing was done */
   toError(endsCommand = true): MachineIdError {
     const hint = `${HINT}${endsCommand ? NOTHING_DONE : ''}.`;
-    // In the order of the file; what is missing altogether comes last.
+    // In the order of the file; missing settings come last.
     this.#problems.sort((one, other) => lineOf(one) - lineOf(other));
     const texts = shorten(this.#problems.map(({ text }) => text));
     const [message = '', ...lines] =
       texts.length === 1 ? texts : [`the configuration has ${this.#problems.length} problems:`, ...texts.map(indented)];
-    // A mistyped key is often why something else is missing.
+    // A mistyped key is often the reason why another one is missing.
     const noticed = this.warnings.length === 0 ? [] : ['also noticed:', ...shorten(this.warnings).map(indented)];
     return new MachineIdError('CONFIG_INVALID', message, {
       lines: [...lines, ...noticed],
@@ -108,7 +108,7 @@ export class Findings {
   }
 }
 
-/** The document as a whole has no path worth showing. */
+/** The document as a whole has no path to show. */
 function originText({ path, label }: Origin): string {
   return path === 'document' || path === label ? label : `${label}: ${path}`;
 }

@@ -1,4 +1,4 @@
-/** Reads the environment variables into settings: those that tbot reads. */
+/** Reads the environment variables that tbot reads. */
 import { type Findings, named, setting } from './findings.ts';
 import { eachSetting, type Settings } from './settings.ts';
 
@@ -14,7 +14,7 @@ export function readEnvironment(environment: Environment, findings: Findings): E
   return {
     settings: eachSetting((_, { env, read }) => {
       const text = env === undefined ? undefined : environment[env];
-      // An empty variable is one that is not set.
+      // An empty variable counts as not set.
       if (env === undefined || text === undefined || text === '') return undefined;
       return setting(read.fromVariable(text, findings.reportOn(env)), named(env));
     }),

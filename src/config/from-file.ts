@@ -88,7 +88,7 @@ function readVersion(file: SourceFile): FileLayers | undefined {
   }
 }
 
-// Version v1, read as its migration to v2 would read it.
+// Version v1, read as tbot's migration to v2 reads it.
 
 function settingsOfV1(file: SourceFile): FileLayers | undefined {
   const newer = ['outputs', 'services', 'proxy_server'].find((key) => hasValue(file, key));
@@ -135,7 +135,7 @@ function settingsOfV2(file: SourceFile): FileLayers | undefined {
   };
 }
 
-/** Says what the keys of a list of version v1 are called today. The list itself is already reported as unknown. */
+/** Reports the current names of keys in a v1 list. The list itself is already reported as unknown. */
 function noteFormerDestinations(file: SourceFile): void {
   const destinations = file.root.get('destinations');
   for (const [index, item] of isList(destinations) ? destinations.entries() : []) {
@@ -146,7 +146,7 @@ function noteFormerDestinations(file: SourceFile): void {
   }
 }
 
-/** Only warnings, as a cluster may have such labels. */
+/** Only warnings, because a cluster may have such labels. */
 function warnOfLiteralWildcards(file: SourceFile): void {
   for (const key of ['outputs', 'services']) {
     for (const [index, item] of itemsOf(file.root.get(key)).entries()) {

@@ -15,7 +15,7 @@ import { eachSetting, type RunFlags, type Settings } from './settings.ts';
 interface FlagSettings {
   /** Two layers: what the flags say one by one, and below it what `--join-uri` says. */
   readonly layers: readonly Settings[];
-  /** The outputs that the flags ask for, in place of those of a file. */
+  /** The outputs that the flags request, instead of those of a file. */
   readonly items: Setting<readonly PlacedItem[]> | undefined;
 }
 
@@ -57,7 +57,7 @@ function readFlagOutputs(own: Settings, findings: Findings): Setting<readonly Pl
   return { value: [...(withIdentity ? [identityOutput(own, value)] : []), ...routed], origin };
 }
 
-/** The flag that asks for an output, if one does. */
+/** The flag that requests an output, if any. */
 function askedFor({ application, database, kubernetesCluster, ssh }: Settings): Origin | undefined {
   const asking = [kubernetesCluster, database, application, ssh?.value === true ? ssh : undefined];
   return asking.find((one) => one !== undefined)?.origin;

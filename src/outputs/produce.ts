@@ -1,4 +1,4 @@
-/** Produces every output of a plan at once; one that fails does not stop the others. */
+/** Produces all outputs of a plan in parallel; one that fails does not stop the others. */
 import { openSession } from '../auth/session.ts';
 import { generateKeyPair } from '../crypto/keys.ts';
 import { asMachineIdError, locationText, MachineIdError, pluralize, type Problem } from '../errors.ts';
@@ -76,7 +76,7 @@ export function tryOutputs(
   );
 }
 
-/** The routed key is made second, so that it does not delay the join; it is needed two round trips later. */
+/** The routed key is generated second, so that it does not delay the join; it is needed two round trips later. */
 function keysOf(output: SupportedOutput, suite: string): OutputKeys {
   const unrouted = generateKeyPair(keyAlgorithm(suite));
   const kind = routedKeyOf(output);
@@ -88,13 +88,13 @@ function keysOf(output: SupportedOutput, suite: string): OutputKeys {
 }
 
 /**
- * What a run ends with when outputs failed: the failure itself when it is one, OUTPUTS_FAILED with a list when there are
- * several. Each names its output.
+ * The error of a run with failed outputs: the failure itself if there is one, OUTPUTS_FAILED with a list if there are
+ * several. Each one names its output.
  */
 export function failureOfOutputs({ failures, outputs }: Results): MachineIdError | undefined {
   const [first, ...others] = failures;
   if (first === undefined) return undefined;
-  // The only output of a command line needs no name.
+  // If the command line has only one output, its name is not shown.
   if (others.length === 0 && outputs.length === 0 && first.path === '--destination') return first.error;
   if (others.length === 0) return ofOutput(first);
   const hints = new Set(failures.map(({ error }) => error.hint));
@@ -106,7 +106,7 @@ export function failureOfOutputs({ failures, outputs }: Results): MachineIdError
   });
 }
 
-/** The same failure, whose message begins with the output's place in the configuration. */
+/** The same failure, with a message that begins with the output's place in the configuration. */
 function ofOutput(failure: FailedOutput): MachineIdError {
   const { cause, code, problems, hint, likelyCauses, transient } = failure.error;
   const [first = '', ...lines] = withinOutput(failure).split('\n');
@@ -124,7 +124,7 @@ function problemOf(failure: FailedOutput, hasOwnHint: boolean): Problem {
   };
 }
 
-/** Without the output's path, with which many messages begin: `outputs[0].cluster: ` becomes `cluster: `. */
+/** Removes the output's path, with which many messages begin: `outputs[0].cluster: ` becomes `cluster: `. */
 function withinOutput({ error: { message }, path }: FailedOutput): string {
   if (!message.startsWith(path)) return message;
   const rest = message.slice(path.length);

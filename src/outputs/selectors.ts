@@ -14,7 +14,7 @@ import {
 } from '../schema/fields.ts';
 import { documentation, key, keys } from '../schema/keys.ts';
 
-/** Picks the resource of that name or, without a name, those whose labels have one of the values each. */
+/** Selects the resource with that name or, without a name, those that have one of the values for each label. */
 export interface Selector {
   readonly name: string | undefined;
   readonly labels: Readonly<Record<string, readonly string[]>>;
@@ -39,7 +39,7 @@ export const SELECTOR_KEYS = keys({
   }),
 });
 
-/** As `Selector`, but a label has one value. */
+/** Like `Selector`, but a label has one value. */
 export interface KubernetesSelector {
   readonly name: string | undefined;
   readonly labels: Readonly<Record<string, string>>;

@@ -1,4 +1,4 @@
-/** The output type `spiffe-svid`: SVIDs of a name that the configuration gives, from clusters up to Teleport 17. */
+/** The output type `spiffe-svid`: SVIDs for a SPIFFE ID from the configuration, from clusters up to Teleport 17. */
 import { isIP } from 'node:net';
 import * as z from 'zod/mini';
 import type { AuthSession } from '../auth/session.ts';

@@ -1,4 +1,4 @@
-/** The output type `ssh_host`: a key and a host certificate for sshd, and the authority of the users to let in. */
+/** The output type `ssh_host`: a key and a host certificate for sshd, and the authority of the users to allow. */
 import * as z from 'zod/mini';
 import type { CertAuthority } from '../auth/auth-api.ts';
 import { issueHostCertificate } from '../auth/host-certificate.ts';
@@ -105,7 +105,7 @@ interface SshHostFilesInput {
   readonly keyPair: KeyPair;
   /** `<type> <base64>`, without a line break. */
   readonly certificateLine: string;
-  /** Of the cluster that was joined: whose users the host lets in. */
+  /** Of the cluster that was joined, whose users the host allows. */
   readonly userAuthorities: readonly CertAuthority[];
 }
 

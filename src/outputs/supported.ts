@@ -1,4 +1,4 @@
-/** Refuses outputs of a plan that a run cannot or need not write, or that the version of the cluster does not allow. */
+/** Rejects outputs of a plan that a run cannot or need not write, or that the cluster's version does not allow. */
 import { MachineIdError, type Problem } from '../errors.ts';
 import type { ConfigLocation, Placed } from './output.ts';
 import { type OutputSettings, type SupportedOutput, unsupportedKeys } from './outputs.ts';
@@ -41,7 +41,7 @@ function unsupported(output: Output): string | undefined {
   return key === undefined ? undefined : `${key} is not supported yet by this version`;
 }
 
-/** The first version whose tbot refuses the key `roles`. */
+/** The first version whose tbot rejects the key `roles`. */
 const FIRST_MAJOR_WITHOUT_ROLES = 19;
 
 interface Items {
@@ -50,9 +50,9 @@ interface Items {
 }
 
 /**
- * Refuses the keys of the plan that a version of Teleport no longer has. Ignoring `roles` would give an output more
- * rights than its file asks for.
- * @param who is of that version, for example `the cluster example.com runs`
+ * Rejects the keys of the plan that a version of Teleport no longer has. Ignoring `roles` would give an output more
+ * rights than its file requests.
+ * @param who has that version, for example `the cluster example.com runs`
  * @throws MachineIdError CLUSTER_UNSUPPORTED with every such key
  */
 export function refuseRemovedKeys(

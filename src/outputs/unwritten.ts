@@ -1,4 +1,4 @@
-/** The types of `tbot.yaml` that a run does not write. Their keys are known, so that mistyped ones are reported. */
+/** The types of `tbot.yaml` that a run does not write. Their keys are declared, so that mistyped ones are reported. */
 import * as z from 'zod/mini';
 import { type Common, item } from '../schema/common.ts';
 import { type Destination, destination } from '../schema/destination.ts';
@@ -80,7 +80,7 @@ export function isServiceType(type: string): type is ServiceType {
   return Object.hasOwn(SERVICES, type);
 }
 
-/** An output type that writes Kubernetes secrets, one for each cluster, and so has no destination. A run refuses it. */
+/** An output type that writes Kubernetes secrets, one for each cluster, and so has no destination. A run rejects it. */
 export type ArgoCdSettings = Unwritten<'kubernetes/argo-cd'>;
 
 const ARGO_CD_KEYS = keys({

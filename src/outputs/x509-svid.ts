@@ -8,7 +8,7 @@ import type { OutputFile } from '../files/destination.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
 import type { OutputWork } from './work.ts';
 
-/** For the key that the outputs with an X.509 SVID have in common. */
+/** The key of `tbot.yaml` that the outputs with an X.509 SVID share. */
 export const FEDERATED_HELP = documentation('Adds the authorities of federated trust domains to `svid_bundle.pem`.');
 
 interface X509SvidFiles {
@@ -22,14 +22,14 @@ interface X509SvidFiles {
 interface ReceivedSvid {
   readonly keyPair: KeyPair;
   readonly svid: CheckedX509Svid;
-  /** The end that was asked for. */
+  /** The requested expiry. */
   readonly askedMs: number;
   /** PEM of the trust domain's authorities, one block each. */
   readonly bundlePem: readonly string[];
 }
 
 /**
- * With a fresh key, and checked.
+ * Requests an SVID for a fresh key, and checks it.
  * @throws MachineIdError CERTIFICATE_MISMATCH, RESPONSE_INVALID, or what the calls throw
  */
 export async function requestSvid(
@@ -57,7 +57,7 @@ export async function requestSvid(
 
 interface X509SvidOptions {
   readonly ttlMs: number;
-  /** Whether the bundle holds the authorities of federated trust domains too. */
+  /** Whether the bundle also contains the authorities of federated trust domains. */
   readonly federated: boolean;
   /** For the SVID of a key, on the same session. */
   readonly ask: (key: KeyPair) => Promise<X509Svid>;

@@ -1,4 +1,4 @@
-/** Runs tbot to produce the outputs of a plan, and checks what it has written. */
+/** Runs tbot to produce the outputs of a plan, and checks the files that it wrote. */
 import { dirname, join } from 'node:path';
 import { lengthenedLifetime, shortenedLifetime } from '../auth/issue.ts';
 import type { PlannedRun } from '../config/plan.ts';
@@ -25,9 +25,9 @@ import {
 export interface TbotResult {
   /** In the outputs' order; each rejection is a MachineIdError TBOT_FAILED. */
   readonly results: readonly PromiseSettledResult<WrittenOutput>[];
-  /** As the certificates name it; undefined when no output has a certificate of the bot. */
+  /** From the certificates; undefined if no output has a certificate of the bot. */
   readonly bot: string | undefined;
-  /** What the run ends with. */
+  /** The error that the run ends with. */
   readonly failure: MachineIdError | undefined;
 }
 
@@ -46,7 +46,7 @@ export async function produceWithTbot(run: PlannedRun, settings: TbotSettings): 
   const places = await Promise.all(run.outputs.map((output) => openOutput(output, run)));
   const startedMs = clock.nowMs();
   const [ended] = await Promise.allSettled([run.journal.step('tbot', () => runTbot(run, settings))]);
-  // Also after a failure, so that cleanup finds what tbot has left.
+  // After a failure too, so that cleanup finds the files that tbot left.
   const produced = await Promise.all(places.map((place) => find(place, run)));
   await run.record.files(produced.flatMap(({ found, output }) => (found?.files ?? []).map(planned(output))));
   const { problems, ...checks } = checked(produced, startedMs, clock.nowMs());
@@ -60,7 +60,7 @@ export async function produceWithTbot(run: PlannedRun, settings: TbotSettings): 
   return { ...checks, failure: problems.length > 0 ? incomplete(problems) : undefined };
 }
 
-/** The folders that tbot would create inside a destination: created here, they are known to cleanup. */
+/** The folders that tbot would create inside a destination. They are created here, so that cleanup knows them. */
 async function makeFolders(run: OutputsRun): Promise<void> {
   for (const output of run.outputs) {
     const { directory } = outputLocation(output.destination, run);
@@ -94,7 +94,7 @@ async function find({ onDisk, output, displayPath }: OpenOutput, { world: { file
   return { output, displayPath, found };
 }
 
-/** A file of AWS profiles may have others that are not from this run. */
+/** A file of AWS profiles can contain others that are not from this run. */
 function planned(output: SupportedOutput): (file: FoundFile) => PlannedFile {
   return ({ contents, path }) => {
     const profile = awsProfileOf(output);

@@ -20,13 +20,13 @@ import { tbotFile } from './config-file.ts';
 
 export interface TbotSettings {
   readonly jwt: Secret;
-  /** As given; undefined leaves the choice to tbot. */
+  /** As given; undefined to leave the choice to tbot. */
   readonly caFile: string | undefined;
   /** Variables that name the program that started tbot. */
   readonly helper: Readonly<Record<string, string>>;
 }
 
-/** CircleCI ends a step that prints nothing for ten minutes, and says less about it. */
+/** CircleCI ends a step without output after ten minutes, with a less helpful message. */
 const MAX_RUN_MS = 8 * 60 * 1000;
 
 /** @throws MachineIdError TBOT_MISSING, TBOT_FAILED, or the reason of the run's signal */
@@ -77,7 +77,7 @@ function tbotEnvironment(
   return {
     ...Object.fromEntries(rest),
     ...helper,
-    // The only variable that tbot reads; this program may have found the token elsewhere.
+    // tbot reads only this variable; this program may have found the token elsewhere.
     CIRCLE_OIDC_TOKEN: jwt.reveal(),
     // Go reads the system's certificate directories in addition to the file, unless a variable names others.
     ...(caFile === undefined ? {} : { SSL_CERT_FILE: resolve(workingDirectory, caFile), SSL_CERT_DIR: emptyDirectory }),
@@ -106,7 +106,7 @@ async function start(
   if (failure !== undefined) throw failure;
 }
 
-/** Undefined when tbot has ended without an error. */
+/** Undefined if tbot ended without an error. */
 export function failureOf(ended: ProgramExit): MachineIdError | undefined {
   switch (ended.outcome) {
     case 'exited':

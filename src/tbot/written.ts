@@ -1,4 +1,4 @@
-/** Finds what tbot has written for an output: the files that changed, and problems with the others. */
+/** Finds the files that tbot wrote for an output, and the problems of missing ones. */
 import { join } from 'node:path';
 import type { Files } from '../effects/files.ts';
 import { targetOf } from '../files/staged-file.ts';
@@ -16,7 +16,7 @@ export interface FoundFile {
 
 export interface Found {
   readonly files: readonly FoundFile[];
-  /** One for each missing file that the output must have: its path, and what is wrong. */
+  /** For each missing file that the output must have: its path and the problem. */
   readonly problems: readonly string[];
 }
 
@@ -26,7 +26,7 @@ export interface TbotDestination {
   readonly destination: DirectoryDestination;
 }
 
-/** By name, when the files that existed before tbot ran were last modified: more reliable than any clock. */
+/** By name, the modification times of files that existed before tbot ran, which are more reliable than any clock. */
 export type ModificationTimes = ReadonlyMap<string, number>;
 
 type FoundFiles = Pick<Files, 'entry' | 'names' | 'readLink' | 'readText' | 'userId'>;
@@ -47,7 +47,7 @@ export async function findModificationTimes(
   return standing;
 }
 
-/** Never rejects: after a failed run, what it has left behind must be known too. */
+/** Never rejects: even after a failed run, the files that tbot left must be known. */
 export async function findWritten(
   output: SupportedOutput,
   place: TbotDestination,

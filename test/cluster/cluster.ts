@@ -42,15 +42,15 @@ import { ownAuthority, type World } from './world.ts';
 const FIRST_MAJOR_WITH_GRPC_REGISTRATION = 17;
 
 export interface ClusterOptions extends Switches, ProxyOptions, KeyOptions {
-  /** Keeps the authorities, so that another start in the same directory has the same ones. */
+  /** Keeps the authorities, so that another start in the same directory uses the same ones. */
   readonly dir: string;
-  /** The Teleport version to behave as, from 15 to 19. */
+  /** The Teleport version to imitate, from 15 to 19. */
   readonly teleport?: string;
-  /** Told by version 17 and later. */
+  /** Reported by version 17 and later. */
   readonly build?: Build;
   /** Up to 109 bytes in UTF-8; `example.teleport.test` by default. */
   readonly clusterName?: string;
-  /** Unix users that the role `access` may log in as, besides `root` and `ci`. */
+  /** Unix users that the role `access` can log in as, in addition to `root` and `ci`. */
   readonly extraLogins?: readonly string[];
   readonly faults?: Partial<Faults>;
   /** Whether Auth is all that clients reach: there is no Proxy then. */
@@ -86,11 +86,11 @@ export interface ClusterInfo {
 export interface Cluster {
   readonly info: ClusterInfo;
   readonly records: Records;
-  /** May be changed while the cluster runs. */
+  /** Can be changed while the cluster runs. */
   readonly faults: Faults;
-  /** Hosts of this cluster and its leaf; a test starts their sshd and says where it listens. */
+  /** Nodes of this cluster and its leaf. A test starts their sshd and sets its port here. */
   readonly nodes: readonly Node[];
-  /** A test that starts a database or an application says here where it listens. */
+  /** A test that starts a database or an application sets its port here. */
   readonly resources: Resources;
   readonly world: World;
   readonly mint: (options?: MintOptions) => Promise<string>;

@@ -72,7 +72,7 @@ test('it runs with Auth alone, in the middle of a rotation, and with separate po
   directory.remove();
 });
 
-test('another start in the same directory has the same authorities, for its owner alone', async () => {
+test('another start in the same directory has the same authorities, which only the owner can read', async () => {
   const directory = temporaryDirectory();
   const path = join(directory.path, 'cluster');
   const first = await start(path, '17.7.1');
@@ -87,7 +87,7 @@ test('another start in the same directory has the same authorities, for its owne
   directory.remove();
 });
 
-test('mint prints a token with the claims asked for', () => {
+test('mint prints a token with the requested claims', () => {
   const directory = temporaryDirectory();
   const ids = ['--project', 'p', '--context', 'c1', '--context', 'c2', '--organization', 'o'];
   const run = mint(directory.path, [...ids, '--ttl', '60', '--form', 'v2']);
@@ -142,7 +142,7 @@ async function start(
   try {
     return { child, info: Info.parse(JSON.parse(line)) };
   } catch (error) {
-    child.kill('SIGKILL'); // or this file would wait for it
+    child.kill('SIGKILL'); // otherwise this file would wait for it
     throw error;
   }
 }

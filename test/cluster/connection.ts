@@ -1,4 +1,4 @@
-/** A client's TLS connection, as the part of the cluster that serves it sees it. */
+/** A client's TLS connection, as the serving part of the cluster sees it. */
 import type { X509Certificate } from 'node:crypto';
 import { createServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import type { Socket } from 'node:net';
@@ -10,16 +10,16 @@ export interface Connection {
   readonly listener: Listener;
   readonly hello: ClientHello;
   readonly socket: TLSSocket;
-  /** Of the client certificate; absent at the Proxy and for clients that showed none. */
+  /** From the client certificate; absent at the Proxy and for clients without one. */
   readonly identity: Identity | undefined;
   /** How many certificates the client sent. */
   readonly certificatesSent: number;
 }
 
 /**
- * Ends TLS on a socket whose ClientHello has been put back. Resolves once the handshake is done, with `authorized` set
- * as the client's certificate deserves. Of the protocols the first that the client offers is chosen; with none in common
- * the client gets the alert `no_application_protocol`, and without protocols none is chosen.
+ * Terminates TLS on a socket whose ClientHello was put back. Resolves after the handshake, with `authorized` set
+ * according to the client's certificate. Chooses the first protocol that the client offers and that is supported; if
+ * there is none, the client gets the alert `no_application_protocol`, and if the client offers none, none is chosen.
  */
 export function terminateTls(
   socket: Socket,
@@ -29,7 +29,8 @@ export function terminateTls(
     readonly requestCert: boolean;
   },
 ): Promise<TLSSocket> {
-  // A server that never listens: only Node's own judges client certificates and readies the socket for HTTP/2.
+  // A server that never listens: only Node's own server verifies client certificates and prepares the socket for
+  // HTTP/2.
   const server = createServer({
     ...options.certificate,
     ...(options.alpn.length === 0 ? {} : { ALPNProtocols: [...options.alpn] }),
@@ -51,7 +52,7 @@ export function terminateTls(
   });
 }
 
-/** The leaf and whatever the client sent behind it, leaf first. */
+/** The certificates that the client sent, leaf first. */
 export function certificatesFrom(socket: TLSSocket): X509Certificate[] {
   const chain: X509Certificate[] = [];
   for (let next = socket.getPeerX509Certificate(); next !== undefined; next = next.issuerCertificate) {

@@ -14,7 +14,7 @@ import { temporaryDirectory } from './temporary-directory.ts';
 
 const GENERATE = 'rpc:/proto.AuthService/GenerateUserCerts';
 
-/** Long enough for any answer of this cluster to have come. */
+/** Long enough for any response of this cluster. */
 const SILENCE_MS = 150;
 
 describe('a cluster that misbehaves', () => {
@@ -40,7 +40,7 @@ describe('a cluster that misbehaves', () => {
   });
   const ping = (): ReturnType<typeof requestWeb> => requestWeb(cluster, 'GET', '/webapi/ping');
 
-  test('truncates an HTTP reply whose length it announced', async () => {
+  test('truncates an HTTP response with a Content-Length', async () => {
     cluster.faults.replies = { ping: 'truncated' };
     await assert.rejects(ping(), { code: 'ECONNRESET' });
   });
@@ -50,7 +50,7 @@ describe('a cluster that misbehaves', () => {
     assert.equal((await ping()).body.length, 32 * 1024 * 1024);
   });
 
-  test('answers with a page instead of JSON', async () => {
+  test('responds with a page instead of JSON', async () => {
     cluster.faults.replies = { ping: 'not-json' };
     const reply = await ping();
     assert.equal(reply.status, 200);
@@ -64,7 +64,7 @@ describe('a cluster that misbehaves', () => {
     await assert.rejects(ping(), { code: 'ECONNRESET' });
   });
 
-  test('resets the join service, so that a client has to fall back', async () => {
+  test('resets the join service, so that a client falls back', async () => {
     cluster.faults.replies = { 'join-service': 'reset' };
     await assert.rejects(joinByService(cluster), { code: status.UNAVAILABLE });
   });
@@ -77,7 +77,7 @@ describe('a cluster that misbehaves', () => {
     { fault: 'unavailable', code: status.UNAVAILABLE },
   ] as const;
   for (const { fault, code } of rpcFaults) {
-    test(`answers an RPC with a reply that is ${fault}`, async () => {
+    test(`answers an RPC with a response that is ${fault}`, async () => {
       cluster.faults.replies = { [GENERATE]: fault };
       const request = accessRequest(await createKey('ec'));
       await assert.rejects(callAuth(cluster, bot, 'GenerateUserCerts', request), { code });
@@ -122,7 +122,7 @@ describe('a cluster that misbehaves', () => {
     { fault: 'not-yet-valid', code: 'CERT_NOT_YET_VALID' },
   ] as const;
   for (const { fault, code } of authCertificates) {
-    test(`shows an Auth certificate that is ${fault}`, async () => {
+    test(`presents an Auth certificate that is ${fault}`, async () => {
       cluster.faults.authCertificate = fault;
       await assert.rejects(dialTls(authRoute(cluster, bot)), { code });
       (await dialTls(webAddress(cluster))).destroy();
@@ -162,12 +162,12 @@ describe('a cluster that issues the wrong certificates', () => {
     assert.deepEqual(fromCertificate((await issue('for-other-roles')).certificate.raw).roles, ['auditor']);
   });
 
-  test('issues what has expired or is not valid yet', async () => {
+  test('issues certificates that have expired or are not valid yet', async () => {
     assert.ok(Date.parse((await issue('expired')).certificate.validTo) < Date.now());
     assert.ok(Date.parse((await issue('not-yet-valid')).certificate.validFrom) > Date.now());
   });
 
-  test('issues for less time than asked', async () => {
+  test('issues certificates with a shorter lifetime than requested', async () => {
     cluster.faults.outputCertificates = undefined;
     cluster.faults.maxTtlMs = 60_000;
     const { tls } = await generateUserCerts(cluster, bot, accessRequest(await createKey('ec')));

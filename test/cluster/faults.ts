@@ -1,16 +1,16 @@
-/** The misbehaviours that a test can ask of the cluster, before or while it runs. */
+/** The misbehaviors that a test can request from the cluster, before or while it runs. */
 import type { RequestKind } from './records.ts';
 
 /**
- * - `truncated`: the reply stops short, with its length announced in full
- * - `oversized`: the reply goes on for many megabytes
+ * - `truncated`: the response ends early, although its full length was announced
+ * - `oversized`: the response has many megabytes
  * - `silent`: the request is read and never answered
- * - `reset`: the connection is destroyed instead of an answer
- * - `reset-midway`: the connection is destroyed between two answers of one call
- * - `not-json`: HTTP 200 with an HTML page; on gRPC, bytes that are no message
+ * - `reset`: the connection is reset instead of a response
+ * - `reset-midway`: the connection is reset between two responses of one call
+ * - `not-json`: HTTP 200 with an HTML page; in gRPC, bytes that are not a message
  * - `unavailable`: HTTP 503, or gRPC UNAVAILABLE
  * - `limited`: HTTP 429 with `Retry-After: 1`, or gRPC RESOURCE_EXHAUSTED
- * - `limited-midway`: the join service ends a join with RESOURCE_EXHAUSTED after its first answer
+ * - `limited-midway`: the join service ends a join with RESOURCE_EXHAUSTED after its first response
  */
 export type ReplyFault =
   | 'truncated'
@@ -23,7 +23,7 @@ export type ReplyFault =
   | 'limited'
   | 'limited-midway';
 
-/** What is wrong with the certificates issued; `ssh-` and `tls-` spoil one of the two. */
+/** What is wrong with the issued certificates; `ssh-` and `tls-` affect only one of the two. */
 export type CertificateFault =
   | 'for-other-key'
   | 'ssh-for-other-key'
@@ -45,20 +45,20 @@ export type AuthorityFault = 'hostile-name' | 'tls-unreadable' | 'ssh-unreadable
 export const HOSTILE_CLUSTER_NAME = '../evil\nHost *\u001b[2J';
 
 export interface Faults {
-  /** The Proxy accepts TCP and stays silent, or finishes TLS and stays silent. */
+  /** The Proxy is silent after accepting TCP, or after the TLS handshake. */
   proxyConnections?: 'silent-after-tcp' | 'silent-after-tls' | undefined;
-  /** The Auth listener accepts TCP and stays silent. */
+  /** The Auth listener is silent after accepting TCP. */
   authConnections?: 'silent-after-tcp' | undefined;
   authCertificate?: 'of-other-authority' | 'expired' | 'not-yet-valid' | undefined;
-  /** By record kind, so `{ 'rpc:/proto.AuthService/GetRole': 'silent' }`. */
+  /** By record kind, such as `{ 'rpc:/proto.AuthService/GetRole': 'silent' }`. */
   replies: Partial<Record<RequestKind, ReplyFault>>;
   joinCertificates?: CertificateFault | undefined;
   outputCertificates?: CertificateFault | undefined;
-  /** What the Proxy's `Date` header is ahead of the time. */
+  /** How far the Proxy's `Date` header is ahead. */
   dateAheadMs?: number | undefined;
-  /** What is wrong with the authorities that a cluster, this one or a leaf, is listed with. */
+  /** What is wrong with the authorities of a cluster, this one or a leaf. */
   listedAuthorities?: { readonly of: string; readonly fault: AuthorityFault } | undefined;
-  /** Cuts every certificate issued to this lifetime. */
+  /** Shortens every issued certificate to this lifetime. */
   maxTtlMs?: number | undefined;
 }
 

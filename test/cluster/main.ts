@@ -120,7 +120,7 @@ async function run(args: string[]): Promise<void> {
     listenHost: checkedHost(values['listen-host']),
     ...publicAddresses(values['public-address']),
   };
-  // the servers take a second to load, which help and wrong input need not wait for
+  // loaded late, because the servers take a second to load, which help and invalid input do not need
   const { startCluster } = await import('./cluster.ts');
   const cluster = await startCluster(options);
   for (const node of values.node) {
@@ -189,7 +189,7 @@ async function mint(args: string[]): Promise<void> {
   process.stdout.write(`${token}\n`);
 }
 
-/** Node's own complaint about a flag that is unknown or lacks its value. */
+/** Node's own error about an unknown flag, or a flag without its value. */
 function isParseArgsError(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
 }
@@ -255,7 +255,7 @@ function publicAddresses(texts: readonly string[]): Pick<ProxyOptions, 'publicAd
   return { ...(web === undefined ? {} : { publicAddress: web }), publicAddresses: Object.fromEntries(others) };
 }
 
-/** In hexadecimal it must fit into an ALPN value of 255 bytes, as Teleport's own must. */
+/** In hexadecimal it must fit into an ALPN value of 255 bytes, like that of a real cluster. */
 function checkedName(text: string): string {
   const bytes = Buffer.byteLength(text);
   if (bytes < 1 || bytes > LONGEST_NAME_BYTES) {

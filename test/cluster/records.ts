@@ -1,9 +1,9 @@
-/** What the cluster was asked, in order, for tests to assert on. */
+/** The requests that the cluster received, in order, for assertions in tests. */
 import { describeError, toTeleportError } from './data/teleport-errors.ts';
 
 export type Listener = 'front' | 'proxy' | 'auth' | 'issuer';
 
-/** `connection` is a ClientHello, whatever came after it; gRPC methods are `rpc:` and their path. */
+/** `connection` is a ClientHello, whatever follows it; gRPC methods are `rpc:` and their path. */
 export type RequestKind =
   | 'connection'
   | 'ping'
@@ -27,15 +27,15 @@ export interface RequestRecord {
   readonly kind: RequestKind;
   readonly serverName: string | undefined;
   readonly alpn: readonly string[];
-  /** As gRPC calls and HTTP requests name their program. */
+  /** The program name that gRPC calls and HTTP requests contain. */
   readonly userAgent?: string | undefined;
-  /** What was asked: requested roles, token name and the like; never a credential. */
+  /** The request's facts, such as requested roles and token name; never a credential. */
   readonly fields: Record<string, unknown>;
-  /** `pending`, `ok`, or the error answered as `Kind: text`. */
+  /** `pending`, `ok`, or the returned error as `Kind: text`. */
   outcome: string;
 }
 
-/** Does the work of a request and notes how it ended. */
+/** Runs the work of a request and records its outcome. */
 export async function observe<T>(record: RequestRecord, work: () => Promise<T>): Promise<T> {
   try {
     const result = await work();
@@ -50,7 +50,7 @@ export async function observe<T>(record: RequestRecord, work: () => Promise<T>):
 export class Records {
   readonly #all: RequestRecord[] = [];
 
-  /** Notes a request as pending; the caller sets the outcome when it is known. */
+  /** Records a request as pending; the caller sets the outcome later. */
   add(request: Omit<RequestRecord, 'outcome'>): RequestRecord {
     const record = { ...request, outcome: 'pending' };
     this.#all.push(record);
@@ -65,7 +65,7 @@ export class Records {
     return this.#all.filter((record) => record.kind === kind);
   }
 
-  /** The kinds of everything asked of the Proxy and of Auth, in order, without the connections themselves. */
+  /** The kinds of all requests to the Proxy and to Auth, in order, without the connections. */
   get kinds(): readonly RequestKind[] {
     return this.#all
       .filter((record) => record.listener !== 'issuer' && record.kind !== 'connection')

@@ -1,8 +1,8 @@
-/** A cluster for the tests of one file or of one case. */
+/** A cluster for the tests of one file, or for one test. */
 import { startCluster, type Cluster, type ClusterOptions } from './cluster.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
-/** Runs the check against a temporary cluster, which is removed afterwards. */
+/** Runs the check with a temporary cluster, which is removed afterwards. */
 export async function withCluster(
   options: Omit<ClusterOptions, 'dir'>,
   check: (cluster: Cluster) => Promise<void>,

@@ -1,4 +1,4 @@
-/** What every part of the cluster knows. */
+/** What all parts of the cluster share. */
 import { authorityOf, type Authority, type AuthorityType } from './data/authorities.ts';
 import type { Resources, Role } from './data/data.ts';
 import type { AppSessions } from './data/app-sessions.ts';
@@ -26,7 +26,7 @@ export function ownAuthority(world: World, type: AuthorityType): Authority {
   return authorityOf(world.authorities, world.clusterName, type);
 }
 
-/** Whether one of the roles selects the labels; a role that is not there selects nothing. */
+/** Whether one of the roles selects the labels; an unknown role selects nothing. */
 export function mayReach(world: World, roleNames: readonly string[], what: Reachable, labels: Labels): boolean {
   return roleNames.some((name) => selects(findRole(world, name)?.reaches[what] ?? {}, labels));
 }
@@ -35,7 +35,7 @@ export function findRole(world: World, name: string): Role | undefined {
   return world.resources.roles.find((role) => role.name === name);
 }
 
-/** `teleport.cluster.local`, the name that every Auth certificate has. */
+/** `teleport.cluster.local`, the name in every Auth certificate. */
 export const API_DOMAIN = 'teleport.cluster.local';
 
 /** A cluster's name as a DNS label, for server names and ALPN values. */

@@ -15,7 +15,7 @@ const HEX = '6578616d706c652e636f6d.teleport.cluster.local';
 
 type Treatment = 'auth' | 'stranger' | 'reset' | 'close' | 'silence';
 
-/** A router by server name: what it does with the cluster's name, and with the Proxy's host. */
+/** A router by server name, with its reaction to the cluster's name and to the Proxy's host. */
 async function router(t: TestContext, byName: { readonly [HEX]: Treatment; readonly localhost: Treatment }) {
   const tls = { auth: tlsServer(auth), stranger: tlsServer(stranger) };
   const seen: string[] = [];
@@ -53,7 +53,7 @@ async function listening(t: TestContext, server: Server) {
   return { host: 'localhost', port: address.port };
 }
 
-/** Two seconds pass at once, for all but the patient. */
+/** Two seconds pass immediately, unless the test is patient. */
 function clock(patient = false) {
   const pauses: number[] = [];
   return {
@@ -88,7 +88,7 @@ function dialOf(
   return { dial, reasons, route };
 }
 
-test('the Auth Service is named by its cluster in hexadecimal, and once is enough', async (t) => {
+test("the Auth Service is reached by the cluster's name in hexadecimal, with one attempt", async (t) => {
   const { address, seen } = await router(t, { [HEX]: 'auth', localhost: 'reset' });
   const { dial, reasons, route } = dialOf(address, { patient: true });
   for (const expected of ['cluster', 'cluster']) {
@@ -103,7 +103,7 @@ test('the Auth Service is named by its cluster in hexadecimal, and once is enoug
 });
 
 for (const treatment of ['reset', 'close', 'stranger'] as const) {
-  test(`the Proxy's host is tried once when the cluster's name leads to: ${treatment}`, async (t) => {
+  test(`the Proxy's host is tried once when the result of the cluster's name is: ${treatment}`, async (t) => {
     const { address, seen } = await router(t, { [HEX]: treatment, localhost: 'auth' });
     const { dial, reasons, route } = dialOf(address, { patient: true });
     const { naming, socket } = await dialAuthRoute(dial);
@@ -116,7 +116,7 @@ for (const treatment of ['reset', 'close', 'stranger'] as const) {
   });
 }
 
-test("the Proxy's host is tried beside the cluster's name after two seconds of silence", async (t) => {
+test("the Proxy's host is tried in parallel with the cluster's name after two seconds of silence", async (t) => {
   const { address, seen } = await router(t, { [HEX]: 'silence', localhost: 'auth' });
   const { dial, reasons } = dialOf(address);
   const { naming, socket } = await dialAuthRoute(dial);
@@ -127,7 +127,7 @@ test("the Proxy's host is tried beside the cluster's name after two seconds of s
   assert.match(reasons[0] ?? '', /\(no response within 2 s\)/);
 });
 
-test('a name that has worked is the only one of later connections', async (t) => {
+test('later connections use only the name that has worked', async (t) => {
   const { address, seen } = await router(t, { [HEX]: 'auth', localhost: 'reset' });
   const { dial } = dialOf(address, { route: { naming: 'proxy' }, patient: true });
   await assert.rejects(dialAuthRoute(dial), { code: 'ECONNRESET' });
@@ -142,7 +142,7 @@ test('when both names fail, the error names both and is the more informative of 
   await assert.rejects(dialAuthRoute(dialOf(inspected.address, { patient: true }).dial), { code: 'AUTH_UNTRUSTED' });
 });
 
-test('a closed port is not tried by another name', async (t) => {
+test('a closed port is not tried with another name', async (t) => {
   const server = createTcpServer();
   const address = await listening(t, server);
   await new Promise((resolve) => server.close(resolve));
@@ -151,7 +151,7 @@ test('a closed port is not tried by another name', async (t) => {
   assert.deepEqual(reasons, []);
 });
 
-test('a dial that is given up ends both attempts with the reason of its signal', async (t) => {
+test('a dial that is aborted ends both attempts with the reason of its signal', async (t) => {
   const { address, seen } = await router(t, { [HEX]: 'silence', localhost: 'silence' });
   const controller = new AbortController();
   const { dial } = dialOf(address);

@@ -1,4 +1,4 @@
-/** Connections that break in ways which Node's HTTP/2 does not report by itself. */
+/** Connections that break in ways that Node's HTTP/2 does not report. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -25,12 +25,12 @@ import {
 } from './http2-frames.ts';
 
 const NEVER = new AbortController().signal;
-/** Far more than it takes on a busy machine, and far less than any deadline of a call. */
+/** Far more than a busy machine needs, and far less than any deadline of a call. */
 const MOST_MS = 5000;
 
 const BEGUN: readonly Buffer[] = [serverPreface(), Buffer.concat([response(1), message(1)])];
 
-/** Answers each first call with the parts, each in a TLS record of its own. */
+/** Responds to each first call with the parts, each in its own TLS record. */
 function serverThatSends(t: TestContext, parts: readonly Buffer[]): Promise<FrameServer> {
   return startFrameServer(t, (socket) => {
     onRequest(socket, () => {
@@ -41,11 +41,11 @@ function serverThatSends(t: TestContext, parts: readonly Buffer[]): Promise<Fram
 
 interface Relay {
   readonly port: number;
-  /** From now on the server's bytes are held back, until they go to the client in one piece with a reset behind them. */
+  /** From now on, holds back the server's bytes; then sends them to the client in one piece, followed by a reset. */
   holdAndReset(afterMs: number): void;
 }
 
-/** In this process, so that the client can read nothing between the bytes and the reset. */
+/** In this process, so that the client cannot read anything between the bytes and the reset. */
 async function startRelay(t: TestContext, to: FrameServer): Promise<Relay> {
   let held: Buffer[] | undefined;
   let client: Socket | undefined;
@@ -167,7 +167,7 @@ for (const [what, bytes] of [
   });
 }
 
-/** As in use, a hundred times as fast. */
+/** The real timing, a hundred times as fast. */
 const FAST = { tickMs: 50, lostTicks: 3, pauseTicks: 66 };
 
 async function callWatched(t: TestContext, server: FrameServer): Promise<GrpcCall> {
@@ -191,7 +191,7 @@ test('a server that is gone without a reset is noticed, while its client waits',
   });
 });
 
-test('a server that takes its time and answers pings is waited for', async (t) => {
+test('a call waits for a slow server that answers pings', async (t) => {
   const server = await startFrameServer(t, (socket) => {
     onFrame(socket, ({ flags, payload, stream, type }) => {
       if (type === 'HEADERS') {

@@ -27,7 +27,7 @@ function serve(t: TestContext, options: TlsOptions = {}, onServerName: (name: st
 
 const DIAL = { alpn: ['teleport-auth@x', 'h2'], serverName: 'teleport.cluster.local', ca: own.certificate };
 
-test('a connection is open when its handshake is done, with SNI and ALPN as asked', async (t) => {
+test('a connection is open after its handshake, with the requested SNI and ALPN', async (t) => {
   let onServerName: (name: string) => void = () => undefined;
   const serverName = new Promise<string>((resolve) => {
     onServerName = resolve;

@@ -236,7 +236,7 @@ test('name not found', async () => {
   assertVerdict(found, 'unresolved', /cannot be resolved/);
 });
 
-/** Nothing on this machine can be made to drop packets. */
+/** Nothing on this machine can be made to drop packets, so the results are constructed. */
 for (const [what, error, result, says] of [
   [
     'silence',

@@ -1,6 +1,6 @@
 /**
- * A server that floods each client that makes a request, without regard for its windows, in a process of its own: what
- * it needs itself must not be counted. Prints the port of each kind of flood and its certificate as one line of JSON.
+ * A server that floods each client that makes a request, ignoring its windows. It runs in its own process, so that its
+ * memory is not counted. Prints the port of each kind of flood, and its certificate, as one line of JSON.
  */
 import type { TLSSocket } from 'node:tls';
 import {
@@ -23,7 +23,7 @@ function many(count: number, part: Buffer): Buffer {
   return Buffer.concat(Array.from({ length: count }, () => part));
 }
 
-/** A literal header that the client must keep (RFC 7541 section 6.2.1); from then on one byte stands for it. */
+/** A literal header that the client must store (RFC 7541 section 6.2.1); after that, one byte refers to it. */
 const INDEXED = Buffer.concat([
   Buffer.of(0x40, 1),
   Buffer.from('a'),
@@ -32,7 +32,7 @@ const INDEXED = Buffer.concat([
 ]);
 const SAME_AGAIN = Buffer.of(0x80 | 62);
 
-/** What goes before the flood, and what it consists of. */
+/** What precedes the flood, and what is repeated. */
 export const FLOODS: Readonly<Record<string, (stream: number) => readonly [first: Buffer, then: Buffer]>> = {
   'empty messages': (stream) => [response(stream), frame('DATA', { stream, payload: Buffer.alloc(16_000) })],
   'tiny messages in tiny frames': (stream) => [response(stream), many(1000, message(stream, Buffer.of(0x1a, 0)))],

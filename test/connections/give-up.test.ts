@@ -1,4 +1,4 @@
-/** A join that this client gives up: the server learns why before the connection ends. */
+/** A join that this client gives up: it tells the server why before it closes the connection. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
@@ -22,7 +22,7 @@ const signal = new AbortController().signal;
 const MOST_MS = 10_000;
 
 interface Scene {
-  /** Sent one for each request. */
+  /** One response per request. */
   readonly answers: readonly Init<JoinResponse>[];
   /** Whether the server ends the call when the client has ended its side. */
   readonly ends: boolean;
@@ -129,7 +129,7 @@ for (const [when, answers] of [
   });
 }
 
-test('a server that does not end a join that was given up is not waited for long', async (t) => {
+test('the client does not wait long for a server that does not end a join it gave up', async (t) => {
   const { joining, seen } = await join(t, { answers: [init('github')], ends: false });
   const startMs = performance.now();
   await assert.rejects(joining, { code: 'JOIN_METHOD_MISMATCH' });

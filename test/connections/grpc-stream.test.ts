@@ -13,7 +13,7 @@ type Serve = (stream: ServerHttp2Stream) => void;
 const { certificate, key } = await selfSigned('localhost');
 const GRPC = { ':status': 200, 'content-type': 'application/grpc' };
 
-/** A call to a server that answers as `serve` says. */
+/** A call to a server that responds as `serve` says. */
 async function callTo(t: TestContext, serve: Serve): Promise<BulkCall> {
   const server = createSecureServer({ cert: certificate, key });
   server.on('stream', (stream, headers) => {
@@ -64,7 +64,7 @@ function end(stream: ServerHttp2Stream, trailers: Record<string, string>): void 
 }
 
 for (const size of [1, 2, 4, 5, 6, 7, 100]) {
-  test(`messages come whole, however they were cut: in pieces of ${String(size)}`, async (t) => {
+  test(`messages are read completely, whatever their chunks: in pieces of ${String(size)}`, async (t) => {
     const call = await callTo(t, (stream) => {
       stream.respond(GRPC, { waitForTrailers: true });
       const bytes = Buffer.concat(['one', '', 'three', 'x'.repeat(300)].map(framed));
@@ -78,7 +78,7 @@ for (const size of [1, 2, 4, 5, 6, 7, 100]) {
   });
 }
 
-test('parts are sent as one message, and the end of ours is not the end of theirs', async (t) => {
+test("parts are sent as one message, and ending our side does not end the server's", async (t) => {
   const call = await callTo(t, (stream) => {
     const received: Buffer[] = [];
     stream.on('data', (chunk: Buffer) => received.push(chunk));
@@ -94,7 +94,7 @@ test('parts are sent as one message, and the end of ours is not the end of their
   assert.deepEqual(await textsOf(call), [`0000000004${Buffer.from('abcd').toString('hex')}0000000000`]);
 });
 
-test('the status of the server is the error, with its words decoded', async (t) => {
+test('the status of the server becomes the error, with its message decoded', async (t) => {
   const trailersOnly = { ...GRPC, 'grpc-status': '7', 'grpc-message': 'access%20denied' };
   const call = await callTo(t, (stream) => {
     stream.respond(trailersOnly, { endStream: true });
@@ -168,7 +168,7 @@ for (const [what, serve, message] of broken) {
   });
 }
 
-test('a server that does not read holds the sender up', async (t) => {
+test('a server that does not read makes the sender wait', async (t) => {
   const call = await callTo(t, (stream) => stream.pause());
   const block = Buffer.alloc(1024 * 1024);
   let sent = 0;

@@ -41,7 +41,7 @@ for (const [authority, sent] of [
   ['::1', '[::1]'],
   ['fe80::1%eth0', '[fe80::1]'],
 ] as const) {
-  test(`calls may be made to ${authority}`, async (t) => {
+  test(`calls can be made to ${authority}`, async (t) => {
     const peer = await http2Peer('localhost', GOOD);
     const { ping } = await clientOf(t, peer, authority);
     assert.equal((await ping()).serverVersion, '');
@@ -49,7 +49,7 @@ for (const [authority, sent] of [
   });
 }
 
-/** Of the length 0, of type DATA and of no stream: a fault of the whole connection (RFC 9113 section 6.1). */
+/** Length 0, type DATA, stream 0: an error of the whole connection (RFC 9113 section 6.1). */
 const BREACH = Buffer.alloc(9);
 
 test('a server that breaks the protocol fails the call and not the process, however early the connection is closed', async (t) => {
@@ -94,7 +94,7 @@ for (const [what, answer, message, fault] of REPLIES) {
   });
 }
 
-test('a refusal counts, whether messages came before it or nothing but headers', async (t) => {
+test('a refusal is reported, with or without messages before it', async (t) => {
   const refusal = { 'grpc-status': '5', 'grpc-message': 'role %22ci%22 is not found' };
   const { headers } = GOOD;
   for (const answer of [
@@ -112,7 +112,7 @@ test('a server that speaks HTTP/2 but not gRPC is reported as such', async (t) =
   await assert.rejects(ping(), /the response is not gRPC: HTTP status 403, content type "text\/html"/);
 });
 
-test('a call that is given up ends alone: the connection carries others', async (t) => {
+test('an aborted call does not affect other calls on the connection', async (t) => {
   const { ca, port } = await http2Peer('localhost', GOOD);
   const { connection, ping } = await clientOf(t, { answer: undefined, ca, port }, 'localhost');
   const controller = new AbortController();

@@ -1,4 +1,4 @@
-/** Servers that flood a call: each ends within its time and in little memory. */
+/** Servers that flood a call: each call ends in time and with little memory. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -14,7 +14,7 @@ import { bounded, compiled, FILE_MS } from '../programs.ts';
 import { FLOODS } from './flood-server.ts';
 
 const TIMEOUT_MS = 3000;
-/** A flood costs processor time, and a busy machine gives timers late. */
+/** A flood uses CPU time, and timers are late on a busy machine. */
 const MOST_MS = 30_000;
 const MOST_BYTES = 128 * 1024 * 1024;
 
@@ -30,7 +30,7 @@ async function startServers() {
 
 type Call = (connection: GrpcConnection, signal: AbortSignal) => Promise<unknown>;
 
-/** One answer is expected, and two. */
+/** One response is expected, but two arrive. */
 const CALLS: readonly (readonly [name: string, call: Call])[] = [
   ['a call', (connection, signal) => connection.call(AuthService.ping, {}, { signal })],
   [

@@ -1,4 +1,4 @@
-/** Frames of HTTP/2 as bytes (RFC 9113 section 6), and a TLS server that sends whatever a test makes of them. */
+/** HTTP/2 frames as bytes (RFC 9113 section 6), and a TLS server that sends whatever a test builds from them. */
 import { once } from 'node:events';
 import { createServer, type TLSSocket } from 'node:tls';
 import { selfSigned } from '../tls-certificate.ts';
@@ -55,7 +55,7 @@ export function settings(maxConcurrentStreams: number): Buffer {
   return frame('SETTINGS', { payload });
 }
 
-/** The server's first frame, and its answer to the client's. */
+/** The server's first frame, and its acknowledgment of the client's. */
 export function serverPreface(maxConcurrentStreams = 100): Buffer {
   return Buffer.concat([settings(maxConcurrentStreams), frame('SETTINGS', { flags: FLAGS.ACK })]);
 }
@@ -64,12 +64,12 @@ export function ping(): Buffer {
   return frame('PING', { payload: Buffer.alloc(8, 1) });
 }
 
-/** A literal without indexing and without Huffman's code (RFC 7541 section 6.2.2). */
+/** A literal without indexing and without Huffman coding (RFC 7541 section 6.2.2). */
 export function header(name: string, value: string): Buffer {
   return Buffer.concat([Buffer.of(0, name.length), Buffer.from(name), Buffer.of(value.length), Buffer.from(value)]);
 }
 
-/** `:status: 200` of the static table, and gRPC's content type. */
+/** `:status: 200` from the static table, and gRPC's content type. */
 export const RESPONSE_HEADERS = Buffer.concat([Buffer.of(0x88), header('content-type', 'application/grpc')]);
 
 export function response(stream: number): Buffer {
@@ -90,16 +90,16 @@ export function message(stream: number, bytes: Uint8Array = Buffer.alloc(0)): Bu
 
 export interface FrameServer {
   readonly port: number;
-  /** PEM of the only authority that vouches for it. */
+  /** PEM of the authority that signed its certificate. */
   readonly ca: string;
 }
 
-/** Whose end the server does not outlive. */
+/** The server is closed when this ends. */
 interface Owner {
   readonly after: (work: () => void) => void;
 }
 
-/** @param serve gets each connection after its handshake */
+/** @param serve is called with each connection after its handshake */
 export async function startFrameServer(owner: Owner, serve: (socket: TLSSocket) => void): Promise<FrameServer> {
   const { certificate, key } = await selfSigned('localhost');
   const sockets = new Set<TLSSocket>();
@@ -127,7 +127,7 @@ export interface ReceivedFrame extends Required<Frame> {
 const PREFACE_BYTES = 24;
 const HEAD_BYTES = 9;
 
-/** Calls back with each frame that a client sends, after its preface. */
+/** Calls back with each frame that a client sends after its preface. */
 export function onFrame(socket: TLSSocket, serve: (frame: ReceivedFrame) => void): void {
   let held = Buffer.alloc(0);
   let hasPreface = false;

@@ -10,7 +10,7 @@ import { selfSigned } from '../tls-certificate.ts';
 
 const { certificate, key } = await selfSigned('localhost');
 
-/** OpenSSL's own form, as Node hands it on. */
+/** In OpenSSL's format, as Node reports it. */
 function openssl(code: string, reason: string): Error {
   const message = `80AC2D53247F0000:error:0A00010B:SSL routines:ssl3_get_record:${reason}:../deps/openssl/openssl/ssl/record/ssl3_record.c:350:\n`;
   return coded(code, message);
@@ -148,7 +148,7 @@ test('a thrown value is described in one line even if it is not an error', () =>
   assert.equal(networkFailure(undefined).detail, 'undefined');
 });
 
-/** What peers do to a handshake, so that the errors are Node's own. */
+/** What peers do to a handshake, so that the errors come from Node itself. */
 const PEERS: readonly (readonly [what: string, server: () => Server, NetworkFailure['kind']])[] = [
   ['closes', () => createServer((socket) => socket.end()), 'unreachable'],
   ['resets', () => createServer((socket) => socket.resetAndDestroy()), 'unreachable'],

@@ -1,4 +1,4 @@
-/** Calls that a server refuses without having looked at them, and servers that take few at a time. */
+/** Calls that a server refuses without processing them, and servers with a limit of concurrent calls. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createSecureServer } from 'node:http2';
@@ -47,7 +47,7 @@ function answer(stream: number): Buffer {
   return Buffer.concat([response(stream), message(stream), trailers(stream)]);
 }
 
-/** Refuses so many streams of a connection, and answers the others. */
+/** Refuses the given number of streams of a connection, and responds to the others. */
 function serverThatRefuses(t: TestContext, times: number, streams: number[] = []): Promise<FrameServer> {
   return startFrameServer(t, (socket) => {
     socket.write(serverPreface());
@@ -65,14 +65,14 @@ test('a refused call is made again on the same connection', async (t) => {
   assert.deepEqual(streams, [1, 3, 5, 7]);
 });
 
-test('a server that refuses a call again and again is given up', async (t) => {
+test('a call that a server refuses repeatedly fails', async (t) => {
   const streams: number[] = [];
   const { ping } = await clientOf(t, await serverThatRefuses(t, Infinity, streams));
   await assert.rejects(ping(), { name: 'Error', message: 'the server refused the call 10 times (REFUSED_STREAM)' });
   assert.equal(streams.length, 10);
 });
 
-test('a refused call that carries bytes in bulk is made again with all that was sent', async (t) => {
+test('a refused bulk call is made again with everything that was sent', async (t) => {
   let streams = 0;
   const { certificate: ca, key } = await selfSigned('localhost');
   const server = createSecureServer({ cert: ca, key });
@@ -116,7 +116,7 @@ test('a refused call that carries bytes in bulk is made again with all that was 
   assert.deepEqual(answers, ['00000000026162' + '00000000026364' + '00000000026566']);
 });
 
-/** Refuses what is above its limit, as Go and Node do, and answers a little later. */
+/** Refuses calls above its limit, as Go and Node do, and responds to the others a little later. */
 function serverWithLimit(t: TestContext, limit: number, open: { most: number }): Promise<FrameServer> {
   return startFrameServer(t, (socket) => {
     let now = 0;
@@ -146,7 +146,7 @@ for (const limit of [1, 2, 4]) {
   });
 }
 
-test('calls wait while the server takes none, as long as their signals let them', async (t) => {
+test('calls wait while the server accepts none, until they are aborted', async (t) => {
   const streams: number[] = [];
   let takes = false;
   let allow: () => void = () => undefined;
@@ -174,7 +174,7 @@ test('calls wait while the server takes none, as long as their signals let them'
   assert.ok(before <= 2 && streams.length > before, 'nothing is opened between the limit 0 and the next');
 });
 
-test('a farewell that leaves a call out ends it at once, so that another connection can carry it', async (t) => {
+test('a GOAWAY that excludes a call ends it at once, so that another connection can carry it', async (t) => {
   const server = await startFrameServer(t, (socket) => {
     socket.write(serverPreface());
     onRequest(socket, (stream) => {
@@ -182,7 +182,7 @@ test('a farewell that leaves a call out ends it at once, so that another connect
         socket.write(response(stream));
         return;
       }
-      // Stream 1 is the last that was looked at; it is answered after the farewell.
+      // Stream 1 is the last one processed; its response follows the GOAWAY.
       socket.write(frame('GOAWAY', { payload: Buffer.of(0, 0, 0, 1, 0, 0, 0, 0) }));
       setTimeout(() => socket.write(Buffer.concat([message(1), trailers(1)])), 20);
     });

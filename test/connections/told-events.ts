@@ -1,16 +1,16 @@
-/** A trace that keeps what it is told, as a run with --debug --log-format json would print it. */
+/** A trace that records its events, as a run with --debug --log-format json would print them. */
 import { z } from 'zod';
 import { createLog } from '../../src/effects/log.ts';
 import { startWireTrace, type WireTrace } from '../../src/net/trace.ts';
 
-/** Without the times, which no test can know. */
+/** Without times, which no test can predict. */
 export type Told = Readonly<Record<string, unknown>>;
 
 export interface KeptTrace {
   readonly trace: WireTrace;
-  /** Everything but times, in order. */
+  /** All events without their times, in order. */
   readonly told: () => readonly Told[];
-  /** Everything as it was written. */
+  /** All lines as they were written. */
   readonly text: () => string;
   /** Resolves when a connection was closed. */
   readonly closed: Promise<void>;

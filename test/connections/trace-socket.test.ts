@@ -21,7 +21,7 @@ async function listen(t: TestContext, server: Server): Promise<number> {
   return address.port;
 }
 
-/** Answers 5 bytes with 7; its end of the connection comes out when it is closed. */
+/** Responds to 5 bytes with 7; resolves with its end of the connection when it is closed. */
 async function serve(t: TestContext, options: TlsOptions = {}) {
   let onEnd: (socket: TLSSocket) => void = () => undefined;
   const ended = new Promise<TLSSocket>((resolve) => {
@@ -107,7 +107,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   }
 }
 
-test('an untrusted certificate is traced, and that it ended the connection', async (t) => {
+test('an untrusted certificate is traced, and the trace shows that it ended the connection', async (t) => {
   const { port } = await serve(t);
   const { closed, told, trace } = keptTrace();
   const dial = { ...DIAL, ca: other.certificate, address: { host: '127.0.0.1', port }, signal };

@@ -12,7 +12,7 @@ import { keptTrace } from './told-events.ts';
 const { certificate, key } = await selfSigned('localhost');
 const trust = { ca: certificate, verify: true };
 
-/** Answers every request with these bytes, and counts the bytes of each. */
+/** Responds to every request with these bytes, and counts the bytes of each request. */
 async function serve(t: TestContext, answers: readonly string[]) {
   const requests: number[] = [];
   const server = createServer({ cert: certificate, key }, (socket) => {

@@ -18,12 +18,12 @@ const { certificate, key } = await selfSigned('localhost');
 const GRPC = { ':status': 200, 'content-type': 'application/grpc' };
 const NEVER = { signal: new AbortController().signal };
 const FRAME_PREFIX_BYTES = 5;
-/** What a server writes after our end, and nobody reads (RFC 9113 section 6.8). */
+/** Bytes that a server writes after our end, and that are not read (RFC 9113 section 6.8). */
 const GOAWAY_BYTES = 17;
-/** Field 1000 of bytes, which no message of ours knows. */
+/** Field 1000, of type bytes, which none of our messages has. */
 const UNKNOWN_FIELD = Buffer.concat([Buffer.from([0xc2, 0x3e, 0x64]), Buffer.alloc(100, 'secret')]);
 
-/** A server that counts what it is sent and answers with these messages when it has had so many bytes. */
+/** A server that counts received bytes, and sends these messages after the given number. */
 async function serve(t: TestContext, answers: readonly Uint8Array[], trailers: Record<string, string>) {
   const server = createSecureServer({ cert: certificate, key });
   const received: Buffer[] = [];
@@ -102,7 +102,7 @@ test("a rejection is traced with its code, not with the server's message", async
   assert.doesNotMatch(text(), /secret/);
 });
 
-test('each message of a stream is traced with direction and kind, and that its end was not awaited', async (t) => {
+test('each message of a stream is traced with its direction and kind, and the trace shows that its end was not awaited', async (t) => {
   const init = { joinMethod: 'a secret method' };
   const answerBytes = encode(JoinResponseSchema, { payload: { case: 'init', value: init } });
   const clientInit = { tokenName: 'a secret token' };

@@ -48,18 +48,18 @@ function settings(change: {
   };
 }
 
-test('Node’s own list is trusted when nothing else is asked for', async () => {
+test('Node’s own list is trusted by default', async () => {
   assert.deepEqual(await webTrust(settings({})), { ca: undefined, verify: true });
   assert.deepEqual(await webTrust(settings({ environment: { SSL_CERT_FILE: '' } })), { ca: undefined, verify: true });
 });
 
-test('--ca-file wins over SSL_CERT_FILE, which replaces the list', async () => {
+test('--ca-file takes precedence over SSL_CERT_FILE, which replaces the list', async () => {
   const environment = { SSL_CERT_FILE: 'variable.pem' };
   assert.equal((await webTrust(settings({ environment }))).ca, certificate);
   assert.equal((await webTrust(settings({ environment, caFile: 'flag.pem' }))).ca, certificate);
 });
 
-test('insecure checks nothing', async () => {
+test('insecure disables verification', async () => {
   assert.equal((await webTrust(settings({ insecure: true }))).verify, false);
 });
 
@@ -86,7 +86,7 @@ for (const [name, caFile, message] of REFUSED) {
   });
 }
 
-test('the line of a broken certificate is that of its beginning', async () => {
+test('a broken certificate is reported with the line where it begins', async () => {
   const lines = certificate.split('\n').length - 1;
   await assert.rejects(webTrust(settings({ caFile: 'second.pem', files: FILES })), {
     message: new RegExp(`at line ${String(lines + 1)}$`),
@@ -107,29 +107,29 @@ describe('SSL_CERT_DIR', () => {
     webTrust(settings({ environment, files, directories, ...(caFile === undefined ? {} : { caFile }) }));
   const SSL_CERT_DIR = ['missing', 'a', '', 'b'].join(delimiter);
 
-  test('comes together with SSL_CERT_FILE, each certificate once and what cannot be used left out', async () => {
+  test('adds to SSL_CERT_FILE, each certificate once, without unusable ones', async () => {
     const { ca } = await trustOf({ SSL_CERT_DIR, SSL_CERT_FILE: 'variable.pem' });
     assert.equal(ca, certificate + other + third);
   });
 
-  test('comes together with the built-in list and NODE_EXTRA_CA_CERTS where no file is named', async () => {
+  test('adds to the built-in list and NODE_EXTRA_CA_CERTS without SSL_CERT_FILE', async () => {
     const { ca = '' } = await trustOf({ SSL_CERT_DIR: 'b', NODE_EXTRA_CA_CERTS: 'extra.pem' });
     assert.ok(ca.endsWith(`${third}${other}`));
     assert.equal(ca.split('BEGIN CERTIFICATE').length - 1, rootCertificates.length + 2);
   });
 
-  test('that leads to nothing leaves the built-in list as it is', async () => {
+  test('with no usable directory does not change the built-in list', async () => {
     assert.deepEqual(await trustOf({ SSL_CERT_DIR: ['missing', 'empty'].join(delimiter) }), {
       ca: undefined,
       verify: true,
     });
   });
 
-  test('is not read beside --ca-file', async () => {
+  test('is not read with --ca-file', async () => {
     assert.equal((await trustOf({ SSL_CERT_DIR }, 'variable.pem')).ca, certificate);
   });
 
-  test('is read up to a number of files', async () => {
+  test('is read up to a limit of files', async () => {
     const names = Array.from({ length: 3000 }, (_, at) => `${String(at).padStart(5, '0')}.pem`);
     let read = 0;
     const readText = () => {
@@ -145,7 +145,7 @@ describe('SSL_CERT_DIR', () => {
   });
 });
 
-test('an intermediate authority without its root is trusted as it is', async (t) => {
+test('an intermediate authority without its root is trusted directly', async (t) => {
   const { chain, intermediate, key, root } = await privateChain('localhost');
   const port = await serve(t, chain, key);
   const files = { 'root.pem': root, 'intermediate.pem': intermediate };
@@ -176,7 +176,7 @@ async function serve(t: TestContext, cert: string, key: string): Promise<number>
   return address.port;
 }
 
-test('an older Node is said to need the root, where one is missing', async () => {
+test('on an older Node, a missing root is reported as required', async () => {
   const { intermediate, root } = await privateChain('localhost');
   const files = { 'root.pem': root, 'intermediate.pem': intermediate };
   for (const [nodeVersion, caFile, weak] of [

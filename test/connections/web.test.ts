@@ -30,7 +30,7 @@ function open(t: TestContext, port: number, { ca = certificate, timeoutMs = 5000
   return web;
 }
 
-test('an answer comes with status and body, and the connection is used again', async (t) => {
+test('a response has its status and body, and the connection is used again', async (t) => {
   const ports = new Set<number | undefined>();
   const port = await serve(t, (request, response) => {
     ports.add(request.socket.remotePort);
@@ -46,7 +46,7 @@ test('an answer comes with status and body, and the connection is used again', a
   assert.equal(ports.size, 1);
 });
 
-test('a redirect is an answer and is not followed', async (t) => {
+test('a redirect is returned and not followed', async (t) => {
   const port = await serve(t, (_request, response) => {
     response.writeHead(302, { location: 'https://elsewhere.example.com/' }).end();
   });
@@ -59,12 +59,12 @@ test('a certificate of an unknown authority is not trusted', async (t) => {
   await assert.rejects(open(t, port, { ca: other.certificate }).get('/'), { code: 'PROXY_UNTRUSTED' });
 });
 
-test('an answer above a megabyte is cut off', async (t) => {
+test('a response above a megabyte is rejected', async (t) => {
   const port = await serve(t, (_request, response) => response.end(Buffer.alloc(1024 * 1024 + 1)));
   await assert.rejects(open(t, port).get('/'), { code: 'RESPONSE_TOO_LARGE' });
 });
 
-test('an answer that breaks off is refused', async (t) => {
+test('a truncated response is rejected', async (t) => {
   const port = await serve(t, (_request, response) => {
     response.writeHead(200, { 'content-length': '100' });
     response.write('half');
@@ -73,12 +73,12 @@ test('an answer that breaks off is refused', async (t) => {
   await assert.rejects(open(t, port).get('/'), { code: 'RESPONSE_INVALID' });
 });
 
-test('a server that never answers is given up', async (t) => {
+test('a server that never responds is given up', async (t) => {
   const port = await serve(t, () => undefined);
   await assert.rejects(open(t, port, { timeoutMs: 200 }).get('/'), { code: 'TIMEOUT' });
 });
 
-test('a server that begins and never ends its answer is given up', async (t) => {
+test('a server that never finishes its response is given up', async (t) => {
   const port = await serve(t, (_request, response) => {
     response.write('begin');
   });

@@ -49,7 +49,7 @@ test('the oldest Node.js is the one that the bundle is built for and that the or
 
 test('the Node.js that install downloads is documented, and the version for development', () => {
   const brought = readFileSync('orb/scripts/bring-node.sh', 'utf8').matchAll(/\bmi_release=(\d+\.\d+\.\d+)/g);
-  const [, usual = '', onWindows = ''] = /brings Node\.js (\S+) where .* \((\S+) on Windows\)/.exec(page) ?? [];
+  const [, usual = '', onWindows = ''] = /downloads Node\.js (\S+) if .* \((\S+) on Windows\)/.exec(page) ?? [];
   assert.deepEqual(new Set([...brought].map(([, version]) => version)), new Set([usual, onWindows]));
   const { engines } = z
     .object({ engines: z.object({ node: z.string() }) })

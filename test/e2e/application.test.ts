@@ -27,7 +27,7 @@ function application(job: Job, more: string): string {
   return `type: application, ${more}, ${directory(job.destination)}`;
 }
 
-/** An application behind the Proxy with that name, which records its requests. */
+/** An application with that name behind the Proxy, which records its requests. */
 async function startApplication(context: TestContext, cluster: Cluster, name: string): Promise<void> {
   const server = createServer((request, response) => {
     response.end(`${name}: ${request.method ?? ''} ${request.url ?? ''}\n`);
@@ -41,7 +41,7 @@ async function startApplication(context: TestContext, cluster: Cluster, name: st
   found.port = address.port;
 }
 
-/** curl to an application by its public address, which in a real cluster leads to the Proxy. */
+/** Calls an application with curl by its public address, which leads to the Proxy in a real cluster. */
 function curl({ info }: Cluster, name: string, more: readonly string[]): Promise<ProgramRun> {
   const [, port = ''] = info.proxy.split(':');
   const address = `${name}.example.teleport.test`;
@@ -54,14 +54,14 @@ const withFiles = (job: Job, certificate = 'tlscert', key = 'key') => [
   ...['--key', join(job.destination, key)],
 ];
 
-/** As the last request for certificates asked for it. */
+/** From the last certificate request. */
 function routeOf({ records }: Cluster): z.infer<typeof Route> {
   return Route.parse(records.of(CERTS).at(-1)?.fields.application);
 }
 
 const Route = z.object({ name: z.literal('dashboard'), session_id: z.string() });
 
-// Older servers are handed a session that is made with the roles of the output; later ones make it themselves.
+// Older servers need a session that was created with the roles of the output; later ones create it themselves.
 for (const [teleport, sessions] of [
   ['15.3.7', 1],
   ['16.4.0', 1],
@@ -118,7 +118,7 @@ test('specific_tls_naming: curl reaches the application with the files of those 
 });
 
 test(
-  'specific_tls_naming: nginx takes the certificate, and curl takes the authorities',
+  'specific_tls_naming: nginx accepts the certificate, and curl accepts the authorities',
   { skip: missing('curl', 'nginx') },
   async (t) => {
     const job = await beginJob(t, newest);
@@ -147,7 +147,7 @@ test(
   },
 );
 
-// The last is the name under which Teleport discovered one: only its own counts.
+// The last one is the short name of a discovered application: only the full name is valid.
 for (const name of ['nowhere', 'backoffice', 'wiki']) {
   test(`the application ${name} is rejected by name, and nothing is written`, async (t) => {
     const job = await beginJob(t, newest);

@@ -1,4 +1,4 @@
-/** The private keys of a cluster's authorities, for servers and verifiers that stand in for parts of it. */
+/** The private keys of a cluster's authorities, for servers and verifiers that replace parts of it. */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -9,7 +9,7 @@ const Key = z.string().optional();
 const StoredAuthorities = z.array(z.object({ cluster: z.string(), type: z.string(), sshKey: Key, jwtKey: Key }));
 
 export interface AuthorityKeyWish {
-  /** The cluster itself unless given; or its leaf. */
+  /** The joined cluster by default, or its leaf. */
   readonly of?: string;
   readonly type: 'host' | 'user' | 'spiffe';
   readonly use: 'sshKey' | 'jwtKey';
@@ -23,7 +23,7 @@ export async function authorityKey(cluster: Cluster, { of, type, use }: Authorit
   return createPrivateKey(found?.[use] ?? '');
 }
 
-/** Before v17 every key of a cluster is an RSA key, those of its nodes too. */
+/** Before v17, all keys of a cluster are RSA keys, including those of its nodes. */
 export function suiteOf({ info }: Cluster): 'legacy' | 'balanced-v1' {
   return Number(info.teleport.split('.')[0]) >= 17 ? 'balanced-v1' : 'legacy';
 }

@@ -11,7 +11,7 @@ import { resultOf } from './run-result.ts';
 
 const cluster = await clusterForFile();
 
-/** Everything that a run leaves for later steps. */
+/** Everything that a run writes for later steps. */
 async function assertDone(job: Job): Promise<void> {
   assert.ok(existsSync(join(job.destination, 'identity')));
   assert.match(await readFile(job.bashEnv, 'utf8'), /^export TELEPORT_IDENTITY_FILE=/m);
@@ -19,14 +19,14 @@ async function assertDone(job: Job): Promise<void> {
 
 type Stream = 'stdout' | 'stderr';
 
-/** The command with streams whose other end is gone before it writes anything. */
+/** Runs the command with streams that were closed before it writes anything. */
 async function withoutReaders(job: Job, args: readonly string[], streams: readonly Stream[]): Promise<BundleRun> {
   const { child, finished } = job.start(args);
   for (const name of streams) child[name]?.destroy();
   return finished;
 }
 
-/** The command with streams on a device that has no room. */
+/** Runs the command with streams to a full device. */
 async function onFullDevice(
   t: TestContext,
   job: Job,
@@ -129,7 +129,7 @@ test('an unhandled error is reported as such, masked, with details only with --d
     `throw new Error('odd\\nerror: forged ' + ${token})`,
     `Promise.reject(new Error('odd\\nerror: forged ' + ${token}))`,
   ]) {
-    // When the run asks for the first connection, it has read the token.
+    // When the run requests its first connection, it has read the token.
     await writeFile(
       hook,
       `require('node:https').Agent = class { constructor() { setImmediate(() => { ${fault} }) } };`,

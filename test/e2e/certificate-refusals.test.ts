@@ -12,7 +12,7 @@ import { resultOf } from './run-result.ts';
 const byService = await clusterForFile();
 const byEndpoint = await clusterForFile({ teleport: '17.4.2' });
 
-/** What spoils the certificates of a join and of an output alike. */
+/** Certificate problems that apply to a join and to an output. */
 const MISMATCHES: readonly (readonly [CertificateFault, RegExp])[] = [
   ['tls-for-other-key', /the TLS certificate is for another key/],
   ['ssh-for-other-key', /the SSH certificate is for another key/],

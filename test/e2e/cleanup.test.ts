@@ -136,7 +136,7 @@ function inJob(id: string) {
   return { environment: { CIRCLE_WORKFLOW_JOB_ID: id } };
 }
 
-/** A process of another test run would keep a job of the same id alive. */
+/** A process of another test run would keep a job with the same id alive. */
 const [ENDED, LIVE, OWN] = [`ended-${randomUUID()}`, `live-${randomUUID()}`, `own-${randomUUID()}`];
 
 test('files of a cancelled job are reported, and removed with --left-over; a running job keeps its files', async (t) => {

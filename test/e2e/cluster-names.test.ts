@@ -1,4 +1,4 @@
-/** Names of clusters, from the shortest to the longest that the route to the Auth Service has room for. */
+/** Names of clusters, from the shortest to the longest that the connection to the Auth Service supports. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -7,7 +7,7 @@ export async function runFile(job: Job, text: string, flags: readonly string[] =
   return job.run(['run', '-c', await job.addFile('tbot.yaml', text), '--json', ...flags]);
 }
 
-/** Runs identity outputs, each given as the content of its flow mapping without the type. */
+/** Runs identity outputs, each given as the content of its flow mapping, without the type. */
 export function runOutputs(
   cluster: Cluster,
   job: Job,
@@ -26,7 +26,7 @@ export function runOutputs(
 
 /**
  * Runs outputs, each given as the content of its flow mapping.
- * @param rest more of the file, in whole lines
+ * @param rest the rest of the file, as whole lines
  */
 export function runItems(
   cluster: Cluster,
@@ -38,7 +38,7 @@ export function runItems(
   return runFile(job, itemsText(cluster, outputs, rest), flags);
 }
 
-/** The file for outputs, each given as the content of its flow mapping. */
+/** The file with these outputs, each given as the content of its flow mapping. */
 export function itemsText({ info }: Cluster, outputs: readonly string[], rest = ''): string {
   return `version: v2
 proxy_server: ${info.proxy}

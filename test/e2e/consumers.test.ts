@@ -80,7 +80,7 @@ for (const { teleport, keyType } of VERSIONS) {
     });
 
     await t.test(
-      'openssl reaches the Auth Service through the Proxy, and host authority and identity both hold',
+      'openssl reaches the Auth Service through the Proxy, and host authority and identity are both accepted',
       async () => {
         const session = await output('openssl', ...sClient(job, cluster.info.proxy, cluster.info.cluster));
         assert.match(session, /Verify return code: 0 \(ok\)/);

@@ -65,7 +65,7 @@ test(
   },
 );
 
-test('format cockroach: the folder is a --certs-dir that openssl finds sound', { skip: openssl }, async (t) => {
+test('format cockroach: the folder is a valid --certs-dir for openssl', { skip: openssl }, async (t) => {
   const job = await beginJob(t, newest);
   const result = resultOf(await runItems(newest, job, [database(job, `format: cockroach, ${ORDERS}`)]));
   const names = ['cockroach/node.crt', 'cockroach/node.key', 'cockroach/ca.crt', 'cockroach/ca-client.crt'];
@@ -80,7 +80,7 @@ test('format cockroach: the folder is a --certs-dir that openssl finds sound', {
   assert.deepEqual(modes, ['. 0700', 'ca-client.crt 0600', 'ca.crt 0600', 'node.crt 0600', 'node.key 0600']);
 });
 
-/** Shows a certificate of the database authority, and lets in whom the user authority vouches for. */
+/** Presents a certificate of the database authority, and accepts clients that the user authority signed. */
 async function startDatabaseServer(t: TestContext, { destination, folder }: Job): Promise<number> {
   const { cert, key } = await databaseServerCertificate(newest.world);
   const files = { certificate: join(folder, 'server.crt'), key: join(folder, 'server.key') };
@@ -89,7 +89,7 @@ async function startDatabaseServer(t: TestContext, { destination, folder }: Job)
   return startOpensslServer(t, { ...files, authorities: join(destination, 'teleport-user-ca.crt') });
 }
 
-/** The certificate is of the user authority and of this key, which is sound. */
+/** Signed by the user authority, for this key, which is valid. */
 async function assertPair(certificate: string, key: string, job: Job): Promise<void> {
   const authority = join(job.destination, 'teleport-user-ca.crt');
   const verify = await runProgram('openssl', ['verify', '-CAfile', authority, certificate]);
@@ -127,21 +127,21 @@ for (const { settings, route } of [
     route: { service_name: 'cache', protocol: 'redis', username: 'default', database: '' },
   },
 ]) {
-  test(`{ ${settings} } is asked for as ${Object.values(route).join(' ').trim()}`, async (t) => {
+  test(`{ ${settings} } is requested as ${Object.values(route).join(' ').trim()}`, async (t) => {
     const job = await beginJob(t, newest);
     resultOf(await runItems(newest, job, [database(job, settings)]));
     assert.deepEqual(routesAsked(newest), [undefined, route]);
   });
 }
 
-test('MongoDB without a username is warned about, and asked for all the same', async (t) => {
+test('MongoDB without a username is a warning, and is requested anyway', async (t) => {
   const job = await beginJob(t, newest);
   const run = await runItems(newest, job, [database(job, 'service: events')]);
   assert.deepEqual(resultOf(run).outputs[0]?.access, { kind: 'database', name: 'events', protocol: 'mongodb' });
   assert.match(run.stderr, /outputs\[0\]: MongoDB needs a username/);
 });
 
-/** First without, for the look-up, then with the database that was found. */
+/** First without a database, for the lookup; then with the database that was found. */
 function routesAsked({ records }: Cluster): unknown[] {
   return records.of('rpc:/proto.AuthService/GenerateUserCerts').map(({ fields }) => fields.database);
 }
@@ -154,7 +154,7 @@ for (const [service, says] of [
     /discovered more than once as a database: ledger-rds-eu-west-1-123456789012, ledger-rds-us-east-1-123456789012/,
   ],
 ] as const) {
-  test(`the database ${service} is refused by name, and nothing is written`, async (t) => {
+  test(`the database ${service} is rejected by name, and nothing is written`, async (t) => {
     const job = await beginJob(t, newest);
     const run = await runItems(newest, job, [database(job, `service: ${service}`)]);
     assertRefused(run, { code: 'RESOURCE_UNKNOWN', says });
@@ -173,7 +173,7 @@ test('a certificate that is routed to another database is not written', async (t
   assert.deepEqual([...(await listing(job.destination)).keys()], ['.']);
 });
 
-test('an unknown database is refused by the flag that names it', async (t) => {
+test('an unknown database is rejected, and the error names the flag', async (t) => {
   const job = await beginJob(t, newest);
   const run = await job.run([...job.flags, '--database', 'nowhere']);
   assertRefused(run, { code: 'RESOURCE_UNKNOWN', says: /--database: database "nowhere" not found/ });

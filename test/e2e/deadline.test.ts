@@ -61,7 +61,7 @@ for (const [what, after] of [
   ['in seconds', () => '120'],
   ['as a date', () => new Date(Date.now() + 120_000).toUTCString()],
 ] as const) {
-  test(`a Proxy that requests ${what} a pause beyond the deadline fails the run immediately`, async (t) => {
+  test(`a Proxy that requests ${what} a pause that exceeds the deadline fails the run immediately`, async (t) => {
     const { certificate, key } = await selfSigned('localhost');
     const proxy = createHttpsServer({ cert: certificate, key }, (_request, response) => {
       response.writeHead(429, { 'retry-after': after() }).end();

@@ -41,7 +41,7 @@ const Line = z.looseObject({
 
 type Line = z.infer<typeof Line>;
 
-/** The lines about connections in a log of JSON. */
+/** The lines about connections in a JSON log. */
 function wireLines({ stderr }: BundleRun): readonly Line[] {
   return stderr
     .split('\n')
@@ -49,13 +49,13 @@ function wireLines({ stderr }: BundleRun): readonly Line[] {
     .map((line) => Line.parse(JSON.parse(line)));
 }
 
-/** In words that do not depend on addresses, sizes and times. */
+/** As text without addresses, sizes and times. */
 function inShort({ code, direction, event, kind, method = '', path, status }: Line): string {
   const facts = [event, direction, kind, event === 'grpc-message' ? '' : method, path, status, code];
   return facts.filter((fact) => fact !== undefined && fact !== '').join(' ');
 }
 
-/** The events of the connection to a server, without addresses that nothing listens on. */
+/** The events of the connection to a server, without addresses on which nothing listens. */
 function storyOf(to: string, lines: readonly Line[]): readonly string[] {
   return lines.filter((line) => line.to === to && line.event !== 'tcp-failed').map(inShort);
 }
@@ -63,7 +63,7 @@ function storyOf(to: string, lines: readonly Line[]): readonly string[] {
 const OPENED = ['dns', 'tcp', 'tls'];
 const JOIN = '/teleport.join.v1.JoinService/Join';
 const AUTHORITIES = 'grpc /teleport.trust.v1.TrustService/GetCertAuthorities OK';
-/** In the order of their names: what is asked at once may be answered in any. */
+/** Sorted by name, because parallel requests can be answered in any order. */
 const CALLS = [
   'grpc /proto.AuthService/GenerateUserCerts OK',
   'grpc /proto.AuthService/GetRole OK',
@@ -122,7 +122,7 @@ for (const { join: joinStory, requests, teleport } of CASES) {
   });
 }
 
-/** What went over the web connection is what its requests have sent and received. */
+/** The bytes of the web connection are those of its requests. */
 function assertSizes(lines: readonly Line[]): void {
   const web = lines.filter(({ to }) => to === 'web API');
   const total = (event: string, name: 'sentBytes' | 'receivedBytes') =>
@@ -133,7 +133,7 @@ function assertSizes(lines: readonly Line[]): void {
   }
 }
 
-/** Times rise, each line has the level debug, and its message is made of its facts. */
+/** Times increase, each line has the level debug, and its message consists of its facts. */
 function assertEachLine(lines: readonly Line[]): void {
   let lastMs = 0;
   for (const { atMs, connection, event, level, message, to } of lines) {
@@ -150,7 +150,7 @@ function textEvents({ stderr }: BundleRun, to: string): readonly string[] {
   return stderr.split('\n').flatMap((line) => pattern.exec(line)?.[1] ?? []);
 }
 
-/** No line of any file but its PEM headers; of the JWT, the job itself sees to that. */
+/** No line of any file except PEM headers. The test for the JWT is in the job itself. */
 async function assertNothingWrittenIsShown({ stderr }: BundleRun, job: Job, joinToken: string): Promise<void> {
   const names = await readdir(job.destination);
   assert.ok(names.includes('key') && names.includes('identity'));

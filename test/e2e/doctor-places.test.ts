@@ -80,13 +80,13 @@ const OBSTACLES: readonly Obstacle[] = [
     code: 'DESTINATION_UNWRITABLE',
   },
   {
-    what: 'a file on the way',
+    what: 'a file in the path',
     prepare: (job) => writeFile(join(job.folder, 'file'), ''),
     destination: below,
     code: 'DESTINATION_UNWRITABLE',
   },
   {
-    what: 'a link on the way',
+    what: 'a link in the path',
     prepare: (job) => symlink(job.checkout, join(job.folder, 'file')),
     destination: below,
     code: 'DESTINATION_UNSAFE',
@@ -239,7 +239,7 @@ test('with an unreadable file, the flags still apply', async (t) => {
   }
 });
 
-test('an unsupported output does not keep the others from being tried', async (t) => {
+test('an unsupported output does not prevent checks of the others', async (t) => {
   const checks = await configured(
     t,
     ({ folder }) => `${HEAD}outputs:

@@ -39,7 +39,7 @@ type Check = z.infer<typeof Check>;
 
 const FLAGS = ['doctor', '--proxy-server', proxy, '--token', joinToken];
 
-/** Whatever it finds, it leaves everything as it was, and fails when a check does. */
+/** Whatever it finds, it changes nothing, and fails if a check fails. */
 async function examined(job: Job, args: readonly string[], changes?: RunChanges): Promise<ReadonlyMap<string, Check>> {
   const before = await listing(job.folder);
   const run = await job.run([...args, '--json', '--destination', job.destination], changes);

@@ -14,7 +14,7 @@ const cluster = await clusterIn(authorities, { after }, { teleport: NEWEST });
 const { proxy, webCa } = cluster.info;
 const flagsFor = (address: string, job: Job) => flagsOf(cluster, job, address);
 
-/** Takes every connection and does with it what the test says. */
+/** Accepts every connection and handles it as the test says. */
 async function serverThat(t: TestContext, act: (socket: Socket) => void): Promise<string> {
   const open = new Set<Socket>();
   const server = createServer((socket) => {
@@ -90,12 +90,12 @@ test('unexpected server: a proxy that terminates TLS with an authority that is n
   const { address } = await startTlsTerminator(t, { behind: proxy });
   const job = await beginJob(t, cluster);
   const found = await examined(job, flagsFor(address, job));
-  // Later steps go to the address that the Proxy advertises, which passes by the interceptor here.
+  // Later steps use the address that the Proxy advertises, which bypasses the interceptor in this test.
   assert.deepEqual(results(found, ...OF_RUN.slice(0, 4), 'auth-fallback'), Array<string>(5).fill('other'));
   assert.match(found.rows.get('web-api')?.detail ?? '', /untrusted certificate: localhost/);
   assert.match(found.rows.get('auth')?.detail ?? '', /expected one of the host authority of example\.teleport\.test/);
   assert.match(found.notes.join('\n'), /its response was used only for this table/);
-  // The OIDC token is for no one whose certificate is not trusted.
+  // The OIDC token is not sent to a server with an untrusted certificate.
   assert.equal(cluster.records.of('join-service').length, 0);
 });
 
@@ -127,7 +127,7 @@ for (const [fault, result, says] of [
   });
 }
 
-/** Kubernetes is known by a name below `teleport.cluster.local` here, as the Proxy's host is localhost. */
+/** Kubernetes has a name below `teleport.cluster.local` here, because the Proxy's host is localhost. */
 const FRONTS = [
   ['plain', { auth: 'open', fallback: 'open', kubernetes: 'open' }],
   ['cloud', { auth: 'open', fallback: 'open', kubernetes: 'closed' }],

@@ -1,4 +1,4 @@
-/** Runs `doctor --egress` and reads what it prints as JSON. */
+/** Runs `doctor --egress` and reads its JSON output. */
 import assert from 'node:assert/strict';
 import { z } from 'zod';
 import type { Cluster } from '../cluster/cluster.ts';
@@ -40,14 +40,14 @@ export interface Found extends z.infer<typeof Report> {
   readonly rows: ReadonlyMap<string, Row>;
 }
 
-/** Tests do not connect to the internet: downloads go to a port that nothing listens on. */
+/** Tests do not connect to the internet: downloads go to a port on which nothing listens. */
 export const unused = await freePort();
 export const NOWHERE = ['download-url', 'node-mirror', 'cdn-base-url'].flatMap((flag) => [
   `--${flag}`,
   `https://localhost:${unused}/x`,
 ]);
 
-/** Leaves everything as it was, and fails exactly when something needed is not open. */
+/** Changes nothing, and fails exactly if a required connection is not open. */
 export async function examined(job: Job, args: readonly string[], changes?: RunChanges): Promise<Found> {
   const before = await listing(job.folder);
   const run = await job.run(['doctor', '--egress', '--json', ...NOWHERE, ...args], changes);
@@ -58,7 +58,7 @@ export async function examined(job: Job, args: readonly string[], changes?: RunC
   return { ...report, rows: new Map(report.connections.map((row) => [row.id, row])) };
 }
 
-/** @param address of the Proxy, or of what is in its place */
+/** @param address of the Proxy, or of its replacement */
 export function flagsOf({ info }: Cluster, job: Job, address = info.proxy): readonly string[] {
   return ['--proxy-server', address, '--token', info.joinToken, '--destination', job.destination];
 }
@@ -67,5 +67,5 @@ export function results({ rows }: Found, ...ids: readonly string[]): readonly (s
   return ids.map((id) => rows.get(id)?.result);
 }
 
-/** What every run and a step with ssh need, but for the fallback. */
+/** What every run and a step with ssh need, without the fallback. */
 export const OF_RUN = ['web-api', 'join-service', 'registration', 'auth', 'ssh-transport'];

@@ -80,7 +80,7 @@ test('with an identity, applications and databases are tried at the addresses th
   assert.equal(`localhost:${String(database?.port)}`, postgres);
   assert.equal(database?.result, 'open', database?.detail);
   assert.equal(cluster.records.of('join-service').length, 1);
-  // No name server of this machine knows the name of the application.
+  // No name server of this machine resolves the name of the application.
   assert.deepEqual(found.missing, ['application:outputs[0]']);
   assert.equal(application.result, 'unresolved');
 });

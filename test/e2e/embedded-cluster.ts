@@ -1,4 +1,4 @@
-/** Gives a test file the embedded clusters that its bundle runs talk to. */
+/** Provides the embedded clusters for the bundle runs of a test file. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,12 +7,12 @@ import { startCluster, type Cluster, type ClusterOptions } from '../cluster/clus
 import type { Faults, ReplyFault } from '../cluster/faults.ts';
 import type { RequestKind } from '../cluster/records.ts';
 
-/** Joins by the join service. */
+/** Joins with the join service. */
 export const NEWEST = '18.6.0';
 
 export type ClusterWish = Omit<ClusterOptions, 'dir'>;
 
-/** Whose end a cluster lives to see: a test, or all tests of a file. */
+/** The scope that a cluster lives as long as: a test, or all tests of a file. */
 interface Owner {
   readonly after: (work: () => Promise<void>) => void;
 }
@@ -25,7 +25,7 @@ export async function clusterFor(owner: Owner, wish: ClusterWish): Promise<Clust
   return clusterIn(await directoryFor(owner), owner, wish);
 }
 
-/** A directory for the authorities of several clusters, of which all but the first then start in no time. */
+/** A directory for the authorities of several clusters, so that all but the first start quickly. */
 export async function directoryFor(owner: Owner): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'e2e-cluster-'));
   owner.after(() => rm(dir, { recursive: true, force: true }));
@@ -47,7 +47,7 @@ export function misbehave(context: TestContext, { faults }: Cluster, wanted: Par
   });
 }
 
-/** So many answers are spoilt from now on, and the later ones are not. */
+/** Spoils the given number of responses from now on, and no later ones. */
 export function misbehaveAtFirst(
   context: TestContext,
   cluster: Cluster,

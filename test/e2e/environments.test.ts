@@ -1,4 +1,4 @@
-/** Each row of the table in docs/environments.md, tried: its second column is what the test makes the job from. */
+/** Tests each row of the table in docs/environments.md: its second column describes the job. */
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 import type { JoinToken } from '../cluster/data/data.ts';
@@ -9,7 +9,7 @@ import { clusterForFile } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
 
 const OTHER_ID = '99999999-8888-4777-8666-555555555555';
-const AS_IT_IS = 'as it is';
+const NO_DIFFERENCE = 'no difference';
 const NONE = 'none';
 
 const cluster = await clusterForFile();
@@ -27,12 +27,12 @@ function addProjectAlone(): string {
 
 interface Situation {
   readonly mint: MintOptions;
-  /** `none` takes a variable away. */
+  /** `none` removes a variable. */
   readonly variables: ReadonlyMap<string, string>;
   readonly agentGivesToken: boolean;
 }
 
-/** What the document calls a claim, or a property of one. */
+/** The document's names for claims, or for properties of a claim. */
 const CLAIMS: Readonly<Record<string, (value: string) => MintOptions>> = {
   'context-ids': (value) => ({ contexts: contexts(value) }),
   'project-id': (value) => ({ project: idOf(value) }),
@@ -42,7 +42,7 @@ const CLAIMS: Readonly<Record<string, (value: string) => MintOptions>> = {
   'ssh-rerun': (value) => ({ sshRerun: value === 'true' }),
   iss: (issuer) => ({ issuer }),
   aud: (audience) => ({ audience }),
-  exp: (value) => ({ expired: value === 'over' }),
+  exp: (value) => ({ expired: value === 'past' }),
   iat: (value) => ({ notYetValid: value === 'in an hour' }),
 };
 
@@ -61,7 +61,7 @@ function idOf(value: string): string {
 }
 
 function situationOf(cell: string): Situation {
-  const parts = cell === AS_IT_IS ? [] : cell.split(', ').map(pair);
+  const parts = cell === NO_DIFFERENCE ? [] : cell.split(', ').map(pair);
   const variables = parts.filter(([name]) => /^[A-Z_0-9]+$/.test(name));
   const agent = parts.find(([name]) => name === 'agent');
   const claims = parts.filter((part) => !variables.includes(part) && part !== agent);
@@ -105,7 +105,7 @@ const rows = tableRows(table?.text ?? '').map(([situation = '', job = '', both =
   project,
 }));
 
-/** Many rows are the same job. */
+/** Many rows describe the same job. */
 const outcomes = new Map<string, Promise<readonly string[]>>();
 
 function outcomesOf(t: TestContext, cell: string): Promise<readonly string[]> {
@@ -143,7 +143,7 @@ for (const { both, job, project, situation } of rows) {
   });
 }
 
-test('doctor warns of forks and of reruns with SSH, as the page says', async (t) => {
+test('doctor warns about forks and reruns with SSH, as the page says', async (t) => {
   const job = await beginJob(t, cluster);
   const { stdout } = await job.run(
     ['doctor', '--proxy-server', proxy, '--token', joinToken, '--destination', job.destination],

@@ -1,4 +1,7 @@
-/** Every usage example of the orb, and every config that a document shows, runs as a job on this machine, against the embedded cluster. */
+/**
+ * Runs every usage example of the orb, and every config in a document, as a job on this machine with the embedded
+ * cluster.
+ */
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -18,8 +21,8 @@ const { joinToken, proxy, webCa } = cluster.info;
 const orb = packedWith(await readFile(BUNDLE));
 
 /**
- * Stand-ins for the programs of the examples; other tests run the real programs with our files. Each prints its name and
- * arguments, and fails unless the files that it reads exist. It reads its input, because writing to a pipe without a
+ * Stand-ins for the programs of the examples; other tests run the real programs with our files. Each prints its name
+ * and arguments, and fails if a file that it reads is missing. It reads its input, because writing to a pipe without a
  * reader fails.
  */
 const READS: Readonly<Record<string, readonly string[]>> = {
@@ -48,7 +51,7 @@ async function addStandIns(folder: string): Promise<void> {
     await writeFile(path, ['#!/bin/sh', ...checks, 'cat > /dev/null', `echo "${name} $*"`, ''].join('\n'));
     await chmod(path, 0o755);
   }
-  // As the example for Windows names it.
+  // The destination in the example for Windows.
   await symlink('/bin/bash', join(folder, 'bash.exe'));
 }
 
@@ -64,7 +67,7 @@ const WITHOUT_INTERNET = {
   cdn_base_url: 'https://localhost:1',
 };
 
-/** What a user would change in a copy of the example: the names of the cluster, and where the script comes from. */
+/** What a user would change in a copy of the example: the names of the cluster, and the source of the script. */
 function adapted(value: unknown, home: string): unknown {
   if (Array.isArray(value)) return value.filter((item) => !installsTools(item)).map((item) => adapted(item, home));
   if (value === 'machine-id/install') return { 'machine-id/install': { bundle_path: resolve(BUNDLE) } };
@@ -79,7 +82,7 @@ function adapted(value: unknown, home: string): unknown {
       if (key === 'token' && typeof item === 'string' && !item.startsWith('$')) return [key, joinToken];
       const inner = adapted(item, home);
       if (!isMapping(inner)) return [key, inner];
-      // So has the download of the script.
+      // The same applies to the download of the script.
       const rest = Object.fromEntries(
         Object.entries(inner).filter(([name]) => name !== 'download_url' && name !== 'tools'),
       );
@@ -109,14 +112,14 @@ async function project(t: TestContext): Promise<{ home: string; programs: string
   return { home, programs, source };
 }
 
-/** By the place of each config; what has no orb in it is of others. */
+/** Keyed by the place of each config. Configs without the orb are tested elsewhere. */
 const documented = blocks
   .filter(({ language, text }) => language === 'yaml' && text.includes('machine-id: teleport/machine-id@'))
   .map(({ place, text }) => [place, text] as const);
 
 for (const [path, config] of [...exampleConfigs, ...documented]) {
   for (const job of jobsOf(config)) {
-    test(`${path}: the job ${job} runs to its end`, async (t) => {
+    test(`${path}: the job ${job} succeeds`, async (t) => {
       const { home, programs, source } = await project(t);
       const { exitCode, steps } = await runJob({
         config: stringify(adapted(parse(config), home)),
@@ -132,7 +135,7 @@ for (const [path, config] of [...exampleConfigs, ...documented]) {
         },
       });
       assert.equal(exitCode, 0, steps.map(({ name, stderr, stdout }) => `${name}: ${stdout}${stderr}`).join('\n'));
-      // A job that only sets up joins nothing.
+      // A job that only sets up does not join.
       const joins = config.includes('machine-id/join') || config.includes('machine-id/run');
       assert.equal(
         steps.some(({ stderr }) => stderr.includes(` for ${cluster.info.cluster} (Teleport `)),
@@ -142,7 +145,7 @@ for (const [path, config] of [...exampleConfigs, ...documented]) {
   }
 }
 
-test('the advice of the quick start finds what is wrong with a join that failed', async (t) => {
+test('the advice of the quick start finds why a join failed', async (t) => {
   const { home, programs, source } = await project(t);
   const [advice] = blocks.filter(({ place, text }) => place.startsWith('docs/quick-start.md') && text.startsWith('- '));
   const [[path, config] = ['', '']] = documented.filter(

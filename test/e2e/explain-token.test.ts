@@ -176,7 +176,7 @@ test('an invalid token file is rejected with all its problems, and nothing is co
   assert.deepEqual([nothing.exitCode, nothing.stderr.includes('FILE')], [2, true]);
 });
 
-/** As in `tctl get tokens | machine-id explain-token -`. */
+/** As with `tctl get tokens | machine-id explain-token -`. */
 function explainPiped(text: string | Uint8Array, args: readonly string[] = []) {
   return runProgramSync(NODE, [BUNDLE, 'explain-token', '-', ...args], { input: text, environment: {} });
 }

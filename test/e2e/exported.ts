@@ -1,4 +1,4 @@
-/** What later steps of a job have in their environment. */
+/** The environment of later steps of a job. */
 import assert from 'node:assert/strict';
 import type { Job } from './job.ts';
 import { runProgram } from '../programs.ts';

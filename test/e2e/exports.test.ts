@@ -23,7 +23,7 @@ const NAMES = [
   'MACHINE_ID_EXPIRES_AT',
 ] as const;
 
-/** What a later step sees: CircleCI starts each in a bash that reads `$BASH_ENV` first. */
+/** The environment of a later step: CircleCI starts each in a new bash, which first reads `$BASH_ENV`. */
 async function exported({ bashEnv }: Job): Promise<Readonly<Record<string, string | undefined>>> {
   const script = `set -eu; . "$1"; shift; for name; do printf '%s\\0' "\${!name-}"; done`;
   const { exitCode, stdout, stderr } = await runProgram('bash', ['-c', script, 'later-step', bashEnv, ...NAMES]);
@@ -135,7 +135,7 @@ test('a run without files on disk exports the cluster and no identity', async (t
   assert.equal(found.TELEPORT_IDENTITY_FILE, '');
 });
 
-test('exports of a first run do not direct a second run with another file to the first cluster', async (t) => {
+test('exports of a first run do not make a second run with another file join the first cluster', async (t) => {
   const first = await beginJob(t, cluster);
   resultOf(await first.run([...first.flags, '--json']));
   const environment = {

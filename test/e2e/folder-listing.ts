@@ -1,23 +1,23 @@
-/** Reads everything below a folder, so that a test can compare before with after. */
+/** Reads everything below a folder, so that a test can compare the states before and after. */
 import { lstat, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** By path: `0600 <contents>` for a file, `0700 directory`, `link to <target>`. */
 export type Listing = ReadonlyMap<string, string>;
 
-/** Empty when the folder is not there. */
+/** Empty if the folder does not exist. */
 export async function listing(folder: string): Promise<Listing> {
   const found = new Map<string, string>();
   await walk(folder, '.', found);
   return found;
 }
 
-/** Octal, as `ls` and people write it: `0600`. */
+/** In octal, as `ls` shows it: `0600`. */
 export async function modeOf(path: string): Promise<string> {
   return ((await lstat(path)).mode & 0o7777).toString(8).padStart(4, '0');
 }
 
-/** Files as an earlier run would have left them, each with its name as contents. */
+/** Files as an earlier run would have left them; each contains its own name. */
 export async function placeStandingFiles(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const name of ['identity', 'key', 'key-cert.pub', 'tlscert', 'ssh_config', 'known_hosts']) {

@@ -1,9 +1,9 @@
-/** For servers that cannot choose a port and report it. */
+/** A free port, for servers that cannot choose and report one themselves. */
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** On 127.0.0.1; nothing keeps it free once it is known. */
+/** On 127.0.0.1. Nothing reserves it afterwards. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

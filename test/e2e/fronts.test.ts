@@ -22,7 +22,7 @@ const Examination = z.object({
 });
 
 interface Expected {
-  /** What the front has done with each server name, in the order of their first connection. */
+  /** What the front did with each server name, in the order of their first connections. */
   readonly verdicts: Readonly<Record<string, string>>;
   /** The server name that reaches the Auth Service. */
   readonly name: string;

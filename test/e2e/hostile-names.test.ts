@@ -1,4 +1,4 @@
-/** Names that a cluster may hold, in every place where they are shown or become a part of a file. */
+/** Names that a cluster can contain, wherever they are shown or become part of a file. */
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -36,7 +36,7 @@ Object.assign(cluster.resources, {
   kubernetesClusters: HOSTILE.map((name) => ({ name, labels: { hostile: 'yes', env: 'dev' }, agents: 1 })),
 });
 
-/** Each line is one that the program writes, and none holds a character that a reader cannot see. */
+/** Each line is one that the program writes, and none contains an invisible character. */
 function assertNeutral(text: string, what: string): void {
   for (const line of text.split('\n')) {
     assert.doesNotMatch(

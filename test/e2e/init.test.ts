@@ -24,7 +24,7 @@ const IDS = ['--organization-id', ORGANIZATION_ID, '--project-id', PROJECT_ID, '
 const FLAGS = ['init', '--proxy', proxy, ...IDS, '--roles', 'access'];
 const NAMES = ['bot-token.yaml', 'bot.yaml', 'circleci-config.yml', 'tbot.yaml'];
 
-/** A person's own machine: no job, no token. */
+/** A user's own machine: no job, no token. */
 function atHome(folder: string, args: readonly string[], environment = {}): Promise<BundleRun> {
   return runBundle(args, { workingDirectory: folder, environment: { PATH: '/usr/bin:/bin', ...environment } });
 }
@@ -219,7 +219,7 @@ for (const method of ['bot.yaml', 'tctl bots add'] as const) {
   });
 }
 
-/** Replace programs that need more than an embedded cluster; each fails unless the files that it reads exist. */
+/** Replace programs that need more than an embedded cluster. Each fails if a file that it reads is missing. */
 const STAND_INS = {
   kubectl: '[ "$1" = get ] && grep -q current-context "$KUBECONFIG" && echo "pods of dev"',
   curl: '[ -s "$3" ] && [ -s "$5" ] && echo "called $6"',

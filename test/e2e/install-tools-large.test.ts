@@ -14,14 +14,14 @@ import { ARCHIVE, beginToolsJob, VERSION } from './tools-job.ts';
 
 const MEGABYTE = 1024 * 1024;
 const PROGRAM_BYTES = 200 * MEGABYTE;
-/** Beside what Node and the script take for themselves, 40 to 70 MB by version. */
+/** In addition to what Node and the script use, 40 to 70 MB depending on the version. */
 const MOST_MEMORY_KILOBYTES = 50 * 1024;
 
 const TSH = ['--tools', 'tsh', '--version', VERSION];
 const folder = await mkdtemp(join(tmpdir(), 'large-archive-'));
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** Random, as what is packed already hardly packs again. */
+/** Random, like packed data, which can hardly be compressed further. */
 function* parts(): Generator<Buffer> {
   yield tarHeader({ path: 'teleport/tsh' }, PROGRAM_BYTES);
   const part = randomBytes(MEGABYTE);
@@ -38,7 +38,7 @@ async function largeArchive(): Promise<{ readonly path: string; readonly digest:
   return { path, digest: hash.digest('hex'), bytes: (await stat(path)).size };
 }
 
-/** What the process took at most, as it says itself when it ends. */
+/** The peak memory of the process, which it reports when it ends. */
 const TELLS_ITS_MEMORY = `process.on('exit', () => {
   require('node:fs').writeFileSync(process.env.HOME + '/memory', String(process.resourceUsage().maxRSS));
 });`;

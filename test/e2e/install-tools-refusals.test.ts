@@ -25,7 +25,7 @@ beforeEach(() => {
 
 const TSH = ['--tools', 'tsh', '--version', VERSION];
 
-/** What a failed command has left: nothing that could be started. */
+/** What a failed command may leave: nothing that could be started. */
 async function assertNothingLeft(job: ToolsJob): Promise<void> {
   const left = await readdir(job.home, { recursive: true });
   assert.deepEqual(

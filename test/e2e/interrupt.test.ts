@@ -26,7 +26,7 @@ for (const [signal, kind] of [
   ['SIGINT', 'rpc:/proto.AuthService/GenerateUserCerts'],
   ['SIGHUP', 'rpc:/proto.AuthService/GenerateUserCerts'],
 ] satisfies (readonly [NodeJS.Signals, RequestKind])[]) {
-  test(`${signal} during ${kind} ends the run at once and leaves the files of before`, async (t) => {
+  test(`${signal} during ${kind} ends the run at once and keeps the previous files`, async (t) => {
     const job = await beginJob(t, cluster);
     const replies: Faults['replies'] = {};
     replies[kind] = 'silent';
@@ -48,7 +48,7 @@ for (const [signal, kind] of [
   });
 }
 
-test('SIGTERM ends the run whatever error it provokes', async (t) => {
+test('SIGTERM ends the run, whatever error it causes', async (t) => {
   const job = await beginJob(t, cluster);
   const outputs = ['a', 'b'].map((name) => `type: identity, ${directory(join(job.folder, name))}`);
   const file = await job.addFile('tbot.yaml', itemsText(cluster, outputs));
@@ -78,7 +78,7 @@ test('a second signal ends the process at once, and a hung agent of CircleCI wit
   await until(() => !existsSync(agent));
 });
 
-test('SIGTERM does not wait for an agent of CircleCI that hangs, nor leaves what it started', async (t) => {
+test('SIGTERM does not wait for an agent of CircleCI that hangs, and ends what it started', async (t) => {
   const job = await beginJob(t, cluster);
   await job.addProgram('circleci-agent', 'touch "$HOME/asked"; sleep 20; echo never');
   const { child, finished } = job.start(job.flags, { environment: { CIRCLE_OIDC_TOKEN: undefined } });

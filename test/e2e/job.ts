@@ -1,4 +1,4 @@
-/** The place on disk and the environment in which a test runs the bundle, as a CircleCI job would. */
+/** The directories and the environment in which a test runs the bundle, like a CircleCI job. */
 import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { type BundleOptions, runBundle, startBundle, type BundleRun, type StartedBundle } from './run-bundle.ts';
 
 export interface RunChanges {
-  /** Over the job's own variables; undefined takes one away. */
+  /** Added to the job's own variables; undefined removes one. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly secrets?: readonly string[];
   readonly outputs?: BundleOptions['outputs'];
@@ -18,9 +18,9 @@ export interface Job {
   readonly folder: string;
   readonly checkout: string;
   readonly bashEnv: string;
-  /** A directory that is not there yet, outside the checkout. */
+  /** A directory outside the checkout that does not exist yet. */
   readonly destination: string;
-  /** Enough to join and to write an identity output to the destination. */
+  /** The flags to join and to write an identity output to the destination. */
   readonly flags: readonly string[];
   run(args: readonly string[], changes?: RunChanges): Promise<BundleRun>;
   start(args: readonly string[], changes?: RunChanges): StartedBundle;
@@ -30,7 +30,7 @@ export interface Job {
   addProgram(name: string, script: string): Promise<void>;
 }
 
-/** A new job with a fresh OIDC token; what the cluster has recorded so far is forgotten. */
+/** A new job with a fresh OIDC token; clears what the cluster has recorded. */
 export async function beginJob(context: TestContext, cluster: Cluster): Promise<Job> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'e2e-job-')));
   context.after(() => rm(folder, { recursive: true, force: true }));
@@ -42,7 +42,7 @@ export async function beginJob(context: TestContext, cluster: Cluster): Promise<
   const base = {
     PATH: `${programs}:/usr/bin:/bin`,
     HOME: folder,
-    // What other runs on this machine have left in the shared one is not this job's.
+    // Files that other runs on this machine left in the shared directory do not belong to this job.
     TMPDIR: folder,
     CIRCLECI: 'true',
     CIRCLE_ORGANIZATION_ID: organizationId,

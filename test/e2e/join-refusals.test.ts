@@ -103,7 +103,7 @@ for (const teleport of ['15.3.7', '18.6.0']) {
   });
 }
 
-/** Makes the bundle believe that an expired token still holds; the cluster knows better. */
+/** Makes the bundle believe that an expired token is still valid; the cluster's clock is right. */
 const CLOCK_BEHIND = 'const now = Date.now; Date.now = () => now() - 300000;\n';
 
 for (const [teleport, method, refusal] of [

@@ -1,4 +1,4 @@
-/** A job whose runs are ended by SIGKILL at a chosen step. */
+/** A job whose runs are killed with SIGKILL at a chosen step. */
 import assert from 'node:assert/strict';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
@@ -10,14 +10,14 @@ import { itemsText } from './config-file.ts';
 import { beginJob, type Job } from './job.ts';
 import { resultOf } from './run-result.ts';
 
-/** New with every run. */
+/** Different for every run. */
 
 export interface KillJob extends Job {
   readonly runFlags: readonly string[];
   killedAt(step: number): Promise<void>;
 }
 
-/** A job with the files of an earlier run in its destination, and two outputs. */
+/** A job with files of an earlier run in its destination, and two outputs. */
 export async function beginKillJob(t: TestContext, cluster: Cluster): Promise<KillJob> {
   const job = await beginJob(t, cluster);
   const items = ['identity', 'second'].map(
@@ -45,7 +45,7 @@ export function killAt({ destination, folder }: Job, step: number): Readonly<Rec
   };
 }
 
-/** How many changes a whole run makes to a destination that has files. */
+/** How many changes a complete run makes to a destination that has files. */
 export async function stepsOfRun(job: KillJob): Promise<number> {
   resultOf(await job.run(job.runFlags));
   resultOf(await job.run(job.runFlags, { environment: killAt(job, 0) }));
@@ -56,7 +56,7 @@ export async function credentialsIn(directory: string): Promise<readonly string[
   return Promise.all(IDENTITY_FILES.map((name) => readFile(join(directory, name), 'utf8')));
 }
 
-/** Fails unless the key is that of the certificate, and nothing temporary is left. */
+/** Fails unless the key matches the certificate, and no temporary files are left. */
 export async function assertWhole(directory: string): Promise<void> {
   const [key = '', , certificate = ''] = await credentialsIn(directory);
   assert.ok(new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key)), 'key and certificate match');

@@ -1,4 +1,4 @@
-/** Runs that are ended by SIGKILL before `cleanup`, or beside others. */
+/** Runs that are killed with SIGKILL, followed by `cleanup` or in parallel with others. */
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import test from 'node:test';
@@ -8,7 +8,7 @@ import { resultOf } from './run-result.ts';
 
 const cluster = await clusterForFile();
 
-test('cleanup removes all that a run leaves which was killed', async (t) => {
+test('cleanup removes everything that a killed run has left', async (t) => {
   const job = await beginKillJob(t, cluster);
   const steps = await stepsOfRun(job);
   for (let step = 1; step <= steps; step += 13) {
@@ -21,7 +21,7 @@ test('cleanup removes all that a run leaves which was killed', async (t) => {
   }
 });
 
-test('runs at the same time, some of them killed, leave whole files', async (t) => {
+test('concurrent runs, some of them killed, leave complete files', async (t) => {
   const job = await beginKillJob(t, cluster);
   await stepsOfRun(job);
   for (const delayed of [28, 38]) {

@@ -1,4 +1,4 @@
-/** What a run leaves that is ended by SIGKILL, and what the next one makes of it. */
+/** What a run leaves when it is killed with SIGKILL, and how the next run handles it. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import test from 'node:test';
@@ -10,7 +10,7 @@ import { resultOf } from './run-result.ts';
 
 const cluster = await clusterForFile();
 
-test('whenever a run is killed, the next leaves all its files or all of before, even if it is refused', async (t) => {
+test('whenever a run is killed, the next one leaves all new or all previous files, even if it is refused', async (t) => {
   const job = await beginKillJob(t, cluster);
   const steps = await stepsOfRun(job);
   assert.ok(steps > 40, `${steps} steps`);
@@ -32,12 +32,12 @@ test('whenever a run is killed, the next leaves all its files or all of before, 
   await assertWhole(job.destination);
 });
 
-test('SIGKILL at any moment while files are written leaves whole files to the next run', async (t) => {
+test('SIGKILL at any moment while files are written leaves complete files for the next run', async (t) => {
   const job = await beginKillJob(t, cluster);
   resultOf(await job.run(job.runFlags));
   for (let pauseMs = 0; pauseMs < 9; pauseMs += 3) {
     const { child, finished } = job.start([...job.runFlags, '--debug']);
-    // The certificates have come: files are about to be written.
+    // The certificates have arrived; the files are about to be written.
     await saysOn(child.stderr, 'GenerateUserCerts');
     setTimeout(() => child.kill('SIGKILL'), pauseMs);
     await finished;

@@ -29,7 +29,7 @@ function v2(job: Job, more: string): string {
   return `type: kubernetes/v2, ${more}, ${directory(job.destination)}`;
 }
 
-/** kubectl with what the run exported, and nothing of this machine. */
+/** kubectl with only what the run exported. */
 async function kubectl(job: Job, ...args: readonly string[]): Promise<ProgramRun> {
   const { KUBECONFIG: path = '' } = await exportedTo(job);
   assert.equal(path, join(job.destination, KUBECONFIG));
@@ -175,7 +175,7 @@ test("Kubernetes' own client library reads the same file", async (t) => {
 for (const output of [v1, v2] as const) {
   const wish = output === v1 ? 'kubernetes_cluster: dev' : 'selectors: [{ name: dev }]';
   test(
-    `${output === v1 ? 'kubernetes' : 'kubernetes/v2'}: without certificates in the file, kubectl asks the script for them`,
+    `${output === v1 ? 'kubernetes' : 'kubernetes/v2'}: without certificates in the file, kubectl gets them from the script`,
     { skip },
     async (t) => {
       const job = await beginJob(t, newest);
@@ -192,23 +192,27 @@ for (const output of [v1, v2] as const) {
   );
 }
 
-test('the certificate of one Kubernetes cluster opens no other, by path or by name', { skip }, async (t) => {
-  const job = await beginJob(t, newest);
-  resultOf(await runItems(newest, job, [v1(job, 'kubernetes_cluster: dev')]));
-  const [{ cluster } = { cluster: { server: '' } }] = (await configOf(job)).clusters;
-  const { server } = cluster;
-  await changeConfig(job, server, `${server}/v1/teleport/${encoded(newest.info.cluster)}/${encoded('prod')}`);
-  await assertKubeRefuses(job, 403);
-});
+test(
+  'the certificate of one Kubernetes cluster gives no access to another, by path or by name',
+  { skip },
+  async (t) => {
+    const job = await beginJob(t, newest);
+    resultOf(await runItems(newest, job, [v1(job, 'kubernetes_cluster: dev')]));
+    const [{ cluster } = { cluster: { server: '' } }] = (await configOf(job)).clusters;
+    const { server } = cluster;
+    await changeConfig(job, server, `${server}/v1/teleport/${encoded(newest.info.cluster)}/${encoded('prod')}`);
+    await assertKubeRefuses(job, 403);
+  },
+);
 
-test('no path leads to a Kubernetes cluster that the roles do not see', { skip }, async (t) => {
+test('a Kubernetes cluster that the roles do not allow cannot be reached by any path', { skip }, async (t) => {
   const job = await beginJob(t, newest);
   resultOf(await runItems(newest, job, [v2(job, 'selectors: [{ name: dev }]')]));
   await changeConfig(job, encoded('dev'), encoded('payroll'));
   await assertKubeRefuses(job, 404);
 });
 
-test('an identity without a Kubernetes cluster, or none at all, is refused', { skip }, async (t) => {
+test('an identity without a Kubernetes cluster, or no identity, is refused', { skip }, async (t) => {
   const job = await beginJob(t, newest);
   resultOf(
     await runItems(newest, job, [
@@ -233,7 +237,7 @@ async function changeConfig(job: Job, from: string, to: string): Promise<void> {
   await writeFile(path, text.replaceAll(from, to));
 }
 
-/** kubectl tells hardly anything of a refusal during discovery; the cluster has noted the status. */
+/** kubectl reports hardly anything about a refusal during discovery, but the cluster records the status. */
 async function assertKubeRefuses(job: Job, status: number): Promise<void> {
   const { exitCode, stdout } = await kubectl(job, 'get', 'pods');
   assert.equal(exitCode, 1);
@@ -273,7 +277,7 @@ for (const [what, output, says] of refusals) {
   });
 }
 
-test('labels that fit no Kubernetes cluster are a warning where another selector fits one', async (t) => {
+test('labels that match no Kubernetes cluster are a warning if another selector matches one', async (t) => {
   const job = await beginJob(t, newest);
   const run = await runItems(newest, job, [v2(job, 'selectors: [{ labels: { env: none } }, { name: dev }]')]);
   resultOf(run);
@@ -282,7 +286,7 @@ test('labels that fit no Kubernetes cluster are a warning where another selector
 });
 
 for (const labels of ['env: none', "'*': '*'", "env: '*'"]) {
-  test(`an output that fits no Kubernetes cluster by the labels ${labels} fails, and nothing is written`, async (t) => {
+  test(`an output that matches no Kubernetes cluster with the labels ${labels} fails, and nothing is written`, async (t) => {
     const job = await beginJob(t, newest);
     const run = await runItems(newest, job, [v2(job, `selectors: [{ labels: { ${labels} } }]`)]);
     const isWildcard = labels.includes('*');
@@ -297,7 +301,7 @@ for (const labels of ['env: none', "'*': '*'", "env: '*'"]) {
   });
 }
 
-test('a wildcard in a name is refused with its line before anything is contacted', async (t) => {
+test('a wildcard in a name is rejected with its line before anything is contacted', async (t) => {
   for (const output of ["kubernetes_cluster: 'prod-*'", "kubernetes_cluster: '*'"]) {
     const job = await beginJob(t, newest);
     const run = await runItems(newest, job, [v1(job, output), v2(job, "selectors: [{ name: '^prod-.*$' }]")]);
@@ -308,7 +312,7 @@ test('a wildcard in a name is refused with its line before anything is contacted
   }
 });
 
-test('kubernetes/v2 says what to write for a cluster without paths', async (t) => {
+test('the error of kubernetes/v2 says what to write for a cluster without paths', async (t) => {
   const cluster = await clusterIn(authorities, t, { teleport: '15.3.7' });
   const job = await beginJob(t, cluster);
   const run = await runItems(cluster, job, [v2(job, 'selectors: [{ name: dev }]')]);

@@ -31,7 +31,7 @@ const Coverage = z.object({
   ),
 });
 
-/** Paths of the modules that the command evaluated: esbuild names the function around a module by its path. */
+/** Paths of the modules that the command evaluated. esbuild names the function around a module after its path. */
 async function evaluated(command: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<readonly string[]> {
   const coverage = mkdtempSync(join(folder, 'coverage-'));
   const options = { env: { PATH: process.env.PATH, ...environment, NODE_V8_COVERAGE: coverage }, timeout: 30_000 };

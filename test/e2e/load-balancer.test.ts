@@ -17,7 +17,7 @@ import {
 const cluster = await clusterForFile();
 const behind = cluster.info.proxy;
 
-/** Far below the 30 seconds of --timeout; a machine under load takes its time. */
+/** Far below the 30 seconds of --timeout, but enough for a busy machine. */
 const LONGEST_RUN_MS = 25_000;
 
 interface Front {

@@ -17,13 +17,13 @@ async function jobOn(t: TestContext, wish: ClusterWish) {
   return { cluster, job: await beginJob(t, cluster) };
 }
 
-test('a cluster without the registration endpoint is joined by its join service', async (t) => {
+test('a cluster without the registration endpoint is joined with its join service', async (t) => {
   const { cluster, job } = await jobOn(t, { teleport: '19.0.0', registrationEndpoint: false });
   assert.equal(resultOf(await job.run([...job.flags, '--json'])).joinPath, 'join-service');
   assert.equal(cluster.records.of('legacy-join').length, 0);
 });
 
-test('a join service that does not know CircleCI gives way to the endpoint on 19 too', async (t) => {
+test('a join service that does not support CircleCI is replaced by the endpoint on 19 too', async (t) => {
   const { job } = await jobOn(t, { teleport: '19.0.0', circleciInJoinService: false });
   assert.equal(resultOf(await job.run([...job.flags, '--json'])).joinPath, 'legacy');
 });
@@ -75,7 +75,7 @@ const REMOVED: readonly (readonly [name: string, file: (job: Job) => string, say
 
 for (const engine of ['native', 'tbot']) {
   for (const [name, file, says] of REMOVED) {
-    test(`roles of ${name} end a run by ${engine} on 19, and nothing is written`, async (t) => {
+    test(`roles of ${name} fail a run with ${engine} on 19, and nothing is written`, async (t) => {
       const { cluster, job } = await jobOn(t, { teleport: '19.0.0' });
       await addTbot(job, { version: '18.6.0' });
       await job.addFile('tbot.yaml', fileWith(cluster.info, file(job)));
@@ -89,7 +89,7 @@ for (const engine of ['native', 'tbot']) {
   }
 }
 
-test('every key is named at once, those of a v1 file too, and doctor names them as well', async (t) => {
+test('all such keys are reported together, also in a v1 file and by doctor', async (t) => {
   const { cluster, job } = await jobOn(t, { teleport: '19.0.0' });
   const { joinToken, proxy } = cluster.info;
   await job.addFile(
@@ -109,7 +109,7 @@ destinations:
   assert.equal(doctor.exitCode, 1);
 });
 
-test('roles are kept up to 18', async (t) => {
+test('roles work up to 18', async (t) => {
   const { cluster, job } = await jobOn(t, { teleport: '18.6.0' });
   const item = `type: identity, roles: [access], destination: { type: directory, path: '${job.destination}' }`;
   const [output] = resultOf(await runItems(cluster, job, [item])).outputs;

@@ -1,4 +1,4 @@
-/** nginx as a real peer that knows nothing of Teleport: a server that demands client certificates, and a load balancer. */
+/** nginx as a real peer that does not know Teleport: a server that requires client certificates, and a load balancer. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -11,14 +11,14 @@ import { bounded, program } from '../programs.ts';
 import type { TlsTerminator } from './tls-terminator.ts';
 
 export interface NginxFiles {
-  /** Of the server itself, with its key; paths. */
+  /** Certificate and key of the server itself; paths. */
   readonly certificate: string;
   readonly key: string;
-  /** Path of the authorities whose clients are let in. */
+  /** Path of the authorities whose clients are accepted. */
   readonly clientAuthorities: string;
 }
 
-/** Answers with the subject of the client's certificate; resolves with the port on 127.0.0.1. */
+/** Responds with the subject of the client's certificate; resolves with the port on 127.0.0.1. */
 export function startNginx(context: TestContext, files: NginxFiles): Promise<number> {
   return start(
     context,
@@ -35,13 +35,13 @@ export interface NginxProxyOptions {
   /** `localhost:port` of the Proxy. */
   readonly behind: string;
   readonly http2: boolean;
-  /** Whether it passes on WebSocket upgrades; by itself, nginx does not. */
+  /** Whether it forwards WebSocket upgrades, which nginx does not do by default. */
   readonly upgrades?: boolean;
-  /** A free one unless given. */
+  /** By default a free one. */
   readonly port?: number;
 }
 
-/** A load balancer in front of a Proxy, as its administrators would set it up for any web server. */
+/** A load balancer in front of a Proxy, configured as for any web server. */
 export async function startNginxProxy(
   context: TestContext,
   { behind, http2, upgrades = false, port: wanted }: NginxProxyOptions,
@@ -68,7 +68,7 @@ interface Place {
   readonly port: number;
 }
 
-/** @param server the inside of its server block */
+/** @param server the content of its server block */
 async function start(
   context: TestContext,
   server: (place: Place) => string | Promise<string>,

@@ -1,4 +1,7 @@
-/** What starts Node with our files does so without the job's preloads, and with its options for memory and certificates. */
+/**
+ * Programs that start Node with our files do so without the job's preloads, and with its options for memory and
+ * certificates.
+ */
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
@@ -16,7 +19,7 @@ const cluster = await clusterForFile({ extraLogins: [user] });
 const HOST = `web-1.${cluster.info.cluster}`;
 const KEPT = '--max-old-space-size=512 "--openssl-config=/dev/null"';
 
-/** Variables of a later step, whose preload leaves a file and then fails. */
+/** Variables of a later step, whose preload writes a file and then fails. */
 async function preload({ folder }: Job): Promise<Readonly<Record<string, string>>> {
   await mkdir(join(folder, 'node_modules'), { recursive: true });
   const hook = join(folder, 'hook.cjs');

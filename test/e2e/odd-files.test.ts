@@ -1,4 +1,4 @@
-/** What runs do with files that are not plain, on disks that are full or read-only. */
+/** How runs handle special files, and full or read-only disks. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -43,7 +43,7 @@ async function pipeIn(job: Job): Promise<string> {
 }
 
 for (const [kind, make] of Object.entries(MAKERS)) {
-  test(`BASH_ENV that names ${kind} ends the run before the cluster is asked`, async (t) => {
+  test(`BASH_ENV that names ${kind} fails the run before the cluster is contacted`, async (t) => {
     const job = await beginJob(t, cluster);
     const path = await make(join(job.folder, 'odd'), t);
     const run = await job.run(job.flags, { environment: { BASH_ENV: path } });
@@ -53,7 +53,7 @@ for (const [kind, make] of Object.entries(MAKERS)) {
   });
 }
 
-test('a file of the configuration that is a directory or a socket is refused by its kind', async (t) => {
+test('a file of the configuration that is a directory or a socket is rejected, and the error names its kind', async (t) => {
   for (const kind of ['a directory', 'a socket']) {
     const job = await beginJob(t, cluster);
     const path = (await MAKERS[kind]?.(join(job.folder, 'odd'), t)) ?? '';
@@ -63,7 +63,7 @@ test('a file of the configuration that is a directory or a socket is refused by 
   }
 });
 
-test('a configuration comes through a pipe', async (t) => {
+test('a configuration can come from a pipe', async (t) => {
   const job = await beginJob(t, cluster);
   const pipe = await pipeIn(job);
   const written = writeFile(pipe, itemsText(cluster, [`type: identity, ${directory(job.destination)}`]));
@@ -84,7 +84,7 @@ for (const [what, args, environment] of [
     const pipe = await pipeIn(job);
     const variables = Object.fromEntries(Object.keys(environment).map((name) => [name, pipe]));
     const { child, finished } = job.start([...args(pipe, job)], { environment: variables });
-    // A writer can open the pipe only once the other end is open.
+    // A writer can open the pipe only after the reader has.
     const writer = bounded(spawn('sh', ['-c', 'exec 3>"$0"; exec sleep 60', pipe], { stdio: 'ignore' }));
     t.after(() => writer.kill('SIGKILL'));
     await until(() => child.exitCode !== null || commandOf(writer).startsWith('sleep'));
@@ -105,7 +105,7 @@ test('SIGTERM ends the wait for the standard input', async (t) => {
   const told: string[] = [];
   child.stderr.setEncoding('utf8').on('data', (text: string) => told.push(text));
   const closed = once(child, 'close');
-  // More than fits into the pipe: it is taken when the program reads.
+  // More than fits into the pipe: writing it ends only when the program reads.
   await new Promise((resolve) => child.stdin.write('#'.repeat(300_000), resolve));
   child.kill('SIGTERM');
   await closed;
@@ -123,7 +123,7 @@ async function until(condition: () => boolean): Promise<void> {
 
 const onDisk = { skip: cannotMount };
 
-test('a BASH_ENV on a disk without room keeps its lines whole', onDisk, async (t) => {
+test('a BASH_ENV on a full disk keeps only complete lines', onDisk, async (t) => {
   const job = await beginJob(t, cluster);
   const disk = await smallDisk(t, { kibibytes: 16 });
   const bashEnv = join(disk.path, 'bash_env');
@@ -135,7 +135,7 @@ test('a BASH_ENV on a disk without room keeps its lines whole', onDisk, async (t
   assert.equal(await readFile(bashEnv, 'utf8'), before);
 });
 
-test('a destination without room is named, and nothing is left in it', onDisk, async (t) => {
+test('a destination on a full disk is named, and nothing is left in it', onDisk, async (t) => {
   const job = await beginJob(t, cluster);
   const disk = await smallDisk(t, { kibibytes: 16 });
   const run = await job.run(destinationIn(job, disk.path));
@@ -143,7 +143,7 @@ test('a destination without room is named, and nothing is left in it', onDisk, a
   assert.deepEqual(await readdir(disk.path), []);
 });
 
-test('a read-only destination is named before the cluster is asked', onDisk, async (t) => {
+test('a read-only destination is reported before the cluster is contacted', onDisk, async (t) => {
   const job = await beginJob(t, cluster);
   const disk = await smallDisk(t, { kibibytes: 16 });
   disk.makeReadOnly();
@@ -154,7 +154,7 @@ test('a read-only destination is named before the cluster is asked', onDisk, asy
 });
 
 for (const state of ['full', 'read-only'] as const) {
-  test(`a run does not need a home directory, which is ${state}, and cleanup works all the same`, onDisk, async (t) => {
+  test(`a run does not need a home directory, which is ${state}, and cleanup still works`, onDisk, async (t) => {
     const job = await beginJob(t, cluster);
     const disk = await smallDisk(t, { kibibytes: 16 });
     await mkdir(join(disk.path, '.teleport-machine-id'), { mode: 0o700 });

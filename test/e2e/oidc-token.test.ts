@@ -9,7 +9,7 @@ import { resultOf } from './run-result.ts';
 
 const cluster = await clusterForFile();
 
-/** As CircleCI leaves them: unset, empty, or the literal that an empty variable of a context arrives as. */
+/** The values that CircleCI leaves: unset, empty, or the literal of an empty context variable. */
 const NO_TOKEN = { CIRCLE_OIDC_TOKEN: undefined, CIRCLE_OIDC_TOKEN_V2: undefined };
 
 test('the second form of the token is used if the first is missing', async (t) => {
@@ -189,7 +189,7 @@ test('an invalid token fails the run even without outputs', async (t) => {
   );
 });
 
-/** A stand-in for CircleCI's agent that notes its arguments; resolves with the token that it prints. */
+/** A stand-in for CircleCI's agent that records its arguments; resolves with the token that it prints. */
 async function addAgent(job: Job, name: string): Promise<string> {
   const token = await cluster.mint();
   await job.addProgram(name, `printf '%s\\n' "$@" > "$HOME/asked"\necho '${token}'`);

@@ -1,4 +1,4 @@
-/** Writes an Ed25519 private key the way OpenSSH keeps it, which older OpenSSH versions want (PROTOCOL.key). */
+/** Writes an Ed25519 private key in OpenSSH's format, which older OpenSSH versions require (PROTOCOL.key). */
 import type { KeyObject } from 'node:crypto';
 
 const NO_ENCRYPTION_BLOCK_SIZE = 8;
@@ -22,7 +22,7 @@ export function openSshPrivateKey(key: KeyObject): string {
   return ['-----BEGIN OPENSSH PRIVATE KEY-----', ...lines, '-----END OPENSSH PRIVATE KEY-----', ''].join('\n');
 }
 
-/** With the bytes 1, 2, 3 … up to a full block. */
+/** Padded with the bytes 1, 2, 3 … to a full block. */
 function padded(secret: Buffer): Buffer {
   const missing = -secret.length & (NO_ENCRYPTION_BLOCK_SIZE - 1);
   return Buffer.concat([secret, Buffer.from(Array.from({ length: missing }, (_value, at) => at + 1))]);

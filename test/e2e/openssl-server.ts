@@ -1,4 +1,4 @@
-/** `openssl s_server` that demands client certificates, as a workload that knows nothing of Teleport does. */
+/** `openssl s_server` that requires client certificates, as a workload that does not know Teleport. */
 import { spawn } from 'node:child_process';
 import type { TestContext } from 'node:test';
 import { bounded, program } from '../programs.ts';
@@ -6,7 +6,7 @@ import { bounded, program } from '../programs.ts';
 export interface OpensslServerFiles {
   readonly certificate: string;
   readonly key: string;
-  /** Authorities whose clients are let in. */
+  /** Authorities whose clients are accepted. */
   readonly authorities: string;
 }
 

@@ -22,7 +22,7 @@ test('an output to memory proves the join and leaves nothing on disk', async (t)
   assert.deepEqual([...(await listing(job.checkout)).keys()], ['.', 'tbot.yaml']);
 });
 
-test('a relative destination lies in the working directory, and a warning says what that means', async (t) => {
+test('a relative destination is in the working directory, and a warning explains the consequence', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await runOutputs(cluster, job, [directory('./some/where')]);
   assert.equal(resultOf(run).outputs[0]?.destination, join(job.checkout, 'some/where'));
@@ -45,7 +45,7 @@ test('a second run replaces every file of the first', async (t) => {
   assert.equal(second.get('known_hosts'), first.get('known_hosts'));
 });
 
-test('a second run that fails at its last answer leaves every file of the first', async (t) => {
+test('a second run that fails at its last response keeps every file of the first', async (t) => {
   const job = await beginJob(t, cluster);
   resultOf(await job.run([...job.flags, '--json']));
   const before = await listing(job.folder);
@@ -54,7 +54,7 @@ test('a second run that fails at its last answer leaves every file of the first'
   assert.deepEqual(await listing(job.folder), before);
 });
 
-test('a symbolic link is followed only where the file says that it is meant', async (t) => {
+test('a symbolic link is followed only if the configuration allows it', async (t) => {
   const job = await beginJob(t, cluster);
   const [target, link] = [join(job.folder, 'target'), join(job.folder, 'link')];
   await mkdir(target, { mode: 0o700 });

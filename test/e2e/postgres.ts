@@ -1,6 +1,6 @@
 /**
- * A real PostgreSQL, as a cluster's database: over TCP it speaks TLS alone and takes certificates of the authority
- * of database clients alone.
+ * A real PostgreSQL as a cluster's database. Over TCP it accepts only TLS, and only certificates of the authority of
+ * database clients.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -45,7 +45,7 @@ export async function startPostgres(context: Pick<TestContext, 'after'>, cluster
   const folder = await mkdtemp(join(tmpdir(), 'e2e-postgres-'));
   let stop = (): Promise<unknown> => Promise.resolve();
   context.after(async () => {
-    await stop(); // before its files go, since it writes some at its end
+    await stop(); // Before its files are removed, because it writes some when it ends.
     await rm(folder, { recursive: true, force: true });
   });
   const data = join(folder, 'data');

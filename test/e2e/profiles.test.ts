@@ -38,7 +38,7 @@ function expectedRequests({ joinPath, fallsBack }: VersionFacts): RequestKind[] 
   ];
 }
 
-/** What can be asked at once may come in any order; what needs an answer first may not. */
+/** Parallel requests can arrive in any order; a request that needs a response first cannot. */
 function assertOrder(cluster: Cluster, facts: VersionFacts): void {
   const kinds = cluster.records.kinds;
   assert.deepEqual([...kinds].sort(), expectedRequests(facts).sort());
@@ -49,7 +49,7 @@ function assertOrder(cluster: Cluster, facts: VersionFacts): void {
   assert.equal(kinds.at(-1), 'rpc:/proto.AuthService/GenerateUserCerts');
 }
 
-/** Versions with the same kinds of keys share their authorities, which take long to make. */
+/** Versions with the same key types share their authorities, which take long to generate. */
 const authorities = await directoryFor({ after });
 
 for (const facts of VERSIONS) {
@@ -88,7 +88,7 @@ for (const facts of VERSIONS) {
     });
 
     await t.test(
-      'the identity file holds key, certificates and authorities in the order that Teleport reads',
+      'the identity file contains key, certificates and authorities in the order that Teleport reads',
       async () => {
         const read = (...names: readonly string[]) =>
           Promise.all(names.map((name) => readFile(join(job.destination, name), 'utf8'))).then((texts) =>

@@ -1,13 +1,13 @@
-/** The Teleport versions that the bundle is run against, with what differs between them. */
+/** The Teleport versions that the bundle is tested with, and how they differ. */
 
 export interface VersionFacts {
   readonly teleport: string;
   readonly joinPath: 'join-service' | 'legacy';
-  /** Whether the join service is asked and then says that it does not know CircleCI. */
+  /** Whether the join service is asked and responds that it does not support CircleCI. */
   readonly fallsBack: boolean;
-  /** What `ssh-keygen` calls the key that the version wants. */
+  /** `ssh-keygen`'s name for the key type of the version. */
   readonly keyType: 'RSA' | 'ECDSA';
-  /** In which fields GenerateUserCerts was handed the public key. */
+  /** The fields in which GenerateUserCerts gets the public key. */
   readonly keyFields: { readonly one: boolean; readonly ssh: boolean; readonly tls: boolean };
 }
 

@@ -1,9 +1,9 @@
-/** Watches how much memory the proxy command that OpenSSH has started takes. */
+/** Measures the memory of the proxy command that OpenSSH has started. */
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Job } from './job.ts';
 
-/** Looks at the job's proxy command until it ends; the call resolves with the most that it had, in KiB. */
+/** Watches the job's proxy command until it ends; resolves with its peak memory in KiB. */
 export function watchProxyMemory({ destination }: Job): () => Promise<number> {
   const most = (async () => {
     const path = await statusPath(destination);

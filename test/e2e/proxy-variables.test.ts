@@ -10,7 +10,7 @@ const SECRETS = ['hunter2', 'somebody'];
 const PROXY = 'http://somebody:hunter2@proxy.corp.example:3128';
 const FIRST = /^ {2}1\. HTTPS_PROXY is set \(http:\/\/proxy\.corp\.example:3128\), but this version does not use it/m;
 
-/** Accepts connections and says nothing. */
+/** Accepts connections and sends nothing. */
 async function silentPort(t: TestContext): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -36,7 +36,7 @@ test('for an unreachable Proxy, a configured HTTP proxy is the first likely caus
   }
 });
 
-test('doctor, its table of connections, the report and a download say it too', async (t) => {
+test('doctor, its table of connections, the report and a download mention it too', async (t) => {
   const job = await beginJob(t, cluster);
   const where = ['--proxy-server', `localhost:${await freePort()}`, '--token', 't', '--destination', job.destination];
   const changes = { environment: { HTTPS_PROXY: PROXY }, secrets: SECRETS };

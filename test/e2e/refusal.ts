@@ -1,4 +1,4 @@
-/** What a run that ends in an error must show, and must leave alone. */
+/** Asserts what a failed run must show, and what it must not change. */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { z } from 'zod';
@@ -10,13 +10,13 @@ import type { BundleRun } from './run-bundle.ts';
 
 export interface Refusal {
   readonly code: ErrorCode;
-  /** The fact that the message names. */
+  /** The fact that the message contains. */
   readonly says: RegExp;
-  /** What the hint points at. */
+  /** What the hint refers to. */
   readonly hint?: RegExp;
 }
 
-/** Wrong input ends with 2, everything else with 1. */
+/** Invalid input exits with 2, everything else with 1. */
 const WRONG_INPUT: readonly ErrorCode[] = [
   'USAGE_INVALID',
   'CONFIG_UNREADABLE',
@@ -26,10 +26,13 @@ const WRONG_INPUT: readonly ErrorCode[] = [
   'CA_FILE_INVALID',
 ];
 
-/** Of the steps before the first output. */
+/** Codes of the steps before the first output. */
 const BEFORE_OUTPUTS = /^(?:OIDC_TOKEN|JOIN|PROXY|BASH_ENV)_/;
 
-/** What the program finds itself, in words that a cluster may use too, and the list of several failures. */
+/**
+ * Codes of problems that the program detects itself, in words that a cluster may use too, and the code for several
+ * failures.
+ */
 const OF_ITS_OWN = /^OIDC_TOKEN_|^OUTPUTS_FAILED$/;
 
 export interface ErrorReport {
@@ -38,7 +41,7 @@ export interface ErrorReport {
   readonly code: string;
 }
 
-/** @throws AssertionError when the run did not end with an error's report */
+/** @throws AssertionError if the run did not end with an error report */
 export function errorReport({ stderr }: BundleRun): ErrorReport {
   const [, message, hint, code] = /^error: ([^]*?)\nhint: (.+)\ncode: (\w+)$/m.exec(stderr) ?? [];
   assert.ok(
@@ -52,7 +55,7 @@ export function assertRefused(run: BundleRun, { code, says, hint = /\w/ }: Refus
   const report = errorReport(run);
   assert.equal(report.code, code, run.stderr);
   assert.match(report.message, says);
-  // The documents' row for this response names the code that the program ended with.
+  // The row of the documents for this response contains the code of the run.
   const row = OF_ITS_OWN.test(code) ? undefined : rowFor(report.message);
   assert.ok(
     row === undefined || row.code.includes(code),
@@ -60,13 +63,14 @@ export function assertRefused(run: BundleRun, { code, says, hint = /\w/ }: Refus
   );
   assert.match(report.hint, hint);
   assert.equal(run.exitCode, WRONG_INPUT.includes(code) ? 2 : 1);
-  // With --json, a run whose outputs failed says what was written; one that did not come to its outputs prints nothing.
+  // With --json, a run with failed outputs reports the written ones; a run that failed before its outputs prints
+  // nothing.
   if (WRONG_INPUT.includes(code) || BEFORE_OUTPUTS.test(code)) assert.equal(run.stdout, '');
   else if (run.stdout !== '')
     z.object({ failures: z.array(z.object({ hint: z.string() })).min(1) }).parse(JSON.parse(run.stdout));
 }
 
-/** Runs over the files of an earlier run, and proves that they and `$BASH_ENV` stand afterwards as they did. */
+/** Runs over the files of an earlier run, and asserts that these and `$BASH_ENV` are unchanged. */
 export async function assertRunRefused(
   job: Job,
   refusal: Refusal,
@@ -75,7 +79,7 @@ export async function assertRunRefused(
   await placeStandingFiles(job.destination);
   await writeFile(job.bashEnv, 'export OTHER=1\n', { mode: 0o600 });
   const before = await listing(job.folder);
-  // Debugging prints the most, so that whatever leaks a secret does it here.
+  // --debug prints the most, so it would show any leaked secret.
   const run = await job.run(args, { ...changes, environment: { TBOT_DEBUG: 'true', ...changes?.environment } });
   assertRefused(run, refusal);
   assert.deepEqual(await listing(job.folder), before);

@@ -1,4 +1,4 @@
-/** An HTTPS server that offers archives as Teleport's CDN does: with digests beside them, ranges and tags. */
+/** An HTTPS server that offers archives as Teleport's CDN does: with digests, ranges and ETags. */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -8,14 +8,14 @@ import { after } from 'node:test';
 import { type AssetServer, startAssetServer } from '../orb/asset-server.ts';
 
 export interface ReleaseServer extends AssetServer {
-  /** Puts a file up, and its digest beside it unless one is given that is not its own. */
+  /** Adds a file and its digest, or another digest if given. */
   offer(name: string, contents: Uint8Array, digest?: string): void;
-  /** Closes each of the next connections when the file has been sent to there. */
+  /** Closes each of the next connections after this many bytes of the file. */
   readonly cutsAt: number[];
   ranges: boolean;
 }
 
-/** Lives as long as the tests of the file. */
+/** Runs as long as the tests of the file. */
 export async function startReleaseServer(): Promise<ReleaseServer> {
   const folder = await mkdtemp(join(tmpdir(), 'releases-'));
   const assets = await startAssetServer(folder);

@@ -1,4 +1,4 @@
-/** The page of `run --report` in a real browser: what it shows, and what it must not hold. */
+/** The page of `run --report` in a real browser: what it shows, and what it must not contain. */
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ after(async () => {
   await (await started)?.close();
 });
 
-/** One for all: it takes a second to start. */
+/** Shared, because it takes a second to start. */
 function browser(): Promise<Browser> {
   const args = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'];
   return (started ??= chromium.launch({ executablePath: program('chromium'), args }));
@@ -40,7 +40,7 @@ async function reportOf(job: Job, args: readonly string[], exitCode: number): Pr
   return { path, html: await readFile(path, 'utf8') };
 }
 
-/** Several outputs, of which one fails: everything that a page can show. */
+/** Several outputs, one of which fails: everything that a page can show. */
 async function fullReport(job: Job): Promise<Reported> {
   const file = await job.addFile(
     'tbot.yaml',
@@ -145,7 +145,7 @@ test('the page needs no script, and its bars match the run', { skip }, async (t)
   for (const [at, [start = NaN, end = NaN]] of times.entries()) {
     const box = places[at];
     assert.ok(box !== null && box !== undefined);
-    // Everything is drawn to one scale, but for bars too short to be seen.
+    // Everything is drawn to one scale, except bars that would be too short to see.
     const share = (box.x - picture.x) / picture.width;
     assert.ok(Math.abs(share - start / last) < 0.1, `${titles[at] ?? ''} begins at ${String(share)}`);
     if (end - start > last / 10) assert.ok(Math.abs(box.width / picture.width - (end - start) / last) < 0.1);

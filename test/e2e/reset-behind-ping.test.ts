@@ -1,4 +1,4 @@
-/** A reset that arrives right behind a ping, on each kind of connection that the bundle opens for gRPC. */
+/** A reset that arrives directly after a ping, on each kind of gRPC connection that the bundle opens. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -8,10 +8,10 @@ import { beginJob } from './job.ts';
 import { resultOf } from './run-result.ts';
 import { startResettingRelay } from './resetting-relay.ts';
 
-/** As gRPC for Go pings soon after data has come; here it does so all the time. */
+/** gRPC for Go pings soon after it receives data; this one pings all the time. */
 const PING_MS = 50;
 const HOLD_MS = 300;
-/** A run that notices nothing waits for its whole timeout. */
+/** A run that does not detect the reset waits for its whole timeout. */
 const TIMEOUT_SECONDS = 40;
 const MOST_MS = 20_000;
 
@@ -40,7 +40,7 @@ for (const [connection, alpn] of [
   });
 }
 
-/** Stands in for a node whose sshd has not answered yet. */
+/** Stands in for a node whose sshd has not responded yet. */
 async function startSilentNode(t: TestContext): Promise<void> {
   const server = createServer((socket) => {
     t.after(() => socket.destroy());

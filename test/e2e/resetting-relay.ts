@@ -1,6 +1,6 @@
 /**
- * A relay before a Proxy that cuts connections where it hurts: the server's last bytes, pings among them, lie in the
- * client's kernel with a reset behind them before the client has read any of it.
+ * A relay in front of a Proxy that breaks connections at the worst moment: the server's last bytes, including pings,
+ * are in the client's kernel, followed by a reset, before the client has read any of them.
  */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -9,22 +9,22 @@ import type { TestContext } from 'node:test';
 export interface ResettingRelay {
   /** `localhost:port` */
   readonly address: string;
-  /** How many connections were cut. */
+  /** How many connections were reset. */
   readonly cuts: number;
-  /** The process that is stopped while the bytes arrive; to be set before it connects. */
+  /** The process that is stopped while the bytes arrive; set before it connects. */
   client: { readonly pid?: number | undefined } | undefined;
 }
 
 export interface ResettingRelayOptions {
   /** `localhost:port` of the Proxy. */
   readonly before: string;
-  /** The connection to cut, by an ALPN value that it offers; the first of them alone. */
+  /** The connection to reset, by an ALPN value that it offers; only the first such connection. */
   readonly alpn: string;
-  /** How long the server's bytes are held back: until it has sent a ping. */
+  /** How long the server's bytes are held back: until the server has sent a ping. */
   readonly holdMs: number;
 }
 
-/** For what a process still has to write, and for bytes to cross the loopback interface. */
+/** Enough for what a process still has to write, and for the loopback interface. */
 const SETTLE_MS = 50;
 
 export async function startResettingRelay(
@@ -71,7 +71,7 @@ async function cut(front: Socket, back: Socket, { holdMs, pid }: Cut): Promise<v
   const held: Buffer[] = [];
   const forward = (bytes: Buffer) => front.write(bytes);
   back.on('data', forward);
-  // The ClientHello went before; what comes next is the end of the handshake, and the request with it or after it.
+  // The ClientHello was sent before; next comes the end of the handshake, with or before the request.
   await once(front, 'data');
   back.off('data', forward);
   back.on('data', (bytes: Buffer) => held.push(bytes));

@@ -21,7 +21,7 @@ const METHODS = [
   `${TRUST}/GetCertAuthorities`,
 ] as const;
 
-test('a temporarily overloaded Proxy gets another request', async (t) => {
+test('a temporarily overloaded Proxy is asked again', async (t) => {
   const job = await beginJob(t, newest);
   misbehaveAtFirst(t, newest, { kind: 'ping', fault: 'unavailable', times: 1 });
   const { exitCode, stderr } = await job.run(job.flags);

@@ -1,4 +1,7 @@
-/** Stands in for IAM Roles Anywhere: checks certificate, time and signature of each request by its own reading of AWS's documents. */
+/**
+ * Stands in for IAM Roles Anywhere: verifies certificate, time and signature of each request with its own
+ * implementation of AWS's documentation.
+ */
 import { createHash, verify, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
@@ -11,12 +14,12 @@ export interface Anchor {
   readonly trustAnchorArn: string;
   readonly profileArn: string;
   readonly roleArn: string;
-  /** PEM of the authority that it holds. */
+  /** PEM of the authority of its trust anchor. */
   readonly authorityPem: string;
   readonly region: string;
   /** How far its clock is ahead of the job's. */
   readonly aheadMs?: number;
-  /** How many requests it puts off before it looks at one. */
+  /** How many requests it rejects as busy before it processes one. */
   readonly busyAnswers?: number;
 }
 
@@ -25,16 +28,16 @@ export interface RolesAnywhereServer {
   readonly url: string;
   /** PEM. */
   readonly certificate: string;
-  /** What was asked, by name. */
+  /** The query parameters, by name. */
   readonly sessions: Session[];
-  /** Of each request, also of those that are refused. */
+  /** All requests, including refused ones. */
   readonly userAgents: (string | undefined)[];
 }
 
 interface Session {
   readonly durationSeconds: number;
   readonly spiffeId: string;
-  /** Of the certificate, from now on. */
+  /** Sets the expected certificate from now on. */
   readonly minutesLeft: number;
 }
 
@@ -175,7 +178,7 @@ function checkSignature(
   }
 }
 
-/** Every byte but RFC 3986's unreserved ones as %XX, whatever form it came in. */
+/** Encodes every byte except RFC 3986's unreserved characters as %XX, whatever its original form. */
 function canonicalQuery(query: string): string {
   const encoded = (text: string) =>
     [...Buffer.from(decodeURIComponent(text))]

@@ -1,11 +1,11 @@
-/** Runs the built bundle as a child process, and fails whenever it prints a secret. */
+/** Runs the built bundle as a child process, and fails if it prints a secret. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 
 export interface BundleRun {
-  /** Null when a signal ended the process. */
+  /** Null if a signal ended the process. */
   readonly exitCode: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -15,11 +15,11 @@ export interface BundleOptions {
   readonly workingDirectory: string;
   /** The whole environment of the process: nothing is inherited. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Texts that must never be printed, besides the OIDC tokens in the environment. */
+  /** Texts that must never be printed, in addition to the OIDC tokens in the environment. */
   readonly secrets?: readonly string[];
-  /** Whether root is kept from files that their mode does not give it, as every other user is. */
+  /** Whether file modes also apply to root, as for every other user. */
   readonly withoutPrivileges?: boolean;
-  /** Open files in place of the pipes that are read. */
+  /** Open files to use instead of pipes. */
   readonly outputs?: { readonly stdout?: number; readonly stderr?: number };
 }
 
@@ -30,13 +30,13 @@ export interface StartedBundle {
 
 export const BUNDLE = resolve('dist/machine-id.cjs');
 
-/** Another Node than the one that runs the tests, so that the oldest supported one can be tried. */
+/** Another Node than the one that runs the tests, so that the oldest supported one can be tested. */
 export const NODE = process.env.E2E_NODE ?? process.execPath;
 
-/** No run of this suite takes nearly as long; a bundle that hangs must not hang the suite. */
+/** Far longer than any run of this suite takes; a bundle that hangs must not block the suite. */
 const LONGEST_RUN_MS = 60_000;
 
-/** capabilities(7): without what lets root pass over the mode of a file. */
+/** capabilities(7): without the ones that let root ignore the mode of a file. */
 const UNPRIVILEGED: readonly [program: string, args: readonly string[]] =
   process.getuid?.() === 0
     ? ['setpriv', ['--bounding-set=-dac_override,-dac_read_search', '--inh-caps=-all', NODE]]
@@ -46,7 +46,7 @@ export function runBundle(args: readonly string[], options: BundleOptions): Prom
   return startBundle(args, options).finished;
 }
 
-/** For tests that do something to the process while it runs. */
+/** For tests that act on the process while it runs. */
 export function startBundle(args: readonly string[], options: BundleOptions): StartedBundle {
   const [program, before] = options.withoutPrivileges === true ? UNPRIVILEGED : [NODE, []];
   const child = spawn(program, [...before, BUNDLE, ...args], {
@@ -83,7 +83,7 @@ function assertNothingSecret(run: BundleRun, { environment, secrets = [] }: Bund
   assert.doesNotMatch(printed, /PRIVATE KEY/);
 }
 
-/** Of a JWT, the claims and the signature alone are as bad as the whole. */
+/** The claims or the signature of a JWT are as secret as the whole. */
 function secretParts(token: string): readonly string[] {
   const [, ...parts] = token.split('.');
   return [token, ...parts].filter((part) => part.length >= 8);

@@ -1,4 +1,4 @@
-/** Reads the object that `--json` prints, strictly. */
+/** Parses the object that `--json` prints, strictly. */
 import assert from 'node:assert/strict';
 import { z } from 'zod';
 import type { BundleRun } from './run-bundle.ts';
@@ -40,7 +40,7 @@ const RunResult = z.strictObject({
   bot: z.string(),
   engine: z.enum(['native', 'tbot']),
   joinMethod: z.literal('circleci'),
-  /** Not there when tbot has joined. */
+  /** Absent if tbot joined. */
   joinPath: z.enum(['join-service', 'legacy']).optional(),
   outputs: z.array(Output),
   timingsMs: z.record(z.string(), z.int().nonnegative()),
@@ -49,7 +49,7 @@ const RunResult = z.strictObject({
 
 export type RunResult = z.infer<typeof RunResult>;
 
-/** @throws AssertionError when the run failed or printed anything but one such object on one line */
+/** @throws AssertionError if the run failed or printed anything other than one such object on one line */
 export function resultOf({ exitCode, stdout, stderr }: BundleRun): RunResult {
   assert.equal(exitCode, 0, stderr);
   assert.match(stdout, /^\{[^\n]*\}\n$/);

@@ -53,11 +53,11 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** Made before the clusters that run at once would each make their own. */
+/** Created before the clusters, which start at the same time and would each create their own. */
 const authorities = await directoryFor({ after });
 await (await startCluster({ dir: authorities })).close();
 
-/** A run that waits takes five seconds whatever the machine; without the flag it would be thirty. */
+/** A run that waits takes five seconds on any machine; without the flag it would be thirty. */
 const LONGEST_RUN_MS = 25_000;
 
 describe('a server that never responds fails the run within --timeout:', { concurrency: 3 }, () => {

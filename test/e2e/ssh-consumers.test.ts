@@ -1,4 +1,4 @@
-/** The programs that people run over SSH, each with our ssh_config to a real sshd through the embedded cluster. */
+/** Programs that use SSH, each with our ssh_config to a real sshd through the embedded cluster. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -26,7 +26,7 @@ async function beginWithNode(t: TestContext): Promise<Job> {
   return job;
 }
 
-/** For programs that take ssh as one command line. */
+/** For programs that take the ssh command as one string. */
 function sshCommand(job: Job): string {
   return ['ssh', ...sshOptions(job)].join(' ');
 }

@@ -1,4 +1,4 @@
-/** 1 GiB each way through our ssh_config to a real sshd: unchanged, and in little memory. */
+/** Transfers 1 GiB each way with our ssh_config to a real sshd: unchanged, and with little memory. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createCipheriv, createHash } from 'node:crypto';
@@ -17,13 +17,13 @@ import { sshOptions, startNode } from './ssh-node.ts';
 const MEBIBYTE = 1024 * 1024;
 const MEBIBYTES = 1024;
 const MOST_MEMORY_KIB = 150 * 1024;
-/** A session that hangs must not hang the suite; a busy machine takes some 25 s. */
+/** A session that hangs must not block the suite; a busy machine takes about 25 s. */
 const options = { skip: missing('ssh', 'sshd', 'ssh-keygen', 'openssl'), timeout: 75_000 };
 
 const user = userInfo().username;
 const cluster = await clusterForFile({ extraLogins: [user] });
 
-/** The same bytes in Node and in openssl, none like its neighbours, so that a lost or swapped block shows. */
+/** The same bytes in Node and in openssl, in blocks that all differ, so that a lost or swapped block is detected. */
 const KEY = '000102030405060708090a0b0c0d0e0f';
 const IV = '00000000000000000000000000000000';
 const PRODUCE = `openssl enc -aes-128-ctr -K ${KEY} -iv ${IV} -in /dev/zero 2>/dev/null | head -c ${String(MEBIBYTES * MEBIBYTE)}`;
@@ -46,7 +46,7 @@ async function beginWithNode(t: TestContext): Promise<Job> {
 }
 
 function startSsh(t: TestContext, job: Job, command: string) {
-  // ssh's own work is not what is tested.
+  // ssh's own work is not measured.
   const fast = ['-o', 'Ciphers=aes128-gcm@openssh.com', '-o', 'Compression=no'];
   const args = [...sshOptions(job), ...fast, `${user}@web-1.${cluster.info.cluster}`, command];
   const child = bounded(spawn(program('ssh'), args, { stdio: ['pipe', 'pipe', 'inherit'] }), FILE_MS);

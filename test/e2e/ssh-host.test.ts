@@ -65,7 +65,7 @@ for (const { teleport, keyType } of [
     });
 
     await t.test(
-      'ssh-keygen reads a host certificate with the principals and the hour that were asked for',
+      'ssh-keygen reads a host certificate with the principals and the hour that were requested',
       async () => {
         const { stdout } = await runProgram('ssh-keygen', ['-L', '-f', file('ssh_host-cert.pub')]);
         assert.match(stdout, /Type: \S+ host certificate/);
@@ -86,7 +86,7 @@ for (const { teleport, keyType } of [
       assert.equal(/Public key: \S+ (SHA256:\S+)/.exec(listing.stdout)?.[1], ofKey);
     });
 
-    await t.test('the file of user authorities says whose they are', async () => {
+    await t.test('the file of user authorities names their cluster', async () => {
       const text = await readFile(file('ssh_host-user-ca.pub'), 'utf8');
       assert.match(text, /^ssh-\S+ [A-Za-z0-9+/=]+ clustername=example\.teleport\.test&type=user\n$/);
     });

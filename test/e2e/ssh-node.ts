@@ -1,4 +1,4 @@
-/** Nodes of the embedded cluster with a real sshd each, and how a job's programs reach them. */
+/** Nodes of the embedded cluster, each with a real sshd, and the ssh options to reach them. */
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -31,14 +31,14 @@ export async function startNode(
   });
 }
 
-/** What a node with an agent of Teleport finds in the roles of a certificate: one must have the login and select the node. */
+/** What a node with a Teleport agent checks in a certificate: one of its roles must have the login and select the node. */
 function admissionsOf(cluster: Cluster, { labels }: Node): readonly Admission[] {
   return cluster.resources.roles
     .filter(({ reaches }) => selects(reaches.node ?? {}, labels))
     .flatMap(({ logins, name }) => logins.map((login) => ({ role: name, login })));
 }
 
-/** The options that everyone who trusts nothing but our files would set. */
+/** The options of a user who trusts only our files. */
 export function sshOptions({ destination }: Job): string[] {
   return ['-F', join(destination, 'ssh_config'), '-o', 'StrictHostKeyChecking=yes', '-o', 'BatchMode=yes'];
 }

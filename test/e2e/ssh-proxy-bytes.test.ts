@@ -15,7 +15,7 @@ const cluster = await clusterForFile();
 const CHUNK = randomBytes(64 * 1024);
 const CHUNKS = 1024;
 
-/** Stands in for sshd where only the bytes matter. */
+/** Stands in for sshd in tests that only compare bytes. */
 async function startPeer(t: TestContext, serve: (socket: Socket) => void): Promise<void> {
   const server = createServer({ allowHalfOpen: true }, serve).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -26,7 +26,7 @@ async function startPeer(t: TestContext, serve: (socket: Socket) => void): Promi
   t.after(() => server.close());
 }
 
-/** What OpenSSH would show to its user. */
+/** What OpenSSH would show its user. */
 function collect(stream: Readable): () => string {
   let text = '';
   stream.setEncoding('utf8').on('data', (part: string) => {

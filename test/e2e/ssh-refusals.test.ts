@@ -11,7 +11,7 @@ const skip = missing('sshd', 'ssh', 'ssh-keygen');
 const authorities = await directoryFor({ after });
 const user = userInfo().username;
 
-test('who is not let on to a node learns why', { skip }, async (t) => {
+test('a user without access to a node gets the reason', { skip }, async (t) => {
   const cluster = await clusterIn(authorities, t, { extraLogins: [user] });
   const own = cluster.info.cluster;
   const job = await beginJob(t, cluster);
@@ -27,7 +27,7 @@ test('who is not let on to a node learns why', { skip }, async (t) => {
     ['twin', /ambiguous host could match multiple nodes/],
     ['00000000-1111-4222-8333-444444444444', /unable to locate node matching UUID-like target/],
   ] as const;
-  await t.test('a node that cannot be reached is named with what the Proxy says', async () => {
+  await t.test('a node that cannot be reached is reported with the message of the Proxy', async () => {
     const runs = await Promise.all(
       unreachable.map(async ([host, said]) => ({ host, said, run: await ssh(`${user}@${host}.${own}`) })),
     );
@@ -49,7 +49,7 @@ test('who is not let on to a node learns why', { skip }, async (t) => {
     }
   });
 
-  await t.test('a node is reached by its id, too', async () => {
+  await t.test('a node can also be reached by its id', async () => {
     const { id = '' } = cluster.nodes.find(({ name }) => name === 'web-1') ?? {};
     const run = await runProgram(
       'ssh',

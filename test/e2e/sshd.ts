@@ -1,6 +1,6 @@
 /**
- * A real OpenSSH server that trusts a cluster's user authority, as a node without a Teleport agent does; or one that
- * looks at the roles in a certificate, too, as an agent does, and refuses inside SSH.
+ * A real OpenSSH server that trusts a cluster's user authority, like a node without a Teleport agent. It can also check
+ * the roles in a certificate, like an agent, and refuse inside SSH.
  */
 import { spawn } from 'node:child_process';
 import type { KeyObject } from 'node:crypto';
@@ -17,7 +17,7 @@ import { bounded, FILE_MS, program, runProgram } from '../programs.ts';
 
 export interface Sshd {
   readonly port: number;
-  /** What the server said so far. */
+  /** The server's log so far. */
   readonly log: () => string;
 }
 
@@ -26,7 +26,7 @@ export interface SshdFiles {
   readonly hostKey: string;
   readonly hostCertificate: string;
   readonly trustedUserCaKeys: string;
-  /** A script for sh that prints the principals to accept for a login and a certificate in base64. */
+  /** A script for sh that prints the accepted principals for a login and a certificate in base64. */
   readonly principalsScript?: string;
 }
 
@@ -39,9 +39,12 @@ export interface Admission {
 export interface SshdWish {
   /** The name in the server's host certificate. */
   readonly hostName: string;
-  /** Whose host authority signs that certificate, the joined cluster's by default; users are always that cluster's. */
+  /**
+   * The cluster whose host authority signs that certificate, by default the joined one. Users are always those of the
+   * joined cluster.
+   */
   readonly hostCluster?: string;
-  /** Whom the server lets in; by default all whose certificate has the login as a principal. */
+  /** The users that the server accepts; by default all whose certificate has the login as a principal. */
   readonly admits?: readonly Admission[];
 }
 
@@ -65,7 +68,7 @@ export async function startSshd(
   });
 }
 
-/** Prints the login when one of the roles in the certificate admits it; the certificate must have it as a principal, too. */
+/** Prints the login if one of the roles in the certificate allows it. The certificate must have it as a principal too. */
 function principalsScript(admits: readonly Admission[]): string {
   const patterns = admits.map(({ login, role }) => `  '${login} '*'"${role}"'*) echo '${login}' ;;\n`);
   return `login=$1
@@ -118,14 +121,14 @@ Subsystem sftp internal-sftp
 ${principalsScript === undefined ? '' : principalsCommand(principalsScript)}`;
 }
 
-/** The server wants the program to belong to root, which is so for sh. */
+/** sshd requires that the program belongs to root, which is true for sh. */
 function principalsCommand(script: string): string {
   return `AuthorizedPrincipalsCommand /bin/sh ${script} %u %k
 AuthorizedPrincipalsCommandUser ${userInfo().username}
 `;
 }
 
-/** As root the server wants the directory into which it confines the part that talks to strangers. */
+/** As root, sshd requires the directory to which it confines its unauthenticated part. */
 function prepareForRoot(): void {
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
 }

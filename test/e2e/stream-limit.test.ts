@@ -1,4 +1,4 @@
-/** Servers that take few streams at a time, as Teleport's may be set up to (`http2` of a load balancer before it, too). */
+/** Servers with a small limit of concurrent streams, as Teleport, or a load balancer in front of it, can be configured. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { clusterIn, directoryFor } from './embedded-cluster.ts';

@@ -16,7 +16,7 @@ import { addTbot, type StandIn, tbotCall } from './tbot-stand-in.ts';
 
 const cluster = await clusterForFile();
 
-/** What tbot would write for these outputs: what this program writes, elsewhere. */
+/** What tbot would write for these outputs: the files of this program, from another directory. */
 async function nativeFiles(t: TestContext, outputs: readonly string[]): Promise<{ job: Job; result: RunResult }> {
   const job = await beginJob(t, cluster);
   const items = outputs.map((output, at) => `${output}, ${directory(join(job.folder, String(at)))}`);
@@ -28,7 +28,7 @@ interface Prepared {
   readonly native: RunResult;
   /** The destinations, in the order of the outputs. */
   readonly destinations: readonly string[];
-  /** What tbot will write there. */
+  /** What tbot will write to them. */
   readonly sources: readonly string[];
   readonly run: (changes?: RunChanges, flags?: readonly string[]) => Promise<BundleRun>;
 }
@@ -70,7 +70,7 @@ const ALL = [
   'type: workload-identity-jwt, selector: { name: ci-svid }, audiences: [a], roles: [access]',
 ];
 
-test('a run by tbot ends like one by this program: the same outputs, reported alike', async (t) => {
+test('a run with tbot ends like one with this program: the same outputs, reported in the same way', async (t) => {
   const { destinations, native, run } = await jobWithTbot(t, ALL);
   const result = resultOf(await run());
   const facts = ({ bot, cluster: name, clusterVersion, joinMethod }: RunResult) => ({
@@ -90,7 +90,7 @@ test('a run by tbot ends like one by this program: the same outputs, reported al
   );
 });
 
-test('later steps get what they would have got', async (t) => {
+test('later steps get the same as without tbot', async (t) => {
   const { destinations, job, native, run } = await jobWithTbot(t, [IDENTITY, DATABASE]);
   const [identity = '', database = ''] = destinations;
   resultOf(await run());
@@ -102,7 +102,7 @@ test('later steps get what they would have got', async (t) => {
   assert.deepEqual([exported.PGUSER, exported.PGDATABASE], ['ci', 'orders']);
 });
 
-test('the summary names the engine, and the steps on the way', async (t) => {
+test('the summary names the engine, and progress is logged', async (t) => {
   const { run } = await jobWithTbot(t, [IDENTITY], { says: ['INFO [TBOT] Generated output.\n'] });
   const { exitCode, stderr, stdout } = await run({}, []);
   assert.equal(exitCode, 0, stderr);
@@ -128,7 +128,7 @@ test('cleanup removes what a tbot that failed has left', async (t) => {
   assert.ok(!existsSync(join(job.folder, 'out')));
 });
 
-test('tbot gets the whole plan in a private file that is gone afterwards', async (t) => {
+test('tbot gets the whole plan in a private file that is removed afterwards', async (t) => {
   const { job, run } = await jobWithTbot(t, [IDENTITY]);
   await addTbot(job, {});
   const kept = join(job.folder, 'elsewhere');
@@ -162,7 +162,7 @@ test('tbot gets the whole plan in a private file that is gone afterwards', async
   );
 });
 
-test("tbot has the job's environment, but no variable that would count more than the file", async (t) => {
+test("tbot has the job's environment, but no variable that would take precedence over the file", async (t) => {
   const { job, run } = await jobWithTbot(t, [IDENTITY]);
   const environment = {
     TELEPORT_ANONYMOUS_TELEMETRY: '1',
@@ -193,7 +193,7 @@ test('tbot gets the OIDC token wherever it was found, and the authorities of --c
   assert.equal(seen.SSL_CERT_FILE, join(job.checkout, 'ca.pem'));
 });
 
-test("tbot's words reach the log without secrets, however they are cut", async (t) => {
+test('the output of tbot is logged without secrets, whatever its chunks', async (t) => {
   const { run } = await jobWithTbot(t, [IDENTITY], { says: [] });
   resultOf(await run());
   const { job, run: again } = await jobWithTbot(t, [IDENTITY]);
@@ -210,7 +210,7 @@ test('with --log-format json tbot writes JSON lines too', async (t) => {
   assert.deepEqual((await tbotCall(job)).args.slice(3), ['--oneshot', '--log-format', 'json']);
 });
 
-test('without tbot on PATH the hint says how to get it', async (t) => {
+test('without tbot on PATH the hint says how to install it', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await job.run([...job.flags.slice(0, 5), '--destination', job.destination, '--engine', 'tbot']);
   assertRefused(run, { code: 'TBOT_MISSING', says: /not on PATH/, hint: /install_tools with tools: tbot/ });
@@ -232,7 +232,7 @@ test('the bot is not reported if no certificate contains its name', async (t) =>
   assert.doesNotMatch(stderr, /^ +roles/m);
 });
 
-test('a wrong file is refused before tbot is started', async (t) => {
+test('an invalid file is rejected before tbot is started', async (t) => {
   const { job, run } = await jobWithTbot(t, [IDENTITY]);
   await appendFile(join(job.checkout, 'tbot.yaml'), 'certificate_ttl: soon\n');
   const refused = await run();
@@ -241,7 +241,7 @@ test('a wrong file is refused before tbot is started', async (t) => {
   assert.ok(!existsSync(join(job.folder, 'tbot-call.json')));
 });
 
-test('another engine is wrong input', async (t) => {
+test('an unknown engine is invalid input', async (t) => {
   const job = await beginJob(t, cluster);
   assertRefused(await job.run([...job.flags, '--engine', 'tbott']), { code: 'USAGE_INVALID', says: /native, tbot/ });
 });
@@ -257,7 +257,7 @@ test('SIGTERM is passed on, and the run ends', async (t) => {
   assert.ok(!existsSync(dirname((await tbotCall(job)).args[2] ?? '')));
 });
 
-test('every file that is missing or old is named, with its output', async (t) => {
+test('every file that is missing or unchanged is named, with its output', async (t) => {
   const { destinations, run } = await jobWithTbot(t, [IDENTITY, DATABASE], { omits: ['identity', 'tlscert'] });
   const [identity = '', database = ''] = destinations;
   await mkdir(database, { recursive: true, mode: 0o700 });
@@ -363,7 +363,7 @@ test('links to files are followed where the output allows them', async (t) => {
 
 const KUBERNETES = 'type: kubernetes/v2, selectors: [{ name: dev }]';
 
-test('when tbot leaves a file of one output out, the others are shown as written', async (t) => {
+test('if tbot does not write a file of one output, the others are shown as written', async (t) => {
   const { run } = await jobWithTbot(t, [IDENTITY, KUBERNETES], { omits: ['kubeconfig.yaml'] });
   const refused = await run({}, []);
   assertRefused(refused, { code: 'TBOT_FAILED', says: /outputs\[1\] \(line 6\): .*kubeconfig\.yaml is missing/ });
@@ -371,14 +371,14 @@ test('when tbot leaves a file of one output out, the others are shown as written
   assert.match(refused.stderr, /^ {2}outputs\[0\] +identity +roles .*; logins root, ci.* \(14 files\)$/m);
 });
 
-test('what a tbot that failed has written is shown', async (t) => {
+test('files that a failed tbot has written are shown', async (t) => {
   const { run } = await jobWithTbot(t, [IDENTITY], { exitCode: 1 });
   const refused = await run({}, []);
   assertRefused(refused, { code: 'TBOT_FAILED', says: /tbot ended with exit code 1/ });
   assert.match(refused.stderr, /^Wrote 1 output for /m);
 });
 
-test('names that the kubeconfigs of two outputs share are a warning', async (t) => {
+test('names that two kubeconfigs share are a warning', async (t) => {
   const { run } = await jobWithTbot(t, [KUBERNETES, KUBERNETES]);
   const { stderr } = await run();
   assert.match(stderr, /warning: outputs\[1\] and outputs\[0\] both define the context example\.teleport\.test-dev/);

@@ -1,4 +1,4 @@
-/** A program `tbot` on a job's PATH, which does what tbot would as far as others can see it. */
+/** A program `tbot` on a job's PATH that behaves like tbot, as far as other programs can observe. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -6,16 +6,16 @@ import type { Job } from './job.ts';
 import { NODE } from './run-bundle.ts';
 
 export interface StandIn {
-  /** Folders with what tbot would have written, by the destination's path. */
+  /** Folders with the files to write, by the path of the destination. */
   readonly writes?: Readonly<Record<string, string>>;
-  /** Files that it leaves out. */
+  /** Files that it does not write. */
   readonly omits?: readonly string[];
-  /** Printed on stderr in these portions. */
+  /** Printed on stderr in these chunks. */
   readonly says?: readonly string[];
   readonly exitCode?: number;
-  /** It stays until it is asked to end. */
+  /** Runs until it gets a signal. */
   readonly hangs?: boolean;
-  /** Which version it says to be of; `none` when it does not know the command. */
+  /** The version that it reports; `none` if it has no such command. */
   readonly version?: string;
 }
 
@@ -72,7 +72,7 @@ function lineOf(version: string): string {
   return /^\d/.test(version) ? `Teleport v${version} git:v${version}-0-g0123abc go1.24.4` : version;
 }
 
-/** How it was called last. */
+/** The arguments and environment of its last call. */
 export async function tbotCall({ folder }: Job): Promise<TbotCall> {
   return Call.parse(JSON.parse(await readFile(join(folder, 'tbot-call.json'), 'utf8')));
 }

@@ -1,4 +1,4 @@
-/** Whether the tbot on PATH fits the cluster, which is found out before it is started. */
+/** Whether the tbot on PATH fits the cluster, which is checked before tbot is started. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { addTbot } from './tbot-stand-in.ts';
 
 const cluster = await clusterForFile({ teleport: '18.6.0' });
 
-/** An output in memory leaves nothing to look for. */
+/** An output to memory, so that no files are expected. */
 async function runWith(t: TestContext, version: string, more = '') {
   const job = await beginJob(t, cluster);
   await addTbot(job, { version });

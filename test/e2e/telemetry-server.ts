@@ -1,4 +1,4 @@
-/** Stands in for the service that takes tbot's events, and remembers what came. */
+/** Stands in for the service that receives tbot's events, and records them. */
 import { createServer as createHttpServer, type IncomingMessage, type RequestListener } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { once } from 'node:events';
@@ -20,7 +20,7 @@ export interface TelemetryServer {
 }
 
 interface Behaviour {
-  /** `never` leaves the request open. */
+  /** `never` does not respond to the request. */
   readonly status?: number | 'never';
   readonly tls?: { readonly key: string; readonly cert: string };
 }

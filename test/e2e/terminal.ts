@@ -1,20 +1,20 @@
-/** Runs the bundle at a terminal, created with `script`, and answers its questions. */
+/** Runs the bundle on a terminal, created with `script`, and answers its questions. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { missing, program } from '../programs.ts';
 import { BUNDLE, NODE } from './run-bundle.ts';
 
-/** Programs of this name on other systems take other flags. */
+/** On other systems, a program of this name has other flags. */
 export const terminalMissing =
   process.platform === 'linux' ? missing('script') : 'script of util-linux makes the terminal';
 
 export interface Terminal {
-  /** Waits for the text among what has come since the last answer, and types the answer. */
+  /** Waits for the text in the output since the last answer, and types the answer. */
   answer(question: RegExp, keys: string): Promise<void>;
   /** Resolves with the exit code when the program has ended. */
   readonly ended: Promise<number | null>;
-  /** Everything that was on the screen. */
+  /** Everything that was shown on the screen. */
   screen(): string;
 }
 

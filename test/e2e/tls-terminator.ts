@@ -17,7 +17,7 @@ export interface TlsTerminator {
 export interface TerminatorOptions {
   /** `localhost:port` of the Proxy. */
   readonly behind: string;
-  /** The protocols that it speaks itself; none of them means that it does not answer ALPN at all. */
+  /** The ALPN protocols that it supports; if empty, it does not answer ALPN at all. */
   readonly speaks?: readonly string[];
 }
 
@@ -38,8 +38,8 @@ export async function startTlsTerminator(t: Owner, options: TerminatorOptions): 
 }
 
 /**
- * Chooses an ALPN protocol that was not offered, where one of Teleport's was. No TLS library does, so the greeting is
- * changed on its way to a server that speaks TLS 1.2, whose choice is not encrypted.
+ * Chooses an ALPN protocol that was not offered instead of one of Teleport's. No TLS library does that, so the
+ * ClientHello is changed before it reaches a server with TLS 1.2, whose choice is not encrypted.
  */
 export async function startUnofferedChoice(
   t: Owner,
@@ -67,11 +67,11 @@ export async function startUnofferedChoice(
 }
 
 /**
- * What a front that speaks HTTP/2 does with a call of gRPC:
- * - `forwards`: passes each request on as HTTP/1.1 once it has ended, as an AWS ALB or nginx does; a stream never ends
- * - `refuses`: answers 464, as an ALB does to a protocol that its target group is not made for
- * - `page`: answers 200 with a page
- * - `goes-away`: ends the connection with GOAWAY
+ * How a front that supports HTTP/2 handles a gRPC call:
+ * - `forwards`: forwards each request as HTTP/1.1 once it has ended, like an AWS ALB or nginx; a stream never ends
+ * - `refuses`: responds with 464, like an ALB to a protocol that its target group does not support
+ * - `page`: responds with 200 and a page
+ * - `goes-away`: closes the connection with GOAWAY
  */
 export type Http2Manner = 'forwards' | 'refuses' | 'page' | 'goes-away';
 

@@ -17,13 +17,13 @@ export interface ToolsJob {
   readonly bashEnv: string;
   /** The default directory of the programs. */
   readonly tools: string;
-  /** The program's folder of the usual release. */
+  /** The program's folder in the usual release. */
   readonly bin: string;
   install(flags: readonly string[], environment?: Readonly<Record<string, string>>): Promise<BundleRun>;
   start(flags: readonly string[]): StartedBundle;
 }
 
-/** Knows the server by the variables of the environment. */
+/** Knows the server from environment variables. */
 export async function beginToolsJob(context: TestContext, server: ReleaseServer): Promise<ToolsJob> {
   const home = await realpath(await mkdtemp(join(tmpdir(), 'e2e-tools-')));
   context.after(() => rm(home, { recursive: true, force: true }));
@@ -50,12 +50,12 @@ export async function beginToolsJob(context: TestContext, server: ReleaseServer)
   };
 }
 
-/** A program that says its name, as large as wanted: what follows `exit` is never read by a shell. */
+/** A program that prints its name, of any size: a shell never reads what follows `exit`. */
 export function program(name: string, padding: Uint8Array = Buffer.alloc(0)): Buffer {
   return Buffer.concat([Buffer.from(`#!/bin/sh\necho "${name} \${TELEPORT_TOOLS_VERSION-}"\nexit\n`), padding]);
 }
 
-/** An archive with the layout of Teleport's. */
+/** An archive with the same layout as Teleport's. */
 export function archiveOf(names: readonly string[], padding?: Uint8Array, folder = 'teleport'): Buffer {
   return tarGz([
     { path: `${folder}/`, type: '5' },

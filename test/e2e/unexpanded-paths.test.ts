@@ -15,7 +15,7 @@ proxy_server: ${proxy}
 onboarding: { join_method: circleci, token: ${joinToken} }
 `;
 
-/** Every key of the file that holds a path, as it is named in messages, with a file that has PATH there. */
+/** Every key of the file that contains a path, by its name in messages, with a file that has PATH there. */
 const PLACES: readonly (readonly [place: string, text: string])[] = [
   ['storage.path', `${HEAD}storage: { type: directory, path: 'PATH' }\noutputs: []\n`],
   ['onboarding.ca_path', `version: v2\nproxy_server: ${proxy}\nonboarding: { token: t, ca_path: 'PATH' }\n`],
@@ -81,9 +81,9 @@ async function assertNothingDone(job: Job, before: unknown): Promise<void> {
 
 for (const [place, text] of PLACES) {
   const [type = ''] = /type: [\w/-]+(?=, destination)/.exec(text) ?? [];
-  test(`${place}${type === '' ? '' : ` of ${type}`} is not expanded, and refused with its line`, async (t) => {
+  test(`${place}${type === '' ? '' : ` of ${type}`} is not expanded, but rejected with its line`, async (t) => {
     const job = await beginJob(t, cluster);
-    // One run for all of them: a fault for each.
+    // One run for all of them, which reports one problem each.
     for (const path of PATHS.slice(0, place === 'storage.path' ? PATHS.length : 2)) {
       await job.addFile(
         'tbot.yaml',
@@ -102,7 +102,7 @@ for (const [place, text] of PLACES) {
   });
 }
 
-test('all such paths of flags, variables and the file are refused at once, with what else is wrong', async (t) => {
+test('all such paths of flags, variables and the file are rejected together with all other problems', async (t) => {
   const job = await beginJob(t, cluster);
   await job.addFile(
     'tbot.yaml',
@@ -129,7 +129,7 @@ for (const [what, args, environment, says] of [
   ['--token', ['--token', '$TOKEN'], {}, '--token: "$TOKEN" is not expanded here: write the value itself'],
   ['--database', ['--database', '${DB}', '--destination', 'x'], {}, '--database: "${DB}" is not expanded here'],
 ] as const) {
-  test(`${what} is not expanded, and refused`, async (t) => {
+  test(`${what} is not expanded, but rejected`, async (t) => {
     const job = await beginJob(t, cluster);
     const before = await listing(job.folder);
     const run = await job.run(['run', ...args], { environment });
@@ -162,7 +162,7 @@ for (const args of [
   });
 }
 
-test('a parameter of the orb expands variables and the home, and a step with anything else is refused', async (t) => {
+test('a parameter of the orb expands variables and the home directory, and anything else is rejected', async (t) => {
   const job = await beginJob(t, cluster);
   const step = (destination: string) =>
     job.run(['orb-step', 'join'], {

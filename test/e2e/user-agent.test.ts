@@ -1,4 +1,7 @@
-/** Every gRPC call and HTTP request names the program and its version, so that administrators find it in their logs. */
+/**
+ * Every gRPC call and HTTP request contains the program's name and version, so that administrators find it in their
+ * logs.
+ */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -14,7 +17,7 @@ import { ARCHIVE, archiveOf, beginToolsJob, VERSION } from './tools-job.ts';
 const { version } = z.object({ version: z.string() }).parse(JSON.parse(await readFile('package.json', 'utf8')));
 const EXPECTED = `machine-id/${version}`;
 
-/** What a client of HTTP asks for; the other kinds are connections. */
+/** The kinds of HTTP requests; the others are gRPC connections. */
 function requestsOf({ records }: Cluster) {
   return records.all.filter(({ kind, listener }) => kind !== 'connection' && listener !== 'issuer');
 }
@@ -48,7 +51,7 @@ test('an SSH connection has a user agent', async (t) => {
   resultOf(await job.run([...job.flags, '--json']));
   const target = ['--user=ci', '--host=web-1', '--port=3022', `--cluster=${cluster.info.cluster}`];
   const proxy = [`--proxy-server=${cluster.info.proxy}`, `--destination-dir=${job.destination}`];
-  // No node is started: the call is what counts.
+  // No node is started, because only the call matters.
   await job.run(['ssh-proxy-command', ...target, ...proxy]);
   assertNamed(cluster, 'proxy-ssh');
 });

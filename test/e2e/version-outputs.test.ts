@@ -1,4 +1,4 @@
-/** Each cell of the table of outputs in docs/versions.md, tried. */
+/** Tests each cell of the table of outputs in docs/versions.md. */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -89,7 +89,7 @@ async function runOf(t: TestContext, cluster: Cluster, outputs: readonly string[
   return runItems(cluster, await withAws(t, cluster, job), items);
 }
 
-/** AWS takes SVIDs of this cluster alone. */
+/** The trust anchor in AWS contains only this cluster's authority. */
 async function withAws(t: TestContext, cluster: Cluster, job: Job): Promise<Job> {
   const authorityPem = certificatePem(ownAuthority(cluster.world, 'spiffe').tls.certificate);
   const server = await startRolesAnywhere(t, { ...ARNS, authorityPem, region: 'eu-central-1' });

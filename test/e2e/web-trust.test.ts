@@ -54,13 +54,13 @@ test('the authority of another cluster is not trusted for this one', async (t) =
   assert.deepEqual(cluster.records.kinds, []);
 });
 
-test('--ca-file counts more than SSL_CERT_FILE', async (t) => {
+test('--ca-file takes precedence over SSL_CERT_FILE', async (t) => {
   const job = await beginJob(t, cluster);
   const environment = { SSL_CERT_FILE: '/no/such/file' };
   resultOf(await job.run([...job.flags, '--json', '--ca-file', webCa], { environment }));
 });
 
-test('a bundle of several authorities is trusted in whole', async (t) => {
+test('all authorities of a bundle are trusted', async (t) => {
   const job = await beginJob(t, cluster);
   const bundle = join(job.folder, 'bundle.pem');
   const other = await readFile(await otherAuthority(), 'utf8');
@@ -80,7 +80,7 @@ test('SSL_CERT_DIR adds the files of its directories to SSL_CERT_FILE, or to the
   }
 });
 
-test("the Proxy's own certificate is an authority of itself, where Node can take it for one", async (t) => {
+test("the Proxy's own certificate can be its authority, on versions of Node that support it", async (t) => {
   const job = await beginJob(t, cluster);
   const [host = '', port = ''] = cluster.info.proxy.split(':');
   const socket = connect({ host, port: Number(port), rejectUnauthorized: false });
@@ -99,7 +99,7 @@ async function nodeVersion(): Promise<string> {
   return (await runProgram(NODE, ['--version'])).stdout;
 }
 
-test('a CA file whose second certificate is broken is named with the line, and nothing is asked', async (t) => {
+test('a CA file whose second certificate is broken is reported with its line, and nothing is contacted', async (t) => {
   const job = await beginJob(t, cluster);
   const file = join(job.folder, 'bundle.pem');
   const good = await readFile(webCa, 'utf8');
@@ -130,14 +130,14 @@ test('--insecure does not extend to the Auth Service', async (t) => {
   );
 });
 
-/** The PEM file of an authority that has nothing to do with the cluster. */
+/** The PEM file of an authority that is unrelated to the cluster. */
 async function otherAuthority(): Promise<string> {
   const other = await startCluster({ dir: await directoryFor({ after }) });
   await other.close();
   return other.info.webCa;
 }
 
-test('who opens TLS with an authority that the job trusts gets the token, and not the Auth Service', async (t) => {
+test('a TLS inspector with a trusted authority gets the token, but does not reach the Auth Service', async (t) => {
   const { address, certificate } = await startTlsTerminator(t, { behind: cluster.info.proxy });
   const job = await beginJob(t, cluster);
   const authority = join(job.folder, 'inspector.pem');

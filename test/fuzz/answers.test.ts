@@ -1,4 +1,4 @@
-/** What a Proxy and CircleCI say in JSON: ping, errors, joins, tokens. */
+/** Fuzzes JSON from a Proxy and from CircleCI: ping, errors, joins, tokens. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { checkJwtSvid } from '../../src/auth/svid.ts';

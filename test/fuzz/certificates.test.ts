@@ -1,4 +1,4 @@
-/** Certificates, keys and signatures of SSH and TLS, and the files that hold them. */
+/** Fuzzes certificates, keys and signatures of SSH and TLS, and files that contain them. */
 import assert from 'node:assert/strict';
 import { publicKeyDer } from '../../src/crypto/keys.ts';
 import {

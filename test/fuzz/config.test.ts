@@ -1,4 +1,4 @@
-/** What people write: files, flags, variables, addresses, durations, templates. */
+/** Fuzzes what users write: files, flags, variables, addresses, durations, templates. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
@@ -16,7 +16,7 @@ import { planOf, v2 } from '../config/plan-of.ts';
 import { mostly, ODD_TEXTS, textLike } from './mutations.ts';
 import { fuzz } from './property.ts';
 
-/** Every example of a whole file in the reference, and two with what those lack. */
+/** Every complete file of the reference, and two with what those do not cover. */
 const DOCUMENTED = [
   ...readFileSync('docs/reference/tbot-yaml.md', 'utf8').matchAll(/```yaml\n(version: v2[^`]*)```/g),
 ].map(([, text = '']) => text);

@@ -1,4 +1,4 @@
-/** Certificates and keys that are cut off anywhere, or of which any one bit or length is another. */
+/** Certificates and keys that are truncated, or in which one bit or one length was changed. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import test from 'node:test';
@@ -31,7 +31,7 @@ async function certificate(
 
 for (const type of sshKeyTypes) {
   test(
-    `an ${type} certificate with any one bit turned is refused, or its signature does not fit`,
+    `an ${type} certificate with any one bit flipped is refused, or its signature is invalid`,
     { skip },
     async (context) => {
       const blob = await certificate(context, type);
@@ -41,7 +41,7 @@ for (const type of sshKeyTypes) {
     },
   );
 
-  test(`an ${type} certificate that is cut off anywhere is refused`, { skip }, async (context) => {
+  test(`an ${type} certificate that is truncated anywhere is refused`, { skip }, async (context) => {
     const blob = await certificate(context, type);
     for (const length of blob.keys()) assert.throws(() => parseSshCertificateBytes(blob.subarray(0, length)), INVALID);
   });
@@ -54,7 +54,7 @@ for (const type of sshKeyTypes) {
   });
 }
 
-test('a length that reaches beyond the end is rejected wherever it is', { skip }, async (context) => {
+test('a length that exceeds the input is rejected wherever it is', { skip }, async (context) => {
   const blob = await certificate(context, 'ed25519');
   for (let at = 0; at + 4 <= blob.length; at += 1) {
     const changed = Buffer.from(blob);
@@ -63,12 +63,12 @@ test('a length that reaches beyond the end is rejected wherever it is', { skip }
   }
 });
 
-test('a certificate that is cut off anywhere is refused', async () => {
+test('a certificate that is truncated anywhere is refused', async () => {
   const { der } = await x509Certificate([['CN', 'bot-robot']]);
   for (const length of der.keys()) assert.throws(() => readCertificate(der.subarray(0, length)), INVALID);
 });
 
-/** Whether the certificate can be read and its signature fits; any failure but our own refusal fails the test. */
+/** Whether the certificate can be parsed and its signature is valid. Any error other than our own fails the test. */
 function accepted(blob: Uint8Array): boolean {
   try {
     return verifySshCertificate(parseSshCertificateBytes(blob));

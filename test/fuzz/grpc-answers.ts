@@ -1,4 +1,4 @@
-/** Answers of a cluster in gRPC: complete ones to be spoilt, and the bytes of HTTP/2 round them. */
+/** gRPC responses of a cluster: complete ones to mutate, and the HTTP/2 bytes around them. */
 import { SignJWT } from 'jose';
 import { JoinResponseSchema } from '../../src/grpc/gen/teleport/join/v1/joinservice_pb.ts';
 import {
@@ -37,7 +37,7 @@ type AnswerName =
   | 'joinResult'
   | 'sshFrame';
 
-/** One message of each method, as a cluster sends it. */
+/** One message of each method, as a cluster would send it. */
 export async function grpcAnswers(samples: ClusterSamples): Promise<Readonly<Record<AnswerName, Buffer>>> {
   const { hostSsh, hostTls, spiffeTls, ssh, sshHost, svid, tls, userSsh, userTls } = samples;
   const spiffeId = `spiffe://${CLUSTER}/ci/a`;
@@ -87,7 +87,7 @@ export async function grpcAnswers(samples: ClusterSamples): Promise<Readonly<Rec
   };
 }
 
-/** A message as gRPC frames it. */
+/** A message with its gRPC framing. */
 export function framed(bytes: Uint8Array): Buffer {
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(bytes.length, 1);
@@ -97,7 +97,7 @@ export function framed(bytes: Uint8Array): Buffer {
 const SETTINGS = 4;
 const HEADERS = 1;
 const DATA = 0;
-/** Of RFC 9113; others are extensions. */
+/** The frame types of RFC 9113; all others are extensions. */
 const LAST_FRAME_TYPE = 9;
 const FRAME_HEAD_BYTES = 9;
 const ACK = 1;
@@ -121,8 +121,8 @@ export function http2Bytes(body: Buffer): Buffer {
 }
 
 /**
- * As much as Node can take: the nghttp2 in it ends the process at a frame of a type that it does not know, when one
- * before it broke the protocol (nghttp2 pull request 2509).
+ * The part that Node can process: its nghttp2 aborts the process at a frame of an unknown type that follows a protocol
+ * error (nghttp2 pull request 2509).
  */
 export function untilUnknownFrame(bytes: Buffer): Buffer {
   for (let at = 0; at + FRAME_HEAD_BYTES <= bytes.length; at += FRAME_HEAD_BYTES + bytes.readUIntBE(at, 3)) {
@@ -140,10 +140,10 @@ function frame(type: number, flags: number, stream: number, payload: Buffer = Bu
   return Buffer.concat([head, payload]);
 }
 
-/** In HPACK's static table (RFC 7541, appendix A). */
+/** An index in HPACK's static table (RFC 7541, appendix A). */
 const STATUS_200 = 0x88;
 
-/** A literal without indexing and without Huffman's code. */
+/** A literal without indexing and without Huffman coding. */
 function header(name: string, value: string): Buffer {
   return Buffer.concat([Buffer.of(0, name.length), Buffer.from(name), Buffer.of(value.length), Buffer.from(value)]);
 }

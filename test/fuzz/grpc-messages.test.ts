@@ -21,13 +21,13 @@ function cut(bytes: Buffer, chunkBytes: number): readonly string[] {
   return found;
 }
 
-test('messages are the same in whatever chunks they come', () => {
+test('the same messages are read, whatever chunks they arrive in', () => {
   const messages = ['one', '', '', 'four', 'x'.repeat(300), ''];
   const bytes = Buffer.concat(messages.map((text) => framed(Buffer.from(text))));
   for (let size = 1; size <= bytes.length; size += 1) assert.deepEqual(cut(bytes, size), messages);
 });
 
-test('the largest message may come byte by byte, and one that is larger is refused at its prefix', () => {
+test('the largest message can arrive byte by byte, and a larger one is refused at its prefix', () => {
   const [message] = cut(framed(Buffer.alloc(4 * MEBIBYTE, 'x')), 1);
   assert.equal(message?.length, 4 * MEBIBYTE);
   assert.throws(
@@ -36,7 +36,7 @@ test('the largest message may come byte by byte, and one that is larger is refus
   );
 });
 
-test('what is left of a message is noticed', () => {
+test('an incomplete message is detected', () => {
   const cutter = new FrameReader();
   assert.deepEqual([...cutter.add(framed(Buffer.from('one')).subarray(0, 7))], []);
   assert.equal(cutter.isEmpty, false);

@@ -1,4 +1,4 @@
-/** The real clients of gRPC and of SSH, with servers that answer in spoilt messages, frames and bytes. */
+/** The real gRPC and SSH clients, with servers that respond with mutated messages, frames and bytes. */
 import assert from 'node:assert/strict';
 import type { OutgoingHttpHeaders } from 'node:http2';
 import fc from 'fast-check';
@@ -43,7 +43,7 @@ function socketTo({ ca, port }: Peer<unknown>) {
   return dialTls({ network, address: { host: '127.0.0.1', port }, serverName: API_DOMAIN, alpn: ['h2'], ca, signal });
 }
 
-/** Does the work with a separate connection. */
+/** Runs the work with a separate connection. */
 async function connected<T>(peer: Peer<unknown>, work: (connection: GrpcConnection) => Promise<T>): Promise<T> {
   const connection = grpcOver(await socketTo(peer), API_DOMAIN);
   try {
@@ -53,7 +53,7 @@ async function connected<T>(peer: Peer<unknown>, work: (connection: GrpcConnecti
   }
 }
 
-/** Each call is made once: what is tested is what its answer is read as. */
+/** Each call is made once, because only the parsing of its response is tested. */
 const ONCE = {
   retries: testRetries({ timeoutMs: 1000 }),
   attempts: <T>(attempt: () => Promise<T>) => attempt(),

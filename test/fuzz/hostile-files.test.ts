@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { MachineIdError } from '../../src/errors.ts';
 import { planOf, v2 } from '../config/plan-of.ts';
 
-/** A linear congruential generator: the same files on every run, so that a failure can be repeated. */
+/** A linear congruential generator: every run has the same files, so that a failure can be reproduced. */
 function createRandom(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -66,7 +66,7 @@ const PIECES = [
   ])
   .concat(['\0', '\uD800', '\u2028', '@', '`', '!', 'version: v1', 'version: v2', 'constructor: {}']);
 
-/** `text` with a few pieces put in, taken out or doubled. */
+/** `text` with a few pieces inserted, removed or duplicated. */
 function mutate(text: string, random: (below: number) => number): string {
   let result = text;
   for (let change = random(6); change >= 0; change--) {
@@ -99,6 +99,6 @@ test('every file becomes a plan or a MachineIdError', async () => {
       outcomes.refused++;
     }
   }
-  // Both happen often, or else the files would prove nothing.
+  // Both must happen often; otherwise the files would test nothing.
   assert.ok(outcomes.plan > 60 && outcomes.refused > 1_000, JSON.stringify(outcomes));
 });

@@ -1,6 +1,6 @@
 /**
- * Servers whose HTTP/1.1 is sound, and whose headers, statuses and bodies are odd: the Proxy's web API, IAM Roles
- * Anywhere, where Teleport's programs come from.
+ * Servers with valid HTTP/1.1 but unusual headers, statuses and bodies: the Proxy's web API, IAM Roles Anywhere, and
+ * the server of Teleport's programs.
  */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
@@ -22,7 +22,7 @@ import { clusterSamples } from './samples.ts';
 const peer = await rawPeer('localhost', ['http/1.1']);
 const { keyPair, svid } = await clusterSamples();
 const { signal } = new AbortController();
-/** Nobody waits for an answer that was cut: the peer ends every connection. */
+/** Nothing waits for the rest of a truncated response, because the server closes each connection. */
 const TIMEOUT_MS = 2000;
 
 function withLength(status: string, headers: Readonly<Record<string, string>>, body: string): Buffer {
@@ -105,7 +105,7 @@ fuzz(
   { runs: 150, mayRefuseAll: true },
 );
 
-/** Pauses take no time, and a few of them use the deadline up. */
+/** Pauses take no time, and a few of them exceed the deadline. */
 const patient = () => testRetries({ timeoutMs: TIMEOUT_MS, deadlineMs: 5000, clock: fakeClock() });
 const credentials = { accessKeyId: 'A', secretAccessKey: 'S', sessionToken: 'T', expiration: '2026-11-23T18:00:00Z' };
 fuzz(
@@ -138,7 +138,7 @@ const LOCATIONS = [
   'http://localhost/',
   'https://user:secret@localhost:1/?q#f',
 ];
-/** No test asks for other names. */
+/** No other names are resolved in these tests. */
 function staysHere(location: string): boolean {
   const base = 'https://localhost:1/';
   return !URL.canParse(location, base) || ['localhost', ''].includes(new URL(location, base).hostname);
@@ -167,6 +167,6 @@ fuzz(
       server.close();
     }
   },
-  // Each of them trusts all authorities of Node, which takes its time to set up.
+  // Each of them loads all authorities of Node, which takes time.
   { runs: 60 },
 );

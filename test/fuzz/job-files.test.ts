@@ -1,4 +1,7 @@
-/** Files of a job that others have a hand in: its record, its exports, credentials of AWS and of tbot, private keys. */
+/**
+ * Files of a job that other programs can change: its manifest, its exports, credentials of AWS and of tbot, private
+ * keys.
+ */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { openSshPrivateKey, privateKeyPem, publicKeyInFile } from '../../src/crypto/keys.ts';
@@ -16,7 +19,7 @@ import { clusterSamples, keyLine, pemBlock } from './samples.ts';
 
 const oddText = fc.oneof(fc.constantFrom(...ODD_TEXTS), fc.string({ maxLength: 12, unit: 'binary' }));
 
-/** One file after the other in memory, with the private folder round it. */
+/** One file in memory at a time, and the private folder around it. */
 function memory(before = '') {
   const state = { text: before };
   const at = (path: string): FileEntry => ({
@@ -111,7 +114,7 @@ fuzz(
   'a profile goes into a file of AWS and out of it, and every other line stays',
   textLike([INI.replaceAll('\n', '\r\n'), INI], ['[ci]', '[', ']', '=', ' = ', 'aws_access_key_id', '# ', '[ci]\n']),
   (odd) => {
-    // A carriage return by itself becomes one half of a line's end.
+    // A lone carriage return becomes one half of a line break.
     const text = odd.replaceAll('\r', '');
     const own = /^\s*(aws_secret_access_key|aws_access_key_id|aws_session_token|expiration)\s*=/i;
     const others = (file: string) =>
@@ -168,7 +171,7 @@ const WRITTEN: Readonly<Record<string, string>> = {
   'svid_key.pem': key,
   jwt_svid: `${jwt}.c2ln`,
 };
-/** All as they were but perhaps one. */
+/** All of them unchanged, except perhaps one. */
 const written = fc.record(
   Object.fromEntries(Object.entries(WRITTEN).map(([name, text]) => [name, mostly(text, textLike([text]))])),
 );

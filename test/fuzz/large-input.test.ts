@@ -1,4 +1,4 @@
-/** Inputs as large as the caps let them be, in the shapes that make a careless reader go over them again and again. */
+/** Inputs of the maximum size, in shapes for which a careless reader takes quadratic time. */
 import test from 'node:test';
 import { checkJwtSvid, isInTrustDomain } from '../../src/auth/svid.ts';
 import { parseFlags } from '../../src/cli/flags.ts';
@@ -23,9 +23,9 @@ import { planOf, v2 } from '../config/plan-of.ts';
 import { settles } from './property.ts';
 
 const MEBIBYTE = 1024 * 1024;
-/** What one argument of a program may have on Linux. */
+/** Maximum length of a program's argument on Linux. */
 const ARGUMENT = 128 * 1024;
-/** What a configuration file may have. */
+/** Maximum size of a configuration file. */
 const FILE = 256 * 1024;
 
 const fill = (piece: string, length: number): string => piece.repeat(Math.floor(length / piece.length));

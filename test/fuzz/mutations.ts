@@ -1,9 +1,9 @@
-/** Input that is nearly what a reader expects: real samples with a few edits, and now and then plain noise. */
+/** Input that is almost valid: real samples with a few edits, and sometimes random bytes. */
 import fc from 'fast-check';
 
 const PLACES = 2 ** 30;
 
-/** Places are fractions of what there is at that moment, so that an edit means something whatever came before it. */
+/** Positions are fractions of the current length, so that an edit is valid whatever the edits before it did. */
 type Edit =
   | { readonly kind: 'flip'; readonly at: number; readonly bit: number }
   | { readonly kind: 'insert' | 'overwrite'; readonly at: number; readonly piece: Buffer }
@@ -11,11 +11,11 @@ type Edit =
   | { readonly kind: 'move'; readonly at: number; readonly to: number; readonly length: number }
   | { readonly kind: 'truncate'; readonly at: number };
 
-// Doubles of fast-check are spread over their exponents, so that nearly all would be zero.
+// fast-check distributes doubles by their exponents, so nearly all would be close to zero.
 const place = fc.noBias(fc.nat(PLACES)).map((at) => at / (PLACES + 1));
 const shortLength = fc.integer({ min: 1, max: 40 });
 
-/** Lengths at the edges of what one, two and four bytes hold, as SSH, DER, Protocol Buffers and HTTP/2 write them. */
+/** Lengths at the limits of one, two and four bytes, as encoded in SSH, DER, Protocol Buffers and HTTP/2. */
 const LENGTHS = [
   [0x00],
   [0x01],
@@ -46,8 +46,9 @@ function edits(piece: fc.Arbitrary<Buffer>): fc.Arbitrary<readonly Edit[]> {
     fc.record({ kind: fc.constant('move'), at: place, to: place, length: shortLength }),
     fc.record({ kind: fc.constant('truncate'), at: place }),
   );
-  // One edit gets deepest into a reader, more of them find what no single one does, and none proves that the sample is
-  // good.
+  // One edit gets furthest into a reader; several find problems that no single one does; none tests that the sample
+  // itself
+  // is valid.
   return fc.oneof(
     { weight: 1, arbitrary: fc.constant([]) },
     { weight: 10, arbitrary: edit.map((one) => [one]) },
@@ -84,7 +85,7 @@ function splice(bytes: Buffer, at: number, removed: number, added: Buffer = Buff
   return Buffer.concat([bytes.subarray(0, at), added, bytes.subarray(at + removed)]);
 }
 
-/** One of the samples with up to five edits; one time in ten, bytes of no meaning. */
+/** One of the samples with up to five edits; one time in ten, random bytes. */
 export function bytesLike(...samples: readonly Uint8Array[]): fc.Arbitrary<Buffer> {
   const edited = fc
     .tuple(fc.constantFrom(...samples), edits(bytePiece))
@@ -93,7 +94,7 @@ export function bytesLike(...samples: readonly Uint8Array[]): fc.Arbitrary<Buffe
   return fc.oneof({ weight: 9, arbitrary: edited }, { weight: 1, arbitrary: noise });
 }
 
-/** What means something to JavaScript, terminals, Unicode or numbers, and nothing to the reader. */
+/** Texts with a meaning in JavaScript, terminals, Unicode or numbers, but not for the reader. */
 export const ODD_TEXTS: readonly string[] = [
   ...['\0', '\r\n', '\n', '\r', '\t', ' ', '\u001b[31m', '\u007f', '\u0085', '\u009b', '\u00a0', '\u202e', '\u2028'],
   ...['\ufeff', '\ufffd', '\ud800', '\udc00', '\u{10ffff}', 'ſ', 'İ', 'µ'],
@@ -102,7 +103,7 @@ export const ODD_TEXTS: readonly string[] = [
   ...['%', '%00', '%zz', '${HOME}', '$(id)', '`id`', "'", '"', '\\', '/', '../', '..\\', '<<', '{{', '}}'],
 ];
 
-/** One of the samples with up to five edits, in which the pieces are odd texts and the given words. */
+/** One of the samples with up to five edits, which insert unusual texts and the given words. */
 export function textLike(samples: readonly string[], words: readonly string[] = []): fc.Arbitrary<string> {
   const piece = fc.oneof(
     fc.constantFrom(...ODD_TEXTS, ...words),
@@ -122,7 +123,7 @@ const jsonLeaf = fc.oneof(
   fc.string({ maxLength: 20 }),
 );
 
-/** JSON text of the sample in which one value somewhere is another, is missing, or has a stranger beside it. */
+/** JSON text of the sample in which one value is replaced or removed, or has an additional neighbor. */
 export function jsonLike(sample: unknown): fc.Arbitrary<string> {
   const key = fc.constantFrom('__proto__', 'constructor', 'toString', '', 'x');
   const changed = fc
@@ -134,7 +135,7 @@ export function jsonLike(sample: unknown): fc.Arbitrary<string> {
 
 type Change = 'replace' | 'remove' | 'add';
 
-/** Goes down into the member at that fraction, and further with what is left of the fraction. */
+/** Descends into the member at that fraction, and further with the rest of the fraction. */
 function changeOne(json: unknown, at: number, change: Change, key: string, leaf: unknown): unknown {
   if (typeof json !== 'object' || json === null) return change === 'add' ? [json, leaf] : leaf;
   const entries: [string, unknown][] = Object.entries(json);
@@ -147,11 +148,11 @@ function changeOne(json: unknown, at: number, change: Change, key: string, leaf:
   else if (change === 'remove') entries.splice(index, 1);
   else if (change === 'add') entries.push([key, leaf]);
   else entries[index] = [name, leaf];
-  // Entries keep a key `__proto__` a key.
+  // `fromEntries` keeps the key `__proto__` as an ordinary key.
   return Array.isArray(json) ? entries.map(([, one]) => one) : Object.fromEntries(entries);
 }
 
-/** One odd part among good ones gets further than many. */
+/** One invalid part among valid ones gets further into a reader than many invalid ones. */
 export function mostly<T>(good: T, odd: fc.Arbitrary<T>): fc.Arbitrary<T> {
   return fc.oneof({ weight: 6, arbitrary: fc.constant(good) }, { weight: 1, arbitrary: odd });
 }

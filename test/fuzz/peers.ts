@@ -1,4 +1,4 @@
-/** Servers that answer with whatever a test has put into them, and nothing else. */
+/** Servers that respond with whatever a test provides. */
 import { once } from 'node:events';
 import { createSecureServer, type OutgoingHttpHeaders } from 'node:http2';
 import type { Server } from 'node:net';
@@ -8,20 +8,20 @@ import { selfSigned } from '../tls-certificate.ts';
 
 export interface Peer<Answer> {
   readonly port: number;
-  /** PEM of the only authority that vouches for it. */
+  /** PEM of the authority that signed its certificate. */
   readonly ca: string;
-  /** What the next request gets. */
+  /** The response to the next request. */
   answer: Answer;
 }
 
-/** Headers, body and trailers of an answer over HTTP/2. */
+/** Headers, body and trailers of an HTTP/2 response. */
 export interface StreamAnswer {
   readonly headers: OutgoingHttpHeaders;
   readonly body: Buffer;
   readonly trailers: OutgoingHttpHeaders | undefined;
 }
 
-/** Answers every request with HTTP/2 as Node writes it; `authorities` are those of the requests. */
+/** Responds to every request with valid HTTP/2 from Node; `authorities` collects the authorities of the requests. */
 export async function http2Peer(
   serverName: string,
   first: StreamAnswer,
@@ -53,7 +53,7 @@ export async function http2Peer(
   return peer;
 }
 
-/** Waits for the first bytes of a connection, answers with its own, and ends the connection. */
+/** Waits for the first bytes of a connection, sends the response, and closes the connection. */
 export async function rawPeer(serverName: string, alpn: readonly string[]): Promise<Peer<Buffer>> {
   const { certificate, key } = await selfSigned(serverName);
   const peer = { port: 0, ca: certificate, answer: Buffer.alloc(0) };

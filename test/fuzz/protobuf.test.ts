@@ -1,4 +1,4 @@
-/** Every message of proto/, with any values, against protobufjs. */
+/** Compares every message of proto/, with arbitrary values, with protobufjs. */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ const root = new protobufjs.Root();
 root.resolvePath = (_, target) => (target.startsWith('google/') ? target : join(PROTO, target));
 root.loadSync([...protoFiles()], { keepCase: true });
 
-/** A value of a field as protobufjs takes it, which writes defaults as well. */
+/** A value of a field in the form that protobufjs accepts, which also writes defaults. */
 function valueOf(field: protobufjs.Field): fc.Arbitrary<unknown> {
   const { resolvedType } = field.resolve();
   if (resolvedType instanceof protobufjs.Type) return messageOf(resolvedType);
@@ -43,7 +43,7 @@ function fieldOf(field: protobufjs.Field): fc.Arbitrary<unknown> {
   return field.repeated ? fc.array(valueOf(field), { maxLength: 4 }) : valueOf(field);
 }
 
-/** Any of the fields, and of a union one at most. */
+/** Any of the fields, but at most one of a union. */
 function messageOf(type: protobufjs.Type): fc.Arbitrary<Record<string, unknown>> {
   const unions = type.oneofsArray.filter((oneof) => !oneof.isProto3Optional);
   const single = type.fieldsArray.filter((field) => !unions.some((union) => union.fieldsArray.includes(field)));
@@ -84,7 +84,7 @@ for (const path of protoFiles()) {
   });
 }
 
-/** The message of this name in the file's package. */
+/** The message with this name in the file's package. */
 function typeIn(path: string, name: string): protobufjs.Type {
   const folder =
     path === 'teleport/legacy/types.proto'

@@ -1,4 +1,4 @@
-/** Files of join tokens and bots, with anything wrong in them. */
+/** Fuzzes files of join tokens and bots. */
 import assert from 'node:assert/strict';
 import { explainToken } from '../../src/commands/explain-token/explain.ts';
 import { readResources } from '../../src/commands/explain-token/read-resources.ts';

@@ -1,4 +1,7 @@
-/** Real certificates to be spoilt: of the test cluster, of OpenSSH where it is installed, and some made here. */
+/**
+ * Real certificates to mutate: from the test cluster, from OpenSSH if it is installed, and some that are generated
+ * here.
+ */
 import { createPublicKey } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -31,7 +34,7 @@ const BOT: Identity = {
   loginIp: '127.0.0.1',
 };
 
-/** A private folder for as long as the work takes. */
+/** A private folder that exists while the work runs. */
 async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'machine-id-fuzz-'));
   try {
@@ -41,9 +44,9 @@ async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   }
 }
 
-/** Everything that a cluster's answers to one bot hold. */
+/** The contents of all responses of a cluster to one bot. */
 export interface ClusterSamples {
-  /** The bot's. */
+  /** The bot's own certificates. */
   readonly keyPair: KeyPair;
   /** DER. */
   readonly tls: Buffer;
@@ -51,7 +54,7 @@ export interface ClusterSamples {
   readonly userTls: Buffer;
   readonly hostTls: Buffer;
   readonly spiffeTls: Buffer;
-  /** Wire form. */
+  /** In the wire format. */
   readonly userSsh: Buffer;
   readonly hostSsh: Buffer;
   readonly ssh: Buffer;
@@ -90,7 +93,7 @@ export async function clusterSamples(): Promise<ClusterSamples> {
   };
 }
 
-/** Of each kind of key that SSH has; none where ssh-keygen is not installed. */
+/** One of each SSH key type; empty if ssh-keygen is not installed. */
 export function opensshCertificates(): Promise<readonly Buffer[]> {
   if (missing('ssh-keygen') !== undefined) return Promise.resolve([]);
   const options = ['-n', 'a,b', '-O', 'force-command=/bin/true', '-O', 'extension:role=access', '-V', '+1h'];
@@ -105,7 +108,7 @@ export function opensshCertificates(): Promise<readonly Buffer[]> {
   );
 }
 
-/** DER, signed by themselves with each kind of key. */
+/** DER, self-signed, one with each key type. */
 export async function plainCertificates(): Promise<readonly Buffer[]> {
   const made = [certificate([['CN', 'a']]), certificate([], { algorithm: ED25519 })];
   const rsa = certificate(

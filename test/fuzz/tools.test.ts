@@ -1,4 +1,4 @@
-/** Archives, digests, lists and answers that Teleport's programs are installed by. */
+/** Fuzzes the archives, digests, lists and responses used to install Teleport's programs. */
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -26,13 +26,13 @@ const PLATFORMS = [
   { system: 'darwin', architecture: 'arm64' },
   { system: 'windows', architecture: 'amd64' },
 ] as const;
-/** What 3 KiB of deflate can hold, and more than any of the samples. */
+/** The most that 3 KiB of deflate can contain; more than any of the samples has. */
 const MOST_UNPACKED = 16 * 1024 * 1024;
 
 const input = <T>(bytes: fc.Arbitrary<T>) =>
   fc.record({ bytes, size: fc.constantFrom(7, 512, 1000, 100_000), platform: fc.constantFrom(...PLATFORMS) });
 
-/** Reads the archive to its end and looks at every name that would be written. */
+/** Reads the archive to its end and checks every name that would be written. */
 async function unpack(entries: AsyncIterable<ArchiveEntry>, platform: (typeof PLATFORMS)[number]): Promise<void> {
   let unpackedBytes = 0;
   const written = await unpackTools(entries, { tools: TOOLS, platform }, async ({ path }, contents) => {
@@ -63,7 +63,7 @@ const BLOCK = 512;
 const SUM_AT = 148;
 const SUM_BYTES = 8;
 
-/** A wrong checksum keeps everything else in a header from being read. */
+/** With a wrong checksum, nothing else in a header would be read. */
 function withChecksums(bytes: Buffer): Buffer {
   const fixed = Buffer.from(bytes);
   for (let at = 0; at + BLOCK <= fixed.length; at += BLOCK) {
@@ -142,7 +142,7 @@ interface Said {
   readonly body: string;
 }
 
-/** Gives one answer after the other, and the last one for ever. */
+/** Returns one response after the other, then repeats the last one. */
 function settings(answers: readonly Said[]) {
   let asked = 0;
   const clock = fakeClock();

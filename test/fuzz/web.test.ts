@@ -1,4 +1,4 @@
-/** Bytes that are hardly HTTP/1.1, and bodies that are larger than they look. */
+/** Bytes that are barely HTTP/1.1, and bodies that are larger than they appear. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';

@@ -5,7 +5,7 @@ export interface JobFacts {
   readonly workingDirectory: string;
 }
 
-/** Sample values for all of them but the OIDC tokens, which only a cluster's issuer can make. */
+/** Sample values for all of them except the OIDC tokens, which only a cluster's issuer can create. */
 export function builtInVariables({ job, workingDirectory }: JobFacts): Readonly<Record<string, string>> {
   return {
     CI: 'true',
@@ -30,7 +30,10 @@ export function builtInVariables({ job, workingDirectory }: JobFacts): Readonly<
   };
 }
 
-/** Contexts and project settings lose against built-in variables; what is given under a built-in's name is its value. */
+/**
+ * Built-in variables take precedence over contexts and project settings; a given value replaces the sample of a
+ * built-in.
+ */
 export function jobVariables(
   facts: JobFacts,
   given: Readonly<Record<string, string>>,

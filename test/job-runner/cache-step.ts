@@ -8,9 +8,9 @@ import { type When, whenOf } from './run-step.ts';
 export interface SaveCacheStep {
   readonly kind: 'save_cache';
   readonly name: string;
-  /** With its templates, which are filled when the step runs. */
+  /** May contain templates, which are filled in when the step runs. */
   readonly key: string;
-  /** Variables are not expanded in them. */
+  /** Variables in these paths are not expanded. */
   readonly paths: readonly string[];
   readonly when: When;
 }
@@ -18,7 +18,7 @@ export interface SaveCacheStep {
 export interface RestoreCacheStep {
   readonly kind: 'restore_cache';
   readonly name: string;
-  /** In the order of trying; each is also the beginning of longer ones. */
+  /** Tried in this order; each also matches longer keys that begin with it. */
   readonly keys: readonly string[];
 }
 

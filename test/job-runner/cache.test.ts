@@ -23,7 +23,7 @@ function run(steps: readonly unknown[], home: string, cacheStore: string): Promi
 
 const WRITE = { run: 'echo "$HOME" >~/lock; mkdir -p ~/kept; echo one >~/kept/file; chmod 700 ~/kept/file' };
 
-test('what one job saves another finds by the same key, with its modes', async (context) => {
+test('a job restores what another has saved under the same key, with file modes', async (context) => {
   const folder = await temporaryFolder(context);
   const saved = await run([WRITE, restore(KEY), save(KEY)], folder, folder);
   assert.deepEqual(
@@ -38,7 +38,7 @@ test('what one job saves another finds by the same key, with its modes', async (
   assert.equal(found.steps.at(-1)?.stdout, 'one\n700\n');
 });
 
-test('a cache is not written over, and another key is another cache', async (context) => {
+test('a cache is not overwritten, and another key is a separate cache', async (context) => {
   const [home, store] = [await temporaryFolder(context), await temporaryFolder(context)];
   await run([WRITE, save('a-1')], home, store);
   const again = await run([save('a-1'), save('a-2')], home, store);

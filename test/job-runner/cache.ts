@@ -1,4 +1,4 @@
-/** Keeps what `save_cache` saves in a folder, as CircleCI keeps it in its store. */
+/** Keeps the files of `save_cache` in a folder, which stands in for CircleCI's store. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rename } from 'node:fs/promises';
@@ -7,9 +7,9 @@ import { runProgram } from '../programs.ts';
 import type { RestoreCacheStep, SaveCacheStep } from './cache-step.ts';
 
 export interface CachePlace {
-  /** Where caches are kept, from one job to the next. */
+  /** Folder that keeps the caches from one job to the next. */
   readonly store: string;
-  /** Of the job's user, for `~`. */
+  /** Home directory of the job's user, for `~`. */
   readonly home: string | undefined;
   readonly workingDirectory: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -17,11 +17,11 @@ export interface CachePlace {
 
 export interface CacheResult {
   readonly exitCode: number;
-  /** What the step prints. */
+  /** Text that the step prints. */
   readonly stdout: string;
 }
 
-/** A cache is never written over: one of the same key stays. */
+/** A cache is never overwritten: an existing one with the same key stays. */
 export async function saveCache(step: SaveCacheStep, place: CachePlace): Promise<CacheResult> {
   return orFailure(async () => {
     const key = await filled(step.key, place);
@@ -35,7 +35,7 @@ export async function saveCache(step: SaveCacheStep, place: CachePlace): Promise
   });
 }
 
-/** The first key that a cache has, or begins with. */
+/** The first key that matches a cache, exactly or as its beginning. */
 export async function restoreCache(step: RestoreCacheStep, place: CachePlace): Promise<CacheResult> {
   return orFailure(async () => {
     for (const template of step.keys) {

@@ -1,4 +1,4 @@
-/** Decides the condition of a `when` or `unless` step, after its expressions were replaced. */
+/** Evaluates the condition of a `when` or `unless` step, after its expressions were replaced. */
 import { ConfigError } from './config-error.ts';
 import { isMapping, list, mapping, text } from './mapping.ts';
 

@@ -1,4 +1,4 @@
-/** A config that CircleCI would refuse to compile, or that asks for something this runner does not imitate. */
+/** A config that CircleCI would not compile, or that needs something this runner does not support. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 

@@ -1,4 +1,4 @@
-/** Resolves an `environment` mapping into the strings that a process sees. */
+/** Converts an `environment` mapping to the strings that a process gets. */
 import { ConfigError } from './config-error.ts';
 import { substitute, unescapeText, wholeExpression } from './expressions.ts';
 import type { Values } from './expressions.ts';
@@ -17,7 +17,7 @@ export function resolveEnvironment(
   );
 }
 
-/** A boolean parameter arrives as 1 or 0, a boolean written there as true or false. */
+/** A boolean parameter becomes 1 or 0, a literal boolean becomes true or false. */
 function variableText(value: unknown, values: Values, where: string): string {
   const parameter = wholeExpression(value, values, where);
   if (typeof parameter === 'boolean') return parameter ? '1' : '0';

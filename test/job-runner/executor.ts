@@ -1,4 +1,4 @@
-/** Resolves the executor of a job, of which only what reaches the steps counts: everything runs on this machine. */
+/** Resolves the executor of a job. Only what affects the steps is used, because everything runs on this machine. */
 import { ConfigError } from './config-error.ts';
 import { resolveEnvironment } from './environment.ts';
 import { substitute } from './expressions.ts';
@@ -21,8 +21,9 @@ const KINDS = ['docker', 'machine', 'macos'];
 const KEYS = [...KINDS, 'description', 'parameters', 'environment', 'working_directory', 'shell', 'resource_class'];
 
 /**
- * A job names an executor or says itself where it runs.
- * @param scopes where the name may be declared: the job's own first, then the config's, which may have given the name
+ * A job names an executor or contains its settings.
+ * @param scopes where the name may be declared: the job's own scope first, then that of the config, which may have
+ * passed the name
  */
 export function resolveExecutor(job: Mapping, scopes: readonly Scope[], values: Values, where: string): Executor {
   const { executor } = job;
@@ -53,7 +54,7 @@ function namedExecutor(name: string, given: Mapping, scope: Scope, { pipeline }:
   };
 }
 
-/** A second image is a service, and an image's own environment is set inside it: neither exists here. */
+/** Ignored: further images are services, and the environment of an image is set inside it; neither exists here. */
 function requireImage(definition: Mapping, where: string): void {
   const kinds = KINDS.filter((kind) => kind in definition);
   if (kinds.length !== 1) throw new ConfigError(where, `needs exactly one of ${KINDS.join(', ')} or an executor`);

@@ -3,7 +3,7 @@ import { ConfigError } from './config-error.ts';
 import { isMapping } from './mapping.ts';
 import type { ParameterValue } from './parameters.ts';
 
-/** What expressions may name where they stand. */
+/** The names that expressions can use at one place. */
 export interface Values {
   readonly parameters: ReadonlyMap<string, ParameterValue>;
   /** By the name after `pipeline.`, such as `git.branch`. */
@@ -14,7 +14,10 @@ const EXPRESSION = /(?<!\\)<<\s*(parameters|pipeline)\.([\w.-]+)\s*>>/g;
 const WHOLE = /^<<\s*(parameters|pipeline)\.([\w.-]+)\s*>>$/;
 const UNCLOSED = /(?<!\\)<</;
 
-/** Replaces in every string of `value`; a string that is one expression and nothing else keeps the value's type. */
+/**
+ * Replaces the expressions in every string of `value`. A string that is exactly one expression gets the value with its
+ * type.
+ */
 export function substitute(value: unknown, values: Values, where: string): unknown {
   if (typeof value === 'string') return substituteText(value, values, where);
   if (Array.isArray(value)) return value.map((item, index) => substitute(item, values, `${where}[${index}]`));
@@ -24,13 +27,13 @@ export function substitute(value: unknown, values: Values, where: string): unkno
   );
 }
 
-/** The value that an expression names when the text is one expression and nothing else. */
+/** The value, if the text is exactly one expression. */
 export function wholeExpression(value: unknown, values: Values, where: string): ParameterValue | undefined {
   const [, kind, name] = (typeof value === 'string' ? WHOLE.exec(value.trim()) : undefined) ?? [];
   return kind === undefined || name === undefined ? undefined : lookUp(kind, name, values, where);
 }
 
-/** The compiler's last act: `\<<` becomes `<<`. */
+/** The last step of the compiler: `\<<` becomes `<<`. */
 export function unescapeText(text: string): string {
   return text.replaceAll('\\<<', '<<');
 }

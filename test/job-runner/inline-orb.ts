@@ -1,11 +1,11 @@
-/** Puts packed orbs inline into a config, in place of references to the registry. */
+/** Inserts packed orbs into a config, instead of references to the registry. */
 import { parse } from 'yaml';
 import { type Mapping, mapping } from './mapping.ts';
 
-/** By their texts: a test file runs many jobs with one orb, which takes longer to read than some jobs take. */
+/** Cached by their texts: a test file runs many jobs with the same orb, and parsing it takes longer than some jobs. */
 const parsed = new Map<string, Mapping>();
 
-/** @param orbs texts of orbs by the names under which the config uses them */
+/** @param orbs texts of orbs, by the names that the config uses for them */
 export function withOrbs(config: Mapping, orbs: Readonly<Record<string, string>>): Mapping {
   const inline = Object.entries(orbs).map(([name, text]) => [name, orbOf(text, name)] as const);
   return { ...config, orbs: { ...mapping(config.orbs, 'orbs'), ...Object.fromEntries(inline) } };

@@ -1,4 +1,4 @@
-/** Finds how a workflow calls a job: with which arguments and which steps around it. */
+/** Finds how a workflow calls a job: its arguments, and the steps before and after it. */
 import { ConfigError } from './config-error.ts';
 import { isMapping, list, mapping, text } from './mapping.ts';
 import type { Mapping } from './mapping.ts';
@@ -11,13 +11,13 @@ export interface Invocation {
   readonly postSteps: readonly unknown[];
 }
 
-/** What decides when a job runs, not what it does. */
+/** Keys that decide when a job runs, not what it does. */
 const SCHEDULING = ['name', 'requires', 'context', 'filters', 'type'];
 
-/** The first call of a workflow that has this name; a job that no workflow calls runs without arguments. */
+/** The first call with this name in a workflow. A job that no workflow calls runs without arguments. */
 export function invocationOf(document: Mapping, wanted: string): Invocation {
   for (const [workflow, definition] of Object.entries(mapping(document.workflows, 'workflows'))) {
-    // `version: 2` may still stand among the workflows of old configs.
+    // Old configs may still have `version: 2` among the workflows.
     if (!isMapping(definition)) continue;
     for (const call of list(definition.jobs ?? [], `workflows.${workflow}.jobs`)) {
       const found = invocation(call, `workflows.${workflow}`);

@@ -48,7 +48,7 @@ test("a command's own commands are looked up in its orb", () => {
   assert.deepEqual(names(resolved(steps('[checkout, tool/outer]'))), ['checkout', 'inner', 'quiet', 'env']);
 });
 
-test('a condition takes its branch by the argument', () => {
+test('the argument decides the branch of a condition', () => {
   assert.deepEqual(names(resolved(steps('[tool/outer: { loud: true }]'))), ['inner', 'loud', 'env']);
 });
 
@@ -64,7 +64,7 @@ test('a boolean parameter is 1 or 0 in an environment, true or false in a comman
   }
 });
 
-test("steps given to an orb's job mean what they mean to the config that gives them", () => {
+test("steps passed to an orb's job are resolved in the config that passes them", () => {
   const job = resolved(
     `commands: { inner: { steps: [{ run: { name: own inner, command: "true" } }] } }
 workflows: { all: { jobs: [{ tool/wrapped: { name: work, around: [inner] } }] } }`,
@@ -72,14 +72,14 @@ workflows: { all: { jobs: [{ tool/wrapped: { name: work, around: [inner] } }] } 
   assert.deepEqual(names(job), ['inner', 'quiet', 'env', 'own inner']);
 });
 
-test('an executor gives its environment, and the job overrides it', () => {
+test('an executor provides environment variables, and the job overrides them', () => {
   const job = resolved(
     'jobs: { work: { executor: { name: tool/small, tag: "2" }, environment: { FROM: job }, steps: [checkout] } }',
   );
   assert.deepEqual(job.environment, { FROM: 'job', TAG: '2' });
 });
 
-test("an executor given to an orb's job is the config's own", () => {
+test("an executor passed to an orb's job is resolved in the config", () => {
   const job = resolved(
     `executors: { mine: { machine: true, environment: { FROM: mine } } }
 workflows: { all: { jobs: [{ tool/wrapped: { name: work, around: [], place: mine } }] } }`,
@@ -135,7 +135,7 @@ for (const [what, config, message] of refused) {
   });
 }
 
-test('an orb of the registry is refused with its name', () => {
+test('an orb of the registry is refused by name', () => {
   assert.throws(
     () =>
       resolveJob({
@@ -154,7 +154,7 @@ describeHidden('save_cache', '{ key: k, paths: [p] }', /Unexpected argument\(s\)
 describeHidden('store_artifacts', '{ path: x }', /Unexpected argument\(s\): path/);
 describeHidden('when', '{ condition: true, steps: [] }', /Unexpected argument\(s\): condition, steps/);
 
-/** The orb has a command of this name, and one that means CircleCI's own step by it. */
+/** The orb has a command with this name, and another command that calls CircleCI's own step of that name. */
 function describeHidden(name: string, body: string, message: RegExp): void {
   test(`inside an orb, its command ${name} hides CircleCI's own step`, () => {
     const commands = `{ ${name}: { steps: [] }, use: { steps: [{ ${name}: ${body} }] } }`;
@@ -163,7 +163,7 @@ function describeHidden(name: string, body: string, message: RegExp): void {
   });
 }
 
-test("an orb's command hides nothing outside its orb", () => {
+test("an orb's command hides nothing outside the orb", () => {
   const orbs = '{ o: { commands: { run: { steps: [when: {}] }, checkout: { steps: [] } } } }';
   const config = `{ version: 2.1, orbs: ${orbs}, jobs: { work: { machine: true, steps: [checkout, run: { name: own, command: x }] } } }`;
   assert.deepEqual(names(resolveJob({ config, job: 'work' })), ['checkout', 'own']);

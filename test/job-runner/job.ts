@@ -27,9 +27,9 @@ export interface ResolvedJob {
 export interface JobQuestion {
   /** A CircleCI 2.1 config. */
   readonly config: string;
-  /** Texts of the orbs that the config uses and does not have inline. */
+  /** Texts of the orbs that the config uses without containing them. */
   readonly orbs?: Readonly<Record<string, string>> | undefined;
-  /** A job's name, or the name that a workflow gives to a job. */
+  /** Name of a job, or the name that a workflow gives it. */
   readonly job: string;
   readonly pipeline?: PipelineValues | undefined;
 }
@@ -37,7 +37,7 @@ export interface JobQuestion {
 const JOB_KEYS = ['description', 'parameters', 'parallelism', 'circleci_ip_ranges', 'steps', 'environment'];
 const RUNTIME_KEYS = ['executor', 'docker', 'machine', 'macos', 'resource_class', 'working_directory', 'shell'];
 
-/** @throws ConfigError where CircleCI would not compile, or where this runner can't follow */
+/** @throws ConfigError if CircleCI would not compile the config, or if this runner does not support it */
 export function resolveJob({ config, orbs = {}, job: name, pipeline = {} }: JobQuestion): ResolvedJob {
   // CircleCI reads YAML 1.1: `yes` is a boolean and `<<` merges.
   const document = withOrbs(mapping(parse(config, { version: '1.1' }), 'config'), orbs);
@@ -76,7 +76,7 @@ export function resolveJob({ config, orbs = {}, job: name, pipeline = {} }: JobQ
   };
 }
 
-/** Of several containers this runner is the first. */
+/** This runner is always the first of several containers. */
 function requireKind(value: unknown, values: Values, where: string, kind: 'number' | 'boolean'): void {
   const found = wholeExpression(value, values, where) ?? value;
   if (typeof found !== kind) throw new ConfigError(where, `must be a ${kind}`);

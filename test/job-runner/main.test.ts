@@ -37,13 +37,13 @@ function main(...options: readonly string[]): ProgramRun {
   return runProgramSync(process.execPath, [...program, ...options]);
 }
 
-test('the command runs a job with an orb put inline, and ends with its exit code', () => {
+test('the command runs a job with an inline orb, and exits with its exit code', () => {
   const run = main('--job', 'work', '--orb', `tool=${join(scratch, 'orb.yml')}`, '--env', 'WHO=a=b');
   assert.equal(run.stdout, '\n=== Say it\nhello, a=b\n\n=== exit 3\n');
   assert.equal(run.exitCode, 3);
 });
 
-test('the command says what it cannot run', () => {
+test('the command reports what it cannot run', () => {
   const run = main('--job', 'work');
   assert.equal(run.exitCode, 2);
   assert.match(run.stderr, /example\/tool@1\.2\.3 of the registry/);

@@ -22,7 +22,7 @@ const { values } = parseArgs({
   },
 });
 
-/** `NAME=VALUE`; the value may hold more of them. */
+/** `NAME=VALUE`; the value may contain `=`. */
 function pair(text: string): readonly [name: string, value: string] {
   const at = text.indexOf('=');
   if (at < 1) throw new Error(`expected NAME=VALUE, got ${text}`);

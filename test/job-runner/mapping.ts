@@ -1,4 +1,4 @@
-/** Reads values whose shape is not known yet. */
+/** Reads values of unknown types. */
 import { ConfigError } from './config-error.ts';
 
 export type Mapping = Readonly<Record<string, unknown>>;
@@ -30,7 +30,7 @@ export function text(value: unknown, where: string): string {
   return found;
 }
 
-/** Refuses every key that is not listed, so that nothing is silently left out of a run. */
+/** Rejects every key that is not listed, so that nothing is ignored silently. */
 export function requireKeys(value: Mapping, allowed: readonly string[], where: string): void {
   const unknown = Object.keys(value).filter((key) => !allowed.includes(key));
   if (unknown.length > 0) {

@@ -1,20 +1,20 @@
-/** Matches the arguments of a command, job or executor with the parameters that it declares. */
+/** Matches the arguments of a command, job or executor with its declared parameters. */
 import { ConfigError } from './config-error.ts';
 import { isMapping, list, mapping, text } from './mapping.ts';
 import type { Mapping } from './mapping.ts';
 import type { ResolvedStep } from './steps.ts';
 
-/** Steps are already expanded, since names in them belong to the place that wrote them. */
+/** Steps are already expanded, because the names in them belong to the place where they are written. */
 export type ParameterValue = string | number | boolean | readonly ResolvedStep[] | Mapping;
 
-/** Reads argument values by the names of one place: steps and expressions mean what they mean where they are written. */
+/** Reads argument values with the names that are valid at one place: where the steps and expressions are written. */
 export interface ArgumentReader {
   plain(value: unknown, where: string): unknown;
   steps(value: unknown, where: string): readonly ResolvedStep[];
 }
 
 /**
- * @param readers of the place that calls, for what it gives, and of the place that declares, for its defaults
+ * @param readers one for the place of the call (arguments), one for the place of the declaration (defaults)
  * @throws ConfigError for a missing, unknown or wrongly typed argument
  */
 export function resolveParameters(

@@ -1,4 +1,4 @@
-/** The values that `<< pipeline.x >>` may name. */
+/** The values that `<< pipeline.x >>` can refer to. */
 import type { Mapping } from './mapping.ts';
 import { resolveParameters } from './parameters.ts';
 import type { ParameterValue } from './parameters.ts';
@@ -10,7 +10,7 @@ export type PipelineValues = Readonly<Record<string, string | number | boolean>>
 
 const PARAMETERS = 'parameters.';
 
-/** What was given, with the defaults of the pipeline parameters that the config declares. */
+/** The given values, and the defaults of the pipeline parameters that the config declares. */
 export function pipelineValues(
   declared: unknown,
   given: PipelineValues,

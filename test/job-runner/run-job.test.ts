@@ -38,7 +38,7 @@ test('BASH_ENV names a file that does not exist, and later steps see what a step
   assert.deepEqual(outputs(result), ['[]', '[a b]']);
 });
 
-test('an empty shell is refused, as what it means is not documented', async () => {
+test('an empty shell is refused, because its meaning is not documented', async () => {
   await assert.rejects(run(`- run: { command: 'echo "$0"', shell: "" }`), /shell: must name a shell/);
 });
 
@@ -50,7 +50,7 @@ test('a step starts in the project directory, or in one relative to it', async (
   assert.deepEqual(outputs(result), [join(home, 'project'), join(home, 'project/sub/dir'), join(home, 'elsewhere')]);
 });
 
-test('step beats job beats built-in beats context', async () => {
+test('variables of a step override those of the job, which override built-in ones, which override those of contexts', async () => {
   const result = await run(
     `
 - run: echo "$LEVEL $CIRCLE_JOB $SECRET"
@@ -60,7 +60,7 @@ test('step beats job beats built-in beats context', async () => {
   assert.deepEqual(outputs(result), ['job work yes', 'step other']);
 });
 
-test('a step has none of the variables of the runner process', async () => {
+test('a step gets no variables of the runner process', async () => {
   process.env.RUNNER_OWN = 'leaked';
   const result = await run('- run: echo "[$RUNNER_OWN] $CI"');
   delete process.env.RUNNER_OWN;
@@ -93,7 +93,7 @@ test('a shell of the step replaces the default', async () => {
   assert.deepEqual(outputs(result), ['[]']);
 });
 
-test('a step that is silent too long is ended with all that it started', async () => {
+test('a step that is silent for too long is ended, with everything that it started', async () => {
   const result = await run('- run: { command: sleep 60 | cat, no_output_timeout: 0.2s }');
   assert.equal(result.exitCode, 124);
 });
@@ -110,6 +110,6 @@ test('checkout copies the given folder', async () => {
   assert.deepEqual(outputs(result), ['contents']);
 });
 
-test('a body longer than one argument may be cannot start', async () => {
+test('a body that is longer than an argument can be does not start', async () => {
   await assert.rejects(run(`- run: "true #${'x'.repeat(131_072)}"`), { code: 'E2BIG' });
 });

@@ -12,21 +12,24 @@ import { runShell } from './shell.ts';
 import { storedFiles } from './store-step.ts';
 
 export interface JobOptions extends JobQuestion {
-  /** Variables of contexts and project settings, and values for the `CIRCLE_*` ones that differ from the samples. */
+  /** Variables of contexts and project settings, and `CIRCLE_*` values that differ from the samples. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** The job user's home directory; `undefined` leaves HOME unset. */
+  /** Home directory of the job's user; `undefined` leaves HOME unset. */
   readonly home: string | undefined;
-  /** The project's directory, created when absent; instead of the config's, whose default is `~/project`. */
+  /** The project's directory, created if missing; overrides that of the config, by default `~/project`. */
   readonly workingDirectory?: string;
-  /** What `checkout` copies into the project's directory. */
+  /** Folder that `checkout` copies into the project's directory. */
   readonly checkoutFrom?: string;
-  /** Instead of `/bin/bash -eo pipefail` where neither job nor step names a shell. */
+  /** Used instead of `/bin/bash -eo pipefail` if neither job nor step sets a shell. */
   readonly shell?: string;
-  /** CircleCI does not promise that a variable of a step whose value is empty is there; kept unless said otherwise. */
+  /**
+   * CircleCI does not promise that a step's variable with an empty value is set; it is set here unless this says
+   * otherwise.
+   */
   readonly emptyVariables?: 'kept' | 'dropped';
-  /** Where caches are kept; without one, nothing is ever found. */
+  /** Where caches are kept; without a store, no cache is ever found. */
   readonly cacheStore?: string;
-  /** For each step that has no `no_output_timeout`. */
+  /** For steps without `no_output_timeout`. */
   readonly timeoutMs?: number;
   readonly onStep?: (name: string) => void;
   readonly onOutput?: (text: string, stream: 'stdout' | 'stderr') => void;
@@ -40,16 +43,16 @@ export interface StepResult {
 }
 
 export interface JobResult {
-  /** The steps that ran; a skipped one is not among them. */
+  /** The steps that ran, without skipped ones. */
   readonly steps: readonly StepResult[];
-  /** Of the first step that failed, else 0. */
+  /** The exit code of the first step that failed, otherwise 0. */
   readonly exitCode: number;
 }
 
 const STEP_TIMEOUT_MS = 60_000;
 const SHELL = '/bin/bash -eo pipefail';
 
-/** What every step of the job shares. */
+/** What all steps of the job share. */
 interface JobPlace {
   readonly job: ResolvedJob;
   readonly options: JobOptions;
@@ -135,7 +138,7 @@ function cachePlace({ job, options: { home, environment = {} }, project, cacheSt
 
 async function runStep(step: RunStep, { job, options, project, bashEnv }: JobPlace): Promise<StepResult> {
   const { home } = options;
-  // A relative directory starts from the project's.
+  // A relative directory is relative to the project's.
   const workingDirectory = resolve(project, fromHome(step.workingDirectory ?? '.', home));
   await mkdir(workingDirectory, { recursive: true });
   options.onStep?.(step.name);

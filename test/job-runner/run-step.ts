@@ -18,7 +18,7 @@ export interface RunStep {
   readonly environment: Readonly<Record<string, string>>;
   readonly workingDirectory: string | undefined;
   readonly when: When;
-  /** CircleCI's limit on silence; this runner takes it as a limit on the whole step. */
+  /** CircleCI limits the time without output; this runner limits the time of the whole step. */
   readonly timeoutMs: number | undefined;
 }
 
@@ -43,7 +43,7 @@ export function resolveRun(body: unknown, values: Values, where: string): RunSte
   };
 }
 
-/** What an empty one means is not documented. */
+/** Rejects an empty text, because its meaning is not documented. */
 function shellOf(run: Mapping, where: string): string | undefined {
   const shell = plain(run, 'shell', where);
   if (shell === '') throw new ConfigError(`${where}.shell`, 'must name a shell');

@@ -1,11 +1,11 @@
-/** Finds commands, executors and jobs by the names that a config or an orb may use for them. */
+/** Finds commands, executors and jobs by name, in a config or an orb. */
 import { ConfigError } from './config-error.ts';
 import { isMapping, mapping } from './mapping.ts';
 import type { Mapping } from './mapping.ts';
 
 export type Section = 'commands' | 'executors' | 'jobs';
 
-/** One config or one inline orb. */
+/** A config or an inline orb. */
 export interface Scope {
   readonly commands: Mapping;
   readonly executors: Mapping;
@@ -15,7 +15,7 @@ export interface Scope {
 
 export interface Found {
   readonly definition: Mapping;
-  /** Where the names inside the definition are looked up. */
+  /** The scope in which names inside the definition are looked up. */
   readonly scope: Scope;
 }
 
@@ -28,7 +28,7 @@ export function scopeOf(document: Mapping, where: string): Scope {
   };
 }
 
-/** `name` is a component of this scope, `orb/name` one of an orb that it uses. */
+/** `name` is a component of this scope, `orb/name` a component of an orb that it uses. */
 export function find(scope: Scope, section: Section, name: string, where: string): Found {
   const slash = name.indexOf('/');
   if (slash >= 0) {
@@ -39,7 +39,7 @@ export function find(scope: Scope, section: Section, name: string, where: string
   return { definition, scope };
 }
 
-/** Whether `find` would find it. */
+/** Whether `find` would succeed. */
 export function declares(scope: Scope, section: Section, name: string): boolean {
   const [orb = '', component] = name.split('/');
   if (component === undefined) return isMapping(scope[section][name]);

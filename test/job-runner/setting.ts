@@ -1,4 +1,4 @@
-/** Reads one text of a job or an executor. */
+/** Reads one text setting of a job or an executor. */
 import { substitute, unescapeText } from './expressions.ts';
 import type { Values } from './expressions.ts';
 import { optionalText } from './mapping.ts';

@@ -1,4 +1,4 @@
-/** Runs the text of one step in its own shell. */
+/** Runs the text of one step in a new shell. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
@@ -14,13 +14,13 @@ export interface ShellRun {
 }
 
 export interface ShellResult {
-  /** 128 and the signal's number added for a shell that a signal ended; 124 after the timeout. */
+  /** For a shell that was ended by a signal, 128 plus the signal's number; 124 after the timeout. */
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** The body is one `-c` argument, as on CircleCI, so the kernel's limit on an argument's length holds here too. */
+/** As on CircleCI, the body is passed as one `-c` argument, so the kernel's limit for an argument applies. */
 export function runShell(run: ShellRun): Promise<ShellResult> {
   const [program = '/bin/sh', ...options] = run.shell.split(/\s+/);
   const child = spawn(program, [...options, '-c', run.body], {

@@ -1,4 +1,4 @@
-/** Turns a list of steps into the shell steps that a job runs, commands and conditions resolved. */
+/** Resolves a list of steps, with its commands and conditions, to the shell steps that a job runs. */
 import { holds } from './conditions.ts';
 import { ConfigError } from './config-error.ts';
 import { substitute, wholeExpression } from './expressions.ts';
@@ -16,10 +16,10 @@ import type { Scope } from './scope.ts';
 
 export type ResolvedStep = RunStep | SaveCacheStep | RestoreCacheStep | StoreStep | { readonly kind: 'checkout' };
 
-/** Steps of CircleCI's own that need its services. */
+/** Built-in steps that need CircleCI's services. */
 const UNSUPPORTED = ['add_ssh_keys', 'attach_workspace', 'deploy', 'persist_to_workspace', 'setup_remote_docker'];
 
-/** Of commands within commands. */
+/** Maximum nesting of commands. */
 const DEEPEST = 50;
 
 export function expandSteps(
@@ -38,7 +38,7 @@ function expandStep(step: unknown, scope: Scope, values: Values, where: string):
     throw new ConfigError(where, 'a step is a name or a mapping with one key');
   }
   const body = step[name];
-  // A command hides CircleCI's own step of the same name in the config or the orb that declares it.
+  // In the config or orb that declares it, a command hides CircleCI's built-in step of the same name.
   if (declares(scope, 'commands', name)) return expandNamed(name, mapping(body, where), scope, values, where);
   switch (name) {
     case 'run':
@@ -70,12 +70,12 @@ function expandConditional(
   const { condition, steps, ...rest } = mapping(body, where);
   requireKeys(rest, [], where);
   const decided = holds(substitute(condition, values, `${where}.condition`), `${where}.condition`);
-  // Both branches are expanded, so that a fault in the one not taken is found too.
+  // Both branches are expanded, so that errors in the branch that is not taken are found too.
   const expanded = expandSteps(list(steps, `${where}.steps`), scope, values, `${where}.steps`);
   return decided === (kind === 'when') ? expanded : [];
 }
 
-/** `steps: << parameters.x >>` stands for what the caller gave, which the caller's scope has expanded already. */
+/** `steps: << parameters.x >>` contains the caller's steps, which were already expanded in the caller's scope. */
 function expandGivenSteps(body: unknown, scope: Scope, values: Values, where: string): readonly ResolvedStep[] {
   if (Array.isArray(body)) return expandSteps(body, scope, values, where);
   const given = wholeExpression(body, values, where);

@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { runJob } from './run-job.ts';
 
-test('what a job stores is listed, after a failure too, and nothing there is no failure', async (context) => {
+test('the files that a job stores are listed, even after a failure, and a missing path does not fail the job', async (context) => {
   const home = await temporaryFolder(context);
   const steps = [
     { run: 'mkdir -p results/a; echo 1 >results/a/one.xml; echo 2 >two.html; exit 3' },

@@ -1,4 +1,4 @@
-/** `store_artifacts` and `store_test_results`: tells what CircleCI would take from the job. */
+/** `store_artifacts` and `store_test_results`: lists the files that CircleCI would store. */
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { substitute } from './expressions.ts';
@@ -8,7 +8,7 @@ import { mapping, optionalText, requireKeys, text } from './mapping.ts';
 export interface StoreStep {
   readonly kind: 'store';
   readonly name: string;
-  /** Relative to the working directory; variables are not expanded in it. */
+  /** Relative to the working directory; variables in it are not expanded. */
   readonly path: string;
 }
 
@@ -25,7 +25,7 @@ export function resolveStore(kind: keyof typeof NAMES, body: unknown, values: Va
   };
 }
 
-/** One line a file. A path without files fails no job. */
+/** One line per file. A path without files does not fail the job. */
 export async function storedFiles(
   { path }: StoreStep,
   { home = '', workingDirectory }: { readonly home: string | undefined; readonly workingDirectory: string },

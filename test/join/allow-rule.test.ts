@@ -10,7 +10,7 @@ for (const [what, one] of [
   ['one of its contexts', rule(undefined, 'c2')],
   ['both', rule('p1', 'c1')],
 ] as const) {
-  test(`a rule that names ${what} admits a job`, () => {
+  test(`a rule that names ${what} allows a job`, () => {
     assert.deepEqual(ruleDifferences(one, JOB), []);
   });
 }
@@ -36,7 +36,7 @@ test('ids are compared letter by letter, as Teleport does', () => {
   assert.equal(ruleDifferences(rule('P1'), JOB).length, 1);
 });
 
-test('the narrowest rule names project and context, and admits the job', () => {
+test('the narrowest rule names project and context, and allows the job', () => {
   const narrowest = narrowestRule(JOB);
   assert.deepEqual(narrowest, rule('p1', 'c1'));
   assert.deepEqual(ruleDifferences(narrowest, JOB), []);
@@ -48,7 +48,7 @@ test('a job without a context gets a rule for its project, one without any id no
   assert.equal(narrowestRule({ projectId: undefined, contextIds: [] }), undefined);
 });
 
-test('what else a rule admits depends on what it names', () => {
+test('what else a rule allows depends on what it names', () => {
   const [both, project, context] = [rule('p', 'c'), rule('p'), rule(undefined, 'c')].map((one) => alsoAllows(one)[0]);
   assert.match(both ?? '', /that project that uses that context/);
   assert.match(project ?? '', /any context or none/);

@@ -21,7 +21,7 @@ const RemoteClusters = z.object({
   next_page_token: z.string(),
 });
 
-describe('what a client asks about itself and the cluster', () => {
+describe('calls for facts about the client itself and the cluster', () => {
   const directory = temporaryDirectory();
   let cluster: Cluster;
   let bot: RawBot;
@@ -54,7 +54,7 @@ describe('what a client asks about itself and the cluster', () => {
     }
   });
 
-  test('GetUser returns no other user and no secrets', async () => {
+  test("GetUser returns only the caller's own user, without secrets", async () => {
     for (const request of [{ name: 'alice' }, { name: 'bot-ci', with_secrets: true }, {}]) {
       await assert.rejects(callAuth(cluster, access, 'GetUser', request, { service: USERS_SERVICE }), {
         code: status.PERMISSION_DENIED,
@@ -62,7 +62,7 @@ describe('what a client asks about itself and the cluster', () => {
     }
   });
 
-  test('GetCurrentUserRoles streams each role of the certificate and ends', async () => {
+  test('GetCurrentUserRoles streams each role of the certificate, then ends', async () => {
     const client = await RawClient.open(authRoute(cluster, deployer));
     try {
       const roles = await client.list('proto.AuthService', 'GetCurrentUserRoles', {});
@@ -85,7 +85,7 @@ describe('what a client asks about itself and the cluster', () => {
     spec: z.object({ type: z.string(), signature_algorithm_suite: z.number() }),
   });
   for (const options of [{}, { service: CONFIG_SERVICE }]) {
-    test(`GetAuthPreference of ${options.service ?? 'the older service'} tells how users log in`, async () => {
+    test(`GetAuthPreference of ${options.service ?? 'the older service'} returns how users log in`, async () => {
       const { kind, spec } = Preference.parse(await callAuth(cluster, bot, 'GetAuthPreference', {}, options));
       assert.deepEqual(
         { kind, ...spec },
@@ -93,7 +93,7 @@ describe('what a client asks about itself and the cluster', () => {
       );
     });
 
-    test(`GetClusterNetworkingConfig of ${options.service ?? 'the older service'} is for roles with a rule`, async () => {
+    test(`GetClusterNetworkingConfig of ${options.service ?? 'the older service'} requires a role with a rule`, async () => {
       const answer = await callAuth(cluster, access, 'GetClusterNetworkingConfig', {}, options);
       const { spec } = z.object({ spec: z.object({ proxy_listener_mode: z.number() }) }).parse(answer);
       assert.equal(spec.proxy_listener_mode, 1);
@@ -127,7 +127,7 @@ describe('what a client asks about itself and the cluster', () => {
   });
 });
 
-test('a v15 cluster has the older forms alone', async () => {
+test('a v15 cluster has only the older forms', async () => {
   await withCluster({ teleport: '15.3.7' }, async (cluster) => {
     const bot = await joinLegacy(cluster);
     assert.equal(User.parse(await callAuth(cluster, bot, 'GetCurrentUser', {})).metadata.name, 'bot-ci');

@@ -1,4 +1,7 @@
-/** What a client asks about itself, the settings of the cluster and its leaf clusters, in the older and newer forms. */
+/**
+ * Calls for facts about the client itself, the settings of the cluster and its leaf clusters, in the older and newer
+ * forms.
+ */
 import { z } from 'zod';
 import { callerOf, rolesOfCaller } from './caller.ts';
 import { LEAF_CLUSTER_NAMES } from '../data/data.ts';
@@ -17,7 +20,10 @@ const ONE_TIME_PASSWORD = 1;
 const NANOSECONDS = 1_000_000_000;
 const HOUR_S = 60 * 60;
 const DEFAULT_PAGE_SIZE = 200;
-/** The first with `ClusterConfigService` and `PresenceService`; before, Auth listed leaf clusters by HTTP alone. */
+/**
+ * The first version with `ClusterConfigService` and `PresenceService`; before, Auth listed leaf clusters only over
+ * HTTP.
+ */
 const FIRST_MAJOR_WITH_NEWER_SERVICES = 16;
 
 const UserRequest = z.object({ name: z.string(), current_user: z.boolean(), with_secrets: z.boolean() });
@@ -72,7 +78,7 @@ function getUser(request: z.infer<typeof UserRequest>, call: Call): object {
   return userOf(call);
 }
 
-/** With the roles of the certificate, which take the place of those in the backend (`lib/authz`). */
+/** With the roles of the certificate, which replace those in the backend (`lib/authz`). */
 function userOf(call: Call): object {
   const { botName, roles, userName } = callerOf(call);
   return {
@@ -81,7 +87,7 @@ function userOf(call: Call): object {
   };
 }
 
-/** The implicit role of every user lets it be read; names and defaults are those of `api/types`. */
+/** Every user can read it, through the implicit role; names and defaults are those of `api/types`. */
 function authPreference({ major, suite }: Profile): object {
   return {
     ...resourceHeader('cluster_auth_preference', 'v2', 'cluster-auth-preference'),
@@ -104,7 +110,7 @@ function authPreference({ major, suite }: Profile): object {
   };
 }
 
-/** Unlike the other settings, only roles with a rule for it let it be read. */
+/** Unlike the other settings, it can be read only with a role that has a rule for it. */
 function networkingConfig(world: World, call: Call, tlsRouting: boolean): object {
   if (!rolesOfCaller(world, call).some(({ readsNetworkingConfig }) => readsNetworkingConfig)) {
     throw accessDenied('access denied to perform action "read" on "cluster_networking_config"');
@@ -130,7 +136,7 @@ function getRemoteCluster(name: string): object {
   return remoteCluster(name);
 }
 
-/** The token of the next page is the name of its first cluster. */
+/** The token of the next page is the name of the page's first cluster. */
 function listRemoteClusters(request: z.infer<typeof PageRequest>): object {
   const names = LEAF_CLUSTER_NAMES.toSorted().filter((name) => name >= request.page_token);
   const size = request.page_size > 0 ? Math.min(request.page_size, DEFAULT_PAGE_SIZE) : DEFAULT_PAGE_SIZE;

@@ -1,4 +1,4 @@
-/** The certificate that the Auth listener shows, sound or spoilt. */
+/** The certificate that the Auth listener presents, valid or spoiled. */
 import type { SecureContextOptions } from 'node:tls';
 import { createKey, keyPem, publicKeyDer } from '../crypto/keys.ts';
 import type { Faults } from '../faults.ts';

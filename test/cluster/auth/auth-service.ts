@@ -1,4 +1,4 @@
-/** `proto.AuthService` and the bot heartbeat, as far as a machine identity uses them. */
+/** `proto.AuthService` and the bot heartbeat, as far as machine identities use them. */
 import { z } from 'zod';
 import type { Call, GrpcServer } from './grpc.ts';
 import { tlsCertificates } from '../data/authorities.ts';
@@ -50,7 +50,7 @@ function ping(world: World, proxyAddress: string, { connection }: Call): object 
   };
 }
 
-/** What every build serves, and what only the enterprise one does (lib/modules/modules.go); a map of it came with v17. */
+/** Features of every build, and those of the enterprise build (lib/modules/modules.go); the map of them came with v17. */
 function features({ build, profile }: World): object {
   const enterprise = build.edition === 'ent';
   const everywhere = { App: true, DB: true, Desktop: true, JoinActiveSessions: true, K8s: true };
@@ -76,7 +76,7 @@ function features({ build, profile }: World): object {
   };
 }
 
-/** Whoever holds a role may read it; a bot may read no other. */
+/** A holder of a role may read it; a bot may not read other roles. */
 function getRole(world: World, name: string, call: Call): object {
   call.record.fields.role = name;
   if (!callerOf(call).roles.includes(name)) {
@@ -89,7 +89,7 @@ function getRole(world: World, name: string, call: Call): object {
   return roleResource(role);
 }
 
-/** Only for the caller's own user, with the roles of the certificate that it shows. */
+/** Only for the caller's own user, with the roles of the presented certificate. */
 function createAppSession(world: World, message: unknown, call: Call): object {
   const { username, public_addr: publicAddress, cluster_name: cluster } = AppSessionRequest.parse(message);
   Object.assign(call.record.fields, { userName: username, publicAddress, cluster });

@@ -75,7 +75,7 @@ describe('the Auth listener, reached through the Proxy', () => {
     directory.remove();
   });
 
-  test('its certificate is of the pinned host authority and names the API domain', async () => {
+  test('its certificate is signed by the pinned host authority and contains the API domain', async () => {
     const socket = await dialTls(authRoute(cluster, bot));
     const certificate = socket.getPeerX509Certificate();
     socket.destroy();
@@ -86,7 +86,7 @@ describe('the Auth listener, reached through the Proxy', () => {
     assert.equal(cluster.info.caPin, `sha256:${createHash('sha256').update(spki).digest('hex')}`);
   });
 
-  test('a client without a certificate may ping and read the host authority, and nothing else', async () => {
+  test('a client without a certificate can only ping and read the host authority', async () => {
     const nobody = { ca: bot.ca };
     const answer = await callAuth(cluster, nobody, 'Ping', {});
     assert.equal(z.object({ server_version: z.string() }).parse(answer).server_version, cluster.info.teleport);
@@ -117,7 +117,7 @@ describe('the Auth listener, reached through the Proxy', () => {
     });
   });
 
-  test('it hangs up on a certificate of an authority that it does not know', async () => {
+  test('it closes the connection for a certificate of an unknown authority', async () => {
     const name = encodeName([{ oid: OID.commonName, values: ['bot-ci'] }]);
     const key = await createKey('ec');
     const stranger = await createTlsAuthority(name, publicKeyDer(key), key);
@@ -132,14 +132,14 @@ describe('the Auth listener, reached through the Proxy', () => {
     assert.match(cluster.records.all.at(-1)?.outcome ?? '', /refused: .*client certificate/);
   });
 
-  test('it takes any server name', async () => {
+  test('it accepts any server name', async () => {
     const anyName = { servername: 'auth.example.com', checkServerIdentity: () => undefined };
     const socket = await dialTls({ ...authRoute(cluster, bot), ...anyName });
     assert.equal(socket.alpnProtocol, 'h2');
     socket.destroy();
   });
 
-  test('the encoded name of a cluster says whose certificates are taken', async () => {
+  test('the encoded name of a cluster decides whose certificates are accepted', async () => {
     const named = (name: string): string => `${Buffer.from(name).toString('hex')}.teleport.cluster.local`;
     for (const servername of [named(cluster.info.cluster), named('unknown.example.com')]) {
       const client = await RawClient.open({ ...authRoute(cluster, bot), servername });
@@ -240,7 +240,7 @@ describe('the Auth listener, reached through the Proxy', () => {
     });
   });
 
-  test('an authority that is asked for twice is the same one', async () => {
+  test('an authority that is requested twice is the same one', async () => {
     const ask = async (): Promise<object> =>
       callAuth(cluster, bot, 'GetCertAuthorities', { type: 'okta' }, { service: TRUST_SERVICE });
     assert.deepEqual(await ask(), await ask());
@@ -269,7 +269,7 @@ describe('the Auth listener, reached through the Proxy', () => {
     });
   }
 
-  test('one authority can be had by its cluster', async () => {
+  test('one authority can be requested by its cluster', async () => {
     const service = TRUST_SERVICE;
     const answer = await callAuth(
       cluster,
@@ -291,13 +291,13 @@ describe('the Auth listener, reached through the Proxy', () => {
     { version: 'newest', served: false },
   ];
   for (const { version, served } of versions) {
-    test(`a client that says it is version ${version} is ${served ? 'served' : 'refused'}`, async () => {
+    test(`a client that reports version ${version} is ${served ? 'served' : 'refused'}`, async () => {
       const call = callAuth(cluster, bot, 'Ping', {}, { metadata: { version } });
       await (served ? call : assert.rejects(call, { details: 'client version is unsupported' }));
     });
   }
 
-  test('a heartbeat is recorded, and an empty request refused', async () => {
+  test('a heartbeat is recorded, and an empty request is refused', async () => {
     const heartbeat = { recorded_at: inSeconds(0), hostname: 'job', one_shot: true };
     await callAuth(cluster, bot, 'SubmitHeartbeat', { heartbeat }, { service: HEARTBEAT_SERVICE });
     const [record] = cluster.records.of(`rpc:/${HEARTBEAT_SERVICE}/SubmitHeartbeat`);
@@ -309,7 +309,7 @@ describe('the Auth listener, reached through the Proxy', () => {
   });
 });
 
-test('a version from before an authority came does not know its type', async () => {
+test('a version that is older than an authority type does not support it', async () => {
   await withCluster({ teleport: '15.3.7' }, async (cluster) => {
     const bot = await joinLegacy(cluster);
     await assert.rejects(callAuth(cluster, bot, 'GetCertAuthorities', { type: 'okta' }, { service: TRUST_SERVICE }), {
@@ -318,7 +318,7 @@ test('a version from before an authority came does not know its type', async () 
   });
 });
 
-test('a certificate that has expired is hung up on', async () => {
+test('the connection is closed for an expired certificate', async () => {
   await withCluster({ faults: { joinCertificates: 'expired' } }, async (cluster) => {
     const bot = await joinByService(cluster);
     await assert.rejects(callAuth(cluster, bot, 'Ping', {}), { code: status.UNAVAILABLE });

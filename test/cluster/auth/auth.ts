@@ -84,8 +84,9 @@ export function identify(socket: TLSSocket, hello: ClientHello, listener: Listen
 }
 
 /**
- * Whose certificates a client may show: the users and hosts of the cluster that the server name encodes, else of all.
- * A name that is none of these costs a line of log (`GetConfigForClient` of lib/auth/clienttlsconfiggenerator.go).
+ * The authorities whose certificates are accepted: users and hosts of the cluster that the server name encodes,
+ * otherwise of all clusters. Any other name only logs a line (`GetConfigForClient` of
+ * lib/auth/clienttlsconfiggenerator.go).
  */
 export function clientAuthorities({ authorities }: World, serverName: string | undefined): string[] {
   const ofClients = authorities.filter(({ type }) => type === 'host' || type === 'user');
@@ -93,7 +94,7 @@ export function clientAuthorities({ authorities }: World, serverName: string | u
   return (ofName.length === 0 ? ofClients : ofName).flatMap(tlsCertificates).map(certificatePem);
 }
 
-/** What Auth checks on every call, whichever method it is for. */
+/** What Auth checks on every call, for any method. */
 export function guardAuthCalls(world: World): (call: Call) => void {
   return ({ connection, metadata }) => {
     if (connection.certificatesSent > 1) {
@@ -106,7 +107,7 @@ export function guardAuthCalls(world: World): (call: Call) => void {
   };
 }
 
-/** Clients that say nothing about their version are not held to one. */
+/** Clients that do not report their version are not checked. */
 function checkClientVersion(world: World, version: string | Buffer | undefined): void {
   const major = /^(\d+)\.\d+\.\d+/.exec(String(version))?.[1];
   if (version !== undefined && world.profile.major >= 16 && !(Number(major) >= world.profile.major - 1)) {

@@ -1,4 +1,4 @@
-/** Who makes a call at Auth. */
+/** The caller of an Auth method. */
 import type { Call } from './grpc.ts';
 import type { Identity } from '../data/identity.ts';
 import { accessDenied } from '../data/teleport-errors.ts';
@@ -12,7 +12,7 @@ export function callerOf({ connection: { identity } }: Call): Identity {
   return identity;
 }
 
-/** The roles of the caller as they are defined now. */
+/** The current definitions of the caller's roles. */
 export function rolesOfCaller(world: World, call: Call): readonly Role[] {
   return callerOf(call).roles.flatMap((name) => findRole(world, name) ?? []);
 }

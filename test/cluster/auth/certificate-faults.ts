@@ -1,4 +1,4 @@
-/** Changes a certificate to be issued in the way that a test asked for. */
+/** Spoils a certificate before it is issued, as a test requests. */
 import { createPublicKey } from 'node:crypto';
 import { createKey } from '../crypto/keys.ts';
 import { LEAF_CLUSTER_NAMES } from '../data/data.ts';
@@ -43,7 +43,7 @@ export async function spoil(request: IssueRequest, fault: CertificateFault | und
   }
 }
 
-/** To another resource of the same kind; an identity without a route stays as it is. */
+/** Routes to another resource of the same kind; an identity without a route is unchanged. */
 function routedElsewhere(identity: Identity): Identity {
   const { kubernetes, database, application } = identity;
   return {

@@ -92,7 +92,7 @@ async function issueAccess(
   return access;
 }
 
-/** Reading from a file, since `ssh-keygen -L` in older releases does not read standard input. */
+/** From a file, because older releases of `ssh-keygen -L` do not read standard input. */
 function sshListing(certificate: Buffer): string {
   const directory = temporaryDirectory();
   const file = join(directory.path, 'key-cert.pub');

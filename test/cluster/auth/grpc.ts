@@ -13,7 +13,7 @@ export interface Call {
   readonly record: RequestRecord;
 }
 
-/** A method with one request and one answer. */
+/** A method with one request and one response. */
 export interface UnaryMethod {
   /** Whether a client without a certificate may call it. */
   readonly anonymous?: boolean;
@@ -25,15 +25,15 @@ type Handler =
   | grpc.handleBidiStreamingCall<unknown, object>
   | grpc.handleServerStreamingCall<unknown, object>;
 
-/** How the servers of gRPC treat a connection. */
+/** How gRPC servers treat a connection. */
 export interface Http2Options {
   /** Streams above it are refused with REFUSED_STREAM. */
   readonly maxConcurrentStreams?: number;
-  /** How often clients of gRPC are pinged; gRPC for Go pings soon after data has come. Never by default. */
+  /** How often gRPC clients are pinged; gRPC for Go pings soon after it receives data. By default never. */
   readonly pingMs?: number;
 }
 
-/** Runs before every unary method and throws to refuse it. */
+/** Runs before every unary method; throws to refuse the call. */
 export type Guard = (call: Call) => void;
 
 export class GrpcServer {
@@ -53,14 +53,14 @@ export class GrpcServer {
     this.#injector = this.#server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
   }
 
-  /** The methods of a service may be added in several calls; a client learns that the others are not there. */
+  /** The methods of a service can be added in several calls; the others are unimplemented. */
   addUnary(service: string, methods: Readonly<Record<string, UnaryMethod>>): void {
     for (const [name, method] of Object.entries(methods)) {
       this.#register(service, name, this.#unary(service, name, method), 'unary');
     }
   }
 
-  /** @param serve reads requests off the call and writes answers to it; what it throws ends the call */
+  /** @param serve reads requests from the call and writes responses to it; an error it throws ends the call */
   addBidirectional(
     service: string,
     method: string,
@@ -80,7 +80,8 @@ export class GrpcServer {
   }
 
   /**
-   * @param serve sends the answers of now, and says whether the call then ends or stays open until the client ends it
+   * @param serve sends the current responses, and returns whether the call then ends or stays open until the client
+   * ends it
    */
   addServerStream(
     service: string,
@@ -114,7 +115,7 @@ export class GrpcServer {
   }
 
   accept(connection: Connection): void {
-    // gRPC follows whichever protocol was chosen in the handshake; Node speaks HTTP/2 only where it was `h2`.
+    // gRPC is spoken with any protocol chosen in the handshake, but Node speaks HTTP/2 only if it was `h2`.
     connection.socket.alpnProtocol = 'h2';
     const peer = peerOf(connection);
     this.#connections.set(peer, connection);
@@ -158,7 +159,7 @@ export class GrpcServer {
     };
   }
 
-  /** The headers of Auth's answers name its version (api/metadata/metadata.go). */
+  /** The headers of Auth's responses contain its version (api/metadata/metadata.go). */
   #tellVersion(call: { sendMetadata(headers: grpc.Metadata): void }, { listener }: Connection): void {
     if (listener === 'auth') {
       const headers = new grpc.Metadata();
@@ -175,7 +176,7 @@ export class GrpcServer {
     return connection;
   }
 
-  /** Replies are spoilt as the faults of the moment ask. */
+  /** Spoils responses according to the current faults. */
   #register(service: string, name: string, handler: Handler, type: 'unary' | 'bidi' | 'serverStream'): void {
     const { path, requestDeserialize, responseSerialize } = methodDefinition(service, name);
     const kind = service === 'teleport.join.v1.JoinService' ? 'join-service' : (`rpc:/${service}/${name}` as const);
@@ -186,7 +187,7 @@ export class GrpcServer {
   }
 }
 
-/** The faults that come instead of an answer, on unary and streaming calls alike. */
+/** Faults that replace a response, for unary and streaming calls. */
 export function failWith(fault: ReplyFault | undefined, connection: Connection): void {
   if (fault === 'reset') {
     connection.socket.destroy();
@@ -198,7 +199,7 @@ export function failWith(fault: ReplyFault | undefined, connection: Connection):
   if (fault === 'limited') throw new TeleportError('LimitExceeded', 'rate limit exceeded');
 }
 
-/** A message without its last byte does not parse, whatever its last field is. */
+/** A message without its last byte cannot be parsed, whatever its last field is. */
 function spoil(message: Buffer, fault: ReplyFault | undefined): Buffer {
   switch (fault) {
     case 'truncated':

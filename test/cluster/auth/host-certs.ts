@@ -48,7 +48,10 @@ export function generateHostCert(world: World, message: unknown, call: Call): ob
   return { ssh_certificate: Buffer.from(toAuthorizedKey(certificate)) };
 }
 
-/** Teleport would certify for ever without a lifetime, and add a host id and a node name to the principals. */
+/**
+ * Without a lifetime, Teleport would issue an unlimited certificate, and it would add host id and node name to the
+ * principals.
+ */
 function check({ clusterName }: World, request: z.infer<typeof Request>, ttlMs: number): void {
   if (request.principals.length === 0) {
     throw badParameter('cannot generate host certificate without principals');

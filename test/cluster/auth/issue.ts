@@ -14,7 +14,7 @@ export interface IssueRequest {
   readonly keys: PublicKeys;
   readonly notBefore: Date;
   readonly notAfter: Date;
-  /** Whether the SSH certificate has no end. */
+  /** Whether the SSH certificate never expires. */
   readonly sshForever?: boolean;
 }
 

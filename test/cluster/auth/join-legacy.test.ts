@@ -29,7 +29,7 @@ describe('the legacy join of a v15 cluster', () => {
     directory.remove();
   });
 
-  test('a CircleCI job gets RSA-signed certificates for its RSA key, good for an hour', async () => {
+  test('a CircleCI job gets RSA-signed certificates for its RSA key, valid for an hour', async () => {
     const certificate = new X509Certificate((await joinLegacy(cluster, { key })).cert);
     assert.ok(certificate.publicKey.equals(createPublicKey(key)));
     assert.equal(fromCertificate(certificate.raw).userName, 'bot-ci');
@@ -37,7 +37,7 @@ describe('the legacy join of a v15 cluster', () => {
     assert.ok(leftMs > 59 * 60_000 && leftMs <= 60 * 60_000, `${String(leftMs)} ms left`);
   });
 
-  test('a longer lifetime is given up to 24 hours', async () => {
+  test('a longer lifetime is granted up to 24 hours', async () => {
     const expires = new Date(Date.now() + 48 * 3_600_000).toISOString();
     const reply = await postJoin(cluster, { ...(await legacyBody(cluster, { key })), expires });
     const { tls } = z.object({ tls: z.string() }).parse(JSON.parse(reply.body));
@@ -124,7 +124,7 @@ describe('the legacy join of a v15 cluster', () => {
       const { error, message } = ErrorBody.parse(JSON.parse(reply.body));
       assert.equal(reply.status, status);
       assert.match(message ?? '', text);
-      // an error without a kind has its text beside an empty error
+      // an error without a kind has its text next to an empty error
       assert.equal(error.message, status === 500 ? undefined : message);
     });
   }
@@ -193,7 +193,7 @@ describe('RegisterUsingToken', () => {
     { name: 'the Proxy', route: () => joinRoute(cluster) },
     { name: 'Auth, without a certificate', route: () => authRoute(cluster, { ca: hostAuthority(cluster) }) },
   ]) {
-    test(`at ${name} it gives a bot its certificates`, async () => {
+    test(`at ${name}, a bot gets its certificates`, async () => {
       const { ssh, tls, tls_ca_certs: authorities } = CertsAnswer.parse(await register(route()));
       const certificate = new X509Certificate(tls);
       assert.equal(fromCertificate(certificate.raw).userName, 'bot-ci');
@@ -210,7 +210,7 @@ describe('RegisterUsingToken', () => {
     ['no key', { public_tls_key: Buffer.alloc(0) }, status.INVALID_ARGUMENT, /^missing parameter PublicTLSKey$/],
     ['no OIDC token', { id_token: '' }, status.INVALID_ARGUMENT, /^IDToken not provided for/],
   ] as const) {
-    test(`it refuses ${name} as the registration endpoint does`, async () => {
+    test(`it refuses ${name} like the registration endpoint`, async () => {
       await assert.rejects(register(joinRoute(cluster), changes), { code, details: text });
     });
   }
@@ -233,7 +233,7 @@ for (const [name, options] of [
   });
 }
 
-test('a cluster without the registration endpoint answers as on any unknown path, pre-release and all', async () => {
+test('a cluster without the registration endpoint responds as for any unknown path, also as a pre-release', async () => {
   const options = { teleport: '19.0.0-alpha.1', registrationEndpoint: false };
   await withCluster(options, async (cluster) => {
     const reply = await postJoin(cluster, await legacyBody(cluster, { key: await createKey('ec') }));

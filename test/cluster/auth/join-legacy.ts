@@ -1,6 +1,6 @@
 /**
- * The registration of before the join service: JSON at `POST /v1/webapi/host/credentials`, and from v17 on gRPC at
- * `proto.JoinService/RegisterUsingToken`, by the same rules.
+ * The registration before the join service: JSON at `POST /v1/webapi/host/credentials`, and from v17 on gRPC at
+ * `proto.JoinService/RegisterUsingToken`, with the same rules.
  */
 import { z } from 'zod';
 import type { GrpcServer } from './grpc.ts';
@@ -13,7 +13,7 @@ import { toDate, WireTimestamp } from './timestamp.ts';
 import type { World } from '../world.ts';
 import { certificatePem } from '../crypto/x509.ts';
 
-/** Go's encoding/json takes padded standard base64 and nothing else for bytes. */
+/** For bytes, Go's encoding/json accepts only padded standard base64. */
 const Bytes = z
   .string()
   .refine((text) => Buffer.from(text, 'base64').toString('base64') === text, 'illegal base64 data')
@@ -33,12 +33,12 @@ const RegisterRequest = z.object({
     .nullish(),
 });
 
-/** What both forms ask for. */
+/** The request, in either form. */
 type Registration = z.infer<typeof RegisterRequest>;
 
-/** Where a request comes from, and where it is written down. */
+/** The origin of a request, and its record. */
 interface Origin {
-  /** Of the request's record, to be filled in. */
+  /** Part of the request's record, filled in here. */
   readonly fields: Record<string, unknown>;
   readonly remoteAddress: string;
 }
@@ -52,7 +52,7 @@ export async function joinByLegacyEndpoint(
   return toJsonCerts(await register(world, verifier, parseRequest(body), origin));
 }
 
-/** The same at Auth and at the Proxy, which asks Auth (`lib/joinserver`, gravitational/teleport#47853). */
+/** The same at Auth and at the Proxy, which forwards to Auth (`lib/joinserver`, gravitational/teleport#47853). */
 export function serveRegistration(server: GrpcServer, world: World, verifier: OidcVerifier): void {
   server.addUnary('proto.JoinService', {
     RegisterUsingToken: {
@@ -106,7 +106,7 @@ const GrpcRequest = z.object({
   expires: WireTimestamp.nullish(),
 });
 
-/** Protobuf does not tell empty bytes from absent ones. */
+/** Protobuf does not distinguish empty bytes from absent ones. */
 function fromMessage({ expires, host_id: hostID, ...request }: z.infer<typeof GrpcRequest>): Registration {
   const present = (bytes: Buffer): Buffer | undefined => (bytes.length === 0 ? undefined : bytes);
   return {

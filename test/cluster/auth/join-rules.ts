@@ -1,9 +1,9 @@
-/** Decides whether a join token lets a CircleCI job in. */
+/** Decides whether a join token allows a CircleCI job. */
 import type { JoinToken } from '../data/data.ts';
 import { CONTEXTS_CLAIM, PROJECT_CLAIM, type CircleCiClaims } from '../issuer/oidc-verifier.ts';
 import { accessDenied } from '../data/teleport-errors.ts';
 
-/** Any one rule is enough; within it every field that is set must hold. */
+/** One matching rule is enough; in it, every field that is set must match. */
 export function requireAllowed(token: JoinToken, claims: CircleCiClaims): void {
   const allowed = token.allow.some(
     (rule) =>

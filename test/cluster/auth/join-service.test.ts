@@ -38,7 +38,7 @@ describe('the join service of a v18 cluster', () => {
     assert.equal(identity.disallowReissue, false);
   });
 
-  test('the record of a join says what was asked and holds no token', async () => {
+  test('the record of a join contains the request without the token', async () => {
     cluster.records.clear();
     const idToken = await cluster.mint();
     await joinByService(cluster, { idToken });
@@ -147,12 +147,16 @@ describe('the join service of a v18 cluster', () => {
     });
   }
 
-  test('a client that ends its side after the first answer is answered at once', { timeout: 10_000 }, async () => {
-    const init = { token_name: cluster.info.joinToken, system_role: 'Bot' };
-    await assert.rejects(converse(cluster, [{ client_init: init }]), { code: status.UNKNOWN, details: 'EOF' });
-  });
+  test(
+    'a client that ends its side after the first response gets its response at once',
+    { timeout: 10_000 },
+    async () => {
+      const init = { token_name: cluster.info.joinToken, system_role: 'Bot' };
+      await assert.rejects(converse(cluster, [{ client_init: init }]), { code: status.UNKNOWN, details: 'EOF' });
+    },
+  );
 
-  test('a client that claims to be a Proxy is refused by Auth if it has a certificate, else not believed', async () => {
+  test('a client that claims to be a Proxy is refused by Auth if it has a certificate, and ignored otherwise', async () => {
     const bot = await joinByService(cluster);
     const [first = {}, second = {}] = await joinMessages(cluster, { key: await createKey('ec') });
     const { client_init: init } = z.object({ client_init: z.object({}).loose() }).parse(first);
@@ -167,7 +171,7 @@ describe('the join service of a v18 cluster', () => {
     }
   });
 
-  test('a client that names no method learns the method and the suite from the server', async () => {
+  test('a client that sends no method gets the method and the suite from the server', async () => {
     const answers = await converse(cluster, [
       { client_init: { token_name: cluster.info.joinToken, system_role: 'Bot' } },
       (await joinMessages(cluster, { key: await createKey('ec') }))[1] ?? {},
@@ -179,7 +183,7 @@ describe('the join service of a v18 cluster', () => {
   });
 });
 
-test('a v18 cluster from before CircleCI came to the join service refuses after naming the method', async () => {
+test('a v18 cluster whose join service does not support CircleCI refuses after sending the method', async () => {
   await withCluster({ teleport: '18.2.4' }, async (cluster) => {
     await assert.rejects(joinByService(cluster), {
       code: status.UNIMPLEMENTED,
@@ -189,7 +193,7 @@ test('a v18 cluster from before CircleCI came to the join service refuses after 
   });
 });
 
-test('a v17 cluster knows the protocol name but no join service behind it', async () => {
+test('a v17 cluster accepts the ALPN name but has no join service', async () => {
   await withCluster({ teleport: '17.7.1' }, async (cluster) => {
     await assert.rejects(joinByService(cluster), { code: status.UNIMPLEMENTED });
     assert.deepEqual(cluster.records.of('join-service'), []);

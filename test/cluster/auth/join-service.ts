@@ -68,7 +68,7 @@ interface Session {
 }
 
 async function join(session: Session, call: Stream): Promise<void> {
-  // The client may end its side early; the call must live on to be answered.
+  // The client may end its side early, but must still get a response.
   const requests: AsyncIterator<unknown> = call.iterator({ destroyOnReturn: false });
   const { client_init: init } = readMessage(FirstRequest, await nextMessage(requests));
   Object.assign(session.fields, { token: init.token_name, role: init.system_role, method: init.join_method });
@@ -94,8 +94,8 @@ async function join(session: Session, call: Stream): Promise<void> {
 }
 
 /**
- * What only a Proxy may set, the Proxy sets itself, whatever a client sent; and Auth believes none of it from clients
- * without a certificate (`authenticate` of lib/join/server.go, lib/join/joinv1/forwarding_server.go).
+ * The Proxy overwrites what only a Proxy may set, whatever the client sent; and Auth ignores it from clients without a
+ * certificate (`authenticate` of lib/join/server.go, lib/join/joinv1/forwarding_server.go).
  */
 function refuseFalseProxy({ identity }: Connection, init: z.infer<typeof ClientInit>): void {
   if (identity === undefined) {
@@ -157,7 +157,7 @@ function toResult(result: JoinResult): object {
 async function nextMessage(requests: AsyncIterator<unknown>): Promise<unknown> {
   const next = await requests.next();
   if (next.done === true) {
-    // What Go's gRPC makes of the end of a stream, for which Teleport has no kind (lib/join/joinv1/server.go, api/trail).
+    // How Go's gRPC reports the end of a stream, for which Teleport has no kind (lib/join/joinv1/server.go, api/trail).
     throw new TeleportError('Unknown', 'EOF');
   }
   return next.value;

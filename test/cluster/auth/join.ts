@@ -1,4 +1,4 @@
-/** Admits a bot: what both ways of joining have in common once the request is read. */
+/** Decides about the join of a bot: the common part of both ways to join, after the request is read. */
 import { randomUUID } from 'node:crypto';
 import { sshKeys, tlsCertificates } from '../data/authorities.ts';
 import { botUserName, DEFAULT_JOIN_TTL_MS, MAX_BOT_TTL_MS, type JoinToken } from '../data/data.ts';
@@ -26,9 +26,9 @@ export interface JoinAttempt {
 }
 
 export interface JoinResult {
-  /** DER, as all X.509 material here. */
+  /** DER, like all X.509 data here. */
   readonly tls: Buffer | undefined;
-  /** Wire form, as all SSH material here. */
+  /** Wire format, like all SSH data here. */
   readonly ssh: Buffer | undefined;
   readonly tlsAuthorities: readonly Buffer[];
   readonly sshAuthorities: readonly Buffer[];
@@ -36,7 +36,7 @@ export interface JoinResult {
 
 const GITHUB_ISSUER = 'https://token.actions.githubusercontent.com';
 
-/** A token that is not there and one that has expired look alike to a client. */
+/** A missing token and an expired one give the same error. */
 export function findToken(world: World, name: string, refusal: string): JoinToken {
   const token = world.resources.tokens.find((candidate) => candidate.name === name);
   const scoped = world.profile.scopedTokens && isScopeQualified(name);
@@ -46,7 +46,7 @@ export function findToken(world: World, name: string, refusal: string): JoinToke
   return token;
 }
 
-/** There are no scoped tokens here: Teleport lets none be of the method circleci. */
+/** There are no scoped tokens here, because Teleport does not allow them for the method circleci. */
 function isScopeQualified(name: string): boolean {
   const [scope, ...rest] = name.split('::');
   return scope !== '' && rest.join('::') !== '';
@@ -71,7 +71,7 @@ export async function admit(world: World, verifier: OidcVerifier, attempt: JoinA
   };
 }
 
-/** A token of another method fails in that method's own way; Teleport does not say that the method is the matter. */
+/** A token of another method fails with an error of that method, which does not mention that the method is wrong. */
 function requireCircleCi(world: World, attempt: JoinAttempt): void {
   switch (attempt.token.method) {
     case 'circleci':

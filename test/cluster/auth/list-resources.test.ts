@@ -64,19 +64,19 @@ describe('ListResources', () => {
     return resources.flatMap(({ kubernetes_server: server }) => server?.spec.cluster.metadata.name ?? []);
   };
 
-  test('each agent of a resource is listed, and what the roles do not give is absent', async () => {
+  test('each agent of a resource is listed, and resources that the roles do not allow are absent', async () => {
     const names = await kubernetesNames(await withRoles(['access']), {});
     assert.equal(names.filter((name) => name === 'dev').length, 2);
     assert.ok(names.includes('prod'));
     assert.ok(!names.includes('payroll'));
   });
 
-  test('the roles of the caller decide: another role sees less, and the bot itself nothing', async () => {
+  test("the caller's roles decide: another role sees less, and the bot itself sees nothing", async () => {
     assert.deepEqual(await kubernetesNames(await withRoles(['deployer']), {}), ['dev', 'dev']);
     assert.deepEqual(await kubernetesNames(bot, {}), []);
   });
 
-  test('labels and a predicate narrow the list down together', async () => {
+  test('labels and a predicate can be combined', async () => {
     const caller = await withRoles(['access']);
     assert.deepEqual(await kubernetesNames(caller, { labels: { env: 'prod' } }), ['prod']);
     assert.deepEqual(await kubernetesNames(caller, { labels: { env: 'prod', region: 'us' } }), []);
@@ -86,7 +86,7 @@ describe('ListResources', () => {
     ]);
   });
 
-  test('pages hold no more than the limit and follow each other by their keys', async () => {
+  test('pages contain at most the limit, and their keys lead to the next page', async () => {
     const caller = await withRoles(['access']);
     const names: string[] = [];
     let startKey = '';
@@ -136,7 +136,7 @@ describe('ListResources', () => {
     return resources.flatMap(({ database_server: server }) => server?.metadata.name ?? []);
   };
 
-  test('a list with a total has each database once, and counts those of all pages', async () => {
+  test('a list with a total contains each database once and counts those of all pages', async () => {
     const caller = await withRoles(['access']);
     const request = { resource_type: 'db_server', need_total_count: true, limit: 3 };
     const first = await list(caller, request);
@@ -151,14 +151,14 @@ describe('ListResources', () => {
     assert.equal((await list(caller, { resource_type: 'db_server' })).total_count, 0);
   });
 
-  test('search keywords must all be found, in any case and in any field', async () => {
+  test('all search keywords must match, in any case and in any field', async () => {
     const caller = await withRoles(['access']);
     assert.deepEqual(await databaseNames(caller, { search_keywords: ['MySQL', 'inven'] }), ['inventory']);
     assert.deepEqual(await databaseNames(caller, { search_keywords: ['mysql', 'orders'] }), []);
     assert.deepEqual(await kubernetesNames(caller, { search_keywords: ['region', 'EU'] }), ['dev', 'prod', 'dev']);
   });
 
-  test('a sorted list is in the order that was asked for', async () => {
+  test('a sorted list has the requested order', async () => {
     const caller = await withRoles(['access']);
     const names = await databaseNames(caller, { sort_by: { field: 'name', is_desc: false } });
     assert.deepEqual(names, names.toSorted());
@@ -166,7 +166,7 @@ describe('ListResources', () => {
     assert.deepEqual(await databaseNames(caller, { sort_by: { field: 'name', is_desc: true } }), names.toReversed());
   });
 
-  test('Kubernetes clusters are listed without their agents, too', async () => {
+  test('Kubernetes clusters can also be listed without their agents', async () => {
     const { resources, total_count: total } = await list(await withRoles(['deployer']), {
       resource_type: 'kube_cluster',
     });
@@ -182,7 +182,7 @@ describe('ListResources', () => {
     return resources.flatMap(({ node }) => node?.spec.hostname ?? []);
   };
 
-  test('nodes are named by their id and filtered by host name; those of leaf clusters are not listed', async () => {
+  test('nodes have their id as name and are filtered by host name; those of leaf clusters are not listed', async () => {
     const caller = await withRoles(['access']);
     const { resources } = await list(caller, { resource_type: 'node', limit: 2 });
     assert.match(resources[0]?.node?.metadata.name ?? '', /^[0-9a-f-]{36}$/);
@@ -194,7 +194,7 @@ describe('ListResources', () => {
     assert.deepEqual(await hostnames(await withRoles(['deployer']), {}), ['web-2', 'twin', 'twin']);
   });
 
-  test('the name in a predicate is the host name of a node, which can be searched and sorted by, too', async () => {
+  test('the name in a predicate is the host name of a node, which can also be used to search and sort', async () => {
     const caller = await withRoles(['access']);
     assert.deepEqual(await hostnames(caller, { predicate_expression: 'name == "web-2"' }), ['web-2']);
     assert.deepEqual(await hostnames(caller, { search_keywords: ['WEB', 'tunnel'] }), ['web-1', 'web-2']);
@@ -213,7 +213,7 @@ describe('ListResources', () => {
     ]);
   });
 
-  test('without a limit as much is listed as there is', async () => {
+  test('without a limit, everything is listed', async () => {
     const caller = await withRoles(['access']);
     assert.deepEqual(await kubernetesNames(caller, { limit: 0 }), await kubernetesNames(caller, {}));
   });

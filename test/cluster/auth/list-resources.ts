@@ -1,4 +1,4 @@
-/** ListResources: what the caller's roles let it see, filtered, sorted and a page at a time. */
+/** ListResources: what the caller's roles allow, filtered, sorted and in pages. */
 import { z } from 'zod';
 import { callerOf } from './caller.ts';
 import type { Call } from './grpc.ts';
@@ -28,7 +28,7 @@ const Request = z.object({
 
 type ListRequest = z.infer<typeof Request>;
 
-/** By what each type may be sorted (`SortByCustom` of api/types). */
+/** The fields that each type can be sorted by (`SortByCustom` of api/types). */
 const SORTABLE: Readonly<Record<string, readonly string[]>> = {
   node: ['name', 'hostname', 'addr'],
   kube_server: ['name', 'description'],
@@ -37,7 +37,7 @@ const SORTABLE: Readonly<Record<string, readonly string[]>> = {
   app_server: ['name', 'description', 'publicAddress'],
 };
 
-/** As many as Teleport lists for a client that names no limit (`DefaultChunkSize` of api/defaults). */
+/** The number that Teleport lists without a limit (`DefaultChunkSize` of api/defaults). */
 const DEFAULT_LIMIT = 1000;
 
 export function listResources(world: World, message: unknown, call: Call): object {
@@ -59,7 +59,10 @@ export function listResources(world: World, message: unknown, call: Call): objec
   return { ...rest, resources: resources.map((one) => toPaginated(world, roles, one, request.include_logins)) };
 }
 
-/** @throws TeleportError with the texts of `listResourcesWithSort` in lib/auth and of `ListResources` in lib/cache and lib/services/local */
+/**
+ * @throws TeleportError with the texts of `listResourcesWithSort` in lib/auth and of `ListResources` in lib/cache and
+ * lib/services/local
+ */
 function ofType(world: World, request: ListRequest): readonly Registered[] {
   const type = request.resource_type;
   if (isListedType(type)) {
@@ -79,7 +82,7 @@ interface Page {
   readonly total_count?: number;
 }
 
-/** `RequiresFakePagination` of api/client/proto/types.go: sorting and counting need everything at once. */
+/** `RequiresFakePagination` of api/client/proto/types.go: sorting and counting need all resources at once. */
 function needsWholeList({ need_total_count: counted, resource_type: type, sort_by: sortBy }: ListRequest): boolean {
   return counted || (sortBy !== null && sortBy.field !== '') || type === 'kube_cluster';
 }

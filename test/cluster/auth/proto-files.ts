@@ -28,7 +28,7 @@ const packages = loadSync(PROTO_FILES, {
   oneofs: true,
 });
 
-/** @param name in full, as `proto.AuthService` */
+/** @param name the full name, such as `proto.AuthService` */
 export function serviceDefinition(name: string): ServiceDefinition {
   const definition = packages[name];
   if (definition === undefined || isMessageOrEnum(definition)) {

@@ -3,7 +3,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { decodeSshPublicKey, parseAuthorizedKey } from '../crypto/ssh-public-key.ts';
 import { badParameter } from '../data/teleport-errors.ts';
 
-/** The key pair halves to put into the two certificates; an absent one asks for no certificate of its kind. */
+/** The public keys for the two certificates; without a key, that certificate is not issued. */
 export interface PublicKeys {
   readonly ssh: KeyObject | undefined;
   readonly tls: KeyObject | undefined;

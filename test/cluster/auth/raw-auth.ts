@@ -1,4 +1,4 @@
-/** Asks Auth for what a bot needs, for the cluster's own tests. */
+/** Requests what a bot needs from Auth, for the cluster's own tests. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { authRoute, CertsAnswer, type TlsIdentity } from './raw-bot.ts';
 import { RawClient } from '../proxy/raw-client.ts';
@@ -8,7 +8,7 @@ import { encodeSshPublicKey, toAuthorizedKey } from '../crypto/ssh-public-key.ts
 const AUTH_SERVICE = 'proto.AuthService';
 const HOUR_SECONDS = 3600;
 
-/** One call on a separate connection; `bot` may have no certificate. */
+/** One call on a separate connection; `bot` can be without a certificate. */
 export async function callAuth(
   cluster: Cluster,
   bot: TlsIdentity,

@@ -1,4 +1,4 @@
-/** Joins the cluster as a bot with nothing but public libraries, for the cluster's own tests. */
+/** Joins the cluster as a bot using only public libraries, for the cluster's own tests. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
@@ -37,7 +37,7 @@ export const CertsAnswer = z.object({
 export interface RawBot {
   readonly cert: string;
   readonly key: string;
-  /** The host authority alone: OpenSSL sends the user authority behind the certificate if it knows it. */
+  /** Only the host authority: OpenSSL would send a known user authority after the certificate. */
   readonly ca: string;
   readonly userAuthority: string;
   /** Every certificate of an authority that came with the join, those of the host authority first. */
@@ -86,7 +86,7 @@ export function joinRoute(cluster: Cluster): ConnectionOptions {
   return { ...webAddress(cluster), ALPNProtocols: ['teleport-proxy-grpc', 'h2'] };
 }
 
-/** The two messages of a join by the join service. */
+/** The two messages of a join with the join service. */
 export async function joinMessages(cluster: Cluster, wish: JoinWish & { key: KeyObject }): Promise<object[]> {
   const publicKey = createPublicKey(wish.key);
   return [

@@ -1,4 +1,4 @@
-/** What there is to be listed, as its agents register it at Auth. */
+/** The resources that can be listed, as their agents register them at Auth. */
 import type { Labels, Reachable } from '../data/labels.ts';
 import type { Node } from '../data/nodes.ts';
 import { parsePredicate } from '../data/predicate.ts';
@@ -6,34 +6,37 @@ import { resourceHeader } from './resource-header.ts';
 import type { Application, Database, KubernetesCluster } from '../data/resources-data.ts';
 import { findRole, mayReach, type World } from '../world.ts';
 
-/** A resource as one of the agents that serve it registers it. */
+/** A resource as registered by one of the agents that serve it. */
 export interface Registered {
-  /** By which pages begin. */
+  /** The key that pages begin with. */
   readonly key: string;
   readonly name: string;
-  /** What predicates and people call it where that is not its name, as with nodes. */
+  /** Its name in predicates and for users if it differs from the name, as for nodes. */
   readonly shownAs?: string;
-  /** What the server of the resource holds, as `db` in `db_server`. */
+  /** The kind of resource in the server's name, such as `db` in `db_server`. */
   readonly kind: 'node' | 'app' | 'db' | 'kube_cluster';
   readonly labels: Labels;
   readonly reachedAs: Reachable;
-  /** What search keywords are looked for in, besides the labels and the name. */
+  /** The fields that search keywords are compared with, in addition to the labels and the name. */
   readonly searchable: readonly string[];
-  /** Values to sort by, besides the name; nothing here has a description. */
+  /** Values to sort by, in addition to the name; no resource here has a description. */
   readonly fields: Readonly<Record<string, string>>;
-  /** What lists with a total have only once; several agents may serve it. Undefined for what they list as it is. */
+  /**
+   * The name for lists with a total, which contain a resource only once even if several agents serve it. Undefined for
+   * types that are listed unchanged.
+   */
   readonly identity: string | undefined;
   readonly message: object;
 }
 
-/** How clients narrow a list down. */
+/** How clients filter a list. */
 export interface Filter {
   readonly labels: Labels;
   readonly predicate_expression: string;
   readonly search_keywords: readonly string[];
 }
 
-/** Labels, the predicate and every search keyword must match: a keyword in any case, as a part of any field. */
+/** Labels, predicate and all search keywords must match. A keyword matches part of any field, in any case. */
 export function filterOf(request: Filter): (resource: Registered) => boolean {
   const satisfies = parsePredicate(request.predicate_expression);
   const keywords = request.search_keywords.map((keyword) => keyword.toLowerCase());
@@ -48,7 +51,7 @@ export function filterOf(request: Filter): (resource: Registered) => boolean {
   };
 }
 
-/** As it is listed; with the logins that the caller's roles allow on it, where it has logins and they were asked for. */
+/** As listed, with the logins that the caller's roles allow if they were requested and the resource has logins. */
 export function toPaginated(world: World, roles: readonly string[], resource: Registered, withLogins: boolean): object {
   if (!withLogins || resource.kind !== 'node') {
     return resource.message;
@@ -62,7 +65,7 @@ export function compareText(a: string, b: string): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }
 
-/** Where an agent runs. */
+/** The host of an agent. */
 interface Host {
   readonly id: string;
   readonly name: string;
@@ -97,7 +100,7 @@ export function registered(world: World, type: ListedType): readonly Registered[
   }
 }
 
-/** Nodes have connected by a reverse tunnel, so that they have no address (`ServerV2` of api/types). */
+/** Nodes are connected by a reverse tunnel, so they have no address (`ServerV2` of api/types). */
 function node({ profile }: World, { id, labels, name }: Node): Registered {
   const spec = { hostname: name, use_tunnel: true, version: profile.version };
   return {
@@ -118,7 +121,7 @@ function onHosts({ agents }: { readonly agents: number }, register: (host: Host)
   return HOSTS.slice(0, agents).map(register);
 }
 
-/** Named after the resource, as `NewAppServerV3FromApp` and the like of api/types do; told apart by the host. */
+/** Named after the resource, as `NewAppServerV3FromApp` and others of api/types do; the host distinguishes them. */
 function serverHeader(kind: string, name: string): object {
   return resourceHeader(kind, 'v3', name);
 }

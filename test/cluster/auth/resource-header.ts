@@ -1,7 +1,7 @@
-/** The fields with which every resource of Teleport begins. */
+/** The fields that every resource of Teleport begins with. */
 import type { Labels } from '../data/labels.ts';
 
-/** Teleport writes the one namespace that there is into all of them (`Metadata.CheckAndSetDefaults` of api/types/resource.go). */
+/** Teleport writes the only namespace into every resource (`Metadata.CheckAndSetDefaults` of api/types/resource.go). */
 const NAMESPACE = 'default';
 
 export interface ResourceHeader {

@@ -5,7 +5,9 @@ import { resourceHeader } from './resource-header.ts';
 
 const NANOSECONDS_PER_MILLISECOND = 1_000_000;
 
-/** What the role that Teleport generates for a bot allows besides impersonation (lib/auth/machineid/machineidv1/bot_service.go). */
+/**
+ * What the generated role of a bot allows in addition to impersonation (lib/auth/machineid/machineidv1/bot_service.go).
+ */
 const BOT_RULES = [{ resources: ['cert_authority'], verbs: ['readnosecrets'] }];
 
 export function roleResource(role: Role): object {

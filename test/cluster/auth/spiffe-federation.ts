@@ -9,20 +9,20 @@ import { createTlsAuthority } from '../crypto/x509.ts';
 
 export interface FederatedDomain {
   readonly name: string;
-  /** JSON; empty for one that never answered. */
+  /** JSON; empty for a domain that never responded. */
   readonly bundle: string;
 }
 
 const Request = z.object({ page_size: z.number(), page_token: z.string() });
 
-/** Two that have answered, one that has not, and one that answered with what is no bundle. */
+/** Two domains that responded, one that did not, and one with an invalid bundle. */
 export async function createFederatedDomains(): Promise<readonly FederatedDomain[]> {
   const names = ['partner.example.org', 'beta.example.org'];
   const answered = await Promise.all(names.map(async (name) => ({ name, bundle: await bundleOf(name) })));
   return [...answered, { name: 'silent.example.org', bundle: '' }, { name: 'broken.example.org', bundle: '{}' }];
 }
 
-/** With a key for JWTs too, which is no certificate. */
+/** With a JWT key too, which is not a certificate. */
 async function bundleOf(domain: string): Promise<string> {
   const key = await createKey('ec');
   const subject = encodeName([{ oid: OID.organization, values: [domain] }]);

@@ -79,7 +79,7 @@ function checkPath(path: string): void {
   }
 }
 
-/** One condition of one role must allow the path and every other name. No role here allows an address. */
+/** One condition of one role must allow the path and all other names. No role here allows an IP address. */
 function checkAllowed(
   world: World,
   call: Call,

@@ -1,4 +1,4 @@
-/** Signs SPIFFE documents with the cluster's authority of workloads. */
+/** Signs SPIFFE documents with the cluster's SPIFFE authority. */
 import { randomBytes } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { signCertificate } from '../crypto/leaf-certificate.ts';
@@ -22,7 +22,7 @@ export function spiffeIdOf({ clusterName }: Pick<World, 'clusterName'>, path: st
   return `spiffe://${clusterName}${path}`;
 }
 
-/** DER. The first DNS name is the common name too, for readers that know nothing else. */
+/** DER. The first DNS name is also the common name, for readers that only support that. */
 export function signX509Svid(
   world: World,
   workload: Workload,

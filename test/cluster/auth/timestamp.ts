@@ -1,4 +1,4 @@
-/** google.protobuf.Timestamp and Duration as the proto loader gives and takes them. */
+/** google.protobuf.Timestamp and Duration as the proto loader represents them. */
 import { z } from 'zod';
 
 export const WireTimestamp = z.object({ seconds: z.number(), nanos: z.number() });

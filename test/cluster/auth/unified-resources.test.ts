@@ -55,7 +55,7 @@ describe('ListUnifiedResources', () => {
       return contained?.metadata.name ?? node?.spec.hostname ?? '';
     });
 
-  test('lists every kind together by name, each resource once and what the roles do not give not at all', async () => {
+  test('lists all kinds by name, each resource once, without those that the roles do not allow', async () => {
     const all = names(await list(access, BY_NAME));
     for (const name of ['dashboard', 'dev', 'orders', 'web-1']) {
       assert.equal(all.filter((one) => one === name).length, 1, name);
@@ -69,7 +69,7 @@ describe('ListUnifiedResources', () => {
     assert.deepEqual(names(await list(bot, BY_NAME)), []);
   });
 
-  test('sorts by kind too, and in both directions', async () => {
+  test('also sorts by kind, in both directions', async () => {
     const all = names(await list(access, BY_NAME));
     const descending = names(await list(access, { sort_by: { field: 'name', is_desc: true } }));
     assert.deepEqual(descending, all.toReversed());
@@ -78,7 +78,7 @@ describe('ListUnifiedResources', () => {
   });
 
   for (const is_desc of [false, true]) {
-    test(`pages follow each other by their keys, ${is_desc ? 'descending' : 'ascending'}`, async () => {
+    test(`the keys of pages lead to the next page, ${is_desc ? 'descending' : 'ascending'}`, async () => {
       const order = { sort_by: { field: 'name', is_desc } };
       const found: string[] = [];
       let startKey = '';
@@ -92,7 +92,7 @@ describe('ListUnifiedResources', () => {
     });
   }
 
-  test('narrows down by kind, labels, a predicate and keywords', async () => {
+  test('filters by kind, labels, a predicate and keywords', async () => {
     const narrowed = async (request: object): Promise<string[]> =>
       names(await list(access, { ...BY_NAME, ...request }));
     assert.deepEqual(await narrowed({ kinds: ['app', 'node'] }), [

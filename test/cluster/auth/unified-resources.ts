@@ -1,4 +1,4 @@
-/** ListUnifiedResources: all that the caller's roles let it see, of every kind together, each resource once. */
+/** ListUnifiedResources: everything that the caller's roles allow, all kinds together, each resource once. */
 import { z } from 'zod';
 import { callerOf } from './caller.ts';
 import type { Call } from './grpc.ts';
@@ -20,10 +20,10 @@ const Request = z.object({
 
 type UnifiedRequest = z.infer<typeof Request>;
 
-/** With which every key begins (`lib/services/unified_resource.go`). */
+/** The prefix of every key (`lib/services/unified_resource.go`). */
 const PREFIX = '/unified_resource';
 const TYPES = ['node', 'db_server', 'app_server', 'kube_server'] as const;
-/** Before, a client had to say by what to sort. */
+/** Before this version, a client had to give an order. */
 const FIRST_MAJOR_WITH_DEFAULT_ORDER = 18;
 
 export function listUnifiedResources(world: World, message: unknown, call: Call): object {
@@ -50,7 +50,7 @@ function isWanted({ kinds }: UnifiedRequest, kind: string): boolean {
   return kinds.length === 0 || kinds.includes(kind);
 }
 
-/** Several agents may serve a resource; it is kept by its name alone. */
+/** A resource that several agents serve is kept once, by its name. */
 function onceEach(resources: readonly Registered[]): Registered[] {
   const seen = new Set<string>();
   return resources.filter(({ name }) => {
@@ -60,7 +60,7 @@ function onceEach(resources: readonly Registered[]): Registered[] {
   });
 }
 
-/** Names in lower case, so that the order does not depend on case; a node by its host name. */
+/** Lowercase names, so that the order ignores case; a node has its host name. */
 function keyBy({ profile }: World, { sort_by: sortBy }: UnifiedRequest): (resource: Registered) => string {
   const field = sortBy?.field ?? '';
   const nameOf = ({ name, shownAs }: Registered): string =>
@@ -85,7 +85,7 @@ interface Keyed {
   readonly resource: Registered;
 }
 
-/** A limit of none or less is no limit; the next page begins with the first resource that is left over. */
+/** A limit below one means no limit. The next page begins with the first remaining resource. */
 function page(
   found: readonly Keyed[],
   { limit, sort_by: sortBy, start_key: start }: UnifiedRequest,

@@ -1,4 +1,4 @@
-/** The reasons to refuse GenerateUserCerts, in the order in which Teleport comes to them. */
+/** The reasons to refuse GenerateUserCerts, in Teleport's order. */
 import type { SessionHolder } from '../data/app-sessions.ts';
 import { LEAF_CLUSTER_NAMES } from '../data/data.ts';
 import type { ApplicationRoute, DatabaseRoute, Identity } from '../data/identity.ts';
@@ -7,7 +7,7 @@ import { toDate } from './timestamp.ts';
 import type { UserCertsRequest } from './user-certs-request.ts';
 import { findRole, type World } from '../world.ts';
 
-/** What a certificate may be restricted to, by the number that asks for it. */
+/** The possible usages of a certificate, by their number. */
 const USAGES: readonly (readonly string[])[] = [
   [],
   [],
@@ -17,7 +17,7 @@ const USAGES: readonly (readonly string[])[] = [
   ['usage:windows_desktop'],
 ];
 
-/** What a request grants once nothing speaks against it. */
+/** What an accepted request grants. */
 export interface Grant {
   readonly roles: readonly string[];
   readonly usages: readonly string[];
@@ -73,7 +73,7 @@ function checkUserName(request: UserCertsRequest, caller: Identity, impersonates
   );
 }
 
-/** One role of the caller must grant all the roles asked for. */
+/** One role of the caller must grant all requested roles. */
 function checkRoles(world: World, request: UserCertsRequest, caller: Identity): readonly string[] {
   const asked = request.role_requests;
   if (asked.length === 0) {
@@ -109,7 +109,10 @@ function checkRoute({ clusterName }: World, cluster: string): string {
   return cluster === '' ? clusterName : cluster;
 }
 
-/** Whoever may see a Kubernetes cluster is checked when it is used; here it must only be there, unless it is a leaf's. */
+/**
+ * Access to a Kubernetes cluster is checked when it is used. Here the cluster must only exist, unless it belongs to a
+ * leaf.
+ */
 function checkKubernetesRoute(world: World, request: UserCertsRequest): string | undefined {
   const { kubernetes_cluster: name, route_to_cluster: teleportCluster } = request;
   if (name === '') {
@@ -122,7 +125,7 @@ function checkKubernetesRoute(world: World, request: UserCertsRequest): string |
   return name;
 }
 
-/** Who may log in where is the database service's to decide, when the certificate is used. */
+/** The database service decides who may log in, when the certificate is used. */
 function databaseRoute({ route_to_database: route }: UserCertsRequest): DatabaseRoute | undefined {
   if (route === null || route.service_name === '') {
     return undefined;
@@ -134,7 +137,7 @@ function databaseRoute({ route_to_database: route }: UserCertsRequest): Database
   return { service, protocol, user, name };
 }
 
-/** From v16 on the session is made here; but v16 still takes one that the client brings, and v15 nothing else. */
+/** From v16 on, the session is created here. v16 still accepts one from the client, and v15 requires it. */
 function applicationRoute(
   world: World,
   { route_to_app: route }: UserCertsRequest,

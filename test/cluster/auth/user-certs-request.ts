@@ -1,4 +1,4 @@
-/** The request of GenerateUserCerts as it comes off the wire. */
+/** The decoded request of GenerateUserCerts. */
 import { z } from 'zod';
 import type { Profile } from '../data/profiles.ts';
 import { parseSshLine, parseTlsPem, type PublicKeys } from './public-keys.ts';
@@ -32,7 +32,7 @@ export function readUserCertsRequest(message: unknown): UserCertsRequest {
   return WireRequest.parse(message);
 }
 
-/** What tests may assert on: everything asked but the keys, of which only the form is noted. */
+/** The facts that tests can assert: the whole request, but only the form of its keys. */
 export function recordedFields(request: UserCertsRequest): Record<string, unknown> {
   return {
     userName: request.username,
@@ -54,7 +54,7 @@ export function recordedFields(request: UserCertsRequest): Record<string, unknow
   };
 }
 
-/** v15 and v16 read one key for both certificates, v18 a key for each, v17 either form but not both at once. */
+/** v15 and v16 read one key for both certificates, v18 a key for each, v17 either form but not both together. */
 export function readKeys(request: UserCertsRequest, form: Profile['userCertsKeys']): PublicKeys {
   const hasOne = request.public_key.length > 0;
   const hasTwo = request.ssh_public_key.length > 0 || request.tls_public_key.length > 0;

@@ -46,7 +46,7 @@ describe('GenerateUserCerts of a v18 cluster', () => {
     assert.equal(identity.routeToCluster, cluster.info.cluster);
   });
 
-  test('the answer brings the user authority and not the host authority', async () => {
+  test('the response contains the user authority and not the host authority', async () => {
     const { tls, tls_ca_certs: authorities, ssh_ca_certs: sshAuthorities } = await ask({});
     assert.equal(authorities.length, 1);
     assert.equal(sshAuthorities.length, 1);
@@ -54,25 +54,25 @@ describe('GenerateUserCerts of a v18 cluster', () => {
     assert.ok(new X509Certificate(tls).verify(authority.publicKey));
   });
 
-  test('the identity acts in Kubernetes as its roles say, and is routed to a cluster when that is asked', async () => {
+  test('the identity has the Kubernetes users and groups of its roles, and is routed to a cluster on request', async () => {
     const unrouted = fromCertificate(new X509Certificate((await ask({})).tls).raw);
     assert.deepEqual(unrouted.kubernetes, { users: ['ci'], groups: ['viewers', 'developers'], cluster: undefined });
     const { tls } = await ask({ kubernetes_cluster: 'dev' });
     assert.equal(fromCertificate(new X509Certificate(tls).raw).kubernetes.cluster, 'dev');
   });
 
-  test('a Kubernetes cluster that is not there is refused, unless a leaf may know it', async () => {
+  test('an unknown Kubernetes cluster is refused, unless it may belong to a leaf', async () => {
     await assert.rejects(ask({ kubernetes_cluster: 'nowhere' }), { code: status.INVALID_ARGUMENT });
     const { tls } = await ask({ kubernetes_cluster: 'nowhere', route_to_cluster: 'leaf.example.com' });
     assert.equal(fromCertificate(new X509Certificate(tls).raw).kubernetes.cluster, 'nowhere');
   });
 
-  test('a leaf cluster may be the route', async () => {
+  test('an identity can be routed to a leaf cluster', async () => {
     const { tls } = await ask({ route_to_cluster: 'leaf.example.com' });
     assert.equal(fromCertificate(new X509Certificate(tls).raw).routeToCluster, 'leaf.example.com');
   });
 
-  test('allow_reissue leaves out the restriction, and the identity may then reissue but ask for no roles', async () => {
+  test('with allow_reissue, the identity can reissue certificates but not request roles', async () => {
     const { tls } = await ask({ reissuable_role_impersonation: true });
     assert.equal(fromCertificate(new X509Certificate(tls).raw).disallowReissue, false);
     const output = { cert: tls.toString(), key: keyPem(key), ca: bot.ca };
@@ -96,18 +96,18 @@ describe('GenerateUserCerts of a v18 cluster', () => {
     });
   });
 
-  test('a lifetime of more than 24 hours is cut to 24 hours', async () => {
+  test('a lifetime of more than 24 hours is shortened to 24 hours', async () => {
     const { tls } = await ask({ expires: inSeconds(30 * 3600) });
     assertExpiresIn(tls, 24 * 60 * MINUTE_MS);
   });
 
-  test('a role with a short maximum session cuts the lifetime to it', async () => {
+  test('a role with a short maximum session shortens the lifetime', async () => {
     const shortBot = await joinByService(cluster, { token: 'short-lived-bot' });
     const request = { ...accessRequest(key), username: 'bot-short-lived', role_requests: ['brief'] };
     assertExpiresIn((await generateUserCerts(cluster, shortBot, request)).tls, 10 * MINUTE_MS);
   });
 
-  test('a key that is left out leaves out its certificate', async () => {
+  test('without a key, its certificate is not issued', async () => {
     assert.equal((await ask({ ssh_public_key: undefined })).ssh.length, 0);
     assert.equal((await ask({ tls_public_key: undefined })).tls.length, 0);
   });
@@ -177,7 +177,7 @@ describe('GenerateUserCerts of a v18 cluster', () => {
     });
   }
 
-  test('the record of a request says what was asked', async () => {
+  test('the record contains the request', async () => {
     cluster.records.clear();
     await ask({ role_requests: ['deployer'] });
     const [record] = cluster.records.of('rpc:/proto.AuthService/GenerateUserCerts');
@@ -196,7 +196,7 @@ describe('the keys of GenerateUserCerts before v18', () => {
     tls_public_key: undefined,
   });
 
-  test('v15 reads one key, and nothing but it', async () => {
+  test('v15 reads only the single key', async () => {
     await withBot('15.3.7', async (cluster, bot) => {
       const key = await createKey('rsa');
       const { tls } = await generateUserCerts(cluster, bot, oneKey(key));
@@ -206,7 +206,7 @@ describe('the keys of GenerateUserCerts before v18', () => {
     });
   });
 
-  test('v17 reads one key or one for each certificate, and refuses both at once', async () => {
+  test('v17 reads one key or one for each certificate, and refuses both together', async () => {
     await withBot('17.7.1', async (cluster, bot) => {
       const key = await createKey('ec');
       assert.ok((await generateUserCerts(cluster, bot, oneKey(key))).ssh.length > 0);
@@ -217,7 +217,7 @@ describe('the keys of GenerateUserCerts before v18', () => {
   });
 });
 
-/** The lifetime is counted from the request, so it is a little less than asked by now. */
+/** The lifetime is counted from the request, so a little less than requested is left. */
 function assertExpiresIn(certificate: Buffer, lifetimeMs: number): void {
   const leftMs = Date.parse(new X509Certificate(certificate).validTo) - Date.now();
   assert.ok(leftMs <= lifetimeMs && leftMs > lifetimeMs - MINUTE_MS, `${String(leftMs)} ms left`);

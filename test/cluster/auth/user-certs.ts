@@ -1,4 +1,4 @@
-/** GenerateUserCerts: identities that impersonate roles, for a bot that joined. */
+/** GenerateUserCerts: identities that impersonate roles, for a bot that has joined. */
 import { sshKeys, tlsCertificates } from '../data/authorities.ts';
 import { createHash, randomUUID } from 'node:crypto';
 import { MAX_BOT_TTL_MS } from '../data/data.ts';
@@ -37,7 +37,7 @@ export async function generateUserCerts(world: World, message: unknown, call: Ca
   };
 }
 
-/** Tells keys apart. */
+/** Distinguishes keys. */
 function keyDigest({ tls }: PublicKeys): string {
   return createHash('sha256')
     .update(tls?.export({ type: 'spki', format: 'der' }) ?? '')
@@ -65,13 +65,13 @@ function grantedIdentity(world: World, caller: Identity, grant: Grant, reissuabl
   };
 }
 
-/** A certificate needs a principal, so Teleport generates one that cannot exist if no role has any. */
+/** A certificate needs a principal, so if no role has any, Teleport generates one that cannot exist. */
 function loginsOf(world: World, { roles }: Grant): readonly string[] {
   const logins = new Set(roles.flatMap((role) => findRole(world, role)?.logins ?? []));
   return logins.size === 0 ? [`-teleport-nologin-${randomUUID()}`] : [...logins];
 }
 
-/** Users and groups are those of the roles, whether the certificate is routed to a Kubernetes cluster or not. */
+/** Users and groups are those of the roles, whether or not the certificate is routed to a Kubernetes cluster. */
 function kubernetesAccess(world: World, { roles, kubernetesCluster }: Grant): Identity['kubernetes'] {
   const held = roles.flatMap((name) => findRole(world, name) ?? []);
   return {
@@ -81,7 +81,7 @@ function kubernetesAccess(world: World, { roles, kubernetesCluster }: Grant): Id
   };
 }
 
-/** Impersonated certificates may outlive the caller's own; what is too long is cut without a word. */
+/** Impersonated certificates can outlive the caller's own; a lifetime that is too long is shortened silently. */
 function cutExpiry(world: World, grant: Grant, call: Call): Date {
   const now = Date.now();
   const ofRoles = grant.roles.map((role) => now + (findRole(world, role)?.maxSessionTtlMs ?? Infinity));

@@ -1,4 +1,4 @@
-/** Issues workload identities to those whose roles have labels that fit (Teleport 17 and later). */
+/** Issues workload identities to callers whose roles have matching labels (Teleport 17 and later). */
 import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import { rolesOfCaller } from './caller.ts';
@@ -53,7 +53,7 @@ function recorded({
   return { x509: Boolean(x509), audiences: jwt?.audiences, ttlMs: ttl ? toMilliseconds(ttl) : undefined };
 }
 
-/** Teleport looks for the resource first, and then at the roles: a stranger learns what exists. */
+/** Teleport looks up the resource first, then checks the roles, so any caller finds out what exists. */
 function findUsable(world: World, name: string, call: Call): WorkloadIdentity {
   const roles = rolesWithWorkloads(world, call, 'read');
   const found = world.resources.workloadIdentities.find((workload) => workload.name === name);
@@ -86,7 +86,7 @@ function selectUsable(
   return found;
 }
 
-/** A role with labels of workload identities has the rule to read them too. */
+/** A role with labels of workload identities also has the rule to read them. */
 function rolesWithWorkloads(world: World, call: Call, verb: string): readonly Role[] {
   const roles = rolesOfCaller(world, call).filter((role) => Object.keys(role.workloadIdentityLabels).length > 0);
   if (roles.length === 0) {
@@ -133,7 +133,7 @@ async function document(
   return { jwt_svid: await signJwtSvid(world, workload.path, { audiences: jwt.audiences, notAfter }) };
 }
 
-/** Bytes of lower-case hexadecimal digits, separated by colons (`serialString` of lib/auth/machineid/workloadidentityv1). */
+/** Lowercase hexadecimal bytes, separated by colons (`serialString` of lib/auth/machineid/workloadidentityv1). */
 function serialNumberOf(certificate: Buffer): string {
   const digits = new X509Certificate(certificate).serialNumber.toLowerCase();
   return (digits.match(/../g) ?? []).join(':');

@@ -1,14 +1,14 @@
-/** The signed list of revoked workload identities, sent at once and then whenever it changes. */
+/** The signed list of revoked workload identities, sent at once and after every change. */
 import type { GrpcServer } from './grpc.ts';
 import { ownAuthority, type World } from '../world.ts';
 import { signRevocationList } from '../crypto/x509.ts';
 
 const SERVICE = 'teleport.workloadidentity.v1.WorkloadIdentityRevocationService';
 
-/** Serial numbers in hexadecimal, of documents that were taken back. */
+/** Serial numbers of revoked documents, in hexadecimal. */
 export const REVOKED_SERIAL_NUMBERS: readonly string[] = ['0a0b0c0d'];
 
-/** Nothing is revoked while it runs, so that the stream stays open after the first list. */
+/** Nothing is revoked while the cluster runs, so the stream stays open after the first list. */
 export function serveWorkloadRevocation(server: GrpcServer, world: World): void {
   server.addServerStream(SERVICE, 'StreamSignedCRL', async (send) => {
     send({ crl: await signRevocationList(ownAuthority(world, 'spiffe').tls, REVOKED_SERIAL_NUMBERS) });

@@ -64,7 +64,7 @@ describe('a v18 cluster, asked by identities of two roles', () => {
       { service: ISSUANCE },
     );
 
-  test('a workload identity is issued by its name, signed by the authority of workloads', async () => {
+  test('a workload identity is issued by name, signed by the SPIFFE authority', async () => {
     const { credential } = z.object({ credential: Issued }).parse(await issue(access, { name: 'ci-svid' }));
     assert.equal(credential.spiffe_id, 'spiffe://example.teleport.test/ci/deploy');
     assert.match(credential.workload_identity_revision, /^[0-9a-f-]{36}$/);
@@ -78,7 +78,7 @@ describe('a v18 cluster, asked by identities of two roles', () => {
     assert.ok(svid.verify(new X509Certificate(authority?.spec.active_keys.tls[0]?.cert ?? '').publicKey));
   });
 
-  test('labels bring every workload identity that fits and that the roles allow', async () => {
+  test('labels select every workload identity that matches and that the roles allow', async () => {
     const answer = await select(access, [{ key: 'env', values: ['prod', 'dev'] }]);
     const { credentials } = z.object({ credentials: z.array(Issued) }).parse(answer);
     assert.deepEqual(
@@ -103,7 +103,7 @@ describe('a v18 cluster, asked by identities of two roles', () => {
     await assert.rejects(issue(access, { name: 'ci-svid', ...jwt }), { code: status.INVALID_ARGUMENT });
   });
 
-  test('host certificates are for roles that may create them, for principals and a lifetime', async () => {
+  test('host certificates require a role that allows them, principals and a lifetime', async () => {
     const request = {
       key: Buffer.from(sshLine(createPublicKey(key))),
       principals: ['web-1'],
@@ -121,14 +121,14 @@ describe('a v18 cluster, asked by identities of two roles', () => {
     }
   });
 
-  test('the signing of earlier versions is gone', async () => {
+  test('the signing calls of earlier versions no longer exist', async () => {
     await assert.rejects(callAuth(cluster, access, 'SignX509SVIDs', {}, { service: SIGNING }), {
       code: status.UNIMPLEMENTED,
     });
   });
 });
 
-test('a v15 cluster signs X.509 SVIDs that a role allows, no JWTs, and knows no workload identities', async () => {
+test('a v15 cluster signs X.509 SVIDs that a role allows, but no JWTs, and has no workload identities', async () => {
   await withCluster({ teleport: '15.3.7' }, async (cluster) => {
     const bot = await joinLegacy(cluster);
     const key = await createKey('rsa');

@@ -1,4 +1,4 @@
-/** Reads big-endian fields out of bytes, refusing to go past their end. */
+/** Reads big-endian fields from bytes; throws at their end. */
 export class ByteReader {
   readonly #bytes: Buffer;
   #offset = 0;
@@ -26,7 +26,7 @@ export class ByteReader {
     return this.take(byteLength).readUIntBE(0, byteLength);
   }
 
-  /** Bytes preceded by their length, itself an integer of `lengthBytes` bytes. */
+  /** Bytes preceded by their length, an integer of `lengthBytes` bytes. */
   vector(lengthBytes: number): Buffer {
     return this.take(this.uint(lengthBytes));
   }

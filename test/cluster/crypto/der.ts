@@ -1,9 +1,9 @@
 /** Writes ASN.1 values as DER (ITU-T X.690). */
 
-/** Universal tags that other files name; SEQUENCE and SET carry the bit of a constructed value. */
+/** Universal tags that other files use; SEQUENCE and SET include the bit for constructed values. */
 export const TAG = { utf8String: 0x0c, printableString: 0x13, ia5String: 0x16 } as const;
 
-/** Of the class that is read by its place alone (X.690 section 8.1.2.2). */
+/** Of the context-specific class (X.690 section 8.1.2.2). */
 const CONTEXT = 0x80;
 const CONSTRUCTED = 0x20;
 
@@ -16,7 +16,7 @@ export function sequence(...contents: readonly Buffer[]): Buffer {
   return element(0x30, ...contents);
 }
 
-/** A SET OF: in the order of its elements' bytes, whatever order they come in. */
+/** A SET OF: sorted by the bytes of its elements, in whatever order they are given. */
 export function setOf(elements: readonly Buffer[]): Buffer {
   return element(0x31, ...[...elements].sort((a, b) => Buffer.compare(a, b)));
 }
@@ -31,7 +31,7 @@ export function implicit(number: number, content: Buffer): Buffer {
   return element(CONTEXT | number, content);
 }
 
-/** @param bytes two's complement, as short as can be */
+/** @param bytes two's complement, in the shortest form */
 export function integer(bytes: Buffer): Buffer {
   return element(0x02, bytes);
 }
@@ -49,14 +49,14 @@ export const NULL = element(0x05);
 
 const OIDS = new Map<string, Buffer>();
 
-/** @param dotted as `2.5.4.3`; there are few, and a subject names two dozen */
+/** @param dotted such as `2.5.4.3`; cached, because there are few and a subject contains two dozen */
 export function objectIdentifier(dotted: string): Buffer {
   const known = OIDS.get(dotted) ?? encodeOid(dotted);
   OIDS.set(dotted, known);
   return known;
 }
 
-/** UTCTime through the year 2049 and GeneralizedTime from then on (RFC 5280 section 4.1.2.5), in whole seconds. */
+/** UTCTime up to the year 2049 and GeneralizedTime after it (RFC 5280 section 4.1.2.5), in whole seconds. */
 export function time(date: Date): Buffer {
   const digits = `${date.toISOString().slice(0, 19).replace(/\D/g, '')}Z`;
   return date.getUTCFullYear() < 2050
@@ -69,7 +69,7 @@ function encodeOid(dotted: string): Buffer {
   return element(0x06, Buffer.from([first * 40 + second, ...rest].flatMap(base128)));
 }
 
-/** Seven bits a byte; all but the last have the top bit set. */
+/** Seven bits per byte; all but the last have the top bit set. */
 function base128(value: number): number[] {
   const higher = value >> 7;
   return higher === 0 ? [value] : [...base128(higher).map((byte) => byte | 0x80), value & 0x7f];

@@ -1,4 +1,4 @@
-/** Makes and writes private keys. */
+/** Generates and encodes private keys. */
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, randomInt, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,8 +7,8 @@ import { promisify } from 'node:util';
 const generate = promisify(generateKeyPair);
 
 /**
- * Of RSA keys that test processes share in the folder that `TEST_RSA_KEYS` names: to find primes takes longer than
- * anything else that the cluster does. No process takes a key of it twice.
+ * Takes RSA keys from those that test processes share in the folder named by `TEST_RSA_KEYS`: finding primes takes
+ * longer than anything else in the cluster. No process uses a key twice.
  */
 const SHARED_KEYS = 32;
 const firstShared = randomInt(SHARED_KEYS);
@@ -46,7 +46,7 @@ async function freshRsaKey(): Promise<KeyObject> {
   return (await generate('rsa', { modulusLength: 2048 })).privateKey;
 }
 
-/** SubjectPublicKeyInfo DER of the key's public half. */
+/** The public key as SubjectPublicKeyInfo DER. */
 export function publicKeyDer(privateKey: KeyObject): Buffer {
   return createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
 }
@@ -56,7 +56,7 @@ export function keyPem(key: KeyObject): string {
   return key.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
-/** PEM of the key's public half. */
+/** The public key as PEM. */
 export function publicKeyPem(privateKey: KeyObject): string {
   return createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString();
 }

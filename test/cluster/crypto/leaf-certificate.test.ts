@@ -64,7 +64,7 @@ const CASES: readonly (readonly [string, Partial<CertificateFields>])[] = [
 ];
 
 for (const [what, changed] of CASES) {
-  test(`a certificate with ${what} is, byte for byte, what another library writes`, async () => {
+  test(`a certificate with ${what} is byte for byte the same as that of another library`, async () => {
     // an RSA signature is the same each time
     const written = signCertificate(rsa, { ...fields, ...changed });
     const other = await signElsewhere(rsa, { ...fields, ...changed }, new x509.X509Certificate(written).serialNumber);
@@ -76,7 +76,7 @@ for (const [kind, authority] of [
   ['RSA', rsa],
   ['ECDSA', ec],
 ] as const) {
-  test(`Node reads a certificate that ${kind} signed, and finds it signed`, () => {
+  test(`Node reads a certificate that ${kind} signed, and verifies the signature`, () => {
     const certificate = new X509Certificate(signCertificate(authority, { ...fields, ...names }));
     assert.ok(certificate.verify(createPublicKey(authority.privateKey)));
     assert.ok(certificate.checkIssued(new X509Certificate(authority.certificate)));
@@ -110,7 +110,7 @@ for (const [kind, authority] of [
   });
 }
 
-test('IPv6 addresses are written whole, however they are shortened', () => {
+test('IPv6 addresses are written in full, however they were abbreviated', () => {
   const ipAddresses = ['::', '::1', 'fe80::', '2001:db8:1:2:3:4:5:6', '1::8', '1:0:0:4::8', '::ffff:192.0.2.1'];
   const { subjectAltName } = new X509Certificate(signCertificate(ec, { ...fields, ipAddresses }));
   assert.deepEqual(subjectAltName?.split(', '), [
@@ -124,7 +124,7 @@ test('IPv6 addresses are written whole, however they are shortened', () => {
   ]);
 });
 
-test('a name that the certificate cannot hold is refused', () => {
+test('a name that the certificate cannot contain is refused', () => {
   for (const ipAddress of ['', 'localhost', '1.2.3', '1.2.3.256', '::1]/x[', 'fe80::1%eth0']) {
     assert.throws(() => signCertificate(ec, { ...fields, ipAddresses: [ipAddress] }), RangeError, ipAddress);
   }
@@ -132,7 +132,7 @@ test('a name that the certificate cannot hold is refused', () => {
   assert.throws(() => signCertificate(ec, { ...fields, uris: ['spiffe://example.com/\n'] }), RangeError);
 });
 
-test('serial numbers are positive, of 16 bytes, and never the same', () => {
+test('serial numbers are positive, have 16 bytes and are unique', () => {
   const serials = Array.from({ length: 100 }, () => new x509.X509Certificate(signCertificate(ec, fields)).serialNumber);
   assert.equal(new Set(serials).size, serials.length);
   for (const serial of serials) {
@@ -140,7 +140,7 @@ test('serial numbers are positive, of 16 bytes, and never the same', () => {
   }
 });
 
-test('the values of one attribute come in the order of their bytes, with the type that Go gives each', () => {
+test('the values of one attribute are sorted by their bytes, with the type that Go uses for each', () => {
   const name = encodeName([{ oid: OID.organization, values: ['b', 'ccc', 'a_', 'aa', 'é', 'a'] }]);
   assert.deepEqual(new x509.Name(name).toJSON(), [{ O: ['a', 'b', 'a_', 'é', 'aa', 'ccc'] }]);
   const types = [...name.toString('hex').matchAll(/060355040a(0c|13)/g)].map(([, tag]) => tag);
@@ -152,7 +152,7 @@ async function createAuthority(kind: 'rsa' | 'ec'): Promise<TlsAuthority> {
   return createTlsAuthority(authorityName, publicKeyDer(key), key);
 }
 
-/** The same certificate by `@peculiar/x509`. */
+/** The same certificate, created with `@peculiar/x509`. */
 async function signElsewhere(authority: TlsAuthority, of: CertificateFields, serialNumber: string): Promise<Buffer> {
   const { dnsNames = [], uris = [], ipAddresses = [] } = of;
   const alternativeNames = [

@@ -1,4 +1,4 @@
-/** Writes and signs X.509 certificates that are good for both ends of a TLS connection (RFC 5280). */
+/** Encodes and signs X.509 certificates for both ends of a TLS connection (RFC 5280). */
 import { randomBytes, sign, type KeyObject } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
 import * as der from './der.ts';
@@ -21,14 +21,14 @@ const VERSION_3 = der.explicit(0, der.integer(Buffer.from([2])));
 const SHA256_WITH_RSA = der.sequence(der.objectIdentifier('1.2.840.113549.1.1.11'), der.NULL);
 const ECDSA_WITH_SHA256 = der.sequence(der.objectIdentifier('1.2.840.10045.4.3.2'));
 
-/** Of a leaf, which signs no other certificate. */
+/** For a leaf, which cannot sign other certificates. */
 const BASIC_CONSTRAINTS = extension('2.5.29.19', der.sequence(), { critical: true });
 /** digitalSignature and keyEncipherment, the bits 0 and 2. */
 const KEY_USAGE = extension('2.5.29.15', der.bitString(Buffer.from([0b1010_0000]), 5), { critical: true });
 const SERVER_AND_CLIENT = ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2'].map(der.objectIdentifier);
 const EXTENDED_KEY_USAGE = extension('2.5.29.37', der.sequence(...SERVER_AND_CLIENT), { critical: false });
 
-/** DER. @throws RangeError for a name that the certificate cannot hold */
+/** DER. @throws RangeError for a name that the certificate cannot contain */
 export function signCertificate(authority: TlsAuthority, fields: CertificateFields): Buffer {
   const algorithm = signatureAlgorithm(authority.privateKey);
   const toBeSigned = der.sequence(
@@ -44,7 +44,7 @@ export function signCertificate(authority: TlsAuthority, fields: CertificateFiel
   return der.sequence(toBeSigned, algorithm, der.bitString(sign('sha256', toBeSigned, authority.privateKey)));
 }
 
-/** Positive, and never with a first byte of zeros, which DER would have to leave out. */
+/** Positive, and without leading zero bytes, which DER would omit. */
 function serialNumber(): Buffer {
   const bytes = randomBytes(SERIAL_NUMBER_BYTES);
   bytes.writeUInt8((bytes.readUInt8() & 0x7f) | 0x40);
@@ -95,7 +95,7 @@ function addressBytes(address: string): Buffer {
   return isIPv4(address) ? Buffer.from(address.split('.').map(Number)) : sixteenBytes(address);
 }
 
-/** The URL parser writes an IPv6 address in groups of hexadecimal digits, with `::` for the zeros it leaves out. */
+/** The URL parser writes an IPv6 address in hexadecimal groups, with `::` for omitted zeros. */
 function sixteenBytes(address: string): Buffer {
   if (!isIPv6(address) || !URL.canParse(`http://[${address}]/`)) {
     throw new RangeError(`"${address}" is not an IP address`);

@@ -1,4 +1,4 @@
-/** Signs and reads OpenSSH certificates (OpenSSH's PROTOCOL.certkeys). */
+/** Signs and parses OpenSSH certificates (OpenSSH's PROTOCOL.certkeys). */
 import { randomBytes, type KeyObject } from 'node:crypto';
 import { ByteReader } from './byte-reader.ts';
 import { decodeSshPublicKey, encodeSshPublicKey, sshString, uint32 } from './ssh-public-key.ts';
@@ -11,7 +11,7 @@ export interface SshCertificateFields {
   readonly principals: readonly string[];
   readonly notBefore: Date;
   readonly notAfter: Date;
-  /** Whether it has no end, whatever `notAfter` says. */
+  /** Whether it never expires, whatever `notAfter` says. */
   readonly sshForever?: boolean;
   readonly extensions: Readonly<Record<string, string>>;
 }
@@ -42,7 +42,7 @@ export function signSshCertificate(fields: SshCertificateFields, authorityKey: K
   return Buffer.concat([signed, sshString(signSsh(signed, authorityKey, defaultAlgorithm(authorityKey)))]);
 }
 
-/** Names in byte order; a value is a string within a string, and nothing at all where it is empty. */
+/** Names in byte order. A value is a string inside a string, or empty. */
 function encodeExtensions(extensions: Readonly<Record<string, string>>): Buffer {
   const names = Object.keys(extensions).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   return Buffer.concat(
@@ -72,15 +72,15 @@ export interface SshCertificate {
   readonly notAfter: Date;
   readonly criticalOptions: ReadonlyMap<string, string>;
   readonly extensions: ReadonlyMap<string, string>;
-  /** The authority's key in wire form, by which the certificate is signed. */
+  /** The authority's public key in wire format, which the certificate contains. */
   readonly authority: Buffer;
 }
 
-/** The last moment of a Date. */
+/** The latest time of a Date. */
 const MAX_DATE_MS = 8.64e15;
 const KEY_FIELDS: Readonly<Record<string, number>> = { 'ssh-rsa': 2, 'ecdsa-sha2-nistp256': 2, 'ssh-ed25519': 1 };
 
-/** @throws RangeError for bytes that are not a certificate, or are not signed by the authority that they name */
+/** @throws RangeError for bytes that are not a certificate, or not signed by the authority in it */
 export function readSshCertificate(wire: Buffer): SshCertificate {
   const reader = new ByteReader(wire);
   const type = plainType(reader.vector(4).toString('utf8'));
@@ -147,7 +147,7 @@ function pairs(list: Buffer): Map<string, string> {
   return found;
 }
 
-/** Seconds since 1970; OpenSSH writes the largest number for "forever", which no Date can hold. */
+/** Seconds since 1970; OpenSSH writes the largest number for "forever", which no Date can represent. */
 function time(reader: ByteReader): Date {
   const seconds = reader.take(8).readBigUInt64BE();
   return new Date(Math.min(Number(seconds) * 1000, MAX_DATE_MS));

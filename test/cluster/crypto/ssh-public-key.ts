@@ -20,17 +20,17 @@ export function uint32(value: number): Buffer {
   return bytes;
 }
 
-/** A positive integer: no leading zero bytes, but one where the sign bit would be set (RFC 4251 section 5). */
+/** A positive integer: no leading zero bytes, except one if the sign bit would be set (RFC 4251 section 5). */
 export function mpint(magnitude: Buffer): Buffer {
   const start = magnitude.findIndex((byte) => byte !== 0);
   const digits = start === -1 ? Buffer.alloc(0) : magnitude.subarray(start);
   return sshString((digits[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.alloc(1), digits]) : digits);
 }
 
-/** An authority's key goes into every certificate that it signs, and Node is slow to take a private key apart. */
+/** Cached: an authority's key goes into every certificate that it signs, and Node is slow to export a key. */
 const ENCODED = new WeakMap<KeyObject, Buffer>();
 
-/** Of a public key, or of the public half of a private one. */
+/** From a public key, or from the public part of a private one. */
 export function encodeSshPublicKey(key: KeyObject): Buffer {
   const encoded = ENCODED.get(key) ?? encode(key);
   ENCODED.set(key, encoded);
@@ -52,7 +52,7 @@ function encode(key: KeyObject): Buffer {
   }
 }
 
-/** @throws RangeError or a crypto error for bytes that are no key of a known type */
+/** @throws RangeError or a crypto error for bytes that are not a key of a known type */
 export function decodeSshPublicKey(wire: Buffer): KeyObject {
   const reader = new ByteReader(wire);
   const key = createPublicKey({ key: readJwk(reader), format: 'jwk' });
@@ -90,7 +90,7 @@ function readPoint(point: Buffer): JsonWebKey {
   return { kty: 'EC', crv: 'P-256', x: coordinate(1), y: coordinate(33) };
 }
 
-/** The `<type> <base64>` line of wire bytes, which name their type themselves. */
+/** The line `<type> <base64>` for wire bytes, which contain their type. */
 export function toAuthorizedKey(wire: Buffer): string {
   const type = new ByteReader(wire).vector(4).toString('utf8');
   return `${type} ${wire.toString('base64')}\n`;

@@ -1,4 +1,4 @@
-/** Signs as OpenSSH keys do, and checks such signatures (RFC 8332, RFC 5656 section 3.1.2, RFC 8709 section 6). */
+/** Creates and verifies SSH signatures (RFC 8332, RFC 5656 section 3.1.2, RFC 8709 section 6). */
 import { sign, verify, type KeyObject } from 'node:crypto';
 import { ByteReader } from './byte-reader.ts';
 import { mpint, sshString } from './ssh-public-key.ts';
@@ -7,7 +7,7 @@ const P256_INTEGER_BYTES = 32;
 
 export type SignatureAlgorithm = 'rsa-sha2-256' | 'rsa-sha2-512' | 'ecdsa-sha2-nistp256' | 'ssh-ed25519';
 
-/** What a key of each type signs with when nothing else is agreed on. */
+/** The default algorithm of each key type. */
 export function defaultAlgorithm(key: KeyObject): SignatureAlgorithm {
   if (key.asymmetricKeyType === 'rsa') {
     return 'rsa-sha2-512';
@@ -15,12 +15,12 @@ export function defaultAlgorithm(key: KeyObject): SignatureAlgorithm {
   return key.asymmetricKeyType === 'ec' ? 'ecdsa-sha2-nistp256' : 'ssh-ed25519';
 }
 
-/** The signature in wire form, with the name of its algorithm. */
+/** The signature in wire format, with the name of its algorithm. */
 export function signSsh(data: Buffer, key: KeyObject, algorithm: SignatureAlgorithm): Buffer {
   return Buffer.concat([sshString(algorithm), sshString(rawSignature(data, key, algorithm))]);
 }
 
-/** Whether the signature is by this key, and by the algorithm that was agreed on. */
+/** Whether the signature is valid for this key and uses the negotiated algorithm. */
 export function verifySsh(data: Buffer, key: KeyObject, signature: Buffer, algorithm: SignatureAlgorithm): boolean {
   const reader = new ByteReader(signature);
   if (reader.vector(4).toString('utf8') !== algorithm) {
@@ -57,7 +57,7 @@ function rawSignature(data: Buffer, key: KeyObject, algorithm: SignatureAlgorith
   }
 }
 
-/** An mpint as an integer of 32 bytes. @throws RangeError for one that is longer */
+/** An mpint as an integer of 32 bytes. @throws RangeError if it is longer */
 function fixedInteger(magnitude: Buffer): Buffer {
   const start = magnitude.findIndex((byte) => byte !== 0);
   const digits = start === -1 ? Buffer.alloc(0) : magnitude.subarray(start);

@@ -1,7 +1,7 @@
-/** Writes distinguished names as Go's crypto/x509 does, since that is what Teleport's certificates are made with. */
+/** Encodes distinguished names as Go's crypto/x509 does, which creates Teleport's certificates. */
 import * as der from './der.ts';
 
-/** One attribute of a name by its object identifier, with one or several values. */
+/** One attribute of a name, by object identifier, with one or several values. */
 export interface Attribute {
   readonly oid: string;
   readonly values: readonly string[];
@@ -16,7 +16,7 @@ export const OID = {
   postalCode: '2.5.4.17',
 } as const;
 
-/** Name DER: several values of one attribute share one relative distinguished name. */
+/** Name DER: the values of one attribute share a relative distinguished name. */
 export function encodeName(attributes: readonly Attribute[]): Buffer {
   return der.sequence(
     ...attributes
@@ -27,7 +27,7 @@ export function encodeName(attributes: readonly Attribute[]): Buffer {
   );
 }
 
-/** Go writes a PrintableString wherever the characters allow it. */
+/** Go writes a PrintableString if the characters allow it. */
 function directoryString(value: string): Buffer {
   const isPrintable = /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(value);
   return der.element(isPrintable ? der.TAG.printableString : der.TAG.utf8String, Buffer.from(value));

@@ -1,13 +1,13 @@
-/** Makes X.509 authorities and the lists of what they revoke. */
+/** Creates X.509 authorities and their revocation lists. */
 import { webcrypto, type KeyObject } from 'node:crypto';
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 
-/** A certificate authority: its own certificate and the private key behind it. */
+/** A certificate authority: its certificate and private key. */
 export interface TlsAuthority {
   /** DER. */
   readonly certificate: Buffer;
-  /** Name DER, as every certificate that it signs must repeat it. */
+  /** Name DER, which every certificate that it signs repeats. */
   readonly subject: Buffer;
   readonly keyIdentifier: Buffer;
   readonly privateKey: KeyObject;
@@ -17,7 +17,10 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const TEN_YEARS_MS = 10 * 365 * DAY_MS;
 const { KeyUsageFlags } = x509;
 
-/** A self-signed authority; Teleport gives all authorities of a cluster one subject, told apart by key identifier. */
+/**
+ * A self-signed authority. Teleport gives all authorities of a cluster the same subject and distinguishes them by key
+ * identifier.
+ */
 export async function createTlsAuthority(
   subject: Buffer,
   publicKey: Buffer,
@@ -63,7 +66,7 @@ export function certificatePem(certificate: Buffer): string {
   return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
 }
 
-/** DER of a list that is good for a day. */
+/** DER of a list that is valid for a day. */
 export async function signRevocationList(authority: TlsAuthority, serialNumbers: readonly string[]): Promise<Buffer> {
   const now = Date.now();
   const list = await x509.X509CrlGenerator.create({

@@ -1,4 +1,4 @@
-/** Sessions with applications, without which no certificate opens one. */
+/** Sessions with applications, which a certificate needs to access one. */
 import { randomBytes } from 'node:crypto';
 import { accessDenied, notFound } from './teleport-errors.ts';
 import { mayReach, type World } from '../world.ts';
@@ -10,7 +10,7 @@ export interface AppSession {
   readonly expires: Date;
 }
 
-/** For whom a session is, and for how long. */
+/** The user and the expiry of a session. */
 export interface SessionHolder {
   readonly userName: string;
   readonly roles: readonly string[];
@@ -20,7 +20,7 @@ export interface SessionHolder {
 export class AppSessions {
   readonly #sessions = new Map<string, AppSession>();
 
-  /** The roles of the user, which must give access to the application. */
+  /** The roles of the user, which must allow the application. */
   create(world: World, publicAddress: string, { userName, roles, expires }: SessionHolder): AppSession {
     const application = world.resources.applications.find((one) => one.publicAddress === publicAddress);
     if (application === undefined) {
@@ -34,13 +34,13 @@ export class AppSessions {
     return session;
   }
 
-  /** Undefined for one that has expired, too. */
+  /** Undefined also for an expired one. */
   find(sessionId: string): AppSession | undefined {
     const session = this.#sessions.get(sessionId);
     return session !== undefined && session.expires.getTime() > Date.now() ? session : undefined;
   }
 
-  /** As when an administrator ends sessions before their time. */
+  /** As when an administrator ends sessions early. */
   endAll(): void {
     this.#sessions.clear();
   }

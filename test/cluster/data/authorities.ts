@@ -1,4 +1,4 @@
-/** The certificate authorities of the cluster and of its leaf clusters, kept in the cluster's directory. */
+/** The certificate authorities of the cluster and its leaf clusters, stored in the cluster's directory. */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,10 @@ import { certificatePem, createTlsAuthority, readTlsAuthority, type TlsAuthority
 
 type KeyKind = 'rsa' | 'ec' | 'ed25519';
 
-/** What an authority signs, each with the key of the suite `balanced-v1` (lib/cryptosuites); in `legacy` all are RSA. */
+/**
+ * The purposes of authorities, each with the key type of the suite `balanced-v1` (lib/cryptosuites); in `legacy` all
+ * are RSA.
+ */
 interface Sides {
   readonly tls?: KeyKind;
   readonly ssh?: KeyKind;
@@ -29,7 +32,7 @@ const SIDES = {
   spiffe: { tls: 'ec', jwt: 'rsa' },
 } as const satisfies Readonly<Record<string, Sides>>;
 
-/** Those that sign nothing here, and the versions that they came with (`CertAuthTypes` of api/types/trust.go). */
+/** Authorities that sign nothing here, and the versions that introduced them (`CertAuthTypes` of api/types/trust.go). */
 const IDLE: Readonly<Record<string, Sides & { readonly sinceMajor: number }>> = {
   saml_idp: { tls: 'rsa', sinceMajor: 12 },
   oidc_idp: { jwt: 'rsa', sinceMajor: 12 },
@@ -50,11 +53,11 @@ const AUTHORITY_TYPES = [
   'spiffe',
 ] as const satisfies AuthorityType[];
 
-/** What a cluster shows of its leaf clusters. */
+/** The authorities of leaf clusters that a cluster shows. */
 const SHARED_TYPES: readonly AuthorityType[] = ['host', 'user', 'db'];
 
 export interface AuthorityKeys {
-  /** Also of those that sign nothing for TLS, which do not show it. */
+  /** Also for those that sign nothing for TLS, which do not show it. */
   readonly tls: TlsAuthority;
   readonly sshKey: KeyObject | undefined;
   readonly jwtKey: KeyObject | undefined;
@@ -113,8 +116,9 @@ export function isAuthorityType(text: string): text is AuthorityType {
 }
 
 /**
- * Those of an earlier start in the same directory, so that what it issued stays valid; new ones for what is missing.
- * The leaf clusters are taken to be newer than v16 whatever this cluster is, so their keys are of `balanced-v1`.
+ * Loads the authorities of an earlier start in the same directory, so that what they issued stays valid, and creates
+ * missing ones. Leaf clusters are assumed to be newer than v16, whatever this cluster is, so their keys are those of
+ * `balanced-v1`.
  */
 export async function loadAuthorities(
   directory: string,
@@ -201,7 +205,10 @@ async function loadOrCreate(file: string, wanted: readonly Wanted[]): Promise<Au
   return all;
 }
 
-/** An authority that signs nothing here, made when it is first asked for; undefined for a type that the version does not have. */
+/**
+ * An authority that signs nothing here, created on the first request; undefined for a type that the version does not
+ * have.
+ */
 export function idleAuthority(
   cluster: string,
   type: string,
@@ -211,7 +218,7 @@ export function idleAuthority(
   return sides === undefined || major < sides.sinceMajor ? undefined : createAuthority(cluster, type, sides, suite);
 }
 
-/** @throws Error when the cluster does not have the authority, which would be a mistake in this program */
+/** @throws Error if the cluster does not have the authority, which would be a bug in this program */
 export function authorityOf(authorities: readonly Authority[], cluster: string, type: AuthorityType): Authority {
   const found = authorities.find((authority) => authority.cluster === cluster && authority.type === type);
   if (found === undefined) {

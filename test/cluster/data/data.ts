@@ -14,22 +14,22 @@ export interface Role {
   readonly name: string;
   readonly logins: readonly string[];
   readonly maxSessionTtlMs: number;
-  /** The roles that a holder may impersonate. */
+  /** The roles that a holder can impersonate. */
   readonly impersonates: readonly string[];
-  /** Labels of what a holder may reach; nothing of a kind without a selector. */
+  /** Labels of the resources that a holder can reach; without a selector, no resource of that kind. */
   readonly reaches: Readonly<Partial<Record<Reachable, LabelSelector>>>;
-  /** As whom a holder acts in Kubernetes. */
+  /** The users and groups of a holder in Kubernetes. */
   readonly kubernetesUsers: readonly string[];
   readonly kubernetesGroups: readonly string[];
-  /** Whether a holder may create host certificates. */
+  /** Whether a holder can create host certificates. */
   readonly certifiesHosts: boolean;
   readonly readsNetworkingConfig: boolean;
-  /** Which databases of a server a holder may use, and as which of its users. */
+  /** The databases on a server that a holder can use, and the users. */
   readonly databaseNames: readonly string[];
   readonly databaseUsers: readonly string[];
-  /** Of the workload identities that a holder may use. */
+  /** Labels of the workload identities that a holder can use. */
   readonly workloadIdentityLabels: LabelSelector;
-  /** Beginnings of the SPIFFE ID paths that a holder may have signed, and ends of the DNS names. */
+  /** Prefixes of the allowed SPIFFE ID paths, and suffixes of the allowed DNS names. */
   readonly spiffe: readonly { readonly pathPrefix: string; readonly dnsSuffix: string }[];
 }
 
@@ -40,7 +40,7 @@ export interface JoinToken {
   readonly botName: string;
   readonly expiresAt?: Date;
   readonly organizationId: string;
-  /** A join needs one rule of which every field holds. */
+  /** A join needs one rule in which every field matches. */
   readonly allow: readonly { readonly projectId?: string; readonly contextId?: string }[];
 }
 
@@ -50,7 +50,7 @@ export interface Resources extends AccessResources {
   readonly workloadIdentities: readonly WorkloadIdentity[];
 }
 
-/** Of the token `several-rules`. */
+/** The rules of the token `several-rules`. */
 export const SECOND_CONTEXT_ID = 'beefbeef-0000-4000-8000-000000000002';
 export const SHARED_CONTEXT_ID = 'beefbeef-0000-4000-8000-000000000003';
 export const OTHER_PROJECT_ID = 'dddddddd-0000-4000-8000-000000000001';
@@ -63,12 +63,12 @@ export const DEFAULT_JOIN_TTL_MS = 60 * 60 * 1000;
 const MINUTE_MS = 60 * 1000;
 const UNLIMITED_TTL_MS = 30 * 60 * MINUTE_MS;
 
-/** Teleport generates for each bot a user and a role of this name; the role grants the impersonation. */
+/** For each bot, Teleport generates a user and a role with this name; the role allows the impersonation. */
 export function botUserName(botName: string): string {
   return `bot-${botName}`;
 }
 
-/** @param extraLogins Unix users that the role `access` may log in as, besides `root` and `ci` */
+/** @param extraLogins Unix users that the role `access` can log in as, in addition to `root` and `ci` */
 export function resources(extraLogins: readonly string[]): Resources {
   return {
     roles: roles(extraLogins),
@@ -79,7 +79,7 @@ export function resources(extraLogins: readonly string[]): Resources {
 }
 
 const ALL: LabelSelector = { '*': ['*'] };
-/** What is labelled `env: restricted` is for administrators. */
+/** Resources with the label `env: restricted` are for administrators. */
 const OPEN: LabelSelector = { env: ['dev', 'staging', 'prod'] };
 
 function roles(extraLogins: readonly string[]): Role[] {
@@ -116,7 +116,7 @@ function roles(extraLogins: readonly string[]): Role[] {
   ];
 }
 
-/** A role that allows nothing but what is said. */
+/** A role that allows only what is given. */
 export function role(name: string, fields: Partial<Role>): Role {
   return {
     name,

@@ -12,14 +12,14 @@ export interface Identity {
   /** Restrictions such as `usage:kube`. */
   readonly usages: readonly string[];
   readonly botInstanceId: string | undefined;
-  /** JSON text on how the bot joined. */
+  /** JSON text about the bot's join. */
   readonly joinAttributes: string | undefined;
   /** The user behind a role-impersonated identity. */
   readonly impersonator: string | undefined;
   readonly disallowReissue: boolean;
   readonly loginIp: string;
   readonly kubernetes: KubernetesAccess;
-  /** The one database that the identity is routed to. */
+  /** The database that the identity is routed to. */
   readonly database: DatabaseRoute | undefined;
   readonly application: ApplicationRoute | undefined;
 }
@@ -41,18 +41,18 @@ export interface ApplicationRoute {
 export interface KubernetesAccess {
   readonly users: readonly string[];
   readonly groups: readonly string[];
-  /** The one Kubernetes cluster that the identity is routed to. */
+  /** The Kubernetes cluster that the identity is routed to. */
   readonly cluster: string | undefined;
 }
 
-/** Of an identity that is good for no resource in particular. */
+/** For an identity that is not routed to a resource. */
 export const NO_ACCESS = {
   kubernetes: { users: [], groups: [], cluster: undefined },
   database: undefined,
   application: undefined,
 } as const satisfies Pick<Identity, 'kubernetes' | 'database' | 'application'>;
 
-/** In the subject of every certificate with an identity of a cluster (lib/tlsca/ca.go). */
+/** In the subject of every certificate of a cluster's identity (lib/tlsca/ca.go). */
 export const ORIGIN_CLUSTER = '1.3.9999.1.7';
 
 /** Teleport's own attributes are below 1.3.9999, an unassigned arc. */
@@ -80,7 +80,7 @@ const TELEPORT_OID = {
 
 export const NO_TRAITS = '{}';
 
-/** Name DER: the standard attributes come in the order in which Go writes them, then Teleport's own. */
+/** Name DER: the standard attributes in Go's order, then Teleport's own. */
 export function toSubject(identity: Identity, originCluster: string): Buffer {
   const optional = (value: string | undefined): string[] => (value === undefined || value === '' ? [] : [value]);
   return encodeName([
@@ -166,7 +166,7 @@ function applicationOf(first: Attributes): ApplicationRoute | undefined {
   };
 }
 
-/** The SSH certificate's extensions, which say again what the X.509 subject says. */
+/** The extensions of the SSH certificate, which repeat facts of the X.509 subject. */
 export function toSshExtensions(identity: Identity): Record<string, string> {
   return {
     'permit-agent-forwarding': '',

@@ -2,10 +2,10 @@
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** Every key with the values it may have; `*` stands for any key or any value. */
+/** Every key with its allowed values; `*` stands for any key or any value. */
 export type LabelSelector = Readonly<Record<string, readonly string[]>>;
 
-/** What roles reach by its labels. */
+/** The labels by which roles select resources. */
 export type Reachable = 'node' | 'kubernetes' | 'database' | 'application';
 
 /** Every key must match; a selector without keys selects nothing (`MatchLabels` of lib/services/role.go). */

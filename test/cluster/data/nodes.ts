@@ -1,17 +1,17 @@
-/** The nodes that the Proxy can reach: which cluster they are in, their labels, and where their sshd listens. */
+/** The nodes that the Proxy can reach: their clusters, labels, and ports. */
 import { LEAF_CLUSTER_NAMES } from './data.ts';
 import type { Labels } from './labels.ts';
 import { notFound, TeleportError } from './teleport-errors.ts';
 
 export interface Node {
-  /** The agent's host id, by which a node can be dialled, too. */
+  /** The agent's host id, by which a node can also be dialed. */
   readonly id: string;
-  /** Its host name, by which it is dialled. */
+  /** Its host name, by which it is dialed. */
   readonly name: string;
   readonly cluster: string;
-  /** The node itself looks at them; the Proxy connects everybody. */
+  /** The node itself checks them; the Proxy connects every user. */
   readonly labels: Labels;
-  /** Where its sshd listens on 127.0.0.1; a node without one is offline. */
+  /** The port of its sshd on 127.0.0.1; a node without one is offline. */
   port?: number;
 }
 
@@ -31,13 +31,13 @@ export function createNodes(clusterName: string): Nodes {
   ];
 }
 
-/** What Go's uuid.Parse takes, and the ids that Teleport gives to EC2 instances. */
+/** What Go's uuid.Parse accepts, and the ids that Teleport gives to EC2 instances. */
 const UUID = /^(?:urn:uuid:|\{)?[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\}?$/i;
 const EC2_ID = /^[0-9]{12}-i-[0-9a-f]{8,17}$/;
 
 /**
- * Kinds and texts of `getServer` in lib/proxy/router.go: a name that is not there may as well be offline, so that this
- * is no "not found", unless the name is an id.
+ * Kinds and texts of `getServer` in lib/proxy/router.go. An unknown name could belong to an offline node, so the error
+ * is not "not found", unless the name is an id.
  * @throws TeleportError NotFound, ConnectionProblem
  */
 export function findNode(nodes: Nodes, host: string, cluster: string): Node {
@@ -58,5 +58,5 @@ export function findNode(nodes: Nodes, host: string, cluster: string): Node {
   throw new TeleportError('ConnectionProblem', `target host ${host} is offline or does not exist`);
 }
 
-/** What clients look for in the one refusal to dial that is not said to be one. */
+/** The text by which clients recognize the one dial error without a specific kind. */
 export const AMBIGUOUS = 'err-node-is-ambiguous';

@@ -1,4 +1,4 @@
-/** Teleport's predicate language, as far as machine identities ask in it: `name == "x"`, `labels["k"] == "v"`, `&&`, `||`. */
+/** Teleport's predicate language, as far as machine identities use it: `name == "x"`, `labels["k"] == "v"`, `&&`, `||`. */
 import { badParameter } from './teleport-errors.ts';
 
 export interface Subject {
@@ -10,7 +10,7 @@ export type Predicate = (subject: Subject) => boolean;
 
 const TOKEN = /\s*(?:(==|!=|&&|\|\||[()[\]])|("(?:[^"\\\n]|\\.)*")|([A-Za-z_][\w.]*)|(\S))/gy;
 
-/** @throws TeleportError BadParameter for what does not parse */
+/** @throws TeleportError BadParameter for invalid expressions */
 export function parsePredicate(expression: string): Predicate {
   if (expression.trim() === '') {
     return () => true;
@@ -58,7 +58,7 @@ class Tokens {
     }
   }
 
-  /** A quoted string, with the escapes that Go and JSON have in common. */
+  /** A quoted string, with the escapes that Go and JSON share. */
   string(): string {
     if (this.next?.startsWith('"') !== true || this.next.length < 2) {
       throw this.unexpected();

@@ -3,32 +3,32 @@
 export interface Profile {
   readonly version: string;
   readonly major: number;
-  /** Suites exist from v17 on; before, every key is RSA-2048. */
+  /** Suites exist from v17 on; before, all keys are RSA-2048. */
   readonly suite: 'legacy' | 'balanced-v1';
-  /** The join service came with v18, CircleCI in it with a later v18 release. */
+  /** The join service came with v18, and its support of CircleCI with a later release of v18. */
   readonly joinService: 'absent' | 'without-circleci' | 'complete';
-  /** Whether the Proxy and Auth still serve the joins of before the join service; when they end is not decided. */
+  /** Whether Proxy and Auth still serve the earlier joins; when they will be removed is not decided. */
   readonly registrationEndpoint: boolean;
   /** Whether GenerateUserCerts reads one key for both certificates, a key for each, or either form. */
   readonly userCertsKeys: 'one' | 'one-or-two' | 'two';
-  /** Whether `<scope>::<name>` names a scoped token alone, which came with later releases of v18 than are modelled. */
+  /** Whether `<scope>::<name>` always names a scoped token, as in later releases of v18 than are imitated here. */
   readonly scopedTokens: boolean;
   readonly botInstances: boolean;
   readonly joinAttributes: boolean;
   readonly heartbeats: boolean;
-  /** Whether workload identities are resources that roles give access to. */
+  /** Whether workload identities are resources that roles allow. */
   readonly workloadIdentities: boolean;
-  /** Which SPIFFE documents are signed for any name that a role allows; v18 has left that to workload identities. */
+  /** Which SPIFFE documents are signed for any name that a role allows; v18 left that to workload identities. */
   readonly spiffeSigning: 'absent' | 'x509' | 'x509-and-jwt';
-  /** The wording of OIDC verification errors changed with the library behind it. */
+  /** The texts of OIDC verification errors changed with the library. */
   readonly oidcErrors: 'older' | 'newer';
 }
 
-/** Which build of Teleport the cluster runs, and to which it updates the programs of its users. */
+/** The build of Teleport that the cluster runs, and the version it updates clients to. */
 export interface Build {
   readonly edition: 'oss' | 'community' | 'ent';
   readonly fips: boolean;
-  /** Undefined when it does not update them. */
+  /** Undefined if it does not update them. */
   readonly toolsVersion: string | undefined;
 }
 
@@ -36,20 +36,20 @@ export const COMMUNITY: Build = { edition: 'community', fips: false, toolsVersio
 
 export const DEFAULT_TELEPORT_VERSION = '18.5.1';
 
-/** The newest major that was looked at. */
+/** The newest major version that was examined. */
 const NEWEST_MAJOR = 19;
 
 const CIRCLECI_IN_JOIN_SERVICE_SINCE_MINOR = 5;
 
 export interface Switches {
-  /** False for a cluster that has given up the joins of before the join service. */
+  /** False for a cluster without the joins from before the join service. */
   readonly registrationEndpoint?: boolean | undefined;
-  /** False for a build whose join service does not know CircleCI yet. */
+  /** False for a build whose join service does not support CircleCI yet. */
   readonly circleciInJoinService?: boolean | undefined;
 }
 
 /**
- * A later version than 19 behaves as 19 under its own number: what else it changes is not known.
+ * A version after 19 behaves like 19 with its own number, because its other changes are not known.
  * @throws RangeError for anything but the X.Y.Z of a version from 15 on
  */
 export function profileOf(version: string, switches: Switches = {}): Profile {

@@ -1,11 +1,11 @@
-/** What the cluster gives access to: Kubernetes clusters, databases and applications. */
+/** The resources of the cluster: Kubernetes clusters, databases and applications. */
 import type { Labels } from './labels.ts';
 
 interface Resource {
   readonly name: string;
-  /** For roles that do not select them, it does not exist. */
+  /** Roles that do not select these labels do not see it. */
   readonly labels: Labels;
-  /** How many agents serve it: each is listed. */
+  /** How many agents serve it; each one is listed. */
   readonly agents: number;
 }
 
@@ -14,17 +14,17 @@ export type KubernetesCluster = Resource;
 export interface Database extends Resource {
   readonly protocol: string;
   readonly uri: string;
-  /** Users that may be asked for, and databases of the server. */
+  /** The users that can be requested, and the databases of the server. */
   readonly users: readonly string[];
   readonly databases: readonly string[];
-  /** Where it listens on 127.0.0.1, as a test that starts one says; without one it is offline. */
+  /** Its port on 127.0.0.1, set by a test that starts one; without it, the resource is offline. */
   port?: number;
 }
 
 export interface Application extends Resource {
   readonly uri: string;
   readonly publicAddress: string;
-  /** As `port` of a database. */
+  /** Like `port` of a database. */
   port?: number;
 }
 
@@ -34,7 +34,7 @@ export interface AccessResources {
   readonly applications: readonly Application[];
 }
 
-/** Resources found by Teleport's discovery have long names; this label has the short one. */
+/** Resources found by Teleport's discovery have long names; this label contains the short one. */
 const DISCOVERED_NAME = 'teleport.internal/discovered-name';
 
 const ONE = { agents: 1 } as const;
@@ -42,7 +42,7 @@ const HIDDEN = { labels: { env: 'restricted' }, agents: 1 } as const;
 
 const discovered = (name: string): Labels => ({ env: 'staging', [DISCOVERED_NAME]: name });
 
-/** New objects every time, since tests change where they listen. */
+/** New objects every time, because tests change the ports. */
 export function accessResources(): AccessResources {
   return {
     kubernetesClusters: kubernetesClusters(),

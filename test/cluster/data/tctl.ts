@@ -1,4 +1,4 @@
-/** What an administrator does with tctl: makes bots and join tokens, as resources or the older way. */
+/** What an administrator does with tctl: creates bots and join tokens, as resources or in the older way. */
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { botUserName, role, type JoinToken, type Resources } from './data.ts';
@@ -37,7 +37,7 @@ export function tctlCreate(resources: Resources, yaml: string): void {
   else resources.tokens.push(tokenFrom(document));
 }
 
-/** `tctl bots add NAME --roles=… --token=…`: the token must be there, and be the bot's. */
+/** `tctl bots add NAME --roles=… --token=…`: the token must exist and belong to the bot. */
 export function tctlBotsAdd(resources: Resources, name: string, roles: readonly string[], tokenName: string): void {
   const token = resources.tokens.find((one) => one.name === tokenName);
   if (token === undefined) throw new Error(`token with name "${tokenName}" not found`);
@@ -48,7 +48,7 @@ export function tctlBotsAdd(resources: Resources, name: string, roles: readonly 
   addBot(resources, name, roles);
 }
 
-/** Teleport makes a role of the bot's own, which lets it impersonate those that it is given. */
+/** Teleport creates a role for the bot, which allows it to impersonate its roles. */
 function addBot(resources: Resources, name: string, roles: readonly string[]): void {
   resources.roles.push(role(botUserName(name), { impersonates: roles }));
 }

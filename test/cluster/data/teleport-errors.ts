@@ -1,7 +1,7 @@
-/** Teleport's error kinds, with the HTTP replies and gRPC statuses that carry them. */
+/** Teleport's error kinds, with their HTTP responses and gRPC statuses. */
 import { Metadata, status } from '@grpc/grpc-js';
 
-/** `Unknown` is an error that Teleport has given no kind, such as a failed JWT verification. */
+/** `Unknown` is an error without a kind, such as a failed JWT verification. */
 const HTTP_STATUS = {
   BadParameter: 400,
   AccessDenied: 403,
@@ -37,12 +37,12 @@ export const accessDenied = (message: string): TeleportError => new TeleportErro
 export const badParameter = (message: string): TeleportError => new TeleportError('BadParameter', message);
 export const notFound = (message: string): TeleportError => new TeleportError('NotFound', message);
 
-/** Anything thrown while serving becomes an error of Teleport's. */
+/** Converts anything thrown while serving to a Teleport error. */
 export function toTeleportError(error: unknown): TeleportError {
   return error instanceof TeleportError ? error : new TeleportError('Unknown', String(error));
 }
 
-/** A kindless error has an empty `error` object and its text in `message`. */
+/** An error without a kind has an empty `error` object and its text in `message`. */
 export function toHttpReply(error: TeleportError): { readonly status: number; readonly body: object } {
   const body =
     error.kind === 'Unknown'
@@ -59,7 +59,7 @@ export function toGrpcError(error: TeleportError): Error & { code: status; detai
   });
 }
 
-/** `AccessDenied: text`, the way a record names an error. */
+/** `AccessDenied: text`, as records contain it. */
 export function describeError(error: TeleportError): string {
   return `${error.kind}: ${error.message}`;
 }

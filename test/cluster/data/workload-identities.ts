@@ -1,8 +1,8 @@
-/** The cluster's workload identities: what may be issued to whom is decided by their labels. */
+/** The cluster's workload identities; their labels decide who can get which. */
 
 export interface WorkloadIdentity {
   readonly name: string;
-  /** Changes with every write of the resource. */
+  /** Changes whenever the resource is written. */
   readonly revision: string;
   readonly labels: Readonly<Record<string, string>>;
   /** Path of the SPIFFE ID. */

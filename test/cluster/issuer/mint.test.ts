@@ -23,14 +23,14 @@ describe('a minted OIDC token', () => {
     assert.equal((token.exp ?? 0) - (token.iat ?? 0), 3600);
   });
 
-  test('has its origin in the subject in the second form', async () => {
+  test('contains its origin in the subject, in the second form', async () => {
     assert.match(
       (await claims({ form: 'v2' })).sub ?? '',
       /\/vcs-origin\/github\.com\/.+\/vcs-ref\/refs\/heads\/main$/,
     );
   });
 
-  test('can have expired or be not valid yet', async () => {
+  test('can be expired or not valid yet', async () => {
     const nowSeconds = Date.now() / 1000;
     assert.ok(((await claims({ expired: true })).exp ?? Infinity) < nowSeconds);
     assert.ok(((await claims({ expired: true, ttlSeconds: 60 })).exp ?? Infinity) < nowSeconds);

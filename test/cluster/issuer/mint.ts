@@ -1,4 +1,4 @@
-/** Mints OIDC tokens with the claims that CircleCI puts into a job's token. */
+/** Mints OIDC tokens with the claims of a CircleCI job's token. */
 import { randomUUID, type KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { CONTEXT_ID, ORGANIZATION_ID, PROJECT_ID } from '../data/data.ts';
@@ -14,13 +14,13 @@ export interface MintOptions {
   /** How long ago it was issued. */
   readonly ageSeconds?: number | undefined;
   readonly audience?: string | readonly string[] | undefined;
-  /** In full, so `https://circleci.example.com/org/<id>` for a token of a CircleCI server. */
+  /** The full issuer, such as `https://circleci.example.com/org/<id>` for a token of CircleCI server. */
   readonly issuer?: string | undefined;
   readonly sshRerun?: boolean | undefined;
   readonly vcsRef?: string | undefined;
   /** As `github.com/example/app`. */
   readonly vcsOrigin?: string | undefined;
-  /** A pipeline that a custom webhook has triggered says neither repository nor ref. */
+  /** A token of a pipeline triggered by a custom webhook contains neither repository nor ref. */
   readonly withoutVcs?: boolean | undefined;
   /** `CIRCLE_OIDC_TOKEN_V2` has a longer subject. */
   readonly form?: 'v1' | 'v2' | undefined;

@@ -1,4 +1,4 @@
-/** The texts in which Teleport's generations say what is wrong with an OIDC token. */
+/** The error texts of Teleport's versions for invalid OIDC tokens. */
 import type { Profile } from '../data/profiles.ts';
 import { TeleportError } from '../data/teleport-errors.ts';
 
@@ -12,7 +12,7 @@ export type OidcProblem =
   | { readonly kind: 'expired'; readonly at: Date }
   | { readonly kind: 'not-yet-valid'; readonly from: Date };
 
-/** Teleport passes these errors on without a kind: HTTP 500, gRPC Unknown. */
+/** Teleport passes on these errors without a kind: HTTP 500, gRPC Unknown. */
 export function oidcError(era: Profile['oidcErrors'], problem: OidcProblem): TeleportError {
   return new TeleportError('Unknown', era === 'older' ? olderText(problem) : newerText(problem));
 }

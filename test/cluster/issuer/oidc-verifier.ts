@@ -1,4 +1,4 @@
-/** Verifies CircleCI OIDC tokens as Teleport does, against keys fetched through the issuer's discovery document. */
+/** Verifies CircleCI OIDC tokens like Teleport, with keys fetched through the issuer's discovery document. */
 import { get } from 'node:https';
 import { compactVerify, createRemoteJWKSet, customFetch, decodeJwt } from 'jose';
 import { z } from 'zod';
@@ -27,7 +27,7 @@ export type OidcVerifier = (token: string, organizationId: string) => Promise<Ci
 interface VerifierOptions {
   /** The local server that stands in for oidc.circleci.com, as `https://host:port`. */
   readonly issuerServer: string;
-  /** PEM of the authority behind that server's certificate. */
+  /** PEM of the authority that signed that server's certificate. */
   readonly ca: string;
   readonly errors: Profile['oidcErrors'];
 }
@@ -52,7 +52,7 @@ export function oidcVerifier(options: VerifierOptions): OidcVerifier {
   };
 }
 
-/** The older library looks at the times before the signature, the newer one after it. */
+/** The older library checks the times before the signature, the newer one after it. */
 async function tokenProblem(
   token: string,
   keys: KeySet,
@@ -69,16 +69,16 @@ async function signatureProblem(token: string, keys: KeySet): Promise<OidcProble
     await compactVerify(token, keys, { algorithms: ['RS256'] });
     return undefined;
   } catch {
-    return { kind: 'signature' }; // Teleport's texts do not tell one cause from another
+    return { kind: 'signature' }; // Teleport's texts do not distinguish the causes
   }
 }
 
-/** Undefined for what is no JWT or lacks a claim that every OIDC token has. */
+/** Undefined for text that is not a JWT, or lacks a claim that every OIDC token has. */
 export function readClaims(token: string): CircleCiClaims | undefined {
   try {
     return Claims.parse(decodeJwt(token));
   } catch {
-    return undefined; // the caller words the refusal
+    return undefined; // the caller reports the error
   }
 }
 
@@ -115,7 +115,7 @@ async function discover(options: VerifierOptions, organizationId: string): Promi
   }
 }
 
-/** `fetch` cannot be given an authority to trust. */
+/** `fetch` has no option for an authority to trust. */
 function fetchText(url: string, ca: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = get(url, { ca, agent: false, timeout: 15_000 }, (response) => {

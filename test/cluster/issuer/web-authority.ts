@@ -1,4 +1,4 @@
-/** The public-web side of the cluster: the authority of its HTTPS certificates and the OIDC issuer's key. */
+/** The web certificates of the cluster: their authority, and the OIDC issuer's key. */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ export interface WebAuthority {
   readonly tls: SecureContextOptions;
 }
 
-/** Only the owner may enter: the directory holds private keys. */
+/** Private, because the directory contains private keys. */
 export function prepareDirectory(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
 }

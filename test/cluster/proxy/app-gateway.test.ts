@@ -14,7 +14,7 @@ const DASHBOARD = 'dashboard.example.teleport.test';
 const WIKI = 'wiki-k8s-tools.example.teleport.test';
 const Session = z.object({ session: z.object({ metadata: z.object({ name: z.string().min(1) }) }) });
 
-/** The gateway lets these in as far as the application, which is offline. */
+/** The gateway forwards these requests to the application, which is offline. */
 const LET_IN = 502;
 const REFUSED = 403;
 
@@ -41,7 +41,7 @@ for (const teleport of ['15.3.7', '16.4.0'] as const) {
     });
     after(() => cluster.close());
 
-    /** An identity with the role `access`, routed to an application when a route is given. */
+    /** An identity with the role `access`, routed to an application if a route is given. */
     const identity = async (route?: Route): Promise<RawBot> => {
       const { tls } = await generateUserCerts(cluster, bot, {
         ...accessRequest(key),
@@ -57,7 +57,7 @@ for (const teleport of ['15.3.7', '16.4.0'] as const) {
       return Session.parse(await callAuth(cluster, caller, 'CreateAppSession', wish)).session.metadata.name;
     };
 
-    test('a session that the roles allow gives its certificate access to this application only', async () => {
+    test('a session that the roles allow gives access to this application only', async () => {
       const routed = await identity({ session_id: await createSession(await identity()) });
       assert.equal(await call(cluster, routed), LET_IN);
       assert.equal(await call(cluster, routed, { serverName: WIKI, host: WIKI }), REFUSED);
@@ -71,7 +71,7 @@ for (const teleport of ['15.3.7', '16.4.0'] as const) {
       }
     });
 
-    test('without a session of the client, v15 gives no access and v16 creates a session', async () => {
+    test('without a session from the client, v15 gives no access and v16 creates a session', async () => {
       assert.equal(await call(cluster, await identity({})), teleport === '15.3.7' ? REFUSED : LET_IN);
     });
 
@@ -90,7 +90,7 @@ for (const teleport of ['15.3.7', '16.4.0'] as const) {
       assert.equal(await call(cluster, elsewhere), REFUSED);
     });
 
-    test('sessions are made for the own user alone, with roles that see the application', async () => {
+    test("sessions are created only for the caller's own user, with roles that allow the application", async () => {
       const access = await identity();
       const refused = (caller: TlsIdentity, changes: object, code: status): Promise<void> =>
         assert.rejects(createSession(caller, changes), { code });
@@ -104,7 +104,7 @@ for (const teleport of ['15.3.7', '16.4.0'] as const) {
   });
 }
 
-/** Resolves with the status of the answer. */
+/** Resolves with the status of the response. */
 function call(
   cluster: Cluster,
   { cert, key }: TlsIdentity,

@@ -1,4 +1,4 @@
-/** Applications behind the Proxy's web port: each by its public address, for those with a certificate for it. */
+/** Applications behind the Proxy's web port, each at its public address, for clients with a certificate for it. */
 import {
   createServer,
   type IncomingMessage,
@@ -27,7 +27,7 @@ export class AppGateway {
     this.#world = world;
     this.#server = createServer((request, response) => {
       this.#respond(request, response).catch(() => {
-        response.destroy(); // the client left while it was being answered
+        response.destroy(); // the client disconnected before the response
       });
     });
   }
@@ -37,7 +37,7 @@ export class AppGateway {
     return this.#world.resources.applications.some(({ publicAddress }) => publicAddress === serverName);
   }
 
-  /** A client may come without a certificate, and is sent to the log-in page then. */
+  /** A client without a certificate is redirected to the login page. */
   async accept(socket: Socket, own: SecureContextOptions): Promise<void> {
     const ca = tlsCertificates(ownAuthority(this.#world, 'user')).map(certificatePem);
     const certificate = { ...own, ca };
@@ -68,7 +68,7 @@ export class AppGateway {
     }
   }
 
-  /** The session makes the certificate good for its application, and for no other. */
+  /** The session limits the certificate to its application. */
   #admit({ application: route, roles, userName }: Identity, address: string): Application {
     const { appSessions, resources } = this.#world;
     const application = resources.applications.find(({ publicAddress }) => publicAddress === address);

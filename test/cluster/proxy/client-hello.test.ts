@@ -9,20 +9,20 @@ import { peekClientHello } from './client-hello.ts';
 const offer = { servername: 'teleport.cluster.local', ALPNProtocols: ['teleport-auth@abc', 'h2'] };
 const expected = { serverName: 'teleport.cluster.local', alpn: ['teleport-auth@abc', 'h2'] };
 
-test('a ClientHello is read and left on the socket as it came', async () => {
+test('a ClientHello is read and left on the socket unchanged', async () => {
   const hello = await captureClientHello();
   const { read, left } = await peekAt([hello]);
   assert.deepEqual(read, expected);
   assert.deepEqual(left, hello);
 });
 
-test('a ClientHello that comes byte by byte is read all the same', async () => {
+test('a ClientHello that arrives byte by byte is read', async () => {
   const hello = await captureClientHello();
   const pieces = [hello.subarray(0, 1), hello.subarray(1, 4), hello.subarray(4, 60), hello.subarray(60)];
   assert.deepEqual((await peekAt(pieces)).read, expected);
 });
 
-test('a ClientHello spread over several records is read all the same', async () => {
+test('a ClientHello in several records is read', async () => {
   const hello = await captureClientHello();
   const [header, message] = [hello.subarray(0, 3), hello.subarray(5)];
   const record = (part: Buffer): Buffer =>
@@ -42,12 +42,12 @@ for (const { name, bytes } of strangers) {
   });
 }
 
-test('a client that leaves in the middle is refused', async () => {
+test('a client that disconnects in the middle is refused', async () => {
   const hello = await captureClientHello();
   await assert.rejects(peekAt([hello.subarray(0, 20)], 'leave'), /closed before its ClientHello was complete/);
 });
 
-/** What Node's own TLS client sends first. */
+/** The first bytes of Node's own TLS client. */
 async function captureClientHello(): Promise<Buffer> {
   const { server, port } = await listening();
   const client = connectTls({ port, host: '127.0.0.1', ...offer });

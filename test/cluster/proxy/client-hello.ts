@@ -1,4 +1,4 @@
-/** Reads the server name and the ALPN list out of a TLS ClientHello before the handshake is answered. */
+/** Reads server name and ALPN list from a TLS ClientHello before the handshake. */
 import type { Socket } from 'node:net';
 import { ByteReader } from '../crypto/byte-reader.ts';
 
@@ -14,8 +14,8 @@ const ALPN_EXTENSION = 16;
 const MAX_HELLO_BYTES = 64 * 1024;
 
 /**
- * Resolves with the hello once it has come in full and puts the bytes read back, so that the socket can be handed on
- * as if nothing had been read. Rejects when the peer does not speak TLS or leaves.
+ * Resolves with the complete ClientHello and puts the bytes back, so that the socket can be passed on as if nothing had
+ * been read. Rejects if the peer does not speak TLS or disconnects.
  */
 export function peekClientHello(socket: Socket): Promise<ClientHello> {
   return new Promise((resolve, reject) => {
@@ -41,7 +41,7 @@ export function peekClientHello(socket: Socket): Promise<ClientHello> {
   });
 }
 
-/** The first handshake message's body, put together from as many records as it spans; undefined until complete. */
+/** The body of the first handshake message, assembled from its records; undefined until complete. */
 function handshakeMessage(received: Buffer): Buffer | undefined {
   const fragments: Buffer[] = [];
   const records = new ByteReader(received);

@@ -2,7 +2,7 @@
 import type { TLSSocket } from 'node:tls';
 import { fromCertificate, type Identity } from '../data/identity.ts';
 
-/** Undefined for one without a certificate. @throws Error for a certificate that the user authority did not sign, or out of its time */
+/** Undefined without a certificate. @throws Error if the user authority did not sign it, or if it is not valid now */
 export function clientIdentity(socket: TLSSocket): Identity | undefined {
   const leaf = socket.getPeerX509Certificate();
   if (leaf === undefined) {

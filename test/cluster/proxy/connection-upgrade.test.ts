@@ -45,7 +45,7 @@ describe('the connection upgrade', () => {
     }
   };
 
-  test('answers the handshake of RFC 6455 with the subprotocol asked for', async () => {
+  test('answers the handshake of RFC 6455 with the requested subprotocol', async () => {
     const { head, socket } = await upgrade(webSocket('alpn'));
     socket.destroy();
     const accept = createHash('sha1').update(`${SAMPLE_KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
@@ -67,13 +67,13 @@ describe('the connection upgrade', () => {
     });
   }
 
-  test('prefers WebSocket where the older form is asked for as well, as clients of 15.1 to 17.3 do', async () => {
+  test('prefers WebSocket if the older form is requested too, as clients of 15.1 to 17.3 do', async () => {
     const inner = await upgrade({ ...webSocket('alpn'), 'X-Teleport-Upgrade': 'alpn' });
     assert.match(inner.head, /^Upgrade: websocket\r$/m);
     inner.socket.destroy();
   });
 
-  test('shows the host certificate inside where the web certificate would be shown', async () => {
+  test('presents the host certificate inside, instead of the web certificate', async () => {
     const { ca } = bot;
     for (const ALPNProtocols of [['http/1.1'], ['teleport-proxy-grpc', 'h2'], ['teleport-reversetunnel']]) {
       const { stream } = await upgrade(webSocket('alpn'));
@@ -85,7 +85,7 @@ describe('the connection upgrade', () => {
     }
   });
 
-  test('leads to the join service, as clients behind a load balancer join', async () => {
+  test('connects to the join service, as for clients behind a load balancer', async () => {
     const { stream } = await upgrade(webSocket('alpn'));
     const client = await RawClient.open({ ...joinRoute(cluster), ca: bot.ca, socket: stream });
     try {
@@ -98,7 +98,7 @@ describe('the connection upgrade', () => {
     assert.equal(cluster.records.of('connection').at(-1)?.fields.upgraded, true);
   });
 
-  test('pings by frames with "alpn-ping", and never with "alpn"', async () => {
+  test('pings with frames for "alpn-ping", and never with "alpn"', async () => {
     const [pinged, silent] = [await upgrade(webSocket('alpn-ping')), await upgrade(webSocket('alpn'))];
     while (pinged.frames.length < 2) {
       await delay(PING_INTERVAL_MS);
@@ -120,7 +120,7 @@ describe('the connection upgrade', () => {
     assert.deepEqual([...new Set(inner.frames.map(({ opcode }) => opcode))], [OPCODE.binary]);
   });
 
-  test('loses what comes in a continuation frame, so that a fragmented handshake never ends', async () => {
+  test('drops the contents of a continuation frame, so that a fragmented handshake never ends', async () => {
     const inner = await upgrade(webSocket('alpn'));
     inner.fragment = true;
     await assert.rejects(
@@ -130,7 +130,7 @@ describe('the connection upgrade', () => {
     inner.socket.destroy();
   });
 
-  test('unmasks frames by their key', async () => {
+  test('unmasks frames with their key', async () => {
     const inner = await upgrade(webSocket('alpn'));
     inner.mask = Buffer.from([0x12, 0x34, 0x56, 0x78]);
     assert.equal(await pingAuth(inner), cluster.info.teleport);
@@ -151,13 +151,13 @@ describe('the connection upgrade', () => {
     });
   }
 
-  test('is refused in a form that there is not, and where a load balancer has taken the headers away', async () => {
+  test('is refused in an unknown form, and if a load balancer has removed the headers', async () => {
     await assert.rejects(upgrade(legacy('gopher')), /404 Not Found[^]*unsupported upgrade types: \[gopher gopher\]/);
     await assert.rejects(upgrade({ ...webSocket('alpn'), 'Sec-WebSocket-Version': '8' }), /400 Bad Request/);
     assert.equal((await requestWeb(cluster, 'GET', '/webapi/connectionupgrade')).status, 400);
   });
 
-  test('is for its own path alone', async () => {
+  test('works only at its own path', async () => {
     const socket = await dialTls(webAddress(cluster));
     socket.write('GET /webapi/ping HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
     const [first] = await Promise.all([new Promise<Buffer>((resolve) => socket.once('data', resolve))]);
@@ -166,7 +166,7 @@ describe('the connection upgrade', () => {
   });
 });
 
-test('a v19 cluster has the WebSocket form alone, takes continuation frames, answers pings and says goodbye', async () => {
+test('a v19 cluster has only the WebSocket form, accepts continuation frames, answers pings and sends a close frame', async () => {
   await withCluster({ teleport: '19.0.0' }, async (cluster) => {
     await assert.rejects(
       RawUpgrade.open(cluster, legacy('alpn')),

@@ -1,6 +1,6 @@
 /**
- * `/webapi/connectionupgrade`: a connection within HTTPS, for clients behind a load balancer that ends TLS. What comes
- * inside is routed like a connection that was made to the Proxy itself (Teleport's `lib/web/conn_upgrade.go`).
+ * `/webapi/connectionupgrade`: a connection inside HTTPS, for clients behind a load balancer that terminates TLS. The
+ * inner connection is routed like one to the Proxy itself (Teleport's `lib/web/conn_upgrade.go`).
  */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -17,21 +17,21 @@ const TELEPORT_HEADER = 'x-teleport-upgrade';
 const SUBPROTOCOLS: readonly string[] = ['alpn', 'alpn-ping'];
 /** RFC 6455 section 1.3. */
 const ACCEPT_SUFFIX = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
-/** The older form left the servers after v18. */
+/** The older form was removed from servers after v18. */
 const FIRST_MAJOR_WITHOUT_LEGACY = 19;
 
 export interface UpgradeTarget {
   readonly profile: Profile;
-  /** Where connections that came by an upgrade are routed, on 127.0.0.1. */
+  /** The port on 127.0.0.1 to which upgraded connections are routed. */
   readonly innerPort: number;
-  /** 30 seconds unless given. */
+  /** 30 seconds by default. */
   readonly pingIntervalMs: number | undefined;
 }
 
 /**
- * Answers a request to upgrade and hands its connection on.
- * @param fields of the request's record, to be filled in
- * @throws TeleportError for a request that asks for no form that the version has
+ * Responds to an upgrade request and passes its connection on.
+ * @param fields of the request's record, filled in here
+ * @throws TeleportError for a request without a form that the version supports
  */
 export function upgradeConnection(
   request: IncomingMessage,
@@ -59,7 +59,7 @@ export function upgradeConnection(
   carry(outer, head, framing, target);
 }
 
-/** WebSocket where it is among those asked for; each header line is one type, as Go compares them. */
+/** WebSocket if it is requested; each header line is one type, as in Go. */
 function selectType(request: IncomingMessage, { major }: Profile): 'websocket' | 'alpn' | 'alpn-ping' {
   const withoutLegacy = major >= FIRST_MAJOR_WITHOUT_LEGACY;
   const asked = [...(withoutLegacy ? [] : valuesOf(request, TELEPORT_HEADER)), ...valuesOf(request, 'upgrade')];
@@ -78,7 +78,7 @@ function valuesOf(request: IncomingMessage, name: string): string[] {
   return rawHeaders.filter((_value, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name);
 }
 
-/** Undefined for a list without one that is known. */
+/** Undefined if the list contains no known one. */
 function subprotocolOf(request: IncomingMessage): string | undefined {
   const offered = valuesOf(request, 'sec-websocket-protocol').flatMap((line) =>
     line.split(',').map((one) => one.trim()),
@@ -86,7 +86,7 @@ function subprotocolOf(request: IncomingMessage): string | undefined {
   return offered.find((one) => SUBPROTOCOLS.includes(one));
 }
 
-/** @throws TeleportError for a handshake that is not RFC 6455's */
+/** @throws TeleportError for an invalid RFC 6455 handshake */
 function acceptKey({ headers }: IncomingMessage): string {
   const key = headers['sec-websocket-key'] ?? '';
   if (headers['sec-websocket-version'] !== '13' || Buffer.from(key, 'base64').length !== 16) {
@@ -99,7 +99,7 @@ function switchingProtocols(headers: readonly string[]): string {
   return ['HTTP/1.1 101 Switching Protocols', ...headers, '', ''].join('\r\n');
 }
 
-/** The inner connection is a separate socket, so that every handler of connections can serve it. */
+/** The inner connection is a separate socket, so that every connection handler can serve it. */
 function carry(outer: Duplex, head: Buffer, framing: Framing, target: UpgradeTarget): void {
   const inner = connect({ port: target.innerPort, host: '127.0.0.1', noDelay: true });
   const { farewell, ping } = framing;

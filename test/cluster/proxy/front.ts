@@ -6,10 +6,10 @@ import { listen, type TcpListener } from '../tcp-listener.ts';
 import { API_DOMAIN, encodedClusterDomain } from '../world.ts';
 
 /**
- * - `plain`: connections reach the Proxy as they are.
- * - `cloud`: routes by server name alone, as Teleport Cloud does (gravitational/teleport 25534): it knows the tenant's
+ * - `plain`: connections reach the Proxy unchanged.
+ * - `cloud`: routes only by server name, like Teleport Cloud (gravitational/teleport 25534): it knows the tenant's
  *   host with the names below it (applications, Kubernetes) and the encoded cluster name, and closes everything else.
- * - `sni-firewall`: drops every connection for `teleport.cluster.local` and the names below it without a word
+ * - `sni-firewall`: silently drops every connection for `teleport.cluster.local` and the names below it
  *   (gravitational/teleport 66656).
  * - `l7` and those that begin with it: terminate TLS.
  */
@@ -59,7 +59,7 @@ async function pass(
       socket.destroy();
       return;
     case 'dropped':
-      socket.resume(); // what the client sends is lost, and it never hears why
+      socket.resume(); // the client's data is lost, and it gets no response
       return;
   }
 }

@@ -1,13 +1,13 @@
-/** A Kubernetes API, as far as kubectl and client libraries need one to find their way and to read and write a little. */
+/** A Kubernetes API with the parts that kubectl and client libraries need for discovery, reading and writing. */
 import { z } from 'zod';
 
 export interface KubeRequest {
-  /** Of the Kubernetes cluster. */
+  /** The name of the Kubernetes cluster. */
   readonly cluster: string;
   readonly user: string;
   readonly groups: readonly string[];
   readonly method: string;
-  /** With its query. */
+  /** Including its query. */
   readonly path: string;
   readonly body: string;
 }
@@ -19,7 +19,7 @@ export interface KubeReply {
 
 const NAMESPACES = ['default', 'web'] as const;
 
-/** An error as Kubernetes tells it. */
+/** An error in Kubernetes's format. */
 export function kubeStatus(code: number, reason: string, message: string): KubeReply {
   return {
     status: code,
@@ -64,7 +64,7 @@ function namespaceOf(name: string): object {
   return { metadata: { name, uid: name }, status: { phase: 'Active' } };
 }
 
-/** Its name says which cluster it is in. */
+/** Its name shows which cluster it is in. */
 function podOf(cluster: string, namespace: string): object {
   return {
     metadata: { name: `pod-of-${cluster}`, namespace, uid: `${cluster}-${namespace}` },

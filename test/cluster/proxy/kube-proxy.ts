@@ -1,4 +1,4 @@
-/** The Proxy's side for Kubernetes: who may speak to which cluster's API, and as whom. */
+/** The Proxy's Kubernetes side: which clients may access which cluster's API, and as which user. */
 import { createServer as createHttp1 } from 'node:http';
 import { createServer as createHttp2 } from 'node:http2';
 import type { Socket } from 'node:net';
@@ -13,22 +13,22 @@ import { mayReach, type World } from '../world.ts';
 
 const SERVER_NAME_PREFIX = 'kube-teleport-proxy-alpn.';
 const MAX_BODY_LENGTH = 1024 * 1024;
-/** The first version that tells Kubernetes clusters apart by the path. */
+/** The first version that distinguishes Kubernetes clusters by the path. */
 const FIRST_MAJOR_WITH_PATHS = 17;
 
 interface Asked {
   readonly method: string;
-  /** With its query. */
+  /** Including its query. */
   readonly path: string;
   readonly body: AsyncIterable<unknown>;
 }
 
-/** Whether a connection is for Kubernetes by its server name. */
+/** Whether a connection is for Kubernetes, by its server name. */
 export function isKubeServerName(serverName: string | undefined): boolean {
   return serverName?.startsWith(SERVER_NAME_PREFIX) === true;
 }
 
-/** Takes a connection whose ClientHello has been put back. @throws Error for a client certificate that does not hold */
+/** Serves a connection whose ClientHello was put back. @throws Error for an invalid client certificate */
 export async function serveKube(
   world: World,
   socket: Socket,
@@ -45,7 +45,7 @@ export async function serveKube(
   });
 }
 
-/** HTTP/2 where the client offers it, as kubectl does, else HTTP/1.1. */
+/** HTTP/2 if the client offers it, as kubectl does, otherwise HTTP/1.1. */
 function serveHttp(secure: TLSSocket, handle: (asked: Asked) => Promise<KubeReply>): void {
   if (secure.alpnProtocol === 'h2') {
     const server = createHttp2((request, response) => {
@@ -83,12 +83,12 @@ async function answer(
   }
   fields.cluster = target.cluster.name;
   const { groups, users } = identity.kubernetes;
-  // Several users would have to be told apart by the client; then it is the user of Teleport that counts.
+  // With several users the client would have to choose; then the Teleport user is used.
   const user = users.length === 1 ? (users[0] ?? '') : identity.userName;
   return answerKube({ cluster: target.cluster.name, user, groups, method, path: target.path, body: await read(body) });
 }
 
-/** The cluster that the path names, else the one of the certificate; or why neither may be had. */
+/** The cluster in the path, otherwise the one in the certificate; or why neither is available. */
 function targetOf(
   world: World,
   { kubernetes, roles }: Identity,

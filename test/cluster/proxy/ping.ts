@@ -1,4 +1,4 @@
-/** What `/webapi/ping` and `/webapi/find` say, in the shape of the cluster's generation. */
+/** The responses of `/webapi/ping` and `/webapi/find`, in the format of the cluster's version. */
 import type { Build, Profile } from '../data/profiles.ts';
 import type { World } from '../world.ts';
 
@@ -11,7 +11,7 @@ export interface PublicAddresses {
   readonly postgres?: string | undefined;
 }
 
-/** Where the Proxy listens, and whether one port does for everything. */
+/** The Proxy's ports, and whether one port serves everything. */
 export interface Listening {
   /** As listeners name it: an address of this machine, or `[::]` for all of them. */
   readonly host: string;

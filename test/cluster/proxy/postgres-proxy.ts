@@ -1,4 +1,4 @@
-/** The Proxy's listener for PostgreSQL, and behind it the agent that logs in to the database itself. */
+/** The Proxy's listener for PostgreSQL, and the agent behind it that logs in to the database. */
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { once } from 'node:events';
@@ -60,7 +60,7 @@ async function serve(
   client.pipe(server).pipe(client);
 }
 
-/** The database to go on to, or why not. */
+/** The database to connect to, or why it is refused. */
 function refuse(
   world: World,
   identity: Identity | undefined,
@@ -99,7 +99,7 @@ async function logIn(world: World, { port }: { readonly port: number }, startup:
   return secure;
 }
 
-/** No byte more, since the next ones are TLS's. */
+/** Reads no byte more, because the next ones belong to TLS. */
 async function readExactly(socket: Socket, length: number): Promise<Buffer> {
   for (;;) {
     const bytes: unknown = socket.read(length);

@@ -1,4 +1,4 @@
-/** As much of PostgreSQL's protocol as it takes to let a client in (version 3.0, "Message Formats"). */
+/** The part of PostgreSQL's protocol that is needed to log in (version 3.0, "Message Formats"). */
 import { once } from 'node:events';
 import type { TLSSocket } from 'node:tls';
 
@@ -6,7 +6,7 @@ const PROTOCOL_3 = 196_608;
 const MAX_STARTUP_BYTES = 10_000;
 
 export interface Startup {
-  /** The whole message, to be sent on. */
+  /** The whole message, to forward. */
   readonly bytes: Buffer;
   readonly parameters: ReadonlyMap<string, string>;
 }
@@ -29,7 +29,7 @@ export async function readStartup(socket: TLSSocket): Promise<Startup> {
   return { bytes: Buffer.concat([header, body]), parameters };
 }
 
-/** The end of a connection, as psql shows it. */
+/** Ends a connection with an error, as psql shows it. */
 export function errorResponse(code: string, message: string): Buffer {
   const fields = Buffer.from(`SFATAL\0C${code}\0M${message}\0\0`);
   const header = Buffer.alloc(5);

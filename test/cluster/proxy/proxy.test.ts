@@ -37,7 +37,7 @@ describe('the Proxy', () => {
     '/webapi/find',
     '/webapi/find?group=a',
   ]) {
-    test(`GET ${path} tells where and what the cluster is`, async () => {
+    test(`GET ${path} returns the addresses and facts of the cluster`, async () => {
       const reply = await requestWeb(cluster, 'GET', path);
       const document = Ping.parse(JSON.parse(reply.body));
       assert.equal(reply.status, 200);
@@ -87,7 +87,7 @@ describe('the Proxy', () => {
     await assert.rejects(dialTls({ ...joinRoute(cluster), ALPNProtocols: ['gopher'] }), { code: 'ECONNRESET' });
   });
 
-  test('a connection is routed by the first protocol with a handler, whichever is chosen', async () => {
+  test('a connection is routed by the first protocol with a handler, whichever protocol is chosen', async () => {
     const routes: readonly { offered: readonly string[]; route: string }[] = [
       { offered: ['teleport-proxy-grpc', 'h2', 'http/1.1'], route: 'join-service' },
       { offered: ['h2', 'teleport-proxy-grpc'], route: 'web' },
@@ -136,7 +136,7 @@ describe('the Proxy', () => {
   });
 });
 
-test('a v15 Proxy says nothing of suites and of what came after it', async () => {
+test('a v15 Proxy reports no suites and no later fields', async () => {
   await withCluster({ teleport: '15.3.7' }, async (cluster) => {
     const document = Ping.parse(JSON.parse((await requestWeb(cluster, 'GET', '/webapi/ping')).body));
     assert.equal(document.server_version, '15.3.7');
@@ -150,7 +150,7 @@ for (const { teleport, join, chosen } of [
   { teleport: '16.4.0', join: joinLegacy, chosen: false },
   { teleport: '18.6.0', join: joinByService, chosen: 'h2' },
 ] as const) {
-  test(`v${teleport} answers the SSH transport with ${String(chosen)}, by a certificate for the Proxy's names`, async () => {
+  test(`v${teleport} answers the SSH transport with ${String(chosen)} and a certificate for the Proxy's names`, async () => {
     await withCluster({ teleport }, async (cluster) => {
       const bot = await join(cluster);
       const route = { ...webAddress(cluster), ...bot, ALPNProtocols: ['teleport-proxy-ssh-grpc', 'h2'] };

@@ -1,4 +1,4 @@
-/** The Proxy: one port on which the ClientHello decides what a connection is for. */
+/** The Proxy: one port, where the ClientHello decides the purpose of a connection. */
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
@@ -36,8 +36,8 @@ const DATABASE_PROTOCOLS = [
 ].map((name) => `teleport-${name}`);
 
 /**
- * The Proxy's own list, from which it answers: the first that the client offers, in the list's order, whichever
- * protocol the connection was routed by (`SupportedProtocols` of lib/srv/alpnproxy/common/protocols.go).
+ * The Proxy's own list of protocols, from which it chooses: the first one that the client offers, in the order of this
+ * list, whichever protocol routed the connection (`SupportedProtocols` of lib/srv/alpnproxy/common/protocols.go).
  */
 const PROTOCOLS: readonly string[] = [
   ...['teleport-tcp', ...DATABASE_PROTOCOLS].map((protocol) => `${protocol}-ping`),
@@ -63,15 +63,15 @@ export interface ProxyParts extends TransportParts {
   readonly routesAuth: boolean;
   readonly applications: AppGateway;
   readonly tunnel: ReverseTunnel;
-  /** Undefined for Teleport's own 30 seconds. */
+  /** Undefined means Teleport's own 30 seconds. */
   readonly upgradePingIntervalMs: number | undefined;
 }
 
-/** A connection as it came: to the Proxy's port, or within a connection upgrade. */
+/** The origin of a connection: the Proxy's port, or a connection upgrade. */
 interface Arrival {
   readonly socket: Socket;
   readonly upgraded: boolean;
-  /** Where what comes within an upgrade of this connection is routed. */
+  /** Where upgraded connections inside this connection are routed. */
   readonly innerPort: number;
 }
 
@@ -120,9 +120,9 @@ async function route(parts: ProxyParts, arrival: Arrival): Promise<void> {
 type Handler = (parts: ProxyParts, arrival: Arrival, hello: ClientHello) => string | Promise<string>;
 
 /**
- * By the server name for Kubernetes; else the first protocol of the client that has a handler decides, and a client
+ * Routed by server name for Kubernetes; otherwise by the first of the client's protocols that has a handler. A client
  * that offers none speaks HTTP (`getHandlerDescBaseOnClientHelloMsg` of lib/srv/alpnproxy/proxy.go).
- * @throws Error when none has one: the connection is closed without an alert then
+ * @throws Error if no protocol has a handler: the connection is then closed without an alert
  */
 function handlerOf({ alpn, serverName }: ClientHello, routesAuth: boolean): Handler {
   if (isKubeServerName(serverName)) {
@@ -164,8 +164,8 @@ async function serveKubernetes(
 }
 
 /**
- * TLS towards Auth is not for the Proxy to end: the bytes go on as they came. The cluster is that of the client's first
- * protocol, whichever came to this handler (lib/srv/alpnproxy/auth/auth_proxy.go).
+ * The Proxy does not terminate TLS to Auth: it forwards the bytes unchanged. The cluster is that of the client's first
+ * protocol, whichever one selected this handler (lib/srv/alpnproxy/auth/auth_proxy.go).
  */
 function forwardToAuth(parts: ProxyParts, socket: Socket, [first = '']: readonly string[]): 'auth' {
   const domain = first.startsWith(AUTH_PREFIX) ? first.slice(AUTH_PREFIX.length) : 'no cluster';
@@ -218,7 +218,7 @@ async function withWebTls(parts: ProxyParts, arrival: Arrival, serve: (socket: T
   return serve(secure);
 }
 
-/** Within an upgrade the host certificate stands in for the web certificate, which a load balancer has shown already. */
+/** Inside an upgrade, the host certificate replaces the web certificate, which the load balancer has presented. */
 function webCertificate({ teleportCertificate, web }: ProxyParts, { upgraded }: Arrival): SecureContextOptions {
   return upgraded ? teleportCertificate : web.tls;
 }

@@ -1,11 +1,11 @@
-/** A client for the cluster's own tests: grpc-js behind a relay that speaks the TLS of each route. */
+/** A client for the cluster's own tests: grpc-js behind a relay that does the TLS of each route. */
 import { once } from 'node:events';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import * as grpc from '@grpc/grpc-js';
 import { methodDefinition } from '../auth/proto-files.ts';
 import { listen, type TcpListener } from '../tcp-listener.ts';
 
-/** Calls methods over plain HTTP/2 to a local port, which a relay carries into TLS towards the cluster. */
+/** Calls methods over plain HTTP/2 to a local port, which a relay forwards over TLS to the cluster. */
 export class RawClient {
   readonly #relay: TcpListener;
   readonly #client: grpc.Client;
@@ -46,7 +46,7 @@ export class RawClient {
     });
   }
 
-  /** The values of a header of the answer, which may refuse the call. */
+  /** The values of a header of the response, which can be an error. */
   headers(service: string, name: string, request: object, header: string): Promise<readonly (string | Buffer)[]> {
     const { path, requestSerialize, responseDeserialize } = methodDefinition(service, name);
     return new Promise((resolve) => {
@@ -58,7 +58,7 @@ export class RawClient {
     });
   }
 
-  /** Sends each request once the answer to the one before has come; resolves with all answers. */
+  /** Sends each request after the response to the previous one; resolves with all responses. */
   async converse(service: string, name: string, requests: readonly object[]): Promise<object[]> {
     const { path, requestSerialize, responseDeserialize } = methodDefinition(service, name);
     const stream = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
@@ -81,7 +81,7 @@ export class RawClient {
     return answers;
   }
 
-  /** Every answer of a method that streams them. */
+  /** All responses of a streaming method. */
   async list(service: string, name: string, request: object): Promise<unknown[]> {
     const { path, requestSerialize, responseDeserialize } = methodDefinition(service, name);
     const stream = this.#client.makeServerStreamRequest<object, unknown>(
@@ -97,7 +97,7 @@ export class RawClient {
     return answers;
   }
 
-  /** A call on which both sides send as they please. */
+  /** A call in which both sides send freely. */
   duplex(service: string, name: string): grpc.ClientDuplexStream<object, unknown> {
     const { path, requestSerialize, responseDeserialize } = methodDefinition(service, name);
     return this.#client.makeBidiStreamRequest<object, unknown>(path, requestSerialize, responseDeserialize);
@@ -109,7 +109,7 @@ export class RawClient {
   }
 }
 
-/** Resolves once the handshake is done; rejects with its alert. */
+/** Resolves after the handshake; rejects with its alert. */
 export async function dialTls(options: ConnectionOptions): Promise<TLSSocket> {
   const socket = connect(options);
   await once(socket, 'secureConnect');

@@ -1,4 +1,4 @@
-/** A client of the reverse tunnel for the cluster's own tests: SSH by a certificate, then one channel to Auth. */
+/** A client of the reverse tunnel for the cluster's own tests: SSH with a certificate, then one channel to Auth. */
 import { createPrivateKey } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { ByteReader } from '../crypto/byte-reader.ts';
@@ -35,7 +35,7 @@ export interface DialWish {
   readonly payload?: string;
 }
 
-/** What the host showed, once its signature has held. */
+/** What the host presented, after its signature was verified. */
 export interface TunnelHost {
   readonly identification: string;
   readonly certificate: SshCertificate;
@@ -51,7 +51,7 @@ export class RawTunnel {
     this.host = host;
   }
 
-  /** @throws Error when the server does not admit the client */
+  /** @throws Error if the server rejects the client */
   static async open(stream: Duplex, login: TunnelLogin): Promise<RawTunnel> {
     const packets = new SshPackets(stream);
     const identification = await packets.exchangeIdentification(IDENTIFICATION);
@@ -60,7 +60,7 @@ export class RawTunnel {
     return new RawTunnel(packets, { identification, certificate });
   }
 
-  /** A channel to what the request names. @throws Error with the server's reason */
+  /** A channel to the target in the request. @throws Error with the server's reason */
   async dial({ channelType = 'teleport-transport', payload }: DialWish = {}): Promise<Duplex> {
     const id = this.#channels.length;
     const numbers = [id, WINDOW_BYTES, MAX_DATA_BYTES].map(uint32);
@@ -79,7 +79,7 @@ export class RawTunnel {
     return channel;
   }
 
-  /** Whether the server answers a request that it does not know with a failure. */
+  /** Whether the server responds to an unknown request with a failure. */
   async ping(): Promise<boolean> {
     await this.#packets.write(Buffer.concat([Buffer.from([80]), sshString('keepalive@openssh.com'), Buffer.from([1])]));
     return (await this.#packets.read())[0] === 82;

@@ -1,4 +1,4 @@
-/** A client of the connection upgrade for the cluster's own tests: what it writes and reads, frame by frame. */
+/** A client of the connection upgrade for the cluster's own tests, which sends and receives single frames. */
 import { Duplex } from 'node:stream';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { webAddress } from '../auth/raw-bot.ts';
@@ -13,7 +13,7 @@ const BINARY = 2;
 /** Of RFC 6455 section 1.3. */
 export const SAMPLE_KEY = Buffer.from('the sample nonce').toString('base64');
 
-/** With the mask bit set, as every frame of a client must have it; Go's client masks with zeros. */
+/** With the mask bit set, as required for a client's frames; Go's client masks with zeros. */
 export function clientFrame(opcode: number, payload: Buffer, mask: Buffer = ZERO_MASK, final = true): Buffer {
   const length = Buffer.alloc(3);
   length.writeUInt8(0x80 | 126);
@@ -34,14 +34,14 @@ export function webSocket(protocol: string, key: string = SAMPLE_KEY): Record<st
 }
 
 export class RawUpgrade {
-  /** Of the response, without its end. */
+  /** The header lines of the response. */
   readonly head: string;
   readonly socket: TLSSocket;
-  /** Every frame that has come. */
+  /** Every received frame. */
   readonly frames: WebSocketFrame[] = [];
-  /** The bytes inside. */
+  /** The bytes inside the frames. */
   readonly stream: Duplex;
-  /** When the server has ended the connection. */
+  /** Resolves when the server has closed the connection. */
   readonly closed: Promise<void>;
   mask: Buffer = ZERO_MASK;
   /** Sends all but the first byte of each write as a continuation frame. */
@@ -76,8 +76,8 @@ export class RawUpgrade {
   }
 
   /**
-   * @param address of a load balancer; of the cluster itself unless given
-   * @throws Error with the response when it is not 101
+   * @param address of a load balancer; by default that of the cluster
+   * @throws Error with the response if it is not 101
    */
   static async open(
     cluster: Cluster,

@@ -27,7 +27,7 @@ interface Access extends TunnelLogin {
   readonly bot: RawBot;
 }
 
-/** What a bot gets for its role `access`. */
+/** The identity of a bot with its role `access`. */
 async function accessOf(cluster: Cluster, bot: RawBot): Promise<Access> {
   const key = await createKey('ec');
   const issued = await generateUserCerts(cluster, bot, accessRequest(key));
@@ -44,7 +44,7 @@ async function overTcp(port: number): Promise<Duplex> {
 const overTls = (cluster: Cluster, alpn: readonly string[]): Promise<Duplex> =>
   dialTls({ ...webAddress(cluster), ALPNProtocols: [...alpn] });
 
-/** The version that Auth tells at the far end of a channel. */
+/** The version that Auth reports at the other end of a channel. */
 async function pingOver(channel: Duplex, bot: RawBot): Promise<string> {
   const { ca, cert, key } = bot;
   const route = { socket: channel, servername: 'teleport.cluster.local', ALPNProtocols: ['h2'], ca, cert, key };
@@ -87,7 +87,7 @@ describe('the reverse tunnel', () => {
     { name: 'plain SSH on the web port', dial: () => overTcp(webAddress(cluster).port) },
   ];
   for (const { dial, name } of ways) {
-    test(`leads to Auth by ${name}`, async () => {
+    test(`connects to Auth with ${name}`, async () => {
       await withTunnel(await dial(), access, async (tunnel) => {
         assert.equal(await pingOver(await tunnel.dial(), access.bot), cluster.info.teleport);
       });
@@ -100,7 +100,7 @@ describe('the reverse tunnel', () => {
     });
   }
 
-  test('shows a host certificate for the name that clients dial, by the host authority', async () => {
+  test('presents a certificate of the host authority for the name that clients dial', async () => {
     await withTunnel(await overTls(cluster, ['teleport-reversetunnel']), access, ({ host }) => {
       const { sshKey } = ownAuthority(cluster.world, 'host');
       assert.equal(host.identification, 'SSH-2.0-Teleport');
@@ -112,7 +112,7 @@ describe('the reverse tunnel', () => {
     });
   });
 
-  test('takes the address alone as earlier clients send it, and any address for that of Auth', async () => {
+  test('accepts a plain address, as earlier clients send it, and any address for Auth', async () => {
     for (const payload of ['@remote-auth-server', '{"address":"10.0.0.1:22"}']) {
       await withTunnel(await overTcp(webAddress(cluster).port), access, async (tunnel) => {
         assert.equal(await pingOver(await tunnel.dial({ payload }), access.bot), cluster.info.teleport);
@@ -120,7 +120,7 @@ describe('the reverse tunnel', () => {
     }
   });
 
-  test('carries more bytes than the window of its channel holds', async () => {
+  test('carries more bytes than the window of its channel allows', async () => {
     await withTunnel(await overTcp(webAddress(cluster).port), access, async (tunnel) => {
       const { ca, cert, key } = access.bot;
       const channel = await tunnel.dial();
@@ -135,7 +135,7 @@ describe('the reverse tunnel', () => {
     });
   });
 
-  test('opens no session, says that the port is the wrong one, and fails requests that it does not know', async () => {
+  test('opens no session, reports that the port is wrong, and rejects unknown requests', async () => {
     await withTunnel(await overTcp(webAddress(cluster).port), access, async (tunnel) => {
       assert.equal(await tunnel.ping(), true);
       await assert.rejects(tunnel.dial({ channelType: 'session' }), /Are you connecting to the right port\?/);
@@ -173,7 +173,7 @@ describe('the reverse tunnel', () => {
     },
   ];
   for (const { authority = 'user', change, name, reason, user = 'ci' } of refusals) {
-    test(`does not admit a certificate with ${name}`, async () => {
+    test(`rejects a certificate with ${name}`, async () => {
       const key = await createKey('ec');
       const { sshKey } = ownAuthority(cluster.world, authority);
       assert.ok(sshKey);
@@ -185,7 +185,7 @@ describe('the reverse tunnel', () => {
     });
   }
 
-  test('does not admit a certificate with the key of another', async () => {
+  test('rejects a certificate with another key', async () => {
     const login = { ...access, key: keyPem(await createKey('ec')) };
     await assert.rejects(RawTunnel.open(await overTcp(webAddress(cluster).port), login), /does not admit/);
   });
@@ -209,7 +209,7 @@ describe('the reverse tunnel', () => {
         'StrictHostKeyChecking=yes',
         'IdentitiesOnly=yes',
         'BatchMode=yes',
-        // makes OpenSSH exchange keys again before it asks for the session
+        // makes OpenSSH exchange keys again before it requests the session
         'RekeyLimit=1K',
       ];
       const { port } = webAddress(cluster);

@@ -1,6 +1,6 @@
 /**
- * The Proxy's reverse tunnel, as clients with an identity file use it: SSH, authenticated by a user certificate, with
- * channels that lead to Auth (Teleport's `lib/reversetunnel/srv.go`).
+ * The Proxy's reverse tunnel, as clients with an identity file use it: SSH, authenticated with a user certificate, with
+ * channels to Auth (Teleport's `lib/reversetunnel/srv.go`).
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -43,7 +43,7 @@ export class ReverseTunnel {
     return new ReverseTunnel(world, authPort, await createHostKeys(world));
   }
 
-  /** Takes a connection; inside TLS it is the stream behind it. Resolves when the client has left. */
+  /** Serves a connection; inside TLS it is the inner stream. Resolves when the client has disconnected. */
   async serve(stream: Duplex, hello: ClientHello): Promise<void> {
     const fields: Record<string, unknown> = {};
     const record = this.#world.records.add({ listener: 'proxy', kind: 'reverse-tunnel', ...hello, fields });
@@ -60,7 +60,7 @@ export class ReverseTunnel {
         try {
           admit(this.#world, user, certificate);
         } catch (error) {
-          fields.refused = error; // only the record tells, as only Teleport's log does
+          fields.refused = error; // only the record shows the reason, as only Teleport's log does
           throw error;
         }
       },
@@ -86,7 +86,7 @@ export class ReverseTunnel {
     };
   }
 
-  /** Whatever the address is: Auth is all that there is behind the tunnel. */
+  /** Any address leads to Auth, because nothing else is behind the tunnel. */
   async #dialAuth(channel: SshChannel, wantsReply: boolean): Promise<void> {
     const auth = connect({ port: this.#authPort, host: '127.0.0.1', noDelay: true });
     try {
@@ -105,7 +105,7 @@ export class ReverseTunnel {
   }
 }
 
-/** Whether a connection begins with an SSH identification; what was read is put back. */
+/** Whether a connection begins with an SSH identification; the bytes read are put back. */
 export function startsWithSsh(socket: Socket): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const onClose = (): void => {
@@ -119,7 +119,7 @@ export function startsWithSsh(socket: Socket): Promise<boolean> {
   });
 }
 
-/** JSON, or the address alone as clients of earlier versions send it. */
+/** JSON, or only the address as earlier clients send it. */
 function dialledAddress(payload: Buffer): string {
   const text = payload.toString('utf8');
   try {
@@ -129,7 +129,7 @@ function dialledAddress(payload: Buffer): string {
   }
 }
 
-/** @throws Error in the order and with the texts of Teleport, which logs them and tells the client nothing */
+/** @throws Error in the order and with the texts of Teleport, which logs them and does not tell the client */
 function admit(world: World, user: string, certificate: SshCertificate): void {
   if (certificate.kind !== 'user') {
     throw new Error('agents with a host certificate are not modelled');
@@ -148,7 +148,7 @@ function admit(world: World, user: string, certificate: SshCertificate): void {
   checkCertificate(user, certificate);
 }
 
-/** As `CheckCert` of golang.org/x/crypto/ssh. */
+/** Like `CheckCert` of golang.org/x/crypto/ssh. */
 function checkCertificate(user: string, { criticalOptions, notAfter, notBefore, principals }: SshCertificate): void {
   const [option] = criticalOptions.keys();
   if (option !== undefined) {
@@ -173,7 +173,7 @@ function rolesOf({ extensions }: SshCertificate): readonly string[] {
   return text === '' ? [] : RolesExtension.parse(JSON.parse(text)).roles;
 }
 
-/** The host's certificate for every name of the Proxy, and the bare key behind it. */
+/** The host's certificate for every name of the Proxy, followed by the plain key. */
 async function createHostKeys(world: World): Promise<readonly HostKey[]> {
   const privateKey = await createKey(world.profile.suite === 'legacy' ? 'rsa' : 'ec');
   const { sshKey } = ownAuthority(world, 'host').servers;

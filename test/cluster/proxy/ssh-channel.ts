@@ -42,7 +42,7 @@ export class SshChannel extends Duplex {
     this.#remoteWindow = ends.remoteWindow;
   }
 
-  /** What the peer sent. @throws RangeError when it is more than the window allows */
+  /** Data from the peer. @throws RangeError if it exceeds the window */
   receive(data: Buffer): void {
     this.#localWindow -= data.length;
     if (this.#localWindow < 0) {
@@ -70,7 +70,7 @@ export class SshChannel extends Duplex {
     this.#waiting = undefined;
   }
 
-  /** Answers a request of the peer. */
+  /** Responds to a request of the peer. */
   async reply(ok: boolean): Promise<void> {
     await this.#message(ok ? CHANNEL.success : CHANNEL.failure);
   }
@@ -107,7 +107,7 @@ export class SshChannel extends Duplex {
     );
   }
 
-  /** The peer may send as much again as has been read. */
+  /** Allows the peer to send as many bytes as were read. */
   #widen(): void {
     if (this.#unread === 0 || this.#peerClosed) {
       return;

@@ -16,7 +16,7 @@ import { signSsh, type SignatureAlgorithm } from '../crypto/ssh-signature.ts';
 export const MESSAGE = { kexInit: 20, newKeys: 21, ecdhInit: 30, ecdhReply: 31 } as const;
 
 const CURVE25519 = 'curve25519-sha256';
-/** What Go's client, OpenSSH and FIPS builds have in common. */
+/** The algorithms that Go's client, OpenSSH and FIPS builds share. */
 const KEY_EXCHANGES: readonly string[] = [CURVE25519, 'curve25519-sha256@libssh.org', 'ecdh-sha2-nistp256'];
 const CIPHERS = { 'aes128-gcm@openssh.com': 'aes-128-gcm', 'aes256-gcm@openssh.com': 'aes-256-gcm' } as const;
 const STRICT_SERVER = 'kex-strict-s-v00@openssh.com';
@@ -24,7 +24,7 @@ const STRICT_CLIENT = 'kex-strict-c-v00@openssh.com';
 const EXTENSIONS_CLIENT = 'ext-info-c';
 const X25519_PREFIX = Buffer.from('302a300506032b656e032100', 'hex');
 
-/** What a host signs with; the bytes are its public key or certificate. */
+/** The key that a host signs with; the bytes are its public key or certificate. */
 export interface HostKey {
   readonly algorithm: string;
   readonly signature: SignatureAlgorithm;
@@ -38,10 +38,10 @@ export interface Identifications {
 }
 
 export interface Agreed {
-  /** Of the first exchange on the connection. */
+  /** The session id, which is that of the connection's first exchange. */
   readonly sessionId: Buffer;
   readonly strict: boolean;
-  /** Whether the client reads SSH_MSG_EXT_INFO (RFC 8308). */
+  /** Whether the client supports SSH_MSG_EXT_INFO (RFC 8308). */
   readonly readsExtensions: boolean;
 }
 
@@ -53,10 +53,10 @@ export interface KexInit {
   readonly firstPacketFollows: boolean;
 }
 
-/** @param extra names that are not of methods, such as `ext-info-c` */
+/** @param extra names that are not algorithms, such as `ext-info-c` */
 export function encodeKexInit(hostKeyAlgorithms: readonly string[], extra: readonly string[]): Buffer {
   const ciphers = nameList(Object.keys(CIPHERS));
-  // AES-GCM authenticates by itself, but the list of MACs must not be empty
+  // AES-GCM includes authentication, but the list of MACs must not be empty
   const macs = nameList(['hmac-sha2-256']);
   const none = nameList(['none']);
   return Buffer.concat([
@@ -88,7 +88,7 @@ export function decodeKexInit(payload: Buffer): KexInit {
   return { keyExchanges, hostKeys, ciphersToServer, ciphersToClient, firstPacketFollows: reader.uint(1) !== 0 };
 }
 
-/** @param earlier of the exchange before on this connection, if there was one */
+/** @param earlier result of the previous exchange on this connection, if any */
 export async function serveKeyExchange(
   packets: SshPackets,
   names: Identifications,
@@ -149,7 +149,7 @@ async function switchKeys(
   packets.decipher(keys.toServer, strict);
 }
 
-/** The first of the client's list that the server has. */
+/** The first algorithm of the client that the server supports. */
 export function firstCommon(what: string, offered: readonly string[], known: readonly string[]): string {
   const found = offered.find((name) => known.includes(name));
   if (found === undefined) {
@@ -158,7 +158,7 @@ export function firstCommon(what: string, offered: readonly string[], known: rea
   return found;
 }
 
-/** A fresh key of ours and what it shares with the peer's (RFC 8731 section 3, RFC 5656 section 4). */
+/** A fresh key of ours, and the secret that it shares with the peer's (RFC 8731 section 3, RFC 5656 section 4). */
 export function agree(method: string, peerPublic: Buffer): { readonly ownPublic: Buffer; readonly secret: Buffer } {
   const own = ephemeralKey(method);
   return { ownPublic: own.publicBytes, secret: own.share(peerPublic) };
@@ -194,7 +194,7 @@ export interface Exchange {
   readonly serverPublic: Buffer;
 }
 
-/** Of all three methods SHA-256 is the hash. */
+/** All three methods use SHA-256. */
 export function exchangeHash(exchange: Exchange, secret: Buffer): Buffer {
   const { client, server } = exchange.names;
   const parts = [

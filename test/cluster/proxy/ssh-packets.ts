@@ -1,4 +1,4 @@
-/** Packets of the SSH transport (RFC 4253 sections 4.2 and 6) over a byte stream, enciphered with AES-GCM (RFC 5647). */
+/** Packets of the SSH transport (RFC 4253 sections 4.2 and 6) over a byte stream, encrypted with AES-GCM (RFC 5647). */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
@@ -6,19 +6,19 @@ import type { Duplex } from 'node:stream';
 export interface DirectionKeys {
   readonly cipher: 'aes-128-gcm' | 'aes-256-gcm';
   readonly key: Buffer;
-  /** Four fixed bytes and the counter of packets. */
+  /** Four fixed bytes and the packet counter. */
   readonly iv: Buffer;
 }
 
 const MAX_IDENTIFICATION_BYTES = 255;
-/** What implementations must take at least is 35,000 bytes; OpenSSH and Go take up to 256 KiB. */
+/** Implementations must accept at least 35,000 bytes; OpenSSH and Go accept up to 256 KiB. */
 const MAX_PACKET_BYTES = 256 * 1024;
 const MIN_PADDING = 4;
 const BLOCK_BYTES = 16;
 const PLAIN_BLOCK_BYTES = 8;
 const TAG_BYTES = 16;
 
-/** The stream ended or broke. */
+/** The stream has ended or failed. */
 export class PeerLeft extends Error {}
 
 export class SshPackets {
@@ -34,12 +34,12 @@ export class SshPackets {
     this.#chunks = stream.iterator({ destroyOnReturn: false });
   }
 
-  /** The number of the last packet that was read, as UNIMPLEMENTED wants it. */
+  /** The number of the last packet that was read, for UNIMPLEMENTED. */
   get lastSequenceNumber(): number {
     return (this.#packetsRead - 1) >>> 0;
   }
 
-  /** Sends our identification and resolves with the peer's, without the line end. */
+  /** Sends our identification and resolves with the peer's, without the line break. */
   async exchangeIdentification(own: string): Promise<string> {
     this.#stream.write(`${own}\r\n`);
     for (;;) {
@@ -58,12 +58,12 @@ export class SshPackets {
     }
   }
 
-  /** What is sent from now on is enciphered with these keys. */
+  /** Encrypts everything sent from now on with these keys. */
   encipher(keys: DirectionKeys): void {
     this.#outgoing = new Direction(keys);
   }
 
-  /** @param resetSequence as strict key exchange demands */
+  /** @param resetSequence as strict key exchange requires */
   decipher(keys: DirectionKeys, resetSequence: boolean): void {
     this.#incoming = new Direction(keys);
     if (resetSequence) {
@@ -71,7 +71,7 @@ export class SshPackets {
     }
   }
 
-  /** The payload of the next packet. @throws PeerLeft when the stream has ended */
+  /** The payload of the next packet. @throws PeerLeft if the stream has ended */
   async read(): Promise<Buffer> {
     const lengthBytes = await this.#take(4);
     const length = lengthBytes.readUInt32BE();
@@ -89,9 +89,9 @@ export class SshPackets {
     return body.subarray(1, length - padding);
   }
 
-  /** Resolves when the stream is ready for more. */
+  /** Resolves when the stream accepts more. */
   async write(payload: Buffer): Promise<void> {
-    // AES-GCM leaves the length of the packet in the clear and outside of the blocks
+    // AES-GCM leaves the length of the packet unencrypted and outside of the blocks
     const block = this.#outgoing ? BLOCK_BYTES : PLAIN_BLOCK_BYTES;
     const unpadded = payload.length + (this.#outgoing ? 1 : 5);
     const padding = MIN_PADDING + ((block - ((unpadded + MIN_PADDING) % block)) % block);
@@ -131,7 +131,7 @@ export class SshPackets {
   }
 }
 
-/** One direction of an enciphered connection; the counter of its nonce goes up with each packet. */
+/** One direction of an encrypted connection; the counter in its nonce increases with each packet. */
 class Direction {
   readonly #keys: DirectionKeys;
   readonly #nonce: Buffer;

@@ -16,7 +16,7 @@ const PROTOCOL_ERROR = 2;
 const CONNECT_FAILED = 2;
 const MAX_ATTEMPTS = 6;
 const CERTIFICATE_SUFFIX = '-cert-v01@openssh.com';
-/** RSA with SHA-1 is not among them: neither Go nor OpenSSH uses it any more. */
+/** Without RSA with SHA-1, which neither Go nor OpenSSH uses any more. */
 const SIGNATURES: readonly SignatureAlgorithm[] = [
   'rsa-sha2-512',
   'rsa-sha2-256',
@@ -24,26 +24,26 @@ const SIGNATURES: readonly SignatureAlgorithm[] = [
   'ssh-ed25519',
 ];
 
-/** What the server is for. */
+/** The behavior of a specific server. */
 export interface SshService {
-  /** As `SSH-2.0-Name`. */
+  /** Such as `SSH-2.0-Name`. */
   readonly identification: string;
   readonly hostKeys: readonly HostKey[];
-  /** @throws Error to refuse a client */
+  /** @throws Error to reject a client */
   readonly admit: (user: string, certificate: SshCertificate) => void;
-  /** @returns why there is no channel of this type, or undefined to open it */
+  /** @returns why a channel of this type is refused, or undefined to open it */
   readonly refuseChannel: (type: string) => string | undefined;
-  /** A request on a channel. Whoever answers it does so by `channel.reply`. */
+  /** A request on a channel. The handler responds with `channel.reply`. */
   readonly request: (channel: SshChannel, type: string, payload: Buffer, wantsReply: boolean) => Promise<void>;
 }
 
-/** Resolves when the client has left. @throws Error for a client that breaks the protocol or is not admitted */
+/** Resolves when the client has disconnected. @throws Error for a protocol violation, or a client that is rejected */
 export async function serveSsh(stream: Duplex, service: SshService): Promise<void> {
   const connection = new SshConnection(stream, service);
   try {
     await connection.serve();
   } catch (error) {
-    // Go's client leaves without a word
+    // Go's client disconnects without a message
     if (!(error instanceof PeerLeft && connection.admitted)) {
       throw error;
     }
@@ -62,7 +62,7 @@ class SshConnection {
   #refusal: Error | undefined;
   #attempts = 0;
   #nextChannel = 0;
-  /** Ends with the key exchange under way, during which nothing else may be sent (RFC 4253 section 7.1). */
+  /** Ends when the key exchange in progress ends; nothing else may be sent during it (RFC 4253 section 7.1). */
   #exchange: Promise<unknown> = Promise.resolve();
 
   constructor(stream: Duplex, service: SshService) {
@@ -137,7 +137,7 @@ class SshConnection {
       }
       await this.#authenticateByKey(reader, user, service);
     } catch (error) {
-      // a client begins with "none" to learn which methods there are
+      // a client begins with "none" to get the list of methods
       this.#refusal = method === 'none' ? this.#refusal : toError(error);
       await this.#refuseAttempt(method);
     }
@@ -211,7 +211,7 @@ class SshConnection {
   async #handleChannel(type: number, reader: ByteReader): Promise<void> {
     const channel = this.#channels.get(reader.uint(4));
     if (channel === undefined) {
-      return; // closed on our side while the message was under way
+      return; // closed on our side while the message was in transit
     }
     switch (type) {
       case CHANNEL.windowAdjust:
@@ -261,7 +261,7 @@ function toError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-/** What a certificate's key signs with, by the name that the client gives. */
+/** The signature algorithm of a certificate's key, by the name that the client sends. */
 function signatureOf(algorithm: string): SignatureAlgorithm {
   const found = SIGNATURES.find((name) => algorithm === `${name}${CERTIFICATE_SUFFIX}`);
   if (found === undefined) {

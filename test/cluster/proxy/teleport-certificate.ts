@@ -1,4 +1,4 @@
-/** The certificates with which Proxy and agents show themselves to clients that know the cluster's authorities. */
+/** The certificates that Proxy and agents present to clients that know the cluster's authorities. */
 import type { SecureContextOptions } from 'node:tls';
 import { createKey, keyPem, publicKeyDer } from '../crypto/keys.ts';
 import { tlsCertificates } from '../data/authorities.ts';
@@ -35,7 +35,7 @@ export async function proxyCertificate(world: World, names: readonly string[] = 
   };
 }
 
-/** With which an agent logs in to a database as one of its users. */
+/** The certificate with which an agent logs in to a database as one of its users. */
 export async function databaseClientCertificate(world: World, user: string): Promise<SecureContextOptions> {
   const key = await createKey('rsa');
   const certificate = signCertificate(ownAuthority(world, 'db_client').tls, {
@@ -47,7 +47,7 @@ export async function databaseClientCertificate(world: World, user: string): Pro
   return { key: keyPem(key), cert: certificatePem(certificate), ca: certificatePem(servers) };
 }
 
-/** For a database that listens on localhost, as `tctl auth sign --format=db` makes it; `ca` is of those who may log in. */
+/** For a database on localhost, like `tctl auth sign --format=db`; `ca` is the authority of those who may log in. */
 export async function databaseServerCertificate(world: World): Promise<{ key: string; cert: string; ca: string }> {
   const key = await createKey('rsa');
   const authority = ownAuthority(world, 'db').tls;

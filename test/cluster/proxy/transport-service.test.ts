@@ -31,7 +31,7 @@ describe('the transport service', () => {
       call.resume();
     });
 
-  test('GetClusterDetails says whether the cluster is a FIPS build', async () => {
+  test('GetClusterDetails reports whether the cluster is a FIPS build', async () => {
     assert.deepEqual(await proxy.unary(SERVICE, 'GetClusterDetails', {}), { details: { fips_enabled: false } });
   });
 
@@ -42,9 +42,9 @@ describe('the transport service', () => {
     });
   }
 
-  test('ProxyCluster takes bytes along with the name of the cluster', async () => {
+  test('ProxyCluster accepts bytes together with the name of the cluster', async () => {
     const call = proxy.duplex(SERVICE, 'ProxyCluster');
-    // Auth answers what is not TLS with an end
+    // Auth closes a connection that is not TLS
     call.write({ cluster: cluster.info.cluster, frame: { payload: Buffer.from('GET / HTTP/1.1\r\n\r\n') } });
     assert.equal((await statusOf(call)).code, status.OK);
   });

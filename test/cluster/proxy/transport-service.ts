@@ -63,7 +63,7 @@ export function serveTransportService(server: GrpcServer, world: World, authPort
       fields: {},
     });
     await observe(record, async () => {
-      // The client may end its side first; the call must live on for the node's answers.
+      // The client may end its side first, but must still get the node's responses.
       const requests: AsyncIterator<unknown> = call.iterator({ destroyOnReturn: false });
       if (connection.identity === undefined) {
         throw accessDenied('access denied');
@@ -87,7 +87,7 @@ export function serveTransportService(server: GrpcServer, world: World, authPort
   });
 }
 
-/** As Go's net.SplitHostPort: a port is a must, and an IPv6 address has brackets. */
+/** Like Go's net.SplitHostPort: a port is required, and an IPv6 address has brackets. */
 function hostOf(hostPort: string): string {
   const [, bracketed, plain] = /^(?:\[([^[\]]*)\]|([^:[\]]*)):[^:[\]]*$/.exec(hostPort) ?? [];
   const host = bracketed ?? plain;
@@ -102,7 +102,7 @@ interface Target {
   readonly cluster: string;
 }
 
-/** Whoever has a certificate may dial every node: it is the node that looks at logins and labels. */
+/** Any client with a certificate may dial every node: the node checks logins and labels. */
 async function dial(nodes: Nodes, target: Target): Promise<Socket> {
   try {
     return await connectTo(nodes, target);
@@ -126,7 +126,7 @@ async function connectTo(nodes: Nodes, { host, cluster }: Target): Promise<Socke
   return socket;
 }
 
-/** Auth of this cluster, which an empty name means too; the leaf clusters are not there to be reached. */
+/** Auth of this cluster, also for an empty name; leaf clusters cannot be reached. */
 async function dialCluster(
   cluster: string,
   { authPort, clusterName }: { readonly clusterName: string; readonly authPort: number },
@@ -158,7 +158,9 @@ function clusterPayload(request: unknown): Buffer {
   return frame.payload;
 }
 
-/** Both directions at once, each no faster than its reader; the client's end is the node's end of input. */
+/**
+ * Both directions in parallel, each as fast as its reader; the end of the client's side is the end of the node's input.
+ */
 async function carry(call: Stream, frames: Frames, socket: Socket, first?: Buffer): Promise<void> {
   call.on('cancelled', () => socket.destroy());
   const upwards = (async () => {

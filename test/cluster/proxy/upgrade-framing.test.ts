@@ -6,7 +6,7 @@ import { legacyFraming, readWebSocketFrame, webSocketFraming, type Framing } fro
 
 const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 };
 
-/** What comes out for these bytes, fed one at a time. */
+/** The output for these bytes, fed one at a time. */
 async function decoded({ decode }: Framing, bytes: Buffer): Promise<string> {
   for (const byte of bytes) {
     decode.write(Buffer.from([byte]));
@@ -27,7 +27,7 @@ const frames = (...all: readonly (readonly [opcode: number, text: string, final?
   Buffer.concat(all.map(([opcode, text, final = true]) => clientFrame(opcode, Buffer.from(text), undefined, final)));
 
 describe('the framing of a connection upgrade', () => {
-  test('of v15 to v18 knows binary frames alone, whatever their FIN bit says, up to a close frame', async () => {
+  test('of v15 to v18 supports only binary frames, whatever their FIN bit, up to a close frame', async () => {
     const answers: Buffer[] = [];
     const framing = webSocketFraming({ pings: false, complete: false }, (frame) => answers.push(frame));
     const bytes = frames(
@@ -45,7 +45,7 @@ describe('the framing of a connection upgrade', () => {
     assert.equal(framing.farewell, undefined);
   });
 
-  test('of v19 takes continuation frames, answers pings with their payload and says goodbye', async () => {
+  test('of v19 accepts continuation frames, answers pings with their payload and sends a close frame', async () => {
     const answers: Buffer[] = [];
     const framing = webSocketFraming({ pings: true, complete: true }, (frame) => answers.push(frame));
     const bytes = frames([OPCODE.binary, 'a', false], [OPCODE.continuation, 'b'], [OPCODE.ping, 'are you there']);
@@ -68,14 +68,14 @@ describe('the framing of a connection upgrade', () => {
     });
   }
 
-  test('of the older form has the length before each packet, and empty packets for pings', async () => {
+  test('of the older form has a length before each packet, and empty packets as pings', async () => {
     const framing = legacyFraming(true);
     assert.deepEqual(framing.encode(Buffer.from('ab')), Buffer.from([0, 0, 0, 2, 0x61, 0x62]));
     assert.deepEqual(framing.ping, Buffer.alloc(4));
     assert.equal(await decoded(framing, Buffer.from([0, 0, 0, 0, 0, 0, 0, 1, 0x61, 0, 0, 0, 0])), 'a');
   });
 
-  test('refuses a frame that is too long to be kept', async () => {
+  test('refuses a frame that is too long to buffer', async () => {
     const framing = webSocketFraming({ pings: false, complete: false }, () => undefined);
     const head = Buffer.from([0x82, 127, 0, 0, 1, 0, 0, 0, 0, 0]);
     await assert.rejects(decoded(framing, head), /a frame of 1099511627776 bytes/);

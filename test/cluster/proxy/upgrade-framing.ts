@@ -1,11 +1,11 @@
-/** The two framings in which a connection upgrade carries bytes: WebSocket (RFC 6455) and the older form's pings. */
+/** The two framings of a connection upgrade: WebSocket (RFC 6455), and the older form with pings. */
 import { Transform, type TransformCallback } from 'node:stream';
 import { ByteReader } from '../crypto/byte-reader.ts';
 
-/** How bytes go to the client and come from it. */
+/** How bytes are sent to the client and received from it. */
 export interface Framing {
   readonly decode: Transform;
-  /** Each write becomes one chunk, so that pings can be put between them. */
+  /** Each write becomes one chunk, so that pings can be inserted between them. */
   readonly encode: (bytes: Buffer) => Buffer;
   readonly ping: Buffer | undefined;
   /** What the server sends last, if anything. */
@@ -21,13 +21,14 @@ const NORMAL_CLOSURE = Buffer.from([0x03, 0xe8]);
 export interface WebSocketRules {
   readonly pings: boolean;
   /**
-   * The newest servers take continuation frames, answer pings and say goodbye (`api/client/websocketupgradeproto`);
-   * the others drop the former two and just close (`lib/web/conn_upgrade.go` of v15 to v18).
+   * The newest servers accept continuation frames, answer pings and send a close frame
+   * (`api/client/websocketupgradeproto`); the others drop continuation frames and pings, and just close
+   * (`lib/web/conn_upgrade.go` of v15 to v18).
    */
   readonly complete: boolean;
 }
 
-/** @param answer sends a frame outside of the flow of bytes */
+/** @param answer sends a frame in addition to the bytes */
 export function webSocketFraming(rules: WebSocketRules, answer: (frame: Buffer) => void): Framing {
   const decode = new FrameReader(readWebSocketFrame, ({ opcode, payload }) => {
     switch (opcode) {
@@ -54,7 +55,10 @@ export function webSocketFraming(rules: WebSocketRules, answer: (frame: Buffer) 
   };
 }
 
-/** The older form without pings is the bare bytes; with them each packet has its length before it, a ping none. */
+/**
+ * The older form without pings is the bare bytes; with pings, each packet has its length before it, which is zero for a
+ * ping.
+ */
 export function legacyFraming(pings: boolean): Framing {
   if (!pings) {
     return {
@@ -101,7 +105,7 @@ export interface WebSocketFrame {
   readonly payload: Buffer;
 }
 
-/** A frame unmasked, whatever its FIN bit says. @throws RangeError when more bytes are needed */
+/** An unmasked frame, whatever its FIN bit. @throws RangeError if more bytes are needed */
 export function readWebSocketFrame(reader: ByteReader): WebSocketFrame {
   const opcode = reader.uint(1) & 0x0f;
   const second = reader.uint(1);
@@ -129,7 +133,7 @@ function readAll(reader: ByteReader): Buffer {
   return reader.take(reader.remaining);
 }
 
-/** Cuts a stream into frames, however they are spread over its chunks. */
+/** Splits a stream into frames, whatever its chunks. */
 class FrameReader<T> extends Transform {
   readonly #read: (reader: ByteReader) => T;
   readonly #bytesOf: (frame: T) => Buffer | 'nothing' | 'end';
@@ -175,7 +179,7 @@ class FrameReader<T> extends Transform {
       return { value };
     } catch (error) {
       if (error instanceof RangeError) {
-        return undefined; // the rest of the frame is yet to come
+        return undefined; // the rest of the frame has not arrived yet
       }
       throw error;
     }

@@ -1,4 +1,4 @@
-/** The Proxy's HTTPS API: discovery, the legacy join and Teleport's error replies. */
+/** The Proxy's HTTPS API: discovery, the legacy join and Teleport's error responses. */
 import { createServer, STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2';
 import type { Duplex } from 'node:stream';
@@ -25,7 +25,7 @@ interface Exchange {
   readonly request: Request;
   readonly response: Answering;
   readonly connection: WebConnection;
-  /** Ends it without an answer. */
+  /** Closes it without a response. */
   readonly abort: () => void;
 }
 
@@ -45,7 +45,7 @@ export class WebApi {
       const abort = (): void => {
         response.destroy();
       };
-      // fails when the client left while it was being answered
+      // fails if the client disconnected before the response
       this.#respond({ request, response, abort, connection: this.#connectionOf(request.socket) }).catch(abort);
     });
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -53,7 +53,7 @@ export class WebApi {
     });
   }
 
-  /** Takes a connection on which TLS has been ended. */
+  /** Serves a connection after TLS was terminated. */
   accept(socket: TLSSocket, connection: WebConnection): void {
     if (socket.alpnProtocol === 'h2') {
       this.#acceptHttp2(socket, connection);
@@ -136,7 +136,7 @@ export class WebApi {
       return pathNotFound(this.#world.profile);
     }
     if (kind === 'connection-upgrade') {
-      throw badParameter('Bad Request'); // Node hands on what asks for an upgrade as HTTP says
+      throw badParameter('Bad Request'); // Node's events for an upgrade, which HTTP clients also send
     }
     if (request.headers['content-type']?.split(';')[0] !== 'application/json') {
       throw badParameter('invalid request');
@@ -146,7 +146,7 @@ export class WebApi {
   }
 }
 
-/** Go's clients put `/v1` before the path, which the Proxy takes off again. */
+/** Go's clients put `/v1` before the path, and the Proxy removes it. */
 function routeOf(request: Request, { registrationEndpoint }: Profile): RequestKind {
   const path = (request.url ?? '').replace(/\?.*$/, '').replace(/^\/v1(?=\/webapi\/)/, '');
   if (request.method === 'GET' && /^\/webapi\/ping(\/[^/]+)?$/.test(path)) {
