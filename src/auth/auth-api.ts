@@ -15,7 +15,21 @@ import { parseServerVersion, type ServerVersion } from '../teleport/ping.ts';
 import { authCaller, type AuthCallOptions, type Refusals } from './call.ts';
 import { type Route, routeFields } from './route.ts';
 
-export type AuthorityType = 'host' | 'user' | 'db' | 'openssh' | 'spiffe';
+/** Every call throws MachineIdError: ROLE_DENIED, AUTH_DENIED, AUTH_UNREACHABLE, RPC_FAILED, RESPONSE_INVALID, TIMEOUT. */
+export interface AuthApi {
+  serverVersion(): Promise<ServerVersion>;
+  /** The roles that the role `name` may impersonate. */
+  impersonatedRoles(name: string): Promise<readonly string[]>;
+  generateUserCerts(request: IdentityRequest): Promise<UserCerts>;
+  /** The text of an SSH host certificate as the server sent it, still to be checked. */
+  generateHostCert(request: HostCertParams): Promise<string>;
+  /** Own cluster and the leaves whose authorities can be used, without private keys. */
+  certAuthorities(type: AuthorityType): Promise<readonly CertAuthority[]>;
+  /** Every page of the resources of one type that match, as the caller may see them. */
+  listResources(query: ResourceQuery): Promise<readonly PaginatedResource[]>;
+  /** The id of a session with an application, for servers that do not create one when they issue certificates. */
+  createAppSession(request: AppSessionParams): Promise<string>;
+}
 
 /** What is requested from the cluster, and then compared with the certificates that it returns. */
 export interface IdentityRequest {
@@ -49,20 +63,22 @@ interface HostCertParams {
   readonly ttlMs: number;
 }
 
-/** Every call throws MachineIdError: ROLE_DENIED, AUTH_DENIED, AUTH_UNREACHABLE, RPC_FAILED, RESPONSE_INVALID, TIMEOUT. */
-export interface AuthApi {
-  serverVersion(): Promise<ServerVersion>;
-  /** The roles that the role `name` may impersonate. */
-  impersonatedRoles(name: string): Promise<readonly string[]>;
-  generateUserCerts(request: IdentityRequest): Promise<UserCerts>;
-  /** The text of an SSH host certificate as the server sent it, still to be checked. */
-  generateHostCert(request: HostCertParams): Promise<string>;
-  /** Own cluster and the leaves whose authorities can be used, without private keys. */
-  certAuthorities(type: AuthorityType): Promise<readonly CertAuthority[]>;
-  /** Every page of the resources of one type that match, as the caller may see them. */
-  listResources(query: ResourceQuery): Promise<readonly PaginatedResource[]>;
-  /** The id of a session with an application, for servers that do not create one when they issue certificates. */
-  createAppSession(request: AppSessionParams): Promise<string>;
+export type AuthorityType = 'host' | 'user' | 'db' | 'openssh' | 'spiffe';
+
+/** One cluster's authority of one type, with the keys that are trusted now (active first, then additional ones). */
+export interface CertAuthority {
+  readonly clusterName: string;
+  /** One PEM block each, ending with a newline. */
+  readonly tlsCertificatesPem: readonly string[];
+  /** `<ssh-type> <base64>` each, without comment or newline. */
+  readonly sshPublicKeys: readonly string[];
+}
+
+/** In the order of the response. */
+export interface Authorities {
+  readonly host: readonly CertAuthority[];
+  readonly user: readonly CertAuthority[];
+  readonly database: readonly CertAuthority[];
 }
 
 export interface AppSessionParams {
@@ -258,22 +274,4 @@ function sshKeys({ ssh }: CAKeySet): string[] {
   return ssh.map(({ publicKey }) =>
     formatAuthorizedKey(parseAuthorizedKey(Buffer.from(publicKey).toString('utf8').trim())),
   );
-}
-
-// The certificate authorities that a bot can see: those of its cluster and of the leaf clusters.
-
-/** One cluster's authority of one type, with the keys that are trusted now (active first, then additional ones). */
-export interface CertAuthority {
-  readonly clusterName: string;
-  /** One PEM block each, ending with a newline. */
-  readonly tlsCertificatesPem: readonly string[];
-  /** `<ssh-type> <base64>` each, without comment or newline. */
-  readonly sshPublicKeys: readonly string[];
-}
-
-/** In the order of the response. */
-export interface Authorities {
-  readonly host: readonly CertAuthority[];
-  readonly user: readonly CertAuthority[];
-  readonly database: readonly CertAuthority[];
 }

@@ -18,6 +18,21 @@ export interface IssuedIdentity {
   readonly notices: readonly string[];
 }
 
+/** The identity of an output: one key with its SSH and TLS certificate. */
+export interface Identity {
+  readonly keyPair: KeyPair;
+  /** One authorized_keys-style line, `<type>-cert-v01@openssh.com <base64>`, without newline. */
+  readonly sshCertificateLine: string;
+  /** One `CERTIFICATE` PEM block that ends with a newline. */
+  readonly tlsCertificatePem: string;
+  /** Teleport roles in the certificate. */
+  readonly roles: readonly string[];
+  /** Unix users that the SSH certificate allows to log in as. */
+  readonly logins: readonly string[];
+  /** When the earlier of the two certificates ends, milliseconds since the Unix epoch. */
+  readonly expiresAtMs: number;
+}
+
 /**
  * @param userAuthorities of the cluster that was joined: they must have signed both certificates
  * @throws MachineIdError CERTIFICATE_MISMATCH, RESPONSE_INVALID, or what the call throws
@@ -105,22 +120,6 @@ function certificatesOf(authority: CertAuthority): readonly TlsCertificate[] {
   const certificates = authority.tlsCertificatesPem.map((pem) => readCertificate(pem));
   AUTHORITY_CERTIFICATES.set(authority, certificates);
   return certificates;
-}
-
-// The identity of an output: one key with its SSH and TLS certificate.
-
-export interface Identity {
-  readonly keyPair: KeyPair;
-  /** One authorized_keys-style line, `<type>-cert-v01@openssh.com <base64>`, without newline. */
-  readonly sshCertificateLine: string;
-  /** One `CERTIFICATE` PEM block that ends with a newline. */
-  readonly tlsCertificatePem: string;
-  /** Teleport roles in the certificate. */
-  readonly roles: readonly string[];
-  /** Unix users that the SSH certificate allows to log in as. */
-  readonly logins: readonly string[];
-  /** When the earlier of the two certificates ends, milliseconds since the Unix epoch. */
-  readonly expiresAtMs: number;
 }
 
 // Whether the lifetime is the requested one.

@@ -9,6 +9,16 @@ import { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
 import { credentialMismatch } from './issue.ts';
 
+/** As the server sent it, not yet checked. */
+export interface X509Svid {
+  /** As `spiffe://<cluster>/<path>`. */
+  readonly spiffeId: string;
+  /** DER. */
+  readonly certificate: Uint8Array;
+  /** DER each, from the certificate's issuer on, without the root. */
+  readonly chain: readonly Uint8Array[];
+}
+
 export interface CheckedX509Svid {
   readonly spiffeId: string;
   /** The certificate, then its chain: one PEM block each, ending with a line break. */
@@ -61,6 +71,12 @@ function x509Mismatch(detail: string): MachineIdError {
 }
 
 // JWT SVIDs (JWT-SVID specification, section 3).
+
+/** As the server sent it, not yet checked. */
+export interface JwtSvid {
+  readonly spiffeId: string;
+  readonly jwt: string;
+}
 
 export interface CheckedJwtSvid {
   readonly spiffeId: string;
@@ -134,22 +150,6 @@ function unreadable(detail: string): MachineIdError {
 
 function jwtMismatch(detail: string): MachineIdError {
   return credentialMismatch('the JWT SVID', detail);
-}
-
-// SPIFFE verifiable identity documents as the server sent them, not yet checked.
-
-export interface X509Svid {
-  /** As `spiffe://<cluster>/<path>`. */
-  readonly spiffeId: string;
-  /** DER. */
-  readonly certificate: Uint8Array;
-  /** DER each, from the certificate's issuer on, without the root. */
-  readonly chain: readonly Uint8Array[];
-}
-
-export interface JwtSvid {
-  readonly spiffeId: string;
-  readonly jwt: string;
 }
 
 // Names of workloads (SPIFFE-ID specification, section 2).

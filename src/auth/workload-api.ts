@@ -12,6 +12,21 @@ import { GrpcError } from '../grpc/status.ts';
 import { authCaller, type AuthCallOptions, type Refusals } from './call.ts';
 import type { JwtSvid, X509Svid } from './svid.ts';
 
+/** Every call throws MachineIdError as those of `AuthApi` do, and RESOURCE_UNKNOWN and CLUSTER_UNSUPPORTED. */
+export interface WorkloadApi {
+  /** One for each matching workload identity that the caller may use. */
+  issueX509(selector: WorkloadSelector, params: Omit<X509SvidParams, 'kind'>): Promise<readonly Named<X509Svid>[]>;
+  issueJwt(selector: WorkloadSelector, params: Omit<JwtSvidParams, 'kind'>): Promise<readonly Named<JwtSvid>[]>;
+  /** DER of the current list; undefined where the server does not support revocation. */
+  revocationList(): Promise<Uint8Array | undefined>;
+}
+
+/** The one of that name or, without a name, those whose labels have one of the values each. */
+export interface WorkloadSelector {
+  readonly name: string | undefined;
+  readonly labels: Readonly<Record<string, readonly string[]>>;
+}
+
 type SvidParams =
   | { readonly kind: 'x509'; readonly publicKey: KeyObject; readonly ttlMs: number }
   | { readonly kind: 'jwt'; readonly audiences: readonly string[]; readonly ttlMs: number };
@@ -21,15 +36,6 @@ type JwtSvidParams = Extract<SvidParams, { readonly kind: 'jwt' }>;
 
 /** An SVID with the name of its workload identity. */
 export type Named<T> = T & { readonly name: string };
-
-/** Every call throws MachineIdError as those of `AuthApi` do, and RESOURCE_UNKNOWN and CLUSTER_UNSUPPORTED. */
-export interface WorkloadApi {
-  /** One for each matching workload identity that the caller may use. */
-  issueX509(selector: WorkloadSelector, params: Omit<X509SvidParams, 'kind'>): Promise<readonly Named<X509Svid>[]>;
-  issueJwt(selector: WorkloadSelector, params: Omit<JwtSvidParams, 'kind'>): Promise<readonly Named<JwtSvid>[]>;
-  /** DER of the current list; undefined where the server does not support revocation. */
-  revocationList(): Promise<Uint8Array | undefined>;
-}
 
 export function workloadApi(connection: GrpcConnection, options: AuthCallOptions): WorkloadApi {
   const call = authCaller(options);
@@ -128,14 +134,6 @@ export function workloadRefusals(selector: WorkloadSelector): Refusals {
       },
     ],
   ]);
-}
-
-// Which workload identities are requested.
-
-/** The one of that name or, without a name, those whose labels have one of the values each. */
-export interface WorkloadSelector {
-  readonly name: string | undefined;
-  readonly labels: Readonly<Record<string, readonly string[]>>;
 }
 
 /** For messages: `workload identity "a"`, or `workload identity with the labels team: ci|ops`. */

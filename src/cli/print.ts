@@ -4,24 +4,6 @@ import type { World } from '../effects/world.ts';
 import { locationText, type MachineIdError, printable, printableJson } from '../errors.ts';
 import { causes } from '../net/network-error.ts';
 
-/** One line for a log collector, with the same facts. */
-export function errorLine(
-  error: MachineIdError,
-  { debug, nowMs }: { readonly debug: boolean; readonly nowMs: number },
-): string {
-  const { code, message, hint, problems, likelyCauses } = error;
-  const stack = debug ? stackOf(error) : [];
-  const facts = {
-    code,
-    message,
-    hint,
-    problems,
-    ...(likelyCauses.length === 0 ? {} : { likelyCauses }),
-    ...(stack.length === 0 ? {} : { stack }),
-  };
-  return `${printableJson({ time: new Date(nowMs).toISOString(), level: 'error', ...facts })}\n`;
-}
-
 interface ReportOptions {
   readonly debug: boolean;
   readonly style: Style;
@@ -50,6 +32,24 @@ export function errorReport(error: MachineIdError, { debug, style }: ReportOptio
   return `${lines.join('\n')}\n`;
 }
 
+/** One line for a log collector, with the same facts. */
+export function errorLine(
+  error: MachineIdError,
+  { debug, nowMs }: { readonly debug: boolean; readonly nowMs: number },
+): string {
+  const { code, message, hint, problems, likelyCauses } = error;
+  const stack = debug ? stackOf(error) : [];
+  const facts = {
+    code,
+    message,
+    hint,
+    problems,
+    ...(likelyCauses.length === 0 ? {} : { likelyCauses }),
+    ...(stack.length === 0 ? {} : { stack }),
+  };
+  return `${printableJson({ time: new Date(nowMs).toISOString(), level: 'error', ...facts })}\n`;
+}
+
 /** Where a bug of this program occurred; other errors are explained by their message. */
 function stackOf({ cause, code }: MachineIdError): readonly string[] {
   if ((code !== 'INTERNAL' && code !== 'UNCAUGHT') || !(cause instanceof Error)) return [];
@@ -60,6 +60,10 @@ function stackOf({ cause, code }: MachineIdError): readonly string[] {
 /** Some errors take their name from their class, which the bundle shortens. */
 function classOf(name: string): string {
   return name.endsWith('Error') ? name : 'Error';
+}
+
+export function stderrStyle({ environment, stderrIsTerminal }: Pick<World, 'environment' | 'stderrIsTerminal'>): Style {
+  return styleFor(stderrIsTerminal, environment);
 }
 
 // Rows in columns.
@@ -79,10 +83,4 @@ export function table(texts: readonly (readonly string[])[]): string[] {
       .join('  ')
       .trimEnd(),
   );
-}
-
-// Colours.
-
-export function stderrStyle({ environment, stderrIsTerminal }: Pick<World, 'environment' | 'stderrIsTerminal'>): Style {
-  return styleFor(stderrIsTerminal, environment);
 }

@@ -10,64 +10,74 @@ import type { WireTrace } from '../net/trace.ts';
 import { trustOptions, webTrust } from '../net/trust.ts';
 import type { SupportedOutput } from '../outputs/outputs.ts';
 
-// Sends an event in parallel with a run, which it neither delays nor fails.
+const MAX_CA_BYTES = 1024 * 1024;
 
-interface PendingSend {
-  /** Cancels the request if it has no response yet. */
-  end(): void;
-}
+const NOTHING: PendingSend = { end: () => undefined };
 
-interface SendSettings {
-  /** PEM of the only trusted authorities, or undefined for Node's own list. */
-  readonly ca: string | undefined;
+interface TelemetryOptions {
+  readonly world: Pick<World, 'clock' | 'environment' | 'files' | 'nodeVersion'>;
   readonly network: Network;
+  readonly outputs: readonly SupportedOutput[];
+  readonly log: Log;
   readonly trace?: WireTrace | undefined;
-  /** Called once, unless `end` was called before; `problem` is undefined when the event was accepted. */
-  readonly onSettled: (problem: string | undefined) => void;
 }
 
-const MAX_RESPONSE_BYTES = 16 * 1024;
-
-/** A unary call of the Connect protocol, version 1, with protobuf's JSON form. */
-function send(url: URL, event: unknown, { ca, network, onSettled, trace }: SendSettings): PendingSend {
-  const ended = new AbortController();
-  const { signal } = ended;
-  void post().then(
-    (status) => {
-      settle(status === 200 ? undefined : `HTTP status ${status}`);
-    },
-    (error: unknown) => {
-      settle(describeError(error));
-    },
-  );
-  return {
-    end: () => {
-      ended.abort();
-    },
-  };
-
-  async function post(): Promise<number> {
-    const client = openHttps({ ...trustOptions(ca), network, to: 'telemetry', for: 'https', trace });
-    const end = client.begin('POST', url);
-    const response = await client.send(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', 'connect-protocol-version': '1', 'user-agent': USER_AGENT },
-      body: JSON.stringify(event),
-      redirect: 'manual',
-      signal,
-      size: MAX_RESPONSE_BYTES,
+/** Never rejects. Logs nothing when telemetry is off. */
+export async function beginTelemetry({ log, network, outputs, trace, world }: TelemetryOptions): Promise<PendingSend> {
+  const { clock, environment, files } = world;
+  if (!telemetryIsOn(environment)) return NOTHING;
+  const url = telemetryUrl(environment);
+  if (url === undefined) {
+    log.warn('TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS is not an http(s) URL; telemetry is disabled');
+    return NOTHING;
+  }
+  log.info(`anonymous telemetry is enabled: sending one event to ${url.host}`);
+  const event = startEvent({
+    outputTypes: outputs.map(({ type }) => type),
+    version: VERSION,
+    eventId: randomUUID(),
+    startedMs: clock.nowMs(),
+  });
+  try {
+    const readText = (path: string) => files.readText(path, { maxBytes: MAX_CA_BYTES });
+    const { ca } = await webTrust({ ...world, caFile: undefined, insecure: false, readText });
+    return send(url, event, {
+      ca,
+      network,
+      trace,
+      onSettled: (problem) => {
+        log.debug(problem === undefined ? 'telemetry event accepted' : `telemetry event not accepted: ${problem}`);
+      },
     });
-    await response.arrayBuffer();
-    end(response.status);
-    return response.status;
-  }
-
-  function settle(problem: string | undefined): void {
-    if (!signal.aborted) onSettled(problem);
+  } catch (error) {
+    log.debug(`telemetry event not sent: ${asMachineIdError(error).message}`);
+    return NOTHING;
   }
 }
 
-// The anonymous event that a run has started, for Teleport's vendor (protocol reference 8).
+// Whether telemetry is enabled, and the URL that receives it (protocol reference 8).
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What Go's `strconv.ParseBool` reads as true. */
+const TRUE = ['1', 't', 'T', 'TRUE', 'true', 'True'];
+
+const ADDRESS = 'https://reporting-tbot.teleportinfra.sh';
+
+export function telemetryIsOn(environment: Environment): boolean {
+  return TRUE.includes(environment.TELEPORT_ANONYMOUS_TELEMETRY ?? '');
+}
+
+/** @returns undefined when the variable does not contain an http(s) URL */
+export function telemetryUrl(environment: Environment): URL | undefined {
+  const base = environment.TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS ?? '';
+  const text = `${(base === '' ? ADDRESS : base).replace(/\/+$/, '')}/prehog.v1alpha.TbotReportingService/SubmitTbotEvent`;
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  return ['http:', 'https:'].includes(url.protocol) ? url : undefined;
+}
+
+// The event that a run has started, for Teleport's vendor (protocol reference 8).
 
 interface StartFacts {
   /** Types of the outputs, as `tbot.yaml` names them. */
@@ -126,75 +136,65 @@ export function startEvent({ eventId, outputTypes, startedMs, version }: StartFa
   };
 }
 
-const MAX_CA_BYTES = 1024 * 1024;
-
-const NOTHING: PendingSend = { end: () => undefined };
-
-interface TelemetryOptions {
-  readonly world: Pick<World, 'clock' | 'environment' | 'files' | 'nodeVersion'>;
-  readonly network: Network;
-  readonly outputs: readonly SupportedOutput[];
-  readonly log: Log;
-  readonly trace?: WireTrace | undefined;
-}
-
-/** Never rejects. Logs nothing when telemetry is off. */
-export async function beginTelemetry({ log, network, outputs, trace, world }: TelemetryOptions): Promise<PendingSend> {
-  const { clock, environment, files } = world;
-  if (!telemetryIsOn(environment)) return NOTHING;
-  const url = telemetryUrl(environment);
-  if (url === undefined) {
-    log.warn('TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS is not an http(s) URL; telemetry is disabled');
-    return NOTHING;
-  }
-  log.info(`anonymous telemetry is enabled: sending one event to ${url.host}`);
-  const event = startEvent({
-    outputTypes: outputs.map(({ type }) => type),
-    version: VERSION,
-    eventId: randomUUID(),
-    startedMs: clock.nowMs(),
-  });
-  try {
-    const readText = (path: string) => files.readText(path, { maxBytes: MAX_CA_BYTES });
-    const { ca } = await webTrust({ ...world, caFile: undefined, insecure: false, readText });
-    return send(url, event, {
-      ca,
-      network,
-      trace,
-      onSettled: (problem) => {
-        log.debug(problem === undefined ? 'telemetry event accepted' : `telemetry event not accepted: ${problem}`);
-      },
-    });
-  } catch (error) {
-    log.debug(`telemetry event not sent: ${asMachineIdError(error).message}`);
-    return NOTHING;
-  }
-}
-
 /** With these variables, the events of tbot name this program as the one that started it. */
 export const TBOT_HELPER_VARIABLES = {
   _TBOT_TELEMETRY_HELPER: HELPER,
   _TBOT_TELEMETRY_HELPER_VERSION: VERSION,
 } as const;
 
-// Whether telemetry is enabled, and the URL that receives it (protocol reference 8).
+// Sends the event in parallel with the run, which it neither delays nor fails.
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** What Go's `strconv.ParseBool` reads as true. */
-const TRUE = ['1', 't', 'T', 'TRUE', 'true', 'True'];
-
-const ADDRESS = 'https://reporting-tbot.teleportinfra.sh';
-
-export function telemetryIsOn(environment: Environment): boolean {
-  return TRUE.includes(environment.TELEPORT_ANONYMOUS_TELEMETRY ?? '');
+interface PendingSend {
+  /** Cancels the request if it has no response yet. */
+  end(): void;
 }
 
-/** @returns undefined when the variable does not contain an http(s) URL */
-export function telemetryUrl(environment: Environment): URL | undefined {
-  const base = environment.TELEPORT_ANONYMOUS_TELEMETRY_ADDRESS ?? '';
-  const text = `${(base === '' ? ADDRESS : base).replace(/\/+$/, '')}/prehog.v1alpha.TbotReportingService/SubmitTbotEvent`;
-  if (!URL.canParse(text)) return undefined;
-  const url = new URL(text);
-  return ['http:', 'https:'].includes(url.protocol) ? url : undefined;
+interface SendSettings {
+  /** PEM of the only trusted authorities, or undefined for Node's own list. */
+  readonly ca: string | undefined;
+  readonly network: Network;
+  readonly trace?: WireTrace | undefined;
+  /** Called once, unless `end` was called before; `problem` is undefined when the event was accepted. */
+  readonly onSettled: (problem: string | undefined) => void;
+}
+
+const MAX_RESPONSE_BYTES = 16 * 1024;
+
+/** A unary call of the Connect protocol, version 1, with protobuf's JSON form. */
+function send(url: URL, event: unknown, { ca, network, onSettled, trace }: SendSettings): PendingSend {
+  const ended = new AbortController();
+  const { signal } = ended;
+  void post().then(
+    (status) => {
+      settle(status === 200 ? undefined : `HTTP status ${status}`);
+    },
+    (error: unknown) => {
+      settle(describeError(error));
+    },
+  );
+  return {
+    end: () => {
+      ended.abort();
+    },
+  };
+
+  async function post(): Promise<number> {
+    const client = openHttps({ ...trustOptions(ca), network, to: 'telemetry', for: 'https', trace });
+    const end = client.begin('POST', url);
+    const response = await client.send(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'connect-protocol-version': '1', 'user-agent': USER_AGENT },
+      body: JSON.stringify(event),
+      redirect: 'manual',
+      signal,
+      size: MAX_RESPONSE_BYTES,
+    });
+    await response.arrayBuffer();
+    end(response.status);
+    return response.status;
+  }
+
+  function settle(problem: string | undefined): void {
+    if (!signal.aborted) onSettled(problem);
+  }
 }

@@ -105,6 +105,21 @@ const MINUTE_MS = 60_000;
 const DEFAULT_TTL_MS = 60 * MINUTE_MS;
 const DEFAULT_RENEWAL_INTERVAL_MS = 20 * MINUTE_MS;
 
+interface Sources extends AddressSources {
+  /** Outputs and services of the flags, then those of the file. */
+  readonly items: readonly (Setting<readonly PlacedItem[]> | undefined)[];
+  /** How messages name the file; `undefined` without a file. */
+  readonly fileName: string | undefined;
+  /** Top-level keys of the file that could not be read. */
+  readonly invalidKeys: ReadonlySet<string> | 'all';
+  /** Ignored places of the file that contain outputs. */
+  readonly misplaced: readonly Problem[];
+  /** Whether nothing to write is a problem. */
+  readonly outputsNeeded: boolean;
+  /** Absolute; relative paths start from it. */
+  readonly workingDirectory: string;
+}
+
 interface Assembled {
   /** `undefined` only after a problem. With problems in `findings`, the plan must not be executed. */
   readonly plan: Plan | undefined;
@@ -176,21 +191,6 @@ function checkItems(
 }
 
 // What every run requires: an address, a join token, and something to write.
-
-interface Sources extends AddressSources {
-  /** Outputs and services of the flags, then those of the file. */
-  readonly items: readonly (Setting<readonly PlacedItem[]> | undefined)[];
-  /** How messages name the file; `undefined` without a file. */
-  readonly fileName: string | undefined;
-  /** Top-level keys of the file that could not be read. */
-  readonly invalidKeys: ReadonlySet<string> | 'all';
-  /** Ignored places of the file that contain outputs. */
-  readonly misplaced: readonly Problem[];
-  /** Whether nothing to write is a problem. */
-  readonly outputsNeeded: boolean;
-  /** Absolute; relative paths start from it. */
-  readonly workingDirectory: string;
-}
 
 /** `undefined` after a problem. */
 function findAddress(sources: Sources, settings: Settings, findings: Findings): ClusterAddress | undefined {

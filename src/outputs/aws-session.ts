@@ -101,6 +101,16 @@ function percentEncoded(text: string): string {
   );
 }
 
+interface SessionReply {
+  readonly status: number;
+  /** The name of an error. */
+  readonly type: string;
+  readonly text: string;
+  /** By the clock of AWS; NaN if it is missing. */
+  readonly sentMs: number;
+  readonly retryAfterMs: number | undefined;
+}
+
 function post(
   url: URL,
   init: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
@@ -148,62 +158,7 @@ function parsed(text: string): z.infer<typeof SessionResponse> | undefined {
   }
 }
 
-// The address of IAM Roles Anywhere.
-
-type Environment = Readonly<Record<string, string | undefined>>;
-
-interface Endpoint {
-  /** `https://host[:port][/path]`, without a slash at the end. */
-  readonly endpoint: string;
-  readonly region: string;
-}
-
-/**
- * A trust anchor works in its own region only. The variables are those of AWS's own programs ("Service-specific
- * endpoints" in the reference of its SDKs); the first one that is set counts.
- * @throws MachineIdError AWS_UNREACHABLE if a variable does not contain an https:// address
- */
-export function endpointOf(
-  { region, trustAnchorArn }: { readonly region: string | undefined; readonly trustAnchorArn: string },
-  environment: Environment,
-): Endpoint {
-  const arn = parseArn(trustAnchorArn);
-  const chosen = region ?? arn?.region ?? '';
-  const usual = `https://rolesanywhere.${chosen}.${domainOf(arn?.partition ?? 'aws')}`;
-  return { endpoint: configured(environment) ?? usual, region: chosen };
-}
-
-function configured(environment: Environment): string | undefined {
-  if (environment.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS?.toLowerCase() === 'true') return undefined;
-  for (const name of ['AWS_ENDPOINT_URL_ROLESANYWHERE', 'AWS_ENDPOINT_URL'] as const) {
-    const text = environment[name] ?? '';
-    if (text !== '') return readEndpoint(name, text);
-  }
-  return undefined;
-}
-
-/** Does not quote the text, as an address can contain a password. */
-function readEndpoint(name: string, text: string): string {
-  const url = parseHttpsUrl(text);
-  if (!(url?.username === '' && url.password === '')) {
-    throw new MachineIdError('AWS_UNREACHABLE', `${name} must be an address of the form https://host`, {
-      hint: `Correct ${name}, or unset it to use AWS's own address; AWS_ENDPOINT_URL_ROLESANYWHERE takes precedence over AWS_ENDPOINT_URL.`,
-    });
-  }
-  return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
-}
-
 // Why IAM Roles Anywhere refused a session.
-
-interface SessionReply {
-  readonly status: number;
-  /** The name of an error. */
-  readonly type: string;
-  readonly text: string;
-  /** By the clock of AWS; NaN if it is missing. */
-  readonly sentMs: number;
-  readonly retryAfterMs: number | undefined;
-}
 
 interface SessionArns {
   readonly roleArn: string;
@@ -264,6 +219,51 @@ function messageOf(text: string): string {
   } catch {
     return '';
   }
+}
+
+// The address of IAM Roles Anywhere.
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+interface Endpoint {
+  /** `https://host[:port][/path]`, without a slash at the end. */
+  readonly endpoint: string;
+  readonly region: string;
+}
+
+/**
+ * A trust anchor works in its own region only. The variables are those of AWS's own programs ("Service-specific
+ * endpoints" in the reference of its SDKs); the first one that is set counts.
+ * @throws MachineIdError AWS_UNREACHABLE if a variable does not contain an https:// address
+ */
+export function endpointOf(
+  { region, trustAnchorArn }: { readonly region: string | undefined; readonly trustAnchorArn: string },
+  environment: Environment,
+): Endpoint {
+  const arn = parseArn(trustAnchorArn);
+  const chosen = region ?? arn?.region ?? '';
+  const usual = `https://rolesanywhere.${chosen}.${domainOf(arn?.partition ?? 'aws')}`;
+  return { endpoint: configured(environment) ?? usual, region: chosen };
+}
+
+function configured(environment: Environment): string | undefined {
+  if (environment.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS?.toLowerCase() === 'true') return undefined;
+  for (const name of ['AWS_ENDPOINT_URL_ROLESANYWHERE', 'AWS_ENDPOINT_URL'] as const) {
+    const text = environment[name] ?? '';
+    if (text !== '') return readEndpoint(name, text);
+  }
+  return undefined;
+}
+
+/** Does not quote the text, as an address can contain a password. */
+function readEndpoint(name: string, text: string): string {
+  const url = parseHttpsUrl(text);
+  if (!(url?.username === '' && url.password === '')) {
+    throw new MachineIdError('AWS_UNREACHABLE', `${name} must be an address of the form https://host`, {
+      hint: `Correct ${name}, or unset it to use AWS's own address; AWS_ENDPOINT_URL_ROLESANYWHERE takes precedence over AWS_ENDPOINT_URL.`,
+    });
+  }
+  return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
 }
 
 // Amazon resource names, as far as Roles Anywhere needs them.

@@ -1,4 +1,4 @@
-/** The steps that the outputs have in common: certificates for the output's roles, files into the output's place. */
+/** The steps that all outputs share: prepare the destination, request certificates for the output's roles, write the files. */
 import { resolve } from 'node:path';
 import type { CertAuthority, IdentityRequest } from '../auth/auth-api.ts';
 import { type Identity, type IssuedIdentity, issueIdentity } from '../auth/issue.ts';
@@ -27,19 +27,71 @@ export interface OutputWork {
   readonly keys: OutputKeys;
 }
 
-/** Each identity has its own key. They may still be in the making. */
+/** Each identity has its own key, which may not be generated yet. */
 export interface OutputKeys {
   /** For the identity that is not routed to a resource. */
   readonly unrouted: Promise<KeyPair>;
-  /** For the identity that is routed to the output's resource; the same key where there is no such identity. */
+  /** For the identity that is routed to the output's resource; the same key if there is no such identity. */
   readonly routed: Promise<KeyPair>;
 }
 
-/** What an output wants beyond its roles and its lifetime. Unless given, the cluster is the one that was joined. */
+/** What all steps of a run share. */
+export interface RunContext {
+  readonly world: World;
+  readonly journal: Journal;
+  readonly plan: RunPlan;
+  readonly outputs: readonly AnyOutput[];
+  readonly network: Network;
+  readonly retries: Retries;
+  /** Only with `debug`. */
+  readonly trace?: WireTrace | undefined;
+  /** Everything that is written is recorded here first. */
+  readonly record: WriteRecord;
+}
+
+// The destination of an output.
+
+export interface OutputLocation {
+  /** For the summary: the absolute path, or `memory`. */
+  readonly displayPath: string;
+  /** Absolute path; undefined when nothing is written to disk. */
+  readonly directory: string | undefined;
+  readonly settings: DirectoryDestination | undefined;
+}
+
+export function outputLocation(
+  destination: DirectoryDestination | MemoryDestination,
+  { world }: Pick<RunContext, 'world'>,
+): OutputLocation {
+  switch (destination.type) {
+    case 'directory': {
+      const directory = resolve(world.workingDirectory, destination.path);
+      return { displayPath: directory, directory, settings: destination };
+    }
+    case 'memory':
+      return { displayPath: 'memory', directory: undefined, settings: undefined };
+    default:
+      return destination satisfies never;
+  }
+}
+
+/** Runs before the join: if a destination cannot be written, the run ends before anything is contacted. */
+export async function prepareOutput(
+  destination: DirectoryDestination | MemoryDestination,
+  { world, journal, record }: RunContext,
+): Promise<void> {
+  if (destination.type !== 'directory') return;
+  const { warnings } = await prepareDirectory(world.files, destination, world.workingDirectory, record);
+  for (const warning of warnings) journal.warn(warning);
+}
+
+// The certificates of an output.
+
+/** What an output requests in addition to its roles and its lifetime. By default, the cluster is the one that was joined. */
 type IdentityOptions = Pick<IdentityRequest, 'keyPair' | 'route'> &
   Partial<Pick<IdentityRequest, 'routeToCluster' | 'allowReissue'>>;
 
-/** Asks as the bot, for the output's roles or else all that the bot may impersonate. */
+/** Requests an identity as the bot: with the output's roles, otherwise with all that the bot may impersonate. */
 export async function requestIdentity(
   output: AnyOutput,
   { run, joined, session }: OutputWork,
@@ -62,6 +114,30 @@ function userAuthorities({ authorities }: ClusterSession): Promise<readonly Cert
   user.catch(() => undefined); // awaited while issuing, unless the call itself fails first
   return user;
 }
+
+interface OwnSession extends AuthSession {
+  readonly issued: IssuedIdentity;
+}
+
+/**
+ * Calls `use` with a session whose rights are those of the output's own roles. The identity is not routed to a resource, and
+ * the session is closed when `use` ends.
+ */
+export async function withOwnSession<T>(
+  output: AnyOutput,
+  work: OutputWork,
+  use: (session: OwnSession) => Promise<T>,
+): Promise<T> {
+  const issued = await requestIdentity(output, work, { keyPair: await work.keys.unrouted, route: undefined });
+  const session = await work.session.openAs(issued.identity);
+  try {
+    return await use({ ...session, issued });
+  } finally {
+    session.close();
+  }
+}
+
+// The files of an output.
 
 /** What is reported about the credentials of an output. */
 interface Issued {
@@ -104,85 +180,13 @@ export async function finishOutput(
   };
 }
 
-// What every step of a run works with.
-
-export interface RunContext {
-  readonly world: World;
-  readonly journal: Journal;
-  readonly plan: RunPlan;
-  readonly outputs: readonly AnyOutput[];
-  readonly network: Network;
-  readonly retries: Retries;
-  /** With `debug` alone. */
-  readonly trace?: WireTrace | undefined;
-  /** Everything that is written is recorded here first. */
-  readonly record: WriteRecord;
-}
-
-// Lets an output work at the Auth Service with its own roles, so that they decide what it may see and have.
-
-interface OwnSession extends AuthSession {
-  readonly issued: IssuedIdentity;
-}
-
-/** The identity is not routed anywhere; the connection lasts as long as `use` does. */
-export async function withOwnSession<T>(
-  output: AnyOutput,
-  work: OutputWork,
-  use: (session: OwnSession) => Promise<T>,
-): Promise<T> {
-  const issued = await requestIdentity(output, work, { keyPair: await work.keys.unrouted, route: undefined });
-  const session = await work.session.openAs(issued.identity);
-  try {
-    return await use({ ...session, issued });
-  } finally {
-    session.close();
-  }
-}
-
-// Where the files of one output go.
-
-export interface OutputLocation {
-  /** For the summary: the absolute path, or `memory`. */
-  readonly displayPath: string;
-  /** Absolute path; undefined when nothing is written to disk. */
-  readonly directory: string | undefined;
-  readonly settings: DirectoryDestination | undefined;
-}
-
-export function outputLocation(
-  destination: DirectoryDestination | MemoryDestination,
-  { world }: Pick<RunContext, 'world'>,
-): OutputLocation {
-  switch (destination.type) {
-    case 'directory': {
-      const directory = resolve(world.workingDirectory, destination.path);
-      return { displayPath: directory, directory, settings: destination };
-    }
-    case 'memory':
-      return { displayPath: 'memory', directory: undefined, settings: undefined };
-    default:
-      return destination satisfies never;
-  }
-}
-
-/** Runs before the join: if a destination cannot be written, the run ends before anything is contacted. */
-export async function prepareOutput(
-  destination: DirectoryDestination | MemoryDestination,
-  { world, journal, record }: RunContext,
-): Promise<void> {
-  if (destination.type !== 'directory') return;
-  const { warnings } = await prepareDirectory(world.files, destination, world.workingDirectory, record);
-  for (const warning of warnings) journal.warn(warning);
-}
-
 interface Written {
   readonly files: readonly string[];
   /** Sentences for a person to read. */
   readonly warnings: readonly string[];
 }
 
-/** Writes them all; those that only prove something are not returned. */
+/** Writes all files; returns those that the summary lists. */
 async function writeOutput(
   { world: { files: system, commands, signal }, record }: RunContext,
   { directory, settings }: OutputLocation,

@@ -11,15 +11,6 @@ const MS_PER_UNIT: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
-/** How to correct a text that is not a duration: a number alone can mean minutes or seconds, and Go has no days. */
-export function durationAdvice(text: string): string {
-  if (/^\d{1,9}(?:\.\d{1,9})?$/.test(text)) return `write ${text}m or ${text}s`;
-  const [, days] = /^(\d{1,4})d$/.exec(text) ?? [];
-  return days === undefined
-    ? 'write a number with its unit, such as 90s, 30m or 1h30m'
-    : `write ${Number(days) * 24}h, because there is no unit for days`;
-}
-
 /** Go counts nanoseconds in 63 bits, which ends a little after 2562047 hours. */
 const MAX_DURATION_MS = 2 ** 63 / 1e6;
 
@@ -47,7 +38,17 @@ export function goDuration(durationMs: number): string {
   return `${Math.max(1, Math.round(durationMs))}ms`;
 }
 
+/** How to correct a text that is not a duration: a number alone can mean minutes or seconds, and Go has no days. */
+export function durationAdvice(text: string): string {
+  if (/^\d{1,9}(?:\.\d{1,9})?$/.test(text)) return `write ${text}m or ${text}s`;
+  const [, days] = /^(\d{1,4})d$/.exec(text) ?? [];
+  return days === undefined
+    ? 'write a number with its unit, such as 90s, 30m or 1h30m'
+    : `write ${Number(days) * 24}h, because there is no unit for days`;
+}
+
 // Suggestions for mistyped words.
+
 /** The nearest of `known`, or `undefined` if none is similar enough. */
 export function closestMatch(word: string, known: readonly string[]): string | undefined {
   const plain = simplify(word);

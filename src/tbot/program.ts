@@ -62,6 +62,13 @@ async function removeFile(path: string, files: Pick<Files, 'remove' | 'removeDir
   await files.removeDirectory(dirname(path));
 }
 
+function noDirectory(failures: readonly string[]): MachineIdError {
+  const message = `the configuration of tbot cannot be written: ${failures.join('; ')}`;
+  return new MachineIdError('TBOT_FAILED', message, {
+    hint: 'Give the job a writable home directory or TMPDIR with free space.',
+  });
+}
+
 /**
  * The variables of the job, including TELEPORT_ANONYMOUS_TELEMETRY and those for proxies, except for settings that the
  * file has. In tbot, variables take precedence over the file, TELEPORT_BOT_TOKEN drops its `onboarding`, and the two
@@ -133,13 +140,6 @@ function missingTbot(reason: string): MachineIdError {
   const what = reason === 'ENOENT' ? 'is not on PATH' : `cannot be started (${reason})`;
   return new MachineIdError('TBOT_MISSING', `tbot ${what}`, {
     hint: 'Install it earlier in the job: install_tools with tools: tbot puts it on PATH. Or leave out --engine tbot (orb parameter engine).',
-  });
-}
-
-function noDirectory(failures: readonly string[]): MachineIdError {
-  const message = `the configuration of tbot cannot be written: ${failures.join('; ')}`;
-  return new MachineIdError('TBOT_FAILED', message, {
-    hint: 'Give the job a writable home directory or TMPDIR with free space.',
   });
 }
 
