@@ -60,7 +60,7 @@ function withoutScript(files: Files): Files {
   });
   return withText(
     edited,
-    'take the script from the orb with delivery: embedded',
+    'use the script in the orb (delivery: embedded)',
     'call install of the orb teleport/machine-id-embedded before this step',
   );
 }
@@ -84,7 +84,7 @@ function embeddedOrb(orb: Files, own: Files): Files {
   return new Map([
     ...withText(
       scripts,
-      'Give the parameter delivery the value download.',
+      'Set the parameter delivery to download.',
       'Use install of teleport/machine-id instead, which downloads it.',
     ),
     ...own,

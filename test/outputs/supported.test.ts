@@ -60,7 +60,7 @@ services:
         argoCd ?? '',
         /^outputs\[1\] \(line 6\): output type "kubernetes\/argo-cd" is not written by a CI job/,
       );
-      assert.match(argoCd ?? '', /run tbot beside that Argo CD.*"kubernetes\/v2"/);
+      assert.match(argoCd ?? '', /run tbot next to that Argo CD.*"kubernetes\/v2"/);
       assert.deepEqual(keys, [
         'outputs[2] (line 7): delegation_session_id is not supported yet by this version',
         'services[0] (line 9): relay_server is not supported yet by this version',
