@@ -1,6 +1,6 @@
 /**
- * The parameters of `install` that the job `run` passes on to it. They are no flags of the script, which is not there yet:
- * the orb's shell scripts read them, and `install_tools`.
+ * The parameters of `install` that the job `run` passes on. They are not flags of the script, which is not installed yet: the
+ * orb's shell scripts and `install_tools` read them.
  */
 import { DOCTOR_OPTIONS } from '../../src/commands/doctor/flags.ts';
 import { INSTALL_TOOLS } from '../../src/commands/install-tools/flags.ts';
@@ -16,8 +16,8 @@ interface InstallParameter {
 export const INSTALL_PARAMETERS: readonly InstallParameter[] = [
   {
     orb: { name: 'delivery', type: ['download', 'embedded'], default: 'download' },
-    help: 'Where the script comes from: a release asset (download), or the orb itself without any network (embedded), on Linux and macOS. Its SHA-256 must be that of this orb version in either case.',
-    helpOfJob: 'Where install takes the script from.',
+    help: 'Where the script comes from: a release asset (download), or the orb itself, without any network (embedded; Linux and macOS only). Its SHA-256 must be that of this orb version in either case.',
+    helpOfJob: 'Where install gets the script from.',
   },
   {
     orb: { name: 'bundle_path' },
@@ -46,7 +46,7 @@ export const INSTALL_PARAMETERS: readonly InstallParameter[] = [
   },
   {
     orb: { name: 'tools_version', default: INSTALL_TOOLS.version.orb.default },
-    help: 'Their version, X.Y.Z; auto asks the cluster.',
+    help: 'Their version, X.Y.Z. auto asks the cluster.',
     helpOfJob: 'Their version, X.Y.Z. auto asks the cluster.',
   },
 ];

@@ -15,7 +15,7 @@ import { resultOf } from './run-result.ts';
 const authorities = await directoryFor({ after });
 const skip = await missingPostgres();
 
-/** psql with nothing but what the run exported and the address of the Proxy's listener. */
+/** psql with only the exported variables and the address of the Proxy's listener. */
 async function psql(cluster: Cluster, job: Job, sql: string, changes: Readonly<Record<string, string>> = {}) {
   const [PGHOST = '', PGPORT = ''] = cluster.info.postgres.split(':');
   const exported = await exportedTo(job);
@@ -30,7 +30,7 @@ function database(job: Job, more: string): string {
 const ORDERS = 'service: orders, username: ci, database: orders';
 
 for (const teleport of ['15.3.7', NEWEST]) {
-  test(`Teleport ${teleport}: psql works on a real PostgreSQL with what is exported`, { skip }, async (t) => {
+  test(`Teleport ${teleport}: psql reaches a real PostgreSQL with the exported variables`, { skip }, async (t) => {
     const cluster = await clusterIn(authorities, t, { teleport });
     const orders = cluster.resources.databases.find(({ name }) => name === 'orders');
     assert.ok(orders !== undefined);
@@ -53,7 +53,7 @@ for (const teleport of ['15.3.7', NEWEST]) {
       assertPrinted(await psql(cluster, job, sql), '42|ci|/CN=ci');
     });
 
-    await t.test('not as another user, and not in another database', async () => {
+    await t.test('not as another user, and not to another database', async () => {
       assertEnded(await psql(cluster, job, 'select 1', { PGUSER: 'postgres' }), /access to db denied/);
       assertEnded(await psql(cluster, job, 'select 1', { PGDATABASE: 'postgres' }), /access to db denied/);
     });
@@ -64,7 +64,7 @@ for (const teleport of ['15.3.7', NEWEST]) {
       assertEnded(await psql(cluster, job, 'select 1', { PGSSLROOTCERT }), /certificate verify failed/);
     });
 
-    await t.test('not past the Proxy: the database itself turns the certificate away', async () => {
+    await t.test('not past the Proxy: the database itself rejects the certificate', async () => {
       const PGSSLROOTCERT = join(job.destination, 'teleport-database-ca.crt');
       const changes = { PGPORT: String(orders.port), PGSSLROOTCERT };
       assertEnded(await psql(cluster, job, 'select 1', changes), /unknown ca/);
@@ -83,7 +83,7 @@ for (const teleport of ['15.3.7', NEWEST]) {
       assertEnded(await psql(cluster, other, 'select 1'), /"reports-rds-eu-central-1-123456789012" is offline/);
     });
 
-    await t.test('not with an identity that is good for no database', async () => {
+    await t.test('not with an identity that is not for a database', async () => {
       const changes = {
         PGSSLCERT: join(identity, 'tlscert'),
         PGSSLKEY: join(identity, 'key'),
@@ -94,7 +94,7 @@ for (const teleport of ['15.3.7', NEWEST]) {
       assertEnded(await psql(cluster, other, 'select 1', changes), /not routed to a PostgreSQL database/);
     });
 
-    await t.test('with flags only, in its own directory', async () => {
+    await t.test('with flags only, in a separate directory', async () => {
       const third = await beginJob(t, cluster);
       const flags = ['--database', 'orders', '--database-user', 'ci', '--database-name', 'orders'];
       const { outputs } = resultOf(await third.run([...third.flags, ...flags, '--json']));
