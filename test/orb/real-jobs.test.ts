@@ -54,7 +54,7 @@ describe('every node on PATH is tried', () => {
       await writeFile(join(home, 'shim/node'), `#!/bin/sh\n${shim}\n`, { mode: 0o755 });
       const PATH = `${join(home, 'shim')}:${await toolFolder(join(home, 'bin'), ['node'])}`;
       const result = succeeded(await run({ environment: { PATH }, steps: [JOIN] }));
-      assert.match(stderrOf(result), new RegExp(`Node\\.js is there: ${process.execPath}`));
+      assert.match(stderrOf(result), new RegExp(`found Node\\.js: ${process.execPath}`));
     });
   }
 
