@@ -18,7 +18,7 @@ const PHASES: Readonly<Record<RotationPhase, true>> = {
 };
 
 const HELP = `Usage:
-  npm run cluster -- --dir DIR [--teleport X.Y.Z] [--port N] [--front FRONT]
+  npm run cluster -- --dir DIR [--teleport X.Y.Z] [--port N] [--front FRONT] [--front-idle-ms N]
                          [--cluster-name NAME] [--login USER]... [--node NAME=PORT]...
                          [--without-registration-endpoint] [--ready FILE] [--without-web-route-to-auth]
                          [--auth-only] [--proxy-public-addr HOST:PORT] [--rotation PHASE] [--hsm]
@@ -37,7 +37,8 @@ const HELP = `Usage:
         l7-unoffered   the same, but chooses http/1.1 even if a client does not offer it
         l7-h2          the same, but speaks HTTP/2 and refuses gRPC with 464, as an AWS ALB does
         l7-no-upgrade  as l7, but removes the header Upgrade
-        separate       nothing; TLS routing is off, so that SSH, the tunnel and Kubernetes have ports of their own
+        separate       nothing; TLS routing is off, so that SSH, the tunnel and Kubernetes have separate ports
+      --front-idle-ms: how long the fronts that terminate TLS leave a connection idle; 60000 by default.
 
       --without-web-route-to-auth: the web port does not route teleport-auth@ to Auth.
       --auth-only: there is no Proxy. --proxy-public-addr HOST:PORT is what Auth's Ping reports then, or instead.
@@ -90,6 +91,7 @@ async function run(args: string[]): Promise<void> {
       teleport: { type: 'string', default: DEFAULT_TELEPORT_VERSION },
       port: { type: 'string', default: '0' },
       front: { type: 'string', default: 'plain' },
+      'front-idle-ms': { type: 'string', default: '60000' },
       'cluster-name': { type: 'string' },
       login: { type: 'string', multiple: true, default: [] },
       node: { type: 'string', multiple: true, default: [] },
@@ -109,6 +111,7 @@ async function run(args: string[]): Promise<void> {
     teleport: checkedVersion(values.teleport),
     port: wholeNumber(values.port, '--port', 65_535),
     front: checkedFront(values.front),
+    frontIdleMs: wholeNumber(values['front-idle-ms'], '--front-idle-ms', 0x7fffffff),
     ...(values['cluster-name'] === undefined ? {} : { clusterName: checkedName(values['cluster-name']) }),
     extraLogins: values.login,
     registrationEndpoint: !values['without-registration-endpoint'],

@@ -1,6 +1,6 @@
 /**
  * A layer 7 load balancer in front of the Proxy: terminates TLS with a certificate for the tenant's host, which ends ALPN
- * and client certificates, and forwards HTTP/1.1 and upgrades of it to the Proxy over TLS of its own.
+ * and client certificates, and forwards HTTP/1.1 and its upgrades to the Proxy over separate TLS connections.
  */
 import { randomBytes } from 'node:crypto';
 import { createServer as createHttp1, STATUS_CODES, type ClientRequest, type IncomingMessage } from 'node:http';
@@ -119,7 +119,7 @@ function vector(lengthBytes: number, contents: Buffer): Buffer {
   return Buffer.concat([length, contents]);
 }
 
-/** Sends each request on to the Proxy by a connection of its own. */
+/** Forwards each request to the Proxy on a separate connection. */
 class Forwarder {
   readonly #upgrades: boolean;
   readonly #options: BalancerOptions;

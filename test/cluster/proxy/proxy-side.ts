@@ -64,7 +64,7 @@ export function hasTlsRouting({ front, tlsRouting }: ProxyOptions): boolean {
   return tlsRouting ?? front !== 'separate';
 }
 
-/** Hosts of the public addresses that are names of their own. */
+/** Hosts of the public addresses, without IP addresses and the tenant's host. */
 export function publicNames({ publicAddress, publicAddresses = {} }: ProxyOptions): readonly string[] {
   const hosts = [publicAddress, ...Object.values(publicAddresses)].flatMap((address) =>
     address === undefined ? [] : [address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')],
