@@ -9,6 +9,7 @@ export const ERROR_CODES = [
   'OUTPUT_UNSUPPORTED',
   'SCOPES_UNSUPPORTED',
   'CA_FILE_INVALID',
+  'EGRESS_PROXY_INVALID',
   // the job's OIDC token
   'OIDC_TOKEN_MISSING',
   'OIDC_TOKEN_MALFORMED',
@@ -17,6 +18,7 @@ export const ERROR_CODES = [
   'OIDC_TOKEN_ISSUER_MISMATCH',
   'OIDC_TOKEN_AUDIENCE_MISMATCH',
   // reaching the cluster
+  'EGRESS_PROXY_FAILED',
   'PROXY_UNREACHABLE',
   'PROXY_UNTRUSTED',
   'PROXY_NOT_TELEPORT',
@@ -76,6 +78,7 @@ const INPUT_ERROR_CODES: ReadonlySet<ErrorCode> = new Set([
   'OUTPUT_UNSUPPORTED',
   'SCOPES_UNSUPPORTED',
   'CA_FILE_INVALID',
+  'EGRESS_PROXY_INVALID',
 ]);
 
 /** One problem of the input: `path` as in `outputs[0].destination.path`, `line` counted from 1 if the input has lines. */
@@ -92,6 +95,8 @@ export interface HostPort {
   /** A name or an address, without brackets. */
   readonly host: string;
   readonly port: number;
+  /** Set if it is not a server of the cluster. */
+  readonly for?: 'https';
 }
 
 /** Set on a transient failure: the same attempt may succeed later. */
@@ -113,7 +118,7 @@ export class MachineIdError extends Error {
   readonly likelyCauses: readonly string[];
   /** Undefined for a final failure. */
   readonly transient: Transient | undefined;
-  /** The address that could not be reached, or whose connection broke; undefined for other failures. */
+  /** The address of the connection that failed; undefined for other failures. */
   readonly unreached: HostPort | undefined;
 
   constructor(

@@ -4,7 +4,7 @@ import { errorLine, errorReport, stderrStyle } from './cli/print.ts';
 import type { Invocation } from './commands/orb-step.ts';
 import { VERSION, type World } from './effects/world.ts';
 import { failureOf, MachineIdError } from './errors.ts';
-import { withProxyCause } from './net/proxy-variables.ts';
+import { withProxyCause } from './net/egress-cause.ts';
 
 /**
  * A command's files are imported when it runs or shows its help, not before: other programs call some commands once per

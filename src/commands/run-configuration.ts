@@ -55,7 +55,7 @@ async function plannedRun(given: RunArguments, journal: Journal, world: World): 
     plan,
     outputs,
     trust,
-    network: openNetwork(world),
+    network: openNetwork({ ...world, authorities: () => Promise.resolve(trust.ca), timeoutMs }),
     retries: startRetries({ timeoutMs, deadlineMs, clock, random, log: journal, signal }),
     trace: plan.debug ? startWireTrace(journal, clock) : undefined,
     record: openManifest(files, environment, warn, await writerOf(outputs, world)),

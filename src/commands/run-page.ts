@@ -4,7 +4,7 @@ import { utcTime } from '../crypto/validity.ts';
 import { VERSION, type World } from '../effects/world.ts';
 import { asMachineIdError, failureOf, locationText, type MachineIdError } from '../errors.ts';
 import { writePublishedFile } from '../files/published.ts';
-import { withProxyCause } from '../net/proxy-variables.ts';
+import { withProxyCause } from '../net/egress-cause.ts';
 import type { ConfiguredOutput, Journal, RunFacts } from '../outputs/journal.ts';
 import type { Engine, Span, WrittenOutput } from '../outputs/result.ts';
 import { outputLabel } from '../outputs/output.ts';

@@ -8,6 +8,7 @@ import type { World } from '../effects/world.ts';
 import { MachineIdError, type Problem } from '../errors.ts';
 import { parseAddress } from '../net/address.ts';
 import { openNetwork } from '../net/network.ts';
+import { webTrust } from '../net/trust.ts';
 import { dialTransport, PROXY_SSH_PATH, proxySsh, type SshTarget, type TransportDial } from '../teleport/ssh-proxy.ts';
 import { identityUnreadable, readDestinationIdentity } from './kube-credentials.ts';
 
@@ -30,6 +31,7 @@ export const SSH_PROXY_FLAGS: readonly Flag[] = [
 const REQUIRED = ['destination-dir', 'proxy-server', 'cluster', 'user', 'host', 'port'];
 const LIMITS = { timeoutMs: 30_000, deadlineMs: RETRY_POLICY.deadlineMs };
 const WEB_PORT = 443;
+const MAX_CA_BYTES = 1024 * 1024;
 
 /** @throws MachineIdError USAGE_INVALID, IDENTITY_UNREADABLE, and what dialing and proxying throw */
 export async function sshProxyCommand(args: readonly string[], world: World): Promise<void> {
@@ -40,7 +42,7 @@ export async function sshProxyCommand(args: readonly string[], world: World): Pr
   const log = createLog(stderr, { format: 'text', debug: false, nowMs: () => clock.nowMs() });
   const dial = {
     address,
-    network: openNetwork(world),
+    network: openNetwork({ ...world, authorities: () => webAuthorities(world) }),
     certificatePem,
     privateKeyPem,
     hostAuthoritiesPem: authoritiesPem,
@@ -54,6 +56,12 @@ export async function sshProxyCommand(args: readonly string[], world: World): Pr
     // OpenSSH ends its ProxyCommand with SIGHUP after every session, also a successful one: nothing to report.
     if (!world.signal.aborted) throw error;
   }
+}
+
+/** Only for the certificate of an https:// proxy of the network: the cluster's own authorities are in the identity. */
+async function webAuthorities(world: World): Promise<string | undefined> {
+  const readText = (path: string) => world.files.readText(path, { maxBytes: MAX_CA_BYTES });
+  return (await webTrust({ ...world, caFile: undefined, insecure: false, readText })).ca;
 }
 
 async function connect(dial: TransportDial, target: SshTarget, world: World): Promise<void> {

@@ -85,6 +85,8 @@ export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResul
       socket = await dialTls({ network, address, alpn: JOIN_ALPN, ca: trust.ca, verify: trust.verify, signal, wire });
     } catch (error) {
       signal.throwIfAborted();
+      // The registration endpoint needs the same HTTP or SOCKS proxy.
+      if (error instanceof MachineIdError) throw error;
       const { detail, isTransient } = networkFailure(error);
       return { kind: 'unavailable' as const, reason: detail, isTransient };
     }

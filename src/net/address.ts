@@ -40,7 +40,7 @@ export function parseHttpsUrl(text: string, base?: URL): URL | undefined {
   }
 }
 
-/** The host and port that a connection to the URL goes to. */
+/** The host and port that a connection to the URL of another server than the cluster goes to. */
 export function hostPortOf({ hostname, port }: URL): HostPort {
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 443 : Number(port) };
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 443 : Number(port), for: 'https' };
 }

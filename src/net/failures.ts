@@ -32,6 +32,7 @@ export function proxyFailure(
           hint: 'If a private authority signed it, pass its PEM with --ca-file, SSL_CERT_FILE or NODE_EXTRA_CA_CERTS. If the name differs, use the name in the certificate.',
           cause,
           likelyCauses: [...(weakness === undefined ? [] : [weakness]), ...likelyCauses],
+          unreached: address,
         },
       );
     case 'refused-by-peer':
@@ -54,7 +55,7 @@ export function authFailure(address: Address, cause: unknown): MachineIdError {
   if (cause instanceof MachineIdError) return cause;
   const problem = networkFailure(cause);
   const where = `the Auth Service behind ${formatAddress(address)}`;
-  if (isAboutAlpn(cause)) return tlsTerminatedError('AUTH_UNREACHABLE', where, cause);
+  if (isAboutAlpn(cause)) return tlsTerminatedError('AUTH_UNREACHABLE', { where, address, cause });
   // The port is the Proxy's, and the Proxy was reached: do not explain a wrong port.
   const reached = { ...address, port: 443 };
   const likelyCauses = connectionCauses(reached, cause);
@@ -66,7 +67,7 @@ export function authFailure(address: Address, cause: unknown): MachineIdError {
             cause,
             likelyCauses,
           })
-        : tlsTerminatedError('AUTH_UNTRUSTED', where, cause);
+        : tlsTerminatedError('AUTH_UNTRUSTED', { where, address, cause });
     case 'refused-by-peer':
       return new MachineIdError('AUTH_DENIED', `${where} rejected the bot's certificate: ${problem.detail}`, {
         hint: 'Check that the bot is not locked and that the clocks of the runner and the cluster agree.',
@@ -81,6 +82,7 @@ export function authFailure(address: Address, cause: unknown): MachineIdError {
         cause,
         likelyCauses,
         transient: problem.isTransient ? {} : undefined,
+        unreached: address,
       });
     default:
       return problem.kind satisfies never;
@@ -94,9 +96,9 @@ export function authFailure(address: Address, cause: unknown): MachineIdError {
 export function transportFailure(address: Address, cause: unknown): MachineIdError {
   if (cause instanceof MachineIdError) return cause;
   const where = `the transport service of the Proxy ${formatAddress(address)}`;
-  if (isAboutAlpn(cause)) return tlsTerminatedError('PROXY_UNREACHABLE', where, cause);
+  if (isAboutAlpn(cause)) return tlsTerminatedError('PROXY_UNREACHABLE', { where, address, cause });
   const isUntrusted = networkFailure(cause).kind === 'untrusted' && !isAboutTime(cause);
-  return isUntrusted ? tlsTerminatedError('PROXY_UNTRUSTED', where, cause) : proxyFailure(address, cause);
+  return isUntrusted ? tlsTerminatedError('PROXY_UNTRUSTED', { where, address, cause }) : proxyFailure(address, cause);
 }
 
 /**
@@ -105,8 +107,7 @@ export function transportFailure(address: Address, cause: unknown): MachineIdErr
  */
 export function tlsTerminatedError(
   code: 'AUTH_UNTRUSTED' | 'AUTH_UNREACHABLE' | 'PROXY_UNTRUSTED' | 'PROXY_UNREACHABLE',
-  where: string,
-  cause: unknown,
+  { address, cause, where }: { readonly where: string; readonly address: Address; readonly cause: unknown },
 ): MachineIdError {
   const { detail, kind } = networkFailure(cause);
   const seen =
@@ -119,9 +120,10 @@ export function tlsTerminatedError(
       cause,
       likelyCauses: [
         'a load balancer in front of the Proxy terminates TLS, such as an AWS ALB, an ingress controller or nginx',
-        'an HTTP proxy or a firewall inspects TLS and presents its own certificate',
+        INTERCEPTED,
         ...(kind === 'untrusted' ? ['the host authority was rotated after the bot joined: run the job again'] : []),
       ],
+      unreached: address,
     },
   );
 }
@@ -154,10 +156,11 @@ const OTHER_PORTS: ReadonlyMap<number, string> = new Map([
 const FIREWALL = 'a firewall drops packets from this machine: CircleCI publishes the IP ranges of its machines';
 const PRIVATE_ADDRESS = 'the address is in a private network: use a self-hosted runner there';
 const PRIVATE_NAME = 'the name is in a private network: use a self-hosted runner there';
-/** Used if no variable names the proxy; if one does, `proxy-variables.ts` replaces this cause. */
-export const VIA_PROXY = 'this network requires an HTTP proxy, which this program does not support yet';
+/** Used if no variable names the proxy; if one does, `egress-cause.ts` replaces this cause. */
+export const VIA_PROXY = 'this network requires an HTTP or SOCKS proxy: set HTTPS_PROXY to its address';
 const CLOCK = "this machine's clock is wrong";
-const INTERCEPTED = 'something in between intercepts TLS and presents its own certificate';
+/** If the connection goes through an HTTP proxy, `egress-cause.ts` names it in place of this cause. */
+export const INTERCEPTED = 'something in between intercepts TLS and presents its own certificate';
 
 const BY_CODE: readonly (readonly [RegExp, Explain])[] = [
   [/^(ENOTFOUND|EAI_NONAME|EAI_NODATA)$/, () => ['the host name is misspelled', PRIVATE_NAME]],

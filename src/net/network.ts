@@ -1,35 +1,64 @@
-/** The network of a command: every outgoing connection is opened here. */
+/** The network of a command: every outgoing connection is opened here, directly or through an HTTP or SOCKS proxy. */
 import type { Socket } from 'node:net';
+import type { Mask } from '../effects/secret.ts';
 import type { Address } from './address.ts';
+import { type EgressRoute, egressRoute, type Purpose, readEgressProxies } from './egress-proxy.ts';
 import { type LookUp, openTcp } from './tcp.ts';
 import { errorNameOf, type WireConnection } from './trace.ts';
 
-export interface Network extends NetworkSettings {
+export interface Network {
   /**
-   * Resolves with a connection on which the next byte reaches the server, directly or through an HTTP or SOCKS proxy.
+   * Resolves with a connection on which the next byte reaches the server.
    * @throws Node's own error, MachineIdError EGRESS_PROXY_FAILED, or the signal's reason
    */
   open(address: Address, options: OpenOptions): Promise<Socket>;
+  /** Whether a connection to the address goes through a proxy. */
+  route(address: Address, purpose: Purpose): EgressRoute;
 }
 
 export interface OpenOptions {
   /** Carries the deadline. */
   readonly signal: AbortSignal;
-  /** Which variables name the proxy: those of Teleport's own dials, or those of requests to other HTTPS servers. */
-  readonly for: 'cluster' | 'https';
+  /** Decides which variables name the proxy. */
+  readonly for: Purpose;
   readonly wire?: WireConnection | undefined;
   /** For a connection without a proxy; defaults to the system's resolver. */
   readonly lookUp?: LookUp | undefined;
 }
 
-/** The variables that name proxies. */
-interface NetworkSettings {
+export interface NetworkSettings {
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Hides the passwords of the proxies in all output. */
+  readonly mask?: Mask;
+  /** PEM of authorities for the certificate of an https:// proxy, besides Node's own. */
+  readonly authorities?: () => Promise<string | undefined>;
+  /** The time limit of a request to the server. */
+  readonly timeoutMs?: number;
 }
 
-/** So far, every connection is direct. */
-export function openNetwork({ environment }: NetworkSettings): Network {
-  return { environment, open: (address, options) => traced(options.wire, () => openTcp(address, options)) };
+/** A proxy answers once it has connected to the server, or given up. */
+const MAX_PROXY_MS = 10_000;
+/** How much of the time limit of a request its proxy may use, so that a silent one is named before the limit ends the request. */
+const PROXY_SHARE = 0.8;
+
+/** @throws MachineIdError EGRESS_PROXY_INVALID */
+export function openNetwork(settings: NetworkSettings): Network {
+  const { authorities = () => Promise.resolve(undefined), environment, mask, timeoutMs = Infinity } = settings;
+  for (const { login } of readEgressProxies(environment)) mask?.hide(login?.password.reveal() ?? '');
+  const route = (address: Address, purpose: Purpose) => egressRoute(environment, address, purpose);
+  return {
+    route,
+    open: async (address, options) => {
+      const chosen = route(address, options.for);
+      return traced(options.wire, async () => {
+        if (chosen.kind === 'direct') return openTcp(address, options);
+        // Loaded only if it is needed.
+        const { openTunnel } = await import('./egress-tunnel.ts');
+        const limitMs = Math.min(MAX_PROXY_MS, timeoutMs * PROXY_SHARE);
+        return openTunnel(chosen.proxy, address, { ...options, authorities, timeoutMs: limitMs });
+      });
+    },
+  };
 }
 
 /** A connection that never opens ends in the trace, too. */

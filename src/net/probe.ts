@@ -5,6 +5,7 @@ import { Duplex } from 'node:stream';
 import { checkServerIdentity, connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
 import { withDeadline } from '../effects/time.ts';
 import { type Address, formatAddress } from './address.ts';
+import type { Purpose } from './egress-proxy.ts';
 import type { Network } from './network.ts';
 import { trustOptions, type WebTrust } from './trust.ts';
 
@@ -72,7 +73,8 @@ export async function probeTls(
 
 export interface ProbeTarget {
   readonly address: Address;
-  /** Addresses of its host; several targets may share one lookup. */
+  readonly purpose: Purpose;
+  /** Addresses of its host, empty for a connection through a proxy; several targets may share one lookup. */
   readonly addresses: Promise<readonly string[]>;
   /** What to send first: a ClientHello for `tls`, an SSLRequest for `postgres`; `ssh` and `mysql` servers speak first; `tcp` only connects. */
   readonly protocol: 'tls' | 'ssh' | 'postgres' | 'mysql' | 'tcp';
@@ -120,7 +122,7 @@ export async function probe(
 }
 
 async function attempt(
-  { address, addresses, protocol, tls }: ProbeTarget,
+  { address, addresses, protocol, purpose, tls }: ProbeTarget,
   progress: Progress,
   { network, signal }: ProbeOptions,
 ): Promise<void> {
@@ -128,7 +130,7 @@ async function attempt(
   signal.throwIfAborted();
   progress.stoppedAt = 'connect';
   const lookUp = () => addresses;
-  const socket = await network.open(address, { signal, for: 'cluster', lookUp });
+  const socket = await network.open(address, { signal, for: purpose, lookUp });
   progress.stoppedAt = 'answer';
   try {
     if (protocol === 'tls') progress.tls = await handshake(withTap(socket, progress), { ...tls, signal });

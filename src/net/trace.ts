@@ -56,6 +56,19 @@ type WireEvent =
     }
   /** One of several addresses could not be reached. */
   | { readonly event: 'tcp-failed'; readonly address: string; readonly port: number; readonly error: string }
+  /** The request to an HTTP or SOCKS proxy, by which the connection to the server is opened. */
+  | {
+      readonly event: 'proxy';
+      /** Without user and password. */
+      readonly proxy: string;
+      /** The variable that names it. */
+      readonly variable: string;
+      readonly target: string;
+      /** `200 Connection established` */
+      readonly answer?: string;
+      readonly error?: string;
+      readonly durationMs: number;
+    }
   | TlsEvent
   | ({
       readonly event: 'https';

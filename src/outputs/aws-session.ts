@@ -136,6 +136,7 @@ function post(
         return { status, type, text: await response.text(), sentMs, retryAfterMs };
       } catch (cause) {
         signal.throwIfAborted();
+        if (cause instanceof MachineIdError) throw cause;
         const { detail, kind, isTransient } = networkFailure(cause);
         throw new MachineIdError('AWS_UNREACHABLE', `${waitingFor} cannot be reached: ${detail}`, {
           hint: 'Check that the region has Roles Anywhere and that this job can reach it. For a private certificate authority, set AWS_CA_BUNDLE.',

@@ -52,7 +52,8 @@ async function dialAuth(dial: AuthDial): Promise<GrpcConnection> {
     socket.destroy();
     const chosen =
       socket.alpnProtocol === false ? 'no ALPN protocol' : `the ALPN protocol ${String(socket.alpnProtocol)}`;
-    throw tlsTerminatedError('AUTH_UNREACHABLE', waitingFor, new Error(`the server chose ${chosen}, expected h2`));
+    const cause = new Error(`the server chose ${chosen}, expected h2`);
+    throw tlsTerminatedError('AUTH_UNREACHABLE', { where: waitingFor, address, cause });
   }
   return grpcOver(socket, API_DOMAIN, wire);
 }

@@ -66,6 +66,7 @@ async function attempt(
     address: { host, port },
     addresses: resolveHost(host),
     protocol,
+    purpose: 'direct',
     tls: { alpn, serverName: sni, certificateName: certificateName ?? host, ca },
   };
   const probed = await probe(target, { network, signal, timeoutMs: limitMs });

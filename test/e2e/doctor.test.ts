@@ -197,14 +197,6 @@ const FINDINGS: readonly Finding[] = [
     fix: /same version of the orb/,
   },
   {
-    what: 'an HTTP proxy, without its password',
-    environment: { HTTPS_PROXY: 'http://user:pass-word@proxy.example.com:3128' },
-    id: 'http-proxy',
-    state: 'warn',
-    says: /^HTTPS_PROXY is set \(http:\/\/proxy\.example\.com:3128\), but is not used/,
-    fix: /NO_PROXY/,
-  },
-  {
     what: 'an unknown authority',
     environment: { SSL_CERT_FILE: undefined },
     id: 'tls',

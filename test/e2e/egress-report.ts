@@ -16,6 +16,7 @@ const Row = z.strictObject({
   sni: z.string().nullable(),
   alpn: z.array(z.string()),
   addresses: z.array(z.string()),
+  proxy: z.string().nullable(),
   need: z.enum(['always', 'either', 'sometimes']),
   neededFor: z.string().regex(/\.$/),
   when: z.string().regex(/\.$/),

@@ -1,54 +1,113 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
-import test, { type TestContext } from 'node:test';
+import test from 'node:test';
 import { clusterForFile } from './embedded-cluster.ts';
 import { freePort } from './free-port.ts';
 import { beginJob } from './job.ts';
 
 const cluster = await clusterForFile();
 const SECRETS = ['hunter2', 'somebody'];
-const PROXY = 'http://somebody:hunter2@proxy.corp.example:3128';
-const FIRST = /^ {2}1\. HTTPS_PROXY is set \(http:\/\/proxy\.corp\.example:3128\), but this version does not use it/m;
+const QUICK = ['--deadline', '2', '--timeout', '1'];
 
-/** Accepts connections and sends nothing. */
-async function silentPort(t: TestContext): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => server.close());
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : assert.fail('no port');
-}
-
-test('for an unreachable Proxy, a configured HTTP proxy is the first likely cause', async (t) => {
+test('a proxy that cannot be reached fails every command, which names its variable', async (t) => {
   const job = await beginJob(t, cluster);
-  const environment = { HTTPS_PROXY: PROXY };
-  const silent = await silentPort(t);
-  for (const address of ['example.invalid:443', `localhost:${await freePort()}`, `127.0.0.1:${silent}`]) {
-    const where = ['--proxy-server', address, '--deadline', '2', '--timeout', '1'];
-    const tools = ['install-tools', '--tools', 'tsh', '--dir', `${job.folder}/tools`, ...where];
-    for (const args of [['run', '--token', 't', '--destination', job.destination, ...where], tools]) {
-      const run = await job.run(args, { environment, secrets: SECRETS });
-      assert.equal(run.exitCode, 1);
-      assert.match(run.stderr, FIRST, run.stderr);
-      const excepted = { environment: { ...environment, NO_PROXY: 'invalid,localhost,127.0.0.0/8' } };
-      assert.doesNotMatch((await job.run(args, excepted)).stderr, /HTTPS_PROXY/);
-    }
+  const where = ['--proxy-server', 'teleport.example.com:443', ...QUICK];
+  const proxy = `127.0.0.1:${await freePort()}`;
+  const changes = { environment: { HTTPS_PROXY: `http://somebody:hunter2@${proxy}` }, secrets: SECRETS };
+  const says = `cannot connect to the HTTP proxy http://${proxy} (HTTPS_PROXY): ${proxy}: the connection was refused`;
+  const tools = ['install-tools', '--tools', 'tsh', '--dir', `${job.folder}/tools`];
+  const mirror = ['--cdn-base-url', 'https://cdn.example.com', '--version', '18.6.0', '--edition', 'oss', ...QUICK];
+  const run = ['run', '--token', 't', '--destination', job.destination, ...where];
+  for (const args of [run, [...run, '--engine', 'tbot'], [...tools, ...where], [...tools, ...mirror]]) {
+    await job.addProgram('tbot', 'echo "Teleport v18.6.0 git: go1.24"');
+    const { exitCode, stderr } = await job.run(args, changes);
+    assert.equal(exitCode, 1);
+    assert.ok(stderr.includes(`error: ${says}`), stderr);
+    assert.match(stderr, /^hint: Check the host and port in HTTPS_PROXY.*\ncode: EGRESS_PROXY_FAILED$/m);
+    assert.match(stderr, /gave up after/);
   }
+  const settings = ['--token', 't', '--destination', job.destination, ...where];
+  const doctor = await job.run(['doctor', ...settings], changes);
+  assert.ok(doctor.stdout.includes(says), doctor.stdout);
+  assert.match(
+    doctor.stdout,
+    /^skip {2}Proxy host name +the HTTP proxy http:\/\/127\.0\.0\.1:\d+ \(HTTPS_PROXY\) resolves it/m,
+  );
+  assert.match(
+    doctor.stdout,
+    /^pass {2}HTTP proxy +connections to teleport\.example\.com go through the HTTP proxy .*, with user and/m,
+  );
+  const egress = await job.run(['doctor', '--egress', ...settings], changes);
+  assert.match(egress.stdout, /^Note: HTTP proxy: connections to teleport\.example\.com go through the HTTP proxy/m);
+  assert.ok(egress.stdout.includes(` ${says.replace('cannot', 'Cannot')}`), egress.stdout);
+  assert.match(egress.stdout, /^ {3}Through: the HTTP proxy http:\/\/127\.0\.0\.1:\d+ \(HTTPS_PROXY\)$/m);
 });
 
-test('doctor, its table of connections, the report and a download mention it too', async (t) => {
+test('for an unreachable Proxy, the entry of NO_PROXY that keeps the proxy from use is the first likely cause', async (t) => {
   const job = await beginJob(t, cluster);
-  const where = ['--proxy-server', `localhost:${await freePort()}`, '--token', 't', '--destination', job.destination];
-  const changes = { environment: { HTTPS_PROXY: PROXY }, secrets: SECRETS };
-  const quick = ['--deadline', '1', '--timeout', '1'];
-  const doctor = await job.run(['doctor', ...where, ...quick], changes);
-  assert.match(doctor.stdout, /likely cause 1: HTTPS_PROXY is set \(http:\/\/proxy\.corp\.example:3128\)/);
-  const egress = await job.run(['doctor', '--egress', ...where, ...quick], changes);
-  assert.match(egress.stdout, /^Note: HTTP proxy: HTTPS_PROXY is set/m);
-  assert.match(egress.stdout, /refuses the TCP connection \(ECONNREFUSED\)\. Likely cause: HTTPS_PROXY is set/);
-  const json = await job.run(['run', ...where, ...quick, '--log-format', 'json'], changes);
-  assert.match(json.stderr, /"likelyCauses":\["HTTPS_PROXY is set/);
-  const mirror = ['--cdn-base-url', 'https://cdn.invalid', '--version', '18.6.0', '--edition', 'oss'];
-  const tools = ['install-tools', '--tools', 'tsh', '--dir', `${job.folder}/tools`, ...mirror, ...quick];
-  assert.match((await job.run(tools, changes)).stderr, FIRST);
+  const changes = {
+    environment: { https_proxy: 'http://somebody:hunter2@proxy.invalid:3128', NO_PROXY: 'a, .INVALID' },
+    secrets: SECRETS,
+  };
+  const cause = 'https_proxy is set, but is not used for example.invalid:443, because NO_PROXY contains ".invalid"';
+  const settings = [
+    '--proxy-server',
+    'example.invalid:443',
+    '--token',
+    't',
+    '--destination',
+    job.destination,
+    ...QUICK,
+  ];
+  const { stderr } = await job.run(['run', ...settings], changes);
+  assert.ok(stderr.includes(`\n  1. ${cause}\n`), stderr);
+  const json = await job.run(['run', ...settings, '--log-format', 'json'], changes);
+  assert.match(json.stderr, /"likelyCauses":\["https_proxy is set/);
+  const doctor = await job.run(['doctor', ...settings], changes);
+  assert.ok(doctor.stdout.includes(`likely cause 1: ${cause}`), doctor.stdout);
+  const egress = await job.run(['doctor', '--egress', ...settings], changes);
+  assert.ok(egress.stdout.includes(`Note: HTTP proxy: ${cause}.`), egress.stdout);
+  assert.ok(egress.stdout.includes(`Likely cause: ${cause}.`), egress.stdout);
+});
+
+test('requests to other servers say that HTTP_PROXY is not for them', async (t) => {
+  const job = await beginJob(t, cluster);
+  const changes = { environment: { HTTP_PROXY: 'http://somebody:hunter2@proxy.invalid:3128' }, secrets: SECRETS };
+  const mirror = ['--cdn-base-url', 'https://cdn.invalid', '--version', '18.6.0', '--edition', 'oss', ...QUICK];
+  const { stderr } = await job.run(['install-tools', '--tools', 'tsh', '--dir', `${job.folder}/t`, ...mirror], changes);
+  assert.match(
+    stderr,
+    /^ {2}1\. HTTP_PROXY is set, but is not used for cdn\.invalid:443: set HTTPS_PROXY, which counts/m,
+  );
+});
+
+test('an invalid variable is wrong input: no command contacts anything, not even around the proxy', async (t) => {
+  const job = await beginJob(t, cluster);
+  const changes = { environment: { ALL_PROXY: 'socks4://somebody:hunter2@proxy.invalid' }, secrets: SECRETS };
+  const tools = [
+    'install-tools',
+    '--tools',
+    'tsh',
+    '--dir',
+    `${job.folder}/tools`,
+    '--proxy-server',
+    cluster.info.proxy,
+  ];
+  const settings = job.flags.slice(1);
+  for (const args of [job.flags, [...job.flags, '--engine', 'tbot'], tools, ['doctor', '--egress', ...settings]]) {
+    const { exitCode, stderr } = await job.run(args, changes);
+    assert.equal(exitCode, 2);
+    assert.match(
+      stderr,
+      /^error: the variable ALL_PROXY has the scheme "socks4", expected http, https, socks5 or socks5h$/m,
+    );
+    assert.match(stderr, /^hint: Set ALL_PROXY to the address .*\ncode: EGRESS_PROXY_INVALID$/m);
+  }
+  const doctor = await job.run(['doctor', ...settings], changes);
+  assert.match(
+    doctor.stdout,
+    /^fail {2}HTTP proxy +the variable ALL_PROXY has the scheme "socks4".*\[EGRESS_PROXY_INVALID\]/m,
+  );
+  assert.match(doctor.stdout, /^skip {2}Proxy port +the address of the proxy is invalid$/m);
+  assert.match(doctor.stdout, /^skip {2}Join +/m);
+  assert.deepEqual(cluster.records.all, []);
 });

@@ -1,7 +1,7 @@
 /** The result of one check of the job or its cluster. */
 import type { World } from '../../effects/world.ts';
 import { asMachineIdError, type MachineIdError, printable } from '../../errors.ts';
-import { withProxyCause } from '../../net/proxy-variables.ts';
+import { withProxyCause } from '../../net/egress-cause.ts';
 
 export type CheckState = 'pass' | 'warn' | 'fail' | 'skip';
 

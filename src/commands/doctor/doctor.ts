@@ -17,7 +17,7 @@ import { configChecks, type ConfigFindings, type Settings } from './config-check
 import { reportEgress } from './egress.ts';
 import { readDoctorArguments } from './flags.ts';
 import { writeJunit } from './junit.ts';
-import { networkChecks, type NetworkFindings, withoutAddress } from './network-checks.ts';
+import { networkChecks, type NetworkFindings, withInvalidProxy, withoutAddress } from './network-checks.ts';
 import { programChecks } from './program-checks.ts';
 import { proxyChecks } from './proxy-checks.ts';
 import { tokenChecks, type TokenFindings } from './token-checks.ts';
@@ -93,13 +93,29 @@ async function runChecks(options: DoctorOptions, world: World): Promise<readonly
     tokenChecks(options.oidcToken, world),
   ]);
   const writeTargets = await writeTargetChecks({ ...options, outputs: config.outputs }, world);
-  const network = openNetwork(world);
-  const target = config.address === undefined ? undefined : { ...config, address: config.address, network, timeoutMs };
-  const onNetwork = target === undefined ? withoutAddress() : await networkChecks(target, world);
+  const { network, ...onNetwork } = await networkFindings(config, timeoutMs, world);
   world.signal.throwIfAborted();
   const rest = await clusterFindings(options, { config, network, onNetwork, token }, world);
   world.signal.throwIfAborted();
   return [...program, ...token.checks, ...config.checks, ...writeTargets, ...onNetwork.checks, ...rest];
+}
+
+type OnNetwork = NetworkFindings & { readonly network: Network };
+
+async function networkFindings(
+  { address, trust }: ConfigFindings,
+  timeoutMs: number,
+  world: World,
+): Promise<OnNetwork> {
+  let network: Network;
+  try {
+    network = openNetwork({ ...world, authorities: () => Promise.resolve(trust.ca), timeoutMs });
+  } catch (error) {
+    // The obstacle keeps the other checks from using the network.
+    return { ...withInvalidProxy(asMachineIdError(error)), network: openNetwork({ environment: {} }) };
+  }
+  if (address === undefined) return { ...withoutAddress(), network };
+  return { ...(await networkChecks({ address, network, timeoutMs, trust }, world)), network };
 }
 
 interface Findings {

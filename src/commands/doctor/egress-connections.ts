@@ -6,7 +6,8 @@ import type { World } from '../../effects/world.ts';
 import { asMachineIdError, type MachineIdError } from '../../errors.ts';
 import { type Network, openNetwork } from '../../net/network.ts';
 import { probe, type ProbeTarget, resolveHost } from '../../net/probe.ts';
-import { proxyCause } from '../../net/proxy-variables.ts';
+import { unusedProxy } from '../../net/egress-cause.ts';
+import { type EgressProxy, type EgressRoute, type Purpose } from '../../net/egress-proxy.ts';
 import { downloadAuthorities, type WebTrust } from '../../net/trust.ts';
 import { openWebApi } from '../../net/web.ts';
 import type { Access } from '../../outputs/result.ts';
@@ -15,7 +16,7 @@ import { dryRun, quietLog, type TrialContext } from './cluster-checks.ts';
 import { configChecks, type ConfigFindings, type Settings } from './config-checks.ts';
 import { type DownloadUrls, egressEndpoints, type Endpoint } from './egress-endpoints.ts';
 import { type Verdict, verdictOf } from './egress-verdict.ts';
-import { httpProxyCheck } from './network-checks.ts';
+import { httpProxyCheck, NO_PROXY_SET } from './network-checks.ts';
 import { tokenChecks } from './token-checks.ts';
 
 interface EgressOptions extends Settings {
@@ -25,8 +26,10 @@ interface EgressOptions extends Settings {
 }
 
 export interface Connection extends Endpoint, Verdict {
-  /** What the host name resolves to on this machine. */
+  /** What the host name resolves to on this machine; empty if a proxy resolves it. */
   readonly addresses: readonly string[];
+  /** The HTTP or SOCKS proxy through which it goes. */
+  readonly proxy: EgressProxy | undefined;
 }
 
 export interface EgressReport {
@@ -55,9 +58,9 @@ export async function checkEgress(given: EgressOptions, world: World): Promise<E
     downloads: given.downloads,
     environment: world.environment,
   };
-  const authorities = { web: trust.ca, host: undefined, ...(await publicAuthorities(trust, world)) };
   const atProxy = ({ host }: Endpoint) => host === address?.host;
-  const network = openNetwork(world);
+  const authorities = { web: trust.ca, host: undefined, ...(await publicAuthorities(trust, world)) };
+  const network = openNetwork({ ...world, authorities: () => Promise.resolve(trust.ca), timeoutMs: limitMs });
   const prober = startProber(network, limitMs, world.signal);
   // A Proxy that does not respond to discovery does not respond to these either, so both time out concurrently.
   prober.begin(egressEndpoints({ ...facts, cluster: undefined, access: new Map() }).filter(atProxy), authorities);
@@ -75,12 +78,13 @@ export async function checkEgress(given: EgressOptions, world: World): Promise<E
   const connections = await Promise.all(
     endpoints.map(async (endpoint): Promise<Connection> => {
       const probed = await probes.get(endpoint);
-      if (probed === undefined) return { ...endpoint, ...unprobed(endpoint), addresses: [] };
+      const proxy = proxyOf(endpoint, network);
+      if (probed === undefined) return { ...endpoint, ...unprobed(endpoint), addresses: [], proxy };
       const verdict = withHttpError(endpoint, verdictOf({ ...expected, endpoint }, probed), discovered.error);
-      return { ...endpoint, ...withProxy(endpoint, verdict, world), addresses: probed.addresses };
+      return { ...endpoint, ...withUnusedProxy(endpoint, verdict, network), addresses: probed.addresses, proxy };
     }),
   );
-  return { address, cluster: discovered.cluster, notes: notesOf(config, discovered, world), connections };
+  return { address, cluster: discovered.cluster, notes: notesOf(config, discovered, network), connections };
 }
 
 /** The connections that the job needs and that are not known to be open. */
@@ -216,10 +220,32 @@ function withHttpError({ id }: Endpoint, verdict: Verdict, error: MachineIdError
   return { result: resultOf(error), detail: `TLS opens, but ${sentence(error)}` };
 }
 
-/** An HTTP proxy that is configured, and which this program does not use, is the most likely cause of a failure. */
-function withProxy({ host, port }: Endpoint, verdict: Verdict, { environment }: World): Verdict {
-  if (!['closed', 'dropped', 'unresolved'].includes(verdict.result) || host === undefined) return verdict;
-  const cause = proxyCause(environment, { host, port: port ?? 443 });
+/** Clients of databases, such as psql, connect directly; other programs than Teleport's read the variables as curl does. */
+function purposeOf({ certificate, id }: Endpoint): Purpose {
+  if (id.startsWith('database')) return 'direct';
+  const isOther = certificate === 'download' || certificate === 'aws' || /^(application|kubernetes|telemetry)/.test(id);
+  return isOther ? 'https' : 'cluster';
+}
+
+function routeOf(endpoint: Endpoint, network: Network): EgressRoute | undefined {
+  const { host, port } = endpoint;
+  return host === undefined || port === undefined ? undefined : network.route({ host, port }, purposeOf(endpoint));
+}
+
+function proxyOf(endpoint: Endpoint, network: Network): EgressProxy | undefined {
+  const route = routeOf(endpoint, network);
+  return route?.kind === 'proxy' ? route.proxy : undefined;
+}
+
+/** A proxy that is configured but not used is the most likely cause of a failure. */
+function withUnusedProxy(endpoint: Endpoint, verdict: Verdict, network: Network): Verdict {
+  const { host, port } = endpoint;
+  const route = routeOf(endpoint, network);
+  if (!['closed', 'dropped', 'unresolved'].includes(verdict.result) || host === undefined || port === undefined) {
+    return verdict;
+  }
+  const cause =
+    route?.kind === 'direct' && purposeOf(endpoint) !== 'direct' ? unusedProxy(route, { host, port }) : undefined;
   return cause === undefined ? verdict : { ...verdict, detail: `${verdict.detail} Likely cause: ${cause}.` };
 }
 
@@ -230,11 +256,11 @@ function resultOf({ cause, code }: MachineIdError): Verdict['result'] {
   return cause === undefined ? 'open' : 'closed';
 }
 
-function notesOf(config: ConfigFindings, { cluster, error }: Discovered, { environment }: World): readonly string[] {
+function notesOf(config: ConfigFindings, { cluster, error }: Discovered, network: Network): readonly string[] {
   const { address, checks, outputsKnown, trust } = config;
   const failed = checks.filter(({ id, state }) => state === 'fail' && id !== 'address');
   return [
-    ...(address === undefined ? [] : httpProxyNote(environment, address)),
+    ...(address === undefined ? [] : httpProxyNote(network, address)),
     ...failed.map(({ detail, title }) => `${title}: ${detail.replaceAll('\n', ' ')}`),
     ...(!outputsKnown ? ['The outputs are unknown: the table lists what each output type may need.'] : []),
     ...(address !== undefined && cluster === undefined
@@ -249,12 +275,9 @@ function notesOf(config: ConfigFindings, { cluster, error }: Discovered, { envir
   ];
 }
 
-function httpProxyNote(
-  environment: World['environment'],
-  address: NonNullable<ConfigFindings['address']>,
-): readonly string[] {
-  const { detail, state } = httpProxyCheck(environment, address);
-  return state === 'warn' ? [`HTTP proxy: ${detail}.`] : [];
+function httpProxyNote(network: Network, address: NonNullable<ConfigFindings['address']>): readonly string[] {
+  const { detail } = httpProxyCheck(network.route(address, 'cluster'), address);
+  return detail === NO_PROXY_SET ? [] : [`HTTP proxy: ${detail}.`];
 }
 
 type Probe = ReturnType<typeof probe>;
@@ -271,7 +294,10 @@ function startProber(network: Network, limitMs: number, signal: AbortSignal): Pr
   const lookUps = new Map<string, Promise<readonly string[]>>();
   const begun = new Map<string, Probe>();
 
-  function addressesOf(host: string): Promise<readonly string[]> {
+  /** Without a proxy, which resolves names itself. */
+  function addressesOf(endpoint: Endpoint): Promise<readonly string[]> {
+    const { host = '' } = endpoint;
+    if (proxyOf(endpoint, network) !== undefined) return Promise.resolve([]);
     const addresses = lookUps.get(host) ?? resolveHost(host);
     addresses.catch(() => undefined); // each probe awaits it and handles the error
     lookUps.set(host, addresses);
@@ -282,10 +308,11 @@ function startProber(network: Network, limitMs: number, signal: AbortSignal): Pr
     const target = targetOf(endpoint, authorities);
     if (target === undefined) return undefined;
     const { alpn, certificate, certificateName, host = '', port, protocol, sni } = endpoint;
+    const purpose = purposeOf(endpoint);
     const isVerified = target.tls.ca !== undefined;
-    const key = JSON.stringify([host, port, protocol, sni, alpn, certificate, certificateName, isVerified]);
-    const addresses = addressesOf(host);
-    const attempt = begun.get(key) ?? probe({ ...target, addresses }, { network, signal, timeoutMs: limitMs });
+    const key = JSON.stringify([host, port, protocol, sni, alpn, certificate, certificateName, isVerified, purpose]);
+    const addresses = addressesOf(endpoint);
+    const attempt = begun.get(key) ?? probe({ ...target, addresses, purpose }, { network, signal, timeoutMs: limitMs });
     attempt.catch(() => undefined); // an interruption may reject it before anything awaits it
     begun.set(key, attempt);
     return attempt;
@@ -305,7 +332,10 @@ function neededFirst(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   return [...endpoints.filter((one) => !isOptional(one)), ...endpoints.filter(isOptional)];
 }
 
-function targetOf(endpoint: Endpoint, authorities: Authorities): Omit<ProbeTarget, 'addresses'> | undefined {
+function targetOf(
+  endpoint: Endpoint,
+  authorities: Authorities,
+): Omit<ProbeTarget, 'addresses' | 'purpose'> | undefined {
   const { alpn, certificate, certificateName, host, port, protocol, sni, untried } = endpoint;
   if (untried !== undefined || host === undefined || port === undefined || protocol === undefined) return undefined;
   const ca = certificate === undefined ? undefined : authorities[certificate];

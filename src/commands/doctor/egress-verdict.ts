@@ -1,4 +1,5 @@
 /** Interprets the result of a probe: whether a connection of a job is open, and if not, why. */
+import { MachineIdError } from '../../errors.ts';
 import { causes, errorCode, oneLine } from '../../net/network-error.ts';
 import type { ChainLink, ProbeResult, TlsFacts } from '../../net/probe.ts';
 import { type Endpoint, hostPortText } from './egress-endpoints.ts';
@@ -52,6 +53,9 @@ function isSilence(error: unknown): boolean {
 }
 
 function notConnected({ endpoint, limitMs }: Expected, error: unknown): Verdict {
+  if (error instanceof MachineIdError && error.code === 'EGRESS_PROXY_FAILED') {
+    return { result: isSilence(error) ? 'dropped' : 'closed', detail: `${capitalized(error.message)}.` };
+  }
   const refused = attempts(error).some((one) => !SILENT.test(errorCode(one)));
   if (!refused) {
     return { result: 'dropped', detail: `There is no response to the TCP connection within ${limitMs / 1000} s.` };
@@ -63,7 +67,11 @@ function notConnected({ endpoint, limitMs }: Expected, error: unknown): Verdict 
   return { result: 'closed', detail: `${what} (${codes === '' ? oneLine(String(error)) : codes}).` };
 }
 
-/** Node tries each address of a name and reports all failures together. */
+function capitalized(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+}
+
+/** Each address of a name is tried, and all failures are reported together. */
 function attempts(error: unknown): readonly Error[] {
   if (error instanceof AggregateError) return error.errors.filter((one) => one instanceof Error);
   return error instanceof Error ? [error] : [];

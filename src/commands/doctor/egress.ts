@@ -5,6 +5,7 @@ import { type Style, styleFor } from '../../effects/terminal.ts';
 import { VERSION, type World } from '../../effects/world.ts';
 import { MachineIdError, printable, printableJson } from '../../errors.ts';
 import { formatAddress } from '../../net/address.ts';
+import { proxyName, proxyUrl } from '../../net/egress-proxy.ts';
 import { DEFAULT_BASE_URL } from '../install-tools/request.ts';
 import { type Check, check } from './check.ts';
 import { blockedConnections, checkEgress, type Connection, type EgressReport } from './egress-connections.ts';
@@ -93,6 +94,7 @@ function egressJson({ address, cluster, connections, notes }: EgressReport, time
       sni: one.sni ?? null,
       alpn: one.alpn,
       addresses: one.addresses,
+      proxy: one.proxy === undefined ? null : proxyUrl(one.proxy),
       need: one.need,
       neededFor: one.neededFor,
       when: one.when,
@@ -157,8 +159,9 @@ function withResultStyle(line: string, result: EgressResult, style: Style): stri
   return line.replace(WORDS[result], style[RESULT_STYLES[result]](WORDS[result]));
 }
 
-function details({ detail, neededFor, purpose, when }: Connection, at: number): readonly string[] {
-  return [`${at + 1}. ${purpose}`, `   ${printable(detail)}`, `   For: ${neededFor}`, `   When: ${when}`];
+function details({ detail, neededFor, proxy, purpose, when }: Connection, at: number): readonly string[] {
+  const through = proxy === undefined ? [] : [`   Through: ${proxyName(proxy)}`];
+  return [`${at + 1}. ${purpose}`, `   ${printable(detail)}`, ...through, `   For: ${neededFor}`, `   When: ${when}`];
 }
 
 function addressLines(connections: readonly Connection[]): readonly string[] {
@@ -202,5 +205,10 @@ function advice(one: Connection): string {
     ...(one.sni === undefined ? [] : [`SNI ${one.sni}`]),
     ...(one.alpn.length === 0 ? [] : [`ALPN ${one.alpn.join(', ')}`]),
   ];
-  return `Allow TCP from the job to ${hostPortText(one) || 'this host'}${names.length === 0 ? '' : ` (${names.join('; ')})`}, and do not terminate TLS in between.`;
+  const place = hostPortText(one) || 'this host';
+  const allow =
+    one.proxy === undefined
+      ? `Allow TCP from the job to ${place}`
+      : `Let ${proxyName(one.proxy)} allow connections to ${place}`;
+  return `${allow}${names.length === 0 ? '' : ` (${names.join('; ')})`}, and do not terminate TLS in between.`;
 }

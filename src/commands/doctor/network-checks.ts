@@ -1,12 +1,14 @@
 /** Checks the network path to the Proxy: host name, port, certificate, HTTP proxy and load balancer. */
 import { withDeadline } from '../../effects/time.ts';
 import type { World } from '../../effects/world.ts';
+import type { MachineIdError } from '../../errors.ts';
 import { type Address, formatAddress } from '../../net/address.ts';
 import { proxyFailure } from '../../net/failures.ts';
 import type { Network } from '../../net/network.ts';
 import { describeError } from '../../net/network-error.ts';
 import { type ChainLink, probeTcp, probeTls, resolveHost, type TlsFacts } from '../../net/probe.ts';
-import { proxySetting, proxyText } from '../../net/proxy-variables.ts';
+import { unusedProxy } from '../../net/egress-cause.ts';
+import { type EgressProxy, type EgressRoute, proxyName } from '../../net/egress-proxy.ts';
 import type { WebTrust } from '../../net/trust.ts';
 import { type Check, check } from './check.ts';
 
@@ -28,7 +30,7 @@ const WEB_PROTOCOL = 'http/1.1';
 const TELEPORT_PROTOCOL = 'teleport-reversetunnel';
 
 export async function networkChecks(target: ProxyTarget, world: World): Promise<NetworkFindings> {
-  const proxy = httpProxyCheck(world.environment, target.address);
+  const proxy = httpProxyCheck(target.network.route(target.address, 'cluster'), target.address);
   const [name, port, handshake, alpn] = await Promise.all([
     nameCheck(target, world),
     portCheck(target, world),
@@ -47,6 +49,10 @@ export async function networkChecks(target: ProxyTarget, world: World): Promise<
 
 /** The checks that are skipped when the address of the Proxy is unknown. */
 export function withoutAddress(): NetworkFindings {
+  return skippedChecks('no address is known');
+}
+
+function skippedChecks(obstacle: string): NetworkFindings {
   const names = [
     ['dns', 'Proxy host name'],
     ['tcp', 'Proxy port'],
@@ -54,14 +60,13 @@ export function withoutAddress(): NetworkFindings {
     ['http-proxy', 'HTTP proxy'],
     ['load-balancer', 'Load balancer'],
   ] as const;
-  return {
-    obstacle: 'no address is known',
-    checks: names.map(([id, title]) => check(id, title).skipped('no address is known')),
-  };
+  return { obstacle, checks: names.map(([id, title]) => check(id, title).skipped(obstacle)) };
 }
 
-async function nameCheck({ address, timeoutMs }: ProxyTarget, world: World): Promise<Check> {
+async function nameCheck({ address, network, timeoutMs }: ProxyTarget, world: World): Promise<Check> {
   const one = check('dns', 'Proxy host name');
+  const route = network.route(address, 'cluster');
+  if (route.kind === 'proxy') return one.skipped(`${proxyName(route.proxy)} resolves it`);
   try {
     const found = await withDeadline(
       { waitingFor: `the name ${address.host}`, unreached: address, timeoutMs, signal: world.signal },
@@ -82,7 +87,12 @@ async function portCheck({ address, network, timeoutMs }: ProxyTarget, world: Wo
     const reached = await withDeadline({ waitingFor, unreached: address, timeoutMs, signal }, (until) =>
       probeTcp(address, { network, signal: until }),
     );
-    return one.pass(`connected to ${reached} port ${address.port} in ${Math.round(clock.elapsedMs() - startMs)} ms`);
+    const route = network.route(address, 'cluster');
+    const how =
+      route.kind === 'proxy'
+        ? `connected to ${formatAddress(address)} through ${proxyName(route.proxy)}`
+        : `connected to ${reached} port ${address.port}`;
+    return one.pass(`${how} in ${Math.round(clock.elapsedMs() - startMs)} ms`);
   } catch (error) {
     return one.networkFailed(proxyFailure(address, error), world);
   }
@@ -155,14 +165,32 @@ function balancerCheck(handshake: TlsFacts | Error): Check {
   return one.fail(`the server chose ${alpn ?? 'no protocol'}: something in front of the Proxy terminates TLS`, fix);
 }
 
-export function httpProxyCheck(environment: World['environment'], address: Address): Check {
+export const NO_PROXY_SET = 'none is set';
+
+export function httpProxyCheck(route: EgressRoute, address: Address): Check {
   const one = check('http-proxy', 'HTTP proxy');
-  const { host } = address;
-  const setting = proxySetting(environment, address);
-  if (setting === undefined) return one.pass('none is set');
-  if (setting.bypassed) return one.pass(`${setting.name} is set; NO_PROXY excludes ${host}`);
+  if (route.kind === 'proxy') return usedProxyCheck(route.proxy, address);
+  const unused = unusedProxy(route, address);
+  if (unused !== undefined) return one.pass(unused);
+  if (route.because === undefined) return one.pass(NO_PROXY_SET);
+  return one.pass(`${route.because.proxyVariable} is set, but never used for ${address.host}`);
+}
+
+function usedProxyCheck(proxy: EgressProxy, { host }: Address): Check {
+  const one = check('http-proxy', 'HTTP proxy');
+  const login = proxy.login === undefined ? '' : ', with user and password';
+  const detail = `connections to ${host} go through ${proxyName(proxy)}${login}`;
+  if (!/^all_proxy$/i.test(proxy.variable)) return one.pass(detail);
   return one.warn(
-    `${proxyText(setting)}, but is not used: connections go directly to ${host}`,
-    `Let this job reach ${host} directly, and add ${host} to NO_PROXY so that other programs do the same.`,
+    `${detail}; Teleport's own programs do not read ${proxy.variable}`,
+    'Set HTTPS_PROXY to the same address if later steps call tsh, tctl or tbot.',
   );
+}
+
+/** For a variable that names no usable proxy: nothing is contacted. */
+export function withInvalidProxy(error: MachineIdError): NetworkFindings {
+  const obstacle = 'the address of the proxy is invalid';
+  const { checks } = skippedChecks(obstacle);
+  const failed = check('http-proxy', 'HTTP proxy').failed(error);
+  return { obstacle, checks: checks.map((one) => (one.id === failed.id ? failed : one)) };
 }
