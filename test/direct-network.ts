@@ -1,4 +1,12 @@
-/** A network without an HTTP or SOCKS proxy, for tests of what runs over its connections. */
+/** A network without an HTTP or SOCKS proxy and without a load balancer, for tests of what runs over its connections. */
 import { openNetwork } from '../src/net/network.ts';
+import type { Upgrades } from '../src/teleport/connection-upgrade.ts';
 
 export const network = openNetwork({ environment: {} });
+
+/** ALPN reaches the Proxy: no connection is upgraded. */
+export const noUpgrades: Upgrades = {
+  known: () => undefined,
+  needed: () => Promise.resolve(false),
+  open: () => Promise.reject(new Error('no connection needs an upgrade here')),
+};

@@ -10,8 +10,9 @@ import type { Network } from '../net/network.ts';
 import { oneLine } from '../net/network-error.ts';
 import type { WireTrace } from '../net/trace.ts';
 import { connectAuth } from '../teleport/auth-connection.ts';
-import { type AuthRoute, authServerName } from '../teleport/auth-route.ts';
-import type { ServerVersion } from '../teleport/ping.ts';
+import { type AuthRoute, type AuthWay, wayText } from '../teleport/auth-route.ts';
+import type { Upgrades } from '../teleport/connection-upgrade.ts';
+import type { ClusterFacts, ServerVersion } from '../teleport/ping.ts';
 import { type AuthApi, authApi, type Authorities, type AuthorityType } from './auth-api.ts';
 import type { Identity } from './issue.ts';
 import { type FederationApi, federationApi, type SpiffeApi, spiffeApi } from './spiffe-api.ts';
@@ -27,10 +28,10 @@ export interface AuthSession {
 }
 
 export interface ClusterSession extends AuthSession {
-  /** The server name that reached the Auth Service. */
-  readonly serverName: string;
-  /** Whether that is the Proxy's host, because the cluster's own name did not get through. */
-  readonly usesProxyName: boolean;
+  /** The way that reached the Auth Service. */
+  readonly way: AuthWay;
+  /** The same for messages: `the TLS server name …`. */
+  readonly wayText: string;
   readonly serverVersion: Promise<ServerVersion>;
   /** Every role that the bot may impersonate. */
   readonly defaultRoles: () => Promise<readonly string[]>;
@@ -43,7 +44,9 @@ export interface ClusterSession extends AuthSession {
 
 export interface SessionOptions {
   readonly address: Address;
+  readonly cluster: Pick<ClusterFacts, 'sshAddress' | 'tlsRouting'>;
   readonly network: Network;
+  readonly upgrades: Upgrades;
   readonly bot: BotIdentity;
   readonly retries: Retries;
   readonly signal: AbortSignal;
@@ -56,11 +59,11 @@ export interface SessionOptions {
 export async function openSession(options: SessionOptions): Promise<ClusterSession> {
   const { address, bot, log } = options;
   const leaves = trackSkippedLeafClusters(log);
-  const shared: Shared = { route: { naming: undefined }, onSkippedLeaf: leaves.onSkipped };
+  const shared: Shared = { route: { way: undefined }, onSkippedLeaf: leaves.onSkipped };
   const own = await connectAs(options, shared, bot);
-  const naming = shared.route.naming ?? 'cluster';
-  const serverName = authServerName(naming, { address, clusterName: bot.clusterName });
-  log.debug(`the Auth Service was reached with the TLS server name ${serverName}`);
+  const way = shared.route.way ?? 'cluster-name';
+  const text = wayText(way, { address, clusterName: bot.clusterName });
+  log.debug(`the Auth Service was reached with ${text}`);
   const { api } = own;
   const [serverVersion, authorities] = [api.serverVersion(), fetchAuthorities(api)];
   // Each output awaits these, unless an earlier step fails.
@@ -68,8 +71,8 @@ export async function openSession(options: SessionOptions): Promise<ClusterSessi
   let roles: Promise<readonly string[]> | undefined;
   return {
     ...own,
-    serverName,
-    usesProxyName: naming === 'proxy',
+    way,
+    wayText: text,
     serverVersion,
     authorities,
     defaultRoles: () => (roles ??= findDefaultRoles(api, bot)),
@@ -105,7 +108,7 @@ async function connectAs(
   { onSkippedLeaf, route }: Shared,
   { keyPair, tlsCertificatePem: certificatePem }: Pick<Identity, 'keyPair' | 'tlsCertificatePem'>,
 ): Promise<AuthSession> {
-  const { address, bot, clock, log, network, retries, signal, trace } = options;
+  const { address, bot, clock, cluster, log, network, retries, signal, trace, upgrades } = options;
   const ended = sharedController();
   const endWithRun = () => {
     ended.abort(signal.reason);
@@ -114,7 +117,9 @@ async function connectAs(
   signal.addEventListener('abort', endWithRun, { once: true });
   const connection = await connectAuth({
     address,
+    sshAddress: cluster.tlsRouting ? undefined : cluster.sshAddress,
     network,
+    upgrades,
     clusterName: bot.clusterName,
     authorities: bot.hostAuthorities,
     certificatePem,
@@ -123,7 +128,7 @@ async function connectAs(
     signal: ended.signal,
     clock,
     route,
-    onOtherName: (reason) => {
+    onOtherWay: (reason) => {
       log.info(reason);
     },
     trace,

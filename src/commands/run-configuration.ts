@@ -1,5 +1,5 @@
 /** The configuration of a run, checked as a whole, and what it is run with. Contacts and writes nothing. */
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { refuseScopes } from '../config/checks.ts';
 import { loadPlan } from '../config/load.ts';
 import type { Plan, PlannedRun } from '../config/plan.ts';
@@ -11,6 +11,7 @@ import { openManifest, type Writer } from '../job/manifest.ts';
 import { openNetwork } from '../net/network.ts';
 import { startWireTrace } from '../net/trace.ts';
 import { webTrust } from '../net/trust.ts';
+import { openUpgrades } from '../teleport/connection-upgrade.ts';
 import type { Journal } from '../outputs/journal.ts';
 import { supportedOutputs } from '../outputs/supported.ts';
 import { configuredOutput, type SupportedOutput } from '../outputs/outputs.ts';
@@ -49,15 +50,27 @@ async function plannedRun(given: RunArguments, journal: Journal, world: World): 
   const warn = (message: string) => {
     journal.warn(message);
   };
+  const network = openNetwork({ ...world, authorities: () => Promise.resolve(trust.ca), timeoutMs });
+  const trace = plan.debug ? startWireTrace(journal, clock) : undefined;
   return {
     world,
     journal,
     plan,
     outputs,
     trust,
-    network: openNetwork({ ...world, authorities: () => Promise.resolve(trust.ca), timeoutMs }),
+    network,
+    caFile: caFile === undefined ? undefined : resolve(world.workingDirectory, caFile),
+    upgrades: openUpgrades({
+      network,
+      trust: () => Promise.resolve(trust),
+      environment,
+      trace,
+      onNeeded: (message) => {
+        journal.info(message);
+      },
+    }),
     retries: startRetries({ timeoutMs, deadlineMs, clock, random, log: journal, signal }),
-    trace: plan.debug ? startWireTrace(journal, clock) : undefined,
+    trace,
     record: openManifest(files, environment, warn, await writerOf(outputs, world)),
   };
 }

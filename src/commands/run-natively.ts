@@ -38,14 +38,14 @@ async function join(
   run: PlannedRun,
   token: OidcToken,
 ): Promise<{ readonly joined: Joined; readonly keys: readonly OutputKeys[] }> {
-  const { journal, network, plan, retries, trace, trust, world } = run;
+  const { journal, network, plan, retries, trace, trust, upgrades, world } = run;
   const { clock, signal } = world;
   const web = openWebApi({ address: plan.address, network, trust, retries, signal, trace });
   const cluster = discoverCluster(run, web);
   const keys = cluster.then(({ suite }) => beginKeys(run, suite));
   keys.catch(() => undefined); // without a cluster, the join fails for the same reason
   const facts = { ...token.claims, tokenName: plan.token, proxy: plan.address.value, checkedAtMs: clock.nowMs() };
-  const options = { web, network, trust, facts, jwt: token.jwt, ttlMs: plan.certificateTtlMs, cluster };
+  const options = { web, network, upgrades, trust, facts, jwt: token.jwt, ttlMs: plan.certificateTtlMs, cluster };
   try {
     const joined = await journal.step(
       'join',

@@ -8,8 +8,10 @@ import type { World } from '../effects/world.ts';
 import { MachineIdError, type Problem } from '../errors.ts';
 import { parseAddress } from '../net/address.ts';
 import { openNetwork } from '../net/network.ts';
-import { webTrust } from '../net/trust.ts';
-import { dialTransport, PROXY_SSH_PATH, proxySsh, type SshTarget, type TransportDial } from '../teleport/ssh-proxy.ts';
+import { type WebTrust, webTrust } from '../net/trust.ts';
+import { openUpgrades, type Upgrades, type UpgradeSettings } from '../teleport/connection-upgrade.ts';
+import { PROXY_SSH_PATH, proxySsh, type SshTarget } from '../teleport/ssh-proxy.ts';
+import { dialTransport, type TransportDial } from '../teleport/transport.ts';
 import { identityUnreadable, readDestinationIdentity } from './kube-credentials.ts';
 
 export const SSH_PROXY_FLAGS: readonly Flag[] = [
@@ -21,8 +23,10 @@ export const SSH_PROXY_FLAGS: readonly Flag[] = [
   { name: 'port', value: 'PORT', help: 'Port of the node (%p).' },
   { name: 'tls-routing', help: 'The Proxy serves all protocols on one port.' },
   { name: 'no-tls-routing', help: "The address is the Proxy's SSH listener." },
-  { name: 'connection-upgrade', help: 'Accepted; has no effect.' },
-  { name: 'no-connection-upgrade', help: 'Accepted; connections are not upgraded.' },
+  { name: 'connection-upgrade', help: 'A load balancer terminates TLS: upgrade connections to pass it.' },
+  { name: 'no-connection-upgrade', help: 'Upgrade a connection only if a direct one fails.' },
+  { name: 'ca-file', value: 'FILE', help: 'PEM of the authorities for an upgraded connection.' },
+  { name: 'insecure', help: 'Accept any certificate for an upgraded connection.' },
   { name: 'resume', help: 'Accepted; sessions are not resumed.' },
   { name: 'no-resume', help: 'Accepted; sessions are not resumed.' },
   ...flagsOf({ debug: DEBUG }),
@@ -31,24 +35,29 @@ export const SSH_PROXY_FLAGS: readonly Flag[] = [
 const REQUIRED = ['destination-dir', 'proxy-server', 'cluster', 'user', 'host', 'port'];
 const LIMITS = { timeoutMs: 30_000, deadlineMs: RETRY_POLICY.deadlineMs };
 const WEB_PORT = 443;
-const MAX_CA_BYTES = 1024 * 1024;
+const MAX_CA_FILE_BYTES = 1024 * 1024;
 
 /** @throws MachineIdError USAGE_INVALID, IDENTITY_UNREADABLE, and what dialing and proxying throw */
 export async function sshProxyCommand(args: readonly string[], world: World): Promise<void> {
-  const { address, directory, target } = readArguments(parseFlags(SSH_PROXY_FLAGS, args), world);
+  const given = parseFlags(SSH_PROXY_FLAGS, args);
+  const { address, directory, target } = readArguments(given, world);
   const { authoritiesPem, certificatePem, privateKeyPem } = await readDestinationIdentity(world, directory);
   if (authoritiesPem.length === 0) throw identityUnreadable(`the identity in ${directory} contains no host authority`);
   const { clock, random, signal, stderr } = world;
   const log = createLog(stderr, { format: 'text', debug: false, nowMs: () => clock.nowMs() });
+  const trust = () => trustOf(given, world);
+  const network = openNetwork({ ...world, authorities: async () => (await trust()).ca });
+  const trace = debugTrace(args, world);
   const dial = {
     address,
-    network: openNetwork({ ...world, authorities: () => webAuthorities(world) }),
+    network,
+    upgrades: upgradesOf(given, { network, trace, trust }, world),
     certificatePem,
     privateKeyPem,
     hostAuthoritiesPem: authoritiesPem,
     retries: startRetries({ ...LIMITS, clock, random, log, signal }),
     signal,
-    trace: debugTrace(args, world),
+    trace,
   };
   try {
     await connect(dial, target, world);
@@ -58,10 +67,21 @@ export async function sshProxyCommand(args: readonly string[], world: World): Pr
   }
 }
 
-/** Only for the certificate of an https:// proxy of the network: the cluster's own authorities are in the identity. */
-async function webAuthorities(world: World): Promise<string | undefined> {
-  const readText = (path: string) => world.files.readText(path, { maxBytes: MAX_CA_BYTES });
-  return (await webTrust({ ...world, caFile: undefined, insecure: false, readText })).ca;
+/** Of the web certificate; read only for a connection upgrade or an https:// proxy: the identity has the host authorities. */
+function trustOf(given: GivenFlags, world: World): Promise<WebTrust> {
+  const { files, signal } = world;
+  const readText = (path: string) => files.readInput(path, { maxBytes: MAX_CA_FILE_BYTES, signal });
+  return webTrust({ ...world, caFile: given.get('ca-file')?.[0], insecure: given.has('insecure'), readText });
+}
+
+/** An SSH listener has none. `run` has found out whether the web port needs the upgrade, or the user says so. */
+function upgradesOf(
+  given: GivenFlags,
+  connection: Pick<UpgradeSettings, 'network' | 'trace' | 'trust'>,
+  { environment }: World,
+): Upgrades | undefined {
+  if (given.has('no-tls-routing')) return undefined;
+  return openUpgrades({ ...connection, environment }, given.has('connection-upgrade'));
 }
 
 async function connect(dial: TransportDial, target: SshTarget, world: World): Promise<void> {

@@ -1,4 +1,5 @@
 /** Joins by the gRPC join service of newer servers. */
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { type KeyPair, publicKeyDer } from '../crypto/keys.ts';
 import { formatSshCertificate } from '../crypto/ssh-certificate.ts';
 import { sshPublicKey } from '../crypto/ssh-public-key.ts';
@@ -21,8 +22,10 @@ import { type Address, formatAddress } from '../net/address.ts';
 import { dialTls } from '../net/dial.ts';
 import { describeError, networkFailure, oneLine } from '../net/network-error.ts';
 import type { Network } from '../net/network.ts';
-import type { WireTrace } from '../net/trace.ts';
+import type { WireConnection, WireTrace } from '../net/trace.ts';
 import type { WebTrust } from '../net/trust.ts';
+import type { Upgrades } from '../teleport/connection-upgrade.ts';
+import { API_DOMAIN } from '../teleport/names.ts';
 import { suiteName } from '../teleport/suite.ts';
 import type { JoinedCertificates } from './bot-identity.ts';
 import type { JoinFacts } from './facts.ts';
@@ -31,6 +34,9 @@ import { joinRefusal } from './refusal.ts';
 export interface ServiceJoin {
   readonly address: Address;
   readonly network: Network;
+  /** Set if the connection needs an upgrade. */
+  readonly upgrades: Upgrades | undefined;
+  readonly nowMs: number;
   readonly trust: WebTrust;
   readonly facts: JoinFacts;
   readonly jwt: Secret;
@@ -71,7 +77,7 @@ const CLOSE_TIMEOUT_MS = 1000;
  * @throws MachineIdError JOIN_METHOD_MISMATCH, RESPONSE_INVALID, TIMEOUT. A refusal, and a reason to fall back, are results.
  */
 export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResult> {
-  const { address, network, signal: outer, timeoutMs, trust } = join;
+  const { address, signal: outer, timeoutMs } = join;
   const wire = join.trace?.connection('join service');
   const waitingFor = `the join service of ${formatAddress(address)}`;
   const heard = { firstAnswer: false };
@@ -82,7 +88,7 @@ export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResul
   const attempt = withDeadline({ waitingFor, unreached: address, timeoutMs, signal: outer }, async (signal) => {
     let socket;
     try {
-      socket = await dialTls({ network, address, alpn: JOIN_ALPN, ca: trust.ca, verify: trust.verify, signal, wire });
+      socket = await dialService(join, signal, wire);
     } catch (error) {
       signal.throwIfAborted();
       // The registration endpoint needs the same HTTP or SOCKS proxy.
@@ -104,6 +110,38 @@ export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResul
     return { kind: 'unavailable', reason: error.message, isTransient: true };
   }
 }
+
+async function dialService(
+  { address, network, nowMs, trust, upgrades }: ServiceJoin,
+  signal: AbortSignal,
+  wire: WireConnection | undefined,
+): Promise<TLSSocket> {
+  const handshake = { address, alpn: JOIN_ALPN, signal, wire };
+  if (upgrades === undefined) return dialTls({ ...handshake, network, ca: trust.ca, verify: trust.verify });
+  const over = await upgrades.open(address, { signal, wire });
+  const socket = await dialTls({ ...handshake, over, verify: false });
+  if (!trust.verify || isTeleportCertificate(socket, nowMs)) return socket;
+  socket.destroy();
+  throw new Error(`the certificate inside the upgraded connection is not valid now or not for ${API_DOMAIN}`);
+}
+
+/**
+ * Inside an upgraded connection, the Proxy presents a certificate of its host authority, which is not known before the join.
+ * The connection around it was checked with the web certificate, so this finds mistakes, not attackers (protocol
+ * reference 1.4).
+ */
+function isTeleportCertificate(socket: TLSSocket, nowMs: number): boolean {
+  let link: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
+  for (let length = 0; link?.raw !== undefined && length < MAX_CHAIN_LENGTH; length += 1) {
+    const { issuerCertificate: above, subjectaltname = '', valid_to: notAfter }: DetailedPeerCertificate = link;
+    if (subjectaltname.split(', ').includes(`DNS:${API_DOMAIN}`) && Date.parse(notAfter) > nowMs) return true;
+    // Node marks the end of a chain by a certificate that is its own issuer.
+    link = above === link ? undefined : above;
+  }
+  return false;
+}
+
+const MAX_CHAIN_LENGTH = 10;
 
 type Request = Init<JoinRequest>;
 

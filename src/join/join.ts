@@ -9,6 +9,7 @@ import type { Network } from '../net/network.ts';
 import type { WireTrace } from '../net/trace.ts';
 import type { WebTrust } from '../net/trust.ts';
 import type { WebApi } from '../net/web.ts';
+import type { Upgrades } from '../teleport/connection-upgrade.ts';
 import type { ClusterFacts } from '../teleport/ping.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
 import { acceptJoin, type BotIdentity, type JoinedCertificates } from './bot-identity.ts';
@@ -21,6 +22,7 @@ export type JoinPath = 'join-service' | 'legacy';
 export interface JoinOptions {
   readonly web: WebApi;
   readonly network: Network;
+  readonly upgrades: Upgrades;
   readonly trust: WebTrust;
   readonly facts: JoinFacts;
   readonly jwt: Secret;
@@ -49,19 +51,23 @@ export const FIRST_MAJOR_WITH_JOIN_SERVICE = 18;
  * load balancer that speaks HTTP/2 waits for the end of the request, which comes after the first response.
  */
 const FIRST_RESPONSE_TIMEOUT_MS = 5000;
+/** Far longer than the response of a join service takes that has been asked together with the Proxy. */
+const BALANCER_TEST_AFTER_MS = 500;
 
 /**
  * The join service needs no result of discovery, so the two run in parallel. On a cluster that has the service, this
- * saves three round trips; on an older one, the attempt ends as soon as the Proxy has reported its version.
+ * saves three round trips; on an older one, the attempt ends as soon as the Proxy has reported its version. Behind a load
+ * balancer that terminates TLS, the registration endpoint comes first: it needs no connection upgrade.
  * @throws MachineIdError as discovery, the join and the checks of its response do
  */
 export async function joinCluster(options: JoinOptions): Promise<Joined> {
-  const attempt = startServiceJoin(options);
+  const isBehindBalancer = options.upgrades.known(options.web.address) === true;
+  const attempt = isBehindBalancer ? undefined : startServiceJoin(options);
   let cluster: ClusterFacts;
   try {
     cluster = await options.cluster;
   } catch (error) {
-    attempt.abort();
+    attempt?.abort();
     throw error;
   }
   const { keyPair, certificates, path } = await join(options, cluster, attempt);
@@ -81,11 +87,12 @@ interface JoinOutcome {
   readonly path: JoinPath;
 }
 
-async function join(options: JoinOptions, cluster: ClusterFacts, first: ServiceAttempt): Promise<JoinOutcome> {
+/** @param first undefined if the join service cannot be reached without an upgrade */
+async function join(options: JoinOptions, cluster: ClusterFacts, first?: ServiceAttempt): Promise<JoinOutcome> {
   const { clusterName: name, serverVersion } = cluster;
   const facts = { ...options.facts, cluster: { name, version: serverVersion.text } };
-  if (serverVersion.major < FIRST_MAJOR_WITH_JOIN_SERVICE) {
-    first.abort();
+  if (first === undefined || serverVersion.major < FIRST_MAJOR_WITH_JOIN_SERVICE) {
+    first?.abort();
     return joinAtEndpoint({ ...options, facts }, cluster);
   }
   const attempts = options.retries.hasFailed() && first.wasUnreachable() ? [] : [first];
@@ -106,17 +113,41 @@ async function join(options: JoinOptions, cluster: ClusterFacts, first: ServiceA
   });
 }
 
-/** @param service why the join service cannot be used, if the cluster should have one */
+/**
+ * Without the join service, nothing has shown yet whether ALPN reaches the Proxy, which the next connection depends on: the
+ * test runs beside the join.
+ * @param service why the join service cannot be used, if the cluster should have one
+ */
 async function joinAtEndpoint(
   options: JoinOptions,
-  { suite }: ClusterFacts,
+  cluster: ClusterFacts,
   service?: UnavailableService,
 ): Promise<JoinOutcome> {
-  const { web, jwt, facts, retries } = options;
-  const keyPair = await generateKeyPair(keyAlgorithm(suite));
+  const { web, jwt, facts, retries, signal, upgrades } = options;
+  const isUpgradeNeeded = upgrades.needed(web.address, signal);
+  isUpgradeNeeded.catch(() => undefined); // awaited below, unless the join fails before
+  const keyPair = await generateKeyPair(keyAlgorithm(cluster.suite));
   const certificates = await retries.run(() => joinLegacy({ web, facts, jwt, keyPair, expiresAtMs: expiry(options) }));
-  if (certificates === undefined) throw noEndpoint(service);
-  return { keyPair, certificates, path: 'legacy' };
+  if (certificates !== undefined) return { keyPair, certificates, path: 'legacy' };
+  const hasService = cluster.serverVersion.major >= FIRST_MAJOR_WITH_JOIN_SERVICE;
+  if (hasService && (await isUpgradeNeeded)) return joinUpgraded(options);
+  throw noEndpoint(service);
+}
+
+function joinUpgraded(options: JoinOptions): Promise<JoinOutcome> {
+  return options.retries.run(async () => {
+    const result = await startServiceJoin(options, options.upgrades).result;
+    switch (result.kind) {
+      case 'joined':
+        return { ...result, path: 'join-service' };
+      case 'failed':
+        throw result.error(options.facts);
+      case 'unavailable':
+        throw noEndpoint(result);
+      default:
+        return result satisfies never;
+    }
+  });
 }
 
 function noEndpoint(service: UnavailableService | undefined): MachineIdError {
@@ -146,7 +177,8 @@ interface ServiceAttempt {
   abort(): void;
 }
 
-function startServiceJoin(options: JoinOptions): ServiceAttempt {
+/** @param upgrades if the connection needs an upgrade */
+function startServiceJoin(options: JoinOptions, upgrades?: Upgrades): ServiceAttempt {
   const controller = new AbortController();
   const abort = () => {
     controller.abort(options.signal.reason);
@@ -161,6 +193,8 @@ function startServiceJoin(options: JoinOptions): ServiceAttempt {
   const result = joinByService({
     address: web.address,
     network,
+    upgrades,
+    nowMs: options.clock.nowMs(),
     trust,
     facts,
     jwt,
@@ -182,21 +216,32 @@ function startServiceJoin(options: JoinOptions): ServiceAttempt {
   return { result, answered, wasUnreachable: () => unreachable, abort };
 }
 
-async function outcomeOf(attempt: ServiceAttempt, { clock }: JoinOptions): Promise<ServiceJoinResult> {
+async function outcomeOf(attempt: ServiceAttempt, options: JoinOptions): Promise<ServiceJoinResult> {
+  const { clock, signal, upgrades, web } = options;
   const waiting = new AbortController();
+  /** Resolves only if a load balancer is the reason for the silence. */
+  const balancer = new Promise<'balancer'>((resolve) => {
+    clock
+      .sleep(BALANCER_TEST_AFTER_MS, waiting.signal)
+      .then(() => upgrades.needed(web.address, signal))
+      .then((isNeeded) => {
+        if (isNeeded) resolve('balancer');
+      })
+      .catch(() => undefined); // the wait is over, or the run
+  });
   const silence = clock.sleep(FIRST_RESPONSE_TIMEOUT_MS, waiting.signal).then(
     () => 'silent',
     () => 'cancelled',
   );
   try {
-    const first = await Promise.race([attempt.result, attempt.answered, silence]);
-    if (first !== 'silent') return await attempt.result;
+    const first = await Promise.race([attempt.result, attempt.answered, silence, balancer]);
+    if (first !== 'silent' && first !== 'balancer') return await attempt.result;
     attempt.abort();
-    return {
-      kind: 'unavailable',
-      reason: `no response within ${FIRST_RESPONSE_TIMEOUT_MS / 1000} s`,
-      isTransient: true,
-    };
+    const reason =
+      first === 'silent'
+        ? `no response within ${FIRST_RESPONSE_TIMEOUT_MS / 1000} s`
+        : 'a load balancer terminates TLS and does not respond';
+    return { kind: 'unavailable', reason, isTransient: true };
   } finally {
     waiting.abort();
   }

@@ -97,8 +97,9 @@ export function transportFailure(address: Address, cause: unknown): MachineIdErr
   if (cause instanceof MachineIdError) return cause;
   const where = `the transport service of the Proxy ${formatAddress(address)}`;
   if (isAboutAlpn(cause)) return tlsTerminatedError('PROXY_UNREACHABLE', { where, address, cause });
-  const isUntrusted = networkFailure(cause).kind === 'untrusted' && !isAboutTime(cause);
-  return isUntrusted ? tlsTerminatedError('PROXY_UNTRUSTED', { where, address, cause }) : proxyFailure(address, cause);
+  return isTlsTerminated(cause)
+    ? tlsTerminatedError('PROXY_UNTRUSTED', { where, address, cause })
+    : proxyFailure(address, cause);
 }
 
 /**
@@ -128,8 +129,13 @@ export function tlsTerminatedError(
   );
 }
 
+/** Whether a server other than Teleport's may have answered: it does not know the ALPN protocols, or has another certificate. */
+export function isTlsTerminated(error: unknown): boolean {
+  return isAboutAlpn(error) || (networkFailure(error).kind === 'untrusted' && !isAboutTime(error));
+}
+
 /** The alert of a server that supports none of the protocols, and OpenSSL's error for one that was not offered. */
-function isAboutAlpn(error: unknown): boolean {
+export function isAboutAlpn(error: unknown): boolean {
   return causes(error).some((one) => /NO_APPLICATION_PROTOCOL|BAD_EXTENSION/.test(errorCode(one)));
 }
 

@@ -30,8 +30,7 @@ export interface WebTrustSettings {
 
 /**
  * `--ca-file` alone if given. Otherwise what Teleport's own programs trust on Linux: the built-in list or, in its place,
- * the file of `SSL_CERT_FILE`, plus the directories of `SSL_CERT_DIR`. Node itself adds `NODE_EXTRA_CA_CERTS` to its
- * built-in list.
+ * the file of `SSL_CERT_FILE`, plus the directories of `SSL_CERT_DIR`. `NODE_EXTRA_CA_CERTS` adds to any of them.
  * @throws MachineIdError CA_FILE_INVALID
  */
 export async function webTrust(settings: WebTrustSettings): Promise<WebTrust> {
@@ -56,13 +55,12 @@ async function environmentAuthorities(
 ): Promise<readonly Authority[] | undefined> {
   const fileAuthorities = file === '' ? undefined : await readCaFile(settings, file, 'SSL_CERT_FILE');
   const directoryAuthorities = await readDirectories(directories, settings.files);
-  if (fileAuthorities !== undefined || directoryAuthorities.length === 0) {
-    return fileAuthorities && [...fileAuthorities, ...directoryAuthorities];
-  }
-  // Passing authorities to Node replaces its own list, so it must be repeated.
+  if (fileAuthorities === undefined && directoryAuthorities.length === 0) return undefined;
+  // Passing authorities to Node replaces its own list and NODE_EXTRA_CA_CERTS, so both must be repeated.
   const extraAuthorities =
     extra === '' ? [] : await usable(() => settings.files.readText(extra, { maxBytes: MAX_FILE_BYTES }));
-  return [...rootCertificates.map((pem) => ({ pem: `${pem}\n` })), ...extraAuthorities, ...directoryAuthorities];
+  const builtIn = rootCertificates.map((pem) => ({ pem: `${pem}\n` }));
+  return [...(fileAuthorities ?? builtIn), ...extraAuthorities, ...directoryAuthorities];
 }
 
 /** Adds a private authority, for the cluster or a mirror, to those for the public server. */

@@ -128,19 +128,21 @@ async function clusterFor(output: IdentityOutput, own: string, authorities: Prom
 }
 
 function sshConfigInput(
-  { world, plan }: RunContext,
+  { caFile, plan, upgrades, world }: RunContext,
   { cluster }: Joined,
   destinationPath: string | undefined,
 ): SshConfigInput | undefined {
   if (destinationPath === undefined) return undefined;
+  const address = plan.useProxyAddr ? plan.address : cluster.sshAddress;
   return {
     proxyHost: cluster.proxyHost,
-    proxyAddress: formatAddress(plan.useProxyAddr ? plan.address : cluster.sshAddress),
+    proxyAddress: formatAddress(address),
     destinationPath,
     command: [world.nodePath, world.bundlePath],
     nodeOptions: world.files.platform === 'win32' ? undefined : keptNodeOptions(world.environment.NODE_OPTIONS),
     tlsRouting: cluster.tlsRouting,
-    connectionUpgrade: false,
+    connectionUpgrade:
+      cluster.tlsRouting && upgrades.known(address) === true ? { caFile, insecure: plan.insecure } : undefined,
     serverMajor: cluster.serverVersion.major,
   };
 }

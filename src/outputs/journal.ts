@@ -124,6 +124,8 @@ export interface RunPlan {
   /** The address as configured; `value` is `host:port`. */
   readonly address: Address & { readonly value: string };
   readonly useProxyAddr: boolean;
+  /** Whether any web certificate is accepted. */
+  readonly insecure: boolean;
   readonly debug: boolean;
   readonly logFormat: 'text' | 'json';
 }

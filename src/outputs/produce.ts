@@ -27,13 +27,14 @@ export type Results = Pick<RunResult, 'failures' | 'outputs'>;
 
 /** @throws MachineIdError when the Auth Service cannot be reached; an output that fails is among the failures */
 export async function writeOutputs(run: OutputsRun, joined: Joined, keys: readonly OutputKeys[]): Promise<Results> {
-  const { journal, network, outputs, plan, retries, trace, world } = run;
+  const { journal, network, outputs, plan, retries, trace, upgrades, world } = run;
   if (outputs.length === 0) return { outputs: [], failures: [] };
   const { address } = plan;
   const { clock, signal } = world;
+  const { bot, cluster } = joined;
   const session = await journal.step(
     'session',
-    () => openSession({ address, network, bot: joined.bot, retries, signal, clock, log: journal, trace }),
+    () => openSession({ address, cluster, network, upgrades, bot, retries, signal, clock, log: journal, trace }),
     () => ({ message: 'connected to the Auth Service' }),
   );
   try {

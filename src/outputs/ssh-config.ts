@@ -13,7 +13,8 @@ export interface SshConfigInput {
   /** NODE_OPTIONS of the proxy command instead of the caller's; undefined on systems without `env`. */
   readonly nodeOptions: string | undefined;
   readonly tlsRouting: boolean;
-  readonly connectionUpgrade: boolean;
+  /** Set if a load balancer terminates TLS: how to check its certificate. */
+  readonly connectionUpgrade: { readonly caFile: string | undefined; readonly insecure: boolean } | undefined;
   /** Major version of the cluster. */
   readonly serverMajor: number;
 }
@@ -96,12 +97,22 @@ function proxyCommand(input: SshConfigInput, clusterName: string): string {
     `--proxy-server=${quoted(input.proxyAddress)}`,
     `--cluster=${quoted(clusterName)}`,
     input.tlsRouting ? '--tls-routing' : '--no-tls-routing',
-    input.connectionUpgrade ? '--connection-upgrade' : '--no-connection-upgrade',
+    ...upgradeFlags(input),
     '--no-resume',
     '--user=%r',
     '--host=%h',
     '--port=%p',
   ].join(' ');
+}
+
+function upgradeFlags({ connectionUpgrade }: SshConfigInput): string[] {
+  if (connectionUpgrade === undefined) return ['--no-connection-upgrade'];
+  const { caFile, insecure } = connectionUpgrade;
+  return [
+    '--connection-upgrade',
+    ...(caFile === undefined ? [] : [`--ca-file=${quoted(caFile)}`]),
+    ...(insecure ? ['--insecure'] : []),
+  ];
 }
 
 /** For a file name in ssh_config, where `%` begins a token. */

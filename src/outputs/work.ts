@@ -13,6 +13,7 @@ import { writeDirectory } from '../files/write.ts';
 import type { WriteRecord } from '../job/manifest.ts';
 import type { Joined } from '../join/join.ts';
 import type { Network } from '../net/network.ts';
+import type { Upgrades } from '../teleport/connection-upgrade.ts';
 import type { WireTrace } from '../net/trace.ts';
 import type { DirectoryDestination, MemoryDestination } from '../schema/destination.ts';
 import { isListed } from './identity-files.ts';
@@ -42,6 +43,9 @@ export interface RunContext {
   readonly plan: RunPlan;
   readonly outputs: readonly AnyOutput[];
   readonly network: Network;
+  readonly upgrades: Upgrades;
+  /** The file of `--ca-file`, absolute. */
+  readonly caFile: string | undefined;
   readonly retries: Retries;
   /** Only with `debug`. */
   readonly trace?: WireTrace | undefined;

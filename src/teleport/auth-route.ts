@@ -1,4 +1,4 @@
-/** Dials the Auth Service through the Proxy, using the server name that reaches it. */
+/** Dials the Auth Service through the Proxy, by the way that reaches it. */
 import type { TLSSocket } from 'node:tls';
 import { type Clock, sharedController } from '../effects/time.ts';
 import type { Secret } from '../effects/secret.ts';
@@ -9,35 +9,44 @@ import { authFailure } from '../net/failures.ts';
 import { causes, errorCode, networkFailure } from '../net/network-error.ts';
 import type { Network } from '../net/network.ts';
 import type { WireConnection, WireTrace } from '../net/trace.ts';
+import type { Upgrades } from './connection-upgrade.ts';
 import { API_DOMAIN, authAlpn, encodedClusterName } from './names.ts';
+import { dialProxyCluster } from './proxy-cluster.ts';
 
 /**
- * - `cluster`: `<hex(cluster)>.teleport.cluster.local`, which Teleport Cloud routes by (gravitational/teleport 25534).
- * - `proxy`: the Proxy's own host, for firewalls that drop `*.teleport.cluster.local` (gravitational/teleport 66656).
+ * - `cluster-name`: TLS routing by the server name `<hex(cluster)>.teleport.cluster.local`, which Teleport Cloud routes by
+ *   (gravitational/teleport 25534). Proxies without TLS routing have the same route on their web port.
+ * - `proxy-name`: the same with the Proxy's own host, for firewalls that drop `*.teleport.cluster.local`
+ *   (gravitational/teleport 66656).
+ * - `upgrade`: the same inside a connection upgrade, through a load balancer that drops ALPN.
+ * - `ssh-port`: the transport service at the SSH port of a Proxy without TLS routing (protocol reference 4.4).
  */
-export type AuthNaming = 'cluster' | 'proxy';
+export type AuthWay = 'cluster-name' | 'proxy-name' | 'upgrade' | 'ssh-port';
 
-/** The naming that reached the Auth Service; all later connections of a run use it. */
+/** The way that reached the Auth Service; all later connections of a run use it. */
 export interface AuthRoute {
-  naming: AuthNaming | undefined;
+  way: AuthWay | undefined;
 }
 
 export interface AuthTarget {
   /** The Proxy's web address. */
   readonly address: Address;
   readonly clusterName: string;
+  /** The Proxy's SSH port; undefined with TLS routing, which has no other port. */
+  readonly sshAddress?: Address | undefined;
 }
 
 export interface RouteDial extends AuthTarget {
   readonly network: Network;
+  readonly upgrades: Upgrades;
   /** PEM of the cluster's own authorities. */
   readonly authorities: readonly string[];
   /** Exactly one certificate: the Auth Service rejects a chain. */
   readonly certificatePem: string;
   readonly privateKeyPem: Secret;
   readonly route: AuthRoute;
-  /** Called with a sentence if the cluster's name fails and the Proxy's host is tried. */
-  readonly onOtherName: (reason: string) => void;
+  /** Called with a sentence if the first way fails and others are tried. */
+  readonly onOtherWay: (reason: string) => void;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly trace?: WireTrace | undefined;
@@ -45,46 +54,66 @@ export interface RouteDial extends AuthTarget {
 
 export interface DialResult {
   readonly socket: TLSSocket;
-  readonly naming: AuthNaming;
+  readonly way: AuthWay;
   readonly wire: WireConnection | undefined;
 }
 
-/** How long a ClientHello may get no response before the other name is tried in parallel. */
+/** How long a ClientHello may get no response before the other ways are tried in parallel. */
 const SILENCE_MS = 2000;
 
 /** The server name to send. An IP address is not sent as SNI. */
-export function authServerName(naming: AuthNaming, { address, clusterName }: AuthTarget): string {
-  return naming === 'cluster' ? encodedClusterName(clusterName) : address.host;
+export function authServerName(way: AuthWay, { address, clusterName }: AuthTarget): string {
+  return way === 'proxy-name' ? address.host : encodedClusterName(clusterName);
+}
+
+/** For messages: through what the Auth Service is reached, other than the Proxy's web port as it is. */
+export function wayText(way: AuthWay, target: AuthTarget): string {
+  switch (way) {
+    case 'cluster-name':
+    case 'proxy-name':
+      return `the TLS server name ${authServerName(way, target)}`;
+    case 'upgrade':
+      return 'a connection upgrade through a load balancer';
+    case 'ssh-port':
+      return "the Proxy's SSH port";
+    default:
+      return way satisfies never;
+  }
 }
 
 /**
- * The first connection may try both names: the cluster's first, then once the Proxy's host, if the first attempt fails in a
- * way that may depend on the name, or gets no response for two seconds.
- * @throws MachineIdError if both names failed, otherwise Node's own error
+ * The first connection may try several ways: TLS routing with the cluster's name first, then once the others together, if the
+ * first attempt fails in a way that may depend on what is between here and the Proxy, or gets no response for two seconds.
+ * @throws MachineIdError if all ways failed, otherwise Node's own error
  */
 export async function dialAuthRoute(dial: RouteDial): Promise<DialResult> {
-  const { route } = dial;
-  const reached = await (route.naming === undefined ? dialByEither(dial) : startAttempt(dial, route.naming).result);
-  route.naming = reached.naming;
+  const { address, route, upgrades } = dial;
+  const way = route.way ?? (upgrades.known(address) === true ? 'upgrade' : undefined);
+  const reached = await (way === undefined ? dialByAnyWay(dial) : startAttempt(dial, way).result);
+  route.way = reached.way;
   return reached;
 }
 
-async function dialByEither(dial: RouteDial): Promise<DialResult> {
-  const first = startAttempt(dial, 'cluster');
+async function dialByAnyWay(dial: RouteDial): Promise<DialResult> {
+  const first = startAttempt(dial, 'cluster-name');
   const outcome = await firstOutcome(first, dial);
   if (outcome.kind === 'reached') return outcome.reached;
   dial.signal.throwIfAborted();
-  if (outcome.kind === 'failed' && !(first.isConnected() && mayDependOnName(outcome.error))) throw outcome.error;
+  if (outcome.kind === 'failed' && !(first.isConnected() && mayDependOnWay(outcome.error))) throw outcome.error;
   const why =
     outcome.kind === 'failed' ? networkFailure(outcome.error).detail : `no response within ${SILENCE_MS / 1000} s`;
-  dial.onOtherName(
-    `cannot reach the Auth Service with the server name ${authServerName('cluster', dial)} (${why}); trying ${authServerName('proxy', dial)}`,
+  const others = dial.sshAddress === undefined ? SHARED_PORT_WAYS : SEPARATE_PORTS_WAYS;
+  dial.onOtherWay(
+    `cannot reach the Auth Service with ${wayText('cluster-name', dial)} (${why}); trying ${others.map((way) => wayText(way, dial)).join(', ')}`,
   );
-  return firstToConnect(dial, [first, startAttempt(dial, 'proxy')]);
+  return firstToConnect(dial, [first, ...others.map((way) => startAttempt(dial, way))]);
 }
 
+const SHARED_PORT_WAYS: readonly AuthWay[] = ['proxy-name', 'upgrade'];
+const SEPARATE_PORTS_WAYS: readonly AuthWay[] = [...SHARED_PORT_WAYS, 'ssh-port'];
+
 interface Attempt {
-  readonly naming: AuthNaming;
+  readonly way: AuthWay;
   readonly result: Promise<DialResult>;
   /** Resolves when the ClientHello can be sent. */
   readonly connected: Promise<void>;
@@ -93,12 +122,12 @@ interface Attempt {
   readonly abandon: () => void;
 }
 
-function startAttempt(dial: RouteDial, naming: AuthNaming): Attempt {
-  const { address, authorities, certificatePem, clusterName, network, privateKeyPem, signal: outer } = dial;
+function startAttempt(dial: RouteDial, way: AuthWay): Attempt {
+  const { signal: outer } = dial;
   const wire = dial.trace?.connection('Auth Service');
   const controller = sharedController();
   const end = () => {
-    controller.abort(outer.aborted ? outer.reason : new Error('the other server name was faster'));
+    controller.abort(outer.aborted ? outer.reason : new Error('another way was faster'));
   };
   outer.addEventListener('abort', end, { once: true });
   if (outer.aborted) end();
@@ -110,23 +139,12 @@ function startAttempt(dial: RouteDial, naming: AuthNaming): Attempt {
       resolve();
     };
   });
-  const result = dialTls({
-    network,
-    address,
-    serverName: authServerName(naming, dial),
-    certificateName: API_DOMAIN,
-    alpn: [authAlpn(clusterName), 'h2'],
-    ca: authorities,
-    client: { certificate: certificatePem, key: privateKeyPem.reveal() },
-    signal: controller.signal,
-    onConnect,
-    wire,
-  })
-    .then((socket) => ({ socket, naming, wire }))
+  const result = dialBy(way, { ...dial, signal: controller.signal, onConnect, wire })
+    .then((socket) => ({ socket, way, wire }))
     .finally(() => {
       outer.removeEventListener('abort', end);
     });
-  // The caller may wait only for the other attempt.
+  // The caller may wait only for another attempt.
   result.catch(() => undefined);
   const abandon = () => {
     end();
@@ -135,7 +153,55 @@ function startAttempt(dial: RouteDial, naming: AuthNaming): Attempt {
       () => undefined,
     );
   };
-  return { naming, result, connected, isConnected: () => isConnected, abandon };
+  return { way, result, connected, isConnected: () => isConnected, abandon };
+}
+
+interface WayDial extends RouteDial {
+  readonly onConnect: () => void;
+  readonly wire: WireConnection | undefined;
+}
+
+/** The handshake with the Auth Service is the same in all ways, except that only TLS routing needs its ALPN value. */
+async function dialBy(way: AuthWay, dial: WayDial): Promise<TLSSocket> {
+  const { address, authorities, certificatePem, clusterName, network, onConnect, privateKeyPem, signal, wire } = dial;
+  const handshake = {
+    address,
+    serverName: authServerName(way, dial),
+    certificateName: API_DOMAIN,
+    alpn: way === 'ssh-port' ? ['h2'] : [authAlpn(clusterName), 'h2'],
+    ca: authorities,
+    client: { certificate: certificatePem, key: privateKeyPem.reveal() },
+    signal,
+    onConnect,
+    wire,
+  };
+  switch (way) {
+    case 'cluster-name':
+    case 'proxy-name':
+      return dialTls({ ...handshake, network });
+    case 'upgrade':
+      return dialTls({ ...handshake, over: await openUpgraded(dial) });
+    case 'ssh-port':
+      return dialTls({ ...handshake, over: await openAtSshPort(dial) });
+    default:
+      return way satisfies never;
+  }
+}
+
+async function openUpgraded({ address, signal, upgrades, wire }: WayDial) {
+  if (!(await upgrades.needed(address, signal))) throw new NotNeeded('no load balancer terminates TLS');
+  return upgrades.open(address, { signal, wire });
+}
+
+/** This way is not one to the cluster: nothing failed. */
+class NotNeeded extends Error {}
+
+function openAtSshPort(dial: WayDial) {
+  const { authorities: hostAuthoritiesPem, certificatePem, clusterName, network, privateKeyPem, signal } = dial;
+  const { address, sshAddress = address, trace } = dial;
+  const credentials = { hostAuthoritiesPem, certificatePem, privateKeyPem };
+  const target = { ...credentials, address: sshAddress, network, upgrades: undefined, signal, trace };
+  return dialProxyCluster(target, clusterName);
 }
 
 type Outcome =
@@ -161,37 +227,49 @@ async function firstOutcome({ connected, result }: Attempt, { clock }: RouteDial
   }
 }
 
-/** A failed certificate check counts too: SNI-based routing may have led to another server. */
-function mayDependOnName(error: unknown): boolean {
+/** A failed certificate check counts too: SNI-based routing, or a load balancer, may have led to another server. */
+function mayDependOnWay(error: unknown): boolean {
   const problem = networkFailure(error);
   if (problem.kind !== 'untrusted') return problem.kind === 'unreachable' || problem.kind === 'wrong-protocol';
   return !causes(error).some((one) => /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/.test(errorCode(one)));
 }
 
-async function firstToConnect(dial: RouteDial, attempts: readonly [Attempt, Attempt]): Promise<DialResult> {
+async function firstToConnect(dial: RouteDial, attempts: readonly Attempt[]): Promise<DialResult> {
   try {
     const reached = await Promise.any(attempts.map(({ result }) => result));
-    for (const { abandon, naming } of attempts) if (naming !== reached.naming) abandon();
+    for (const { abandon, way } of attempts) if (way !== reached.way) abandon();
     return reached;
   } catch {
     dial.signal.throwIfAborted();
-    const [byCluster, byProxy] = await Promise.all(
-      attempts.map(({ result }) => result.catch((error: unknown) => error)),
+    throw allWaysFailed(
+      dial,
+      await Promise.all(
+        attempts.map(async ({ result, way }) => ({ way, error: await result.catch((error: unknown) => error) })),
+      ),
     );
-    throw bothNamesFailed(dial, byCluster, byProxy);
   }
 }
 
-/** The second failure explains more than a first one that is only a broken connection. */
-function bothNamesFailed(dial: RouteDial, byCluster: unknown, byProxy: unknown): MachineIdError {
-  const [first, second] = [byCluster, byProxy].map((error) => authFailure(dial.address, error));
-  const clearer = first?.code === 'AUTH_UNREACHABLE' ? second : first;
-  const { code, hint, likelyCauses, message } = clearer ?? authFailure(dial.address, byCluster);
-  const names = [authServerName('cluster', dial), authServerName('proxy', dial)];
-  return new MachineIdError(code, `${message}; tried the server names ${names.join(' and ')}`, {
+interface FailedWay {
+  readonly way: AuthWay;
+  readonly error: unknown;
+}
+
+/**
+ * Behind a load balancer, only the upgrade could have succeeded. Otherwise the last failure explains more than the first one
+ * if that is only a broken connection.
+ */
+function allWaysFailed(dial: RouteDial, failures: readonly FailedWay[]): MachineIdError {
+  const tried = failures.filter(({ error }) => !(error instanceof NotNeeded));
+  const upgrade = tried.find(({ way }) => way === 'upgrade');
+  const errors = (upgrade === undefined ? tried : [upgrade]).map(({ error }) => authFailure(dial.address, error));
+  const clearer = errors.find(({ code }) => code !== 'AUTH_UNREACHABLE') ?? errors[0];
+  if (clearer === undefined) throw new Error('no way was tried');
+  const { code, hint, likelyCauses, message } = clearer;
+  return new MachineIdError(code, `${message}; tried ${tried.map(({ way }) => wayText(way, dial)).join(', ')}`, {
     hint,
     likelyCauses,
-    cause: clearer?.cause,
-    transient: clearer?.transient,
+    cause: clearer.cause,
+    transient: clearer.transient,
   });
 }

@@ -1,10 +1,6 @@
 /** Carries an SSH connection to a node through the Proxy's transport service. */
-import { withDeadline } from '../effects/time.ts';
-import type { Retries } from '../effects/retry.ts';
-import type { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
-import { type BulkCall, openBulkCall } from '../grpc/bulk.ts';
-import { lengthOf, type MessageChunks } from '../grpc/frames.ts';
+import type { BulkCall } from '../grpc/bulk.ts';
 import {
   ProxySSHRequestSchema,
   ProxySSHResponseSchema,
@@ -13,12 +9,9 @@ import {
 import { decode, encode } from '../grpc/protobuf.ts';
 import { GrpcError } from '../grpc/status.ts';
 import { type Address, formatAddress } from '../net/address.ts';
-import { dialTls } from '../net/dial.ts';
-import { proxyFailure, transportFailure } from '../net/failures.ts';
+import { proxyFailure } from '../net/failures.ts';
 import { oneLine } from '../net/network-error.ts';
-import type { Network } from '../net/network.ts';
-import type { WireTrace } from '../net/trace.ts';
-import { API_DOMAIN } from './names.ts';
+import { framePrefix, payloadReader } from './transport.ts';
 
 export interface SshTarget {
   readonly cluster: string;
@@ -101,112 +94,5 @@ function isProxyFailure({ status, message }: GrpcError): boolean {
   return status === 'Canceled' || (status === 'Unavailable' && !message.startsWith(DIAL_FAILED));
 }
 
-// Writes and reads the payload of messages without copying it.
-
-/** Field number and the wire type for bytes (Protocol Buffers, "Encoding"): `ssh` of both messages, and `payload` inside it. */
-const SSH_TAG = (2 << 3) | 2;
-const PAYLOAD_TAG = (1 << 3) | 2;
-/** Enough for lengths below 256 MiB; messages are far shorter. */
-const MAX_LENGTH_BYTES = 4;
-
-/** The bytes before the payload in a request. */
-export function framePrefix(length: number): Uint8Array {
-  const frame = [PAYLOAD_TAG, ...varint(length)];
-  return Uint8Array.from([SSH_TAG, ...varint(frame.length + length), ...frame]);
-}
-
-function varint(value: number): number[] {
-  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)];
-}
-
-/**
- * The payload of a response; empty if the response carries something else. If it has nothing but the payload, and its
- * header is in one chunk, the chunks are returned without copying.
- */
-export function payloadOf(message: MessageChunks): readonly Uint8Array[] {
-  const [first, ...others] = message;
-  const start = first && payloadStart(first, lengthOf(message));
-  const parts = start === undefined ? [readInFull(message)] : [first?.subarray(start) ?? new Uint8Array(), ...others];
-  return parts.filter((part) => part.length > 0);
-}
-
-function readInFull(message: MessageChunks): Uint8Array {
-  return decode(ProxySSHResponseSchema, Buffer.concat(message)).ssh?.payload ?? new Uint8Array();
-}
-
-/** @param end of the message; both fields must end there */
-function payloadStart(bytes: Uint8Array, end: number): number | undefined {
-  const frame = valueStart(bytes, 0, SSH_TAG, end);
-  return frame === undefined ? undefined : valueStart(bytes, frame, PAYLOAD_TAG, end);
-}
-
-function valueStart(bytes: Uint8Array, at: number, tag: number, end: number): number | undefined {
-  if (bytes[at] !== tag) return undefined;
-  let length = 0;
-  for (let read = 0; read < MAX_LENGTH_BYTES; read += 1) {
-    const byte = bytes[at + 1 + read];
-    if (byte === undefined) return undefined;
-    length |= (byte & 0x7f) << (7 * read);
-    const start = at + 2 + read;
-    if (byte < 0x80) return start + length === end ? start : undefined;
-  }
-  return undefined;
-}
-
-// Dials the transport service.
-
-export interface TransportDial {
-  /** The web address with TLS routing, otherwise the Proxy's SSH listener: both serve gRPC for `ALPN`. */
-  readonly address: Address;
-  readonly network: Network;
-  /** PEM, exactly one certificate. */
-  readonly certificatePem: string;
-  readonly privateKeyPem: Secret;
-  /** PEM of the host authorities: here the Proxy presents its Teleport certificate, not the web certificate. */
-  readonly hostAuthoritiesPem: readonly string[];
-  readonly retries: Retries;
-  readonly signal: AbortSignal;
-  readonly trace?: WireTrace | undefined;
-}
-
-/**
- * The Proxy routes by the first value. Versions 15 and 16 then choose none, later ones `h2` (gravitational/teleport
- * 41500, 43473); HTTP/2 follows either way. The server name is the Proxy's host, as tbot sends it.
- */
-export const ALPN = ['teleport-proxy-ssh-grpc', 'h2'];
-
-/**
- * Retries according to the policy.
- * @param path of the call: `/package.Service/Method`
- * @throws MachineIdError PROXY_UNREACHABLE, PROXY_UNTRUSTED, TIMEOUT
- */
-export function dialTransport(dial: TransportDial, path: string): Promise<BulkCall> {
-  return dial.retries.run(() => dialOnce(dial, path));
-}
-
-async function dialOnce(dial: TransportDial, path: string): Promise<BulkCall> {
-  const { address, retries, signal: outer } = dial;
-  const waitingFor = `the Proxy ${formatAddress(address)}`;
-  const wire = dial.trace?.connection('transport service');
-  const socket = await withDeadline(
-    { waitingFor, unreached: address, timeoutMs: retries.attemptMs(), signal: outer },
-    async (signal) => {
-      try {
-        return await dialTls({
-          network: dial.network,
-          address,
-          certificateName: API_DOMAIN,
-          alpn: ALPN,
-          ca: dial.hostAuthoritiesPem,
-          client: { certificate: dial.certificatePem, key: dial.privateKeyPem.reveal() },
-          signal,
-          wire,
-        });
-      } catch (error) {
-        signal.throwIfAborted();
-        throw transportFailure(address, error);
-      }
-    },
-  );
-  return openBulkCall(socket, API_DOMAIN, path, wire);
-}
+/** The payload of a response; empty if the response carries something else. */
+export const payloadOf = payloadReader(2, (message) => decode(ProxySSHResponseSchema, message).ssh);

@@ -5,7 +5,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import { Secret } from '../../src/effects/secret.ts';
 import { type AuthRoute, dialAuthRoute } from '../../src/teleport/auth-route.ts';
 import { peekClientHello } from '../cluster/proxy/client-hello.ts';
-import { network } from '../direct-network.ts';
+import { network, noUpgrades } from '../direct-network.ts';
 import { selfSigned } from '../tls-certificate.ts';
 
 const auth = await selfSigned('teleport.cluster.local');
@@ -72,16 +72,17 @@ function dialOf(
   options: { readonly route?: AuthRoute; patient?: boolean } = {},
 ) {
   const reasons: string[] = [];
-  const route: AuthRoute = options.route ?? { naming: undefined };
+  const route: AuthRoute = options.route ?? { way: undefined };
   const dial = {
     network,
+    upgrades: noUpgrades,
     address,
     clusterName: 'example.com',
     authorities: [auth.certificate],
     certificatePem: client.certificate,
     privateKeyPem: new Secret(client.key),
     route,
-    onOtherName: (reason: string) => reasons.push(reason),
+    onOtherWay: (reason: string) => reasons.push(reason),
     clock: clock(options.patient),
     signal: new AbortController().signal,
   };
@@ -91,37 +92,42 @@ function dialOf(
 test("the Auth Service is reached by the cluster's name in hexadecimal, with one attempt", async (t) => {
   const { address, seen } = await router(t, { [HEX]: 'auth', localhost: 'reset' });
   const { dial, reasons, route } = dialOf(address, { patient: true });
-  for (const expected of ['cluster', 'cluster']) {
-    const { naming, socket } = await dialAuthRoute(dial);
-    assert.equal(naming, expected);
+  for (const expected of ['cluster-name', 'cluster-name']) {
+    const { way, socket } = await dialAuthRoute(dial);
+    assert.equal(way, expected);
     assert.equal(socket.alpnProtocol, 'h2');
     socket.destroy();
   }
   assert.deepEqual(seen, [HEX, HEX]);
   assert.deepEqual(reasons, []);
-  assert.equal(route.naming, 'cluster');
+  assert.equal(route.way, 'cluster-name');
 });
 
 for (const treatment of ['reset', 'close', 'stranger'] as const) {
   test(`the Proxy's host is tried once when the result of the cluster's name is: ${treatment}`, async (t) => {
     const { address, seen } = await router(t, { [HEX]: treatment, localhost: 'auth' });
     const { dial, reasons, route } = dialOf(address, { patient: true });
-    const { naming, socket } = await dialAuthRoute(dial);
+    const { way, socket } = await dialAuthRoute(dial);
     socket.destroy();
-    assert.equal(naming, 'proxy');
-    assert.equal(route.naming, 'proxy');
+    assert.equal(way, 'proxy-name');
+    assert.equal(route.way, 'proxy-name');
     assert.deepEqual(seen, [HEX, 'localhost']);
     assert.equal(reasons.length, 1);
-    assert.match(reasons[0] ?? '', new RegExp(`with the server name ${HEX} \\(.+\\); trying localhost$`));
+    assert.match(
+      reasons[0] ?? '',
+      new RegExp(
+        `with the TLS server name ${HEX} \\(.+\\); trying the TLS server name localhost, a connection upgrade through a load balancer$`,
+      ),
+    );
   });
 }
 
 test("the Proxy's host is tried in parallel with the cluster's name after two seconds of silence", async (t) => {
   const { address, seen } = await router(t, { [HEX]: 'silence', localhost: 'auth' });
   const { dial, reasons } = dialOf(address);
-  const { naming, socket } = await dialAuthRoute(dial);
+  const { way, socket } = await dialAuthRoute(dial);
   socket.destroy();
-  assert.equal(naming, 'proxy');
+  assert.equal(way, 'proxy-name');
   assert.deepEqual(dial.clock.pauses, [2000]);
   assert.deepEqual(seen, [HEX, 'localhost']);
   assert.match(reasons[0] ?? '', /\(no response within 2 s\)/);
@@ -129,14 +135,17 @@ test("the Proxy's host is tried in parallel with the cluster's name after two se
 
 test('later connections use only the name that has worked', async (t) => {
   const { address, seen } = await router(t, { [HEX]: 'auth', localhost: 'reset' });
-  const { dial } = dialOf(address, { route: { naming: 'proxy' }, patient: true });
+  const { dial } = dialOf(address, { route: { way: 'proxy-name' }, patient: true });
   await assert.rejects(dialAuthRoute(dial), { code: 'ECONNRESET' });
   assert.deepEqual(seen, ['localhost']);
 });
 
 test('when both names fail, the error names both and is the more informative of the two', async (t) => {
   const ended = await router(t, { [HEX]: 'reset', localhost: 'close' });
-  const neither = { code: 'AUTH_UNREACHABLE', message: new RegExp(`; tried the server names ${HEX} and localhost$`) };
+  const neither = {
+    code: 'AUTH_UNREACHABLE',
+    message: new RegExp(`; tried the TLS server name ${HEX}, the TLS server name localhost$`),
+  };
   await assert.rejects(dialAuthRoute(dialOf(ended.address, { patient: true }).dial), neither);
   const inspected = await router(t, { [HEX]: 'reset', localhost: 'stranger' });
   await assert.rejects(dialAuthRoute(dialOf(inspected.address, { patient: true }).dial), { code: 'AUTH_UNTRUSTED' });

@@ -74,6 +74,8 @@ async function join(t: TestContext, scene: Scene): Promise<{ seen: Seen; joining
   assert.ok(typeof address === 'object' && address !== null);
   const joining = joinByService({
     network,
+    upgrades: undefined,
+    nowMs: Date.now(),
     address: { host: 'localhost', port: address.port },
     trust: { ca, verify: true },
     facts: {

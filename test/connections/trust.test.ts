@@ -118,6 +118,15 @@ describe('SSL_CERT_DIR', () => {
     assert.equal(ca.split('BEGIN CERTIFICATE').length - 1, rootCertificates.length + 2);
   });
 
+  test('comes together with SSL_CERT_FILE and NODE_EXTRA_CA_CERTS', async () => {
+    const { ca } = await trustOf({
+      SSL_CERT_DIR: 'b',
+      SSL_CERT_FILE: 'variable.pem',
+      NODE_EXTRA_CA_CERTS: 'extra.pem',
+    });
+    assert.equal(ca, certificate + third + other);
+  });
+
   test('with no usable directory does not change the built-in list', async () => {
     assert.deepEqual(await trustOf({ SSL_CERT_DIR: ['missing', 'empty'].join(delimiter) }), {
       ca: undefined,

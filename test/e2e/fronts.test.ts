@@ -80,7 +80,7 @@ for (const [teleport, front, { doctorSays, name, verdicts }] of CASES) {
       assert.equal(run.exitCode, 0, run.stdout);
       const auth = Examination.parse(JSON.parse(run.stdout)).checks.find(({ id }) => id === 'auth');
       assert.equal(auth?.state, doctorSays);
-      assert.match(auth.detail, new RegExp(`by the server name ${name}\\b`));
+      assert.match(auth.detail, new RegExp(`with the TLS server name ${name}\\b`));
     });
   });
 }
@@ -90,7 +90,7 @@ test('a run behind a firewall that filters by server name times out only once', 
   const job = await beginJob(t, cluster);
   const run = await job.run([...job.flags, '--database', 'orders', '--application', 'dashboard', '--json']);
   resultOf(run);
-  assert.equal(run.stderr.match(/cannot reach the Auth Service with the server name/g)?.length, 1);
+  assert.equal(run.stderr.match(/cannot reach the Auth Service with the TLS server name/g)?.length, 1);
   const dropped = cluster.records.all.filter(({ fields }) => fields.verdict === 'dropped');
   assert.deepEqual(
     dropped.map(({ serverName }) => serverName),

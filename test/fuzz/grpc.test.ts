@@ -227,6 +227,8 @@ const joinFacts = {
 async function join(peer: Peer<unknown>): Promise<void> {
   const joined = await joinByService({
     network,
+    upgrades: undefined,
+    nowMs: Date.now(),
     address: { host: 'localhost', port: peer.port },
     trust: { ca: peer.ca, verify: true },
     facts: joinFacts,

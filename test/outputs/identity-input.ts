@@ -40,7 +40,7 @@ export const sshConfigOf18: SshConfigInput = {
   command: ['/usr/bin/node', '/opt/machine-id.cjs'],
   nodeOptions: '',
   tlsRouting: true,
-  connectionUpgrade: false,
+  connectionUpgrade: undefined,
   serverMajor: 18,
 };
 
@@ -48,7 +48,7 @@ export const sshConfigOf15: SshConfigInput = {
   ...sshConfigOf18,
   proxyAddress: `${PROXY}:3023`,
   tlsRouting: false,
-  connectionUpgrade: true,
+  connectionUpgrade: { caFile: undefined, insecure: false },
   serverMajor: 15,
 };
 

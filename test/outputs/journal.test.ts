@@ -6,6 +6,7 @@ import { openJournal, type RunPlan } from '../../src/outputs/journal.ts';
 const PLAN: RunPlan = {
   address: { value: 'example.com:443', host: 'example.com', port: 443 },
   useProxyAddr: false,
+  insecure: false,
   debug: true,
   logFormat: 'text',
 };

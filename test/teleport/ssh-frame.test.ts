@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import protobuf from 'protobufjs';
-import { framePrefix, payloadOf } from '../../src/teleport/ssh-proxy.ts';
+import { framePrefix } from '../../src/teleport/transport.ts';
+import { payloadOf } from '../../src/teleport/ssh-proxy.ts';
 
 const schema = protobuf.parse(`
   syntax = "proto3";

@@ -10,6 +10,7 @@ import { NO_RECORD } from '../../job/manifest.ts';
 import type { OidcToken } from '../../job/oidc-token.ts';
 import { joinCluster, type Joined } from '../../join/join.ts';
 import type { Network } from '../../net/network.ts';
+import type { Upgrades } from '../../teleport/connection-upgrade.ts';
 import type { WireTrace } from '../../net/trace.ts';
 import type { WebTrust } from '../../net/trust.ts';
 import type { WebApi } from '../../net/web.ts';
@@ -25,6 +26,7 @@ export interface TrialContext {
   readonly outputs: readonly SupportedOutput[];
   readonly token: OidcToken;
   readonly network: Network;
+  readonly upgrades: Upgrades;
   readonly trust: WebTrust;
   readonly web: WebApi;
   readonly retries: Retries;
@@ -69,12 +71,13 @@ export function withoutJoin(outputs: readonly SupportedOutput[], reason: string)
 }
 
 function tryJoin(
-  { log, network, plan, retries, token, trace, trust, web }: TrialContext,
+  { log, network, plan, retries, token, trace, trust, upgrades, web }: TrialContext,
   { clock, signal }: World,
 ): Promise<Joined> {
   return joinCluster({
     web,
     network,
+    upgrades,
     trust,
     facts: { ...token.claims, tokenName: plan.token, proxy: plan.address.value, checkedAtMs: clock.nowMs() },
     jwt: token.jwt,
@@ -102,12 +105,11 @@ function lifetimeCheck(expiresAtMs: number, requestedMs: number, nowMs: number):
 }
 
 async function sessionChecks(context: TrialContext, joined: Joined, world: World): Promise<readonly Check[]> {
-  const { log, network, outputs, plan, retries, trace, web } = context;
-  const { clock, signal } = world;
+  const { outputs, plan } = context;
   const auth = check('auth', 'Auth Service');
   let session: ClusterSession;
   try {
-    session = await openSession({ address: web.address, network, bot: joined.bot, retries, signal, clock, log, trace });
+    session = await openTrialSession(context, joined, world);
   } catch (error) {
     const [, , ...rest] = withoutJoin(outputs, 'the Auth Service cannot be reached');
     return [auth.networkFailed(error, world), ...rest];
@@ -121,16 +123,17 @@ async function sessionChecks(context: TrialContext, joined: Joined, world: World
 
   async function authCheck({
     authorities,
-    usesProxyName,
-    serverName,
     serverVersion,
     skippedLeafClusters,
+    way,
+    wayText,
   }: ClusterSession): Promise<Check> {
     try {
       const { text } = await serverVersion;
       await authorities;
       const skipped = skippedLeafClusters();
-      const detail = `Teleport ${text}, reached through ${plan.address.value} by the server name ${serverName}`;
+      const detail = `Teleport ${text}, reached through ${plan.address.value} with ${wayText}`;
+      const usesProxyName = way === 'proxy-name';
       if (skipped.length === 0 && !usesProxyName) return auth.pass(detail);
       return auth.warn(
         [detail, ...(usesProxyName ? ["the cluster's own server name was blocked in between"] : []), ...skipped],
@@ -140,6 +143,15 @@ async function sessionChecks(context: TrialContext, joined: Joined, world: World
       return auth.failed(asMachineIdError(error));
     }
   }
+}
+
+function openTrialSession(
+  { log, network, retries, trace, upgrades, web }: TrialContext,
+  { bot, cluster }: Joined,
+  { clock, signal }: World,
+): Promise<ClusterSession> {
+  const { address } = web;
+  return openSession({ address, cluster, network, upgrades, bot, retries, signal, clock, log, trace });
 }
 
 async function rolesCheck(session: ClusterSession): Promise<Check> {
@@ -167,7 +179,7 @@ async function outputChecks(
 }
 
 function dryRunOutputs(
-  { log, network, outputs: configured, plan, retries, trace }: TrialContext,
+  { log, network, outputs: configured, plan, retries, trace, upgrades }: TrialContext,
   joined: Joined,
   session: ClusterSession,
   world: World,
@@ -175,7 +187,18 @@ function dryRunOutputs(
   const outputs = configured.map((output) => ({ ...output, destination: { type: 'memory' } as const }));
   // The checks report what a run tells on its way.
   const journal = { ...openJournal(world.clock, () => log), outputDone: () => undefined };
-  const run = { world, journal, network, plan, outputs, retries, trace, record: NO_RECORD };
+  const run = {
+    world,
+    journal,
+    network,
+    upgrades,
+    caFile: undefined,
+    plan,
+    outputs,
+    retries,
+    trace,
+    record: NO_RECORD,
+  };
   return tryOutputs({ run, joined, session }, makeKeys(outputs, joined.cluster.suite));
 }
 
@@ -190,19 +213,8 @@ export interface DryRunResult {
  * @throws MachineIdError if the join or the connection fails
  */
 export async function dryRun(context: TrialContext, world: World): Promise<DryRunResult> {
-  const { log, network, retries, trace, web } = context;
-  const { clock, signal } = world;
   const joined = await tryJoin(context, world);
-  const session = await openSession({
-    address: web.address,
-    network,
-    bot: joined.bot,
-    retries,
-    signal,
-    clock,
-    log,
-    trace,
-  });
+  const session = await openTrialSession(context, joined, world);
   try {
     return { joined, results: await dryRunOutputs(context, joined, session, world) };
   } finally {

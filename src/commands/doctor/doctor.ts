@@ -7,6 +7,7 @@ import { VERSION, type World } from '../../effects/world.ts';
 import { asMachineIdError, MachineIdError, printableJson } from '../../errors.ts';
 import { type Network, openNetwork } from '../../net/network.ts';
 import { startWireTrace } from '../../net/trace.ts';
+import { openUpgrades } from '../../teleport/connection-upgrade.ts';
 import { openWebApi } from '../../net/web.ts';
 import { refuseRemovedKeys } from '../../outputs/supported.ts';
 import { checkTbotVersion, readTbotVersion } from '../../tbot/program.ts';
@@ -135,6 +136,12 @@ async function clusterFindings(
   const { debug = false, logFormat: format = 'text' } = plan ?? {};
   const log = createLog(world.stderr, { format, debug, nowMs: () => clock.nowMs() });
   const trace = debug ? startWireTrace(log, clock) : undefined;
+  const upgrades = openUpgrades({
+    network,
+    trust: () => Promise.resolve(trust),
+    environment: world.environment,
+    trace,
+  });
   const retries = startRetries({ timeoutMs, deadlineMs, clock, random, log, signal });
   const web = openWebApi({ address, network, trust, retries, signal, trace });
   const skipped = (reason: string) => [
@@ -155,7 +162,7 @@ async function clusterFindings(
       return [...checks, removed, ...skipped('the cluster does not support this configuration')];
     return [
       ...checks,
-      ...(await clusterChecks({ plan, outputs, token, network, trust, web, retries, log, trace }, world)),
+      ...(await clusterChecks({ plan, outputs, token, network, upgrades, trust, web, retries, log, trace }, world)),
     ];
   } finally {
     web.close();

@@ -9,6 +9,7 @@ import { probe, type ProbeTarget, resolveHost } from '../../net/probe.ts';
 import { unusedProxy } from '../../net/egress-cause.ts';
 import { type EgressProxy, type EgressRoute, type Purpose } from '../../net/egress-proxy.ts';
 import { downloadAuthorities, type WebTrust } from '../../net/trust.ts';
+import { openUpgrades } from '../../teleport/connection-upgrade.ts';
 import { openWebApi } from '../../net/web.ts';
 import type { Access } from '../../outputs/result.ts';
 import { type ClusterFacts, ping } from '../../teleport/ping.ts';
@@ -172,7 +173,9 @@ async function lookUpByJoining(
   const log = quietLog(plan, world);
   const retries = retriesOf(limitMs, log, world);
   const web = openWebApi({ address, network, trust, retries, signal: world.signal });
-  const context = { plan, outputs, token, network, trust, web, retries, log };
+  const { environment } = world;
+  const upgrades = openUpgrades({ network, trust: () => Promise.resolve(trust), environment });
+  const context = { plan, outputs, token, network, upgrades, trust, web, retries, log };
   try {
     return await withDeadline(
       { waitingFor: 'the cluster', timeoutMs: MAX_DRY_RUN_MS, signal: world.signal },

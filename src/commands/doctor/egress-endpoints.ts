@@ -19,7 +19,7 @@ import {
 import { kubeEndpoint } from '../../teleport/kube-endpoint.ts';
 import { API_DOMAIN, authAlpn, encodedClusterName } from '../../teleport/names.ts';
 import type { ClusterFacts } from '../../teleport/ping.ts';
-import { ALPN as TRANSPORT_ALPN } from '../../teleport/ssh-proxy.ts';
+import { TRANSPORT_ALPN } from '../../teleport/transport.ts';
 import { telemetryIsOn, telemetryUrl } from '../telemetry.ts';
 
 /**

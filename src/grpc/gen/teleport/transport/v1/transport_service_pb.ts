@@ -22,6 +22,25 @@ export const ProxySSHResponseSchema: MessageSchema<ProxySSHResponse> = /* @__PUR
   ({ field }) => [field(2, 'ssh', optional(message(FrameSchema)))],
 );
 
+export interface ProxyClusterRequest {
+  cluster: string;
+  frame: Frame | undefined;
+}
+export const ProxyClusterRequestSchema: MessageSchema<ProxyClusterRequest> =
+  /* @__PURE__ */ messageSchema<ProxyClusterRequest>(
+    () => ({ cluster: '', frame: undefined }),
+    ({ field }) => [field(1, 'cluster', text), field(2, 'frame', optional(message(FrameSchema)))],
+  );
+
+export interface ProxyClusterResponse {
+  frame: Frame | undefined;
+}
+export const ProxyClusterResponseSchema: MessageSchema<ProxyClusterResponse> =
+  /* @__PURE__ */ messageSchema<ProxyClusterResponse>(
+    () => ({ frame: undefined }),
+    ({ field }) => [field(1, 'frame', optional(message(FrameSchema)))],
+  );
+
 export interface Frame {
   payload: Uint8Array;
 }
@@ -45,5 +64,10 @@ export const TransportService = {
     '/teleport.transport.v1.TransportService/ProxySSH',
     ProxySSHRequestSchema,
     ProxySSHResponseSchema,
+  ),
+  proxyCluster: /* @__PURE__ */ method(
+    '/teleport.transport.v1.TransportService/ProxyCluster',
+    ProxyClusterRequestSchema,
+    ProxyClusterResponseSchema,
   ),
 };

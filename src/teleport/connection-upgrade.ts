@@ -1,0 +1,179 @@
+/**
+ * The connection upgrade: carries a connection through a load balancer that terminates TLS and drops ALPN, by a WebSocket to
+ * the Proxy, inside which the connection is routed like a direct one (protocol reference 1.4).
+ */
+import type { Duplex } from 'node:stream';
+import { withDeadline } from '../effects/time.ts';
+import { MachineIdError } from '../errors.ts';
+import { type Address, formatAddress } from '../net/address.ts';
+import { dialTls } from '../net/dial.ts';
+import { isAboutAlpn, proxyFailure } from '../net/failures.ts';
+import type { Network } from '../net/network.ts';
+import type { WireConnection, WireTrace } from '../net/trace.ts';
+import type { WebTrust } from '../net/trust.ts';
+import { openWebSocket, WebSocketRefused } from '../net/websocket.ts';
+
+export interface UpgradeSettings {
+  readonly network: Network;
+  /** Of the web certificate; called only if a connection is upgraded or tested. */
+  readonly trust: () => Promise<WebTrust>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly trace?: WireTrace | undefined;
+  /** Called with a sentence when a test finds that an address needs the upgrade. */
+  readonly onNeeded?: (message: string) => void;
+}
+
+/** Decides, once per address, whether connections need the upgrade, and opens such connections. */
+export interface Upgrades {
+  /** What the user or an earlier call has decided; undefined if nothing has. */
+  readonly known: (address: Address) => boolean | undefined;
+  /**
+   * Tests the address if nothing is known: one TLS handshake. Concurrent calls share the test.
+   * @throws the signal's reason
+   */
+  readonly needed: (address: Address, signal: AbortSignal) => Promise<boolean>;
+  /**
+   * Bytes that reach the Proxy's ALPN routing. The TLS handshake that a direct connection begins with comes next.
+   * @throws MachineIdError UPGRADE_REFUSED, PROXY_UNREACHABLE, PROXY_UNTRUSTED; the signal's reason
+   */
+  readonly open: (address: Address, options: UpgradeOptions) => Promise<Duplex>;
+}
+
+export interface UpgradeOptions {
+  /** Carries the deadline. */
+  readonly signal: AbortSignal;
+  readonly wire?: WireConnection | undefined;
+}
+
+export const UPGRADE_VARIABLE = 'TELEPORT_TLS_ROUTING_CONN_UPGRADE';
+
+/** @param isNeeded what an earlier run has found, for commands that run once per connection */
+export function openUpgrades(settings: UpgradeSettings, isNeeded = false): Upgrades {
+  const forced = settings.environment[UPGRADE_VARIABLE] ?? '';
+  const answers = new Map<string, boolean>();
+  const tests = new Map<string, Promise<boolean>>();
+  const known = (address: Address) =>
+    forced === '' ? (answers.get(formatAddress(address)) ?? (isNeeded || undefined)) : forcedAnswer(forced, address);
+  const test = async (address: Address, signal: AbortSignal) => {
+    const name = formatAddress(address);
+    const needed = await needsUpgrade(address, settings, signal);
+    answers.set(name, needed);
+    if (needed) settings.onNeeded?.(`a load balancer at ${name} terminates TLS: connections are upgraded to pass it`);
+    return needed;
+  };
+  return {
+    known,
+    needed: (address, signal) => {
+      const answer = known(address);
+      if (answer !== undefined) return Promise.resolve(answer);
+      const name = formatAddress(address);
+      const running = tests.get(name) ?? test(address, signal).finally(() => tests.delete(name));
+      tests.set(name, running);
+      return running;
+    },
+    open: (address, options) => openUpgraded(address, settings, options),
+  };
+}
+
+const YES = new Set(['true', 'yes', 'on', 'y', 't', '1']);
+const NO = new Set(['false', 'no', 'off', 'n', 'f', '0']);
+
+/**
+ * Reads `true`, `false` or `address=true,other=false`, separated by `,` or `;`. The last word without an address holds for
+ * all others, which do not need the upgrade by default. Ignores other words, as Teleport does.
+ */
+export function forcedAnswer(text: string, address: Address): boolean {
+  const target = formatAddress(address);
+  let answer = false;
+  for (const entry of text.split(/[,;]/)) {
+    const at = entry.lastIndexOf('=');
+    const word = entry
+      .slice(at + 1)
+      .trim()
+      .toLowerCase();
+    const value = YES.has(word) ? true : NO.has(word) ? false : undefined;
+    if (value === undefined) continue;
+    if (at === -1) answer = value;
+    else if (entry.slice(0, at).trim().endsWith(target)) return value;
+  }
+  return answer;
+}
+
+const TEST_ALPN = 'teleport-reversetunnel';
+/** Of upstream's test (`api/client/alpn_conn_upgrade.go`). */
+const TEST_TIMEOUT_MS = 5000;
+
+/**
+ * Exactly three outcomes mean that ALPN does not reach the Proxy: none is chosen, the alert `no_application_protocol`, and
+ * a protocol that was not offered. Every other failure means that the upgrade is not needed.
+ */
+async function needsUpgrade(
+  address: Address,
+  { network, trace, trust }: UpgradeSettings,
+  outer: AbortSignal,
+): Promise<boolean> {
+  const wire = trace?.connection('load balancer test');
+  const { ca, verify } = await trust();
+  try {
+    const waitingFor = `the Proxy ${formatAddress(address)}`;
+    return await withDeadline({ waitingFor, timeoutMs: TEST_TIMEOUT_MS, signal: outer }, async (signal) => {
+      const socket = await dialTls({ address, alpn: [TEST_ALPN], ca, verify, network, signal, wire });
+      socket.destroy();
+      return socket.alpnProtocol !== TEST_ALPN;
+    });
+  } catch (error) {
+    outer.throwIfAborted();
+    return isAboutAlpn(error);
+  }
+}
+
+const UPGRADE_PATH = '/webapi/connectionupgrade';
+/** With pings from the server every 30 seconds: load balancers close idle connections. */
+const SUBPROTOCOL = 'alpn-ping';
+
+async function openUpgraded(
+  address: Address,
+  { network, trust: readTrust }: UpgradeSettings,
+  { signal, wire }: UpgradeOptions,
+): Promise<Duplex> {
+  const host = formatAddress(address);
+  const trust = await readTrust();
+  try {
+    // No ALPN: a load balancer that chooses h2 would not accept the upgrade, which is HTTP/1.1.
+    const outer = await dialTls({ address, alpn: [], ca: trust.ca, verify: trust.verify, network, signal, wire });
+    try {
+      return await openWebSocket(outer, { host, path: UPGRADE_PATH, subprotocol: SUBPROTOCOL, signal });
+    } catch (error) {
+      outer.destroy();
+      throw error;
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error instanceof WebSocketRefused ? upgradeRefused(host, error) : proxyFailure(address, error, trust);
+  }
+}
+
+function upgradeRefused(host: string, cause: WebSocketRefused): MachineIdError {
+  const { status } = cause;
+  const isTransient = status !== undefined && (status === 429 || status >= 500);
+  return new MachineIdError(
+    'UPGRADE_REFUSED',
+    `the load balancer at ${host} terminates TLS, and the upgrade of a connection through it was refused: ${cause.message}`,
+    {
+      hint: `Let the load balancer forward ${UPGRADE_PATH} with its headers Upgrade, Connection and Sec-WebSocket-* to the Proxy, or let it pass TLS through (layer 4).`,
+      likelyCauses: likelyCauses(status),
+      transient: isTransient ? {} : undefined,
+      cause,
+    },
+  );
+}
+
+function likelyCauses(status: number | undefined): readonly string[] {
+  if (status === 404) return [`the load balancer does not send ${UPGRADE_PATH} to the Proxy`];
+  if (status === 400 || status === 426)
+    return ['the load balancer removes the header Upgrade: WebSocket is not enabled in it'];
+  if (status === 401 || status === 403)
+    return ['the load balancer, or a firewall for web applications, wants a login or blocks WebSocket'];
+  if (status === 502 || status === 503 || status === 504) return ['the load balancer does not reach the Proxy'];
+  return ['the load balancer does not support WebSocket'];
+}
