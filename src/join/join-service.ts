@@ -1,5 +1,4 @@
 /** Joins by the gRPC join service of newer servers. */
-import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { type KeyPair, publicKeyDer } from '../crypto/keys.ts';
 import { formatSshCertificate } from '../crypto/ssh-certificate.ts';
 import { sshPublicKey } from '../crypto/ssh-public-key.ts';
@@ -24,7 +23,7 @@ import { describeError, networkFailure, oneLine } from '../net/network-error.ts'
 import type { Network } from '../net/network.ts';
 import type { WireConnection, WireTrace } from '../net/trace.ts';
 import type { WebTrust } from '../net/trust.ts';
-import type { Upgrades } from '../teleport/connection-upgrade.ts';
+import { isTeleportCertificate, type Upgrades } from '../teleport/connection-upgrade.ts';
 import { API_DOMAIN } from '../teleport/names.ts';
 import { suiteName } from '../teleport/suite.ts';
 import type { JoinedCertificates } from './bot-identity.ts';
@@ -115,7 +114,7 @@ async function dialService(
   { address, network, nowMs, trust, upgrades }: ServiceJoin,
   signal: AbortSignal,
   wire: WireConnection | undefined,
-): Promise<TLSSocket> {
+): ReturnType<typeof dialTls> {
   const handshake = { address, alpn: JOIN_ALPN, signal, wire };
   if (upgrades === undefined) return dialTls({ ...handshake, network, ca: trust.ca, verify: trust.verify });
   const over = await upgrades.open(address, { signal, wire });
@@ -124,24 +123,6 @@ async function dialService(
   socket.destroy();
   throw new Error(`the certificate inside the upgraded connection is not valid now or not for ${API_DOMAIN}`);
 }
-
-/**
- * Inside an upgraded connection, the Proxy presents a certificate of its host authority, which is not known before the join.
- * The connection around it was checked with the web certificate, so this finds mistakes, not attackers (protocol
- * reference 1.4).
- */
-function isTeleportCertificate(socket: TLSSocket, nowMs: number): boolean {
-  let link: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
-  for (let length = 0; link?.raw !== undefined && length < MAX_CHAIN_LENGTH; length += 1) {
-    const { issuerCertificate: above, subjectaltname = '', valid_to: notAfter }: DetailedPeerCertificate = link;
-    if (subjectaltname.split(', ').includes(`DNS:${API_DOMAIN}`) && Date.parse(notAfter) > nowMs) return true;
-    // Node marks the end of a chain by a certificate that is its own issuer.
-    link = above === link ? undefined : above;
-  }
-  return false;
-}
-
-const MAX_CHAIN_LENGTH = 10;
 
 type Request = Init<JoinRequest>;
 

@@ -3,6 +3,7 @@
  * the Proxy, inside which the connection is routed like a direct one (protocol reference 1.4).
  */
 import type { Duplex } from 'node:stream';
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { withDeadline } from '../effects/time.ts';
 import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from '../net/address.ts';
@@ -12,6 +13,7 @@ import type { Network } from '../net/network.ts';
 import type { WireConnection, WireTrace } from '../net/trace.ts';
 import type { WebTrust } from '../net/trust.ts';
 import { openWebSocket, WebSocketRefused } from '../net/websocket.ts';
+import { API_DOMAIN } from './names.ts';
 
 export interface UpgradeSettings {
   readonly network: Network;
@@ -177,3 +179,21 @@ function likelyCauses(status: number | undefined): readonly string[] {
   if (status === 502 || status === 503 || status === 504) return ['the load balancer does not reach the Proxy'];
   return ['the load balancer does not support WebSocket'];
 }
+
+/**
+ * Inside an upgraded connection, the Proxy presents a certificate of its host authority, which is not known before the join.
+ * The connection around it was checked with the web certificate, so this finds mistakes, not attackers (protocol
+ * reference 1.4).
+ */
+export function isTeleportCertificate(socket: TLSSocket, nowMs: number): boolean {
+  let link: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
+  for (let length = 0; link?.raw !== undefined && length < MAX_CHAIN_LENGTH; length += 1) {
+    const { issuerCertificate: above, subjectaltname = '', valid_to: notAfter }: DetailedPeerCertificate = link;
+    if (subjectaltname.split(', ').includes(`DNS:${API_DOMAIN}`) && Date.parse(notAfter) > nowMs) return true;
+    // Node marks the end of a chain by a certificate that is its own issuer.
+    link = above === link ? undefined : above;
+  }
+  return false;
+}
+
+const MAX_CHAIN_LENGTH = 10;
