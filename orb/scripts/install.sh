@@ -33,11 +33,19 @@ fetch_without_either() {
     })' "$1" "$2"
 }
 
-# FILE: assembles the script from the variables that contain it in the embedded orb.
+# FILE: assembles the script from the variables that contain it in the embedded orb: brotli in base85, whose digits are the
+# printable characters without those that YAML, JSON, a shell, CircleCI or our placeholders read.
 unpack() {
-  "$mi_node" -e 'const parts = [];
-    for (let n = 1; process.env["MACHINE_ID_BUNDLE_" + n]; n += 1) parts.push(process.env["MACHINE_ID_BUNDLE_" + n]);
-    const bytes = require("zlib").brotliDecompressSync(Buffer.from(parts.join(""), "base64"));
+  "$mi_node" -e 'let text = "";
+    for (let n = 1, part; (part = process.env["MACHINE_ID_BUNDLE_" + n]); n += 1) text += part;
+    const digits = Buffer.from(text);
+    const digit = (code = 126) => code - 33 - [34, 35, 36, 39, 58, 60, 92, 95, 96].filter((other) => other < code).length;
+    const packed = Buffer.alloc(digits.length + 4);
+    for (let at = 0; at < digits.length; at += 5) {
+      const value = [0, 1, 2, 3, 4].reduce((sum, next) => sum * 85 + digit(digits[at + next]), 0);
+      packed.writeUInt32BE(value, (at * 4) / 5);
+    }
+    const bytes = require("zlib").brotliDecompressSync(packed.subarray(0, (digits.length * 4) / 5));
     require("fs").writeFileSync(process.argv[1], bytes)' "$1" 2>/dev/null ||
     fail 'the script embedded in the orb cannot be unpacked' 'Set the parameter delivery to download.'
 }

@@ -1,6 +1,7 @@
 /** Replaces the placeholders of an orb that only a release knows: version, digest and URL of the script. */
 import { createHash } from 'node:crypto';
 import { brotliCompressSync, constants } from 'node:zlib';
+import { toBase85 } from './base85.ts';
 import { OrbSourceError } from './source-error.ts';
 
 export interface OrbRelease {
@@ -8,7 +9,7 @@ export interface OrbRelease {
   /** Lower-case hex digits. */
   readonly bundleSha256: string;
   readonly downloadUrl: string;
-  /** The script for `delivery: embedded`: brotli in base64, split into one part for each placeholder in the orb. */
+  /** The script for `delivery: embedded`: brotli in base85, split into one part for each placeholder in the orb. */
   readonly bundleParts: readonly string[];
 }
 
@@ -36,7 +37,7 @@ export function placesIn(texts: Iterable<string>): number {
 
 function partsOf(bundle: Uint8Array, places: number): readonly string[] {
   const quality = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
-  const text = brotliCompressSync(bundle, { params: quality }).toString('base64');
+  const text = toBase85(brotliCompressSync(bundle, { params: quality }));
   const length = Math.ceil(text.length / Math.max(places, 1));
   if (places > 0 && length > LONGEST_PART) {
     throw new OrbSourceError([

@@ -36,9 +36,15 @@ function withParts(script: string, files: ReadonlyMap<string, string>, path: str
   });
 }
 
-/** Removes all comments except the first, which describes the step: each use of a command contains the whole text. */
+/**
+ * Removes all comments except the first, which describes the step, and half of the indentation: each use of a command contains
+ * the whole text.
+ */
 function asStep(script: string): string {
   const [shebang = '', title = '', ...lines] = script.split('\n');
   const rest = lines.filter((line) => !/^\s*#/.test(line));
-  return [shebang, title, ...rest].join('\n').replaceAll(/\n{3,}/g, '\n\n');
+  const narrow = rest.map((line) =>
+    line.replace(/^ +/, (indentation) => ' '.repeat(Math.ceil(indentation.length / 2))),
+  );
+  return [shebang, title, ...narrow].join('\n').replaceAll(/\n{3,}/g, '\n\n');
 }

@@ -1,4 +1,5 @@
 /** Checks that a published orb contains a given script. */
+import { fromBase85 } from '../orb-pack/base85.ts';
 import { createHash } from 'node:crypto';
 import { brotliDecompressSync } from 'node:zlib';
 import { parse } from 'yaml';
@@ -50,7 +51,7 @@ function embeddedScript(text: string): Buffer | undefined {
     .map(([, at = '', part = '']) => ({ at: Number(at), part }))
     .sort((one, other) => one.at - other.at);
   try {
-    return brotliDecompressSync(Buffer.from(parts.map(({ part }) => part).join(''), 'base64'));
+    return brotliDecompressSync(fromBase85(parts.map(({ part }) => part).join('')));
   } catch {
     return undefined;
   }

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { brotliCompressSync, brotliDecompressSync } from 'node:zlib';
 import { test } from 'node:test';
 import { parse } from 'yaml';
+import { fromBase85, toBase85 } from '../../scripts/orb-pack/base85.ts';
 import { packRelease } from '../../scripts/orb-pack/packed-release.ts';
 import { releaseOf, withRelease } from '../../scripts/orb-pack/release.ts';
 import { packedWith, sourceFiles, version } from './source.ts';
@@ -11,9 +12,9 @@ import { strings, textAt } from './walk.ts';
 const bundle = Buffer.from('the script');
 const sha256 = createHash('sha256').update(bundle).digest('hex');
 
-/** The eight texts that together are the bundle, by brotli and base64. */
+/** The eight texts that together are the bundle, by brotli and base85. */
 function partsOf(bytes: Uint8Array): readonly string[] {
-  const text = brotliCompressSync(bytes).toString('base64');
+  const text = toBase85(brotliCompressSync(bytes));
   const length = Math.ceil(text.length / 8);
   return Array.from({ length: 8 }, (_, at) => text.slice(at * length, (at + 1) * length));
 }
@@ -34,7 +35,7 @@ test('the parts in all placeholders of the orb form the script', () => {
   const parts = [...environment].filter(([key]) => key.startsWith('MACHINE_ID_BUNDLE_'));
   assert.ok(parts.length >= 12);
   const text = parts.map((_, at) => environment.get(`MACHINE_ID_BUNDLE_${at + 1}`)).join('');
-  assert.deepEqual(brotliDecompressSync(Buffer.from(text, 'base64')), script);
+  assert.deepEqual(brotliDecompressSync(fromBase85(text)), script);
 });
 
 test('a release is an asset of the repository, under its version', () => {
@@ -73,4 +74,16 @@ test('an unknown placeholder is rejected', () => {
 test('an orb without a source URL cannot be released', () => {
   const files = new Map(sourceFiles).set('@orb.yml', 'version: 2.1\n');
   assert.throws(() => packRelease({ files, bundle, version }), /display\.source_url is missing/);
+});
+
+test('base85 returns every number of bytes, and has no character that YAML, JSON, a shell or CircleCI reads', () => {
+  for (let length = 0; length < 40; length += 1) {
+    for (const bytes of [Buffer.alloc(length), Buffer.alloc(length, 0xff), randomBytes(length)]) {
+      const text = toBase85(bytes);
+      assert.equal(text.length, Math.ceil((length * 5) / 4));
+      assert.deepEqual(fromBase85(text), bytes);
+      assert.doesNotMatch(text, /[<"'`\\$#:_\s]/);
+    }
+  }
+  for (const text of ['0', '<<0', '~~~~~', '12345 ']) assert.throws(() => fromBase85(text));
 });
