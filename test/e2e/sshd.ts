@@ -2,6 +2,7 @@
  * A real OpenSSH server that trusts a cluster's user authority, like a node without a Teleport agent. It can also check
  * the roles in a certificate, like an agent, and refuse inside SSH.
  */
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { KeyObject } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
@@ -10,7 +11,9 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
-import { authorityKey, suiteOf } from './authority-keys.ts';
+import { toAuthorizedKey } from '../cluster/crypto/ssh-public-key.ts';
+import { authorityOf, sshKeys } from '../cluster/data/authorities.ts';
+import { suiteOf } from './authority-keys.ts';
 import { openSshPrivateKey } from './openssh-key.ts';
 import { freePort } from './free-port.ts';
 import { bounded, FILE_MS, program, runProgram } from '../programs.ts';
@@ -55,15 +58,17 @@ export async function startSshd(
   { hostName, hostCluster = cluster.info.cluster, admits }: SshdWish,
 ): Promise<Sshd> {
   const file = (name: string) => join(folder, name);
-  await writeAuthority(await authorityKey(cluster, { type: 'user', use: 'sshKey' }), file('user_ca'));
-  await writeAuthority(await authorityKey(cluster, { of: hostCluster, type: 'host', use: 'sshKey' }), file('host_ca'));
+  const { authorities } = cluster.world;
+  const users = authorityOf(authorities, cluster.info.cluster, 'user');
+  await writeFile(file('user_cas'), sshKeys(users).map(toAuthorizedKey).join(''));
+  await writeAuthority(authorityOf(authorities, hostCluster, 'host').servers.sshKey, file('host_ca'));
   await keygen('-q', '-t', suiteOf(cluster) === 'legacy' ? 'rsa' : 'ed25519', '-N', '', '-f', file('host_key'));
   await keygen('-q', '-s', file('host_ca'), '-I', hostName, '-h', '-n', hostName, file('host_key.pub'));
   if (admits !== undefined) await writeFile(file('principals.sh'), principalsScript(admits));
   return startSshdWith(context, folder, {
     hostKey: file('host_key'),
     hostCertificate: file('host_key-cert.pub'),
-    trustedUserCaKeys: file('user_ca.pub'),
+    trustedUserCaKeys: file('user_cas'),
     ...(admits === undefined ? {} : { principalsScript: file('principals.sh') }),
   });
 }
@@ -133,10 +138,10 @@ function prepareForRoot(): void {
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
 }
 
-/** Both halves of the authority's SSH key, in files that ssh-keygen and sshd read. */
-async function writeAuthority(key: KeyObject, path: string): Promise<void> {
+/** In a file that ssh-keygen reads. */
+async function writeAuthority(key: KeyObject | undefined, path: string): Promise<void> {
+  assert.ok(key);
   await writeFile(path, privateKeyFile(key), { mode: 0o600 });
-  await writeFile(`${path}.pub`, await keygen('-y', '-f', path));
 }
 
 function privateKeyFile(key: KeyObject): string {

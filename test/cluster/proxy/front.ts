@@ -17,6 +17,8 @@ export type FrontKind = 'plain' | 'cloud' | 'sni-firewall' | BalancerKind;
 
 export interface FrontOptions extends BalancerOptions {
   readonly clusterName: string;
+  /** Other hosts of the Proxy than the tenant's. */
+  readonly publicNames: readonly string[];
 }
 
 type Verdict = 'forwarded' | 'closed' | 'dropped';
@@ -64,10 +66,9 @@ async function pass(
   }
 }
 
-function judgeAsCloud(serverName: string | undefined, { clusterName, tenantHost }: FrontOptions): Verdict {
+function judgeAsCloud(serverName: string | undefined, { clusterName, publicNames, tenantHost }: FrontOptions): Verdict {
   const known =
-    serverName === tenantHost ||
-    serverName?.endsWith(`.${tenantHost}`) === true ||
+    [tenantHost, ...publicNames].some((host) => serverName === host || serverName?.endsWith(`.${host}`) === true) ||
     serverName === encodedClusterDomain(clusterName);
   return known ? 'forwarded' : 'closed';
 }

@@ -31,8 +31,10 @@ export interface ProxyOptions {
   readonly http2?: Http2Options;
   /** Where the ports that clients reach are; 127.0.0.1 by default. */
   readonly listenHost?: ListenHost;
-  /** The web address that the Proxy is known by, `host:port`; where it can be reached, by default. */
+  /** The web address that the Proxy is known by, `host:port`, port 0 for its own; where it can be reached, by default. */
   readonly publicAddress?: string;
+  /** Further hosts that clients may know it by; ping does not report them. */
+  readonly otherHosts?: readonly string[];
   /** Of the other ports; none by default. */
   readonly publicAddresses?: Omit<PublicAddresses, 'web'>;
 }
@@ -64,12 +66,12 @@ export function hasTlsRouting({ front, tlsRouting }: ProxyOptions): boolean {
   return tlsRouting ?? front !== 'separate';
 }
 
-/** Hosts of the public addresses, without IP addresses and the tenant's host. */
-export function publicNames({ publicAddress, publicAddresses = {} }: ProxyOptions): readonly string[] {
+/** Hosts that clients know it by, without IP addresses and the tenant's host. */
+export function publicNames({ otherHosts = [], publicAddress, publicAddresses = {} }: ProxyOptions): readonly string[] {
   const hosts = [publicAddress, ...Object.values(publicAddresses)].flatMap((address) =>
     address === undefined ? [] : [address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')],
   );
-  return [...new Set(hosts)].filter((host) => isIP(host) === 0 && host !== TENANT_HOST);
+  return [...new Set([...hosts, ...otherHosts])].filter((host) => isIP(host) === 0 && host !== TENANT_HOST);
 }
 
 export async function startProxySide(needs: ProxyNeeds, options: ProxyOptions): Promise<ProxySide> {
@@ -91,6 +93,7 @@ export async function startProxySide(needs: ProxyNeeds, options: ProxyOptions): 
       : await startFront(options.front, port, {
           tenantHost: TENANT_HOST,
           clusterName: world.clusterName,
+          publicNames: publicNames(options),
           records: world.records,
           certificate: web.tls,
           idleMs: options.frontIdleMs,
@@ -99,7 +102,7 @@ export async function startProxySide(needs: ProxyNeeds, options: ProxyOptions): 
         });
   const at = (number: number): string => `${TENANT_HOST}:${String(number)}`;
   const webPort = (): number => front?.port ?? ownPort;
-  const publicAddress = (): string => options.publicAddress ?? at(webPort());
+  const publicAddress = (): string => options.publicAddress?.replace(/:0$/, `:${String(webPort())}`) ?? at(webPort());
   const webApi = new WebApi(world, verifier, () => ({
     host: LISTENER_HOSTS[listenHost],
     port: webPort(),
