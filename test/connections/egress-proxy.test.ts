@@ -368,17 +368,22 @@ test('TLS runs over a connection of a SOCKS proxy, whose answers arrive byte by 
   });
   const to = await portOf(t, teleport);
   const server = createServer((socket) => {
-    const answers = [[5, 0], GRANTED];
-    socket.on('data', (bytes) => {
-      void (async () => {
-        for (const byte of answers.shift() ?? []) {
-          socket.write(Buffer.of(byte));
-          await new Promise((resolve) => setTimeout(resolve, 3));
-        }
-        if (answers.length > 0 || bytes[0] !== 5) return;
-        socket.removeAllListeners('data');
-        socket.pipe(connect(to, '127.0.0.1')).pipe(socket);
-      })();
+    const send = async (answer: readonly number[]) => {
+      for (const byte of answer) {
+        socket.write(Buffer.of(byte));
+        await new Promise((resolve) => setTimeout(resolve, 3));
+      }
+    };
+    socket.once('data', () => {
+      void send([5, 0]);
+      socket.once('data', () => {
+        // The client continues at the last byte.
+        const [last = 0, ...others] = [...GRANTED].reverse();
+        void send(others.reverse()).then(() => {
+          socket.pipe(connect(to, '127.0.0.1')).pipe(socket);
+          socket.write(Buffer.of(last));
+        });
+      });
     });
   });
   const network = openNetwork({ environment: { ALL_PROXY: `socks5h://127.0.0.1:${String(await portOf(t, server))}` } });

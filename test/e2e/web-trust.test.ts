@@ -137,17 +137,18 @@ async function otherAuthority(): Promise<string> {
   return other.info.webCa;
 }
 
-test('a TLS inspector with a trusted authority gets the token, but does not reach the Auth Service', async (t) => {
+test('a TLS inspector with a trusted authority sees the token, but not the calls of the Auth Service', async (t) => {
   const { address, certificate } = await startTlsTerminator(t, { behind: cluster.info.proxy });
   const job = await beginJob(t, cluster);
   const authority = join(job.folder, 'inspector.pem');
   await writeFile(authority, certificate);
   const args = ['run', '--proxy-server', address, '--token', cluster.info.joinToken, '--destination', job.destination];
-  const run = await job.run([...args, '--ca-file', authority]);
-  assertRefused(run, { code: 'AUTH_UNTRUSTED', says: /terminates TLS and drops Teleport's ALPN/, hint: /layer 4/ });
-  assert.match(run.stderr, /1\. a load balancer in front of the Proxy terminates TLS/);
-  assert.deepEqual(
-    cluster.records.kinds.filter((kind) => kind.startsWith('rpc:')),
-    [],
-  );
+  const inspected = await job.run([...args, '--ca-file', authority, '--json']);
+  assert.equal(resultOf(inspected).outputs[0]?.type, 'identity');
+  assert.match(inspected.stderr, /terminates TLS: connections are upgraded to pass it/);
+  // TLS of the Auth Service runs inside the upgraded connections: a certificate of the inspector would be rejected.
+  assert.ok(cluster.records.kinds.some((kind) => kind.startsWith('rpc:')));
+  misbehave(t, cluster, { authCertificate: 'of-other-authority' });
+  const impersonated = await job.run([...args, '--ca-file', authority]);
+  assertRefused(impersonated, { code: 'AUTH_UNTRUSTED', says: /is not signed by the cluster's host authority/ });
 });
