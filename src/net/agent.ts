@@ -4,6 +4,7 @@ import { Agent, type AgentOptions, type RequestOptions } from 'node:https';
 import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import fetch, { type RequestInit, type Response } from 'node-fetch';
+import type { Address } from './address.ts';
 import type { Network, OpenOptions } from './network.ts';
 import type { WireConnection, WireTrace } from './trace.ts';
 import { traceTls } from './traced.ts';
@@ -14,6 +15,8 @@ interface HttpsOptions extends AgentOptions {
   readonly to: string;
   readonly for: OpenOptions['for'];
   readonly trace?: WireTrace | undefined;
+  /** Of all requests, as it was given: a URL has its host in lower case, and the rules for proxies may differ. */
+  readonly address?: Address;
 }
 
 type Connected = (error: Error | null, stream: Duplex) => void;
@@ -40,7 +43,7 @@ interface CurrentRequest {
   failure?: unknown;
 }
 
-export function openHttps({ network, to, for: purpose, trace, ...options }: HttpsOptions): HttpsClient {
+export function openHttps({ address: given, network, to, for: purpose, trace, ...options }: HttpsOptions): HttpsClient {
   const connections = new WeakMap<Duplex, () => ReportRequest>();
   const closed = new AbortController();
   let current: CurrentRequest | undefined;
@@ -103,7 +106,7 @@ export function openHttps({ network, to, for: purpose, trace, ...options }: Http
     request: CurrentRequest | undefined,
     wire?: WireConnection,
   ): Promise<Duplex> {
-    const address = { host: host ?? 'localhost', port: Number(port ?? 443) };
+    const address = given ?? { host: host ?? 'localhost', port: Number(port ?? 443) };
     return whileOpen(request?.signal, (signal) => network.open(address, { signal, for: purpose, wire }));
   }
 

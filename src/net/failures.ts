@@ -169,10 +169,10 @@ const CLOCK = "this machine's clock is wrong";
 export const INTERCEPTED = 'something in between intercepts TLS and presents its own certificate';
 
 const BY_CODE: readonly (readonly [RegExp, Explain])[] = [
-  [/^(ENOTFOUND|EAI_NONAME|EAI_NODATA)$/, () => ['the host name is misspelled', PRIVATE_NAME]],
+  [/^(ENOTFOUND|EAI_NONAME|EAI_NODATA)$/, () => ['the host name is misspelled', PRIVATE_NAME, VIA_PROXY]],
   [
     /^(EAI_AGAIN|EAI_FAIL)$/,
-    () => ["this machine's DNS server did not respond: run the job again", 'no DNS server can be reached'],
+    () => ["this machine's DNS server did not respond: run the job again", 'no DNS server can be reached', VIA_PROXY],
   ],
   [
     /^ECONNREFUSED$/,

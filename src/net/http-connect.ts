@@ -90,6 +90,7 @@ function refusal(
       return egressFailure(`${name} does not allow connections to ${to} (${got})`, {
         hint: `Ask the administrators of the proxy to allow CONNECT to ${to}, or add ${target.host} to NO_PROXY if this job reaches it directly.`,
       });
+    case 500: // of tinyproxy and, if no DNS server responds, of squid
     case 502:
     case 503:
     case 504:

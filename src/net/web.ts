@@ -49,7 +49,7 @@ interface WebRequest {
 /** Requests throw MachineIdError PROXY_UNREACHABLE, PROXY_UNTRUSTED, TIMEOUT, RESPONSE_INVALID or RESPONSE_TOO_LARGE. */
 export function openWebApi({ address, network, trust, retries, signal: outer, trace }: WebApiOptions): WebApi {
   const settings = { keepAlive: true, rejectUnauthorized: trust.verify, ...trustOptions(trust.ca) };
-  const { begin, close, send } = openHttps({ ...settings, network, to: 'web API', for: 'cluster', trace });
+  const { begin, close, send } = openHttps({ ...settings, address, network, to: 'web API', for: 'cluster', trace });
   const name = `the Proxy ${formatAddress(address)}`;
   const request = (path: string, { headers: more = {}, ...init }: WebRequest) =>
     withDeadline(

@@ -165,7 +165,7 @@ const REFUSALS: readonly (readonly [answer: string, login: string, failure: Fail
     '',
     { says: /does not allow connections to teleport\.example\.com:3080 \(HTTP status 403\)/, hint: /NO_PROXY/ },
   ],
-  ...[502, 503, 504].map(
+  ...[500, 502, 503, 504].map(
     (status) =>
       [
         `HTTP/1.0 ${status} Nope\r\nContent-Type: text/html\r\n\r\n<html>hunter2</html>`,
@@ -177,7 +177,7 @@ const REFUSALS: readonly (readonly [answer: string, login: string, failure: Fail
         },
       ] as const,
   ),
-  ...[302, 400, 405, 500].map(
+  ...[302, 400, 405, 501].map(
     (status) =>
       [
         `HTTP/1.1 ${status} Nope\r\nLocation: https://login.example.com\r\n\r\n`,

@@ -10,8 +10,9 @@ export interface RunChanges {
   /** Added to the job's own variables; undefined removes one. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly secrets?: readonly string[];
-  readonly outputs?: BundleOptions['outputs'];
+  readonly outputs?: NonNullable<BundleOptions['outputs']>;
   readonly withoutPrivileges?: boolean;
+  readonly within?: BundleOptions['within'];
 }
 
 export interface Job {
@@ -51,9 +52,8 @@ export async function beginJob(context: TestContext, cluster: Cluster): Promise<
     SSL_CERT_FILE: webCa,
   };
   cluster.records.clear();
-  const options = ({ environment = {}, outputs = {}, secrets = [], withoutPrivileges = false }: RunChanges = {}) => ({
-    outputs,
-    withoutPrivileges,
+  const options = ({ environment = {}, secrets = [], ...changes }: RunChanges = {}) => ({
+    ...changes,
     workingDirectory: checkout,
     environment: withoutUndefined({ ...base, ...environment }),
     secrets: [base.CIRCLE_OIDC_TOKEN, ...secrets],

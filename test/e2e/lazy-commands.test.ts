@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { promisify } from 'node:util';
 import * as z from 'zod/mini';
+import { beginJobAt, clusterNamed, HOST } from './egress-jobs.ts';
 import { clusterIn, directoryFor } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
 import { NODE } from './run-bundle.ts';
@@ -47,7 +49,9 @@ async function evaluated(command: readonly string[], environment: NodeJS.Process
     .map(({ functionName }) => functionName);
 }
 
-const isHeavy = (path: string) => /^node_modules\/(?:yaml|zod|jose|node-fetch)\//.test(path);
+const isHeavy = (path: string) => /^node_modules\/(?:yaml|zod|jose|node-fetch)\//.test(path) || isForProxies(path);
+/** Of use only if the environment names an HTTP or SOCKS proxy. */
+const isForProxies = (path: string) => /^src\/net\/(?:egress-tunnel|egress-failure|http-connect|socks)\.ts$/.test(path);
 
 test('commands that run once per connection do not load the YAML reader or schemas', async (t) => {
   const cluster = await clusterIn(authorities, t, {});
@@ -91,9 +95,36 @@ test('a run loads neither other commands nor what its flags do not need', async 
   const unused =
     /^src\/(?:tbot\/|commands\/(?:doctor|init|explain-token|install-tools)\/|commands\/(?:html|run-page|run-with-tbot)\.ts)/;
   assert.deepEqual(
-    modules.filter((path) => unused.test(path)),
+    modules.filter((path) => unused.test(path) || isForProxies(path)),
     [],
   );
+});
+
+test('with an HTTP proxy, its code is loaded, and that for SOCKS proxies is not', async (t) => {
+  const named = await clusterNamed(t, HOST);
+  const job = await beginJobAt(t, named);
+  const proxy = createHttpServer().on('connect', (_request, socket) => {
+    const upstream = connect(Number(named.place.replace(/^.*:/, '')), '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      upstream.pipe(socket).pipe(upstream);
+    });
+    for (const one of [socket, upstream]) one.on('error', () => undefined);
+  });
+  proxy.listen(0, '127.0.0.1');
+  t.after(() => proxy.close());
+  await once(proxy, 'listening');
+  const environment = {
+    CIRCLE_OIDC_TOKEN: await named.cluster.mint(),
+    HOME: job.folder,
+    SSL_CERT_FILE: named.cluster.info.webCa,
+    HTTPS_PROXY: `127.0.0.1:${portOf(proxy.address())}`,
+  };
+  const modules = await evaluated([...job.flags, '--no-export'], environment);
+  assert.deepEqual(modules.filter(isForProxies).sort(), [
+    'src/net/egress-failure.ts',
+    'src/net/egress-tunnel.ts',
+    'src/net/http-connect.ts',
+  ]);
 });
 
 function portOf(address: AddressInfo | string | null): number {

@@ -16,9 +16,9 @@ export interface ReleaseServer extends AssetServer {
 }
 
 /** Runs as long as the tests of the file. */
-export async function startReleaseServer(): Promise<ReleaseServer> {
+export async function startReleaseServer(host?: string): Promise<ReleaseServer> {
   const folder = await mkdtemp(join(tmpdir(), 'releases-'));
-  const assets = await startAssetServer(folder);
+  const assets = await startAssetServer(folder, host);
   after(async () => {
     await assets.close();
     await rm(folder, { recursive: true, force: true });

@@ -19,6 +19,8 @@ export interface Anchor {
   readonly region: string;
   /** How far its clock is ahead of the job's. */
   readonly aheadMs?: number;
+  /** In the URL and the certificate; it listens on 127.0.0.1. */
+  readonly host?: string;
   /** How many requests it rejects as busy before it processes one. */
   readonly busyAnswers?: number;
 }
@@ -58,7 +60,8 @@ class Refusal extends Error {
 const SKEW_MS = 5 * 60 * 1000;
 
 export async function startRolesAnywhere(t: Pick<TestContext, 'after'>, anchor: Anchor): Promise<RolesAnywhereServer> {
-  const { certificate, key } = await selfSigned('localhost');
+  const { host = 'localhost' } = anchor;
+  const { certificate, key } = await selfSigned(host);
   const sessions: RolesAnywhereServer['sessions'] = [];
   const userAgents: RolesAnywhereServer['userAgents'] = [];
   let busy = anchor.busyAnswers ?? 0;
@@ -89,7 +92,7 @@ export async function startRolesAnywhere(t: Pick<TestContext, 'after'>, anchor: 
   });
   const address = server.address();
   if (typeof address !== 'object' || address === null) throw new Error('the server listens on no port');
-  return { url: `https://localhost:${String(address.port)}`, certificate, sessions, userAgents };
+  return { url: `https://${host}:${String(address.port)}`, certificate, sessions, userAgents };
 }
 
 const Body = z.strictObject({ durationSeconds: z.int() });

@@ -19,6 +19,8 @@ export interface BundleOptions {
   readonly secrets?: readonly string[];
   /** Whether file modes also apply to root, as for every other user. */
   readonly withoutPrivileges?: boolean;
+  /** A program that runs Node with the bundle, and its arguments before that. */
+  readonly within?: readonly [program: string, ...args: string[]] | undefined;
   /** Open files to use instead of pipes. */
   readonly outputs?: { readonly stdout?: number; readonly stderr?: number };
 }
@@ -48,7 +50,7 @@ export function runBundle(args: readonly string[], options: BundleOptions): Prom
 
 /** For tests that act on the process while it runs. */
 export function startBundle(args: readonly string[], options: BundleOptions): StartedBundle {
-  const [program, before] = options.withoutPrivileges === true ? UNPRIVILEGED : [NODE, []];
+  const [program, before] = launcher(options);
   const child = spawn(program, [...before, BUNDLE, ...args], {
     cwd: options.workingDirectory,
     env: { ...options.environment },
@@ -64,6 +66,12 @@ export function startBundle(args: readonly string[], options: BundleOptions): St
     return run;
   });
   return { child, finished };
+}
+
+function launcher({ withoutPrivileges = false, within }: BundleOptions): typeof UNPRIVILEGED {
+  if (within === undefined) return withoutPrivileges ? UNPRIVILEGED : [NODE, []];
+  const [program, ...args] = within;
+  return [program, [...args, NODE]];
 }
 
 function collect(stream: NodeJS.ReadableStream | null): () => string {

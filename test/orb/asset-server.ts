@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { selfSigned } from '../tls-certificate.ts';
 
 export interface AssetServer {
-  /** `https://localhost:port`, without a path. */
+  /** `https://localhost:port`, or with another host, without a path. */
   readonly url: string;
   /** What makes curl, wget and Node.js trust this server, as variables of a job. */
   readonly trust: Readonly<Record<string, string>>;
@@ -20,10 +20,13 @@ export interface AssetServer {
   close(): Promise<void>;
 }
 
-/** @param folder for the certificate */
-export async function startAssetServer(folder: string): Promise<AssetServer> {
+/**
+ * @param folder for the certificate
+ * @param host in the URL and the certificate; it listens on localhost
+ */
+export async function startAssetServer(folder: string, host = 'localhost'): Promise<AssetServer> {
   const cert = join(folder, 'cert.pem');
-  const { certificate, key } = await selfSigned('localhost');
+  const { certificate, key } = await selfSigned(host);
   await writeFile(cert, certificate);
   const requests: string[] = [];
   const userAgents: (string | undefined)[] = [];
@@ -34,7 +37,7 @@ export async function startAssetServer(folder: string): Promise<AssetServer> {
   });
   await once(server.listen(0, 'localhost'), 'listening');
   const self: AssetServer = {
-    url: `https://localhost:${portOf(server.address())}`,
+    url: `https://${host}:${portOf(server.address())}`,
     trust: { CURL_CA_BUNDLE: cert, NODE_EXTRA_CA_CERTS: cert, SSL_CERT_FILE: cert },
     requests,
     userAgents,
