@@ -60,7 +60,7 @@ export async function openSession(options: SessionOptions): Promise<ClusterSessi
   const { address, bot, log } = options;
   const leaves = trackSkippedLeafClusters(log);
   const shared: Shared = { route: { way: undefined }, onSkippedLeaf: leaves.onSkipped };
-  const own = await connectAs(options, shared, bot);
+  const own = await connectAs(options, shared, { ...bot, authorities: bot.hostAuthorities });
   const way = shared.route.way ?? 'cluster-name';
   const text = wayText(way, { address, clusterName: bot.clusterName });
   log.debug(`the Auth Service was reached with ${text}`);
@@ -77,8 +77,14 @@ export async function openSession(options: SessionOptions): Promise<ClusterSessi
     authorities,
     defaultRoles: () => (roles ??= findDefaultRoles(api, bot)),
     skippedLeafClusters: leaves.skipped,
-    openAs: (identity) => connectAs(options, shared, identity),
+    openAs: async (identity) =>
+      connectAs(options, shared, { ...identity, authorities: hostAuthorities(await authorities, bot) }),
   };
+}
+
+/** Only what the cluster lists as its host authorities: a join returns them without their types. */
+function hostAuthorities({ host }: Authorities, { clusterName }: BotIdentity): readonly string[] {
+  return host.filter((one) => one.clusterName === clusterName).flatMap((one) => one.tlsCertificatesPem);
 }
 
 /** A leaf cluster has an authority of each type and is listed in each session; one warning is enough. */
@@ -102,11 +108,16 @@ interface Shared {
   readonly onSkippedLeaf: (leaf: string, reason: string) => void;
 }
 
+interface Credentials extends Pick<Identity, 'keyPair' | 'tlsCertificatePem'> {
+  /** PEM of the authorities that may have signed the certificate of the Auth Service. */
+  readonly authorities: readonly string[];
+}
+
 /** Closing the session ends pending calls; later calls fail at once. */
 async function connectAs(
   options: SessionOptions,
   { onSkippedLeaf, route }: Shared,
-  { keyPair, tlsCertificatePem: certificatePem }: Pick<Identity, 'keyPair' | 'tlsCertificatePem'>,
+  { authorities, keyPair, tlsCertificatePem: certificatePem }: Credentials,
 ): Promise<AuthSession> {
   const { address, bot, clock, cluster, log, network, retries, signal, trace, upgrades } = options;
   const ended = sharedController();
@@ -121,7 +132,7 @@ async function connectAs(
     network,
     upgrades,
     clusterName: bot.clusterName,
-    authorities: bot.hostAuthorities,
+    authorities,
     certificatePem,
     privateKeyPem: privateKeyPem(keyPair),
     retries,

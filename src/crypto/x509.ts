@@ -20,6 +20,8 @@ export interface TlsCertificate {
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
   readonly publicKey: KeyObject;
+  /** Whether it may sign certificates. */
+  readonly isAuthority: boolean;
   /** The URIs among the subject alternative names. */
   readonly uris: readonly string[];
   /** Whether the authority's key made this certificate's signature. Does not check names or validity. */
@@ -73,6 +75,7 @@ function fromX509(x509: X509Certificate): TlsCertificate {
     notBeforeMs: timeOf(x509.validFrom),
     notAfterMs: timeOf(x509.validTo),
     publicKey,
+    isAuthority: x509.ca,
     uris: urisOf(x509.subjectAltName ?? ''),
     isSignedBy: (authority) => x509.verify(authority.publicKey),
   };

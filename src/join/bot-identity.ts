@@ -21,7 +21,10 @@ export interface JoinedCertificates {
 export interface BotIdentity {
   readonly keyPair: KeyPair;
   readonly tlsCertificatePem: string;
-  /** Authorities that sign the certificates of the cluster's own services, one PEM block each. */
+  /**
+   * Authorities that may sign the certificates of the cluster's own services, one PEM block each: for the first connection,
+   * after which the cluster says which are its host authorities.
+   */
   readonly hostAuthorities: readonly string[];
   readonly clusterName: string;
   /** The Teleport user behind the bot: `bot-<bot name>`. */
@@ -69,7 +72,7 @@ export function acceptJoin(
   return {
     keyPair,
     tlsCertificatePem: tls.pem,
-    hostAuthorities: hostAuthorities(joined, tls),
+    hostAuthorities: possibleHostAuthorities(joined, tls, clusterName),
     clusterName,
     userName,
     botName,
@@ -80,17 +83,24 @@ export function acceptJoin(
 }
 
 /**
- * The response contains the host and the user authority under one name. The one that signed the bot's own certificate
- * must not vouch for servers. OpenSSL would also send a trusted one along with the client certificate, which the Auth
- * Service refuses ("intermediaries are not supported").
+ * The response contains the host and the user authorities of the cluster, all under one name and with nothing that
+ * distinguishes them (protocol reference 2.3, 6.3). The one that signed the bot's own certificate must not vouch for servers.
+ * OpenSSL would also send a trusted one along with the client certificate, which the Auth Service refuses ("intermediaries are
+ * not supported"). During a rotation, or with hardware security modules, there are further user authorities: those remain, but
+ * sign no certificate with the name of the Auth Service, which is checked.
  */
-function hostAuthorities({ tlsAuthorities }: JoinedCertificates, own: TlsCertificate): string[] {
-  const authorities = tlsAuthorities.map((pem) => readCertificate(pem));
-  const hosts = authorities.filter((authority) => !own.isSignedBy(authority));
+function possibleHostAuthorities(
+  { tlsAuthorities }: JoinedCertificates,
+  own: TlsCertificate,
+  clusterName: string,
+): string[] {
+  const authorities = tlsAuthorities.map((pem) => readCertificate(pem)).filter(({ isAuthority }) => isAuthority);
+  const others = authorities.filter((authority) => !own.isSignedBy(authority));
   // Without a signature by one of them, the user authority could not be distinguished from the host authority.
-  if (authorities.length > 0 && hosts.length === authorities.length) {
+  if (authorities.length > 0 && others.length === authorities.length) {
     throw mismatch('none of the returned authorities signed the TLS certificate');
   }
+  const hosts = others.filter(({ subject }) => subject.organizations.includes(clusterName));
   if (hosts.length === 0) throw mismatch('the response contains no authority for the Auth Service');
   return hosts.map(({ pem }) => pem);
 }

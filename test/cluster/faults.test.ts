@@ -118,6 +118,7 @@ describe('a cluster that misbehaves', () => {
 
   const authCertificates = [
     { fault: 'of-other-authority', code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
+    { fault: 'of-user-authority', code: 'SELF_SIGNED_CERT_IN_CHAIN' },
     { fault: 'expired', code: 'CERT_HAS_EXPIRED' },
     { fault: 'not-yet-valid', code: 'CERT_NOT_YET_VALID' },
   ] as const;

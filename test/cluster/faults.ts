@@ -49,7 +49,8 @@ export interface Faults {
   proxyConnections?: 'silent-after-tcp' | 'silent-after-tls' | undefined;
   /** The Auth listener is silent after accepting TCP. */
   authConnections?: 'silent-after-tcp' | undefined;
-  authCertificate?: 'of-other-authority' | 'expired' | 'not-yet-valid' | undefined;
+  /** `of-user-authority`: of the key of the user authority that does not sign. */
+  authCertificate?: 'of-other-authority' | 'of-user-authority' | 'expired' | 'not-yet-valid' | undefined;
   /** By record kind, such as `{ 'rpc:/proto.AuthService/GetRole': 'silent' }`. */
   replies: Partial<Record<RequestKind, ReplyFault>>;
   joinCertificates?: CertificateFault | undefined;

@@ -21,6 +21,12 @@ test('of the authorities in a join response, the one that signed the bot is not 
   assert.deepEqual([botName, userName, hostAuthorities], ['ci', 'bot-ci', [pemBlock(hostTls)]]);
 });
 
+test('of several user authorities, those that did not sign the bot remain; a certificate of no authority is dropped', async () => {
+  const other = (await clusterSamples()).userTls;
+  const tlsAuthorities = [userTls, other, hostTls, tls].map((one) => pemBlock(one));
+  assert.deepEqual(accept({ tlsAuthorities }).hostAuthorities, [pemBlock(other), pemBlock(hostTls)]);
+});
+
 const REFUSED: readonly (readonly [string, Partial<JoinedCertificates>, RegExp])[] = [
   ['without the authority that signed it', { tlsAuthorities: [pemBlock(hostTls)] }, /none of the returned authorities/],
   ['without the authority of servers', { tlsAuthorities: [pemBlock(userTls)] }, /no authority for the Auth Service/],

@@ -13,8 +13,7 @@ const YEAR_MS = 365 * 24 * HOUR_MS;
 
 export async function authCertificate(world: World, fault: Faults['authCertificate']): Promise<SecureContextOptions> {
   const key = await createKey(world.profile.suite === 'legacy' ? 'rsa' : 'ec');
-  const host = ownAuthority(world, 'host').servers.tls;
-  const certificate = signCertificate(fault === 'of-other-authority' ? await impostorOf(host) : host, {
+  const certificate = signCertificate(await signerOf(world, fault), {
     subject: encodeName([
       { oid: OID.organization, values: ['Auth'] },
       { oid: OID.commonName, values: [`auth.${world.clusterName}`] },
@@ -25,6 +24,21 @@ export async function authCertificate(world: World, fault: Faults['authCertifica
     ...validity(fault),
   });
   return { key: keyPem(key), cert: certificatePem(certificate) };
+}
+
+async function signerOf(world: World, fault: Faults['authCertificate']): Promise<TlsAuthority> {
+  const host = ownAuthority(world, 'host').servers.tls;
+  const { active, additional, tls } = ownAuthority(world, 'user');
+  switch (fault) {
+    case 'of-other-authority':
+      return impostorOf(host);
+    case 'of-user-authority':
+      return [...active, ...additional].find((one) => one.tls !== tls)?.tls ?? tls;
+    case 'expired':
+    case 'not-yet-valid':
+    case undefined:
+      return host;
+  }
 }
 
 /** Another authority of the same name, as an attacker would make it. */
@@ -45,6 +59,7 @@ function validity(fault: Faults['authCertificate']): { notBefore: Date; notAfter
     case 'not-yet-valid':
       return from(HOUR_MS, 2 * HOUR_MS);
     case 'of-other-authority':
+    case 'of-user-authority':
     case undefined:
       return from(-HOUR_MS, YEAR_MS);
   }
