@@ -47,21 +47,33 @@ test('only main.ts and effects/ name the process, files, timers or the wall cloc
   assert.deepEqual(wrong, []);
 });
 
-/** Besides the folders of the network: each speaks HTTPS to a server that is not Teleport's Proxy. */
-const HTTPS_CLIENTS = [
-  'src/outputs/aws-session.ts',
-  'src/commands/telemetry.ts',
-  'src/commands/install-tools/download-server.ts',
+/** What opens connections or sends requests, and the files that do: through `net/network.ts`, or over what it opened. */
+const OPENERS: readonly (readonly [module: RegExp, names: RegExp, files: readonly string[]])[] = [
+  [/^node:net$/, /\b(connect|createConnection)\b/, ['src/net/tcp.ts']],
+  [/^node:tls$/, /\bconnect\b/, ['src/net/probe.ts', 'src/net/tls.ts']],
+  [/^node:https?$/, /./, ['src/net/agent.ts', 'src/net/http-connect.ts']],
+  [/^node:http2$/, /\bconnect\b/, ['src/grpc/session.ts']],
+  [/^node-fetch$/, /\bfetch\b/, ['src/net/agent.ts']],
+  [/^node:dgram$/, /./, []],
 ];
 
-test('only net/, grpc/, teleport/ and the clients of other servers open connections', () => {
-  const network = /['"](node:(net|tls|http|https|http2|dgram)|node-fetch)['"]/;
-  const wrong = ownFiles.filter((file) => {
-    if (/^src\/(net|grpc|teleport)\//.test(file) || HTTPS_CLIENTS.includes(file)) return false;
-    return moduleNames(readFileSync(file, 'utf8')).some((name) => network.test(`'${name}'`) && name !== 'node:net');
-  });
-  assert.deepEqual(wrong, []);
+test('one file opens connections, so that none goes around an HTTP or SOCKS proxy', () => {
+  const users = OPENERS.map(([module, names]) =>
+    ownFiles.filter((file) =>
+      valueImports(readFileSync(file, 'utf8')).some(([imported, from]) => module.test(from) && names.test(imported)),
+    ),
+  );
+  assert.deepEqual(
+    users,
+    OPENERS.map(([, , files]) => files),
+  );
 });
+
+/** What is imported besides types, with its module. */
+function valueImports(text: string): readonly (readonly [names: string, module: string])[] {
+  const imports = text.matchAll(/^import (?!type\b)([^;]*?) from '([^']+)';/gm);
+  return [...imports].map(([, names = '', module = '']) => [names.replace(/\btype \w+( as \w+)?,?/g, ''), module]);
+}
 
 test('the sources use nothing that Node 18 lacks', () => {
   const newer =

@@ -167,7 +167,9 @@ test(
     ] as const) {
       const job = await beginJobAt(t, named);
       const guard = await guarded(job);
-      const environment = { ...guard.environment, HTTPS_PROXY: proxy.url, NO_PROXY: entries };
+      // With that variable, Node 24 and later would apply rules of its own to its own agents.
+      const own = { NODE_USE_ENV_PROXY: '1' };
+      const environment = { ...guard.environment, ...own, HTTPS_PROXY: proxy.url, NO_PROXY: entries };
       const before = (await proxy.targets()).length;
       resultOf(await job.run([...job.flags, '--json'], { environment, secrets: SECRETS }));
       assert.equal((await proxy.targets()).length > before, !isDirect, entries);
