@@ -19,13 +19,16 @@ import {
 import type { Faults } from './faults.ts';
 import { GrpcServer } from './auth/grpc.ts';
 import { AuthRest } from './auth/rest.ts';
-import { startIssuer } from './issuer/issuer.ts';
+import { serverJwks, startIssuer, startServerIssuer } from './issuer/issuer.ts';
 import { serveRegistration } from './auth/join-legacy.ts';
 import { serveJoinService } from './auth/join-service.ts';
 import { publicKeyDer } from './crypto/keys.ts';
-import { mintToken, type MintOptions } from './issuer/mint.ts';
-import { oidcVerifier } from './issuer/oidc-verifier.ts';
+import { mintToken, SERVER_HOST, SERVER_ISSUER, type MintOptions } from './issuer/mint.ts';
+import { circleCiVerifier, type OidcVerifier } from './issuer/oidc-verifier.ts';
+import { genericOidcVerifier } from './generic-oidc/verifier.ts';
+import { AuthLog } from './log.ts';
 import { type Build, COMMUNITY, DEFAULT_TELEPORT_VERSION, profileOf, type Switches } from './data/profiles.ts';
+import { tctlCreate } from './data/tctl.ts';
 import { hasTlsRouting, type ProxyOptions, publicNames, startProxySide } from './proxy/proxy-side.ts';
 import { Records } from './records.ts';
 import type { ListenHost } from './tcp-listener.ts';
@@ -33,7 +36,13 @@ import { createNodes, type Node } from './data/nodes.ts';
 import { createFederatedDomains, serveFederations } from './auth/spiffe-federation.ts';
 import { serveSpiffeSigning } from './auth/spiffe-signing.ts';
 import { serveTrustService } from './auth/trust-service.ts';
-import { loadIssuerKey, loadWebAuthority, prepareDirectory } from './issuer/web-authority.ts';
+import {
+  loadIssuerKey,
+  loadServerAuthority,
+  loadWebAuthority,
+  prepareDirectory,
+  writeServerJwks,
+} from './issuer/web-authority.ts';
 import { serveWorkloadIssuance } from './auth/workload-issuance.ts';
 import { serveWorkloadRevocation } from './auth/workload-revocation.ts';
 import { ownAuthority, type World } from './world.ts';
@@ -52,6 +61,8 @@ export interface ClusterOptions extends Switches, ProxyOptions, KeyOptions {
   readonly clusterName?: string;
   /** Unix users that the role `access` can log in as, in addition to `root` and `ci`. */
   readonly extraLogins?: readonly string[];
+  /** Documents of token and bot resources, each text as a file for `tctl create -f`. */
+  readonly tokens?: readonly string[];
   readonly faults?: Partial<Faults>;
   /** Whether Auth is all that clients reach: there is no Proxy then. */
   readonly authOnly?: boolean;
@@ -81,11 +92,21 @@ export interface ClusterInfo {
   readonly contextId: string;
   /** The Proxy's listener for PostgreSQL. */
   readonly postgres: string;
+  /** Issuer of the CircleCI Server for the organization; the Auth Service reaches it by that name, no other program. */
+  readonly serverIssuer: string;
+  /** The same server at a name that every program can reach, which then is the issuer's. */
+  readonly serverIssuerLocal: string;
+  /** File of the private authority behind its certificate, PEM. */
+  readonly serverCa: string;
+  /** File of its keys. */
+  readonly serverJwks: string;
 }
 
 export interface Cluster {
   readonly info: ClusterInfo;
   readonly records: Records;
+  /** The Auth Service's log: the reasons of refusals that the client does not get. */
+  readonly log: AuthLog;
   /** Can be changed while the cluster runs. */
   readonly faults: Faults;
   /** Nodes of this cluster and its leaf. A test starts their sshd and sets its port here. */
@@ -99,15 +120,21 @@ export interface Cluster {
 
 const WITHOUT_PROXY = { proxy: '', ssh: '', tunnel: '', kube: '', postgres: '' };
 
+/** @throws TeleportError if a document in `tokens` is refused */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   if (options.authOnly === true && options.front !== undefined && options.front !== 'plain') {
     throw new RangeError(`without a Proxy there is nothing behind the front ${options.front}`);
   }
   const profile = profileOf(options.teleport ?? DEFAULT_TELEPORT_VERSION, options);
   const clusterName = options.clusterName ?? CLUSTER_NAME;
+  const ownResources = resources(options.extraLogins ?? []);
+  for (const text of options.tokens ?? []) {
+    tctlCreate(ownResources, text, profile);
+  }
   prepareDirectory(options.dir);
-  const [web, issuerKey, authorities] = await Promise.all([
+  const [web, serverWeb, issuerKey, authorities] = await Promise.all([
     loadWebAuthority(options.dir, publicNames(options)),
+    loadServerAuthority(options.dir),
     loadIssuerKey(options.dir),
     loadAuthorities(options.dir, { own: clusterName, leaves: LEAF_CLUSTER_NAMES }, profile.suite, options),
   ]);
@@ -117,17 +144,28 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     clusterName,
     profile,
     build: options.build ?? COMMUNITY,
-    resources: resources(options.extraLogins ?? []),
+    resources: ownResources,
     nodes: createNodes(clusterName),
     authorities,
     records,
+    log: new AuthLog(),
     faults,
     appSessions: new AppSessions(),
   };
 
   const issuer = await startIssuer(web, issuerKey, records);
+  const circleciServer = await startServerIssuer(serverWeb, issuerKey, records);
   const issuerServer = `https://127.0.0.1:${String(issuer.port)}`;
-  const verifier = oidcVerifier({ issuerServer, ca: web.certificatePem, errors: profile.oidcErrors });
+  const verifier: OidcVerifier = {
+    circleci: circleCiVerifier({ issuerServer, ca: web.certificatePem, errors: profile.oidcErrors }),
+    genericOidc: genericOidcVerifier({
+      systemRoots: web.certificatePem,
+      hosts: new Map([
+        ['oidc.circleci.com', { port: issuer.port, servername: 'localhost' }],
+        [SERVER_HOST, { port: circleciServer.port, servername: SERVER_HOST }],
+      ]),
+    }),
+  };
 
   const authGrpc = new GrpcServer(world, guardAuthCalls(world), options.http2 ?? {});
   const auth = await startAuth(world, { grpc: authGrpc, rest: new AuthRest(world, verifier) }, options.listenHost);
@@ -158,8 +196,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     info: {
       ...describe(world, addressOfAuth(auth.port, options.listenHost), web.certificatePath),
       ...(proxy?.addresses ?? WITHOUT_PROXY),
+      serverIssuer: `${SERVER_ISSUER}/org/${ORGANIZATION_ID}`,
+      serverIssuerLocal: `https://localhost:${String(circleciServer.port)}/org/${ORGANIZATION_ID}`,
+      serverCa: serverWeb.certificatePath,
+      serverJwks: writeServerJwks(options.dir, serverJwks(issuerKey)),
     },
     records,
+    log: world.log,
     faults,
     nodes: world.nodes,
     resources: world.resources,
@@ -167,7 +210,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     mint: (mintOptions = {}) => mintToken(issuerKey, mintOptions),
     close: async () => {
       authGrpc.close();
-      await Promise.all([auth, issuer, ...(proxy === undefined ? [] : [proxy])].map((part) => part.close()));
+      await Promise.all(
+        [auth, issuer, circleciServer, ...(proxy === undefined ? [] : [proxy])].map((part) => part.close()),
+      );
     },
   };
 }
@@ -186,7 +231,11 @@ function addressOfAuth(port: number, host: ListenHost = '127.0.0.1'): string {
   return `${{ '127.0.0.1': '127.0.0.1', '::1': '[::1]', both: 'localhost' }[host]}:${String(port)}`;
 }
 
-function describe(world: World, auth: string, webCa: string): Omit<ClusterInfo, keyof typeof WITHOUT_PROXY> {
+function describe(
+  world: World,
+  auth: string,
+  webCa: string,
+): Omit<ClusterInfo, keyof typeof WITHOUT_PROXY | `server${string}`> {
   const { active, additional } = ownAuthority(world, 'host');
   const pins = [...active, ...additional].map(({ tls }) => pinOf(tls.privateKey));
   return {

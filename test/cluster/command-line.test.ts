@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -29,6 +29,10 @@ const Info = z.strictObject({
   projectId: z.uuid(),
   contextId: z.uuid(),
   postgres: z.string().regex(/^(localhost:\d+)?$/),
+  serverIssuer: z.url(),
+  serverIssuerLocal: z.url(),
+  serverCa: z.string(),
+  serverJwks: z.string(),
 });
 
 test('it prints one line of JSON when it is ready, and ends on SIGTERM with its port closed', async () => {
@@ -101,6 +105,69 @@ test('mint prints a token with the requested claims', () => {
   assert.equal((claims.exp ?? 0) - (claims.iat ?? 0), 60);
 });
 
+test('mint sets any claim, as JSON or as text, and removes it by null', () => {
+  const directory = temporaryDirectory();
+  const claims = [
+    'oidc.circleci.com/vcs-ref=refs/tags/v1=rc',
+    'oidc.circleci.com/ssh-rerun=true',
+    'oidc.circleci.com/context-ids=["a"]',
+    'oidc.circleci.com/vcs-origin=null',
+    'level=5',
+    'quoted="5"',
+    'aud=["a","b"]',
+    'sub=',
+  ];
+  const flags = claims.flatMap((claim) => ['--claim', claim]);
+  const run = mint(directory.path, [...flags, '--audience', 'overridden', '--server', '--organization', 'o']);
+  const minted = decodeJwt(run.stdout.trim());
+  directory.remove();
+  assert.equal(minted['oidc.circleci.com/vcs-ref'], 'refs/tags/v1=rc');
+  assert.equal(minted['oidc.circleci.com/ssh-rerun'], true);
+  assert.deepEqual(minted['oidc.circleci.com/context-ids'], ['a']);
+  assert.equal('oidc.circleci.com/vcs-origin' in minted, false);
+  assert.equal(minted.level, 5);
+  assert.equal(minted.quoted, '5');
+  assert.deepEqual(minted.aud, ['a', 'b']);
+  assert.equal(minted.sub, '');
+  assert.equal(minted.iss, 'https://circleci.example.test/org/o');
+});
+
+test('it creates the resources of --token, and exits with 2 and the text if Teleport refuses one', async () => {
+  const directory = temporaryDirectory();
+  const [good, bad] = [join(directory.path, 'good.yaml'), join(directory.path, 'bad.yaml')];
+  const generic = 'issuer: "https://a.example", audience: b';
+  const token = (rules: string) =>
+    'kind: token\nversion: v2\nmetadata: { name: deploy }\n' +
+    `spec: { roles: [Bot], bot_name: ci, join_method: generic_oidc, generic_oidc: { ${generic}${rules} } }\n`;
+  writeFileSync(good, token(', must_match_fields: { a: b }'), { mode: 0o600 });
+  writeFileSync(bad, token(''), { mode: 0o600 });
+  const { child } = await start(join(directory.path, 'cluster'), '18.11.0', ['--token', good, '--token', good]);
+  await stop(child);
+  const refused = runProgramSync(process.execPath, [
+    ...COMMAND,
+    '--dir',
+    directory.path,
+    '--teleport',
+    '19.0.0',
+    '--token',
+    bad,
+  ]);
+  const older = runProgramSync(process.execPath, [
+    ...COMMAND,
+    '--dir',
+    directory.path,
+    '--teleport',
+    '18.10.0',
+    '--token',
+    good,
+  ]);
+  directory.remove();
+  assert.equal(refused.exitCode, 2);
+  assert.match(refused.stderr, /bad\.yaml: the "generic_oidc" join method requires at least one rule under either/);
+  assert.equal(older.exitCode, 2);
+  assert.match(older.stderr, /good\.yaml: unknown join method "generic_oidc"/);
+});
+
 const wrongInputs: readonly { readonly args: readonly string[]; readonly says: RegExp }[] = [
   { args: ['--dir', 'd', '--colour'], says: /Unknown option '--colour'/ },
   { args: ['--dir', 'd', '--teleport', '14.0.0'], says: /Teleport 14\.0\.0 is not modelled/ },
@@ -108,6 +175,7 @@ const wrongInputs: readonly { readonly args: readonly string[]; readonly says: R
   { args: ['--dir', 'd', '--listen-host', '::'], says: /--listen-host is one of 127\.0\.0\.1, ::1, both, not ::/ },
   { args: ['--dir', 'd', '--public-address', 'web=a:1'], says: /--public-address is HOST:PORT/ },
   { args: ['--dir', 'd', '--front', 'l8'], says: /--front is one of plain, .*l7-h2.*, not l8/ },
+  { args: ['mint', '--dir', 'd', '--claim', '=x'], says: /--claim is NAME=VALUE, not =x/ },
   { args: ['mint', '--dir', 'd', '--form', 'v3'], says: /--form is v1 or v2, not v3/ },
 ];
 for (const { args, says } of wrongInputs) {

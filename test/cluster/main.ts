@@ -1,7 +1,8 @@
 /** The command line of the embedded cluster: runs it in the foreground, or mints a token of its issuer. */
-import { renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { RotationPhase } from './data/authorities.ts';
+import { logLine } from './log.ts';
 import type { FrontKind } from './proxy/front.ts';
 import { DEFAULT_TELEPORT_VERSION, profileOf } from './data/profiles.ts';
 import type { ProxyOptions } from './proxy/proxy-side.ts';
@@ -22,11 +23,17 @@ const HELP = `Usage:
                          [--cluster-name NAME] [--login USER]... [--node NAME=PORT]...
                          [--without-registration-endpoint] [--ready FILE] [--without-web-route-to-auth]
                          [--auth-only] [--proxy-public-addr HOST:PORT] [--rotation PHASE] [--hsm]
-                         [--listen-host HOST] [--public-address [PORT=]HOST:PORT]...
+                         [--listen-host HOST] [--public-address [PORT=]HOST:PORT]... [--token FILE]...
       Runs a cluster that behaves as Teleport X.Y.Z (${DEFAULT_TELEPORT_VERSION} unless given) until SIGTERM or SIGINT.
       Prints one line of JSON when it is ready. --login adds a Unix user to the role "access", --node says
       where on 127.0.0.1 the sshd of a node listens. --without-registration-endpoint leaves the join service
       as the only way to join. --ready writes that line to a file too, whole or not at all.
+
+      --token FILE: creates the token and bot resources in FILE, YAML or JSON documents, as "tctl create -f" does, or
+      as the Kubernetes operator does if they are its. Exits with 2 and Teleport's text if one is refused. The join
+      method is circleci, or from Teleport 18.11 on generic_oidc. For the latter, clients get no reason for a refusal:
+      it is in the Auth Service's log, which is printed on stderr. The JSON line names a CircleCI Server as well:
+      its issuer (serverIssuer), its private authority (serverCa, for tls_ca) and its keys (serverJwks, for static_jwks).
 
       FRONT is what stands between the clients and the Proxy:
         plain          nothing (the default)
@@ -50,7 +57,10 @@ const HELP = `Usage:
 
   npm run -s cluster -- mint --dir DIR [--project ID] [--context ID]... [--organization ID] [--ttl SECONDS]
                              [--expired] [--not-yet-valid] [--audience X]... [--issuer URL] [--form v1|v2]
-      Prints an OIDC token signed by the issuer of the cluster in DIR.
+                             [--server] [--claim NAME=VALUE]...
+      Prints an OIDC token signed by the issuer of the cluster in DIR, or with --server by its CircleCI Server.
+      --claim sets any claim: a VALUE that is JSON as that (false, 5, ["a"], "5" for a text), null removes the claim, and
+      anything else is a text. It overrides the other flags; NAME ends at the first "=".
 `;
 
 const FRONTS: Readonly<Record<FrontKind | 'separate', true>> = {
@@ -70,6 +80,9 @@ const LISTEN_HOSTS: Readonly<Record<ListenHost, true>> = { '127.0.0.1': true, ':
 const LONGEST_NAME_BYTES = 109;
 
 class UsageError extends Error {}
+
+/** A file whose resources the cluster refuses; the help would hide the reason. */
+class RefusedFile extends Error {}
 
 async function main(args: string[]): Promise<void> {
   if (args.includes('--help')) {
@@ -104,6 +117,7 @@ async function run(args: string[]): Promise<void> {
       hsm: { type: 'boolean', default: false },
       'listen-host': { type: 'string', default: '127.0.0.1' },
       'public-address': { type: 'string', multiple: true, default: [] },
+      token: { type: 'string', multiple: true, default: [] },
     },
   });
   const options = {
@@ -122,10 +136,12 @@ async function run(args: string[]): Promise<void> {
     hsm: values.hsm,
     listenHost: checkedHost(values['listen-host']),
     ...publicAddresses(values['public-address']),
+    tokens: await resourceFiles(values.token, checkedVersion(values.teleport)),
   };
   // loaded late, because the servers take a second to load, which help and invalid input do not need
   const { startCluster } = await import('./cluster.ts');
   const cluster = await startCluster(options);
+  cluster.log.onEntry = (entry) => process.stderr.write(`${logLine(entry)}\n`);
   for (const node of values.node) {
     bringOnline(cluster.nodes, node);
   }
@@ -142,6 +158,24 @@ async function run(args: string[]): Promise<void> {
     renameSync(`${values.ready}.part`, values.ready);
   }
   process.stdout.write(line);
+}
+
+/** The texts of the files, each of which the cluster of this version creates. */
+async function resourceFiles(paths: readonly string[], version: string): Promise<readonly string[]> {
+  if (paths.length === 0) {
+    return [];
+  }
+  const { resources } = await import('./data/data.ts');
+  const { tctlCreate } = await import('./data/tctl.ts');
+  return paths.map((path) => {
+    try {
+      const text = readFileSync(path, 'utf8');
+      tctlCreate(resources([]), text, profileOf(version));
+      return text;
+    } catch (error) {
+      throw new RefusedFile(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  });
 }
 
 /** @param text `NAME=PORT` */
@@ -168,6 +202,8 @@ async function mint(args: string[]): Promise<void> {
       audience: { type: 'string', multiple: true },
       issuer: { type: 'string' },
       form: { type: 'string', default: 'v1' },
+      server: { type: 'boolean', default: false },
+      claim: { type: 'string', multiple: true, default: [] },
     },
   });
   const dir = required(values.dir, '--dir');
@@ -188,8 +224,27 @@ async function mint(args: string[]): Promise<void> {
     expired: values.expired,
     notYetValid: values['not-yet-valid'],
     form: values.form,
+    server: values.server,
+    claims: Object.fromEntries(values.claim.map(claimOf)),
   });
   process.stdout.write(`${token}\n`);
+}
+
+/** @param text `NAME=VALUE` */
+function claimOf(text: string): readonly [string, unknown] {
+  const at = text.indexOf('=');
+  if (at < 1) {
+    throw new UsageError(`--claim is NAME=VALUE, not ${text}`);
+  }
+  return [text.slice(0, at), jsonOrText(text.slice(at + 1))];
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Node's own error about an unknown flag, or a flag without its value. */
@@ -276,6 +331,11 @@ function checkedVersion(version: string): string {
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
+  if (error instanceof RefusedFile) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 2;
+    return;
+  }
   const wrongInput = error instanceof UsageError || isParseArgsError(error);
   process.stderr.write(wrongInput ? `${error.message}\n\n${HELP}` : `${String(error)}\n`);
   process.exitCode = wrongInput ? 2 : 1;

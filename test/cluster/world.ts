@@ -2,6 +2,7 @@
 import { authorityOf, type Authority, type AuthorityType } from './data/authorities.ts';
 import type { Resources, Role } from './data/data.ts';
 import type { AppSessions } from './data/app-sessions.ts';
+import type { AuthLog } from './log.ts';
 import type { Faults } from './faults.ts';
 import type { Nodes } from './data/nodes.ts';
 import { type Labels, type Reachable, selects } from './data/labels.ts';
@@ -18,6 +19,8 @@ export interface World {
   /** Of this cluster and of its leaf clusters. */
   readonly authorities: readonly Authority[];
   readonly records: Records;
+  /** What Auth logs. */
+  readonly log: AuthLog;
   readonly faults: Faults;
   readonly appSessions: AppSessions;
 }

@@ -78,6 +78,10 @@ async function register(
   if (request.role !== 'Bot' || !token.roles.includes(request.role)) {
     throw badParameter(`can not join the cluster, the token does not allow "${request.role}" role`);
   }
+  if (token.method === 'generic_oidc') {
+    // No handler of the earlier joins is known for it (generic-oidc.md, "The wire"); the text is lib/auth/join.go's.
+    throw badParameter('unrecognized token join method');
+  }
   if (request.id_token === '' && token.method !== 'iam') {
     // `checkCircleCIJoinRequest` and `checkGitHubJoinRequest` of lib/auth.
     const method = token.method === 'circleci' ? '"circleci"' : 'Github';

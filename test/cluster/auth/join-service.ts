@@ -5,6 +5,8 @@ import type { Connection } from '../connection.ts';
 import { failWith, type GrpcServer, userAgentOf } from './grpc.ts';
 import { admit, findToken, type JoinResult } from './join.ts';
 import type { JoinToken } from '../data/data.ts';
+import type { Profile } from '../data/profiles.ts';
+import { GoPanic } from '../generic-oidc/go-values.ts';
 import type { OidcVerifier } from '../issuer/oidc-verifier.ts';
 import { parseSshWire, parseTlsDer } from './public-keys.ts';
 import { observe } from '../records.ts';
@@ -51,6 +53,7 @@ export function serveJoinService(server: GrpcServer, world: World, verifier: Oid
     await observe(record, async () => {
       failWith(faults.replies['join-service'], connection);
       if (faults.replies['join-service'] !== 'silent') {
+        requireSupportedVersion(world, call.metadata.get('version')[0]);
         await join({ world, verifier, connection, fields: record.fields }, call);
       }
     });
@@ -77,7 +80,7 @@ async function join(session: Session, call: Stream): Promise<void> {
   call.write({
     init: { join_method: token.method, signature_algorithm_suite: session.world.profile.suite },
   });
-  if (session.world.profile.joinService !== 'complete' || token.method !== 'circleci') {
+  if (!isServed(session.world.profile, token.method)) {
     throw new TeleportError('NotImplemented', `join method ${token.method} is not implemented`);
   }
   const second = readMessage(SecondRequest, await nextMessage(requests));
@@ -91,6 +94,20 @@ async function join(session: Session, call: Stream): Promise<void> {
     throw badParameter(`client gave up on join attempt: ${second.giving_up.msg}`);
   }
   call.write(toResult(await admitBot(session, token, second.oidc_init)));
+}
+
+/** Clients that do not report their version are not checked (lib/join/server.go@00bbfe7e). */
+function requireSupportedVersion({ profile }: World, version: string | Buffer | undefined): void {
+  const major = /^(\d+)\.\d+\.\d+/.exec(String(version))?.[1];
+  const minimum = profile.major - 1;
+  if (version !== undefined && !(Number(major) >= minimum)) {
+    throw accessDenied(`client version is unsupported, minimum supported version is ${String(minimum)}.0.0`);
+  }
+}
+
+/** A token of a method that the join service lacks can be left over after a downgrade. */
+function isServed({ genericOidc, joinService }: Profile, method: JoinToken['method']): boolean {
+  return joinService === 'complete' && (method === 'circleci' || (method === 'generic_oidc' && genericOidc));
 }
 
 /**
@@ -124,19 +141,31 @@ function acceptInit(world: World, init: z.infer<typeof ClientInit>): JoinToken {
   return token;
 }
 
-function admitBot(session: Session, token: JoinToken, init: z.infer<typeof OidcInit>): Promise<JoinResult> {
+async function admitBot(session: Session, token: JoinToken, init: z.infer<typeof OidcInit>): Promise<JoinResult> {
   const { public_keys: keys, expires } = init.client_params.bot_params;
   if (init.id_token.length === 0) {
     throw accessDenied('IDToken is required');
   }
   Object.assign(session.fields, { expires: expires ? toDate(expires) : undefined });
-  return admit(session.world, session.verifier, {
-    token,
-    idToken: init.id_token.toString('utf8'),
-    keys: { tls: parseTlsDer(keys.public_tls_key), ssh: parseSshWire(keys.public_ssh_key) },
-    expires: expires ? toDate(expires) : undefined,
-    remoteAddress: session.connection.socket.remoteAddress ?? '',
-  });
+  try {
+    return await admit(session.world, session.verifier, {
+      token,
+      idToken: init.id_token.toString('utf8'),
+      keys: { tls: parseTlsDer(keys.public_tls_key), ssh: parseSshWire(keys.public_ssh_key) },
+      expires: expires ? toDate(expires) : undefined,
+      remoteAddress: session.connection.socket.remoteAddress ?? '',
+    });
+  } catch (error) {
+    throw error instanceof GoPanic ? diedDuring(session.connection) : error;
+  }
+}
+
+/** The Auth Service is gone: its own clients lose the connection, those of the Proxy get the Proxy's error. */
+function diedDuring({ listener, socket }: Connection): TeleportError {
+  if (listener === 'auth') {
+    socket.destroy();
+  }
+  return new TeleportError('ConnectionProblem', 'error reading from server: EOF');
 }
 
 function toResult(result: JoinResult): object {

@@ -5,14 +5,11 @@ import { botUserName, DEFAULT_JOIN_TTL_MS, MAX_BOT_TTL_MS, type JoinToken } from
 import { NO_ACCESS, type Identity } from '../data/identity.ts';
 import { issue } from './issue.ts';
 import { requireAllowed } from './join-rules.ts';
+import { GoPanic, NotModelled, Refusal } from '../generic-oidc/go-values.ts';
+import { requireAdmitted } from '../generic-oidc/rules.ts';
+import type { GenericOidcSpec } from '../generic-oidc/token-spec.ts';
 import { oidcError } from '../issuer/oidc-errors.ts';
-import {
-  CONTEXTS_CLAIM,
-  PROJECT_CLAIM,
-  readClaims,
-  type CircleCiClaims,
-  type OidcVerifier,
-} from '../issuer/oidc-verifier.ts';
+import { CONTEXTS_CLAIM, PROJECT_CLAIM, readClaims, type OidcVerifier } from '../issuer/oidc-verifier.ts';
 import type { PublicKeys } from './public-keys.ts';
 import { accessDenied, badParameter } from '../data/teleport-errors.ts';
 import { ownAuthority, type World } from '../world.ts';
@@ -52,14 +49,13 @@ function isScopeQualified(name: string): boolean {
   return scope !== '' && rest.join('::') !== '';
 }
 
+/** @throws GoPanic if the Auth Service would not survive the attempt */
 export async function admit(world: World, verifier: OidcVerifier, attempt: JoinAttempt): Promise<JoinResult> {
-  requireCircleCi(world, attempt);
-  const claims = await verifier(attempt.idToken, attempt.token.organizationId);
-  requireAllowed(attempt.token, claims);
+  const attributes = await identify(world, verifier, attempt);
   requireUsableKeys(world, attempt.keys);
   const { ssh, tls } = await issue(
     world,
-    { identity: botIdentity(world, attempt, claims), keys: attempt.keys, notAfter: expiry(attempt.expires) },
+    { identity: botIdentity(world, attempt, attributes), keys: attempt.keys, notAfter: expiry(attempt.expires) },
     world.faults.joinCertificates,
   );
   const authorities = [ownAuthority(world, 'host'), ownAuthority(world, 'user')];
@@ -71,20 +67,58 @@ export async function admit(world: World, verifier: OidcVerifier, attempt: JoinA
   };
 }
 
-/** A token of another method fails with an error of that method, which does not mention that the method is wrong. */
-function requireCircleCi(world: World, attempt: JoinAttempt): void {
-  switch (attempt.token.method) {
-    case 'circleci':
-      return;
+/**
+ * What the certificate then contains about the job. A token of another method fails with an error of that method, which does
+ * not mention that the method is wrong.
+ */
+async function identify(world: World, verifier: OidcVerifier, { idToken, token }: JoinAttempt): Promise<object> {
+  switch (token.method) {
+    case 'circleci': {
+      const claims = await verifier.circleci(idToken, token.organizationId);
+      requireAllowed(token, claims);
+      return {
+        circleci: { sub: claims.sub, context_ids: claims[CONTEXTS_CLAIM], project_id: claims[PROJECT_CLAIM] },
+      };
+    }
+    case 'generic_oidc': {
+      if (token.genericOidc === undefined) {
+        throw badParameter(`token "${token.name}" has no generic_oidc configuration`);
+      }
+      return identifyGenerically(world, verifier, idToken, token.genericOidc);
+    }
     case 'iam':
       throw accessDenied(
         'this token is only valid for the iam join method but the node has connected to the wrong endpoint',
       );
     case 'github': {
-      const got = readClaims(attempt.idToken)?.iss ?? '';
+      const got = readClaims(idToken)?.iss ?? '';
       const problem = oidcError(world.profile.oidcErrors, { kind: 'issuer', expected: GITHUB_ISSUER, got });
       throw accessDenied(problem.message);
     }
+  }
+}
+
+/** Every refusal reads the same; the reason is logged (generic-oidc.md, "The wire"). */
+async function identifyGenerically(
+  { log }: World,
+  verifier: OidcVerifier,
+  idToken: string,
+  spec: GenericOidcSpec,
+): Promise<object> {
+  try {
+    const claims = await verifier.genericOidc(idToken, spec);
+    requireAdmitted(spec, claims);
+    return { generic_oidc: { claims } };
+  } catch (error) {
+    if (error instanceof GoPanic) {
+      log.add({ level: 'ERROR', message: 'panic in a goroutine that does not recover', error: error.message });
+      throw error;
+    }
+    if (!(error instanceof Refusal) && !(error instanceof NotModelled)) {
+      throw error;
+    }
+    log.add({ level: 'WARN', message: 'denying generic_oidc join attempt', error: error.message });
+    throw accessDenied('unable to join via generic_oidc');
   }
 }
 
@@ -102,7 +136,7 @@ function expiry(requested: Date | undefined): Date {
   return new Date(Math.min(requested?.getTime() ?? now + DEFAULT_JOIN_TTL_MS, now + MAX_BOT_TTL_MS));
 }
 
-function botIdentity(world: World, attempt: JoinAttempt, claims: CircleCiClaims): Identity {
+function botIdentity(world: World, attempt: JoinAttempt, attributes: object): Identity {
   const userName = botUserName(attempt.token.botName);
   return {
     userName,
@@ -113,7 +147,7 @@ function botIdentity(world: World, attempt: JoinAttempt, claims: CircleCiClaims)
     botName: attempt.token.botName,
     usages: [],
     botInstanceId: world.profile.botInstances ? randomUUID() : undefined,
-    joinAttributes: world.profile.joinAttributes ? joinAttributes(attempt, claims) : undefined,
+    joinAttributes: world.profile.joinAttributes ? joinAttributes(attempt, attributes) : undefined,
     impersonator: undefined,
     disallowReissue: false,
     loginIp: attempt.remoteAddress,
@@ -121,9 +155,6 @@ function botIdentity(world: World, attempt: JoinAttempt, claims: CircleCiClaims)
   };
 }
 
-function joinAttributes(attempt: JoinAttempt, claims: CircleCiClaims): string {
-  return JSON.stringify({
-    meta: { join_token_name: attempt.token.name, join_method: 'circleci' },
-    circleci: { sub: claims.sub, context_ids: claims[CONTEXTS_CLAIM], project_id: claims[PROJECT_CLAIM] },
-  });
+function joinAttributes({ token }: JoinAttempt, attributes: object): string {
+  return JSON.stringify({ meta: { join_token_name: token.name, join_method: token.method }, ...attributes });
 }

@@ -51,6 +51,8 @@ export interface JoinWish {
   readonly token?: string;
   readonly idToken?: string;
   readonly key?: KeyObject;
+  /** `circleci` by default. */
+  readonly method?: string;
 }
 
 export function webAddress(cluster: Cluster): { host: string; port: number; servername: string; ca: Buffer } {
@@ -90,7 +92,13 @@ export function joinRoute(cluster: Cluster): ConnectionOptions {
 export async function joinMessages(cluster: Cluster, wish: JoinWish & { key: KeyObject }): Promise<object[]> {
   const publicKey = createPublicKey(wish.key);
   return [
-    { client_init: { join_method: 'circleci', token_name: wish.token ?? cluster.info.joinToken, system_role: 'Bot' } },
+    {
+      client_init: {
+        join_method: wish.method ?? 'circleci',
+        token_name: wish.token ?? cluster.info.joinToken,
+        system_role: 'Bot',
+      },
+    },
     {
       oidc_init: {
         id_token: Buffer.from(wish.idToken ?? (await cluster.mint())),

@@ -1,5 +1,6 @@
 /** The cluster's resources: its bots, roles, join tokens, leaf clusters, and what else its roles give access to. */
 import type { LabelSelector, Reachable } from './labels.ts';
+import type { GenericOidcSpec } from '../generic-oidc/token-spec.ts';
 import { accessResources, type AccessResources } from './resources-data.ts';
 import { WORKLOAD_IDENTITIES, type WorkloadIdentity } from './workload-identities.ts';
 
@@ -35,13 +36,15 @@ export interface Role {
 
 export interface JoinToken {
   readonly name: string;
-  readonly method: 'circleci' | 'github' | 'iam';
+  readonly method: 'circleci' | 'generic_oidc' | 'github' | 'iam';
   readonly roles: readonly string[];
   readonly botName: string;
   readonly expiresAt?: Date;
   readonly organizationId: string;
   /** A join needs one rule in which every field matches. */
   readonly allow: readonly { readonly projectId?: string; readonly contextId?: string }[];
+  /** Of the method `generic_oidc`, for which the two above are empty. */
+  readonly genericOidc?: GenericOidcSpec;
 }
 
 export interface Resources extends AccessResources {

@@ -7,6 +7,8 @@ export interface Profile {
   readonly suite: 'legacy' | 'balanced-v1';
   /** The join service came with v18, and its support of CircleCI with a later release of v18. */
   readonly joinService: 'absent' | 'without-circleci' | 'complete';
+  /** Whether there is the join method generic_oidc (generic-oidc.md, "Token resource"). */
+  readonly genericOidc: boolean;
   /** Whether Proxy and Auth still serve the earlier joins; when they will be removed is not decided. */
   readonly registrationEndpoint: boolean;
   /** Whether GenerateUserCerts reads one key for both certificates, a key for each, or either form. */
@@ -39,7 +41,9 @@ export const DEFAULT_TELEPORT_VERSION = '18.5.1';
 /** The newest major version that was examined. */
 const NEWEST_MAJOR = 19;
 
+/** Of v18. */
 const CIRCLECI_IN_JOIN_SERVICE_SINCE_MINOR = 5;
+const GENERIC_OIDC_SINCE_MINOR = 11;
 
 export interface Switches {
   /** False for a cluster without the joins from before the join service. */
@@ -65,6 +69,7 @@ export function profileOf(version: string, switches: Switches = {}): Profile {
     major,
     suite: major >= 17 ? 'balanced-v1' : 'legacy',
     joinService: withoutCircleCi ? 'without-circleci' : joinServiceOf(major, minor),
+    genericOidc: major > 18 || (major === 18 && minor >= GENERIC_OIDC_SINCE_MINOR),
     registrationEndpoint: switches.registrationEndpoint ?? true,
     userCertsKeys: major >= 18 ? 'two' : major === 17 ? 'one-or-two' : 'one',
     scopedTokens: major >= 19,

@@ -1,27 +1,64 @@
-/** Stands in for oidc.circleci.com: serves each organization's discovery document and keys over HTTPS. */
+/**
+ * The OIDC issuers: one stands in for oidc.circleci.com, another for a CircleCI Server with a private authority. Each serves
+ * an organization's discovery document and keys.
+ */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { createServer, type RequestListener } from 'node:http';
 import { terminateTls } from '../connection.ts';
-import { ISSUER_KEY_ID } from './mint.ts';
+import { ISSUER_KEY_ID, SERVER_KEY_ID } from './mint.ts';
 import { CIRCLECI_ISSUER } from './oidc-verifier.ts';
 import type { Records } from '../records.ts';
 import { listen, type TcpListener } from '../tcp-listener.ts';
 import type { WebAuthority } from './web-authority.ts';
 
 const ROUTE = /^\/org\/([0-9a-f-]{36})\/\.well-known\/(openid-configuration|jwks-pub\.json)$/;
+const TLS_HANDSHAKE = 0x16;
 
 export function startIssuer(web: WebAuthority, key: KeyObject, records: Records): Promise<TcpListener> {
-  const jwk = { ...createPublicKey(key).export({ format: 'jwk' }), kid: ISSUER_KEY_ID, alg: 'RS256', use: 'sig' };
-  const http = createServer(respond({ keys: [jwk] }, records));
+  return serve(
+    web,
+    respond(publicKeys(key, ISSUER_KEY_ID), records, () => CIRCLECI_ISSUER),
+  );
+}
+
+/** Its issuer has the host and the scheme of the request: the same port answers HTTPS and plain HTTP. */
+export function startServerIssuer(web: WebAuthority, key: KeyObject, records: Records): Promise<TcpListener> {
+  return serve(
+    web,
+    respond(publicKeys(key, SERVER_KEY_ID), records, (origin) => origin),
+  );
+}
+
+/** The keys of a CircleCI Server as `static_jwks` contains them. */
+export function serverJwks(key: KeyObject): string {
+  return JSON.stringify(publicKeys(key, SERVER_KEY_ID));
+}
+
+function publicKeys(key: KeyObject, kid: string): object {
+  return { keys: [{ ...createPublicKey(key).export({ format: 'jwk' }), kid, alg: 'RS256', use: 'sig' }] };
+}
+
+function serve(web: WebAuthority, listener: RequestListener): Promise<TcpListener> {
+  const http = createServer(listener);
   return listen(0, (socket) => {
-    terminateTls(socket, { certificate: web.tls, alpn: ['http/1.1'], requestCert: false }).then(
-      (secure) => http.emit('connection', secure),
-      () => socket.destroy(),
-    );
+    socket.once('data', (first: Buffer) => {
+      socket.pause();
+      socket.unshift(first);
+      if (first[0] !== TLS_HANDSHAKE) {
+        http.emit('connection', socket);
+        socket.resume();
+        return;
+      }
+      terminateTls(socket, { certificate: web.tls, alpn: ['http/1.1'], requestCert: false }).then(
+        (secure) => http.emit('connection', secure),
+        () => socket.destroy(),
+      );
+    });
   });
 }
 
-function respond(keys: object, records: Records): RequestListener {
+/** @param issuerOf of the origin that was requested, such as `https://localhost:4443` */
+function respond(keys: object, records: Records, issuerOf: (origin: string) => string): RequestListener {
   return (request, response) => {
     const [, organization, file] = ROUTE.exec(request.url ?? '') ?? [];
     if (organization === undefined) {
@@ -36,10 +73,10 @@ function respond(keys: object, records: Records): RequestListener {
       alpn: [],
       fields: { organization },
     }).outcome = 'ok';
-    const base = `https://${request.headers.host ?? ''}/org/${organization}/.well-known`;
+    const origin = `${'encrypted' in request.socket ? 'https' : 'http'}://${request.headers.host ?? ''}`;
     const document = {
-      issuer: `${CIRCLECI_ISSUER}/org/${organization}`,
-      jwks_uri: `${base}/jwks-pub.json`,
+      issuer: `${issuerOf(origin)}/org/${organization}`,
+      jwks_uri: `${origin}/org/${organization}/.well-known/jwks-pub.json`,
       response_types_supported: ['id_token'],
       subject_types_supported: ['public', 'pairwise'],
       id_token_signing_alg_values_supported: ['RS256'],

@@ -14,8 +14,10 @@ export interface MintOptions {
   /** How long ago it was issued. */
   readonly ageSeconds?: number | undefined;
   readonly audience?: string | readonly string[] | undefined;
-  /** The full issuer, such as `https://circleci.example.com/org/<id>` for a token of CircleCI server. */
+  /** The full issuer, such as `https://circleci.example.com/org/<id>`, for a token that no issuer here would sign. */
   readonly issuer?: string | undefined;
+  /** Whether the CircleCI Server of the cluster signs it: its issuer, unless another is given, and its key. */
+  readonly server?: boolean | undefined;
   readonly sshRerun?: boolean | undefined;
   readonly vcsRef?: string | undefined;
   /** As `github.com/example/app`. */
@@ -24,9 +26,17 @@ export interface MintOptions {
   readonly withoutVcs?: boolean | undefined;
   /** `CIRCLE_OIDC_TOKEN_V2` has a longer subject. */
   readonly form?: 'v1' | 'v2' | undefined;
+  /** Sets any claim, or removes it by null. */
+  readonly claims?: Readonly<Record<string, unknown>> | undefined;
+  /** False for a header without the key's id. */
+  readonly keyId?: boolean | undefined;
 }
 
 export const ISSUER_KEY_ID = 'embedded-issuer';
+/** The CircleCI Server signs with the same key under another id, which the cloud's keys do not contain. */
+export const SERVER_KEY_ID = 'embedded-circleci-server';
+export const SERVER_HOST = 'circleci.example.test';
+export const SERVER_ISSUER = `https://${SERVER_HOST}`;
 
 const HOUR_SECONDS = 3600;
 const VCS_ORIGIN = 'github.com/example/app';
@@ -34,11 +44,24 @@ const VCS_REF = 'refs/heads/main';
 const USER_ID = '5f1c8f0e-77f4-4e0b-9c58-3f7d2a1b9c10';
 
 export function mintToken(key: KeyObject, options: MintOptions): Promise<string> {
+  const claims = { ...jobClaims(options), ...options.claims };
+  const kid = options.server === true ? SERVER_KEY_ID : ISSUER_KEY_ID;
+  return new SignJWT(Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== null)))
+    .setProtectedHeader({ alg: 'RS256', typ: 'JWT', ...(options.keyId === false ? {} : { kid }) })
+    .sign(key);
+}
+
+function jobClaims(options: MintOptions): Record<string, unknown> {
   const organization = options.organization ?? ORGANIZATION_ID;
   const project = options.project ?? PROJECT_ID;
   const issuedAt = issueTime(options);
-  const audience = options.audience ?? organization;
-  return new SignJWT({
+  return {
+    iss: options.issuer ?? `${options.server === true ? SERVER_ISSUER : CIRCLECI_ISSUER}/org/${organization}`,
+    sub: subject(organization, project, options),
+    aud: options.audience ?? organization,
+    iat: issuedAt,
+    exp: issuedAt + (options.ttlSeconds ?? HOUR_SECONDS),
+    ...(options.notYetValid === true ? { nbf: issuedAt } : {}),
     [CONTEXTS_CLAIM]: options.contexts ?? [CONTEXT_ID],
     'oidc.circleci.com/job-id': randomUUID(),
     'oidc.circleci.com/org-id': organization,
@@ -53,15 +76,7 @@ export function mintToken(key: KeyObject, options: MintOptions): Promise<string>
           'oidc.circleci.com/vcs-ref': options.vcsRef ?? VCS_REF,
         }),
     'oidc.circleci.com/workflow-id': randomUUID(),
-    ...(options.notYetValid === true ? { nbf: issuedAt } : {}),
-  })
-    .setProtectedHeader({ alg: 'RS256', kid: ISSUER_KEY_ID, typ: 'JWT' })
-    .setIssuer(options.issuer ?? `${CIRCLECI_ISSUER}/org/${organization}`)
-    .setSubject(subject(organization, project, options.form ?? 'v1'))
-    .setAudience(typeof audience === 'string' ? audience : [...audience])
-    .setIssuedAt(issuedAt)
-    .setExpirationTime(issuedAt + (options.ttlSeconds ?? HOUR_SECONDS))
-    .sign(key);
+  };
 }
 
 function issueTime(options: MintOptions): number {
@@ -72,7 +87,11 @@ function issueTime(options: MintOptions): number {
   return options.expired === true ? now - (options.ttlSeconds ?? HOUR_SECONDS) - 60 : now;
 }
 
-function subject(organization: string, project: string, form: 'v1' | 'v2'): string {
+/** The second form ends with the origin and the ref, unless there is neither. */
+function subject(organization: string, project: string, options: MintOptions): string {
   const short = `org/${organization}/project/${project}/user/${USER_ID}`;
-  return form === 'v1' ? short : `${short}/vcs-origin/${VCS_ORIGIN}/vcs-ref/${VCS_REF}`;
+  if (options.form !== 'v2' || options.withoutVcs === true) {
+    return short;
+  }
+  return `${short}/vcs-origin/${options.vcsOrigin ?? VCS_ORIGIN}/vcs-ref/${options.vcsRef ?? VCS_REF}`;
 }

@@ -2,6 +2,7 @@
 import { get } from 'node:https';
 import { compactVerify, createRemoteJWKSet, customFetch, decodeJwt } from 'jose';
 import { z } from 'zod';
+import type { GenericOidcVerifier } from '../generic-oidc/verifier.ts';
 import { oidcError, type OidcProblem } from './oidc-errors.ts';
 import type { Profile } from '../data/profiles.ts';
 
@@ -22,7 +23,11 @@ const Claims = z.object({
 });
 
 export type CircleCiClaims = z.infer<typeof Claims>;
-export type OidcVerifier = (token: string, organizationId: string) => Promise<CircleCiClaims>;
+/** By join method. */
+export interface OidcVerifier {
+  readonly circleci: (token: string, organizationId: string) => Promise<CircleCiClaims>;
+  readonly genericOidc: GenericOidcVerifier;
+}
 
 interface VerifierOptions {
   /** The local server that stands in for oidc.circleci.com, as `https://host:port`. */
@@ -34,7 +39,7 @@ interface VerifierOptions {
 
 type KeySet = ReturnType<typeof createRemoteJWKSet>;
 
-export function oidcVerifier(options: VerifierOptions): OidcVerifier {
+export function circleCiVerifier(options: VerifierOptions): OidcVerifier['circleci'] {
   const keySets = new Map<string, KeySet>();
   return async (token, organizationId) => {
     const keys = keySets.get(organizationId) ?? (await discover(options, organizationId));

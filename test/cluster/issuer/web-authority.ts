@@ -7,6 +7,7 @@ import { CLUSTER_NAME } from '../data/data.ts';
 import { createKey, keyPem, publicKeyDer } from '../crypto/keys.ts';
 import { signCertificate } from '../crypto/leaf-certificate.ts';
 import { encodeName, OID } from '../crypto/subject-name.ts';
+import { SERVER_HOST } from './mint.ts';
 import { certificatePem, createTlsAuthority, readTlsAuthority, type TlsAuthority } from '../crypto/x509.ts';
 
 const YEAR_MS = 365 * 24 * 60 * 60 * 1000;
@@ -24,19 +25,26 @@ export function prepareDirectory(directory: string): void {
 }
 
 /** @param names hosts of the Proxy's public addresses besides `localhost` */
-export async function loadWebAuthority(directory: string, names: readonly string[] = []): Promise<WebAuthority> {
-  const certificatePath = join(directory, 'web-ca.pem');
-  const authority = await readOrCreateAuthority(
-    certificatePath,
-    await loadKey(join(directory, 'web-ca-key.pem'), 'ec'),
-  );
+export function loadWebAuthority(directory: string, names: readonly string[] = []): Promise<WebAuthority> {
+  return loadAuthority(directory, 'web', [`*.${CLUSTER_NAME}`, ...names]);
+}
+
+/** The private authority of the CircleCI Server, and its certificate. */
+export function loadServerAuthority(directory: string): Promise<WebAuthority> {
+  return loadAuthority(directory, 'circleci-server', [SERVER_HOST]);
+}
+
+async function loadAuthority(directory: string, name: string, names: readonly string[]): Promise<WebAuthority> {
+  const certificatePath = join(directory, `${name}-ca.pem`);
+  const authorityKey = await loadKey(join(directory, `${name}-ca-key.pem`), 'ec');
+  const authority = await readOrCreateAuthority(certificatePath, `Embedded cluster ${name} CA`, authorityKey);
   const key = await createKey('ec');
   const certificate = signCertificate(authority, {
     subject: encodeName([{ oid: OID.commonName, values: ['localhost'] }]),
     publicKey: publicKeyDer(key),
     notBefore: new Date(Date.now() - 60_000),
     notAfter: new Date(Date.now() + YEAR_MS),
-    dnsNames: ['localhost', `*.${CLUSTER_NAME}`, ...names],
+    dnsNames: ['localhost', ...names],
     ipAddresses: ['127.0.0.1', '::1'],
   });
   return {
@@ -44,6 +52,13 @@ export async function loadWebAuthority(directory: string, names: readonly string
     certificatePem: certificatePem(authority.certificate),
     tls: { key: keyPem(key), cert: certificatePem(certificate) },
   };
+}
+
+/** The keys of the CircleCI Server, for `static_jwks`. */
+export function writeServerJwks(directory: string, jwks: string): string {
+  const path = join(directory, 'circleci-server-jwks.json');
+  writeFileSync(path, jwks, { mode: 0o600 });
+  return path;
 }
 
 /** The key that signs OIDC tokens. */
@@ -60,11 +75,11 @@ async function loadKey(path: string, kind: 'ec' | 'rsa'): Promise<KeyObject> {
   return key;
 }
 
-async function readOrCreateAuthority(path: string, privateKey: KeyObject): Promise<TlsAuthority> {
+async function readOrCreateAuthority(path: string, commonName: string, privateKey: KeyObject): Promise<TlsAuthority> {
   if (existsSync(path)) {
     return readTlsAuthority(readFileSync(path, 'utf8'), privateKey);
   }
-  const name = encodeName([{ oid: OID.commonName, values: ['Embedded cluster web CA'] }]);
+  const name = encodeName([{ oid: OID.commonName, values: [commonName] }]);
   const authority = await createTlsAuthority(name, publicKeyDer(privateKey), privateKey);
   writeFileSync(path, certificatePem(authority.certificate), { mode: 0o600 });
   return authority;

@@ -58,10 +58,19 @@ export class RawClient {
     });
   }
 
-  /** Sends each request after the response to the previous one; resolves with all responses. */
-  async converse(service: string, name: string, requests: readonly object[]): Promise<object[]> {
+  /**
+   * Sends each request after the response to the previous one; resolves with all responses.
+   * @param metadata request headers, such as `version`
+   */
+  async converse(
+    service: string,
+    name: string,
+    requests: readonly object[],
+    metadata: Record<string, string> = {},
+  ): Promise<object[]> {
     const { path, requestSerialize, responseDeserialize } = methodDefinition(service, name);
-    const stream = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    const headers = grpc.Metadata.fromHttp2Headers(metadata);
+    const stream = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, headers);
     const answers: object[] = [];
     let next = 0;
     const sendNext = (): void => {
