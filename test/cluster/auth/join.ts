@@ -82,7 +82,7 @@ async function identify(world: World, verifier: OidcVerifier, { idToken, token }
     }
     case 'generic_oidc': {
       if (token.genericOidc === undefined) {
-        throw badParameter(`token "${token.name}" has no generic_oidc configuration`);
+        throw new RangeError(`token "${token.name}" was not created by tctl`);
       }
       return identifyGenerically(world, verifier, idToken, token.genericOidc);
     }

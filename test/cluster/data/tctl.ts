@@ -3,7 +3,7 @@ import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { botUserName, role, type JoinToken, type Resources } from './data.ts';
 import type { Profile } from './profiles.ts';
-import { badParameter } from './teleport-errors.ts';
+import { refusedAtCreation } from './teleport-errors.ts';
 import { GenericOidcResource, genericOidcSpec } from '../generic-oidc/token-spec.ts';
 
 /** What depends on the version of the cluster. */
@@ -69,7 +69,7 @@ export function tctlCreate(resources: Resources, text: string, known: Known = { 
   for (const document of parseAllDocuments(text, { version: '1.1' })) {
     const [problem] = document.errors;
     if (problem !== undefined) {
-      throw badParameter(problem.message);
+      throw refusedAtCreation(problem.message);
     }
     const content: unknown = document.toJS();
     if (content !== null && content !== undefined) {
@@ -94,14 +94,14 @@ function create(resources: Resources, content: unknown, known: Known): void {
       addToken(resources, forOperator(tokenFrom(metadata, spec, known)));
       return;
     default:
-      throw badParameter(`creating a ${kind} of version ${String(apiVersion ?? version)} is not supported here`);
+      throw refusedAtCreation(`creating a ${kind} of version ${String(apiVersion ?? version)} is not supported here`);
   }
 }
 
 function read<T>(schema: z.ZodType<T>, content: unknown): T {
   const parsed = schema.safeParse(content);
   if (!parsed.success) {
-    throw badParameter(z.prettifyError(parsed.error));
+    throw refusedAtCreation(z.prettifyError(parsed.error));
   }
   return parsed.data;
 }
@@ -135,15 +135,15 @@ function replace<T extends { readonly name: string }>(all: T[], one: T): void {
 function tokenFrom({ expires, name }: z.infer<typeof Metadata>, content: unknown, known: Known): JoinToken {
   const { join_method: method } = read(Common, content);
   if (OTHER_METHODS.has(method)) {
-    throw badParameter(`the embedded cluster does not read tokens of the join method "${method}"`);
+    throw refusedAtCreation(`the embedded cluster does not read tokens of the join method "${method}"`);
   }
   if (method !== 'circleci' && !(method === 'generic_oidc' && known.genericOidc)) {
-    throw badParameter(`unknown join method "${method}"`);
+    throw refusedAtCreation(`unknown join method "${method}"`);
   }
   const { bot_name: botName, circleci, generic_oidc: genericOidc, roles: written } = read(TokenSpec, content);
   const roles = written.map((one) => (one.toLowerCase() === 'bot' ? 'Bot' : one));
   if (roles.includes('Bot') !== (botName !== '')) {
-    throw badParameter(
+    throw refusedAtCreation(
       botName === '' ? 'token with role "Bot" must set bot_name' : 'can only set bot_name on token with role "Bot"',
     );
   }
@@ -152,7 +152,7 @@ function tokenFrom({ expires, name }: z.infer<typeof Metadata>, content: unknown
     return { ...common, method, ...circleciRules(circleci) };
   }
   if (genericOidc === undefined || genericOidc === null) {
-    throw badParameter(`"generic_oidc" configuration must be provided for the join method "generic_oidc"`);
+    throw refusedAtCreation(`"generic_oidc" configuration must be provided for the join method "generic_oidc"`);
   }
   return { ...common, method, organizationId: '', allow: [], genericOidc: genericOidcSpec(genericOidc) };
 }
@@ -161,17 +161,17 @@ function circleciRules(
   section: z.infer<typeof CircleCi> | null | undefined,
 ): Pick<JoinToken, 'organizationId' | 'allow'> {
   if (section === null || section === undefined) {
-    throw badParameter(`"cirleci" configuration must be provided for join method "circleci"`); // Teleport's spelling
+    throw refusedAtCreation(`"cirleci" configuration must be provided for join method "circleci"`); // Teleport's spelling
   }
   if (section.allow.length === 0) {
-    throw badParameter('the "circleci" join method requires at least one token allow rule');
+    throw refusedAtCreation('the "circleci" join method requires at least one token allow rule');
   }
   if (section.organization_id === '') {
-    throw badParameter(`the "circleci" join method requires 'organization_id' to be set`);
+    throw refusedAtCreation(`the "circleci" join method requires 'organization_id' to be set`);
   }
   const allow = section.allow.map(({ context_id: contextId, project_id: projectId }) => {
     if (projectId === '' && contextId === '') {
-      throw badParameter('allow rule for "circleci" must include at least "project_id" or "context_id"');
+      throw refusedAtCreation('allow rule for "circleci" must include at least "project_id" or "context_id"');
     }
     return { ...(projectId === '' ? {} : { projectId }), ...(contextId === '' ? {} : { contextId }) };
   });
@@ -184,7 +184,9 @@ function forOperator(token: JoinToken): JoinToken {
     ([, value]) => typeof value === 'object' && value !== null,
   );
   if (nested !== undefined) {
-    throw badParameter(`spec.generic_oidc.must_match_fields.${nested[0]}: the operator does not support nested fields`);
+    throw refusedAtCreation(
+      `spec.generic_oidc.must_match_fields.${nested[0]}: the operator does not support nested fields`,
+    );
   }
   return token;
 }

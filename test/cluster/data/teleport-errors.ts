@@ -35,6 +35,8 @@ export class TeleportError extends Error {
 
 export const accessDenied = (message: string): TeleportError => new TeleportError('AccessDenied', message);
 export const badParameter = (message: string): TeleportError => new TeleportError('BadParameter', message);
+/** For what administrators do with tctl, whose errors no client of the cluster gets. */
+export const refusedAtCreation = (message: string): TeleportError => badParameter(message);
 export const notFound = (message: string): TeleportError => new TeleportError('NotFound', message);
 
 /** Converts anything thrown while serving to a Teleport error. */

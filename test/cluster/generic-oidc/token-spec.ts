@@ -1,6 +1,6 @@
 /** `spec.generic_oidc` of a token resource, and what Teleport refuses when it is created. */
 import { z } from 'zod';
-import { badParameter } from '../data/teleport-errors.ts';
+import { refusedAtCreation } from '../data/teleport-errors.ts';
 import { isList, isObject, JsonRecord, type Json, type JsonObject } from './go-values.ts';
 
 const METHOD = '"generic_oidc"';
@@ -64,7 +64,7 @@ export function genericOidcSpec(resource: z.infer<typeof GenericOidcResource>): 
   };
   requireIssuerAndAudience(spec, resource.insecure_allow_http_issuer);
   if (!hasFieldRule(spec.mustMatchFields) && spec.allowAny.length === 0) {
-    throw badParameter(
+    throw refusedAtCreation(
       `the ${METHOD} join method requires at least one rule under either \`must_match_fields\` or \`allow_any\``,
     );
   }
@@ -75,11 +75,11 @@ export function genericOidcSpec(resource: z.infer<typeof GenericOidcResource>): 
 function requireIssuerAndAudience({ audience, issuer }: GenericOidcSpec, allowHttp: boolean): void {
   for (const [name, value] of Object.entries({ issuer, audience })) {
     if (value === '') {
-      throw badParameter(`the ${METHOD} join method requires '${name}' to be set`);
+      throw refusedAtCreation(`the ${METHOD} join method requires '${name}' to be set`);
     }
   }
   if (!issuer.startsWith('https://') && !(allowHttp && issuer.startsWith('http://'))) {
-    throw badParameter('generic_oidc.issuer must be https:// unless insecure_allow_http_issuer is set');
+    throw refusedAtCreation('generic_oidc.issuer must be https:// unless insecure_allow_http_issuer is set');
   }
 }
 
@@ -92,7 +92,7 @@ export function hasFieldRule(fields: JsonObject): boolean {
 
 function isFieldRule(value: Json): boolean {
   if (isList(value)) {
-    throw badParameter('list fields cannot be used in `must_match_fields`');
+    throw refusedAtCreation('list fields cannot be used in `must_match_fields`');
   }
   return isObject(value) ? hasFieldRule(value) : value !== null;
 }
@@ -102,10 +102,10 @@ function allowRule(rule: z.infer<typeof Rule>, index: number): AllowRule {
   const conditions = rule.conditions ?? [];
   const expression = rule.expression ?? '';
   if (conditions.length > 0 && expression !== '') {
-    throw badParameter(`allow_any[${String(index)}]: cannot contain both \`conditions\` and \`expression\``);
+    throw refusedAtCreation(`allow_any[${String(index)}]: cannot contain both \`conditions\` and \`expression\``);
   }
   if (conditions.length === 0 && expression === '') {
-    throw badParameter(`allow_any[${String(index)}]: exactly one of \`conditions\` or \`expression\` must be set`);
+    throw refusedAtCreation(`allow_any[${String(index)}]: exactly one of \`conditions\` or \`expression\` must be set`);
   }
   return conditions.length === 0
     ? { expression }
@@ -116,12 +116,12 @@ function allowRule(rule: z.infer<typeof Rule>, index: number): AllowRule {
 function condition(resource: z.infer<typeof Condition>, rule: string, index: number): Condition {
   const place = `${rule}: conditions[${String(index)}]`;
   if (resource.attribute === '') {
-    throw badParameter(`${place}: attribute must be set`);
+    throw refusedAtCreation(`${place}: attribute must be set`);
   }
   const set = OPERATORS.filter((operator) => resource[operator] !== undefined && resource[operator] !== null);
   const [operator] = set;
   if (operator === undefined || set.length > 1) {
-    throw badParameter(`${place}: exactly one operator must be set`);
+    throw refusedAtCreation(`${place}: exactly one operator must be set`);
   }
   const operand = resource[operator] ?? { values: [] };
   return {
