@@ -12,7 +12,7 @@ import { durationFromMs, timestampFromMs } from '../grpc/protobuf-values.ts';
 import { oneLine } from '../net/network-error.ts';
 import { isClusterName } from '../teleport/names.ts';
 import { parseServerVersion, type ServerVersion } from '../teleport/ping.ts';
-import { authCaller, type AuthCallOptions, type Refusals } from './call.ts';
+import { authCaller, type AuthCallOptions, type Refusals } from '../teleport/auth-call.ts';
 import { type Route, routeFields } from './route.ts';
 
 /** Every call throws MachineIdError: ROLE_DENIED, AUTH_DENIED, AUTH_UNREACHABLE, RPC_FAILED, RESPONSE_INVALID, TIMEOUT. */

@@ -43,8 +43,10 @@ export interface ClusterSession extends AuthSession {
 }
 
 export interface SessionOptions {
+  /** The Proxy's web address, or that of the Auth Service. */
   readonly address: Address;
-  readonly cluster: Pick<ClusterFacts, 'sshAddress' | 'tlsRouting'>;
+  /** Undefined if the address is that of the Auth Service. */
+  readonly proxy: Pick<ClusterFacts, 'sshAddress' | 'tlsRouting'> | undefined;
   readonly network: Network;
   readonly upgrades: Upgrades;
   readonly bot: BotIdentity;
@@ -57,9 +59,12 @@ export interface SessionOptions {
 
 /** @throws MachineIdError as connecting does; the promises inside reject as the calls do */
 export async function openSession(options: SessionOptions): Promise<ClusterSession> {
-  const { address, bot, log } = options;
+  const { address, bot, log, proxy } = options;
   const leaves = trackSkippedLeafClusters(log);
-  const shared: Shared = { route: { way: undefined }, onSkippedLeaf: leaves.onSkipped };
+  const shared: Shared = {
+    route: { way: proxy === undefined ? 'direct' : undefined },
+    onSkippedLeaf: leaves.onSkipped,
+  };
   const own = await connectAs(options, shared, { ...bot, authorities: bot.hostAuthorities });
   const way = shared.route.way ?? 'cluster-name';
   const text = wayText(way, { address, clusterName: bot.clusterName });
@@ -119,7 +124,7 @@ async function connectAs(
   { onSkippedLeaf, route }: Shared,
   { authorities, keyPair, tlsCertificatePem: certificatePem }: Credentials,
 ): Promise<AuthSession> {
-  const { address, bot, clock, cluster, log, network, retries, signal, trace, upgrades } = options;
+  const { address, bot, clock, log, network, proxy, retries, signal, trace, upgrades } = options;
   const ended = sharedController();
   const endWithRun = () => {
     ended.abort(signal.reason);
@@ -128,7 +133,7 @@ async function connectAs(
   signal.addEventListener('abort', endWithRun, { once: true });
   const connection = await connectAuth({
     address,
-    sshAddress: cluster.tlsRouting ? undefined : cluster.sshAddress,
+    sshAddress: proxy === undefined || proxy.tlsRouting ? undefined : proxy.sshAddress,
     network,
     upgrades,
     clusterName: bot.clusterName,
@@ -145,7 +150,7 @@ async function connectAs(
     trace,
   });
   const { attempts } = connection;
-  const calls = { address, retries, attempts, signal: ended.signal };
+  const calls = { place: { address, isDirect: proxy === undefined }, retries, attempts, signal: ended.signal };
   return {
     api: authApi(connection, { ...calls, clusterName: bot.clusterName, onSkippedLeaf }),
     workloads: workloadApi(connection, calls),

@@ -8,7 +8,7 @@ import { SPIFFEFederationService } from '../grpc/gen/teleport/machineid/v1/feder
 import { WorkloadIdentityService } from '../grpc/gen/teleport/machineid/v1/workload_identity_service_pb.ts';
 import { durationFromMs } from '../grpc/protobuf-values.ts';
 import { oneLine } from '../net/network-error.ts';
-import { authCaller, type AuthCallOptions, type Refusal, type Refusals } from './call.ts';
+import { authCaller, type AuthCallOptions, type Refusal, type Refusals } from '../teleport/auth-call.ts';
 import type { JwtSvid, X509Svid } from './svid.ts';
 
 /** The requested name of the workload. */

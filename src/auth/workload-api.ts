@@ -9,7 +9,7 @@ import {
 import { WorkloadIdentityRevocationService } from '../grpc/gen/teleport/workloadidentity/v1/revocation_service_pb.ts';
 import { durationFromMs } from '../grpc/protobuf-values.ts';
 import { GrpcError } from '../grpc/status.ts';
-import { authCaller, type AuthCallOptions, type Refusals } from './call.ts';
+import { authCaller, type AuthCallOptions, type Refusals } from '../teleport/auth-call.ts';
 import type { JwtSvid, X509Svid } from './svid.ts';
 
 /** Every call throws MachineIdError as those of `AuthApi` do, and RESOURCE_UNKNOWN and CLUSTER_UNSUPPORTED. */

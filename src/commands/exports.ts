@@ -9,10 +9,10 @@ const POSTGRES: readonly string[] = ['postgres', 'cockroachdb'];
 /** Every variable, in the order of the lines, and what it holds: docs/reference/exports.md shows this list. */
 export const VARIABLES = {
   TELEPORT_PROXY: 'host:port of the Proxy, for tsh.',
-  TELEPORT_AUTH_SERVER: 'The same, for tctl.',
+  TELEPORT_AUTH_SERVER: 'The same, for tctl, or host:port of the Auth Service if the cluster was joined there.',
   TELEPORT_CLUSTER: 'Name of the cluster that was joined.',
   TELEPORT_IDENTITY_FILE: 'Path of the file identity, for tctl and tsh.',
-  TF_TELEPORT_ADDR: "host:port of the Proxy, for Terraform's Teleport provider.",
+  TF_TELEPORT_ADDR: "The value of TELEPORT_AUTH_SERVER, for Terraform's Teleport provider.",
   TF_TELEPORT_IDENTITY_FILE_PATH: "Path of the file identity, for Terraform's Teleport provider.",
   MACHINE_ID_DESTINATION: 'Path of the destination.',
   MACHINE_ID_EXPIRES_AT: 'When the certificates expire, such as 2026-01-31T12:00:00Z.',
@@ -29,16 +29,17 @@ export const VARIABLES = {
 export type VariableName = keyof typeof VARIABLES;
 
 /**
- * tctl also accepts the address of a Proxy as `TELEPORT_AUTH_SERVER`. Of several outputs on disk, the variables name the
+ * tctl and Terraform's provider accept the address of a Proxy as well as that of the Auth Service. Of several outputs on disk, the variables name the
  * first `identity`, or else the first that has an identity file: its certificates are limited to one resource.
  */
 export function exportedVariables(
-  { proxy, cluster, outputs }: Pick<RunResult, 'proxy' | 'cluster' | 'outputs'>,
+  { auth, proxy, cluster, outputs }: Pick<RunResult, 'auth' | 'proxy' | 'cluster' | 'outputs'>,
   platform: string,
 ): ReadonlyMap<VariableName, string> {
+  const server = auth ?? proxy ?? '';
   const variables = new Map<VariableName, string>([
-    ['TELEPORT_PROXY', proxy],
-    ['TELEPORT_AUTH_SERVER', proxy],
+    ...(proxy === undefined ? [] : [['TELEPORT_PROXY', proxy] as const]),
+    ['TELEPORT_AUTH_SERVER', server],
     ['TELEPORT_CLUSTER', cluster],
   ]);
   const identities = outputs.filter(({ files }) => files.includes('identity'));
@@ -46,7 +47,7 @@ export function exportedVariables(
   if (first !== undefined) {
     const identityFile = join(first.destination, 'identity');
     variables.set('TELEPORT_IDENTITY_FILE', identityFile);
-    variables.set('TF_TELEPORT_ADDR', proxy);
+    variables.set('TF_TELEPORT_ADDR', server);
     variables.set('TF_TELEPORT_IDENTITY_FILE_PATH', identityFile);
     variables.set('MACHINE_ID_DESTINATION', first.destination);
     variables.set('MACHINE_ID_EXPIRES_AT', utcTime(first.expiresAtMs));

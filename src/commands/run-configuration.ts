@@ -11,6 +11,7 @@ import { openManifest, type Writer } from '../job/manifest.ts';
 import { openNetwork } from '../net/network.ts';
 import { startWireTrace } from '../net/trace.ts';
 import { webTrust } from '../net/trust.ts';
+import { readAuthTrust } from '../teleport/auth-trust.ts';
 import { openUpgrades } from '../teleport/connection-upgrade.ts';
 import type { Journal } from '../outputs/journal.ts';
 import { supportedOutputs } from '../outputs/supported.ts';
@@ -31,7 +32,7 @@ export function readConfiguration(given: RunArguments, journal: Journal, world: 
       return run;
     },
     ({ outputs, plan }) => ({
-      message: `configuration read: ${pluralize(outputs.length, 'output')}, Proxy ${plan.address.value}`,
+      message: `configuration read: ${pluralize(outputs.length, 'output')}, ${plan.address.kind === 'auth' ? 'auth_server' : 'Proxy'} ${plan.address.value}`,
     }),
   );
 }
@@ -46,7 +47,13 @@ async function plannedRun(given: RunArguments, journal: Journal, world: World): 
   const outputs = supportedOutputs(plan);
   journal.note({ outputs: outputs.map((output) => configuredOutput(output)) });
   const trust = await webTrust({ ...world, caFile, insecure: plan.insecure, readText });
-  if (plan.insecure) journal.warn('insecure: the web certificate of the Proxy is not verified');
+  const isAuth = plan.address.kind === 'auth';
+  const authTrust = isAuth ? await readAuthTrust(plan, readText) : undefined;
+  if (plan.insecure) {
+    journal.warn(
+      `insecure: the ${isAuth ? 'certificate of the Auth Service' : 'web certificate of the Proxy'} is not verified`,
+    );
+  }
   const warn = (message: string) => {
     journal.warn(message);
   };
@@ -58,6 +65,7 @@ async function plannedRun(given: RunArguments, journal: Journal, world: World): 
     plan,
     outputs,
     trust,
+    authTrust,
     network,
     caFile: caFile === undefined ? undefined : resolve(world.workingDirectory, caFile),
     upgrades: openUpgrades({

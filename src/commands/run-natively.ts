@@ -1,13 +1,17 @@
 /** `run` with its own engine: this program joins the cluster and writes the outputs. */
 import type { Plan, PlannedRun } from '../config/plan.ts';
-import { MachineIdError } from '../errors.ts';
 import type { OidcToken } from '../job/oidc-token.ts';
-import { joinCluster, type Joined } from '../join/join.ts';
+import { joinAtAuth } from '../join/join-at-auth.ts';
+import { joinCluster, type Joined, type JoinedCluster } from '../join/join.ts';
+import { formatAddress } from '../net/address.ts';
 import { openWebApi, type WebApi } from '../net/web.ts';
 import type { RunEnd } from '../outputs/result.ts';
 import { refuseRemovedKeys } from '../outputs/supported.ts';
 import { failureOfOutputs, makeKeys, writeOutputs } from '../outputs/produce.ts';
+import { needsProxy } from '../outputs/outputs.ts';
 import type { OutputKeys } from '../outputs/work.ts';
+import { findAuthServer } from '../teleport/auth-server.ts';
+import type { AuthVerification } from '../teleport/auth-trust.ts';
 import { clockDifference, type ClusterFacts, discover } from '../teleport/ping.ts';
 import { joinPathText } from './run-result.ts';
 import { beginTelemetry } from './telemetry.ts';
@@ -20,6 +24,7 @@ export async function runNatively(run: PlannedRun, token: OidcToken): Promise<Ru
     const results = await writeOutputs(run, joined, keys);
     const { bot, cluster, path: joinPath } = joined;
     return {
+      ...serverOf(joined, run.plan),
       cluster: cluster.clusterName,
       clusterVersion: cluster.serverVersion.text,
       bot: bot.botName,
@@ -33,46 +38,85 @@ export async function runNatively(run: PlannedRun, token: OidcToken): Promise<Ru
   }
 }
 
-/** The keys of the outputs are generated during the join; discovery determines their type. */
-async function join(
-  run: PlannedRun,
-  token: OidcToken,
-): Promise<{ readonly joined: Joined; readonly keys: readonly OutputKeys[] }> {
-  const { journal, network, plan, retries, trace, trust, upgrades, world } = run;
+function serverOf({ contact }: Joined, { address: { value } }: Plan): Pick<RunEnd, 'auth' | 'proxy'> {
+  if (contact.kind === 'proxy') return { proxy: value };
+  const { proxyAddress } = contact;
+  return { auth: value, proxy: proxyAddress && formatAddress(proxyAddress) };
+}
+
+interface JoinedWithKeys {
+  readonly joined: Joined;
+  readonly keys: readonly OutputKeys[];
+}
+
+async function join(run: PlannedRun, token: OidcToken): Promise<JoinedWithKeys> {
+  const { authTrust, journal, network, plan, retries, trace, trust, world } = run;
   const { clock, signal } = world;
-  const web = openWebApi({ address: plan.address, network, trust, retries, signal, trace });
-  const cluster = discoverCluster(run, web);
-  const keys = cluster.then(({ suite }) => beginKeys(run, suite));
-  keys.catch(() => undefined); // without a cluster, the join fails for the same reason
-  const facts = { ...token.claims, tokenName: plan.token, proxy: plan.address.value, checkedAtMs: clock.nowMs() };
-  const options = { web, network, upgrades, trust, facts, jwt: token.jwt, ttlMs: plan.certificateTtlMs, cluster };
+  const { address } = plan;
+  const web = openWebApi({ address, network, trust, retries, signal, trace });
   try {
-    const joined = await journal.step(
-      'join',
-      () => joinCluster({ ...options, retries, clock, log: journal, signal, trace }),
-      ({ bot: { botName: bot }, path: joinPath }) => ({
-        facts: { bot, joinPath },
-        message: `joined as bot ${bot} by ${joinPathText(joinPath)}`,
-      }),
-    );
-    return { joined, keys: await keys };
-  } catch (error) {
-    throw plan.address.kind === 'auth' ? explainAuthAddress(error, plan.address) : error;
+    const search = { address, network, web, retries, clock, log: journal, signal, trace };
+    const verification = authTrust && (await findAuthServer({ ...search, trust: authTrust }));
+    return await (verification === undefined ? joinThrough(web, run, token) : joinDirectly(verification, run, token));
   } finally {
     web.close();
   }
 }
 
+/** The keys of the outputs are generated during the join; discovery determines their type. */
+async function joinThrough(web: WebApi, run: PlannedRun, token: OidcToken): Promise<JoinedWithKeys> {
+  const cluster = discoverCluster(run, web);
+  const keys = cluster.then(({ suite }) => beginKeys(run, suite));
+  keys.catch(() => undefined); // without a cluster, the join fails for the same reason
+  const joined = await joinStep(run, () => joinCluster({ ...joinOptions(run, token), web, cluster }));
+  return { joined, keys: await keys };
+}
+
+async function joinDirectly(
+  verification: AuthVerification,
+  run: PlannedRun,
+  token: OidcToken,
+): Promise<JoinedWithKeys> {
+  const { journal, outputs, plan } = run;
+  let onCluster: (cluster: JoinedCluster) => void = () => undefined;
+  const known = new Promise<JoinedCluster>((resolve) => {
+    onCluster = (cluster) => {
+      refuseKeysOf(plan, cluster);
+      resolve(cluster);
+    };
+  });
+  const keys = journal.step('discovery', () => known, clusterNote).then(({ suite }) => beginKeys(run, suite));
+  const target = { address: plan.address, verification, isProxyNeeded: needsProxy(outputs), onCluster };
+  const joined = await joinStep(run, () => joinAtAuth({ ...joinOptions(run, token), ...target }));
+  return { joined, keys: await keys };
+}
+
+function joinOptions(run: PlannedRun, { claims, jwt }: OidcToken) {
+  const { journal: log, network, plan, retries, trace, trust, upgrades, world } = run;
+  const { clock, signal } = world;
+  const facts = { ...claims, tokenName: plan.token, proxy: plan.address.value, checkedAtMs: clock.nowMs() };
+  const ttlMs = plan.certificateTtlMs;
+  return { network, upgrades, trust, facts, jwt, ttlMs, retries, clock, log, signal, trace };
+}
+
+function joinStep({ journal }: PlannedRun, join: () => Promise<Joined>): Promise<Joined> {
+  return journal.step('join', join, ({ bot: { botName: bot }, path: joinPath }) => ({
+    facts: { bot, joinPath },
+    message: `joined as bot ${bot} by ${joinPathText(joinPath)}`,
+  }));
+}
+
+function clusterNote({ clusterName: cluster, serverVersion: { text: clusterVersion } }: JoinedCluster) {
+  return { facts: { cluster, clusterVersion }, message: `cluster ${cluster}, Teleport ${clusterVersion}` };
+}
+
+function refuseKeysOf(plan: Plan, { clusterName, serverVersion }: JoinedCluster): void {
+  refuseRemovedKeys(plan, serverVersion, `the cluster ${clusterName} runs`);
+}
+
 async function discoverCluster({ journal, plan, retries, world }: PlannedRun, web: WebApi): Promise<ClusterFacts> {
-  const found = await journal.step(
-    'discovery',
-    () => discover(web, retries),
-    ({ clusterName: cluster, serverVersion: { text: clusterVersion } }) => ({
-      facts: { cluster, clusterVersion },
-      message: `cluster ${cluster}, Teleport ${clusterVersion}`,
-    }),
-  );
-  refuseRemovedKeys(plan, found.serverVersion, `the cluster ${found.clusterName} runs`);
+  const found = await journal.step('discovery', () => discover(web, retries), clusterNote);
+  refuseKeysOf(plan, found);
   const difference = clockDifference(found, world.clock.nowMs());
   if (difference !== undefined) journal.warn(difference);
   return found;
@@ -84,14 +128,4 @@ function beginKeys({ journal, outputs }: PlannedRun, suite: string): readonly Ou
   // A key that cannot be generated fails its output.
   if (made.length > 0) journal.step('keys', () => Promise.all(made)).catch(() => undefined);
   return keys;
-}
-
-/** `auth_server` of older files usually names a Proxy; when it really is an Auth Service, its port does not speak HTTPS. */
-function explainAuthAddress(error: unknown, { value, origin }: Plan['address']): unknown {
-  const codes: readonly string[] = ['PROXY_NOT_TELEPORT', 'PROXY_UNREACHABLE', 'PROXY_UNTRUSTED'];
-  if (!(error instanceof MachineIdError) || !codes.includes(error.code)) return error;
-  return new MachineIdError(error.code, `${error.message} (the address ${value} is from ${origin})`, {
-    hint: 'This program joins through the Proxy: set proxy_server (or --proxy-server) to the web address of the Proxy, not of the Auth Service.',
-    cause: error,
-  });
 }

@@ -99,7 +99,7 @@ function summary({ engine, facts }: RunReport): Markup {
     ['Bot', bot],
     ['Cluster', cluster],
     ['Teleport', clusterVersion],
-    ['Proxy', plan?.address.value],
+    [plan?.address.kind === 'auth' ? 'Address' : 'Proxy', plan?.address.value],
     ['Engine', engine],
     ['Joined by', joinPath],
     ['Exported', exported?.join(', ')],

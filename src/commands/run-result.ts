@@ -18,10 +18,19 @@ export function summaryText(result: RunResult, options: SummaryOptions): string 
   return `\n${options.style.bold(printable(headline(result)))}\n${lines.map((line) => `  ${line}`.trimEnd()).join('\n')}\n`;
 }
 
-export function headline({ cluster, clusterVersion, failures, outputs, proxy, timingsMs }: RunResult): string {
+export function headline({
+  auth,
+  cluster,
+  clusterVersion,
+  failures,
+  outputs,
+  proxy = '',
+  timingsMs,
+}: RunResult): string {
   const all = outputs.length + failures.length;
   const written = failures.length === 0 ? pluralize(all, 'output') : `${outputs.length} of ${pluralize(all, 'output')}`;
-  return `Wrote ${written} for ${cluster} (Teleport ${clusterVersion}) through ${proxy} in ${timingsMs.total ?? 0} ms`;
+  const where = auth === undefined ? `through ${proxy}` : `at ${auth}`;
+  return `Wrote ${written} for ${cluster} (Teleport ${clusterVersion}) ${where} in ${timingsMs.total ?? 0} ms`;
 }
 
 function factRows({ bot, engine, exported }: RunResult): string[][] {

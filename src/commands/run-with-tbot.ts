@@ -16,6 +16,7 @@ export async function runWithTbot(run: PlannedRun, settings: Omit<TbotSettings, 
   run.journal.note({ bot, results });
   return {
     engine: 'tbot',
+    proxy: run.plan.address.value,
     cluster,
     clusterVersion: serverVersion.text,
     bot,

@@ -7,7 +7,6 @@ import { pluralize } from '../errors.ts';
 import { appendLines, exportLines, openBashEnv } from '../job/bash-env.ts';
 import { tokenNotices } from '../job/oidc-check.ts';
 import { obtainOidcToken, type OidcToken } from '../job/oidc-token.ts';
-import { formatAddress } from '../net/address.ts';
 import { type Journal, openJournal } from '../outputs/journal.ts';
 import type { RunEnd, RunResult } from '../outputs/result.ts';
 import { prepareOutputs } from '../outputs/produce.ts';
@@ -34,7 +33,7 @@ async function runToEnd(given: RunArguments, journal: Journal, world: World): Pr
   const exportPath = given.exportVariables ? await openBashEnv(world.files, world.environment) : undefined;
   await journal.step('destinations', () => prepareOutputs(run));
   const { failure, ...end } = await joinAndWrite(given, run, token);
-  const result = { proxy: formatAddress(run.plan.address), ...end, exported: [] };
+  const result = { ...end, exported: [] };
   world.signal.throwIfAborted();
   if (failure !== undefined) {
     // The run ends with this failure, whether or not the rest can be printed.

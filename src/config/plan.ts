@@ -2,6 +2,7 @@
 import type { Problem } from '../errors.ts';
 import type { Manifest } from '../job/manifest.ts';
 import type { WebTrust } from '../net/trust.ts';
+import type { AuthTrust } from '../teleport/auth-trust.ts';
 import type { OutputsRun } from '../outputs/produce.ts';
 import type { Output } from '../outputs/supported.ts';
 import type { Service } from './items.ts';
@@ -9,7 +10,7 @@ import type { SettingValues } from './settings.ts';
 
 /** Where the cluster is. */
 export interface ClusterAddress {
-  /** Which setting named it; up to Teleport 18 an `auth` address may still be a Proxy's. */
+  /** Which setting named it; an `auth` address may be a Proxy's, as was usual before Teleport 19. */
   readonly kind: 'proxy' | 'auth';
   /** `host:port`, an IPv6 host in brackets. */
   readonly value: string;
@@ -49,5 +50,7 @@ export interface Plan {
 export interface PlannedRun extends OutputsRun {
   readonly plan: Plan;
   readonly trust: WebTrust;
+  /** What to trust at an Auth Service; undefined if the address is that of a Proxy. */
+  readonly authTrust: AuthTrust | undefined;
   readonly record: Manifest;
 }

@@ -27,6 +27,8 @@ interface SettingDeclaration extends Declaration {
   readonly file?: string;
   /** The first version of the file that has the key, if not both have it. */
   readonly since?: 'v2';
+  /** Has an effect here, and is in tbot's file as it was given. */
+  readonly passedOn?: boolean;
   /** tbot's default. A setting with this value is not written to tbot's file. */
   readonly tbotDefault?: unknown;
   readonly read: object;
@@ -73,7 +75,7 @@ export const SETTINGS = {
     env: 'TELEPORT_AUTH_SERVER',
     file: 'auth_server',
     read: expression,
-    help: 'Older name of --proxy-server. Must be the address of a Proxy.',
+    help: 'Address of the Auth Service, host:port, such as auth.example.com:3025, for jobs that reach no Proxy. Needs --ca-pin or --ca-path. A Proxy is accepted too.',
   },
   token: {
     flag: 'token',
@@ -248,16 +250,16 @@ export const SETTINGS = {
     repeatable: true,
     file: 'onboarding.ca_pins',
     read: caPins,
-    help: 'Pin of an authority to trust when joining at the Auth Service.',
-    effect: 'tbot',
+    help: 'Pin of the host authority, as "tctl status" prints it, for a join at the Auth Service. Repeat it during a rotation.',
+    passedOn: true,
   },
   caPath: {
     flag: 'ca-path',
     value: 'FILE',
     file: 'onboarding.ca_path',
     read: path,
-    help: 'Authority to trust when joining at the Auth Service.',
-    effect: 'tbot',
+    help: 'PEM file with the host authority, for a join at the Auth Service, instead of a pin.',
+    passedOn: true,
   },
   fips: {
     flag: 'fips',
@@ -432,9 +434,9 @@ export function tbotKeys(
   };
   return Object.fromEntries(
     NAMES.flatMap((name) => {
-      const { effect, file = '' } = DECLARED[name];
+      const { effect, file = '', passedOn = false } = DECLARED[name];
       const [key = '', ...outer] = file.split('.').reverse();
-      const value = effect === 'tbot' && outer[0] === section ? written(name, values[name]) : undefined;
+      const value = (passedOn || effect === 'tbot') && outer[0] === section ? written(name, values[name]) : undefined;
       return value === undefined ? [] : [[key, value]];
     }),
   );

@@ -30,21 +30,24 @@ import type { JoinedCertificates } from './bot-identity.ts';
 import type { JoinFacts } from './facts.ts';
 import { joinRefusal } from './refusal.ts';
 
-export interface ServiceJoin {
+export interface StreamJoin {
+  readonly facts: JoinFacts;
+  readonly jwt: Secret;
+  /** Called once the server has reported its signature algorithm suite. */
+  readonly keyFor: (suite: string) => Promise<KeyPair>;
+  readonly expiresAtMs: number;
+  /** Called at the first response of the service. */
+  readonly onResponse: () => void;
+}
+
+export interface ServiceJoin extends StreamJoin {
   readonly address: Address;
   readonly network: Network;
   /** Set if the connection needs an upgrade. */
   readonly upgrades: Upgrades | undefined;
   readonly nowMs: number;
   readonly trust: WebTrust;
-  readonly facts: JoinFacts;
-  readonly jwt: Secret;
-  /** Called once the server has reported its signature algorithm suite. */
-  readonly keyFor: (suite: string) => Promise<KeyPair>;
-  readonly expiresAtMs: number;
   readonly timeoutMs: number;
-  /** Called at the first response of the service. */
-  readonly onResponse: () => void;
   readonly signal: AbortSignal;
   readonly trace?: WireTrace | undefined;
 }
@@ -72,8 +75,8 @@ const UNSUPPORTED_MESSAGE_TYPE = 2;
 const CLOSE_TIMEOUT_MS = 1000;
 
 /**
- * One stream: who we are, the server's suite, our keys with the OIDC token, the certificates.
- * @throws MachineIdError JOIN_METHOD_MISMATCH, RESPONSE_INVALID, TIMEOUT. A refusal, and a reason to fall back, are results.
+ * At the Proxy.
+ * @throws MachineIdError as `joinByStream` does; TIMEOUT. A refusal, and a reason to fall back, are results.
  */
 export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResult> {
   const { address, signal: outer, timeoutMs } = join;
@@ -97,7 +100,7 @@ export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResul
     }
     const connection = grpcOver(socket, address.host, wire);
     try {
-      return await runJoinStream({ ...join, onResponse }, connection, signal);
+      return await joinByStream({ ...join, onResponse }, connection, signal);
     } finally {
       connection.close();
     }
@@ -133,8 +136,12 @@ interface JoinStream {
   readonly signal: AbortSignal;
 }
 
-async function runJoinStream(
-  join: ServiceJoin,
+/**
+ * One stream: who we are, the server's suite, our keys with the OIDC token, the certificates.
+ * @throws MachineIdError JOIN_METHOD_MISMATCH, RESPONSE_INVALID. A refusal, and a reason to fall back, are results.
+ */
+export async function joinByStream(
+  join: StreamJoin,
   connection: GrpcConnection,
   signal: AbortSignal,
 ): Promise<ServiceJoinResult> {
@@ -213,7 +220,7 @@ function clientInit(tokenName: string): Request {
   return { payload: { case: 'clientInit', value } };
 }
 
-function oidcInit({ expiresAtMs, jwt }: ServiceJoin, { publicKey }: KeyPair): Request {
+function oidcInit({ expiresAtMs, jwt }: StreamJoin, { publicKey }: KeyPair): Request {
   const publicKeys = { publicTlsKey: publicKeyDer(publicKey), publicSshKey: sshPublicKey(publicKey).blob };
   const value = {
     clientParams: {

@@ -1,10 +1,11 @@
-/** Becomes the bot: joins the cluster by the join service, or else by the registration endpoint. */
+/** Becomes the bot through the Proxy: joins the cluster by the join service, or else by the registration endpoint. */
 import { generateKeyPair, type KeyPair } from '../crypto/keys.ts';
 import type { Clock } from '../effects/time.ts';
 import type { Log } from '../effects/log.ts';
 import type { Retries } from '../effects/retry.ts';
 import type { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
+import type { Address } from '../net/address.ts';
 import type { Network } from '../net/network.ts';
 import type { WireTrace } from '../net/trace.ts';
 import type { WebTrust } from '../net/trust.ts';
@@ -15,7 +16,7 @@ import { keyAlgorithm } from '../teleport/suite.ts';
 import { acceptJoin, type BotIdentity, type JoinedCertificates } from './bot-identity.ts';
 import type { JoinFacts } from './facts.ts';
 import { joinByService, type ServiceJoinResult, type UnavailableService } from './join-service.ts';
-import { joinLegacy } from './legacy.ts';
+import { joinLegacy, PROXY_ENDPOINT } from './legacy.ts';
 
 export type JoinPath = 'join-service' | 'legacy';
 
@@ -38,10 +39,24 @@ export interface JoinOptions {
 }
 
 export interface Joined {
-  readonly cluster: ClusterFacts;
+  readonly cluster: JoinedCluster;
+  /** Where the cluster was joined, and where its Auth Service is called. */
+  readonly contact: Contact;
+  /**
+   * What the Proxy reports about its addresses.
+   * @throws MachineIdError if the cluster was joined at the Auth Service, and no Proxy can be asked
+   */
+  readonly proxy: () => Promise<ClusterFacts>;
   readonly bot: BotIdentity;
   readonly path: JoinPath;
 }
+
+export type JoinedCluster = Pick<ClusterFacts, 'clusterName' | 'serverVersion' | 'suite'>;
+
+export type Contact =
+  | { readonly kind: 'proxy'; readonly facts: ClusterFacts }
+  /** With the address of a Proxy that the Auth Service reports, if any. */
+  | { readonly kind: 'auth'; readonly proxyAddress: Address | undefined };
 
 /** Older servers respond "not implemented". */
 export const FIRST_MAJOR_WITH_JOIN_SERVICE = 18;
@@ -78,7 +93,8 @@ export async function joinCluster(options: JoinOptions): Promise<Joined> {
     nowMs: options.clock.nowMs(),
   });
   if (bot.clockNotice !== undefined) options.log.warn(bot.clockNotice);
-  return { cluster, bot, path };
+  const contact = { kind: 'proxy', facts: cluster } as const;
+  return { cluster, contact, proxy: () => Promise.resolve(cluster), bot, path };
 }
 
 interface JoinOutcome {
@@ -127,7 +143,8 @@ async function joinAtEndpoint(
   const isUpgradeNeeded = upgrades.needed(web.address, signal);
   isUpgradeNeeded.catch(() => undefined); // awaited below, unless the join fails before
   const keyPair = await generateKeyPair(keyAlgorithm(cluster.suite));
-  const certificates = await retries.run(() => joinLegacy({ web, facts, jwt, keyPair, expiresAtMs: expiry(options) }));
+  const at = { web, endpoint: PROXY_ENDPOINT };
+  const certificates = await retries.run(() => joinLegacy(at, { facts, jwt, keyPair, expiresAtMs: expiry(options) }));
   if (certificates !== undefined) return { keyPair, certificates, path: 'legacy' };
   const hasService = cluster.serverVersion.major >= FIRST_MAJOR_WITH_JOIN_SERVICE;
   if (hasService && (await isUpgradeNeeded)) return joinUpgraded(options);

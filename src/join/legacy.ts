@@ -1,19 +1,25 @@
-/** Joins by the Proxy's registration endpoint, which all supported versions have. */
+/**
+ * Joins by registration, as clients did before the join service: at the Proxy's endpoint, which all supported versions have, or
+ * at the Auth Service itself.
+ */
 import * as z from 'zod/mini';
 import { type KeyPair, publicKeyPem } from '../crypto/keys.ts';
 import { formatAuthorizedKey, sshPublicKey } from '../crypto/ssh-public-key.ts';
 import { splitCertificates } from '../crypto/x509.ts';
-import { isTransientHttpStatus } from '../effects/retry.ts';
+import { isTransientGrpcStatus, isTransientHttpStatus } from '../effects/retry.ts';
 import type { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
+import type { GrpcConnection } from '../grpc/client.ts';
+import { JoinService } from '../grpc/gen/teleport/legacy/authservice_pb.ts';
+import { timestampFromMs } from '../grpc/protobuf-values.ts';
+import { GrpcError } from '../grpc/status.ts';
 import { errorText } from '../net/error-text.ts';
 import type { WebApi, WebResponse } from '../net/web.ts';
 import type { JoinedCertificates } from './bot-identity.ts';
 import type { JoinFacts } from './facts.ts';
 import { joinRefusal } from './refusal.ts';
 
-export interface LegacyJoin {
-  readonly web: WebApi;
+export interface Registration {
   readonly facts: JoinFacts;
   readonly jwt: Secret;
   readonly keyPair: KeyPair;
@@ -28,13 +34,18 @@ const Certs = z.object({
   tls_ca_certs: z.optional(z.nullable(z.array(z.base64()))),
 });
 
+export const PROXY_ENDPOINT = '/v1/webapi/host/credentials';
+/** Of the Auth Service, up to version 17 (protocol reference 2.6). */
+export const AUTH_ENDPOINT = '/v2/tokens/register';
+
 /**
- * @returns undefined when the Proxy has no such endpoint
+ * @returns undefined when the server has no such endpoint
  * @throws MachineIdError JOIN_…, RESPONSE_INVALID, or what the web API throws
  */
-export async function joinLegacy(join: LegacyJoin): Promise<JoinedCertificates | undefined> {
-  const { web, facts, jwt, keyPair, expiresAtMs } = join;
-  const sshLine = `${formatAuthorizedKey(sshPublicKey(keyPair.publicKey))}\n`;
+export async function joinLegacy(
+  { web, endpoint }: { readonly web: WebApi; readonly endpoint: string },
+  { facts, jwt, keyPair, expiresAtMs }: Registration,
+): Promise<JoinedCertificates | undefined> {
   const body = JSON.stringify({
     hostID: '',
     node_name: '',
@@ -43,16 +54,52 @@ export async function joinLegacy(join: LegacyJoin): Promise<JoinedCertificates |
     additional_principals: null,
     dns_names: null,
     public_tls_key: base64(publicKeyPem(keyPair.publicKey)),
-    public_ssh_key: base64(sshLine),
+    public_ssh_key: base64(sshLine(keyPair)),
     remote_addr: '',
     ec2_id: null,
     id_token: jwt.reveal(),
     expires: new Date(expiresAtMs).toISOString(),
   });
-  const response = await web.postJson('/v1/webapi/host/credentials', body);
+  const response = await web.postJson(endpoint, body);
   if (response.status === 404 && errorText(response.body) === 'path not found') return undefined;
   if (response.status !== 200) throw refused(response, facts);
   return parseCerts(response.body);
+}
+
+function sshLine({ publicKey }: KeyPair): string {
+  return `${formatAuthorizedKey(sshPublicKey(publicKey))}\n`;
+}
+
+/**
+ * The same at the Auth Service, version 17 and later.
+ * @returns undefined when it has no such method
+ * @throws MachineIdError JOIN_…, or the error of the connection
+ */
+export async function joinByRegistration(
+  connection: Pick<GrpcConnection, 'call'>,
+  { facts, jwt, keyPair, expiresAtMs }: Registration,
+  signal: AbortSignal,
+): Promise<JoinedCertificates | undefined> {
+  const request = {
+    role: 'Bot',
+    token: facts.tokenName,
+    publicTlsKey: Buffer.from(publicKeyPem(keyPair.publicKey)),
+    publicSshKey: Buffer.from(sshLine(keyPair)),
+    idToken: jwt.reveal(),
+    expires: timestampFromMs(expiresAtMs),
+  };
+  try {
+    const { ssh, tls, tlsCaCerts } = await connection.call(JoinService.registerUsingToken, request, { signal });
+    return certificates({ ssh, tls, authorities: tlsCaCerts });
+  } catch (error) {
+    if (!(error instanceof GrpcError)) throw error;
+    if (error.status === 'Unimplemented') return undefined;
+    const isDenied = error.status === 'PermissionDenied' || error.status === 'InvalidArgument';
+    const refusal = joinRefusal(error.message, isDenied, facts, error);
+    throw isTransientGrpcStatus(error.status) && refusal.code === 'JOIN_FAILED'
+      ? refusal.with({ transient: {} })
+      : refusal;
+  }
 }
 
 /** 4xx is a refusal. Some versions respond to an invalid or foreign JWT with 500 and a known text, which is final too. */
@@ -77,10 +124,22 @@ function parseCerts(body: string): JoinedCertificates {
     );
   }
   const { ssh, tls, tls_ca_certs: authorities } = certs.data;
+  const [sshBytes, tlsBytes] = [bytes(ssh), bytes(tls)];
+  return certificates({ ssh: sshBytes, tls: tlsBytes, authorities: (authorities ?? []).map(bytes) });
+}
+
+interface CertsBytes {
+  readonly ssh: Uint8Array;
+  readonly tls: Uint8Array;
+  /** PEM, each with one or more certificates. */
+  readonly authorities: readonly Uint8Array[];
+}
+
+function certificates({ ssh, tls, authorities }: CertsBytes): JoinedCertificates {
   return {
     sshCertificate: text(ssh).trim(),
     tlsCertificate: text(tls),
-    tlsAuthorities: (authorities ?? []).flatMap((bundle) => splitCertificates(text(bundle))),
+    tlsAuthorities: authorities.flatMap((bundle) => splitCertificates(text(bundle))),
   };
 }
 
@@ -88,13 +147,17 @@ function base64(value: string): string {
   return Buffer.from(value, 'utf8').toString('base64');
 }
 
-function text(value: string): string {
-  return Buffer.from(value, 'base64').toString('utf8');
+function bytes(value: string): Uint8Array {
+  return Buffer.from(value, 'base64');
+}
+
+function text(value: Uint8Array): string {
+  return Buffer.from(value).toString('utf8');
 }
 
 function invalid(detail: string, cause?: unknown): MachineIdError {
-  return new MachineIdError('RESPONSE_INVALID', `the Proxy's response to the join is invalid: ${detail}`, {
-    hint: 'Run the job again; if the error persists, check any load balancer or HTTP proxy between this job and the Proxy.',
+  return new MachineIdError('RESPONSE_INVALID', `the response to the join is invalid: ${detail}`, {
+    hint: 'Run the job again; if the error persists, check any load balancer or HTTP proxy between this job and the cluster.',
     cause,
   });
 }

@@ -50,11 +50,24 @@ export function proxyFailure(
   }
 }
 
-/** For a failed connection to the Auth Service through the Proxy; returns a MachineIdError unchanged. */
-export function authFailure(address: Address, cause: unknown): MachineIdError {
+/** Where the Auth Service is reached: at its own address, or through a Proxy at the address. */
+export interface AuthPlace {
+  readonly address: Address;
+  readonly isDirect: boolean;
+}
+
+/** `the Auth Service behind a.example.com:443` */
+export function authName({ address, isDirect }: AuthPlace): string {
+  return `the Auth Service ${isDirect ? '' : 'behind '}${formatAddress(address)}`;
+}
+
+/** For a failed connection to the Auth Service; returns a MachineIdError unchanged. */
+export function authFailure(place: AuthPlace, cause: unknown): MachineIdError {
   if (cause instanceof MachineIdError) return cause;
+  if (place.isDirect) return directFailure(place, cause);
+  const { address } = place;
   const problem = networkFailure(cause);
-  const where = `the Auth Service behind ${formatAddress(address)}`;
+  const where = authName(place);
   if (isAboutAlpn(cause)) return tlsTerminatedError('AUTH_UNREACHABLE', { where, address, cause });
   // The port is the Proxy's, and the Proxy was reached: do not explain a wrong port.
   const reached = { ...address, port: 443 };
@@ -86,6 +99,36 @@ export function authFailure(address: Address, cause: unknown): MachineIdError {
       });
     default:
       return problem.kind satisfies never;
+  }
+}
+
+/** At the Auth Service's own port, nothing routes by ALPN, and no other certificate than the cluster's own is right. */
+function directFailure(place: AuthPlace, cause: unknown): MachineIdError {
+  const { address } = place;
+  const { detail, isTransient, kind } = networkFailure(cause);
+  const where = authName(place);
+  const details = { cause, likelyCauses: connectionCauses(address, cause, AUTH_PORT), unreached: address };
+  switch (kind) {
+    case 'untrusted':
+      return new MachineIdError('AUTH_UNTRUSTED', `the certificate of ${where} is not trusted: ${detail}`, {
+        ...details,
+        hint: 'Check that ca_path (or --ca-path) holds the host authority of this cluster ("tctl auth export --type=tls-host"), and that nothing in between intercepts TLS.',
+      });
+    case 'refused-by-peer':
+      return new MachineIdError('AUTH_DENIED', `${where} rejected the bot's certificate: ${detail}`, {
+        ...details,
+        hint: 'Check that the bot is not locked and that the clocks of the runner and the cluster agree.',
+      });
+    case 'name':
+    case 'wrong-protocol':
+    case 'unreachable':
+      return new MachineIdError('AUTH_UNREACHABLE', `cannot connect to ${where}: ${detail}`, {
+        ...details,
+        hint: 'Check the host and port (usually 3025) and that this job can reach it: "doctor --egress" tries every connection that the job needs. Or join through the Proxy: set proxy_server.',
+        transient: isTransient ? {} : undefined,
+      });
+    default:
+      return kind satisfies never;
   }
 }
 
@@ -145,9 +188,11 @@ function isAboutTime(error: unknown): boolean {
 
 // The likely causes of a failed connection, by error code and address, most likely first.
 
-type Explain = (address: Address) => readonly string[];
+/** @param ports the usual port of the server */
+type Explain = (address: Address, ports: string) => readonly string[];
 
 const WEB_PORTS = 'the web port of a Proxy is usually 443 or 3080';
+const AUTH_PORT = 'the port of an Auth Service is usually 3025';
 
 /** Default ports of Teleport's other services. */
 const OTHER_PORTS: ReadonlyMap<number, string> = new Map([
@@ -176,7 +221,10 @@ const BY_CODE: readonly (readonly [RegExp, Explain])[] = [
   ],
   [
     /^ECONNREFUSED$/,
-    ({ port }) => [`nothing listens on port ${port}; ${WEB_PORTS}`, 'the Proxy is down or restarting'],
+    ({ port }, ports) => [
+      `nothing listens on port ${port}; ${ports}`,
+      `the ${ports === AUTH_PORT ? 'Auth Service' : 'Proxy'} is down or restarting`,
+    ],
   ],
   [/^(ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN)$/, () => [FIREWALL, PRIVATE_ADDRESS, VIA_PROXY]],
   [
@@ -185,7 +233,7 @@ const BY_CODE: readonly (readonly [RegExp, Explain])[] = [
   ],
   [
     /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|RECORD_LAYER_FAILURE|^EPROTO$/,
-    ({ port }) => [`port ${port} does not speak TLS; ${WEB_PORTS}`],
+    ({ port }, ports) => [`port ${port} does not speak TLS; ${ports}`],
   ],
   [
     /NO_APPLICATION_PROTOCOL/,
@@ -224,11 +272,11 @@ const BY_CODE: readonly (readonly [RegExp, Explain])[] = [
 ];
 
 /** Empty for a failure without a known code. */
-function connectionCauses(address: Address, error: unknown): readonly string[] {
+function connectionCauses(address: Address, error: unknown, ports = WEB_PORTS): readonly string[] {
   const codes = causes(error).map(errorCode);
   const [, explain] = BY_CODE.find(([pattern]) => codes.some((code) => pattern.test(code))) ?? [];
   if (explain === undefined) return [];
-  const other = OTHER_PORTS.get(address.port);
-  const portCause = other === undefined ? [] : [`port ${address.port} is usually ${other}; ${WEB_PORTS}`];
-  return [...portCause, ...explain(address)];
+  const other = ports === AUTH_PORT && address.port === 3025 ? undefined : OTHER_PORTS.get(address.port);
+  const portCause = other === undefined ? [] : [`port ${address.port} is usually ${other}; ${ports}`];
+  return [...portCause, ...explain(address, ports)];
 }

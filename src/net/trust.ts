@@ -84,6 +84,20 @@ export function trustOptions(ca: string | readonly string[] | undefined): { read
 /** A run uses at most two lists: one for the cluster and one for AWS. */
 const CONTEXTS = new Map<string, SecureContext>();
 
+/**
+ * PEM of each certificate of the file.
+ * @param origin the setting that names it
+ * @throws MachineIdError CA_FILE_INVALID
+ */
+export async function hostAuthoritiesIn(
+  path: string,
+  origin: string,
+  readText: WebTrustSettings['readText'],
+): Promise<readonly string[]> {
+  const signed = 'the certificate of the Auth Service ("tctl auth export --type=tls-host" prints it)';
+  return (await readCaFile({ readText }, path, origin, signed)).map(({ pem }) => pem);
+}
+
 interface Authority {
   readonly pem: string;
   /** Undefined for an authority of Node's own list. */
@@ -94,9 +108,10 @@ async function readCaFile(
   { readText }: Pick<WebTrustSettings, 'readText'>,
   path: string,
   origin: string,
+  signed = "the Proxy's web certificate",
 ): Promise<readonly Authority[]> {
   const file = `the CA file ${path} (${origin})`;
-  const hint = `Set ${origin} to the path of a PEM file with the certificates of the authorities that sign the Proxy's web certificate.`;
+  const hint = `Set ${origin} to the path of a PEM file with the certificates of the authorities that sign ${signed}.`;
   let text: string;
   try {
     text = await readText(path);

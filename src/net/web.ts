@@ -28,8 +28,18 @@ export interface WebApi {
   close(): void;
 }
 
+/** Who answers HTTPS, and how its failures are explained. */
+export interface WebServer {
+  /** For messages: `the Proxy a.example.com:443`. */
+  readonly name: string;
+  readonly failure: (cause: unknown) => MachineIdError;
+  readonly tls?: { readonly servername: string; readonly ALPNProtocols: string[] };
+}
+
 export interface WebApiOptions {
   readonly address: Address;
+  /** The Proxy by default. */
+  readonly server?: WebServer;
   readonly network: Network;
   readonly trust: WebTrust;
   readonly retries: Pick<Retries, 'attemptMs' | 'askedPauseMs'>;
@@ -47,10 +57,12 @@ interface WebRequest {
 }
 
 /** Requests throw MachineIdError PROXY_UNREACHABLE, PROXY_UNTRUSTED, TIMEOUT, RESPONSE_INVALID or RESPONSE_TOO_LARGE. */
-export function openWebApi({ address, network, trust, retries, signal: outer, trace }: WebApiOptions): WebApi {
-  const settings = { keepAlive: true, rejectUnauthorized: trust.verify, ...trustOptions(trust.ca) };
+export function openWebApi(options: WebApiOptions): WebApi {
+  const { address, network, trust, retries, signal: outer, trace } = options;
+  const { server = proxyAt(address, trust) } = options;
+  const { name } = server;
+  const settings = { keepAlive: true, rejectUnauthorized: trust.verify, ...trustOptions(trust.ca), ...server.tls };
   const { begin, close, send } = openHttps({ ...settings, address, network, to: 'web API', for: 'cluster', trace });
-  const name = `the Proxy ${formatAddress(address)}`;
   const request = (path: string, { headers: more = {}, ...init }: WebRequest) =>
     withDeadline(
       { waitingFor: name, unreached: address, timeoutMs: retries.attemptMs(), signal: outer },
@@ -66,7 +78,7 @@ export function openWebApi({ address, network, trust, retries, signal: outer, tr
           const retryAfterMs = retries.askedPauseMs(headers);
           return { status, body: await readBody(response, name), sentMs, retryAfterMs };
         } catch (error) {
-          throw proxyFailure(address, error, trust);
+          throw server.failure(error);
         } finally {
           end(response?.status);
         }
@@ -78,6 +90,10 @@ export function openWebApi({ address, network, trust, retries, signal: outer, tr
     postJson: (path, body) => request(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body }),
     close,
   };
+}
+
+function proxyAt(address: Address, trust: WebTrust): WebServer {
+  return { name: `the Proxy ${formatAddress(address)}`, failure: (cause) => proxyFailure(address, cause, trust) };
 }
 
 async function readBody(response: Response, name: string): Promise<string> {

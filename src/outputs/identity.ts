@@ -6,8 +6,8 @@ import { noLoginNotice } from '../auth/logins.ts';
 import { keptNodeOptions } from '../effects/node-options.ts';
 import { MachineIdError } from '../errors.ts';
 import type { OutputFile } from '../files/destination.ts';
-import type { Joined } from '../join/join.ts';
 import { formatAddress } from '../net/address.ts';
+import type { ClusterFacts } from '../teleport/ping.ts';
 import type { Common } from '../schema/common.ts';
 import { type Context, type Field, flag, refuse, text, word } from '../schema/fields.ts';
 import { documentation, key, keys, type ValuesOf, whenTrue } from '../schema/keys.ts';
@@ -87,7 +87,11 @@ function checkDelegation({ cluster, delegationSessionId, roles }: IdentityValues
 
 async function produce(output: IdentityOutput, work: OutputWork): Promise<WrittenOutput> {
   const { run, joined, session } = work;
-  const [issued, authorities] = await Promise.all([issue(output, work), session.authorities]);
+  const [issued, authorities, proxy] = await Promise.all([
+    issue(output, work),
+    session.authorities,
+    output.sshConfig ? joined.proxy() : undefined,
+  ]);
   run.journal.outputDone('certificates', `certificates for ${output.path}: roles ${issued.identity.roles.join(', ')}`);
   const location = outputLocation(output.destination, run);
   const { logins, roles } = issued.identity;
@@ -96,8 +100,7 @@ async function produce(output: IdentityOutput, work: OutputWork): Promise<Writte
     identity: issued.identity,
     authorities,
     clusterName: joined.cluster.clusterName,
-    proxyHost: joined.cluster.proxyHost,
-    ssh: output.sshConfig ? { config: sshConfigInput(run, joined, location.directory) } : undefined,
+    ssh: proxy && { proxyHost: proxy.proxyHost, config: sshConfigInput(run, proxy, location.directory) },
   });
   const notices = [...issued.notices, ...(noLogin === undefined ? [] : [noLogin])];
   return finishOutput(output, work, { issued: { ...issued, notices }, location, files, logins });
@@ -129,21 +132,21 @@ async function clusterFor(output: IdentityOutput, own: string, authorities: Prom
 
 function sshConfigInput(
   { caFile, plan, upgrades, world }: RunContext,
-  { cluster }: Joined,
+  proxy: ClusterFacts,
   destinationPath: string | undefined,
 ): SshConfigInput | undefined {
   if (destinationPath === undefined) return undefined;
-  const address = plan.useProxyAddr ? plan.address : cluster.sshAddress;
+  const address = plan.useProxyAddr ? plan.address : proxy.sshAddress;
   return {
-    proxyHost: cluster.proxyHost,
+    proxyHost: proxy.proxyHost,
     proxyAddress: formatAddress(address),
     destinationPath,
     command: [world.nodePath, world.bundlePath],
     nodeOptions: world.files.platform === 'win32' ? undefined : keptNodeOptions(world.environment.NODE_OPTIONS),
-    tlsRouting: cluster.tlsRouting,
+    tlsRouting: proxy.tlsRouting,
     connectionUpgrade:
-      cluster.tlsRouting && upgrades.known(address) === true ? { caFile, insecure: plan.insecure } : undefined,
-    serverMajor: cluster.serverVersion.major,
+      proxy.tlsRouting && upgrades.known(address) === true ? { caFile, insecure: plan.insecure } : undefined,
+    serverMajor: proxy.serverVersion.major,
   };
 }
 
@@ -154,10 +157,10 @@ export interface IdentityFilesInput {
   readonly authorities: Authorities;
   /** The cluster that was joined. */
   readonly clusterName: string;
-  readonly proxyHost: string;
   /** `known_hosts` and the `ssh_config` files: undefined when they are switched off. */
   readonly ssh:
     | {
+        readonly proxyHost: string;
         /** Undefined when the destination is not a directory: an `ssh_config` would be useless there. */
         readonly config: SshConfigInput | undefined;
       }
@@ -177,10 +180,10 @@ export function identityFiles(input: IdentityFilesInput): readonly OutputFile[] 
   ];
 }
 
-function sshFiles({ authorities, clusterName, proxyHost, ssh }: IdentityFilesInput): OutputFile[] {
+function sshFiles({ authorities, clusterName, ssh }: IdentityFilesInput): OutputFile[] {
   if (ssh === undefined) return [];
   const clusters = ownFirst(authorities.host, clusterName);
-  const files = [{ name: 'known_hosts', contents: knownHosts(clusters, proxyHost) }];
+  const files = [{ name: 'known_hosts', contents: knownHosts(clusters, ssh.proxyHost) }];
   const { config } = ssh;
   if (config === undefined) return files;
   const leaves = clusters.map((cluster) => cluster.clusterName).filter((name) => name !== clusterName);

@@ -121,8 +121,8 @@ function openSpans(nowMs: () => number) {
 
 /** What the outputs and the page about a run use of the configuration. */
 export interface RunPlan {
-  /** The address as configured; `value` is `host:port`. */
-  readonly address: Address & { readonly value: string };
+  /** The address as configured; `value` is `host:port`. At one of the kind `auth` may be a Proxy too. */
+  readonly address: Address & { readonly kind: 'proxy' | 'auth'; readonly value: string };
   readonly useProxyAddr: boolean;
   /** Whether any web certificate is accepted. */
   readonly insecure: boolean;

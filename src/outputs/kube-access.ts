@@ -20,21 +20,21 @@ interface KubernetesOutput {
 
 type KubeAccess = Pick<KubeconfigInput, 'endpoint' | 'hostAuthorities' | 'credentials'>;
 
-/** @throws MachineIdError CLUSTER_UNSUPPORTED */
+/** @throws MachineIdError CLUSTER_UNSUPPORTED, or if no Proxy can be asked */
 export async function kubeAccess(
   output: KubernetesOutput,
   { run, joined, session }: OutputWork,
   { identity, location }: { readonly identity: Identity; readonly location: OutputLocation },
 ): Promise<KubeAccess> {
   const { world, plan } = run;
-  const { cluster } = joined;
-  const webAddress = plan.useProxyAddr ? plan.address : cluster.webAddress;
-  const endpoint = kubeEndpoint({ ...cluster, webAddress }) ?? noEndpoint(output.path);
+  const proxy = await joined.proxy();
+  const webAddress = plan.useProxyAddr ? plan.address : proxy.webAddress;
+  const endpoint = kubeEndpoint({ ...proxy, webAddress }) ?? noEndpoint(output.path);
   const { host } = await session.authorities;
   const { directory } = location;
   return {
     endpoint,
-    hostAuthorities: host.filter(({ clusterName }) => clusterName === cluster.clusterName),
+    hostAuthorities: host.filter(({ clusterName }) => clusterName === joined.cluster.clusterName),
     credentials:
       output.execPlugin && directory !== undefined
         ? {

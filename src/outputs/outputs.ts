@@ -76,6 +76,14 @@ export function useOf<T extends TypeName>(output: SupportedOutput<T>): Use | und
   return TYPES[output.type].use?.(output);
 }
 
+/** Whether an output has files that name addresses of the Proxy. */
+export function needsProxy(outputs: readonly SupportedOutput[]): boolean {
+  return outputs.some((output) => {
+    const use = useOf(output);
+    return use?.kind === 'kubernetes' || (use?.kind === 'ssh' && use.isConfigured);
+  });
+}
+
 /** The kind of the key for its routed certificate; `undefined` where it has none. */
 export function routedKeyOf({ type }: SupportedOutput): OutputType<TypeName, object>['routedKey'] {
   return TYPES[type].routedKey;

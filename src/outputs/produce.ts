@@ -31,10 +31,11 @@ export async function writeOutputs(run: OutputsRun, joined: Joined, keys: readon
   if (outputs.length === 0) return { outputs: [], failures: [] };
   const { address } = plan;
   const { clock, signal } = world;
-  const { bot, cluster } = joined;
+  const { bot, contact } = joined;
+  const proxy = contact.kind === 'proxy' ? contact.facts : undefined;
   const session = await journal.step(
     'session',
-    () => openSession({ address, cluster, network, upgrades, bot, retries, signal, clock, log: journal, trace }),
+    () => openSession({ address, proxy, network, upgrades, bot, retries, signal, clock, log: journal, trace }),
     () => ({ message: 'connected to the Auth Service' }),
   );
   try {

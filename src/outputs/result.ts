@@ -3,8 +3,10 @@ import type { MachineIdError } from '../errors.ts';
 import type { JoinPath } from '../join/join.ts';
 
 export interface RunResult {
-  /** `host:port` of the Proxy. */
-  readonly proxy: string;
+  /** `host:port` of the Proxy; undefined if the cluster was joined at the Auth Service, which reports none. */
+  readonly proxy: string | undefined;
+  /** `host:port` of the Auth Service, if the cluster was joined there. */
+  readonly auth?: string | undefined;
   readonly cluster: string;
   readonly clusterVersion: string;
   /** Undefined when tbot has joined and has left no certificate that names the bot. */
@@ -24,7 +26,7 @@ export interface RunResult {
 }
 
 /** What an engine hands back. */
-export type RunEnd = Omit<RunResult, 'proxy' | 'exported' | 'timingsMs' | 'spans'> & {
+export type RunEnd = Omit<RunResult, 'exported' | 'timingsMs' | 'spans'> & {
   /** What the run ends with; undefined when every output was written. */
   readonly failure: MachineIdError | undefined;
 };

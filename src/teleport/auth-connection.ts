@@ -1,11 +1,10 @@
-/** The connection to a cluster's Auth Service through its Proxy, opened again when it breaks. */
+/** The connection to a cluster's Auth Service, opened again when it breaks. */
 import { withDeadline } from '../effects/time.ts';
 import type { Attempts, Retries } from '../effects/retry.ts';
 import { MachineIdError } from '../errors.ts';
 import { type GrpcConnection, grpcOver } from '../grpc/client.ts';
 import { GrpcError } from '../grpc/status.ts';
-import { formatAddress } from '../net/address.ts';
-import { authFailure, tlsTerminatedError } from '../net/failures.ts';
+import { authFailure, authName, tlsTerminatedError } from '../net/failures.ts';
 import { dialAuthRoute, type RouteDial } from './auth-route.ts';
 import { API_DOMAIN } from './names.ts';
 
@@ -34,9 +33,10 @@ function nextConnection({ cause }: MachineIdError): NextConnection {
  * @throws MachineIdError AUTH_UNREACHABLE, AUTH_UNTRUSTED, AUTH_DENIED, CLUSTER_UNSUPPORTED, TIMEOUT
  */
 async function dialAuth(dial: AuthDial): Promise<GrpcConnection> {
-  const { address, clusterName, retries, signal: outer } = dial;
-  const waitingFor = `the Auth Service behind ${formatAddress(address)}`;
-  checkNameLength(clusterName);
+  const { address, clusterName, retries, route, signal: outer } = dial;
+  const place = { address, isDirect: route.way === 'direct' };
+  const waitingFor = authName(place);
+  if (!place.isDirect) checkNameLength(clusterName);
   const { socket, wire } = await withDeadline(
     { waitingFor, timeoutMs: retries.attemptMs(), signal: outer },
     async (signal) => {
@@ -44,7 +44,7 @@ async function dialAuth(dial: AuthDial): Promise<GrpcConnection> {
         return await dialAuthRoute({ ...dial, signal });
       } catch (error) {
         signal.throwIfAborted();
-        throw authFailure(address, error);
+        throw authFailure(place, error);
       }
     },
   );
@@ -53,7 +53,9 @@ async function dialAuth(dial: AuthDial): Promise<GrpcConnection> {
     const chosen =
       socket.alpnProtocol === false ? 'no ALPN protocol' : `the ALPN protocol ${String(socket.alpnProtocol)}`;
     const cause = new Error(`the server chose ${chosen}, expected h2`);
-    throw tlsTerminatedError('AUTH_UNREACHABLE', { where: waitingFor, address, cause });
+    throw place.isDirect
+      ? authFailure(place, cause)
+      : tlsTerminatedError('AUTH_UNREACHABLE', { where: waitingFor, address, cause });
   }
   return grpcOver(socket, API_DOMAIN, wire);
 }

@@ -1,4 +1,4 @@
-/** Dials the Auth Service through the Proxy, by the way that reaches it. */
+/** Dials the Auth Service, directly or through the Proxy by the way that reaches it. */
 import type { TLSSocket } from 'node:tls';
 import { type Clock, sharedController } from '../effects/time.ts';
 import type { Secret } from '../effects/secret.ts';
@@ -20,8 +20,10 @@ import { dialProxyCluster } from './proxy-cluster.ts';
  *   (gravitational/teleport 66656).
  * - `upgrade`: the same inside a connection upgrade, through a load balancer that drops ALPN.
  * - `ssh-port`: the transport service at the SSH port of a Proxy without TLS routing (protocol reference 4.4).
+ * - `direct`: the address is that of the Auth Service, where nothing is routed (protocol reference 1.3). Never one of several
+ *   ways that are tried.
  */
-export type AuthWay = 'cluster-name' | 'proxy-name' | 'upgrade' | 'ssh-port';
+export type AuthWay = 'cluster-name' | 'proxy-name' | 'upgrade' | 'ssh-port' | 'direct';
 
 /** The way that reached the Auth Service; all later connections of a run use it. */
 export interface AuthRoute {
@@ -29,7 +31,7 @@ export interface AuthRoute {
 }
 
 export interface AuthTarget {
-  /** The Proxy's web address. */
+  /** The Proxy's web address, or that of the Auth Service. */
   readonly address: Address;
   readonly clusterName: string;
   /** The Proxy's SSH port; undefined with TLS routing, which has no other port. */
@@ -76,6 +78,8 @@ export function wayText(way: AuthWay, target: AuthTarget): string {
       return 'a connection upgrade through a load balancer';
     case 'ssh-port':
       return "the Proxy's SSH port";
+    case 'direct':
+      return 'no Proxy in between';
     default:
       return way satisfies never;
   }
@@ -168,7 +172,7 @@ async function dialBy(way: AuthWay, dial: WayDial): Promise<TLSSocket> {
     address,
     serverName: authServerName(way, dial),
     certificateName: API_DOMAIN,
-    alpn: way === 'ssh-port' ? ['h2'] : [authAlpn(clusterName), 'h2'],
+    alpn: way === 'ssh-port' || way === 'direct' ? ['h2'] : [authAlpn(clusterName), 'h2'],
     ca: authorities,
     client: { certificate: certificatePem, key: privateKeyPem.reveal() },
     signal,
@@ -178,6 +182,7 @@ async function dialBy(way: AuthWay, dial: WayDial): Promise<TLSSocket> {
   switch (way) {
     case 'cluster-name':
     case 'proxy-name':
+    case 'direct':
       return dialTls({ ...handshake, network });
     case 'upgrade':
       return dialTls({ ...handshake, over: await openUpgraded(dial) });
@@ -262,7 +267,9 @@ interface FailedWay {
 function allWaysFailed(dial: RouteDial, failures: readonly FailedWay[]): MachineIdError {
   const tried = failures.filter(({ error }) => !(error instanceof NotNeeded));
   const upgrade = tried.find(({ way }) => way === 'upgrade');
-  const errors = (upgrade === undefined ? tried : [upgrade]).map(({ error }) => authFailure(dial.address, error));
+  const errors = (upgrade === undefined ? tried : [upgrade]).map(({ error }) =>
+    authFailure({ address: dial.address, isDirect: false }, error),
+  );
   const clearer = errors.find(({ code }) => code !== 'AUTH_UNREACHABLE') ?? errors[0];
   if (clearer === undefined) throw new Error('no way was tried');
   const { code, hint, likelyCauses, message } = clearer;

@@ -6,7 +6,7 @@ import { Secret } from '../../src/effects/secret.ts';
 import { checkClaims } from '../../src/job/oidc-check.ts';
 import { decodeClaims } from '../../src/job/oidc-claims.ts';
 import { acceptJoin } from '../../src/join/bot-identity.ts';
-import { joinLegacy } from '../../src/join/legacy.ts';
+import { joinLegacy, PROXY_ENDPOINT } from '../../src/join/legacy.ts';
 import { joinRefusal } from '../../src/join/refusal.ts';
 import { errorText } from '../../src/net/error-text.ts';
 import { kubeEndpoint } from '../../src/teleport/kube-endpoint.ts';
@@ -110,7 +110,10 @@ fuzz(
       postJson: () => Promise.resolve({ status, body }),
       close: () => undefined,
     };
-    const joined = await joinLegacy({ web, facts, jwt: new Secret('x'), keyPair, expiresAtMs: 0 });
+    const joined = await joinLegacy(
+      { web, endpoint: PROXY_ENDPOINT },
+      { facts, jwt: new Secret('x'), keyPair, expiresAtMs: 0 },
+    );
     assert.ok(joined !== undefined, 'only "path not found" means that there is no endpoint');
     const bot = acceptJoin(joined, { keyPair, clusterName: CLUSTER, askedMs: Infinity, nowMs: Date.now() });
     assert.deepEqual([bot.userName, bot.botName, bot.clusterName], ['bot-ci', 'ci', CLUSTER]);

@@ -58,7 +58,8 @@ const ONCE = {
   retries: testRetries({ timeoutMs: 1000 }),
   attempts: <T>(attempt: () => Promise<T>) => attempt(),
 };
-const calls = { address: { host: 'localhost', port: 1 }, signal, ...ONCE };
+const place = { address: { host: 'localhost', port: 1 }, isDirect: false };
+const calls = { place, signal, ...ONCE };
 const options = { ...calls, clusterName: CLUSTER, onSkippedLeaf: () => undefined };
 const serverVersion = { major: 18, text: '18.2.4' };
 const user = { clusterName: CLUSTER, tlsCertificatesPem: [pemBlock(userTls)], sshPublicKeys: [keyLine(userSsh)] };

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { openDownloadServer } from '../../src/commands/install-tools/download-server.ts';
 import { systemClock } from '../../src/effects/time.ts';
 import { Secret } from '../../src/effects/secret.ts';
-import { joinLegacy } from '../../src/join/legacy.ts';
+import { joinLegacy, PROXY_ENDPOINT } from '../../src/join/legacy.ts';
 import { openWebApi } from '../../src/net/web.ts';
 import { createSession } from '../../src/outputs/aws-session.ts';
 import { parsePing } from '../../src/teleport/ping.ts';
@@ -97,7 +97,10 @@ fuzz(
       checkedAtMs: 1000,
     };
     try {
-      await joinLegacy({ web: api, facts, jwt: new Secret('x'), keyPair, expiresAtMs: 0 });
+      await joinLegacy(
+        { web: api, endpoint: PROXY_ENDPOINT },
+        { facts, jwt: new Secret('x'), keyPair, expiresAtMs: 0 },
+      );
     } finally {
       api.close();
     }

@@ -52,7 +52,7 @@ test('for other servers, a variable that is only for the cluster is named', () =
 test('a certificate of another authority is of the proxy, if the connection goes through one', () => {
   for (const error of [
     proxyFailure(PLACE, systemError('UNABLE_TO_GET_ISSUER_CERT_LOCALLY')),
-    authFailure(PLACE, systemError('SELF_SIGNED_CERT_IN_CHAIN')),
+    authFailure({ address: PLACE, isDirect: false }, systemError('SELF_SIGNED_CERT_IN_CHAIN')),
   ]) {
     const [first, ...rest] = causesOf(error, { HTTPS_PROXY: PROXY });
     assert.equal(
@@ -67,7 +67,7 @@ test('a certificate of another authority is of the proxy, if the connection goes
 test('other failures stay as they are, and those that a proxy has no part in', () => {
   const expired = proxyFailure({ host: 'localhost', port: 443 }, systemError('ECONNREFUSED'));
   assert.equal(withProxyCause(expired, { HTTPS_PROXY: PROXY }), expired, 'a loopback address has no other way');
-  const auth = authFailure(PLACE, systemError('ECONNRESET'));
+  const auth = authFailure({ address: PLACE, isDirect: false }, systemError('ECONNRESET'));
   assert.equal(withProxyCause(auth, { HTTPS_PROXY: PROXY, NO_PROXY: '*' }), auth, 'the Proxy was reached directly');
   assert.match(causesOf(auth, { HTTPS_PROXY: PROXY })[0] ?? '', /^the connection goes through the HTTP proxy/);
   const own = new MachineIdError('EGRESS_PROXY_FAILED', 'm', { hint: 'h', unreached: PLACE });

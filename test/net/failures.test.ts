@@ -38,7 +38,7 @@ for (const [name, fault, proxyCode, authCode] of FAULTS) {
   test(`${name} is distinguished at the Proxy and at the Auth Service, also below other errors`, () => {
     for (const error of [fault, new Error('outer', { cause: new Error('middle', { cause: fault }) })]) {
       assert.equal(proxyFailure(ADDRESS, error).code, proxyCode);
-      assert.equal(authFailure(ADDRESS, error).code, authCode);
+      assert.equal(authFailure({ address: ADDRESS, isDirect: false }, error).code, authCode);
       assert.equal(proxyFailure(ADDRESS, error).cause, error);
     }
   });
@@ -47,16 +47,19 @@ for (const [name, fault, proxyCode, authCode] of FAULTS) {
 test('an error that says already what happened passes through', () => {
   const error = new MachineIdError('TIMEOUT', 'late', { hint: 'wait' });
   assert.equal(proxyFailure(ADDRESS, error), error);
-  assert.equal(authFailure(ADDRESS, error), error);
+  assert.equal(authFailure({ address: ADDRESS, isDirect: false }, error), error);
 });
 
 test("against a wrong certificate of the Auth Service no authority's PEM is asked for", () => {
   for (const code of ['DEPTH_ZERO_SELF_SIGNED_CERT', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'HOSTNAME_MISMATCH']) {
-    const { hint, likelyCauses, message } = authFailure(ADDRESS, coded(code));
+    const { hint, likelyCauses, message } = authFailure({ address: ADDRESS, isDirect: false }, coded(code));
     assert.match(message, /terminates TLS and drops Teleport's ALPN/);
     assert.match(hint, /layer 4/);
     assert.doesNotMatch(likelyCauses.join(), /PEM/);
   }
   assert.match(proxyFailure(ADDRESS, coded('DEPTH_ZERO_SELF_SIGNED_CERT')).likelyCauses[0] ?? '', /pass its PEM/);
-  assert.match(authFailure(ADDRESS, coded('CERT_NOT_YET_VALID')).likelyCauses[0] ?? '', /clock/);
+  assert.match(
+    authFailure({ address: ADDRESS, isDirect: false }, coded('CERT_NOT_YET_VALID')).likelyCauses[0] ?? '',
+    /clock/,
+  );
 });

@@ -11,8 +11,7 @@ const input: IdentityFilesInput = {
   identity,
   authorities,
   clusterName: ROOT,
-  proxyHost: PROXY,
-  ssh: { config: sshConfigOf18 },
+  ssh: { proxyHost: PROXY, config: sshConfigOf18 },
 };
 
 const BEFORE_SSH = [...AUTHORITY_FILES, ...IDENTITY_FILES, WRITE_TEST];
@@ -32,7 +31,7 @@ test('an identity in a directory has its files in the order in which tbot writes
 });
 
 test('elsewhere than in a directory an identity has known_hosts and no ssh_config', () => {
-  assert.deepEqual(names({ ssh: { config: undefined } }), [...BEFORE_SSH, 'known_hosts']);
+  assert.deepEqual(names({ ssh: { proxyHost: PROXY, config: undefined } }), [...BEFORE_SSH, 'known_hosts']);
 });
 
 test('with ssh_config off an identity has nothing for OpenSSH but the key', () => {

@@ -4,7 +4,7 @@ import { createLog } from '../../src/effects/log.ts';
 import { openJournal, type RunPlan } from '../../src/outputs/journal.ts';
 
 const PLAN: RunPlan = {
-  address: { value: 'example.com:443', host: 'example.com', port: 443 },
+  address: { kind: 'proxy', value: 'example.com:443', host: 'example.com', port: 443 },
   useProxyAddr: false,
   insecure: false,
   debug: true,

@@ -8,6 +8,7 @@ import type { World } from '../../effects/world.ts';
 import { asMachineIdError, pluralize } from '../../errors.ts';
 import { NO_RECORD } from '../../job/manifest.ts';
 import type { OidcToken } from '../../job/oidc-token.ts';
+import { joinAtAuth } from '../../join/join-at-auth.ts';
 import { joinCluster, type Joined } from '../../join/join.ts';
 import type { Network } from '../../net/network.ts';
 import type { Upgrades } from '../../teleport/connection-upgrade.ts';
@@ -16,7 +17,8 @@ import type { WebTrust } from '../../net/trust.ts';
 import type { WebApi } from '../../net/web.ts';
 import { openJournal } from '../../outputs/journal.ts';
 import type { WrittenOutput } from '../../outputs/result.ts';
-import type { SupportedOutput } from '../../outputs/outputs.ts';
+import { needsProxy, type SupportedOutput } from '../../outputs/outputs.ts';
+import type { AuthVerification } from '../../teleport/auth-trust.ts';
 import { makeKeys, tryOutputs } from '../../outputs/produce.ts';
 import { discover } from '../../teleport/ping.ts';
 import { type Check, check } from './check.ts';
@@ -29,6 +31,8 @@ export interface TrialContext {
   readonly upgrades: Upgrades;
   readonly trust: WebTrust;
   readonly web: WebApi;
+  /** Set if the address is that of an Auth Service. */
+  readonly verification?: AuthVerification | undefined;
   readonly retries: Retries;
   readonly log: Log;
   readonly trace?: WireTrace | undefined;
@@ -71,24 +75,15 @@ export function withoutJoin(outputs: readonly SupportedOutput[], reason: string)
 }
 
 function tryJoin(
-  { log, network, plan, retries, token, trace, trust, upgrades, web }: TrialContext,
+  { outputs, plan, token, verification, web, ...context }: TrialContext,
   { clock, signal }: World,
 ): Promise<Joined> {
-  return joinCluster({
-    web,
-    network,
-    upgrades,
-    trust,
-    facts: { ...token.claims, tokenName: plan.token, proxy: plan.address.value, checkedAtMs: clock.nowMs() },
-    jwt: token.jwt,
-    ttlMs: plan.certificateTtlMs,
-    retries,
-    clock,
-    log,
-    signal,
-    trace,
-    cluster: discover(web, retries),
-  });
+  const facts = { ...token.claims, tokenName: plan.token, proxy: plan.address.value, checkedAtMs: clock.nowMs() };
+  const options = { ...context, facts, jwt: token.jwt, ttlMs: plan.certificateTtlMs, clock, signal };
+  const { retries } = context;
+  if (verification === undefined) return joinCluster({ ...options, web, cluster: discover(web, retries) });
+  const isProxyNeeded = needsProxy(outputs);
+  return joinAtAuth({ ...options, address: plan.address, verification, isProxyNeeded, onCluster: () => undefined });
 }
 
 function lifetimeCheck(expiresAtMs: number, requestedMs: number, nowMs: number): Check {
@@ -132,7 +127,10 @@ async function sessionChecks(context: TrialContext, joined: Joined, world: World
       const { text } = await serverVersion;
       await authorities;
       const skipped = skippedLeafClusters();
-      const detail = `Teleport ${text}, reached through ${plan.address.value} with ${wayText}`;
+      const detail =
+        way === 'direct'
+          ? `Teleport ${text}, reached directly at ${plan.address.value}`
+          : `Teleport ${text}, reached through ${plan.address.value} with ${wayText}`;
       const usesProxyName = way === 'proxy-name';
       if (skipped.length === 0 && !usesProxyName) return auth.pass(detail);
       return auth.warn(
@@ -147,11 +145,12 @@ async function sessionChecks(context: TrialContext, joined: Joined, world: World
 
 function openTrialSession(
   { log, network, retries, trace, upgrades, web }: TrialContext,
-  { bot, cluster }: Joined,
+  { bot, contact }: Joined,
   { clock, signal }: World,
 ): Promise<ClusterSession> {
   const { address } = web;
-  return openSession({ address, cluster, network, upgrades, bot, retries, signal, clock, log, trace });
+  const proxy = contact.kind === 'proxy' ? contact.facts : undefined;
+  return openSession({ address, proxy, network, upgrades, bot, retries, signal, clock, log, trace });
 }
 
 async function rolesCheck(session: ClusterSession): Promise<Check> {

@@ -24,17 +24,65 @@ import {
 } from '../../../protobuf-values.ts';
 import { messageSchema, method, type Init, type MessageSchema } from '../../../protobuf.ts';
 
+export interface RegisterUsingTokenRequest {
+  role: string;
+  token: string;
+  publicTlsKey: Uint8Array;
+  publicSshKey: Uint8Array;
+  idToken: string;
+  expires: Timestamp | undefined;
+}
+export const RegisterUsingTokenRequestSchema: MessageSchema<RegisterUsingTokenRequest> =
+  /* @__PURE__ */ messageSchema<RegisterUsingTokenRequest>(
+    () => ({
+      role: '',
+      token: '',
+      publicTlsKey: new Uint8Array(),
+      publicSshKey: new Uint8Array(),
+      idToken: '',
+      expires: undefined,
+    }),
+    ({ field }) => [
+      field(3, 'role', text),
+      field(4, 'token', text),
+      field(7, 'publicTlsKey', bytes),
+      field(8, 'publicSshKey', bytes),
+      field(11, 'idToken', text),
+      field(12, 'expires', optional(message(TimestampSchema))),
+    ],
+  );
+
 export type PingRequest = Record<string, never>;
 export const PingRequestSchema: MessageSchema<PingRequest> = /* @__PURE__ */ messageSchema<PingRequest>(() => ({}));
 
 export interface PingResponse {
   clusterName: string;
   serverVersion: string;
+  proxyPublicAddr: string;
+  signatureAlgorithmSuite: number;
 }
 export const PingResponseSchema: MessageSchema<PingResponse> = /* @__PURE__ */ messageSchema<PingResponse>(
-  () => ({ clusterName: '', serverVersion: '' }),
-  ({ field }) => [field(1, 'clusterName', text), field(2, 'serverVersion', text)],
+  () => ({ clusterName: '', serverVersion: '', proxyPublicAddr: '', signatureAlgorithmSuite: 0 }),
+  ({ field }) => [
+    field(1, 'clusterName', text),
+    field(2, 'serverVersion', text),
+    field(4, 'proxyPublicAddr', text),
+    field(9, 'signatureAlgorithmSuite', int32),
+  ],
 );
+
+export type GetClusterCACertRequest = Record<string, never>;
+export const GetClusterCACertRequestSchema: MessageSchema<GetClusterCACertRequest> =
+  /* @__PURE__ */ messageSchema<GetClusterCACertRequest>(() => ({}));
+
+export interface GetClusterCACertResponse {
+  tlsCa: Uint8Array;
+}
+export const GetClusterCACertResponseSchema: MessageSchema<GetClusterCACertResponse> =
+  /* @__PURE__ */ messageSchema<GetClusterCACertResponse>(
+    () => ({ tlsCa: new Uint8Array() }),
+    ({ field }) => [field(1, 'tlsCa', bytes)],
+  );
 
 export interface GetRoleRequest {
   name: string;
@@ -249,5 +297,18 @@ export const AuthService = {
     '/proto.AuthService/CreateAppSession',
     CreateAppSessionRequestSchema,
     CreateAppSessionResponseSchema,
+  ),
+  getClusterCACert: /* @__PURE__ */ method(
+    '/proto.AuthService/GetClusterCACert',
+    GetClusterCACertRequestSchema,
+    GetClusterCACertResponseSchema,
+  ),
+};
+
+export const JoinService = {
+  registerUsingToken: /* @__PURE__ */ method(
+    '/proto.JoinService/RegisterUsingToken',
+    RegisterUsingTokenRequestSchema,
+    CertsSchema,
   ),
 };

@@ -4,13 +4,12 @@ import { isTransientGrpcStatus, type Retries } from '../effects/retry.ts';
 import { type ErrorCode, MachineIdError } from '../errors.ts';
 import type { CallOptions } from '../grpc/client.ts';
 import { GrpcError, GrpcResponseError, type GrpcStatus } from '../grpc/status.ts';
-import { type Address, formatAddress } from '../net/address.ts';
-import { authFailure } from '../net/failures.ts';
+import { authFailure, authName, type AuthPlace } from '../net/failures.ts';
 import { oneLine } from '../net/network-error.ts';
-import { mentionsScopes, SCOPES_HINT } from '../teleport/names.ts';
+import { mentionsScopes, SCOPES_HINT } from './names.ts';
 
 export interface AuthCallOptions {
-  readonly address: Address;
+  readonly place: AuthPlace;
   readonly retries: Pick<Retries, 'attemptMs'>;
   /** Runs the attempt, and repeats it according to the retry policy. */
   readonly attempts: <T>(attempt: () => Promise<T>) => Promise<T>;
@@ -45,26 +44,26 @@ interface Method {
 
 async function callAuth<T>(
   method: Method,
-  { address, attempts, retries, signal: outer }: AuthCallOptions,
+  { attempts, place, retries, signal: outer }: AuthCallOptions,
   work: (options: CallOptions) => Promise<T>,
 ): Promise<T> {
-  const waitingFor = `${method.name} at the Auth Service behind ${formatAddress(address)}`;
+  const waitingFor = `${method.name} at ${authName(place)}`;
   return attempts(() =>
     withDeadline({ waitingFor, timeoutMs: retries.attemptMs(), signal: outer }, async (signal) => {
       try {
         return await work({ signal });
       } catch (error) {
         signal.throwIfAborted();
-        throw callFailure(method, address, error);
+        throw callFailure(method, place, error);
       }
     }),
   );
 }
 
-function callFailure({ name, refusals }: Method, address: Address, cause: unknown): MachineIdError {
+function callFailure({ name, refusals }: Method, place: AuthPlace, cause: unknown): MachineIdError {
   if (cause instanceof GrpcResponseError) return responseFailure(name, cause);
   // An Auth Service that shuts down reports Canceled.
-  if (!(cause instanceof GrpcError) || cause.status === 'Canceled') return authFailure(address, cause);
+  if (!(cause instanceof GrpcError) || cause.status === 'Canceled') return authFailure(place, cause);
   const said = oneLine(cause.message);
   if (mentionsScopes(said) && (cause.status === 'PermissionDenied' || cause.status === 'InvalidArgument')) {
     return new MachineIdError('CLUSTER_UNSUPPORTED', `the Auth Service refused ${name} because of scopes: ${said}`, {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { authCaller } from '../../src/auth/call.ts';
+import { authCaller } from '../../src/teleport/auth-call.ts';
 import { workloadRefusals } from '../../src/auth/workload-api.ts';
 import { GrpcError, type GrpcStatus } from '../../src/grpc/status.ts';
 
 const call = authCaller({
-  address: { host: 'proxy.example.com', port: 443 },
+  place: { address: { host: 'proxy.example.com', port: 443 }, isDirect: false },
   retries: { attemptMs: () => 10_000 },
   attempts: (attempt) => attempt(),
   signal: new AbortController().signal,
