@@ -6,6 +6,7 @@ export const network = openNetwork({ environment: {} });
 
 /** ALPN reaches the Proxy: no connection is upgraded. */
 export const noUpgrades: Upgrades = {
+  finding: () => undefined,
   known: () => undefined,
   needed: () => Promise.resolve(false),
   open: () => Promise.reject(new Error('no connection needs an upgrade here')),

@@ -38,6 +38,16 @@ function proxyCause(route: EgressRoute, place: HostPort, { code }: MachineIdErro
   return code.startsWith('AUTH_') ? undefined : unusedProxy(route, place);
 }
 
+/** For tables and lists: `direct`, or the proxy; and what in the environment decides that. */
+export function routeText(route: EgressRoute): string {
+  if (route.kind === 'proxy') return `through ${proxyName(route.proxy)}`;
+  if (route.because === undefined) return 'direct';
+  const { by, proxyVariable } = route.because;
+  if (by === 'loopback') return `direct: ${proxyVariable} is never used for loopback addresses`;
+  if (by === 'other-purpose') return `direct: ${proxyVariable} is not used for such connections`;
+  return `direct: ${by.list} contains ${JSON.stringify(by.entry)} (${proxyVariable} is set)`;
+}
+
 /** Why the proxy of the environment is not used; undefined if there is none, or no other way to the place. */
 export function unusedProxy(
   { because }: Extract<EgressRoute, { readonly kind: 'direct' }>,

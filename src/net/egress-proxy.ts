@@ -8,10 +8,11 @@ import { type Address, formatAddress, parseAddress } from './address.ts';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * What a connection is for. Teleport's own dials read other variables than requests to other HTTPS servers; `direct` is for
- * what other programs reach without a proxy, such as clients of databases.
+ * What a connection is for. Teleport's own dials read other variables than requests to other HTTPS servers. The others are
+ * for what doctor tries in the place of other programs: `teleport` for tsh, tctl and tbot, `kubectl`, and `direct` for those
+ * that use no proxy, such as clients of databases.
  */
-export type Purpose = 'cluster' | 'https' | 'direct';
+export type Purpose = 'cluster' | 'https' | 'teleport' | 'kubectl' | 'direct';
 
 export interface EgressProxy {
   /** The variable that names it: `HTTPS_PROXY`. */
@@ -44,6 +45,8 @@ interface Exception {
 const VARIABLES: Readonly<Record<Purpose, readonly string[]>> = {
   cluster: ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY'],
   https: ['HTTPS_PROXY', 'ALL_PROXY'],
+  teleport: ['HTTPS_PROXY', 'HTTP_PROXY'],
+  kubectl: ['HTTPS_PROXY'],
   direct: [],
 };
 

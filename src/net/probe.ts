@@ -1,6 +1,6 @@
 /** Probes a server step by step (name, port, first bytes, TLS), without sending anything beyond a handshake. */
 import { lookup } from 'node:dns/promises';
-import { isIP, type Socket } from 'node:net';
+import { isIP } from 'node:net';
 import { Duplex } from 'node:stream';
 import { checkServerIdentity, connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
 import { withDeadline } from '../effects/time.ts';
@@ -76,6 +76,8 @@ export interface ProbeTarget {
   readonly purpose: Purpose;
   /** Addresses of its host, empty for a connection through a proxy; several targets may share one lookup. */
   readonly addresses: Promise<readonly string[]>;
+  /** Opens a connection inside another one, in which the first byte is sent; by default the network opens it. */
+  readonly openInside?: ((signal: AbortSignal) => Promise<Duplex>) | undefined;
   /** What to send first: a ClientHello for `tls`, an SSLRequest for `postgres`; `ssh` and `mysql` servers speak first; `tcp` only connects. */
   readonly protocol: 'tls' | 'ssh' | 'postgres' | 'mysql' | 'tcp';
   /** Used for `tls`. */
@@ -85,8 +87,8 @@ export interface ProbeTarget {
 /** How far a probe got, and what stopped it. */
 export interface ProbeResult {
   readonly addresses: readonly string[];
-  /** The step that did not complete; `done` if all did. */
-  readonly stoppedAt: 'lookup' | 'connect' | 'answer' | 'done';
+  /** The step that did not complete; `done` if all did. `inside` takes the place of `connect` with `openInside`. */
+  readonly stoppedAt: 'lookup' | 'connect' | 'inside' | 'answer' | 'done';
   /** The first bytes that the peer sent. */
   readonly received: Buffer;
   readonly tls: TlsFacts | undefined;
@@ -122,15 +124,16 @@ export async function probe(
 }
 
 async function attempt(
-  { address, addresses, protocol, purpose, tls }: ProbeTarget,
+  { address, addresses, openInside, protocol, purpose, tls }: ProbeTarget,
   progress: Progress,
   { network, signal }: ProbeOptions,
 ): Promise<void> {
   progress.addresses = await addresses;
   signal.throwIfAborted();
-  progress.stoppedAt = 'connect';
+  progress.stoppedAt = openInside === undefined ? 'connect' : 'inside';
   const lookUp = () => addresses;
-  const socket = await network.open(address, { signal, for: purpose, lookUp });
+  const socket =
+    openInside === undefined ? await network.open(address, { signal, for: purpose, lookUp }) : await openInside(signal);
   progress.stoppedAt = 'answer';
   try {
     if (protocol === 'tls') progress.tls = await handshake(withTap(socket, progress), { ...tls, signal });
@@ -145,9 +148,9 @@ async function attempt(
 /** PostgreSQL's SSLRequest message: its length and a reserved version number. */
 const POSTGRES_SSL_REQUEST = Buffer.from('0000000804d2162f', 'hex');
 
-function firstBytes(socket: Socket, request: Buffer | undefined, progress: Progress): Promise<void> {
+function firstBytes(socket: Duplex, request: Buffer | undefined, progress: Progress): Promise<void> {
   return new Promise((resolve, reject) => {
-    socket.once('data', (bytes) => {
+    socket.once('data', (bytes: Buffer) => {
       keep(progress, bytes);
       resolve();
     });
@@ -160,7 +163,7 @@ function firstBytes(socket: Socket, request: Buffer | undefined, progress: Progr
 }
 
 /** Passes the bytes on and keeps the first ones: if they are not TLS, the TLS error does not say what they were. */
-function withTap(socket: Socket, progress: Progress): Duplex {
+function withTap(socket: Duplex, progress: Progress): Duplex {
   const tap = new Duplex({
     read: () => socket.resume(),
     write: (bytes: Buffer, _encoding, done) => {
@@ -174,7 +177,7 @@ function withTap(socket: Socket, progress: Progress): Duplex {
       done(error);
     },
   });
-  socket.on('data', (bytes) => {
+  socket.on('data', (bytes: Buffer) => {
     keep(progress, bytes);
     if (!tap.push(bytes)) socket.pause();
   });

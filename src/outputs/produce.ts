@@ -3,8 +3,10 @@ import { openSession } from '../auth/session.ts';
 import { generateKeyPair } from '../crypto/keys.ts';
 import { asMachineIdError, locationText, MachineIdError, pluralize, type Problem } from '../errors.ts';
 import type { Joined } from '../join/join.ts';
+import type { ClusterFacts } from '../teleport/ping.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
 import type { FailedOutput, RunResult, WrittenOutput } from './result.ts';
+import { lostCertificates } from './lost-certificates.ts';
 import { outputLabel } from './output.ts';
 import { produce, routedKeyOf, type SupportedOutput } from './outputs.ts';
 import { type OutputKeys, type OutputWork, prepareOutput, type RunContext } from './work.ts';
@@ -41,10 +43,26 @@ export async function writeOutputs(run: OutputsRun, joined: Joined, keys: readon
   try {
     const results = await tryOutputs({ run, joined, session }, keys);
     journal.note({ results });
-    return sortResults(outputs, results);
+    const sorted = sortResults(outputs, results);
+    await warnAboutLostCertificates(run, cluster, sorted.outputs);
+    return sorted;
   } finally {
     session.close();
   }
+}
+
+/** One warning for all outputs. */
+async function warnAboutLostCertificates(
+  { journal, plan, upgrades, world: { signal } }: OutputsRun,
+  cluster: ClusterFacts,
+  outputs: readonly WrittenOutput[],
+): Promise<void> {
+  const lost = await lostCertificates(outputs, cluster, { plan, upgrades, signal });
+  const [first] = lost;
+  if (first === undefined) return;
+  const others = lost.slice(1).map(({ path }) => path);
+  const more = others.length === 0 ? '' : ` The same holds for ${others.join(', ')}.`;
+  journal.warn(`${first.path}: ${first.text}.${more} ${first.fix}`);
 }
 
 /** @param results in the outputs' order */

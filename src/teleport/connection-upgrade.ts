@@ -9,6 +9,7 @@ import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from '../net/address.ts';
 import { dialTls } from '../net/dial.ts';
 import { isAboutAlpn, proxyFailure } from '../net/failures.ts';
+import { describeError } from '../net/network-error.ts';
 import type { Network } from '../net/network.ts';
 import type { WireConnection, WireTrace } from '../net/trace.ts';
 import type { WebTrust } from '../net/trust.ts';
@@ -25,9 +26,20 @@ export interface UpgradeSettings {
   readonly onNeeded?: (message: string) => void;
 }
 
+/** What decides whether an address needs the upgrade. */
+export interface UpgradeFinding {
+  readonly isNeeded: boolean;
+  /** `failed`: the test had another outcome than those that it looks for. `option`: an earlier run has found it. */
+  readonly by: 'variable' | 'option' | 'test' | 'failed';
+  /** For messages, as the rest of a sentence. */
+  readonly seen: string;
+}
+
 /** Decides, once per address, whether connections need the upgrade, and opens such connections. */
 export interface Upgrades {
-  /** What the user or an earlier call has decided; undefined if nothing has. */
+  /** What the user, an earlier run or an earlier test has decided; undefined if nothing has. */
+  readonly finding: (address: Address) => UpgradeFinding | undefined;
+  /** The same as yes or no. */
   readonly known: (address: Address) => boolean | undefined;
   /**
    * Tests the address if nothing is known: one TLS handshake. Concurrent calls share the test.
@@ -52,18 +64,26 @@ export const UPGRADE_VARIABLE = 'TELEPORT_TLS_ROUTING_CONN_UPGRADE';
 /** @param isNeeded what an earlier run has found, for commands that run once per connection */
 export function openUpgrades(settings: UpgradeSettings, isNeeded = false): Upgrades {
   const forced = settings.environment[UPGRADE_VARIABLE] ?? '';
-  const answers = new Map<string, boolean>();
+  const answers = new Map<string, UpgradeFinding>();
   const tests = new Map<string, Promise<boolean>>();
-  const known = (address: Address) =>
-    forced === '' ? (answers.get(formatAddress(address)) ?? (isNeeded || undefined)) : forcedAnswer(forced, address);
+  const finding = (address: Address): UpgradeFinding | undefined => {
+    if (forced !== '') {
+      return { isNeeded: forcedAnswer(forced, address), by: 'variable', seen: `${UPGRADE_VARIABLE} is set` };
+    }
+    return answers.get(formatAddress(address)) ?? (isNeeded ? FOUND_EARLIER : undefined);
+  };
+  const known = (address: Address) => finding(address)?.isNeeded;
   const test = async (address: Address, signal: AbortSignal) => {
     const name = formatAddress(address);
-    const needed = await needsUpgrade(address, settings, signal);
-    answers.set(name, needed);
-    if (needed) settings.onNeeded?.(`a load balancer at ${name} terminates TLS: connections are upgraded to pass it`);
-    return needed;
+    const found = await testForBalancer(address, settings, signal);
+    answers.set(name, found);
+    if (found.isNeeded) {
+      settings.onNeeded?.(`a load balancer at ${name} terminates TLS: connections are upgraded to pass it`);
+    }
+    return found.isNeeded;
   };
   return {
+    finding,
     known,
     needed: (address, signal) => {
       const answer = known(address);
@@ -76,6 +96,8 @@ export function openUpgrades(settings: UpgradeSettings, isNeeded = false): Upgra
     open: (address, options) => openUpgraded(address, settings, options),
   };
 }
+
+const FOUND_EARLIER: UpgradeFinding = { isNeeded: true, by: 'option', seen: 'an earlier run has found it' };
 
 const YES = new Set(['true', 'yes', 'on', 'y', 't', '1']);
 const NO = new Set(['false', 'no', 'off', 'n', 'f', '0']);
@@ -109,23 +131,28 @@ const TEST_TIMEOUT_MS = 5000;
  * Exactly three outcomes mean that ALPN does not reach the Proxy: none is chosen, the alert `no_application_protocol`, and
  * a protocol that was not offered. Every other failure means that the upgrade is not needed.
  */
-async function needsUpgrade(
+async function testForBalancer(
   address: Address,
   { network, trace, trust }: UpgradeSettings,
   outer: AbortSignal,
-): Promise<boolean> {
+): Promise<UpgradeFinding> {
   const wire = trace?.connection('load balancer test');
   const { ca, verify } = await trust();
   try {
     const waitingFor = `the Proxy ${formatAddress(address)}`;
-    return await withDeadline({ waitingFor, timeoutMs: TEST_TIMEOUT_MS, signal: outer }, async (signal) => {
+    const chosen = await withDeadline({ waitingFor, timeoutMs: TEST_TIMEOUT_MS, signal: outer }, async (signal) => {
       const socket = await dialTls({ address, alpn: [TEST_ALPN], ca, verify, network, signal, wire });
       socket.destroy();
-      return socket.alpnProtocol !== TEST_ALPN;
+      return socket.alpnProtocol;
     });
+    if (chosen === TEST_ALPN) return { isNeeded: false, by: 'test', seen: "Teleport's ALPN reaches the Proxy" };
+    const what =
+      typeof chosen === 'string' ? `the ALPN protocol "${chosen}", which was not offered` : 'no ALPN protocol';
+    return { isNeeded: true, by: 'test', seen: `the server chooses ${what}` };
   } catch (error) {
     outer.throwIfAborted();
-    return isAboutAlpn(error);
+    const seen = describeError(error);
+    return isAboutAlpn(error) ? { isNeeded: true, by: 'test', seen } : { isNeeded: false, by: 'failed', seen };
   }
 }
 

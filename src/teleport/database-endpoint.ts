@@ -40,6 +40,16 @@ export function databaseListeners(settings: DatabaseSettings, proxyHost: string)
   return found;
 }
 
+/** @param protocol of the database, as Teleport names it; undefined if it is reached on the web port */
+export function databaseListener(
+  protocol: string,
+  listeners: DatabaseListeners,
+): { readonly protocol: ListenerProtocol; readonly address: Address } | undefined {
+  const family = LISTENER_PROTOCOLS.find((one) => one === databaseFamily(protocol));
+  const address = family && listeners.get(family);
+  return family === undefined || address === undefined ? undefined : { protocol: family, address };
+}
+
 /** Protocols that share another protocol's listener and ALPN value. */
 const FAMILIES: ReadonlyMap<string, string> = new Map([
   ['cockroachdb', 'postgres'],

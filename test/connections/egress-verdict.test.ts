@@ -41,6 +41,7 @@ function endpoint(id: string): Endpoint {
     access: new Map(),
     downloads: { script: 'https://a.example.com', node: 'https://a.example.com', tools: 'https://a.example.com' },
     environment: {},
+    terminatesTls: () => false,
   });
   const found = all.find((one) => one.id === id);
   assert.ok(found !== undefined, id);

@@ -38,12 +38,12 @@ test('the table has a title, the cluster, the time and the addresses, and is com
   assert.equal(exitCode, 0);
   assert.match(
     stdout,
-    /^Network connections of a CircleCI job that joins Teleport\n\nProxy {4}localhost:\d+\nCluster {2}example\.teleport\.test, Teleport 18\.6\.0, TLS routing on\nTime {5}2\d{3}-/,
+    /^Network connections of a CircleCI job that joins Teleport\n\nProxy {5}localhost:\d+\nCluster {3}example\.teleport\.test, Teleport 18\.6\.0\nTopology {2}one port: all connections go to localhost:\d+ \(TLS routing\)\nTime {6}2\d{3}-/,
   );
-  assert.match(stdout, /^# +Result +Needed +Connection +Host and port +SNI +ALPN$/m);
+  assert.match(stdout, /^# +Result +Needed +Connection +Route +Host and port +SNI +ALPN$/m);
   assert.match(
     stdout,
-    /^\d+ +open +one of two +Auth Service +localhost:\d+ +[0-9a-f]+\.teleport\.cluster\.local +teleport-auth@[0-9a-f]+\.teleport\.cluster\.local, h2$/m,
+    /^\d+ +open +one of two +Auth Service +direct +localhost:\d+ +[0-9a-f]+\.teleport\.cluster\.local +teleport-auth@[0-9a-f]+\.teleport\.cluster\.local, h2$/m,
   );
   assert.match(stdout, /^ {2}localhost +(::1, )?127\.0\.0\.1/m);
   assert.match(stdout, /\nEvery connection that the job needs is open\.\n$/);

@@ -39,7 +39,7 @@ test('a proxy that cannot be reached fails every command, which names its variab
   const egress = await job.run(['doctor', '--egress', ...settings], changes);
   assert.match(egress.stdout, /^Note: HTTP proxy: connections to teleport\.example\.com go through the HTTP proxy/m);
   assert.ok(egress.stdout.includes(` ${says.replace('cannot', 'Cannot')}`), egress.stdout);
-  assert.match(egress.stdout, /^ {3}Through: the HTTP proxy http:\/\/127\.0\.0\.1:\d+ \(HTTPS_PROXY\)$/m);
+  assert.match(egress.stdout, /^ {3}Route: through the HTTP proxy http:\/\/127\.0\.0\.1:\d+ \(HTTPS_PROXY\)$/m);
 });
 
 test('for an unreachable Proxy, the entry of NO_PROXY that keeps the proxy from use is the first likely cause', async (t) => {

@@ -16,6 +16,7 @@ import type { WireTrace } from '../../net/trace.ts';
 import type { WebTrust } from '../../net/trust.ts';
 import type { WebApi } from '../../net/web.ts';
 import { openJournal } from '../../outputs/journal.ts';
+import { type LostCertificate, lostCertificates } from '../../outputs/lost-certificates.ts';
 import type { WrittenOutput } from '../../outputs/result.ts';
 import { needsProxy, type SupportedOutput } from '../../outputs/outputs.ts';
 import type { AuthVerification } from '../../teleport/auth-trust.ts';
@@ -169,11 +170,15 @@ async function outputChecks(
   world: World,
 ): Promise<readonly Check[]> {
   const results = await dryRunOutputs(context, joined, session, world);
+  const written = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const lost = await lostCertificates(written, joined.cluster, { ...context, signal: world.signal });
   return context.outputs.map((output, at) => {
     const result = results[at];
     const one = outputCheck(output);
     if (result === undefined) return one.skipped('not tried');
-    return result.status === 'rejected' ? one.networkFailed(result.reason, world) : succeeded(output, result.value);
+    if (result.status === 'rejected') return one.networkFailed(result.reason, world);
+    const loss = lost.find(({ path }) => path === output.path);
+    return succeeded(output, result.value, loss);
   });
 }
 
@@ -226,7 +231,11 @@ export function quietLog({ debug, logFormat: format }: Plan, { clock, stderr }: 
   return { ...createLog(stderr, { format, debug, nowMs: () => clock.nowMs() }), info: () => undefined };
 }
 
-function succeeded(output: SupportedOutput, { access, expiresAtMs, logins, notices, roles }: WrittenOutput): Check {
+function succeeded(
+  output: SupportedOutput,
+  { access, expiresAtMs, logins, notices, roles }: WrittenOutput,
+  loss: LostCertificate | undefined,
+): Check {
   const one = outputCheck(output);
   const detail = [
     ...(access === undefined ? [] : [resourceOf(access)]),
@@ -234,6 +243,7 @@ function succeeded(output: SupportedOutput, { access, expiresAtMs, logins, notic
     ...(logins === undefined ? [] : [`logins ${logins.join(', ') || '(none)'}`]),
     `until ${utcTime(expiresAtMs)}`,
   ].join('; ');
+  if (loss !== undefined) return one.warn([detail, loss.text, ...notices], loss.fix);
   if (notices.length === 0) return one.pass(detail);
   const noLogin = logins?.length === 0 ? 'To use ssh, add a login to a role or to the bot as described above. ' : '';
   return one.warn([detail, ...notices], `${noLogin}Ignore this if it is enough for the job.`);

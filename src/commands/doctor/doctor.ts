@@ -1,13 +1,13 @@
 /** `doctor`: checks everything `run` needs, without changing anything, and suggests fixes. */
 import type { Plan } from '../../config/plan.ts';
-import { createLog } from '../../effects/log.ts';
+import { createLog, type Log } from '../../effects/log.ts';
 import { startRetries } from '../../effects/retry.ts';
 import { type Style, styleFor } from '../../effects/terminal.ts';
 import { VERSION, type World } from '../../effects/world.ts';
 import { asMachineIdError, MachineIdError, printableJson } from '../../errors.ts';
 import { type Network, openNetwork } from '../../net/network.ts';
-import { startWireTrace } from '../../net/trace.ts';
-import { openUpgrades } from '../../teleport/connection-upgrade.ts';
+import { startWireTrace, type WireTrace } from '../../net/trace.ts';
+import { openUpgrades, type Upgrades } from '../../teleport/connection-upgrade.ts';
 import { openWebApi } from '../../net/web.ts';
 import { refuseRemovedKeys } from '../../outputs/supported.ts';
 import { checkTbotVersion, readTbotVersion } from '../../tbot/program.ts';
@@ -94,54 +94,58 @@ async function runChecks(options: DoctorOptions, world: World): Promise<readonly
     tokenChecks(options.oidcToken, world),
   ]);
   const writeTargets = await writeTargetChecks({ ...options, outputs: config.outputs }, world);
-  const { network, ...onNetwork } = await networkFindings(config, timeoutMs, world);
+  const onNetwork = await networkFindings(config, timeoutMs, world);
   world.signal.throwIfAborted();
-  const rest = await clusterFindings(options, { config, network, onNetwork, token }, world);
+  const rest = await clusterFindings(options, { config, onNetwork, token }, world);
   world.signal.throwIfAborted();
   return [...program, ...token.checks, ...config.checks, ...writeTargets, ...onNetwork.checks, ...rest];
 }
 
-type OnNetwork = NetworkFindings & { readonly network: Network };
+type OnNetwork = NetworkFindings & {
+  readonly network: Network;
+  readonly upgrades: Upgrades;
+  readonly log: Log;
+  readonly trace: WireTrace | undefined;
+};
 
 async function networkFindings(
-  { address, trust }: ConfigFindings,
+  { address, plan, trust }: ConfigFindings,
   timeoutMs: number,
   world: World,
 ): Promise<OnNetwork> {
+  const { clock, environment } = world;
+  const { debug = false, logFormat: format = 'text' } = plan ?? {};
+  const log = createLog(world.stderr, { format, debug, nowMs: () => clock.nowMs() });
+  const trace = debug ? startWireTrace(log, clock) : undefined;
+  const over = (network: Network) => {
+    const upgrades = openUpgrades({ network, trust: () => Promise.resolve(trust), environment, trace });
+    return { network, upgrades, log, trace };
+  };
   let network: Network;
   try {
     network = openNetwork({ ...world, authorities: () => Promise.resolve(trust.ca), timeoutMs });
   } catch (error) {
     // The obstacle keeps the other checks from using the network.
-    return { ...withInvalidProxy(asMachineIdError(error)), network: openNetwork({ environment: {} }) };
+    return { ...withInvalidProxy(asMachineIdError(error)), ...over(openNetwork({ environment: {} })) };
   }
-  if (address === undefined) return { ...withoutAddress(), network };
-  return { ...(await networkChecks({ address, network, timeoutMs, trust }, world)), network };
+  const on = over(network);
+  if (address === undefined) return { ...withoutAddress(), ...on };
+  return { ...(await networkChecks({ address, timeoutMs, trust, ...on }, world)), ...on };
 }
 
 interface Findings {
   readonly config: ConfigFindings;
-  readonly network: Network;
-  readonly onNetwork: NetworkFindings;
+  readonly onNetwork: OnNetwork;
   readonly token: TokenFindings;
 }
 
 async function clusterFindings(
   { deadlineMs, engine, timeoutMs }: DoctorOptions,
-  { config, network, onNetwork: { obstacle: unreachable }, token: { token } }: Findings,
+  { config, onNetwork: { log, network, obstacle: unreachable, trace, upgrades }, token: { token } }: Findings,
   world: World,
 ): Promise<readonly Check[]> {
   const { address = PLACEHOLDER, obstacle, outputs, plan, trust } = config;
   const { clock, random, signal } = world;
-  const { debug = false, logFormat: format = 'text' } = plan ?? {};
-  const log = createLog(world.stderr, { format, debug, nowMs: () => clock.nowMs() });
-  const trace = debug ? startWireTrace(log, clock) : undefined;
-  const upgrades = openUpgrades({
-    network,
-    trust: () => Promise.resolve(trust),
-    environment: world.environment,
-    trace,
-  });
   const retries = startRetries({ timeoutMs, deadlineMs, clock, random, log, signal });
   const web = openWebApi({ address, network, trust, retries, signal, trace });
   const skipped = (reason: string) => [
@@ -149,7 +153,10 @@ async function clusterFindings(
     ...withoutJoin(outputs, 'there was no join'),
   ];
   try {
-    const { checks: found, cluster } = await proxyChecks({ web, retries, obstacle: unreachable }, world);
+    const { checks: found, cluster } = await proxyChecks(
+      { web, network, upgrades, retries, obstacle: unreachable },
+      world,
+    );
     const checks = [...found];
     if (engine === 'tbot') checks.push(await tbotCheck(plan, cluster, world));
     if (cluster === undefined)

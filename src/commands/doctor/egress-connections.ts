@@ -5,17 +5,18 @@ import { type Retries, startRetries } from '../../effects/retry.ts';
 import type { World } from '../../effects/world.ts';
 import { asMachineIdError, type MachineIdError } from '../../errors.ts';
 import { type Network, openNetwork } from '../../net/network.ts';
-import { probe, type ProbeTarget, resolveHost } from '../../net/probe.ts';
+import type { Address } from '../../net/address.ts';
 import { unusedProxy } from '../../net/egress-cause.ts';
-import { type EgressProxy, type EgressRoute, type Purpose } from '../../net/egress-proxy.ts';
+import type { EgressRoute } from '../../net/egress-proxy.ts';
 import { downloadAuthorities, type WebTrust } from '../../net/trust.ts';
-import { openUpgrades } from '../../teleport/connection-upgrade.ts';
+import { openUpgrades, type UpgradeFinding, type Upgrades } from '../../teleport/connection-upgrade.ts';
 import { openWebApi } from '../../net/web.ts';
 import type { Access } from '../../outputs/result.ts';
 import { type ClusterFacts, ping } from '../../teleport/ping.ts';
 import { dryRun, quietLog, type TrialContext } from './cluster-checks.ts';
 import { configChecks, type ConfigFindings, type Settings } from './config-checks.ts';
 import { type DownloadUrls, egressEndpoints, type Endpoint } from './egress-endpoints.ts';
+import { isUpgraded, purposeOf, routeOf, startProber } from './egress-prober.ts';
 import { type Verdict, verdictOf } from './egress-verdict.ts';
 import { httpProxyCheck, NO_PROXY_SET } from './network-checks.ts';
 import { tokenChecks } from './token-checks.ts';
@@ -29,14 +30,18 @@ interface EgressOptions extends Settings {
 export interface Connection extends Endpoint, Verdict {
   /** What the host name resolves to on this machine; empty if a proxy resolves it. */
   readonly addresses: readonly string[];
-  /** The HTTP or SOCKS proxy through which it goes. */
-  readonly proxy: EgressProxy | undefined;
+  /** Directly, or through an HTTP or SOCKS proxy; undefined if no connection is made. */
+  readonly route: EgressRoute | undefined;
+  /** Whether it goes inside a connection upgrade. */
+  readonly isUpgraded: boolean;
 }
 
 export interface EgressReport {
   /** The address of the Proxy. */
   readonly address: ConfigFindings['address'];
   readonly cluster: ClusterFacts | undefined;
+  /** Whether a load balancer at that address terminates TLS; undefined if it could not be tested. */
+  readonly balancer: UpgradeFinding | undefined;
   /** Further facts that a reader must know. */
   readonly notes: readonly string[];
   readonly connections: readonly Connection[];
@@ -52,23 +57,35 @@ export async function checkEgress(given: EgressOptions, world: World): Promise<E
   const limitMs = Math.min(given.timeoutMs, MAX_PROBE_MS);
   const config = await configChecks(given, world);
   const { address, plan, trust } = config;
+  const { environment, signal } = world;
+  const network = openNetwork({ ...world, authorities: () => Promise.resolve(trust.ca), timeoutMs: limitMs });
+  const upgrades = openUpgrades({ network, trust: () => Promise.resolve(trust), environment });
   const facts = {
     address,
     useProxyAddr: plan?.useProxyAddr ?? false,
     outputs: config.outputsKnown ? config.outputs : undefined,
     downloads: given.downloads,
     environment: world.environment,
+    terminatesTls: (place: Address) => upgrades.known(place) === true,
   };
   const atProxy = ({ host }: Endpoint) => host === address?.host;
   const authorities = { web: trust.ca, host: undefined, ...(await publicAuthorities(trust, world)) };
-  const network = openNetwork({ ...world, authorities: () => Promise.resolve(trust.ca), timeoutMs: limitMs });
-  const prober = startProber(network, limitMs, world.signal);
-  // A Proxy that does not respond to discovery does not respond to these either, so both time out concurrently.
-  prober.begin(egressEndpoints({ ...facts, cluster: undefined, access: new Map() }).filter(atProxy), authorities);
-  const discovered = await discovery(config, network, limitMs, world);
-  const found = await lookUpByJoining({ ...config, ...discovered, network }, given, world);
+  const prober = startProber({ network, upgrades, limitMs, signal });
+  const unknown = { cluster: undefined, access: new Map() };
+  // A Proxy that does not respond to discovery does not respond to these either, so all time out concurrently.
+  prober.begin(egressEndpoints({ ...facts, ...unknown }).filter(atProxy), authorities);
+  const [discovered] = await Promise.all([
+    discovery(config, network, limitMs, world),
+    testForBalancers(address === undefined ? [] : [address], upgrades, { limitMs, signal }),
+  ]);
+  const found = await lookUpByJoining({ ...config, ...discovered, network, upgrades }, given, world);
+  const known = { ...facts, cluster: discovered.cluster, access: found.access };
+  // Without a cluster, only the address that was tested is known.
+  if (known.cluster !== undefined) {
+    await testForBalancers(placesOf(egressEndpoints(known)), upgrades, { limitMs, signal });
+  }
   world.signal.throwIfAborted();
-  const endpoints = egressEndpoints({ ...facts, cluster: discovered.cluster, access: found.access });
+  const endpoints = egressEndpoints(known);
   const expected = {
     clusterName: discovered.cluster?.clusterName,
     authoritiesKnown: found.authorities !== undefined,
@@ -79,13 +96,39 @@ export async function checkEgress(given: EgressOptions, world: World): Promise<E
   const connections = await Promise.all(
     endpoints.map(async (endpoint): Promise<Connection> => {
       const probed = await probes.get(endpoint);
-      const proxy = proxyOf(endpoint, network);
-      if (probed === undefined) return { ...endpoint, ...unprobed(endpoint), addresses: [], proxy };
+      const way = { route: routeOf(endpoint, network), isUpgraded: isUpgraded(endpoint) };
+      if (probed === undefined) return { ...endpoint, ...way, ...unprobed(endpoint), addresses: [] };
       const verdict = withHttpError(endpoint, verdictOf({ ...expected, endpoint }, probed), discovered.error);
-      return { ...endpoint, ...withUnusedProxy(endpoint, verdict, network), addresses: probed.addresses, proxy };
+      return { ...endpoint, ...way, ...withUnusedProxy(endpoint, verdict, way.route), addresses: probed.addresses };
     }),
   );
-  return { address, cluster: discovered.cluster, notes: notesOf(config, discovered, network), connections };
+  return {
+    address,
+    cluster: discovered.cluster,
+    balancer: address === undefined ? undefined : upgrades.finding(address),
+    notes: notesOf(config, discovered, { network, upgrades }),
+    connections: connections.map((one) => withDroppedName(one, connections)),
+  };
+}
+
+/** Where it makes a difference whether a load balancer terminates TLS. */
+function placesOf(endpoints: readonly Endpoint[]): readonly Address[] {
+  return endpoints.flatMap(({ atBalancer, host, port }) =>
+    atBalancer === 'passes' || host === undefined || port === undefined ? [] : [{ host, port }],
+  );
+}
+
+/** Leaves the results in `upgrades`, which tests each address once. */
+async function testForBalancers(
+  places: readonly Address[],
+  upgrades: Upgrades,
+  { limitMs, signal }: { readonly limitMs: number; readonly signal: AbortSignal },
+): Promise<void> {
+  const tests = places.map((place) =>
+    withDeadline({ waitingFor: 'the server', timeoutMs: limitMs, signal }, (until) => upgrades.needed(place, until)),
+  );
+  // What cannot be tested in time needs no upgrade, as in a run.
+  await Promise.allSettled(tests);
 }
 
 /** The connections that the job needs and that are not known to be open. */
@@ -154,8 +197,9 @@ async function lookUpByJoining(
     network,
     plan,
     trust,
+    upgrades,
     ...config
-  }: ConfigFindings & Discovered & { readonly network: Network },
+  }: ConfigFindings & Discovered & { readonly network: Network; readonly upgrades: Upgrades },
   { oidcToken, timeoutMs }: EgressOptions,
   world: World,
 ): Promise<JoinFindings> {
@@ -173,8 +217,6 @@ async function lookUpByJoining(
   const log = quietLog(plan, world);
   const retries = retriesOf(limitMs, log, world);
   const web = openWebApi({ address, network, trust, retries, signal: world.signal });
-  const { environment } = world;
-  const upgrades = openUpgrades({ network, trust: () => Promise.resolve(trust), environment });
   const context = { plan, outputs, token, network, upgrades, trust, web, retries, log };
   try {
     return await withDeadline(
@@ -223,33 +265,29 @@ function withHttpError({ id }: Endpoint, verdict: Verdict, error: MachineIdError
   return { result: resultOf(error), detail: `TLS opens, but ${sentence(error)}` };
 }
 
-/** Clients of databases, such as psql, connect directly; other programs than Teleport's read the variables as curl does. */
-function purposeOf({ certificate, id }: Endpoint): Purpose {
-  if (id.startsWith('database')) return 'direct';
-  const isOther = certificate === 'download' || certificate === 'aws' || /^(application|kubernetes|telemetry)/.test(id);
-  return isOther ? 'https' : 'cluster';
-}
-
-function routeOf(endpoint: Endpoint, network: Network): EgressRoute | undefined {
-  const { host, port } = endpoint;
-  return host === undefined || port === undefined ? undefined : network.route({ host, port }, purposeOf(endpoint));
-}
-
-function proxyOf(endpoint: Endpoint, network: Network): EgressProxy | undefined {
-  const route = routeOf(endpoint, network);
-  return route?.kind === 'proxy' ? route.proxy : undefined;
-}
-
 /** A proxy that is configured but not used is the most likely cause of a failure. */
-function withUnusedProxy(endpoint: Endpoint, verdict: Verdict, network: Network): Verdict {
+function withUnusedProxy(endpoint: Endpoint, verdict: Verdict, route: EgressRoute | undefined): Verdict {
   const { host, port } = endpoint;
-  const route = routeOf(endpoint, network);
   if (!['closed', 'dropped', 'unresolved'].includes(verdict.result) || host === undefined || port === undefined) {
     return verdict;
   }
   const cause =
     route?.kind === 'direct' && purposeOf(endpoint) !== 'direct' ? unusedProxy(route, { host, port }) : undefined;
   return cause === undefined ? verdict : { ...verdict, detail: `${verdict.detail} Likely cause: ${cause}.` };
+}
+
+/** The same port answers under another server name: only a device that reads the name can make the difference. */
+function withDroppedName(one: Connection, all: readonly Connection[]): Connection {
+  const { detail, host, isUpgraded: isInside, port, result, sni } = one;
+  if ((result !== 'dropped' && result !== 'closed') || sni === undefined || isInside) return one;
+  const other = all.find(
+    (each) =>
+      each.result === 'open' && each.host === host && each.port === port && each.sni !== sni && !each.isUpgraded,
+  );
+  if (other === undefined) return one;
+  const under = other.sni === undefined ? 'without a server name' : `under the name ${other.sni}`;
+  const cause = `a firewall filters by server name (SNI): the same port answers ${under}`;
+  return { ...one, detail: `${detail} Likely cause: ${cause}.` };
 }
 
 function resultOf({ cause, code }: MachineIdError): Verdict['result'] {
@@ -259,11 +297,15 @@ function resultOf({ cause, code }: MachineIdError): Verdict['result'] {
   return cause === undefined ? 'open' : 'closed';
 }
 
-function notesOf(config: ConfigFindings, { cluster, error }: Discovered, network: Network): readonly string[] {
+function notesOf(
+  config: ConfigFindings,
+  { cluster, error }: Discovered,
+  { network, upgrades }: { readonly network: Network; readonly upgrades: Upgrades },
+): readonly string[] {
   const { address, checks, outputsKnown, trust } = config;
   const failed = checks.filter(({ id, state }) => state === 'fail' && id !== 'address');
   return [
-    ...(address === undefined ? [] : httpProxyNote(network, address)),
+    ...(address === undefined ? [] : [...httpProxyNote(network, address), ...forcedNote(upgrades.finding(address))]),
     ...failed.map(({ detail, title }) => `${title}: ${detail.replaceAll('\n', ' ')}`),
     ...(!outputsKnown ? ['The outputs are unknown: the table lists what each output type may need.'] : []),
     ...(address !== undefined && cluster === undefined
@@ -278,70 +320,12 @@ function notesOf(config: ConfigFindings, { cluster, error }: Discovered, network
   ];
 }
 
+function forcedNote(found: UpgradeFinding | undefined): readonly string[] {
+  if (found?.by !== 'variable') return [];
+  return [`Load balancer: ${found.seen}, so connections are ${found.isNeeded ? '' : 'not '}upgraded without a test.`];
+}
+
 function httpProxyNote(network: Network, address: NonNullable<ConfigFindings['address']>): readonly string[] {
   const { detail } = httpProxyCheck(network.route(address, 'cluster'), address);
   return detail === NO_PROXY_SET ? [] : [`HTTP proxy: ${detail}.`];
-}
-
-type Probe = ReturnType<typeof probe>;
-
-type Authorities = Readonly<Record<NonNullable<Endpoint['certificate']>, ProbeTarget['tls']['ca']>>;
-
-/** Probes each distinct connection once, for all rows that are the same on the network. */
-interface Prober {
-  /** Starts the probes that have not been started yet. The result has no endpoints that cannot be tried. */
-  begin(endpoints: readonly Endpoint[], authorities: Authorities): ReadonlyMap<Endpoint, Probe>;
-}
-
-function startProber(network: Network, limitMs: number, signal: AbortSignal): Prober {
-  const lookUps = new Map<string, Promise<readonly string[]>>();
-  const begun = new Map<string, Probe>();
-
-  /** Without a proxy, which resolves names itself. */
-  function addressesOf(endpoint: Endpoint): Promise<readonly string[]> {
-    const { host = '' } = endpoint;
-    if (proxyOf(endpoint, network) !== undefined) return Promise.resolve([]);
-    const addresses = lookUps.get(host) ?? resolveHost(host);
-    addresses.catch(() => undefined); // each probe awaits it and handles the error
-    lookUps.set(host, addresses);
-    return addresses;
-  }
-
-  function probeOf(endpoint: Endpoint, authorities: Authorities): Probe | undefined {
-    const target = targetOf(endpoint, authorities);
-    if (target === undefined) return undefined;
-    const { alpn, certificate, certificateName, host = '', port, protocol, sni } = endpoint;
-    const purpose = purposeOf(endpoint);
-    const isVerified = target.tls.ca !== undefined;
-    const key = JSON.stringify([host, port, protocol, sni, alpn, certificate, certificateName, isVerified, purpose]);
-    const addresses = addressesOf(endpoint);
-    const attempt = begun.get(key) ?? probe({ ...target, addresses, purpose }, { network, signal, timeoutMs: limitMs });
-    attempt.catch(() => undefined); // an interruption may reject it before anything awaits it
-    begun.set(key, attempt);
-    return attempt;
-  }
-
-  return {
-    begin: (endpoints, authorities) => {
-      const probes = neededFirst(endpoints).map((endpoint) => [endpoint, probeOf(endpoint, authorities)] as const);
-      return new Map(probes.flatMap(([endpoint, attempt]) => (attempt === undefined ? [] : [[endpoint, attempt]])));
-    },
-  };
-}
-
-/** Node resolves four names at a time, and the names of downloads may never resolve where mirrors replace them. */
-function neededFirst(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  const isOptional = ({ need }: Endpoint) => need === 'sometimes';
-  return [...endpoints.filter((one) => !isOptional(one)), ...endpoints.filter(isOptional)];
-}
-
-function targetOf(
-  endpoint: Endpoint,
-  authorities: Authorities,
-): Omit<ProbeTarget, 'addresses' | 'purpose'> | undefined {
-  const { alpn, certificate, certificateName, host, port, protocol, sni, untried } = endpoint;
-  if (untried !== undefined || host === undefined || port === undefined || protocol === undefined) return undefined;
-  const ca = certificate === undefined ? undefined : authorities[certificate];
-  const tls = { alpn, serverName: sni, certificateName: certificateName ?? host, ca };
-  return { address: { host, port }, protocol, tls };
 }

@@ -12,7 +12,7 @@ import type { Use } from '../../outputs/output-type.ts';
 import { type SupportedOutput, useOf } from '../../outputs/outputs.ts';
 import {
   databaseAlpn,
-  databaseFamily,
+  databaseListener,
   LISTENER_PROTOCOLS,
   type ListenerProtocol,
 } from '../../teleport/database-endpoint.ts';
@@ -24,7 +24,7 @@ import { telemetryIsOn, telemetryUrl } from '../telemetry.ts';
 
 /**
  * `always`: the configured job fails without it. `either`: one of the connections with this value is enough; these are
- * the two routes to the Auth Service. `sometimes`: only the jobs described in `when` need it.
+ * the routes to the Auth Service. `sometimes`: only the jobs described in `when` need it.
  */
 export type Need = 'always' | 'either' | 'sometimes';
 
@@ -48,6 +48,15 @@ export interface Endpoint {
   readonly neededFor: string;
   readonly when: string;
   readonly need: Need;
+  /**
+   * What becomes of it at a load balancer that terminates TLS: it passes as it is, it is upgraded, or the certificate of its
+   * client, a program that knows no upgrade, does not reach the Proxy.
+   */
+  readonly atBalancer: 'passes' | 'upgraded' | 'certificate-lost';
+  /** Whether there is such a load balancer at its address, and that matters. */
+  readonly isBehindBalancer: boolean;
+  /** Who connects, if it is not this program. */
+  readonly by?: 'teleport' | 'kubectl' | 'database client' | 'other program' | undefined;
   /** Why it cannot be tried; undefined when it can. */
   readonly untried: string | undefined;
 }
@@ -70,6 +79,8 @@ export interface EgressFacts {
   readonly access: ReadonlyMap<string, Access | string>;
   readonly downloads: DownloadUrls;
   readonly environment: World['environment'];
+  /** Whether a load balancer at that address terminates TLS. */
+  readonly terminatesTls: (address: Address) => boolean;
 }
 
 /** In the order in which a job connects. */
@@ -81,7 +92,18 @@ export function egressEndpoints(facts: EgressFacts): readonly Endpoint[] {
     ...authRoutes(facts),
     ...(facts.outputs ?? [undefined]).flatMap((output) => ofOutput(output, facts)),
     ...telemetry(facts),
-  ].filter(isFirst);
+  ]
+    .filter(isFirst)
+    .map((one) => withBalancer(one, facts));
+}
+
+/** Inside an upgraded connection, the Proxy presents a certificate of the host authority (protocol reference 1.3). */
+function withBalancer(one: Endpoint, { terminatesTls }: EgressFacts): Endpoint {
+  const { atBalancer, certificate, host, port } = one;
+  if (atBalancer === 'passes' || host === undefined || port === undefined || !terminatesTls({ host, port })) {
+    return one;
+  }
+  return { ...one, isBehindBalancer: true, certificate: atBalancer === 'upgraded' ? 'host' : certificate };
 }
 
 /** Outputs of the same type need the same connection. */
@@ -89,12 +111,16 @@ function isFirst({ id }: Endpoint, at: number, all: readonly Endpoint[]): boolea
   return all.findIndex((one) => one.id === id) === at;
 }
 
-const TLS = { protocol: 'tls', alpnMustBeAnswered: false, untried: undefined } as const;
+const PASSES = { atBalancer: 'passes', isBehindBalancer: false } as const;
+const UPGRADED = { ...PASSES, atBalancer: 'upgraded' } as const;
+const CERTIFICATE_LOST = { ...PASSES, atBalancer: 'certificate-lost' } as const;
+const TLS = { ...PASSES, protocol: 'tls', alpnMustBeAnswered: false, untried: undefined } as const;
 const HTTP_1 = ['http/1.1'];
 /** What curl and kubectl offer; this program offers only `HTTP_1`. */
 const HTTP = ['h2', 'http/1.1'];
 
 const OIDC_TOKEN: Endpoint = {
+  ...PASSES,
   id: 'oidc-token',
   purpose: "CircleCI's OIDC token",
   host: undefined,
@@ -123,7 +149,9 @@ function toProxy({ address }: EgressFacts) {
 function joining(facts: EgressFacts): readonly Endpoint[] {
   const proxy = { ...TLS, ...toProxy(facts), certificate: 'web' } as const;
   const version = facts.cluster?.serverVersion;
-  const byService = version === undefined || version.major >= FIRST_MAJOR_WITH_JOIN_SERVICE;
+  const hasService = version === undefined || version.major >= FIRST_MAJOR_WITH_JOIN_SERVICE;
+  const isUpgraded = facts.address !== undefined && facts.terminatesTls(facts.address);
+  const byService = hasService && !isUpgraded;
   return [
     {
       ...proxy,
@@ -136,14 +164,18 @@ function joining(facts: EgressFacts): readonly Endpoint[] {
     },
     {
       ...proxy,
+      ...UPGRADED,
       id: 'join-service',
       purpose: 'Join service',
       alpn: JOIN_ALPN,
       alpnMustBeAnswered: true,
+      ...(isUpgraded ? { certificateName: API_DOMAIN } : {}),
       neededFor: 'Joining the cluster.',
-      when: byService
-        ? 'Every run, on Teleport 18 and later.'
-        : `Teleport 18 and later; this cluster runs ${version.text}.`,
+      when: !hasService
+        ? `Teleport 18 and later; this cluster runs ${version.text}.`
+        : isUpgraded
+          ? 'When the Proxy behind the load balancer has no registration endpoint.'
+          : 'Every run, on Teleport 18 and later.',
       need: byService ? 'always' : 'sometimes',
     },
     {
@@ -152,7 +184,11 @@ function joining(facts: EgressFacts): readonly Endpoint[] {
       purpose: 'Registration endpoint',
       alpn: HTTP_1,
       neededFor: 'Joining the cluster without the join service (POST /v1/webapi/host/credentials).',
-      when: byService ? 'When the join service is not available.' : 'Every run, before Teleport 18.',
+      when: byService
+        ? 'When the join service is not available.'
+        : hasService
+          ? 'Every run through a load balancer that terminates TLS.'
+          : 'Every run, before Teleport 18.',
       need: byService ? 'sometimes' : 'always',
     },
   ];
@@ -175,9 +211,12 @@ function authRoutes(facts: EgressFacts): readonly Endpoint[] {
   const tooLong = alpn.some((value) => value.length > 255)
     ? 'The name of the cluster is too long for this route.'
     : undefined;
+  const isUpgraded = facts.address !== undefined && facts.terminatesTls(facts.address);
+  const sshPort = cluster?.tlsRouting === false ? [throughSshPort(cluster)] : [];
   const route = {
     ...TLS,
     ...proxy,
+    ...UPGRADED,
     alpn,
     alpnMustBeAnswered: true,
     certificate: 'host',
@@ -185,23 +224,41 @@ function authRoutes(facts: EgressFacts): readonly Endpoint[] {
     need: 'either',
     untried: proxy.untried ?? unknown ?? tooLong,
   } as const;
+  const first = { ...route, id: 'auth', purpose: 'Auth Service', sni: name, ...OF_AUTH };
+  // An upgraded connection has no use for the other name: nothing in between sees it.
+  if (isUpgraded) return [{ ...first, need: sshPort.length === 0 ? 'always' : 'either' }, ...sshPort];
   return [
-    {
-      ...route,
-      id: 'auth',
-      purpose: 'Auth Service',
-      sni: name,
-      neededFor: 'Certificates, roles and the addresses of resources.',
-      when: 'Every run, after the join.',
-    },
+    first,
     {
       ...route,
       id: 'auth-fallback',
       purpose: 'Auth Service (fallback)',
       neededFor: 'The same, if a firewall that filters by SNI blocks the name above.',
-      when: 'When the connection in the row above fails. One of the two is enough.',
+      when: 'When the connection in the row above fails. One of them is enough.',
     },
+    ...sshPort,
   ];
+}
+
+const OF_AUTH = {
+  neededFor: 'Certificates, roles and the addresses of resources.',
+  when: 'Every run, after the join.',
+} as const;
+
+/** Protocol reference 4.4. */
+function throughSshPort({ sshAddress }: ClusterFacts): Endpoint {
+  return {
+    ...TLS,
+    ...to(sshAddress.host, sshAddress.port),
+    id: 'auth-ssh-port',
+    purpose: 'Auth Service (SSH port)',
+    alpn: TRANSPORT_ALPN,
+    certificate: 'host',
+    certificateName: API_DOMAIN,
+    neededFor: 'The same, if the web port of the Proxy does not lead to the Auth Service.',
+    when: 'When the connections in the rows above fail. One of them is enough.',
+    need: 'either',
+  };
 }
 
 /** @param output undefined when the configured outputs are unknown */
@@ -244,10 +301,11 @@ function advertised(
 
 function ssh(facts: EgressFacts, need: Need): readonly Endpoint[] {
   const tlsRouting = facts.cluster?.tlsRouting ?? true;
-  const tunnel = { ...TLS, ...advertised(facts, 'tunnelAddress') };
+  const tls = { ...TLS, ...(tlsRouting ? UPGRADED : PASSES) };
+  const tunnel = { ...tls, ...advertised(facts, 'tunnelAddress') };
   return [
     {
-      ...TLS,
+      ...tls,
       ...advertised(facts, 'sshAddress'),
       id: 'ssh-transport',
       purpose: tlsRouting ? 'SSH through the Proxy' : 'SSH listener of the Proxy',
@@ -268,6 +326,7 @@ function ssh(facts: EgressFacts, need: Need): readonly Endpoint[] {
       neededFor: "Teleport's own programs with the identity file: tctl, the Terraform provider, tbot.",
       when: 'Steps that call one of them, and runs with engine: tbot.',
       need: 'sometimes',
+      by: 'teleport',
     },
   ];
 }
@@ -281,7 +340,9 @@ function kubernetes(facts: EgressFacts, need: Need): Endpoint {
   const nowhere = webAddress === undefined ? NO_ADDRESS : 'The Proxy reports no address for Kubernetes.';
   return {
     ...TLS,
+    ...(cluster?.tlsRouting === false ? PASSES : CERTIFICATE_LOST),
     ...place,
+    by: 'kubectl',
     id: 'kubernetes',
     purpose: cluster?.tlsRouting === false ? 'Kubernetes listener of the Proxy' : 'Kubernetes through the Proxy',
     sni: found?.serverName ?? place.sni,
@@ -308,7 +369,9 @@ function application(output: Of<'application'> | undefined, facts: EgressFacts):
   const reason = typeof access === 'string' ? `: ${access}` : '.';
   return {
     ...TLS,
+    ...CERTIFICATE_LOST,
     ...to(found?.host, found?.port),
+    by: 'other program',
     id: `application${output === undefined ? '' : `:${output.path}`}`,
     purpose: name,
     alpn: HTTP_1,
@@ -333,6 +396,7 @@ function database(output: Of<'database'> | undefined, facts: EgressFacts): reado
   const reason = typeof access === 'string' ? `: ${access}` : '.';
   const unknown: Endpoint = {
     ...TLS,
+    by: 'database client',
     ...to(undefined, undefined),
     id: `database:${output.path}`,
     purpose: `Database ${output.service}`,
@@ -352,13 +416,14 @@ const OF_DATABASES = {
 
 function ofProtocol({ path, service }: Of<'database'>, protocol: string, facts: EgressFacts): Endpoint {
   const own = { id: `database:${path}`, purpose: `Database ${service} (${protocol})`, need: 'always' } as const;
-  const family = LISTENER_PROTOCOLS.find((one) => one === databaseFamily(protocol));
-  const listener = family && facts.cluster?.databases.get(family);
-  if (family !== undefined && listener !== undefined) return { ...atListener(family, listener), ...own };
+  const listener = facts.cluster && databaseListener(protocol, facts.cluster.databases);
+  if (listener !== undefined) return { ...atListener(listener.protocol, listener.address), ...own };
   return {
     ...TLS,
+    ...CERTIFICATE_LOST,
     ...advertised(facts, 'webAddress'),
     ...own,
+    by: 'database client',
     alpn: [databaseAlpn(protocol)],
     alpnMustBeAnswered: true,
     certificate: 'web',
@@ -373,6 +438,7 @@ function atListener(protocol: ListenerProtocol, listener: Address): Endpoint {
   return {
     ...TLS,
     ...place,
+    by: 'database client',
     protocol: isTls ? 'tls' : protocol,
     sni: isTls ? place.sni : undefined,
     id: `database-listener:${protocol}`,

@@ -29,6 +29,10 @@ export interface Expected {
 
 export function verdictOf(expected: Expected, probed: ProbeResult): Verdict {
   const { endpoint } = expected;
+  const hasAnswer = probed.stoppedAt === 'answer' || probed.stoppedAt === 'done';
+  if (hasAnswer && endpoint.isBehindBalancer && endpoint.atBalancer === 'certificate-lost') {
+    return certificateLost(endpoint, probed);
+  }
   switch (probed.stoppedAt) {
     case 'lookup':
       return {
@@ -37,6 +41,8 @@ export function verdictOf(expected: Expected, probed: ProbeResult): Verdict {
       };
     case 'connect':
       return notConnected(expected, probed.error);
+    case 'inside':
+      return notUpgraded(expected, probed.error);
     case 'answer':
       return endpoint.protocol === 'tls' ? noHandshake(expected, probed) : noGreeting(expected, probed);
     case 'done':
@@ -67,6 +73,39 @@ function notConnected({ endpoint, limitMs }: Expected, error: unknown): Verdict 
   return { result: 'closed', detail: `${what} (${codes === '' ? oneLine(String(error)) : codes}).` };
 }
 
+/** The outer connection, or the request for the upgrade. */
+function notUpgraded({ limitMs }: Expected, error: unknown): Verdict {
+  const isProblem = error instanceof MachineIdError && error.code !== 'TIMEOUT';
+  if (!isProblem) {
+    return { result: 'dropped', detail: `There is no response to the connection upgrade within ${limitMs / 1000} s.` };
+  }
+  const { code, hint, likelyCauses, message } = error;
+  const [cause] = likelyCauses;
+  const because = code === 'UPGRADE_REFUSED' && cause !== undefined ? ` Likely cause: ${cause}.` : '';
+  const isClosed = code === 'PROXY_UNREACHABLE' || code === 'EGRESS_PROXY_FAILED';
+  const advice = code === 'UPGRADE_REFUSED' ? ` ${hint}` : '';
+  return {
+    result: !isClosed ? 'other' : isSilence(error) ? 'dropped' : 'closed',
+    detail: `${capitalized(message)}.${because}${advice}`,
+  };
+}
+
+const CLIENTS: Readonly<Record<NonNullable<Endpoint['by']>, string>> = {
+  kubectl: 'kubectl',
+  teleport: "Teleport's programs",
+  'database client': 'database clients',
+  'other program': 'HTTP clients such as curl',
+};
+
+function certificateLost({ by = 'other program' }: Endpoint, { tls }: ProbeResult): Verdict {
+  const balancer =
+    tls === undefined ? 'A load balancer' : `A load balancer with the certificate of ${signer(tls.chain)},`;
+  return {
+    result: 'other',
+    detail: `${balancer} terminates TLS: the certificate of ${CLIENTS[by]} does not reach the Proxy. Let the load balancer pass TLS through (layer 4).`,
+  };
+}
+
 function capitalized(text: string): string {
   return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 }
@@ -87,17 +126,21 @@ function noHandshake(expected: Expected, { error, received }: ProbeResult): Verd
   if (isSilence(error)) {
     const when =
       received.length === 0
-        ? 'The TCP connection opens, but there is no response to the TLS ClientHello with this SNI and ALPN'
+        ? `${carrier(endpoint)} opens, but there is no response to the TLS ClientHello with this SNI and ALPN`
         : 'The TLS handshake does not complete';
     return { result: 'dropped', detail: `${when} within ${limitMs / 1000} s.` };
   }
   if (received.length === 0) {
     return {
       result: 'closed',
-      detail: `The TCP connection opens, but is closed without a TLS response (${errorText(error, expected)}).`,
+      detail: `${carrier(endpoint)} opens, but is closed without a TLS response (${errorText(error, expected)}).`,
     };
   }
   return { result: 'other', detail: `The TLS handshake fails: ${errorText(error, expected)}.` };
+}
+
+function carrier({ atBalancer, isBehindBalancer }: Endpoint): string {
+  return isBehindBalancer && atBalancer === 'upgraded' ? 'The connection upgrade' : 'The TCP connection';
 }
 
 /** RFC 8446 section 5.1: the first record of a server is a handshake or an alert, followed by the major version. */

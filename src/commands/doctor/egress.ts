@@ -5,6 +5,7 @@ import { type Style, styleFor } from '../../effects/terminal.ts';
 import { VERSION, type World } from '../../effects/world.ts';
 import { MachineIdError, printable, printableJson } from '../../errors.ts';
 import { formatAddress } from '../../net/address.ts';
+import { routeText } from '../../net/egress-cause.ts';
 import { proxyName, proxyUrl } from '../../net/egress-proxy.ts';
 import { DEFAULT_BASE_URL } from '../install-tools/request.ts';
 import { type Check, check } from './check.ts';
@@ -13,6 +14,7 @@ import { hostPortText } from './egress-endpoints.ts';
 import type { EgressResult } from './egress-verdict.ts';
 import type { DoctorArguments } from './flags.ts';
 import { writeJunit } from './junit.ts';
+import { topologyText } from './topology.ts';
 
 /** The default of the orb parameter `download_url`. */
 export const SCRIPT_URL = `https://github.com/teleport-machine-id/orb/releases/download/v${VERSION}/machine-id.cjs`;
@@ -40,7 +42,7 @@ export async function reportEgress(
   if (blocked.length > 0) {
     const names = blocked.map(({ purpose }) => purpose).join(', ');
     throw new MachineIdError('DOCTOR_FAILED', `connections that the job needs are not open: ${names}`, {
-      hint: 'Send the table to the team that manages the firewall: each row has host, port, SNI and ALPN.',
+      hint: 'Send the table to the team that manages the firewall or the load balancer: each row has host, port, SNI and ALPN.',
     });
   }
 }
@@ -73,7 +75,7 @@ const NEEDS: Readonly<Record<Connection['need'], string>> = {
 
 const TITLE = 'Network connections of a CircleCI job that joins Teleport';
 
-function egressJson({ address, cluster, connections, notes }: EgressReport, time: string): object {
+function egressJson({ address, balancer, cluster, connections, notes }: EgressReport, time: string): object {
   return {
     title: TITLE,
     version: VERSION,
@@ -83,6 +85,7 @@ function egressJson({ address, cluster, connections, notes }: EgressReport, time
       cluster === undefined
         ? null
         : { name: cluster.clusterName, version: cluster.serverVersion.text, tlsRouting: cluster.tlsRouting },
+    topology: cluster === undefined ? null : printable(topologyText(cluster, balancer)),
     notes: notes.map(printable),
     missing: blockedConnections(connections).map(({ id }) => id),
     connections: connections.map((one) => ({
@@ -94,7 +97,9 @@ function egressJson({ address, cluster, connections, notes }: EgressReport, time
       sni: one.sni ?? null,
       alpn: one.alpn,
       addresses: one.addresses,
-      proxy: one.proxy === undefined ? null : proxyUrl(one.proxy),
+      route: wayText(one) ?? null,
+      proxy: one.route?.kind === 'proxy' ? proxyUrl(one.route.proxy) : null,
+      upgrade: one.isUpgraded,
       need: one.need,
       neededFor: one.neededFor,
       when: one.when,
@@ -105,10 +110,11 @@ function egressJson({ address, cluster, connections, notes }: EgressReport, time
 }
 
 function egressText(egress: EgressReport, time: string, style: Style): string {
-  const { address, cluster, connections, notes } = egress;
+  const { address, balancer, cluster, connections, notes } = egress;
   const head = table([
     ['Proxy', address === undefined ? 'not configured' : formatAddress(address)],
     ['Cluster', cluster === undefined ? 'unknown' : describe(cluster)],
+    ...(cluster === undefined ? [] : [['Topology', topologyText(cluster, balancer)]]),
     ['Time', time],
     ['Program', `teleport/machine-id ${VERSION}`],
   ]);
@@ -130,23 +136,37 @@ function egressText(egress: EgressReport, time: string, style: Style): string {
   ].join('\n');
 }
 
-function describe({ clusterName, serverVersion, tlsRouting }: NonNullable<EgressReport['cluster']>): string {
-  return `${clusterName}, Teleport ${serverVersion.text}, TLS routing ${tlsRouting ? 'on' : 'off'}`;
+function describe({ clusterName, serverVersion }: NonNullable<EgressReport['cluster']>): string {
+  return `${clusterName}, Teleport ${serverVersion.text}`;
+}
+
+/** Undefined where no connection is made, or where to is unknown. */
+function wayText({ isUpgraded, route }: Connection): string | undefined {
+  return route === undefined ? undefined : `${routeText(route)}${isUpgraded ? ', inside a connection upgrade' : ''}`;
+}
+
+/** The same in a word or two. */
+function shortWay({ isUpgraded, route }: Connection): string {
+  if (route === undefined) return '-';
+  const way = route.kind === 'proxy' ? route.proxy.variable : 'direct';
+  return isUpgraded ? `${way}, upgraded` : way;
 }
 
 /** The widest columns come last, so that a line too wide for the screen still shows the result. */
 function rows(connections: readonly Connection[], style: Style): readonly string[] {
+  const either = connections.filter(({ need }) => need === 'either').length;
   const cells = connections.map((one, at) => [
     String(at + 1),
     WORDS[one.result],
-    NEEDS[one.need],
+    one.need === 'either' && either > 2 ? 'one of three' : NEEDS[one.need],
     one.purpose,
+    shortWay(one),
     hostPortText(one) || '-',
     one.sni ?? '-',
     one.alpn.join(', ') || '-',
   ]);
   const [head = '', ...lines] = table([
-    ['#', 'Result', 'Needed', 'Connection', 'Host and port', 'SNI', 'ALPN'],
+    ['#', 'Result', 'Needed', 'Connection', 'Route', 'Host and port', 'SNI', 'ALPN'],
     ...cells,
   ]);
   return [
@@ -159,9 +179,11 @@ function withResultStyle(line: string, result: EgressResult, style: Style): stri
   return line.replace(WORDS[result], style[RESULT_STYLES[result]](WORDS[result]));
 }
 
-function details({ detail, neededFor, proxy, purpose, when }: Connection, at: number): readonly string[] {
-  const through = proxy === undefined ? [] : [`   Through: ${proxyName(proxy)}`];
-  return [`${at + 1}. ${purpose}`, `   ${printable(detail)}`, ...through, `   For: ${neededFor}`, `   When: ${when}`];
+function details(one: Connection, at: number): readonly string[] {
+  const { detail, neededFor, purpose, when } = one;
+  const way = wayText(one);
+  const route = way === undefined ? [] : [`   Route: ${way}`];
+  return [`${at + 1}. ${purpose}`, `   ${printable(detail)}`, ...route, `   For: ${neededFor}`, `   When: ${when}`];
 }
 
 function addressLines(connections: readonly Connection[]): readonly string[] {
@@ -180,6 +202,7 @@ function addressLines(connections: readonly Connection[]): readonly string[] {
 
 const LEGEND = `open: the expected server responds. closed: the connection is refused or closed. dropped: no response.
 unexpected server: another certificate, ALPN or protocol, for example of a proxy that terminates TLS.
+upgraded: inside a WebSocket (GET /webapi/connectionupgrade), through a load balancer that terminates TLS.
 All connections are outgoing TCP. TLS must not be intercepted: the job verifies the certificate of the named host.`;
 
 function summary(connections: readonly Connection[]): string {
@@ -207,8 +230,9 @@ function advice(one: Connection): string {
   ];
   const place = hostPortText(one) || 'this host';
   const allow =
-    one.proxy === undefined
-      ? `Allow TCP from the job to ${place}`
-      : `Let ${proxyName(one.proxy)} allow connections to ${place}`;
+    one.route?.kind === 'proxy'
+      ? `Let ${proxyName(one.route.proxy)} allow connections to ${place}`
+      : `Allow TCP from the job to ${place}`;
+  if (one.isUpgraded || one.isBehindBalancer) return `${allow}.`;
   return `${allow}${names.length === 0 ? '' : ` (${names.join('; ')})`}, and do not terminate TLS in between.`;
 }

@@ -5,16 +5,17 @@ import type { MachineIdError } from '../../errors.ts';
 import { type Address, formatAddress } from '../../net/address.ts';
 import { proxyFailure } from '../../net/failures.ts';
 import type { Network } from '../../net/network.ts';
-import { describeError } from '../../net/network-error.ts';
 import { type ChainLink, probeTcp, probeTls, resolveHost, type TlsFacts } from '../../net/probe.ts';
 import { unusedProxy } from '../../net/egress-cause.ts';
 import { type EgressProxy, type EgressRoute, proxyName } from '../../net/egress-proxy.ts';
 import type { WebTrust } from '../../net/trust.ts';
+import type { Upgrades } from '../../teleport/connection-upgrade.ts';
 import { type Check, check } from './check.ts';
 
 interface ProxyTarget {
   readonly address: Address;
   readonly network: Network;
+  readonly upgrades: Upgrades;
   readonly trust: WebTrust;
   readonly timeoutMs: number;
 }
@@ -26,25 +27,23 @@ export interface NetworkFindings {
 }
 
 const WEB_PROTOCOL = 'http/1.1';
-/** What Teleport agents offer; a load balancer that terminates TLS does not know it (protocol reference 1.4). */
-const TELEPORT_PROTOCOL = 'teleport-reversetunnel';
 
 export async function networkChecks(target: ProxyTarget, world: World): Promise<NetworkFindings> {
   const proxy = httpProxyCheck(target.network.route(target.address, 'cluster'), target.address);
-  const [name, port, handshake, alpn] = await Promise.all([
+  const [name, port, handshake, balancer] = await Promise.all([
     nameCheck(target, world),
     portCheck(target, world),
-    handshakeOf(target, world, WEB_PROTOCOL),
-    handshakeOf(target, world, TELEPORT_PROTOCOL),
+    handshakeOf(target, world),
+    balancerCheck(target, world),
   ]);
   if (port.state === 'fail') {
     const obstacle = 'the port of the Proxy cannot be reached';
-    const [tls, balancer] = [check('tls', 'Web certificate'), check('load-balancer', 'Load balancer')];
-    return { obstacle, checks: [name, port, tls.skipped(obstacle), proxy, balancer.skipped(obstacle)] };
+    const [tls, untested] = [check('tls', 'Web certificate'), check('load-balancer', 'Load balancer')];
+    return { obstacle, checks: [name, port, tls.skipped(obstacle), proxy, untested.skipped(obstacle)] };
   }
   const tls = certificateCheck(handshake, target, world);
   const obstacle = tls.state === 'fail' ? 'there is no trusted TLS connection to the Proxy' : undefined;
-  return { obstacle, checks: [name, port, tls, proxy, balancerCheck(alpn)] };
+  return { obstacle, checks: [name, port, tls, proxy, balancer] };
 }
 
 /** The checks that are skipped when the address of the Proxy is unknown. */
@@ -102,12 +101,11 @@ async function portCheck({ address, network, timeoutMs }: ProxyTarget, world: Wo
 async function handshakeOf(
   { address, network, timeoutMs, trust }: ProxyTarget,
   { signal }: World,
-  alpn: string,
 ): Promise<TlsFacts | Error> {
   try {
     const waitingFor = `the TLS handshake with ${formatAddress(address)}`;
     return await withDeadline({ waitingFor, unreached: address, timeoutMs, signal }, (until) =>
-      probeTls(address, { alpn, network, signal: until, trust }),
+      probeTls(address, { alpn: WEB_PROTOCOL, network, signal: until, trust }),
     );
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
@@ -150,19 +148,27 @@ function certificateFix(
   return `Save the certificate of the authority "${top?.issuer ?? 'unknown'}", which this machine does not trust, as a PEM file and pass its path with --ca-file (orb parameter ca_file), SSL_CERT_FILE or NODE_EXTRA_CA_CERTS.`;
 }
 
-function balancerCheck(handshake: TlsFacts | Error): Check {
+/** The test of a run, and the upgrade that it leads to. */
+async function balancerCheck({ address, timeoutMs, upgrades }: ProxyTarget, world: World): Promise<Check> {
   const one = check('load-balancer', 'Load balancer');
-  const fix =
-    'Use an address that reaches the Proxy directly, or configure the load balancer to pass TLS through (layer 4): the Auth Service is reached by ALPN.';
-  if (handshake instanceof Error) {
-    const code = 'code' in handshake ? String(handshake.code) : '';
-    return code.includes('NO_APPLICATION_PROTOCOL')
-      ? one.fail("the server rejects Teleport's ALPN: something in front of the Proxy terminates TLS", fix)
-      : one.skipped(`the handshake failed: ${describeError(handshake)}`);
+  const place = formatAddress(address);
+  const options = { waitingFor: `the connection upgrade at ${place}`, timeoutMs, signal: world.signal };
+  try {
+    await withDeadline(options, (signal) => upgrades.needed(address, signal));
+    const found = upgrades.finding(address);
+    if (found === undefined) return one.skipped('not tested');
+    const { by, isNeeded, seen } = found;
+    if (!isNeeded) {
+      if (by === 'failed') return one.skipped(`the test failed: ${seen}`);
+      return one.pass(by === 'variable' ? `not tested: ${seen}` : `none that terminates TLS: ${seen}`);
+    }
+    const opened = await withDeadline(options, (signal) => upgrades.open(address, { signal }));
+    opened.destroy();
+    const why = by === 'variable' ? seen : `one in front of the Proxy terminates TLS (${seen})`;
+    return one.pass(`${why}: connections are upgraded to pass it, which works`);
+  } catch (error) {
+    return one.networkFailed(proxyFailure(address, error), world);
   }
-  const { alpn } = handshake;
-  if (alpn === TELEPORT_PROTOCOL) return one.pass("none that terminates TLS: Teleport's ALPN reaches the Proxy");
-  return one.fail(`the server chose ${alpn ?? 'no protocol'}: something in front of the Proxy terminates TLS`, fix);
 }
 
 export const NO_PROXY_SET = 'none is set';

@@ -3,9 +3,12 @@ import type { Retries } from '../../effects/retry.ts';
 import type { World } from '../../effects/world.ts';
 import { pluralize } from '../../errors.ts';
 import { formatAddress } from '../../net/address.ts';
+import type { Network } from '../../net/network.ts';
 import type { WebApi } from '../../net/web.ts';
+import type { Upgrades } from '../../teleport/connection-upgrade.ts';
 import { type ClusterFacts, NEWEST_TESTED, OLDEST_TESTED, ping } from '../../teleport/ping.ts';
 import { type Check, check } from './check.ts';
+import { routeLines, topologyText } from './topology.ts';
 
 interface ProxyFindings {
   readonly checks: readonly Check[];
@@ -17,31 +20,40 @@ const SKEW_MS = 30_000;
 
 interface ProxyCheckOptions {
   readonly web: WebApi;
+  readonly network: Network;
+  readonly upgrades: Upgrades;
   readonly retries: Retries;
   /** Why the Proxy cannot be contacted; undefined when it can. */
   readonly obstacle: string | undefined;
 }
 
 export async function proxyChecks(
-  { web, retries, obstacle }: ProxyCheckOptions,
+  { web, network, retries, obstacle, upgrades }: ProxyCheckOptions,
   { clock, environment }: Pick<World, 'clock' | 'environment'>,
 ): Promise<ProxyFindings> {
-  const [proxy, skew, routing] = [
-    check('proxy', 'Proxy'),
-    check('clock', 'Clock'),
-    check('tls-routing', 'TLS routing'),
-  ];
+  const [proxy, skew, routing] = [check('proxy', 'Proxy'), check('clock', 'Clock'), check('topology', 'Topology')];
   const unknown = (reason: string) => [skew.skipped(reason), routing.skipped(reason)];
   if (obstacle !== undefined) return { cluster: undefined, checks: [proxy.skipped(obstacle), ...unknown(obstacle)] };
   try {
     const { cluster, sentMs } = await retries.run(() => ping(web));
-    const checks = [proxyCheck(cluster), clockCheck(clock.nowMs() - sentMs), routingCheck(cluster)];
+    const checks = [proxyCheck(cluster), clockCheck(clock.nowMs() - sentMs), topologyCheck(cluster)];
     return { cluster, checks };
   } catch (error) {
     return {
       cluster: undefined,
       checks: [proxy.networkFailed(error, { environment }), ...unknown('there is no valid response from the Proxy')],
     };
+  }
+
+  function topologyCheck(cluster: ClusterFacts): Check {
+    const { address } = web;
+    const { webAddress } = cluster;
+    const isElsewhere = formatAddress(webAddress) !== formatAddress(address);
+    return routing.pass([
+      topologyText(cluster, upgrades.finding(address)),
+      ...(isElsewhere ? [`the Proxy advertises ${formatAddress(webAddress)}, which later steps use`] : []),
+      ...routeLines(address, cluster, network),
+    ]);
   }
 }
 
@@ -74,17 +86,4 @@ function clockCheck(aheadMs: number): Check {
     `this machine is ${pluralize(seconds, 'second')} ${aheadMs > 0 ? 'ahead of' : 'behind'} the Proxy`,
     'Synchronize the clocks with NTP: tokens and certificates are rejected outside their validity period.',
   );
-}
-
-function routingCheck({ kube, sshAddress, tlsRouting, webAddress }: ClusterFacts): Check {
-  const one = check('tls-routing', 'TLS routing');
-  if (tlsRouting) return one.pass(`on: all connections go to ${formatAddress(webAddress)}`);
-  const { port, publicAddress } = kube;
-  const kubernetes =
-    publicAddress === undefined
-      ? port === undefined
-        ? 'an unknown address'
-        : `port ${port}`
-      : formatAddress(publicAddress);
-  return one.pass(`off: SSH at ${formatAddress(sshAddress)}, Kubernetes at ${kubernetes}`);
 }

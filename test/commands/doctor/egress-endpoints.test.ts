@@ -33,6 +33,7 @@ const FACTS: EgressFacts = {
     tools: 'https://cdn.teleport.dev',
   },
   environment: {},
+  terminatesTls: () => false,
 };
 
 async function outputsOf(...items: readonly string[]) {
