@@ -99,15 +99,18 @@ test('unexpected server: a proxy that terminates TLS with an authority that is n
   assert.equal(cluster.records.of('join-service').length, 0);
 });
 
-test('unexpected server: a load balancer whose authority is trusted and that does not support ALPN', async (t) => {
+test('open, by connection upgrades: a load balancer whose authority is trusted and that does not support ALPN', async (t) => {
   const { address, certificate } = await startTlsTerminator(t, { behind: proxy, speaks: ['http/1.1'] });
   const job = await beginJob(t, cluster);
   const ca = join(job.folder, 'ca.pem');
   await writeFile(ca, `${certificate}\n${await readFile(webCa, 'utf8')}`);
   const found = await examined(job, [...flagsFor(address, job), '--ca-file', ca]);
-  assert.deepEqual(results(found, 'web-api', 'registration'), ['open', 'open']);
-  assert.deepEqual(results(found, 'join-service', 'auth', 'auth-fallback'), Array<string>(3).fill('other'));
-  assert.deepEqual(found.missing, ['join-service', 'auth', 'auth-fallback']);
+  assert.deepEqual(results(found, 'web-api', 'registration', 'join-service', 'auth'), Array<string>(4).fill('open'));
+  assert.deepEqual(
+    found.connections.filter(({ upgrade }) => upgrade).map(({ id }) => id),
+    ['join-service', 'auth'],
+  );
+  assert.deepEqual(found.missing, []);
 });
 
 for (const [fault, result, says] of [
