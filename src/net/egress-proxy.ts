@@ -50,6 +50,9 @@ const VARIABLES: Readonly<Record<Purpose, readonly string[]>> = {
   direct: [],
 };
 
+/** Of this program; other programs read no further variables. */
+const OWN_PURPOSES = ['cluster', 'https'] as const satisfies readonly Purpose[];
+
 /** @throws MachineIdError EGRESS_PROXY_INVALID */
 export function egressRoute(environment: Environment, place: HostPort, purpose: Purpose): EgressRoute {
   const found = firstSet(environment, VARIABLES[purpose]);
@@ -71,7 +74,7 @@ export function egressRoute(environment: Environment, place: HostPort, purpose: 
  */
 export function readEgressProxies(environment: Environment): readonly EgressProxy[] {
   if (noProxyOf(environment).entries.includes('*')) return [];
-  const variables = Object.values(VARIABLES).flatMap((names) => firstSet(environment, names) ?? []);
+  const variables = OWN_PURPOSES.flatMap((purpose) => firstSet(environment, VARIABLES[purpose]) ?? []);
   return variables.map(parseProxy);
 }
 
