@@ -100,6 +100,8 @@ export interface HostPort {
   readonly port: number;
   /** Set if it is not a server of the cluster. */
   readonly for?: 'https';
+  /** Set if another connection to the same place was opened before. */
+  readonly isReachable?: true;
 }
 
 /** Set on a transient failure: the same attempt may succeed later. */

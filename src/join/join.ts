@@ -178,7 +178,7 @@ function noEndpoint(service: UnavailableService | undefined): MachineIdError {
     `the join service of the Proxy cannot be used (${service.reason}), and the Proxy has no registration endpoint`,
     {
       hint: service.isTransient
-        ? 'Use an address that reaches the Proxy itself, or let the load balancer in front of it pass TLS through (layer 4).'
+        ? 'Run the job again. If the error persists, "doctor --egress" shows what answers instead of the join service.'
         : 'Upgrade the cluster to a version whose join service supports the join method circleci (18.5 or later). If it is such a version, let the load balancer in front of the Proxy pass TLS through (layer 4).',
       transient: service.isTransient ? {} : undefined,
     },

@@ -35,7 +35,7 @@ function proxyCause(route: EgressRoute, place: HostPort, { code }: MachineIdErro
     return `the connection goes through ${proxyName(route.proxy)}, which may block or change it`;
   }
   // The Auth Service is reached over the address at which the Proxy has been reached.
-  return code.startsWith('AUTH_') ? undefined : unusedProxy(route, place);
+  return code.startsWith('AUTH_') || place.isReachable === true ? undefined : unusedProxy(route, place);
 }
 
 /** For tables and lists: `direct`, or the proxy; and what in the environment decides that. */

@@ -9,7 +9,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * What a connection is for. Teleport's own dials read other variables than requests to other HTTPS servers. The others are
- * for what doctor tries in the place of other programs: `teleport` for tsh, tctl and tbot, `kubectl`, and `direct` for those
+ * for what doctor tries as other programs would: `teleport` for tsh, tctl and tbot, `kubectl`, and `direct` for those
  * that use no proxy, such as clients of databases.
  */
 export type Purpose = 'cluster' | 'https' | 'teleport' | 'kubectl' | 'direct';

@@ -1,7 +1,8 @@
 /** Turns a failed connection into an error with likely causes and a hint. */
 import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from './address.ts';
-import { causes, errorCode, networkFailure } from './network-error.ts';
+import { causes, errorCode, networkFailure, oneLine } from './network-error.ts';
+import { presentedCertificate } from './tls.ts';
 import type { WebTrust } from './trust.ts';
 
 /** For a failed connection to the Proxy's web address; returns a MachineIdError unchanged. */
@@ -61,14 +62,23 @@ export function authName({ address, isDirect }: AuthPlace): string {
   return `the Auth Service ${isDirect ? '' : 'behind '}${formatAddress(address)}`;
 }
 
-/** For a failed connection to the Auth Service; returns a MachineIdError unchanged. */
-export function authFailure(place: AuthPlace, cause: unknown): MachineIdError {
+/** Why a load balancer that terminates TLS is not passed by an upgrade of the connection, and what to do about that. */
+export interface UpgradeNote {
+  readonly cause: string;
+  readonly hint: string;
+}
+
+/**
+ * For a failed connection to the Auth Service; returns a MachineIdError unchanged.
+ * @param note undefined if nothing is known about upgrades
+ */
+export function authFailure(place: AuthPlace, cause: unknown, note?: UpgradeNote): MachineIdError {
   if (cause instanceof MachineIdError) return cause;
   if (place.isDirect) return directFailure(place, cause);
   const { address } = place;
   const problem = networkFailure(cause);
   const where = authName(place);
-  if (isAboutAlpn(cause)) return tlsTerminatedError('AUTH_UNREACHABLE', { where, address, cause });
+  if (isAboutAlpn(cause)) return tlsTerminatedError('AUTH_UNREACHABLE', { where, address, cause, note });
   // The port is the Proxy's, and the Proxy was reached: do not explain a wrong port.
   const reached = { ...address, port: 443 };
   const likelyCauses = connectionCauses(reached, cause);
@@ -80,7 +90,7 @@ export function authFailure(place: AuthPlace, cause: unknown): MachineIdError {
             cause,
             likelyCauses,
           })
-        : tlsTerminatedError('AUTH_UNTRUSTED', { where, address, cause });
+        : tlsTerminatedError('AUTH_UNTRUSTED', { where, address, cause, note });
     case 'refused-by-peer':
       return new MachineIdError('AUTH_DENIED', `${where} rejected the bot's certificate: ${problem.detail}`, {
         hint: 'Check that the bot is not locked and that the clocks of the runner and the cluster agree.',
@@ -91,7 +101,7 @@ export function authFailure(place: AuthPlace, cause: unknown): MachineIdError {
     case 'wrong-protocol':
     case 'unreachable':
       return new MachineIdError('AUTH_UNREACHABLE', `cannot connect to ${where}: ${problem.detail}`, {
-        hint: 'Check that nothing between this job and the Proxy drops ALPN, as load balancers that terminate TLS do: the Auth Service is reached through the web port of the Proxy (TLS routing).',
+        hint: 'Check what is between this job and the Proxy: "doctor --egress" tries each way to the Auth Service, with its host, port, SNI and ALPN.',
         cause,
         likelyCauses,
         transient: problem.isTransient ? {} : undefined,
@@ -136,13 +146,20 @@ function directFailure(place: AuthPlace, cause: unknown): MachineIdError {
  * For a failed connection to the Proxy's transport service, where the Proxy presents a certificate of the cluster's host
  * authority; returns a MachineIdError unchanged.
  */
-export function transportFailure(address: Address, cause: unknown): MachineIdError {
+export function transportFailure(address: Address, cause: unknown, note?: UpgradeNote): MachineIdError {
   if (cause instanceof MachineIdError) return cause;
   const where = `the transport service of the Proxy ${formatAddress(address)}`;
-  if (isAboutAlpn(cause)) return tlsTerminatedError('PROXY_UNREACHABLE', { where, address, cause });
+  if (isAboutAlpn(cause)) return tlsTerminatedError('PROXY_UNREACHABLE', { where, address, cause, note });
   return isTlsTerminated(cause)
-    ? tlsTerminatedError('PROXY_UNTRUSTED', { where, address, cause })
+    ? tlsTerminatedError('PROXY_UNTRUSTED', { where, address, cause, note })
     : proxyFailure(address, cause);
+}
+
+interface TlsTermination {
+  readonly where: string;
+  readonly address: Address;
+  readonly cause: unknown;
+  readonly note?: UpgradeNote | undefined;
 }
 
 /**
@@ -151,7 +168,7 @@ export function transportFailure(address: Address, cause: unknown): MachineIdErr
  */
 export function tlsTerminatedError(
   code: 'AUTH_UNTRUSTED' | 'AUTH_UNREACHABLE' | 'PROXY_UNTRUSTED' | 'PROXY_UNREACHABLE',
-  { address, cause, where }: { readonly where: string; readonly address: Address; readonly cause: unknown },
+  { address, cause, note, where }: TlsTermination,
 ): MachineIdError {
   const { detail, kind } = networkFailure(cause);
   const seen =
@@ -160,9 +177,11 @@ export function tlsTerminatedError(
     code,
     `cannot reach ${where}: something in between terminates TLS and drops Teleport's ALPN, as a layer 7 load balancer does (${seen})`,
     {
-      hint: 'Use an address that reaches the Proxy itself, or let the load balancer pass TLS through to the Proxy (layer 4). Exempt the host from TLS inspection.',
+      hint: `${note === undefined ? '' : `${note.hint} `}Exempt the Proxy's host from TLS inspection, or let the load balancer in front of the Proxy pass TLS through (layer 4).`,
       cause,
       likelyCauses: [
+        ...(note === undefined ? [] : [note.cause]),
+        ...answeredInstead(cause),
         'a load balancer in front of the Proxy terminates TLS, such as an AWS ALB, an ingress controller or nginx',
         INTERCEPTED,
         ...(kind === 'untrusted' ? ['the host authority was rotated after the bot joined: run the job again'] : []),
@@ -170,6 +189,18 @@ export function tlsTerminatedError(
       unreached: address,
     },
   );
+}
+
+/** @param server the header `Server` of a response */
+export function answeredBy(server: string | undefined): readonly string[] {
+  if (server === undefined || server.trim() === '') return [];
+  return [`the response comes from or through another server, which calls itself ${JSON.stringify(oneLine(server))}`];
+}
+
+function answeredInstead(cause: unknown): readonly string[] {
+  const [presented] = causes(cause).flatMap((one) => presentedCertificate(one) ?? []);
+  if (presented === undefined) return [];
+  return [`another server answered: its certificate is for ${presented.subject}, signed by ${presented.issuer}`];
 }
 
 /** Whether a server other than Teleport's may have answered: it does not know the ALPN protocols, or has another certificate. */
@@ -224,6 +255,7 @@ const BY_CODE: readonly (readonly [RegExp, Explain])[] = [
     ({ port }, ports) => [
       `nothing listens on port ${port}; ${ports}`,
       `the ${ports === AUTH_PORT ? 'Auth Service' : 'Proxy'} is down or restarting`,
+      'a firewall rejects connections from this machine',
     ],
   ],
   [/^(ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN)$/, () => [FIREWALL, PRIVATE_ADDRESS, VIA_PROXY]],

@@ -1,8 +1,16 @@
 /** TLS over a connection that is already open. */
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { checkServerIdentity, connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import {
+  type Certificate,
+  checkServerIdentity,
+  connect,
+  type ConnectionOptions,
+  type PeerCertificate,
+  type TLSSocket,
+} from 'node:tls';
 import type { Address } from './address.ts';
+import { oneLine } from './network-error.ts';
 import type { WireConnection } from './trace.ts';
 import { traceTls } from './traced.ts';
 import { trustOptions } from './trust.ts';
@@ -23,6 +31,18 @@ export interface TlsOptions {
   /** Carries the deadline. */
   readonly signal: AbortSignal;
   readonly wire?: WireConnection | undefined;
+}
+
+export interface PresentedCertificate {
+  readonly subject: string;
+  readonly issuer: string;
+}
+
+const PRESENTED = new WeakMap<Error, PresentedCertificate>();
+
+/** The certificate of the server with which the handshake failed; undefined if it sent none, or the error is another one. */
+export function presentedCertificate(error: Error): PresentedCertificate | undefined {
+  return PRESENTED.get(error);
 }
 
 /**
@@ -47,8 +67,14 @@ export function startTls(carrier: Duplex, options: TlsOptions, sinceStart?: () =
       socket.off('error', onError);
       socket.off('close', onClose);
     };
+    let presented: PresentedCertificate | undefined;
+    // Runs before Node checks the certificate and, if it is not trusted, closes the connection.
+    socket.prependOnceListener('secure', () => {
+      presented = peerNames(socket);
+    });
     const onError = (error: Error) => {
       settle();
+      if (presented !== undefined) PRESENTED.set(error, presented);
       socket.destroy();
       carrier.destroy();
       reject(error);
@@ -65,6 +91,13 @@ export function startTls(carrier: Duplex, options: TlsOptions, sinceStart?: () =
       resolve(socket);
     });
   });
+}
+
+/** Not by getPeerX509Certificate, which removes the certificate from the chain that Node is about to check. */
+function peerNames(socket: TLSSocket): PresentedCertificate {
+  const { issuer, subject }: Partial<PeerCertificate> = socket.getPeerCertificate();
+  const name = (one: Certificate | undefined) => oneLine(String(one?.CN ?? one?.O ?? 'an unknown name'));
+  return { subject: name(subject), issuer: name(issuer) };
 }
 
 function connectOptions(options: TlsOptions): ConnectionOptions {

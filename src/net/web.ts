@@ -16,6 +16,8 @@ export interface WebResponse {
   readonly body: string;
   /** The server's `Date` header, which has whole seconds; NaN if it is missing. */
   readonly sentMs?: number;
+  /** The server's header `Server`: Teleport sends none. */
+  readonly server?: string | undefined;
   /** How long the server asks us to wait before the next request. */
   readonly retryAfterMs?: number | undefined;
 }
@@ -76,7 +78,8 @@ export function openWebApi(options: WebApiOptions): WebApi {
           const { headers, status } = response;
           const sentMs = Date.parse(headers.get('date') ?? '');
           const retryAfterMs = retries.askedPauseMs(headers);
-          return { status, body: await readBody(response, name), sentMs, retryAfterMs };
+          const server = headers.get('server') ?? undefined;
+          return { status, body: await readBody(response, name), sentMs, server, retryAfterMs };
         } catch (error) {
           throw server.failure(error);
         } finally {

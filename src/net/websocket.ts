@@ -16,10 +16,13 @@ export interface WebSocketRequest {
 export class WebSocketRefused extends Error {
   /** Undefined if the response is not HTTP, or is a malformed 101. */
   readonly status: number | undefined;
+  /** The header `Server` of the response. */
+  readonly server: string | undefined;
 
-  constructor(message: string, status?: number) {
+  constructor(message: string, status?: number, server?: string) {
     super(message);
     this.status = status;
+    this.server = server;
   }
 }
 
@@ -99,8 +102,10 @@ function checkResponse(head: string, key: string, subprotocol: string): void {
   const [statusLine = '', ...lines] = head.split('\r\n');
   const [, code] = /^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(statusLine) ?? [];
   if (code === undefined) throw new WebSocketRefused('the response is not HTTP');
-  if (code !== '101') throw new WebSocketRefused(`the response has status ${code}, expected 101`, Number(code));
   const header = (name: string) => headerValue(lines, name);
+  if (code !== '101') {
+    throw new WebSocketRefused(`the response has status ${code}, expected 101`, Number(code), header('server'));
+  }
   const accept = createHash('sha1').update(`${key}${ACCEPT_SUFFIX}`).digest('base64');
   if (header('upgrade')?.toLowerCase() !== 'websocket' || header('sec-websocket-accept') !== accept)
     throw new WebSocketRefused('the response with status 101 does not answer the request for a WebSocket');

@@ -5,7 +5,8 @@ import { MachineIdError } from '../errors.ts';
 import { type GrpcConnection, grpcOver } from '../grpc/client.ts';
 import { GrpcError } from '../grpc/status.ts';
 import { authFailure, authName, tlsTerminatedError } from '../net/failures.ts';
-import { dialAuthRoute, type RouteDial } from './auth-route.ts';
+import { authServerName, dialAuthRoute, type RouteDial } from './auth-route.ts';
+import { upgradeNote } from './connection-upgrade.ts';
 import { API_DOMAIN } from './names.ts';
 
 interface AuthDial extends RouteDial {
@@ -38,26 +39,40 @@ async function dialAuth(dial: AuthDial): Promise<GrpcConnection> {
   const waitingFor = authName(place);
   if (!place.isDirect) checkNameLength(clusterName);
   const { socket, wire } = await withDeadline(
-    { waitingFor, timeoutMs: retries.attemptMs(), signal: outer },
+    { waitingFor, unreached: { ...address, isReachable: true }, timeoutMs: retries.attemptMs(), signal: outer },
     async (signal) => {
       try {
         return await dialAuthRoute({ ...dial, signal });
       } catch (error) {
         signal.throwIfAborted();
-        throw authFailure(place, error);
+        throw authFailure(place, error, upgradeNote(dial.upgrades.finding(address)));
       }
     },
-  );
+  ).catch((error: unknown) => {
+    throw withSilenceCauses(error, dial);
+  });
   if (socket.alpnProtocol !== 'h2') {
     socket.destroy();
     const chosen =
       socket.alpnProtocol === false ? 'no ALPN protocol' : `the ALPN protocol ${String(socket.alpnProtocol)}`;
     const cause = new Error(`the server chose ${chosen}, expected h2`);
+    const note = upgradeNote(dial.upgrades.finding(address));
     throw place.isDirect
       ? authFailure(place, cause)
-      : tlsTerminatedError('AUTH_UNREACHABLE', { where: waitingFor, address, cause });
+      : tlsTerminatedError('AUTH_UNREACHABLE', { where: waitingFor, address, cause, note });
   }
   return grpcOver(socket, API_DOMAIN, wire);
+}
+
+/** The bot has joined through the same port, and the Proxy's own name was tried too: the server name is not the reason. */
+function withSilenceCauses(error: unknown, dial: RouteDial): unknown {
+  const isFirst = dial.route.way === undefined && dial.upgrades.known(dial.address) !== true;
+  if (!(error instanceof MachineIdError) || error.code !== 'TIMEOUT' || !isFirst) return error;
+  const names = (['cluster-name', 'proxy-name'] as const).map((way) => authServerName(way, dial));
+  return error.withLikelyCauses([
+    `a firewall drops connections with Teleport's ALPN (teleport-auth@...): the join got an answer on the same port, but connections with the TLS server names ${names.join(' and ')} did not`,
+    'the Proxy has lost its connection to the Auth Service since the join',
+  ]);
 }
 
 /** An ALPN value has at most 255 bytes (RFC 7301 section 3.1), and hex encoding doubles the length of the name. */

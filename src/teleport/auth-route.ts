@@ -9,7 +9,7 @@ import { authFailure } from '../net/failures.ts';
 import { causes, errorCode, networkFailure } from '../net/network-error.ts';
 import type { Network } from '../net/network.ts';
 import type { WireConnection, WireTrace } from '../net/trace.ts';
-import type { Upgrades } from './connection-upgrade.ts';
+import { type Upgrades, upgradeNote } from './connection-upgrade.ts';
 import { API_DOMAIN, authAlpn, encodedClusterName } from './names.ts';
 import { dialProxyCluster } from './proxy-cluster.ts';
 
@@ -266,9 +266,10 @@ interface FailedWay {
  */
 function allWaysFailed(dial: RouteDial, failures: readonly FailedWay[]): MachineIdError {
   const tried = failures.filter(({ error }) => !(error instanceof NotNeeded));
+  const note = upgradeNote(dial.upgrades.finding(dial.address));
   const upgrade = tried.find(({ way }) => way === 'upgrade');
   const errors = (upgrade === undefined ? tried : [upgrade]).map(({ error }) =>
-    authFailure({ address: dial.address, isDirect: false }, error),
+    authFailure({ address: dial.address, isDirect: false }, error, note),
   );
   const clearer = errors.find(({ code }) => code !== 'AUTH_UNREACHABLE') ?? errors[0];
   if (clearer === undefined) throw new Error('no way was tried');

@@ -8,7 +8,7 @@ import { withDeadline } from '../effects/time.ts';
 import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from '../net/address.ts';
 import { dialTls } from '../net/dial.ts';
-import { isAboutAlpn, proxyFailure } from '../net/failures.ts';
+import { answeredBy, isAboutAlpn, proxyFailure, type UpgradeNote } from '../net/failures.ts';
 import { describeError } from '../net/network-error.ts';
 import type { Network } from '../net/network.ts';
 import type { WireConnection, WireTrace } from '../net/trace.ts';
@@ -94,6 +94,29 @@ export function openUpgrades(settings: UpgradeSettings, isNeeded = false): Upgra
       return running;
     },
     open: (address, options) => openUpgraded(address, settings, options),
+  };
+}
+
+/** For a connection that ended at something that terminates TLS; undefined if nothing was tested. */
+export function upgradeNote(found: UpgradeFinding | undefined): UpgradeNote | undefined {
+  if (found === undefined || found.isNeeded) return undefined;
+  const { by, seen } = found;
+  if (by === 'variable') {
+    return {
+      cause: `${UPGRADE_VARIABLE} forbids the connection upgrade, which passes a load balancer that terminates TLS`,
+      hint: `Unset ${UPGRADE_VARIABLE}: then connections are upgraded where they must be.`,
+    };
+  }
+  if (by === 'failed') {
+    return {
+      cause: `the test for a load balancer that terminates TLS failed (${seen}), so the connection was not upgraded`,
+      hint: `If there is such a load balancer, set ${UPGRADE_VARIABLE}=true.`,
+    };
+  }
+  return {
+    cause:
+      'a device intercepts only some connections, such as those with this server name: other ALPN reaches the Proxy',
+    hint: '"doctor --egress" shows which connections are intercepted.',
   };
 }
 
@@ -190,7 +213,7 @@ function upgradeRefused(host: string, cause: WebSocketRefused): MachineIdError {
     `the load balancer at ${host} terminates TLS, and the upgrade of a connection through it was refused: ${cause.message}`,
     {
       hint: `Let the load balancer forward ${UPGRADE_PATH} with its headers Upgrade, Connection and Sec-WebSocket-* to the Proxy, or let it pass TLS through (layer 4).`,
-      likelyCauses: likelyCauses(status),
+      likelyCauses: [...likelyCauses(status), ...answeredBy(cause.server)],
       transient: isTransient ? {} : undefined,
       cause,
     },

@@ -5,6 +5,7 @@ import { isTransientHttpStatus, type Retries } from '../effects/retry.ts';
 import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress, parseAddress } from '../net/address.ts';
 import { errorText } from '../net/error-text.ts';
+import { answeredBy } from '../net/failures.ts';
 import type { WebApi } from '../net/web.ts';
 import { type DatabaseListeners, databaseListeners } from './database-endpoint.ts';
 import { kubeListener, type KubeListener } from './kube-endpoint.ts';
@@ -91,14 +92,16 @@ const TUNNEL_PORT = 3024;
 /**
  * Reads the body of a response with status 200.
  * @param asked the address that was pinged
+ * @param server the header `Server` of the response
  * @throws MachineIdError PROXY_NOT_TELEPORT
  */
-export function parsePing(body: string, asked: Address): ClusterFacts {
-  const parsed = PingResponse.safeParse(parseJson(body, asked));
-  if (!parsed.success) throw notTeleport(asked, parsed.error.issues.map((issue) => issue.path.join('.')).join(', '));
+export function parsePing(body: string, asked: Address, server?: string): ClusterFacts {
+  const place = { asked, server };
+  const parsed = PingResponse.safeParse(parseJson(body, place));
+  if (!parsed.success) throw notTeleport(place, parsed.error.issues.map((issue) => issue.path.join('.')).join(', '));
   const { cluster_name: clusterName, server_version: versionText, auth, proxy } = parsed.data;
   const serverVersion = parseServerVersion(versionText);
-  if (serverVersion === undefined) throw notTeleport(asked, 'server_version');
+  if (serverVersion === undefined) throw notTeleport(place, 'server_version');
   const tlsRouting = proxy?.tls_routing_enabled ?? false;
   const ssh = proxy?.ssh ?? {};
   const webPort = read(ssh.web_listen_addr, WEB_PORT)?.port ?? WEB_PORT;
@@ -158,21 +161,27 @@ function read(text: string | undefined, defaultPort: number): Address | undefine
   return text === undefined || text === '' ? undefined : parseAddress(text, defaultPort);
 }
 
-function parseJson(body: string, asked: Address): unknown {
+interface Place {
+  readonly asked: Address;
+  readonly server: string | undefined;
+}
+
+function parseJson(body: string, place: Place): unknown {
   try {
     return JSON.parse(body);
   } catch (cause) {
-    throw notTeleport(asked, undefined, cause);
+    throw notTeleport(place, undefined, cause);
   }
 }
 
-function notTeleport(asked: Address, fields: string | undefined, cause?: unknown): MachineIdError {
+function notTeleport({ asked, server }: Place, fields: string | undefined, cause?: unknown): MachineIdError {
   const what = fields === undefined ? 'something that is not JSON' : `JSON without a usable ${fields}`;
   return new MachineIdError(
     'PROXY_NOT_TELEPORT',
     `${formatAddress(asked)} is not a Teleport Proxy: /webapi/ping returned ${what}`,
     {
       hint: "Use the host and port of the Teleport Proxy's web address, as in the URL of its web UI, without a path.",
+      likelyCauses: answeredBy(server),
       cause,
     },
   );
@@ -194,9 +203,9 @@ interface PingResult {
 
 /** Pings once. @throws MachineIdError as `discover` does */
 export async function ping(web: WebApi): Promise<PingResult> {
-  const { status, body, sentMs = NaN, retryAfterMs } = await web.get('/webapi/ping');
+  const { status, body, sentMs = NaN, server, retryAfterMs } = await web.get('/webapi/ping');
   if (status === 200) {
-    const cluster = parsePing(body, web.address);
+    const cluster = parsePing(body, web.address, server);
     return { cluster: Number.isNaN(sentMs) ? cluster : { ...cluster, sentMs }, sentMs };
   }
   const text = errorText(body);
@@ -204,10 +213,12 @@ export async function ping(web: WebApi): Promise<PingResult> {
   if (isTransientHttpStatus(status, 'Teleport')) {
     throw new MachineIdError('PROXY_UNREACHABLE', message, {
       hint: 'Run the job again: the Proxy is overloaded or restarting, or limits requests from this address.',
+      likelyCauses: answeredBy(server),
       transient: { afterMs: retryAfterMs },
     });
   }
   throw new MachineIdError('PROXY_NOT_TELEPORT', message, {
+    likelyCauses: answeredBy(server),
     hint: "Use the host and port of the Teleport Proxy's web address, as in the URL of its web UI, without a path.",
   });
 }

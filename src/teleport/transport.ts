@@ -9,7 +9,7 @@ import { dialTls } from '../net/dial.ts';
 import { isTlsTerminated, transportFailure } from '../net/failures.ts';
 import type { Network } from '../net/network.ts';
 import type { WireConnection, WireTrace } from '../net/trace.ts';
-import type { Upgrades } from './connection-upgrade.ts';
+import { type Upgrades, upgradeNote } from './connection-upgrade.ts';
 import { API_DOMAIN } from './names.ts';
 
 export interface TransportTarget {
@@ -63,7 +63,7 @@ export async function openTransport(target: TransportTarget, path: string): Prom
     return openBulkCall(await dialSocket(target, wire), API_DOMAIN, path, wire);
   } catch (error) {
     signal.throwIfAborted();
-    throw transportFailure(address, error);
+    throw transportFailure(address, error, upgradeNote(target.upgrades?.finding(address)));
   }
 }
 

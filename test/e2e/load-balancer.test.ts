@@ -145,7 +145,11 @@ test('TELEPORT_TLS_ROUTING_CONN_UPGRADE decides in place of the test', async (t)
   assert.equal(resultOf(forced).outputs[0]?.type, 'identity');
   assert.doesNotMatch(forced.stderr, /a load balancer/, 'it was not tested');
   const forbidden = await job.run(flags, variable('false'));
-  assertRefused(forbidden, { code: 'AUTH_UNTRUSTED', says: /something in between terminates TLS/ });
+  assertRefused(forbidden, {
+    code: 'AUTH_UNTRUSTED',
+    says: /something in between terminates TLS[^]*\n {2}1\. TELEPORT_TLS_ROUTING_CONN_UPGRADE forbids [^]*\n {2}2\. another server answered: its certificate is for localhost, signed by localhost\n/,
+    hint: /^Unset TELEPORT_TLS_ROUTING_CONN_UPGRADE: /,
+  });
   assert.equal(cluster.records.of('connection-upgrade').length > 0, true);
 });
 

@@ -30,7 +30,7 @@ const CASES: readonly Case[] = [
   {
     silent: 'an Auth Service after TCP',
     faults: { authConnections: 'silent-after-tcp' },
-    says: /^the Auth Service behind localhost:\d+ did not respond/,
+    says: /^the Auth Service behind localhost:\d+ did not respond [^]*\n {2}1\. a firewall drops connections with Teleport's ALPN .* server names [0-9a-f]+\.teleport\.cluster\.local and localhost did not\n/,
   },
   { silent: 'discovery', faults: { replies: { ping: 'silent' } }, says: /^the Proxy localhost:\d+ did not respond/ },
   {

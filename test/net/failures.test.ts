@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { MachineIdError } from '../../src/errors.ts';
-import { authFailure, proxyFailure } from '../../src/net/failures.ts';
+import { answeredBy, authFailure, proxyFailure, transportFailure } from '../../src/net/failures.ts';
 
 const ADDRESS = { host: 'proxy.example.com', port: 443 };
 
@@ -48,6 +48,20 @@ test('an error that says already what happened passes through', () => {
   const error = new MachineIdError('TIMEOUT', 'late', { hint: 'wait' });
   assert.equal(proxyFailure(ADDRESS, error), error);
   assert.equal(authFailure({ address: ADDRESS, isDirect: false }, error), error);
+});
+
+test('what is known about upgrades is the first likely cause, and the first thing to do', () => {
+  const note = { cause: 'the test failed', hint: 'Set it.' };
+  for (const make of [authFailure, transportFailure]) {
+    const { hint, likelyCauses } = make(ADDRESS, coded('UNABLE_TO_VERIFY_LEAF_SIGNATURE'), note);
+    assert.equal(likelyCauses[0], note.cause);
+    assert.match(hint, /^Set it\. Exempt /);
+  }
+});
+
+test("a server's own name is quoted, without what could change a terminal", () => {
+  assert.deepEqual(answeredBy(undefined), []);
+  assert.match(answeredBy('nginx\u001b[2J')[0] ?? '', /which calls itself "nginx \[2J"$/);
 });
 
 test("against a wrong certificate of the Auth Service no authority's PEM is asked for", () => {

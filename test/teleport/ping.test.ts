@@ -108,8 +108,11 @@ const NOT_TELEPORT: [string, string][] = [
 for (const [name, body] of NOT_TELEPORT) {
   test(`${name} is not the answer of a Teleport Proxy`, () => {
     assert.throws(
-      () => parsePing(body, ASKED),
-      (error) => error instanceof MachineIdError && error.code === 'PROXY_NOT_TELEPORT',
+      () => parsePing(body, ASKED, 'awselb/2.0'),
+      (error) =>
+        error instanceof MachineIdError &&
+        error.code === 'PROXY_NOT_TELEPORT' &&
+        error.likelyCauses[0]?.includes('calls itself "awselb/2.0"') === true,
     );
   });
 }
