@@ -188,6 +188,6 @@ test('doctor --egress tries each connection through the proxy', { skip: missing(
   const { stdout, exitCode } = await job.run(['doctor', '--egress', ...NOWHERE, ...job.flags.slice(1)], changes);
   assert.equal(exitCode, 0, stdout);
   assert.match(stdout, /^Every connection that the job needs is open\.$/m);
-  assert.match(stdout, new RegExp(`^   Through: the HTTP proxy ${proxy.url} \\(HTTPS_PROXY\\)$`, 'm'));
+  assert.match(stdout, new RegExp(`^   Route: through the HTTP proxy ${proxy.url} \\(HTTPS_PROXY\\)$`, 'm'));
   assert.match(stdout, /^1 +closed +in some jobs/m, 'the address of the downloads is always reached directly');
 });
