@@ -44,7 +44,7 @@ export async function writeOutputs(run: OutputsRun, joined: Joined, keys: readon
     const results = await tryOutputs({ run, joined, session }, keys);
     journal.note({ results });
     const sorted = sortResults(outputs, results);
-    await warnAboutLostCertificates(run, cluster, sorted.outputs);
+    if (proxy !== undefined) await warnAboutLostCertificates(run, proxy, sorted.outputs);
     return sorted;
   } finally {
     session.close();
@@ -54,10 +54,10 @@ export async function writeOutputs(run: OutputsRun, joined: Joined, keys: readon
 /** One warning for all outputs. */
 async function warnAboutLostCertificates(
   { journal, plan, upgrades, world: { signal } }: OutputsRun,
-  cluster: ClusterFacts,
+  proxy: ClusterFacts,
   outputs: readonly WrittenOutput[],
 ): Promise<void> {
-  const lost = await lostCertificates(outputs, cluster, { plan, upgrades, signal });
+  const lost = await lostCertificates(outputs, proxy, { plan, upgrades, signal });
   const [first] = lost;
   if (first === undefined) return;
   const others = lost.slice(1).map(({ path }) => path);

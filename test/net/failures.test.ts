@@ -52,8 +52,10 @@ test('an error that says already what happened passes through', () => {
 
 test('what is known about upgrades is the first likely cause, and the first thing to do', () => {
   const note = { cause: 'the test failed', hint: 'Set it.' };
-  for (const make of [authFailure, transportFailure]) {
-    const { hint, likelyCauses } = make(ADDRESS, coded('UNABLE_TO_VERIFY_LEAF_SIGNATURE'), note);
+  const cause = coded('UNABLE_TO_VERIFY_LEAF_SIGNATURE');
+  const place = { address: ADDRESS, isDirect: false };
+  for (const error of [authFailure(place, cause, note), transportFailure(ADDRESS, cause, note)]) {
+    const { hint, likelyCauses } = error;
     assert.equal(likelyCauses[0], note.cause);
     assert.match(hint, /^Set it\. Exempt /);
   }

@@ -171,7 +171,11 @@ async function outputChecks(
 ): Promise<readonly Check[]> {
   const results = await dryRunOutputs(context, joined, session, world);
   const written = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  const lost = await lostCertificates(written, joined.cluster, { ...context, signal: world.signal });
+  const { contact } = joined;
+  const lost =
+    contact.kind === 'proxy'
+      ? await lostCertificates(written, contact.facts, { ...context, signal: world.signal })
+      : [];
   return context.outputs.map((output, at) => {
     const result = results[at];
     const one = outputCheck(output);
