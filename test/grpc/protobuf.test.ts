@@ -36,7 +36,12 @@ test('a map keeps every key, __proto__ included', () => {
 
 test('a field of another wire type than ours is skipped', () => {
   const asNumber = Buffer.from([0x10, 0x07]);
-  assert.deepEqual(decode(PingResponseSchema, asNumber), { clusterName: '', serverVersion: '' });
+  assert.deepEqual(decode(PingResponseSchema, asNumber), {
+    clusterName: '',
+    serverVersion: '',
+    proxyPublicAddr: '',
+    signatureAlgorithmSuite: 0,
+  });
 });
 
 test('a message in several parts is merged; of a repeated text the last one counts', () => {
