@@ -37,14 +37,12 @@ function withParts(script: string, files: ReadonlyMap<string, string>, path: str
 }
 
 /**
- * Removes all comments except the first, which describes the step, and half of the indentation: each use of a command contains
- * the whole text.
+ * Removes all comments except the first, which describes the step, and all indentation but one space: each use of a
+ * command contains the whole text.
  */
 function asStep(script: string): string {
   const [shebang = '', title = '', ...lines] = script.split('\n');
   const rest = lines.filter((line) => !/^\s*#/.test(line));
-  const narrow = rest.map((line) =>
-    line.replace(/^ +/, (indentation) => ' '.repeat(Math.ceil(indentation.length / 2))),
-  );
+  const narrow = rest.map((line) => line.replace(/^ +/, ' '));
   return [shebang, title, ...narrow].join('\n').replaceAll(/\n{3,}/g, '\n\n');
 }
