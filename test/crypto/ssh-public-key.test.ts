@@ -81,7 +81,10 @@ const BLOBS: readonly (readonly [string, Uint8Array])[] = [
   ['an unknown type', Buffer.concat([sshString('ssh-dss'), sshString('x')])],
   ['an Ed25519 key of 31 bytes', Buffer.concat([sshString('ssh-ed25519'), sshString(Buffer.alloc(31, 1))])],
   ['a point of another curve', ec('nistp384', POINT)],
-  ['a point that is not on the curve', ec('nistp256', Buffer.concat([POINT.subarray(0, 64), Buffer.of(7)]))],
+  [
+    'a point that is not on the curve',
+    ec('nistp256', Buffer.concat([POINT.subarray(0, 64), Buffer.of((POINT[64] ?? 0) ^ 1)])),
+  ],
   ['a compressed point', ec('nistp256', Buffer.concat([Buffer.of(2), POINT.subarray(1, 33)]))],
   ['a hybrid point', ec('nistp256', Buffer.concat([Buffer.of(6), POINT.subarray(1)]))],
   ['the point at infinity', ec('nistp256', Buffer.of(0))],
