@@ -5,7 +5,9 @@ import { grpcStatus } from '../../src/grpc/status.ts';
 import { textOf } from './documents.ts';
 import { sections, tableRows } from './markdown.ts';
 
-const section = sections(textOf('docs/how-it-works.md')).find(({ heading }) => heading === 'What is retried');
+const section = sections(textOf('docs/explanation/how-it-works.md')).find(
+  ({ heading }) => heading === 'What is retried',
+);
 const text = section?.text.replaceAll(/\s+/g, ' ') ?? '';
 const rows = tableRows(section?.text ?? '');
 
@@ -20,19 +22,19 @@ const HTTP_STATUSES = Array.from({ length: 500 }, (_, at) => at + 100);
 const passing = (server: 'Teleport' | 'other') =>
   HTTP_STATUSES.filter((one) => isTransientHttpStatus(one, server)).map(String);
 
-test('docs/how-it-works.md names the HTTP statuses that are retried', () => {
+test('docs/explanation/how-it-works.md names the HTTP statuses that are retried', () => {
   assert.deepEqual(triedAgain(/^HTTP \d+,/), passing('Teleport'));
   assert.deepEqual([...triedAgain(/^HTTP \d+ of AWS/), ...triedAgain(/^HTTP \d+,/)].sort(), passing('other').sort());
 });
 
-test('docs/how-it-works.md names the gRPC statuses that are retried', () => {
+test('docs/explanation/how-it-works.md names the gRPC statuses that are retried', () => {
   const named = Array.from({ length: 17 }, (_, number) => grpcStatus(number))
     .filter(isTransientGrpcStatus)
     .map((name) => name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase());
   assert.deepEqual([...triedAgain(/^gRPC/)].sort(), named.sort());
 });
 
-test('docs/how-it-works.md gives the deadlines and the pauses of the policy', () => {
+test('docs/explanation/how-it-works.md gives the deadlines and the pauses of the policy', () => {
   const { agentPauseMs, agentTimeoutMs, agentTries } = RETRY_POLICY;
   const { deadlineMs, doctorDeadlineMs, firstPauseMs, lastTryMs, longestPauseMs } = RETRY_POLICY;
   for (const sentence of [

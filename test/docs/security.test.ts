@@ -6,7 +6,7 @@ import { textOf } from './documents.ts';
 import { links, sections, tableRows } from './markdown.ts';
 
 function rowsOf(heading: string): readonly (readonly string[])[] {
-  const section = sections(textOf('docs/security.md')).find((one) => one.heading === heading);
+  const section = sections(textOf('docs/explanation/security.md')).find((one) => one.heading === heading);
   assert.ok(section !== undefined, heading);
   return tableRows(section.text);
 }
@@ -44,7 +44,7 @@ test('the limits are those of the source', () => {
   assert.ok(told.length >= 10);
   for (const [what = '', limit = '', file = ''] of told) {
     const [path = ''] = links(file);
-    const numbers = numbersIn(readFileSync(join('docs', path), 'utf8'));
+    const numbers = numbersIn(readFileSync(join('docs/explanation', path), 'utf8'));
     assert.ok(numbers.includes(limitOf(limit)), `${what}: ${limit} is none of ${numbers.join(', ')} in ${path}`);
   }
 });

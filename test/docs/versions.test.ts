@@ -8,10 +8,10 @@ import { VERSIONS } from '../e2e/profiles.ts';
 import { textOf } from './documents.ts';
 import { sections, tableRows } from './markdown.ts';
 
-const page = textOf('docs/versions.md').replaceAll(/\n(?=\S)/g, ' ');
+const page = textOf('docs/explanation/versions.md').replaceAll(/\n(?=\S)/g, ' ');
 
 function rowsOf(heading: string): readonly (readonly string[])[] {
-  const section = sections(textOf('docs/versions.md')).find((one) => one.heading === heading);
+  const section = sections(textOf('docs/explanation/versions.md')).find((one) => one.heading === heading);
   assert.ok(section !== undefined, heading);
   return tableRows(section.text);
 }

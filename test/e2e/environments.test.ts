@@ -1,4 +1,4 @@
-/** Tests each row of the table in docs/environments.md: its second column describes the job. */
+/** Tests each row of the table in docs/how-to/environments.md: its second column describes the job. */
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 import type { JoinToken } from '../cluster/data/data.ts';
@@ -97,7 +97,9 @@ async function outcomeOf(t: TestContext, cell: string, token: string): Promise<s
   return exitCode === 0 ? 'joins' : (/^code: (\w+)$/m.exec(stderr)?.[1] ?? stderr);
 }
 
-const table = sections(textOf('docs/environments.md')).find(({ heading }) => heading === "What the job's token says");
+const table = sections(textOf('docs/how-to/environments.md')).find(
+  ({ heading }) => heading === "What the job's token says",
+);
 const rows = tableRows(table?.text ?? '').map(([situation = '', job = '', both = '', project = '']) => ({
   situation,
   job,

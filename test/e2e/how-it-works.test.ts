@@ -1,4 +1,4 @@
-/** Compares the requests in docs/how-it-works.md with those that a run logs. */
+/** Compares the requests in docs/explanation/how-it-works.md with those that a run logs. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test, { after } from 'node:test';
@@ -10,7 +10,7 @@ import { beginJob } from './job.ts';
 import { resultOf } from './run-result.ts';
 
 function tableBelow(heading: string): { readonly head: string; readonly rows: readonly (readonly string[])[] } {
-  const text = sections(textOf('docs/how-it-works.md')).find((one) => one.heading === heading)?.text;
+  const text = sections(textOf('docs/explanation/how-it-works.md')).find((one) => one.heading === heading)?.text;
   assert.ok(text !== undefined, heading);
   return { head: /^\|.*$/m.exec(text)?.[0] ?? '', rows: tableRows(text) };
 }

@@ -1,4 +1,4 @@
-/** Tests each cell of the table of outputs in docs/versions.md. */
+/** Tests each cell of the table of outputs in docs/explanation/versions.md. */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ const OUTPUTS: Readonly<Record<string, string>> = {
   'workload-identity-aws-roles-anywhere': `type: workload-identity-aws-roles-anywhere, selector: { name: ci-svid }, role_arn: '${ARNS.roleArn}', profile_arn: '${ARNS.profileArn}', trust_anchor_arn: '${ARNS.trustAnchorArn}'`,
 };
 
-const table = sections(textOf('docs/versions.md')).find(({ heading }) => heading === 'Outputs');
+const table = sections(textOf('docs/explanation/versions.md')).find(({ heading }) => heading === 'Outputs');
 const lines = (table?.text ?? '').split('\n').filter((line) => line.startsWith('|'));
 const versions = (lines[0] ?? '').match(/\d+\.\d+\.\d+/g) ?? [];
 const rows = tableRows(table?.text ?? '');
