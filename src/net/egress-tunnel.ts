@@ -10,15 +10,14 @@ import { networkFailure } from './network-error.ts';
 import { openTcp } from './tcp.ts';
 import { startTls } from './tls.ts';
 import type { WireConnection } from './trace.ts';
-import { downloadAuthorities } from './trust.ts';
 
 interface TunnelOptions {
   readonly signal: AbortSignal;
   readonly wire?: WireConnection | undefined;
   /** For the proxy's response; a proxy answers only after it has connected to the server, or given up. */
   readonly timeoutMs: number;
-  /** PEM of authorities for the certificate of an https:// proxy, besides Node's own. */
-  readonly authorities: () => Promise<string | undefined>;
+  /** PEM of the authorities for the certificate of an https:// proxy; undefined for Node's own list. */
+  readonly authorities: () => Promise<readonly string[] | undefined>;
 }
 
 /**
@@ -87,7 +86,7 @@ async function connectToProxy(
       socket.destroy();
       throw error;
     });
-    const trust = ca === undefined ? {} : { ca: downloadAuthorities(ca) };
+    const trust = ca === undefined ? {} : { ca };
     return await startTls(socket, { address, alpn: ['http/1.1'], ...trust, signal, wire: wire && withoutEnd(wire) });
   } catch (error) {
     signal.throwIfAborted();

@@ -30,8 +30,8 @@ export interface NetworkSettings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Hides the passwords of the proxies in all output. */
   readonly mask?: Mask;
-  /** PEM of authorities for the certificate of an https:// proxy, besides Node's own. */
-  readonly authorities?: () => Promise<string | undefined>;
+  /** PEM of the authorities for the certificate of an https:// proxy; undefined for Node's own list. */
+  readonly authorities?: () => Promise<readonly string[] | undefined>;
   /** The time limit of a request to the server. */
   readonly timeoutMs?: number;
 }

@@ -10,15 +10,22 @@ import { MachineIdError } from '../errors.ts';
 export interface WebTrust {
   /** PEM of the only trusted authorities, or undefined for Node's own list (with `NODE_EXTRA_CA_CERTS`). */
   readonly ca: string | undefined;
+  /**
+   * PEM of the authorities for other servers, such as an https:// proxy or a mirror: the built-in list, those in `ca`, and
+   * those of the environment even if `--ca-file` is given. Undefined for Node's own list.
+   */
+  readonly elsewhere?: readonly string[];
   /** False only when the user asked for `insecure`. */
   readonly verify: boolean;
   /** Set if this version of Node does not trust all of them on their own: a clause that says why. */
   readonly weakness?: string | undefined;
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 export interface WebTrustSettings {
   readonly caFile: string | undefined;
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly environment: Environment;
   readonly insecure: boolean;
   /** For example `v22.11.0`. */
   readonly nodeVersion: string;
@@ -40,32 +47,38 @@ export async function webTrust(settings: WebTrustSettings): Promise<WebTrust> {
     : readCaFile(settings, caFile, '--ca-file'));
   const verify = !insecure;
   if (certificates === undefined) return { ca: undefined, verify };
-  const ca = certificates.map(({ pem }) => pem).join('');
+  const own = certificates.map(({ pem }) => pem);
+  const further = caFile === undefined ? [] : await furtherAuthorities(environment, settings);
   const weakness = hasPartialChains(nodeVersion) ? undefined : weaknessOf(certificates, nodeVersion);
-  return { ca, verify, ...(weakness === undefined ? {} : { weakness }) };
+  const elsewhere = [...new Set([...rootCertificates.map((pem) => `${pem}\n`), ...own, ...further])];
+  return { ca: own.join(''), elsewhere, verify, ...(weakness === undefined ? {} : { weakness }) };
 }
 
 async function environmentAuthorities(
-  {
-    NODE_EXTRA_CA_CERTS: extra = '',
-    SSL_CERT_DIR: directories = '',
-    SSL_CERT_FILE: file = '',
-  }: WebTrustSettings['environment'],
+  { NODE_EXTRA_CA_CERTS: extra = '', SSL_CERT_DIR: directories = '', SSL_CERT_FILE: file = '' }: Environment,
   settings: WebTrustSettings,
 ): Promise<readonly Authority[] | undefined> {
   const fileAuthorities = file === '' ? undefined : await readCaFile(settings, file, 'SSL_CERT_FILE');
   const directoryAuthorities = await readDirectories(directories, settings.files);
   if (fileAuthorities === undefined && directoryAuthorities.length === 0) return undefined;
   // Passing authorities to Node replaces its own list and NODE_EXTRA_CA_CERTS, so both must be repeated.
-  const extraAuthorities =
-    extra === '' ? [] : await usable(() => settings.files.readText(extra, { maxBytes: MAX_FILE_BYTES }));
+  const extraAuthorities = await usableIn(extra, settings);
   const builtIn = rootCertificates.map((pem) => ({ pem: `${pem}\n` }));
   return [...(fileAuthorities ?? builtIn), ...extraAuthorities, ...directoryAuthorities];
 }
 
-/** Adds a private authority, for the cluster or a mirror, to those for the public server. */
-export function downloadAuthorities(own: string): readonly string[] {
-  return [...rootCertificates, own];
+/** PEM of those in the environment. With `--ca-file`, the cluster does not need them: an unusable file is no error. */
+async function furtherAuthorities(
+  { NODE_EXTRA_CA_CERTS: extra = '', SSL_CERT_DIR: directories = '', SSL_CERT_FILE: file = '' }: Environment,
+  settings: WebTrustSettings,
+): Promise<readonly string[]> {
+  const found = [usableIn(file, settings), usableIn(extra, settings), readDirectories(directories, settings.files)];
+  return (await Promise.all(found)).flat().map(({ pem }) => pem);
+}
+
+/** Those in a file of the environment, if it has any. */
+async function usableIn(path: string, { files }: WebTrustSettings): Promise<readonly Authority[]> {
+  return path === '' ? [] : usable(() => files.readText(path, { maxBytes: MAX_FILE_BYTES }));
 }
 
 /**

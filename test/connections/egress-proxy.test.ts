@@ -64,7 +64,7 @@ interface Attempt {
 }
 
 function open({ value, target = TARGET, timeoutMs = 5000, ca }: Attempt, options: object = {}): Promise<Socket> {
-  const authorities = () => Promise.resolve(ca);
+  const authorities = () => Promise.resolve(ca === undefined ? undefined : [ca]);
   const network = openNetwork({ environment: { HTTPS_PROXY: value }, authorities, timeoutMs });
   return network.open(target, { signal, for: 'cluster', ...options });
 }
@@ -274,7 +274,7 @@ test('TLS to the server runs inside TLS to an https:// proxy, whose certificate 
   const port = await tlsProxy(t, await portOf(t, teleport));
   const value = `https://localhost:${String(port)}`;
   const { closed, told, trace } = keptTrace();
-  const authorities = () => Promise.resolve(own.certificate);
+  const authorities = () => Promise.resolve([own.certificate]);
   const network = openNetwork({ environment: { HTTPS_PROXY: value }, authorities });
   const wire = trace.connection('x');
   const socket = await dialTls({ network, address: TARGET, alpn: ['h2'], ca: inner.certificate, signal, wire });

@@ -138,6 +138,12 @@ describe('SSL_CERT_DIR', () => {
     assert.equal((await trustOf({ SSL_CERT_DIR }, 'variable.pem')).ca, certificate);
   });
 
+  test('is trusted with --ca-file for other servers than the cluster, such as an https:// proxy', async () => {
+    const environment = { SSL_CERT_DIR: 'b', SSL_CERT_FILE: 'missing.pem', NODE_EXTRA_CA_CERTS: 'extra.pem' };
+    const { elsewhere = [] } = await trustOf(environment, 'variable.pem');
+    assert.deepEqual(elsewhere.slice(rootCertificates.length), [certificate, third, other]);
+  });
+
   test('is read up to a limit of files', async () => {
     const names = Array.from({ length: 3000 }, (_, at) => `${String(at).padStart(5, '0')}.pem`);
     let read = 0;

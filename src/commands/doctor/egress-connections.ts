@@ -8,7 +8,7 @@ import { type Network, openNetwork } from '../../net/network.ts';
 import type { Address } from '../../net/address.ts';
 import { unusedProxy } from '../../net/egress-cause.ts';
 import type { EgressRoute } from '../../net/egress-proxy.ts';
-import { downloadAuthorities, type WebTrust } from '../../net/trust.ts';
+import type { WebTrust } from '../../net/trust.ts';
 import { openUpgrades, type UpgradeFinding, type Upgrades } from '../../teleport/connection-upgrade.ts';
 import { openWebApi } from '../../net/web.ts';
 import type { Access } from '../../outputs/result.ts';
@@ -58,7 +58,7 @@ export async function checkEgress(given: EgressOptions, world: World): Promise<E
   const config = await configChecks(given, world);
   const { address, plan, trust } = config;
   const { environment, signal } = world;
-  const network = openNetwork({ ...world, authorities: () => Promise.resolve(trust.ca), timeoutMs: limitMs });
+  const network = openNetwork({ ...world, authorities: () => Promise.resolve(trust.elsewhere), timeoutMs: limitMs });
   const upgrades = openUpgrades({ network, trust: () => Promise.resolve(trust), environment });
   const facts = {
     address,
@@ -246,10 +246,10 @@ function sentence({ code, message }: MachineIdError): string {
 }
 
 /** The authorities these clients trust: for downloads, the CA file and the built-in list; for AWS, its own variable only. */
-async function publicAuthorities({ ca }: WebTrust, { environment, files }: World) {
+async function publicAuthorities({ elsewhere }: WebTrust, { environment, files }: World) {
   const { AWS_CA_BUNDLE: path = '' } = environment;
   const bundle = path === '' ? undefined : await files.readText(path, { maxBytes: 1024 * 1024 }).catch(() => undefined);
-  return { download: ca === undefined ? undefined : downloadAuthorities(ca), aws: bundle };
+  return { download: elsewhere, aws: bundle };
 }
 
 function unprobed({ untried }: Endpoint): Verdict {

@@ -8,7 +8,7 @@ import { type HttpsClient, openHttps } from '../../net/agent.ts';
 import type { Network } from '../../net/network.ts';
 import { networkFailure } from '../../net/network-error.ts';
 import type { WireTrace } from '../../net/trace.ts';
-import { downloadAuthorities, trustOptions, type WebTrust } from '../../net/trust.ts';
+import { trustOptions, type WebTrust } from '../../net/trust.ts';
 
 /** The part of a file to request. */
 export interface ByteRange {
@@ -51,7 +51,7 @@ export interface DownloadOptions {
 const MAX_REDIRECTS = 5;
 
 export function openDownloadServer({ network, trust, signal, trace }: DownloadOptions): DownloadServer {
-  const settings = { keepAlive: true, ...(trust.ca === undefined ? {} : trustOptions(downloadAuthorities(trust.ca))) };
+  const settings = { keepAlive: true, ...trustOptions(trust.elsewhere) };
   const { begin, close, send } = openHttps({ ...settings, network, to: 'downloads', for: 'https', trace });
   return {
     get: async (first, { range, stallMs }) => {

@@ -133,7 +133,7 @@ class Forwarder {
     this.#http1.on('request', (request, response) => {
       const inner = this.#forward(request, headersOf(request, false));
       inner.on('response', (answer) => {
-        response.writeHead(answer.statusCode ?? 502, answer.statusMessage, answer.rawHeaders);
+        response.writeHead(answer.statusCode ?? 502, answer.statusMessage, headersOf(answer, false));
         answer.pipe(response);
       });
       inner.on('error', () => response.destroy());
