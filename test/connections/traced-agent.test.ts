@@ -71,7 +71,7 @@ test('a request without a response is traced as one', async (t) => {
     network,
     address: { host: 'localhost', port },
     trust,
-    retries: testRetries({ timeoutMs: 300 }),
+    retries: testRetries({ timeoutMs: 2000 }),
     trace,
   });
   await assert.rejects(web.get('/webapi/ping'), { code: 'TIMEOUT' });
