@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -184,6 +184,7 @@ for (const { args, says } of wrongInputs) {
     assert.equal(run.exitCode, 2);
     assert.match(run.stderr, says);
     assert.equal(run.stdout, '');
+    assert.ok(!existsSync('d'), 'nothing is created');
   });
 }
 

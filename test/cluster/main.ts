@@ -211,6 +211,7 @@ async function mint(args: string[]): Promise<void> {
     throw new UsageError(`--form is v1 or v2, not ${values.form}`);
   }
   const ttlSeconds = wholeNumber(values.ttl, '--ttl', Number.MAX_SAFE_INTEGER);
+  const claims = Object.fromEntries(values.claim.map(claimOf));
   const { loadIssuerKey, prepareDirectory } = await import('./issuer/web-authority.ts');
   const { mintToken } = await import('./issuer/mint.ts');
   prepareDirectory(dir);
@@ -225,7 +226,7 @@ async function mint(args: string[]): Promise<void> {
     notYetValid: values['not-yet-valid'],
     form: values.form,
     server: values.server,
-    claims: Object.fromEntries(values.claim.map(claimOf)),
+    claims,
   });
   process.stdout.write(`${token}\n`);
 }

@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
+import { KeyObject, randomUUID, webcrypto } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:https';
 import { delimiter, join } from 'node:path';
 import test, { describe, type TestContext } from 'node:test';
 import { rootCertificates } from 'node:tls';
+import 'reflect-metadata';
+import * as x509 from '@peculiar/x509';
 import { proxyFailure } from '../../src/net/failures.ts';
 import { webTrust } from '../../src/net/trust.ts';
 import { openWebApi } from '../../src/net/web.ts';
 import { network } from '../direct-network.ts';
 import { testRetries } from '../effects/retries.ts';
-import { privateChain, selfSigned } from '../tls-certificate.ts';
+import { selfSigned } from '../tls-certificate.ts';
 
 async function authority(name: string): Promise<string> {
   return `${(await selfSigned(name)).certificate.trim()}\n`;
@@ -211,3 +214,51 @@ test('on an older Node, a missing root is reported as required', async () => {
     assert.equal((likelyCauses[0] ?? '').includes('add the root'), weak);
   }
 });
+
+interface WebChain {
+  /** PEM of the server's certificate and the intermediate authority's. */
+  readonly chain: string;
+  readonly key: string;
+  readonly intermediate: string;
+  readonly root: string;
+}
+
+const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+
+/** A server's certificate for one DNS name, signed by an intermediate authority that a root has signed. */
+async function privateChain(dnsName: string): Promise<WebChain> {
+  const [rootKeys, middleKeys, serverKeys] = await Promise.all(
+    [1, 2, 3].map(() => webcrypto.subtle.generateKey(ECDSA, true, ['sign', 'verify'])),
+  );
+  if (rootKeys === undefined || middleKeys === undefined || serverKeys === undefined) throw new Error('no keys');
+  const names = { root: `CN=root ${randomUUID()}`, middle: `CN=intermediate ${randomUUID()}`, server: `CN=${dnsName}` };
+  const sign = (subject: string, issuer: string, keys: webcrypto.CryptoKeyPair, signer: webcrypto.CryptoKeyPair) =>
+    x509.X509CertificateGenerator.create({
+      subject,
+      issuer,
+      notBefore: new Date(Date.now() - 60_000),
+      notAfter: new Date(Date.now() + 3_600_000),
+      signingAlgorithm: ECDSA,
+      publicKey: keys.publicKey,
+      signingKey: signer.privateKey,
+      extensions: [
+        new x509.BasicConstraintsExtension(subject !== names.server),
+        ...(subject === names.server
+          ? [new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: dnsName }])]
+          : []),
+      ],
+    });
+  const [root, middle, server] = await Promise.all([
+    sign(names.root, names.root, rootKeys, rootKeys),
+    sign(names.middle, names.root, middleKeys, rootKeys),
+    sign(names.server, names.middle, serverKeys, middleKeys),
+  ]);
+  const [rootPem, middlePem, serverPem] = [root, middle, server].map((one) => `${one.toString('pem').trim()}\n`);
+  const key = KeyObject.from(serverKeys.privateKey).export({ type: 'pkcs8', format: 'pem' });
+  return {
+    chain: `${serverPem ?? ''}${middlePem ?? ''}`,
+    key: String(key),
+    intermediate: middlePem ?? '',
+    root: rootPem ?? '',
+  };
+}

@@ -13,7 +13,7 @@ async function certificateFor(algorithm: KeyAlgorithm) {
   const [authorityKey, keyPair] = await Promise.all([generateKeyPair('ecdsa-p256'), generateKeyPair(algorithm)]);
   const spki = (key: typeof keyPair) => key.publicKey.export({ type: 'spki', format: 'der' });
   const name = encodeName([{ oid: OID.commonName, values: ['anchor'] }]);
-  const authority = await createTlsAuthority(name, spki(authorityKey), authorityKey.privateKey);
+  const authority = createTlsAuthority(name, spki(authorityKey), authorityKey.privateKey);
   const now = Date.now();
   const certificate = signCertificate(authority, {
     subject: encodeName([]),

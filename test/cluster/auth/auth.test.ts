@@ -120,7 +120,7 @@ describe('the Auth listener, reached through the Proxy', () => {
   test('it closes the connection for a certificate of an unknown authority', async () => {
     const name = encodeName([{ oid: OID.commonName, values: ['bot-ci'] }]);
     const key = await createKey('ec');
-    const stranger = await createTlsAuthority(name, publicKeyDer(key), key);
+    const stranger = createTlsAuthority(name, publicKeyDer(key), key);
     const certificate = signCertificate(stranger, {
       subject: name,
       publicKey: publicKeyDer(key),

@@ -3,13 +3,12 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
-import 'reflect-metadata';
-import * as x509 from '@peculiar/x509';
 import { z } from 'zod';
 import { createKey, keyPem } from '../crypto/keys.ts';
 import { RawClient } from '../proxy/raw-client.ts';
 import type { Cluster } from '../cluster.ts';
 import { encodeSshPublicKey, toAuthorizedKey } from '../crypto/ssh-public-key.ts';
+import { certificatePem } from '../crypto/x509.ts';
 
 const Bytes = z.instanceof(Buffer);
 
@@ -126,8 +125,7 @@ export async function joinByService(
     const messages = await joinMessages(cluster, { ...wish, key });
     const answers = await client.converse('teleport.join.v1.JoinService', 'Join', messages);
     const { certificates } = JoinAnswer.parse(answers[1]).result.bot_result;
-    const pem = (der: Buffer): string => new x509.X509Certificate(der).toString('pem');
-    return toBot(key, pem(certificates.tls_cert), certificates.tls_ca_certs.map(pem));
+    return toBot(key, certificatePem(certificates.tls_cert), certificates.tls_ca_certs.map(certificatePem));
   } finally {
     await client.close();
   }

@@ -26,7 +26,7 @@ export async function createFederatedDomains(): Promise<readonly FederatedDomain
 async function bundleOf(domain: string): Promise<string> {
   const key = await createKey('ec');
   const subject = encodeName([{ oid: OID.organization, values: [domain] }]);
-  const { certificate } = await createTlsAuthority(subject, publicKeyDer(key), key);
+  const { certificate } = createTlsAuthority(subject, publicKeyDer(key), key);
   const x509 = { use: 'x509-svid', kty: 'EC', crv: 'P-256', x5c: [certificate.toString('base64')] };
   const jwt = { use: 'jwt-svid', kty: 'EC', crv: 'P-256', kid: 'one' };
   return JSON.stringify({ keys: [jwt, x509], spiffe_sequence: 1, spiffe_refresh_hint: 300 });

@@ -11,7 +11,15 @@ import { createKey, publicKeyDer } from './keys.ts';
 import { signCertificate, type CertificateFields } from './leaf-certificate.ts';
 import { encodeName, OID } from './subject-name.ts';
 import { temporaryDirectory } from '../temporary-directory.ts';
-import { certificatePem, createTlsAuthority, type TlsAuthority } from './x509.ts';
+import {
+  attributesOf,
+  certificatePem,
+  createTlsAuthority,
+  readTlsAuthority,
+  signRevocationList,
+  subjectOf,
+  type TlsAuthority,
+} from './x509.ts';
 
 const directory = temporaryDirectory();
 after(directory.remove);
@@ -71,6 +79,48 @@ for (const [what, changed] of CASES) {
     assert.equal(written.toString('hex'), other.toString('hex'));
   });
 }
+
+test("an authority's own certificate is byte for byte the same as that of another library", async () => {
+  const { certificate, keyIdentifier, privateKey } = rsa;
+  const read = new x509.X509Certificate(certificate);
+  const publicKey = publicKeyDer(privateKey);
+  const identifier = await x509.SubjectKeyIdentifierExtension.create(publicKey);
+  const other = await x509.X509CertificateGenerator.create({
+    serialNumber: read.serialNumber,
+    subject: new x509.Name(authorityName),
+    issuer: new x509.Name(authorityName),
+    publicKey,
+    signingKey: await rsaSigningKey(privateKey),
+    notBefore: read.notBefore,
+    notAfter: read.notAfter,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      identifier,
+    ],
+  });
+  assert.equal(certificate.toString('hex'), Buffer.from(other.rawData).toString('hex'));
+  assert.equal(keyIdentifier.toString('hex'), identifier.keyId);
+  assert.deepEqual(readTlsAuthority(certificatePem(certificate), privateKey), rsa);
+});
+
+test('a revocation list is one that another library reads and verifies', async () => {
+  const list = new x509.X509Crl(signRevocationList(ec, ['0a0b0c0d', '7f']));
+  assert.deepEqual(
+    list.entries.map(({ serialNumber }) => serialNumber),
+    ['0a0b0c0d', '7f'],
+  );
+  assert.equal(list.issuer, 'CN=authority');
+  assert.ok(await list.verify({ publicKey: new x509.X509Certificate(ec.certificate) }));
+});
+
+test('the attributes of a name are those that another library reads', () => {
+  const certificate = signCertificate(ec, { ...fields, subject: identity });
+  const [attributes, other] = [attributesOf(subjectOf(certificate)), new x509.X509Certificate(certificate).subjectName];
+  for (const oid of [OID.organization, OID.locality, OID.commonName, OID.streetAddress, '1.3.9999.2.18', '2.5.4.6']) {
+    assert.deepEqual(attributes(oid), other.getField(oid), oid);
+  }
+});
 
 for (const [kind, authority] of [
   ['RSA', rsa],

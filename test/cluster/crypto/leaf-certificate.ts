@@ -1,4 +1,4 @@
-/** Encodes and signs X.509 certificates for both ends of a TLS connection (RFC 5280). */
+/** Encodes and signs X.509 certificates, for both ends of a TLS connection and for authorities (RFC 5280). */
 import { randomBytes, sign, type KeyObject } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
 import * as der from './der.ts';
@@ -25,23 +25,54 @@ const ECDSA_WITH_SHA256 = der.sequence(der.objectIdentifier('1.2.840.10045.4.3.2
 const BASIC_CONSTRAINTS = extension('2.5.29.19', der.sequence(), { critical: true });
 /** digitalSignature and keyEncipherment, the bits 0 and 2. */
 const KEY_USAGE = extension('2.5.29.15', der.bitString(Buffer.from([0b1010_0000]), 5), { critical: true });
+/** CA: TRUE. */
+const OF_AUTHORITY = extension('2.5.29.19', der.sequence(der.TRUE), { critical: true });
+/** keyCertSign and cRLSign, the bits 5 and 6. */
+const SIGNS = extension('2.5.29.15', der.bitString(Buffer.from([0b0000_0110]), 1), { critical: true });
 const SERVER_AND_CLIENT = ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2'].map(der.objectIdentifier);
 const EXTENDED_KEY_USAGE = extension('2.5.29.37', der.sequence(...SERVER_AND_CLIENT), { critical: false });
 
 /** DER. @throws RangeError for a name that the certificate cannot contain */
 export function signCertificate(authority: TlsAuthority, fields: CertificateFields): Buffer {
-  const algorithm = signatureAlgorithm(authority.privateKey);
-  const toBeSigned = der.sequence(
+  return signWith(authority, fields, extensions(authority, fields));
+}
+
+/**
+ * The certificate of an authority itself, DER: it may sign certificates and revocation lists, or, with names, is that of a
+ * server too.
+ */
+export function signOwnCertificate(
+  authority: Omit<TlsAuthority, 'certificate'>,
+  fields: Omit<CertificateFields, 'subject'>,
+): Buffer {
+  const own = { ...fields, subject: authority.subject };
+  const identifier = extension('2.5.29.14', der.octetString(authority.keyIdentifier), { critical: false });
+  const names = namesOf(own);
+  return signWith(authority, own, [OF_AUTHORITY, ...(names.length === 0 ? [SIGNS] : names), identifier]);
+}
+
+function signWith(
+  { privateKey, subject: issuer }: Omit<TlsAuthority, 'certificate'>,
+  { notAfter, notBefore, publicKey, subject }: CertificateFields,
+  extensions: readonly Buffer[],
+): Buffer {
+  return signed(privateKey, (algorithm) => [
     VERSION_3,
     der.integer(serialNumber()),
     algorithm,
-    authority.subject,
-    der.sequence(der.time(fields.notBefore), der.time(fields.notAfter)),
-    fields.subject,
-    fields.publicKey,
-    der.explicit(3, der.sequence(...extensions(authority, fields))),
-  );
-  return der.sequence(toBeSigned, algorithm, der.bitString(sign('sha256', toBeSigned, authority.privateKey)));
+    issuer,
+    der.sequence(der.time(notBefore), der.time(notAfter)),
+    subject,
+    publicKey,
+    der.explicit(3, der.sequence(...extensions)),
+  ]);
+}
+
+/** What is signed, which names the algorithm, then the algorithm and the signature: a certificate or a revocation list. */
+export function signed(key: KeyObject, fields: (algorithm: Buffer) => readonly Buffer[]): Buffer {
+  const algorithm = signatureAlgorithm(key);
+  const toBeSigned = der.sequence(...fields(algorithm));
+  return der.sequence(toBeSigned, algorithm, der.bitString(sign('sha256', toBeSigned, key)));
 }
 
 /** Positive, and without leading zero bytes, which DER would omit. */
@@ -58,17 +89,20 @@ function signatureAlgorithm(key: KeyObject): Buffer {
 
 function extensions(authority: TlsAuthority, fields: CertificateFields): Buffer[] {
   const authorityKey = der.sequence(der.implicit(0, authority.keyIdentifier));
-  const names = alternativeNames(fields);
   return [
     BASIC_CONSTRAINTS,
     KEY_USAGE,
     EXTENDED_KEY_USAGE,
     extension('2.5.29.35', authorityKey, { critical: false }),
-    // With an empty subject, the extension with other names must be critical (RFC 5280 section 4.2.1.6).
-    ...(names.length === 0
-      ? []
-      : [extension('2.5.29.17', der.sequence(...names), { critical: fields.subject.equals(der.sequence()) })]),
+    ...namesOf(fields),
   ];
+}
+
+/** With an empty subject, the extension with other names must be critical (RFC 5280 section 4.2.1.6). */
+function namesOf(fields: CertificateFields): Buffer[] {
+  const names = alternativeNames(fields);
+  const critical = fields.subject.equals(der.sequence());
+  return names.length === 0 ? [] : [extension('2.5.29.17', der.sequence(...names), { critical })];
 }
 
 function extension(oid: string, value: Buffer, { critical }: { readonly critical: boolean }): Buffer {

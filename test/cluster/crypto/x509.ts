@@ -1,7 +1,8 @@
-/** Creates X.509 authorities and their revocation lists. */
-import { webcrypto, type KeyObject } from 'node:crypto';
-import 'reflect-metadata';
-import * as x509 from '@peculiar/x509';
+/** Creates X.509 authorities and their revocation lists, and reads the names in certificates. */
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import * as der from './der.ts';
+import { contentOf, type Element, elementsIn } from './der-reader.ts';
+import { signed, signOwnCertificate } from './leaf-certificate.ts';
 
 /** A certificate authority: its certificate and private key. */
 export interface TlsAuthority {
@@ -15,49 +16,68 @@ export interface TlsAuthority {
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const TEN_YEARS_MS = 10 * 365 * DAY_MS;
-const { KeyUsageFlags } = x509;
 
 /**
  * A self-signed authority. Teleport gives all authorities of a cluster the same subject and distinguishes them by key
  * identifier.
+ * @param dnsNames of a server that shows this certificate; none by default
  */
-export async function createTlsAuthority(
+export function createTlsAuthority(
   subject: Buffer,
   publicKey: Buffer,
   privateKey: KeyObject,
-): Promise<TlsAuthority> {
+  dnsNames: readonly string[] = [],
+): TlsAuthority {
   const now = Date.now();
-  const identifier = await x509.SubjectKeyIdentifierExtension.create(publicKey);
-  const certificate = await x509.X509CertificateGenerator.create({
-    subject: new x509.Name(subject),
-    issuer: new x509.Name(subject),
-    publicKey,
-    signingKey: await toSigningKey(privateKey),
-    notBefore: new Date(now - 60_000),
-    notAfter: new Date(now + TEN_YEARS_MS),
-    extensions: [
-      new x509.BasicConstraintsExtension(true, undefined, true),
-      new x509.KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-      identifier,
-    ],
-  });
-  const keyIdentifier = Buffer.from(identifier.keyId, 'hex');
-  return { certificate: Buffer.from(certificate.rawData), subject, keyIdentifier, privateKey };
+  const authority = { subject, keyIdentifier: keyIdentifierOf(publicKey), privateKey };
+  const fields = { publicKey, notBefore: new Date(now - 60_000), notAfter: new Date(now + TEN_YEARS_MS), dnsNames };
+  return { ...authority, certificate: signOwnCertificate(authority, fields) };
 }
 
-/** @param certificate PEM, of the authority itself */
-export function readTlsAuthority(certificate: string, privateKey: KeyObject): TlsAuthority {
-  const read = new x509.X509Certificate(certificate);
-  const identifier = read.getExtension(x509.SubjectKeyIdentifierExtension);
-  if (identifier === null) {
-    throw new Error(`the authority ${read.subject} has no key identifier`);
+/** @param pem of the authority itself */
+export function readTlsAuthority(pem: string, privateKey: KeyObject): TlsAuthority {
+  const certificate = Buffer.from(pem.replace(/-----[^-]*-----/g, ''), 'base64');
+  const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
+  return { certificate, subject: subjectOf(certificate), keyIdentifier: keyIdentifierOf(publicKey), privateKey };
+}
+
+/** The first method of RFC 5280 section 4.2.1.2: the hash of the key's bits, without the number of unused ones. */
+function keyIdentifierOf(publicKey: Buffer): Buffer {
+  const [, bits] = elementsIn(contentOf(publicKey));
+  return createHash('sha1')
+    .update(bits?.content.subarray(1) ?? '')
+    .digest();
+}
+
+/** Name DER. */
+export function subjectOf(certificate: Buffer): Buffer {
+  const [toBeSigned] = elementsIn(contentOf(certificate));
+  // Version, serial number, algorithm, issuer and validity come before it.
+  const subject = elementsIn(toBeSigned?.content ?? Buffer.alloc(0))[5];
+  if (subject === undefined) {
+    throw new Error('a certificate without a subject');
   }
-  return {
-    certificate: Buffer.from(read.rawData),
-    subject: Buffer.from(read.subjectName.toArrayBuffer()),
-    keyIdentifier: Buffer.from(identifier.keyId, 'hex'),
-    privateKey,
+  return subject.der;
+}
+
+/**
+ * The values of each attribute, in the order of the name.
+ * @param name Name DER
+ */
+export function attributesOf(name: Buffer): (oid: string) => string[] {
+  const pairs = elementsIn(contentOf(name))
+    .flatMap(({ content }) => elementsIn(content))
+    .map(({ content }) => elementsIn(content));
+  return (oid) => {
+    const wanted = der.objectIdentifier(oid);
+    return pairs.flatMap(([type, value]) =>
+      isSame(type, wanted) && value !== undefined ? [String(value.content)] : [],
+    );
   };
+}
+
+function isSame(element: Element | undefined, wanted: Buffer): boolean {
+  return element?.der.equals(wanted) === true;
 }
 
 /** @param certificate DER */
@@ -66,27 +86,22 @@ export function certificatePem(certificate: Buffer): string {
   return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
 }
 
-/** DER of a list that is valid for a day. */
-export async function signRevocationList(authority: TlsAuthority, serialNumbers: readonly string[]): Promise<Buffer> {
+const VERSION_2 = der.integer(Buffer.from([1]));
+
+/**
+ * DER of a list that is valid for a day (RFC 5280 section 5.1).
+ * @param serialNumbers in hexadecimal, positive
+ */
+export function signRevocationList(authority: TlsAuthority, serialNumbers: readonly string[]): Buffer {
   const now = Date.now();
-  const list = await x509.X509CrlGenerator.create({
-    issuer: new x509.Name(authority.subject),
-    thisUpdate: new Date(now - 60_000),
-    nextUpdate: new Date(now + DAY_MS),
-    entries: serialNumbers.map((serialNumber) => ({ serialNumber, revocationDate: new Date(now - 60_000) })),
-    signingAlgorithm: signingAlgorithm(authority.privateKey),
-    signingKey: await toSigningKey(authority.privateKey),
-  });
-  return Buffer.from(list.rawData);
-}
-
-function toSigningKey(key: KeyObject): Promise<webcrypto.CryptoKey> {
-  const pkcs8 = key.export({ type: 'pkcs8', format: 'der' });
-  return webcrypto.subtle.importKey('pkcs8', pkcs8, signingAlgorithm(key), false, ['sign']);
-}
-
-function signingAlgorithm(key: KeyObject): { name: string; namedCurve?: string; hash: string } {
-  return key.asymmetricKeyType === 'rsa'
-    ? { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
-    : { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const revokedAt = der.time(new Date(now - 60_000));
+  const revoked = serialNumbers.map((number) => der.sequence(der.integer(Buffer.from(number, 'hex')), revokedAt));
+  return signed(authority.privateKey, (algorithm) => [
+    VERSION_2,
+    algorithm,
+    authority.subject,
+    der.time(new Date(now - 60_000)),
+    der.time(new Date(now + DAY_MS)),
+    der.sequence(...revoked),
+  ]);
 }

@@ -244,7 +244,7 @@ async function createAuthority(
     { oid: OID.organization, values: [cluster] },
     { oid: OID.commonName, values: [cluster] },
   ]);
-  const tls = await createTlsAuthority(subject, publicKeyDer(tlsKey), tlsKey);
+  const tls = createTlsAuthority(subject, publicKeyDer(tlsKey), tlsKey);
   return unrotated({ cluster, type, showsTls: sides.tls !== undefined }, { tls, sshKey, jwtKey });
 }
 

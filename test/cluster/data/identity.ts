@@ -1,7 +1,6 @@
 /** A Teleport identity and the certificate subject that carries it. */
-import 'reflect-metadata';
-import * as x509 from '@peculiar/x509';
 import { encodeName, OID } from '../crypto/subject-name.ts';
+import { attributesOf, subjectOf } from '../crypto/x509.ts';
 
 export interface Identity {
   readonly userName: string;
@@ -113,8 +112,7 @@ export function toSubject(identity: Identity, originCluster: string): Buffer {
 }
 
 export function fromCertificate(der: Buffer): Identity {
-  const subject = new x509.X509Certificate(der).subjectName;
-  const values = (oid: string): string[] => subject.getField(oid);
+  const values = attributesOf(subjectOf(der));
   const first = (oid: string): string | undefined => values(oid)[0];
   return {
     userName: first(OID.commonName) ?? '',

@@ -37,7 +37,7 @@ export function loadServerAuthority(directory: string): Promise<WebAuthority> {
 async function loadAuthority(directory: string, name: string, names: readonly string[]): Promise<WebAuthority> {
   const certificatePath = join(directory, `${name}-ca.pem`);
   const authorityKey = await loadKey(join(directory, `${name}-ca-key.pem`), 'ec');
-  const authority = await readOrCreateAuthority(certificatePath, `Embedded cluster ${name} CA`, authorityKey);
+  const authority = readOrCreateAuthority(certificatePath, `Embedded cluster ${name} CA`, authorityKey);
   const key = await createKey('ec');
   const certificate = signCertificate(authority, {
     subject: encodeName([{ oid: OID.commonName, values: ['localhost'] }]),
@@ -75,12 +75,12 @@ async function loadKey(path: string, kind: 'ec' | 'rsa'): Promise<KeyObject> {
   return key;
 }
 
-async function readOrCreateAuthority(path: string, commonName: string, privateKey: KeyObject): Promise<TlsAuthority> {
+function readOrCreateAuthority(path: string, commonName: string, privateKey: KeyObject): TlsAuthority {
   if (existsSync(path)) {
     return readTlsAuthority(readFileSync(path, 'utf8'), privateKey);
   }
   const name = encodeName([{ oid: OID.commonName, values: [commonName] }]);
-  const authority = await createTlsAuthority(name, publicKeyDer(privateKey), privateKey);
+  const authority = createTlsAuthority(name, publicKeyDer(privateKey), privateKey);
   writeFileSync(path, certificatePem(authority.certificate), { mode: 0o600 });
   return authority;
 }
