@@ -93,7 +93,7 @@ describe('every block of code is of a kind that is checked', () => {
     const others = blocks.filter((block) =>
       block.language === 'yaml'
         ? !known.has(block)
-        : !['sh', 'json', 'text', 'mermaid', 'ini'].includes(block.language),
+        : !['sh', 'json', 'text', 'mermaid', 'ini', 'nginx'].includes(block.language),
     );
     assert.deepEqual(
       others.map(({ language, place }) => `${place}: ${language}`),

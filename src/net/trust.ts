@@ -67,7 +67,7 @@ async function environmentAuthorities(
   return [...(fileAuthorities ?? builtIn), ...extraAuthorities, ...directoryAuthorities];
 }
 
-/** PEM of those in the environment. With `--ca-file`, the cluster does not need them: an unusable file is no error. */
+/** PEM of those in the environment. With `--ca-file`, the cluster does not need them: an unusable file is ignored. */
 async function furtherAuthorities(
   { NODE_EXTRA_CA_CERTS: extra = '', SSL_CERT_DIR: directories = '', SSL_CERT_FILE: file = '' }: Environment,
   settings: WebTrustSettings,

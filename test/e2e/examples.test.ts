@@ -115,6 +115,8 @@ async function project(t: TestContext): Promise<{ home: string; programs: string
 /** Keyed by the place of each config. Configs without the orb are tested elsewhere. */
 const documented = blocks
   .filter(({ language, text }) => language === 'yaml' && text.includes('machine-id: teleport/machine-id@'))
+  // networks-page.test.ts runs them in their topologies.
+  .filter(({ place, text }) => !place.startsWith('docs/how-to/networks.md') || !text.includes('machine-id/join'))
   .map(({ place, text }) => [place, text] as const);
 
 for (const [path, config] of [...exampleConfigs, ...documented]) {

@@ -39,12 +39,14 @@ export interface NginxProxyOptions {
   readonly upgrades?: boolean;
   /** By default a free one. */
   readonly port?: number;
+  /** In place of the location that the other options describe. */
+  readonly location?: string | undefined;
 }
 
 /** A load balancer in front of a Proxy, configured as for any web server. */
 export async function startNginxProxy(
   context: TestContext,
-  { behind, http2, upgrades = false, port: wanted }: NginxProxyOptions,
+  { behind, http2, location, upgrades = false, port: wanted }: NginxProxyOptions,
 ): Promise<TlsTerminator> {
   const { certificate, key } = await selfSigned('localhost');
   const passed = upgrades
@@ -56,7 +58,7 @@ export async function startNginxProxy(
     return `listen 127.0.0.1:${String(own)} ssl${http2 ? ' http2' : ''};
     ssl_certificate ${certificatePath};
     ssl_certificate_key ${keyPath};
-    location / { proxy_pass https://${behind}; proxy_http_version 1.1; proxy_ssl_verify off; ${passed} }`;
+    ${location ?? `location / { proxy_pass https://${behind}; proxy_http_version 1.1; proxy_ssl_verify off; ${passed} }`}`;
   };
   const port = await start(context, server, wanted);
   return { address: `localhost:${String(port)}`, certificate };
