@@ -1,6 +1,7 @@
 /** `run` with its own engine: this program joins the cluster and writes the outputs. */
 import type { Plan, PlannedRun } from '../config/plan.ts';
-import type { OidcToken } from '../job/oidc-token.ts';
+import type { OidcToken } from '../job/token-request.ts';
+import { joinFacts } from '../join/facts.ts';
 import { joinAtAuth } from '../join/join-at-auth.ts';
 import { joinCluster, type Joined, type JoinedCluster } from '../join/join.ts';
 import { formatAddress } from '../net/address.ts';
@@ -18,7 +19,7 @@ import { beginTelemetry } from './telemetry.ts';
 
 /** @throws MachineIdError as the join and the connection to the Auth Service do; outputs that fail are in the result */
 export async function runNatively(run: PlannedRun, token: OidcToken): Promise<RunEnd> {
-  const telemetry = await beginTelemetry({ ...run, log: run.journal });
+  const telemetry = await beginTelemetry({ ...run, joinMethod: run.plan.tokenRequest.joinMethod, log: run.journal });
   try {
     const { joined, keys } = await join(run, token);
     const results = await writeOutputs(run, joined, keys);
@@ -29,6 +30,7 @@ export async function runNatively(run: PlannedRun, token: OidcToken): Promise<Ru
       clusterVersion: cluster.serverVersion.text,
       bot: bot.botName,
       engine: 'native',
+      joinMethod: run.plan.tokenRequest.joinMethod,
       joinPath,
       ...results,
       failure: failureOfOutputs(results),
@@ -94,7 +96,7 @@ async function joinDirectly(
 function joinOptions(run: PlannedRun, { claims, jwt }: OidcToken) {
   const { journal: log, network, plan, retries, trace, trust, upgrades, world } = run;
   const { clock, signal } = world;
-  const facts = { ...claims, tokenName: plan.token, proxy: plan.address.value, checkedAtMs: clock.nowMs() };
+  const facts = joinFacts(plan, claims, clock.nowMs());
   const ttlMs = plan.certificateTtlMs;
   return { network, upgrades, trust, facts, jwt, ttlMs, retries, clock, log, signal, trace };
 }

@@ -81,13 +81,13 @@ export function resultJson(result: RunResult): string {
 }
 
 export function resultObject(result: RunResult): Readonly<Record<string, unknown>> {
-  const { cluster, clusterVersion, bot, engine, failures, joinPath, outputs, spans, timingsMs } = result;
+  const { cluster, clusterVersion, bot, engine, failures, joinMethod, joinPath, outputs, spans, timingsMs } = result;
   return {
     cluster,
     clusterVersion,
     bot,
     engine,
-    joinMethod: 'circleci',
+    joinMethod,
     joinPath,
     outputs: outputs.map(({ path, type, destination, files, roles, logins, expiresAtMs, access, notices }) => ({
       path,

@@ -20,6 +20,7 @@ export async function runWithTbot(run: PlannedRun, settings: Omit<TbotSettings, 
     cluster,
     clusterVersion: serverVersion.text,
     bot,
+    joinMethod: run.plan.tokenRequest.joinMethod,
     joinPath: undefined,
     ...sortResults(run.outputs, results),
     failure,
@@ -35,7 +36,7 @@ async function checkTbot(run: PlannedRun): Promise<ClusterFacts> {
   if (version.status === 'rejected') throw version.reason;
   const [cluster, tbot] = [discovered.value, version.value];
   const difference = clockDifference(cluster, world.clock.nowMs());
-  const mismatch = checkTbotVersion(tbot, cluster);
+  const mismatch = checkTbotVersion(tbot, cluster, plan.tokenRequest.joinMethod);
   for (const warning of [difference, mismatch]) if (warning !== undefined) journal.warn(warning);
   refuseRemovedKeys(plan, cluster.serverVersion, `the cluster ${cluster.clusterName} runs`);
   if (tbot !== undefined) refuseRemovedKeys(plan, tbot, 'the tbot on PATH is');

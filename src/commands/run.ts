@@ -6,7 +6,8 @@ import type { World } from '../effects/world.ts';
 import { pluralize } from '../errors.ts';
 import { appendLines, exportLines, openBashEnv } from '../job/bash-env.ts';
 import { tokenNotices } from '../job/oidc-check.ts';
-import { obtainOidcToken, type OidcToken } from '../job/oidc-token.ts';
+import { obtainOidcToken } from '../job/oidc-token.ts';
+import type { OidcToken, TokenRequest } from '../job/token-request.ts';
 import { type Journal, openJournal } from '../outputs/journal.ts';
 import type { RunEnd, RunResult } from '../outputs/result.ts';
 import { prepareOutputs } from '../outputs/produce.ts';
@@ -57,12 +58,14 @@ function openRunJournal(world: World): Journal {
   );
 }
 
-function findToken({ oidcToken: variable }: RunArguments, { journal, world }: PlannedRun): Promise<OidcToken> {
+function findToken({ oidcToken: variable }: RunArguments, { journal, plan, world }: PlannedRun): Promise<OidcToken> {
+  const { tokenRequest: request } = plan;
+  warnAboutReplacedSource(variable, request, journal);
   return journal.step(
     'oidcToken',
     async () => {
-      const token = await obtainOidcToken({ ...world, variable });
-      for (const notice of tokenNotices(token, world.clock.nowMs())) journal.warn(notice);
+      const token = await obtainOidcToken({ ...world, variable, request });
+      for (const notice of tokenNotices(token, world.clock.nowMs(), request)) journal.warn(notice);
       return token;
     },
     ({ claims, source }) => ({
@@ -70,6 +73,11 @@ function findToken({ oidcToken: variable }: RunArguments, { journal, world }: Pl
       message: `OIDC token from ${source}: project ${claims.projectId ?? 'unknown'}, ${pluralize(claims.contextIds.length, 'context')}`,
     }),
   );
+}
+
+function warnAboutReplacedSource(variable: string | undefined, request: TokenRequest, journal: Journal): void {
+  if (variable === undefined || request.joinMethod === 'circleci' || request.source === undefined) return;
+  journal.warn(`--oidc-token replaces ${request.source.setting}`);
 }
 
 /** Only the engine that is used is loaded. */

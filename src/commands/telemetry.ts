@@ -18,12 +18,20 @@ interface TelemetryOptions {
   readonly world: Pick<World, 'clock' | 'environment' | 'files' | 'nodeVersion'>;
   readonly network: Network;
   readonly outputs: readonly SupportedOutput[];
+  readonly joinMethod: string;
   readonly log: Log;
   readonly trace?: WireTrace | undefined;
 }
 
 /** Never rejects. Logs nothing when telemetry is off. */
-export async function beginTelemetry({ log, network, outputs, trace, world }: TelemetryOptions): Promise<PendingSend> {
+export async function beginTelemetry({
+  joinMethod,
+  log,
+  network,
+  outputs,
+  trace,
+  world,
+}: TelemetryOptions): Promise<PendingSend> {
   const { clock, environment, files } = world;
   if (!telemetryIsOn(environment)) return NOTHING;
   const url = telemetryUrl(environment);
@@ -33,6 +41,7 @@ export async function beginTelemetry({ log, network, outputs, trace, world }: Te
   }
   log.info(`anonymous telemetry is enabled: sending one event to ${url.host}`);
   const event = startEvent({
+    joinMethod,
     outputTypes: outputs.map(({ type }) => type),
     version: VERSION,
     eventId: randomUUID(),
@@ -80,6 +89,7 @@ export function telemetryUrl(environment: Environment): URL | undefined {
 // The event that a run has started, for Teleport's vendor (protocol reference 8).
 
 interface StartFacts {
+  readonly joinMethod: string;
   /** Types of the outputs, as `tbot.yaml` names them. */
   readonly outputTypes: readonly string[];
   /** Of this program. */
@@ -113,7 +123,7 @@ interface StartEvent {
   };
 }
 
-export function startEvent({ eventId, outputTypes, startedMs, version }: StartFacts): StartEvent {
+export function startEvent({ eventId, joinMethod, outputTypes, startedMs, version }: StartFacts): StartEvent {
   const count = (...types: readonly string[]) => outputTypes.filter((type) => types.includes(type)).length;
   const database = count('database');
   const application = count('application');
@@ -125,7 +135,7 @@ export function startEvent({ eventId, outputTypes, startedMs, version }: StartFa
     start: {
       runMode: ONE_SHOT,
       version,
-      joinType: 'circleci',
+      joinType: joinMethod,
       helper: HELPER,
       helperVersion: version,
       destinationsOther: outputTypes.length - database - kubernetes - application,

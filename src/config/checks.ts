@@ -2,12 +2,12 @@
 import { resolve } from 'node:path';
 import { MachineIdError, type Problem } from '../errors.ts';
 import type { Destination } from '../schema/destination.ts';
-import { closestMatch } from '../schema/values.ts';
 import { isScopeQualified, SCOPES_HINT } from '../teleport/names.ts';
 import { type Findings, nameOf, type Origin, type Setting } from './findings.ts';
 import { isOutput, type PlacedItem } from './items.ts';
 import type { Plan } from './plan.ts';
 import type { Settings } from './settings.ts';
+import { checkTokenRequest } from './token-request.ts';
 
 /** Where an item is configured. */
 type OriginOf = (item: PlacedItem) => Origin;
@@ -62,7 +62,7 @@ function keyOf(destination: Destination, workingDirectory: string): string | und
 const MAX_TTL_MS = 7 * 24 * 60 * 60 * 1000;
 
 export function checkSettings(settings: Settings, findings: Findings): void {
-  checkJoinMethod(settings, findings);
+  checkTokenRequest(settings, findings);
   checkTrust(settings, findings);
   checkLifetimes(settings, findings);
   if (settings.fips?.value === true) {
@@ -70,11 +70,6 @@ export function checkSettings(settings: Settings, findings: Findings): void {
       `${nameOf(settings.fips.origin)} is on, but only Node.js decides whether cryptography is FIPS-validated`,
     );
   }
-}
-
-function checkJoinMethod({ joinMethod }: Settings, findings: Findings): void {
-  const refusal = joinMethod === undefined ? undefined : refuseJoinMethod(joinMethod.value);
-  if (joinMethod !== undefined && refusal !== undefined) findings.addProblem(joinMethod.origin, refusal);
 }
 
 /** The three are mutually exclusive: each decides what to trust on the first connection. */
@@ -90,8 +85,11 @@ function checkTrust({ insecure, caPins, caPath }: Settings, findings: Findings):
   }
 }
 
-function checkLifetimes({ credentialTtl, renewalInterval, leeway }: Settings, findings: Findings): void {
-  for (const duration of [credentialTtl, renewalInterval, leeway]) {
+function checkLifetimes(
+  { credentialTtl, genericOidcTimeout, leeway, renewalInterval }: Settings,
+  findings: Findings,
+): void {
+  for (const duration of [credentialTtl, renewalInterval, leeway, genericOidcTimeout]) {
     if (duration !== undefined && duration.value < 0) findings.addProblem(duration.origin, 'must be positive');
   }
   if (credentialTtl !== undefined && credentialTtl.value > MAX_TTL_MS) {
@@ -99,37 +97,6 @@ function checkLifetimes({ credentialTtl, renewalInterval, leeway }: Settings, fi
       `${nameOf(credentialTtl.origin)} exceeds the maximum TTL of 7 days (168h); the cluster will shorten it`,
     );
   }
-}
-
-// Join methods.
-
-const OTHER_METHODS: readonly string[] = [
-  'azure',
-  'azure_devops',
-  'bitbucket',
-  'bound_keypair',
-  'env0',
-  'gcp',
-  'generic_oidc',
-  'github',
-  'gitlab',
-  'iam',
-  'kubernetes',
-  'oracle',
-  'spacelift',
-  'terraform_cloud',
-  'token',
-  'tpm',
-];
-
-/** Why the method is rejected, or `undefined` for `circleci`. */
-function refuseJoinMethod(method: string): string | undefined {
-  if (method === 'circleci') return undefined;
-  if (OTHER_METHODS.includes(method)) {
-    return `join method "${method}" is not for a CircleCI job; this orb joins with join_method: circleci only`;
-  }
-  const meant = closestMatch(method, ['circleci', ...OTHER_METHODS]);
-  return `unrecognized join method: "${method}"${meant === undefined ? '' : `; did you mean "${meant}"?`}`;
 }
 
 // Scoped bots.

@@ -1,18 +1,24 @@
 /** The file format `version: v2`. */
+import * as z from 'zod/mini';
 import {
-  duration,
+  type Context,
   type Field,
   ignored,
   list,
   pathText,
+  refuse,
   section,
   type SectionOf,
   text,
-  textList,
 } from '../schema/fields.ts';
 import { ONBOARDING_NAMES, TOP_OF_V2 } from '../schema/other-names.ts';
 import { outputItem, serviceItem } from './items.ts';
 import { fileFields } from './settings.ts';
+
+/** Of newer versions of tbot. If it were ignored, another token would be used instead. */
+const unsupportedSource = z.transform((input: unknown, context: Context) =>
+  input === undefined ? undefined : refuse(context, 'is not supported here: use "command", "env" or --audience'),
+);
 
 /** The sections of other join methods are known only to distinguish their keys from mistyped ones. */
 export const onboarding = section(
@@ -22,7 +28,7 @@ export const onboarding = section(
     gitlab: section({ token_env_var_name: text }),
     terraform: section({ audience_tag: text }),
     kubernetes: section({ token_path: pathText }),
-    generic_oidc: section({ env: text, command: textList, timeout: duration }),
+    generic_oidc: section({ ...fileFields('v1', 'generic_oidc'), http_request: unsupportedSource }),
     bound_keypair: section({
       registration_secret: text,
       registration_secret_path: pathText,

@@ -2,7 +2,7 @@
 import { posix } from 'node:path';
 import { unexpandedPath, unexpandedValue } from '../schema/unexpanded.ts';
 import { isScopeQualified } from '../teleport/names.ts';
-import { type Findings, type Origin, type Setting, setting } from './findings.ts';
+import { type Findings, nameOf, type Origin, type Setting, setting } from './findings.ts';
 import type { Settings } from './settings.ts';
 
 /**
@@ -43,11 +43,11 @@ export function unexpandedToken(value: string): string | undefined {
 
 // Join URIs: address, join method and token in one line.
 
-const JOIN_URI = /^tbot\+(proxy|auth)\+([^:/]+):\/\/([^:@/]*)(?::[^@/]*)?@([^/]+)\/?$/;
+const JOIN_URI = /^tbot\+(proxy|auth)\+([^:/]+):\/\/([^:@/]*)(?::([^@/]*))?@([^/]+)\/?$/;
 
 /** The settings that `tbot+<proxy|auth>+<join method>://<token>[:<parameter>]@<host>:<port>` names. */
 export function readJoinUri(uri: string, origin: Origin, findings: Findings): Settings {
-  const [, kind, method, token, address] = JOIN_URI.exec(uri) ?? [];
+  const [, kind, method, token, parameter = '', address] = JOIN_URI.exec(uri) ?? [];
   const name = token === undefined ? undefined : decode(token);
   if (name === undefined || method === undefined) {
     // The URI may contain a secret parameter, so it is not repeated.
@@ -55,13 +55,19 @@ export function readJoinUri(uri: string, origin: Origin, findings: Findings): Se
     findings.addProblem(origin, unexpandedValue(uri) ?? form);
     return {};
   }
+  // Neither method has one. It may be a secret, so it is not repeated.
+  if (parameter !== '') findings.warn(`${nameOf(origin)}: the parameter after the name of the token has no effect`);
   return {
-    // Upstream writes a method's underscores as hyphens, since a scheme can't hold them.
-    joinMethod: setting(method.replaceAll('-', '_'), origin),
+    joinMethod: setting(methodIn(method), origin),
     token: setting(name === '' ? undefined : name, origin),
     proxyServer: setting(kind === 'proxy' ? address : undefined, origin),
     authServer: setting(kind === 'auth' ? address : undefined, origin),
   };
+}
+
+/** Upstream writes a method's underscores as hyphens, or leaves them out, since a scheme can't hold them. */
+function methodIn(word: string): string {
+  return word === 'genericoidc' ? 'generic_oidc' : word.replaceAll('-', '_');
 }
 
 function decode(text: string): string | undefined {

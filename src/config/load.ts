@@ -2,6 +2,7 @@
 import { asMachineIdError, type MachineIdError, type Problem } from '../errors.ts';
 import type { ServiceType } from '../outputs/unwritten.ts';
 import { unexpandedPath } from '../schema/unexpanded.ts';
+import { tokenRequestOf } from './token-request.ts';
 import { checkSettings, refuseDuplicateNames, refuseSharedDestinations, scopeRequests } from './checks.ts';
 import { type AddressSources, chooseAddress, chooseItems, chooseSettings, readAddress } from './choose.ts';
 import { Findings, named, type Origin, type Setting } from './findings.ts';
@@ -155,7 +156,7 @@ async function assemblePlan(
     address,
     useProxyAddr: settings.useProxyAddr?.value ?? false,
     token,
-    joinMethod: 'circleci',
+    tokenRequest: tokenRequestOf(settings),
     scopeRequests: scopeRequests(settings.scoped, settings.token && { name: token, origin: settings.token.origin }),
     insecure,
     outputs,

@@ -1,6 +1,7 @@
 /** What one run does: the settings of file, environment and flags, checked and with defaults. */
 import type { Problem } from '../errors.ts';
 import type { Manifest } from '../job/manifest.ts';
+import type { TokenRequest } from '../job/token-request.ts';
 import type { WebTrust } from '../net/trust.ts';
 import type { AuthTrust } from '../teleport/auth-trust.ts';
 import type { OutputsRun } from '../outputs/produce.ts';
@@ -27,7 +28,7 @@ export interface Plan {
   readonly useProxyAddr: boolean;
   /** The name of the join token; a token given as a file is already read. */
   readonly token: string;
-  readonly joinMethod: 'circleci';
+  readonly tokenRequest: TokenRequest;
   /** The settings that ask for a scoped bot, which only tbot can be. */
   readonly scopeRequests: readonly Problem[];
   readonly insecure: boolean;

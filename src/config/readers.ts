@@ -149,6 +149,41 @@ function readCaPins(pins: readonly string[], { refuse }: Report): readonly strin
   return found.length === 0 ? undefined : found.map((pin) => pin.toLowerCase());
 }
 
+/** The name of an environment variable. What is not one is not quoted, because it may be the secret itself. */
+export const variableName: Reader<string, string> = {
+  ...text,
+  field: z.pipe(
+    anyExpression,
+    z.transform((given: string | undefined, context) =>
+      given === undefined || /^[A-Za-z_][A-Za-z0-9_]*$/.test(given)
+        ? given
+        : refuse(context, 'must be the name of a variable without "$", such as MY_OIDC_TOKEN'),
+    ),
+  ),
+};
+
+/** A program and its arguments, which a shell may expand if the program is one. */
+export const commandLine: Reader<readonly string[], readonly string[]> = {
+  fromArguments: (texts) => texts,
+  fromFlag: (given) => given,
+  fromVariable: (given) => [given],
+  field: z.pipe(
+    list(
+      z.pipe(
+        anyExpression,
+        z.transform((item: string | undefined) => item ?? ''),
+      ),
+    ),
+    z.transform((words: readonly string[], context) => {
+      const [program] = words;
+      if (program === undefined) return undefined;
+      const refusal = program.trim() === '' ? 'the first item must be the program to run' : unexpandedPath(program);
+      return refusal === undefined ? words : refuse(context, refusal);
+    }),
+  ),
+  write: asItIs,
+};
+
 /** The words of Go's `strconv.ParseBool`. */
 function readGoBoolean(given: string, { refuse }: Report): boolean | undefined {
   if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(given)) return true;

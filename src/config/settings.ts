@@ -9,6 +9,7 @@ import type { Declaration } from './declaration.ts';
 import type { Setting } from './findings.ts';
 import {
   caPins,
+  commandLine,
   destinationUri,
   duration,
   expression,
@@ -18,6 +19,7 @@ import {
   resourceName,
   text,
   toggle,
+  variableName,
   word,
   yesWord,
 } from './readers.ts';
@@ -90,9 +92,36 @@ export const SETTINGS = {
     flag: 'join-method',
     value: 'METHOD',
     file: 'onboarding.join_method',
+    orb: {
+      name: 'join_method',
+      more: documentation('Overrides the file. Empty means the method of the file, or circleci.'),
+    },
     read: word,
-    help: 'The join method, which must be circleci.',
+    help: 'The join method of the join token: circleci, or generic_oidc (Teleport 18.11 and later), whose rules can check branch, tag, fork and rerun.',
     preset: 'circleci',
+  },
+  audience: {
+    flag: 'audience',
+    value: 'AUDIENCE',
+    orb: { name: 'audience' },
+    read: text,
+    help: "Audience of the OIDC token, for generic_oidc: spec.generic_oidc.audience of the join token. CircleCI's agent creates a token for it, and no other token is used instead.",
+  },
+  genericOidcEnv: {
+    file: 'onboarding.generic_oidc.env',
+    read: variableName,
+    help: 'Name of the variable that holds the OIDC token, for generic_oidc.',
+  },
+  genericOidcCommand: {
+    file: 'onboarding.generic_oidc.command',
+    read: commandLine,
+    help: 'Program that prints the OIDC token, for generic_oidc: a list of the program and its arguments, run without a shell in the home directory.',
+  },
+  genericOidcTimeout: {
+    file: 'onboarding.generic_oidc.timeout',
+    read: duration,
+    help: 'How long the command may take, an hour at most.',
+    preset: '1m',
   },
   joinUri: {
     flag: 'join-uri',

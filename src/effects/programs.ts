@@ -7,6 +7,8 @@ export interface CommandResult {
   readonly exitCode: number | undefined;
   /** True if the program is not on `PATH`. */
   readonly missing?: boolean;
+  /** Why it was terminated: it took too long, or printed too much. */
+  readonly stoppedFor?: 'time' | 'output';
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -17,6 +19,8 @@ export interface CommandLimits {
   readonly maxBytes: number;
   /** Terminates the program. */
   readonly signal?: AbortSignal;
+  /** Where it runs, and where relative paths start; by default the working directory of this process. */
+  readonly directory?: string;
 }
 
 export interface Commands {
@@ -34,7 +38,7 @@ export const systemCommands: Commands = { run };
 async function run(
   file: string,
   args: readonly string[],
-  { timeoutMs, maxBytes, signal }: CommandLimits,
+  { directory, timeoutMs, maxBytes, signal }: CommandLimits,
 ): Promise<CommandResult> {
   // Not AbortSignal.any, which Node 18 lacks.
   const end = new AbortController();
@@ -45,6 +49,7 @@ async function run(
   signal?.addEventListener('abort', onAbort, { once: true });
   const [stdout, stderr] = [collector(maxBytes, onAbort), collector(maxBytes, onAbort)];
   const ended = await runChild(file, args, {
+    directory,
     timeoutMs,
     graceMs: GRACE_MS,
     signal: end.signal,
@@ -54,7 +59,15 @@ async function run(
   signal?.removeEventListener('abort', onAbort);
   const exitCode = ended.outcome === 'exited' && !end.signal.aborted ? ended.exitCode : undefined;
   const missing = ended.outcome === 'not started' && ended.reason === 'ENOENT';
-  return { exitCode, ...(missing ? { missing } : {}), stdout: stdout.text(), stderr: stderr.text() };
+  const stoppedFor =
+    stdout.isExceeded() || stderr.isExceeded() ? 'output' : ended.outcome === 'late' ? 'time' : undefined;
+  return {
+    exitCode,
+    ...(missing ? { missing } : {}),
+    ...(stoppedFor === undefined ? {} : { stoppedFor }),
+    stdout: stdout.text(),
+    stderr: stderr.text(),
+  };
 }
 
 /** Keeps the first `maxBytes` bytes, and calls `onExcess` if there are more. */
@@ -67,6 +80,7 @@ function collector(maxBytes: number, onExcess: () => void) {
       bytes += chunk.length;
       if (bytes > maxBytes) onExcess();
     },
+    isExceeded: () => bytes > maxBytes,
     text: () => Buffer.concat(chunks).toString('utf8'),
   };
 }
@@ -124,6 +138,7 @@ function lineReader(onLine: (line: string) => void) {
 interface ProgramOptions {
   /** The program's whole environment; undefined passes on that of this process. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+  readonly directory?: string | undefined;
   readonly timeoutMs: number;
   /** How long the program may take to exit after SIGTERM, before its group gets SIGKILL. */
   readonly graceMs: number;
@@ -150,16 +165,21 @@ const running = new Set<ChildProcess>();
 /** Runs `file` from `PATH` without a shell and with an empty stdin. Never rejects. */
 function runChild(file: string, args: readonly string[], options: ProgramOptions): Promise<ProgramExit> {
   try {
-    return watch(start(file, args, options.environment), options);
+    return watch(start(file, args, options), options);
   } catch (error) {
     return Promise.resolve({ outcome: 'not started', reason: reasonOf(error) });
   }
 }
 
 /** @throws errors that Node does not report by the event `error`, such as E2BIG */
-function start(file: string, args: readonly string[], environment: ProgramOptions['environment']): ChildProcess {
+function start(
+  file: string,
+  args: readonly string[],
+  { directory, environment }: Pick<ProgramOptions, 'directory' | 'environment'>,
+): ChildProcess {
   return spawn(file, [...args], {
     ...(environment === undefined ? {} : { env: { ...environment } }),
+    ...(directory === undefined ? {} : { cwd: directory }),
     stdio: ['ignore', 'pipe', 'pipe'],
     windowsHide: true,
     // On Windows this would open a console window, and there are no process groups to signal.

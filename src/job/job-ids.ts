@@ -1,7 +1,8 @@
 /** Finds the ids of the current job, even if its OIDC token cannot be used for a join. */
 import { MachineIdError } from '../errors.ts';
 import type { OidcClaims } from './oidc-claims.ts';
-import { findOidcToken, type OidcTokenSources } from './oidc-token.ts';
+import { findOidcToken } from './oidc-token.ts';
+import type { OidcTokenSources } from './token-request.ts';
 
 export interface FoundId {
   readonly value: string;

@@ -4,11 +4,12 @@ import type { CommandResult, Commands } from '../effects/programs.ts';
 import { pause, RETRY_POLICY } from '../effects/retry.ts';
 import type { Mask } from '../effects/secret.ts';
 import { asMachineIdError, printable } from '../errors.ts';
-import { audienceFit, decodeClaims, type OidcClaims, organizationOf } from './oidc-claims.ts';
+import { decodeClaims, type OidcClaims } from './oidc-claims.ts';
 
 export interface AgentRequest {
-  /** The organization's id. */
   readonly audience: string;
+  /** Whether a token with these claims is what was asked for. */
+  readonly accepts: (claims: OidcClaims) => boolean;
   readonly commands: Commands;
   readonly clock: Pick<Clock, 'sleep'>;
   readonly mask: Pick<Mask, 'hide'>;
@@ -70,7 +71,7 @@ async function run(program: string, { audience, commands, signal }: AgentRequest
 }
 
 /** Other output may surround the token. Returns a string if there is a problem. */
-function readToken(stdout: string, source: string, { audience, mask }: AgentRequest): AgentToken | string {
+function readToken(stdout: string, source: string, { accepts, audience, mask }: AgentRequest): AgentToken | string {
   const value = stdout
     .split('\n')
     .map((line) => line.trim())
@@ -79,9 +80,7 @@ function readToken(stdout: string, source: string, { audience, mask }: AgentRequ
   mask.hide(value);
   try {
     const claims = decodeClaims(value, source);
-    // Tokens of other issuers are rejected later, with their own message.
-    const isWrong = organizationOf(claims.issuer) !== undefined && audienceFit(claims, audience) === 'wrong';
-    return isWrong ? `printed a token for another audience, expected ${audience}` : { value, source, claims };
+    return accepts(claims) ? { value, source, claims } : `printed a token for another audience, expected ${audience}`;
   } catch (error) {
     return `printed an invalid token: ${asMachineIdError(error).message}`;
   }

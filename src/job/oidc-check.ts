@@ -1,26 +1,21 @@
 /** Rejects an OIDC token that the cluster would reject, before anything is sent. */
 import { CLOCK_TOLERANCE_MS, clockNotice, notYetValid, utcTime } from '../crypto/validity.ts';
 import { MachineIdError } from '../errors.ts';
-import { audienceFit, type OidcClaims, organizationOf } from './oidc-claims.ts';
-
-/** A token and its origin, which determines what the user can do about a problem. */
-export interface ObtainedToken {
-  readonly claims: OidcClaims;
-  /** A variable's name or a command line. */
-  readonly source: string;
-  readonly origin: 'variable' | 'named variable' | 'agent';
-  /** Why CircleCI's agent printed no better token, if it was asked: one line for each program. */
-  readonly agentRefusals: readonly string[];
-}
+import { audienceFit, audienceText, type OidcClaims, organizationOf } from './oidc-claims.ts';
+import { checkGenericAudience, genericNotices } from './oidc-generic-check.ts';
+import type { ObtainedToken, TokenRequest } from './token-request.ts';
 
 /** The issuer of CircleCI Cloud; Teleport has it compiled in. */
 const CLOUD_ISSUER = /^https:\/\/oidc\.circleci\.com\/org\/[0-9A-Za-z-]+$/;
 const ROOT_ISSUER = 'https://oidc.circleci.com';
 
 /** @throws MachineIdError OIDC_TOKEN_ISSUER_MISMATCH, OIDC_TOKEN_AUDIENCE_MISMATCH, OIDC_TOKEN_EXPIRED, OIDC_TOKEN_NOT_YET_VALID */
-export function checkClaims(token: ObtainedToken, nowMs: number): void {
-  checkIssuer(token);
-  checkAudience(token);
+export function checkClaims(token: ObtainedToken, nowMs: number, request?: TokenRequest): void {
+  if (request?.joinMethod === 'generic_oidc') checkGenericAudience(token, request);
+  else {
+    checkIssuer(token);
+    checkAudience(token);
+  }
   checkTimes(token, nowMs);
 }
 
@@ -52,14 +47,6 @@ function adviceForAudience({ origin, source }: ObtainedToken, organization: stri
   };
 }
 
-/** Audiences are texts that the organization chooses, so they are truncated. */
-export function audienceText({ audiences }: Pick<OidcClaims, 'audiences'>): string {
-  if (audiences.length === 0) return 'no audience';
-  const text = audiences.join(', ');
-  const shown = text.length <= 200 ? text : `${text.slice(0, 200)}...`;
-  return `the audience${audiences.length === 1 ? '' : 's'} ${shown}`;
-}
-
 /** @throws MachineIdError OIDC_TOKEN_EXPIRED, OIDC_TOKEN_NOT_YET_VALID */
 export function checkTimes(token: ObtainedToken, nowMs: number): void {
   const { agentRefusals: lines, claims, source } = token;
@@ -84,12 +71,16 @@ const EXPIRED_HINTS: Readonly<Record<ObtainedToken['origin'], string>> = {
     'Call "run" in an earlier step of the job, or check the clock of a self-hosted runner. CircleCI issues the token when the job starts, for about an hour, and its agent printed no newer one.',
   'named variable':
     'Create this token right before the step that calls "run", or omit --oidc-token to use a fresh token.',
+  'configured variable':
+    'Create this token right before the step that calls "run", or set --audience instead to use a fresh token.',
+  command: "Make the command print a fresh token, and compare this runner's clock with NTP.",
   agent: "Set the clock of this runner with NTP: CircleCI's agent has just created this token, so the clock is ahead.",
 };
 
 /** Warnings about a token that is used anyway: a clock that is behind, an audience that newer clusters reject. */
-export function tokenNotices(token: ObtainedToken, nowMs: number): readonly string[] {
-  return [tokenClockNotice(token.claims, nowMs), audienceNotice(token)].flatMap((one) => one ?? []);
+export function tokenNotices(token: ObtainedToken, nowMs: number, request?: TokenRequest): readonly string[] {
+  const ofMethod = request?.joinMethod === 'generic_oidc' ? genericNotices(token) : [audienceNotice(token)];
+  return [tokenClockNotice(token.claims, nowMs), ...ofMethod].flatMap((one) => one ?? []);
 }
 
 /** A clause if the token proves that this machine's clock is behind. */

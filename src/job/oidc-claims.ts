@@ -18,6 +18,8 @@ export interface OidcClaims {
   readonly sshRerun: boolean;
   readonly vcsOrigin: string | undefined;
   readonly vcsRef: string | undefined;
+  /** Not a claim: whether the token's header names the key that signed it. */
+  readonly namesKey: boolean;
 }
 
 const Claims = z.object({
@@ -42,7 +44,8 @@ const Claims = z.object({
  * @throws MachineIdError OIDC_TOKEN_MALFORMED; its message contains no part of the token
  */
 export function decodeClaims(jwt: string, source: string, hint = hintFor(source)): OidcClaims {
-  const claims = Claims.safeParse(decode(jwt, source, hint));
+  const { namesKey, payload } = decode(jwt, source, hint);
+  const claims = Claims.safeParse(payload);
   if (!claims.success) {
     const paths = claims.error.issues.map((issue) => issue.path.join('.'));
     throw malformed(source, hint, `these claims are missing or have the wrong type: ${paths.join(', ')}`);
@@ -62,6 +65,7 @@ export function decodeClaims(jwt: string, source: string, hint = hintFor(source)
     sshRerun: claims.data['oidc.circleci.com/ssh-rerun'] ?? false,
     vcsOrigin: claims.data['oidc.circleci.com/vcs-origin'],
     vcsRef: claims.data['oidc.circleci.com/vcs-ref'],
+    namesKey,
   };
 }
 
@@ -83,10 +87,23 @@ export function audienceFit(
   return party === organizationId ? 'right' : 'before Teleport 17';
 }
 
-function decode(jwt: string, source: string, hint: string): unknown {
+/** Audiences are texts that the organization chooses, so they are truncated. */
+export function audienceText({ audiences }: Pick<OidcClaims, 'audiences'>): string {
+  if (audiences.length === 0) return 'no audience';
+  const text = audiences.join(', ');
+  const shown = text.length <= 200 ? text : `${text.slice(0, 200)}...`;
+  return `the audience${audiences.length === 1 ? '' : 's'} ${shown}`;
+}
+
+/** Whether the token is for this audience and no other. */
+export function hasOnlyAudience({ audiences }: Pick<OidcClaims, 'audiences'>, audience: string): boolean {
+  return audiences.length === 1 && audiences[0] === audience;
+}
+
+function decode(jwt: string, source: string, hint: string): { readonly payload: unknown; readonly namesKey: boolean } {
   try {
-    decodeProtectedHeader(jwt);
-    return decodeJwt(jwt);
+    const { kid = '' } = decodeProtectedHeader(jwt);
+    return { payload: decodeJwt(jwt), namesKey: kid !== '' };
   } catch {
     // Without the cause on purpose: jose's message may quote the input, which is a secret.
     throw malformed(source, hint, 'it is not three base64url parts with JSON in the first two');

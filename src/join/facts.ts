@@ -1,7 +1,10 @@
 /** The facts of a join, none of them secret, and the rules that allow a job. */
+import type { OidcClaims } from '../job/oidc-claims.ts';
+import type { JoinMethod, TokenRequest } from '../job/token-request.ts';
 
 export interface JoinFacts {
   readonly tokenName: string;
+  readonly joinMethod: JoinMethod;
   /** `host:port`, as it was given. */
   readonly proxy: string;
   readonly organizationId: string | undefined;
@@ -16,6 +19,21 @@ export interface JoinFacts {
   readonly checkedAtMs: number;
   /** Undefined until discovery has ended. */
   readonly cluster?: { readonly name: string; readonly version: string } | undefined;
+}
+
+interface PlannedJoin {
+  readonly token: string;
+  readonly address: { readonly value: string };
+  readonly tokenRequest: TokenRequest;
+}
+
+/** @param checkedAtMs when this machine looked at the OIDC token */
+export function joinFacts(
+  { address, token: tokenName, tokenRequest: { joinMethod } }: PlannedJoin,
+  claims: OidcClaims,
+  checkedAtMs: number,
+): JoinFacts {
+  return { ...claims, tokenName, joinMethod, proxy: address.value, checkedAtMs };
 }
 
 // The rules of a join token for CircleCI, which Teleport compares with a job's claims (protocol reference 2.5).

@@ -16,6 +16,7 @@ import { type ClusterFacts, discover, parseServerVersion } from '../teleport/pin
 import { keyAlgorithm, suiteName } from '../teleport/suite.ts';
 import { acceptJoin, type JoinedCertificates } from './bot-identity.ts';
 import type { JoinFacts } from './facts.ts';
+import { genericOidcUnknown } from './generic-oidc.ts';
 import { type Joined, type JoinedCluster, type JoinOptions, type JoinPath } from './join.ts';
 import { joinByStream } from './join-service.ts';
 import { AUTH_ENDPOINT, joinByRegistration, joinLegacy } from './legacy.ts';
@@ -171,6 +172,7 @@ async function streamJoin(
         throw result.error(known);
       case 'unavailable':
         if (result.isTransient) throw unavailable(address, result.reason);
+        if (known.joinMethod === 'generic_oidc') throw genericOidcUnknown(known, result.reason);
         log.debug(`join service not available (${result.reason}); registering instead`);
         return undefined;
       default:

@@ -28,7 +28,7 @@ import { API_DOMAIN } from '../teleport/names.ts';
 import { suiteName } from '../teleport/suite.ts';
 import type { JoinedCertificates } from './bot-identity.ts';
 import type { JoinFacts } from './facts.ts';
-import { joinRefusal } from './refusal.ts';
+import { joinRefusal, otherMethodHint } from './refusal.ts';
 
 export interface StreamJoin {
   readonly facts: JoinFacts;
@@ -67,7 +67,6 @@ export interface UnavailableService {
 }
 
 export const JOIN_ALPN = ['teleport-proxy-grpc', 'h2'];
-const JOIN_METHOD = 'circleci';
 /** `GivingUp.Reason` (protocol reference 3.4). */
 const UNSUPPORTED_JOIN_METHOD = 1;
 const UNSUPPORTED_MESSAGE_TYPE = 2;
@@ -150,11 +149,11 @@ export async function joinByStream(
   const conversation = { requests, responses, signal };
   let started = false;
   try {
-    requests.push(clientInit(join.facts.tokenName));
+    requests.push(clientInit(join.facts));
     const { joinMethod, signatureAlgorithmSuite } = await readInit(conversation);
     started = true;
     join.onResponse();
-    if (joinMethod !== JOIN_METHOD) {
+    if (joinMethod !== join.facts.joinMethod) {
       const msg = `join method ${oneLine(joinMethod)} is not supported by this client`;
       await giveUp(conversation, UNSUPPORTED_JOIN_METHOD, msg);
       throw methodMismatch(joinMethod, join.facts);
@@ -215,8 +214,8 @@ async function giveUp({ responses, requests, signal }: JoinStream, reason: numbe
   }
 }
 
-function clientInit(tokenName: string): Request {
-  const value = { joinMethod: JOIN_METHOD, tokenName, systemRole: 'Bot' };
+function clientInit({ joinMethod, tokenName }: JoinFacts): Request {
+  const value = { joinMethod, tokenName, systemRole: 'Bot' };
   return { payload: { case: 'clientInit', value } };
 }
 
@@ -289,11 +288,11 @@ function reasonOf(error: unknown): string {
   return error instanceof GrpcError ? error.message : describeError(error);
 }
 
-function methodMismatch(joinMethod: string, { tokenName }: JoinFacts): MachineIdError {
+function methodMismatch(joinMethod: string, facts: JoinFacts): MachineIdError {
   return new MachineIdError(
     'JOIN_METHOD_MISMATCH',
-    `join token "${tokenName}" is for the join method ${JSON.stringify(oneLine(joinMethod))}, expected "${JOIN_METHOD}"`,
-    { hint: 'Set spec.join_method: circleci in that token, or use another token.' },
+    `join token "${facts.tokenName}" is for the join method ${JSON.stringify(oneLine(joinMethod))}, expected "${facts.joinMethod}"`,
+    { hint: otherMethodHint(joinMethod, facts) },
   );
 }
 

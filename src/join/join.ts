@@ -15,6 +15,7 @@ import type { ClusterFacts } from '../teleport/ping.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
 import { acceptJoin, type BotIdentity, type JoinedCertificates } from './bot-identity.ts';
 import type { JoinFacts } from './facts.ts';
+import { genericOidcUnknown, mayKnowGenericOidc } from './generic-oidc.ts';
 import { joinByService, type ServiceJoinResult, type UnavailableService } from './join-service.ts';
 import { joinLegacy, PROXY_ENDPOINT } from './legacy.ts';
 
@@ -140,6 +141,7 @@ async function joinAtEndpoint(
   service?: UnavailableService,
 ): Promise<JoinOutcome> {
   const { web, jwt, facts, retries, signal, upgrades } = options;
+  if (facts.joinMethod === 'generic_oidc') return joinWithoutEndpoint(options, cluster, service);
   const isUpgradeNeeded = upgrades.needed(web.address, signal);
   isUpgradeNeeded.catch(() => undefined); // awaited below, unless the join fails before
   const keyPair = await generateKeyPair(keyAlgorithm(cluster.suite));
@@ -151,6 +153,26 @@ async function joinAtEndpoint(
   throw noEndpoint(service);
 }
 
+/** The registration endpoint does not know the method generic_oidc. */
+async function joinWithoutEndpoint(
+  options: JoinOptions,
+  { serverVersion }: ClusterFacts,
+  service?: UnavailableService,
+): Promise<JoinOutcome> {
+  const { facts, signal, upgrades, web } = options;
+  if (serverVersion.major < FIRST_MAJOR_WITH_JOIN_SERVICE) {
+    throw genericOidcUnknown(facts, 'there is no join service, which this method needs');
+  }
+  if (service !== undefined && lacksMethod(service, facts)) throw genericOidcUnknown(facts, service.reason);
+  if (await upgrades.needed(web.address, signal)) return joinUpgraded(options);
+  throw noService(service);
+}
+
+/** Of a newer cluster, something in between may answer instead of the service. */
+function lacksMethod({ isTransient, reason }: UnavailableService, facts: JoinFacts): boolean {
+  return !isTransient && (!mayKnowGenericOidc(facts) || reason.includes('join method generic_oidc is not implemented'));
+}
+
 function joinUpgraded(options: JoinOptions): Promise<JoinOutcome> {
   return options.retries.run(async () => {
     const result = await startServiceJoin(options, options.upgrades).result;
@@ -160,7 +182,8 @@ function joinUpgraded(options: JoinOptions): Promise<JoinOutcome> {
       case 'failed':
         throw result.error(options.facts);
       case 'unavailable':
-        throw noEndpoint(result);
+        if (options.facts.joinMethod === 'circleci') throw noEndpoint(result);
+        throw lacksMethod(result, options.facts) ? genericOidcUnknown(options.facts, result.reason) : noService(result);
       default:
         return result satisfies never;
     }
@@ -181,6 +204,18 @@ function noEndpoint(service: UnavailableService | undefined): MachineIdError {
         ? 'Run the job again. If the error persists, "doctor --egress" shows what answers instead of the join service.'
         : 'Upgrade the cluster to a version whose join service supports the join method circleci (18.5 or later). If it is such a version, let the load balancer in front of the Proxy pass TLS through (layer 4).',
       transient: service.isTransient ? {} : undefined,
+    },
+  );
+}
+
+function noService(service: UnavailableService | undefined): MachineIdError {
+  const reason = service === undefined ? '' : ` (${service.reason})`;
+  return new MachineIdError(
+    'JOIN_FAILED',
+    `the join service of the Proxy cannot be used${reason}, and generic_oidc has no other`,
+    {
+      hint: 'Run the job again. If the error persists, "doctor --egress" shows what answers instead of the join service: let the load balancer in front of the Proxy pass TLS through (layer 4), or connection upgrades.',
+      transient: service?.isTransient === true ? {} : undefined,
     },
   );
 }

@@ -3,6 +3,7 @@ import { MachineIdError } from '../errors.ts';
 import { oneLine } from '../net/network-error.ts';
 import { mayBeScopeQualified, mentionsScopes, SCOPES_HINT } from '../teleport/names.ts';
 import { alsoAllows, formatRule, type JoinFacts, narrowestRule } from './facts.ts';
+import { genericOidcUnknown, mayKnowGenericOidc } from './generic-oidc.ts';
 import { oidcRefusal } from './oidc-refusal.ts';
 
 /** Far more than Teleport's longest refusal. */
@@ -16,6 +17,10 @@ export function joinRefusal(serverText: string, denied: boolean, facts: JoinFact
   const text = serverText.slice(0, MAX_TEXT_CHARACTERS).toLowerCase();
   const refusal: Refusal = { facts, said: oneLine(serverText), cause };
   if (text.includes('did not match any allow rules')) return claimsRefused(refusal);
+  const isOtherToken = /token expired or not found|only supports method/.test(text);
+  if (isOtherToken && facts.joinMethod === 'generic_oidc' && !mayKnowGenericOidc(facts)) {
+    return genericOidcUnknown(facts, refusal.said, cause);
+  }
   if (text.includes('token expired or not found')) return tokenUnknown(refusal);
   if (/only supports method|only valid for the|does not allow .*"?bot"? ?role|does not allow role bot/.test(text)) {
     return otherMethod(refusal, text);
@@ -80,7 +85,7 @@ function causesOfClaims({ contextIds, projectId, vcsRef }: JoinFacts): readonly 
 }
 
 function tokenUnknown({ cause, facts, said }: Refusal): MachineIdError {
-  const { proxy, tokenName } = facts;
+  const { joinMethod, proxy, tokenName } = facts;
   const where = `the cluster${clusterOf(facts)}`;
   return new MachineIdError('JOIN_TOKEN_UNKNOWN', `${where} has no valid join token "${tokenName}": ${said}`, {
     likelyCauses: [
@@ -93,7 +98,7 @@ function tokenUnknown({ cause, facts, said }: Refusal): MachineIdError {
       'the token has expired: one from "tctl tokens add" lasts half an hour, one from a file until metadata.expires',
       `the token was created in a cluster other than the one behind ${proxy}`,
     ],
-    hint: 'Compare onboarding.token (or --token) with "tctl tokens ls", or create the token: kind token, version v2, join_method circleci, roles [Bot] and the name of the bot ("machine-id init" writes its file).',
+    hint: `Compare onboarding.token (or --token) with "tctl tokens ls", or create the token: kind token, version v2, join_method ${joinMethod}, roles [Bot] and the name of the bot ("machine-id init" writes its file).`,
     cause,
   });
 }
@@ -116,13 +121,24 @@ function otherMethod({ cause, facts, said }: Refusal, text: string): MachineIdEr
       : [`the token has the join method ${other}, which is for other machines`];
   return new MachineIdError(
     'JOIN_METHOD_MISMATCH',
-    `join token "${tokenName}"${inCluster(facts)} is not for a bot that joins with circleci: ${said}`,
+    `join token "${tokenName}"${inCluster(facts)} is not for a bot that joins with ${facts.joinMethod}: ${said}`,
     {
       likelyCauses: causes,
-      hint: 'Set spec.join_method: circleci, spec.roles: [Bot] and spec.bot_name in that token, or use another token.',
+      hint: otherMethodHint(other, facts),
       cause,
     },
   );
+}
+
+/** @param method of the join token; undefined if that is not the problem */
+export function otherMethodHint(method: string | undefined, { joinMethod }: Pick<JoinFacts, 'joinMethod'>): string {
+  if (method === 'generic_oidc') {
+    return 'Set --join-method generic_oidc, and --audience to spec.generic_oidc.audience of that token. Or use a token with the join method circleci.';
+  }
+  if (method === 'circleci') {
+    return 'Set --join-method circleci, and leave --audience out. Or use a token with the join method generic_oidc.';
+  }
+  return `Set spec.join_method: ${joinMethod}, spec.roles: [Bot] and spec.bot_name in that token, or use another token.`;
 }
 
 function otherwiseDenied({ cause, facts, said }: Refusal, text: string): MachineIdError {

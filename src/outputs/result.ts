@@ -1,5 +1,6 @@
 /** The result of a run: what was written, what failed, and how long each part took. */
 import type { MachineIdError } from '../errors.ts';
+import type { JoinMethod } from '../job/token-request.ts';
 import type { JoinPath } from '../join/join.ts';
 
 export interface RunResult {
@@ -13,6 +14,7 @@ export interface RunResult {
   readonly bot: string | undefined;
   /** Who has joined and written. */
   readonly engine: Engine;
+  readonly joinMethod: JoinMethod;
   /** Undefined when tbot has joined: it does not report how. */
   readonly joinPath: JoinPath | undefined;
   /** Those that were written. */

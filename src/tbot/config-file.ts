@@ -6,6 +6,9 @@ import { type SupportedOutput, writtenKeys } from '../outputs/outputs.ts';
 import type { Lifetime } from '../schema/common.ts';
 import { goDuration } from '../schema/values.ts';
 
+/** The only one that tbot reads for circleci. */
+export const OIDC_TOKEN_VARIABLE = 'CIRCLE_OIDC_TOKEN';
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
@@ -23,8 +26,10 @@ export function tbotFile(plan: Plan, outputs: readonly SupportedOutput[], workin
     // Even if the setting was auth_server: a Proxy has answered at the address.
     proxy_server: address.value,
     onboarding: {
-      join_method: plan.joinMethod,
+      join_method: plan.tokenRequest.joinMethod,
       token: plan.token,
+      // The variable in which tbot gets the token that was found and checked here.
+      ...(plan.tokenRequest.joinMethod === 'generic_oidc' ? { generic_oidc: { env: OIDC_TOKEN_VARIABLE } } : {}),
       ...tbotKeys(settings, workingDirectory, 'onboarding'),
     },
     storage: { type: 'memory' },

@@ -8,6 +8,8 @@ import type { World } from '../effects/world.ts';
 import { MachineIdError, printable } from '../errors.ts';
 import { temporaryName } from '../files/staged-file.ts';
 import { inStateDirectory } from '../job/manifest.ts';
+import type { JoinMethod } from '../job/token-request.ts';
+import { GENERIC_OIDC_SINCE } from '../join/generic-oidc.ts';
 import type { RunContext } from '../outputs/work.ts';
 import {
   type ClusterFacts,
@@ -16,7 +18,7 @@ import {
   parseServerVersion,
   type ServerVersion,
 } from '../teleport/ping.ts';
-import { tbotFile } from './config-file.ts';
+import { OIDC_TOKEN_VARIABLE, tbotFile } from './config-file.ts';
 
 export interface TbotSettings {
   readonly jwt: Secret;
@@ -84,8 +86,8 @@ function tbotEnvironment(
   return {
     ...Object.fromEntries(rest),
     ...helper,
-    // tbot reads only this variable; this program may have found the token elsewhere.
-    CIRCLE_OIDC_TOKEN: jwt.reveal(),
+    // This program may have found the token elsewhere.
+    [OIDC_TOKEN_VARIABLE]: jwt.reveal(),
     // Go reads the system's certificate directories in addition to the file, unless a variable names others.
     ...(caFile === undefined ? {} : { SSL_CERT_FILE: resolve(workingDirectory, caFile), SSL_CERT_DIR: emptyDirectory }),
   };
@@ -185,12 +187,19 @@ function versionIn(lines: readonly string[]): ServerVersion | undefined {
  * @returns a warning if tbot may work anyway
  * @throws MachineIdError TBOT_INCOMPATIBLE
  */
-export function checkTbotVersion(tbot: ServerVersion | undefined, cluster: ClusterFacts): string | undefined {
+export function checkTbotVersion(
+  tbot: ServerVersion | undefined,
+  cluster: ClusterFacts,
+  joinMethod: JoinMethod,
+): string | undefined {
   const { clusterName, minClientVersion, serverVersion } = cluster;
   const theCluster = `the cluster ${clusterName} (Teleport ${serverVersion.text})`;
   if (tbot === undefined) return `"tbot version" does not print its version; it may not fit ${theCluster}`;
   if (compareVersions(tbot, OLDEST_TESTED) < 0) {
     throw unsuitable(`tbot ${tbot.text} is too old: this program works with tbot ${OLDEST_TESTED.text} or later`);
+  }
+  if (joinMethod === 'generic_oidc' && compareVersions(tbot, GENERIC_OIDC_SINCE) < 0) {
+    throw unsuitable(`tbot ${tbot.text} does not know the join method generic_oidc, which tbot 18.11 and later have`);
   }
   const oldestMajor = serverVersion.major - 1;
   if (tbot.major < oldestMajor) {

@@ -18,6 +18,7 @@ const RESULT: RunResult = {
   cluster: 'example.teleport.sh',
   clusterVersion: '18.2.4',
   bot: 'ci',
+  joinMethod: 'circleci',
   engine: 'native',
   joinPath: 'legacy',
   outputs: [

@@ -36,7 +36,7 @@ const SENTENCES: readonly (readonly [said: string, inTheOrb: string])[] = [
   ['"tctl bots update ci --add-roles=ROLE"', '"tctl bots update ci --add-roles=ROLE"'],
   ['`tctl auth export --type=user --token x`', '`tctl auth export --type=user --token x`'],
   // No parameter of the orb gives this one.
-  ['--join-method is not known', '--join-method is not known'],
+  ['--certificate-authority is not known', '--certificate-authority is not known'],
   ['a--token and ---token', 'a--token and ---token'],
   ['nothing of the kind', 'nothing of the kind'],
 ];

@@ -56,6 +56,7 @@ export async function reportWith(text: string): Promise<RunReport> {
         sshRerun: false,
         vcsOrigin: text,
         vcsRef: text,
+        namesKey: true,
       },
       cluster: text,
       clusterVersion: text,

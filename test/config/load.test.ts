@@ -37,7 +37,7 @@ for (const [addressKey, kind] of [
         },
         useProxyAddr: false,
         token: 'example-bot',
-        joinMethod: 'circleci',
+        tokenRequest: { joinMethod: 'circleci' },
         scopeRequests: [],
         insecure: false,
         outputs: [],
@@ -93,13 +93,13 @@ test('every key at the top of a file is read, or has its default', async () => {
 
 const ONBOARDING: readonly (readonly [string, Readonly<Record<string, unknown>>])[] = [
   ['token: 123', { token: '123' }],
-  ['token: t\n  join_method: circleci', { joinMethod: 'circleci' }],
+  ['token: t\n  join_method: circleci', { tokenRequest: { joinMethod: 'circleci' } }],
   [
     `token: t\n  ca_pins: ["${PIN.toUpperCase().replace('SHA256', 'sha256')}"]`,
     { settings: { token: 't', caPins: [PIN] } },
   ],
   ['token: t\n  ca_path: /ca.pem', { settings: { token: 't', caPath: '/ca.pem' } }],
-  ['token: t\n  gitlab: {token_env_var_name: X}', { joinMethod: 'circleci' }],
+  ['token: t\n  gitlab: {token_env_var_name: X}', { tokenRequest: { joinMethod: 'circleci' } }],
 ];
 
 test('every key of onboarding is read', async () => {
@@ -144,7 +144,7 @@ test('an invalid value of a key is reported with path and line', async () => {
 const BAD_ONBOARDING: readonly (readonly [string, string])[] = [
   [
     'join_method: github',
-    'onboarding.join_method:5: join method "github" is not for a CircleCI job; this orb joins with join_method: circleci only',
+    'onboarding.join_method:5: join method "github" is not for a CircleCI job; use circleci or generic_oidc',
   ],
   ['join_method: ec2', 'onboarding.join_method:5: unrecognized join method: "ec2"'],
   [
@@ -361,7 +361,7 @@ test('join_uri wins over the other keys of its file', async () => {
     'join_uri (tbot.yaml line 4) replaces proxy_server (tbot.yaml line 2)',
   ]);
   assert.deepEqual(await faultsOf('version: v2\njoin_uri: tbot+proxy+bound-keypair://t:s3cret@h:1\n'), [
-    'join_uri:2: join method "bound_keypair" is not for a CircleCI job; this orb joins with join_method: circleci only',
+    'join_uri:2: join method "bound_keypair" is not for a CircleCI job; use circleci or generic_oidc',
   ]);
 });
 

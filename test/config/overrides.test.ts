@@ -152,7 +152,7 @@ const BAD_FLAGS: readonly (readonly [RunFlags, string])[] = [
   [{ logFormat: 'xml' }, '--log-format: "xml" is not a log format; expected one of text, json'],
   [
     { joinMethod: 'token' },
-    '--join-method: join method "token" is not for a CircleCI job; this orb joins with join_method: circleci only',
+    '--join-method: join method "token" is not for a CircleCI job; use circleci or generic_oidc',
   ],
   [
     { caPins: ['x'] },

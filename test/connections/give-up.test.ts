@@ -80,6 +80,7 @@ async function join(t: TestContext, scene: Scene): Promise<{ seen: Seen; joining
     trust: { ca, verify: true },
     facts: {
       tokenName: 'ci',
+      joinMethod: 'circleci' as const,
       organizationId: 'o',
       projectId: 'p',
       contextIds: [],

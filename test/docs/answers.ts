@@ -26,7 +26,7 @@ export function rowsBelow(heading: string): readonly AnswerRow[] {
     .flatMap(({ text }) => tableRows(text))
     .map(([answer = '', code = '', remedy = '']) => ({
       answer,
-      code: code.replace(/^\[([A-Z_]+)\]\(.*\)$/, '$1'),
+      code: code.replaceAll(/\[([A-Z_]+)\]\([^)]*\)/g, '$1'),
       remedy,
     }));
 }

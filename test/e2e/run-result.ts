@@ -39,7 +39,7 @@ const RunResult = z.strictObject({
   clusterVersion: z.string(),
   bot: z.string(),
   engine: z.enum(['native', 'tbot']),
-  joinMethod: z.literal('circleci'),
+  joinMethod: z.enum(['circleci', 'generic_oidc']),
   /** Absent if tbot joined. */
   joinPath: z.enum(['join-service', 'legacy']).optional(),
   outputs: z.array(Output),

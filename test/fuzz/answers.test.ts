@@ -19,6 +19,7 @@ import { CLUSTER, clusterSamples, keyLine, pemBlock } from './samples.ts';
 const ASKED = { host: 'proxy.example.com', port: 443 };
 const facts = {
   tokenName: 'ci',
+  joinMethod: 'circleci' as const,
   organizationId: 'o',
   projectId: 'p',
   contextIds: ['c'],

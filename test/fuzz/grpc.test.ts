@@ -214,6 +214,7 @@ fuzz(
 
 const joinFacts = {
   tokenName: 'ci',
+  joinMethod: 'circleci' as const,
   organizationId: 'o',
   projectId: 'p',
   contextIds: [],

@@ -86,6 +86,7 @@ fuzz(
     const api = web(peer);
     const facts = {
       tokenName: 'ci',
+      joinMethod: 'circleci' as const,
       organizationId: 'o',
       projectId: 'p',
       contextIds: [],

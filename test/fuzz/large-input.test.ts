@@ -35,6 +35,7 @@ const nested = (open: string, close: string, length: number): string =>
 const asked = { host: 'proxy.example.com', port: 443 };
 const facts = {
   tokenName: 't',
+  joinMethod: 'circleci' as const,
   organizationId: undefined,
   projectId: undefined,
   contextIds: [],

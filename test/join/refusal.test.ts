@@ -5,6 +5,7 @@ import { joinRefusal } from '../../src/join/refusal.ts';
 
 const FACTS = {
   tokenName: 'ci-token',
+  joinMethod: 'circleci' as const,
   proxy: 'proxy.example.com:443',
   audiences: ['organization-1'],
   vcsRef: undefined,

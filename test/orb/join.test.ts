@@ -57,6 +57,11 @@ const calls: readonly (readonly [what: string, parameters: Parameters, flags: re
   ['without parameters, the default file is asked for', {}, ['--config=tbot.yaml']],
   ['the simple parameters need no file', SIMPLE, SIMPLE_FLAGS],
   [
+    'method and audience are passed on',
+    { ...SIMPLE, join_method: 'generic_oidc', audience: 'a b' },
+    [...SIMPLE_FLAGS.slice(0, 2), '--join-method=generic_oidc', '--audience=a b', ...SIMPLE_FLAGS.slice(2)],
+  ],
+  [
     'a file that is named is asked for, there or not',
     { ...SIMPLE, config: 'ci.yaml' },
     ['--config=ci.yaml', ...SIMPLE_FLAGS],

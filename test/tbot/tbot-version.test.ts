@@ -92,7 +92,7 @@ function clusterOf(version: string, minimum: string | undefined) {
 
 for (const [tbot, cluster, minimum, message] of FITS) {
   test(`tbot ${tbot} ${message === undefined ? 'fits' : 'does not fit'} Teleport ${cluster} from ${minimum ?? 'any'}`, () => {
-    const check = () => checkTbotVersion(parseServerVersion(tbot), clusterOf(cluster, minimum));
+    const check = () => checkTbotVersion(parseServerVersion(tbot), clusterOf(cluster, minimum), 'circleci');
     if (message === undefined) assert.equal(check(), undefined);
     else assert.throws(check, { code: 'TBOT_INCOMPATIBLE', message, hint: /install_tools/ });
   });
@@ -101,8 +101,15 @@ for (const [tbot, cluster, minimum, message] of FITS) {
 test('a newer major version, and one that is not known, are warnings', () => {
   const cluster = clusterOf('18.6.0', '17.0.0-aa');
   assert.match(
-    checkTbotVersion(parseServerVersion('19.0.0'), cluster) ?? '',
+    checkTbotVersion(parseServerVersion('19.0.0'), cluster, 'circleci') ?? '',
     /^tbot 19\.0\.0 is newer than the cluster c/,
   );
-  assert.match(checkTbotVersion(undefined, cluster) ?? '', /does not print its version/);
+  assert.match(checkTbotVersion(undefined, cluster, 'circleci') ?? '', /does not print its version/);
+});
+
+test('generic_oidc needs tbot 18.11', () => {
+  const cluster = clusterOf('18.11.0', undefined);
+  const check = (tbot: string) => checkTbotVersion(parseServerVersion(tbot), cluster, 'generic_oidc');
+  assert.equal(check('18.11.0'), undefined);
+  assert.throws(() => check('18.10.9'), { code: 'TBOT_INCOMPATIBLE', message: /does not know the join method/ });
 });

@@ -7,7 +7,8 @@ import type { Retries } from '../../effects/retry.ts';
 import type { World } from '../../effects/world.ts';
 import { asMachineIdError, pluralize } from '../../errors.ts';
 import { NO_RECORD } from '../../job/manifest.ts';
-import type { OidcToken } from '../../job/oidc-token.ts';
+import type { OidcToken } from '../../job/token-request.ts';
+import { joinFacts } from '../../join/facts.ts';
 import { joinAtAuth } from '../../join/join-at-auth.ts';
 import { joinCluster, type Joined } from '../../join/join.ts';
 import type { Network } from '../../net/network.ts';
@@ -79,7 +80,7 @@ function tryJoin(
   { outputs, plan, token, verification, web, ...context }: TrialContext,
   { clock, signal }: World,
 ): Promise<Joined> {
-  const facts = { ...token.claims, tokenName: plan.token, proxy: plan.address.value, checkedAtMs: clock.nowMs() };
+  const facts = joinFacts(plan, token.claims, clock.nowMs());
   const options = { ...context, facts, jwt: token.jwt, ttlMs: plan.certificateTtlMs, clock, signal };
   const { retries } = context;
   if (verification === undefined) return joinCluster({ ...options, web, cluster: discover(web, retries) });

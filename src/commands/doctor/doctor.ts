@@ -88,11 +88,8 @@ interface DoctorOptions extends Settings, Omit<WriteTargets, 'outputs'> {
  */
 async function runChecks(options: DoctorOptions, world: World): Promise<readonly Check[]> {
   const { timeoutMs, version } = options;
-  const [program, config, token] = await Promise.all([
-    programChecks(world, version),
-    configChecks(options, world),
-    tokenChecks(options.oidcToken, world),
-  ]);
+  const [program, config] = await Promise.all([programChecks(world, version), configChecks(options, world)]);
+  const token = await tokenChecks(options.oidcToken, config.plan?.tokenRequest ?? { joinMethod: 'circleci' }, world);
   const writeTargets = await writeTargetChecks({ ...options, outputs: config.outputs }, world);
   const onNetwork = await networkFindings(config, timeoutMs, world);
   world.signal.throwIfAborted();
@@ -191,7 +188,7 @@ async function tbotCheck(plan: Plan | undefined, cluster: ClusterFacts | undefin
   const one = check('tbot', 'tbot');
   try {
     const version = await readTbotVersion(world);
-    const warning = cluster && checkTbotVersion(version, cluster);
+    const warning = cluster && checkTbotVersion(version, cluster, plan?.tokenRequest.joinMethod ?? 'circleci');
     if (plan !== undefined && version !== undefined) refuseRemovedKeys(plan, version, 'the tbot on PATH is');
     const detail = version === undefined ? 'on PATH' : `version ${version.text}`;
     return warning === undefined

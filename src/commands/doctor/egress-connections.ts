@@ -210,7 +210,7 @@ async function lookUpByJoining(
   });
   if (outputs.length === 0) return unknown('');
   if (cluster === undefined || error !== undefined) return unknown('there is no valid response from the Proxy.');
-  const { token } = await tokenChecks(oidcToken, world);
+  const { token } = await tokenChecks(oidcToken, plan?.tokenRequest ?? { joinMethod: 'circleci' }, world);
   if (plan === undefined || address === undefined) return unknown('the configuration has problems.');
   if (token === undefined) return unknown('there is no valid OIDC token.');
   const limitMs = Math.min(timeoutMs, MAX_DRY_RUN_MS);

@@ -2,16 +2,11 @@
 import { utcTime } from '../../crypto/validity.ts';
 import type { World } from '../../effects/world.ts';
 import { asMachineIdError, type MachineIdError, pluralize } from '../../errors.ts';
-import {
-  audienceNotice,
-  audienceText,
-  checkAudience,
-  checkIssuer,
-  checkTimes,
-  tokenClockNotice,
-} from '../../job/oidc-check.ts';
-import { type OidcClaims, organizationOf } from '../../job/oidc-claims.ts';
-import { findOidcToken, type OidcToken } from '../../job/oidc-token.ts';
+import { audienceNotice, checkAudience, checkIssuer, checkTimes, tokenClockNotice } from '../../job/oidc-check.ts';
+import { audienceText, type OidcClaims, organizationOf } from '../../job/oidc-claims.ts';
+import { checkGenericAudience, genericNotices } from '../../job/oidc-generic-check.ts';
+import { findOidcToken } from '../../job/oidc-token.ts';
+import type { GenericTokenRequest, OidcToken, TokenRequest } from '../../job/token-request.ts';
 import { type Check, check } from './check.ts';
 
 export interface TokenFindings {
@@ -29,13 +24,17 @@ const TITLES = [
   ['oidc-times', 'Lifetime'],
 ] as const;
 
-/** @param variable the only environment variable to read the token from; undefined for CircleCI's own */
-export async function tokenChecks(variable: string | undefined, world: World): Promise<TokenFindings> {
+/** @param variable the only environment variable to read the token from; undefined for what the request says */
+export async function tokenChecks(
+  variable: string | undefined,
+  request: TokenRequest,
+  world: World,
+): Promise<TokenFindings> {
   const { clock, environment } = world;
   const present = check('oidc-token', 'OIDC token');
   let found: OidcToken;
   try {
-    found = await findOidcToken({ ...world, variable });
+    found = await findOidcToken({ ...world, variable, request });
   } catch (error) {
     const skipped = TITLES.map(([id, title]) => check(id, title).skipped('there is no OIDC token'));
     return {
@@ -46,14 +45,41 @@ export async function tokenChecks(variable: string | undefined, world: World): P
   const { claims, source } = found;
   const checks = [
     present.pass(`from ${source}`),
-    issuerCheck(found),
-    audienceCheck(found),
+    ...acceptanceChecks(found, request),
     timesCheck(found, clock.nowMs()),
   ];
   return {
     token: checks.some(({ state }) => state === 'fail') ? undefined : found,
     checks: [...checks, ...rerunChecks(claims), ...jobChecks(environment, claims), ...identityChecks(claims)],
   };
+}
+
+function acceptanceChecks(token: OidcToken, request: TokenRequest): readonly Check[] {
+  switch (request.joinMethod) {
+    case 'circleci':
+      return [issuerCheck(token), audienceCheck(token)];
+    case 'generic_oidc':
+      return [genericIssuerCheck(token), genericAudienceCheck(token, request)];
+    default:
+      return request satisfies never;
+  }
+}
+
+/** The join token decides which issuer is right. */
+function genericIssuerCheck({ claims: { issuer } }: OidcToken): Check {
+  return check('oidc-issuer', 'Issuer').pass(`${issuer}; spec.generic_oidc.issuer of the join token must be the same`);
+}
+
+function genericAudienceCheck(token: OidcToken, request: GenericTokenRequest): Check {
+  const one = check('oidc-audience', 'Audience');
+  const error = refusal(() => {
+    checkGenericAudience(token, request);
+  });
+  if (error !== undefined) return one.failed(error);
+  const notices = genericNotices(token);
+  const detail = `${audienceText(token.claims)}; spec.generic_oidc.audience of the join token must be the same`;
+  if (notices.length === 0) return one.pass(detail);
+  return one.warn([detail, ...notices], "Set --audience, so that CircleCI's agent is asked for a token for it.");
 }
 
 function issuerCheck(token: OidcToken): Check {

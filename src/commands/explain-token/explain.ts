@@ -1,6 +1,5 @@
 /** Decides whether a join token allows a job, as Teleport does when the job joins (protocol reference 2.5). */
-import { audienceText } from '../../job/oidc-check.ts';
-import { audienceFit } from '../../job/oidc-claims.ts';
+import { audienceFit, audienceText } from '../../job/oidc-claims.ts';
 import {
   type AllowRule,
   alsoAllows,
