@@ -5,7 +5,7 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { bounded, outputOf, program } from '../programs.ts';
+import { bounded, FILE_MS, outputOf, program } from '../programs.ts';
 import { selfSigned } from '../tls-certificate.ts';
 import { freePort, untilListening } from './free-port.ts';
 
@@ -51,7 +51,7 @@ async function startDaemon(
   await chmod(folder, 0o777);
   const place = { folder, port: await freePort() };
   for (const [file, text] of Object.entries(files?.(place) ?? {})) await writeFile(join(folder, file), text);
-  const child = bounded(spawn(program(name), args(place), { stdio: ['ignore', 'ignore', 'pipe'] }));
+  const child = bounded(spawn(program(name), args(place), { stdio: ['ignore', 'ignore', 'pipe'] }), FILE_MS);
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said += text;
@@ -78,6 +78,8 @@ export interface SquidOptions {
   readonly login?: boolean;
   /** Names that only this proxy can resolve, all to 127.0.0.1. */
   readonly names?: readonly string[];
+  /** The same, to ::1. */
+  readonly ipv6Names?: readonly string[];
   /** Allows CONNECT to these ports only. */
   readonly ports?: readonly number[];
 }
@@ -102,7 +104,7 @@ export async function startTlsSquid(
 
 function squidWith(
   t: TestContext,
-  { login = false, names = [], ports }: SquidOptions,
+  { ipv6Names = [], login = false, names = [], ports }: SquidOptions,
   listen: (place: Place) => string,
   files: Readonly<Record<string, string>> = {},
 ): Promise<Omit<RealProxy, 'url'>> {
@@ -112,7 +114,7 @@ function squidWith(
     args: ({ folder }) => ['-N', '-f', join(folder, 'squid.conf')],
     files: (place) => ({
       ...files,
-      hosts: `127.0.0.1 ${['localhost', ...names].join(' ')}\n`,
+      hosts: `127.0.0.1 ${['localhost', ...names].join(' ')}\n${ipv6Names.map((name) => `::1 ${name}\n`).join('')}`,
       passwords: login ? `${LOGIN.user}:${outputOf('openssl', ['passwd', '-apr1', LOGIN.password])}` : '',
       'squid.conf': `${listen(place)}
 pid_filename ${place.folder}/pid

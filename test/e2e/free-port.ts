@@ -15,14 +15,14 @@ export async function freePort(): Promise<number> {
 }
 
 /** @param ended resolves if the server that is to listen on the port ends instead */
-export async function untilListening(port: number, ended: Promise<unknown>): Promise<void> {
-  while (!(await answers(port))) {
+export async function untilListening(port: number, ended: Promise<unknown>, host = '127.0.0.1'): Promise<void> {
+  while (!(await answers(port, host))) {
     await Promise.race([pause(20), ended.then(() => Promise.reject(new Error('the server ended')))]);
   }
 }
 
-async function answers(port: number): Promise<boolean> {
-  const socket = connect({ port, host: '127.0.0.1' });
+async function answers(port: number, host: string): Promise<boolean> {
+  const socket = connect({ port, host });
   try {
     await once(socket, 'connect');
     return true;

@@ -19,17 +19,22 @@ export interface HaproxyOptions {
   readonly port?: number;
   /** How long a connection or an upgraded connection may be idle; a minute by default. */
   readonly idleMs?: number;
+  /** The host that clients know it by; `localhost` by default. */
+  readonly host?: string;
+  /** 127.0.0.1 by default. */
+  readonly listenHost?: '127.0.0.1' | '::1';
 }
 
 /** Passes on WebSocket upgrades without being told to. */
 export async function startHaproxy(context: TestContext, options: HaproxyOptions): Promise<TlsTerminator> {
-  const { certificate, key } = await selfSigned('localhost');
+  const { host = 'localhost', listenHost = '127.0.0.1' } = options;
+  const { certificate, key } = await selfSigned(host);
   const folder = await mkdtemp(join(tmpdir(), 'e2e-haproxy-'));
   const port = options.port ?? (await freePort());
   const pem = join(folder, 'certificate.pem');
   const file = join(folder, 'haproxy.cfg');
   await writeFile(pem, `${certificate}\n${key}`, { mode: 0o600 });
-  await writeFile(file, configuration(options, { pem, port }));
+  await writeFile(file, configuration(options, { pem, bind: `${listenHost}:${String(port)}` }));
   const process = bounded(spawn(program('haproxy'), ['-db', '-f', file], { stdio: ['ignore', 'ignore', 'inherit'] }));
   const ended = once(process, 'exit');
   context.after(async () => {
@@ -37,13 +42,13 @@ export async function startHaproxy(context: TestContext, options: HaproxyOptions
     await ended;
     await rm(folder, { recursive: true, force: true });
   });
-  await untilListening(port, ended);
-  return { address: `localhost:${String(port)}`, certificate };
+  await untilListening(port, ended, listenHost);
+  return { address: `${host}:${String(port)}`, certificate };
 }
 
 function configuration(
   { alpn = [], behind, idleMs = 60_000 }: HaproxyOptions,
-  { pem, port }: { readonly pem: string; readonly port: number },
+  { bind, pem }: { readonly pem: string; readonly bind: string },
 ): string {
   const offered = alpn.length === 0 ? '' : ` alpn ${alpn.join(',')}`;
   return `global
@@ -55,7 +60,7 @@ defaults
   timeout server ${String(idleMs)}ms
   timeout tunnel ${String(idleMs)}ms
 frontend web
-  bind 127.0.0.1:${String(port)} ssl crt ${pem}${offered}
+  bind ${bind} ssl crt ${pem}${offered}
   default_backend proxies
 backend proxies
   server proxy ${behind} ssl verify none alpn http/1.1

@@ -35,15 +35,14 @@ const nginx = (http2: boolean, upgrades: boolean): Balancer => ({
 });
 
 const haproxy = (...alpn: string[]): Balancer => ({
-  what: alpn.length === 0 ? 'HAProxy without ALPN' : `HAProxy with ALPN ${alpn.join(', ')}`,
+  what: `HAProxy with ALPN ${alpn.join(', ')}`,
   start: (t, behind) => startHaproxy(t, { behind, alpn }),
   program: 'haproxy',
 });
 
 const WITH_WEBSOCKET: readonly Balancer[] = [
-  nginx(true, true),
+  // scenes.ts has nginx with HTTP/2 and HAProxy without ALPN.
   nginx(false, true),
-  haproxy(),
   haproxy('h2', 'http/1.1'),
   {
     what: 'one that refuses other ALPN protocols than HTTP/1.1',

@@ -41,27 +41,39 @@ export interface NginxProxyOptions {
   readonly port?: number;
   /** In place of the location that the other options describe. */
   readonly location?: string | undefined;
+  /** The host that clients know it by; `localhost` by default. */
+  readonly host?: string;
+  /** 127.0.0.1 by default. */
+  readonly listenHost?: '127.0.0.1' | '::1';
 }
 
 /** A load balancer in front of a Proxy, configured as for any web server. */
 export async function startNginxProxy(
   context: TestContext,
-  { behind, http2, location, upgrades = false, port: wanted }: NginxProxyOptions,
+  {
+    behind,
+    host = 'localhost',
+    http2,
+    listenHost = '127.0.0.1',
+    location,
+    upgrades = false,
+    port: wanted,
+  }: NginxProxyOptions,
 ): Promise<TlsTerminator> {
-  const { certificate, key } = await selfSigned('localhost');
+  const { certificate, key } = await selfSigned(host);
   const passed = upgrades
     ? 'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $http_connection; proxy_set_header Host $http_host;'
     : '';
   const server = async ({ folder, port: own }: Place): Promise<string> => {
     const [certificatePath, keyPath] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
     await Promise.all([writeFile(certificatePath, certificate), writeFile(keyPath, key, { mode: 0o600 })]);
-    return `listen 127.0.0.1:${String(own)} ssl${http2 ? ' http2' : ''};
+    return `listen ${listenHost === '::1' ? '[::1]' : listenHost}:${String(own)} ssl${http2 ? ' http2' : ''};
     ssl_certificate ${certificatePath};
     ssl_certificate_key ${keyPath};
     ${location ?? `location / { proxy_pass https://${behind}; proxy_http_version 1.1; proxy_ssl_verify off; ${passed} }`}`;
   };
-  const port = await start(context, server, wanted);
-  return { address: `localhost:${String(port)}`, certificate };
+  const port = await start(context, server, { wanted, listenHost });
+  return { address: `${host}:${String(port)}`, certificate };
 }
 
 interface Place {
@@ -74,7 +86,7 @@ interface Place {
 async function start(
   context: TestContext,
   server: (place: Place) => string | Promise<string>,
-  wanted?: number,
+  { listenHost, wanted }: { readonly wanted?: number | undefined; readonly listenHost?: string } = {},
 ): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'e2e-nginx-'));
   const port = wanted ?? (await freePort());
@@ -88,7 +100,7 @@ async function start(
     await ended;
     await rm(folder, { recursive: true, force: true });
   });
-  await untilListening(port, ended);
+  await untilListening(port, ended, listenHost);
   return port;
 }
 

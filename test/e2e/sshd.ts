@@ -11,7 +11,8 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
-import { toAuthorizedKey } from '../cluster/crypto/ssh-public-key.ts';
+import { createKey } from '../cluster/crypto/keys.ts';
+import { encodeSshPublicKey, toAuthorizedKey } from '../cluster/crypto/ssh-public-key.ts';
 import { authorityOf, sshKeys } from '../cluster/data/authorities.ts';
 import { suiteOf } from './authority-keys.ts';
 import { openSshPrivateKey } from './openssh-key.ts';
@@ -61,8 +62,10 @@ export async function startSshd(
   const { authorities } = cluster.world;
   const users = authorityOf(authorities, cluster.info.cluster, 'user');
   await writeFile(file('user_cas'), sshKeys(users).map(toAuthorizedKey).join(''));
-  await writeAuthority(authorityOf(authorities, hostCluster, 'host').servers.sshKey, file('host_ca'));
-  await keygen('-q', '-t', suiteOf(cluster) === 'legacy' ? 'rsa' : 'ed25519', '-N', '', '-f', file('host_key'));
+  await writeKey(authorityOf(authorities, hostCluster, 'host').servers.sshKey, file('host_ca'));
+  const hostKey = await createKey(suiteOf(cluster) === 'legacy' ? 'rsa' : 'ed25519');
+  await writeKey(hostKey, file('host_key'));
+  await writeFile(file('host_key.pub'), toAuthorizedKey(encodeSshPublicKey(hostKey)));
   await keygen('-q', '-s', file('host_ca'), '-I', hostName, '-h', '-n', hostName, file('host_key.pub'));
   if (admits !== undefined) await writeFile(file('principals.sh'), principalsScript(admits));
   return startSshdWith(context, folder, {
@@ -139,7 +142,7 @@ function prepareForRoot(): void {
 }
 
 /** In a file that ssh-keygen reads. */
-async function writeAuthority(key: KeyObject | undefined, path: string): Promise<void> {
+async function writeKey(key: KeyObject | undefined, path: string): Promise<void> {
   assert.ok(key);
   await writeFile(path, privateKeyFile(key), { mode: 0o600 });
 }
