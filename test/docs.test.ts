@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { z } from 'zod';
 import type { Flag } from '../src/cli/flags.ts';
-import { readResources } from '../src/commands/explain-token/read-resources.ts';
+import { readResources } from '../src/rules/read-resources.ts';
 import { ERROR_CODES, MachineIdError } from '../src/errors.ts';
 import { supportedOutputs } from '../src/outputs/supported.ts';
 import { COMMANDS } from '../src/program.ts';

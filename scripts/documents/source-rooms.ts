@@ -14,6 +14,7 @@ export const ROOMS: readonly (readonly [name: string, purpose: string])[] = [
   ['commands', 'One file or folder per command; the file reads as its story.'],
   ['cli', 'Flags to typed values, and printing an error.'],
   ['tbot', '`--engine tbot`: its configuration file, its process, what it wrote.'],
+  ['rules', 'Join tokens: reads them, decides which jobs their rules admit, and finds mistakes in them.'],
   ['config', 'Flags, environment and `tbot.yaml` become one checked plan.'],
   ['outputs', 'One file per output type: the certificates it requests and the files it writes.'],
   ['auth', 'The session with the Auth Service: calls, certificates, verification of the response.'],

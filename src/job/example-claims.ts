@@ -1,18 +1,14 @@
-/** Reads the claims of another job from a file with its token, or with the JSON of its claims. */
+/** All claims of an OIDC token, or of a file with a token or with the JSON of its claims. */
+import { decodeJwt } from 'jose';
 import * as z from 'zod/mini';
 import { MachineIdError } from '../errors.ts';
-import { decodeClaims, organizationOf } from './oidc-claims.ts';
+import { decodeClaims } from './oidc-claims.ts';
 
-export interface JobIds {
-  readonly organizationId: string | undefined;
-  readonly projectId: string | undefined;
-  readonly contextIds: readonly string[];
-  /** Undefined if the claims have none. */
-  readonly audiences: readonly string[] | undefined;
-  readonly authorizedParty: string | undefined;
-}
+/** By name, as the token has them. */
+export type ClaimSet = Readonly<Record<string, unknown>>;
 
-const Claims = z.object({
+/** Those that this program reads have their types. */
+const Claims = z.looseObject({
   iss: z.optional(z.string()),
   aud: z.optional(z.union([z.string(), z.array(z.string())])),
   azp: z.optional(z.string()),
@@ -25,26 +21,20 @@ const Claims = z.object({
  * @param source the file's name, for messages
  * @throws MachineIdError OIDC_TOKEN_MALFORMED; its message contains no part of the text
  */
-export function readExampleClaims(text: string, source: string): JobIds {
+export function readExampleClaims(text: string, source: string): ClaimSet {
   const trimmed = text.trim();
   if (/^[\w-]+\.[\w-]+\.[\w-]*$/.test(trimmed)) {
-    const { audiences, authorizedParty, contextIds, issuer, projectId } = decodeClaims(
-      trimmed,
-      source,
-      "Put the whole token into the file, as in the job's CIRCLE_OIDC_TOKEN.",
-    );
-    return { audiences, authorizedParty, contextIds, projectId, organizationId: organizationOf(issuer) };
+    decodeClaims(trimmed, source, "Put the whole token into the file, as in the job's CIRCLE_OIDC_TOKEN.");
+    return claimsOf(trimmed);
   }
   const { data } = Claims.safeParse(parseJson(trimmed));
   if (data === undefined) throw malformed(source);
-  const { aud, azp } = data;
-  return {
-    audiences: typeof aud === 'string' ? [aud] : aud,
-    authorizedParty: azp,
-    organizationId: data.iss === undefined ? data['oidc.circleci.com/org-id'] : organizationOf(data.iss),
-    projectId: data['oidc.circleci.com/project-id'],
-    contextIds: data['oidc.circleci.com/context-ids'] ?? [],
-  };
+  return data;
+}
+
+/** @param jwt that `decodeClaims` has read before */
+export function claimsOf(jwt: string): ClaimSet {
+  return decodeJwt(jwt);
 }
 
 function parseJson(text: string): unknown {

@@ -83,7 +83,7 @@ test('the suggested rule allows the job', async (t) => {
   await job.addFile('token.json', file);
   const allowed = await job.run(['explain-token', 'token.json'], { environment });
   assert.equal(allowed.exitCode, 0, allowed.stderr);
-  assert.match(allowed.stdout, /This token allows the job\./);
+  assert.match(allowed.stdout, /This token allows the job: /);
 });
 
 test('a job can be given by its IDs, by its claims or by its token', async (t) => {
@@ -153,12 +153,12 @@ test('problems are printed as JSON, and a Terraform file leads to the command to
     .parse(JSON.parse(json.stdout));
   assert.equal(valid, false);
   assert.deepEqual(problems.map(({ path }) => path).sort(), ['kind', 'spec.bot_name', 'spec.circleci']);
-  await job.addFile('main.tf', 'resource "teleport_provision_token" "ci" {\n  metadata = { name = "deploy" }\n}\n');
+  await job.addFile('main.tf', 'resource "teleport_provision_token" "ci" {\n  metadata = { name = "deploy" }\n  spec = local.spec\n}\n');
   const { exitCode, stderr } = await job.run(['explain-token', 'main.tf']);
   assert.equal(exitCode, 2);
   assert.match(
     stderr,
-    /main\.tf line 1: teleport_provision_token\.ci is .*: tctl get token\/deploy \| machine-id explain/,
+    /main\.tf line 3: spec: teleport_provision_token\.ci is .*: tctl get token\/deploy \| machine-id explain/,
   );
 });
 
@@ -221,7 +221,7 @@ test('the token and the bot that init writes in a job are valid, and the token a
   assert.equal(written.exitCode, 0, written.stderr);
   const token = await job.run(['explain-token', 'teleport/bot-token.yaml']);
   assert.equal(token.exitCode, 0, token.stderr);
-  assert.match(token.stdout, /This token allows the job\./);
+  assert.match(token.stdout, /This token allows the job: /);
   assert.doesNotMatch(token.stdout, /warning:/);
   const bot = await job.run(['explain-token', 'teleport/bot.yaml']);
   assert.equal(bot.exitCode, 0, bot.stderr);

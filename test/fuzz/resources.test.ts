@@ -1,7 +1,7 @@
 /** Fuzzes files of join tokens and bots. */
 import assert from 'node:assert/strict';
 import { explainToken } from '../../src/commands/explain-token/explain.ts';
-import { readResources } from '../../src/commands/explain-token/read-resources.ts';
+import { readResources } from '../../src/rules/read-resources.ts';
 import { MachineIdError } from '../../src/errors.ts';
 import { textLike } from './mutations.ts';
 import { fuzz } from './property.ts';
@@ -32,23 +32,62 @@ kind: List
 items: [{apiVersion: resources.teleport.dev/v1, kind: TeleportBotV1, metadata: {name: ci}, spec: {roles: [access]}}]
 `;
 
-const TERRAFORM = `resource "teleport_provision_token" "ci" {
-  metadata = { name = "ci" }
+const TERRAFORM = `# a token
+resource "teleport_provision_token" "ci" {
+  version  = "v2"
+  metadata = { name = "ci", labels = { "a" : var.b } }
+  spec = {
+    roles        = ["Bot"]
+    bot_name     = teleport_bot.ci.name
+    join_method  = "generic_oidc"
+    generic_oidc = {
+      issuer   = "https://oidc.circleci.com/org/o"
+      audience = "a"
+      allow_any = [{ expression = <<-EOT
+        contains(set(claims["oidc.circleci.com/project-id"]), "p")
+        EOT
+      }]
+    }
+  }
+}
+resource "teleport_bot" "ci" {
+  name = "ci"
+  roles = ["access"]
 }
 `;
 
+const GENERIC = `kind: token
+version: v2
+metadata: {name: ci}
+spec:
+  roles: [Bot]
+  bot_name: ci
+  join_method: generic_oidc
+  generic_oidc:
+    issuer: https://oidc.circleci.com/org/o
+    audience: a
+    must_match_fields: {oidc.circleci.com/project-id: p, oidc.circleci.com/ssh-rerun: false, iat: 5, x: {y: ~}}
+    allow_any:
+      - conditions: [{attribute: sub, eq: {value: s}}, {attribute: iat, not_in: {values: ["5", "6"]}}]
+      - expression: 'contains_any(set(claims["oidc.circleci.com/context-ids"]), set("c")) && !claims.rerun || claims["a"] == "b"'
+`;
+
 const JOB = {
-  audiences: ['o'],
   source: 'a test',
-  organizationId: 'o',
-  projectId: 'p',
-  contextIds: ['c'],
+  claims: {
+    iss: 'https://oidc.circleci.com/org/o',
+    aud: ['a'],
+    sub: 's',
+    iat: 5,
+    'oidc.circleci.com/project-id': 'p',
+    'oidc.circleci.com/context-ids': ['c'],
+  },
 };
 
 fuzz(
   'a changed file of resources is read, or refused with every fault in its place',
   textLike(
-    [FILES, OTHER_FORMS, TERRAFORM],
+    [FILES, OTHER_FORMS, TERRAFORM, GENERIC],
     [
       '---\n',
       'kind: ',
@@ -63,6 +102,11 @@ fuzz(
       'join_method: token',
       '1e3',
       '? ',
+      '&& ',
+      '(',
+      '"',
+      '== ',
+      '<<EOT',
     ],
   ),
   (text) => {

@@ -5,14 +5,17 @@ import { fileErrorText } from '../../effects/file-error.ts';
 import { readChunks } from '../../effects/streams.ts';
 import { styleFor } from '../../effects/terminal.ts';
 import type { World } from '../../effects/world.ts';
-import { MachineIdError, printable, printableJson } from '../../errors.ts';
-import { readExampleClaims } from '../../job/example-claims.ts';
-import { organizationOf } from '../../job/oidc-claims.ts';
+import { MachineIdError, printableJson } from '../../errors.ts';
+import { type ClaimSet, claimsOf, readExampleClaims } from '../../job/example-claims.ts';
 import { findOidcToken } from '../../job/oidc-token.ts';
 import { formatRule } from '../../join/facts.ts';
-import { explainToken, type JobFacts, obstaclesFor } from './explain.ts';
-import { type ReadResources, readResources } from './read-resources.ts';
-import type { Resource } from './resource.ts';
+import { explainToken, type Explanation } from './explain.ts';
+import { CONTEXT_IDS, ORG_ID, PROJECT_ID } from '../../rules/claim-names.ts';
+import { type Job, obstaclesFor } from '../../rules/decide.ts';
+import { type Claims, claimsIn } from '../../rules/json.ts';
+import { lintToken } from '../../rules/lint.ts';
+import { type ReadResources, readResources } from '../../rules/read-resources.ts';
+import type { Resource } from '../../rules/resource.ts';
 import { explanationJson, explanationText } from './text.ts';
 
 export const EXPLAIN_TOKEN_FLAGS: readonly Flag[] = [
@@ -49,17 +52,30 @@ export async function explainTokenCommand(args: readonly string[], world: World)
       ? { resource, explanation: explainToken(resource, job, nowMs) }
       : { resource },
   );
-  const report = { file: name, job, explained, warnings: [...warnings, ...withoutJob(job, resources, nowMs)] };
+  const findings = resources.flatMap((resource) => (resource.kind === 'token' ? lintToken(resource) : []));
+  const report = {
+    file: name,
+    job,
+    explained,
+    findings,
+    warnings: [...warnings, ...withoutJob(job, resources, nowMs)],
+  };
   await (given.has('json')
     ? world.result(`${printableJson(explanationJson(report))}\n`)
     : world.stdout(explanationText(report, styleFor(world.stdoutIsTerminal, world.environment))));
   const explanations = explained.flatMap(({ explanation }) => (explanation === undefined ? [] : [explanation]));
   if (explanations.length === 0 || explanations.some(({ allows }) => allows)) return;
-  const [{ add, obstacles } = { add: undefined, obstacles: [] }] = explanations;
-  const rule = add === undefined ? [] : [`Add to spec.circleci.allow: "- ${formatRule(add)}".`];
   throw new MachineIdError('TOKEN_REJECTS_JOB', `${name} is valid, but does not allow this job`, {
-    hint: [...obstacles.map((obstacle) => `First: ${obstacle}.`), ...rule].join(' '),
+    hint: hintFor(explanations[0]),
   });
+}
+
+function hintFor(explanation: Explanation | undefined): string {
+  if (explanation === undefined) return '';
+  const { add, obstacles, reason, verdicts } = explanation;
+  const rule = add === undefined ? [] : [`Add to spec.circleci.allow: "- ${formatRule(add)}".`];
+  const generic = verdicts.length === 0 || obstacles.length > 0 ? [] : [`Change the rule or the job: ${reason}.`];
+  return [...obstacles.map((obstacle) => `First: ${obstacle}.`), ...rule, ...generic].join(' ');
 }
 
 /** With `--json`, prints the problems to stdout too; the command fails with the same problems on stderr. */
@@ -75,7 +91,7 @@ async function readOrReport(text: string, name: string, json: boolean, { result 
 }
 
 /** Without a job to check, warns about each token that allows no job at all. */
-function withoutJob(job: JobFacts | undefined, resources: readonly Resource[], nowMs: number): readonly string[] {
+function withoutJob(job: Job | undefined, resources: readonly Resource[], nowMs: number): readonly string[] {
   if (job !== undefined) return [];
   return resources.flatMap((resource) =>
     resource.kind === 'token'
@@ -103,35 +119,37 @@ async function readInput(path: string, { files, signal, stdin, workingDirectory 
 }
 
 /** Undefined when there is no job: only the file is checked then. */
-async function findJob(given: GivenFlags, world: World): Promise<JobFacts | undefined> {
+async function findJob(given: GivenFlags, world: World): Promise<Job | undefined> {
   const ids = ['organization-id', 'project-id', 'context-id'];
-  if (ids.some((name) => given.has(name))) {
-    const { contextIds, organizationId, projectId } = {
-      organizationId: given.get('organization-id')?.[0],
-      projectId: given.get('project-id')?.[0],
-      contextIds: given.get('context-id') ?? [],
-    };
-    return { source: 'the flags', organizationId, projectId, contextIds };
-  }
-  const claims = given.get('claims')?.[0];
-  if (claims !== undefined) return { source: claims, ...readExampleClaims(await readInput(claims, world), claims) };
+  if (ids.some((name) => given.has(name))) return { source: 'the flags', claims: claimsOfIds(given) };
+  const path = given.get('claims')?.[0];
+  if (path !== undefined) return { source: path, claims: known(readExampleClaims(await readInput(path, world), path)) };
   return jobOfThisToken(world);
 }
 
-async function jobOfThisToken(world: World): Promise<JobFacts | undefined> {
+/** Without an audience, so that it is not checked. */
+function claimsOfIds(given: GivenFlags): Claims {
+  const organization = given.get('organization-id')?.[0];
+  const project = given.get('project-id')?.[0];
+  return {
+    ...(organization === undefined
+      ? {}
+      : { iss: `https://oidc.circleci.com/org/${organization}`, [ORG_ID]: organization }),
+    ...(project === undefined ? {} : { [PROJECT_ID]: project }),
+    [CONTEXT_IDS]: given.get('context-id') ?? [],
+  };
+}
+
+async function jobOfThisToken(world: World): Promise<Job | undefined> {
   try {
-    const found = await findOidcToken(world);
-    const { audiences, authorizedParty, contextIds, issuer, projectId } = found.claims;
-    return {
-      source: found.source,
-      audiences,
-      authorizedParty,
-      contextIds,
-      projectId,
-      organizationId: organizationOf(printable(issuer)),
-    };
+    const { jwt, source } = await findOidcToken(world);
+    return { source, claims: known(claimsOf(jwt.reveal())) };
   } catch (error) {
     if (error instanceof MachineIdError && error.code === 'OIDC_TOKEN_MISSING') return undefined;
     throw error;
   }
+}
+
+function known(claims: ClaimSet): Claims {
+  return claimsIn(claims) ?? {};
 }

@@ -1,92 +1,65 @@
-/** Decides whether a join token allows a job, as Teleport does when the job joins (protocol reference 2.5). */
-import { audienceFit, audienceText } from '../../job/oidc-claims.ts';
-import {
-  type AllowRule,
-  alsoAllows,
-  narrowestRule,
-  type RuleClaims,
-  type RuleDifference,
-  ruleDifferences,
-} from '../../join/facts.ts';
-import type { JoinToken } from './resource.ts';
+/** What a join token decides about a job, what to add to it, and what else it admits. */
+import { type AllowRule, alsoAllows, narrowestRule, type RuleDifference, ruleDifferences } from '../../join/facts.ts';
+import { ORG_ID } from '../../rules/claim-names.ts';
+import { audiencesIn, type Decision, decide, type Job, organizationIn, ruleClaimsOf } from '../../rules/decide.ts';
+import type { JoinToken } from '../../rules/resource.ts';
+import { type Variant, variantsOf } from '../../rules/variants.ts';
 
-export interface JobFacts extends RuleClaims {
-  /** The audiences of the job's OIDC token; undefined when only IDs are known. */
-  readonly audiences?: readonly string[] | undefined;
-  readonly authorizedParty?: string | undefined;
-  /** Where the facts come from: `CIRCLE_OIDC_TOKEN`, a file or the flags. */
-  readonly source: string;
-  readonly organizationId: string | undefined;
-}
-
+/** A rule of the method circleci. */
 export interface ExplainedRule {
   readonly line: number | undefined;
   readonly rule: AllowRule;
   readonly differences: readonly RuleDifference[];
 }
 
-export interface Explanation {
+export interface Explanation extends Omit<Decision, 'rules'> {
   readonly allows: boolean;
-  /** Reasons why the token rejects the job regardless of its rules, one sentence each. */
-  readonly obstacles: readonly string[];
   readonly rules: readonly ExplainedRule[];
+  /** Of the method generic_oidc. */
+  readonly verdicts: Decision['rules'];
   /** The rule to add; undefined if a rule matches or no rule would help. */
   readonly add: AllowRule | undefined;
   /** What else the rule to add would allow. */
   readonly alsoAllows: readonly string[];
+  /** Jobs like this one, and what the token decides about them. */
+  readonly variants: readonly (Pick<Variant, 'name' | 'jobs'> & Pick<Decision, 'outcome' | 'panics' | 'reason'>)[];
+  /** Sentences about how the job gets a token that this decision is about. */
+  readonly notes: readonly string[];
 }
 
-export function explainToken(token: JoinToken, job: JobFacts, nowMs: number): Explanation {
-  const rules = token.rules.map(({ line, rule }) => ({ line, rule, differences: ruleDifferences(rule, job) }));
-  const obstacles = obstaclesOf(token, job, nowMs);
+export function explainToken(token: JoinToken, given: Job, nowMs: number): Explanation {
+  const { job, notes } = withAudience(token, given);
+  const decision = decide(token, job, nowMs);
+  const claims = ruleClaimsOf(job.claims);
+  const rules = token.rules.map(({ line, rule }) => ({ line, rule, differences: ruleDifferences(rule, claims) }));
   const matches = rules.some(({ differences }) => differences.length === 0);
-  const add = matches || token.joinMethod !== 'circleci' ? undefined : narrowestRule(job);
+  const add = matches || token.joinMethod !== 'circleci' ? undefined : narrowestRule(claims);
   return {
-    allows: matches && obstacles.length === 0,
-    obstacles,
+    ...decision,
+    allows: decision.outcome === 'admitted',
     rules,
+    verdicts: token.genericOidc === undefined ? [] : decision.rules,
     add,
     alsoAllows: add === undefined ? [] : alsoAllows(add),
+    variants: decision.outcome === 'admitted' ? variantsFor(token, job, nowMs) : [],
+    notes,
   };
 }
 
-function obstaclesOf(token: JoinToken, job: JobFacts, nowMs: number): readonly string[] {
-  const own = obstaclesFor(token, nowMs);
-  return token.joinMethod === 'circleci' ? [...own, ...obstaclesOfJob(token, job)] : own;
+/** With generic_oidc, run asks CircleCI's agent for a token with the audience; its other claims are those of the default one. */
+function withAudience(token: JoinToken, job: Job): { readonly job: Job; readonly notes: readonly string[] } {
+  const audience = token.genericOidc?.audience;
+  const [own, ...others] = audiencesIn(job.claims) ?? [];
+  const organizations = [organizationIn(job.claims), job.claims[ORG_ID]];
+  const isDefault = own !== undefined && others.length === 0 && organizations.includes(own);
+  if (audience === undefined || !isDefault || audience === own) return { job, notes: [] };
+  const note = `${job.source} is the default token, for the audience ${own}: the decision is about one for ${audience}, which run gets with --audience ${audience}`;
+  return { job: { ...job, claims: { ...job.claims, aud: audience } }, notes: [note] };
 }
 
-/** Reasons why the token rejects every job, one sentence each. */
-export function obstaclesFor({ expiresAtMs, joinMethod, roles }: JoinToken, nowMs: number): readonly string[] {
-  if (joinMethod !== 'circleci') {
-    return [`its join method is "${joinMethod}"; create a separate token with spec.join_method: circleci`];
-  }
-  const obstacles: string[] = [];
-  if (!roles.includes('Bot')) obstacles.push('it does not allow bots to join; set spec.roles: [Bot] and spec.bot_name');
-  if (expiresAtMs !== undefined && expiresAtMs <= nowMs) {
-    const at = new Date(expiresAtMs).toISOString();
-    obstacles.push(`it expired at ${at}; remove metadata.expires, since the name of this token is not a secret`);
-  }
-  return obstacles;
-}
-
-/** Teleport expects an OIDC token from the organization's issuer, with the organization ID as its audience. */
-function obstaclesOfJob({ organizationId: expected }: JoinToken, job: JobFacts): readonly string[] {
-  const { audiences, organizationId, source } = job;
-  if (organizationId === undefined) {
-    return [`the organization of the job is not known from ${source}; the token requires ${String(expected)}`];
-  }
-  if (organizationId !== expected) {
-    return [
-      `spec.circleci.organization_id is ${String(expected)}, but the job's organization is ${organizationId}; set organization_id: ${organizationId}`,
-    ];
-  }
-  if (audiences === undefined) return [];
-  const fit = audienceFit({ audiences, authorizedParty: job.authorizedParty }, organizationId);
-  if (fit === 'right') return [];
-  const actual = `${source} is for ${audienceText({ audiences })}`;
-  return [
-    fit === 'wrong'
-      ? `${actual}, but Teleport accepts only ${organizationId}; run gets such a token from CircleCI's agent: circleci run oidc get --claims '{"aud":"${organizationId}"}'`
-      : `${actual}, which Teleport 17 and later reject; use a token whose only audience is ${organizationId}`,
-  ];
+function variantsFor(token: JoinToken, job: Job, nowMs: number): Explanation['variants'] {
+  return variantsOf(job.claims).map(({ claims, jobs, name }) => {
+    const { outcome, panics, reason } = decide(token, { ...job, claims }, nowMs);
+    return { name, jobs, outcome, panics, reason };
+  });
 }

@@ -2,20 +2,25 @@
 import type { Style } from '../../effects/terminal.ts';
 import { printable } from '../../errors.ts';
 import { type AllowRule, formatRule, type RuleDifference } from '../../join/facts.ts';
-import type { Explanation, JobFacts } from './explain.ts';
-import type { JoinToken, Resource } from './resource.ts';
+import { SSH_RERUN, VCS_ORIGIN, VCS_REF } from '../../rules/claim-names.ts';
+import { type Job, organizationIn, ruleClaimsOf } from '../../rules/decide.ts';
+import type { LintFinding } from '../../rules/lint-rule.ts';
+import type { Explanation } from './explain.ts';
+import { findingJson, findingLines } from './finding-text.ts';
+import { genericRuleLines, type Line } from './generic-text.ts';
+import { type Json, shown } from '../../rules/json.ts';
+import type { JoinToken, Resource } from '../../rules/resource.ts';
 
 export interface WholeExplanation {
   readonly file: string;
-  readonly job: JobFacts | undefined;
+  readonly job: Job | undefined;
   readonly explained: readonly { readonly resource: Resource; readonly explanation?: Explanation }[];
+  readonly findings: readonly LintFinding[];
   readonly warnings: readonly string[];
 }
 
-/** A line, or a styled prefix and the text after it, which may contain input and is made printable. */
-type Line = string | readonly [styled: string, text: string];
-
-export function explanationText({ explained, job, warnings }: WholeExplanation, style: Style): string {
+export function explanationText(report: WholeExplanation, style: Style): string {
+  const { explained, file, findings, job, warnings } = report;
   const lines: readonly Line[] = [
     ...(job === undefined
       ? [
@@ -28,32 +33,42 @@ export function explanationText({ explained, job, warnings }: WholeExplanation, 
         ? tokenLines(resource, explanation, style)
         : [`bot "${resource.name}" is valid: roles ${resource.roles.join(', ') || 'none'}`]),
     ]),
-    ...(warnings.length === 0
-      ? []
-      : ['', ...warnings.map((warning) => [style.warning('warning: '), warning] as const)]),
+    ...(warnings.length + findings.length === 0 ? [] : ['']),
+    ...warnings.map((warning) => [style.warning('warning: '), warning] as const),
+    ...findings.flatMap((finding) => findingLines(file, finding, style)),
   ];
   const texts = lines.map((line) => (typeof line === 'string' ? printable(line) : line[0] + printable(line[1])));
   return `${texts.join('\n')}\n`;
 }
 
-function jobLines({ contextIds, organizationId, projectId, source }: JobFacts): readonly string[] {
+function jobLines({ claims, source }: Job): readonly string[] {
+  const { contextIds, projectId } = ruleClaimsOf(claims);
   return [
     `The job, from ${source}:`,
-    `  organization  ${organizationId ?? 'unknown'}`,
+    `  organization  ${organizationIn(claims) ?? 'unknown'}`,
     `  project       ${projectId ?? 'unknown'}`,
     `  contexts      ${contextIds.join(', ') || 'none'}`,
+    ...Object.entries({ origin: VCS_ORIGIN, ref: VCS_REF, rerun: SSH_RERUN }).flatMap(([label, name]) =>
+      claims[name] === undefined ? [] : [`  ${label.padEnd(12)}  ${shownClaim(claims[name])}`],
+    ),
   ];
+}
+
+function shownClaim(value: Json | undefined): string {
+  return typeof value === 'string' ? value : shown(value);
 }
 
 function tokenLines(token: JoinToken, explanation: Explanation | undefined, style: Style): readonly Line[] {
   const { botName, expiresAtMs, joinMethod, name, rules } = token;
   const ends = expiresAtMs === undefined ? '' : `, until ${new Date(expiresAtMs).toISOString()}`;
   const head = `token "${name}" is valid: join method ${joinMethod}${botName === undefined ? '' : `, bot ${botName}`}${ends}`;
-  if (explanation === undefined)
+  if (explanation === undefined) {
     return [head, ...rules.map(({ line, rule }) => `  ${lineText(line)}${formatRule(rule)}`)];
-  const { add, allows, alsoAllows, obstacles } = explanation;
+  }
+  const { add, alsoAllows, notes, obstacles } = explanation;
   return [
     head,
+    ...notes.map((note) => `  note: ${note}`),
     ...obstacles.map((obstacle) => [`  ${style.failure('no')}   `, obstacle] as const),
     ...explanation.rules.flatMap(({ differences, line, rule }): readonly Line[] => [
       [
@@ -62,7 +77,8 @@ function tokenLines(token: JoinToken, explanation: Explanation | undefined, styl
       ],
       ...differences.map((difference) => `       ${differenceText(difference)}`),
     ]),
-    allows ? '  This token allows the job.' : '  This token does not allow the job.',
+    ...genericRuleLines(explanation.verdicts, style),
+    conclusion(explanation),
     ...(add === undefined
       ? []
       : [
@@ -70,6 +86,27 @@ function tokenLines(token: JoinToken, explanation: Explanation | undefined, styl
           `    - ${formatRule(add)}`,
           ...alsoAllows.map((other) => `      which also allows ${other}`),
         ]),
+    ...variantLines(explanation, style),
+  ];
+}
+
+function conclusion({ allows, outcome, reason }: Explanation): string {
+  if (outcome === 'unknown') return `  Whether this token allows the job is not known: ${reason}.`;
+  return allows ? `  This token allows the job: ${reason}.` : `  This token does not allow the job: ${reason}.`;
+}
+
+function variantLines({ variants }: Explanation, style: Style): readonly Line[] {
+  const where = (outcome: Explanation['outcome']) =>
+    variants.filter((one) => one.outcome === outcome && !one.panics).map(({ jobs }) => `       ${jobs}`);
+  const admitted = where('admitted');
+  const rejected = where('rejected');
+  const panicking = variants.filter(({ panics }) => panics).map(({ jobs }) => `       ${jobs}`);
+  return [
+    ...(admitted.length === 0 ? [] : [[`  ${style.warning('It also allows')}:`, ''] as const, ...admitted]),
+    ...(rejected.length === 0 ? [] : ['  It rejects:', ...rejected]),
+    ...(panicking.length === 0
+      ? []
+      : [[`  ${style.failure('The Auth Service may stop')} (a panic) for:`, ''] as const, ...panicking]),
   ];
 }
 
@@ -83,7 +120,7 @@ function differenceText({ field, actual, expected }: RuleDifference): string {
 }
 
 /** The same with the key names of the token file. */
-export function explanationJson({ explained, file, job, warnings }: WholeExplanation): unknown {
+export function explanationJson({ explained, file, findings, job, warnings }: WholeExplanation): unknown {
   return {
     file,
     valid: true,
@@ -92,9 +129,9 @@ export function explanationJson({ explained, file, job, warnings }: WholeExplana
       : {
           job: {
             source: job.source,
-            organization_id: job.organizationId,
-            project_id: job.projectId,
-            context_ids: job.contextIds,
+            organization_id: organizationIn(job.claims),
+            project_id: ruleClaimsOf(job.claims).projectId,
+            context_ids: ruleClaimsOf(job.claims).contextIds,
           },
         }),
     resources: explained.map(({ explanation, resource }) =>
@@ -103,10 +140,11 @@ export function explanationJson({ explained, file, job, warnings }: WholeExplana
         : { ...tokenJson(resource), ...(explanation === undefined ? {} : explanationOf(explanation)) },
     ),
     warnings,
+    findings: findings.map(findingJson),
   };
 }
 
-function tokenJson({ botName, joinMethod, name, organizationId, roles }: JoinToken) {
+function tokenJson({ botName, genericOidc, joinMethod, name, organizationId, roles }: JoinToken) {
   return {
     kind: 'token',
     name,
@@ -114,20 +152,29 @@ function tokenJson({ botName, joinMethod, name, organizationId, roles }: JoinTok
     bot_name: botName,
     roles,
     organization_id: organizationId,
+    ...(genericOidc === undefined ? {} : { issuer: genericOidc.issuer, audience: genericOidc.audience }),
   };
 }
 
-function explanationOf({ add, allows, alsoAllows, obstacles, rules }: Explanation) {
+function explanationOf(explanation: Explanation) {
+  const { add, allows, alsoAllows, notes, obstacles, outcome, reason, rules, variants, verdicts } = explanation;
   return {
     allows,
+    outcome,
+    reason,
     obstacles,
-    rules: rules.map(({ differences, line, rule }) => ({
-      line,
-      ...ruleJson(rule),
-      allows: differences.length === 0,
-      differences,
-    })),
+    notes,
+    rules:
+      verdicts.length > 0
+        ? verdicts
+        : rules.map(({ differences, line, rule }) => ({
+            line,
+            ...ruleJson(rule),
+            allows: differences.length === 0,
+            differences,
+          })),
     ...(add === undefined ? {} : { add: ruleJson(add), add_also_allows: alsoAllows }),
+    variants,
   };
 }
 

@@ -93,9 +93,12 @@ export class Scalar {
   readonly text: string;
   /** Its type in YAML's core schema. */
   readonly tag: ScalarTag;
+  /** Whether it has neither quotes nor a tag, so that its form decides its type. */
+  readonly isPlain: boolean;
 
   constructor(text: string, options: { readonly plain: boolean }) {
     this.text = text;
+    this.isPlain = options.plain;
     this.tag = options.plain ? tagOf(text) : 'str';
   }
 }

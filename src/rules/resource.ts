@@ -1,12 +1,16 @@
 /** The resources that a setup creates in Teleport: the bot, and the join token that allows jobs to become it. */
-import * as z from 'zod/mini';
-import type { SourceFile } from '../../config/source.ts';
-import type { AllowRule } from '../../join/facts.ts';
-import { type Field, ignored, list, record, refuse, section as anySection } from '../../schema/fields.ts';
-import { Scalar } from '../../schema/yaml/tree.ts';
+import type { Origin } from '../config/findings.ts';
+import type { SourceFile } from '../config/source.ts';
+import type { AllowRule } from '../join/facts.ts';
+import { ignored, list, record } from '../schema/fields.ts';
+import type { Path } from '../schema/yaml/tree.ts';
+import type { GenericOidcRules } from './generic-oidc.ts';
+import { genericOidcKeys } from './generic-oidc-keys.ts';
+import type { JsonObject } from './json.ts';
+import { section, text, textList } from './resource-fields.ts';
 
-/** For `tctl create`, or for Teleport's Kubernetes operator (`resources.teleport.dev`). */
-export type ResourceForm = 'tctl' | 'operator';
+/** For `tctl create`, for Teleport's Kubernetes operator (`resources.teleport.dev`), or for Terraform's provider. */
+export type ResourceForm = 'tctl' | 'operator' | 'terraform';
 
 /** Something with a line in its file. */
 interface WithLine {
@@ -19,6 +23,9 @@ export interface RuleWithLine extends WithLine {
 
 export interface JoinToken extends WithLine {
   readonly kind: 'token';
+  readonly form: ResourceForm;
+  /** The place of a key or item, or of the nearest value around it. */
+  readonly at: (...path: Path) => Origin;
   /** Safe to print: a secret name is masked as in Teleport. */
   readonly name: string;
   /** Milliseconds since the Unix epoch; undefined if the token does not expire. */
@@ -29,39 +36,29 @@ export interface JoinToken extends WithLine {
   /** This and `rules` are set only for the join method `circleci`. */
   readonly organizationId: string | undefined;
   readonly rules: readonly RuleWithLine[];
+  /** Set only for the join method `generic_oidc`. */
+  readonly genericOidc: GenericOidc | undefined;
+}
+
+/** `spec.generic_oidc` as the cluster gets it. */
+export interface GenericOidc extends GenericOidcRules {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly allowsHttp: boolean;
+  /** Whether the keys of the issuer are in the token, so that nothing is fetched. */
+  readonly hasStaticKeys: boolean;
+  /** As the file has them: Terraform's provider drops them. */
+  readonly writtenFields: JsonObject;
 }
 
 export interface Bot extends WithLine {
   readonly kind: 'bot';
+  readonly at: (...path: Path) => Origin;
   readonly name: string;
   readonly roles: readonly string[];
 }
 
 export type Resource = JoinToken | Bot;
-
-/** The keys of a resource, as tctl reads them: it converts YAML to JSON and does not accept numbers as text. */
-type Shape = Readonly<Record<string, Field<unknown>>>;
-
-/** Older releases of tctl ignored unknown keys, so that a rule allowed more than it seemed to. */
-function section<S extends Shape>(shape: S, program = 'tctl') {
-  return anySection(shape, `is rejected by ${program}`);
-}
-
-/** Absent, null and empty text are the same. Problems do not quote the value: a name can be a secret. */
-const text: Field<string | undefined> = z.transform((input, context) => {
-  if (input === undefined) return undefined;
-  if (!(input instanceof Scalar)) return refuse(context, 'must be text, not a list or a mapping');
-  if (input.tag === 'null') return undefined;
-  if (input.tag !== 'str') return refuse(context, 'must be text, but this is read as another type; put it in quotes');
-  return input.text === '' ? undefined : input.text;
-});
-
-const textList = list(
-  z.pipe(
-    text,
-    z.transform((value: string | undefined) => value ?? ''),
-  ),
-);
 
 const metadata = section({
   name: text,
@@ -88,7 +85,13 @@ function tokenSpec(program?: string) {
     allow: list(section({ project_id: text, context_id: text }, program)),
   };
   const others = Object.fromEntries(OTHER_SETTINGS.map((name) => [name, ignored]));
-  const own = { roles: textList, join_method: text, bot_name: text, circleci: section(circleci, program) };
+  const own = {
+    roles: textList,
+    join_method: text,
+    bot_name: text,
+    circleci: section(circleci, program),
+    generic_oidc: genericOidcKeys(program),
+  };
   return section({ ...own, ...others }, program);
 }
 
@@ -99,6 +102,9 @@ function botSpec(program?: string) {
 export const TOKEN = section({ ...HEADER, spec: tokenSpec(), status: ignored });
 
 export const BOT = section({ ...HEADER, spec: botSpec(), status: ignored, scope: text });
+
+/** A token of Terraform's provider. */
+export const TOKEN_BLOCK = section({ ...HEADER, spec: tokenSpec('Terraform') }, 'Terraform');
 
 /** The program that rejects unknown keys of a custom resource. */
 const KUBECTL = 'kubectl';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { readResources } from '../../../src/commands/explain-token/read-resources.ts';
-import { MachineIdError } from '../../../src/errors.ts';
+import { lintToken } from '../../src/rules/lint.ts';
+import { readResources } from '../../src/rules/read-resources.ts';
+import { MachineIdError } from '../../src/errors.ts';
 
 const ORGANIZATION = '11111111-2222-4333-8444-555555555555';
 const PROJECT = 'aaaaaaaa-2222-4333-8444-555555555555';
@@ -41,10 +42,25 @@ function problemsIn(text: string, name = 'token.yaml'): readonly string[] {
   return [];
 }
 
+/** What lint finds in the tokens, without notes. */
+function warningsIn(text: string): readonly string[] {
+  return readResources(text, 'token.yaml').resources.flatMap((resource) =>
+    resource.kind === 'token'
+      ? lintToken(resource)
+          .filter(({ level }) => level !== 'note')
+          .map(({ line, message }) => `line ${String(line)}: ${message}`)
+      : [],
+  );
+}
+
 test('a token is read with its rules and their lines', () => {
   const [read] = readResources(token(), 'token.yaml').resources;
-  assert.deepEqual(read, {
+  assert.ok(read?.kind === 'token');
+  const { at, ...own } = read;
+  assert.equal(at('spec', 'circleci', 'allow', 0, 'project_id').line, 8);
+  assert.deepEqual(own, {
     kind: 'token',
+    form: 'tctl',
     line: 1,
     name: 'circleci-bot',
     expiresAtMs: undefined,
@@ -53,6 +69,7 @@ test('a token is read with its rules and their lines', () => {
     botName: 'ci',
     organizationId: ORGANIZATION,
     rules: [{ line: 8, rule: { projectId: PROJECT, contextId: CONTEXT } }],
+    genericOidc: undefined,
   });
 });
 
@@ -148,7 +165,7 @@ test('the JSON output of tctl can be read too', () => {
     },
     { kind: 'bot', version: 'v1', metadata: { name: 'ci' }, spec: { roles: ['access'] } },
   ]);
-  const { resources, warnings } = readResources(json, 'token.json');
+  const { resources } = readResources(json, 'token.json');
   assert.deepEqual(
     resources.map(({ kind, name }) => [kind, name]),
     [
@@ -156,12 +173,12 @@ test('the JSON output of tctl can be read too', () => {
       ['bot', 'ci'],
     ],
   );
-  assert.match(warnings.join('\n'), /this rule allows every job of every project that may use that context/);
+  assert.match(warningsIn(json).join('\n'), /this rule allows every job of every project that may use that context/);
 });
 
 test('names instead of IDs and other join methods are warnings', () => {
   const circleci = `{organization_id: gh/acme, allow: [{project_id: gh/acme/app, context_id: ${CONTEXT.toUpperCase()}}]}`;
-  const { warnings } = readResources(token({ circleci }), 'token.yaml');
+  const warnings = warningsIn(token({ circleci }));
   for (const expected of [
     /line 8: organization_id "gh\/acme" is not a CircleCI ID/,
     /project_id "gh\/acme\/app" is not a CircleCI ID/,
@@ -169,10 +186,9 @@ test('names instead of IDs and other join methods are warnings', () => {
   ]) {
     assert.match(warnings.join('\n'), expected);
   }
-  const other = readResources(token({ method: 'github' }), 'token.yaml');
   assert.match(
-    other.warnings.join('\n'),
-    /join_method is "github"; CircleCI jobs need a token with the join method "circleci"/,
+    warningsIn(token({ method: 'github' })).join('\n'),
+    /join_method is "github"; CircleCI jobs need a token with the join method "circleci" or "generic_oidc"/,
   );
 });
 
@@ -188,9 +204,9 @@ test('the name of a token with the join method token is masked, since it is a se
 
 test('a bot is checked as in Teleport', () => {
   const bot = (spec: string, version = 'v1') => `kind: bot\nversion: ${version}\nmetadata: {name: ci}\nspec: ${spec}\n`;
-  assert.deepEqual(readResources(bot('{roles: [access]}'), 'bot.yaml').resources, [
-    { kind: 'bot', line: 1, name: 'ci', roles: ['access'] },
-  ]);
+  const [read] = readResources(bot('{roles: [access]}'), 'bot.yaml').resources;
+  assert.ok(read?.kind === 'bot');
+  assert.deepEqual([read.line, read.name, read.roles], [1, 'ci', ['access']]);
   assert.deepEqual(problemsIn(bot('{roles: [a, ""]}', 'v2')), [
     '2 version: is "v2", expected v1',
     '4 spec.roles[1]: must not contain empty strings',
@@ -315,11 +331,12 @@ resource "teleport_provision_token" "ci" {
   metadata = {
     name = "circleci-bot"
   }
-  spec = { roles = ["Bot"] }
+  spec = local.spec
 }
 
 resource "teleport_provision_token" "other" {
   metadata = { name = var.name }
+  spec = { roles = ["Bot"], join_method = upper("x") }
 }
 
 resource "teleport_bot" "ci" {
@@ -328,15 +345,14 @@ resource "teleport_bot" "ci" {
 }
 `;
 
-test('Terraform resources are reported with how to check them, in HCL and in JSON', () => {
+test('expressions of Terraform that decide about a join are reported with how to check the token', () => {
   const problems = problemsIn(HCL);
-  assert.equal(problems.length, 3);
-  assert.match(
-    problems[0] ?? '',
-    /^2 document: teleport_provision_token\.ci .*tctl get token\/circleci-bot \| machine-id/,
-  );
-  assert.match(problems[1] ?? '', /^10 document: teleport_provision_token\.other .*tctl get token\/NAME/);
-  assert.match(problems[2] ?? '', /^14 document: teleport_bot\.ci .*tctl get bot\/ci/);
+  assert.equal(problems.length, 2);
+  assert.match(problems[0] ?? '', /^7 spec: teleport_provision_token\.ci .*tctl get token\/circleci-bot \| machine-id/);
+  assert.match(problems[1] ?? '', /^12 spec\.join_method: teleport_provision_token\.other .*tctl get token\/NAME/);
+});
+
+test('a plan, a state and the JSON form of Terraform are reported with how to check the token', () => {
   const body = { metadata: { name: 'circleci-bot' }, spec: {} };
   const typed = { type: 'teleport_provision_token', name: 'ci' };
   for (const json of [
@@ -379,8 +395,206 @@ test('a file with too many resources is rejected', () => {
 
 test('a name that looks like the secret of another token is a warning, without the name', () => {
   const name = '0123456789abcdef0123456789ABCDEF';
-  const { warnings } = readResources(token({ metadata: `{name: ${name}}` }), 'token.yaml');
+  const warnings = warningsIn(token({ metadata: `{name: ${name}}` }));
   assert.match(warnings.join('\n'), /line 3: metadata\.name looks like the secret of another token/);
   assert.doesNotMatch(warnings.join('\n'), new RegExp(name));
-  assert.deepEqual(readResources(token(), 'token.yaml').warnings, []);
+  assert.deepEqual(warningsIn(token()), []);
+});
+
+const GENERIC = `kind: token
+version: v2
+metadata: {name: deploy}
+spec:
+  roles: [Bot]
+  bot_name: deploy
+  join_method: generic_oidc
+  generic_oidc:
+    issuer: https://oidc.circleci.com/org/${ORGANIZATION}
+    audience: example.teleport.sh/deploy
+    must_match_fields:
+      oidc.circleci.com/vcs-ref: refs/heads/main
+      oidc.circleci.com/ssh-rerun: no
+      sub: "no"
+      level: 5
+      runner: {os: linux, gone: ~}
+    allow_any:
+      - conditions:
+          - {attribute: sub, not_in: {values: [a, b]}}
+          - {attribute: iss, eq: {value: ""}}
+      - expression: claims.sub == "x"
+`;
+
+test('the rules of a generic_oidc token are read as tctl reads them', () => {
+  const [read] = readResources(GENERIC, 'token.yaml').resources;
+  assert.ok(read?.kind === 'token');
+  assert.deepEqual(read.genericOidc, {
+    issuer: `https://oidc.circleci.com/org/${ORGANIZATION}`,
+    audience: 'example.teleport.sh/deploy',
+    allowsHttp: false,
+    hasStaticKeys: false,
+    fieldsLine: 11,
+    mustMatchFields: {
+      'oidc.circleci.com/vcs-ref': 'refs/heads/main',
+      'oidc.circleci.com/ssh-rerun': false,
+      sub: 'no',
+      level: 5,
+      runner: { os: 'linux', gone: null },
+    },
+    writtenFields: read.genericOidc?.mustMatchFields,
+    allowAny: [
+      {
+        line: 18,
+        conditions: [
+          { attribute: 'sub', operator: 'not_in', values: ['a', 'b'] },
+          { attribute: 'iss', operator: 'eq', values: [''] },
+        ],
+      },
+      { line: 21, expression: 'claims.sub == "x"' },
+    ],
+  });
+});
+
+test('what Teleport rejects when a generic_oidc token is created is reported all at once, with lines', () => {
+  const spec = (settings: string) =>
+    `kind: token\nversion: v2\nmetadata: {name: t}\nspec:\n  roles: [Bot]\n  bot_name: t\n  join_method: generic_oidc\n  ${settings}\n`;
+  for (const [settings, ...expected] of [
+    ['generic_oidc:', /^8 .*"generic_oidc" configuration must be provided/],
+    [
+      'generic_oidc: {issuer: "http://ci", audience: a, allow_any: [{}, {expression: x, conditions: [{attribute: a, eq: {}}]}]}',
+      /^8 .*\.issuer: must be an https URL/,
+      /allow_any\[0\]: exactly one of `conditions` or `expression` must be set/,
+      /allow_any\[1\]: cannot contain both/,
+    ],
+    [
+      'generic_oidc: {must_match_fields: {a: ~, b: {}}}',
+      /requires 'issuer'/,
+      /requires 'audience'/,
+      /requires at least one rule under either `must_match_fields` or `allow_any`/,
+    ],
+    [
+      'generic_oidc: {issuer: https://ci, audience: [a, b], static_jwks: {keys: []}, must_match_fields: {a: [b], c: {d: 0x10}}}',
+      /audience: must be one text: Teleport checks a single audience/,
+      /static_jwks: must be text with the JWKS as JSON/,
+      /must_match_fields\.a: list fields cannot be used/,
+      /must_match_fields\.c\.d: write the number in decimal digits/,
+    ],
+    [
+      'generic_oidc: {issuer: https://ci, audience: a, allow_any: [{conditions: [{attribute: a}, {eq: {value: 5}}, {atribute: b, in: {values: [c]}}]}]}',
+      /value: must be text, .*quotes/,
+      /unknown key "atribute" is rejected by tctl; did you mean "attribute"/,
+    ],
+    [
+      'generic_oidc: {issuer: https://ci, audience: a, allow_any: [{conditions: [{attribute: a}, {eq: {value: b}, in: {}}]}]}',
+      /conditions\[0\]: exactly one of eq, not_eq, in, not_in/,
+      /conditions\[1\]: attribute must be set/,
+      /conditions\[1\]: exactly one of/,
+    ],
+  ] as const) {
+    const problems = problemsIn(spec(settings));
+    assert.equal(problems.length, expected.length, problems.join('\n'));
+    for (const one of expected) assert.match(problems.join('\n'), one);
+  }
+});
+
+test('nested fields in a token for the Kubernetes operator are a problem', () => {
+  const text = GENERIC.replace(
+    'kind: token\nversion: v2',
+    'apiVersion: resources.teleport.dev/v2\nkind: TeleportProvisionToken',
+  );
+  assert.match(
+    problemsIn(text).join('\n'),
+    /^16 .*\.runner: nested fields are rejected by Teleport's Kubernetes operator/,
+  );
+});
+
+const TERRAFORM_TOKEN = `
+/* The bot that jobs become. */
+resource "teleport_bot" "deploy" {
+  name  = "deploy" // its name
+  roles = ["deployer"]
+}
+
+resource "other" "x" {
+  ingress { port = 1 }
+  ingress { port = 2 }
+  count = length(var.a) > 1 ? 1 : { for k in b : k => v }
+}
+
+locals { a = "b\${c}" }
+
+resource "teleport_provision_token" "deploy" {
+  version = "v2"
+  metadata = {
+    name   = "deploy"
+    labels = { "team" = var.team }
+  }
+  spec = {
+    roles       = ["Bot"]
+    bot_name    = teleport_bot.deploy.name
+    join_method = "generic_oidc"
+    generic_oidc = {
+      issuer   = "https://oidc.circleci.com/org/${ORGANIZATION}"
+      audience = "example.teleport.sh/deploy"
+      must_match_fields = { "oidc.circleci.com/ssh-rerun" = false }
+      allow_any = [
+        { expression = "contains(set(claims[\\"sub\\"]), \\"$\${x}\\")" },
+        {
+          expression = <<-EOT
+            claims.sub == "x" &&
+              claims.aud == "y"
+          EOT
+        },
+      ]
+    }
+  }
+}
+`;
+
+test('a Terraform file with literals is read, without the fields that the provider drops', () => {
+  const { resources } = readResources(TERRAFORM_TOKEN, 'main.tf');
+  assert.deepEqual(
+    resources.map(({ kind, line, name }) => [kind, line, name]),
+    [
+      ['bot', 3, 'deploy'],
+      ['token', 16, 'deploy'],
+    ],
+  );
+  const [, token] = resources;
+  assert.ok(token?.kind === 'token');
+  const { genericOidc } = token;
+  assert.deepEqual(
+    [token.form, genericOidc?.mustMatchFields, genericOidc?.writtenFields],
+    ['terraform', {}, { 'oidc.circleci.com/ssh-rerun': false }],
+  );
+  assert.deepEqual(genericOidc?.allowAny, [
+    { line: 31, expression: 'contains(set(claims["sub"]), "${x}")' },
+    { line: 32, expression: 'claims.sub == "x" &&\n  claims.aud == "y"\n' },
+  ]);
+  assert.deepEqual(
+    problemsIn(TERRAFORM_TOKEN.replace('["Bot"]', '["Bot", "Robot"]').replace('audience =', 'audiences =')).map(
+      (problem) => problem.split(':')[0],
+    ),
+    ['23 spec.roles[1]', '26 spec.generic_oidc.audience', '28 spec.generic_oidc.audiences'],
+  );
+});
+
+test('a Terraform file that cannot be read is a problem with its line', () => {
+  for (const [from, to, expected] of [
+    ['version = "v2"', 'version = "v2', /^17 document: a text is not terminated/],
+    ['roles       = ["Bot"]', 'roles ["Bot"]', /^23 document: expected "\{"/],
+    ['version = "v2"', '(a) = 5', /^17 document: a key in parentheses/],
+    ['version = "v2"', 'version = "\\q"', /^17 document: "\\q" is not an escape/],
+    ['version = "v2"', 'version = <<EOX\n', /the heredoc EOX is not terminated/],
+    [
+      'audience = "example.teleport.sh/deploy"',
+      'audience = "${"$"}{a}"',
+      /^28 spec\.generic_oidc\.audience: .*tctl get token\/deploy/,
+    ],
+  ] as const) {
+    const problems = problemsIn(TERRAFORM_TOKEN.replace(from, to), 'main.tf');
+    assert.ok(
+      problems.some((problem) => expected.test(problem)),
+      problems.join('\n'),
+    );
+  }
 });

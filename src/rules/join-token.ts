@@ -2,10 +2,9 @@
  * Reads a join token (`kind: token`). Problems that Teleport rejects have the text of its own error
  * (`api/types/provisioning.go`), but all of them are reported, not only the first.
  */
-import type { SourceFile } from '../../config/source.ts';
-import { alsoAllows } from '../../join/facts.ts';
-import { closestMatch } from '../../schema/values.ts';
-import { isMapping, Scalar } from '../../schema/yaml/tree.ts';
+import type { SourceFile } from '../config/source.ts';
+import { closestMatch } from '../schema/values.ts';
+import { isMapping, Scalar } from '../schema/yaml/tree.ts';
 import {
   checkApiVersion,
   checkLabels,
@@ -13,14 +12,16 @@ import {
   type RuleWithLine,
   type ResourceForm,
   TOKEN,
+  TOKEN_BLOCK,
   TOKEN_OBJECT,
 } from './resource.ts';
+import { readGenericOidc } from './read-generic-oidc.ts';
 
 const METHOD = 'circleci';
 
 /** Adds problems to the findings of the file. */
 export function readJoinToken(file: SourceFile, form: ResourceForm): JoinToken | undefined {
-  const read = form === 'tctl' ? readTctlToken(file) : readTokenObject(file);
+  const read = form === 'operator' ? readTokenObject(file) : readTctlToken(file, form);
   if (read === undefined) return undefined;
   const { expiresAtMs, invalidKeys, metadata, spec } = read;
   if (metadata.name === undefined && !invalidKeys.has('metadata')) {
@@ -31,11 +32,11 @@ export function readJoinToken(file: SourceFile, form: ResourceForm): JoinToken |
   const joinMethod = spec.join_method ?? (isList(file, 'allow') ? 'ec2' : 'token');
   const roles = spec.roles.map((role) => systemRole(role) ?? role);
   checkRoles(file, roles, spec.bot_name);
-  warnAboutName(file, metadata.name ?? '', joinMethod);
   if (joinMethod === METHOD) checkCircleCi(file, spec.circleci);
-  else warnAboutMethod(file, joinMethod, spec.join_method === undefined);
   return {
     kind: 'token',
+    form,
+    at: (...path) => file.origin(...path),
     line: file.origin('kind').line,
     name: safeName(metadata.name ?? '', joinMethod),
     expiresAtMs,
@@ -47,11 +48,12 @@ export function readJoinToken(file: SourceFile, form: ResourceForm): JoinToken |
       line: file.origin('spec', 'circleci', 'allow', at).line,
       rule: { projectId, contextId },
     })),
+    genericOidc: joinMethod === 'generic_oidc' ? readGenericOidc(file, spec.generic_oidc, form) : undefined,
   };
 }
 
-function readTctlToken(file: SourceFile) {
-  const { value, invalidKeys } = file.decode(TOKEN, 'refuse');
+function readTctlToken(file: SourceFile, form: 'tctl' | 'terraform') {
+  const { value, invalidKeys } = file.decode(form === 'tctl' ? TOKEN : TOKEN_BLOCK, 'refuse');
   if (value === undefined) return undefined;
   const { metadata, spec, version } = value;
   checkVersion(file, version);
@@ -100,9 +102,6 @@ function checkRoles(file: SourceFile, roles: readonly string[], botName: string 
     const one = file.origin('spec', 'roles', at);
     if (systemRole(role) === undefined) findings.addProblem(one, `role ${role} is not registered${roleAdvice(role)}`);
     else if (roles.indexOf(role) !== at) findings.addProblem(one, `duplicate role "${role}"`);
-    else if (role !== 'Bot' && roles.includes('Bot')) {
-      findings.warn(`${one.label}: the token also lets agents join with role ${role}; a bot needs only Bot`);
-    }
   }
   const bot = file.origin('spec', 'bot_name');
   if (roles.includes('Bot') && botName === undefined) {
@@ -139,41 +138,12 @@ function checkCircleCi(file: SourceFile, { allow, organization_id: organizationI
   const organization = file.origin('spec', METHOD, 'organization_id');
   if (organizationId === undefined) {
     findings.addProblem(organization, `the "circleci" join method requires 'organization_id' to be set`);
-  } else warnAboutId(organization.label, 'organization', organizationId);
+  }
   for (const [at, { context_id: contextId, project_id: projectId }] of allow.entries()) {
-    const rule = ['spec', METHOD, 'allow', at] as const;
-    if (projectId === undefined && contextId === undefined) {
-      const message = 'allow rule for "circleci" must include at least "project_id" or "context_id"';
-      findings.addProblem(file.origin(...rule), message);
-    } else if (projectId === undefined || contextId === undefined) {
-      const [jobs = ''] = alsoAllows({ projectId, contextId });
-      findings.warn(`${file.origin(...rule).label}: this rule allows ${jobs}; set both project_id and context_id`);
-    }
-    if (projectId !== undefined) warnAboutId(file.origin(...rule, 'project_id').label, 'project', projectId);
-    if (contextId !== undefined) warnAboutId(file.origin(...rule, 'context_id').label, 'context', contextId);
+    if (projectId !== undefined || contextId !== undefined) continue;
+    const message = 'allow rule for "circleci" must include at least "project_id" or "context_id"';
+    findings.addProblem(file.origin('spec', METHOD, 'allow', at), message);
   }
-
-  function warnAboutId(label: string, what: 'organization' | 'project' | 'context', id: string): void {
-    const advice = idAdvice(what, id);
-    if (advice !== undefined) findings.warn(`${label}: ${advice}`);
-  }
-}
-
-function warnAboutMethod(file: SourceFile, joinMethod: string, isDefault: boolean): void {
-  const { label } = file.origin('spec', 'join_method');
-  const given = isDefault ? `is missing, which means "${joinMethod}"` : `is "${joinMethod}"`;
-  file.findings.warn(`${label}: spec.join_method ${given}; CircleCI jobs need a token with the join method "circleci"`);
-}
-
-/** tctl generates such names for the join method `token`: 16 random bytes in hexadecimal. */
-const GENERATED_NAME = /^[0-9a-f]{32,}$/i;
-
-function warnAboutName(file: SourceFile, name: string, joinMethod: string): void {
-  if (joinMethod === 'token' || !GENERATED_NAME.test(name)) return;
-  const { label } = file.origin('metadata', 'name');
-  file.findings.warn(
-    `${label}: metadata.name looks like the secret of another token; the name of a token with the join method "${joinMethod}" is public`,
-  );
 }
 
 /** With the join method `token`, the name is a secret. Like Teleport, shows only the last quarter, and only of a long name. */
@@ -212,21 +182,4 @@ function roleAdvice(role: string): string {
   return meant === undefined
     ? '; use "Bot" here, and set the roles of the bot in the bot resource'
     : `; did you mean "${meant}"?`;
-}
-
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-const WHERE = {
-  organization: 'app.circleci.com, Organization Settings > Overview',
-  project: 'app.circleci.com, Project Settings > Overview',
-  context: "app.circleci.com, Organization Settings > Contexts: the last part of the context's URL",
-} as const;
-
-/** Why a value is not an ID of CircleCI; undefined for a valid one. */
-function idAdvice(what: keyof typeof WHERE, value: string): string | undefined {
-  if (UUID.test(value)) return undefined;
-  const form = UUID.test(value.trim().toLowerCase())
-    ? 'must be in lower case and without spaces, as CircleCI writes it'
-    : `is not a CircleCI ID: expected a UUID, not a name or "gh/owner/repository" (${WHERE[what]})`;
-  return `${what}_id ${JSON.stringify(value)} ${form}; Teleport's comparison is exact`;
 }

@@ -1,13 +1,14 @@
 /** Reads the file of a join token or a bot, and reports what Teleport would report when it is created. */
-import { Findings } from '../../config/findings.ts';
-import { originIn, SourceFile } from '../../config/source.ts';
-import { closestMatch } from '../../schema/values.ts';
-import { readYamlDocuments } from '../../schema/yaml/document.ts';
-import { isMapping, Scalar } from '../../schema/yaml/tree.ts';
+import { Findings } from '../config/findings.ts';
+import { originIn, SourceFile } from '../config/source.ts';
+import { closestMatch } from '../schema/values.ts';
+import { readYamlDocuments } from '../schema/yaml/document.ts';
+import { formatPath, isMapping, type Mapping, type Path, Scalar, type YamlValue } from '../schema/yaml/tree.ts';
 import { readBot } from './bot.ts';
 import { readJoinToken } from './join-token.ts';
 import type { Resource, ResourceForm } from './resource.ts';
-import { terraformAdvice, terraformResources } from './terraform.ts';
+import type { HclBlock } from './hcl.ts';
+import { kindOfBlock, terraformAdvice, terraformBlocks, terraformResources } from './terraform.ts';
 
 export interface ReadResources {
   readonly resources: readonly Resource[];
@@ -16,29 +17,81 @@ export interface ReadResources {
 }
 
 /**
- * @param text one YAML or JSON file with any number of documents
+ * @param text one YAML or JSON file with any number of documents, or a Terraform file
  * @param name the file's name for messages
  * @throws MachineIdError CONFIG_INVALID with every problem of every document
  */
 export function readResources(text: string, name: string): ReadResources {
   const findings = new Findings();
-  const resources = rejectTerraform(text, name, findings) ? [] : readDocuments(text, name, findings);
+  const resources = readTerraform(text, name, findings) ?? readDocuments(text, name, findings);
   if (findings.hasProblems) throw findings.toError();
   return { resources, warnings: findings.warnings };
 }
 
-/** @returns whether it is a Terraform file */
-function rejectTerraform(text: string, name: string, findings: Findings): boolean {
+/** Undefined if it is not a Terraform file. */
+function readTerraform(text: string, name: string, findings: Findings): readonly Resource[] | undefined {
   const found = terraformResources(text);
-  for (const one of found) findings.addProblem(originIn(name, 'document', one.line), terraformAdvice(one));
-  const hasTerraformName = found.length === 0 && /\.tf(?:\.json)?$/i.test(name);
-  if (hasTerraformName) {
+  if (found.length === 0) {
+    if (!/\.tf(?:\.json)?$/i.test(name)) return undefined;
     findings.addProblem(
       originIn(name, 'document', undefined),
       'is a Terraform file without teleport_provision_token; pass a join token file, or pipe the token from the cluster: tctl get token/NAME | machine-id explain-token -',
     );
+    return [];
   }
-  return found.length > 0 || hasTerraformName;
+  const blocks = terraformBlocks(text);
+  if (blocks !== undefined && !('message' in blocks)) {
+    return blocks.map((block) => readBlock(block, name, findings)).filter((one) => one !== undefined);
+  }
+  if (blocks !== undefined) findings.addProblem(originIn(name, 'document', blocks.line), blocks.message);
+  for (const one of found) findings.addProblem(originIn(name, 'document', one.line), terraformAdvice(one));
+  return [];
+}
+
+/** Values that decide about a join. Elsewhere, such as in names, an expression of Terraform does no harm. */
+const DECISIVE = /^(?:spec|spec\.(?:roles|join_method|circleci|generic_oidc)\b.*|metadata|metadata\.expires)$/;
+
+function readBlock(block: HclBlock, name: string, findings: Findings): Resource | undefined {
+  const { body, lines, line, unknown } = block;
+  const kind = kindOfBlock(block);
+  const lineOf = (path: Path) => lineIn(lines, path) ?? line;
+  const decisive = [...unknown].filter((path) => kind === 'token' && DECISIVE.test(path));
+  for (const path of decisive) {
+    findings.addProblem(
+      originIn(name, path, lines.get(path) ?? line),
+      terraformAdvice({ ...block, name: nameOfBlock(body) }),
+    );
+  }
+  if (decisive.length > 0) return undefined;
+  const root = kind === 'token' ? body : botRoot(body);
+  const file = new SourceFile({ root, lineOf }, name, findings);
+  return kind === 'token' ? readJoinToken(file, 'terraform') : readBot(file, 'terraform');
+}
+
+/** The line of the nearest value around the path; keys of a bot are not in sections. */
+function lineIn(lines: ReadonlyMap<string, number>, path: Path): number | undefined {
+  for (let length = path.length; length > 0; length--) {
+    const line = lines.get(formatPath(path.slice(0, length))) ?? lines.get(formatPath(path.slice(1, length)));
+    if (line !== undefined) return line;
+  }
+  return undefined;
+}
+
+function nameOfBlock(body: Mapping): string | undefined {
+  const metadata = body.get('metadata');
+  const name = isMapping(metadata) ? metadata.get('name') : body.get('name');
+  return name instanceof Scalar && /^[\w.:/@-]{1,200}$/.test(name.text) ? name.text : undefined;
+}
+
+/** The provider's bot has the keys of metadata and spec at the top. */
+function botRoot(body: Mapping): Mapping {
+  const own = (key: string) => (body.has(key) ? [[key, body.get(key)] as const] : []);
+  if (body.has('metadata')) return body;
+  return new Map<string, YamlValue | undefined>([
+    ['version', new Scalar('v1', { plain: false })],
+    ['metadata', new Map(own('name'))],
+    ['spec', new Map([...own('roles'), ...own('traits')])],
+  ]);
 }
 
 function readDocuments(text: string, name: string, findings: Findings): readonly Resource[] {

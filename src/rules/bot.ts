@@ -1,11 +1,11 @@
 /** Reads a bot (`kind: bot`). */
-import type { SourceFile } from '../../config/source.ts';
-import { parseDuration } from '../../schema/values.ts';
+import type { SourceFile } from '../config/source.ts';
+import { parseDuration } from '../schema/values.ts';
 import { type Bot, BOT, BOT_OBJECT, checkApiVersion, checkLabels, type ResourceForm } from './resource.ts';
 
 /** Adds problems to the findings of the file. */
 export function readBot(file: SourceFile, form: ResourceForm): Bot | undefined {
-  const read = form === 'tctl' ? readTctlBot(file) : readBotObject(file);
+  const read = form === 'operator' ? readBotObject(file) : readTctlBot(file);
   if (read === undefined) return undefined;
   const { invalidKeys, metadata, spec } = read;
   const { findings } = file;
@@ -22,7 +22,13 @@ export function readBot(file: SourceFile, form: ResourceForm): Bot | undefined {
   if (spec.roles.length === 0 && !invalidKeys.has('spec')) {
     findings.warn(`${file.origin('spec').label}: a bot without roles has no access; list its roles in spec.roles`);
   }
-  return { kind: 'bot', line: file.origin('kind').line, name: metadata.name ?? '', roles: spec.roles };
+  return {
+    kind: 'bot',
+    at: (...path) => file.origin(...path),
+    line: file.origin('kind').line,
+    name: metadata.name ?? '',
+    roles: spec.roles,
+  };
 }
 
 function readTctlBot(file: SourceFile) {

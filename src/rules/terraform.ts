@@ -1,5 +1,6 @@
-/** Finds join tokens and bots in Terraform files. Their values are expressions, which only Terraform can evaluate. */
+/** Finds join tokens and bots in Terraform's files. Values that are not literals only Terraform can evaluate. */
 import * as z from 'zod/mini';
+import { type HclBlock, type HclProblem, readHclResources } from './hcl.ts';
 
 export interface TerraformResource {
   readonly type: string;
@@ -10,10 +11,19 @@ export interface TerraformResource {
   readonly line: number | undefined;
 }
 
-const TCTL_KINDS: ReadonlyMap<string, string> = new Map([
+const TCTL_KINDS: ReadonlyMap<string, 'token' | 'bot'> = new Map([
   ['teleport_provision_token', 'token'],
   ['teleport_bot', 'bot'],
 ]);
+
+/** The blocks of a Terraform file; undefined if it is a plan or JSON instead. */
+export function terraformBlocks(text: string): readonly HclBlock[] | HclProblem | undefined {
+  return /^[ \t]*resource[ \t]+"/m.test(text) ? readHclResources(text, new Set(TCTL_KINDS.keys())) : undefined;
+}
+
+export function kindOfBlock({ type }: HclBlock): 'token' | 'bot' {
+  return TCTL_KINDS.get(type) ?? 'token';
+}
 
 /** Bounds the work: each block searches the rest of the file. */
 const MAX_BLOCKS = 100;
@@ -35,7 +45,7 @@ export function terraformResources(text: string): readonly TerraformResource[] {
 }
 
 /** What the user can do instead. */
-export function terraformAdvice({ label, name, type }: TerraformResource): string {
+export function terraformAdvice({ label, name, type }: Omit<TerraformResource, 'line'>): string {
   const kind = TCTL_KINDS.get(type) ?? 'token';
   return `${type}.${label} is a Terraform resource, whose expressions cannot be evaluated here; apply it, then check the result in the cluster: tctl get ${kind}/${name ?? 'NAME'} | machine-id explain-token -`;
 }
