@@ -1,6 +1,6 @@
 /** Decides whether a join token admits a job, as Teleport does when the job joins. */
-import { audienceText } from '../job/oidc-check.ts';
-import { audienceFit, organizationOf } from '../job/oidc-claims.ts';
+
+import { audienceFit, audienceText, organizationOf } from '../job/oidc-claims.ts';
 import { type RuleClaims, ruleDifferences } from '../join/facts.ts';
 import { CONTEXT_IDS, ORG_ID, PROJECT_ID } from './claim-names.ts';
 import { decideGenericOidc } from './generic-oidc.ts';

@@ -153,7 +153,10 @@ test('problems are printed as JSON, and a Terraform file leads to the command to
     .parse(JSON.parse(json.stdout));
   assert.equal(valid, false);
   assert.deepEqual(problems.map(({ path }) => path).sort(), ['kind', 'spec.bot_name', 'spec.circleci']);
-  await job.addFile('main.tf', 'resource "teleport_provision_token" "ci" {\n  metadata = { name = "deploy" }\n  spec = local.spec\n}\n');
+  await job.addFile(
+    'main.tf',
+    'resource "teleport_provision_token" "ci" {\n  metadata = { name = "deploy" }\n  spec = local.spec\n}\n',
+  );
   const { exitCode, stderr } = await job.run(['explain-token', 'main.tf']);
   assert.equal(exitCode, 2);
   assert.match(
