@@ -39,7 +39,7 @@ export function compiledEntries({ allowAny }: GenericOidc): readonly CompiledEnt
   });
 }
 
-/** Expressions that cannot be compiled admit nothing, and are no way. */
+/** Leaves out expressions that cannot be compiled: they admit no job. */
 export function waysIn(token: GenericOidc): readonly Way[] {
   const fields = Object.keys(token.mustMatchFields);
   if (token.allowAny.length === 0) {

@@ -102,7 +102,7 @@ export const TOKEN_RULES: readonly LintRule[] = [
             {
               at: [...GENERIC, 'audience'],
               message:
-                "the audience is the ID of the organization, which every job's default token has: whoever gets such a token can use it here",
+                "the audience is the ID of the organization, which every job's default token has: anyone who gets such a token can use it here",
               hint: 'Choose an audience for this token alone, such as example.teleport.sh/deploy, and run with --audience.',
             },
           ]
@@ -133,13 +133,13 @@ export const TOKEN_RULES: readonly LintRule[] = [
   {
     id: 'http-issuer',
     level: 'warning',
-    help: 'insecure_allow_http_issuer is on: whoever controls the network can replace the keys of the issuer.',
+    help: 'insecure_allow_http_issuer is on: anyone who controls the network can replace the keys of the issuer.',
     check: ({ genericOidc }) =>
       genericOidc?.allowsHttp === true
         ? [
             {
               at: [...GENERIC, 'insecure_allow_http_issuer'],
-              message: 'the issuer may be an http URL: whoever controls the network can replace its keys',
+              message: 'the issuer may be an http URL: anyone who controls the network can replace its keys',
               hint: 'Use https, with tls_ca for a private authority, or static_jwks.',
             },
           ]

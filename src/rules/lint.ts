@@ -7,7 +7,7 @@ import type { LintFinding, LintRule } from './lint-rule.ts';
 import { TOKEN_RULES } from './lint-token.ts';
 import type { JoinToken } from './resource.ts';
 
-/** What the reader of resources reports; it has no check of its own. */
+/** What the reader of resources reports, so it has no check here. */
 const INVALID: LintRule = {
   id: 'invalid-resource',
   level: 'error',
