@@ -7,7 +7,7 @@ import { type EgressProxy, proxyName, proxyUrl } from './egress-proxy.ts';
 import { egressFailure, type TunnelRequest } from './egress-failure.ts';
 import { requestByConnect } from './http-connect.ts';
 import { networkFailure } from './network-error.ts';
-import { openTcp } from './tcp.ts';
+import { openTcp, type Reached } from './tcp.ts';
 import { startTls } from './tls.ts';
 import type { WireConnection } from './trace.ts';
 
@@ -16,6 +16,8 @@ interface TunnelOptions {
   readonly wire?: WireConnection | undefined;
   /** For the proxy's response; a proxy answers only after it has connected to the server, or given up. */
   readonly timeoutMs: number;
+  /** The addresses of proxies are remembered, too. */
+  readonly reached?: Reached | undefined;
   /** PEM of the authorities for the certificate of an https:// proxy; undefined for Node's own list. */
   readonly authorities: () => Promise<readonly string[] | undefined>;
 }
@@ -76,11 +78,11 @@ function silent(proxy: EgressProxy, { cause, isConnected, target, timeoutMs }: S
 
 async function connectToProxy(
   proxy: EgressProxy,
-  { authorities, signal, wire }: Omit<TunnelOptions, 'timeoutMs'>,
+  { authorities, reached, signal, wire }: Omit<TunnelOptions, 'timeoutMs'>,
 ): Promise<Socket> {
   const { address, scheme } = proxy;
   try {
-    const socket = await openTcp(address, { signal, wire });
+    const socket = await openTcp(address, { reached, signal, wire });
     if (scheme !== 'https') return socket;
     const ca = await authorities().catch((error: unknown) => {
       socket.destroy();

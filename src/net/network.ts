@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Mask } from '../effects/secret.ts';
 import type { Address } from './address.ts';
 import { type EgressRoute, egressRoute, type Purpose, readEgressProxies } from './egress-proxy.ts';
-import { type LookUp, openTcp } from './tcp.ts';
+import { type LookUp, openTcp, type Reached } from './tcp.ts';
 import { errorNameOf, type WireConnection } from './trace.ts';
 
 export interface Network {
@@ -46,16 +46,17 @@ export function openNetwork(settings: NetworkSettings): Network {
   const { authorities = () => Promise.resolve(undefined), environment, mask, timeoutMs = Infinity } = settings;
   for (const { login } of readEgressProxies(environment)) mask?.hide(login?.password.reveal() ?? '');
   const route = (address: Address, purpose: Purpose) => egressRoute(environment, address, purpose);
+  const reached: Reached = new Map();
   return {
     route,
     open: async (address, options) => {
       const chosen = route(address, options.for);
       return traced(options.wire, async () => {
-        if (chosen.kind === 'direct') return openTcp(address, options);
+        if (chosen.kind === 'direct') return openTcp(address, { ...options, reached });
         // Loaded only if it is needed.
         const { openTunnel } = await import('./egress-tunnel.ts');
         const limitMs = Math.min(MAX_PROXY_MS, timeoutMs * PROXY_SHARE);
-        return openTunnel(chosen.proxy, address, { ...options, authorities, timeoutMs: limitMs });
+        return openTunnel(chosen.proxy, address, { ...options, authorities, reached, timeoutMs: limitMs });
       });
     },
   };

@@ -10,8 +10,13 @@ import { errorNameOf, type WireConnection } from './trace.ts';
 /** All addresses of a host, in the order of preference. */
 export type LookUp = (host: string) => Promise<readonly string[]>;
 
+/** The address by which each host was reached last. */
+export type Reached = Map<string, string>;
+
 interface TcpOptions {
   readonly signal: AbortSignal;
+  /** Tried first for a host with several addresses, and kept up to date (RFC 8305 section 4). */
+  readonly reached?: Reached | undefined;
   readonly wire?: WireConnection | undefined;
   /** Defaults to the system's resolver. */
   readonly lookUp?: LookUp | undefined;
@@ -25,14 +30,16 @@ const ATTEMPT_DELAY_MS = 250;
  * @throws Node's own error, an AggregateError if several addresses failed, or the signal's reason
  */
 export async function openTcp({ host, port }: Address, options: TcpOptions): Promise<Socket> {
-  const { signal, wire, lookUp = systemLookUp } = options;
+  const { reached, signal, wire, lookUp = systemLookUp } = options;
   signal.throwIfAborted();
-  if (isIP(host) !== 0) return firstToConnect([host], port, options);
+  if (isIP(host) !== 0) return (await firstToConnect([host], port, options)).socket;
   const sinceStart = wire?.stopwatch();
-  const addresses = interleaved(await lookUp(host));
+  const addresses = withFirst(reached?.get(host), interleaved(await lookUp(host)));
   signal.throwIfAborted();
   wire?.emit({ event: 'dns', name: host, addresses, durationMs: sinceStart?.() ?? 0 });
-  return firstToConnect(addresses, port, options);
+  const { address, socket } = await firstToConnect(addresses, port, options);
+  reached?.set(host, address);
+  return socket;
 }
 
 /** Only families that this machine has an address of, as Node's own connections do. */
@@ -48,7 +55,19 @@ function interleaved(addresses: readonly string[]): readonly string[] {
   return first.flatMap((address, at) => [address, ...second.slice(at, at + 1)]).concat(second.slice(first.length));
 }
 
-function firstToConnect(addresses: readonly string[], port: number, { signal, wire }: TcpOptions): Promise<Socket> {
+/** The others follow in their order. Without it if it is not among them: the name may have got other addresses. */
+function withFirst(first: string | undefined, addresses: readonly string[]): readonly string[] {
+  return first !== undefined && addresses.includes(first)
+    ? [first, ...addresses.filter((one) => one !== first)]
+    : addresses;
+}
+
+interface Connected {
+  readonly address: string;
+  readonly socket: Socket;
+}
+
+function firstToConnect(addresses: readonly string[], port: number, { signal, wire }: TcpOptions): Promise<Connected> {
   const sinceStart = wire?.stopwatch();
   return new Promise((resolve, reject) => {
     const pending = new Set<Socket>();
@@ -86,7 +105,7 @@ function firstToConnect(addresses: readonly string[], port: number, { signal, wi
         pending.delete(socket);
         settle();
         wire?.emit({ event: 'tcp', address, port, durationMs: sinceStart?.() ?? 0 });
-        resolve(socket);
+        resolve({ address, socket });
       });
       // Stays on the socket: until a protocol takes it over, a reset must not crash the process.
       socket.on('error', (error) => {

@@ -115,6 +115,25 @@ test('after a refusal, the next address is tried at once', async (t) => {
   );
 });
 
+test('the address that has answered is tried first, and the others still follow', async (t) => {
+  const reached = new Map<string, string>();
+  const tried = async (port: number, host = 'a.example.com') => {
+    const { told, trace } = keptTrace();
+    const options = { signal, reached, wire: trace.connection('x'), lookUp: to('127.0.0.2', '127.0.0.3', '127.0.0.1') };
+    (await openTcp({ host, port }, options)).destroy();
+    return told().flatMap(({ address, event }) => (event === 'dns' ? [] : [address]));
+  };
+  const { port } = await listen(t, '127.0.0.1');
+  assert.deepEqual(await tried(port), ['127.0.0.2', '127.0.0.3', '127.0.0.1']);
+  assert.deepEqual(await tried(port), ['127.0.0.1']);
+  assert.deepEqual(await tried(port, 'b.example.com'), ['127.0.0.2', '127.0.0.3', '127.0.0.1']);
+  const moved = await listen(t, '127.0.0.3');
+  assert.deepEqual(await tried(moved.port), ['127.0.0.1', '127.0.0.2', '127.0.0.3']);
+  assert.deepEqual(await tried(moved.port), ['127.0.0.3']);
+  reached.set('a.example.com', '127.0.0.9');
+  assert.deepEqual(await tried(moved.port), ['127.0.0.2', '127.0.0.3']);
+});
+
 test('families take turns, beginning with that of the first address', async (t) => {
   const { port } = await listen(t, '127.0.0.1');
   for (const [addresses, order] of [
