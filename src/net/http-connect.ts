@@ -82,7 +82,8 @@ function refusal(
   const { proxy, target } = request;
   const [name, to] = [proxyName(proxy), formatAddress(target)];
   const got = `HTTP status ${status}`;
-  if (status >= 200 && status < 300) return undefined;
+  // RFC 9110 allows any 2xx, but Go's clients, and so Teleport's, accept only 200.
+  if (status === 200) return undefined;
   switch (status) {
     case 407:
       return loginRefused(request, [headers['proxy-authenticate'] ?? ''].flat().join(', '));

@@ -177,7 +177,8 @@ const REFUSALS: readonly (readonly [answer: string, login: string, failure: Fail
         },
       ] as const,
   ),
-  ...[302, 400, 405, 501].map(
+  // Go's clients accept no other 2xx, either.
+  ...[201, 204, 302, 400, 405, 501].map(
     (status) =>
       [
         `HTTP/1.1 ${status} Nope\r\nLocation: https://login.example.com\r\n\r\n`,
