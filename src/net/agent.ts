@@ -6,6 +6,7 @@ import { TLSSocket } from 'node:tls';
 import fetch, { type RequestInit, type Response } from 'node-fetch';
 import type { Address } from './address.ts';
 import type { Network, OpenOptions } from './network.ts';
+import { keepPresented } from './tls.ts';
 import type { WireConnection, WireTrace } from './trace.ts';
 import { traceTls } from './traced.ts';
 
@@ -39,7 +40,7 @@ type ReportRequest = (method: string, path: string, status: number | undefined) 
 
 interface CurrentRequest {
   readonly signal: AbortSignal;
-  /** Why its connection could not be opened: `fetch` passes on only the message and the code. */
+  /** Why its connection could not be opened, or its handshake failed: `fetch` passes on only the message and the code. */
   failure?: unknown;
 }
 
@@ -63,6 +64,9 @@ export function openHttps({ address: given, network, to, for: purpose, trace, ..
       const over = { ...target, socket: carrier };
       const socket = super.createConnection(over);
       if (!(socket instanceof TLSSocket)) throw new Error('the agent opened no TLS connection');
+      keepPresented(socket, (error) => {
+        if (request !== undefined) request.failure = error;
+      });
       if (wire !== undefined) {
         const alpn = [this.options.ALPNProtocols ?? []].flat().map(String);
         traceTls(socket, alpn, wire, sinceStart);

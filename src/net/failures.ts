@@ -32,7 +32,7 @@ export function proxyFailure(
         {
           hint: 'If a private authority signed it, pass its PEM with --ca-file, SSL_CERT_FILE or NODE_EXTRA_CA_CERTS. If the name differs, use the name in the certificate.',
           cause,
-          likelyCauses: [...(weakness === undefined ? [] : [weakness]), ...likelyCauses],
+          likelyCauses: [...(weakness === undefined ? [] : [weakness]), ...signedBy(cause), ...likelyCauses],
           unreached: address,
         },
       );
@@ -122,6 +122,7 @@ function directFailure(place: AuthPlace, cause: unknown): MachineIdError {
     case 'untrusted':
       return new MachineIdError('AUTH_UNTRUSTED', `the certificate of ${where} is not trusted: ${detail}`, {
         ...details,
+        likelyCauses: isAboutTime(cause) ? details.likelyCauses : [...signedBy(cause), OTHER_AUTHORITY, INTERCEPTED],
         hint: 'Check that ca_path (or --ca-path) holds the host authority of this cluster ("tctl auth export --type=tls-host"), and that nothing in between intercepts TLS.',
       });
     case 'refused-by-peer':
@@ -203,6 +204,16 @@ function answeredInstead(cause: unknown): readonly string[] {
   return [`another server answered: its certificate is for ${presented.subject}, signed by ${presented.issuer}`];
 }
 
+/** The certificate that is not trusted: its issuer may be a device that intercepts TLS. Empty if it is not known, or only its time is wrong. */
+function signedBy(cause: unknown): readonly string[] {
+  const [presented] = causes(cause).flatMap((one) => presentedCertificate(one) ?? []);
+  if (presented === undefined || isAboutTime(cause)) return [];
+  const { issuer, subject } = presented;
+  return issuer === subject
+    ? [`the certificate is for ${subject} and signed by itself`]
+    : [`the certificate is for ${subject}, signed by ${issuer}, which this machine does not trust`];
+}
+
 /** Whether a server other than Teleport's may have answered: it does not know the ALPN protocols, or has another certificate. */
 export function isTlsTerminated(error: unknown): boolean {
   return isAboutAlpn(error) || (networkFailure(error).kind === 'untrusted' && !isAboutTime(error));
@@ -241,6 +252,7 @@ const PRIVATE_NAME = 'the name is in a private network: use a self-hosted runner
 /** Used if no variable names the proxy; if one does, `egress-cause.ts` replaces this cause. */
 export const VIA_PROXY = 'this network requires an HTTP or SOCKS proxy: set HTTPS_PROXY to its address';
 const CLOCK = "this machine's clock is wrong";
+const OTHER_AUTHORITY = 'the file of ca_path is from another cluster, or from before a rotation of the host authority';
 /** If the connection goes through an HTTP proxy, `egress-cause.ts` names it in place of this cause. */
 export const INTERCEPTED = 'something in between intercepts TLS and presents its own certificate';
 

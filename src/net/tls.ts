@@ -46,6 +46,25 @@ export function presentedCertificate(error: Error): PresentedCertificate | undef
 }
 
 /**
+ * Keeps the server's certificate for `presentedCertificate`.
+ * @param onFailure called if the handshake fails after the server has sent its certificate
+ */
+export function keepPresented(socket: TLSSocket, onFailure: (error: Error) => void = () => undefined): void {
+  let presented: PresentedCertificate | undefined;
+  // Runs before Node checks the certificate and, if it is not trusted, closes the connection.
+  socket.prependOnceListener('secure', () => {
+    presented = peerNames(socket);
+  });
+  const onError = (error: Error) => {
+    if (presented === undefined) return;
+    PRESENTED.set(error, presented);
+    onFailure(error);
+  };
+  socket.prependOnceListener('error', onError);
+  socket.once('secureConnect', () => socket.off('error', onError));
+}
+
+/**
  * Resolves once the handshake is complete; rejects with Node's own error or the abort reason, and closes the connection
  * under it.
  * @param sinceStart for the trace: measures from the start of that connection
@@ -60,6 +79,7 @@ export function startTls(carrier: Duplex, options: TlsOptions, sinceStart?: () =
     }
     const socket = connect({ ...connectOptions(options), socket: carrier });
     if (wire !== undefined) traceTls(socket, alpn, wire, sinceStart);
+    keepPresented(socket);
     const onAbort = () => socket.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
     signal.addEventListener('abort', onAbort, { once: true });
     const settle = () => {
@@ -67,14 +87,8 @@ export function startTls(carrier: Duplex, options: TlsOptions, sinceStart?: () =
       socket.off('error', onError);
       socket.off('close', onClose);
     };
-    let presented: PresentedCertificate | undefined;
-    // Runs before Node checks the certificate and, if it is not trusted, closes the connection.
-    socket.prependOnceListener('secure', () => {
-      presented = peerNames(socket);
-    });
     const onError = (error: Error) => {
       settle();
-      if (presented !== undefined) PRESENTED.set(error, presented);
       socket.destroy();
       carrier.destroy();
       reject(error);

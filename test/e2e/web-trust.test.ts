@@ -36,7 +36,7 @@ test('an untrusted web certificate fails the run before the OIDC token is sent',
     job,
     {
       code: 'PROXY_UNTRUSTED',
-      says: /the web certificate of the Proxy localhost:\d+ is not trusted/,
+      says: /the web certificate of the Proxy localhost:\d+ is not trusted[^]*\n {2}1\. the certificate is for localhost, signed by Embedded cluster web CA, which this machine does not trust\n/,
       hint: /--ca-file, SSL_CERT_FILE or NODE_EXTRA_CA_CERTS/,
     },
     { changes: { environment: UNTRUSTED } },
