@@ -12,7 +12,7 @@ import { readFlags } from './from-flags.ts';
 import { type PlacedItem, splitItems } from './items.ts';
 import { readJoinToken } from './join-token.ts';
 import type { ClusterAddress, Plan } from './plan.ts';
-import { type Settings, valuesOf } from './settings.ts';
+import { type Settings, type SettingValues, valuesOf } from './settings.ts';
 import { type ConfigText, originIn, type PlanInputs, readConfigText } from './source.ts';
 
 /**
@@ -31,6 +31,8 @@ export interface PlanReading {
   /** Undefined if none is given that can be read. */
   readonly address: ClusterAddress | undefined;
   readonly insecure: boolean;
+  /** Those that can be read, as configured. */
+  readonly settings: SettingValues;
   /** Whether all outputs of the configuration could be read. */
   readonly outputsKnown: boolean;
   /** All problems. With an error, the plan must not be executed. */
@@ -57,7 +59,12 @@ export async function readPlan(inputs: PlanInputs, { endsCommand, outputsNeeded 
   const { error: unreadable, source } = await sourceOf([...flagLayers, settings], readFile, findings);
   const file = source === undefined ? undefined : readFileSettings(source.text, source.name, findings);
   const invalidKeys = unreadable === undefined ? (file?.invalidKeys ?? new Set<string>()) : 'all';
-  const { address, insecure, plan } = await assemblePlan(
+  const {
+    address,
+    insecure,
+    plan,
+    settings: chosen,
+  } = await assemblePlan(
     {
       flags: flagLayers,
       environment: settings,
@@ -79,6 +86,7 @@ export async function readPlan(inputs: PlanInputs, { endsCommand, outputsNeeded 
     plan,
     address,
     insecure,
+    settings: chosen,
     outputsKnown: isOutputRead && !findings.hasProblemAt('--destination'),
     error: unreadable ?? (findings.hasProblems ? findings.toError(endsCommand) : undefined),
   };
@@ -126,6 +134,7 @@ interface Assembled {
   readonly plan: Plan | undefined;
   readonly address: ClusterAddress | undefined;
   readonly insecure: boolean;
+  readonly settings: SettingValues;
 }
 
 async function assemblePlan(
@@ -141,7 +150,8 @@ async function assemblePlan(
   checkItems(sources, settings, items, findings);
   requireOutput(sources, items, findings);
   const insecure = settings.insecure?.value ?? false;
-  if (address === undefined || token === undefined) return { address, insecure, plan: undefined };
+  const values = valuesOf(settings);
+  if (address === undefined || token === undefined) return { address, insecure, settings: values, plan: undefined };
 
   const lifetimes = {
     ttlMs: settings.credentialTtl?.value ?? DEFAULT_TTL_MS,
@@ -165,10 +175,10 @@ async function assemblePlan(
     renewalIntervalMs: lifetimes.renewalIntervalMs,
     debug: settings.debug?.value ?? false,
     logFormat: settings.logFormat?.value ?? 'text',
-    settings: valuesOf(settings),
+    settings: values,
     warnings: findings.warnings,
   };
-  return { address, insecure, plan };
+  return { address, insecure, settings: values, plan };
 }
 
 /** The wording of tbot's debug log, and what to do. */

@@ -1,30 +1,28 @@
 /** Becomes the bot at the Auth Service itself, without a Proxy (protocol reference 2.6). */
 import { generateKeyPair, type KeyPair } from '../crypto/keys.ts';
-import { sharedController, withDeadline } from '../effects/time.ts';
+import { sharedController } from '../effects/time.ts';
+import type { Retries } from '../effects/retry.ts';
 import { MachineIdError } from '../errors.ts';
-import { type GrpcConnection, grpcOver } from '../grpc/client.ts';
-import { AuthService } from '../grpc/gen/teleport/legacy/authservice_pb.ts';
-import { type Address, formatAddress, parseAddress } from '../net/address.ts';
-import { dialTls } from '../net/dial.ts';
+import type { GrpcConnection } from '../grpc/client.ts';
+import type { Address } from '../net/address.ts';
 import { authFailure, authName } from '../net/failures.ts';
-import { oneLine } from '../net/network-error.ts';
+import type { WireTrace } from '../net/trace.ts';
 import { openWebApi } from '../net/web.ts';
-import { authCaller } from '../teleport/auth-call.ts';
-import type { AuthVerification } from '../teleport/auth-trust.ts';
-import { API_DOMAIN, isClusterName } from '../teleport/names.ts';
-import { type ClusterFacts, discover, parseServerVersion } from '../teleport/ping.ts';
-import { keyAlgorithm, suiteName } from '../teleport/suite.ts';
+import { type AuthReport, type AuthServer, askAuthServer, atAuthServer, REST_ALPN } from '../teleport/auth-ping.ts';
+import { API_DOMAIN } from '../teleport/names.ts';
+import type { ClusterFacts } from '../teleport/ping.ts';
+import { askReportedProxy } from '../teleport/reported-proxy.ts';
+import { keyAlgorithm } from '../teleport/suite.ts';
 import { acceptJoin, type JoinedCertificates } from './bot-identity.ts';
 import type { JoinFacts } from './facts.ts';
 import { genericOidcUnknown } from './generic-oidc.ts';
-import { type Joined, type JoinedCluster, type JoinOptions, type JoinPath } from './join.ts';
+import type { Joined, JoinedCluster, JoinOptions, JoinPath } from './join.ts';
 import { joinByStream } from './join-service.ts';
 import { AUTH_ENDPOINT, joinByRegistration, joinLegacy } from './legacy.ts';
 
-export interface AuthJoinOptions extends Omit<JoinOptions, 'cluster' | 'web'> {
-  /** Of the Auth Service. */
-  readonly address: Address;
-  readonly verification: AuthVerification;
+export interface AuthJoinOptions extends Omit<JoinOptions, 'cluster' | 'web'>, AuthServer {
+  readonly retries: Retries;
+  readonly trace?: WireTrace | undefined;
   /** Whether something needs the addresses that only a Proxy reports. */
   readonly isProxyNeeded: boolean;
   /** Called once; an error that it throws ends the join. */
@@ -52,30 +50,20 @@ export async function joinAtAuth(options: AuthJoinOptions): Promise<Joined> {
   return { cluster, contact: { kind: 'auth', proxyAddress }, proxy: known.proxy, bot, path };
 }
 
-/** What `Ping` reports. */
-interface Reported {
-  readonly cluster: JoinedCluster;
-  readonly proxyAddress: Address | undefined;
-}
-
 interface JoinedByPath {
   readonly keyPair: KeyPair;
   readonly certificates: JoinedCertificates;
   readonly path: JoinPath;
 }
 
-interface Outcome extends Reported {
+interface Outcome extends AuthReport {
   /** Undefined if the Auth Service has neither of the methods. */
   readonly joined: JoinedByPath | undefined;
 }
 
 /** On one connection: asks for the facts of the cluster, and joins at the same time. */
-function attemptJoin(options: AuthJoinOptions, learn: (reported: Reported) => void): Promise<Outcome> {
-  const { address, retries, signal: outer } = options;
-  const place = { address, isDirect: true };
-  const deadline = { waitingFor: authName(place), unreached: address, timeoutMs: retries.attemptMs(), signal: outer };
-  return withDeadline(deadline, async (signal) => {
-    const connection = await connect(options, signal);
+function attemptJoin(options: AuthJoinOptions, learn: (report: AuthReport) => void): Promise<Outcome> {
+  return atAuthServer(options, async (connection, signal) => {
     const joining = sharedController();
     signal.addEventListener('abort', () => {
       joining.abort(signal.reason);
@@ -83,63 +71,15 @@ function attemptJoin(options: AuthJoinOptions, learn: (reported: Reported) => vo
     try {
       const stream = streamJoin(options, connection, joining.signal);
       stream.catch(() => undefined); // awaited below, unless the call fails before
-      const reported = await ask(options, connection, signal);
-      learn(reported);
-      const facts = withCluster(options.facts, reported.cluster);
-      const joined = (await stream)(facts) ?? (await register({ ...options, facts }, reported, connection, signal));
-      return { ...reported, joined };
-    } catch (error) {
-      signal.throwIfAborted();
-      throw authFailure(place, error);
+      const report = await askAuthServer(options, connection, signal);
+      learn(report);
+      const facts = withCluster(options.facts, report.cluster);
+      const joined = (await stream)(facts) ?? (await register({ ...options, facts }, report, connection, signal));
+      return { ...report, joined };
     } finally {
       joining.abort(new Error('the join is over'));
-      connection.close();
     }
   });
-}
-
-async function connect(
-  { address, network, trace, verification: { authorities: ca, verify } }: AuthJoinOptions,
-  signal: AbortSignal,
-): Promise<GrpcConnection> {
-  const wire = trace?.connection('Auth Service');
-  const handshake = { serverName: API_DOMAIN, alpn: ['h2'], signal, wire };
-  try {
-    const socket = await dialTls({ ...handshake, address, network, verify, ...(verify ? { ca } : {}) });
-    return grpcOver(socket, API_DOMAIN, wire);
-  } catch (error) {
-    signal.throwIfAborted();
-    throw authFailure({ address, isDirect: true }, error);
-  }
-}
-
-async function ask(
-  { address, retries }: AuthJoinOptions,
-  connection: GrpcConnection,
-  signal: AbortSignal,
-): Promise<Reported> {
-  const place = { address, isDirect: true };
-  const call = authCaller({ place, retries, attempts: (attempt) => attempt(), signal });
-  const said = await call('Ping', (at) => connection.call(AuthService.ping, {}, at));
-  const serverVersion = parseServerVersion(said.serverVersion);
-  if (serverVersion === undefined) throw unreadable('version', said.serverVersion);
-  if (!isClusterName(said.clusterName)) throw unreadable('name of the cluster', said.clusterName);
-  return {
-    cluster: { clusterName: said.clusterName, serverVersion, suite: suiteName(said.signatureAlgorithmSuite) },
-    proxyAddress: parseAddress(said.proxyPublicAddr, WEB_PORT),
-  };
-}
-
-const WEB_PORT = 443;
-
-function unreadable(what: string, said: string): MachineIdError {
-  return new MachineIdError(
-    'RESPONSE_INVALID',
-    `the Auth Service reports its ${what} as ${JSON.stringify(oneLine(said))}`,
-    {
-      hint: 'Check that the address is that of the Auth Service of a cluster, version 15.3.7 or later.',
-    },
-  );
 }
 
 function withCluster(facts: JoinFacts, { clusterName: name, serverVersion }: JoinedCluster): JoinFacts {
@@ -191,7 +131,7 @@ function unavailable(address: Address, reason: string): MachineIdError {
 
 async function register(
   options: AuthJoinOptions,
-  { cluster }: Reported,
+  { cluster }: AuthReport,
   connection: GrpcConnection,
   signal: AbortSignal,
 ): Promise<JoinedByPath | undefined> {
@@ -218,7 +158,7 @@ async function joinAtEndpoint(options: AuthJoinOptions, { cluster }: Outcome): P
     server: {
       name: authName(place),
       failure: (cause) => authFailure(place, cause),
-      tls: { servername: API_DOMAIN, ALPNProtocols: ['http/1.1'] },
+      tls: { servername: API_DOMAIN, ALPNProtocols: [...REST_ALPN] },
     },
   });
   try {
@@ -233,16 +173,16 @@ async function joinAtEndpoint(options: AuthJoinOptions, { cluster }: Outcome): P
 }
 
 interface Knowledge {
-  readonly learn: (reported: Reported) => void;
+  readonly learn: (report: AuthReport) => void;
   readonly proxy: () => Promise<ClusterFacts>;
 }
 
 /** Reports the cluster once, and asks the Proxy once: beside the join if that is needed, otherwise on demand. */
 function startKnowing(options: AuthJoinOptions): Knowledge {
-  let reported: Reported | undefined;
+  let reported: AuthReport | undefined;
   let asked: Promise<ClusterFacts> | undefined;
   const proxy = () => {
-    asked ??= askProxy(options, reported?.proxyAddress);
+    asked ??= askReportedProxy(options, reported?.proxyAddress);
     asked.catch(() => undefined); // awaited by the outputs that need it, unless the run fails before
     return asked;
   };
@@ -255,39 +195,4 @@ function startKnowing(options: AuthJoinOptions): Knowledge {
       if (options.isProxyNeeded) void proxy();
     },
   };
-}
-
-/** The connections of later steps depend on whether a load balancer is in front of that Proxy. */
-async function askProxy(options: AuthJoinOptions, address: Address | undefined): Promise<ClusterFacts> {
-  if (address === undefined) throw noProxy();
-  const { retries, signal, upgrades } = options;
-  const web = openWebApi({ ...options, address });
-  try {
-    const facts = await discover(web, retries);
-    if (facts.tlsRouting) await upgrades.needed(facts.sshAddress, signal);
-    return facts;
-  } catch (error) {
-    throw error instanceof MachineIdError ? unreachableProxy(address, error) : error;
-  } finally {
-    web.close();
-  }
-}
-
-const WITHOUT_SSH = 'An identity output needs no Proxy with "ssh_config: off".';
-
-function noProxy(): MachineIdError {
-  return new MachineIdError(
-    'CLUSTER_UNSUPPORTED',
-    'the files name addresses of the Proxy, but the Auth Service reports the public address of none',
-    { hint: `Set public_addr under proxy_service of the Proxy, or join through it: set proxy_server. ${WITHOUT_SSH}` },
-  );
-}
-
-function unreachableProxy(address: Address, error: MachineIdError): MachineIdError {
-  const { cause, code, hint, likelyCauses, message, unreached } = error;
-  return new MachineIdError(
-    code,
-    `the files name addresses that only the Proxy reports, which is at ${formatAddress(address)} according to the Auth Service: ${message}`,
-    { hint: `${hint} ${WITHOUT_SSH}`, cause, likelyCauses, unreached },
-  );
 }

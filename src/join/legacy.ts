@@ -35,8 +35,10 @@ const Certs = z.object({
 });
 
 export const PROXY_ENDPOINT = '/v1/webapi/host/credentials';
-/** Of the Auth Service, up to version 17 (protocol reference 2.6). */
+/** Of the Auth Service, before version 18 (protocol reference 2.6). */
 export const AUTH_ENDPOINT = '/v2/tokens/register';
+/** Major versions of the Auth Service: the first with `RegisterUsingToken`, and the first without the endpoint. */
+export const AT_AUTH = { grpcSince: 17, noEndpointSince: 18 };
 
 /**
  * @returns undefined when the server has no such endpoint

@@ -182,6 +182,10 @@ function versionIn(lines: readonly string[]): ServerVersion | undefined {
   return undefined;
 }
 
+/** An Auth Service does not report the oldest client. */
+type ReportedVersions = Pick<ClusterFacts, 'clusterName' | 'serverVersion'> &
+  Partial<Pick<ClusterFacts, 'minClientVersion'>>;
+
 /**
  * Teleport accepts clients of the cluster's major version and of the one before it.
  * @returns a warning if tbot may work anyway
@@ -189,7 +193,7 @@ function versionIn(lines: readonly string[]): ServerVersion | undefined {
  */
 export function checkTbotVersion(
   tbot: ServerVersion | undefined,
-  cluster: ClusterFacts,
+  cluster: ReportedVersions,
   joinMethod: JoinMethod,
 ): string | undefined {
   const { clusterName, minClientVersion, serverVersion } = cluster;

@@ -13,6 +13,7 @@ import type { Network } from '../net/network.ts';
 import type { WireTrace } from '../net/trace.ts';
 import type { WebApi } from '../net/web.ts';
 import { authCaller } from './auth-call.ts';
+import { GRPC_ALPN } from './auth-ping.ts';
 import { type AuthTrust, type AuthVerification, verificationBy } from './auth-trust.ts';
 import { API_DOMAIN } from './names.ts';
 import { ping } from './ping.ts';
@@ -24,7 +25,7 @@ export interface AuthServerSearch {
   /** The web API of the Proxy that may be at the address. */
   readonly web: WebApi;
   readonly trust: AuthTrust;
-  readonly retries: Retries;
+  readonly retries: Pick<Retries, 'attemptMs' | 'run'>;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info'>;
   readonly signal: AbortSignal;
@@ -33,6 +34,11 @@ export interface AuthServerSearch {
 
 /** Ports at which a Proxy is tried first, as tbot does. */
 const PROXY_PORTS = [443, 3080];
+
+export function isProxyPort({ port }: Pick<Address, 'port'>): boolean {
+  return PROXY_PORTS.includes(port);
+}
+
 /** The other kind of server is also tried if the first one does not respond for so long. */
 const SILENCE_MS = 2000;
 
@@ -87,7 +93,7 @@ async function identify(search: AuthServerSearch, outer: AbortSignal): Promise<F
   outer.addEventListener('abort', end, { once: true });
   const asAuth = () => reachAuth(search, controller.signal);
   const asProxy = () => ping(web).then((): Found => 'proxy');
-  const isProxyFirst = PROXY_PORTS.includes(address.port);
+  const isProxyFirst = isProxyPort(address);
   const [first, second] = isProxyFirst ? [asProxy, asAuth] : [asAuth, asProxy];
   const attempt = first();
   const turn = Promise.race([
@@ -129,7 +135,15 @@ function closeUnused(attempt: Promise<Found>, used: Found): void {
 /** Only the handshake tells: at a Proxy, these names lead to its web certificate. */
 async function reachAuth({ address, network, trace }: AuthServerSearch, signal: AbortSignal): Promise<Found> {
   const wire = trace?.connection('Auth Service');
-  const socket = await dialTls({ address, network, serverName: API_DOMAIN, alpn: ['h2'], verify: false, signal, wire });
+  const socket = await dialTls({
+    address,
+    network,
+    serverName: API_DOMAIN,
+    alpn: GRPC_ALPN,
+    verify: false,
+    signal,
+    wire,
+  });
   const stranger = strangerAt(socket);
   if (stranger === undefined) return grpcOver(socket, API_DOMAIN, wire);
   socket.destroy();

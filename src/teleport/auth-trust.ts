@@ -75,6 +75,11 @@ export async function verificationBy(
   }
 }
 
+/** Whether an Auth Service has responded, but is not the expected one. */
+export function isAboutTrust({ code }: MachineIdError): boolean {
+  return code === 'CA_PIN_MISSING' || code === 'CA_PIN_MISMATCH' || code === 'AUTH_UNTRUSTED';
+}
+
 interface PinnedConnection {
   readonly connection: Pick<GrpcConnection, 'call'>;
   readonly call: AuthCaller;

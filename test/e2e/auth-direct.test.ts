@@ -245,7 +245,7 @@ test('without a Proxy that can be asked, only the outputs fail that need one', a
   const proxyPublicAddr = `127.0.0.1:${await freePort()}`;
   const unreachable = await clusterIn(authorities, t, { authOnly: true, proxyPublicAddr });
   const reasons = [
-    [alone, /CLUSTER_UNSUPPORTED|reports the public address of none/, 'CLUSTER_UNSUPPORTED'],
+    [alone, /the Auth Service reports no public address of a Proxy$/, 'CLUSTER_UNSUPPORTED'],
     [
       unreachable,
       new RegExp(`at ${proxyPublicAddr} according to the Auth Service: cannot connect`),

@@ -6,12 +6,13 @@ import { type PlanReading, readPlan } from '../../config/load.ts';
 import type { ClusterAddress, Plan } from '../../config/plan.ts';
 import type { World } from '../../effects/world.ts';
 import { asMachineIdError, type MachineIdError, pluralize } from '../../errors.ts';
-import { type Address, formatAddress } from '../../net/address.ts';
+import { formatAddress } from '../../net/address.ts';
 import { type WebTrust, webTrust } from '../../net/trust.ts';
 import type { Engine } from '../../outputs/result.ts';
 import { supportedOutputs } from '../../outputs/supported.ts';
 import type { SupportedOutput } from '../../outputs/outputs.ts';
 import { caFilePaths } from '../../schema/unexpanded.ts';
+import { type AuthTrust, readAuthTrust } from '../../teleport/auth-trust.ts';
 import { type Check, check } from './check.ts';
 
 export interface Settings {
@@ -31,8 +32,10 @@ export interface ConfigFindings {
   /** Whether the configuration lists any outputs and all of them could be read. */
   readonly outputsKnown: boolean;
   /** Known even if the rest is invalid, as long as a flag, a variable or the file has it. */
-  readonly address: Address | undefined;
+  readonly address: ClusterAddress | undefined;
   readonly trust: WebTrust;
+  /** What to trust at an Auth Service; undefined if the CA file for it cannot be read. */
+  readonly authTrust: AuthTrust | undefined;
   /** Why a join is impossible; undefined when it is possible. */
   readonly obstacle: string | undefined;
 }
@@ -57,11 +60,13 @@ export async function configChecks(settings: Settings, world: World): Promise<Co
   const { outputs, unsupported } = supportedOf(plan);
   const { trust, problem } = await trustOf(caFile, reading.insecure, world, readText);
   const address = reading.address ?? addressFromInputs(flags, environment);
+  const isAuth = typeof address === 'object' && address.kind === 'auth';
+  const atAuth = isAuth ? await authTrustOf(reading, readText) : { trust: undefined, problem: undefined };
   return {
     checks: [
       configCheck(reading, engine === 'native' ? scopes : undefined),
       ...outputsChecks(reading, unsupported),
-      ...(problem === undefined ? [] : [problem]),
+      ...[problem, atAuth.problem].filter((one) => one !== undefined),
       addressCheck(reading.address, address),
     ],
     plan,
@@ -69,6 +74,7 @@ export async function configChecks(settings: Settings, world: World): Promise<Co
     outputsKnown: reading.outputsKnown && (plan?.outputs.length ?? 0) > 0,
     address: typeof address === 'string' ? undefined : address,
     trust,
+    authTrust: atAuth.trust,
     obstacle: joinObstacle(plan, scopes !== undefined),
   };
 }
@@ -137,22 +143,42 @@ async function trustOf(
   }
 }
 
+async function authTrustOf(
+  reading: PlanReading,
+  readText: (path: string) => Promise<string>,
+): Promise<{ trust: AuthTrust | undefined; problem: Check | undefined }> {
+  try {
+    return { trust: await readAuthTrust(reading, readText), problem: undefined };
+  } catch (error) {
+    return { trust: undefined, problem: check('ca-path', 'CA path').failed(asMachineIdError(error)) };
+  }
+}
+
 /** @returns the problem as text when the given address is invalid */
 function addressFromInputs(
   { authServer, proxyServer }: RunFlags,
   { TELEPORT_AUTH_SERVER, TELEPORT_PROXY }: World['environment'],
-): Address | string | undefined {
-  const text = [proxyServer, authServer, TELEPORT_PROXY, TELEPORT_AUTH_SERVER].find(
-    (one) => one !== undefined && one !== '',
-  );
-  return text === undefined ? undefined : readGivenAddress(text);
+): ClusterAddress | string | undefined {
+  const given = [
+    { kind: 'proxy', origin: '--proxy-server', text: proxyServer },
+    { kind: 'auth', origin: '--auth-server', text: authServer },
+    { kind: 'proxy', origin: 'TELEPORT_PROXY', text: TELEPORT_PROXY },
+    { kind: 'auth', origin: 'TELEPORT_AUTH_SERVER', text: TELEPORT_AUTH_SERVER },
+  ] as const;
+  const found = given.find(({ text = '' }) => text !== '');
+  if (found === undefined) return undefined;
+  const { kind, origin, text = '' } = found;
+  const address = readGivenAddress(text);
+  if (typeof address === 'string') return address;
+  const { host, port } = address;
+  return { kind, origin, value: formatAddress(address), host, port };
 }
 
-function addressCheck(chosen: ClusterAddress | undefined, address: Address | string | undefined): Check {
+function addressCheck(chosen: ClusterAddress | undefined, address: ClusterAddress | string | undefined): Check {
   const one = check('address', 'Address');
   if (chosen !== undefined) return one.pass(`${chosen.value} (${chosen.origin})`);
   if (address === undefined) return one.skipped('the configuration has no readable address');
   if (typeof address === 'string')
     return one.fail(address, "Set the host and port of the Proxy's web address, as in the URL of its web UI.");
-  return one.pass(formatAddress(address));
+  return one.pass(`${address.value} (${address.origin})`);
 }

@@ -1,18 +1,19 @@
 /** `doctor`: checks everything `run` needs, without changing anything, and suggests fixes. */
 import type { Plan } from '../../config/plan.ts';
 import { createLog, type Log } from '../../effects/log.ts';
-import { startRetries } from '../../effects/retry.ts';
+import { type Retries, startRetries } from '../../effects/retry.ts';
 import { type Style, styleFor } from '../../effects/terminal.ts';
 import { VERSION, type World } from '../../effects/world.ts';
 import { asMachineIdError, MachineIdError, printableJson } from '../../errors.ts';
+import type { JoinedCluster } from '../../join/join.ts';
 import { type Network, openNetwork } from '../../net/network.ts';
 import { startWireTrace, type WireTrace } from '../../net/trace.ts';
 import { openUpgrades, type Upgrades } from '../../teleport/connection-upgrade.ts';
 import { openWebApi } from '../../net/web.ts';
 import { refuseRemovedKeys } from '../../outputs/supported.ts';
 import { checkTbotVersion, readTbotVersion } from '../../tbot/program.ts';
-import type { ClusterFacts } from '../../teleport/ping.ts';
 import { type Check, check, type CheckState } from './check.ts';
+import { type AuthServerFindings, authServerChecks } from './auth-server-checks.ts';
 import { clusterChecks, withoutJoin } from './cluster-checks.ts';
 import { configChecks, type ConfigFindings, type Settings } from './config-checks.ts';
 import { reportEgress } from './egress.ts';
@@ -87,11 +88,11 @@ interface DoctorOptions extends Settings, Omit<WriteTargets, 'outputs'> {
  * a failed check; rejects only when the signal of the world is aborted.
  */
 async function runChecks(options: DoctorOptions, world: World): Promise<readonly Check[]> {
-  const { timeoutMs, version } = options;
+  const { version } = options;
   const [program, config] = await Promise.all([programChecks(world, version), configChecks(options, world)]);
   const token = await tokenChecks(options.oidcToken, config.plan?.tokenRequest ?? { joinMethod: 'circleci' }, world);
   const writeTargets = await writeTargetChecks({ ...options, outputs: config.outputs }, world);
-  const onNetwork = await networkFindings(config, timeoutMs, world);
+  const onNetwork = await networkFindings(config, options, world);
   world.signal.throwIfAborted();
   const rest = await clusterFindings(options, { config, onNetwork, token }, world);
   world.signal.throwIfAborted();
@@ -99,24 +100,26 @@ async function runChecks(options: DoctorOptions, world: World): Promise<readonly
 }
 
 type OnNetwork = NetworkFindings & {
+  /** What is at the address of `auth_server`; undefined if the address is that of a Proxy. */
+  readonly server?: AuthServerFindings;
   readonly network: Network;
   readonly upgrades: Upgrades;
+  readonly retries: Retries;
   readonly log: Log;
   readonly trace: WireTrace | undefined;
 };
 
-async function networkFindings(
-  { address, plan, trust }: ConfigFindings,
-  timeoutMs: number,
-  world: World,
-): Promise<OnNetwork> {
+async function networkFindings(config: ConfigFindings, options: DoctorOptions, world: World): Promise<OnNetwork> {
+  const { address, plan, trust } = config;
+  const { timeoutMs } = options;
   const { clock, environment } = world;
   const { debug = false, logFormat: format = 'text' } = plan ?? {};
   const log = createLog(world.stderr, { format, debug, nowMs: () => clock.nowMs() });
   const trace = debug ? startWireTrace(log, clock) : undefined;
   const over = (network: Network) => {
     const upgrades = openUpgrades({ network, trust: () => Promise.resolve(trust), environment, trace });
-    return { network, upgrades, log, trace };
+    const retries = startRetries({ ...options, ...world, log });
+    return { network, upgrades, retries, log, trace };
   };
   let network: Network;
   try {
@@ -127,7 +130,11 @@ async function networkFindings(
   }
   const on = over(network);
   if (address === undefined) return { ...withoutAddress(), ...on };
-  return { ...(await networkChecks({ address, timeoutMs, trust, ...on }, world)), ...on };
+  if (address.kind === 'proxy') return { ...(await networkChecks({ address, timeoutMs, trust, ...on }, world)), ...on };
+  const server = await authServerChecks({ ...config, ...on, address, timeoutMs }, world);
+  if (server.kind === 'auth') return { ...server, server, ...on };
+  const { checks, obstacle } = await networkChecks({ address, timeoutMs, trust, ...on }, world);
+  return { checks: [...server.checks, ...checks], obstacle, ...on };
 }
 
 interface Findings {
@@ -137,23 +144,24 @@ interface Findings {
 }
 
 async function clusterFindings(
-  { deadlineMs, engine, timeoutMs }: DoctorOptions,
-  { config, onNetwork: { log, network, obstacle: unreachable, trace, upgrades }, token: { token } }: Findings,
+  { engine }: DoctorOptions,
+  { config, onNetwork, token: { token } }: Findings,
   world: World,
 ): Promise<readonly Check[]> {
+  const { log, network, obstacle: unreachable, server, trace, upgrades } = onNetwork;
+  const retries = onNetwork.retries.withNewDeadline();
   const { address = PLACEHOLDER, obstacle, outputs, plan, trust } = config;
-  const { clock, random, signal } = world;
-  const retries = startRetries({ timeoutMs, deadlineMs, clock, random, log, signal });
-  const web = openWebApi({ address, network, trust, retries, signal, trace });
+  const web = openWebApi({ address, network, trust, retries, signal: world.signal, trace });
   const skipped = (reason: string) => [
     check('join', 'Join').skipped(reason),
     ...withoutJoin(outputs, 'there was no join'),
   ];
   try {
-    const { checks: found, cluster } = await proxyChecks(
-      { web, network, upgrades, retries, obstacle: unreachable },
-      world,
-    );
+    const auth = server?.kind === 'auth' ? server.found : undefined;
+    const { checks: found, cluster } =
+      server?.kind === 'auth'
+        ? { checks: [], cluster: auth?.cluster }
+        : await proxyChecks({ web, network, upgrades, retries, obstacle: unreachable }, world);
     const checks = [...found];
     if (engine === 'tbot') checks.push(await tbotCheck(plan, cluster, world));
     if (cluster === undefined)
@@ -164,17 +172,14 @@ async function clusterFindings(
     const removed = removedKeysCheck(plan, cluster);
     if (removed !== undefined)
       return [...checks, removed, ...skipped('the cluster does not support this configuration')];
-    return [
-      ...checks,
-      ...(await clusterChecks({ plan, outputs, token, network, upgrades, trust, web, retries, log, trace }, world)),
-    ];
+    const trial = { plan, outputs, token, network, upgrades, trust, web, retries, log, trace };
+    return [...checks, ...(await clusterChecks({ ...trial, verification: auth?.verification }, world))];
   } finally {
     web.close();
   }
 }
-
 /** The error that `run` would fail with. */
-function removedKeysCheck(plan: Plan, { clusterName, serverVersion }: ClusterFacts): Check | undefined {
+function removedKeysCheck(plan: Plan, { clusterName, serverVersion }: JoinedCluster): Check | undefined {
   try {
     refuseRemovedKeys(plan, serverVersion, `the cluster ${clusterName} runs`);
     return undefined;
@@ -184,7 +189,7 @@ function removedKeysCheck(plan: Plan, { clusterName, serverVersion }: ClusterFac
 }
 
 /** Checks tbot alone. This program still tries the join itself, to show whether the token matches the rules. */
-async function tbotCheck(plan: Plan | undefined, cluster: ClusterFacts | undefined, world: World): Promise<Check> {
+async function tbotCheck(plan: Plan | undefined, cluster: JoinedCluster | undefined, world: World): Promise<Check> {
   const one = check('tbot', 'tbot');
   try {
     const version = await readTbotVersion(world);

@@ -1,4 +1,5 @@
 /** Tries every connection that a job makes, concurrently. */
+import type { ClusterAddress } from '../../config/plan.ts';
 import { withDeadline } from '../../effects/time.ts';
 import type { Log } from '../../effects/log.ts';
 import { type Retries, startRetries } from '../../effects/retry.ts';
@@ -11,11 +12,22 @@ import type { EgressRoute } from '../../net/egress-proxy.ts';
 import type { WebTrust } from '../../net/trust.ts';
 import { openUpgrades, type UpgradeFinding, type Upgrades } from '../../teleport/connection-upgrade.ts';
 import { openWebApi } from '../../net/web.ts';
+import { useOf } from '../../outputs/outputs.ts';
+import type { Use } from '../../outputs/output-type.ts';
 import type { Access } from '../../outputs/result.ts';
+import { askAuthServer, atAuthServer } from '../../teleport/auth-ping.ts';
+import { findAuthServer, isProxyPort } from '../../teleport/auth-server.ts';
+import { type AuthTrust, type AuthVerification, isAboutTrust } from '../../teleport/auth-trust.ts';
 import { type ClusterFacts, ping } from '../../teleport/ping.ts';
 import { dryRun, quietLog, type TrialContext } from './cluster-checks.ts';
 import { configChecks, type ConfigFindings, type Settings } from './config-checks.ts';
-import { type DownloadUrls, egressEndpoints, type Endpoint } from './egress-endpoints.ts';
+import {
+  type DirectAuth,
+  type DownloadUrls,
+  egressEndpoints,
+  type EgressFacts,
+  type Endpoint,
+} from './egress-endpoints.ts';
 import { isUpgraded, purposeOf, routeOf, startProber } from './egress-prober.ts';
 import { type Verdict, verdictOf } from './egress-verdict.ts';
 import { httpProxyCheck, NO_PROXY_SET } from './network-checks.ts';
@@ -37,8 +49,11 @@ export interface Connection extends Endpoint, Verdict {
 }
 
 export interface EgressReport {
-  /** The address of the Proxy. */
-  readonly address: ConfigFindings['address'];
+  /** The address of the Proxy: the given one, or the one that the Auth Service reports. */
+  readonly address: Address | undefined;
+  /** Set if the Auth Service is reached directly. */
+  readonly auth: DirectAuth | undefined;
+  /** What the Proxy reports. */
   readonly cluster: ClusterFacts | undefined;
   /** Whether a load balancer at that address terminates TLS; undefined if it could not be tested. */
   readonly balancer: UpgradeFinding | undefined;
@@ -60,52 +75,56 @@ export async function checkEgress(given: EgressOptions, world: World): Promise<E
   const { environment, signal } = world;
   const network = openNetwork({ ...world, authorities: () => Promise.resolve(trust.elsewhere), timeoutMs: limitMs });
   const upgrades = openUpgrades({ network, trust: () => Promise.resolve(trust), environment });
+  const onNetwork = { network, upgrades, limitMs };
   const facts = {
-    address,
     useProxyAddr: plan?.useProxyAddr ?? false,
     outputs: config.outputsKnown ? config.outputs : undefined,
     downloads: given.downloads,
     environment: world.environment,
     terminatesTls: (place: Address) => upgrades.known(place) === true,
   };
-  const atProxy = ({ host }: Endpoint) => host === address?.host;
+  const atAddress = ({ host }: Endpoint) => host === address?.host;
   const authorities = { web: trust.ca, host: undefined, ...(await publicAuthorities(trust, world)) };
   const prober = startProber({ network, upgrades, limitMs, signal });
-  const unknown = { cluster: undefined, access: new Map() };
-  // A Proxy that does not respond to discovery does not respond to these either, so all time out concurrently.
-  prober.begin(egressEndpoints({ ...facts, ...unknown }).filter(atProxy), authorities);
+  const unknown = { ...assumedServer(address), cluster: undefined, access: new Map() };
+  // A server that does not respond to discovery does not respond to these either, so all time out concurrently.
+  prober.begin(egressEndpoints({ ...facts, ...unknown }).filter(atAddress), authorities);
+  const isProxy = unknown.auth === undefined && address !== undefined;
   const [discovered] = await Promise.all([
-    discovery(config, network, limitMs, world),
-    testForBalancers(address === undefined ? [] : [address], upgrades, { limitMs, signal }),
+    discovery(config, onNetwork, world),
+    testForBalancers(isProxy ? [address] : [], upgrades, { limitMs, signal }),
   ]);
-  const found = await lookUpByJoining({ ...config, ...discovered, network, upgrades }, given, world);
-  const known = { ...facts, cluster: discovered.cluster, access: found.access };
+  const found = await lookUpByJoining({ ...config, ...onNetwork, discovered }, given, world);
+  const { auth, cluster, proxyAddress } = discovered;
+  const known = { ...facts, address: proxyAddress, auth, cluster, access: found.access };
   // Without a cluster, only the address that was tested is known.
-  if (known.cluster !== undefined) {
+  if (cluster !== undefined) {
     await testForBalancers(placesOf(egressEndpoints(known)), upgrades, { limitMs, signal });
   }
   world.signal.throwIfAborted();
   const endpoints = egressEndpoints(known);
+  const hostAuthorities = found.authorities ?? auth?.authorities;
   const expected = {
-    clusterName: discovered.cluster?.clusterName,
-    authoritiesKnown: found.authorities !== undefined,
+    clusterName: (cluster ?? auth?.cluster)?.clusterName,
+    authoritiesKnown: hostAuthorities !== undefined,
     verify: trust.verify,
     limitMs,
   };
-  const probes = prober.begin(endpoints, { ...authorities, host: found.authorities });
+  const probes = prober.begin(endpoints, { ...authorities, host: hostAuthorities });
   const connections = await Promise.all(
     endpoints.map(async (endpoint): Promise<Connection> => {
       const probed = await probes.get(endpoint);
       const way = { route: routeOf(endpoint, network), isUpgraded: isUpgraded(endpoint) };
       if (probed === undefined) return { ...endpoint, ...way, ...unprobed(endpoint), addresses: [] };
-      const verdict = withHttpError(endpoint, verdictOf({ ...expected, endpoint }, probed), discovered.error);
+      const verdict = withLaterError(endpoint, verdictOf({ ...expected, endpoint }, probed), discovered);
       return { ...endpoint, ...way, ...withUnusedProxy(endpoint, verdict, way.route), addresses: probed.addresses };
     }),
   );
   return {
-    address,
-    cluster: discovered.cluster,
-    balancer: address === undefined ? undefined : upgrades.finding(address),
+    address: proxyAddress,
+    auth,
+    cluster,
+    balancer: proxyAddress === undefined ? undefined : upgrades.finding(proxyAddress),
     notes: notesOf(config, discovered, { network, upgrades }),
     connections: connections.map((one) => withDroppedName(one, connections)),
   };
@@ -139,30 +158,66 @@ export function blockedConnections(connections: readonly Connection[]): readonly
 }
 
 interface Discovered {
+  /** The given address, or the one that the Auth Service reports. */
+  readonly proxyAddress: Address | undefined;
+  /** What the Proxy reports. */
   readonly cluster: ClusterFacts | undefined;
-  /** Why there is no valid response. */
+  /** Why there is no valid response of the Proxy. */
+  readonly error: MachineIdError | undefined;
+  /** Set if the Auth Service is reached directly, or nothing at the address of `auth_server` responds. */
+  readonly auth: DiscoveredAuth | undefined;
+}
+
+interface DiscoveredAuth extends DirectAuth {
+  /** Undefined if the Auth Service is not trusted. */
+  readonly verification: AuthVerification | undefined;
+  /** PEM of its authorities, if they are known. */
+  readonly authorities: readonly string[] | undefined;
+  /** Why it cannot be joined. */
   readonly error: MachineIdError | undefined;
 }
 
-/**
- * Asks the Proxy for the facts that decide which connections to try. A response whose certificate is not trusted is used
- * too: behind a TLS interceptor, the other rows then show what happens to them.
- */
-async function discovery(
-  { address, trust }: ConfigFindings,
-  network: Network,
-  limitMs: number,
+interface OnNetwork {
+  readonly network: Network;
+  readonly upgrades: Upgrades;
+  readonly limitMs: number;
+}
+
+/** What is at the address, unless it says something else. */
+function assumedServer(address: ConfigFindings['address']): Pick<EgressFacts, 'address' | 'auth'> {
+  return address?.kind === 'auth' && !isProxyPort(address)
+    ? { address: undefined, auth: { address, cluster: undefined } }
+    : { address, auth: undefined };
+}
+
+/** Asks the server at the address for the facts that decide which connections to try. */
+async function discovery(config: ConfigFindings, on: OnNetwork, world: World): Promise<Discovered> {
+  const { address, outputs, outputsKnown } = config;
+  if (address === undefined) return { proxyAddress: undefined, cluster: undefined, error: undefined, auth: undefined };
+  const found = address.kind === 'auth' ? await discoverAuth({ ...config, address }, on, world) : undefined;
+  if (found === undefined)
+    return { proxyAddress: address, auth: undefined, ...(await askProxy(address, config, on, world)) };
+  const { proxyAddress, ...auth } = found;
+  const isAsked = proxyAddress !== undefined && (!outputsKnown || outputs.some((output) => isAtProxy(useOf(output))));
+  const asked = isAsked ? await askProxy(proxyAddress, config, on, world) : { cluster: undefined, error: undefined };
+  return { proxyAddress, auth, ...asked };
+}
+
+/** Whether later steps connect to the Proxy. */
+function isAtProxy(use: Use | undefined): boolean {
+  return use !== undefined && use.kind !== 'aws' && (use.kind !== 'ssh' || use.isConfigured);
+}
+
+/** A response whose certificate is not trusted is used too: behind a TLS interceptor, the other rows then show what happens to them. */
+async function askProxy(
+  address: Address,
+  { trust }: ConfigFindings,
+  { limitMs, network }: OnNetwork,
   world: World,
-): Promise<Discovered> {
-  if (address === undefined) return { cluster: undefined, error: undefined };
-  const pingWith = async (webTrust: WebTrust): Promise<Discovered> => {
-    const web = openWebApi({
-      address,
-      network,
-      trust: webTrust,
-      retries: retriesOf(limitMs, NO_LOG, world),
-      signal: world.signal,
-    });
+): Promise<Pick<Discovered, 'cluster' | 'error'>> {
+  const pingWith = async (webTrust: WebTrust): Promise<Pick<Discovered, 'cluster' | 'error'>> => {
+    const retries = retriesOf(limitMs, NO_LOG, world);
+    const web = openWebApi({ address, network, trust: webTrust, retries, signal: world.signal });
     try {
       return { cluster: (await ping(web)).cluster, error: undefined };
     } catch (error) {
@@ -174,6 +229,60 @@ async function discovery(
   const first = await pingWith(trust);
   if (first.error?.code !== 'PROXY_UNTRUSTED') return first;
   return { cluster: (await pingWith({ ...trust, verify: false })).cluster, error: first.error };
+}
+
+type FoundAuth = DiscoveredAuth & Pick<Discovered, 'proxyAddress'>;
+
+/** Likewise, what an Auth Service reports that is not trusted is used for the table. Undefined if a Proxy is at the address. */
+async function discoverAuth(
+  config: ConfigFindings & { readonly address: ClusterAddress },
+  on: OnNetwork,
+  world: World,
+): Promise<FoundAuth | undefined> {
+  const { address, authTrust } = config;
+  const nothing = {
+    address,
+    cluster: undefined,
+    proxyAddress: undefined,
+    verification: undefined,
+    authorities: undefined,
+  };
+  try {
+    const found = await askAuth(config, authTrust ?? { kind: 'none' }, on, world);
+    if (found === undefined) return undefined;
+    const { authorities, verify } = found.verification;
+    return { ...found, authorities: verify ? authorities : undefined, error: undefined };
+  } catch (cause) {
+    world.signal.throwIfAborted();
+    const error = asMachineIdError(cause);
+    // What answers, but is neither, is described as a Proxy.
+    const isProxy = isProxyPort(address) || error.code.startsWith('PROXY_');
+    if (!isAboutTrust(error)) return isProxy ? undefined : { ...nothing, error };
+    const untrusted = await askAuth(config, { kind: 'insecure' }, on, world).catch(() => undefined);
+    return { ...nothing, ...untrusted, verification: undefined, error };
+  }
+}
+
+/** Tries once. */
+async function askAuth(
+  { address, trust: webTrust }: ConfigFindings & { readonly address: ClusterAddress },
+  trust: AuthTrust,
+  { limitMs, network }: OnNetwork,
+  world: World,
+) {
+  const { clock, signal } = world;
+  const retries = { ...retriesOf(limitMs, NO_LOG, world), run: <T>(attempt: () => Promise<T>) => attempt() };
+  const web = openWebApi({ address, network, trust: webTrust, retries, signal });
+  try {
+    const server = { address, network, retries, signal };
+    const verification = await findAuthServer({ ...server, web, trust, clock, log: NO_LOG });
+    if (verification === undefined) return undefined;
+    const asked = { ...server, verification };
+    const report = await atAuthServer(asked, (connection, until) => askAuthServer(asked, connection, until));
+    return { address, verification, ...report };
+  } finally {
+    web.close();
+  }
 }
 
 const NO_LOG = { info: () => undefined };
@@ -192,14 +301,13 @@ interface JoinFindings {
 async function lookUpByJoining(
   {
     address,
-    cluster,
-    error,
+    discovered,
     network,
     plan,
     trust,
     upgrades,
     ...config
-  }: ConfigFindings & Discovered & { readonly network: Network; readonly upgrades: Upgrades },
+  }: ConfigFindings & OnNetwork & { readonly discovered: Discovered },
   { oidcToken, timeoutMs }: EgressOptions,
   world: World,
 ): Promise<JoinFindings> {
@@ -209,7 +317,10 @@ async function lookUpByJoining(
     authorities: undefined,
   });
   if (outputs.length === 0) return unknown('');
-  if (cluster === undefined || error !== undefined) return unknown('there is no valid response from the Proxy.');
+  const { auth, cluster, error } = discovered;
+  const isKnown = auth === undefined ? cluster !== undefined && error === undefined : auth.verification !== undefined;
+  const server = auth === undefined ? 'Proxy' : 'Auth Service';
+  if (!isKnown) return unknown(`there is no valid response from the ${server}.`);
   const { token } = await tokenChecks(oidcToken, plan?.tokenRequest ?? { joinMethod: 'circleci' }, world);
   if (plan === undefined || address === undefined) return unknown('the configuration has problems.');
   if (token === undefined) return unknown('there is no valid OIDC token.');
@@ -217,7 +328,18 @@ async function lookUpByJoining(
   const log = quietLog(plan, world);
   const retries = retriesOf(limitMs, log, world);
   const web = openWebApi({ address, network, trust, retries, signal: world.signal });
-  const context = { plan, outputs, token, network, upgrades, trust, web, retries, log };
+  const context = {
+    plan,
+    outputs,
+    token,
+    network,
+    upgrades,
+    trust,
+    web,
+    retries,
+    log,
+    verification: auth?.verification,
+  };
   try {
     return await withDeadline(
       { waitingFor: 'the cluster', timeoutMs: MAX_DRY_RUN_MS, signal: world.signal },
@@ -258,10 +380,11 @@ function unprobed({ untried }: Endpoint): Verdict {
     : { result: 'untried', detail: untried };
 }
 
-/** After a handshake that succeeded, the HTTPS request can still fail or reach another server. */
-function withHttpError({ id }: Endpoint, verdict: Verdict, error: MachineIdError | undefined): Verdict {
-  const isHttps = id === 'web-api' || id === 'registration';
-  if (!isHttps || verdict.result !== 'open' || error === undefined) return verdict;
+/** After a handshake that succeeded, what follows it can still fail or reach another server. */
+function withLaterError({ id }: Endpoint, verdict: Verdict, { auth, error: proxyError }: Discovered): Verdict {
+  const isHttps = id === 'web-api' || (id === 'registration' && auth === undefined);
+  const error = isHttps ? proxyError : id === 'auth-join' ? auth?.error : undefined;
+  if (verdict.result !== 'open' || error === undefined) return verdict;
   return { result: resultOf(error), detail: `TLS opens, but ${sentence(error)}` };
 }
 
@@ -292,23 +415,29 @@ function withDroppedName(one: Connection, all: readonly Connection[]): Connectio
 
 function resultOf({ cause, code }: MachineIdError): Verdict['result'] {
   if (code === 'TIMEOUT') return 'dropped';
-  if (code !== 'PROXY_UNREACHABLE') return 'other';
-  // Without a cause, the Proxy was reached but is overloaded or restarting.
+  if (code !== 'PROXY_UNREACHABLE' && code !== 'AUTH_UNREACHABLE') return 'other';
+  // Without a cause, the server was reached but is overloaded or restarting.
   return cause === undefined ? 'open' : 'closed';
 }
 
 function notesOf(
   config: ConfigFindings,
-  { cluster, error }: Discovered,
+  { auth, cluster, error, proxyAddress }: Discovered,
   { network, upgrades }: { readonly network: Network; readonly upgrades: Upgrades },
 ): readonly string[] {
   const { address, checks, outputsKnown, trust } = config;
   const failed = checks.filter(({ id, state }) => state === 'fail' && id !== 'address');
+  const isSilentProxy = cluster === undefined && (auth === undefined ? address !== undefined : error !== undefined);
   return [
-    ...(address === undefined ? [] : [...httpProxyNote(network, address), ...forcedNote(upgrades.finding(address))]),
+    ...(address === undefined ? [] : httpProxyNote(network, address)),
+    ...(proxyAddress === undefined ? [] : forcedNote(upgrades.finding(proxyAddress))),
     ...failed.map(({ detail, title }) => `${title}: ${detail.replaceAll('\n', ' ')}`),
     ...(!outputsKnown ? ['The outputs are unknown: the table lists what each output type may need.'] : []),
-    ...(address !== undefined && cluster === undefined
+    ...(address?.kind === 'auth' && auth === undefined && cluster !== undefined
+      ? ['auth_server names a Proxy, which is used as one.']
+      : []),
+    ...authNotes(auth),
+    ...(isSilentProxy
       ? ['The Proxy did not report its cluster, version and listeners, so TLS routing is assumed.']
       : []),
     ...(cluster !== undefined && error !== undefined
@@ -316,8 +445,15 @@ function notesOf(
           'The web certificate of the Proxy is not trusted; its response was used only for this table, and no token was sent.',
         ]
       : []),
-    ...(trust.verify ? [] : ['insecure is set: web certificates are not verified.']),
+    ...(trust.verify ? [] : ['insecure is set: certificates are not verified before the join.']),
   ];
+}
+
+function authNotes(auth: DiscoveredAuth | undefined): readonly string[] {
+  if (auth?.error === undefined) return [];
+  return auth.cluster === undefined
+    ? ['The Auth Service did not report its cluster and version.']
+    : ['The Auth Service is not trusted; its response was used only for this table, and no token was sent.'];
 }
 
 function forcedNote(found: UpgradeFinding | undefined): readonly string[] {
@@ -325,7 +461,7 @@ function forcedNote(found: UpgradeFinding | undefined): readonly string[] {
   return [`Load balancer: ${found.seen}, so connections are ${found.isNeeded ? '' : 'not '}upgraded without a test.`];
 }
 
-function httpProxyNote(network: Network, address: NonNullable<ConfigFindings['address']>): readonly string[] {
+function httpProxyNote(network: Network, address: Address): readonly string[] {
   const { detail } = httpProxyCheck(network.route(address, 'cluster'), address);
   return detail === NO_PROXY_SET ? [] : [`HTTP proxy: ${detail}.`];
 }

@@ -4,12 +4,14 @@ import type { World } from '../../effects/world.ts';
 import { asMachineIdError } from '../../errors.ts';
 import { JOIN_ALPN } from '../../join/join-service.ts';
 import { FIRST_MAJOR_WITH_JOIN_SERVICE } from '../../join/join.ts';
+import { AT_AUTH } from '../../join/legacy.ts';
 import { type Address, formatAddress, parseAddress, parseHttpsUrl } from '../../net/address.ts';
 import type { ProbeTarget } from '../../net/probe.ts';
 import { endpointOf } from '../../outputs/aws-session.ts';
 import type { Access } from '../../outputs/result.ts';
 import type { Use } from '../../outputs/output-type.ts';
-import { type SupportedOutput, useOf } from '../../outputs/outputs.ts';
+import { needsProxy, type SupportedOutput, useOf } from '../../outputs/outputs.ts';
+import { GRPC_ALPN, REST_ALPN } from '../../teleport/auth-ping.ts';
 import {
   databaseAlpn,
   databaseListener,
@@ -61,6 +63,12 @@ export interface Endpoint {
   readonly untried: string | undefined;
 }
 
+export interface DirectAuth {
+  readonly address: Address;
+  /** Undefined without a response. */
+  readonly cluster: Pick<ClusterFacts, 'clusterName' | 'serverVersion'> | undefined;
+}
+
 export interface DownloadUrls {
   readonly script: string;
   readonly node: string;
@@ -68,8 +76,10 @@ export interface DownloadUrls {
 }
 
 export interface EgressFacts {
-  /** The address of the Proxy. */
+  /** The address of the Proxy: the given one, or the one that the Auth Service reports. */
   readonly address: Address | undefined;
+  /** Set if the Auth Service is reached directly. */
+  readonly auth?: DirectAuth | undefined;
   readonly useProxyAddr: boolean;
   /** Undefined when the configuration cannot be read: every output type is listed then. */
   readonly outputs: readonly SupportedOutput[] | undefined;
@@ -88,8 +98,7 @@ export function egressEndpoints(facts: EgressFacts): readonly Endpoint[] {
   return [
     ...downloads(facts.downloads),
     OIDC_TOKEN,
-    ...joining(facts),
-    ...authRoutes(facts),
+    ...(facts.auth === undefined ? [...joining(facts), ...authRoutes(facts)] : atAuth(facts.auth, facts)),
     ...(facts.outputs ?? [undefined]).flatMap((output) => ofOutput(output, facts)),
     ...telemetry(facts),
   ]
@@ -140,10 +149,15 @@ function to(host: string | undefined, port: number | undefined) {
   return { host, port, sni: host === undefined || isIP(host) !== 0 ? undefined : host };
 }
 
-const NO_ADDRESS = 'The address of the Proxy is not configured.';
+function noAddress({ auth }: EgressFacts): string {
+  return auth === undefined
+    ? 'The address of the Proxy is not configured.'
+    : 'The Auth Service reports no public address of a Proxy.';
+}
 
-function toProxy({ address }: EgressFacts) {
-  return { ...to(address?.host, address?.port), untried: address === undefined ? NO_ADDRESS : undefined };
+function toProxy(facts: EgressFacts) {
+  const { address } = facts;
+  return { ...to(address?.host, address?.port), untried: address === undefined ? noAddress(facts) : undefined };
 }
 
 function joining(facts: EgressFacts): readonly Endpoint[] {
@@ -198,10 +212,7 @@ function joining(facts: EgressFacts): readonly Endpoint[] {
 function authRoutes(facts: EgressFacts): readonly Endpoint[] {
   const { cluster } = facts;
   const proxy = toProxy(facts);
-  const name =
-    cluster === undefined
-      ? '<hex of the cluster name>.teleport.cluster.local'
-      : encodedClusterName(cluster.clusterName);
+  const name = cluster === undefined ? UNKNOWN_NAME : encodedClusterName(cluster.clusterName);
   const alpn = [cluster === undefined ? `teleport-auth@${name}` : authAlpn(cluster.clusterName), 'h2'];
   const unknown =
     cluster === undefined
@@ -240,6 +251,8 @@ function authRoutes(facts: EgressFacts): readonly Endpoint[] {
   ];
 }
 
+const UNKNOWN_NAME = '<hex of the cluster name>.teleport.cluster.local';
+
 const OF_AUTH = {
   neededFor: 'Certificates, roles and the addresses of resources.',
   when: 'Every run, after the join.',
@@ -261,6 +274,85 @@ function throughSshPort({ sshAddress }: ClusterFacts): Endpoint {
   };
 }
 
+/** Protocol reference 2.6: the Auth Service routes nothing, and tells gRPC from HTTP by ALPN. */
+function atAuth({ address, cluster }: DirectAuth, facts: EgressFacts): readonly Endpoint[] {
+  const { host, port } = address;
+  const direct = { ...TLS, host, port, certificate: 'host', certificateName: API_DOMAIN } as const;
+  const grpc = { ...direct, alpn: GRPC_ALPN, alpnMustBeAnswered: true } as const;
+  const after = {
+    ...grpc,
+    sni: cluster === undefined ? UNKNOWN_NAME : encodedClusterName(cluster.clusterName),
+    untried:
+      cluster === undefined
+        ? 'The name of the cluster is unknown: there is no response from the Auth Service.'
+        : undefined,
+  };
+  return [
+    {
+      ...grpc,
+      id: 'auth-join',
+      purpose: 'Auth Service (join)',
+      sni: API_DOMAIN,
+      neededFor: 'The authorities of the cluster, its name and version, and joining it.',
+      when: 'Every run.',
+      need: 'always',
+    },
+    ...registrationAtAuth(direct, cluster?.serverVersion),
+    { ...after, id: 'auth', purpose: 'Auth Service', need: 'always', ...OF_AUTH },
+    ...reportedProxy(facts),
+    {
+      ...after,
+      id: 'auth-programs',
+      purpose: "Auth Service (Teleport's programs)",
+      neededFor: "Teleport's own programs with the identity file: tctl, the Terraform provider, tbot.",
+      when: 'Steps that call one of them.',
+      need: 'sometimes',
+      by: 'teleport',
+    },
+  ];
+}
+
+function registrationAtAuth(
+  direct: Pick<Endpoint, 'host' | 'port' | 'certificate' | 'certificateName'> & typeof TLS,
+  version: ClusterFacts['serverVersion'] | undefined,
+): readonly Endpoint[] {
+  if (version !== undefined && version.major >= AT_AUTH.noEndpointSince) return [];
+  const isOnlyWay = version !== undefined && version.major < AT_AUTH.grpcSince;
+  return [
+    {
+      ...direct,
+      id: 'registration',
+      purpose: 'Auth Service (registration)',
+      sni: API_DOMAIN,
+      alpn: REST_ALPN,
+      neededFor: 'Joining the cluster (POST /v2/tokens/register).',
+      when: isOnlyWay
+        ? 'Every run, before Teleport 17.'
+        : 'When the cluster has no other way to join, before Teleport 18.',
+      need: isOnlyWay ? 'always' : 'sometimes',
+    },
+  ];
+}
+
+/** Only if files name its addresses. */
+function reportedProxy(facts: EgressFacts): readonly Endpoint[] {
+  const { outputs } = facts;
+  if (outputs !== undefined && !needsProxy(outputs)) return [];
+  return [
+    {
+      ...TLS,
+      ...toProxy(facts),
+      id: 'web-api',
+      purpose: 'Web API of the Proxy',
+      alpn: HTTP_1,
+      certificate: 'web',
+      neededFor: 'The addresses of the Proxy that the files name (GET /webapi/ping).',
+      when: 'Runs with an identity output that has an ssh_config, or with a kubernetes output.',
+      need: outputs === undefined ? 'sometimes' : 'always',
+    },
+  ];
+}
+
 /** @param output undefined when the configured outputs are unknown */
 function ofOutput(output: SupportedOutput | undefined, facts: EgressFacts): readonly Endpoint[] {
   if (output === undefined) {
@@ -276,7 +368,8 @@ function ofOutput(output: SupportedOutput | undefined, facts: EgressFacts): read
     case undefined:
       return [];
     case 'ssh':
-      return ssh(facts, use.isConfigured ? 'always' : 'sometimes');
+      // After a join at the Auth Service, the Proxy is known only to outputs that name it.
+      return facts.auth !== undefined && !use.isConfigured ? [] : ssh(facts, use.isConfigured ? 'always' : 'sometimes');
     case 'kubernetes':
       return [kubernetes(facts, 'always')];
     case 'database':
@@ -291,44 +384,46 @@ function ofOutput(output: SupportedOutput | undefined, facts: EgressFacts): read
 }
 
 /** The address of the Proxy that later steps use. */
-function advertised(
-  { address, cluster, useProxyAddr }: EgressFacts,
-  own: 'webAddress' | 'sshAddress' | 'tunnelAddress',
-) {
+function advertised(facts: EgressFacts, own: 'webAddress' | 'sshAddress' | 'tunnelAddress') {
+  const { address, cluster, useProxyAddr } = facts;
   const found = useProxyAddr ? address : (cluster?.[own] ?? address);
-  return { ...to(found?.host, found?.port), untried: found === undefined ? NO_ADDRESS : undefined };
+  return { ...to(found?.host, found?.port), untried: found === undefined ? noAddress(facts) : undefined };
 }
 
 function ssh(facts: EgressFacts, need: Need): readonly Endpoint[] {
   const tlsRouting = facts.cluster?.tlsRouting ?? true;
   const tls = { ...TLS, ...(tlsRouting ? UPGRADED : PASSES) };
-  const tunnel = { ...tls, ...advertised(facts, 'tunnelAddress') };
-  return [
-    {
-      ...tls,
-      ...advertised(facts, 'sshAddress'),
-      id: 'ssh-transport',
-      purpose: tlsRouting ? 'SSH through the Proxy' : 'SSH listener of the Proxy',
-      alpn: TRANSPORT_ALPN,
-      certificate: 'host',
-      certificateName: API_DOMAIN,
-      neededFor: 'SSH, scp and Ansible to nodes, with the ssh_config of an identity output.',
-      when: 'Steps that connect to nodes.',
-      need,
-    },
-    {
-      ...tunnel,
-      ...(tlsRouting ? {} : { protocol: 'ssh', sni: undefined }),
-      id: 'reverse-tunnel',
-      purpose: 'Reverse tunnel of the Proxy',
-      alpn: tlsRouting ? ['teleport-reversetunnelv2', 'teleport-reversetunnel'] : [],
-      certificate: tlsRouting ? 'web' : undefined,
-      neededFor: "Teleport's own programs with the identity file: tctl, the Terraform provider, tbot.",
-      when: 'Steps that call one of them, and runs with engine: tbot.',
-      need: 'sometimes',
-      by: 'teleport',
-    },
-  ];
+  const transport: Endpoint = {
+    ...tls,
+    ...advertised(facts, 'sshAddress'),
+    id: 'ssh-transport',
+    purpose: tlsRouting ? 'SSH through the Proxy' : 'SSH listener of the Proxy',
+    alpn: TRANSPORT_ALPN,
+    certificate: 'host',
+    certificateName: API_DOMAIN,
+    neededFor: 'SSH, scp and Ansible to nodes, with the ssh_config of an identity output.',
+    when: 'Steps that connect to nodes.',
+    need,
+  };
+  // Teleport's own programs use the Auth Service where the bot has joined there.
+  return facts.auth === undefined ? [transport, reverseTunnel(facts, tlsRouting)] : [transport];
+}
+
+function reverseTunnel(facts: EgressFacts, tlsRouting: boolean): Endpoint {
+  return {
+    ...TLS,
+    ...(tlsRouting ? UPGRADED : PASSES),
+    ...advertised(facts, 'tunnelAddress'),
+    ...(tlsRouting ? {} : { protocol: 'ssh', sni: undefined }),
+    id: 'reverse-tunnel',
+    purpose: 'Reverse tunnel of the Proxy',
+    alpn: tlsRouting ? ['teleport-reversetunnelv2', 'teleport-reversetunnel'] : [],
+    certificate: tlsRouting ? 'web' : undefined,
+    neededFor: "Teleport's own programs with the identity file: tctl, the Terraform provider, tbot.",
+    when: 'Steps that call one of them, and runs with engine: tbot.',
+    need: 'sometimes',
+    by: 'teleport',
+  };
 }
 
 function kubernetes(facts: EgressFacts, need: Need): Endpoint {
@@ -337,7 +432,7 @@ function kubernetes(facts: EgressFacts, need: Need): Endpoint {
   const kube = cluster?.kube ?? { publicAddress: undefined, port: undefined };
   const found = webAddress && kubeEndpoint({ tlsRouting: cluster?.tlsRouting ?? true, webAddress, kube });
   const place = to(found?.address.host, found?.address.port);
-  const nowhere = webAddress === undefined ? NO_ADDRESS : 'The Proxy reports no address for Kubernetes.';
+  const nowhere = webAddress === undefined ? noAddress(facts) : 'The Proxy reports no address for Kubernetes.';
   return {
     ...TLS,
     ...(cluster?.tlsRouting === false ? PASSES : CERTIFICATE_LOST),

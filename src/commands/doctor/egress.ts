@@ -14,7 +14,7 @@ import { hostPortText } from './egress-endpoints.ts';
 import type { EgressResult } from './egress-verdict.ts';
 import type { DoctorArguments } from './flags.ts';
 import { writeJunit } from './junit.ts';
-import { topologyText } from './topology.ts';
+import { directText, topologyText } from './topology.ts';
 
 /** The default of the orb parameter `download_url`. */
 export const SCRIPT_URL = `https://github.com/teleport-machine-id/orb/releases/download/v${VERSION}/machine-id.cjs`;
@@ -75,17 +75,21 @@ const NEEDS: Readonly<Record<Connection['need'], string>> = {
 
 const TITLE = 'Network connections of a CircleCI job that joins Teleport';
 
-function egressJson({ address, balancer, cluster, connections, notes }: EgressReport, time: string): object {
+function egressJson(report: EgressReport, time: string): object {
+  const { address, auth, cluster, connections, notes } = report;
+  const known = knownCluster(report);
+  const topology = topologyOf(report);
   return {
     title: TITLE,
     version: VERSION,
     time,
     proxy: address === undefined ? null : formatAddress(address),
+    auth: auth === undefined ? null : formatAddress(auth.address),
     cluster:
-      cluster === undefined
+      known === undefined
         ? null
-        : { name: cluster.clusterName, version: cluster.serverVersion.text, tlsRouting: cluster.tlsRouting },
-    topology: cluster === undefined ? null : printable(topologyText(cluster, balancer)),
+        : { name: known.clusterName, version: known.serverVersion.text, tlsRouting: cluster?.tlsRouting ?? null },
+    topology: topology === undefined ? null : printable(topology),
     notes: notes.map(printable),
     missing: blockedConnections(connections).map(({ id }) => id),
     connections: connections.map((one) => ({
@@ -110,11 +114,15 @@ function egressJson({ address, balancer, cluster, connections, notes }: EgressRe
 }
 
 function egressText(egress: EgressReport, time: string, style: Style): string {
-  const { address, balancer, cluster, connections, notes } = egress;
+  const { address, auth, connections, notes } = egress;
+  const cluster = knownCluster(egress);
+  const topology = topologyOf(egress);
+  const noProxy = auth === undefined ? 'not configured' : 'none is reported';
   const head = table([
-    ['Proxy', address === undefined ? 'not configured' : formatAddress(address)],
+    ...(auth === undefined ? [] : [['Auth Service', formatAddress(auth.address)]]),
+    ['Proxy', address === undefined ? noProxy : formatAddress(address)],
     ['Cluster', cluster === undefined ? 'unknown' : describe(cluster)],
-    ...(cluster === undefined ? [] : [['Topology', topologyText(cluster, balancer)]]),
+    ...(topology === undefined ? [] : [['Topology', topology]]),
     ['Time', time],
     ['Program', `teleport/machine-id ${VERSION}`],
   ]);
@@ -136,7 +144,20 @@ function egressText(egress: EgressReport, time: string, style: Style): string {
   ].join('\n');
 }
 
-function describe({ clusterName, serverVersion }: NonNullable<EgressReport['cluster']>): string {
+type KnownCluster = NonNullable<EgressReport['cluster'] | NonNullable<EgressReport['auth']>['cluster']>;
+
+function knownCluster({ auth, cluster }: EgressReport): KnownCluster | undefined {
+  return auth?.cluster ?? cluster;
+}
+
+function topologyOf({ auth, balancer, cluster }: EgressReport): string | undefined {
+  const throughProxy = cluster && topologyText(cluster, balancer);
+  if (auth?.cluster === undefined) return throughProxy;
+  const later = throughProxy === undefined ? '' : `; the Proxy that later steps use: ${throughProxy}`;
+  return `${directText(auth.address)}${later}`;
+}
+
+function describe({ clusterName, serverVersion }: KnownCluster): string {
   return `${clusterName}, Teleport ${serverVersion.text}`;
 }
 

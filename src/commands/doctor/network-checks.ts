@@ -30,9 +30,10 @@ const WEB_PROTOCOL = 'http/1.1';
 
 export async function networkChecks(target: ProxyTarget, world: World): Promise<NetworkFindings> {
   const proxy = httpProxyCheck(target.network.route(target.address, 'cluster'), target.address);
+  const server = { ...target, server: 'Proxy', failure: proxyFailure } as const;
   const [name, port, handshake, balancer] = await Promise.all([
-    nameCheck(target, world),
-    portCheck(target, world),
+    nameCheck(server, world),
+    portCheck(server, world),
     handshakeOf(target, world),
     balancerCheck(target, world),
   ]);
@@ -62,8 +63,17 @@ function skippedChecks(obstacle: string): NetworkFindings {
   return { obstacle, checks: names.map(([id, title]) => check(id, title).skipped(obstacle)) };
 }
 
-async function nameCheck({ address, network, timeoutMs }: ProxyTarget, world: World): Promise<Check> {
-  const one = check('dns', 'Proxy host name');
+/** The server whose name and port are checked. */
+interface Server extends Pick<ProxyTarget, 'address' | 'network' | 'timeoutMs'> {
+  readonly server: 'Proxy' | 'Auth Service';
+  readonly failure: (address: Address, cause: unknown) => MachineIdError;
+}
+
+export async function nameCheck(
+  { address, failure, network, server, timeoutMs }: Server,
+  world: World,
+): Promise<Check> {
+  const one = check('dns', `${server} host name`);
   const route = network.route(address, 'cluster');
   if (route.kind === 'proxy') return one.skipped(`${proxyName(route.proxy)} resolves it`);
   try {
@@ -73,13 +83,16 @@ async function nameCheck({ address, network, timeoutMs }: ProxyTarget, world: Wo
     );
     return one.pass(`${address.host}: ${found.join(', ')}`);
   } catch (error) {
-    return one.networkFailed(proxyFailure(address, error), world);
+    return one.networkFailed(failure(address, error), world);
   }
 }
 
-async function portCheck({ address, network, timeoutMs }: ProxyTarget, world: World): Promise<Check> {
+export async function portCheck(
+  { address, failure, network, server, timeoutMs }: Server,
+  world: World,
+): Promise<Check> {
   const { clock, signal } = world;
-  const one = check('tcp', 'Proxy port');
+  const one = check('tcp', `${server} port`);
   const startMs = clock.elapsedMs();
   try {
     const waitingFor = `the port of ${formatAddress(address)}`;
@@ -93,7 +106,7 @@ async function portCheck({ address, network, timeoutMs }: ProxyTarget, world: Wo
         : `connected to ${reached} port ${address.port}`;
     return one.pass(`${how} in ${Math.round(clock.elapsedMs() - startMs)} ms`);
   } catch (error) {
-    return one.networkFailed(proxyFailure(address, error), world);
+    return one.networkFailed(failure(address, error), world);
   }
 }
 

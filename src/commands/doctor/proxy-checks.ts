@@ -7,7 +7,7 @@ import type { Network } from '../../net/network.ts';
 import type { WebApi } from '../../net/web.ts';
 import type { Upgrades } from '../../teleport/connection-upgrade.ts';
 import { type ClusterFacts, NEWEST_TESTED, OLDEST_TESTED, ping } from '../../teleport/ping.ts';
-import { type Check, check } from './check.ts';
+import { type Check, check, type NamedCheck } from './check.ts';
 import { routeLines, topologyText } from './topology.ts';
 
 interface ProxyFindings {
@@ -36,7 +36,7 @@ export async function proxyChecks(
   if (obstacle !== undefined) return { cluster: undefined, checks: [proxy.skipped(obstacle), ...unknown(obstacle)] };
   try {
     const { cluster, sentMs } = await retries.run(() => ping(web));
-    const checks = [proxyCheck(cluster), clockCheck(clock.nowMs() - sentMs), topologyCheck(cluster)];
+    const checks = [clusterCheck(proxy, cluster), clockCheck(clock.nowMs() - sentMs), topologyCheck(cluster)];
     return { cluster, checks };
   } catch (error) {
     return {
@@ -57,9 +57,9 @@ export async function proxyChecks(
   }
 }
 
-function proxyCheck({ clusterName, release, serverVersion, suite }: ClusterFacts): Check {
-  const one = check('proxy', 'Proxy');
-  const edition = `${release.enterprise ? ', Enterprise' : ''}${release.fips ? ', FIPS' : ''}`;
+/** What a cluster reports before the join, and whether this program was tested with its version. */
+export function clusterCheck(one: NamedCheck, { clusterName, release, serverVersion, suite }: ReportedCluster): Check {
+  const edition = `${release?.enterprise === true ? ', Enterprise' : ''}${release?.fips === true ? ', FIPS' : ''}`;
   const detail = `cluster ${clusterName}, Teleport ${serverVersion.text}${edition}, signature algorithm suite ${suite}`;
   if (serverVersion.major < OLDEST_TESTED.major) {
     return one.warn(detail, `Upgrade the cluster: versions before ${OLDEST_TESTED.text} are not tested.`);
@@ -70,6 +70,11 @@ function proxyCheck({ clusterName, release, serverVersion, suite }: ClusterFacts
     'Ignore this if the other checks pass; otherwise look for a newer version of the orb.',
   );
 }
+
+type ReportedCluster = Pick<ClusterFacts, 'clusterName' | 'serverVersion' | 'suite'> & {
+  /** An Auth Service does not report it. */
+  readonly release?: ClusterFacts['release'];
+};
 
 /** A pre-release of the newest tested version counts as newer: the release may differ from what was tested. */
 function isNewerThanTested({ major, text }: ClusterFacts['serverVersion']): boolean {

@@ -16,6 +16,11 @@ export function topologyText(cluster: ClusterFacts, balancer: UpgradeFinding | u
   return `${ports}${balancer?.isNeeded === true ? `; ${balancerText(balancer)}` : ''}`;
 }
 
+/** For an Auth Service that is reached without a Proxy. */
+export function directText(address: Address): string {
+  return `the Auth Service is reached directly at ${formatAddress(address)}`;
+}
+
 function balancerText({ by, seen }: UpgradeFinding): string {
   return by === 'variable'
     ? `connections are upgraded, because ${seen}`
@@ -41,13 +46,36 @@ function listeners(cluster: ClusterFacts): readonly string[] {
 export function routeLines(asked: Address, cluster: ClusterFacts, network: Pick<Network, 'route'>): readonly string[] {
   const { sshAddress, tlsRouting } = cluster;
   const kube = kubeEndpoint(cluster)?.address;
-  const dials: readonly (readonly [string, Address | undefined, Purpose])[] = [
+  const dials: readonly Dial[] = [
     ['Proxy', asked, 'cluster'],
     ...(tlsRouting ? [] : [['SSH port', sshAddress, 'cluster'] as const]),
     ['tsh, tctl and tbot', cluster.tunnelAddress, 'teleport'],
     ['kubectl', kube, 'kubectl'],
     ['other HTTPS servers', ELSEWHERE, 'https'],
   ];
+  return linesOf(dials, network);
+}
+
+type Dial = readonly [what: string, address: Address | undefined, purpose: Purpose];
+
+/** The same where the Auth Service is reached directly. */
+export function directRouteLines(
+  auth: Address,
+  proxy: Address | undefined,
+  network: Pick<Network, 'route'>,
+): readonly string[] {
+  return linesOf(
+    [
+      ['Auth Service', auth, 'cluster'],
+      ['Proxy', proxy, 'cluster'],
+      ['tctl and tbot', auth, 'teleport'],
+      ['other HTTPS servers', ELSEWHERE, 'https'],
+    ],
+    network,
+  );
+}
+
+function linesOf(dials: readonly Dial[], network: Pick<Network, 'route'>): readonly string[] {
   const routes = dials.flatMap(([what, address, purpose]) =>
     address === undefined ? [] : [{ what, route: network.route(address, purpose) }],
   );
