@@ -1,13 +1,12 @@
 /** Rejects an OIDC token that the cluster would reject, before anything is sent. */
 import { CLOCK_TOLERANCE_MS, clockNotice, notYetValid, utcTime } from '../crypto/validity.ts';
 import { MachineIdError } from '../errors.ts';
-import { audienceFit, audienceText, type OidcClaims, organizationOf } from './oidc-claims.ts';
+import { audienceFit, audienceText, type OidcClaims, organizationOf, ROOT_ISSUER } from './oidc-claims.ts';
 import { checkGenericAudience, genericNotices } from './oidc-generic-check.ts';
 import type { ObtainedToken, TokenRequest } from './token-request.ts';
 
 /** The issuer of CircleCI Cloud; Teleport has it compiled in. */
 const CLOUD_ISSUER = /^https:\/\/oidc\.circleci\.com\/org\/[0-9A-Za-z-]+$/;
-const ROOT_ISSUER = 'https://oidc.circleci.com';
 
 /** @throws MachineIdError OIDC_TOKEN_ISSUER_MISMATCH, OIDC_TOKEN_AUDIENCE_MISMATCH, OIDC_TOKEN_EXPIRED, OIDC_TOKEN_NOT_YET_VALID */
 export function checkClaims(token: ObtainedToken, nowMs: number, request?: TokenRequest): void {
@@ -117,7 +116,7 @@ export function checkIssuer({ claims: { issuer }, origin, source }: ObtainedToke
     'OIDC_TOKEN_ISSUER_MISMATCH',
     `${source} was issued by ${shown(issuer)}, expected ${ROOT_ISSUER}/org/<organization id>: it looks like a token from a CircleCI server installation`,
     {
-      hint: "On CircleCI server, use another join method with tbot: Teleport's circleci join method only verifies tokens of CircleCI Cloud.",
+      hint: `Teleport's circleci join method only verifies tokens of CircleCI Cloud. On CircleCI server, join with --join-method generic_oidc and --audience (Teleport 18.11 and later), with a join token whose spec.generic_oidc has issuer: ${shown(issuer)}; if the certificate of the server is from a private authority, also tls_ca; if the Auth Service cannot reach the server, static_jwks.`,
     },
   );
 }

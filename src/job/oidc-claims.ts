@@ -20,7 +20,12 @@ export interface OidcClaims {
   readonly vcsRef: string | undefined;
   /** Not a claim: whether the token's header names the key that signed it. */
   readonly namesKey: boolean;
+  /** Every claim as it is, for the rules of a join token. */
+  readonly payload: Readonly<Record<string, unknown>>;
 }
+
+/** Of no organization: only a token that was created with `--root-issuer` has it. */
+export const ROOT_ISSUER = 'https://oidc.circleci.com';
 
 const Claims = z.object({
   iss: z.string(),
@@ -66,7 +71,14 @@ export function decodeClaims(jwt: string, source: string, hint = hintFor(source)
     vcsOrigin: claims.data['oidc.circleci.com/vcs-origin'],
     vcsRef: claims.data['oidc.circleci.com/vcs-ref'],
     namesKey,
+    payload,
   };
+}
+
+/** The host of the CircleCI server installation that issued the token; undefined for CircleCI Cloud and other issuers. */
+export function circleCiServerOf(issuer: string): string | undefined {
+  const [, host] = /^https:\/\/([^/?#\s]+)\/org\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.exec(issuer) ?? [];
+  return host === 'oidc.circleci.com' ? undefined : host;
 }
 
 /** The organization's id; undefined if the issuer is not that of an organization. */
@@ -100,7 +112,7 @@ export function hasOnlyAudience({ audiences }: Pick<OidcClaims, 'audiences'>, au
   return audiences.length === 1 && audiences[0] === audience;
 }
 
-function decode(jwt: string, source: string, hint: string): { readonly payload: unknown; readonly namesKey: boolean } {
+function decode(jwt: string, source: string, hint: string): Pick<OidcClaims, 'namesKey' | 'payload'> {
   try {
     const { kid = '' } = decodeProtectedHeader(jwt);
     return { payload: decodeJwt(jwt), namesKey: kid !== '' };

@@ -124,9 +124,9 @@ export function missingToken(
     likelyCauses: [
       'CircleCI did not set it this time',
       "on a self-hosted runner, the system's temporary directory is not writable or does not allow execution: the OIDC plugin is installed there",
-      'this is a CircleCI server installation without OIDC, whose tokens Teleport does not accept anyway',
+      'this is a CircleCI server installation on which OIDC is off',
     ],
-    hint: "Run the job again. On a self-hosted runner, check that the system's temporary directory is writable and allows execution. On CircleCI server, use another join method with tbot.",
+    hint: "Run the job again. On a self-hosted runner, check that the system's temporary directory is writable and allows execution. On CircleCI server (4.4 and later), OIDC must be turned on.",
   });
 }
 

@@ -17,6 +17,8 @@ export interface JoinFacts {
   readonly issuedAtMs: number;
   readonly expiresAtMs: number;
   readonly checkedAtMs: number;
+  /** All of them, to explain a refusal without a reason. */
+  readonly claims?: OidcClaims | undefined;
   /** Undefined until discovery has ended. */
   readonly cluster?: { readonly name: string; readonly version: string } | undefined;
 }
@@ -33,7 +35,7 @@ export function joinFacts(
   claims: OidcClaims,
   checkedAtMs: number,
 ): JoinFacts {
-  return { ...claims, tokenName, joinMethod, proxy: address.value, checkedAtMs };
+  return { ...claims, claims, tokenName, joinMethod, proxy: address.value, checkedAtMs };
 }
 
 // The rules of a join token for CircleCI, which Teleport compares with a job's claims (protocol reference 2.5).

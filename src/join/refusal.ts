@@ -4,6 +4,7 @@ import { oneLine } from '../net/network-error.ts';
 import { mayBeScopeQualified, mentionsScopes, SCOPES_HINT } from '../teleport/names.ts';
 import { alsoAllows, formatRule, type JoinFacts, narrowestRule } from './facts.ts';
 import { genericOidcUnknown, mayKnowGenericOidc } from './generic-oidc.ts';
+import { maskedRefusal } from './masked-refusal.ts';
 import { oidcRefusal } from './oidc-refusal.ts';
 
 /** Far more than Teleport's longest refusal. */
@@ -17,6 +18,9 @@ export function joinRefusal(serverText: string, denied: boolean, facts: JoinFact
   const text = serverText.slice(0, MAX_TEXT_CHARACTERS).toLowerCase();
   const refusal: Refusal = { facts, said: oneLine(serverText), cause };
   if (text.includes('did not match any allow rules')) return claimsRefused(refusal);
+  if (text.includes('unable to join via generic_oidc')) {
+    return maskedRefusal(facts, `the cluster${clusterOf(facts)}`, refusal.said, cause);
+  }
   const isOtherToken = /token expired or not found|only supports method/.test(text);
   if (isOtherToken && facts.joinMethod === 'generic_oidc' && !mayKnowGenericOidc(facts)) {
     return genericOidcUnknown(facts, refusal.said, cause);

@@ -57,6 +57,7 @@ export async function reportWith(text: string): Promise<RunReport> {
         vcsOrigin: text,
         vcsRef: text,
         namesKey: true,
+        payload: { sub: text },
       },
       cluster: text,
       clusterVersion: text,

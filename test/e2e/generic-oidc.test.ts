@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import test, { after } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
 import { BOT_NAME, ORGANIZATION_ID } from '../cluster/data/data.ts';
+import { tctlCreate } from '../cluster/data/tctl.ts';
 import type { MintOptions } from '../cluster/issuer/mint.ts';
 import { checksOf } from './doctor-checks.ts';
 import { clusterIn, directoryFor } from './embedded-cluster.ts';
 import { beginJob, type Job, type RunChanges } from './job.ts';
-import { assertRefused, assertRunRefused, type Refusal } from './refusal.ts';
+import { assertRefused, assertRunRefused, errorReport, type Refusal } from './refusal.ts';
 import { resultOf } from './run-result.ts';
 
 const AUDIENCE = 'example.teleport.sh/deploy';
@@ -264,6 +265,95 @@ test('doctor checks the audience and tries the join', async (t) => {
   const wrong = await checksOf(job, [...flags, ...METHOD]);
   assert.equal(wrong.get('oidc-audience')?.state, 'warn');
   assert.equal(wrong.get('join')?.state, 'fail');
+});
+
+// Refusals without a reason, and CircleCI server.
+
+/** The lines of a join token in the message. */
+function printedRule(message: string): string {
+  const [, rule = ''] = /has:\n(generic_oidc:\n(?: .*(?:\n|$))+)/.exec(message) ?? [];
+  return rule;
+}
+
+test('a refusal without a reason is explained, and the printed rule admits the job', async (t) => {
+  const vcsRef = 'refs/heads/feature: "x"';
+  const cases: readonly (readonly [name: string, minted: MintOptions, flags: readonly string[], firstCause: RegExp])[] =
+    [
+      [
+        'another branch',
+        { vcsRef },
+        [],
+        /1\. spec\.generic_oidc\.audience is not example\.teleport\.sh\/deploy\n {2}2\. .*feature/,
+      ],
+      ['the default audience', {}, METHOD, /1\. the token is for the organization's id, .*: set --audience to that\n/],
+      ['soon expired', { ttlSeconds: 30, vcsRef }, [], /1\. the token expires at /],
+      [
+        'a rerun with SSH of a custom webhook',
+        { withoutVcs: true, sshRerun: true },
+        [],
+        /2\. the token has no claim \S+vcs-origin and \S+vcs-ref: .*\n {2}3\. this job was rerun/,
+      ],
+      ['a token without a key id', { keyId: false }, [], /1\. the header of the token does not name its key/],
+    ];
+  for (const [name, minted, flags, says] of cases) {
+    await t.test(name, async (sub) => {
+      const job = await beginJob(sub, cluster);
+      const isDefault = flags.length > 0;
+      const mint = isDefault ? minted : { audience: AUDIENCE, ...minted };
+      const secrets = isDefault ? [] : [await addAgent(job, mint)];
+      const args = [...flagsFor(job, cluster), ...(isDefault ? flags : FOR_AUDIENCE)];
+      const refusal: Refusal = {
+        code: 'JOIN_GENERIC_OIDC_REFUSED',
+        says: /unable to join via generic_oidc/,
+        hint: /log of the Auth/,
+      };
+      const run = await assertRunRefused(job, refusal, { args, changes: { secrets } });
+      assert.match(run.stderr, says);
+      if (minted.keyId === false) return;
+      const rule = printedRule(errorReport(run).message).replaceAll(/^/gm, '  ');
+      const spec = `spec:\n  roles: [Bot]\n  join_method: generic_oidc\n  bot_name: ${BOT_NAME}\n${rule}`;
+      tctlCreate(cluster.resources, `kind: token\nversion: v2\nmetadata: {name: pasted}\n${spec}`);
+      const again = [...flagsFor(job, cluster, 'pasted'), ...(isDefault ? flags : FOR_AUDIENCE)];
+      resultOf(await job.run(again, { secrets }));
+    });
+  }
+});
+
+test('a job of a CircleCI server joins by its certificate authority or its keys, and the refusal without them names both', async (t) => {
+  const { info, resources } = cluster;
+  const [ca, jwks] = await Promise.all([readFile(info.serverCa, 'utf8'), readFile(info.serverJwks, 'utf8')]);
+  const issuer = info.serverIssuer;
+  tctlCreate(resources, joinToken('by-ca', { issuer, tls_ca: ca }));
+  tctlCreate(resources, joinToken('by-keys', { issuer, static_jwks: jwks }));
+  tctlCreate(resources, joinToken('by-nothing', { issuer }));
+  const job = await beginJob(t, cluster);
+  const secrets = [await addAgent(job, { server: true, audience: AUDIENCE })];
+  const ofServer = { CIRCLE_OIDC_TOKEN: await cluster.mint({ server: true }) };
+  for (const name of ['by-ca', 'by-keys']) {
+    const run = await job.run([...flagsFor(job, cluster, name), ...FOR_AUDIENCE], { secrets, environment: ofServer });
+    assert.equal(resultOf(run).joinMethod, 'generic_oidc');
+  }
+  const refused = await job.run([...flagsFor(job, cluster, 'by-nothing'), ...FOR_AUDIENCE], { secrets });
+  assertRefused(refused, {
+    code: 'JOIN_GENERIC_OIDC_REFUSED',
+    says: /issuer: "https:\/\/circleci\.example\.test\/org\//,
+  });
+  assert.match(
+    refused.stderr,
+    /cannot reach https:\/\/circleci\.example\.test: let it, or set static_jwks .* set tls_ca/,
+  );
+  assertRefused(await job.run(flagsFor(job, cluster, 'circleci-bot'), { environment: ofServer }), {
+    code: 'OIDC_TOKEN_ISSUER_MISMATCH',
+    says: /it looks like a token from a CircleCI server/,
+    hint: /join with --join-method generic_oidc .*issuer: "https:\/\/circleci\.example\.test\/org\/.*tls_ca; .*static_jwks/,
+  });
+  const [, ...flags] = flagsFor(job, cluster, 'by-ca').filter((flag) => flag !== '--json');
+  const checks = await checksOf(job, [...flags, ...FOR_AUDIENCE], { secrets });
+  assert.match(
+    checks.get('oidc-issuer')?.detail ?? '',
+    /issued by the CircleCI server circleci\.example\.test: .*tls_ca/,
+  );
+  assert.equal(checks.get('join')?.state, 'pass');
 });
 
 // Clusters that do not know the method.

@@ -300,7 +300,7 @@ test('a run outside CircleCI is reported', async () => {
 test('for a job without a token, the hint names runners and CircleCI server', async () => {
   const { hint, likelyCauses } = await refusal({ CIRCLECI: 'true' });
   assert.match(likelyCauses.join('; '), /temporary directory.*; this is a CircleCI server/);
-  assert.match(hint, /another join method/);
+  assert.match(hint, /OIDC must be turned on/);
 });
 
 test('for a build of a fork, the hint names the setting that withholds the token', async () => {

@@ -3,7 +3,7 @@ import { utcTime } from '../../crypto/validity.ts';
 import type { World } from '../../effects/world.ts';
 import { asMachineIdError, type MachineIdError, pluralize } from '../../errors.ts';
 import { audienceNotice, checkAudience, checkIssuer, checkTimes, tokenClockNotice } from '../../job/oidc-check.ts';
-import { audienceText, type OidcClaims, organizationOf } from '../../job/oidc-claims.ts';
+import { audienceText, circleCiServerOf, type OidcClaims, organizationOf } from '../../job/oidc-claims.ts';
 import { checkGenericAudience, genericNotices } from '../../job/oidc-generic-check.ts';
 import { findOidcToken } from '../../job/oidc-token.ts';
 import type { GenericTokenRequest, OidcToken, TokenRequest } from '../../job/token-request.ts';
@@ -67,7 +67,12 @@ function acceptanceChecks(token: OidcToken, request: TokenRequest): readonly Che
 
 /** The join token decides which issuer is right. */
 function genericIssuerCheck({ claims: { issuer } }: OidcToken): Check {
-  return check('oidc-issuer', 'Issuer').pass(`${issuer}; spec.generic_oidc.issuer of the join token must be the same`);
+  const server = circleCiServerOf(issuer);
+  const ofServer = `issued by the CircleCI server ${server ?? ''}: the Auth Service must reach it, or the join token needs static_jwks; with a private certificate authority, also tls_ca`;
+  return check('oidc-issuer', 'Issuer').pass([
+    `${issuer}; spec.generic_oidc.issuer of the join token must be the same`,
+    ...(server === undefined ? [] : [ofServer]),
+  ]);
 }
 
 function genericAudienceCheck(token: OidcToken, request: GenericTokenRequest): Check {
