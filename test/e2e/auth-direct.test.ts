@@ -2,15 +2,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { connect } from 'node:net';
 import { join } from 'node:path';
-import test, { after, type TestContext } from 'node:test';
-import { certificatePem } from '../cluster/crypto/x509.ts';
+import test, { after } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
-import { tlsCertificates } from '../cluster/data/authorities.ts';
-import { ownAuthority } from '../cluster/world.ts';
-import { AUTHORITY_FILES, IDENTITY_FILES } from '../output-files.ts';
-import { clusterIn, directoryFor, misbehave, NEWEST } from './embedded-cluster.ts';
+import { clusterIn, directoryFor, misbehave, misbehaveAtFirst, NEWEST } from './embedded-cluster.ts';
 import { freePort } from './free-port.ts';
 import { beginJob, type Job } from './job.ts';
 import { assertRunRefused, errorReport } from './refusal.ts';
@@ -18,6 +13,7 @@ import { resultOf } from './run-result.ts';
 
 const authorities = await directoryFor({ after });
 const alone = await clusterIn(authorities, { after }, { teleport: NEWEST, authOnly: true });
+const old = await clusterIn(authorities, { after }, { teleport: '15.3.7', authOnly: true });
 const beside = await clusterIn(authorities, { after }, { teleport: NEWEST });
 const QUICK = ['--deadline', '2', '--timeout', '1'];
 const WRONG_PIN = `sha256:${'0'.repeat(64)}`;
@@ -41,75 +37,26 @@ async function fileFor(job: Job, { info }: Cluster, more: readonly string[] = []
 
 const pinned = ({ info }: Cluster) => [`  ca_pins: [${info.caPins.map((pin) => `'${pin}'`).join(', ')}]`];
 
-/** The host authority as "tctl auth export" prints it. */
-function hostAuthority({ world }: Cluster): string {
-  return tlsCertificates(ownAuthority(world, 'host')).map(certificatePem).join('');
-}
-
 /** What carries a token or an identity. */
 const joins = ({ records }: Cluster) =>
   records.all.filter(({ kind }) => /join|register/i.test(kind)).map(({ kind, outcome }) => `${kind} ${outcome}`);
 
-for (const { teleport, joinPath } of [
-  { teleport: '15.3.7', joinPath: 'legacy' },
-  { teleport: '17.7.1', joinPath: 'legacy' },
-  { teleport: '18.2.4', joinPath: 'legacy' },
-  { teleport: '18.6.0', joinPath: 'join-service' },
-  { teleport: '19.0.0', joinPath: 'join-service' },
-]) {
-  test(`Teleport ${teleport} is joined at its Auth Service by pin, CA file or insecure, and not without`, async (t) => {
-    const cluster = await clusterIn(authorities, t, { teleport, authOnly: true });
+test('without a pin, a CA file or insecure, no Auth Service is joined', async (t) => {
+  for (const cluster of [old, alone]) {
     const job = await beginJob(t, cluster);
-    await job.addFile('host.pem', hostAuthority(cluster));
-    const args = ['run', '--config'];
-    const ways: readonly (readonly [file: readonly string[], flags: readonly string[]])[] = [
-      [pinned(cluster), []],
-      [[], ['--ca-pin', cluster.info.caPin]],
-      [['  ca_path: host.pem'], []],
-      [[], ['--ca-path', join(job.checkout, 'host.pem')]],
-      [['insecure: true'], []],
-    ];
-    for (const [file, flags] of ways) {
-      cluster.records.clear();
-      const run = await job.run([...args, await fileFor(job, cluster, file), '--json', ...flags]);
-      const result = resultOf(run);
-      assert.deepEqual([result.joinPath, result.bot, result.clusterVersion], [joinPath, 'ci', teleport], run.stderr);
-      assert.deepEqual(result.outputs[0]?.files, [...AUTHORITY_FILES, ...IDENTITY_FILES].filter(isListedFile));
-      assert.equal(
-        run.stderr.includes('insecure: the certificate of the Auth Service is not verified'),
-        file[0] === 'insecure: true',
-      );
-      const session = cluster.records.all.filter(({ kind }) => kind.endsWith('/GenerateUserCerts'));
-      assert.deepEqual([session[0]?.alpn, session[0]?.serverName], [['h2'], hexName(cluster.info.cluster)]);
-    }
-    const exported = await readFile(job.bashEnv, 'utf8');
-    assert.match(exported, new RegExp(`TELEPORT_AUTH_SERVER='?${cluster.info.auth}`));
-    assert.doesNotMatch(exported, /TELEPORT_PROXY/);
-
-    cluster.records.clear();
-    await fileFor(job, cluster);
     const says =
       /^nothing says how to recognize the Auth Service 127\.0\.0\.1:\d+: there is neither a CA pin nor a CA file$/;
-    await assertRunRefused(
-      job,
-      { code: 'CA_PIN_MISSING', says, hint: /tctl status/ },
-      { args: [...args, 'tbot.yaml'] },
-    );
+    const args = ['run', '--config', await fileFor(job, cluster)];
+    await assertRunRefused(job, { code: 'CA_PIN_MISSING', says, hint: /tctl status/ }, { args });
     assert.deepEqual(joins(cluster), []);
-  });
-}
+  }
+});
 
-const isListedFile = (name: string) => name !== '.write-test';
-const hexName = (cluster: string) => `${Buffer.from(cluster).toString('hex')}.teleport.cluster.local`;
-
-test('during a rotation both pins are needed, in any order', async (t) => {
-  const cluster = await clusterIn(await directoryFor(t), t, { authOnly: true, rotation: 'update_clients' });
+test('during a rotation both pins are needed', async (t) => {
+  const cluster = await clusterIn(authorities, t, { authOnly: true, rotation: 'update_clients' });
   const [one = '', two = ''] = cluster.info.caPins;
   const job = await beginJob(t, cluster);
   const file = await fileFor(job, cluster);
-  const run = await job.run(['run', '--config', file, '--ca-pin', two, '--ca-pin', one, '--json']);
-  assert.equal(resultOf(run).bot, 'ci');
-  cluster.records.clear();
   for (const [known, missing] of [
     [one, two],
     [two, one],
@@ -196,8 +143,7 @@ test('what is neither an Auth Service nor a Proxy gets one error', async (t) => 
 });
 
 test('a join is refused at the Auth Service in the same words as at the Proxy', async (t) => {
-  for (const teleport of ['15.3.7', '17.7.1', NEWEST]) {
-    const cluster = await clusterIn(authorities, t, { teleport, authOnly: true });
+  for (const cluster of [old, await clusterIn(authorities, t, { teleport: '17.7.1', authOnly: true }), alone]) {
     const job = await beginJob(t, cluster);
     const args = ['run', '--config', await fileFor(job, cluster, pinned(cluster))];
     const unknown = { code: 'JOIN_TOKEN_UNKNOWN', says: /has no valid join token "no-such-token"/ } as const;
@@ -206,24 +152,19 @@ test('a join is refused at the Auth Service in the same words as at the Proxy', 
     const environment = { CIRCLE_OIDC_TOKEN: await cluster.mint({ project }) };
     const refused = {
       code: 'JOIN_CLAIMS_REFUSED',
-      says: new RegExp(`\\(Teleport ${teleport}\\).*project ${project}`),
+      says: new RegExp(`\\(Teleport ${cluster.info.teleport}\\).*project ${project}`),
     } as const;
     await assertRunRefused(job, refused, { args, changes: { environment } });
   }
 });
 
 test('a join is retried when the Auth Service is unavailable at first', async (t) => {
-  for (const [teleport, kind] of [
-    ['15.3.7', 'legacy-join'],
-    [NEWEST, 'join-service'],
+  for (const [cluster, kind] of [
+    [old, 'legacy-join'],
+    [alone, 'join-service'],
   ] as const) {
-    const cluster = await clusterIn(authorities, t, { teleport, authOnly: true });
     const job = await beginJob(t, cluster);
-    const before = cluster.records.of(kind).length;
-    Object.defineProperty(cluster.faults.replies, kind, {
-      get: () => (cluster.records.of(kind).length - before <= 1 ? 'unavailable' : undefined),
-      enumerable: true,
-    });
+    misbehaveAtFirst(t, cluster, { kind, fault: 'unavailable', times: 1 });
     const run = await job.run(['run', '--config', await fileFor(job, cluster, pinned(cluster)), '--json']);
     assert.equal(resultOf(run).bot, 'ci', run.stderr);
   }
@@ -287,46 +228,4 @@ test('a join URI of the kind auth joins there', async (t) => {
     `version: v2\njoin_uri: tbot+auth+circleci://${joinToken}@${auth}\nonboarding: {ca_pins: ['${caPin}']}\noutputs: []\n`,
   );
   assert.equal(resultOf(await job.run(['run', '--config', file, '--json'])).bot, 'ci');
-});
-
-/** Tunnels to what the client asks for, at this machine. */
-async function startHttpProxy(t: TestContext): Promise<{ readonly url: string; readonly targets: string[] }> {
-  const targets: string[] = [];
-  const server = createServer();
-  server.on('connect', ({ url = '' }, client) => {
-    targets.push(url);
-    const upstream = connect(Number(url.split(':').at(-1)), '127.0.0.1', () => {
-      client.write('HTTP/1.1 200 Connection established\r\n\r\n');
-      upstream.pipe(client).pipe(upstream);
-    });
-    for (const socket of [upstream, client]) {
-      socket.on('error', () => {
-        upstream.destroy();
-        client.destroy();
-      });
-    }
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const address = server.address();
-  assert.ok(typeof address === 'object' && address !== null);
-  return { url: `http://127.0.0.1:${address.port}`, targets };
-}
-
-test('every connection to the Auth Service goes through the HTTP proxy of the environment', async (t) => {
-  const { targets, url } = await startHttpProxy(t);
-  for (const teleport of ['15.3.7', NEWEST]) {
-    const cluster = await clusterIn(authorities, t, { teleport, authOnly: true });
-    const job = await beginJob(t, cluster);
-    // Loopback addresses never use a proxy.
-    const address = cluster.info.auth.replace('127.0.0.1', 'auth.example.com');
-    const args = ['run', '--config', await fileFor(job, cluster, pinned(cluster)), '--auth-server', address];
-    const run = await job.run([...args, '--json'], { environment: { HTTPS_PROXY: url } });
-    assert.equal(resultOf(run).bot, 'ci', run.stderr);
-    assert.deepEqual([...new Set(targets.splice(0))], [address]);
-  }
 });

@@ -1,5 +1,7 @@
 /** The networks of the matrix: without a proxy, and with a real one of each kind. */
+import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
+import type { Guard } from './egress-jobs.ts';
 import {
   type RealProxy,
   SECRETS,
@@ -60,4 +62,33 @@ export async function throughDante(t: TestContext): Promise<Way> {
 export async function throughMicrosocks(t: TestContext): Promise<Way> {
   const proxy = await startMicrosocks(t);
   return { names: LOCAL_NAMES, environment: { HTTPS_PROXY: proxy.url }, proxy, secrets: SECRETS };
+}
+
+/** What the guard has watched connected to nothing but the proxy, and looked up nothing but its name. */
+export async function assertNothingAround({ proxy }: Way, guard: Guard): Promise<void> {
+  if (proxy === undefined) return;
+  const allowed = [`connect 127.0.0.1:${proxy.port}`, ...(proxy.url.includes('localhost') ? ['lookup localhost'] : [])];
+  assert.deepEqual(
+    (await guard.lines()).filter((line) => !allowed.includes(line)),
+    [],
+  );
+}
+
+interface Expected {
+  readonly hosts: readonly string[];
+  readonly ports: readonly number[];
+  /** The number of connections. */
+  readonly atLeast: number;
+}
+
+/** The proxy has opened connections to these ports, and by no other names. */
+export async function assertTargets({ logs, proxy }: Way, { atLeast, hosts, ports }: Expected): Promise<void> {
+  if (proxy === undefined) return;
+  const targets = (await proxy.targets()).filter((target) => ports.includes(Number(target.split(':').at(-1))));
+  assert.ok(targets.length >= atLeast, `${targets.length} connections, expected ${atLeast}`);
+  const expected = logs === undefined ? hosts : [logs];
+  assert.deepEqual(
+    targets.filter((target) => !expected.includes(target.replace(/:\d+$/, ''))),
+    [],
+  );
 }

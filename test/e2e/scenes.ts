@@ -15,12 +15,12 @@ import { certificatePem } from '../cluster/crypto/x509.ts';
 import { toAuthorizedKey } from '../cluster/crypto/ssh-public-key.ts';
 import { missing, runProgram } from '../programs.ts';
 import { suiteOf } from './authority-keys.ts';
-import { type Guard, guarded } from './egress-jobs.ts';
+import { guarded } from './egress-jobs.ts';
 import { clusterIn, directoryFor, type ClusterWish } from './embedded-cluster.ts';
 import { freePort } from './free-port.ts';
 import { startHaproxy } from './haproxy.ts';
 import { beginJob, type Job } from './job.ts';
-import type { Way } from './network-ways.ts';
+import { assertNothingAround, assertTargets, type Way } from './network-ways.ts';
 import { startNginxProxy } from './nginx.ts';
 import { printTable } from './result-table.ts';
 import { resultOf } from './run-result.ts';
@@ -110,7 +110,7 @@ async function play(t: TestContext, scene: Scene, { directory, nodes, way }: Sta
   await assertSsh(cluster, job, { environment: watched, port: await nodes.portFor(cluster, scene) });
   await assertNothingAround(way, guard);
   const kubectl = await tryKubectl(job, environment, kubectlFailure(scene, host));
-  await assertTargets(way, new Set([host, publicHost]), [port, ...portsOf(cluster)]);
+  await assertTargets(way, { hosts: [host, publicHost], ports: [port, ...portsOf(cluster)], atLeast: 3 });
   return `Auth by ${shortWay(reached)}, ssh, ${kubectl}`;
 }
 
@@ -236,32 +236,6 @@ async function assertSsh(cluster: Cluster, job: Job, { environment, port }: SshS
   const args = [...sshOptions(job), `${user}@${NODE}.${cluster.info.cluster}`, 'echo let in'];
   const { stderr, stdout } = await runProgram('ssh', args, { environment: { HOME: job.folder, ...environment } });
   assert.equal(stdout, 'let in\n', stderr === '' ? undefined : stderr);
-}
-
-/** The run and ssh-proxy-command have connected to nothing but the proxy, and looked up nothing but its name. */
-async function assertNothingAround({ proxy }: Way, guard: Guard): Promise<void> {
-  if (proxy === undefined) return;
-  const allowed = [`connect 127.0.0.1:${proxy.port}`, ...(proxy.url.includes('localhost') ? ['lookup localhost'] : [])];
-  assert.deepEqual(
-    (await guard.lines()).filter((line) => !allowed.includes(line)),
-    [],
-  );
-}
-
-/** The proxy has opened connections to these ports, and by no other names. */
-async function assertTargets(
-  { logs, proxy }: Way,
-  hosts: ReadonlySet<string>,
-  ports: readonly number[],
-): Promise<void> {
-  if (proxy === undefined) return;
-  const targets = (await proxy.targets()).filter((target) => ports.includes(portOf(target)));
-  assert.ok(targets.length >= 3, `${targets.length} connections`);
-  const expected = logs === undefined ? hosts : new Set([logs]);
-  assert.deepEqual(
-    targets.filter((target) => !expected.has(target.replace(/:\d+$/, ''))),
-    [],
-  );
 }
 
 interface KubectlFailure {
