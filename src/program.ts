@@ -48,8 +48,8 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'explain-token',
     summary: 'Check the file of a join token, and explain which of its rules allow this job and why the others do not.',
-    notes: `FILE is the input of "tctl create -f" or the output of "tctl get token/NAME"; - reads standard input.
-Contacts nothing. Exits with 1 when the token is valid but does not allow the job.`,
+    notes: `FILE is the input of "tctl create -f", the output of "tctl get token/NAME" or "tctl get tokens", or a Terraform file; - reads standard input.
+Contacts nothing. Exits with 1 when the token is valid but does not allow the job, or when --lint finds errors or warnings.`,
     operand: 'FILE',
     flags: async () => (await import('./commands/explain-token/explain-token.ts')).EXPLAIN_TOKEN_FLAGS,
     act: async (args, world) =>

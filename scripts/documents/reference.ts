@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { cliParts } from './cli-parts.ts';
+import { lintParts } from './lint-parts.ts';
 import { orbParts } from './orb-parts.ts';
 import { outputParts } from './output-parts.ts';
 import { type Parts, partsOf, withParts } from './regions.ts';
@@ -16,7 +17,7 @@ const FOLDER = 'docs/reference';
  * @throws Error when a document has a part that nothing generates, or no document has a part that is generated
  */
 export async function referenceDocuments(): Promise<ReadonlyMap<string, string>> {
-  const parts = united([await orbParts(), await cliParts(), roomParts(), settingParts(), outputParts()]);
+  const parts = united([await orbParts(), await cliParts(), roomParts(), settingParts(), outputParts(), lintParts()]);
   const style = await resolveConfig(join(FOLDER, 'x.md'));
   const unused = new Set(parts.keys());
   const documents = new Map<string, string>();

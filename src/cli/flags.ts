@@ -42,12 +42,12 @@ export function parseFlags(flags: readonly Flag[], args: readonly string[]): Giv
 
 interface CommandLine {
   readonly given: GivenFlags;
-  /** The argument without a flag. */
-  readonly operand: string | undefined;
+  /** The arguments without a flag. */
+  readonly operands: readonly string[];
 }
 
 /**
- * @param operandName name of the one required argument without a flag, which is a path; without a name, none is accepted
+ * @param operandName name of arguments without a flag, which are paths; without a name, none is accepted
  * @throws MachineIdError USAGE_INVALID
  */
 export function parseCommandLine(flags: readonly Flag[], args: readonly string[], operandName?: string): CommandLine {
@@ -65,12 +65,12 @@ export function parseCommandLine(flags: readonly Flag[], args: readonly string[]
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true });
   const given = new Map<string, string[]>();
   const problems: Problem[] = [];
-  let operand: string | undefined;
+  const operands: string[] = [];
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue;
-    if (token.kind === 'positional' && operandName !== undefined && operand === undefined) {
-      operand = token.value;
-      const problem = unexpandedPath(operand);
+    if (token.kind === 'positional' && operandName !== undefined) {
+      operands.push(token.value);
+      const problem = unexpandedPath(token.value);
       if (problem !== undefined) problems.push({ path: operandName, message: problem });
     } else if (token.kind === 'positional') {
       problems.push({ path: token.value, message: 'arguments without a flag are not expected' });
@@ -82,9 +82,8 @@ export function parseCommandLine(flags: readonly Flag[], args: readonly string[]
       else if (flag !== undefined) push(given, flag.name, token.value ?? '');
     }
   }
-  if (operandName !== undefined && operand === undefined) problems.push({ path: operandName, message: 'is missing' });
   if (problems.length > 0) throw wrongFlags(problems);
-  return { given, operand };
+  return { given, operands };
 }
 
 function push(given: Map<string, string[]>, name: string, value: string): void {
@@ -113,7 +112,8 @@ function unknownFlag(rawName: string, known: readonly string[]): string {
   return `is not a known flag${near === undefined ? '' : `; did you mean --${near}?`}`;
 }
 
-function wrongFlags(problems: readonly Problem[]): MachineIdError {
+/** For problems that a command finds itself. */
+export function wrongFlags(problems: readonly Problem[]): MachineIdError {
   return new MachineIdError('USAGE_INVALID', 'the command line is invalid', {
     hint: 'See the flags of the command with --help.',
     problems,

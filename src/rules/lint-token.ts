@@ -26,7 +26,7 @@ export const TOKEN_RULES: readonly LintRule[] = [
   },
   {
     id: 'join-method',
-    level: 'warning',
+    level: 'note',
     help: 'The join method is not one for CircleCI jobs: circleci or generic_oidc.',
     check: ({ joinMethod }) =>
       ['circleci', 'generic_oidc'].includes(joinMethod)

@@ -29,9 +29,14 @@ export function lintToken(token: JoinToken): readonly LintFinding[] {
   return [...findings].sort((one, other) => (one.line ?? Infinity) - (other.line ?? Infinity));
 }
 
+const CORRECT = 'Correct the file: Teleport rejects the resource when it is created.';
+
 /** The problems of a file that cannot be read, or that Teleport rejects. */
 export function invalidFindings(error: MachineIdError): readonly LintFinding[] {
   const { id, level } = INVALID;
   const problems = error.problems.length > 0 ? error.problems : [{ path: 'document', message: error.message }];
-  return problems.map(({ hint = error.hint, line, message, path }) => ({ id, level, path, line, message, hint }));
+  return problems.map(({ hint = CORRECT, line, message, path }) => {
+    const text = path === 'document' ? message : `${path}: ${message}`;
+    return { id, level, path, line, message: text, hint };
+  });
 }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'node:test';
 import { z } from 'zod';
 import {
@@ -214,6 +216,112 @@ test('empty, undecodable and oversized input from a pipe is rejected', () => {
   ] as const) {
     const { exitCode, stderr } = explainPiped(input);
     assert.deepEqual([exitCode, /^code: (.*)$/m.exec(stderr)?.[1]], [2, code]);
+  }
+});
+
+const LINTED = `kind: token
+version: v2
+metadata: {name: deploy}
+spec:
+  roles: [Bot]
+  bot_name: deploy
+  join_method: generic_oidc
+  generic_oidc:
+    issuer: https://oidc.circleci.com/org/${ORGANIZATION_ID}
+    audience: example.teleport.sh/deploy
+    must_match_fields: {oidc.circleci.com/project-id: ${OTHER_ID}, oidc.circleci.com/ssh-rerun: "false"}
+`;
+
+const Sarif = z.object({
+  version: z.literal('2.1.0'),
+  runs: z.tuple([
+    z.object({
+      tool: z.object({ driver: z.object({ rules: z.array(z.object({ id: z.string() })) }) }),
+      results: z.array(
+        z.object({
+          ruleId: z.string(),
+          ruleIndex: z.number(),
+          level: z.enum(['error', 'warning', 'note']),
+          locations: z.tuple([
+            z.object({
+              physicalLocation: z.object({
+                artifactLocation: z.object({ uri: z.string() }),
+                region: z.object({ startLine: z.int().min(1) }),
+              }),
+            }),
+          ]),
+        }),
+      ),
+    }),
+  ]),
+});
+
+test('--lint checks several files without a job, and writes SARIF and JUnit also when it fails', async (t) => {
+  const job = await beginJob(t, cluster);
+  await mkdir(join(job.checkout, 'tokens'));
+  await job.addFile('tokens/a.yaml', LINTED);
+  await job.addFile('tokens/b c.yaml', 'kind: token\nmetadata: {}\n');
+  const reports = ['--sarif', 'out/lint.sarif', '--junit', 'out/lint.xml'];
+  const linted = await job.run(['explain-token', '--lint', ...reports, 'tokens/a.yaml', 'tokens/b c.yaml']);
+  assert.equal(linted.exitCode, 1);
+  assert.match(linted.stderr, /^code: TOKEN_LINT_FAILED$/m);
+  assert.match(
+    linted.stdout,
+    /^error: tokens\/a\.yaml line 11: claim-type: .*\n +Write oidc\.circleci\.com\/ssh-rerun: false/m,
+  );
+  assert.match(linted.stdout, /^1 token for bots in 2 files: 4 errors, 2 warnings, 1 note$/m);
+  assert.match(
+    linted.stdout,
+    /^error: tokens\/b c\.yaml line 2: invalid-resource: metadata\.name: missing parameter Name$/m,
+  );
+  const { runs } = Sarif.parse(JSON.parse(await readFile(join(job.checkout, 'out/lint.sarif'), 'utf8')));
+  const [{ results, tool }] = runs;
+  for (const { ruleId, ruleIndex } of results) assert.equal(tool.driver.rules[ruleIndex]?.id, ruleId);
+  const places = results.map(({ locations: [{ physicalLocation: at }], ruleId }) => [
+    ruleId,
+    at.artifactLocation.uri,
+    at.region.startLine,
+  ]);
+  assert.deepEqual(
+    places.find(([rule]) => rule === 'claim-type'),
+    ['claim-type', 'tokens/a.yaml', 11],
+  );
+  assert.ok(places.some(([rule, uri]) => rule === 'invalid-resource' && uri === 'tokens/b%20c.yaml'));
+  const xml = await readFile(join(job.checkout, 'out/lint.xml'), 'utf8');
+  assert.match(
+    xml,
+    /<testcase [^>]*name="tokens\/a\.yaml: token deploy"[^>]*><failure message="line 11: error claim-type/,
+  );
+  assert.match(xml, /<testsuites tests="2" failures="2"/);
+});
+
+test('--lint passes with notes alone, ignores rules by name, and reads standard input', () => {
+  const valid = LINTED.replace('"false"', 'false');
+  const ignore = ['any-branch', 'any-origin'].flatMap((rule) => ['--ignore', rule]);
+  const passed = explainPiped(valid, ['--lint', '--json', ...ignore]);
+  assert.equal(passed.exitCode, 0, passed.stderr);
+  const { errors, files } = z
+    .object({
+      errors: z.number(),
+      files: z.tuple([
+        z.object({
+          file: z.literal('standard input'),
+          tokens: z.tuple([z.object({ findings: z.array(z.object({ rule: z.string(), level: z.literal('note') })) })]),
+        }),
+      ]),
+    })
+    .parse(JSON.parse(passed.stdout));
+  assert.equal(errors, 0);
+  assert.deepEqual(files[0].tokens[0].findings, [{ rule: 'any-context', level: 'note' }]);
+  for (const [args, said] of [
+    [['--lint', '--ignore', 'any-brunch'], /"any-brunch" is not a rule; did you mean any-branch\?/],
+    [['--junit', 'x.xml'], /--junit: needs --lint/],
+    [['--lint', '--project-id', OTHER_ID], /--project-id: has no effect with --lint/],
+    [['other.yaml'], /other\.yaml: only one file can be compared with a job/],
+  ] as const) {
+    const refused = explainPiped(valid, args);
+    assert.equal(refused.exitCode, 2);
+    assert.match(refused.stderr, said);
   }
 });
 

@@ -89,7 +89,7 @@ const RERUN = 'claims["oidc.circleci.com/ssh-rerun"]';
 /** Of a token without any other finding than notes about webhooks. */
 const CASES: readonly (readonly [expected: string, text: string])[] = [
   ['warning secret-name 1', generic({ name: '0123456789abcdef0123456789ABCDEF' })],
-  ['warning join-method 7', circleci({}).replace('join_method: circleci', 'join_method: github')],
+  ['note join-method 7', circleci({}).replace('join_method: circleci', 'join_method: github')],
   ['warning other-roles 1', generic({ roles: ['Bot', 'Node'] })],
   ['error circleci-id 8', circleci({ project_id: PROJECT, context_id: CONTEXT }, 'gh/example')],
   ['error circleci-id 9', circleci({ project_id: PROJECT.toUpperCase(), context_id: CONTEXT })],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { lintToken } from '../../src/rules/lint.ts';
+import type { Level } from '../../src/rules/lint-rule.ts';
 import { readResources } from '../../src/rules/read-resources.ts';
 import { MachineIdError } from '../../src/errors.ts';
 
@@ -42,12 +43,12 @@ function problemsIn(text: string, name = 'token.yaml'): readonly string[] {
   return [];
 }
 
-/** What lint finds in the tokens, without notes. */
-function warningsIn(text: string): readonly string[] {
+/** What lint finds in the tokens. */
+function warningsIn(text: string, levels: readonly Level[] = ['error', 'warning']): readonly string[] {
   return readResources(text, 'token.yaml').resources.flatMap((resource) =>
     resource.kind === 'token'
       ? lintToken(resource)
-          .filter(({ level }) => level !== 'note')
+          .filter(({ level }) => levels.includes(level))
           .map(({ line, message }) => `line ${String(line)}: ${message}`)
       : [],
   );
@@ -187,7 +188,7 @@ test('names instead of IDs and other join methods are warnings', () => {
     assert.match(warnings.join('\n'), expected);
   }
   assert.match(
-    warningsIn(token({ method: 'github' })).join('\n'),
+    warningsIn(token({ method: 'github' }), ['note']).join('\n'),
     /join_method is "github"; CircleCI jobs need a token with the join method "circleci" or "generic_oidc"/,
   );
 });

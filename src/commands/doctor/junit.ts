@@ -1,10 +1,7 @@
 /** The checks as JUnit XML, which CircleCI's store_test_results shows. */
-import { dirname, join, resolve } from 'node:path';
-import { fileErrorText } from '../../effects/file-error.ts';
 import type { World } from '../../effects/world.ts';
-import { MachineIdError } from '../../errors.ts';
-import { temporaryName } from '../../files/staged-file.ts';
 import { escaped } from '../html.ts';
+import { writeReportFile } from '../report-file.ts';
 import type { Check } from './check.ts';
 
 export interface TestCase {
@@ -53,32 +50,10 @@ function firstLine(text: string): string {
  * Writes the file of `--junit`, all or nothing.
  * @param given the path on the command line
  */
-export async function writeJunit(
-  given: string,
-  checks: readonly Check[],
-  { files, workingDirectory }: World,
-): Promise<void> {
-  const path = resolve(workingDirectory, given);
-  const temporary = join(dirname(path), temporaryName(files));
-  const xml = junitXml(
+export async function writeJunit(given: string, checks: readonly Check[], world: World): Promise<void> {
+  const text = junitXml(
     'teleport/machine-id doctor',
     checks.map(({ title, ...one }) => ({ ...one, name: title })),
   );
-  try {
-    await makeFolders(dirname(path), files);
-    await files.createFile(temporary, xml);
-    await files.rename(temporary, path);
-  } catch (cause) {
-    await files.remove(temporary).catch(() => undefined);
-    throw new MachineIdError('DESTINATION_UNWRITABLE', `cannot write ${path}: ${fileErrorText(cause)}`, {
-      hint: 'Pass --junit a path in a directory that this job can write to.',
-      cause,
-    });
-  }
-}
-
-async function makeFolders(path: string, files: World['files']): Promise<void> {
-  if ((await files.entry(path)) !== undefined) return;
-  await makeFolders(dirname(path), files);
-  await files.makeDirectory(path);
+  await writeReportFile({ flag: '--junit', given, text }, world);
 }

@@ -1,11 +1,8 @@
-/** `explain-token`: checks a join token file as Teleport does, and whether its rules allow a job. */
-import { resolve } from 'node:path';
-import { type Flag, type GivenFlags, parseCommandLine } from '../../cli/flags.ts';
-import { fileErrorText } from '../../effects/file-error.ts';
-import { readChunks } from '../../effects/streams.ts';
+/** `explain-token`: checks join token files as Teleport does, and whether their rules allow a job. */
+import { type Flag, type GivenFlags, parseCommandLine, wrongFlags } from '../../cli/flags.ts';
 import { styleFor } from '../../effects/terminal.ts';
 import type { World } from '../../effects/world.ts';
-import { MachineIdError, printableJson } from '../../errors.ts';
+import { MachineIdError, printableJson, type Problem } from '../../errors.ts';
 import { type ClaimSet, claimsOf, readExampleClaims } from '../../job/example-claims.ts';
 import { findOidcToken } from '../../job/oidc-token.ts';
 import { formatRule } from '../../join/facts.ts';
@@ -16,6 +13,8 @@ import { type Claims, claimsIn } from '../../rules/json.ts';
 import { lintToken } from '../../rules/lint.ts';
 import { type ReadResources, readResources } from '../../rules/read-resources.ts';
 import type { Resource } from '../../rules/resource.ts';
+import { lintFiles } from './lint-files.ts';
+import { nameOfInput, readTokenFile } from './read-token-file.ts';
 import { explanationJson, explanationText } from './text.ts';
 
 export const EXPLAIN_TOKEN_FLAGS: readonly Flag[] = [
@@ -33,18 +32,55 @@ export const EXPLAIN_TOKEN_FLAGS: readonly Flag[] = [
     repeatable: true,
     help: 'A context that the job uses; can be repeated.',
   },
-  { name: 'json', help: 'Print the explanation as one JSON object.' },
+  { name: 'json', help: 'Print the result as one JSON object.' },
+  { name: 'token-file', value: 'FILE', isPath: true, repeatable: true, help: 'The file of a join token, like FILE.' },
+  {
+    name: 'lint',
+    help: 'Check the tokens of one or more files without a job, and fail if there are errors or warnings.',
+  },
+  { name: 'sarif', value: 'FILE', isPath: true, help: 'File to write the findings of --lint to as SARIF 2.1.0.' },
+  {
+    name: 'junit',
+    value: 'FILE',
+    isPath: true,
+    help: 'File to write the findings of --lint to as JUnit XML, for `store_test_results`.',
+  },
+  { name: 'ignore', value: 'RULE', repeatable: true, help: 'A rule that --lint does not report; can be repeated.' },
 ];
 
-const MAX_INPUT_BYTES = 1024 * 1024;
-/** The program at the other end of the pipe may ask a person to log in. */
-const STDIN_TIMEOUT_MS = 5 * 60 * 1000;
+const ONLY_WITH_LINT = ['sarif', 'junit', 'ignore'];
+const ONLY_WITHOUT_LINT = ['claims', 'organization-id', 'project-id', 'context-id'];
 
-/** @throws MachineIdError USAGE_INVALID, CONFIG_UNREADABLE, CONFIG_INVALID, OIDC_TOKEN_MALFORMED, TOKEN_REJECTS_JOB */
+/** @throws MachineIdError USAGE_INVALID, CONFIG_UNREADABLE, CONFIG_INVALID, OIDC_TOKEN_MALFORMED, TOKEN_REJECTS_JOB, TOKEN_LINT_FAILED */
 export async function explainTokenCommand(args: readonly string[], world: World): Promise<void> {
-  const { given, operand: path = '' } = parseCommandLine(EXPLAIN_TOKEN_FLAGS, args, 'FILE');
-  const name = path === '-' ? 'standard input' : path;
-  const { resources, warnings } = await readOrReport(await readInput(path, world), name, given.has('json'), world);
+  const { given, operands } = parseCommandLine(EXPLAIN_TOKEN_FLAGS, args, 'FILE');
+  const paths = [...operands, ...(given.get('token-file') ?? [])];
+  const problems = usageProblems(paths, given);
+  if (problems.length > 0) throw wrongFlags(problems);
+  if (given.has('lint')) return lintFiles(paths, given, world);
+  const [path = ''] = paths;
+  return explainFile(path, given, world);
+}
+
+function usageProblems(paths: readonly string[], given: GivenFlags): readonly Problem[] {
+  const lint = given.has('lint');
+  const wrong = (lint ? ONLY_WITHOUT_LINT : ONLY_WITH_LINT).filter((name) => given.has(name));
+  const several = {
+    path: paths[1] ?? '',
+    message: 'only one file can be compared with a job; add --lint to check several',
+  };
+  return [
+    ...(paths.length === 0 ? [{ path: 'FILE', message: 'is missing' }] : []),
+    ...(paths.length > 1 && !lint ? [several] : []),
+    ...(paths.filter((path) => path === '-').length > 1 ? [{ path: '-', message: 'is given more than once' }] : []),
+    ...wrong.map((name) => ({ path: `--${name}`, message: lint ? 'has no effect with --lint' : 'needs --lint' })),
+  ];
+}
+
+async function explainFile(path: string, given: GivenFlags, world: World): Promise<void> {
+  const name = nameOfInput(path);
+  const text = await readTokenFile(path, world);
+  const { resources, warnings } = await readOrReport(text, name, given.has('json'), world);
   const job = await findJob(given, world);
   const nowMs = world.clock.nowMs();
   const explained = resources.map((resource) =>
@@ -100,30 +136,13 @@ function withoutJob(job: Job | undefined, resources: readonly Resource[], nowMs:
   );
 }
 
-async function readInput(path: string, { files, signal, stdin, workingDirectory }: World): Promise<string> {
-  try {
-    const maxBytes = MAX_INPUT_BYTES;
-    if (path !== '-') return await files.readInput(resolve(workingDirectory, path), { maxBytes, signal });
-    const limits = { name: 'standard input', maxBytes, timeoutMs: STDIN_TIMEOUT_MS, signal };
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readChunks(stdin(), limits));
-  } catch (cause) {
-    throw new MachineIdError(
-      'CONFIG_UNREADABLE',
-      `cannot read ${path === '-' ? 'standard input' : path}: ${fileErrorText(cause)}`,
-      {
-        hint: 'Pass the path of the join token file, or pipe "tctl get token/NAME" into "explain-token -".',
-        cause,
-      },
-    );
-  }
-}
-
 /** Undefined when there is no job: only the file is checked then. */
 async function findJob(given: GivenFlags, world: World): Promise<Job | undefined> {
   const ids = ['organization-id', 'project-id', 'context-id'];
   if (ids.some((name) => given.has(name))) return { source: 'the flags', claims: claimsOfIds(given) };
   const path = given.get('claims')?.[0];
-  if (path !== undefined) return { source: path, claims: known(readExampleClaims(await readInput(path, world), path)) };
+  if (path !== undefined)
+    return { source: path, claims: known(readExampleClaims(await readTokenFile(path, world), path)) };
   return jobOfThisToken(world);
 }
 
