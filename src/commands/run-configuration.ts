@@ -84,11 +84,11 @@ async function plannedRun(given: RunArguments, journal: Journal, world: World): 
 }
 
 function readPlan(
-  { caFile, flags, report }: RunArguments,
+  { caFile, flags, report, tokenFile }: RunArguments,
   { environment, workingDirectory }: World,
   readFile: (path: string) => Promise<string>,
 ): Promise<Plan> {
-  const otherPaths = { ...caFilePaths(caFile, environment), '--report': report };
+  const otherPaths = { ...caFilePaths(caFile, environment), '--report': report, '--token-file': tokenFile };
   return loadPlan({ flags, environment, otherPaths, workingDirectory, readFile });
 }
 

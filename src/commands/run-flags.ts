@@ -13,6 +13,8 @@ export interface RunArguments {
   readonly caFile: string | undefined;
   /** Name of the variable that holds the OIDC token; undefined for CircleCI's own. */
   readonly oidcToken: string | undefined;
+  /** File with the join token, to explain a refusal. */
+  readonly tokenFile: string | undefined;
   readonly timeoutMs: number;
   readonly deadlineMs: number;
   readonly exportVariables: boolean;
@@ -34,6 +36,7 @@ export function readRunArguments(args: readonly string[], known = RUN_FLAGS): Ru
     flags: runFlags(given),
     caFile: text('ca-file'),
     oidcToken: variableOf(text('oidc-token')),
+    tokenFile: text('token-file'),
     timeoutMs: timeoutMs(given),
     deadlineMs: deadlineMs(given),
     exportVariables: !given.has('no-export'),

@@ -3,7 +3,7 @@ import { stderrStyle } from '../cli/print.ts';
 import type { PlannedRun } from '../config/plan.ts';
 import { createLog } from '../effects/log.ts';
 import type { World } from '../effects/world.ts';
-import { pluralize } from '../errors.ts';
+import { MachineIdError, pluralize } from '../errors.ts';
 import { appendLines, exportLines, openBashEnv } from '../job/bash-env.ts';
 import { tokenNotices } from '../job/oidc-check.ts';
 import { obtainOidcToken } from '../job/oidc-token.ts';
@@ -15,6 +15,7 @@ import { unexpandedPath } from '../schema/unexpanded.ts';
 import { exportedVariables, exportWarnings } from './exports.ts';
 import { readConfiguration } from './run-configuration.ts';
 import { readRunArguments, type RunArguments } from './run-flags.ts';
+import type { TokenFile } from './token-verdict.ts';
 import { headline, resultJson, resultObject, summaryText } from './run-result.ts';
 
 /** @throws MachineIdError; invalid input is reported before anything is contacted */
@@ -30,10 +31,11 @@ export async function run(args: readonly string[], world: World): Promise<void> 
 
 async function runToEnd(given: RunArguments, journal: Journal, world: World): Promise<void> {
   const run = await readConfiguration(given, journal, world);
+  const tokenFile = await readTokenFile(given, run);
   const token = await findToken(given, run);
   const exportPath = given.exportVariables ? await openBashEnv(world.files, world.environment) : undefined;
   await journal.step('destinations', () => prepareOutputs(run));
-  const { failure, ...end } = await joinAndWrite(given, run, token);
+  const { failure, ...end } = await explained(() => joinAndWrite(given, run, token), { run, token, tokenFile });
   const result = { ...end, exported: [] };
   world.signal.throwIfAborted();
   if (failure !== undefined) {
@@ -78,6 +80,29 @@ function findToken({ oidcToken: variable }: RunArguments, { journal, plan, world
 function warnAboutReplacedSource(variable: string | undefined, request: TokenRequest, journal: Journal): void {
   if (variable === undefined || request.joinMethod === 'circleci' || request.source === undefined) return;
   journal.warn(`--oidc-token replaces ${request.source.setting}`);
+}
+
+/** The rules of join tokens are loaded only if a file is given. */
+async function readTokenFile({ tokenFile }: RunArguments, { plan, world }: PlannedRun): Promise<TokenFile | undefined> {
+  if (tokenFile === undefined) return undefined;
+  return (await import('./token-verdict.ts')).readTokenFile(tokenFile, plan, world);
+}
+
+interface Explanation {
+  readonly run: PlannedRun;
+  readonly token: OidcToken;
+  readonly tokenFile: TokenFile | undefined;
+}
+
+/** Adds what the join token in the file decides about the job, if the cluster refuses it. */
+async function explained<T>(work: () => Promise<T>, { run, token, tokenFile }: Explanation): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (tokenFile === undefined || !(error instanceof MachineIdError)) throw error;
+    const { withVerdict } = await import('./token-verdict.ts');
+    throw withVerdict(error, tokenFile, token, run.world.clock.nowMs());
+  }
 }
 
 /** Only the engine that is used is loaded. */

@@ -333,6 +333,15 @@ export const RUN_OPTIONS = {
     help: 'Name of the variable that holds the OIDC token, which is then the only source of it.',
     preset: "CircleCI's own, or its agent",
   },
+  tokenFile: {
+    flag: 'token-file',
+    value: 'FILE',
+    orb: {
+      name: 'token_file',
+      more: documentation('Empty means no file. A refusal of generic_oidc has no reason otherwise.'),
+    },
+    help: 'File with the join token, as for "tctl create -f": if the cluster refuses the job, what this token decides about it is printed.',
+  },
   caFile: {
     flag: 'ca-file',
     value: 'FILE',

@@ -20,7 +20,7 @@ export function maskedRefusal(facts: JoinFacts, where: string, said: string, cau
     {
       lines: claims === undefined ? [] : ['a join token that admits exactly this job has:', ...ruleLines(claims)],
       likelyCauses: claims === undefined ? [] : causesOf(claims, facts),
-      hint: `Look in the log of the Auth Service for "denying generic_oidc join attempt" at ${utcTime(checkedAtMs)}: it has the reason. Compare spec.generic_oidc in "tctl get token/${tokenName}" with the lines above.`,
+      hint: `Look in the log of the Auth Service for "denying generic_oidc join attempt" at ${utcTime(checkedAtMs)}: it has the reason. Compare spec.generic_oidc in "tctl get token/${tokenName}" with the lines above, or with --token-file FILE, which prints what that token decides about the job.`,
       cause,
     },
   );

@@ -356,6 +356,46 @@ test('a job of a CircleCI server joins by its certificate authority or its keys,
   assert.equal(checks.get('join')?.state, 'pass');
 });
 
+test('with the join token in a file, the verdict about the job comes first', async (t) => {
+  const job = await beginJob(t, cluster);
+  const secrets = [await addAgent(job, { audience: AUDIENCE, vcsRef: 'refs/heads/x' })];
+  await job.addFile('token.yaml', `${joinToken('other')}\n---\n${joinToken('deploy')}\n`);
+  const args = [...flagsFor(job, cluster), ...FOR_AUDIENCE, '--token-file', 'token.yaml'];
+  const refused = await job.run(args, { secrets });
+  assertRefused(refused, { code: 'JOIN_GENERIC_OIDC_REFUSED', says: /unable to join/ });
+  assert.match(
+    refused.stderr,
+    /1\. token\.yaml line 3: this join token rejects the job: must_match_fields: .*vcs-ref is "refs\/heads\/main"; .*refs\/heads\/x/,
+  );
+  const [, ...flags] = args.filter((flag) => flag !== '--json');
+  const checks = await checksOf(job, flags, { secrets });
+  assert.equal(checks.get('token-file')?.state, 'pass');
+  assert.match(checks.get('join')?.detail ?? '', /likely cause 1: token\.yaml line 3: this join token rejects the job/);
+  await job.addFile(
+    'token.yaml',
+    joinToken('deploy', { must_match_fields: { 'oidc.circleci.com/vcs-ref': 'refs/heads/x' } }),
+  );
+  const differs = await job.run(args, { secrets });
+  assert.match(
+    differs.stderr,
+    /1\. token\.yaml line 1: this join token admits the job \(must_match_fields admits it\), so the one/,
+  );
+  for (const [text, refusal] of [
+    [joinToken('other'), { code: 'CONFIG_INVALID', says: /has no join token "deploy", but "other"/ }],
+    [
+      'kind: role\n',
+      { code: 'CONFIG_INVALID', says: /token\.yaml line 1: kind: is "role"; expected "token" or "bot"/ },
+    ],
+    [undefined, { code: 'CONFIG_UNREADABLE', says: /cannot read missing\.yaml, which --token-file names/ }],
+  ] as const) {
+    cluster.records.clear();
+    const name = text === undefined ? 'missing.yaml' : 'token.yaml';
+    if (text !== undefined) await job.addFile(name, text);
+    assertRefused(await job.run([...args.slice(0, -1), name], { secrets }), refusal);
+    assert.deepEqual(cluster.records.all, []);
+  }
+});
+
 // Clusters that do not know the method.
 
 const TOO_OLD: Refusal = {

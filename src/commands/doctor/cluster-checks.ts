@@ -23,6 +23,7 @@ import { needsProxy, type SupportedOutput } from '../../outputs/outputs.ts';
 import type { AuthVerification } from '../../teleport/auth-trust.ts';
 import { makeKeys, tryOutputs } from '../../outputs/produce.ts';
 import { discover } from '../../teleport/ping.ts';
+import { type TokenFile, withVerdict } from '../token-verdict.ts';
 import { type Check, check } from './check.ts';
 
 export interface TrialContext {
@@ -38,6 +39,8 @@ export interface TrialContext {
   readonly retries: Retries;
   readonly log: Log;
   readonly trace?: WireTrace | undefined;
+  /** To explain a refusal. */
+  readonly tokenFile?: TokenFile | undefined;
 }
 
 const ALLOW_NAME =
@@ -54,7 +57,8 @@ export async function clusterChecks(context: TrialContext, world: World): Promis
   try {
     joined = await tryJoin(context, world);
   } catch (error) {
-    return [join.networkFailed(error, world), ...withoutJoin(context.outputs, 'the join failed')];
+    const explained = withVerdict(asMachineIdError(error), context.tokenFile, context.token, world.clock.nowMs());
+    return [join.networkFailed(explained, world), ...withoutJoin(context.outputs, 'the join failed')];
   }
   const { bot, path } = joined;
   const endpoint = path === 'join-service' ? 'the join service' : 'the registration endpoint';

@@ -12,6 +12,7 @@ import { openUpgrades, type Upgrades } from '../../teleport/connection-upgrade.t
 import { openWebApi } from '../../net/web.ts';
 import { refuseRemovedKeys } from '../../outputs/supported.ts';
 import { checkTbotVersion, readTbotVersion } from '../../tbot/program.ts';
+import { readTokenFile, type TokenFile } from '../token-verdict.ts';
 import { type Check, check, type CheckState } from './check.ts';
 import { type AuthServerFindings, authServerChecks } from './auth-server-checks.ts';
 import { clusterChecks, withoutJoin } from './cluster-checks.ts';
@@ -77,6 +78,7 @@ function checkList(checks: readonly Check[], style: Style): string {
 }
 
 interface DoctorOptions extends Settings, Omit<WriteTargets, 'outputs'> {
+  readonly tokenFile: string | undefined;
   /** The version of this program. */
   readonly version: string;
   readonly timeoutMs: number;
@@ -144,7 +146,7 @@ interface Findings {
 }
 
 async function clusterFindings(
-  { engine }: DoctorOptions,
+  { engine, tokenFile: path }: DoctorOptions,
   { config, onNetwork, token: { token } }: Findings,
   world: World,
 ): Promise<readonly Check[]> {
@@ -162,7 +164,8 @@ async function clusterFindings(
       server?.kind === 'auth'
         ? { checks: [], cluster: auth?.cluster }
         : await proxyChecks({ web, network, upgrades, retries, obstacle: unreachable }, world);
-    const checks = [...found];
+    const { checks: ofFile, tokenFile } = await tokenFileCheck(path, plan, world);
+    const checks = [...found, ...ofFile];
     if (engine === 'tbot') checks.push(await tbotCheck(plan, cluster, world));
     if (cluster === undefined)
       return [...checks, ...skipped(unreachable ?? 'there is no valid response from the Proxy')];
@@ -172,12 +175,28 @@ async function clusterFindings(
     const removed = removedKeysCheck(plan, cluster);
     if (removed !== undefined)
       return [...checks, removed, ...skipped('the cluster does not support this configuration')];
-    const trial = { plan, outputs, token, network, upgrades, trust, web, retries, log, trace };
+    const trial = { plan, outputs, token, network, upgrades, trust, web, retries, log, trace, tokenFile };
     return [...checks, ...(await clusterChecks({ ...trial, verification: auth?.verification }, world))];
   } finally {
     web.close();
   }
 }
+/** Without a file, or with one that cannot be read, a refusal is not compared with it. */
+async function tokenFileCheck(
+  path: string | undefined,
+  plan: Plan | undefined,
+  world: World,
+): Promise<{ readonly checks: readonly Check[]; readonly tokenFile: TokenFile | undefined }> {
+  if (path === undefined || plan === undefined) return { checks: [], tokenFile: undefined };
+  const one = check('token-file', 'Token file');
+  try {
+    const tokenFile = await readTokenFile(path, plan, world);
+    return { checks: [one.pass(`join token "${tokenFile.token.name}" in ${path}`)], tokenFile };
+  } catch (error) {
+    return { checks: [one.failed(asMachineIdError(error))], tokenFile: undefined };
+  }
+}
+
 /** The error that `run` would fail with. */
 function removedKeysCheck(plan: Plan, { clusterName, serverVersion }: JoinedCluster): Check | undefined {
   try {

@@ -65,6 +65,7 @@ export interface DoctorArguments {
   readonly flags: RunFlags;
   readonly caFile: string | undefined;
   readonly oidcToken: string | undefined;
+  readonly tokenFile: string | undefined;
   readonly engine: Engine;
   readonly exportVariables: boolean;
   readonly report: string | undefined;
@@ -80,11 +81,12 @@ export interface DoctorArguments {
 /** @throws MachineIdError USAGE_INVALID */
 export function readDoctorArguments(args: readonly string[]): DoctorArguments {
   const { given, ...read } = readRunArguments(args, DOCTOR_FLAGS);
-  const { caFile, engine, exportVariables, flags, json, oidcToken, report, timeoutMs } = read;
+  const { caFile, engine, exportVariables, flags, json, oidcToken, report, timeoutMs, tokenFile } = read;
   const text = (name: string) => given.get(name)?.[0];
   return {
     caFile,
     oidcToken,
+    tokenFile,
     engine,
     exportVariables,
     report,
