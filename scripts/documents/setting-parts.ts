@@ -12,7 +12,7 @@ const EFFECTS = {
   tbot: ' Checked, but has an effect with `engine: tbot` only.',
 };
 
-/** `keys of the file` is for tbot-yaml.md, `exported variables` for exports.md. */
+/** `keys of the file` is for tbot-yaml.md, `variables without a flag` for cli.md, `exported variables` for exports.md. */
 export function settingParts(): Parts {
   const settings: readonly object[] = Object.values(SETTINGS);
   return new Map([
@@ -20,6 +20,7 @@ export function settingParts(): Parts {
       'keys of the file',
       markdownTable(['Key', 'Flag', 'Variable', 'Orb parameter', 'Meaning'], settings.filter(isOfFile).map(row)),
     ],
+    ['variables without a flag', settings.filter(isVariableOnly).map(line).join('\n')],
     [
       'exported variables',
       markdownTable(
@@ -32,6 +33,16 @@ export function settingParts(): Parts {
 
 function isOfFile(setting: object): setting is FileSetting {
   return 'file' in setting;
+}
+
+type VariableOnly = Declaration & { readonly env: string };
+
+function isVariableOnly(setting: object): setting is VariableOnly {
+  return 'env' in setting && !('flag' in setting) && !('file' in setting);
+}
+
+function line({ env, help }: VariableOnly): string {
+  return `- ${code(env)}: ${prose(help)}`;
 }
 
 function row({ effect, env, file, flag, help, orb, since }: FileSetting): readonly string[] {

@@ -1,6 +1,7 @@
 /** How the settings are read: from flags, from environment variables, and from values of the file. */
 import { resolve } from 'node:path';
 import * as z from 'zod/mini';
+import { parseAddress } from '../net/address.ts';
 import { refuseWildcard } from '../schema/common.ts';
 import { type Destination, destination } from '../schema/destination.ts';
 import {
@@ -16,6 +17,7 @@ import {
 } from '../schema/fields.ts';
 import { unexpandedPath, unexpandedValue } from '../schema/unexpanded.ts';
 import { durationAdvice, goDuration, parseDuration, refuseCaPin } from '../schema/values.ts';
+import { TUNNEL_PORT } from '../teleport/ping.ts';
 import { readDestinationUri } from './destination-uri.ts';
 import type { Report } from './findings.ts';
 
@@ -78,6 +80,16 @@ export const yesWord: Reader<boolean, boolean> = {
   fromVariable: (given, { warn }) => {
     if (given !== 'yes') warn(`is "${given}", which has no effect; only "yes" turns it on`);
     return given === 'yes';
+  },
+};
+
+/** Only Teleport's own programs use it, so that a run does not fail because of it. */
+export const tunnelAddress: Reader<string, string> = {
+  ...expression,
+  fromVariable: (given, { warn }) => {
+    if (parseAddress(given, TUNNEL_PORT) !== undefined) return given;
+    warn(`is "${given}", which is not host:port: Teleport's own programs cannot use it`);
+    return undefined;
   },
 };
 

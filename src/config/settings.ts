@@ -19,6 +19,7 @@ import {
   resourceName,
   text,
   toggle,
+  tunnelAddress,
   variableName,
   word,
   yesWord,
@@ -215,7 +216,12 @@ export const SETTINGS = {
   useProxyAddr: {
     env: 'TBOT_USE_PROXY_ADDR',
     read: yesWord,
-    help: 'With the value yes, files contain the configured address instead of the one that the Proxy advertises.',
+    help: 'With the value yes, files contain the configured address instead of the web address that the Proxy advertises. Without TLS routing, the SSH address stays the advertised one.',
+  },
+  tunnelPublicAddr: {
+    env: 'TELEPORT_TUNNEL_PUBLIC_ADDR',
+    read: tunnelAddress,
+    help: "Address of the reverse tunnel, host:port, instead of the one that the Proxy advertises. Only Teleport's own programs (tctl, tbot) use a tunnel; doctor tries this address for them.",
   },
   logFormat: {
     flag: 'log-format',

@@ -7,6 +7,7 @@ import { keptNodeOptions } from '../effects/node-options.ts';
 import { MachineIdError } from '../errors.ts';
 import type { OutputFile } from '../files/destination.ts';
 import { formatAddress } from '../net/address.ts';
+import { withGivenAddresses } from '../teleport/given-address.ts';
 import type { ClusterFacts } from '../teleport/ping.ts';
 import type { Common } from '../schema/common.ts';
 import { type Context, type Field, flag, refuse, text, word } from '../schema/fields.ts';
@@ -136,7 +137,7 @@ function sshConfigInput(
   destinationPath: string | undefined,
 ): SshConfigInput | undefined {
   if (destinationPath === undefined) return undefined;
-  const address = plan.useProxyAddr ? plan.address : proxy.sshAddress;
+  const { sshAddress: address } = withGivenAddresses(proxy, plan);
   return {
     proxyHost: proxy.proxyHost,
     proxyAddress: formatAddress(address),

@@ -4,6 +4,7 @@ import type { Identity } from '../auth/issue.ts';
 import { keptNodeOptions } from '../effects/node-options.ts';
 import { MachineIdError } from '../errors.ts';
 import { oneLine } from '../net/network-error.ts';
+import { withGivenAddresses } from '../teleport/given-address.ts';
 import { kubeEndpoint } from '../teleport/kube-endpoint.ts';
 import { contextName, type ContextTemplate } from './context-name.ts';
 import { findResource, type Named, namePredicate, onceEach } from './find-resource.ts';
@@ -28,8 +29,7 @@ export async function kubeAccess(
 ): Promise<KubeAccess> {
   const { world, plan } = run;
   const proxy = await joined.proxy();
-  const webAddress = plan.useProxyAddr ? plan.address : proxy.webAddress;
-  const endpoint = kubeEndpoint({ ...proxy, webAddress }) ?? noEndpoint(output.path);
+  const endpoint = kubeEndpoint(withGivenAddresses(proxy, plan)) ?? noEndpoint(output.path);
   const { host } = await session.authorities;
   const { directory } = location;
   return {

@@ -87,7 +87,7 @@ const PingResponse = z.object({
 
 const WEB_PORT = 443;
 const SSH_PORT = 3023;
-const TUNNEL_PORT = 3024;
+export const TUNNEL_PORT = 3024;
 
 /**
  * Reads the body of a response with status 200.

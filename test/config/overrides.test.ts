@@ -211,6 +211,17 @@ test('TBOT_DEBUG takes the words of Go, and a flag wins over it', async () => {
   assert.equal((await planOf(FILE, { environment, flags: { debug: false } })).debug, false);
 });
 
+test('TELEPORT_TUNNEL_PUBLIC_ADDR is read, and an unusable one is no reason to fail', async () => {
+  const given = async (value: string) => planOf(FILE, { environment: { TELEPORT_TUNNEL_PUBLIC_ADDR: value } });
+  assert.equal((await given('tunnel.example.com:4024')).settings.tunnelPublicAddr, 'tunnel.example.com:4024');
+  const { settings, warnings } = await given('https://tunnel.example.com');
+  assert.equal(settings.tunnelPublicAddr, undefined);
+  assert.match(
+    warnings.join(),
+    /^TELEPORT_TUNNEL_PUBLIC_ADDR is "https:\/\/tunnel\.example\.com", which is not host:port/,
+  );
+});
+
 test('TBOT_USE_PROXY_ADDR needs the word yes, and a Proxy address', async () => {
   assert.equal((await planOf(FILE, { environment: { TBOT_USE_PROXY_ADDR: 'yes' } })).useProxyAddr, true);
   const plan = await planOf(FILE, { environment: { TBOT_USE_PROXY_ADDR: 'true' } });

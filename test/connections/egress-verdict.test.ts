@@ -35,7 +35,6 @@ async function portOf(t: TestContext, server: Server): Promise<number> {
 function endpoint(id: string): Endpoint {
   const all = egressEndpoints({
     address: { host: 'localhost', port: 1 },
-    useProxyAddr: false,
     outputs: undefined,
     cluster: undefined,
     access: new Map(),

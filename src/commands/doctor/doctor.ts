@@ -163,7 +163,7 @@ async function clusterFindings(
     const { checks: found, cluster } =
       server?.kind === 'auth'
         ? { checks: [], cluster: auth?.cluster }
-        : await proxyChecks({ web, network, upgrades, retries, obstacle: unreachable }, world);
+        : await proxyChecks({ web, network, plan, upgrades, retries, obstacle: unreachable }, world);
     const { checks: ofFile, tokenFile } = await tokenFileCheck(path, plan, world);
     const checks = [...found, ...ofFile];
     if (engine === 'tbot') checks.push(await tbotCheck(plan, cluster, world));

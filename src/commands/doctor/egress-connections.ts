@@ -18,6 +18,7 @@ import type { Access } from '../../outputs/result.ts';
 import { askAuthServer, atAuthServer } from '../../teleport/auth-ping.ts';
 import { findAuthServer, isProxyPort } from '../../teleport/auth-server.ts';
 import { type AuthTrust, type AuthVerification, isAboutTrust } from '../../teleport/auth-trust.ts';
+import { withGivenAddresses } from '../../teleport/given-address.ts';
 import { type ClusterFacts, ping } from '../../teleport/ping.ts';
 import { dryRun, quietLog, type TrialContext } from './cluster-checks.ts';
 import { configChecks, type ConfigFindings, type Settings } from './config-checks.ts';
@@ -31,6 +32,7 @@ import {
 import { isUpgraded, purposeOf, routeOf, startProber } from './egress-prober.ts';
 import { type Verdict, verdictOf } from './egress-verdict.ts';
 import { httpProxyCheck, NO_PROXY_SET } from './network-checks.ts';
+import { givenAddresses } from './proxy-checks.ts';
 import { tokenChecks } from './token-checks.ts';
 
 interface EgressOptions extends Settings {
@@ -77,7 +79,6 @@ export async function checkEgress(given: EgressOptions, world: World): Promise<E
   const upgrades = openUpgrades({ network, trust: () => Promise.resolve(trust), environment });
   const onNetwork = { network, upgrades, limitMs };
   const facts = {
-    useProxyAddr: plan?.useProxyAddr ?? false,
     outputs: config.outputsKnown ? config.outputs : undefined,
     downloads: given.downloads,
     environment: world.environment,
@@ -95,7 +96,9 @@ export async function checkEgress(given: EgressOptions, world: World): Promise<E
     testForBalancers(isProxy ? [address] : [], upgrades, { limitMs, signal }),
   ]);
   const found = await lookUpByJoining({ ...config, ...onNetwork, discovered }, given, world);
-  const { auth, cluster, proxyAddress } = discovered;
+  const { auth, proxyAddress } = discovered;
+  const cluster =
+    discovered.cluster && address && withGivenAddresses(discovered.cluster, givenAddresses(address, plan));
   const known = { ...facts, address: proxyAddress, auth, cluster, access: found.access };
   // Without a cluster, only the address that was tested is known.
   if (cluster !== undefined) {

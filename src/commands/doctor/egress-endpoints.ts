@@ -80,10 +80,9 @@ export interface EgressFacts {
   readonly address: Address | undefined;
   /** Set if the Auth Service is reached directly. */
   readonly auth?: DirectAuth | undefined;
-  readonly useProxyAddr: boolean;
   /** Undefined when the configuration cannot be read: every output type is listed then. */
   readonly outputs: readonly SupportedOutput[] | undefined;
-  /** Undefined without a response of the Proxy: TLS routing is assumed then. */
+  /** With the addresses that the environment replaces. Undefined without a response of the Proxy: TLS routing is assumed then. */
   readonly cluster: ClusterFacts | undefined;
   /** By the path of an output: what the cluster reports about its resource, or why that is unknown. */
   readonly access: ReadonlyMap<string, Access | string>;
@@ -385,8 +384,8 @@ function ofOutput(output: SupportedOutput | undefined, facts: EgressFacts): read
 
 /** The address of the Proxy that later steps use. */
 function advertised(facts: EgressFacts, own: 'webAddress' | 'sshAddress' | 'tunnelAddress') {
-  const { address, cluster, useProxyAddr } = facts;
-  const found = useProxyAddr ? address : (cluster?.[own] ?? address);
+  const { address, cluster } = facts;
+  const found = cluster?.[own] ?? address;
   return { ...to(found?.host, found?.port), untried: found === undefined ? noAddress(facts) : undefined };
 }
 
@@ -427,8 +426,8 @@ function reverseTunnel(facts: EgressFacts, tlsRouting: boolean): Endpoint {
 }
 
 function kubernetes(facts: EgressFacts, need: Need): Endpoint {
-  const { address, cluster, useProxyAddr } = facts;
-  const webAddress = useProxyAddr ? address : (cluster?.webAddress ?? address);
+  const { address, cluster } = facts;
+  const webAddress = cluster?.webAddress ?? address;
   const kube = cluster?.kube ?? { publicAddress: undefined, port: undefined };
   const found = webAddress && kubeEndpoint({ tlsRouting: cluster?.tlsRouting ?? true, webAddress, kube });
   const place = to(found?.address.host, found?.address.port);

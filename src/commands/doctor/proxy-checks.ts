@@ -1,12 +1,14 @@
 /** Checks what the Proxy reports about its cluster, and the clock. */
+import type { Plan } from '../../config/plan.ts';
 import type { Retries } from '../../effects/retry.ts';
 import type { World } from '../../effects/world.ts';
 import { pluralize } from '../../errors.ts';
-import { formatAddress } from '../../net/address.ts';
+import { type Address, formatAddress, parseAddress } from '../../net/address.ts';
 import type { Network } from '../../net/network.ts';
 import type { WebApi } from '../../net/web.ts';
 import type { Upgrades } from '../../teleport/connection-upgrade.ts';
-import { type ClusterFacts, NEWEST_TESTED, OLDEST_TESTED, ping } from '../../teleport/ping.ts';
+import { type GivenAddresses, withGivenAddresses } from '../../teleport/given-address.ts';
+import { type ClusterFacts, NEWEST_TESTED, OLDEST_TESTED, ping, TUNNEL_PORT } from '../../teleport/ping.ts';
 import { type Check, check, type NamedCheck } from './check.ts';
 import { routeLines, topologyText } from './topology.ts';
 
@@ -19,6 +21,8 @@ interface ProxyFindings {
 const SKEW_MS = 30_000;
 
 interface ProxyCheckOptions {
+  /** Undefined if the configuration cannot be read. */
+  readonly plan: Plan | undefined;
   readonly web: WebApi;
   readonly network: Network;
   readonly upgrades: Upgrades;
@@ -28,7 +32,7 @@ interface ProxyCheckOptions {
 }
 
 export async function proxyChecks(
-  { web, network, retries, obstacle, upgrades }: ProxyCheckOptions,
+  { web, network, plan, retries, obstacle, upgrades }: ProxyCheckOptions,
   { clock, environment }: Pick<World, 'clock' | 'environment'>,
 ): Promise<ProxyFindings> {
   const [proxy, skew, routing] = [check('proxy', 'Proxy'), check('clock', 'Clock'), check('topology', 'Topology')];
@@ -45,16 +49,27 @@ export async function proxyChecks(
     };
   }
 
-  function topologyCheck(cluster: ClusterFacts): Check {
+  function topologyCheck(advertised: ClusterFacts): Check {
     const { address } = web;
-    const { webAddress } = cluster;
-    const isElsewhere = formatAddress(webAddress) !== formatAddress(address);
+    const given = givenAddresses(address, plan);
+    const cluster = withGivenAddresses(advertised, given);
+    const own = formatAddress(advertised.webAddress);
+    const whose = given.useProxyAddr ? 'TBOT_USE_PROXY_ADDR replaces' : 'later steps use';
     return routing.pass([
       topologyText(cluster, upgrades.finding(address)),
-      ...(isElsewhere ? [`the Proxy advertises ${formatAddress(webAddress)}, which later steps use`] : []),
+      ...(own === formatAddress(address) ? [] : [`the Proxy advertises ${own}, which ${whose}`]),
+      ...(given.tunnelAddress === undefined
+        ? []
+        : [`TELEPORT_TUNNEL_PUBLIC_ADDR is ${formatAddress(given.tunnelAddress)}: Teleport's own programs use it`]),
       ...routeLines(address, cluster, network),
     ]);
   }
+}
+
+/** What the environment says about the addresses of the Proxy. */
+export function givenAddresses(address: Address, plan: Plan | undefined): GivenAddresses {
+  const { settings, useProxyAddr = false } = plan ?? {};
+  return { address, useProxyAddr, tunnelAddress: parseAddress(settings?.tunnelPublicAddr ?? '', TUNNEL_PORT) };
 }
 
 /** What a cluster reports before the join, and whether this program was tested with its version. */

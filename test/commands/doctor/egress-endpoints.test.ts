@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { egressEndpoints, type EgressFacts, type Endpoint } from '../../../src/commands/doctor/egress-endpoints.ts';
 import { supportedOutputs } from '../../../src/outputs/supported.ts';
+import { withGivenAddresses } from '../../../src/teleport/given-address.ts';
 import { parsePing } from '../../../src/teleport/ping.ts';
 import { planOf } from '../../config/plan-of.ts';
 
@@ -23,7 +24,6 @@ function cluster({ version = '18.6.0', name = 'example.com', proxy = {} } = {}) 
 
 const FACTS: EgressFacts = {
   address: ASKED,
-  useProxyAddr: false,
   outputs: [],
   cluster: cluster(),
   access: new Map(),
@@ -251,8 +251,23 @@ test('without any configuration, every connection is listed with what is missing
 test('with TBOT_USE_PROXY_ADDR later steps use the address that was given', async () => {
   const outputs = await outputsOf('type: identity', 'type: kubernetes, kubernetes_cluster: dev');
   const address = { host: 'internal.example.com', port: 8443 };
-  const found = rows({ outputs, address, useProxyAddr: true });
+  const tunnelAddress = { host: 'tunnel.example.com', port: 3024 };
+  const used = withGivenAddresses(cluster(), { address, useProxyAddr: true, tunnelAddress });
+  const found = rows({ outputs, address, cluster: used });
   for (const id of ['ssh-transport', 'kubernetes']) {
     assert.match(onTheWire(found.get(id)), /^tls internal\.example\.com:8443 /, id);
   }
+  assert.match(
+    onTheWire(found.get('reverse-tunnel')),
+    /^tls tunnel\.example\.com:3024 tunnel\.example\.com teleport-rev/,
+  );
+  const separate = withGivenAddresses(cluster({ proxy: { tls_routing_enabled: false } }), {
+    address,
+    useProxyAddr: true,
+  });
+  // Only the web address: the given one says nothing about other ports.
+  assert.match(
+    onTheWire(rows({ outputs, address, cluster: separate }).get('ssh-transport')),
+    /^tls teleport\.example\.com:3023 /,
+  );
 });
