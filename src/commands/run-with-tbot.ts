@@ -2,7 +2,8 @@
 import type { PlannedRun } from '../config/plan.ts';
 import { openWebApi } from '../net/web.ts';
 import type { RunEnd } from '../outputs/result.ts';
-import { sortResults } from '../outputs/produce.ts';
+import { useOf } from '../outputs/outputs.ts';
+import { sortResults, warnAboutLostCertificates } from '../outputs/produce.ts';
 import { refuseRemovedKeys } from '../outputs/supported.ts';
 import { produceWithTbot } from '../tbot/engine.ts';
 import { checkTbotVersion, readTbotVersion, type TbotSettings } from '../tbot/program.ts';
@@ -11,9 +12,14 @@ import { TBOT_HELPER_VARIABLES } from './telemetry.ts';
 
 /** @throws MachineIdError TBOT_MISSING, TBOT_INCOMPATIBLE, CLUSTER_UNSUPPORTED, TBOT_FAILED, or what asking the Proxy throws */
 export async function runWithTbot(run: PlannedRun, settings: Omit<TbotSettings, 'helper'>): Promise<RunEnd> {
-  const { clusterName: cluster, serverVersion } = await checkTbot(run);
+  const facts = await checkTbot(run);
+  const { clusterName: cluster, serverVersion } = facts;
+  const tested = testForBalancer(run);
   const { bot, failure, results } = await produceWithTbot(run, { ...settings, helper: TBOT_HELPER_VARIABLES });
   run.journal.note({ bot, results });
+  const sorted = sortResults(run.outputs, results);
+  await tested;
+  await warnAboutLostCertificates(run, { address: run.plan.address, facts }, sorted.outputs);
   return {
     engine: 'tbot',
     proxy: run.plan.address.value,
@@ -22,9 +28,17 @@ export async function runWithTbot(run: PlannedRun, settings: Omit<TbotSettings, 
     bot,
     joinMethod: run.plan.tokenRequest.joinMethod,
     joinPath: undefined,
-    ...sortResults(run.outputs, results),
+    ...sorted,
     failure,
   };
+}
+
+/** tbot finds out for itself, and reports nothing. Only needed for the warning about such a load balancer. */
+async function testForBalancer({ outputs, plan, upgrades, world }: PlannedRun): Promise<void> {
+  const isUsedByOthers = outputs.some((output) =>
+    ['kubernetes', 'database', 'application'].includes(useOf(output)?.kind ?? ''),
+  );
+  if (isUsedByOthers) await upgrades.needed(plan.address, world.signal).catch(() => undefined);
 }
 
 /** Before tbot starts: whether the Proxy responds, and whether this tbot fits the cluster and the file. */

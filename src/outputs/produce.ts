@@ -3,10 +3,9 @@ import { openSession } from '../auth/session.ts';
 import { generateKeyPair } from '../crypto/keys.ts';
 import { asMachineIdError, locationText, MachineIdError, pluralize, type Problem } from '../errors.ts';
 import type { Joined } from '../join/join.ts';
-import type { ClusterFacts } from '../teleport/ping.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
 import type { FailedOutput, RunResult, WrittenOutput } from './result.ts';
-import { lostCertificates } from './lost-certificates.ts';
+import { type AskedProxy, askedProxy, lostCertificates } from './lost-certificates.ts';
 import { outputLabel } from './output.ts';
 import { produce, routedKeyOf, type SupportedOutput } from './outputs.ts';
 import { type OutputKeys, type OutputWork, prepareOutput, type RunContext } from './work.ts';
@@ -44,7 +43,8 @@ export async function writeOutputs(run: OutputsRun, joined: Joined, keys: readon
     const results = await tryOutputs({ run, joined, session }, keys);
     journal.note({ results });
     const sorted = sortResults(outputs, results);
-    if (proxy !== undefined) await warnAboutLostCertificates(run, proxy, sorted.outputs);
+    const asked = await askedProxy(joined, plan, outputs);
+    if (asked !== undefined) await warnAboutLostCertificates(run, asked, sorted.outputs);
     return sorted;
   } finally {
     session.close();
@@ -52,9 +52,9 @@ export async function writeOutputs(run: OutputsRun, joined: Joined, keys: readon
 }
 
 /** One warning for all outputs. */
-async function warnAboutLostCertificates(
+export async function warnAboutLostCertificates(
   { journal, plan, upgrades, world: { signal } }: OutputsRun,
-  proxy: ClusterFacts,
+  proxy: AskedProxy,
   outputs: readonly WrittenOutput[],
 ): Promise<void> {
   const lost = await lostCertificates(outputs, proxy, { plan, upgrades, signal });

@@ -8,6 +8,7 @@ import { examined, flagsOf, NOWHERE, results } from './egress-report.ts';
 import { clusterIn, type ClusterWish, directoryFor } from './embedded-cluster.ts';
 import { checksOf } from './doctor-checks.ts';
 import { beginJob } from './job.ts';
+import { addTbot } from './tbot-stand-in.ts';
 
 const authorities = await directoryFor({ after });
 const VERSIONS = ['15.3.7', '18.6.0'] as const;
@@ -118,6 +119,27 @@ test('kubectl does what run warns of, once for all outputs', { skip: missing('ku
     cluster.records.kinds.some((kind) => kind.startsWith('kube')),
     false,
   );
+});
+
+const LOST = /kubectl does not trust its certificate, .*layer 4\), or run kubectl through "tbot proxy kube"/;
+
+test('with tbot, and after a join at the Auth Service, run warns of it too', async (t) => {
+  const { cluster, job } = await scene(t, { teleport: '18.6.0', front: 'l7' });
+  const { auth, caPin, joinToken } = cluster.info;
+  const direct = ['--auth-server', auth, '--ca-pin', caPin, '--token', joinToken, '--destination', job.destination];
+  const args = ['run', ...direct, '--kubernetes-cluster', 'dev'];
+  const joined = await job.run(args);
+  assert.equal(joined.exitCode, 0, joined.stderr);
+  assert.match(joined.stderr, LOST);
+  const other = await beginJob(t, cluster);
+  const kubernetes = join(other.destination, 'kubernetes');
+  await addTbot(other, { writes: { [kubernetes]: join(job.destination, 'kubernetes') } });
+  const through = ['--proxy-server', cluster.info.proxy, '--token', joinToken, '--destination', other.destination];
+  const run = await other.run(['run', ...through, '--kubernetes-cluster', 'dev', '--engine', 'tbot']);
+  assert.equal(run.exitCode, 0, run.stderr);
+  assert.match(run.stderr, LOST);
+  const checks = await checksOf(job, [...direct, '--kubernetes-cluster', 'dev']);
+  assert.match(checks.get(KUBERNETES)?.detail ?? '', /kubectl does not trust its certificate/);
 });
 
 test('TELEPORT_TLS_ROUTING_CONN_UPGRADE is named where it decides', async (t) => {

@@ -17,7 +17,7 @@ import type { WireTrace } from '../../net/trace.ts';
 import type { WebTrust } from '../../net/trust.ts';
 import type { WebApi } from '../../net/web.ts';
 import { openJournal } from '../../outputs/journal.ts';
-import { type LostCertificate, lostCertificates } from '../../outputs/lost-certificates.ts';
+import { askedProxy, type LostCertificate, lostCertificates } from '../../outputs/lost-certificates.ts';
 import type { WrittenOutput } from '../../outputs/result.ts';
 import { needsProxy, type SupportedOutput } from '../../outputs/outputs.ts';
 import type { AuthVerification } from '../../teleport/auth-trust.ts';
@@ -176,11 +176,8 @@ async function outputChecks(
 ): Promise<readonly Check[]> {
   const results = await dryRunOutputs(context, joined, session, world);
   const written = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  const { contact } = joined;
-  const lost =
-    contact.kind === 'proxy'
-      ? await lostCertificates(written, contact.facts, { ...context, signal: world.signal })
-      : [];
+  const asked = await askedProxy(joined, context.plan, context.outputs);
+  const lost = asked === undefined ? [] : await lostCertificates(written, asked, { ...context, signal: world.signal });
   return context.outputs.map((output, at) => {
     const result = results[at];
     const one = outputCheck(output);
