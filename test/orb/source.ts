@@ -1,6 +1,8 @@
 /** The orb's own source tree and the version that it would be released as. */
 import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { packRelease } from '../../scripts/orb-pack/packed-release.ts';
 import { readSourceTree } from '../../scripts/orb-pack/source-tree.ts';
@@ -9,16 +11,21 @@ export const sourceFiles = await readSourceTree('orb');
 
 export const { version } = z.object({ version: z.string() }).parse(JSON.parse(await readFile('package.json', 'utf8')));
 
-/** By sources, then by script and address: to pack takes a tenth of a second, and several for the real script. */
-const packed = new WeakMap<ReadonlyMap<string, string>, Map<string, string>>();
-
-/** The orb as a release with these bytes as the script would publish it. */
+/**
+ * The orb as a release with these bytes as the script would publish it. To compress the real script takes two seconds, so
+ * the processes of a test run share what one of them has packed, in the run's own folder.
+ */
 export function packedWith(bundle: string | Uint8Array, downloadUrl?: string, files = sourceFiles): string {
-  const known = packed.get(files) ?? new Map<string, string>();
-  packed.set(files, known);
-  const key = `${createHash('sha256').update(bundle).digest('hex')} ${downloadUrl ?? ''}`;
-  const orb = known.get(key) ?? packRelease({ files, bundle: Buffer.from(bundle), version, downloadUrl });
-  known.set(key, orb);
+  const digest = createHash('sha256')
+    .update(JSON.stringify([version, downloadUrl, ...files]))
+    .update(bundle);
+  const { TEST_BUILD: folder = 'build/tests' } = process.env;
+  const path = join(folder, `packed-${digest.digest('hex')}`);
+  if (existsSync(path)) return readFileSync(path, 'utf8');
+  const orb = packRelease({ files, bundle: Buffer.from(bundle), version, downloadUrl });
+  // Whole or not at all, for the other processes.
+  writeFileSync(`${path}.${process.pid}`, orb);
+  renameSync(`${path}.${process.pid}`, path);
   return orb;
 }
 
