@@ -57,7 +57,7 @@ async function plannedRun(given: RunArguments, journal: Journal, world: World): 
   const warn = (message: string) => {
     journal.warn(message);
   };
-  const network = openNetwork({ ...world, authorities: () => Promise.resolve(trust.elsewhere), timeoutMs });
+  const network = openNetwork({ ...world, authorities: () => Promise.resolve(trust.elsewhere?.()), timeoutMs });
   const trace = plan.debug ? startWireTrace(journal, clock) : undefined;
   return {
     world,

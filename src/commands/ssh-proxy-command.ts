@@ -46,7 +46,7 @@ export async function sshProxyCommand(args: readonly string[], world: World): Pr
   const { clock, random, signal, stderr } = world;
   const log = createLog(stderr, { format: 'text', debug: false, nowMs: () => clock.nowMs() });
   const trust = () => trustOf(given, world);
-  const network = openNetwork({ ...world, authorities: async () => (await trust()).elsewhere });
+  const network = openNetwork({ ...world, authorities: async () => (await trust()).elsewhere?.() });
   const trace = debugTrace(args, world);
   const dial = {
     address,

@@ -12,9 +12,10 @@ export interface WebTrust {
   readonly ca: string | undefined;
   /**
    * PEM of the authorities for other servers, such as an https:// proxy or a mirror: the built-in list, those in `ca`, and
-   * those of the environment even if `--ca-file` is given. Undefined for Node's own list.
+   * those of the environment even if `--ca-file` is given. Undefined for Node's own list. A function, because Node takes ten
+   * milliseconds for its list.
    */
-  readonly elsewhere?: readonly string[];
+  readonly elsewhere?: () => readonly string[];
   /** False only when the user asked for `insecure`. */
   readonly verify: boolean;
   /** Set if this version of Node does not trust all of them on their own: a clause that says why. */
@@ -50,7 +51,7 @@ export async function webTrust(settings: WebTrustSettings): Promise<WebTrust> {
   const own = certificates.map(({ pem }) => pem);
   const further = caFile === undefined ? [] : await furtherAuthorities(environment, settings);
   const weakness = hasPartialChains(nodeVersion) ? undefined : weaknessOf(certificates, nodeVersion);
-  const elsewhere = [...new Set([...rootCertificates.map((pem) => `${pem}\n`), ...own, ...further])];
+  const elsewhere = () => [...new Set([...rootCertificates.map((pem) => `${pem}\n`), ...own, ...further])];
   return { ca: own.join(''), elsewhere, verify, ...(weakness === undefined ? {} : { weakness }) };
 }
 

@@ -10,7 +10,7 @@ import { selfSigned } from '../tls-certificate.ts';
 import { keptTrace } from './told-events.ts';
 
 const { certificate, key } = await selfSigned('localhost');
-const trust = { ca: certificate, elsewhere: [certificate], verify: true };
+const trust = { ca: certificate, elsewhere: () => [certificate], verify: true };
 
 /** Responds to every request with these bytes, and counts the bytes of each request. */
 async function serve(t: TestContext, answers: readonly string[]) {

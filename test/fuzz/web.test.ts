@@ -99,7 +99,7 @@ fuzz(
   bytesLike(...downloads),
   async (bytes) => {
     peer.answer = bytes;
-    const server = openDownloadServer({ network, trust: { ca: peer.ca, elsewhere: [peer.ca], verify: true } });
+    const server = openDownloadServer({ network, trust: { ca: peer.ca, elsewhere: () => [peer.ca], verify: true } });
     try {
       const reply = await server.get(new URL(`https://localhost:${String(peer.port)}/a`), { stallMs: 300 });
       let received = 0;

@@ -125,7 +125,7 @@ async function networkFindings(config: ConfigFindings, options: DoctorOptions, w
   };
   let network: Network;
   try {
-    network = openNetwork({ ...world, authorities: () => Promise.resolve(trust.elsewhere), timeoutMs });
+    network = openNetwork({ ...world, authorities: () => Promise.resolve(trust.elsewhere?.()), timeoutMs });
   } catch (error) {
     // The obstacle keeps the other checks from using the network.
     return { ...withInvalidProxy(asMachineIdError(error)), ...over(openNetwork({ environment: {} })) };

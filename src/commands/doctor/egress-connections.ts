@@ -75,7 +75,11 @@ export async function checkEgress(given: EgressOptions, world: World): Promise<E
   const config = await configChecks(given, world);
   const { address, plan, trust } = config;
   const { environment, signal } = world;
-  const network = openNetwork({ ...world, authorities: () => Promise.resolve(trust.elsewhere), timeoutMs: limitMs });
+  const network = openNetwork({
+    ...world,
+    authorities: () => Promise.resolve(trust.elsewhere?.()),
+    timeoutMs: limitMs,
+  });
   const upgrades = openUpgrades({ network, trust: () => Promise.resolve(trust), environment });
   const onNetwork = { network, upgrades, limitMs };
   const facts = {
@@ -374,7 +378,7 @@ function sentence({ code, message }: MachineIdError): string {
 async function publicAuthorities({ elsewhere }: WebTrust, { environment, files }: World) {
   const { AWS_CA_BUNDLE: path = '' } = environment;
   const bundle = path === '' ? undefined : await files.readText(path, { maxBytes: 1024 * 1024 }).catch(() => undefined);
-  return { download: elsewhere, aws: bundle };
+  return { download: elsewhere?.(), aws: bundle };
 }
 
 function unprobed({ untried }: Endpoint): Verdict {

@@ -51,7 +51,7 @@ export interface DownloadOptions {
 const MAX_REDIRECTS = 5;
 
 export function openDownloadServer({ network, trust, signal, trace }: DownloadOptions): DownloadServer {
-  const settings = { keepAlive: true, ...trustOptions(trust.elsewhere) };
+  const settings = { keepAlive: true, ...trustOptions(trust.elsewhere?.()) };
   const { begin, close, send } = openHttps({ ...settings, network, to: 'downloads', for: 'https', trace });
   return {
     get: async (first, { range, stallMs }) => {

@@ -44,7 +44,7 @@ export async function installTools(args: readonly string[], world: World): Promi
   const log = createLog(write, { format: 'text', debug: false, nowMs: () => clock.nowMs() });
   const { timeoutMs, deadlineMs } = given;
   const retries = startRetries({ timeoutMs, deadlineMs, clock, random, log, signal });
-  const network = openNetwork({ ...world, authorities: () => Promise.resolve(trust.elsewhere), timeoutMs });
+  const network = openNetwork({ ...world, authorities: () => Promise.resolve(trust.elsewhere?.()), timeoutMs });
   const connection = { network, trust, retries, signal, trace };
   const request =
     given.plan === undefined
