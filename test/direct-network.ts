@@ -9,5 +9,6 @@ export const noUpgrades: Upgrades = {
   finding: () => undefined,
   known: () => undefined,
   needed: () => Promise.resolve(false),
+  conclude: () => undefined,
   open: () => Promise.reject(new Error('no connection needs an upgrade here')),
 };

@@ -19,6 +19,7 @@ import type { Init } from '../grpc/protobuf.ts';
 import { GrpcError, GrpcResponseError } from '../grpc/status.ts';
 import { type Address, formatAddress } from '../net/address.ts';
 import { dialTls } from '../net/dial.ts';
+import { isAboutAlpn } from '../net/failures.ts';
 import { describeError, networkFailure, oneLine } from '../net/network-error.ts';
 import type { Network } from '../net/network.ts';
 import type { WireConnection, WireTrace } from '../net/trace.ts';
@@ -45,6 +46,8 @@ export interface ServiceJoin extends StreamJoin {
   readonly network: Network;
   /** Set if the connection needs an upgrade. */
   readonly upgrades: Upgrades | undefined;
+  /** Called when a connection without an upgrade shows that ALPN does not reach the Proxy, with what it shows. */
+  readonly onAlpnLost: (seen: string) => void;
   readonly nowMs: number;
   readonly trust: WebTrust;
   readonly timeoutMs: number;
@@ -95,7 +98,14 @@ export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResul
       // The registration endpoint needs the same HTTP or SOCKS proxy.
       if (error instanceof MachineIdError) throw error;
       const { detail, isTransient } = networkFailure(error);
+      if (isAboutAlpn(error)) join.onAlpnLost(detail);
       return { kind: 'unavailable' as const, reason: detail, isTransient };
+    }
+    if (join.upgrades === undefined && typeof socket.alpnProtocol !== 'string') {
+      socket.destroy();
+      const reason = 'the server chooses no ALPN protocol';
+      join.onAlpnLost(reason);
+      return { kind: 'unavailable' as const, reason, isTransient: true };
     }
     const connection = grpcOver(socket, address.host, wire);
     try {

@@ -246,6 +246,9 @@ function startServiceJoin(options: JoinOptions, upgrades?: Upgrades): ServiceAtt
     address: web.address,
     network,
     upgrades,
+    onAlpnLost: (seen) => {
+      options.upgrades.conclude(web.address, seen);
+    },
     nowMs: options.clock.nowMs(),
     trust,
     facts,

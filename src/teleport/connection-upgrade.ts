@@ -47,6 +47,11 @@ export interface Upgrades {
    */
   readonly needed: (address: Address, signal: AbortSignal) => Promise<boolean>;
   /**
+   * Another connection has had an outcome that the test looks for, so that none is needed.
+   * @param seen as in a finding
+   */
+  readonly conclude: (address: Address, seen: string) => void;
+  /**
    * Bytes that reach the Proxy's ALPN routing. The TLS handshake that a direct connection begins with comes next.
    * @throws MachineIdError UPGRADE_REFUSED, PROXY_UNREACHABLE, PROXY_UNTRUSTED; the signal's reason
    */
@@ -73,25 +78,31 @@ export function openUpgrades(settings: UpgradeSettings, isNeeded = false): Upgra
     return answers.get(formatAddress(address)) ?? (isNeeded ? FOUND_EARLIER : undefined);
   };
   const known = (address: Address) => finding(address)?.isNeeded;
-  const test = async (address: Address, signal: AbortSignal) => {
+  const answer = (address: Address, found: UpgradeFinding) => {
     const name = formatAddress(address);
-    const found = await testForBalancer(address, settings, signal);
     answers.set(name, found);
     if (found.isNeeded) {
       settings.onNeeded?.(`a load balancer at ${name} terminates TLS: connections are upgraded to pass it`);
     }
     return found.isNeeded;
   };
+  const test = async (address: Address, signal: AbortSignal) => {
+    const found = await testForBalancer(address, settings, signal);
+    return known(address) ?? answer(address, found);
+  };
   return {
     finding,
     known,
     needed: (address, signal) => {
-      const answer = known(address);
-      if (answer !== undefined) return Promise.resolve(answer);
+      const decided = known(address);
+      if (decided !== undefined) return Promise.resolve(decided);
       const name = formatAddress(address);
       const running = tests.get(name) ?? test(address, signal).finally(() => tests.delete(name));
       tests.set(name, running);
       return running;
+    },
+    conclude: (address, seen) => {
+      if (known(address) === undefined) answer(address, { isNeeded: true, by: 'test', seen });
     },
     open: (address, options) => openUpgraded(address, settings, options),
   };

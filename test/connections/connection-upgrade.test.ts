@@ -56,6 +56,20 @@ test('a server that chooses no ALPN protocol needs the upgrade, and is tested on
   ]);
 });
 
+test('an address whose other connection has shown it is not tested, unless the user decides', async () => {
+  const { conclude, finding, messages, needed } = upgrades();
+  conclude(ADDRESS, 'the server chooses no ALPN protocol');
+  conclude(ADDRESS, 'the same again');
+  assert.equal(await needed(ADDRESS, signal), true);
+  assert.deepEqual(finding(ADDRESS), { isNeeded: true, by: 'test', seen: 'the server chooses no ALPN protocol' });
+  assert.equal(messages.length, 1);
+
+  const forced = upgrades({ [UPGRADE_VARIABLE]: 'false' });
+  forced.conclude(ADDRESS, 'the server chooses no ALPN protocol');
+  assert.equal(await forced.needed(ADDRESS, signal), false);
+  assert.deepEqual(forced.messages, []);
+});
+
 test('a server that answers with the alert no_application_protocol needs the upgrade', async (t) => {
   const address = await listening(t, tlsServer({ ALPNProtocols: ['h2', 'http/1.1'] }));
   assert.equal(await upgrades().needed(address, signal), true);

@@ -75,6 +75,7 @@ async function join(t: TestContext, scene: Scene): Promise<{ seen: Seen; joining
   const joining = joinByService({
     network,
     upgrades: undefined,
+    onAlpnLost: () => undefined,
     nowMs: Date.now(),
     address: { host: 'localhost', port: address.port },
     trust: { ca, verify: true },

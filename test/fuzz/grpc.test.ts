@@ -230,6 +230,7 @@ async function join(peer: Peer<unknown>): Promise<void> {
   const joined = await joinByService({
     network,
     upgrades: undefined,
+    onAlpnLost: () => undefined,
     nowMs: Date.now(),
     address: { host: 'localhost', port: peer.port },
     trust: { ca: peer.ca, verify: true },
