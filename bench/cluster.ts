@@ -3,7 +3,15 @@ import { execFileSync, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import * as z from 'zod/mini';
 
-const ClusterInfo = z.object({ proxy: z.string(), webCa: z.string(), joinToken: z.string(), cluster: z.string() });
+const ClusterInfo = z.object({
+  proxy: z.string(),
+  ssh: z.string(),
+  auth: z.string(),
+  caPin: z.string(),
+  webCa: z.string(),
+  joinToken: z.string(),
+  cluster: z.string(),
+});
 
 export interface BenchCluster extends z.infer<typeof ClusterInfo> {
   /** The OIDC token for the environment of a run. */

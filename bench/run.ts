@@ -7,6 +7,7 @@ import { startCluster } from './cluster.ts';
 import { print, type Row } from './figures.ts';
 import { measureFloor } from './floor.ts';
 import { measureOutputs } from './outputs.ts';
+import { measureRoundTrips } from './round-trips.ts';
 import { measureSsh } from './ssh.ts';
 import { measureStartup } from './startup.ts';
 
@@ -20,6 +21,7 @@ const PROFILES = [
 const folder = mkdtempSync(join(tmpdir(), 'machine-id-bench-'));
 try {
   if (process.argv[2] === 'startup') print(await measureStartup(join(folder, 'startup')));
+  else if (process.argv[2] === 'round-trips') await measureRoundTrips(join(folder, 'round-trips'));
   else await measureAll();
 } finally {
   rmSync(folder, { recursive: true, force: true });
