@@ -160,7 +160,11 @@ fuzz(
   fc.oneof(answers('206 Partial Content', { a: 'b' }), redirect),
   async (answer) => {
     peer.answer = answer;
-    const server = openDownloadServer({ network, trust: { ca: peer.ca, elsewhere: () => [peer.ca], verify: true }, signal });
+    const server = openDownloadServer({
+      network,
+      trust: { ca: peer.ca, elsewhere: () => [peer.ca], verify: true },
+      signal,
+    });
     try {
       const wish = { range: { fromByte: 3, ifTag: '"a"' }, stallMs: TIMEOUT_MS };
       const got = await server.get(new URL(`https://a:b@localhost:${peer.port}/c`), wish);
