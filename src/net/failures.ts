@@ -271,6 +271,7 @@ const BY_CODE: readonly (readonly [RegExp, Explain])[] = [
     ],
   ],
   [/^(ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN)$/, () => [FIREWALL, PRIVATE_ADDRESS, VIA_PROXY]],
+  [/^(EACCES|EPERM|EINVAL)$/, () => [VIA_PROXY]],
   [
     /^(ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE)$/,
     () => ['a firewall or load balancer closed the connection', 'the port belongs to another service', VIA_PROXY],

@@ -104,7 +104,8 @@ export function describeError(error: unknown): string {
   const message = oneLine(
     error.message.replace(/^(request to \S+ failed, reason|Invalid response body .*?\S+): ?/s, ''),
   );
-  const text = handshakeText(message) ?? knownText(code, message) ?? opensslReason(message) ?? message;
+  const text =
+    handshakeText(message) ?? prohibitedText(message) ?? knownText(code, message) ?? opensslReason(message) ?? message;
   if (text === '') return code === '' ? error.name : code;
   return code === '' || text.includes(code) ? text : `${text} (${code})`;
 }
@@ -114,6 +115,12 @@ function handshakeText(message: string): string | undefined {
   if (message.startsWith('Client network socket disconnected'))
     return 'the connection was closed during the TLS handshake';
   return message === 'socket hang up' ? 'the connection was closed before a response arrived' : undefined;
+}
+
+/** connect(2) fails at once by a route or a packet filter of the machine itself; files have the same codes. */
+function prohibitedText(message: string): string | undefined {
+  const [, address] = /^connect (?:EACCES|EPERM|EINVAL) (\S+)/.exec(message) ?? [];
+  return address === undefined ? undefined : `${address}: a route or firewall of this machine prohibits the connection`;
 }
 
 /** Node names the address or host after its system call: `connect ECONNREFUSED 192.0.2.1:443`. */

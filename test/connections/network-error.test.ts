@@ -54,6 +54,12 @@ const CASES: readonly (readonly [Error, NetworkFailure['kind'], isTransient: boo
   ],
   [coded('EHOSTUNREACH'), 'unreachable', true, 'there is no route to the host (EHOSTUNREACH)'],
   [
+    coded('EACCES', 'connect EACCES 192.0.2.1:443 - Local (0.0.0.0:0)'),
+    'unreachable',
+    true,
+    '192.0.2.1:443: a route or firewall of this machine prohibits the connection (EACCES)',
+  ],
+  [
     coded('ERR_STREAM_PREMATURE_CLOSE', 'Invalid response body while trying to fetch https://a/: Premature close'),
     'unreachable',
     true,
