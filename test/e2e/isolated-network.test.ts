@@ -18,7 +18,7 @@ test('in a network with nothing but a proxy, run, doctor and ssh work', { skip }
   const named = await clusterNamed(t, HIDDEN);
   const { cluster } = named;
   const proxy = await startSquid(t, { names: [HIDDEN], login: true });
-  const within = await isolatedNetwork(t, proxy.port);
+  const within = await isolatedNetwork(t, { port: proxy.port });
   const job = await beginJobAt(t, named);
   const flags = [...job.flags, '--no-export'];
 
