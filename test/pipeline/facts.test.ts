@@ -85,7 +85,10 @@ test('the check runs on Debian, and another job runs the tests that a container 
   ).filter(({ key }) => key === 'image');
   assert.match(textOrEmpty(image), /^node:\d+-(bookworm|trixie)$/);
   assert.equal(mapping(environment, 'environment').TESTS_THAT_MOUNT, 'elsewhere');
-  assert.match(JSON.stringify(disks), /effects\/append-file job\/manifest e2e\/odd-files e2e\/isolated-network/);
+  assert.match(
+    JSON.stringify(disks),
+    /effects\/append-file job\/manifest e2e\/odd-files e2e\/isolated-network e2e\/dead-addresses/,
+  );
 });
 
 test('every call of orb-tools has a valid vcs_type, also in a project of the GitHub App', () => {
