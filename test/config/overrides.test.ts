@@ -211,7 +211,7 @@ test('TBOT_DEBUG takes the words of Go, and a flag wins over it', async () => {
   assert.equal((await planOf(FILE, { environment, flags: { debug: false } })).debug, false);
 });
 
-test('TELEPORT_TUNNEL_PUBLIC_ADDR is read, and an unusable one is no reason to fail', async () => {
+test('TELEPORT_TUNNEL_PUBLIC_ADDR is read, and an unusable one does not fail the run', async () => {
   const given = async (value: string) => planOf(FILE, { environment: { TELEPORT_TUNNEL_PUBLIC_ADDR: value } });
   assert.equal((await given('tunnel.example.com:4024')).settings.tunnelPublicAddr, 'tunnel.example.com:4024');
   const { settings, warnings } = await given('https://tunnel.example.com');
