@@ -122,7 +122,7 @@ async function join(options: JoinOptions, cluster: ClusterFacts, first?: Service
       case 'failed':
         throw result.error(facts);
       case 'unavailable':
-        options.log.debug(`join service not available (${result.reason}); using the legacy endpoint`);
+        options.log.debug(`join service not available (${result.reason}); using the registration endpoint`);
         return joinAtEndpoint({ ...options, facts }, cluster, result);
       default:
         return result satisfies never;

@@ -20,7 +20,7 @@ export interface Journal extends Log {
   /** Adds facts; what is noted again replaces what was known. */
   note(facts: Partial<RunFacts>): void;
   facts(): Partial<RunFacts>;
-  /** In the order of their beginning. */
+  /** In the order in which they began. */
   spans(): readonly Span[];
   /** Milliseconds from the start of the run to the end of each step, and `total` until now. Steps may overlap. */
   timingsMs(): RunResult['timingsMs'];

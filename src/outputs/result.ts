@@ -17,19 +17,19 @@ export interface RunResult {
   readonly joinMethod: JoinMethod;
   /** Undefined when tbot has joined: it does not report how. */
   readonly joinPath: JoinPath | undefined;
-  /** Those that were written. */
+  /** The outputs that were written. */
   readonly outputs: readonly WrittenOutput[];
   readonly failures: readonly FailedOutput[];
   /** Names of the variables that later steps get. */
   readonly exported: readonly string[];
   readonly timingsMs: Readonly<Record<string, number>>;
-  /** In the order of their beginning. */
+  /** In the order in which they began. */
   readonly spans: readonly Span[];
 }
 
-/** What an engine hands back. */
+/** What an engine returns. */
 export type RunEnd = Omit<RunResult, 'exported' | 'timingsMs' | 'spans'> & {
-  /** What the run ends with; undefined when every output was written. */
+  /** The error that the run ends with; undefined when every output was written. */
   readonly failure: MachineIdError | undefined;
 };
 
@@ -47,13 +47,13 @@ export interface WrittenOutput {
   readonly expiresAtMs: number;
   /** What the names in the output's kubeconfig are, if it has one. */
   readonly kubeconfig?: KubeconfigNames | undefined;
-  /** What the certificates are good for, when that is one resource; how a later step calls it. */
+  /** The one resource that the certificates are for, if there is one, and how a later step calls it. */
   readonly access?: Access | undefined;
-  /** Sentences that a person should read: a shortened lifetime, say. */
+  /** Sentences that a person should read, for example about a shortened lifetime. */
   readonly notices: readonly string[];
 }
 
-/** An output that was not written, or not wholly. */
+/** An output that was not written, or not completely. */
 export interface FailedOutput {
   readonly path: string;
   /** Of the configuration file, counted from 1; undefined where there is no file. */

@@ -55,7 +55,7 @@ for (const { kind, fault, ...refusal } of [...FINAL, ...CALLS]) {
 }
 
 for (const fault of ['truncated', 'oversized', 'not-json', 'reset', 'unavailable'] as const) {
-  test(`a join service whose first response is ${fault} is replaced by the legacy endpoint, as with Teleport's client`, async (t) => {
+  test(`a join service whose first response is ${fault} is replaced by the registration endpoint, as with Teleport's client`, async (t) => {
     const job = await beginJob(t, newest);
     misbehave(t, newest, { replies: { 'join-service': fault } });
     assert.equal(resultOf(await job.run([...job.flags, '--json'])).joinPath, 'legacy');

@@ -39,7 +39,7 @@ const OUTPUT_MISMATCHES: readonly (readonly [CertificateFault, RegExp])[] = [
 
 for (const [how, cluster] of [
   ['by the join service', byService],
-  ['at the legacy endpoint', byEndpoint],
+  ['at the registration endpoint', byEndpoint],
 ] as const) {
   for (const [fault, says] of JOIN_MISMATCHES) {
     test(`a join ${how} is rejected if the certificates are ${fault}`, async (t) => {

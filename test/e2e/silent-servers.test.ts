@@ -34,7 +34,7 @@ const CASES: readonly Case[] = [
   },
   { silent: 'discovery', faults: { replies: { ping: 'silent' } }, says: /^the Proxy localhost:\d+ did not respond/ },
   {
-    silent: 'the legacy endpoint',
+    silent: 'the registration endpoint',
     faults: { replies: { 'legacy-join': 'silent' } },
     says: /^the Proxy localhost:\d+ did not respond/,
     teleport: '17.4.2',
