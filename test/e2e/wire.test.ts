@@ -76,5 +76,8 @@ test('the switch from the join service is silent, and logged with --debug', asyn
   const quiet = await job.run(job.flags);
   assert.doesNotMatch(quiet.stderr, /registration endpoint/);
   const loud = await job.run([...job.flags, '--debug']);
-  assert.match(loud.stderr, /^debug: join service not available \(the service is not available\); using the registration endpoint/m);
+  assert.match(
+    loud.stderr,
+    /^debug: join service not available \(the service is not available\); using the registration endpoint/m,
+  );
 });
