@@ -84,7 +84,16 @@ test('a path that is used unchanged must not contain what a shell would expand',
 
 test('every flag with a path is checked, here or with the configuration', () => {
   // Of run, doctor and init: test/e2e/unexpanded-paths.test.ts has each of them.
-  const withConfiguration = ['config', 'destination', 'storage', 'ca-file', 'ca-path', 'report', 'directory'];
+  const withConfiguration = [
+    'config',
+    'destination',
+    'storage',
+    'ca-file',
+    'ca-path',
+    'report',
+    'token-file',
+    'directory',
+  ];
   const commands = { CLEANUP_FLAGS, DOCTOR_FLAGS, EXPLAIN_TOKEN_FLAGS, INIT_FLAGS, INSTALL_TOOLS_FLAGS, RUN_FLAGS };
   for (const [command, flags] of Object.entries(commands)) {
     const unchecked = flags

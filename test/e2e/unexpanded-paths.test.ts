@@ -110,10 +110,19 @@ test('all such paths of flags, variables and the file are rejected together with
   );
   const before = await listing(job.folder);
   const flags = ['--destination', '$(pwd)/creds', '--storage', 'file:~/s', '--ca-file', '~/ca.pem', '--ca-path', '$CA'];
-  const run = await job.run(['run', '-c', 'tbot.yaml', ...flags, '--report', '$X/report.html']);
+  const run = await job.run([
+    'run',
+    '-c',
+    'tbot.yaml',
+    ...flags,
+    '--report',
+    '$X/report.html',
+    '--token-file',
+    '~/t.yaml',
+  ]);
   assert.equal(run.exitCode, 2);
   const { message } = errorReport(run);
-  for (const place of ['--destination', '--storage', '--ca-file', '--ca-path', '--report']) {
+  for (const place of ['--destination', '--storage', '--ca-file', '--ca-path', '--report', '--token-file']) {
     assert.match(message, new RegExp(`^ {2}${place}: ".+" is not expanded here: write `, 'm'));
   }
   assert.match(message, /line 6: outputs\[0\]\.destination\.path: "~\/" is not expanded here/);
