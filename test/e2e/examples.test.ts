@@ -96,12 +96,27 @@ function adapted(value: unknown, home: string): unknown {
   );
 }
 
+const { contextId, organizationId, projectId } = cluster.info;
+const tokenFile = stringify({
+  kind: 'token',
+  version: 'v2',
+  metadata: { name: 'deploy' },
+  spec: {
+    roles: ['Bot'],
+    bot_name: 'deploy',
+    join_method: 'circleci',
+    circleci: { organization_id: organizationId, allow: [{ project_id: projectId, context_id: contextId }] },
+  },
+});
+
 async function project(t: TestContext): Promise<{ home: string; programs: string; source: string }> {
   const home = await temporaryFolder(t);
   const [programs, source] = [join(home, 'bin'), join(home, 'source')];
-  for (const folder of [programs, join(source, 'roles'), join(source, 'ci')]) await mkdir(folder, { recursive: true });
+  for (const folder of [programs, join(source, 'roles'), join(source, 'ci'), join(source, 'tokens')])
+    await mkdir(folder, { recursive: true });
   await addStandIns(programs);
   await writeFile(join(source, 'roles/web.yaml'), 'kind: role\n');
+  await writeFile(join(source, 'tokens/deploy.yaml'), tokenFile);
   await writeFile(join(source, 'migration.sql'), 'SELECT 1;\n');
   await writeFile(join(source, 'deploy.sh'), '#!/bin/sh\n', { mode: 0o755 });
   const outputs = `outputs: [{ type: identity, destination: { type: directory, path: ${join(home, 'of-file')} } }]`;
