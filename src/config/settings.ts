@@ -211,7 +211,7 @@ export const SETTINGS = {
     file: 'insecure',
     since: 'v2',
     read: toggle,
-    help: "Do not verify the Proxy's web certificate. For tests only: any server that responds gets the token.",
+    help: "Do not verify the certificate of the server where the bot joins: the Proxy's web certificate, or that of an Auth Service. For tests only: any server that responds gets the token.",
   },
   useProxyAddr: {
     env: 'TBOT_USE_PROXY_ADDR',
@@ -285,7 +285,7 @@ export const SETTINGS = {
     repeatable: true,
     file: 'onboarding.ca_pins',
     read: caPins,
-    help: 'Pin of the host authority, as "tctl status" prints it, for a join at the Auth Service. Repeat it during a rotation.',
+    help: 'Pin of the host authority, as "tctl status" prints it, for a join at the Auth Service. During a rotation there are two, and both are needed.',
     passedOn: true,
   },
   caPath: {
@@ -293,7 +293,7 @@ export const SETTINGS = {
     value: 'FILE',
     file: 'onboarding.ca_path',
     read: path,
-    help: 'PEM file with the host authority, for a join at the Auth Service, instead of a pin.',
+    help: 'PEM file with the host authority, as "tctl auth export --type=tls-host" prints it, for a join at the Auth Service, instead of a pin.',
     passedOn: true,
   },
   fips: {
