@@ -1,30 +1,35 @@
 /** `run --engine tbot`: the installed tbot joins and writes. */
-import type { PlannedRun } from '../config/plan.ts';
+import type { ClusterAddress, PlannedRun } from '../config/plan.ts';
+import { formatAddress } from '../net/address.ts';
 import { openWebApi } from '../net/web.ts';
 import type { RunEnd } from '../outputs/result.ts';
+import type { AskedProxy } from '../outputs/lost-certificates.ts';
 import { useOf } from '../outputs/outputs.ts';
 import { sortResults, warnAboutLostCertificates } from '../outputs/produce.ts';
 import { refuseRemovedKeys } from '../outputs/supported.ts';
 import { produceWithTbot } from '../tbot/engine.ts';
 import { checkTbotVersion, readTbotVersion, type TbotSettings } from '../tbot/program.ts';
+import { type AuthReport, reportOfAuthServer } from '../teleport/auth-ping.ts';
+import { findAuthServer } from '../teleport/auth-server.ts';
 import { clockDifference, type ClusterFacts, discover } from '../teleport/ping.ts';
+import { askReportedProxy } from '../teleport/reported-proxy.ts';
 import { TBOT_HELPER_VARIABLES } from './telemetry.ts';
 
-/** @throws MachineIdError TBOT_MISSING, TBOT_INCOMPATIBLE, CLUSTER_UNSUPPORTED, TBOT_FAILED, or what asking the Proxy throws */
-export async function runWithTbot(run: PlannedRun, settings: Omit<TbotSettings, 'helper'>): Promise<RunEnd> {
-  const facts = await checkTbot(run);
-  const { clusterName: cluster, serverVersion } = facts;
-  const tested = testForBalancer(run);
-  const { bot, failure, results } = await produceWithTbot(run, { ...settings, helper: TBOT_HELPER_VARIABLES });
+/** @throws MachineIdError TBOT_MISSING, TBOT_INCOMPATIBLE, CLUSTER_UNSUPPORTED, TBOT_FAILED, or what asking the server throws */
+export async function runWithTbot(run: PlannedRun, settings: Omit<TbotSettings, 'helper' | 'server'>): Promise<RunEnd> {
+  const found = await checkTbot(run);
+  const asked = askProxy(run, found);
+  const helper = TBOT_HELPER_VARIABLES;
+  const { bot, failure, results } = await produceWithTbot(run, { ...settings, server: found.kind, helper });
   run.journal.note({ bot, results });
   const sorted = sortResults(run.outputs, results);
-  await tested;
-  await warnAboutLostCertificates(run, { address: run.plan.address, facts }, sorted.outputs);
+  const proxy = await asked;
+  if (proxy !== undefined) await warnAboutLostCertificates(run, proxy, sorted.outputs);
   return {
     engine: 'tbot',
-    proxy: run.plan.address.value,
-    cluster,
-    clusterVersion: serverVersion.text,
+    ...serverOf(found, run.plan.address),
+    cluster: found.cluster.clusterName,
+    clusterVersion: found.cluster.serverVersion.text,
     bot,
     joinMethod: run.plan.tokenRequest.joinMethod,
     joinPath: undefined,
@@ -33,45 +38,76 @@ export async function runWithTbot(run: PlannedRun, settings: Omit<TbotSettings, 
   };
 }
 
-/** tbot finds out for itself, and reports nothing. Only needed for the warning about such a load balancer. */
-async function testForBalancer({ outputs, plan, upgrades, world }: PlannedRun): Promise<void> {
-  const isUsedByOthers = outputs.some((output) =>
-    ['kubernetes', 'database', 'application'].includes(useOf(output)?.kind ?? ''),
-  );
-  if (isUsedByOthers) await upgrades.needed(plan.address, world.signal).catch(() => undefined);
+/** The server at the address, and what it reports. */
+type Found = { readonly kind: 'proxy'; readonly cluster: ClusterFacts } | ({ readonly kind: 'auth' } & AuthReport);
+
+function serverOf(found: Found, { value }: ClusterAddress): Pick<RunEnd, 'auth' | 'proxy'> {
+  if (found.kind === 'proxy') return { proxy: value };
+  return { auth: value, proxy: found.proxyAddress && formatAddress(found.proxyAddress) };
 }
 
-/** Before tbot starts: whether the Proxy responds, and whether this tbot fits the cluster and the file. */
-async function checkTbot(run: PlannedRun): Promise<ClusterFacts> {
+/**
+ * Looks for a load balancer that terminates TLS: tbot finds out for itself, and reports nothing. Undefined if there is no
+ * need, or no Proxy can be asked.
+ */
+async function askProxy(
+  { network, outputs, plan, retries, trace, trust, upgrades, world: { signal } }: PlannedRun,
+  found: Found,
+): Promise<AskedProxy | undefined> {
+  const usedByOthers = ['kubernetes', 'database', 'application'];
+  if (!outputs.some((output) => usedByOthers.includes(useOf(output)?.kind ?? ''))) return undefined;
+  try {
+    if (found.kind === 'proxy') {
+      await upgrades.needed(plan.address, signal);
+      return { address: plan.address, facts: found.cluster };
+    }
+    const facts = await askReportedProxy({ network, upgrades, trust, retries, signal, trace }, found.proxyAddress);
+    return { address: facts.sshAddress, facts };
+  } catch {
+    // Only a warning depends on it.
+    return undefined;
+  }
+}
+
+/** Before tbot starts: whether the server responds, and whether this tbot fits the cluster and the file. */
+async function checkTbot(run: PlannedRun): Promise<Found> {
   const { journal, plan, world } = run;
-  const [discovered, version] = await Promise.allSettled([discoverCluster(run), readTbotVersion(world)]);
+  const [discovered, version] = await Promise.allSettled([discoverServer(run), readTbotVersion(world)]);
   // Awaited together, so that neither is left behind running.
   if (discovered.status === 'rejected') throw discovered.reason;
   if (version.status === 'rejected') throw version.reason;
-  const [cluster, tbot] = [discovered.value, version.value];
-  const difference = clockDifference(cluster, world.clock.nowMs());
+  const [found, tbot] = [discovered.value, version.value];
+  const { cluster } = found;
+  const difference = found.kind === 'proxy' ? clockDifference(found.cluster, world.clock.nowMs()) : undefined;
   const mismatch = checkTbotVersion(tbot, cluster, plan.tokenRequest.joinMethod);
   for (const warning of [difference, mismatch]) if (warning !== undefined) journal.warn(warning);
   refuseRemovedKeys(plan, cluster.serverVersion, `the cluster ${cluster.clusterName} runs`);
   if (tbot !== undefined) refuseRemovedKeys(plan, tbot, 'the tbot on PATH is');
-  return cluster;
+  return found;
 }
 
-/** tbot does not report the facts of the cluster that later steps need. */
-function discoverCluster({ journal, network, plan, retries, trace, trust, world }: PlannedRun): Promise<ClusterFacts> {
+/** tbot does not report the facts of the cluster that later steps need, and would join an Auth Service that nothing identifies. */
+function discoverServer(run: PlannedRun): Promise<Found> {
+  const { authTrust, journal, network, plan, retries, trace, trust, world } = run;
+  const { clock, signal } = world;
+  const { address } = plan;
   return journal.step(
     'discovery',
-    async () => {
-      const web = openWebApi({ address: plan.address, network, trust, retries, signal: world.signal, trace });
+    async (): Promise<Found> => {
+      const web = openWebApi({ address, network, trust, retries, signal, trace });
       try {
-        return await discover(web, retries);
+        const search = { address, network, web, retries, clock, log: journal, signal, trace };
+        const verification = authTrust && (await findAuthServer({ ...search, trust: authTrust }));
+        if (verification === undefined) return { kind: 'proxy', cluster: await discover(web, retries) };
+        const report = await retries.run(() => reportOfAuthServer({ ...search, verification }));
+        return { kind: 'auth', ...report };
       } finally {
         web.close();
       }
     },
-    ({ clusterName: cluster, serverVersion: { text: clusterVersion } }) => ({
-      facts: { cluster, clusterVersion },
-      message: `cluster ${cluster}, Teleport ${clusterVersion}`,
+    ({ cluster: { clusterName: cluster, serverVersion } }) => ({
+      facts: { cluster, clusterVersion: serverVersion.text },
+      message: `cluster ${cluster}, Teleport ${serverVersion.text}`,
     }),
   );
 }

@@ -19,12 +19,16 @@ type Fields = Readonly<Record<string, unknown>>;
  * Every version since 15 reads the result: 15 reads all types in `outputs` and knows the lifetime as `certificate_ttl`;
  * newer keys are written only when they differ from their default. JSON is YAML.
  */
-export function tbotFile(plan: Plan, outputs: readonly SupportedOutput[], workingDirectory: string): string {
+export function tbotFile(
+  { plan, server }: { readonly plan: Plan; readonly server: 'proxy' | 'auth' },
+  outputs: readonly SupportedOutput[],
+  workingDirectory: string,
+): string {
   const { address, certificateTtlMs, debug, insecure, settings } = plan;
   const file: Fields = {
     version: 'v2',
-    // Even if the setting was auth_server: a Proxy has answered at the address.
-    proxy_server: address.value,
+    // By what has answered: a Proxy may be at the address of auth_server.
+    [`${server}_server`]: address.value,
     onboarding: {
       join_method: plan.tokenRequest.joinMethod,
       token: plan.token,

@@ -21,6 +21,8 @@ import {
 import { OIDC_TOKEN_VARIABLE, tbotFile } from './config-file.ts';
 
 export interface TbotSettings {
+  /** What is at the address of the plan. */
+  readonly server: 'proxy' | 'auth';
   readonly jwt: Secret;
   /** As given; undefined to leave the choice to tbot. */
   readonly caFile: string | undefined;
@@ -35,7 +37,7 @@ const MAX_RUN_MS = 8 * 60 * 1000;
 export async function runTbot(run: PlannedRun, settings: TbotSettings): Promise<void> {
   const { outputs, plan, record, world } = run;
   const { environment, files, workingDirectory } = world;
-  const contents = tbotFile(plan, outputs, workingDirectory);
+  const contents = tbotFile({ plan, server: settings.server }, outputs, workingDirectory);
   const { failures, value: path } = await inStateDirectory(files, environment, async (state) => {
     const directory = join(state, temporaryName(files));
     const file = join(directory, 'tbot.yaml');

@@ -56,6 +56,14 @@ export async function atAuthServer<T>(
   });
 }
 
+/**
+ * Asks on a connection that is only for that.
+ * @throws MachineIdError AUTH_UNREACHABLE, AUTH_UNTRUSTED, RESPONSE_INVALID, TIMEOUT, or what the call throws
+ */
+export function reportOfAuthServer(server: AuthServer & { readonly signal: AbortSignal }): Promise<AuthReport> {
+  return atAuthServer(server, (connection, signal) => askAuthServer(server, connection, signal));
+}
+
 async function connect(
   { address, network, trace, verification: { authorities: ca, verify } }: AuthServer,
   signal: AbortSignal,

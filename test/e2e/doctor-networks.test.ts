@@ -8,7 +8,7 @@ import { examined, flagsOf, NOWHERE, results } from './egress-report.ts';
 import { clusterIn, type ClusterWish, directoryFor } from './embedded-cluster.ts';
 import { checksOf } from './doctor-checks.ts';
 import { beginJob } from './job.ts';
-import { addTbot } from './tbot-stand-in.ts';
+import { addTbot, tbotCall } from './tbot-stand-in.ts';
 
 const authorities = await directoryFor({ after });
 const VERSIONS = ['15.3.7', '18.6.0'] as const;
@@ -134,10 +134,19 @@ test('with tbot, and after a join at the Auth Service, run warns of it too', asy
   const other = await beginJob(t, cluster);
   const kubernetes = join(other.destination, 'kubernetes');
   await addTbot(other, { writes: { [kubernetes]: join(job.destination, 'kubernetes') } });
-  const through = ['--proxy-server', cluster.info.proxy, '--token', joinToken, '--destination', other.destination];
-  const run = await other.run(['run', ...through, '--kubernetes-cluster', 'dev', '--engine', 'tbot']);
-  assert.equal(run.exitCode, 0, run.stderr);
-  assert.match(run.stderr, LOST);
+  const toProxy = ['--proxy-server', cluster.info.proxy];
+  const toAuth = ['--auth-server', auth, '--ca-pin', caPin];
+  for (const [to, written] of [
+    [toProxy, `"proxy_server": "${cluster.info.proxy}"`],
+    [toAuth, `"auth_server": "${auth}"`],
+  ] as const) {
+    const flags = [...to, '--token', joinToken, '--destination', other.destination, '--kubernetes-cluster', 'dev'];
+    const run = await other.run(['run', ...flags, '--engine', 'tbot']);
+    assert.equal(run.exitCode, 0, run.stderr);
+    assert.match(run.stderr, LOST);
+    assert.ok((await tbotCall(other)).config.includes(written));
+  }
+  assert.ok((await tbotCall(other)).config.includes(caPin));
   const checks = await checksOf(job, [...direct, '--kubernetes-cluster', 'dev']);
   assert.match(checks.get(KUBERNETES)?.detail ?? '', /kubectl does not trust its certificate/);
 });

@@ -6,7 +6,8 @@ import { supportedOutputs } from '../../src/outputs/supported.ts';
 import { tbotFile } from '../../src/tbot/config-file.ts';
 import { planOf, v2, v2Item } from '../config/plan-of.ts';
 
-const written = (plan: Plan) => tbotFile(plan, supportedOutputs(plan), '/checkout');
+const written = (plan: Plan, server: 'proxy' | 'auth' = 'proxy') =>
+  tbotFile({ plan, server }, supportedOutputs(plan), '/checkout');
 
 /** What tbot and this program would do alike; relative paths are written out. */
 function meaning({ outputs, ...plan }: Plan): unknown {
@@ -127,4 +128,5 @@ test('the file is one that every tbot since 15 reads', async () => {
 test('an auth_server at which a Proxy has answered is named as one', async () => {
   const plan = await planOf('version: v2\nauth_server: a.example.com:3080\nonboarding: {token: t}\noutputs: []\n');
   assert.match(written(plan), /"proxy_server": "a\.example\.com:3080"/);
+  assert.match(written(plan, 'auth'), /"auth_server": "a\.example\.com:3080"/);
 });

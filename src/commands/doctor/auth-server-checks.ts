@@ -11,7 +11,7 @@ import type { WireTrace } from '../../net/trace.ts';
 import type { WebTrust } from '../../net/trust.ts';
 import { openWebApi } from '../../net/web.ts';
 import { needsProxy, type SupportedOutput } from '../../outputs/outputs.ts';
-import { askAuthServer, type AuthReport, atAuthServer } from '../../teleport/auth-ping.ts';
+import { type AuthReport, reportOfAuthServer } from '../../teleport/auth-ping.ts';
 import { findAuthServer } from '../../teleport/auth-server.ts';
 import { type AuthTrust, type AuthVerification, isAboutTrust } from '../../teleport/auth-trust.ts';
 import type { Upgrades } from '../../teleport/connection-upgrade.ts';
@@ -123,9 +123,7 @@ async function find(target: AuthServerTarget, { clock, signal }: World): Promise
 
 function ask(target: AuthServerTarget, verification: AuthVerification, { signal }: World): Promise<AuthReport> {
   const server = { ...target, verification, signal };
-  return target.retries.run(() =>
-    atAuthServer(server, (connection, until) => askAuthServer(server, connection, until)),
-  );
+  return target.retries.run(() => reportOfAuthServer(server));
 }
 
 function trustCheck(trust: AuthTrust): Check {

@@ -15,7 +15,7 @@ import { openWebApi } from '../../net/web.ts';
 import { useOf } from '../../outputs/outputs.ts';
 import type { Use } from '../../outputs/output-type.ts';
 import type { Access } from '../../outputs/result.ts';
-import { askAuthServer, atAuthServer } from '../../teleport/auth-ping.ts';
+import { reportOfAuthServer } from '../../teleport/auth-ping.ts';
 import { findAuthServer, isProxyPort } from '../../teleport/auth-server.ts';
 import { type AuthTrust, type AuthVerification, isAboutTrust } from '../../teleport/auth-trust.ts';
 import { withGivenAddresses } from '../../teleport/given-address.ts';
@@ -284,9 +284,7 @@ async function askAuth(
     const server = { address, network, retries, signal };
     const verification = await findAuthServer({ ...server, web, trust, clock, log: NO_LOG });
     if (verification === undefined) return undefined;
-    const asked = { ...server, verification };
-    const report = await atAuthServer(asked, (connection, until) => askAuthServer(asked, connection, until));
-    return { address, verification, ...report };
+    return { address, verification, ...(await reportOfAuthServer({ ...server, verification })) };
   } finally {
     web.close();
   }
