@@ -15,6 +15,9 @@ export interface JobIds {
   readonly project: FoundId | undefined;
   /** In the order of the token. */
   readonly contexts: readonly FoundId[];
+  /** As `github.com/example/app`. */
+  readonly vcsOrigin: FoundId | undefined;
+  readonly issuer: FoundId | undefined;
   /** Without the owner. */
   readonly repository: string | undefined;
   /** Warnings for the user. */
@@ -36,6 +39,8 @@ export async function findJobIds(sources: OidcTokenSources): Promise<JobIds> {
     organization: found(claims.organizationId) ?? found(CIRCLE_ORGANIZATION_ID, 'CIRCLE_ORGANIZATION_ID'),
     project: found(claims.projectId) ?? found(CIRCLE_PROJECT_ID, 'CIRCLE_PROJECT_ID'),
     contexts: (claims.contextIds ?? []).map((value) => ({ value, source })),
+    vcsOrigin: found(claims.vcsOrigin),
+    issuer: found(claims.issuer),
     repository: claims.vcsOrigin?.split('/').findLast((part) => part !== '') ?? CIRCLE_PROJECT_REPONAME,
     warnings,
   };

@@ -5,6 +5,7 @@ import test, { after, type TestContext } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { CONTEXT_ID, ORGANIZATION_ID, PROJECT_ID } from '../cluster/data/data.ts';
+import type { MintOptions } from '../cluster/issuer/mint.ts';
 import { tctlBotsAdd, tctlCreate } from '../cluster/data/tctl.ts';
 import { runJob } from '../job-runner/run-job.ts';
 import { packedWith } from '../orb/source.ts';
@@ -219,6 +220,70 @@ for (const method of ['bot.yaml', 'tctl bots add'] as const) {
   });
 }
 
+test('with --branch, only jobs of that branch join, with an OIDC token for the audience alone', async (t) => {
+  const own = await clusterIn(authorities, t, { teleport: '18.11.0' });
+  const job = await beginJob(t, own);
+  const init = await job.run(['init', '--proxy', own.info.proxy, '--roles', 'access', '--branch', 'main']);
+  assert.equal(init.exitCode, 0, init.stderr);
+  const written = (name: string) => readFile(join(job.checkout, 'teleport', name), 'utf8');
+  for (const name of ['bot.yaml', 'bot-token.yaml']) tctlCreate(own.resources, await written(name));
+  const audience = /audience: (\S+)/.exec(await written('bot-token.yaml'))?.[1]?.replaceAll('"', '');
+  assert.equal(audience, `${own.info.proxy}/circleci-app`);
+  const joinAs = async (mint: MintOptions) => {
+    const token = await own.mint({ audience, ...mint });
+    await job.addProgram('circleci', `[ "$5" = '{"aud":"${audience}"}' ] && echo ${token}`);
+    return job.run(['run', '--config', 'teleport/tbot.yaml', '--json'], { secrets: [token] });
+  };
+  const joined = await joinAs({});
+  assert.equal(joined.exitCode, 0, joined.stderr);
+  const refused: readonly MintOptions[] = [
+    { vcsRef: 'refs/heads/other' },
+    { vcsRef: 'refs/tags/v1' },
+    { vcsOrigin: 'github.com/fork/app' },
+    { sshRerun: true },
+    { contexts: [] },
+    { withoutVcs: true },
+  ];
+  for (const mint of refused) {
+    const run = await joinAs(mint);
+    assert.equal(run.exitCode, 1, JSON.stringify(mint));
+    assert.match(run.stderr, /unable to join via generic_oidc/);
+  }
+});
+
+test('every form of the rules is read back by explain-token, which allows the job', async (t) => {
+  const job = await beginJob(t, cluster);
+  for (const [form, name] of [
+    ['tctl', 'bot-token.yaml'],
+    ['operator', 'bot-token.yaml'],
+    ['terraform', 'teleport.tf'],
+  ] as const) {
+    const flags = ['--branch', 'main', '--tag', 'v*', '--form', form, '--directory', form];
+    const init = await job.run(['init', '--proxy', proxy, '--roles', 'access', ...flags]);
+    assert.equal(init.exitCode, 0, init.stderr);
+    const explained = await job.run(['explain-token', `${form}/${name}`]);
+    assert.equal(explained.exitCode, 0, explained.stdout);
+    assert.match(explained.stdout, /This token allows the job: /);
+    assert.doesNotMatch(explained.stdout, /^(?:error|warning): /m);
+    const other = { environment: { CIRCLE_OIDC_TOKEN: await cluster.mint({ vcsRef: 'refs/heads/other' }) } };
+    assert.equal((await job.run(['explain-token', `${form}/${name}`], other)).exitCode, 1);
+    assert.equal((await job.run(['explain-token', '--lint', `${form}/${name}`])).exitCode, 0);
+  }
+});
+
+test('flags for generic_oidc contradict the method circleci, and the repository must be known', async (t) => {
+  const folder = await repository(t);
+  for (const [flags, says] of [
+    [['--join-method', 'circleci', '--branch', 'main'], /--branch: needs --join-method generic_oidc/],
+    [['--branch', 'main'], /--vcs-origin: is missing: name the repository/],
+    [['--allow-forks', '--vcs-origin', 'github.com/a/b'], /--allow-forks: conflicts with --vcs-origin/],
+    [['--form', 'helm'], /--form: "helm" is not one of tctl, terraform, operator/],
+    [['--join-method', 'iam'], /--join-method: "iam" is not one of circleci, generic_oidc/],
+  ] as const) {
+    assertRefused(await atHome(folder, [...FLAGS, ...flags]), { code: 'USAGE_INVALID', says });
+  }
+});
+
 /** Replace programs that need more than an embedded cluster. Each fails if a file that it reads is missing. */
 const STAND_INS = {
   kubectl: '[ "$1" = get ] && grep -q current-context "$KUBECONFIG" && echo "pods of dev"',
@@ -284,6 +349,7 @@ test('at a terminal it asks, accepts defaults, and asks again after an invalid a
   await terminal.answer(/join token \(not a secret\) \[robot\]: $/, enter);
   await terminal.answer(/Roles .*: $/, enter);
   await terminal.answer(/tctl get roles.*\r\n.*Roles .*: $/s, `access${enter}`);
+  await terminal.answer(/Branches that may deploy.*: $/, enter);
   await terminal.answer(/Kubernetes cluster .*: $/, enter);
   await terminal.answer(/Database .*: $/, `orders${enter}`);
   await terminal.answer(/User to log in .*: $/, `ci${enter}`);
@@ -308,11 +374,39 @@ test('several answers pasted at once are read one by one', { skip }, async (t) =
   const folder = await repository(t);
   const args = ['init', '--directory', 'ci', ...IDS.slice(0, 4), '--kubernetes-cluster', 'dev'];
   const terminal = startAtTerminal(args, { workingDirectory: folder, environment: {} });
-  await terminal.answer(/Web address/, [proxy, 'none', 'robot', '', 'access', '', ''].join('\r'));
+  await terminal.answer(/Web address/, [proxy, 'none', 'robot', '', 'access', '', '', ''].join('\r'));
   assert.equal(await terminal.ended, 0, terminal.screen());
   assert.deepEqual((await tokenIn(join(folder, 'ci'))).spec.circleci.allow, [{ project_id: PROJECT_ID }]);
   assert.match(terminal.screen(), /Roles of the bot.*: access\r\n/);
   assert.match(terminal.screen(), /every job of the project can become the bot/);
+});
+
+test('with branches, it also asks for tags, forks, the repository and reruns', { skip }, async (t) => {
+  const folder = await repository(t);
+  const args = ['init', '--directory', 'ci', ...IDS, '--kubernetes-cluster', 'dev'];
+  const terminal = startAtTerminal(args, { workingDirectory: folder, environment: {} });
+  const answers = [
+    proxy,
+    '',
+    'robot',
+    '',
+    'access',
+    'main, release/*',
+    'v*',
+    'n',
+    '',
+    'github.com/example/app',
+    'y',
+    '',
+    '',
+  ];
+  await terminal.answer(/Web address/, answers.join('\r'));
+  assert.equal(await terminal.ended, 0, terminal.screen());
+  const text = await readFile(join(folder, 'ci/bot-token.yaml'), 'utf8');
+  assert.match(text, /join_method: generic_oidc/);
+  assert.match(text, /contains\(set\(claims\["oidc\.circleci\.com\/vcs-ref"\]\), "refs\/heads\/main"\)/);
+  assert.match(text, /oidc\.circleci\.com\/vcs-origin: github\.com\/example\/app/);
+  assert.doesNotMatch(text, /ssh-rerun: false/);
 });
 
 for (const [name, key] of [

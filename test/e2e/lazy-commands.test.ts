@@ -93,7 +93,7 @@ test('a run loads neither other commands nor what its flags do not need', async 
   const environment = { CIRCLE_OIDC_TOKEN: await cluster.mint(), HOME: job.folder, SSL_CERT_FILE: cluster.info.webCa };
   const modules = await evaluated([...job.flags, '--no-export'], environment);
   const unused =
-    /^src\/(?:tbot\/|commands\/(?:doctor|init|explain-token|install-tools)\/|commands\/(?:html|run-page|run-with-tbot)\.ts)/;
+    /^src\/(?:tbot\/|rules\/|commands\/(?:doctor|init|explain-token|install-tools)\/|commands\/(?:html|run-page|run-with-tbot)\.ts)/;
   assert.deepEqual(
     modules.filter((path) => unused.test(path) || isForProxies(path)),
     [],

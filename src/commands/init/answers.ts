@@ -8,7 +8,7 @@ import type { FieldName } from './fields.ts';
 import type { InitArguments } from './flags.ts';
 import { DEFAULT_DIRECTORY, directoryProblems } from './directory.ts';
 import { interview, type Prompter } from './interview.ts';
-import type { Answer, Answers } from './setup.ts';
+import { type Answer, type Answers, methodOf } from './setup.ts';
 
 interface Collected {
   readonly answers: Answers;
@@ -51,11 +51,15 @@ function terminalPrompter(prompt: Prompt, { stdout }: World): Prompter {
 }
 
 /** Reads the job's IDs, unless the flags have all of them. */
-async function idsOfJob({ fields, withoutContext }: Answers, world: World): Promise<JobIds | undefined> {
+async function idsOfJob(
+  { allowsForks, fields, joinMethod, withoutContext }: Answers,
+  world: World,
+): Promise<JobIds | undefined> {
   const names: readonly FieldName[] = [
     'organizationId',
     'projectId',
     ...(withoutContext ? [] : ['contextId' as const]),
+    ...(methodOf({ fields, joinMethod }) === 'circleci' || allowsForks ? [] : ['vcsOrigin' as const]),
   ];
   if (names.every((name) => fields.has(name))) return undefined;
   return findJobIds(world);
@@ -78,6 +82,11 @@ function presetsFrom(
   preset('proxy', environment.TELEPORT_PROXY, 'TELEPORT_PROXY');
   preset('organizationId', job?.organization?.value, job?.organization?.source ?? '');
   preset('projectId', job?.project?.value, job?.project?.source ?? '');
+  preset('vcsOrigin', job?.vcsOrigin?.value, job?.vcsOrigin?.source ?? '');
+  const issuer = job?.issuer?.value;
+  if (issuer !== undefined && !/^https:\/\/oidc\.circleci\.com(?:\/|$)/.test(issuer)) {
+    preset('issuer', issuer, job?.issuer?.source ?? '');
+  }
   const [context] = job?.contexts ?? [];
   if (!withoutContext && contexts.length === 0) preset('contextId', context?.value, context?.source ?? '');
   preset('bot', botName(job?.repository ?? environment.CIRCLE_PROJECT_REPONAME ?? basename(workingDirectory)), '--bot');
@@ -99,6 +108,8 @@ function botName(project: string): string {
 
 function withPresets(answers: Answers, presets: ReadonlyMap<FieldName, Answer>): Answers {
   const fields = new Map([...presets, ...answers.fields]);
+  // The origin of the job is for the rule that excludes forks.
+  if (answers.allowsForks) fields.delete('vcsOrigin');
   const bot = fields.get('bot');
   if (bot !== undefined && !fields.has('token')) fields.set('token', bot);
   return { ...answers, fields };
@@ -106,14 +117,14 @@ function withPresets(answers: Answers, presets: ReadonlyMap<FieldName, Answer>):
 
 /** Asks until the answer is a directory that can be written to. */
 async function askDirectory(
-  { directory, force }: InitArguments,
+  { answers, directory, force }: InitArguments,
   { ask, print }: Prompter,
   world: World,
 ): Promise<string> {
   let answer = directory;
   for (;;) {
     answer ??= (await ask(`Directory for the files [${DEFAULT_DIRECTORY}]: `)).trim() || DEFAULT_DIRECTORY;
-    const problems = await directoryProblems(answer, force, world);
+    const problems = await directoryProblems(answer, { force, form: answers.form }, world);
     if (problems.length === 0) return answer;
     for (const { message, path } of problems) print(`  ${path}: ${message}`);
     answer = undefined;

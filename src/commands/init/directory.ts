@@ -6,8 +6,8 @@ import { prepareDirectory } from '../../files/prepare.ts';
 import { writeDirectory } from '../../files/write.ts';
 import { NO_RECORD } from '../../job/manifest.ts';
 import { unexpandedPath } from '../../schema/unexpanded.ts';
-import { SETUP_FILE_NAMES } from './render.ts';
-import type { SetupFile, SetupLocation } from './setup.ts';
+import { setupFileNames } from './render.ts';
+import type { Form, SetupFile, SetupLocation } from './setup.ts';
 
 export const DEFAULT_DIRECTORY = 'teleport';
 
@@ -48,7 +48,7 @@ function withTrailingSlash(path: string): string {
 /** The reasons why the files cannot be written there. */
 export async function directoryProblems(
   directory: string,
-  force: boolean,
+  { force, form }: { readonly force: boolean; readonly form: Form },
   { files, workingDirectory }: DirectoryEffects,
 ): Promise<readonly Problem[]> {
   const unexpanded = unexpandedPath(directory);
@@ -59,7 +59,7 @@ export async function directoryProblems(
   }
   if (force) return [];
   const problems: Problem[] = [];
-  for (const name of SETUP_FILE_NAMES) {
+  for (const name of setupFileNames(form)) {
     const path = join(resolve(workingDirectory, directory), name);
     if ((await files.entry(path)) === undefined) continue;
     problems.push({

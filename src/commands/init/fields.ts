@@ -8,6 +8,11 @@ export type FieldName =
   | 'projectId'
   | 'contextId'
   | 'contextName'
+  | 'issuer'
+  | 'branches'
+  | 'tags'
+  | 'vcsOrigin'
+  | 'audience'
   | 'bot'
   | 'token'
   | 'roles'
@@ -32,7 +37,7 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** The resource names that Teleport accepts; a leading dash would be a flag of tctl. */
 const RESOURCE_NAME = /^[0-9A-Za-z@_:.+][0-9A-Za-z@_:.+-]*$/;
 
-const FOUND_IN_JOBS = 'In a job of the project, init finds it by itself.';
+export const FOUND_IN_JOBS = 'In a job of the project, init finds it by itself.';
 
 export const FIELDS: Readonly<Record<FieldName, Field>> = {
   proxy: {
@@ -58,13 +63,39 @@ export const FIELDS: Readonly<Record<FieldName, Field>> = {
     question:
       'ID of the context that the jobs will use (Organization Settings > Contexts, last part of its URL), or "none"',
     whereToFind:
-      "see Organization Settings > Contexts: the ID is the last part of the URL of the context's page. With --no-context, the rule allows every job of the project.",
-    check: checkUuid,
+      "see Organization Settings > Contexts: the ID is the last part of the URL of the context's page. With --no-context, the rule does not compare contexts.",
+    check: (text) => firstProblem(namesIn(text), checkUuid),
   },
   contextName: {
     flag: '--context-name',
     question: 'Name of that context (empty to fill in later)',
     check: checkPrintable,
+  },
+  issuer: {
+    flag: '--issuer',
+    question: 'Issuer of the OIDC tokens (empty for CircleCI Cloud)',
+    check: checkIssuer,
+  },
+  branches: {
+    flag: '--branch',
+    question:
+      'Branches that may deploy, separated by commas, * for any text (empty for every branch; others need Teleport 18.11 or later)',
+    check: checkRefs,
+  },
+  tags: {
+    flag: '--tag',
+    question: 'Tags that may deploy, separated by commas, * for any text (empty for none)',
+    check: checkRefs,
+  },
+  vcsOrigin: {
+    flag: '--vcs-origin',
+    question: 'Repository, without https://, such as github.com/example/app',
+    check: checkOrigin,
+  },
+  audience: {
+    flag: '--audience',
+    question: 'Audience of the OIDC token',
+    check: checkAudience,
   },
   bot: {
     flag: '--bot',
@@ -138,7 +169,7 @@ function checkName(text: string): string | undefined {
 }
 
 function checkRoles(text: string): string | undefined {
-  const roles = rolesIn(text);
+  const roles = namesIn(text);
   if (roles.length === 0) return `${JSON.stringify(text)} contains no role`;
   return roles.map(checkName).find((problem) => problem !== undefined);
 }
@@ -155,8 +186,40 @@ function checkDestination(text: string): string | undefined {
   return text.startsWith('/') ? checkPrintable(text) : `${JSON.stringify(text)} is not an absolute path`;
 }
 
+function firstProblem(texts: readonly string[], check: (text: string) => string | undefined): string | undefined {
+  return texts.length === 0 ? check('') : texts.map(check).find((problem) => problem !== undefined);
+}
+
+/** CircleCI Cloud or Server. */
+function checkIssuer(text: string): string | undefined {
+  return /^https:\/\/[\w.-]+(?::\d+)?\/org\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)
+    ? undefined
+    : `${JSON.stringify(text)} is not the issuer of an organization, such as https://circleci.example.com/org/ID`;
+}
+
+/** Names of git references: https://git-scm.com/docs/git-check-ref-format. Here, `*` stands for any text. */
+function checkRefs(text: string): string | undefined {
+  return firstProblem(namesIn(text), (name) =>
+    name === '' || /[\s\p{Cc}\p{Cf}~^:?[\]\\"'`]|\.\.|@\{|^[/-]|\/$/u.test(name)
+      ? `${JSON.stringify(name)} is not the name of a branch or tag, such as main or release/*`
+      : undefined,
+  );
+}
+
+function checkOrigin(text: string): string | undefined {
+  return /^[\w.-]+(?:\/[\w.~-]+)+$/.test(text)
+    ? undefined
+    : `${JSON.stringify(text)} is not the claim oidc.circleci.com/vcs-origin: it has no scheme, such as github.com/example/app`;
+}
+
+function checkAudience(text: string): string | undefined {
+  return text === '' || /[\s,\p{Cc}\p{Cf}]/u.test(text)
+    ? `${JSON.stringify(text)} must be one audience, without spaces and commas`
+    : undefined;
+}
+
 /** The distinct names in `a, b`. */
-export function rolesIn(text: string): readonly string[] {
+export function namesIn(text: string): readonly string[] {
   const names = text.split(',').map((name) => name.trim());
   return [...new Set(names.filter((name) => name !== ''))];
 }

@@ -7,16 +7,20 @@ import { checkAnswers } from './check-answers.ts';
 import { readInitArguments } from './flags.ts';
 import { directoryProblems, locateSetup, writeFiles } from './directory.ts';
 import { shellWord } from './quoting.ts';
+import { proveRules } from './prove.ts';
 import { asOneStream, nextSteps, setupFiles } from './render.ts';
 
 /** @throws MachineIdError USAGE_INVALID, CONFIG_INVALID, DESTINATION_UNSAFE, DESTINATION_UNWRITABLE, INTERRUPTED */
 export async function init(args: readonly string[], world: World): Promise<void> {
   const given = readInitArguments(args);
   const { answers, directory, notices } = await collectAnswers(given, world);
-  const conflicts = given.print ? [] : await directoryProblems(directory, given.force, world);
+  const conflicts = given.print
+    ? []
+    : await directoryProblems(directory, { force: given.force, form: answers.form }, world);
   const { setup, warnings } = await checkAnswers(answers, [...given.problems, ...conflicts]);
   const location = { ...(await locateSetup(directory, world)), version: VERSION };
   const files = setupFiles(setup, location);
+  proveRules(setup, files);
   const program = `node ${shellWord(world.bundlePath)}`;
   warn([...notices, ...warnings], world);
   if (given.print) {

@@ -1,6 +1,6 @@
 /** Asks a person for every answer that is still missing, offering the values found in the job as defaults. */
 import { type FieldName, FIELDS } from './fields.ts';
-import type { Answer, Answers } from './setup.ts';
+import { type Answer, type Answers, methodOf } from './setup.ts';
 
 export interface Prompter {
   readonly ask: (question: string) => Promise<string>;
@@ -22,6 +22,8 @@ export async function interview(
   prompter: Prompter,
 ): Promise<Answers> {
   const fields = new Map(given.fields);
+  const issuer = presets.get('issuer');
+  if (issuer !== undefined && !fields.has('issuer')) fields.set('issuer', issuer);
   const ask = (name: FieldName, preset = presets.get(name)) => askField(name, fields, preset, prompter);
   const asksForOutputs = !given.ssh && !OUTPUT_FIELDS.some((name) => given.fields.has(name));
   await ask('proxy');
@@ -32,10 +34,31 @@ export async function interview(
   await ask('bot');
   await ask('token', fields.get('bot'));
   await ask('roles');
+  const rules = await askRules({ ...given, fields }, ask, prompter);
   const ssh = asksForOutputs ? await askOutputs(fields, ask, prompter) : given.ssh;
   await ask('destination');
   if (withoutContext) fields.delete('contextId');
-  return { ...given, fields, withoutContext, ssh };
+  return { ...given, ...rules, fields, withoutContext, ssh };
+}
+
+/** Which branches, tags, forks and reruns are allowed; nothing if the join method is circleci. */
+async function askRules(
+  given: Answers,
+  ask: Ask,
+  { ask: askQuestion, print }: Prompter,
+): Promise<Pick<Answers, 'allowsForks' | 'allowsSshRerun'>> {
+  if (given.joinMethod === 'circleci') return given;
+  await ask('branches');
+  if (methodOf(given) === 'circleci') return given;
+  await ask('tags');
+  const confirms = async (question: string) => /^y(es)?$/i.test((await askQuestion(`${question} y/N: `)).trim());
+  const allowsForks = given.allowsForks || (await confirms('Allow pull requests from forks?'));
+  while (!allowsForks && (await ask('vcsOrigin')) === undefined)
+    print('  without the repository, forks cannot be rejected');
+  return {
+    allowsForks,
+    allowsSshRerun: given.allowsSshRerun || (await confirms('Allow jobs that are rerun with SSH?')),
+  };
 }
 
 type Ask = (name: FieldName) => Promise<Answer | undefined>;

@@ -1,19 +1,18 @@
 /** The files of a setup, in the order in which they are needed, and the steps that follow. */
 import { join } from 'node:path';
-import { alsoAllows } from '../../join/facts.ts';
 import { type SupportedOutput, writtenKeys } from '../../outputs/outputs.ts';
 import { comment, entry, escaped, indented, pathWord, scalar, shellWord } from './quoting.ts';
-import type { Answer, Setup, SetupFile, SetupLocation } from './setup.ts';
+import { terraformFile } from './render-terraform.ts';
+import { botFile, tokenFile } from './render-resources.ts';
+import type { Form, Setup, SetupFile, SetupLocation } from './setup.ts';
 
-export const SETUP_FILE_NAMES: readonly SetupFile['name'][] = [
-  'bot.yaml',
-  'bot-token.yaml',
-  'tbot.yaml',
-  'circleci-config.yml',
-];
+export function setupFileNames(form: Form): readonly SetupFile['name'][] {
+  const resources = form === 'terraform' ? (['teleport.tf'] as const) : (['bot.yaml', 'bot-token.yaml'] as const);
+  return [...resources, 'tbot.yaml', 'circleci-config.yml'];
+}
 
 export function setupFiles(setup: Setup, location: SetupLocation): readonly SetupFile[] {
-  return SETUP_FILE_NAMES.map((name) => ({ name, contents: contentsOf(name, setup, location) }));
+  return setupFileNames(setup.form).map((name) => ({ name, contents: contentsOf(name, setup, location) }));
 }
 
 function contentsOf(name: SetupFile['name'], setup: Setup, location: SetupLocation): string {
@@ -22,6 +21,8 @@ function contentsOf(name: SetupFile['name'], setup: Setup, location: SetupLocati
       return botFile(setup);
     case 'bot-token.yaml':
       return tokenFile(setup);
+    case 'teleport.tf':
+      return terraformFile(setup);
     case 'tbot.yaml':
       return tbotConfig(setup);
     case 'circleci-config.yml':
@@ -36,83 +37,32 @@ export function asOneStream(files: readonly SetupFile[], directory: string): str
   return files.map(({ contents, name }) => `---\n# ${directory}${name}\n${contents}`).join('');
 }
 
-/** `bot.yaml`: the bot that jobs become (configuration reference 7.3). */
-export function botFile({ bot, roles }: Pick<Setup, 'bot' | 'roles'>): string {
-  return `# The bot that jobs become. Teleport supports bot resources since version 15.
-kind: bot
-version: v1
-metadata:
-  name: ${scalar(bot)}
-spec:
-  # Only the roles that the jobs need.
-  roles:
-${roles.map((role) => `    - ${scalar(role)}\n`).join('')}`;
-}
-
-/** `bot-token.yaml`: the join token, with the rule for the jobs that can become the bot (configuration reference 7.2). */
-export function tokenFile({ bot, contextId, organizationId, projectId, token }: Setup): string {
-  const fields = [
-    comment(`The project ${originComment(projectId)}; see Project Settings > Overview.`),
-    `project_id: ${scalar(projectId.text)}`,
-    ...(contextId === undefined ? [] : contextFields(contextId)),
-  ];
-  const allows = alsoAllows({ projectId: projectId.text, contextId: contextId?.text });
-  return `# The join token, which decides which jobs can become the bot. It contains no secrets.
-kind: token
-version: v2
-metadata:
-  # tbot.yaml refers to the token by this name.
-  name: ${scalar(token)}
-spec:
-  roles: [Bot]
-  join_method: circleci
-  bot_name: ${scalar(bot)}
-  circleci:
-${indented(comment(`The organization ${originComment(organizationId)}; see Organization Settings > Overview.`), 4)}
-    organization_id: ${scalar(organizationId.text)}
-    # A job must match every field of at least one rule.
-    allow:
-${indented(comment(`This rule allows:\n${allows.map((jobs) => `- ${jobs}`).join('\n')}`), 6)}
-${indented(asItem(fields.join('\n')), 6)}
-`;
-}
-
-function contextFields(contextId: Answer): readonly string[] {
-  return [
-    comment(
-      `The context ${originComment(contextId)}; see Organization Settings > Contexts: the last part of the context's URL.`,
-    ),
-    `context_id: ${scalar(contextId.text)}`,
-  ];
-}
-
-function originComment({ origin }: Answer): string {
-  return `(from ${origin})`;
-}
-
-/** A list item; comments before the first key go before the dash. */
-function asItem(lines: string): string {
-  const [, comments = '', fields = ''] = /^((?:#.*\n)*)([^]*)$/.exec(lines) ?? [];
-  return `${comments}- ${indented(fields, 2).trimStart()}`;
-}
-
 /** `tbot.yaml`: where a job joins and what it writes (configuration reference 1.2). */
-export function tbotConfig({ outputs, proxy, token }: Setup): string {
+export function tbotConfig({ form, generic, outputs, proxy, token }: Setup): string {
   return `# Where a job joins and what it writes, for this orb and for tbot itself.
 version: v2
 # The web address of the Proxy.
 ${entry('proxy_server', proxy)}
 onboarding:
-  join_method: circleci
-  # The name of the join token in bot-token.yaml (not a secret).
+  join_method: ${generic === undefined ? 'circleci' : 'generic_oidc'}
+  # The name of the join token in ${form === 'terraform' ? 'teleport.tf' : 'bot-token.yaml'} (not a secret).
   ${entry('token', token)}
-oneshot: true
+${generic === undefined ? '' : tokenCommand(generic.audience)}oneshot: true
 storage:
   type: memory
 # Each output has its own directory, outside the checkout, so that no cache, workspace or artifact includes the keys.
 # Neither ~ nor variables are expanded in a path.
 outputs:
 ${outputs.map((output) => indented(outputItem(output), 2)).join('')}`;
+}
+
+/** CircleCI's agent prints a token for the audience, which is not that of the default token. */
+function tokenCommand(audience: string): string {
+  const command = ['circleci', 'run', 'oidc', 'get', '--claims', JSON.stringify({ aud: audience })];
+  return `  generic_oidc:
+    # Gets an OIDC token for the audience of the join token.
+    command: [${command.map(scalar).join(', ')}]
+`;
 }
 
 function outputItem(output: SupportedOutput): string {
@@ -154,12 +104,14 @@ ${indented(jobWithContext(setup), 6)}
 `;
 }
 
-function jobWithContext({ contextId, contextName }: Setup): string {
-  if (contextId === undefined) return '- teleport';
+function jobWithContext({ contextIds, contextName }: Setup): string {
+  const [first, ...others] = contextIds.map(({ text }) => text);
+  if (first === undefined) return '- teleport';
+  const ids = [first, ...others].join(' or ');
   const explanation =
     contextName === undefined
-      ? `Replace this with the name of the context ${contextId.text}:\nin Organization Settings > Contexts, the one whose URL ends with this ID.`
-      : `The context ${contextId.text}, which the join token requires.`;
+      ? `Replace this with the name of the context ${ids}:\nin Organization Settings > Contexts, the one whose URL ends with this ID.`
+      : `The context ${ids}, which the join token requires.`;
   return `- teleport:\n${indented(comment(explanation), 4)}\n    context: ${configText(contextName ?? UNKNOWN_CONTEXT)}`;
 }
 
@@ -218,29 +170,52 @@ function step(name: string, lines: readonly string[]): string {
  * oldest version this program supports; the latter needs the token to exist.
  * @param program the command line that calls this program
  */
-export function nextSteps(
-  { bot, roles, token }: Setup,
-  { pathFromHere, pathInRepository }: SetupLocation,
-  program: string,
-): string {
-  const create = (name: string) => `tctl create -f ${pathWord(`${pathFromHere}${name}`)}`;
-  const roleList = shellWord(roles.join(','));
-  return `1. As a user who can create bots and tokens (Teleport 15 or later):
-
-     ${create('bot.yaml')}
-     ${create('bot-token.yaml')}
-
-   or, without bot.yaml:
-
-     ${create('bot-token.yaml')}
-     tctl bots add ${shellWord(bot)} --roles=${roleList} --token=${shellWord(token)}
+export function nextSteps(setup: Setup, location: SetupLocation, program: string): string {
+  const { form, generic } = setup;
+  const { pathFromHere, pathInRepository } = location;
+  const tokenName = form === 'terraform' ? 'teleport.tf' : 'bot-token.yaml';
+  return `1. ${applySteps(setup, location)}
 
 2. Commit ${pathFromHere}tbot.yaml${pathFromHere === pathInRepository ? '' : ` (the config refers to it as ${pathInRepository}tbot.yaml)`}, and merge ${pathFromHere}circleci-config.yml into .circleci/config.yml.
 
 3. Before the first run, check which jobs the join token allows:
 
-     ${program} explain-token ${pathWord(`${pathFromHere}bot-token.yaml`)}
+     ${program} explain-token ${pathWord(`${pathFromHere}${tokenName}`)}
 
    and, in a job, check the setup with the orb's command machine-id/doctor and config: ${pathInRepository}tbot.yaml
+${generic === undefined ? CIRCLECI_LIMITS : ''}`;
+}
+
+const CIRCLECI_LIMITS = `
+The join method circleci compares only project and context: every branch and tag is allowed, reruns with SSH too, and
+forks if the project passes secrets to them. With Teleport 18.11 or later, pass --branch to restrict them.
 `;
+
+function applySteps(setup: Setup, { pathFromHere }: SetupLocation): string {
+  const version = setup.generic === undefined ? 'Teleport 15 or later' : 'Teleport 18.11 or later';
+  switch (setup.form) {
+    case 'tctl':
+      return `As a user who can create bots and tokens (${version}):\n\n${tctlSteps(setup, pathFromHere)}`;
+    case 'terraform':
+      return `Move ${pathFromHere}teleport.tf into a Terraform configuration that has the provider terraform.releases.teleport.dev/gravitational/teleport (${version}), and apply it.`;
+    case 'operator': {
+      const files = ['bot.yaml', 'bot-token.yaml'].map((name) => `-f ${pathWord(`${pathFromHere}${name}`)}`);
+      return `In the namespace that Teleport's Kubernetes operator watches (${version}):\n\n     kubectl apply -n NAMESPACE ${files.join(' ')}`;
+    }
+    default:
+      return setup.form satisfies never;
+  }
+}
+
+function tctlSteps({ bot, generic, roles, token }: Setup, pathFromHere: string): string {
+  const create = (name: string) => `     tctl create -f ${pathWord(`${pathFromHere}${name}`)}`;
+  const both = `${create('bot.yaml')}\n${create('bot-token.yaml')}`;
+  if (generic !== undefined) return both;
+  const roleList = shellWord(roles.join(','));
+  return `${both}
+
+   or, without bot.yaml:
+
+${create('bot-token.yaml')}
+     tctl bots add ${shellWord(bot)} --roles=${roleList} --token=${shellWord(token)}`;
 }

@@ -3,13 +3,14 @@ import { describe, test } from 'node:test';
 import { checkAnswers, findProblems } from '../../../src/commands/init/check-answers.ts';
 import type { FieldName } from '../../../src/commands/init/fields.ts';
 import { MachineIdError } from '../../../src/errors.ts';
-import { answersOf, CONTEXT, PROJECT, setupOf } from './setup-of.ts';
+import { answersOf, CONTEXT, ORGANIZATION, PROJECT, setupOf } from './setup-of.ts';
 
 const WRONG: readonly (readonly [name: FieldName, text: string, says: RegExp])[] = [
   ['proxy', 'https://example.com', /without a scheme; write example\.com:443/],
   ['organizationId', 'example', /is not an ID such as/],
   ['projectId', `${PROJECT}0`, /is not an ID such as/],
   ['contextId', 'teleport', /is not an ID such as/],
+  ['contextId', `${CONTEXT}, teleport`, /"teleport" is not an ID such as/],
   ['bot', '-bot', /no leading dash/],
   ['bot', 'my bot', /letters, digits/],
   ['token', '/etc/passwd', /letters, digits/],
@@ -62,9 +63,52 @@ test('duplicate roles are written once', async () => {
 
 test('a setup without a context is valid, with a warning', async () => {
   const { setup, warnings } = await checkAnswers({ ...answersOf({ contextId: undefined }), withoutContext: true }, []);
-  assert.equal(setup.contextId, undefined);
+  assert.deepEqual(setup.contextIds, []);
   assert.match(warnings.join(), /every job of the project can become the bot/);
   assert.deepEqual((await checkAnswers(answersOf({ contextId: CONTEXT }), [])).warnings, []);
+});
+
+const GENERIC = { branches: 'main', vcsOrigin: 'github.com/example/app' };
+
+for (const [name, text, says] of [
+  ['branches', 'my branch', /"my branch" is not the name of a branch or tag/],
+  ['tags', 'v*, ../x', /"\.\.\/x" is not the name/],
+  ['vcsOrigin', 'https://github.com/example/app', /it has no scheme/],
+  ['audience', 'a,b', /must be one audience/],
+  ['issuer', 'https://circleci.example.com', /is not the issuer of an organization/],
+] as const) {
+  test(`an invalid answer for generic_oidc is rejected: ${name}`, () => {
+    const [problem, ...others] = findProblems(answersOf({ ...GENERIC, [name]: text }));
+    assert.match(problem?.message ?? '', says);
+    assert.deepEqual(others, []);
+  });
+}
+
+test('branches, tags and a CircleCI Server mean generic_oidc, and its rule has an audience and full names', async () => {
+  const { generic } = await setupOf({ ...GENERIC, tags: 'v*, refs/tags/x' });
+  assert.deepEqual(generic, {
+    issuer: `https://oidc.circleci.com/org/${ORGANIZATION}`,
+    audience: 'example.teleport.sh/circleci-app',
+    refs: ['refs/heads/main', 'refs/tags/v*', 'refs/tags/x'],
+    origin: { text: 'github.com/example/app', origin: '--vcsOrigin' },
+    allowsSshRerun: false,
+  });
+  const issuer = `https://circleci.example.com/org/${ORGANIZATION}`;
+  const server = await setupOf({ issuer, vcsOrigin: GENERIC.vcsOrigin, proxy: 'example.com:3080' });
+  assert.deepEqual([server.generic?.issuer, server.generic?.audience], [issuer, 'example.com:3080/circleci-app']);
+  assert.equal((await setupOf(GENERIC, { joinMethod: 'circleci' })).generic, undefined);
+  assert.equal((await setupOf()).generic, undefined);
+});
+
+test('a rule without the repository is refused unless forks are allowed', async () => {
+  const problems = findProblems(answersOf({ branches: 'main' }));
+  assert.match(problems[0]?.message ?? '', /is missing: name the repository, .* or pass --allow-forks/);
+  assert.equal((await setupOf({ branches: 'main' }, { allowsForks: true })).generic?.origin, undefined);
+});
+
+test('a Kubernetes object needs a name that Kubernetes accepts', () => {
+  const problems = findProblems({ ...answersOf({ bot: 'My_Bot' }), form: 'operator' });
+  assert.match(problems[0]?.message ?? '', /"My_Bot" is not the name of a Kubernetes object/);
 });
 
 test('a user without a database is rejected with the error of run', async () => {

@@ -3,15 +3,8 @@ import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import type { Setup } from '../../../src/commands/init/setup.ts';
-import {
-  asOneStream,
-  botFile,
-  circleciConfig,
-  nextSteps,
-  setupFiles,
-  tbotConfig,
-  tokenFile,
-} from '../../../src/commands/init/render.ts';
+import { asOneStream, circleciConfig, nextSteps, setupFiles, tbotConfig } from '../../../src/commands/init/render.ts';
+import { botFile, tokenFile } from '../../../src/commands/init/render-resources.ts';
 import { schemaChecker, schemaMissing } from '../../circleci-schema.ts';
 import { planOf } from '../../config/plan-of.ts';
 import { resolveJob } from '../../job-runner/job.ts';
@@ -94,7 +87,7 @@ describe('every name survives writing and reading unchanged', () => {
 });
 
 test('without a context, the rule has only the project, and the job has no context', async () => {
-  const setup: Setup = { ...(await setupOf()), contextId: undefined };
+  const setup: Setup = { ...(await setupOf()), contextIds: [] };
   const Token = z.object({ spec: z.object({ circleci: z.object({ allow: z.unknown() }) }) });
   assert.deepEqual(Token.parse(read(tokenFile(setup))).spec.circleci.allow, [{ project_id: PROJECT }]);
   assert.match(tokenFile(setup), /# - every job of that project, with any context or none/);

@@ -25,9 +25,13 @@ export function answersOf(texts: Partial<Record<FieldName, string | undefined>> 
     const text = { ...TEXTS, ...texts }[name];
     if (text !== undefined) fields.set(name, { text, origin: `--${name}` });
   }
-  return { fields, withoutContext: false, contexts: [], ssh: false };
+  const choices = { joinMethod: undefined, form: 'tctl', allowsForks: false, allowsSshRerun: false } as const;
+  return { ...choices, fields, withoutContext: false, contexts: [], ssh: false };
 }
 
-export async function setupOf(texts: Partial<Record<FieldName, string | undefined>> = {}): Promise<Setup> {
-  return (await checkAnswers(answersOf(texts), [])).setup;
+export async function setupOf(
+  texts: Partial<Record<FieldName, string | undefined>> = {},
+  choices: Partial<Answers> = {},
+): Promise<Setup> {
+  return (await checkAnswers({ ...answersOf(texts), ...choices }, [])).setup;
 }
