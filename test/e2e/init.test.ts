@@ -9,12 +9,13 @@ import type { MintOptions } from '../cluster/issuer/mint.ts';
 import { tctlBotsAdd, tctlCreate } from '../cluster/data/tctl.ts';
 import { runJob } from '../job-runner/run-job.ts';
 import { packedWith } from '../orb/source.ts';
+import { runProgramSync } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { clusterIn, directoryFor } from './embedded-cluster.ts';
 import { listing } from './folder-listing.ts';
 import { beginJob } from './job.ts';
 import { assertRefused, errorReport } from './refusal.ts';
-import { BUNDLE, runBundle, type BundleRun } from './run-bundle.ts';
+import { BUNDLE, NODE, runBundle, type BundleRun } from './run-bundle.ts';
 import { CTRL_C, CTRL_D, startAtTerminal, terminalMissing } from './terminal.ts';
 
 const authorities = await directoryFor({ after });
@@ -269,6 +270,46 @@ test('every form of the rules is read back by explain-token, which allows the jo
     assert.equal((await job.run(['explain-token', `${form}/${name}`], other)).exitCode, 1);
     assert.equal((await job.run(['explain-token', '--lint', `${form}/${name}`])).exitCode, 0);
   }
+});
+
+const LIST = `name,project_id,contexts,branches,repository,roles,kubernetes_cluster,ssh
+shop,${PROJECT_ID},${CONTEXT_ID},main release/*,github.com/example/app,access;deployer,dev,
+docs,${PROJECT_ID},"${CONTEXT_ID}",main,github.com/example/docs,access,,true
+`;
+
+test('a list of projects becomes files for all of them, and its drift from the cluster is reported', async (t) => {
+  const own = await clusterIn(authorities, t, { teleport: '18.11.0' });
+  const folder = await repository(t);
+  await writeFile(join(folder, 'list.csv'), LIST);
+  const args = ['init', '--from-list', 'list.csv', '--proxy', own.info.proxy, ...IDS.slice(0, 2)];
+  const run = await atHome(folder, args);
+  assert.equal(run.exitCode, 0, run.stderr);
+  assert.match(run.stdout, /^ +tctl create -f teleport\/resources\.yaml$/m);
+  assert.deepEqual((await readdir(join(folder, 'teleport'))).sort(), ['docs', 'resources.yaml', 'shop']);
+  assert.deepEqual((await readdir(join(folder, 'teleport/shop'))).sort(), ['circleci-config.yml', 'tbot.yaml']);
+  const resources = await readFile(join(folder, 'teleport/resources.yaml'), 'utf8');
+  tctlCreate(own.resources, resources);
+
+  const drift = (input: string) =>
+    runProgramSync(NODE, [BUNDLE, ...args, '--drift'], { cwd: folder, input, environment: {} });
+  const same = drift(resources);
+  assert.deepEqual([same.exitCode, same.stdout], [0, 'The cluster has what the list says.\n'], same.stderr);
+  const other = drift(resources.replaceAll('refs/heads/release/*', 'refs/heads/*').replace('name: docs', 'name: dogs'));
+  assert.equal(other.exitCode, 1);
+  assert.match(other.stderr, /^code: SETUP_DRIFT$/m);
+  assert.match(other.stdout, /^token "shop": allow_any is .*refs\/heads\/\*.* in the cluster, expected .*release/m);
+  assert.match(other.stdout, /^bot "docs" is missing in the cluster$/m);
+
+  assertRefused(await atHome(folder, args), { code: 'USAGE_INVALID', says: /resources\.yaml: already exists/ });
+  assertRefused(await atHome(folder, ['init', '--drift']), {
+    code: 'USAGE_INVALID',
+    says: /--drift: needs --from-list/,
+  });
+  await writeFile(join(folder, 'list.csv'), LIST.replace('access,,true', ',,true').replace(PROJECT_ID, 'shop'));
+  assertRefused(await atHome(folder, args), {
+    code: 'USAGE_INVALID',
+    says: /list\.csv line 2: project_id: "shop" is not an ID[^]*list\.csv line 3: roles: is missing/,
+  });
 });
 
 test('flags for generic_oidc contradict the method circleci, and the repository must be known', async (t) => {

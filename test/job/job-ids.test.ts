@@ -3,7 +3,15 @@ import test from 'node:test';
 import { createMask } from '../../src/effects/secret.ts';
 import { findJobIds } from '../../src/job/job-ids.ts';
 
-const NOTHING = { organization: undefined, project: undefined, contexts: [], repository: undefined, warnings: [] };
+const NOTHING = {
+  organization: undefined,
+  project: undefined,
+  contexts: [],
+  vcsOrigin: undefined,
+  issuer: undefined,
+  repository: undefined,
+  warnings: [],
+};
 
 function jwt(claims: Readonly<Record<string, unknown>>): string {
   const parts = [{ alg: 'RS256' }, { iss: 'i', aud: 'a', sub: 's', iat: 1, exp: 2, ...claims }];
@@ -42,6 +50,8 @@ test('a token that has expired still says whose job it is', async () => {
       { value: 'c1', source },
       { value: 'c2', source },
     ],
+    vcsOrigin: { value: 'github.com/example/app/', source },
+    issuer: { value: 'i', source },
     repository: 'app',
     warnings: [],
   });
@@ -58,6 +68,7 @@ test('what the token does not say, variables do', async () => {
     ...NOTHING,
     organization: { value: 'o', source: 'CIRCLE_ORGANIZATION_ID' },
     project: { value: 'p', source: 'CIRCLE_PROJECT_ID' },
+    issuer: { value: 'i', source: 'CIRCLE_OIDC_TOKEN' },
     repository: 'app',
   });
 });

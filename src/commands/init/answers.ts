@@ -8,6 +8,7 @@ import type { FieldName } from './fields.ts';
 import type { InitArguments } from './flags.ts';
 import { DEFAULT_DIRECTORY, directoryProblems } from './directory.ts';
 import { interview, type Prompter } from './interview.ts';
+import { setupFileNames } from './render.ts';
 import { type Answer, type Answers, methodOf } from './setup.ts';
 
 interface Collected {
@@ -124,7 +125,7 @@ async function askDirectory(
   let answer = directory;
   for (;;) {
     answer ??= (await ask(`Directory for the files [${DEFAULT_DIRECTORY}]: `)).trim() || DEFAULT_DIRECTORY;
-    const problems = await directoryProblems(answer, { force, form: answers.form }, world);
+    const problems = await directoryProblems(answer, { force, names: setupFileNames(answers.form) }, world);
     if (problems.length === 0) return answer;
     for (const { message, path } of problems) print(`  ${path}: ${message}`);
     answer = undefined;

@@ -6,8 +6,7 @@ import { prepareDirectory } from '../../files/prepare.ts';
 import { writeDirectory } from '../../files/write.ts';
 import { NO_RECORD } from '../../job/manifest.ts';
 import { unexpandedPath } from '../../schema/unexpanded.ts';
-import { setupFileNames } from './render.ts';
-import type { Form, SetupFile, SetupLocation } from './setup.ts';
+import type { SetupFile, SetupLocation } from './setup.ts';
 
 export const DEFAULT_DIRECTORY = 'teleport';
 
@@ -48,7 +47,7 @@ function withTrailingSlash(path: string): string {
 /** The reasons why the files cannot be written there. */
 export async function directoryProblems(
   directory: string,
-  { force, form }: { readonly force: boolean; readonly form: Form },
+  { force, names }: { readonly force: boolean; readonly names: readonly SetupFile['name'][] },
   { files, workingDirectory }: DirectoryEffects,
 ): Promise<readonly Problem[]> {
   const unexpanded = unexpandedPath(directory);
@@ -59,7 +58,7 @@ export async function directoryProblems(
   }
   if (force) return [];
   const problems: Problem[] = [];
-  for (const name of setupFileNames(form)) {
+  for (const name of names) {
     const path = join(resolve(workingDirectory, directory), name);
     if ((await files.entry(path)) === undefined) continue;
     problems.push({

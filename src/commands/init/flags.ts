@@ -76,6 +76,16 @@ export const INIT_FLAGS: readonly Flag[] = [
     value: 'DIR',
     help: 'Absolute path of the directory in the job for the credentials (default: /home/circleci/.teleport-identity).',
   },
+  {
+    name: 'from-list',
+    value: 'FILE',
+    isPath: true,
+    help: 'Write the bots, tokens and configurations of many projects: a CSV file, or a YAML list. Flags apply to all of them.',
+  },
+  {
+    name: 'drift',
+    help: 'Compare the list with the output of "tctl get tokens,bots" on standard input, and write nothing.',
+  },
   { name: 'directory', value: 'DIR', help: 'Directory to write the files to (default: teleport).' },
   { name: 'force', help: 'Replace existing files.' },
   { name: 'print', help: 'Print the files to stdout as one stream of YAML documents instead of writing them.' },
@@ -89,6 +99,9 @@ export interface InitArguments {
   readonly print: boolean;
   /** Whether to ask no questions. */
   readonly yes: boolean;
+  /** The file of `--from-list`. */
+  readonly list: string | undefined;
+  readonly drift: boolean;
   /** Flags that contradict each other. */
   readonly problems: readonly Problem[];
 }
@@ -120,11 +133,20 @@ export function readInitArguments(args: readonly string[]): InitArguments {
     force: given.has('force'),
     print: given.has('print'),
     yes: given.has('yes'),
+    list: given.get('from-list')?.[0],
+    drift: given.has('drift'),
     problems: [
       ...joinMethod.problems,
       ...form.problems,
       ...(withoutContext ? contradictions(fields) : []),
       ...(joinMethod.word === 'circleci' ? onlyGeneric(given) : []),
+      ...(given.has('drift') && !given.has('from-list') ? [{ path: '--drift', message: 'needs --from-list' }] : []),
+      ...(given.has('print') && form.word === 'terraform'
+        ? [{ path: '--print', message: 'prints YAML, so it cannot be combined with --form terraform' }]
+        : []),
+      ...(given.has('print') && given.has('from-list')
+        ? [{ path: '--print', message: 'cannot be combined with --from-list' }]
+        : []),
       ...(choices.allowsForks && fields.has('vcsOrigin')
         ? [{ path: '--allow-forks', message: 'conflicts with --vcs-origin: use only one of them' }]
         : []),

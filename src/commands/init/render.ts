@@ -6,7 +6,9 @@ import { terraformFile } from './render-terraform.ts';
 import { botFile, tokenFile } from './render-resources.ts';
 import type { Form, Setup, SetupFile, SetupLocation } from './setup.ts';
 
-export function setupFileNames(form: Form): readonly SetupFile['name'][] {
+export type ProjectFileName = Exclude<SetupFile['name'], 'resources.yaml'>;
+
+export function setupFileNames(form: Form): readonly ProjectFileName[] {
   const resources = form === 'terraform' ? (['teleport.tf'] as const) : (['bot.yaml', 'bot-token.yaml'] as const);
   return [...resources, 'tbot.yaml', 'circleci-config.yml'];
 }
@@ -15,7 +17,7 @@ export function setupFiles(setup: Setup, location: SetupLocation): readonly Setu
   return setupFileNames(setup.form).map((name) => ({ name, contents: contentsOf(name, setup, location) }));
 }
 
-function contentsOf(name: SetupFile['name'], setup: Setup, location: SetupLocation): string {
+function contentsOf(name: ProjectFileName, setup: Setup, location: SetupLocation): string {
   switch (name) {
     case 'bot.yaml':
       return botFile(setup);

@@ -76,6 +76,6 @@ export interface SetupLocation {
 }
 
 export interface SetupFile {
-  readonly name: 'bot.yaml' | 'bot-token.yaml' | 'teleport.tf' | 'tbot.yaml' | 'circleci-config.yml';
+  readonly name: 'bot.yaml' | 'bot-token.yaml' | 'teleport.tf' | 'resources.yaml' | 'tbot.yaml' | 'circleci-config.yml';
   readonly contents: string;
 }
