@@ -38,8 +38,8 @@ interface DeadlineOptions {
   /** The server, as the subject of a sentence: `the Proxy a.example.com:443`. */
   readonly waitingFor: string;
   readonly timeoutMs: number;
-  /** Where the work connects to. */
-  readonly unreached?: HostPort | undefined;
+  /** Where the work connects to; a function, if what is known of the place changes meanwhile. */
+  readonly unreached?: HostPort | (() => HostPort) | undefined;
   /** Ends the wait early, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -65,7 +65,7 @@ export async function withDeadline<T>(
     controller.abort(
       new MachineIdError('TIMEOUT', `${waitingFor} did not respond within ${seconds(timeoutMs)}`, {
         hint: 'Check that the address is correct and that no firewall between this job and the cluster drops packets ("doctor --egress" tries every connection that the job needs). --timeout changes the limit, up to --deadline.',
-        unreached,
+        unreached: typeof unreached === 'function' ? unreached() : unreached,
       }),
     );
   }, timeoutMs);

@@ -31,6 +31,8 @@ export interface HttpsClient {
   readonly send: (url: URL | string, init: RequestInit & { readonly signal: AbortSignal }) => Promise<Response>;
   /** Starts a request in the trace. Call the returned function once, when the response was read or abandoned. */
   readonly begin: (method: string, url: URL | string) => (status?: number) => void;
+  /** Whether a TLS handshake has succeeded. */
+  readonly isConnected: () => boolean;
   /** Closes all connections, also those that are being opened. */
   readonly close: () => void;
 }
@@ -47,6 +49,7 @@ interface CurrentRequest {
 export function openHttps({ address: given, network, to, for: purpose, trace, ...options }: HttpsOptions): HttpsClient {
   const connections = new WeakMap<Duplex, () => ReportRequest>();
   const closed = new AbortController();
+  let isConnected = false;
   let current: CurrentRequest | undefined;
   let report: ReportRequest | undefined;
 
@@ -66,6 +69,9 @@ export function openHttps({ address: given, network, to, for: purpose, trace, ..
       if (!(socket instanceof TLSSocket)) throw new Error('the agent opened no TLS connection');
       keepPresented(socket, (error) => {
         if (request !== undefined) request.failure = error;
+      });
+      socket.once('secureConnect', () => {
+        isConnected = true;
       });
       if (wire !== undefined) {
         const alpn = [this.options.ALPNProtocols ?? []].flat().map(String);
@@ -151,6 +157,7 @@ export function openHttps({ address: given, network, to, for: purpose, trace, ..
       report = undefined;
       return (status) => report?.(method, new URL(url).pathname, status);
     },
+    isConnected: () => isConnected,
     close: () => {
       closed.abort(new Error('the connections were closed'));
       agent.destroy();

@@ -1,7 +1,7 @@
-/** Adds to a failed connection what the proxy variables of the environment have to do with it. */
+/** Adds to a failed connection what the network and the proxy variables of the environment have to do with it. */
 import { type HostPort, MachineIdError } from '../errors.ts';
 import { egressRoute, type EgressRoute, proxyName } from './egress-proxy.ts';
-import { INTERCEPTED, VIA_PROXY } from './failures.ts';
+import { INTERCEPTED, NO_ANSWER, VIA_PROXY } from './failures.ts';
 import { causes } from './network-error.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -16,9 +16,22 @@ export function withProxyCause(error: MachineIdError, environment: Environment):
   if (place === undefined || failed.some(({ code }) => code.startsWith('EGRESS_PROXY_'))) return error;
   const route = egressRoute(environment, place, place.for ?? 'cluster');
   const first = isIntercepted(error) ? interception(route) : proxyCause(route, place, error);
-  if (first === undefined || error.likelyCauses.includes(first)) return error;
-  const rest = error.likelyCauses.filter((cause) => cause !== VIA_PROXY && cause !== INTERCEPTED);
+  const known = isUnexplainedSilence(error, failed, place) && route.kind === 'direct' ? NO_ANSWER : error.likelyCauses;
+  if (first === undefined || known.includes(first)) {
+    return known === error.likelyCauses ? error : error.withLikelyCauses(known);
+  }
+  const rest = known.filter((cause) => cause !== VIA_PROXY && cause !== INTERCEPTED);
   return error.withLikelyCauses([first, ...rest]);
+}
+
+/** Of a server of the cluster; a place that was reached before is silent for another reason than the network. */
+function isUnexplainedSilence(
+  { likelyCauses }: MachineIdError,
+  failed: readonly MachineIdError[],
+  { for: purpose, isReachable }: HostPort,
+): boolean {
+  const isSilence = failed.some(({ code }) => code === 'TIMEOUT') && likelyCauses.length === 0;
+  return isSilence && purpose === undefined && isReachable !== true;
 }
 
 function isIntercepted({ likelyCauses }: MachineIdError): boolean {

@@ -252,6 +252,8 @@ const PRIVATE_NAME = 'the name is in a private network: use a self-hosted runner
 /** Used if no variable names the proxy; if one does, `egress-cause.ts` replaces this cause. */
 export const VIA_PROXY = 'this network requires an HTTP or SOCKS proxy: set HTTPS_PROXY to its address';
 const CLOCK = "this machine's clock is wrong";
+/** A server that sends nothing. */
+export const NO_ANSWER = [FIREWALL, PRIVATE_ADDRESS, VIA_PROXY];
 const OTHER_AUTHORITY = 'the file of ca_path is from another cluster, or from before a rotation of the host authority';
 /** If the connection goes through an HTTP proxy, `egress-cause.ts` names it in place of this cause. */
 export const INTERCEPTED = 'something in between intercepts TLS and presents its own certificate';
@@ -270,7 +272,7 @@ const BY_CODE: readonly (readonly [RegExp, Explain])[] = [
       'a firewall rejects connections from this machine',
     ],
   ],
-  [/^(ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN)$/, () => [FIREWALL, PRIVATE_ADDRESS, VIA_PROXY]],
+  [/^(ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN)$/, () => NO_ANSWER],
   [/^(EACCES|EPERM|EINVAL)$/, () => [VIA_PROXY]],
   [
     /^(ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE)$/,

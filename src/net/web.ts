@@ -64,10 +64,19 @@ export function openWebApi(options: WebApiOptions): WebApi {
   const { server = proxyAt(address, trust) } = options;
   const { name } = server;
   const settings = { keepAlive: true, rejectUnauthorized: trust.verify, ...trustOptions(trust.ca), ...server.tls };
-  const { begin, close, send } = openHttps({ ...settings, address, network, to: 'web API', for: 'cluster', trace });
+  const { begin, close, isConnected, send } = openHttps({
+    ...settings,
+    address,
+    network,
+    to: 'web API',
+    for: 'cluster',
+    trace,
+  });
+  // Silence after the handshake has other causes than the network.
+  const place = () => (isConnected() ? { ...address, isReachable: true as const } : address);
   const request = (path: string, { headers: more = {}, ...init }: WebRequest) =>
     withDeadline(
-      { waitingFor: name, unreached: address, timeoutMs: retries.attemptMs(), signal: outer },
+      { waitingFor: name, unreached: place, timeoutMs: retries.attemptMs(), signal: outer },
       async (signal) => {
         const url = `https://${formatAddress(address)}${path}`;
         const end = begin(init.method, url);

@@ -139,7 +139,14 @@ test('where the public address is dead, TBOT_USE_PROXY_ADDR puts the given one i
 });
 
 const FIREWALLS = [
-  ['dropped', { code: 'TIMEOUT', says: /did not respond within 1 s/, hint: /firewall .* drops packets/ }],
+  [
+    'dropped',
+    {
+      code: 'TIMEOUT',
+      says: /did not respond within 1 s[^]*a firewall drops[^]*HTTPS_PROXY/,
+      hint: /firewall .* drops packets/,
+    },
+  ],
   [
     'unreachable',
     {

@@ -20,7 +20,7 @@ const CASES: readonly Case[] = [
   {
     silent: 'a Proxy after TCP',
     faults: { proxyConnections: 'silent-after-tcp' },
-    says: /^the Proxy localhost:\d+ did not respond within 5 s$/,
+    says: /^the Proxy localhost:\d+ did not respond within 5 s\n[^]*1\. a firewall drops packets[^]*set HTTPS_PROXY/,
   },
   {
     silent: 'a Proxy after TLS',
@@ -32,7 +32,11 @@ const CASES: readonly Case[] = [
     faults: { authConnections: 'silent-after-tcp' },
     says: /^the Auth Service behind localhost:\d+ did not respond [^]*\n {2}1\. a firewall drops connections with Teleport's ALPN .* server names [0-9a-f]+\.teleport\.cluster\.local and localhost did not\n/,
   },
-  { silent: 'discovery', faults: { replies: { ping: 'silent' } }, says: /^the Proxy localhost:\d+ did not respond/ },
+  {
+    silent: 'discovery',
+    faults: { replies: { ping: 'silent' } },
+    says: /^the Proxy localhost:\d+ did not respond within 5 s$/,
+  },
   {
     silent: 'the registration endpoint',
     faults: { replies: { 'legacy-join': 'silent' } },

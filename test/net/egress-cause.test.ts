@@ -64,6 +64,18 @@ test('a certificate of another authority is of the proxy, if the connection goes
   }
 });
 
+test('the silence of a server has the causes of the network, after what the variables have to do with it', () => {
+  const silent = new MachineIdError('TIMEOUT', 'm', { hint: 'h', unreached: PLACE });
+  const [firewall, ...rest] = causesOf(silent, {});
+  assert.match(firewall ?? '', /^a firewall drops packets/);
+  assert.match(rest.at(-1) ?? '', /set HTTPS_PROXY/);
+  const [first, second] = causesOf(silent, { HTTPS_PROXY: PROXY, NO_PROXY: '*' });
+  assert.match(first ?? '', /^HTTPS_PROXY is set, but is not used/);
+  assert.equal(second, firewall);
+  const reached = new MachineIdError('TIMEOUT', 'm', { hint: 'h', unreached: { ...PLACE, isReachable: true } });
+  assert.equal(withProxyCause(reached, {}), reached);
+});
+
 test('other failures stay as they are, and those that a proxy has no part in', () => {
   const expired = proxyFailure({ host: 'localhost', port: 443 }, systemError('ECONNREFUSED'));
   assert.equal(withProxyCause(expired, { HTTPS_PROXY: PROXY }), expired, 'a loopback address has no other way');
