@@ -14,6 +14,7 @@ import { type AuthRoute, type AuthWay, wayText } from '../teleport/auth-route.ts
 import type { Upgrades } from '../teleport/connection-upgrade.ts';
 import type { ClusterFacts, ServerVersion } from '../teleport/ping.ts';
 import { type AuthApi, authApi, type Authorities, type AuthorityType } from './auth-api.ts';
+import { heartbeatApi, type SubmitHeartbeat } from './heartbeat.ts';
 import type { Identity } from './issue.ts';
 import { type FederationApi, federationApi, type SpiffeApi, spiffeApi } from './spiffe-api.ts';
 import { type WorkloadApi, workloadApi } from './workload-api.ts';
@@ -24,6 +25,7 @@ export interface AuthSession {
   readonly workloads: WorkloadApi;
   readonly spiffe: SpiffeApi;
   readonly federation: FederationApi;
+  readonly submitHeartbeat: SubmitHeartbeat;
   readonly close: () => void;
 }
 
@@ -156,6 +158,7 @@ async function connectAs(
     workloads: workloadApi(connection, calls),
     spiffe: spiffeApi(connection, calls),
     federation: federationApi(connection, calls),
+    submitHeartbeat: heartbeatApi(connection),
     close: () => {
       signal.removeEventListener('abort', endWithRun);
       ended.abort(new Error('the connection to the Auth Service was closed'));

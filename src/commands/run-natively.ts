@@ -29,6 +29,7 @@ export async function runNatively(run: PlannedRun, token: OidcToken): Promise<Ru
       cluster: cluster.clusterName,
       clusterVersion: cluster.serverVersion.text,
       bot: bot.botName,
+      botInstanceId: bot.botInstanceId,
       engine: 'native',
       joinMethod: run.plan.tokenRequest.joinMethod,
       joinPath,
@@ -102,8 +103,8 @@ function joinOptions(run: PlannedRun, { claims, jwt }: OidcToken) {
 }
 
 function joinStep({ journal }: PlannedRun, join: () => Promise<Joined>): Promise<Joined> {
-  return journal.step('join', join, ({ bot: { botName: bot }, path: joinPath }) => ({
-    facts: { bot, joinPath },
+  return journal.step('join', join, ({ bot: { botInstanceId, botName: bot }, path: joinPath }) => ({
+    facts: { bot, botInstanceId, joinPath },
     message: `joined as bot ${bot} by ${joinPathText(joinPath)}`,
   }));
 }

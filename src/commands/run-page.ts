@@ -5,6 +5,7 @@ import { VERSION, type World } from '../effects/world.ts';
 import { asMachineIdError, failureOf, locationText, type MachineIdError } from '../errors.ts';
 import { writePublishedFile } from '../files/published.ts';
 import { withProxyCause } from '../net/egress-cause.ts';
+import { auditQuery } from '../outputs/bot-instance.ts';
 import type { ConfiguredOutput, Journal, RunFacts } from '../outputs/journal.ts';
 import type { Engine, Span, WrittenOutput } from '../outputs/result.ts';
 import { outputLabel } from '../outputs/output.ts';
@@ -94,9 +95,11 @@ function failurePart(failure: MachineIdError | undefined): Markup | undefined {
 }
 
 function summary({ engine, facts }: RunReport): Markup {
-  const { bot, cluster, clusterVersion, exported, joinPath, plan } = facts;
+  const { bot, botInstanceId, cluster, clusterVersion, exported, joinPath, plan } = facts;
   const table = factTable([
     ['Bot', bot],
+    ['Bot instance', botInstanceId],
+    ['Audit query', botInstanceId && auditQuery(botInstanceId)],
     ['Cluster', cluster],
     ['Teleport', clusterVersion],
     [plan?.address.kind === 'auth' ? 'Address' : 'Proxy', plan?.address.value],

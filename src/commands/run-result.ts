@@ -4,6 +4,7 @@ import { utcTime } from '../crypto/validity.ts';
 import type { Style } from '../effects/terminal.ts';
 import { pluralize, printable, printableJson } from '../errors.ts';
 import type { JoinPath } from '../join/join.ts';
+import { auditQuery, instanceCommand } from '../outputs/bot-instance.ts';
 import type { FailedOutput, RunResult, WrittenOutput } from '../outputs/result.ts';
 
 export interface SummaryOptions {
@@ -33,9 +34,15 @@ export function headline({
   return `Wrote ${written} for ${cluster} (Teleport ${clusterVersion}) ${where} in ${timingsMs.total ?? 0} ms`;
 }
 
-function factRows({ bot, engine, exported }: RunResult): string[][] {
+function factRows({ bot, botInstanceId, engine, exported }: RunResult): string[][] {
   return [
     ...(bot === undefined ? [] : [['bot', bot]]),
+    ...(bot === undefined || botInstanceId === undefined
+      ? []
+      : [
+          ['instance', `${botInstanceId}: ${instanceCommand(bot, botInstanceId)}`],
+          ['audit query', auditQuery(botInstanceId)],
+        ]),
     ...(engine === 'native' ? [] : [['engine', 'tbot; its files were checked']]),
     ...(exported.length === 0 ? [] : [['exported', exported.join(', ')]]),
   ];
@@ -81,11 +88,24 @@ export function resultJson(result: RunResult): string {
 }
 
 export function resultObject(result: RunResult): Readonly<Record<string, unknown>> {
-  const { cluster, clusterVersion, bot, engine, failures, joinMethod, joinPath, outputs, spans, timingsMs } = result;
+  const {
+    cluster,
+    clusterVersion,
+    bot,
+    botInstanceId,
+    engine,
+    failures,
+    joinMethod,
+    joinPath,
+    outputs,
+    spans,
+    timingsMs,
+  } = result;
   return {
     cluster,
     clusterVersion,
     bot,
+    ...(botInstanceId === undefined ? {} : { botInstanceId, auditQuery: auditQuery(botInstanceId) }),
     engine,
     joinMethod,
     joinPath,

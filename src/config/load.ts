@@ -173,6 +173,7 @@ async function assemblePlan(
     services,
     certificateTtlMs: lifetimes.ttlMs,
     renewalIntervalMs: lifetimes.renewalIntervalMs,
+    heartbeat: settings.noHeartbeat?.value !== true,
     debug: settings.debug?.value ?? false,
     logFormat: settings.logFormat?.value ?? 'text',
     settings: values,

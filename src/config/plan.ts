@@ -39,6 +39,8 @@ export interface Plan {
   /** Lifetime of the certificates; an output's own lifetime is its `ttlMs`. */
   readonly certificateTtlMs: number;
   readonly renewalIntervalMs: number;
+  /** Whether to report the job to the cluster. */
+  readonly heartbeat: boolean;
   readonly debug: boolean;
   readonly logFormat: 'text' | 'json';
   /** Every setting as configured, without defaults; the members above are what it means for the run. */

@@ -239,6 +239,19 @@ export const SETTINGS = {
     read: toggle,
     help: 'Log more, every connection included. Neither the token nor a key is ever logged.',
   },
+  noHeartbeat: {
+    flag: 'no-heartbeat',
+    orb: {
+      name: 'heartbeat',
+      type: 'boolean',
+      default: true,
+      description: documentation(
+        "Report the job's number, its project and the version of the script to the cluster, which shows them with the bot instance.",
+      ),
+    },
+    read: toggle,
+    help: "Do not report the job's number, its project and the version of this program to the cluster.",
+  },
   storage: {
     flag: 'storage',
     aliases: ['data-dir'],

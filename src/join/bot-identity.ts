@@ -39,6 +39,8 @@ export interface BotIdentity {
 /** Teleport's own object identifiers in a certificate's subject. */
 const OID_BOT_NAME = '1.3.9999.2.18';
 const OID_BOT_INSTANCE_ID = '1.3.9999.2.20';
+/** A UUID; it becomes part of commands and queries. */
+const INSTANCE_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const BOT_USER_PREFIX = 'bot-';
 
 /**
@@ -76,7 +78,7 @@ export function acceptJoin(
     clusterName,
     userName,
     botName,
-    botInstanceId: tls.subject.byOid.get(OID_BOT_INSTANCE_ID)?.[0],
+    botInstanceId: tls.subject.byOid.get(OID_BOT_INSTANCE_ID)?.find((id) => INSTANCE_ID.test(id)),
     expiresAtMs: tls.notAfterMs,
     clockNotice: clockNotice(Math.max(tls.notBeforeMs, sshValidity(ssh).beginsAtMs), times.nowMs),
   };

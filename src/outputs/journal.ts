@@ -2,6 +2,7 @@
 import type { Log } from '../effects/log.ts';
 import type { Clock } from '../effects/time.ts';
 import type { OidcClaims } from '../job/oidc-claims.ts';
+import type { TokenRequest } from '../job/token-request.ts';
 import type { Address } from '../net/address.ts';
 import type { AnyOutput } from './output.ts';
 import type { RunResult, Span, WrittenOutput } from './result.ts';
@@ -128,6 +129,9 @@ export interface RunPlan {
   readonly insecure: boolean;
   readonly debug: boolean;
   readonly logFormat: 'text' | 'json';
+  readonly tokenRequest: Pick<TokenRequest, 'joinMethod'>;
+  /** Whether to report the job to the cluster. */
+  readonly heartbeat: boolean;
 }
 
 /** An output as the configuration has it. */
@@ -143,6 +147,7 @@ export interface RunFacts {
   readonly cluster: string;
   readonly clusterVersion: string;
   readonly bot: RunResult['bot'];
+  readonly botInstanceId: RunResult['botInstanceId'];
   readonly joinPath: RunResult['joinPath'];
   readonly outputs: readonly ConfiguredOutput[];
   /** In the outputs' order. */

@@ -5,6 +5,7 @@ import { asMachineIdError, locationText, MachineIdError, pluralize, type Problem
 import type { Joined } from '../join/join.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
 import type { FailedOutput, RunResult, WrittenOutput } from './result.ts';
+import { sendHeartbeat } from './heartbeat.ts';
 import { type AskedProxy, askedProxy, lostCertificates } from './lost-certificates.ts';
 import { outputLabel } from './output.ts';
 import { produce, routedKeyOf, type SupportedOutput } from './outputs.ts';
@@ -39,15 +40,20 @@ export async function writeOutputs(run: OutputsRun, joined: Joined, keys: readon
     () => openSession({ address, proxy, network, upgrades, bot, retries, signal, clock, log: journal, trace }),
     () => ({ message: 'connected to the Auth Service' }),
   );
+  // The run continues meanwhile.
+  let heartbeat: Promise<void> = Promise.resolve();
   try {
     const results = await tryOutputs({ run, joined, session }, keys);
+    heartbeat = sendHeartbeat(run, joined, session);
     journal.note({ results });
     const sorted = sortResults(outputs, results);
     const asked = await askedProxy(joined, plan, outputs);
     if (asked !== undefined) await warnAboutLostCertificates(run, asked, sorted.outputs);
     return sorted;
   } finally {
-    session.close();
+    void heartbeat.then(() => {
+      session.close();
+    });
   }
 }
 

@@ -12,6 +12,8 @@ export interface RunResult {
   readonly clusterVersion: string;
   /** Undefined when tbot has joined and has left no certificate that names the bot. */
   readonly bot: string | undefined;
+  /** Undefined for tbot, and on clusters before 16. */
+  readonly botInstanceId?: string | undefined;
   /** Who has joined and written. */
   readonly engine: Engine;
   readonly joinMethod: JoinMethod;

@@ -44,6 +44,7 @@ for (const [addressKey, kind] of [
         services: [],
         certificateTtlMs: 60 * MINUTE_MS,
         renewalIntervalMs: 20 * MINUTE_MS,
+        heartbeat: true,
         debug: false,
         logFormat: 'text',
         settings: { token: 'example-bot', joinMethod: 'circleci', storage: { type: 'memory' }, oneshot: true },

@@ -102,7 +102,9 @@ for (const { join: joinStory, requests, teleport } of CASES) {
     if (joinStory !== undefined) assert.deepEqual(storyOf('join service', lines), joinStory);
     const auth = storyOf('Auth Service', lines);
     assert.deepEqual([...auth.slice(0, 3), auth.at(-1)], [...OPENED, 'closed']);
-    assert.deepEqual(auth.slice(3, -1).sort(), CALLS);
+    const heartbeat = 'grpc /teleport.machineid.v1.BotInstanceService/SubmitHeartbeat OK';
+    const calls = teleport === '15.3.7' ? CALLS : [...CALLS, heartbeat].sort();
+    assert.deepEqual(auth.slice(3, -1).sort(), calls);
     assertSizes(lines);
     assertEachLine(lines);
     await assertNothingWrittenIsShown(asJson, job, cluster.info.joinToken);

@@ -24,7 +24,14 @@ const FILES = [
 
 const AUTHORITIES = 'rpc:/teleport.trust.v1.TrustService/GetCertAuthorities';
 
-function expectedRequests({ joinPath, fallsBack }: VersionFacts): RequestKind[] {
+const HEARTBEAT = 'rpc:/teleport.machineid.v1.BotInstanceService/SubmitHeartbeat';
+
+/** Bots have instances from 16 on. */
+function lastRequest({ teleport }: VersionFacts): RequestKind {
+  return teleport === '15.3.7' ? 'rpc:/proto.AuthService/GenerateUserCerts' : HEARTBEAT;
+}
+
+function expectedRequests({ joinPath, fallsBack, ...facts }: VersionFacts): RequestKind[] {
   return [
     'ping',
     ...(joinPath === 'join-service' || fallsBack ? (['join-service'] as const) : []),
@@ -34,7 +41,7 @@ function expectedRequests({ joinPath, fallsBack }: VersionFacts): RequestKind[] 
     AUTHORITIES,
     AUTHORITIES,
     'rpc:/proto.AuthService/GetRole',
-    'rpc:/proto.AuthService/GenerateUserCerts',
+    ...new Set(['rpc:/proto.AuthService/GenerateUserCerts' as const, lastRequest({ joinPath, fallsBack, ...facts })]),
   ];
 }
 
@@ -46,7 +53,7 @@ function assertOrder(cluster: Cluster, facts: VersionFacts): void {
   const firstCall = kinds.findIndex((kind) => kind.startsWith('rpc:'));
   assert.ok(join < firstCall, 'the join comes before every call of the bot');
   if (facts.joinPath === 'legacy') assert.ok(kinds.indexOf('ping') < join, 'a legacy join needs the discovery');
-  assert.equal(kinds.at(-1), 'rpc:/proto.AuthService/GenerateUserCerts');
+  assert.equal(kinds.at(-1), lastRequest(facts));
 }
 
 /** Versions with the same key types share their authorities, which take long to generate. */

@@ -13,7 +13,8 @@ const PHASES = ['config', 'oidcToken', 'discovery', 'join', 'auth', 'certificate
 test('--json prints one object with the documented keys, in order', async (t) => {
   const job = await beginJob(t, cluster);
   const run = await job.run([...job.flags, '--json']);
-  const { timingsMs, spans, outputs, ...rest } = resultOf(run);
+  const { auditQuery = '', botInstanceId = 'none', timingsMs, spans, outputs, ...rest } = resultOf(run);
+  assert.ok(auditQuery.includes(botInstanceId));
   assert.deepEqual(rest, {
     cluster: 'example.teleport.test',
     clusterVersion: '18.6.0',
@@ -26,6 +27,8 @@ test('--json prints one object with the documented keys, in order', async (t) =>
     'cluster',
     'clusterVersion',
     'bot',
+    'botInstanceId',
+    'auditQuery',
     'engine',
     'joinMethod',
     'joinPath',

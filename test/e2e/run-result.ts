@@ -38,6 +38,8 @@ const RunResult = z.strictObject({
   cluster: z.string(),
   clusterVersion: z.string(),
   bot: z.string(),
+  botInstanceId: z.uuid().optional(),
+  auditQuery: z.string().optional(),
   engine: z.enum(['native', 'tbot']),
   joinMethod: z.enum(['circleci', 'generic_oidc']),
   /** Absent if tbot joined. */

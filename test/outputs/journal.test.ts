@@ -9,6 +9,8 @@ const PLAN: RunPlan = {
   insecure: false,
   debug: true,
   logFormat: 'text',
+  tokenRequest: { joinMethod: 'circleci' },
+  heartbeat: true,
 };
 
 function journalAt(startMs: number) {

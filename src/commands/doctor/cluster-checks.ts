@@ -16,6 +16,7 @@ import type { Upgrades } from '../../teleport/connection-upgrade.ts';
 import type { WireTrace } from '../../net/trace.ts';
 import type { WebTrust } from '../../net/trust.ts';
 import type { WebApi } from '../../net/web.ts';
+import { auditQuery } from '../../outputs/bot-instance.ts';
 import { openJournal } from '../../outputs/journal.ts';
 import { askedProxy, type LostCertificate, lostCertificates } from '../../outputs/lost-certificates.ts';
 import type { WrittenOutput } from '../../outputs/result.ts';
@@ -64,7 +65,12 @@ export async function clusterChecks(context: TrialContext, world: World): Promis
   const endpoint = path === 'join-service' ? 'the join service' : 'the registration endpoint';
   const { certificateTtlMs, token } = context.plan;
   return [
-    join.pass(`as bot ${bot.botName} of ${bot.clusterName}, with token "${token}", through ${endpoint}`),
+    join.pass([
+      `as bot ${bot.botName} of ${bot.clusterName}, with token "${token}", through ${endpoint}`,
+      ...(bot.botInstanceId === undefined
+        ? []
+        : [`bot instance ${bot.botInstanceId}; audit query: ${auditQuery(bot.botInstanceId)}`]),
+    ]),
     lifetimeCheck(bot.expiresAtMs, certificateTtlMs, world.clock.nowMs()),
     ...(await sessionChecks(context, joined, world)),
   ];
