@@ -149,8 +149,9 @@ function to(host: string | undefined, port: number | undefined) {
 }
 
 function noAddress({ auth }: EgressFacts): string {
-  return auth === undefined
-    ? 'The address of the Proxy is not configured.'
+  if (auth === undefined) return 'The address of the Proxy is not configured.';
+  return auth.cluster === undefined
+    ? 'The address of the Proxy is unknown: there is no response from the Auth Service.'
     : 'The Auth Service reports no public address of a Proxy.';
 }
 

@@ -117,7 +117,7 @@ function egressText(egress: EgressReport, time: string, style: Style): string {
   const { address, auth, connections, notes } = egress;
   const cluster = knownCluster(egress);
   const topology = topologyOf(egress);
-  const noProxy = auth === undefined ? 'not configured' : 'none is reported';
+  const noProxy = auth === undefined ? 'not configured' : auth.cluster === undefined ? 'unknown' : 'none is reported';
   const head = table([
     ...(auth === undefined ? [] : [['Auth Service', formatAddress(auth.address)]]),
     ['Proxy', address === undefined ? noProxy : formatAddress(address)],
