@@ -9,3 +9,8 @@ export function instanceCommand(botName: string, instanceId: string): string {
 export function auditQuery(instanceId: string): string {
   return `SELECT * FROM bot_join WHERE bot_instance_id = '${instanceId}'`;
 }
+
+/** The same for all joins with a token. */
+export function auditQueryOfToken(name: string): string {
+  return `SELECT * FROM bot_join WHERE token_name = '${name.replaceAll("'", "''")}'`;
+}

@@ -86,6 +86,7 @@ test('the suggested rule allows the job', async (t) => {
   const allowed = await job.run(['explain-token', 'token.json'], { environment });
   assert.equal(allowed.exitCode, 0, allowed.stderr);
   assert.match(allowed.stdout, /This token allows the job: /);
+  assert.match(allowed.stdout, /audit log: SELECT \* FROM bot_join WHERE token_name = 'circleci-bot'$/m);
 });
 
 test('a job can be given by its IDs, by its claims or by its token', async (t) => {

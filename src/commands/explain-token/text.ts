@@ -5,6 +5,7 @@ import { type AllowRule, formatRule, type RuleDifference } from '../../join/fact
 import { SSH_RERUN, VCS_ORIGIN, VCS_REF } from '../../rules/claim-names.ts';
 import { type Job, organizationIn, ruleClaimsOf } from '../../rules/decide.ts';
 import type { LintFinding } from '../../rules/lint-rule.ts';
+import { auditQueryOfToken } from '../../outputs/bot-instance.ts';
 import type { Explanation } from './explain.ts';
 import { findingJson, findingLines } from './finding-text.ts';
 import { genericRuleLines, type Line } from './generic-text.ts';
@@ -87,6 +88,7 @@ function tokenLines(token: JoinToken, explanation: Explanation | undefined, styl
           ...alsoAllows.map((other) => `      which also allows ${other}`),
         ]),
     ...variantLines(explanation, style),
+    ...(explanation.allows ? [`  To find its joins in the audit log: ${auditQueryOfToken(name)}`] : []),
   ];
 }
 
@@ -152,6 +154,7 @@ function tokenJson({ botName, genericOidc, joinMethod, name, organizationId, rol
     bot_name: botName,
     roles,
     organization_id: organizationId,
+    audit_query: auditQueryOfToken(name),
     ...(genericOidc === undefined ? {} : { issuer: genericOidc.issuer, audience: genericOidc.audience }),
   };
 }
