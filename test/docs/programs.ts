@@ -17,6 +17,10 @@ const mysql = flag('mysql');
 export const FLAGS_OF_OTHERS: ReadonlyMap<string, OtherFlag> = new Map([
   ['--root-issuer', flag('circleci')],
   ['--private', flag('circleci')],
+  ['--owner-id', flag('circleci')],
+  ['--input', flag('circleci')],
+  ['--metafile', flag('circleci')],
+  ['--enabled', flag('circleci')],
   ['--import', flag('node')],
   ['--inspect', flag('node')],
   ['--teleport', flag('npm')],
