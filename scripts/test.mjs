@@ -72,13 +72,13 @@ await compile({
   external: READ_AT_RUN_TIME,
   banner: { js: REQUIRE },
 });
-// One more file than cores: many wait, for a deadline or a pause between attempts.
+// Two more files than cores: many wait, for a deadline or a pause between attempts.
 const run = spawnSync(
   process.execPath,
   [
     '--enable-source-maps',
     '--test',
-    `--test-concurrency=${process.env.TEST_CONCURRENCY ?? availableParallelism() + 1}`,
+    `--test-concurrency=${process.env.TEST_CONCURRENCY ?? availableParallelism() + 2}`,
     '--test-timeout=120000',
     '--test-reporter=spec',
     ...files.map((file) => join(OUT, file.replace(/\.ts$/, '.js'))),

@@ -1,17 +1,40 @@
 /** A free port, for servers that cannot choose and report one themselves. */
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** On 127.0.0.1. Nothing reserves it afterwards. */
+/** Below those that systems choose for servers and connections without a port, which would take one before its server does. */
+const PORTS = { first: 15_000, end: 32_000 } as const;
+
+const given = new Set<number>();
+
+/** Free on 127.0.0.1 and ::1. Nothing reserves it, but only another call of this function may choose the same. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('a TCP server without a port');
-  return address.port;
+  for (;;) {
+    const port = randomInt(PORTS.first, PORTS.end);
+    if (given.has(port) || !(await isFree(port, '127.0.0.1')) || !(await isFree(port, '::1'))) continue;
+    given.add(port);
+    return port;
+  }
+}
+
+/** A machine without the address has no server there. */
+async function isFree(port: number, host: string): Promise<boolean> {
+  const server = createServer();
+  try {
+    server.listen({ port, host });
+    await once(server, 'listening');
+    server.close();
+    await once(server, 'close');
+    return true;
+  } catch (error) {
+    return errorCode(error) !== 'EADDRINUSE';
+  }
+}
+
+function errorCode(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 /** @param ended resolves if the server that is to listen on the port ends instead */

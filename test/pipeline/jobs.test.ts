@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { before, test, type TestContext } from 'node:test';
+import { freePort } from '../e2e/free-port.ts';
 import { bounded, compiled, FILE_MS, missing } from '../programs.ts';
 import { resolveJob } from '../job-runner/job.ts';
 import { type JobResult, runJob } from '../job-runner/run-job.ts';
@@ -35,14 +35,6 @@ async function runnable(port: number): Promise<string> {
     .replace('shell: bash.exe', 'shell: /bin/bash -eo pipefail')
     .replace('shell: /bin/sh -leo pipefail', 'shell: busybox ash -leo pipefail')
     .replaceAll('localhost:3080', `localhost:${port}`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const address = server.address();
-  await once(server.close(), 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 /** The step in the background, until the test is over. */
