@@ -51,25 +51,14 @@ const JOBS: Readonly<Record<string, MintOptions>> = {
   'a job of another organization': { organization: OTHER_ID, contexts: [SHARED_CONTEXT_ID] },
 };
 
-const [USUAL = '', OTHER_PROJECT = '', ...MORE_JOBS] = Object.keys(JOBS);
-const ALL_JOBS = [USUAL, OTHER_PROJECT, ...MORE_JOBS];
-/** Tokens that reject every job for what they are themselves. */
-const TWO_JOBS = [USUAL, OTHER_PROJECT];
-const TOKENS: readonly (readonly [name: string, jobs: readonly string[]])[] = [
-  ['circleci-bot', ALL_JOBS],
-  ['several-rules', ALL_JOBS],
-  ['other-organization', [...TWO_JOBS, 'a job of another organization']],
-  ['expired-token', TWO_JOBS],
-  ['node-token', TWO_JOBS],
-  ['github-bot', TWO_JOBS],
-];
+const TOKENS = ['circleci-bot', 'several-rules', 'other-organization', 'expired-token', 'node-token', 'github-bot'];
 
-for (const [joinToken, jobs] of TOKENS) {
+for (const joinToken of TOKENS) {
   test(`the explanation of the token ${joinToken} matches the decision of the cluster`, async (t) => {
     const job = await beginJob(t, cluster);
     await job.addFile('token.json', fileOf(joinToken));
-    for (const name of jobs) {
-      const environment = { CIRCLE_OIDC_TOKEN: await cluster.mint(JOBS[name]) };
+    for (const [name, mint] of Object.entries(JOBS)) {
+      const environment = { CIRCLE_OIDC_TOKEN: await cluster.mint(mint) };
       const [joined, explained] = await Promise.all([
         job.run(['run', '--proxy-server', cluster.info.proxy, '--token', joinToken, '--destination', job.destination], {
           environment,

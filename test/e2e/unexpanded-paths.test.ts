@@ -79,12 +79,12 @@ async function assertNothingDone(job: Job, before: unknown): Promise<void> {
   assert.deepEqual(cluster.records.all, []);
 }
 
-for (const [at, [place, text]] of PLACES.entries()) {
+for (const [place, text] of PLACES) {
   const [type = ''] = /type: [\w/-]+(?=, destination)/.exec(text) ?? [];
   test(`${place}${type === '' ? '' : ` of ${type}`} is not expanded, but rejected with its line`, async (t) => {
     const job = await beginJob(t, cluster);
-    // One place has every form, and the others have each form in turn: they share one check.
-    for (const path of place === 'storage.path' ? PATHS : PATHS.slice(at % PATHS.length).slice(0, 1)) {
+    // One run for all of them, which reports one problem each.
+    for (const path of PATHS.slice(0, place === 'storage.path' ? PATHS.length : 2)) {
       await job.addFile(
         'tbot.yaml',
         text.replace('PATH', () => path),
