@@ -9,7 +9,7 @@ import { runBundle, type BundleRun } from './run-bundle.ts';
 const Package = z.object({ version: z.string() });
 
 function run(...args: readonly string[]): Promise<BundleRun> {
-  return runBundle(args, { workingDirectory: tmpdir(), environment: { PATH: '/usr/bin:/bin' } });
+  return runBundle(args, { workingDirectory: tmpdir(), environment: { PATH: '/usr/bin:/bin' }, asProcess: true });
 }
 
 test('the help of the program lists every command, and is also printed without arguments', async () => {

@@ -76,7 +76,10 @@ for (const fault of ['silent', 'reset', 'unavailable'] as const) {
     misbehave(t, cluster, { replies: { [CALL]: fault } });
     const run = await job.run([...job.flags, '--json', '--debug']);
     assert.equal(resultOf(run).outputs.length, 1);
-    assert.match(run.stderr, fault === 'silent' ? /heartbeat not accepted: .* within 0\.1 s/ : /heartbeat not accepted: /);
+    assert.match(
+      run.stderr,
+      fault === 'silent' ? /heartbeat not accepted: .* within 0\.1 s/ : /heartbeat not accepted: /,
+    );
     assert.equal(sent(cluster).length, 1, 'there is one attempt');
     const quiet = await job.run([...job.flags, '--json']);
     assert.doesNotMatch(quiet.stderr, /heartbeat/);

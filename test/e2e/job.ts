@@ -13,6 +13,7 @@ export interface RunChanges {
   readonly outputs?: NonNullable<BundleOptions['outputs']>;
   readonly withoutPrivileges?: boolean;
   readonly within?: BundleOptions['within'];
+  readonly asProcess?: boolean;
 }
 
 export interface Job {

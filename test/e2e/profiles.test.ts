@@ -63,7 +63,7 @@ for (const facts of VERSIONS) {
   test(`Teleport ${facts.teleport}`, async (t) => {
     const cluster = await clusterIn(authorities, t, { teleport: facts.teleport });
     const job = await beginJob(t, cluster);
-    const run = await job.run([...job.flags, '--json']);
+    const run = await job.run([...job.flags, '--json'], { asProcess: true });
 
     await t.test('flags are enough to join the cluster and write a complete identity output', async () => {
       const result = resultOf(run);

@@ -1,8 +1,9 @@
-/** Runs the built bundle as a child process, and fails if it prints a secret. */
+/** Runs the built bundle, as a child process where that matters, and fails if it prints a secret. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
+import { runInProcess } from './in-process.ts';
 
 export interface BundleRun {
   /** Null if a signal ended the process. */
@@ -23,6 +24,8 @@ export interface BundleOptions {
   readonly within?: readonly [program: string, ...args: string[]] | undefined;
   /** Open files to use instead of pipes. */
   readonly outputs?: { readonly stdout?: number; readonly stderr?: number };
+  /** Whether the test is about the process. */
+  readonly asProcess?: boolean;
 }
 
 export interface StartedBundle {
@@ -44,8 +47,31 @@ const UNPRIVILEGED: readonly [program: string, args: readonly string[]] =
     ? ['setpriv', ['--bounding-set=-dac_override,-dac_read_search', '--inh-caps=-all', NODE]]
     : [NODE, []];
 
+/** In this process, unless the test or the environment needs one. */
 export function runBundle(args: readonly string[], options: BundleOptions): Promise<BundleRun> {
-  return startBundle(args, options).finished;
+  return needsProcess(options) ? startBundle(args, options).finished : runHere(args, options);
+}
+
+/** Node reads these when it starts. */
+const READ_AT_START = /^(?:NODE_|TZ$|UV_)/;
+
+function needsProcess({ asProcess = false, environment, outputs, within, withoutPrivileges = false }: BundleOptions) {
+  const isSpecial = asProcess || withoutPrivileges || outputs !== undefined || within !== undefined;
+  return isSpecial || NODE !== process.execPath || Object.keys(environment).some((name) => READ_AT_START.test(name));
+}
+
+async function runHere(args: readonly string[], options: BundleOptions): Promise<BundleRun> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(reject, LONGEST_RUN_MS, new Error(`the bundle did not end within ${LONGEST_RUN_MS} ms`));
+  });
+  try {
+    const run = await Promise.race([runInProcess({ ...options, bundle: BUNDLE, args }), late]);
+    assertNothingSecret(run, options);
+    return run;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** For tests that act on the process while it runs. */

@@ -10,7 +10,7 @@ const AUTH_ALPN = `teleport-auth@${AUTH_NAME}`;
 
 test('each connection has the server name and protocol that TLS routing needs', async (t) => {
   const job = await beginJob(t, cluster);
-  resultOf(await job.run([...job.flags, '--json']));
+  resultOf(await job.run([...job.flags, '--json'], { asProcess: true }));
   const connections = cluster.records
     .of('connection')
     .map(({ listener, serverName, alpn, fields }) => ({ listener, serverName, alpn, leadsTo: fields.route }));
@@ -36,7 +36,7 @@ test('each connection has the server name and protocol that TLS routing needs', 
   const web = connections.filter(({ leadsTo }) => leadsTo === 'web');
   assert.equal(web.length, 1);
   assert.equal(web[0]?.serverName, 'localhost');
-  assert.equal(connections.length, 4);
+  assert.equal(connections.length, 4, JSON.stringify(connections));
 });
 
 test('an IP address is never sent as a server name', async (t) => {
@@ -61,7 +61,7 @@ test('an IP address is never sent as a server name', async (t) => {
 test('the bot requests the lifetime of its outputs, one hour by default', async (t) => {
   const job = await beginJob(t, cluster);
   const startMs = Date.now();
-  resultOf(await job.run([...job.flags, '--json']));
+  resultOf(await job.run([...job.flags, '--json'], { asProcess: true }));
   for (const kind of ['join-service', 'rpc:/proto.AuthService/GenerateUserCerts'] as const) {
     const expires = cluster.records.of(kind)[0]?.fields.expires;
     assert.ok(expires instanceof Date);

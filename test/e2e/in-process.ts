@@ -1,0 +1,167 @@
+/**
+ * Runs the built bundle inside the test's process, with a `process` and standard streams of its own. These are the bytes that users run;
+ * only the start of Node and the parsing of the bundle, two thirds of the processor time of a run, are saved. What needs a
+ * process (signals, exit, memory, variables that Node reads) is tested with one.
+ */
+import childProcess from 'node:child_process';
+import { EventEmitter } from 'node:events';
+import fs, { readFileSync } from 'node:fs';
+import module from 'node:module';
+import net from 'node:net';
+import path from 'node:path';
+import { Readable, Writable } from 'node:stream';
+import { Script } from 'node:vm';
+
+interface Program {
+  readonly bundle: string;
+  readonly args: readonly string[];
+  readonly workingDirectory: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+interface ProgramEnd {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Resolves when the program has set its exit code and closed its connections. Its rejections and exceptions are those of the test. */
+export async function runInProcess(program: Program): Promise<ProgramEnd> {
+  const [stdout, stderr] = [collector(), collector()];
+  const connections = new Set<Promise<unknown>>();
+  const exitCode = await new Promise<number>((onExit) => {
+    const ownProcess = processOf(program, { stdout: stdout.stream, stderr: stderr.stream, onExit });
+    Reflect.apply(functionOf(program.bundle), undefined, [
+      requireFor(program, connections),
+      ownProcess,
+      program.bundle,
+    ]);
+  });
+  await Promise.all(connections);
+  return { exitCode, stdout: stdout.text(), stderr: stderr.text() };
+}
+
+let compiled: Script | undefined;
+
+/** Compiled once; each call of the function evaluates the bundle anew. */
+function functionOf(bundle: string): () => void {
+  compiled ??= new Script(`(function (require, process, __filename) {${withoutFirstLine(bundle)}\n})`, {
+    filename: bundle,
+  });
+  const evaluated: unknown = compiled.runInThisContext();
+  if (!isFunction(evaluated)) throw new Error(`${bundle} cannot be evaluated`);
+  return evaluated;
+}
+
+function isFunction(value: unknown): value is () => void {
+  return typeof value === 'function';
+}
+
+/** The first line names the interpreter. */
+function withoutFirstLine(bundle: string): string {
+  return readFileSync(bundle, 'utf8').replace(/^#!.*/, '');
+}
+
+function collector(): { readonly stream: Writable; readonly text: () => string } {
+  const chunks: Buffer[] = [];
+  const stream = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      chunks.push(Buffer.from(chunk));
+      done();
+    },
+  });
+  return { stream, text: () => Buffer.concat(chunks).toString('utf8') };
+}
+
+interface Streams {
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  readonly onExit: (exitCode: number) => void;
+}
+
+function processOf({ args, bundle, environment, workingDirectory }: Program, { onExit, stderr, stdout }: Streams) {
+  const events = new EventEmitter();
+  const own: Readonly<Record<PropertyKey, unknown>> = {
+    argv: [process.execPath, bundle, ...args],
+    env: { ...environment },
+    cwd: () => workingDirectory,
+    stdin: Readable.from([]),
+    stdout,
+    stderr,
+    on: events.on.bind(events),
+    removeAllListeners: events.removeAllListeners.bind(events),
+    exit: onExit,
+  };
+  return new Proxy(process, {
+    get: (target, name) => {
+      if (name in own) return own[name];
+      const value: unknown = Reflect.get(target, name);
+      return isFunction(value) ? value.bind(target) : value;
+    },
+    set: (_target, name, value) => {
+      if (name === 'exitCode') onExit(Number(value));
+      return true;
+    },
+  });
+}
+
+const load: (id: string) => unknown = module.createRequire(import.meta.url);
+
+/**
+ * Node's modules, with the program's own working directory, environment and standard streams.
+ * @param connections gets the end of each
+ */
+function requireFor(program: Program, connections: Set<Promise<unknown>>): (id: string) => unknown {
+  const { environment, workingDirectory } = program;
+  const own: Readonly<Record<string, unknown>> = {
+    'node:path': { ...path, resolve: (...parts: readonly string[]) => path.resolve(workingDirectory, ...parts) },
+    'node:fs': { ...fromDirectory(fs, program), fstatSync: (descriptor: number) => statOf(descriptor) },
+    'node:fs/promises': fromDirectory(fs.promises, program),
+    'node:net': {
+      ...net,
+      connect: (options: net.NetConnectOpts) => {
+        const socket = net.connect(options);
+        connections.add(new Promise((resolve) => socket.once('close', resolve)));
+        return socket;
+      },
+    },
+    'node:tty': { isatty: () => false },
+    'node:child_process': {
+      ...childProcess,
+      spawn: (file: string, args: readonly string[], { env, ...options }: childProcess.SpawnOptions) =>
+        childProcess.spawn(file, args, { cwd: workingDirectory, ...options, env: env ?? environment }),
+    },
+  };
+  return (id) => own[id] ?? load(id);
+}
+
+/** All arguments of these are paths. */
+const TWO_PATHS = /^(?:copyFile|cp|link|rename)(?:Sync)?$/;
+
+/** The same functions, which resolve relative paths from the program's directory. */
+function fromDirectory(functions: object, { workingDirectory }: Program): Readonly<Record<string, unknown>> {
+  const resolved = (name: string, argument: unknown, at: number) => {
+    const isPath = name.startsWith('symlink') ? at === 1 : at === 0 || (at === 1 && TWO_PATHS.test(name));
+    return isPath && typeof argument === 'string' ? path.resolve(workingDirectory, argument) : argument;
+  };
+  const wrapped =
+    (name: string, call: () => unknown) =>
+    (...args: readonly unknown[]): unknown =>
+      Reflect.apply(
+        call,
+        functions,
+        args.map((argument, at) => resolved(name, argument, at)),
+      );
+  return Object.fromEntries(
+    Object.entries(functions).map(([name, value]: [string, unknown]) => [
+      name,
+      isFunction(value) ? wrapped(name, value) : value,
+    ]),
+  );
+}
+
+const STDERR = 2;
+
+function statOf(descriptor: number): Pick<fs.Stats, 'isFile'> {
+  return descriptor <= STDERR ? { isFile: () => false } : fs.fstatSync(descriptor);
+}
