@@ -40,7 +40,7 @@ export interface Admission {
   readonly login: string;
 }
 
-export interface SshdWish {
+export interface SshdOptions {
   /** The name in the server's host certificate. */
   readonly hostName: string;
   /**
@@ -56,7 +56,7 @@ export async function startSshd(
   context: TestContext,
   cluster: Cluster,
   folder: string,
-  { hostName, hostCluster = cluster.info.cluster, admits }: SshdWish,
+  { hostName, hostCluster = cluster.info.cluster, admits }: SshdOptions,
 ): Promise<Sshd> {
   const file = (name: string) => join(folder, name);
   const { authorities } = cluster.world;
