@@ -16,6 +16,7 @@ import { decode, encode, type Init } from '../../src/grpc/protobuf.ts';
 import { joinByService, type ServiceJoinResult } from '../../src/join/join-service.ts';
 import { network } from '../direct-network.ts';
 import { selfSigned } from '../tls-certificate.ts';
+import { SAMPLE_FACTS } from '../join/sample-facts.ts';
 
 const { certificate: ca, key } = await selfSigned('localhost');
 const signal = new AbortController().signal;
@@ -79,19 +80,7 @@ async function join(t: TestContext, scene: Scene): Promise<{ seen: Seen; joining
     nowMs: Date.now(),
     address: { host: 'localhost', port: address.port },
     trust: { ca, verify: true },
-    facts: {
-      tokenName: 'ci',
-      joinMethod: 'circleci' as const,
-      organizationId: 'o',
-      projectId: 'p',
-      contextIds: [],
-      proxy: 'proxy.example.com:443',
-      audiences: ['o'],
-      vcsRef: undefined,
-      issuedAtMs: 0,
-      expiresAtMs: 3_600_000,
-      checkedAtMs: 1000,
-    },
+    facts: SAMPLE_FACTS,
     jwt: new Secret('eyJ'),
     keyFor: () => generateKeyPair('ecdsa-p256'),
     expiresAtMs: Date.now(),

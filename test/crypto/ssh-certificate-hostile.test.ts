@@ -3,45 +3,38 @@ import test from 'node:test';
 import { parseSshCertificate, parseSshCertificateBytes } from '../../src/crypto/ssh-certificate.ts';
 import { missing } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { certify, makeSshKey, type SshKeyType } from './ssh-keygen.ts';
+import { botCertificate } from './bot-certificate.ts';
+import { certify, makeSshKey } from './ssh-keygen.ts';
 
 const skip = missing('ssh-keygen');
 const INVALID = { name: 'MachineIdError', code: 'RESPONSE_INVALID' };
-const BOT = [
-  ...['-I', 'bot-robot', '-n', 'alice', '-V', '20260101000000Z:20270101000000Z'],
-  ...['-O', 'force-command=/bin/true', '-O', 'extension:role=access'],
-];
-
-async function certificate(
-  context: test.TestContext,
-  type: SshKeyType,
-  args: readonly string[] = BOT,
-): Promise<Buffer> {
-  const folder = await temporaryFolder(context);
-  const authority = await makeSshKey(folder, type, 'authority');
-  const { line } = await certify(authority, await makeSshKey(folder, type, 'key'), ...args);
-  return Buffer.from(line.split(' ')[1] ?? '', 'base64');
-}
 
 test('a byte behind the certificate is refused', { skip }, async (context) => {
-  const blob = await certificate(context, 'ed25519');
+  const blob = await botCertificate(context, 'ed25519');
   assert.throws(() => parseSshCertificateBytes(Buffer.concat([blob, Buffer.of(0)])), INVALID);
 });
 
 test('a key id that is not UTF-8 is refused', { skip }, async (context) => {
-  const blob = await certificate(context, 'ed25519');
+  const blob = await botCertificate(context, 'ed25519');
   blob[blob.indexOf('bot-robot')] = 0xff;
   assert.throws(() => parseSshCertificateBytes(blob), { ...INVALID, message: /not UTF-8/ });
 });
 
 test('an extension that occurs twice is rejected', { skip }, async (context) => {
-  const blob = await certificate(context, 'ed25519', ['-I', 'id', '-O', 'extension:role=a', '-O', 'extension:role=b']);
+  const blob = await botCertificate(context, 'ed25519', [
+    '-I',
+    'id',
+    '-O',
+    'extension:role=a',
+    '-O',
+    'extension:role=b',
+  ]);
   assert.throws(() => parseSshCertificateBytes(blob), { ...INVALID, message: /"role" twice/ });
 });
 
 test('what a refusal quotes of a certificate is cut short', { skip }, async (context) => {
   const name = 'n'.repeat(200);
-  const blob = await certificate(context, 'ed25519', [
+  const blob = await botCertificate(context, 'ed25519', [
     '-I',
     'id',
     '-O',
@@ -53,7 +46,7 @@ test('what a refusal quotes of a certificate is cut short', { skip }, async (con
 });
 
 test('a certificate of a kind other than user and host is refused', { skip }, async (context) => {
-  const blob = await certificate(context, 'ed25519');
+  const blob = await botCertificate(context, 'ed25519');
   const kindAt = blob.indexOf('bot-robot') - 8;
   for (const kind of [0, 3, 0xffff_ffff]) {
     blob.writeUInt32BE(kind, kindAt);

@@ -6,35 +6,21 @@ import { parseSshCertificateBytes, verifySshCertificate } from '../../src/crypto
 import { parseAuthorizedKey, parseSshPublicKey } from '../../src/crypto/ssh-public-key.ts';
 import { readCertificate } from '../../src/crypto/x509.ts';
 import { MachineIdError } from '../../src/errors.ts';
-import { certify, makeSshKey, type SshKeyType, sshKeyTypes } from '../crypto/ssh-keygen.ts';
+import { botCertificate } from '../crypto/bot-certificate.ts';
+import { makeSshKey, sshKeyTypes } from '../crypto/ssh-keygen.ts';
 import { certificate as x509Certificate } from '../crypto/x509-certificate.ts';
 import { missing } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 const skip = missing('ssh-keygen');
 const INVALID = { name: 'MachineIdError', code: 'RESPONSE_INVALID' };
-const BOT = [
-  ...['-I', 'bot-robot', '-n', 'alice', '-V', '20260101000000Z:20270101000000Z'],
-  ...['-O', 'force-command=/bin/true', '-O', 'extension:role=access'],
-];
-
-async function certificate(
-  context: test.TestContext,
-  type: SshKeyType,
-  args: readonly string[] = BOT,
-): Promise<Buffer> {
-  const folder = await temporaryFolder(context);
-  const authority = await makeSshKey(folder, type, 'authority');
-  const { line } = await certify(authority, await makeSshKey(folder, type, 'key'), ...args);
-  return Buffer.from(line.split(' ')[1] ?? '', 'base64');
-}
 
 for (const type of sshKeyTypes) {
   test(
     `an ${type} certificate with any one bit flipped is refused, or its signature is invalid`,
     { skip },
     async (context) => {
-      const blob = await certificate(context, type);
+      const blob = await botCertificate(context, type);
       assert.equal(accepted(blob), true);
       const passed = [...blob.keys()].filter((at) => accepted(withBit(blob, at)));
       assert.deepEqual(passed, []);
@@ -42,7 +28,7 @@ for (const type of sshKeyTypes) {
   );
 
   test(`an ${type} certificate that is truncated anywhere is refused`, { skip }, async (context) => {
-    const blob = await certificate(context, type);
+    const blob = await botCertificate(context, type);
     for (const length of blob.keys()) assert.throws(() => parseSshCertificateBytes(blob.subarray(0, length)), INVALID);
   });
 
@@ -55,7 +41,7 @@ for (const type of sshKeyTypes) {
 }
 
 test('a length that exceeds the input is rejected wherever it is', { skip }, async (context) => {
-  const blob = await certificate(context, 'ed25519');
+  const blob = await botCertificate(context, 'ed25519');
   for (let at = 0; at + 4 <= blob.length; at += 1) {
     const changed = Buffer.from(blob);
     changed.writeUInt32BE(0xffff_ffff, at);

@@ -19,6 +19,7 @@ import { API_DOMAIN } from '../../src/teleport/names.ts';
 import { PROXY_SSH_PATH, proxySsh } from '../../src/teleport/ssh-proxy.ts';
 import { network } from '../direct-network.ts';
 import { testRetries } from '../effects/retries.ts';
+import { SAMPLE_FACTS } from '../join/sample-facts.ts';
 import { framed, grpcAnswers, http2Bytes, untilUnknownFrame } from './grpc-answers.ts';
 import { bytesLike, mostly, ODD_TEXTS } from './mutations.ts';
 import { http2Peer, type Peer, rawPeer, type StreamAnswer } from './peers.ts';
@@ -212,20 +213,6 @@ fuzz(
   { runs: 100 },
 );
 
-const joinFacts = {
-  tokenName: 'ci',
-  joinMethod: 'circleci' as const,
-  organizationId: 'o',
-  projectId: 'p',
-  contextIds: [],
-  proxy: 'proxy.example.com:443',
-  audiences: ['o'],
-  vcsRef: undefined,
-  issuedAtMs: 0,
-  expiresAtMs: 3_600_000,
-  checkedAtMs: 1000,
-};
-
 async function join(peer: Peer<unknown>): Promise<void> {
   const joined = await joinByService({
     network,
@@ -234,7 +221,7 @@ async function join(peer: Peer<unknown>): Promise<void> {
     nowMs: Date.now(),
     address: { host: 'localhost', port: peer.port },
     trust: { ca: peer.ca, verify: true },
-    facts: joinFacts,
+    facts: SAMPLE_FACTS,
     jwt: new Secret('eyJ'),
     keyFor: () => Promise.resolve(keyPair),
     expiresAtMs: Date.now(),
@@ -243,7 +230,7 @@ async function join(peer: Peer<unknown>): Promise<void> {
     signal,
   });
   if (joined.kind === 'unavailable') assert.ok(joined.reason.length > 0);
-  else if (joined.kind !== 'joined') throw joined.error(joinFacts);
+  else if (joined.kind !== 'joined') throw joined.error(SAMPLE_FACTS);
   else acceptJoin(joined.certificates, { keyPair, clusterName: CLUSTER, ...times() });
 }
 

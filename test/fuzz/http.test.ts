@@ -14,6 +14,7 @@ import { parsePing } from '../../src/teleport/ping.ts';
 import { network } from '../direct-network.ts';
 import { fakeClock } from '../effects/fake-clock.ts';
 import { testRetries } from '../effects/retries.ts';
+import { SAMPLE_FACTS } from '../join/sample-facts.ts';
 import { jsonLike, mostly, ODD_TEXTS, textLike } from './mutations.ts';
 import { type Peer, rawPeer } from './peers.ts';
 import { fuzz } from './property.ts';
@@ -84,23 +85,10 @@ fuzz(
   async (answer) => {
     peer.answer = answer;
     const api = web(peer);
-    const facts = {
-      tokenName: 'ci',
-      joinMethod: 'circleci' as const,
-      organizationId: 'o',
-      projectId: 'p',
-      contextIds: [],
-      proxy: 'proxy.example.com:443',
-      audiences: ['o'],
-      vcsRef: undefined,
-      issuedAtMs: 0,
-      expiresAtMs: 3_600_000,
-      checkedAtMs: 1000,
-    };
     try {
       await joinLegacy(
         { web: api, endpoint: PROXY_ENDPOINT },
-        { facts, jwt: new Secret('x'), keyPair, expiresAtMs: 0 },
+        { facts: SAMPLE_FACTS, jwt: new Secret('x'), keyPair, expiresAtMs: 0 },
       );
     } finally {
       api.close();
