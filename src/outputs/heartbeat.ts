@@ -2,6 +2,7 @@
 import type { ClusterSession } from '../auth/session.ts';
 import { withDeadline } from '../effects/time.ts';
 import { VERSION } from '../effects/world.ts';
+import { MachineIdError } from '../errors.ts';
 import { jobName } from '../job/job-name.ts';
 import type { Joined } from '../join/join.ts';
 import { describeError } from '../net/network-error.ts';
@@ -35,6 +36,11 @@ export async function sendHeartbeat(
     await withDeadline(deadline, (signal) => submitHeartbeat(heartbeat, signal));
     journal.debug(`heartbeat of ${heartbeat.hostname} sent`);
   } catch (error) {
-    journal.debug(`heartbeat not accepted: ${describeError(error)}`);
+    const isLate = error instanceof MachineIdError && error.code === 'TIMEOUT';
+    journal.debug(
+      isLate
+        ? `heartbeat of ${heartbeat.hostname} sent, no response within ${LONGEST_WAIT_MS} ms`
+        : `heartbeat not accepted: ${describeError(error)}`,
+    );
   }
 }

@@ -34,6 +34,10 @@ const Heartbeat = z.object({
   }),
 });
 
+/** The end of a run waits no longer for the response. */
+const LATE = /heartbeat of \S+ sent, no response within 100 ms/;
+const REFUSED_OR_LATE = new RegExp(`heartbeat not accepted: |${LATE.source}`);
+
 const sent = ({ records }: Cluster) => records.of(CALL);
 
 test('after the outputs, the cluster gets the number and the project of the job, and the summary says how to find it', async (t) => {
@@ -76,10 +80,8 @@ for (const fault of ['silent', 'reset', 'unavailable'] as const) {
     misbehave(t, cluster, { replies: { [CALL]: fault } });
     const run = await job.run([...job.flags, '--json', '--debug']);
     assert.equal(resultOf(run).outputs.length, 1);
-    assert.match(
-      run.stderr,
-      fault === 'silent' ? /heartbeat not accepted: .* within 0\.1 s/ : /heartbeat not accepted: /,
-    );
+    // A busy machine may not notice the refusal in time.
+    assert.match(run.stderr, fault === 'silent' ? LATE : REFUSED_OR_LATE);
     assert.equal(sent(cluster).length, 1, 'there is one attempt');
     const quiet = await job.run([...job.flags, '--json']);
     assert.doesNotMatch(quiet.stderr, /heartbeat/);
@@ -88,7 +90,7 @@ for (const fault of ['silent', 'reset', 'unavailable'] as const) {
 
 for (const [teleport, expected] of [
   ['15.3.7', undefined],
-  ['16.0.4', /heartbeat not accepted: .*does not implement the method/],
+  ['16.0.4', new RegExp(`heartbeat not accepted: .*does not implement the method|${LATE.source}`)],
   ['17.7.1', /heartbeat of example\/app#123\.1 sent/],
 ] as const) {
   test(`Teleport ${teleport} ${expected === undefined ? 'has no bot instances' : 'gets what it supports'}`, async (t) => {
