@@ -58,6 +58,11 @@ export const ERROR_CODES = [
   // reaching nodes
   'IDENTITY_UNREADABLE',
   'NODE_UNREACHABLE',
+  // tunnels
+  'LISTEN_FAILED',
+  'TUNNEL_FAILED',
+  'TUNNEL_NOT_READY',
+  'TUNNEL_UNAVAILABLE',
   // Teleport's own programs
   'TOOLS_UNREACHABLE',
   'TOOLS_UNAVAILABLE',

@@ -63,6 +63,14 @@ Contacts nothing. Exits with 1 when the token is valid but does not allow the jo
     act: async (args, world) => (await import('./commands/cleanup.ts')).cleanup(args, world),
   },
   {
+    name: 'tunnel',
+    summary: 'Open tunnels to databases and applications, for programs that present no certificate themselves.',
+    notes:
+      'Opens the tunnels under "services" of tbot.yaml, or the one that flags request. Joins the cluster like run, and writes no files.',
+    flags: async () => (await import('./commands/tunnel/flags.ts')).TUNNEL_FLAGS,
+    act: async (args, world) => (await import('./commands/tunnel/tunnel.ts')).tunnel(args, world),
+  },
+  {
     name: 'install-tools',
     summary: "Download, verify and install Teleport's own programs (tsh, tctl and others) for later steps.",
     notes: 'Does nothing when they are already installed.',

@@ -16,6 +16,7 @@ export const ROOMS: readonly (readonly [name: string, purpose: string])[] = [
   ['tbot', '`--engine tbot`: its configuration file, its process, what it wrote.'],
   ['rules', 'Join tokens: reads them, decides which jobs their rules admit, and finds mistakes in them.'],
   ['config', 'Flags, environment and `tbot.yaml` become one checked plan.'],
+  ['tunnels', 'One file per tunnel type: the certificates it requests, and what it does with a connection.'],
   ['outputs', 'One file per output type: the certificates it requests and the files it writes.'],
   ['auth', 'The session with the Auth Service: calls, certificates, verification of the response.'],
   ['join', 'Becoming the bot: join service, registration endpoint, when to fall back to the other.'],

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { refuseScopes } from '../config/checks.ts';
 import { loadPlan } from '../config/load.ts';
 import type { Plan, PlannedRun } from '../config/plan.ts';
+import type { PlanInputs, TunnelFlags } from '../config/source.ts';
 import { startRetries } from '../effects/retry.ts';
 import type { World } from '../effects/world.ts';
 import { asMachineIdError, pluralize } from '../errors.ts';
@@ -21,27 +22,40 @@ import type { RunArguments } from './run-flags.ts';
 
 const MAX_INPUT_BYTES = 1024 * 1024;
 
-/** @throws MachineIdError with all problems of the input */
-export function readConfiguration(given: RunArguments, journal: Journal, world: World): Promise<PlannedRun> {
+/**
+ * @param tunnelFlags if the command opens tunnels
+ * @throws MachineIdError with all problems of the input
+ */
+export function readConfiguration(
+  given: RunArguments,
+  journal: Journal,
+  world: World,
+  tunnelFlags?: TunnelFlags,
+): Promise<PlannedRun> {
   return journal.step(
     'configuration',
     async () => {
-      const run = await plannedRun(given, journal, world);
+      const run = await plannedRun(given, journal, world, tunnelFlags);
       for (const warning of run.plan.warnings) journal.warn(warning);
       await warnAboutLeftovers(run);
       return run;
     },
     ({ outputs, plan }) => ({
-      message: `configuration read: ${pluralize(outputs.length, 'output')}, ${plan.address.kind === 'auth' ? 'auth_server' : 'Proxy'} ${plan.address.value}`,
+      message: `configuration read: ${tunnelFlags === undefined ? pluralize(outputs.length, 'output') : pluralize(plan.tunnels.length, 'tunnel')}, ${plan.address.kind === 'auth' ? 'auth_server' : 'Proxy'} ${plan.address.value}`,
     }),
   );
 }
 
-async function plannedRun(given: RunArguments, journal: Journal, world: World): Promise<PlannedRun> {
+async function plannedRun(
+  given: RunArguments,
+  journal: Journal,
+  world: World,
+  tunnelFlags: TunnelFlags | undefined,
+): Promise<PlannedRun> {
   const { caFile, deadlineMs, engine, timeoutMs } = given;
   const { clock, environment, files, random, signal } = world;
   const readText = (path: string) => files.readInput(path, { maxBytes: MAX_INPUT_BYTES, signal });
-  const plan = await readPlan(given, world, readText);
+  const plan = await readPlan(given, { ...world, tunnelFlags }, readText);
   journal.note({ plan });
   if (engine === 'native') refuseScopes(plan);
   const outputs = supportedOutputs(plan);
@@ -85,11 +99,11 @@ async function plannedRun(given: RunArguments, journal: Journal, world: World): 
 
 function readPlan(
   { caFile, flags, report, tokenFile }: RunArguments,
-  { environment, workingDirectory }: World,
+  { environment, tunnelFlags, workingDirectory }: World & Pick<PlanInputs, 'tunnelFlags'>,
   readFile: (path: string) => Promise<string>,
 ): Promise<Plan> {
   const otherPaths = { ...caFilePaths(caFile, environment), '--report': report, '--token-file': tokenFile };
-  return loadPlan({ flags, environment, otherPaths, workingDirectory, readFile });
+  return loadPlan({ flags, environment, tunnelFlags, otherPaths, workingDirectory, readFile });
 }
 
 /** Credentials are requested later in the run, and their lifetime begins then. */

@@ -47,12 +47,16 @@ function serverOf({ contact }: Joined, { address: { value } }: Plan): Pick<RunEn
   return { auth: value, proxy: proxyAddress && formatAddress(proxyAddress) };
 }
 
-interface JoinedWithKeys {
+export interface JoinedWithKeys {
   readonly joined: Joined;
   readonly keys: readonly OutputKeys[];
 }
 
-async function join(run: PlannedRun, token: OidcToken): Promise<JoinedWithKeys> {
+/**
+ * Discovery and the join, as the journal shows them.
+ * @throws MachineIdError as they do
+ */
+export async function join(run: PlannedRun, token: OidcToken): Promise<JoinedWithKeys> {
   const { authTrust, journal, network, plan, retries, trace, trust, world } = run;
   const { clock, signal } = world;
   const { address } = plan;

@@ -48,7 +48,7 @@ async function runToEnd(given: RunArguments, journal: Journal, world: World): Pr
 }
 
 /** The configuration says how to log; until it is read, lines are plain text. */
-function openRunJournal(world: World): Journal {
+export function openRunJournal(world: World): Journal {
   const { clock, stderr } = world;
   return openJournal(clock, (plan) =>
     createLog(stderr, {
@@ -60,7 +60,11 @@ function openRunJournal(world: World): Journal {
   );
 }
 
-function findToken({ oidcToken: variable }: RunArguments, { journal, plan, world }: PlannedRun): Promise<OidcToken> {
+/** @throws MachineIdError as `obtainOidcToken` does */
+export function findToken(
+  { oidcToken: variable }: Pick<RunArguments, 'oidcToken'>,
+  { journal, plan, world }: PlannedRun,
+): Promise<OidcToken> {
   const { tokenRequest: request } = plan;
   warnAboutReplacedSource(variable, request, journal);
   return journal.step(

@@ -10,16 +10,19 @@ import { defaultsOf } from '../schema/keys.ts';
 import { type Findings, named, type Origin, type Setting, setting } from './findings.ts';
 import type { PlacedItem } from './items.ts';
 import { readJoinUri } from './join-token.ts';
+import { readFlagTunnels } from './flag-tunnels.ts';
 import { eachSetting, type RunFlags, type Settings } from './settings.ts';
+import type { TunnelFlags } from './source.ts';
 
 interface FlagSettings {
   /** Two layers: what the flags say one by one, and below it what `--join-uri` says. */
   readonly layers: readonly Settings[];
-  /** The outputs that the flags request, instead of those of a file. */
+  /** The outputs or the tunnels that the flags request, instead of those of a file. */
   readonly items: Setting<readonly PlacedItem[]> | undefined;
 }
 
-export function readFlags(flags: RunFlags, findings: Findings): FlagSettings {
+/** @param tunnelFlags if the command opens tunnels */
+export function readFlags(flags: RunFlags, findings: Findings, tunnelFlags?: TunnelFlags): FlagSettings {
   const own = eachSetting((name, { flag, read }) => {
     const given = flags[name];
     if (flag === undefined || given === undefined) return undefined;
@@ -27,7 +30,9 @@ export function readFlags(flags: RunFlags, findings: Findings): FlagSettings {
   });
   const { joinUri } = own;
   const ofUri = joinUri === undefined ? {} : readJoinUri(joinUri.value, joinUri.origin, findings);
-  return { layers: [own, ofUri], items: readFlagOutputs(own, findings) };
+  const items =
+    tunnelFlags === undefined ? readFlagOutputs(own, findings) : readFlagTunnels(own, tunnelFlags, findings);
+  return { layers: [own, ofUri], items };
 }
 
 // The outputs that the command line requests.

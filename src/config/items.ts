@@ -1,6 +1,7 @@
-/** The items of `outputs` and `services`, which are one list. */
+/** The items of `outputs` and `services`, which are one list: outputs, tunnels and other services. */
 import * as z from 'zod/mini';
 import type { ConfigLocation } from '../outputs/output.ts';
+import { isTunnelType, type Tunnel, TUNNEL_FIELDS, type TunnelSettings } from '../tunnels/tunnels.ts';
 import type { Output } from '../outputs/supported.ts';
 import { OUTPUT_TYPES, type OutputSettings } from '../outputs/outputs.ts';
 import {
@@ -16,11 +17,12 @@ import { byType, type Field } from '../schema/fields.ts';
 import { ITEM_OF_V2 } from '../schema/other-names.ts';
 import type { Mapping } from '../schema/yaml/tree.ts';
 
-export type Item = OutputSettings | ArgoCdSettings | ServiceSettings;
+export type Item = OutputSettings | ArgoCdSettings | TunnelSettings | ServiceSettings;
 
 const FIELDS: Readonly<Record<string, Field<Item>>> = {
   ...Object.fromEntries(Object.values(OUTPUT_TYPES).map(({ field, type }) => [type, field])),
   'kubernetes/argo-cd': argoCdField,
+  ...TUNNEL_FIELDS,
   ...SERVICE_FIELDS,
 };
 
@@ -71,13 +73,15 @@ export type PlacedItem = Item & ConfigLocation;
 
 interface SplitItems {
   readonly outputs: readonly Output[];
+  readonly tunnels: readonly Tunnel[];
   readonly services: readonly Service[];
 }
 
-/** Outputs without a lifetime of their own get that of the configuration. */
+/** Outputs and tunnels without a lifetime of their own get that of the configuration. */
 export function splitItems(items: readonly PlacedItem[], lifetime: Lifetime): SplitItems {
   return {
     outputs: items.filter(isOutput).map((output) => ({ ...output, ...lifetime, ...output.lifetime })),
+    tunnels: items.filter(isTunnel).map((tunnel) => ({ ...tunnel, ...lifetime, ...tunnel.lifetime })),
     services: items.filter(isService),
   };
 }
@@ -86,6 +90,12 @@ function isService(item: PlacedItem): item is Service {
   return isServiceType(item.type);
 }
 
-export function isOutput(item: PlacedItem): item is Exclude<PlacedItem, Service> {
-  return !isService(item);
+type PlacedTunnel = TunnelSettings & ConfigLocation;
+
+export function isTunnel(item: PlacedItem): item is PlacedTunnel {
+  return isTunnelType(item.type);
+}
+
+export function isOutput(item: PlacedItem): item is Exclude<PlacedItem, Service | PlacedTunnel> {
+  return !isService(item) && !isTunnel(item);
 }

@@ -1,5 +1,6 @@
 /** Reads flags, environment and tbot.yaml into the plan of one run. */
 import { asMachineIdError, type MachineIdError, type Problem } from '../errors.ts';
+import type { ConfigLocation } from '../outputs/output.ts';
 import type { ServiceType } from '../outputs/unwritten.ts';
 import { unexpandedPath } from '../schema/unexpanded.ts';
 import { tokenRequestOf } from './token-request.ts';
@@ -9,7 +10,7 @@ import { Findings, named, type Origin, type Setting } from './findings.ts';
 import { readEnvironment } from './from-environment.ts';
 import { readFileSettings } from './from-file.ts';
 import { readFlags } from './from-flags.ts';
-import { type PlacedItem, splitItems } from './items.ts';
+import { isTunnel, type PlacedItem, splitItems } from './items.ts';
 import { readJoinToken } from './join-token.ts';
 import type { ClusterAddress, Plan } from './plan.ts';
 import { type Settings, type SettingValues, valuesOf } from './settings.ts';
@@ -48,13 +49,13 @@ interface ReadOptions {
 
 /** Reads as much as can be read. */
 export async function readPlan(inputs: PlanInputs, { endsCommand, outputsNeeded }: ReadOptions): Promise<PlanReading> {
-  const { flags, environment, otherPaths = {}, workingDirectory, readFile } = inputs;
+  const { flags, environment, otherPaths = {}, tunnelFlags, workingDirectory, readFile } = inputs;
   const findings = new Findings();
   for (const [name, path = ''] of Object.entries(otherPaths)) {
     const refusal = unexpandedPath(path);
     if (refusal !== undefined) findings.addProblem(named(name), refusal);
   }
-  const { items: flagItems, layers: flagLayers } = readFlags(flags, findings);
+  const { items: flagItems, layers: flagLayers } = readFlags(flags, findings, tunnelFlags);
   const { settings, addressesExported } = readEnvironment(environment, findings);
   const { error: unreadable, source } = await sourceOf([...flagLayers, settings], readFile, findings);
   const file = source === undefined ? undefined : readFileSettings(source.text, source.name, findings);
@@ -74,6 +75,7 @@ export async function readPlan(inputs: PlanInputs, { endsCommand, outputsNeeded 
       fileName: source?.name,
       invalidKeys,
       misplaced: file?.misplaced ?? [],
+      wants: tunnelFlags === undefined ? 'outputs' : 'tunnels',
       outputsNeeded: outputsNeeded && unreadable === undefined,
       workingDirectory,
     },
@@ -123,7 +125,9 @@ interface Sources extends AddressSources {
   readonly invalidKeys: ReadonlySet<string> | 'all';
   /** Ignored places of the file that contain outputs. */
   readonly misplaced: readonly Problem[];
-  /** Whether nothing to write is a problem. */
+  /** What the command needs of the configuration. */
+  readonly wants: 'outputs' | 'tunnels';
+  /** Whether none of them is a problem. */
   readonly outputsNeeded: boolean;
   /** Absolute; relative paths start from it. */
   readonly workingDirectory: string;
@@ -157,11 +161,8 @@ async function assemblePlan(
     ttlMs: settings.credentialTtl?.value ?? DEFAULT_TTL_MS,
     renewalIntervalMs: settings.renewalInterval?.value ?? DEFAULT_RENEWAL_INTERVAL_MS,
   };
-  const { outputs, services } = splitItems(items?.value ?? [], lifetimes);
-  for (const { path, line, type } of services) {
-    const { label } = originIn(sources.fileName ?? '', path, line);
-    findings.warn(`${label}: ${path}: ${ignoredServiceText(type)}`);
-  }
+  const { outputs, services, tunnels } = splitItems(items?.value ?? [], lifetimes);
+  warnAboutOthers(sources, { services, tunnels }, findings);
   const plan: Plan = {
     address,
     useProxyAddr: settings.useProxyAddr?.value ?? false,
@@ -169,7 +170,8 @@ async function assemblePlan(
     tokenRequest: tokenRequestOf(settings),
     scopeRequests: scopeRequests(settings.scoped, settings.token && { name: token, origin: settings.token.origin }),
     insecure,
-    outputs,
+    outputs: sources.wants === 'outputs' ? outputs : [],
+    tunnels,
     services,
     certificateTtlMs: lifetimes.ttlMs,
     renewalIntervalMs: lifetimes.renewalIntervalMs,
@@ -182,11 +184,28 @@ async function assemblePlan(
   return { address, insecure, settings: values, plan };
 }
 
-/** The wording of tbot's debug log, and what to do. */
-function ignoredServiceText(type: ServiceType): string {
-  const ignored = `Service does not support oneshot mode, ignoring ${type}`;
-  if (type === 'example') return ignored;
-  return `${ignored}: it needs a program that keeps running, and a run ends after one pass; a later version will have the command "tunnel" for it, to be started as a background step`;
+/** The wording of tbot's debug log, and what to do. The outputs of a file are for other steps than its tunnels. */
+function warnAboutOthers(
+  { fileName = '', wants }: Sources,
+  { services, tunnels }: Pick<Plan, 'services' | 'tunnels'>,
+  findings: Findings,
+): void {
+  const warn = ({ line, path }: ConfigLocation, text: string) => {
+    findings.warn(`${originIn(fileName, path, line).label}: ${path}: ${text}`);
+  };
+  for (const tunnel of wants === 'outputs' ? tunnels : []) {
+    warn(
+      tunnel,
+      `a run opens no ${tunnel.type}: start it in a step with "machine-id tunnel" (the orb command tunnel), which reads the same file`,
+    );
+  }
+  for (const service of services) {
+    warn(service, `Service does not support oneshot mode, ignoring ${service.type}${otherService(service.type)}`);
+  }
+}
+
+function otherService(type: ServiceType): string {
+  return type === 'example' ? '' : ': it needs a program that keeps running, which only tbot is';
 }
 
 function checkItems(
@@ -247,9 +266,21 @@ function requireOutput(sources: Sources, items: Sources['items'][number], findin
     if (items === undefined) findings.addProblem(place, message);
     else findings.warnAt(place, message);
   }
+  if (sources.wants === 'tunnels') {
+    requireTunnel(sources, items, findings);
+    return;
+  }
   const isGiven = items !== undefined || sources.fileName !== undefined;
   if (!sources.outputsNeeded || isGiven || findings.hasProblemAt('--destination')) return;
   findings.addProblem(named('--destination'), 'nothing to write: give --destination DIR, or a file with --config FILE');
+}
+
+function requireTunnel(sources: Sources, items: Sources['items'][number], findings: Findings): void {
+  const isUnreadable = !isReadable(sources, 'outputs', 'services');
+  if (!sources.outputsNeeded || isUnreadable || items?.value.some(isTunnel) === true) return;
+  const advice = 'give --database NAME or --application NAME, or a file with a tunnel under "services"';
+  if (findings.hasProblems) return;
+  findings.addProblem(missing(sources, 'services', '--database'), `no tunnel to open: ${advice}`);
 }
 
 /** Whether these keys of the file could be read, so that a setting without a value is really missing. */

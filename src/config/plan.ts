@@ -6,6 +6,7 @@ import type { WebTrust } from '../net/trust.ts';
 import type { AuthTrust } from '../teleport/auth-trust.ts';
 import type { OutputsRun } from '../outputs/produce.ts';
 import type { Output } from '../outputs/supported.ts';
+import type { Tunnel } from '../tunnels/tunnels.ts';
 import type { Service } from './items.ts';
 import type { SettingValues } from './settings.ts';
 
@@ -32,8 +33,10 @@ export interface Plan {
   /** The settings that ask for a scoped bot, which only tbot can be. */
   readonly scopeRequests: readonly Problem[];
   readonly insecure: boolean;
-  /** What to write, in the order of the file. */
+  /** What to write, in the order of the file; the command `tunnel` writes nothing. */
   readonly outputs: readonly Output[];
+  /** What the command `tunnel` opens, in the order of the file; a run leaves them out. */
+  readonly tunnels: readonly Tunnel[];
   /** Long-running services of the file, which a run leaves out with a warning. */
   readonly services: readonly Service[];
   /** Lifetime of the certificates; an output's own lifetime is its `ttlMs`. */

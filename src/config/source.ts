@@ -12,8 +12,16 @@ import type { Environment } from './from-environment.ts';
 import { type Item, KEYS_OF_OUTPUTS, type PlacedItem } from './items.ts';
 import type { RunFlags, Settings } from './settings.ts';
 
+/** The settings of one tunnel that only flags of the command `tunnel` have. */
+export interface TunnelFlags {
+  readonly listen?: string | undefined;
+  readonly name?: string | undefined;
+}
+
 export interface PlanInputs {
   readonly flags: RunFlags;
+  /** Given by the command `tunnel`: the plan then has the tunnels of the file or of the flags, and no outputs. */
+  readonly tunnelFlags?: TunnelFlags | undefined;
   readonly environment: Environment;
   /** Absolute; relative paths start from it. */
   readonly workingDirectory: string;

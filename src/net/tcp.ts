@@ -22,6 +22,28 @@ interface TcpOptions {
   readonly lookUp?: LookUp | undefined;
 }
 
+/**
+ * Connects to a socket of this machine.
+ * @throws Node's own error, or the signal's reason
+ */
+export function openUnixSocket(path: string, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const socket = connect({ path, allowHalfOpen: true });
+    const onAbort = () => socket.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.once('connect', () => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(socket);
+    });
+    // Stays on the socket, like that of a TCP connection.
+    socket.on('error', (error) => {
+      signal.removeEventListener('abort', onAbort);
+      reject(error);
+    });
+  });
+}
+
 /** RFC 8305 section 8: the time until the next address is tried as well. Attempts that are under way go on. */
 const ATTEMPT_DELAY_MS = 250;
 

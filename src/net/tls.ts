@@ -6,7 +6,9 @@ import {
   checkServerIdentity,
   connect,
   type ConnectionOptions,
+  createSecureContext,
   type PeerCertificate,
+  type SecureContext,
   type TLSSocket,
 } from 'node:tls';
 import type { Address } from './address.ts';
@@ -27,10 +29,37 @@ export interface TlsOptions {
   /** False accepts any certificate. */
   readonly verify?: boolean;
   /** PEM of the client's certificate and key. */
-  readonly client?: { readonly certificate: string; readonly key: string };
+  readonly client?: ClientCredentials;
+  /** Made by `clientContext`, in place of `ca` and `client`. */
+  readonly context?: SecureContext | undefined;
+  /** Resumes the session of an earlier connection, and keeps that of this one. */
+  readonly sessions?: TlsSessions | undefined;
   /** Carries the deadline. */
   readonly signal: AbortSignal;
   readonly wire?: WireConnection | undefined;
+}
+
+export interface ClientCredentials {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/** The last session with one server, which makes the next handshake shorter. */
+export interface TlsSessions {
+  last: Buffer | undefined;
+}
+
+/**
+ * What many connections with the same certificate share: parsing it, its key and the authorities takes longer than a
+ * resumed handshake.
+ * @param ca PEM of the only trusted authorities; undefined for Node's own list
+ */
+export function clientContext(
+  { certificate, key }: ClientCredentials,
+  ca: string | readonly string[] | undefined,
+): SecureContext {
+  const trust = ca === undefined ? {} : { ca: typeof ca === 'string' ? ca : [...ca], allowPartialTrustChain: true };
+  return createSecureContext({ cert: certificate, key, ...trust });
 }
 
 export interface PresentedCertificate {
@@ -80,6 +109,7 @@ export function startTls(carrier: Duplex, options: TlsOptions, sinceStart?: () =
     const socket = connect({ ...connectOptions(options), socket: carrier });
     if (wire !== undefined) traceTls(socket, alpn, wire, sinceStart);
     keepPresented(socket);
+    keepSession(socket, options.sessions);
     const onAbort = () => socket.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
     signal.addEventListener('abort', onAbort, { once: true });
     const settle = () => {
@@ -107,6 +137,14 @@ export function startTls(carrier: Duplex, options: TlsOptions, sinceStart?: () =
   });
 }
 
+/** A server of TLS 1.3 sends its tickets after the handshake. */
+function keepSession(socket: TLSSocket, sessions: TlsSessions | undefined): void {
+  if (sessions === undefined) return;
+  socket.on('session', (session) => {
+    sessions.last = session;
+  });
+}
+
 /** Not by getPeerX509Certificate, which removes the certificate from the chain that Node is about to check. */
 function peerNames(socket: TLSSocket): PresentedCertificate {
   const { issuer, subject }: Partial<PeerCertificate> = socket.getPeerCertificate();
@@ -115,7 +153,7 @@ function peerNames(socket: TLSSocket): PresentedCertificate {
 }
 
 function connectOptions(options: TlsOptions): ConnectionOptions {
-  const { address, alpn, ca, verify, client, certificateName, serverName = address.host } = options;
+  const { address, alpn, certificateName, verify, sessions, serverName = address.host } = options;
   // Without a server name, Node checks the certificate against `host`.
   const name = isIP(serverName) === 0 ? serverName : undefined;
   return {
@@ -126,6 +164,14 @@ function connectOptions(options: TlsOptions): ConnectionOptions {
     ...(certificateName === undefined
       ? {}
       : { checkServerIdentity: (_name, certificate) => checkServerIdentity(certificateName, certificate) }),
+    ...(sessions?.last === undefined ? {} : { session: sessions.last }),
+    ...credentialOptions(options),
+  };
+}
+
+function credentialOptions({ ca, client, context }: TlsOptions): ConnectionOptions {
+  if (context !== undefined) return { secureContext: context };
+  return {
     ...(client === undefined || ca === undefined
       ? trustOptions(ca)
       : { ca: typeof ca === 'string' ? ca : [...ca], allowPartialTrustChain: true }),

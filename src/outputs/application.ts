@@ -56,6 +56,8 @@ export const application = outputType('application', {
 
 interface Application extends Named {
   readonly publicAddress: string;
+  /** Where its agent reaches it; the scheme says what it speaks. */
+  readonly uri: string;
 }
 
 /**
@@ -118,7 +120,14 @@ export async function findApplication(
   const found = servers.flatMap(({ resource }) => {
     const app = resource.case === 'appServer' ? resource.value.spec?.app : undefined;
     if (app?.metadata === undefined) return [];
-    return [{ name: app.metadata.name, labels: app.metadata.labels, publicAddress: app.spec?.publicAddr ?? '' }];
+    return [
+      {
+        name: app.metadata.name,
+        labels: app.metadata.labels,
+        publicAddress: app.spec?.publicAddr ?? '',
+        uri: app.spec?.uri ?? '',
+      },
+    ];
   });
   const hint =
     'Compare the name with "tctl get app_server", and app_labels of the roles with the labels of the application.';

@@ -130,7 +130,12 @@ async function produce(output: DatabaseOutput, work: OutputWork): Promise<Writte
   return finishOutput(output, work, { issued, location, files, access });
 }
 
-async function findDatabase(api: Pick<AuthApi, 'listResources'>, name: string, location: string): Promise<Database> {
+/** By its own name, or the one under which Teleport discovered it. */
+export async function findDatabase(
+  api: Pick<AuthApi, 'listResources'>,
+  name: string,
+  location: string,
+): Promise<Database> {
   const servers = await api.listResources({ resourceType: 'db_server', predicate: namePredicate(name) });
   const found = servers.flatMap(({ resource }) => {
     const database = resource.case === 'databaseServer' ? resource.value.spec?.database : undefined;

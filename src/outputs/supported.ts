@@ -46,6 +46,7 @@ const FIRST_MAJOR_WITHOUT_ROLES = 19;
 
 interface Items {
   readonly outputs: readonly (ConfigLocation & { readonly roles: readonly string[] })[];
+  readonly tunnels: readonly (ConfigLocation & { readonly roles: readonly string[] })[];
   readonly services: readonly (ConfigLocation & { readonly roles: readonly string[] })[];
 }
 
@@ -56,12 +57,12 @@ interface Items {
  * @throws MachineIdError CLUSTER_UNSUPPORTED with every such key
  */
 export function refuseRemovedKeys(
-  { outputs, services }: Items,
+  { outputs, services, tunnels }: Items,
   version: { readonly major: number; readonly text: string },
   who: string,
 ): void {
   if (version.major < FIRST_MAJOR_WITHOUT_ROLES) return;
-  const problems = [...outputs, ...services].flatMap(({ line, path, roles }) => {
+  const problems = [...outputs, ...tunnels, ...services].flatMap(({ line, path, roles }) => {
     if (roles.length === 0) return [];
     const message = `the key "roles" was removed in Teleport ${FIRST_MAJOR_WITHOUT_ROLES}, and ${who} ${version.text}`;
     return [{ path: `${path}.roles`, ...(line === undefined ? {} : { line }), message }];

@@ -15,7 +15,6 @@ import {
   readBy,
   refuse,
   requiredPath,
-  requiredText,
   text,
   textList,
   textRecord,
@@ -40,13 +39,6 @@ const directoryOnly: Field<Destination> = z.pipe(
 
 /** Services, which listen for as long as tbot runs. A run leaves them out with a warning. */
 const SERVICES = {
-  'database-tunnel': keys({
-    listen,
-    service: requiredText('service: should not be empty'),
-    database: requiredText('database: should not be empty'),
-    username: requiredText('username: should not be empty'),
-  }),
-  'application-tunnel': keys({ listen, app_name: requiredText('app_name: should not be empty') }),
   'application-proxy': keys({ listen }),
   'ssh-multiplexer': keys({
     destination: directoryOnly,

@@ -21,11 +21,16 @@ import type { Journal, RunPlan } from './journal.ts';
 import type { WrittenOutput } from './result.ts';
 import type { AnyOutput } from './output.ts';
 
-export interface OutputWork {
+export interface OutputWork extends IdentityWork {
   readonly run: RunContext;
+  readonly keys: OutputKeys;
+}
+
+/** What requesting an identity needs. */
+export interface IdentityWork {
+  readonly run: { readonly world: Pick<World, 'clock'> };
   readonly joined: Joined;
   readonly session: ClusterSession;
-  readonly keys: OutputKeys;
 }
 
 /** Each identity has its own key, which may not be generated yet. */
@@ -95,10 +100,13 @@ export async function prepareOutput(
 type IdentityOptions = Pick<IdentityRequest, 'keyPair' | 'route'> &
   Partial<Pick<IdentityRequest, 'routeToCluster' | 'allowReissue'>>;
 
+/** The roles and the lifetime of an identity. */
+type Requested = Pick<AnyOutput, 'roles' | 'ttlMs'>;
+
 /** Requests an identity as the bot: with the output's roles, otherwise with all that the bot may impersonate. */
 export async function requestIdentity(
-  output: AnyOutput,
-  { run, joined, session }: OutputWork,
+  output: Requested,
+  { run, joined, session }: IdentityWork,
   options: IdentityOptions,
 ): Promise<IssuedIdentity> {
   const { clusterName, userName } = joined.bot;
@@ -128,8 +136,8 @@ interface OwnSession extends AuthSession {
  * the session is closed when `use` ends.
  */
 export async function withOwnSession<T>(
-  output: AnyOutput,
-  work: OutputWork,
+  output: Requested,
+  work: IdentityWork & { readonly keys: Pick<OutputKeys, 'unrouted'> },
   use: (session: OwnSession) => Promise<T>,
 ): Promise<T> {
   const issued = await requestIdentity(output, work, { keyPair: await work.keys.unrouted, route: undefined });

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Service } from '../../src/config/items.ts';
 import { DEFAULT_CONTEXT_TEMPLATE } from '../../src/outputs/context-name.ts';
 import type { Output } from '../../src/outputs/supported.ts';
+import type { Tunnel } from '../../src/tunnels/tunnels.ts';
 import { faultsOf, planOf, v2, v2Item } from './plan-of.ts';
 
 const ARNS = {
@@ -555,8 +556,6 @@ test('the other destinations are read in full', async () => {
 
 /** With every key that only its type has. */
 const SERVICES: readonly (readonly [type: Service['type'], keys: readonly string[]])[] = [
-  ['database-tunnel', ['listen: tcp://127.0.0.1:5432', 'service: s', 'database: d', 'username: u']],
-  ['application-tunnel', ['listen: l', 'app_name: a']],
   ['application-proxy', ['listen: l']],
   [
     'ssh-multiplexer',
@@ -581,8 +580,40 @@ for (const [type, keys] of SERVICES) {
     assert.deepEqual(plan.outputs, []);
     assert.deepEqual(plan.services, [{ ...PLACED, type }]);
     const ignored = `tbot.yaml line 5: outputs[0]: Service does not support oneshot mode, ignoring ${type}`;
-    const fix =
-      ': it needs a program that keeps running, and a run ends after one pass; a later version will have the command "tunnel" for it, to be started as a background step';
+    const fix = ': it needs a program that keeps running, which only tbot is';
     assert.deepEqual(plan.warnings, [type === 'example' ? ignored : `${ignored}${fix}`]);
+  });
+}
+
+const LISTEN = { kind: 'tcp', host: '127.0.0.1', port: 5432 };
+
+/** With every key that only its type has. */
+const TUNNELS: readonly (readonly [type: Tunnel['type'], keys: readonly string[], values: object])[] = [
+  [
+    'database-tunnel',
+    ['listen: tcp://127.0.0.1:5432', 'service: s', 'database: d', 'username: u'],
+    { listen: LISTEN, service: 's', database: 'd', username: 'u' },
+  ],
+  [
+    'application-tunnel',
+    ['listen: unix:///run/a.sock', 'app_name: a'],
+    { listen: { kind: 'unix', path: '/run/a.sock' }, appName: 'a' },
+  ],
+];
+
+for (const [type, keys, values] of TUNNELS) {
+  test(`a tunnel of type ${type} is left out of a run with advice, and is all that the command tunnel opens`, async () => {
+    const text = v2Item(type, keys);
+    const ofRun = await planOf(text);
+    assert.deepEqual([ofRun.outputs, ofRun.services], [[], []]);
+    assert.deepEqual(ofRun.warnings, [
+      `tbot.yaml line 5: outputs[0]: a run opens no ${type}: start it in a step with "machine-id tunnel" (the orb command tunnel), which reads the same file`,
+    ]);
+    const ofTunnel = await planOf(text, { tunnelFlags: {} });
+    assert.deepEqual(ofTunnel.tunnels, ofRun.tunnels);
+    assert.deepEqual(ofTunnel.tunnels, [
+      { ...PLACED, ...values, ttlMs: 3_600_000, renewalIntervalMs: 1_200_000, type },
+    ]);
+    assert.deepEqual(ofTunnel.warnings, []);
   });
 }

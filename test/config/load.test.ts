@@ -41,6 +41,7 @@ for (const [addressKey, kind] of [
         scopeRequests: [],
         insecure: false,
         outputs: [],
+        tunnels: [],
         services: [],
         certificateTtlMs: 60 * MINUTE_MS,
         renewalIntervalMs: 20 * MINUTE_MS,

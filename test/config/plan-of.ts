@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { RunFlags } from '../../src/config/settings.ts';
 import { loadPlan } from '../../src/config/load.ts';
 import type { Plan } from '../../src/config/plan.ts';
+import type { TunnelFlags } from '../../src/config/source.ts';
 import { MachineIdError, type Problem } from '../../src/errors.ts';
 
 interface World {
@@ -10,18 +11,21 @@ interface World {
   readonly environment?: Readonly<Record<string, string>>;
   /** Other files by their path. */
   readonly files?: Readonly<Record<string, string>>;
+  /** For the command that opens tunnels. */
+  readonly tunnelFlags?: TunnelFlags;
 }
 
 /** The plan of a job whose `--config` is `text`; with `undefined`, of a job without a file. */
 export function planOf(
   text: string | undefined,
-  { flags = {}, environment = {}, files = {} }: World = {},
+  { flags = {}, environment = {}, files = {}, tunnelFlags }: World = {},
 ): Promise<Plan> {
   const all = new Map(Object.entries(files));
   if (text !== undefined) all.set('tbot.yaml', text);
   return loadPlan({
     flags: text === undefined ? flags : { config: 'tbot.yaml', ...flags },
     environment,
+    tunnelFlags,
     workingDirectory: '/checkout',
     readFile: (path) => {
       const contents = all.get(path);

@@ -209,7 +209,7 @@ services:
 - {type: database-tunnel, listen: 'tcp://127.0.0.1:1', service: s, database: d, username: 'C$APP'}
 `),
   );
-  assert.deepEqual([plan.outputs.length, plan.services.length], [1, 2]);
+  assert.deepEqual([plan.outputs.length, plan.tunnels.length, plan.services.length], [1, 1, 1]);
 });
 
 test('a variable in a value that a flag replaces does no harm', async () => {

@@ -1,0 +1,92 @@
+/** The tunnels that flags of the command `tunnel` request. */
+import type { ListenAddress } from '../net/listen.ts';
+import { COMMON_DEFAULTS } from '../schema/common.ts';
+import { readListenAddress } from '../tunnels/listen-address.ts';
+import { type Findings, named, type Setting } from './findings.ts';
+import type { PlacedItem } from './items.ts';
+import type { Settings } from './settings.ts';
+import type { TunnelFlags } from './source.ts';
+
+/** A free port, for this machine alone. */
+const FREE_PORT: ListenAddress = { kind: 'tcp', host: '127.0.0.1', port: 0 };
+
+/** `--database` and `--application` each add one tunnel; with one of them, `--listen` and `--name` are its own. */
+export function readFlagTunnels(
+  own: Settings,
+  given: TunnelFlags,
+  findings: Findings,
+): Setting<readonly PlacedItem[]> | undefined {
+  const listen = readListen(given, findings);
+  const items = [...databaseTunnel(own, listen, findings), ...applicationTunnel(own, listen)];
+  const [first, second] = items;
+  for (const [flag, value] of [
+    ['--listen', given.listen],
+    ['--name', given.name],
+  ] as const) {
+    if (value === undefined) continue;
+    if (first === undefined) {
+      findings.addProblem(named(flag), 'needs --database NAME or --application NAME: a file has this setting itself');
+    }
+    if (second !== undefined) {
+      findings.addProblem(
+        named(flag),
+        `is for one tunnel, but ${first?.path} and ${second.path} request two: use a file, or call the command twice`,
+      );
+    }
+  }
+  checkName(given, findings);
+  if (first === undefined) return undefined;
+  return { value: items.map((item) => ({ ...item, name: given.name })), origin: named(first.path) };
+}
+
+function readListen({ listen }: TunnelFlags, findings: Findings): ListenAddress {
+  if (listen === undefined) return FREE_PORT;
+  const found = readListenAddress(listen);
+  if (typeof found !== 'string') return found;
+  findings.addProblem(named('--listen'), found);
+  return FREE_PORT;
+}
+
+function checkName({ name }: TunnelFlags, findings: Findings): void {
+  if (name === undefined || /^[A-Za-z0-9_+-]+$/.test(name)) return;
+  findings.addProblem(named('--name'), `invalid name: "${name}"; use only letters, digits, "-", "_" and "+"`);
+}
+
+const COMMON = { ...COMMON_DEFAULTS, line: undefined };
+
+function databaseTunnel(
+  { database, databaseName, databaseUser }: Settings,
+  listen: ListenAddress,
+  findings: Findings,
+): readonly PlacedItem[] {
+  if (database === undefined) {
+    for (const lone of [databaseUser, databaseName]) {
+      if (lone !== undefined)
+        findings.addProblem(lone.origin, 'needs --database NAME, the name of the database in Teleport');
+    }
+    return [];
+  }
+  if (databaseUser === undefined) findings.addProblem(named('--database-user'), 'is missing: the user to log in as');
+  if (databaseName === undefined) {
+    findings.addProblem(
+      named('--database-name'),
+      'is missing: the name of the database on that server, any name where it has none',
+    );
+  }
+  return [
+    {
+      ...COMMON,
+      type: 'database-tunnel',
+      listen,
+      service: database.value,
+      database: databaseName?.value ?? '',
+      username: databaseUser?.value ?? '',
+      path: '--database',
+    },
+  ];
+}
+
+function applicationTunnel({ application }: Settings, listen: ListenAddress): readonly PlacedItem[] {
+  if (application === undefined) return [];
+  return [{ ...COMMON, type: 'application-tunnel', listen, appName: application.value, path: '--application' }];
+}
