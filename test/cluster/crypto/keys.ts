@@ -8,7 +8,7 @@ const generate = promisify(generateKeyPair);
 
 /**
  * Takes RSA keys from those that test processes share in the folder named by `TEST_RSA_KEYS`: finding primes takes
- * longer than anything else in the cluster. No process uses a key twice.
+ * longer than anything else in the cluster. A process that needs more gets the first ones again.
  */
 const SHARED_KEYS = 32;
 const firstShared = randomInt(SHARED_KEYS);
@@ -27,7 +27,7 @@ export async function createKey(kind: 'rsa' | 'ec' | 'ed25519'): Promise<KeyObje
 
 async function rsaKey(): Promise<KeyObject> {
   const { TEST_RSA_KEYS: folder = '' } = process.env;
-  if (folder === '' || taken === SHARED_KEYS) return freshRsaKey();
+  if (folder === '') return freshRsaKey();
   const path = join(folder, `rsa-${(firstShared + taken) % SHARED_KEYS}.pem`);
   taken += 1;
   try {
