@@ -1,7 +1,7 @@
 /** A client's TLS connection, as the serving part of the cluster sees it. */
 import type { X509Certificate } from 'node:crypto';
 import { createServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { ClientHello } from './proxy/client-hello.ts';
 import type { Identity } from './data/identity.ts';
 import type { Listener } from './records.ts';
@@ -18,11 +18,11 @@ export interface Connection {
 
 /**
  * Terminates TLS on a socket whose ClientHello was put back. Resolves after the handshake, with `authorized` set
- * according to the client's certificate. Chooses the first protocol that the client offers and that is supported; if
+ * according to the client's certificate. Chooses the first supported protocol that the client offers; if
  * there is none, the client gets the alert `no_application_protocol`, and if the client offers none, none is chosen.
  */
 export function terminateTls(
-  socket: Socket,
+  socket: Duplex,
   options: {
     readonly certificate: SecureContextOptions;
     readonly alpn: readonly string[];

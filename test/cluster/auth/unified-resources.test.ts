@@ -74,7 +74,7 @@ describe('ListUnifiedResources', () => {
     const descending = names(await list(access, { sort_by: { field: 'name', is_desc: true } }));
     assert.deepEqual(descending, all.toReversed());
     const byKind = names(await list(access, { sort_by: { field: 'kind', is_desc: false } }));
-    assert.deepEqual([byKind[0], byKind.at(-1)], ['dashboard', 'web-2']);
+    assert.deepEqual([byKind[0], byKind.at(-1)], ['broker', 'web-2']);
   });
 
   for (const is_desc of [false, true]) {
@@ -96,6 +96,7 @@ describe('ListUnifiedResources', () => {
     const narrowed = async (request: object): Promise<string[]> =>
       names(await list(access, { ...BY_NAME, ...request }));
     assert.deepEqual(await narrowed({ kinds: ['app', 'node'] }), [
+      'broker',
       'dashboard',
       'twin',
       'twin',

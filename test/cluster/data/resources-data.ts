@@ -30,8 +30,9 @@ export interface Application extends Resource {
 
 export interface AccessResources {
   readonly kubernetesClusters: readonly KubernetesCluster[];
-  readonly databases: readonly Database[];
-  readonly applications: readonly Application[];
+  /** A test adds its own. */
+  readonly databases: Database[];
+  readonly applications: Application[];
 }
 
 /** Resources found by Teleport's discovery have long names; this label contains the short one. */
@@ -97,6 +98,13 @@ const APPLICATIONS: readonly Application[] = [
     labels: discovered('wiki'),
     uri: 'http://localhost:8081',
     publicAddress: 'wiki-k8s-tools.example.teleport.test',
+    ...ONE,
+  },
+  {
+    name: 'broker',
+    labels: { env: 'prod' },
+    uri: 'tcp://localhost:9092',
+    publicAddress: 'broker.example.teleport.test',
     ...ONE,
   },
   {

@@ -1,18 +1,19 @@
-/** The Proxy's listener for PostgreSQL, and the agent behind it that logs in to the database. */
-import { connect, type Socket } from 'node:net';
-import { connect as connectTls, type SecureContextOptions, type TLSSocket } from 'node:tls';
-import { once } from 'node:events';
+/** PostgreSQL's clients at the Proxy: those of its listener, and those inside a connection of the web port. */
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { clientIdentity } from './client-identity.ts';
+import { checkLogin, connectDatabase, findDatabase, secureAs } from './database-agent.ts';
+import { readExactly } from './exact-reads.ts';
+import { relay } from './relay.ts';
 import { terminateTls } from '../connection.ts';
 import type { Identity } from '../data/identity.ts';
-import { errorResponse, readStartup, type Startup } from './postgres-wire.ts';
+import { accessDenied, type TeleportError, toTeleportError } from '../data/teleport-errors.ts';
+import { errorResponse, readStartup, SSL_REQUEST, type Startup } from './postgres-wire.ts';
 import type { RequestRecord } from '../records.ts';
-import type { Database } from '../data/resources-data.ts';
 import { listen, type ListenHost, type TcpListener } from '../tcp-listener.ts';
-import { databaseClientCertificate, proxyCertificate } from './teleport-certificate.ts';
-import { mayReach, type World } from '../world.ts';
-
-const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
+import { proxyCertificate } from './teleport-certificate.ts';
+import type { World } from '../world.ts';
 
 export async function startPostgresProxy(world: World, host?: ListenHost): Promise<TcpListener> {
   const certificate = await proxyCertificate(world);
@@ -24,7 +25,7 @@ export async function startPostgresProxy(world: World, host?: ListenHost): Promi
       alpn: [],
       fields: {},
     });
-    serve(world, socket, certificate, record).then(
+    servePostgres(world, socket, { certificate, record }).then(
       () => (record.outcome = 'ok'),
       (error: unknown) => {
         record.outcome = `refused: ${String(error)}`;
@@ -35,77 +36,99 @@ export async function startPostgresProxy(world: World, host?: ListenHost): Promi
   return listen(0, onSocket, host);
 }
 
-async function serve(
-  world: World,
-  socket: Socket,
-  certificate: SecureContextOptions,
-  record: RequestRecord,
-): Promise<void> {
-  if (!(await readExactly(socket, SSL_REQUEST.length)).equals(SSL_REQUEST)) {
-    throw new Error('only connections with TLS are served');
+/** How the client is known: by the certificate of a TLS connection around this one, or by one inside it. */
+export type PostgresClient = { readonly record: RequestRecord } & (
+  { readonly identity: Identity } | { readonly certificate: SecureContextOptions }
+);
+
+/**
+ * Refuses encryption inside a connection that is encrypted already, and offers none by GSS (`handleStartup` of
+ * lib/srv/db/postgres/proxy.go). From the first message on, errors come in PostgreSQL's protocol.
+ */
+export async function servePostgres(world: World, outer: Duplex, client: PostgresClient): Promise<void> {
+  const { record } = client;
+  let inner: Duplex = outer;
+  let identity = 'identity' in client ? client.identity : undefined;
+  let startup = await readStartup(inner);
+  for (const refused = new Set<Startup['kind']>(); startup.kind !== 'startup';) {
+    if (startup.kind === 'cancel') {
+      await forwardCancel(world, inner, { identity, startup });
+      return;
+    }
+    if (refused.has(startup.kind)) {
+      throw new Error(`more than one message of the kind ${startup.kind}`);
+    }
+    refused.add(startup.kind);
+    if (startup.kind === 'ssl' && 'certificate' in client) {
+      inner.write('S');
+      const secure: TLSSocket = await terminateTls(inner, {
+        certificate: client.certificate,
+        alpn: ['postgresql'],
+        requestCert: true,
+      });
+      identity = clientIdentity(secure);
+      inner = secure;
+    } else {
+      inner.write('N');
+    }
+    startup = await readStartup(inner);
   }
-  socket.write('S');
-  const client = await terminateTls(socket, { certificate, alpn: ['postgresql'], requestCert: true });
-  const identity = clientIdentity(client);
-  const startup = await readStartup(client);
   Object.assign(record.fields, { user: identity?.userName, route: identity?.database, startup: startup.parameters });
-  const refusal = refuse(world, identity, startup);
-  if (typeof refusal === 'string') {
-    client.end(errorResponse('28000', refusal));
-    throw new Error(refusal);
+  try {
+    const server = await logIn(world, identity, startup);
+    relay(inner, server);
+  } catch (error) {
+    const known = toTeleportError(error);
+    inner.end(errorResponse('28000', known.message));
+    throw known;
   }
-  const server = await logIn(world, refusal, startup);
-  server.on('close', () => client.destroy());
-  client.on('close', () => server.destroy());
-  client.pipe(server).pipe(client);
 }
 
-/** The database to connect to, or why it is refused. */
-function refuse(
+/** The server answers the request by closing its connection. */
+async function forwardCancel(
   world: World,
-  identity: Identity | undefined,
-  { parameters }: Startup,
-): (Database & { readonly port: number }) | string {
-  if (identity === undefined) {
-    return 'access denied: a client certificate is required';
+  client: Duplex,
+  { identity, startup }: { readonly identity: Identity | undefined; readonly startup: Startup },
+): Promise<void> {
+  if (identity?.database === undefined) {
+    throw noCertificate();
   }
-  const { database: route, roles } = identity;
-  if (route?.protocol !== 'postgres') {
-    return 'access denied: the certificate is not routed to a PostgreSQL database';
-  }
-  const database = world.resources.databases.find((one) => one.name === route.service);
-  if (database === undefined || !mayReach(world, roles, 'database', database.labels)) {
-    return `database service "${route.service}" not found`;
-  }
-  const user = parameters.get('user') ?? '';
-  if (!database.users.includes(user) || !database.databases.includes(parameters.get('database') ?? user)) {
-    return 'access to db denied. User does not have permissions. Confirm database user and name.';
-  }
-  return database.port === undefined ? `database "${route.service}" is offline` : { ...database, port: database.port };
+  const server = await openServer(world, identity, identity.database.user);
+  server.write(startup.bytes);
+  relay(client, server);
 }
 
-async function logIn(world: World, { port }: { readonly port: number }, startup: Startup): Promise<TLSSocket> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  await once(socket, 'connect');
+/** User and database are those of the message, which the roles must allow; without them, those of the certificate. */
+async function logIn(world: World, identity: Identity | undefined, { bytes, parameters }: Startup): Promise<TLSSocket> {
+  if (identity === undefined) {
+    throw noCertificate();
+  }
+  const route = identity.database;
+  if (route === undefined || !POSTGRES_PROTOCOLS.includes(route.protocol)) {
+    throw accessDenied('access denied: the certificate is not routed to a PostgreSQL database');
+  }
+  const database = findDatabase(world, identity, route);
+  const user = parameters.get('user') ?? route.user;
+  checkLogin(database, { user, name: parameters.get('database') ?? user });
+  const server = await openServer(world, identity, user);
+  server.write(bytes);
+  return server;
+}
+
+const POSTGRES_PROTOCOLS: readonly string[] = ['postgres', 'cockroachdb'];
+
+function noCertificate(): TeleportError {
+  return accessDenied('access denied: a client certificate is required');
+}
+
+async function openServer(world: World, identity: Identity, user: string): Promise<TLSSocket> {
+  if (identity.database === undefined) {
+    throw noCertificate();
+  }
+  const socket = await connectDatabase(findDatabase(world, identity, identity.database));
   socket.write(SSL_REQUEST);
   if ((await readExactly(socket, 1)).toString() !== 'S') {
     throw new Error('the database does not speak TLS');
   }
-  const identity = await databaseClientCertificate(world, startup.parameters.get('user') ?? '');
-  const secure = connectTls({ socket, servername: 'localhost', ...identity });
-  await once(secure, 'secureConnect');
-  secure.on('error', () => secure.destroy());
-  secure.write(startup.bytes);
-  return secure;
-}
-
-/** Reads no byte more, because the next ones belong to TLS. */
-async function readExactly(socket: Socket, length: number): Promise<Buffer> {
-  for (;;) {
-    const bytes: unknown = socket.read(length);
-    if (bytes instanceof Buffer) {
-      return bytes;
-    }
-    await once(socket, 'readable');
-  }
+  return secureAs(world, socket, user);
 }

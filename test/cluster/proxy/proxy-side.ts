@@ -28,6 +28,8 @@ export interface ProxyOptions {
   readonly webRoutesAuth?: boolean;
   /** How often a connection upgrade is pinged, if the client asked for pings; Teleport's 30 seconds unless given. */
   readonly upgradePingIntervalMs?: number;
+  /** How often a protocol whose name ends in `-ping` is pinged; Teleport's 30 seconds unless given. */
+  readonly protocolPingIntervalMs?: number;
   readonly http2?: Http2Options;
   /** Where the ports that clients reach are; 127.0.0.1 by default. */
   readonly listenHost?: ListenHost;
@@ -125,6 +127,7 @@ export async function startProxySide(needs: ProxyNeeds, options: ProxyOptions): 
       applications: new AppGateway(world),
       tunnel,
       upgradePingIntervalMs: options.upgradePingIntervalMs,
+      protocolPingIntervalMs: options.protocolPingIntervalMs,
     },
     front === undefined ? listenHost : undefined,
   );

@@ -1,16 +1,23 @@
 /** The Proxy: one port, where the ClientHello decides the purpose of a connection. */
+import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import type { AppGateway } from './app-gateway.ts';
 import { peekClientHello, type ClientHello } from './client-hello.ts';
+import { clientIdentity } from './client-identity.ts';
 import { terminateTls } from '../connection.ts';
+import { MYSQL_PROTOCOL, serveRouted, serveUnrouted } from './database-proxy.ts';
+import { hasPings, PingConnection, withoutPings } from './ping-connection.ts';
 import type { GrpcServer } from '../auth/grpc.ts';
 import { isKubeServerName, serveKube } from './kube-proxy.ts';
 import { startsWithSsh, TUNNEL_PROTOCOL, type ReverseTunnel } from './reverse-tunnel.ts';
 import { listen, type ListenHost, type TcpListener } from '../tcp-listener.ts';
 import { serveTransport, SSH_GRPC_PROTOCOL, type TransportParts } from './transport-port.ts';
 import type { WebApi } from './web-api.ts';
+import type { Identity } from '../data/identity.ts';
+import type { Profile } from '../data/profiles.ts';
 import type { WebAuthority } from '../issuer/web-authority.ts';
 import { encodedClusterDomain } from '../world.ts';
 
@@ -35,23 +42,32 @@ const DATABASE_PROTOCOLS = [
   'spanner',
 ].map((name) => `teleport-${name}`);
 
+const TCP_PROTOCOL = 'teleport-tcp';
+/** Of applications that speak the Model Context Protocol (RFD 209). */
+const MCP_PROTOCOL = 'teleport-mcp';
+const FIRST_MAJOR_WITH_MCP = 18;
+
 /**
  * The Proxy's own list of protocols, from which it chooses: the first one that the client offers, in the order of this
- * list, whichever protocol routed the connection (`SupportedProtocols` of lib/srv/alpnproxy/common/protocols.go).
+ * list, whichever protocol routed the connection (`SupportedProtocols` of lib/srv/alpnproxy/common/protocols.go). A name
+ * with pings is therefore chosen whenever it is offered.
  */
-const PROTOCOLS: readonly string[] = [
-  ...['teleport-tcp', ...DATABASE_PROTOCOLS].map((protocol) => `${protocol}-ping`),
-  HTTP_PROTOCOL,
-  HTTP2_PROTOCOL,
-  'teleport-proxy-ssh',
-  TUNNEL_PROTOCOL,
-  AUTH_PREFIX,
-  'teleport-tcp',
-  SSH_GRPC_PROTOCOL,
-  JOIN_PROTOCOL,
-  'teleport-proxy-grpc-mtls',
-  ...DATABASE_PROTOCOLS,
-];
+function supportedProtocols({ major }: Profile): readonly string[] {
+  const raw = [TCP_PROTOCOL, ...(major < FIRST_MAJOR_WITH_MCP ? [] : [MCP_PROTOCOL])];
+  return [
+    ...[...raw, ...DATABASE_PROTOCOLS].map((protocol) => `${protocol}-ping`),
+    HTTP_PROTOCOL,
+    HTTP2_PROTOCOL,
+    'teleport-proxy-ssh',
+    TUNNEL_PROTOCOL,
+    AUTH_PREFIX,
+    ...raw,
+    SSH_GRPC_PROTOCOL,
+    JOIN_PROTOCOL,
+    'teleport-proxy-grpc-mtls',
+    ...DATABASE_PROTOCOLS,
+  ];
+}
 
 export interface ProxyParts extends TransportParts {
   readonly web: WebAuthority;
@@ -65,7 +81,12 @@ export interface ProxyParts extends TransportParts {
   readonly tunnel: ReverseTunnel;
   /** Undefined means Teleport's own 30 seconds. */
   readonly upgradePingIntervalMs: number | undefined;
+  /** Of the protocols that end in `-ping`; undefined means Teleport's own 30 seconds. */
+  readonly protocolPingIntervalMs: number | undefined;
 }
+
+/** So that clients can resume their TLS sessions, at the web port and inside upgrades. */
+const ticketKeys = randomBytes(48);
 
 /** The origin of a connection: the Proxy's port, or a connection upgrade. */
 interface Arrival {
@@ -109,7 +130,7 @@ async function route(parts: ProxyParts, arrival: Arrival): Promise<void> {
   const fields = upgraded ? { upgraded } : {};
   const record = records.add({ listener: 'proxy', kind: 'connection', ...hello, fields });
   try {
-    record.fields.route = await handlerOf(hello, parts.routesAuth)(parts, arrival, hello);
+    record.fields.route = await handlerOf(hello, parts)(parts, arrival, hello);
     record.outcome = 'ok';
   } catch (error) {
     record.outcome = `refused: ${String(error)}`;
@@ -124,31 +145,46 @@ type Handler = (parts: ProxyParts, arrival: Arrival, hello: ClientHello) => stri
  * that offers none speaks HTTP (`getHandlerDescBaseOnClientHelloMsg` of lib/srv/alpnproxy/proxy.go).
  * @throws Error if no protocol has a handler: the connection is then closed without an alert
  */
-function handlerOf({ alpn, serverName }: ClientHello, routesAuth: boolean): Handler {
+function handlerOf({ alpn, serverName }: ClientHello, { routesAuth, world }: ProxyParts): Handler {
   if (isKubeServerName(serverName)) {
     return serveKubernetes;
   }
   const offered = alpn.length === 0 ? [HTTP_PROTOCOL] : alpn;
-  const [handler] = offered.flatMap((protocol) => handlerOfProtocol(protocol, routesAuth) ?? []);
+  const known = supportedProtocols(world.profile);
+  const [handler] = offered.flatMap((protocol) => {
+    const isAuth = protocol.startsWith(AUTH_PREFIX);
+    const isKnown = isAuth ? routesAuth : known.includes(protocol) || protocol.startsWith(MYSQL_PREFIX);
+    return (isKnown ? handlerOfProtocol(protocol) : undefined) ?? [];
+  });
   if (handler === undefined) {
     throw new Error(`no handler for the protocols ${offered.join(', ')}`);
   }
   return handler;
 }
 
-function handlerOfProtocol(protocol: string, routesAuth: boolean): Handler | undefined {
-  switch (protocol) {
+/** Of a client that names the version of its server, in base64. */
+const MYSQL_PREFIX = `${MYSQL_PROTOCOL}-`;
+
+function handlerOfProtocol(protocol: string): Handler | undefined {
+  const name = protocol.startsWith(MYSQL_PREFIX) ? MYSQL_PROTOCOL : withoutPings(protocol);
+  switch (name) {
     case SSH_GRPC_PROTOCOL:
       return (parts, { socket }, hello) => serveTransport(parts, socket, hello);
     case JOIN_PROTOCOL:
-      return serveJoins;
+      return insideWebTls(serveJoins);
     case TUNNEL_PROTOCOL:
-      return serveTunnel;
+      return insideWebTls(serveTunnel);
     case HTTP_PROTOCOL:
     case HTTP2_PROTOCOL:
-      return serveWeb;
+      return insideWebTls(serveWeb);
+    case TCP_PROTOCOL:
+    case MCP_PROTOCOL:
+      return insideWebTls(serveTcp);
     default:
-      return routesAuth && protocol.startsWith(AUTH_PREFIX)
+      if (DATABASE_PROTOCOLS.includes(name)) {
+        return insideWebTls((parts, connection) => serveDatabase(parts, connection, name));
+      }
+      return name.startsWith(AUTH_PREFIX)
         ? (parts, { socket }, { alpn }) => forwardToAuth(parts, socket, alpn)
         : undefined;
   }
@@ -181,44 +217,78 @@ function forwardToAuth(parts: ProxyParts, socket: Socket, [first = '']: readonly
   return 'auth';
 }
 
-async function serveJoins(parts: ProxyParts, arrival: Arrival, hello: ClientHello): Promise<string> {
-  return withWebTls(parts, arrival, (socket) => {
-    parts.grpc.accept({ listener: 'proxy', hello, socket, identity: undefined, certificatesSent: 0 });
-    return 'join-service';
-  });
+/** A connection after the handshake with the Proxy's web certificate. */
+interface Terminated extends Arrival {
+  readonly hello: ClientHello;
+  readonly secure: TLSSocket;
+  /** Its bytes, without the packets of a protocol with pings. */
+  readonly bytes: Duplex;
+  /** Of the certificate that the client has shown, if it has one. */
+  readonly identity: Identity | undefined;
 }
 
-async function serveTunnel(parts: ProxyParts, arrival: Arrival, hello: ClientHello): Promise<string> {
-  return withWebTls(parts, arrival, (socket) => {
-    parts.tunnel.serve(socket, hello).catch(() => socket.destroy());
-    return 'reverse-tunnel';
-  });
+/**
+ * The Proxy asks every client for a certificate and closes the connection if it has an invalid one; with a route to a
+ * database in it, the connection is for that database, whatever protocol was offered (`handleConn` of
+ * lib/srv/alpnproxy/proxy.go).
+ */
+function insideWebTls(serve: (parts: ProxyParts, connection: Terminated) => string | Promise<string>): Handler {
+  return async (parts, arrival, hello) => {
+    const secure = await terminateTls(arrival.socket, {
+      certificate: webCertificate(parts, arrival),
+      alpn: supportedProtocols(parts.world.profile),
+      requestCert: true,
+    });
+    if (parts.world.faults.proxyConnections === 'silent-after-tls') {
+      secure.resume();
+      return 'nowhere';
+    }
+    const identity = clientIdentity(secure);
+    const bytes = hasPings(secure.alpnProtocol) ? new PingConnection(secure, parts.protocolPingIntervalMs) : secure;
+    if (identity?.database !== undefined) {
+      await serveRouted(parts.world, bytes, identity);
+      return 'database';
+    }
+    return serve(parts, { ...arrival, hello, secure, bytes, identity });
+  };
 }
 
-async function serveWeb(parts: ProxyParts, arrival: Arrival, hello: ClientHello): Promise<string> {
-  if (parts.applications.serves(hello.serverName)) {
-    await parts.applications.accept(arrival.socket, webCertificate(parts, arrival));
+function serveJoins({ grpc }: ProxyParts, { hello, secure }: Terminated): string {
+  grpc.accept({ listener: 'proxy', hello, socket: secure, identity: undefined, certificatesSent: 0 });
+  return 'join-service';
+}
+
+function serveTunnel({ tunnel }: ProxyParts, { hello, secure }: Terminated): string {
+  tunnel.serve(secure, hello).catch(() => secure.destroy());
+  return 'reverse-tunnel';
+}
+
+async function serveDatabase(parts: ProxyParts, { bytes }: Terminated, protocol: string): Promise<string> {
+  await serveUnrouted(parts.world, bytes, { protocol, certificate: parts.teleportCertificate });
+  return 'database';
+}
+
+async function serveTcp({ applications }: ProxyParts, { bytes, identity }: Terminated): Promise<string> {
+  await applications.carry(bytes, identity);
+  return 'application';
+}
+
+/** Every request with a client certificate is for the application in it (`HasClientCert` of lib/web/app). */
+function serveWeb(parts: ProxyParts, { hello, identity, innerPort, secure }: Terminated): string {
+  if (identity !== undefined || parts.applications.isPublicAddress(hello.serverName)) {
+    parts.applications.accept(secure, identity);
     return 'application';
   }
-  return withWebTls(parts, arrival, (socket) => {
-    const { profile } = parts.world;
-    const upgrades = { profile, innerPort: arrival.innerPort, pingIntervalMs: parts.upgradePingIntervalMs };
-    parts.webApi.accept(socket, { hello, upgrades });
-    return 'web';
-  });
+  const { profile } = parts.world;
+  parts.webApi.accept(secure, { hello, upgrades: { profile, innerPort, pingIntervalMs: parts.upgradePingIntervalMs } });
+  return 'web';
 }
 
-async function withWebTls(parts: ProxyParts, arrival: Arrival, serve: (socket: TLSSocket) => string): Promise<string> {
-  const certificate = webCertificate(parts, arrival);
-  const secure = await terminateTls(arrival.socket, { certificate, alpn: PROTOCOLS, requestCert: false });
-  if (parts.world.faults.proxyConnections === 'silent-after-tls') {
-    secure.resume();
-    return 'nowhere';
-  }
-  return serve(secure);
-}
-
-/** Inside an upgrade, the host certificate replaces the web certificate, which the load balancer has presented. */
+/**
+ * Inside an upgrade, the host certificate replaces the web certificate, which the load balancer has presented. Both are
+ * for clients with a certificate of the user authority.
+ */
 function webCertificate({ teleportCertificate, web }: ProxyParts, { upgraded }: Arrival): SecureContextOptions {
-  return upgraded ? teleportCertificate : web.tls;
+  const certificate = upgraded ? teleportCertificate : { ...web.tls, ca: teleportCertificate.ca };
+  return { ...certificate, ticketKeys };
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import type { ConnectionOptions } from 'node:tls';
 import { after, before, describe, test } from 'node:test';
 import { z } from 'zod';
 import { authRoute, hostAddress, joinLegacy, requestAt, requestWeb, webAddress, type RawBot } from '../auth/raw-bot.ts';
@@ -134,15 +135,20 @@ test('a Proxy that does not route teleport-auth@ answers such a client as a web 
     const bot = await joinLegacy(cluster);
     const route = authRoute(cluster, bot);
     await assert.rejects(dialTls(route), { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
-    const socket = await dialTls({ ...route, ca: webAddress(cluster).ca, servername: 'localhost' });
-    assert.equal(socket.alpnProtocol, 'h2');
-    const session = connectHttp2('https://localhost', { createConnection: () => socket });
-    try {
-      const found = await text(session.request({ ':path': '/webapi/find' }));
-      assert.equal(Ping.parse(JSON.parse(found)).proxy.tls_routing_enabled, false);
-    } finally {
-      session.destroy();
-    }
+    const find = async (client: ConnectionOptions): Promise<string> => {
+      const socket = await dialTls({ ...client, ca: webAddress(cluster).ca, servername: 'localhost' });
+      assert.equal(socket.alpnProtocol, 'h2');
+      const session = connectHttp2('https://localhost', { createConnection: () => socket });
+      try {
+        return await text(session.request({ ':path': '/webapi/find' }));
+      } finally {
+        session.destroy();
+      }
+    };
+    const found = await find({ ...route, cert: undefined, key: undefined });
+    assert.equal(Ping.parse(JSON.parse(found)).proxy.tls_routing_enabled, false);
+    // with a certificate, every request is for the application in it
+    assert.equal(await find(route), 'invalid session\n');
     const proxy = await RawClient.open(transportRoute(cluster, bot));
     try {
       assert.equal(await pingByTransport(proxy, bot, ''), cluster.info.cluster);

@@ -35,8 +35,18 @@ export async function proxyCertificate(world: World, names: readonly string[] = 
   };
 }
 
-/** The certificate with which an agent logs in to a database as one of its users. */
-export async function databaseClientCertificate(world: World, user: string): Promise<SecureContextOptions> {
+const clientCertificates = new WeakMap<World, Map<string, Promise<SecureContextOptions>>>();
+
+/** The certificate with which an agent logs in to a database as one of its users; one for all connections. */
+export function databaseClientCertificate(world: World, user: string): Promise<SecureContextOptions> {
+  const ofUsers = clientCertificates.get(world) ?? new Map<string, Promise<SecureContextOptions>>();
+  clientCertificates.set(world, ofUsers);
+  const certificate = ofUsers.get(user) ?? createClientCertificate(world, user);
+  ofUsers.set(user, certificate);
+  return certificate;
+}
+
+async function createClientCertificate(world: World, user: string): Promise<SecureContextOptions> {
   const key = await createKey('rsa');
   const certificate = signCertificate(ownAuthority(world, 'db_client').tls, {
     subject: encodeName([{ oid: OID.commonName, values: [user] }]),
