@@ -106,7 +106,6 @@ const refused: readonly (readonly [what: string, config: string, message: RegExp
   ['an argument that is not declared', steps('[tool/outer: { lod: true }]'), /Unexpected argument\(s\): lod/],
   ['a missing argument', steps('[tool/inner]'), /word: Missing required argument/],
   ['an unknown key of a run step', steps('[run: { comand: x }]'), /does not know comand/],
-  ['a background step', steps('[run: { command: x, background: true }]'), /no background steps/],
   [
     "a step of CircleCI's services",
     steps('[persist_to_workspace: { root: x, paths: [y] }]'),

@@ -113,3 +113,40 @@ test('checkout copies the given folder', async () => {
 test('a body that is longer than an argument can be does not start', async () => {
   await assert.rejects(run(`- run: "true #${'x'.repeat(131_072)}"`), { code: 'E2BIG' });
 });
+
+test('the step after a background step starts at once, and the end of the job ends the background step', async () => {
+  const result = await run(`
+- run: { name: server, background: true, command: 'echo begun > ~/begun; sleep 600 & wait' }
+- run: 'until [ -e ~/begun ]; do sleep 0.01; done; echo "[$(cat ~/begun)]"'`);
+  assert.deepEqual(
+    result.steps.map(({ background, exitCode, name, stdout }) => [name.slice(0, 6), background, exitCode, stdout]),
+    [
+      ['server', true, 137, ''],
+      ['until ', undefined, 0, '[begun]\n'],
+    ],
+  );
+  assert.equal(result.exitCode, 0);
+});
+
+test('a background step that fails does not fail the job, and none starts after a failure', async () => {
+  const result = await run(`
+- run: { name: early, background: true, command: exit 5 }
+- run: { name: fails, command: sleep 0.3; exit 6 }
+- run: { name: late, background: true, command: 'true' }
+- run: { name: logs, background: true, when: always, command: echo done }
+- run: { name: last, when: always, command: sleep 0.3 }`);
+  assert.deepEqual(
+    result.steps.map(({ exitCode, name }) => [name, exitCode]),
+    [
+      ['early', 5],
+      ['fails', 6],
+      ['logs', 0],
+      ['last', 0],
+    ],
+  );
+  assert.equal(result.exitCode, 6);
+});
+
+test('background is true or false', async () => {
+  await assert.rejects(run(`- run: { command: 'true', background: "yes" }`), /background: must be true or false/);
+});

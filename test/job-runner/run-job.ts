@@ -40,12 +40,14 @@ export interface StepResult {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** Whether it was a background step; 137 is the exit code of one that ran until the end of the job. */
+  readonly background?: boolean;
 }
 
 export interface JobResult {
   /** The steps that ran, without skipped ones. */
   readonly steps: readonly StepResult[];
-  /** The exit code of the first step that failed, otherwise 0. */
+  /** The exit code of the first step that failed, otherwise 0; CircleCI does not document the effect of background steps. */
   readonly exitCode: number;
 }
 
@@ -59,26 +61,30 @@ interface JobPlace {
   readonly project: string;
   readonly bashEnv: string;
   readonly cacheStore: string;
+  /** Ends the background steps at the end of the job. */
+  readonly end: AbortController;
 }
 
 /** @throws ConfigError before the first step runs */
 export async function runJob(options: JobOptions): Promise<JobResult> {
   const job = resolveJob(options);
   const project = options.workingDirectory ?? fromHome(job.workingDirectory ?? '~/project', options.home);
+  const end = new AbortController();
   const scratch = await mkdtemp(join(tmpdir(), 'job-runner-'));
   try {
     await mkdir(project, { recursive: true });
     // CircleCI names a file that does not exist until a step writes it.
     const cacheStore = options.cacheStore ?? join(scratch, 'cache');
     await mkdir(cacheStore, { recursive: true });
-    return await runSteps({ job, options, project, bashEnv: join(scratch, 'bash_env'), cacheStore });
+    return await runSteps({ job, options, project, bashEnv: join(scratch, 'bash_env'), cacheStore, end });
   } finally {
+    end.abort();
     await rm(scratch, { recursive: true, force: true });
   }
 }
 
 async function runSteps(place: JobPlace): Promise<JobResult> {
-  const steps: StepResult[] = [];
+  const steps: Promise<StepResult>[] = [];
   let exitCode = 0;
   for (const step of place.job.steps) {
     if (step.kind === 'checkout') {
@@ -86,11 +92,17 @@ async function runSteps(place: JobPlace): Promise<JobResult> {
       continue;
     }
     if (!isDue(whenOf(step), exitCode)) continue;
-    const result = await runOne(step, place);
+    if (step.kind === 'run' && step.background) {
+      steps.push(runStep(step, place));
+      continue;
+    }
+    const result = runOne(step, place);
     steps.push(result);
-    if (exitCode === 0) exitCode = result.exitCode;
+    if (exitCode === 0) ({ exitCode } = await result);
+    else await result;
   }
-  return { steps, exitCode };
+  place.end.abort();
+  return { steps: await Promise.all(steps), exitCode };
 }
 
 function whenOf(step: Exclude<ResolvedStep, { kind: 'checkout' }>): When {
@@ -136,7 +148,7 @@ function cachePlace({ job, options: { home, environment = {} }, project, cacheSt
   };
 }
 
-async function runStep(step: RunStep, { job, options, project, bashEnv }: JobPlace): Promise<StepResult> {
+async function runStep(step: RunStep, { job, options, project, bashEnv, end }: JobPlace): Promise<StepResult> {
   const { home } = options;
   // A relative directory is relative to the project's.
   const workingDirectory = resolve(project, fromHome(step.workingDirectory ?? '.', home));
@@ -146,7 +158,8 @@ async function runStep(step: RunStep, { job, options, project, bashEnv }: JobPla
     shell: step.shell ?? job.shell ?? options.shell ?? SHELL,
     body: step.command,
     workingDirectory,
-    timeoutMs: step.timeoutMs ?? options.timeoutMs ?? STEP_TIMEOUT_MS,
+    timeoutMs: step.timeoutMs ?? (step.background ? undefined : (options.timeoutMs ?? STEP_TIMEOUT_MS)),
+    ...(step.background ? { signal: end.signal } : {}),
     onOutput: (text, stream) => options.onOutput?.(text, stream),
     environment: {
       PATH: process.env.PATH ?? '/usr/bin:/bin',
@@ -156,7 +169,7 @@ async function runStep(step: RunStep, { job, options, project, bashEnv }: JobPla
       ...stepVariables(step, options),
     },
   });
-  return { name: step.name, ...result };
+  return { name: step.name, ...result, ...(step.background ? { background: true } : {}) };
 }
 
 function stepVariables({ environment }: RunStep, { emptyVariables }: JobOptions): RunStep['environment'] {

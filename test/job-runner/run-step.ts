@@ -18,17 +18,21 @@ export interface RunStep {
   readonly environment: Readonly<Record<string, string>>;
   readonly workingDirectory: string | undefined;
   readonly when: When;
+  /** The next step starts at once. */
+  readonly background: boolean;
   /** CircleCI limits the time without output; this runner limits the time of the whole step. */
   readonly timeoutMs: number | undefined;
 }
 
-const KEYS = ['name', 'command', 'shell', 'environment', 'working_directory', 'when', 'no_output_timeout'] as const;
+const KEYS = [
+  ...['name', 'command', 'shell', 'environment', 'working_directory', 'when', 'background'],
+  'no_output_timeout',
+] as const;
 
 export function resolveRun(body: unknown, values: Values, where: string): RunStep {
   const { environment, ...rest } = typeof body === 'string' ? { command: body } : mapping(body, where);
-  requireKeys(rest, [...KEYS, 'background'], where);
+  requireKeys(rest, KEYS, where);
   const run = mapping(substitute(rest, values, where), where);
-  if (run.background === true) throw new ConfigError(where, 'this runner has no background steps');
   const command = unescapeText(text(run.command, `${where}.command`));
   const timeout = optionalText(run.no_output_timeout, `${where}.no_output_timeout`);
   return {
@@ -39,8 +43,14 @@ export function resolveRun(body: unknown, values: Values, where: string): RunSte
     environment: resolveEnvironment(environment, values, `${where}.environment`),
     workingDirectory: plain(run, 'working_directory', where),
     when: whenOf(run.when, where),
+    background: flag(run.background, `${where}.background`),
     timeoutMs: timeout === undefined ? undefined : durationMs(timeout, `${where}.no_output_timeout`),
   };
+}
+
+function flag(value: unknown, where: string): boolean {
+  if (value === undefined || typeof value === 'boolean') return value ?? false;
+  throw new ConfigError(where, 'must be true or false');
 }
 
 /** Rejects an empty text, because its meaning is not documented. */

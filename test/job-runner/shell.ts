@@ -9,7 +9,10 @@ export interface ShellRun {
   readonly body: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly workingDirectory: string;
-  readonly timeoutMs: number;
+  /** Without an end if undefined. */
+  readonly timeoutMs: number | undefined;
+  /** Ends the step, and everything that it started. */
+  readonly signal?: AbortSignal;
   readonly onOutput: (text: string, stream: 'stdout' | 'stderr') => void;
 }
 
@@ -39,10 +42,16 @@ export function runShell(run: ShellRun): Promise<ShellResult> {
   }
   return new Promise((resolve, reject) => {
     let timedOut = false;
-    const timer = setTimeout(() => {
+    const expire = (): void => {
       timedOut = true;
       endGroup(child);
-    }, run.timeoutMs);
+    };
+    const timer = run.timeoutMs === undefined ? undefined : setTimeout(expire, run.timeoutMs);
+    const onAbort = (): void => {
+      endGroup(child);
+    };
+    run.signal?.addEventListener('abort', onAbort);
+    child.once('exit', () => run.signal?.removeEventListener('abort', onAbort));
     child.once('error', (error) => {
       clearTimeout(timer);
       reject(error);
