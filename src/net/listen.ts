@@ -30,6 +30,8 @@ interface ListenOptions {
 
 /** From this silence on, the system asks whether the other end is still there. */
 export const KEEP_ALIVE_MS = 30_000;
+/** How much a connection buffers until its sender has to wait: with Node's 16 KiB, every chunk makes it wait. */
+export const BUFFER_BYTES = 256 * 1024;
 /** How many connections wait until they are accepted; the system may allow fewer. */
 const BACKLOG = 1024;
 const PRIVATE_SOCKET = 0o600;
@@ -49,6 +51,7 @@ export async function listen(address: ListenAddress, options: ListenOptions): Pr
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS,
+      highWaterMark: BUFFER_BYTES,
     });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);

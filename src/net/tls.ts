@@ -34,6 +34,8 @@ export interface TlsOptions {
   readonly context?: SecureContext | undefined;
   /** Resumes the session of an earlier connection, and keeps that of this one. */
   readonly sessions?: TlsSessions | undefined;
+  /** How much is buffered until the sender has to wait; by default Node's own limit. */
+  readonly bufferBytes?: number;
   /** Carries the deadline. */
   readonly signal: AbortSignal;
   readonly wire?: WireConnection | undefined;
@@ -153,12 +155,13 @@ function peerNames(socket: TLSSocket): PresentedCertificate {
 }
 
 function connectOptions(options: TlsOptions): ConnectionOptions {
-  const { address, alpn, certificateName, verify, sessions, serverName = address.host } = options;
+  const { address, alpn, bufferBytes, certificateName, verify, sessions, serverName = address.host } = options;
   // Without a server name, Node checks the certificate against `host`.
   const name = isIP(serverName) === 0 ? serverName : undefined;
   return {
     host: address.host,
     ALPNProtocols: [...alpn],
+    ...(bufferBytes === undefined ? {} : { highWaterMark: bufferBytes }),
     rejectUnauthorized: verify ?? true,
     ...(name === undefined ? {} : { servername: name }),
     ...(certificateName === undefined

@@ -31,7 +31,8 @@ export const applicationTunnel = tunnelType('application-tunnel', {
   help: documentation('One application, by HTTP or plain TCP.'),
   keys: applicationKeys,
   resource: ({ appName }) => appName,
-  open: (tunnel, work) => openByteTunnel(tunnel.listen, work, (session) => issue(tunnel, session, work)),
+  open: (tunnel, work) =>
+    openByteTunnel(tunnel.listen, work, () => work.bot.withSession((session) => issue(tunnel, session, work))),
 });
 
 async function issue(tunnel: ApplicationTunnel, session: BotSession, { clock }: TunnelWork): Promise<IssuedTarget> {

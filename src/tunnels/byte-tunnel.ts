@@ -3,7 +3,6 @@ import type { Socket } from 'node:net';
 import { asMachineIdError, type MachineIdError } from '../errors.ts';
 import { formatAddress } from '../net/address.ts';
 import { type ListenAddress, listen, listenText } from '../net/listen.ts';
-import type { BotSession } from './bot.ts';
 import { type ClientCertificate } from './upstream.ts';
 import { countEnd, rareLog, refuseClient } from './connections.ts';
 import { isLocal } from './listen-address.ts';
@@ -14,6 +13,9 @@ import type { OpenTunnel } from './tunnel-type.ts';
 import { openUpstream, type Upstream, upstreamFailure, type UpstreamRoute } from './upstream.ts';
 import type { Wire } from './wire.ts';
 import type { TunnelWork } from './work.ts';
+
+/** What it needs of the work of a tunnel. */
+export type ByteTunnelWork = Omit<TunnelWork, 'bot'>;
 
 /** A certificate, and what it leads to. All but the certificate is taken from the first one. */
 export interface IssuedTarget {
@@ -33,10 +35,10 @@ export interface IssuedTarget {
  */
 export async function openByteTunnel(
   address: ListenAddress,
-  work: TunnelWork,
-  issue: (session: BotSession) => Promise<IssuedTarget>,
+  work: ByteTunnelWork,
+  issue: () => Promise<IssuedTarget>,
 ): Promise<OpenTunnel> {
-  const { bot, clock, files, log, name, proxy, signal } = work;
+  const { clock, files, log, name, proxy, signal } = work;
   let serve: ((client: Socket) => void) | undefined;
   const waiting: Socket[] = [];
   const onConnection = (client: Socket) => {
@@ -50,7 +52,7 @@ export async function openByteTunnel(
   warnAboutOthers(listener.address, work);
   try {
     const what = `the certificate of ${name}`;
-    const renewed = await keepRenewed(async () => expiring(await bot.withSession(issue)), { what, clock, log, signal });
+    const renewed = await keepRenewed(async () => expiring(await issue()), { what, clock, log, signal });
     const first = renewed.current();
     const upstream = openUpstream(proxy, first.route, () => renewed.current().certificate);
     serve = server(work, upstream, first.wire);
@@ -73,7 +75,7 @@ function expiring(issued: IssuedTarget) {
   return { ...issued, expiresAtMs: issued.certificate.expiresAtMs };
 }
 
-function warnAboutOthers(address: ListenAddress, { log }: TunnelWork): void {
+function warnAboutOthers(address: ListenAddress, { log }: ByteTunnelWork): void {
   if (isLocal(address)) return;
   log.warn(`listens at ${listenText(address)}: every machine that reaches this address has the rights of the tunnel`);
 }
@@ -81,7 +83,7 @@ function warnAboutOthers(address: ListenAddress, { log }: TunnelWork): void {
 async function probe(
   upstream: Upstream,
   wire: Wire,
-  { signal, work }: { readonly signal: AbortSignal; readonly work: TunnelWork },
+  { signal, work }: { readonly signal: AbortSignal; readonly work: ByteTunnelWork },
 ): Promise<void> {
   const socket = await upstream.connect(signal);
   try {
@@ -96,7 +98,7 @@ async function probe(
 }
 
 /** Returns what to do with a connection of a client. It never throws. */
-function server(work: TunnelWork, upstream: Upstream, wire: Wire): (client: Socket) => void {
+function server(work: ByteTunnelWork, upstream: Upstream, wire: Wire): (client: Socket) => void {
   const { clock, counts, health, log, maxConnections, name, proxy, signal } = work;
   const warn = rareLog(log, () => clock.nowMs());
   const proxyName = `the Proxy ${formatAddress(proxy.address)}`;
@@ -162,7 +164,7 @@ function hasEnded({ aborted }: AbortSignal): boolean {
 }
 
 /** When the Proxy has gone silent, a client would wait for ever: closes a connection that has got nothing meanwhile. */
-function closeIfSilent(connection: Socket, client: Socket, { health }: TunnelWork): () => void {
+function closeIfSilent(connection: Socket, client: Socket, { health }: ByteTunnelWork): () => void {
   let receivedBytes = -1;
   return health.onProblem(({ isSilent }) => {
     if (!isSilent) return;

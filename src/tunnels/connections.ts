@@ -45,7 +45,7 @@ export function refuseClient(
   });
   client.once('close', cancel);
   // What a client has sent is read, since closing a connection with unread bytes would drop the reason.
-  client.on('data', () => undefined);
+  client.on('data', () => undefined).resume();
   client.once('end', () => client.end());
   refuse(client, reason);
 }

@@ -48,7 +48,8 @@ export const databaseTunnel = tunnelType('database-tunnel', {
   help: documentation('One database, for programs that connect without TLS.'),
   keys: databaseKeys,
   resource: ({ service }) => service,
-  open: (tunnel, work) => openByteTunnel(tunnel.listen, work, (session) => issue(tunnel, session, work)),
+  open: (tunnel, work) =>
+    openByteTunnel(tunnel.listen, work, () => work.bot.withSession((session) => issue(tunnel, session, work))),
 });
 
 async function issue(tunnel: DatabaseTunnel, session: BotSession, { clock }: TunnelWork): Promise<IssuedTarget> {

@@ -10,7 +10,7 @@ export function httpWire(host: string): Wire {
       await readAnswer(upstream, signal, statusOf);
     },
     refuse: (client, reason) => {
-      const body = `machine-id tunnel: ${reason}\n`;
+      const body = `${reason}\n`;
       client.end(
         `HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
       );

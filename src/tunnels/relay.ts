@@ -11,10 +11,10 @@ export interface RelayEnd {
 }
 
 /**
- * The end of one side's input ends the other's output; the opposite direction continues until it ends too. A connection that has
- * ended in one direction is closed when no byte has passed for this time.
+ * The end of one side's input ends the other's output; the opposite direction continues until it ends too, or until no byte has
+ * passed for this time: a client may wait for its answer, while a Proxy that has closed a connection has nothing more to say.
  */
-export const HALF_CLOSED_IDLE_MS = 5 * 60_000;
+const IDLE_MS = { client: 5 * 60_000, upstream: 30_000 };
 
 /**
  * Resolves when both are closed. A side that breaks resets the other, so that a client can tell a broken connection from
@@ -43,9 +43,9 @@ export function relay(client: Socket, upstream: TLSSocket): Promise<RelayEnd> {
     upstream.once('close', (hadError: boolean) => {
       closed(client, hadError ? (error ?? new Error('the connection broke')) : undefined);
     });
-    const halfClosed = () => {
+    const halfClosed = (ended: keyof typeof IDLE_MS) => {
       let passed = client.bytesRead + client.bytesWritten;
-      stopWatching ??= every(HALF_CLOSED_IDLE_MS, () => {
+      stopWatching ??= every(IDLE_MS[ended], () => {
         const now = client.bytesRead + client.bytesWritten;
         if (now === passed) {
           client.destroy();
@@ -54,8 +54,12 @@ export function relay(client: Socket, upstream: TLSSocket): Promise<RelayEnd> {
         passed = now;
       });
     };
-    client.once('end', halfClosed);
-    upstream.once('end', halfClosed);
+    client.once('end', () => {
+      halfClosed('client');
+    });
+    upstream.once('end', () => {
+      halfClosed('upstream');
+    });
     // `pipe` ends the output when the input ends, and pauses the input while the output is full.
     client.pipe(upstream);
     upstream.pipe(client);

@@ -5,11 +5,12 @@ import { withDeadline } from '../effects/time.ts';
 import type { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
 import { type Address, formatAddress } from '../net/address.ts';
+import { BUFFER_BYTES } from '../net/listen.ts';
 import { proxyFailure } from '../net/failures.ts';
 import type { Network } from '../net/network.ts';
 import { describeError, networkFailure } from '../net/network-error.ts';
 import { clientContext, startTls, type TlsSessions } from '../net/tls.ts';
-import type { WireTrace } from '../net/trace.ts';
+import type { WireConnection, WireTrace } from '../net/trace.ts';
 import type { WebTrust } from '../net/trust.ts';
 import type { Upgrades } from '../teleport/connection-upgrade.ts';
 import { API_DOMAIN } from '../teleport/names.ts';
@@ -72,15 +73,37 @@ export function openUpstream(proxy: ProxyAccess, route: UpstreamRoute, certifica
     if (shared?.certificate !== presented || shared.isUpgraded !== isUpgraded) {
       shared = shareFor(presented, isUpgraded, { proxy, route });
     }
-    const { context, sessions } = shared;
+    const used = shared;
+    const isResumed = used.sessions?.last !== undefined;
+    const carrier = await openCarrier(isUpgraded, signal);
+    try {
+      return await handshake(carrier, used, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isResumed) throw error;
+      // Some servers refuse every session that began with a client certificate.
+      const socket = await handshake(await openCarrier(isUpgraded, signal), { ...used, sessions: undefined }, signal);
+      used.sessions = undefined;
+      return socket;
+    }
+  };
+  const openCarrier = async (isUpgraded: boolean, signal: AbortSignal): Promise<Carrier> => {
     const wire = trace?.connection('tunnel');
-    const carrier: Duplex = isUpgraded
+    const stream: Duplex = isUpgraded
       ? await upgrades.open(address, { signal, wire })
       : await network.open(address, { signal, for: 'cluster', wire });
-    carrier.allowHalfOpen = true;
-    const socket = await startTls(carrier, {
+    stream.allowHalfOpen = true;
+    return { stream, wire };
+  };
+  const handshake = async (
+    { stream, wire }: Carrier,
+    { context, isUpgraded, sessions }: Shared,
+    signal: AbortSignal,
+  ) => {
+    const socket = await startTls(stream, {
       address,
       alpn: [route.alpn],
+      bufferBytes: BUFFER_BYTES,
       context,
       sessions,
       signal,
@@ -103,12 +126,19 @@ export function openUpstream(proxy: ProxyAccess, route: UpstreamRoute, certifica
   };
 }
 
+/** What TLS runs over. */
+interface Carrier {
+  readonly stream: Duplex;
+  readonly wire: WireConnection | undefined;
+}
+
 /** What the connections with one certificate share; a session of TLS holds only for the certificate that it began with. */
 interface Shared {
   readonly certificate: ClientCertificate;
   readonly isUpgraded: boolean;
   readonly context: SecureContext;
-  readonly sessions: TlsSessions;
+  /** Undefined if the server resumes none. */
+  sessions: TlsSessions | undefined;
 }
 
 interface Target {
