@@ -32,6 +32,7 @@ const PROGRAMS = [
   'test/job-runner/main.ts',
   'test/connections/flood-server.ts',
   'test/effects/read-input.ts',
+  'test/job/background-child.ts',
   'scripts/orb-pack.ts',
 ];
 

@@ -1,5 +1,6 @@
 /** Entry point of the bundle: runs a command with the real effects, and exits with its code. */
 import { isatty } from 'node:tty';
+import { openStarterPipe, startDetached } from './effects/detached.ts';
 import { sharedController, systemClock } from './effects/time.ts';
 import { systemFiles } from './effects/files.ts';
 import { systemLargeFiles } from './effects/large-files.ts';
@@ -53,6 +54,8 @@ const world: World = {
   commands: systemCommands,
   listProcesses: listProcessesBy(systemCommands),
   follow: followProgram,
+  startDetached,
+  openStarterPipe,
   mask,
   stdout: (text) =>
     print(text).catch((cause: unknown) => {

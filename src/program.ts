@@ -2,6 +2,7 @@
 import { type Flag, parseFlags, wantsDebug } from './cli/flags.ts';
 import { errorLine, errorReport, stderrStyle } from './cli/print.ts';
 import type { Invocation } from './commands/orb-step.ts';
+import { BACKGROUND_COMMAND } from './effects/detached.ts';
 import { VERSION, type World } from './effects/world.ts';
 import { failureOf, MachineIdError } from './errors.ts';
 import { withProxyCause } from './net/egress-cause.ts';
@@ -112,12 +113,25 @@ export async function runProgram(args: readonly string[], world: World): Promise
       call = { args, world: withOrbTerms(world) };
       call = await invocationOf(call);
     }
+    if (args[0] === BACKGROUND_COMMAND) call = { args: args.slice(1), world: inBackground(world) };
     await runCommand(call.args, call.world);
     return 0;
   } catch (cause) {
     const error = withProxyCause(failureOf(cause, world.signal), world.environment);
     reportFailure(error, call.args, call.world);
     return error.exitCode;
+  }
+}
+
+/** Another process of this program has started this one, and is at the other end of the pipe. */
+function inBackground(world: World): World {
+  try {
+    return { ...world, starter: world.openStarterPipe() };
+  } catch (cause) {
+    throw new MachineIdError('USAGE_INVALID', `"${BACKGROUND_COMMAND}" is not for use on a command line`, {
+      hint: 'Call the command without it: "run --refresh", or "tunnel".',
+      cause,
+    });
   }
 }
 

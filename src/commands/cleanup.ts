@@ -16,8 +16,10 @@ import {
   type WrittenFile,
 } from '../files/remove.ts';
 import { removeLines } from '../job/bash-env.ts';
+import { type BackgroundProcess, backgroundIn, stopBackground } from '../job/background.ts';
+import { removeBackgroundFiles } from '../job/background-files.ts';
 import { findLeftovers, type Leftover } from '../job/left-over.ts';
-import { type ManifestEntry, readManifests, type StoredManifest } from '../job/manifest.ts';
+import { type ManifestEntry, readAgain, readManifests, type StoredManifest } from '../job/manifest.ts';
 import { isListed } from '../outputs/identity-files.ts';
 
 export const CLEANUP = {
@@ -111,13 +113,16 @@ interface CleanUpOptions {
   readonly keptPaths: ReadonlySet<string>;
 }
 
-/** Removes the manifests too, unless something could not be removed. @returns what could not be removed */
+/** Removes the manifests too, unless something could not be removed. @returns what could not be stopped or removed */
 async function cleanUp(
-  manifests: readonly StoredManifest[],
+  given: readonly StoredManifest[],
   world: World,
   { debug, keptPaths, owner }: CleanUpOptions,
 ): Promise<readonly Problem[]> {
   const { files, stderr } = world;
+  const running = await stopProcesses(given, world);
+  // Until they were stopped, they may have written more.
+  const manifests = await Promise.all(given.map((manifest) => readAgain(files, manifest)));
   const entries = manifests.flatMap((manifest) => manifest.entries).filter((entry) => !isKept(entry, keptPaths));
   const remainders = await recoverDestinations(entries, world);
   // Files first: on a full disk, this makes room for the new file of exports.
@@ -129,11 +134,30 @@ async function cleanUp(
   ];
   const found: Findings = { exports: await removeExports(entries, world), written, others };
   stderr(report(found, { debug, owner }));
-  const problems = [...found.exports, ...found.written, ...found.others].flatMap(({ path, removal }) =>
+  const unremoved = [...found.exports, ...found.written, ...found.others].flatMap(({ path, removal }) =>
     removal.outcome === 'failed' ? [{ path, message: `cannot be removed: ${removal.reason}` }] : [],
   );
+  const problems = [...running, ...unremoved];
   if (problems.length === 0) for (const { path } of manifests) await files.remove(path);
   return problems;
+}
+
+/** Before anything is removed: they would write it again. @returns those that still run */
+async function stopProcesses(manifests: readonly StoredManifest[], world: World): Promise<readonly Problem[]> {
+  const problems: Problem[] = [];
+  for (const one of await backgroundIn(manifests, world)) {
+    const failure = await stopBackground(world, one);
+    if (failure !== undefined) problems.push({ path: `${one.kind} ${one.name}`, message: unstopped(one, failure) });
+    else {
+      await removeBackgroundFiles(world.files, one.entry);
+      if (one.state === 'starting' || one.state === 'ready') world.stderr(`Stopped the ${one.kind} ${one.name}\n`);
+    }
+  }
+  return problems;
+}
+
+function unstopped({ processId }: BackgroundProcess, failure: string): string {
+  return `process ${processId} cannot be stopped: it ${failure}`;
 }
 
 function isKept(entry: ManifestEntry, keptPaths: ReadonlySet<string>): boolean {
@@ -270,8 +294,8 @@ function grouped(pairs: readonly (readonly [key: string, value: string])[]): Rea
 }
 
 function cleanupFailed(problems: readonly Problem[]): MachineIdError {
-  return new MachineIdError('CLEANUP_FAILED', 'some of what runs wrote could not be removed', {
-    hint: 'Remove it by hand if the machine outlives the job; the certificates expire on their own.',
+  return new MachineIdError('CLEANUP_FAILED', 'some of what runs wrote or started could not be removed or stopped', {
+    hint: 'Remove or stop it by hand if the machine outlives the job; the certificates expire on their own.',
     problems,
   });
 }

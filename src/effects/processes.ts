@@ -1,20 +1,27 @@
-/** Which processes of this machine still run: those of other jobs, and those that created temporary files. */
+/** Which processes of this machine still run: those of this job and of others, and those that created temporary files. */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Commands } from './programs.ts';
 
 /** Identifies a process for as long as the machine runs; its id alone may be reused. */
-type ProcessName = string;
+export type ProcessName = string;
 
 export interface Processes {
   /** Machine and namespace of the process ids; names from another scope mean nothing here. */
   readonly scope: string;
   /** Ancestors of this process, parent first. */
   readonly ancestors: readonly ProcessName[];
+  readonly self: ProcessName;
   isRunning(name: ProcessName): boolean;
-  /** Another process whose environment has the variable; undefined if none is known. */
-  withVariable(name: string, value: string): ProcessName | undefined;
+  /** Another process, not one of `except`, whose environment has the variable; undefined if none is known. */
+  withVariable(name: string, value: string, except?: readonly ProcessName[]): ProcessName | undefined;
+  /** False if the environment of the process cannot be read. */
+  hasVariable(process: ProcessName, name: string, value: string): boolean;
+  /** Whether the process leads its session, as the shell of a step or of a terminal does. */
+  leadsSession(process: ProcessName): boolean;
+  /** False if the process has ended, or belongs to another user. A later process with the same id gets no signal. */
+  send(process: ProcessName, signal: 'SIGTERM' | 'SIGKILL'): boolean;
 }
 
 /** Undefined if processes cannot be listed. */
@@ -23,6 +30,7 @@ export type ListProcesses = () => Promise<Processes | undefined>;
 interface Entry {
   readonly parent: number;
   readonly name: ProcessName;
+  readonly leadsSession: boolean;
 }
 
 /** Undefined if the process has ended. */
@@ -32,32 +40,57 @@ const PS_LIMITS = { timeoutMs: 5000, maxBytes: 4 * 1024 * 1024 };
 
 export function listProcessesBy(commands: Commands): ListProcesses {
   return async () => {
-    if (process.platform === 'linux') return processesOf(linuxLookup(), linuxIdWith);
+    if (process.platform === 'linux') return processesOf(linuxLookup(), linuxEnvironment);
     if (process.platform !== 'darwin') return undefined;
     const { exitCode, stdout } = await commands.run('ps', ['-axo', 'pid=,ppid=,stat=,lstart='], PS_LIMITS);
     const table = psTable(stdout);
-    return exitCode === 0
-      ? processesOf(
-          (id) => table.get(id),
-          () => undefined,
-        )
-      : undefined;
+    return exitCode === 0 ? processesOf((id) => table.get(id), NO_ENVIRONMENT) : undefined;
   };
 }
 
-/** @param idWith finds the id of another process whose environment has that text */
-function processesOf(lookup: Lookup, idWith: (variable: string) => number | undefined): Processes | undefined {
+/** Reads environments of processes, as far as they are visible. */
+interface Environments {
+  has(processId: number, variable: string): boolean;
+  ids(): readonly number[];
+}
+
+const NO_ENVIRONMENT: Environments = { has: () => false, ids: () => [] };
+
+function processesOf(lookup: Lookup, environments: Environments): Processes | undefined {
   const ancestors = ancestorsBy(lookup);
-  if (ancestors === undefined) return undefined;
+  const self = lookup(process.pid);
+  if (ancestors === undefined || self === undefined) return undefined;
+  const entryOf = (name: ProcessName) => {
+    const entry = lookup(idOf(name));
+    return entry?.name === name ? entry : undefined;
+  };
   return {
     scope: processIdScope(),
     ancestors,
-    isRunning: (name) => lookup(Number.parseInt(name, 10))?.name === name,
-    withVariable: (name, value) => {
-      const id = idWith(`${name}=${value}`);
-      return id === undefined ? undefined : lookup(id)?.name;
-    },
+    self: self.name,
+    isRunning: (name) => entryOf(name) !== undefined,
+    withVariable: (name, value, except = []) =>
+      environments
+        .ids()
+        .filter((id) => id !== process.pid && environments.has(id, `${name}=${value}`))
+        .map((id) => lookup(id)?.name)
+        .find((found) => found !== undefined && !except.includes(found)),
+    hasVariable: (one, name, value) => environments.has(idOf(one), `${name}=${value}`),
+    leadsSession: (one) => entryOf(one)?.leadsSession ?? false,
+    send: (one, signal) => entryOf(one) !== undefined && sendSignal(idOf(one), signal),
   };
+}
+
+function idOf(name: ProcessName): number {
+  return Number.parseInt(name, 10);
+}
+
+function sendSignal(processId: number, signal: 'SIGTERM' | 'SIGKILL'): boolean {
+  try {
+    return process.kill(processId, signal);
+  } catch {
+    return false; // ESRCH, or EPERM
+  }
 }
 
 /** Without the system's first process. Undefined if other users' processes are hidden (proc(5), `hidepid`). */
@@ -85,24 +118,26 @@ function linuxLookup(): Lookup {
     const [state = '', parent = ''] = fields;
     const started = fields[19];
     if (started === undefined || state === 'Z' || state === 'X') return undefined;
-    return { parent: Number(parent), name: `${id} ${started} ${boot}` };
+    return { parent: Number(parent), name: `${id} ${started} ${boot}`, leadsSession: fields[3] === String(id) };
   };
 }
 
 /** Cannot read the environment of other users' processes. */
-function linuxIdWith(variable: string): number | undefined {
-  return namesIn('/proc')
-    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
-    .map(Number)
-    .find((id) => textOf(`/proc/${id}/environ`).split('\0').includes(variable));
-}
+const linuxEnvironment: Environments = {
+  has: (id, variable) => textOf(`/proc/${id}/environ`).split('\0').includes(variable),
+  ids: () =>
+    namesIn('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number),
+};
 
 function psTable(text: string): ReadonlyMap<number, Entry> {
   const table = new Map<number, Entry>();
   for (const line of text.split('\n')) {
     const [, id, parent, state = '', started = ''] = /^ *(\d+) +(\d+) +(\S+) +(.+?) *$/.exec(line) ?? [];
     if (id !== undefined && !state.startsWith('Z')) {
-      table.set(Number(id), { parent: Number(parent), name: `${id} ${started}` });
+      const leadsSession = state.includes('s');
+      table.set(Number(id), { parent: Number(parent), name: `${id} ${started}`, leadsSession });
     }
   }
   return table;

@@ -1,5 +1,6 @@
 /** All effects of a command on the outside world, in one interface. */
 import type { Clock } from './time.ts';
+import type { LinePipe, StartDetached } from './detached.ts';
 import type { Files } from './files.ts';
 import type { LargeFiles } from './large-files.ts';
 import type { ListProcesses } from './processes.ts';
@@ -26,6 +27,11 @@ export interface World {
   readonly commands: Commands;
   readonly listProcesses: ListProcesses;
   readonly follow: Follow;
+  readonly startDetached: StartDetached;
+  /** Opens the pipe to the process that started this one in the background; throws Node's own error if there is none. */
+  readonly openStarterPipe: () => LinePipe;
+  /** That pipe, in a process that was started in the background. */
+  readonly starter?: LinePipe;
   readonly mask: Mask;
   /**
    * Writes text for people to stdout. Ignores that the reader of a pipe is gone.

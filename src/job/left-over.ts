@@ -9,7 +9,7 @@
 import { utcTime } from '../crypto/validity.ts';
 import type { Files } from '../effects/files.ts';
 import type { Processes } from '../effects/processes.ts';
-import { readOtherManifests, type StoredManifest, type Writer } from './manifest.ts';
+import { MAX_JOB_MS, readOtherManifests, type StoredManifest, type Writer } from './manifest.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -31,9 +31,6 @@ export interface LeftoverContext {
   readonly nowMs: number;
 }
 
-/** The longest lifetime of a bot's certificates; used for a manifest without a heading, which this version never writes. */
-const MAX_JOB_MS = 7 * 24 * 60 * 60 * 1000;
-
 /** In the order of their names; only jobs whose files still exist. */
 export async function findLeftovers({
   environment,
@@ -47,17 +44,20 @@ export async function findLeftovers({
     const left = await filesOf(manifest, files);
     if (left.length === 0) continue;
     processes ??= listProcesses();
-    const { job, writers } = writersOf(manifest);
+    const { background, job, writers } = writersOf(manifest);
     const { modifiedMs = nowMs } = (await files.entry(manifest.path)) ?? {};
     const endsMs = Math.max(...(writers.length === 0 ? [modifiedMs + MAX_JOB_MS] : writers.map((one) => one.endsMs)));
-    const verdict = verdictOn({ job, writers, endsMs }, await processes, nowMs);
+    const verdict = verdictOn({ background, job, writers, endsMs }, await processes, nowMs);
     found.push({ manifest, job: job === '' ? 'without an id' : job, files: left, ...verdict });
   }
   return found;
 }
 
 async function filesOf({ entries }: StoredManifest, files: Pick<Files, 'entry'>): Promise<readonly string[]> {
-  const paths = entries.flatMap((entry) => ('file' in entry ? [entry.file, ...entry.temporaries] : []));
+  const paths = entries.flatMap((entry) => {
+    if ('background' in entry) return [entry.status];
+    return 'file' in entry ? [entry.file, ...entry.temporaries] : [];
+  });
   const left: string[] = [];
   for (const path of new Set(paths))
     if ((await files.entry(path).catch(() => undefined)) !== undefined) left.push(path);
@@ -68,15 +68,18 @@ interface Writers {
   /** Empty if the manifest does not name it. */
   readonly job: string;
   readonly writers: readonly Writer[];
+  /** Its processes in the background, whose existence does not show that the job still runs. */
+  readonly background: readonly string[];
 }
 
 function writersOf({ entries }: StoredManifest): Writers {
   const writers = entries.flatMap((entry) => ('job' in entry ? [entry] : []));
-  return { job: writers.find(({ job }) => job !== '')?.job ?? '', writers };
+  const background = entries.flatMap((entry) => ('background' in entry ? [entry.process] : []));
+  return { job: writers.find(({ job }) => job !== '')?.job ?? '', writers, background };
 }
 
 function verdictOn(
-  { endsMs, job, writers }: Writers & { readonly endsMs: number },
+  { background, endsMs, job, writers }: Writers & { readonly endsMs: number },
   processes: Processes | undefined,
   nowMs: number,
 ): Pick<Leftover, 'ended' | 'reason'> {
@@ -84,7 +87,7 @@ function verdictOn(
   // Even if a process of the job still runs, such as a build daemon: expired certificates are of no use to it.
   if (endsMs <= nowMs) return { ended: true, reason: `its certificates expired at ${end}` };
   const isLocal = writers.length > 0 && writers.every(({ scope }) => scope === processes?.scope);
-  const running = isLocal && processes !== undefined ? runningOf(writers, job, processes) : undefined;
+  const running = isLocal && processes !== undefined ? runningOf({ background, job, writers }, processes) : undefined;
   if (running !== undefined) return { ended: false, reason: `its process ${running} is still running` };
   // The credentials of a run outside a job may still be in use after its shell has exited.
   if (isLocal && job !== '') return { ended: true, reason: 'none of its processes is running any more' };
@@ -93,10 +96,10 @@ function verdictOn(
 }
 
 /** The id of a process that shows that the job still runs. */
-function runningOf(writers: readonly Writer[], job: string, processes: Processes): string | undefined {
-  const ours = new Set(processes.ancestors);
+function runningOf({ background, job, writers }: Writers, processes: Processes): string | undefined {
+  const ours = new Set([...processes.ancestors, ...background]);
   const others = writers.flatMap((writer) => writer.processes).filter((name) => !ours.has(name));
   const running = others.find((name) => processes.isRunning(name));
-  const name = running ?? (job === '' ? undefined : processes.withVariable('CIRCLE_WORKFLOW_JOB_ID', job));
+  const name = running ?? (job === '' ? undefined : processes.withVariable('CIRCLE_WORKFLOW_JOB_ID', job, background));
   return name?.split(' ', 1)[0];
 }

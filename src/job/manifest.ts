@@ -8,6 +8,9 @@ import { MachineIdError } from '../errors.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** What runs in the background of a job. */
+export const BACKGROUND_KINDS = ['tunnel', 'keeper'] as const;
+
 const Entry = z.union([
   z.strictObject({ destination: z.string() }),
   z.strictObject({ directory: z.string() }),
@@ -18,11 +21,22 @@ const Entry = z.union([
     awsProfile: z.optional(z.string()),
   }),
   z.strictObject({ exports: z.string(), lines: z.string() }),
+  z.strictObject({
+    background: z.enum(BACKGROUND_KINDS),
+    name: z.string(),
+    scope: z.string(),
+    process: z.string(),
+    status: z.string(),
+    log: z.string(),
+  }),
   z.strictObject({ job: z.string(), scope: z.string(), processes: z.array(z.string()), endsMs: z.number() }),
 ]);
 
-/** Paths are absolute; `lines` is the text that was appended to the file `exports`. */
+/** Paths are absolute; `lines` is the text that was appended to the file `exports`. `log` is empty if there is none. */
 export type ManifestEntry = z.infer<typeof Entry>;
+
+/** A process that outlives its step; `process` is its name in `scope`. */
+export type BackgroundEntry = Extract<ManifestEntry, { readonly background: string }>;
 
 /** Lets a later job find out whether this job has ended (`left-over.ts`). */
 export interface Writer {
@@ -66,6 +80,9 @@ export interface Manifest extends WriteRecord {
   exports(path: string, lines: string): Promise<void>;
 }
 
+/** The longest lifetime of a bot's certificates, for entries that do not say how long they are of use. */
+export const MAX_JOB_MS = 7 * 24 * 60 * 60 * 1000;
+
 const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
 
 /**
@@ -100,6 +117,23 @@ export function openManifest(
       append([...(destination === undefined ? [] : [{ destination }]), ...planned.map(fileEntry)]),
     exports: (path, lines) => append([{ exports: path, lines }]),
   };
+}
+
+/**
+ * Records a process in the background, in the first directory that can be written.
+ * @returns why it could not be recorded; undefined if it was
+ */
+export async function recordBackground(
+  files: Pick<Files, 'entry' | 'makeDirectory' | 'userId' | 'appendText'>,
+  environment: Environment,
+  entry: BackgroundEntry,
+  writer: Writer,
+): Promise<string | undefined> {
+  const lines = [writerEntry(writer, environment), entry].map((one) => `\n${JSON.stringify(one)}\n`).join('');
+  const { failures } = await inStateDirectory(files, environment, (directory) =>
+    files.appendText(join(directory, manifestName(environment)), ascii(lines)),
+  );
+  return failures?.join('; ');
 }
 
 function writerEntry({ endsMs, processes, scope }: Writer, environment: Environment): ManifestEntry {
@@ -157,6 +191,11 @@ export async function readOtherManifests(
   return found;
 }
 
+/** The same manifest as it is now. */
+export async function readAgain(files: Pick<Files, 'readText'>, { path }: StoredManifest): Promise<StoredManifest> {
+  return { path, entries: parse(await readLines(files, path)) };
+}
+
 async function readLines(files: Pick<Files, 'readText'>, path: string): Promise<string> {
   try {
     return await files.readText(path, { maxBytes: MAX_MANIFEST_BYTES });
@@ -184,9 +223,14 @@ function parse(text: string): readonly ManifestEntry[] {
 const MANIFEST_NAME = /^written(?:-[\w-]+)?\.jsonl$/;
 
 /** One per job: a machine may run several jobs of one user, at once or in sequence. */
-function manifestName({ CIRCLE_WORKFLOW_JOB_ID: job = '', CIRCLE_NODE_INDEX: node = '0' }: Environment): string {
+function manifestName(environment: Environment): string {
+  return `written${jobSuffix(environment)}.jsonl`;
+}
+
+/** Makes names of files in the state directory those of this job: `-JOB-NODE`; empty outside a job. */
+export function jobSuffix({ CIRCLE_WORKFLOW_JOB_ID: job = '', CIRCLE_NODE_INDEX: node = '0' }: Environment): string {
   const plain = /^[\w-]{1,80}$/;
-  return plain.test(job) && plain.test(node) ? `written-${job}-${node}.jsonl` : 'written.jsonl';
+  return plain.test(job) && plain.test(node) ? `-${job}-${node}` : '';
 }
 
 // The private directory in which the runs of a job keep state for later steps.

@@ -40,6 +40,10 @@ async function verdict(t: TestContext, { job = 'job-2', nowMs = NOW_MS, writer =
     ancestors: ['40 step of job-3', SERVICE],
     isRunning: () => false,
     withVariable: () => undefined,
+    self: '41 cleanup of job-3',
+    hasVariable: () => false,
+    leadsSession: () => false,
+    send: () => false,
   };
   const processes =
     'processes' in scene && scene.processes === undefined ? undefined : { ...nothing, ...scene.processes };
