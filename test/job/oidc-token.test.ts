@@ -1,41 +1,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { CommandResult, Commands } from '../../src/effects/programs.ts';
+import type { CommandResult } from '../../src/effects/programs.ts';
 import { RETRY_POLICY } from '../../src/effects/retry.ts';
 import { createMask } from '../../src/effects/secret.ts';
 import { type ErrorCode, MachineIdError } from '../../src/errors.ts';
 import { tokenNotices } from '../../src/job/oidc-check.ts';
 import { obtainOidcToken } from '../../src/job/oidc-token.ts';
+import { type Answer, commandsThat, gives, jwt, NOW_MS, ORGANIZATION } from './oidc-tokens.ts';
 
-const ORGANIZATION = '11111111-2222-4333-8444-555555555555';
-const NOW_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
 const NOW_S = NOW_MS / 1000;
-
-function part(value: unknown): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url');
-}
-
-function jwt(change: Record<string, unknown> = {}): string {
-  const claims = {
-    iss: `https://oidc.circleci.com/org/${ORGANIZATION}`,
-    aud: ORGANIZATION,
-    sub: `org/${ORGANIZATION}/project/p/user/u`,
-    iat: NOW_S - 10,
-    exp: NOW_S + 3600,
-    'oidc.circleci.com/project-id': 'p',
-    'oidc.circleci.com/context-ids': ['c1', 'c2'],
-    ...change,
-  };
-  return `${part({ alg: 'RS256', typ: 'JWT' })}.${part(claims)}.c2lnbmF0dXJl`;
-}
-
-type Answer = CommandResult | readonly CommandResult[];
-
-const MISSING: CommandResult = { exitCode: undefined, missing: true, stdout: '', stderr: '' };
-
-function gives(token: string): CommandResult {
-  return { exitCode: 0, stdout: `${token}\n`, stderr: '' };
-}
 
 function fails(stderr: string): CommandResult {
   return { exitCode: 1, stdout: '', stderr };
@@ -45,14 +18,7 @@ function fails(stderr: string): CommandResult {
 function jobWith(environment: Record<string, string>, answers: Readonly<Record<string, Answer>> = {}) {
   const asked: string[][] = [];
   const waitsMs: number[] = [];
-  const commands: Commands = {
-    run: (file, args) => {
-      const before = asked.filter(([program]) => program === file).length;
-      asked.push([file, ...args]);
-      const given = [answers[file] ?? MISSING].flat();
-      return Promise.resolve(given[before] ?? given.at(-1) ?? MISSING);
-    },
-  };
+  const commands = commandsThat(answers, asked);
   const clock = {
     nowMs: () => NOW_MS,
     sleep: (durationMs: number) => {
