@@ -101,6 +101,16 @@ Contacts nothing. Exits with 1 when the token is valid but does not allow the jo
   },
 ];
 
+/** Commands that other commands start; not listed in the help. */
+const INTERNAL: readonly Command[] = [
+  {
+    name: 'keeper',
+    summary: 'Renew the credentials of a run; "run --refresh" starts it.',
+    flags: async () => (await import('./commands/start-keeper.ts')).KEEPER_FLAGS,
+    act: async (args, world) => (await import('./commands/keeper.ts')).keeper(args, world),
+  },
+];
+
 /** The command that steps of the orb call; not listed in the help. */
 const ORB_STEP = 'orb-step';
 
@@ -154,7 +164,7 @@ export function reportFailure(error: MachineIdError, args: readonly string[], wo
 
 function findCommand(name: string): Command {
   const wanted = name === '--version' || name === '-v' ? 'version' : name;
-  const command = COMMANDS.find((one) => one.name === wanted);
+  const command = [...COMMANDS, ...INTERNAL].find((one) => one.name === wanted);
   if (command !== undefined) return command;
   throw new MachineIdError('USAGE_INVALID', `unknown command ${JSON.stringify(name)}`, {
     hint: `The commands are ${COMMANDS.map((one) => one.name).join(', ')}; see "machine-id --help".`,

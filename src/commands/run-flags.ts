@@ -19,6 +19,8 @@ export interface RunArguments {
   readonly deadlineMs: number;
   readonly exportVariables: boolean;
   readonly json: boolean;
+  /** Whether the credentials are renewed until the job ends. */
+  readonly refresh: boolean;
   readonly report: string | undefined;
   readonly engine: Engine;
   /** All flags, unchecked. */
@@ -41,6 +43,7 @@ export function readRunArguments(args: readonly string[], known = RUN_FLAGS): Ru
     deadlineMs: deadlineMs(given),
     exportVariables: !given.has('no-export'),
     json: given.has('json'),
+    refresh: given.has('refresh'),
     report: text('report'),
     engine: engineOf(given),
     given,

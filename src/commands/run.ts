@@ -34,8 +34,7 @@ async function runToEnd(given: RunArguments, journal: Journal, world: World): Pr
   const tokenFile = await readTokenFile(given, run);
   const token = await findToken(given, run);
   const exportPath = given.exportVariables ? await openBashEnv(world.files, world.environment) : undefined;
-  await journal.step('destinations', () => prepareOutputs(run));
-  const { failure, ...end } = await explained(() => joinAndWrite(given, run, token), { run, token, tokenFile });
+  const { failure, ...end } = await prepareAndWrite(given, { run, token, tokenFile });
   const result = { ...end, exported: [] };
   world.signal.throwIfAborted();
   if (failure !== undefined) {
@@ -45,6 +44,14 @@ async function runToEnd(given: RunArguments, journal: Journal, world: World): Pr
   }
   const exported = exportPath === undefined ? [] : await exportTo(exportPath, result, run);
   await printResult({ ...result, exported }, given, run);
+  if (given.refresh) await (await import('./start-keeper.ts')).startKeeper(given, result.outputs, run, exportPath);
+}
+
+/** From the OIDC token to the outputs. @throws MachineIdError as the engines do; outputs that fail are in the result */
+export async function prepareAndWrite(given: RunArguments, found: Explanation): Promise<RunEnd> {
+  const { run, token } = found;
+  await run.journal.step('destinations', () => prepareOutputs(run));
+  return explained(() => joinAndWrite(given, run, token), found);
 }
 
 /** The configuration says how to log; until it is read, lines are plain text. */

@@ -17,6 +17,7 @@ import {
 } from '../schema/fields.ts';
 import { unexpandedPath, unexpandedValue } from '../schema/unexpanded.ts';
 import { durationAdvice, goDuration, parseDuration, refuseCaPin } from '../schema/values.ts';
+import { JOB_LIMIT_MS } from '../job/time-limit.ts';
 import { TUNNEL_PORT } from '../teleport/ping.ts';
 import { readDestinationUri } from './destination-uri.ts';
 import type { Report } from './findings.ts';
@@ -57,6 +58,12 @@ export const duration: Reader<string, number> = {
     return undefined;
   }, durationField),
   write: (value) => goDuration(value),
+};
+
+/** The same, or `job` for the time that a job may take at most; the file has no such value. */
+export const durationOrJob: Reader<string, number> = {
+  ...duration,
+  fromFlag: (given, report) => (given === 'job' ? JOB_LIMIT_MS : duration.fromFlag(given, report)),
 };
 
 export const destinationUri = readerOf<Destination>((given, { refuse }) => {

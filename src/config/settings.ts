@@ -12,6 +12,7 @@ import {
   commandLine,
   destinationUri,
   duration,
+  durationOrJob,
   expression,
   oneOf,
   path,
@@ -195,8 +196,8 @@ export const SETTINGS = {
       name: 'credential_ttl',
       more: documentation('Overrides the file. Empty means the value of the file, or one hour.'),
     },
-    read: duration,
-    help: 'Lifetime of the certificates, a number with its unit, such as 90m or 1h30m.',
+    read: durationOrJob,
+    help: 'Lifetime of the certificates, a number with its unit, such as 90m or 1h30m, or job for the five hours that a job may take at most.',
     preset: '1h',
   },
   certificateTtl: {
@@ -394,6 +395,11 @@ export const RUN_OPTIONS = {
       ofJob: false,
     },
     help: 'Append nothing to $BASH_ENV.',
+  },
+  refresh: {
+    flag: 'refresh',
+    orb: { name: 'refresh', type: 'boolean' },
+    help: 'Leave a process that renews the credentials, in the same folders, before they expire and until the job ends.',
   },
   report: {
     flag: 'report',

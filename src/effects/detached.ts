@@ -27,7 +27,7 @@ export interface DetachedProcess {
 }
 
 /**
- * Starts a program in a session of its own, without this process's stdin, stdout and stderr, so that a step can end while it
+ * Starts a program in a separate session, without this process's stdin, stdout and stderr, so that a step can end while it
  * runs. Its stdout and stderr are appended to the file `logPath`; the pipe is its file descriptor 3.
  * @throws Node's own error if the log cannot be opened
  */

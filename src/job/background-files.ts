@@ -66,7 +66,24 @@ export async function removeBackgroundFiles(
   { log, status }: BackgroundPaths,
 ): Promise<void> {
   const logs = log === '' ? [] : [log, olderLog(log)];
-  for (const path of [status, temporaryOf(status), ...logs]) await files.remove(path);
+  const ofStatus = [
+    status,
+    temporaryOf(status),
+    processIdPath(status),
+    noticePath(status),
+    `${noticePath(status)}.new`,
+  ];
+  for (const path of [...ofStatus, ...logs]) await files.remove(path);
+}
+
+/** A file with the id of the process alone, for shells. */
+export function processIdPath(status: string): string {
+  return status.replace(/\.json$/, '.pid');
+}
+
+/** A file with a message for later steps; it exists only if there is one. */
+export function noticePath(status: string): string {
+  return status.replace(/\.json$/, '.notice');
 }
 
 const MAX_STATUS_BYTES = 1024 * 1024;

@@ -13,6 +13,7 @@ import {
   boundedLog,
   createBackgroundFiles,
   type Payload,
+  processIdPath,
   type Status,
   writeStatus,
 } from './background-files.ts';
@@ -28,6 +29,8 @@ export interface Background {
    * started this one ends before `ready`. Then finish soon: after `STOP_GRACE_MS`, `cleanup` sends SIGKILL.
    */
   readonly world: World;
+  /** Path of the status file. */
+  readonly status: string;
   /** Replaces the payload of the status; `problem` says what does not work at present. Never rejects. */
   readonly report: (payload: Payload, problem?: string) => Promise<void>;
   /** Also lets the step that started the process end: `startBackground` returns this payload. Call it once. */
@@ -60,7 +63,7 @@ export async function runBackground(
     await record({ kind, name }, paths, processes, inside);
     await reporter.change({ state: 'starting' });
     watchJob(processes, inside, end);
-    await work(backgroundOf(inside, reporter, end));
+    await work({ ...backgroundOf(inside, reporter, end), status: paths.status });
     await reporter.change({ state: 'stopped' });
   } catch (cause) {
     const error = failureOf(cause, end.signal);
@@ -110,10 +113,11 @@ async function record(
   { clock, environment, files }: World,
 ): Promise<void> {
   const { ancestors = [], scope = '', self = '' } = processes ?? {};
+  await files.createFile(processIdPath(status), `${self.split(' ', 1)[0] ?? ''}\n`);
   const failure = await recordBackground(
     files,
     environment,
-    { background: name.kind, name: name.name, scope, process: self, status, log },
+    { background: name.kind, name: name.name, scope, processName: self, status, log },
     { scope, processes: ancestors, endsMs: clock.nowMs() + MAX_JOB_MS },
   );
   if (failure !== undefined) throw notRecorded(failure);
@@ -199,7 +203,7 @@ function openReporter({ clock, files, stderr }: World, path: string): Reporter {
   };
 }
 
-function backgroundOf(world: World, { change }: Reporter, { stop }: End): Background {
+function backgroundOf(world: World, { change }: Reporter, { stop }: End): Omit<Background, 'status'> {
   const { starter } = world;
   let isReady = false;
   void starter?.read().then(() => {

@@ -184,8 +184,8 @@ export async function backgroundIn(
   return Promise.all(shown.map((entry) => stateOf(entry, files, processes)));
 }
 
-function isRunning({ process, scope }: BackgroundEntry, processes: Processes | undefined): boolean {
-  return processes?.scope === scope && processes.isRunning(process);
+function isRunning({ processName, scope }: BackgroundEntry, processes: Processes | undefined): boolean {
+  return processes?.scope === scope && processes.isRunning(processName);
 }
 
 async function stateOf(
@@ -199,7 +199,7 @@ async function stateOf(
     name: entry.name,
     state: liveState(entry, status, processes),
     sinceMs: status?.sinceMs,
-    processId: entry.process.split(' ', 1)[0] ?? '',
+    processId: entry.processName.split(' ', 1)[0] ?? '',
     payload: status?.payload ?? {},
     problem: status?.problem,
     entry,
@@ -234,9 +234,9 @@ export async function stopBackground(
     return state === 'stopped' || state === 'failed' ? undefined : 'is not visible from here';
   }
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    (await listProcesses())?.send(entry.process, signal);
+    (await listProcesses())?.send(entry.processName, signal);
     for (let waitedMs = 0; waitedMs < STOP_GRACE_MS; waitedMs += POLL_MS) {
-      if ((await listProcesses())?.isRunning(entry.process) === false) return undefined;
+      if ((await listProcesses())?.isRunning(entry.processName) === false) return undefined;
       await clock.sleep(POLL_MS);
     }
   }

@@ -66,7 +66,7 @@ export function exportLines(variables: ReadonlyMap<string, string>): string {
 }
 
 /** Single quotes preserve everything but single quotes; a variable cannot contain a NUL byte. */
-function shellQuoted(value: string): string {
+export function shellQuoted(value: string): string {
   return `'${value.replaceAll('\0', '').replaceAll("'", "'\\''")}'`;
 }
 

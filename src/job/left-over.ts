@@ -74,7 +74,7 @@ interface Writers {
 
 function writersOf({ entries }: StoredManifest): Writers {
   const writers = entries.flatMap((entry) => ('job' in entry ? [entry] : []));
-  const background = entries.flatMap((entry) => ('background' in entry ? [entry.process] : []));
+  const background = entries.flatMap((entry) => ('background' in entry ? [entry.processName] : []));
   return { job: writers.find(({ job }) => job !== '')?.job ?? '', writers, background };
 }
 

@@ -25,7 +25,7 @@ const Entry = z.union([
     background: z.enum(BACKGROUND_KINDS),
     name: z.string(),
     scope: z.string(),
-    process: z.string(),
+    processName: z.string(),
     status: z.string(),
     log: z.string(),
   }),
@@ -35,7 +35,7 @@ const Entry = z.union([
 /** Paths are absolute; `lines` is the text that was appended to the file `exports`. `log` is empty if there is none. */
 export type ManifestEntry = z.infer<typeof Entry>;
 
-/** A process that outlives its step; `process` is its name in `scope`. */
+/** A process that outlives its step; `processName` is its name in `scope`. */
 export type BackgroundEntry = Extract<ManifestEntry, { readonly background: string }>;
 
 /** Lets a later job find out whether this job has ended (`left-over.ts`). */

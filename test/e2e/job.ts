@@ -22,6 +22,8 @@ export interface Job {
   readonly bashEnv: string;
   /** A directory outside the checkout that does not exist yet. */
   readonly destination: string;
+  /** All variables of the job. */
+  readonly environment: Readonly<Record<string, string>>;
   /** The flags to join and to write an identity output to the destination. */
   readonly flags: readonly string[];
   run(args: readonly string[], changes?: RunChanges): Promise<BundleRun>;
@@ -64,6 +66,7 @@ export async function beginJob(context: TestContext, cluster: Cluster): Promise<
     checkout,
     bashEnv,
     destination,
+    environment: base,
     flags: ['run', '--proxy-server', proxy, '--token', joinToken, '--destination', destination],
     run: (args, changes) => runBundle(args, options(changes)),
     start: (args, changes) => startBundle(args, options(changes)),
