@@ -197,7 +197,7 @@ export const SETTINGS = {
       more: documentation('Overrides the file. Empty means the value of the file, or one hour.'),
     },
     read: durationOrJob,
-    help: 'Lifetime of the certificates, a number with its unit, such as 90m or 1h30m, or job for the five hours that a job may take at most.',
+    help: 'Lifetime of the certificates, a number with its unit, such as 90m or 1h30m. Outside the file also job: the five hours that a job may take at most.',
     preset: '1h',
   },
   certificateTtl: {

@@ -51,7 +51,15 @@ export const TUNNEL_OPTIONS = {
 } as const satisfies Declarations;
 
 /** About files that a run writes. */
-const OF_OUTPUTS: readonly string[] = ['destination', 'engine', 'kubernetesCluster', 'report', 'ssh', 'storage'];
+const OF_OUTPUTS: readonly string[] = [
+  'destination',
+  'engine',
+  'kubernetesCluster',
+  'refresh',
+  'report',
+  'ssh',
+  'storage',
+];
 
 export const TUNNEL: Declarations = {
   ...Object.fromEntries(Object.entries(RUN).filter(([name]) => !OF_OUTPUTS.includes(name))),
