@@ -6,7 +6,7 @@ import type { Files } from '../effects/files.ts';
 import type { World } from '../effects/world.ts';
 import { failureOf, type MachineIdError } from '../errors.ts';
 import type { Payload } from '../job/background-files.ts';
-import { type Background, runBackground } from '../job/background-process.ts';
+import { type Background, runBackground } from '../job/background-work.ts';
 import { obtainFreshToken } from '../job/fresh-token.ts';
 import { clearNotice, writeNotice } from '../job/keeper-notice.ts';
 import type { OidcToken } from '../job/token-request.ts';

@@ -1,5 +1,5 @@
 /**
- * Processes of a job that outlive the step that starts them: starts, lists and stops them. `background-process.ts` is the side of
+ * Processes of a job that outlive the step that starts them: starts, lists and stops them. `background-work.ts` is the side of
  * the process itself.
  */
 import { BACKGROUND_COMMAND, type DetachedProcess } from '../effects/detached.ts';
@@ -16,7 +16,7 @@ import {
   readStatus,
   type Status,
 } from './background-files.ts';
-import { STOP_GRACE_MS } from './background-process.ts';
+import { STOP_GRACE_MS } from './background-work.ts';
 import { failureOfAnswer, readAnswer } from './background-report.ts';
 import { type BackgroundEntry, readManifests, type StoredManifest } from './manifest.ts';
 

@@ -83,7 +83,7 @@ async function laterStep({ bashEnv, folder }: Job): Promise<string> {
 
 const certificateOf = ({ destination }: Job) => readFile(join(destination, 'tlscert'), 'utf8');
 
-test('credentials are renewed while the job goes on, and cleanup ends that', { skip }, async (t) => {
+test('credentials are renewed while the job runs, and cleanup ends that', { skip }, async (t) => {
   const job = await beginRefreshJob(t);
   const run = await job.refresh();
   assert.equal(run.exitCode, 0, run.stderr);
@@ -148,7 +148,7 @@ test(
   },
 );
 
-test('after kill -9 of the step that starts it, no keeper goes on', { skip }, async (t) => {
+test('after kill -9 of the step that starts it, no keeper is left', { skip }, async (t) => {
   const job = await beginRefreshJob(t, 'sleep 30');
   const { child, finished } = job.start([...job.flags, '--refresh']);
   await until(() => readdirSync(job.folder).includes('identity') && job.keepers().length > 0, 'it was started');

@@ -1,7 +1,7 @@
 /** A process in the background for tests, which behaves as its argument says. */
 import { openStarterPipe } from '../../src/effects/detached.ts';
 import { MachineIdError } from '../../src/errors.ts';
-import { type Background, runBackground } from '../../src/job/background-process.ts';
+import { type Background, runBackground } from '../../src/job/background-work.ts';
 import { systemWorld } from './system-world.ts';
 
 const [, behaviour = ''] = process.argv.slice(2);
