@@ -8,6 +8,13 @@ const FILE = v2('outputs:\n- {type: identity, destination: {type: directory, pat
 const ENVIRONMENT = { TELEPORT_PROXY: 'env.example.com:1', TELEPORT_BOT_TOKEN: 'env-token' };
 const FLAGS = { proxyServer: 'flag.example.com:2', token: 'flag-token' };
 
+test('credentials for as long as a job may take can be requested outside the file', async () => {
+  const plan = await planOf(FILE, { flags: { credentialTtl: 'job' } });
+  assert.equal(plan.certificateTtlMs, 5 * 60 * 60 * 1000);
+  const file = FILE.replace(/^version.*$/m, '$&\ncredential_ttl: job');
+  assert.match((await faultsOf(file)).join('\n'), /credential_ttl.*"?job"?.*duration/i);
+});
+
 test('a flag overrides a variable, a variable overrides the file, and each override is reported', async () => {
   const file = await planOf(FILE);
   assert.deepEqual([file.address.value, file.token], ['proxy.example.com:443', 'my-token']);

@@ -68,6 +68,11 @@ const calls: readonly (readonly [what: string, parameters: Parameters, flags: re
   ],
   ['an empty name means no file', { config: '' }, []],
   ['one authority file is passed on', { ca_file: 'ca.pem' }, ['--config=tbot.yaml', '--ca-file=ca.pem']],
+  [
+    'credentials can be renewed, and last as long as the job',
+    { refresh: true, credential_ttl: 'job' },
+    ['--config=tbot.yaml', '--credential-ttl=job', '--refresh'],
+  ],
   ['exports can be switched off', { export_env: false }, ['--config=tbot.yaml', '--no-export']],
   [
     'what to write can be said without a file',
