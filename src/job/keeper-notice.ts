@@ -26,12 +26,19 @@ export function clearNotice(files: Pick<Files, 'remove'>, status: string): Promi
  */
 export function noticeLines(status: string): string {
   const [notice, processId] = [noticePath(status), processIdPath(status)].map(shellQuoted);
-  const shown = 'export MACHINE_ID_NOTICE=shown';
   const dead = 'machine-id: warning: the process that renews the credentials of this job has ended without a reason';
+  // A dead process may stay in the table forever, if the first process of a container does not wait for others.
   return `
 if [ -z "\${MACHINE_ID_NOTICE-}" ]; then
-  if [ -s ${notice} ]; then ${shown}; while IFS= read -r MACHINE_ID_LINE; do printf '%s\\n' "$MACHINE_ID_LINE" >&2; done < ${notice}
-  elif [ -s ${processId} ] && read -r MACHINE_ID_LINE < ${processId} && ! kill -0 "$MACHINE_ID_LINE" 2>/dev/null && [ ! -d "/proc/$MACHINE_ID_LINE" ]; then ${shown}; printf '%s\\n' '${dead}' >&2; fi
+  if [ -s ${notice} ]; then
+    export MACHINE_ID_NOTICE=shown
+    while IFS= read -r MACHINE_ID_LINE; do printf '%s\\n' "$MACHINE_ID_LINE" >&2; done < ${notice}
+  elif [ -s ${processId} ] && read -r MACHINE_ID_LINE < ${processId}; then
+    if kill -0 "$MACHINE_ID_LINE" 2>/dev/null || [ -d "/proc/$MACHINE_ID_LINE" ]; then
+      read -r MACHINE_ID_LINE 2>/dev/null < "/proc/$MACHINE_ID_LINE/stat" || MACHINE_ID_LINE=running
+    else MACHINE_ID_LINE=; fi
+    case "$MACHINE_ID_LINE" in ''|*') Z '*) export MACHINE_ID_NOTICE=shown; printf '%s\\n' '${dead}' >&2 ;; esac
+  fi
   unset MACHINE_ID_LINE
 fi
 `;
