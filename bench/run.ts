@@ -7,6 +7,7 @@ import { startCluster } from './cluster.ts';
 import { print, type Row } from './figures.ts';
 import { measureFloor } from './floor.ts';
 import { measureOutputs } from './outputs.ts';
+import { measureRefresh } from './refresh.ts';
 import { measureRoundTrips } from './round-trips.ts';
 import { measureSsh } from './ssh.ts';
 import { measureStartup } from './startup.ts';
@@ -22,6 +23,7 @@ const folder = mkdtempSync(join(tmpdir(), 'machine-id-bench-'));
 try {
   if (process.argv[2] === 'startup') print(await measureStartup(join(folder, 'startup')));
   else if (process.argv[2] === 'round-trips') await measureRoundTrips(join(folder, 'round-trips'));
+  else if (process.argv[2] === 'refresh') print(await measureRefresh(join(folder, 'refresh')));
   else await measureAll();
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -37,6 +39,7 @@ async function measureAll(): Promise<void> {
     all.push(...(await measureOutputs(cluster, place, { ...profile, floorMs }).finally(cluster.stop)));
   }
   all.push(...(await measureStartup(join(folder, 'startup'))), ...(await measureSsh(folder, nodeStart)));
+  all.push(...(await measureRefresh(join(folder, 'refresh'))));
   print(all);
   console.log(`\nbundle ${(statSync(BUNDLE).size / 1024).toFixed(0)} KB`);
 }

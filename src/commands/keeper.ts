@@ -3,6 +3,7 @@ import { parseFlags } from '../cli/flags.ts';
 import { utcTime } from '../crypto/validity.ts';
 import type { PlannedRun } from '../config/plan.ts';
 import type { Files } from '../effects/files.ts';
+import { withOwnSignal } from '../effects/time.ts';
 import type { World } from '../effects/world.ts';
 import { failureOf, type MachineIdError } from '../errors.ts';
 import type { Payload } from '../job/background-files.ts';
@@ -29,8 +30,7 @@ export async function keeper(args: readonly string[], world: World): Promise<voi
 async function keep(given: RunArguments, firstExpiresAtMs: number, background: Background): Promise<void> {
   const { ready, world } = background;
   const { clock, signal } = world;
-  const first = await findToken(given, await configured({ given, world }));
-  const keeping = { given, first, world };
+  const keeping = await beginKeeping(given, world);
   const warning = await agentWarning(keeping);
   const reports = openReports(background, firstExpiresAtMs);
   await ready({ ...reports.state(), ...(warning === undefined ? {} : { warning }) });
@@ -56,10 +56,15 @@ function withRememberedInputs(world: World): World {
   return { ...world, environment, files: { ...world.files, readInput } };
 }
 
-interface Keeping {
+export interface Keeping {
   readonly given: RunArguments;
   readonly first: OidcToken;
   readonly world: World;
+}
+
+/** @throws MachineIdError as the start of a run does */
+export async function beginKeeping(given: RunArguments, world: World): Promise<Keeping> {
+  return { given, world, first: await findToken(given, await configured({ given, world })) };
 }
 
 /** A sentence if CircleCI's agent prints no token, which is better known at once than when the first one has expired. */
@@ -69,8 +74,17 @@ async function agentWarning(keeping: Keeping): Promise<string | undefined> {
   return `the credentials can be renewed until ${utcTime(claims.expiresAtMs)} only, because CircleCI's agent prints no new token (${agentRefusals.join('; ')})`;
 }
 
-/** The whole run again with a new token, except the exports: paths and names stay the same. */
-async function renew(keeping: Keeping): Promise<number> {
+/**
+ * The whole run again with a new token, except the exports: paths and names stay the same.
+ * @returns when the first of the new credentials expires
+ * @throws MachineIdError as a run does
+ */
+export function renew(keeping: Keeping): Promise<number> {
+  const { world } = keeping;
+  return withOwnSignal(world.signal, (signal) => runAgain({ ...keeping, world: { ...world, signal } }));
+}
+
+async function runAgain(keeping: Keeping): Promise<number> {
   const run = await configured(keeping);
   const token = await freshToken(keeping, run);
   const { failure, outputs } = await prepareAndWrite(keeping.given, { run, token, tokenFile: undefined });

@@ -41,7 +41,7 @@ export function createMask(): Mask {
   const secrets: string[] = [];
   return {
     hide: (secret) => {
-      if (secret.length >= MIN_SECRET_CHARS) secrets.push(secret);
+      if (secret.length >= MIN_SECRET_CHARS && !secrets.includes(secret)) secrets.push(secret);
     },
     apply: (text) => secrets.reduce((shown, secret) => shown.replaceAll(secret, '[masked]'), text),
   };

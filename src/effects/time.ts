@@ -147,6 +147,24 @@ export function limitSilence({ waitingFor, timeoutMs, unreached, signal: outer }
   };
 }
 
+/**
+ * Runs `work` with its own signal, which is aborted with the outer one: listeners that the work leaves on it do not add up
+ * in a process that does such work again and again.
+ */
+export async function withOwnSignal<T>(outer: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = sharedController();
+  const onAbort = () => {
+    controller.abort(outer.reason);
+  };
+  if (outer.aborted) onAbort();
+  outer.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await work(controller.signal);
+  } finally {
+    outer.removeEventListener('abort', onAbort);
+  }
+}
+
 /** A controller whose signal may have any number of listeners; for others, Node warns of a leak at the eleventh. */
 export function sharedController(): AbortController {
   const controller = new AbortController();

@@ -87,6 +87,7 @@ test('credentials are renewed while the job runs, and cleanup ends that', { skip
   const job = await beginRefreshJob(t);
   const run = await job.refresh();
   assert.equal(run.exitCode, 0, run.stderr);
+  assert.match(run.stderr, /the cluster shortened the lifetime: requested until/);
   assert.match(run.stderr, /^process \d+ renews the credentials until the job ends, next at \S+Z; its log is in \S+$/m);
   const first = await certificateOf(job);
   await until(async () => (await certificateOf(job)) !== first, 'the certificate was renewed');

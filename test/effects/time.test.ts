@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import test from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { limitSilence, withDeadline } from '../../src/effects/time.ts';
+import { limitSilence, systemClock, withDeadline, withOwnSignal } from '../../src/effects/time.ts';
 import { MachineIdError } from '../../src/errors.ts';
 
 const FAST = { waitingFor: 'the Proxy', timeoutMs: 20 };
@@ -102,4 +103,33 @@ test('the end aborts what still heeds the signal', () => {
   const limit = limitSilence(SILENT);
   limit.end();
   assert.ok(limit.signal.aborted);
+});
+
+test('work that is done again and again leaves no listeners on the signal of the whole', async () => {
+  const outer = new AbortController();
+  const left: AbortSignal[] = [];
+  for (let at = 0; at < 3; at += 1) {
+    await withOwnSignal(outer.signal, (signal) => {
+      signal.addEventListener('abort', () => undefined);
+      left.push(signal);
+      return Promise.resolve();
+    });
+  }
+  assert.equal(getEventListeners(outer.signal, 'abort').length, 0);
+  outer.abort(new Error('over'));
+  assert.deepEqual(
+    left.map(({ aborted }) => aborted),
+    [false, false, false],
+  );
+});
+
+test('a part of the work ends with the whole', async () => {
+  const outer = new AbortController();
+  const part = withOwnSignal(outer.signal, (signal) => systemClock.sleep(60_000, signal));
+  outer.abort(new Error('over'));
+  await assert.rejects(part, { name: 'AbortError' });
+  await assert.rejects(
+    withOwnSignal(outer.signal, (signal) => Promise.reject(signal.aborted ? new Error('at once') : new Error('never'))),
+    { message: 'at once' },
+  );
 });
