@@ -26,7 +26,8 @@ export function clearNotice(files: Pick<Files, 'remove'>, status: string): Promi
  */
 export function noticeLines(status: string): string {
   const [notice, processId] = [noticePath(status), processIdPath(status)].map(shellQuoted);
-  const dead = 'machine-id: warning: the process that renews the credentials of this job has ended without a reason';
+  const dead =
+    'machine-id: warning: the process that renews the credentials of this job ended unexpectedly, so that they are no longer renewed';
   // A dead process may stay in the table forever, if the first process of a container does not wait for others.
   return `
 if [ -z "\${MACHINE_ID_NOTICE-}" ]; then

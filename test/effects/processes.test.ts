@@ -32,3 +32,26 @@ test('the ancestors begin with the parent, and leave out the first process of al
   if (process.ppid > 1) assert.equal(ancestors[0]?.split(' ')[0], String(process.ppid));
   assert.ok(ancestors.every((name) => !name.startsWith('1 ')));
 });
+
+test('a process gets a signal only under the name it was started with', { skip }, async (t) => {
+  const child = bounded(
+    spawn('sleep', ['30'], { stdio: 'ignore', detached: true, env: { ...process.env, MARK: 'a' } }),
+  );
+  t.after(() => child.kill('SIGKILL'));
+  await once(child, 'spawn');
+  const processes = await list();
+  const name = processes?.withVariable('MARK', 'a') ?? '';
+  assert.equal(name.split(' ')[0], String(child.pid));
+  assert.equal(processes?.withVariable('MARK', 'a', [name]), undefined);
+  assert.deepEqual(
+    [processes?.hasVariable(name, 'MARK', 'a'), processes?.hasVariable(name, 'MARK', 'b')],
+    [true, false],
+  );
+  assert.deepEqual([processes?.leadsSession(name), processes?.leadsSession(processes.self)], [true, false]);
+  const [id = '', ...start] = name.split(' ');
+  assert.equal(processes?.send([id, '1', ...start.slice(1)].join(' '), 'SIGKILL'), false);
+  assert.equal(processes.isRunning(name), true);
+  assert.equal(processes.send(name, 'SIGKILL'), true);
+  await once(child, 'exit');
+  assert.equal((await list())?.send(name, 'SIGKILL'), false);
+});

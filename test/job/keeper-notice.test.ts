@@ -9,7 +9,7 @@ import { clearNotice, noticeLines, writeNotice } from '../../src/job/keeper-noti
 import { bounded, missing, runProgram } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
-const DEAD = /^machine-id: warning: the process that renews .* has ended without a reason\n$/;
+const DEAD = /^machine-id: warning: the process that renews .* ended unexpectedly.*\n$/;
 
 async function scene(t: TestContext, processId: number | undefined) {
   const folder = await temporaryFolder(t);

@@ -5,7 +5,7 @@ import test, { type TestContext } from 'node:test';
 import { systemFiles } from '../../src/effects/files.ts';
 import type { Processes } from '../../src/effects/processes.ts';
 import { findLeftovers } from '../../src/job/left-over.ts';
-import { openManifest, type Writer } from '../../src/job/manifest.ts';
+import { openManifest, recordBackground, type Writer } from '../../src/job/manifest.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 const NOW_MS = Date.UTC(2026, 5, 1);
@@ -117,6 +117,34 @@ test('a list without a heading counts by its age', async (t) => {
     });
   assert.equal((await find(Date.now()))[0]?.ended, false);
   assert.equal((await find(Date.now() + 8 * 24 * HOUR_MS))[0]?.ended, true);
+});
+
+test('a keeper or tunnel that outlives its job is left too, and does not show that the job still runs', async (t) => {
+  const home = await temporaryFolder(t);
+  const environment = { HOME: home, TMPDIR: home };
+  const status = join(home, 'keeper.json');
+  await writeFile(status, '{}');
+  const keeper = '60 keeper of job-2';
+  const files = { name: 'a', scope: 'here', status, log: '' };
+  const entry = { background: 'keeper', processName: keeper, ...files } as const;
+  await recordBackground(systemFiles, { ...environment, CIRCLE_WORKFLOW_JOB_ID: 'job-2' }, entry, WRITER);
+  const processes: Processes = {
+    scope: 'here',
+    ancestors: ['40 step of job-3', SERVICE],
+    self: '41 run of job-3',
+    isRunning: (name) => name === keeper || name === SERVICE,
+    withVariable: (_name, _value, except = []) => [keeper].find((name) => !except.includes(name)),
+    hasVariable: () => false,
+    leadsSession: () => false,
+    send: () => false,
+  };
+  const [found] = await findLeftovers({
+    files: systemFiles,
+    environment: { ...environment, CIRCLE_WORKFLOW_JOB_ID: 'job-3' },
+    listProcesses: () => Promise.resolve(processes),
+    nowMs: NOW_MS,
+  });
+  assert.deepEqual([found?.files, found?.ended], [[status], true]);
 });
 
 test('a job of which no file is left is not reported', async (t) => {
