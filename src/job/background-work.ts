@@ -162,7 +162,7 @@ function watchJob(processes: Processes | undefined, world: World, { signal, stop
   const name = processes && jobProcess(processes, world.environment);
   if (name === undefined) {
     world.stderr(
-      "This job's processes are not visible: the end of the job ends this process only with the container.\n",
+      'What starts the steps of the job is not visible: this process ends with the container, or when cleanup stops it.\n',
     );
     return;
   }
