@@ -150,10 +150,19 @@ async function stopProcesses(manifests: readonly StoredManifest[], world: World)
     if (failure !== undefined) problems.push({ path: `${one.kind} ${one.name}`, message: unstopped(one, failure) });
     else {
       await removeBackgroundFiles(world.files, one.entry);
-      if (one.state === 'starting' || one.state === 'ready') world.stderr(`Stopped the ${one.kind} ${one.name}\n`);
+      const ended = endText(one);
+      if (ended !== undefined) world.stderr(`${printable(ended)}\n`);
     }
   }
   return problems;
+}
+
+/** Undefined if it had already ended as it should. */
+function endText({ kind, name, problem = '', processId, state }: BackgroundProcess): string | undefined {
+  const what = `the ${kind} ${name} (process ${processId})`;
+  if (state === 'starting' || state === 'ready') return `Stopped ${what}`;
+  if (state === 'failed') return `Before, ${what} had failed: ${problem}`;
+  return state === 'died' ? `Before, ${what} had ended unexpectedly` : undefined;
 }
 
 function unstopped({ processId }: BackgroundProcess, failure: string): string {

@@ -30,6 +30,7 @@ export async function run(args: readonly string[], world: World): Promise<void> 
 }
 
 async function runToEnd(given: RunArguments, journal: Journal, world: World): Promise<void> {
+  if (given.refresh) (await import('./start-keeper.ts')).requireKeeper(world);
   const run = await readConfiguration(given, journal, world);
   const tokenFile = await readTokenFile(given, run);
   const token = await findToken(given, run);

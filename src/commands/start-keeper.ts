@@ -6,8 +6,9 @@ import type { Declarations } from '../config/declaration.ts';
 import type { PlannedRun } from '../config/plan.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { utcTime } from '../crypto/validity.ts';
+import type { World } from '../effects/world.ts';
 import { appendLines } from '../job/bash-env.ts';
-import { listBackground, startBackground } from '../job/background.ts';
+import { listBackground, requireBackground, startBackground } from '../job/background.ts';
 import { noticeLines } from '../job/keeper-notice.ts';
 import type { WrittenOutput } from '../outputs/result.ts';
 import { RUN_FLAGS, type RunArguments } from './run-flags.ts';
@@ -24,6 +25,11 @@ export const KEEPER_FLAGS: readonly Flag[] = [...RUN_FLAGS, ...flagsOf(KEEPER)];
 const OF_THE_STEP: readonly string[] = ['refresh', 'report', 'json', 'no-export', 'token-file'];
 
 const READY_TIMEOUT_MS = 60_000;
+
+/** @throws MachineIdError BACKGROUND_NOT_STARTED where there can be no keeper; call it before the run joins */
+export function requireKeeper(world: World): void {
+  requireBackground(world, 'keeper');
+}
 
 /**
  * A keeper of the same destinations, from an earlier run of the job, is replaced.

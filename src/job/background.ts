@@ -35,12 +35,8 @@ export interface BackgroundStart extends BackgroundName {
  * @throws MachineIdError BACKGROUND_NOT_STARTED; the error of the process, if that failed; the reason of `world.signal`
  */
 export async function startBackground(world: World, start: BackgroundStart): Promise<Payload> {
-  const { bundlePath, environment, files, nodePath } = world;
-  if (files.platform === 'win32') {
-    throw new MachineIdError('BACKGROUND_NOT_STARTED', `a ${start.kind} cannot run in the background on Windows`, {
-      hint: 'Use a Linux or macOS executor for this job.',
-    });
-  }
+  const { bundlePath, environment, nodePath } = world;
+  requireBackground(world, start.kind);
   await stopEarlier(world, start);
   const paths = await filesFor(world, start);
   let child: DetachedProcess;
@@ -60,6 +56,14 @@ export async function startBackground(world: World, start: BackgroundStart): Pro
   } finally {
     child.release();
   }
+}
+
+/** @throws MachineIdError BACKGROUND_NOT_STARTED where processes cannot run in the background */
+export function requireBackground({ files }: Pick<World, 'files'>, kind: BackgroundName['kind']): void {
+  if (files.platform !== 'win32') return;
+  throw new MachineIdError('BACKGROUND_NOT_STARTED', `a ${kind} cannot run in the background on Windows`, {
+    hint: 'Use a Linux or macOS executor for this job.',
+  });
 }
 
 async function stopEarlier(world: World, start: BackgroundName): Promise<void> {

@@ -98,7 +98,7 @@ test('credentials are renewed while the job runs, and cleanup ends that', { skip
   assert.deepEqual(others, []);
   const cleaned = await job.run(['cleanup']);
   assert.equal(cleaned.exitCode, 0, cleaned.stderr);
-  assert.match(cleaned.stderr, /^Stopped the keeper \w+$/m);
+  assert.match(cleaned.stderr, /^Stopped the keeper \w+ \(process \d+\)$/m);
   assert.deepEqual(job.keepers(), []);
   assert.ok(!existsSync(`/proc/${keeper}`) && !existsSync(job.destination));
   assert.deepEqual(readdirSync(job.state), []);
@@ -121,7 +121,9 @@ test('if no token is available any more, the keeper ends, and later steps say so
     /^machine-id: warning: the credentials of this job are no longer renewed, and expired at \S+Z: (?:OIDC_TOKEN_EXPIRED|JOIN_OIDC_REFUSED): /,
   );
   assert.deepEqual(more, ['']);
-  assert.equal((await job.run(['cleanup'])).exitCode, 0);
+  const cleaned = await job.run(['cleanup']);
+  assert.equal(cleaned.exitCode, 0, cleaned.stderr);
+  assert.match(cleaned.stderr, /^Before, the keeper \w+ \(process \d+\) had failed: /m);
 });
 
 test(
