@@ -72,6 +72,12 @@ Contacts nothing. Exits with 1 when the token is valid but does not allow the jo
     act: async (args, world) => (await import('./commands/tunnel/tunnel.ts')).tunnel(args, world),
   },
   {
+    name: 'tunnel status',
+    summary: 'Report the tunnels of this job, and fail if one of them is not ready.',
+    flags: async () => (await import('./commands/tunnel/status.ts')).STATUS_FLAGS,
+    act: async (args, world) => (await import('./commands/tunnel/status.ts')).tunnelStatus(args, world),
+  },
+  {
     name: 'install-tools',
     summary: "Download, verify and install Teleport's own programs (tsh, tctl and others) for later steps.",
     notes: 'Does nothing when they are already installed.',
@@ -145,9 +151,10 @@ function inBackground(world: World): World {
   }
 }
 
-async function runCommand([name = '--help', ...rest]: readonly string[], world: World): Promise<void> {
+async function runCommand(args: readonly string[], world: World): Promise<void> {
+  const [name = '--help'] = args;
   if (name === '--help' || name === '-h' || name === 'help') return world.stdout(programHelp(COMMANDS));
-  const command = findCommand(name);
+  const { command, rest } = findCommand(args);
   if (!rest.includes('--help') && !rest.includes('-h')) return command.act(rest, world);
   return world.stdout(commandHelp(command, await command.flags()));
 }
@@ -162,10 +169,13 @@ export function reportFailure(error: MachineIdError, args: readonly string[], wo
   );
 }
 
-function findCommand(name: string): Command {
+function findCommand(args: readonly string[]): { readonly command: Command; readonly rest: readonly string[] } {
+  const [name = '', second = ''] = args;
   const wanted = name === '--version' || name === '-v' ? 'version' : name;
+  const ofTwo = COMMANDS.find((one) => one.name === `${wanted} ${second}`);
+  if (ofTwo !== undefined) return { command: ofTwo, rest: args.slice(2) };
   const command = [...COMMANDS, ...INTERNAL].find((one) => one.name === wanted);
-  if (command !== undefined) return command;
+  if (command !== undefined) return { command, rest: args.slice(1) };
   throw new MachineIdError('USAGE_INVALID', `unknown command ${JSON.stringify(name)}`, {
     hint: `The commands are ${COMMANDS.map((one) => one.name).join(', ')}; see "machine-id --help".`,
   });

@@ -4,6 +4,7 @@ import { CLEANUP } from './cleanup.ts';
 import { DOCTOR } from './doctor/flags.ts';
 import { INSTALL_TOOLS } from './install-tools/flags.ts';
 import { RUN } from './run-flags.ts';
+import { TUNNEL } from './tunnel/flags.ts';
 
 /** What the value of a parameter sets. */
 export interface StepParameter extends Declaration {
@@ -17,6 +18,7 @@ interface OrbStep {
 
 export const ORB_STEPS: Readonly<Record<string, OrbStep>> = {
   join: { command: 'run', parameters: parametersOf(RUN, 'join') },
+  tunnel: { command: 'tunnel', parameters: parametersOf(TUNNEL, 'tunnel') },
   doctor: { command: 'doctor', parameters: parametersOf(DOCTOR, 'doctor') },
   plan_tools: { command: 'install-tools', parameters: parametersOf(INSTALL_TOOLS, 'plan_tools') },
   install_tools: { command: 'install-tools', parameters: parametersOf(INSTALL_TOOLS, 'install_tools') },

@@ -39,6 +39,8 @@ export interface ReadyTunnel {
   readonly clientVariables: ReadonlyMap<string, string>;
   readonly expiresAtMs: () => number | undefined;
   readonly counts: ConnectionCounts;
+  /** Milliseconds since the Unix epoch. */
+  readonly readyMs: number;
 }
 
 /**
@@ -76,7 +78,9 @@ async function openOne(tunnel: Tunnel, options: EngineOptions): Promise<ReadyTun
       const tookMs = Math.round(clock.elapsedMs() - startMs);
       own.info(`ready at ${address} for ${target} (${tookMs} ms)${validity(expiresAtMs())}`);
       const { type } = tunnel;
-      return { name, type, address, target, variable: addressVariable(tunnel), clientVariables, expiresAtMs, counts };
+      const readyMs = clock.nowMs();
+      const variable = addressVariable(tunnel);
+      return { name, type, address, target, variable, clientVariables, expiresAtMs, counts, readyMs };
     });
   } catch (error) {
     signal.throwIfAborted();

@@ -20,14 +20,17 @@ export const TUNNEL_OPTIONS = {
   listen: {
     flag: 'listen',
     value: 'ADDRESS',
-    orb: { name: 'listen' },
+    orb: { name: 'listen', more: documentation('Empty means a free port of 127.0.0.1.') },
     help: 'Where that tunnel listens: tcp://HOST:PORT, or unix:///PATH for a socket. Port 0 is a free one.',
     preset: 'tcp://127.0.0.1:0',
   },
   name: {
     flag: 'name',
     value: 'NAME',
-    orb: { name: 'name', more: documentation('By default the name of the database or application.') },
+    orb: {
+      name: 'tunnel_name',
+      more: documentation('Empty means the name of the database or application.'),
+    },
     help: 'Name of that tunnel: MACHINE_ID_TUNNEL_<NAME> is the variable with its address.',
   },
   readyTimeout: {
@@ -43,6 +46,11 @@ export const TUNNEL_OPTIONS = {
     orb: { name: 'max_connections', type: 'integer', default: DEFAULT_CONNECTIONS },
     help: 'How many connections each tunnel carries at the same time; further ones are refused.',
     preset: String(DEFAULT_CONNECTIONS),
+  },
+  exportClientVariables: {
+    flag: 'export-client-variables',
+    orb: { name: 'export_client_variables', type: 'boolean' },
+    help: 'Also export the variables by which client programs find a tunnel: PGHOST, PGPORT, PGUSER, PGDATABASE and PGSSLMODE, MYSQL_HOST and MYSQL_TCP_PORT, or REDIS_URL.',
   },
   foreground: {
     flag: 'foreground',
@@ -73,6 +81,7 @@ export interface TunnelArguments extends RunArguments {
   readonly readyTimeoutMs: number;
   readonly maxConnections: number;
   readonly isForeground: boolean;
+  readonly exportsClientVariables: boolean;
 }
 
 /** @throws MachineIdError USAGE_INVALID */
@@ -89,6 +98,7 @@ export function readTunnelArguments(args: readonly string[]): TunnelArguments {
       most: 100_000,
     }),
     isForeground: given.has(TUNNEL_OPTIONS.foreground.flag),
+    exportsClientVariables: given.has(TUNNEL_OPTIONS.exportClientVariables.flag),
   };
 }
 

@@ -1,44 +1,47 @@
 /** Runs tunnels in this process, until a signal ends it. */
 import { openSession } from '../../auth/session.ts';
 import type { PlannedRun } from '../../config/plan.ts';
-import type { ResponseHeaders } from '../../effects/retry.ts';
+import { pause, type ResponseHeaders } from '../../effects/retry.ts';
 import { sharedController } from '../../effects/time.ts';
-import type { World } from '../../effects/world.ts';
 import { MachineIdError, pluralize } from '../../errors.ts';
+import type { Background } from '../../job/background-work.ts';
+import { obtainFreshToken } from '../../job/fresh-token.ts';
+import type { OidcToken } from '../../job/token-request.ts';
 import type { Joined } from '../../join/join.ts';
 import { formatAddress } from '../../net/address.ts';
 import { openWebApi } from '../../net/web.ts';
-import type { Journal } from '../../outputs/journal.ts';
 import { sendHeartbeat } from '../../outputs/heartbeat.ts';
 import { type Bot, openBot } from '../../tunnels/bot.ts';
 import { openTunnels, type ReadyTunnel } from '../../tunnels/engine.ts';
 import { HEALTH_POLICY, type ProxyHealth, watchProxy } from '../../tunnels/proxy-health.ts';
 import type { ProxyAccess } from '../../tunnels/upstream.ts';
-import { findToken } from '../run.ts';
+import { reportOf, type TunnelsReport } from '../../tunnels/status.ts';
+import { findToken, openRunJournal } from '../run.ts';
 import { readConfiguration } from '../run-configuration.ts';
 import { join } from '../run-natively.ts';
 import type { TunnelArguments } from './flags.ts';
 
-/** @throws MachineIdError if a tunnel does not become ready; resolves when a signal has ended the process */
-export async function runTunnels(given: TunnelArguments, journal: Journal, world: World): Promise<void> {
+/** @throws MachineIdError if a tunnel does not become ready; otherwise the reason of the signal that ends the tunnels */
+export async function runTunnels(given: TunnelArguments, { ready, report, world }: Background): Promise<void> {
   const controller = sharedController();
   const { signal } = controller;
-  const interrupted = new Promise<void>((resolve) => {
-    const end = () => {
-      controller.abort(world.signal.reason);
-      resolve();
-    };
-    if (world.signal.aborted) end();
-    world.signal.addEventListener('abort', end, { once: true });
-  });
+  const end = () => {
+    controller.abort(world.signal.reason);
+  };
+  if (world.signal.aborted) end();
+  world.signal.addEventListener('abort', end, { once: true });
   try {
-    const run = await readConfiguration(given, journal, { ...world, signal }, given.tunnelFlags);
-    const { tunnels } = await open(given, run);
-    journal.info(`${pluralize(tunnels.length, 'tunnel')} ready`);
-    await interrupted;
+    const within = { ...given, deadlineMs: Math.min(given.deadlineMs, given.readyTimeoutMs) };
+    const journal = openRunJournal(world);
+    const run = await readConfiguration(within, journal, { ...world, signal }, given.tunnelFlags);
+    const opened = await open(within, run);
+    await ready(reportNow(opened, run));
+    journal.info(`${pluralize(opened.tunnels.length, 'tunnel')} ready`);
+    await keepReporting(opened, run, report);
   } finally {
     // Ends what still runs if a tunnel has not become ready.
     controller.abort(new Error('the tunnels have ended'));
+    world.signal.removeEventListener('abort', end);
   }
 }
 
@@ -46,31 +49,64 @@ interface Opened {
   readonly tunnels: readonly ReadyTunnel[];
   readonly bot: Bot;
   readonly health: ProxyHealth;
+  readonly proxyAddress: string;
+}
+
+function reportNow(opened: Opened, { world: { clock } }: PlannedRun): TunnelsReport {
+  return reportOf({ ...opened, nowMs: clock.nowMs() });
+}
+
+/** How old the status may be. */
+const REPORT_EVERY_MS = 5000;
+
+/** @throws the signal's reason */
+async function keepReporting(opened: Opened, run: PlannedRun, report: Background['report']): Promise<never> {
+  const { clock, signal } = run.world;
+  let last = '';
+  for (;;) {
+    await pause(REPORT_EVERY_MS, clock, signal);
+    const current = reportNow(opened, run);
+    const text = JSON.stringify(current);
+    if (text === last) continue;
+    last = text;
+    await report(current, current.tunnels.find(({ problem }) => problem !== undefined)?.problem);
+  }
 }
 
 async function open(given: TunnelArguments, run: PlannedRun): Promise<Opened> {
   const { journal, plan, world } = run;
   const { clock, files, signal } = world;
-  const { joined } = await join(run, await findToken(given, run));
-  const bot = botOf(given, run, joined);
+  const startMs = clock.elapsedMs();
+  const token = await findToken(given, run);
+  const { joined } = await join(run, token);
+  const bot = botOf(given, run, { joined, token });
   await bot.withSession(({ session }) => sendHeartbeat(run, joined, session));
   const proxy = await proxyOf(run, joined);
   const health = healthOf(run, proxy);
-  const { maxConnections, readyTimeoutMs } = given;
+  const { maxConnections } = given;
   const { tunnels } = plan;
+  const readyTimeoutMs = Math.max(given.readyTimeoutMs - (clock.elapsedMs() - startMs), LEAST_READY_MS);
   const engine = { tunnels, bot, proxy, health, maxConnections, readyTimeoutMs, clock, files, log: journal, signal };
-  return { tunnels: await openTunnels(engine), bot, health };
+  return { tunnels: await openTunnels(engine), bot, health, proxyAddress: formatAddress(proxy.address) };
 }
 
+/** What is left for the tunnels after a slow join. */
+const LEAST_READY_MS = 1000;
+
 /** Later joins have a new OIDC token, and their own deadline. */
-function botOf(given: TunnelArguments, run: PlannedRun, joined: Joined): Bot {
+function botOf(
+  { oidcToken: variable }: TunnelArguments,
+  run: PlannedRun,
+  { joined, token }: { readonly joined: Joined; readonly token: OidcToken },
+): Bot {
   const { journal: log, network, plan, retries, trace, upgrades, world } = run;
   const { clock, signal } = world;
   return openBot({
     joined,
     join: async () => {
       const again = { ...run, retries: retries.withNewDeadline() };
-      return (await join(again, await findToken(given, again))).joined;
+      const fresh = await obtainFreshToken(token, { ...world, variable, request: plan.tokenRequest });
+      return (await join(again, fresh)).joined;
     },
     openSession: ({ bot, contact }) =>
       openSession({
