@@ -5,6 +5,7 @@ import { INSTALL_PARAMETERS } from './install-parameters.ts';
 /** The steps of each command of the orb that call the script. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   join: ['join'],
+  tunnel: ['tunnel'],
   doctor: ['doctor'],
   install_tools: ['plan_tools', 'install_tools'],
   cleanup: ['cleanup'],
