@@ -28,6 +28,8 @@ export interface RenewalOptions {
 /** A third of the lifetime is left for further attempts. */
 const RENEWED_AFTER = 2 / 3;
 
+const SHORTEST_PAUSE_MS = 1000;
+
 /** Pauses between attempts grow from the first to the longest. */
 const FIRST_PAUSE_MS = 15_000;
 const LONGEST_PAUSE_MS = 5 * 60_000;
@@ -50,9 +52,15 @@ export async function keepRenewed({ clock, events, renew, signal, ...options }: 
   for (;;) {
     await sleepUntil(nextAtMs, clock, signal);
     try {
-      expiresAtMs = await renew();
-      nextAtMs = nextRenewalMs(clock.nowMs(), expiresAtMs);
-      pauseMs = FIRST_PAUSE_MS;
+      const newExpiryMs = await renew();
+      const isLater = newExpiryMs > expiresAtMs;
+      expiresAtMs = newExpiryMs;
+      // A cluster that grants no more time is not asked again and again.
+      nextAtMs = Math.max(
+        nextRenewalMs(clock.nowMs(), expiresAtMs),
+        clock.nowMs() + (isLater ? SHORTEST_PAUSE_MS : pauseMs),
+      );
+      pauseMs = isLater ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
       await events.renewed({ expiresAtMs, nextAtMs });
     } catch (cause) {
       signal.throwIfAborted();

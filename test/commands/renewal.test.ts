@@ -11,8 +11,8 @@ function failure(message: string, transient?: Transient): MachineIdError {
 }
 
 interface Scene {
-  /** Called for each renewal, with the number of earlier ones; returns the new lifetime. */
-  readonly renew: (attempt: number) => number;
+  /** Called for each attempt, counted from 1; returns the new lifetime. */
+  readonly renew: (attempt: number, nowMs: number) => number;
   /** When the job ends. */
   readonly endsMs?: number;
 }
@@ -38,7 +38,7 @@ async function timeline({ endsMs = 5 * HOUR_MS, renew }: Scene) {
     renew: () => {
       attempts += 1;
       return new Promise((resolve) => {
-        resolve(nowMs + renew(attempts));
+        resolve(nowMs + renew(attempts, nowMs));
       });
     },
     events: {
@@ -102,6 +102,14 @@ test('a temporary failure is tried again even after that, every five minutes', a
     '75: renewed, next at 115',
     '100: Error: the job has ended',
   ]);
+});
+
+test('a cluster that grants no more time is asked with growing pauses', async () => {
+  const renew = (_attempt: number, nowMs: number) => 100 * MINUTE_MS - nowMs;
+  const events = await timeline({ renew, endsMs: 120 * MINUTE_MS });
+  const minutes = events.map((event) => event.split(':', 1)[0]);
+  const afterwards = ['101.26', '105.26', '110.26', '115.26', '120.26'];
+  assert.deepEqual(minutes, ['40', '80', '93.33', '97.78', '99.26', ...afterwards]);
 });
 
 test('credentials that have expired already are renewed at once', () => {
