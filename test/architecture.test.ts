@@ -51,7 +51,7 @@ test('only main.ts and effects/ name the process, files, timers or the wall cloc
 const OPENERS: readonly (readonly [module: RegExp, names: RegExp, files: readonly string[]])[] = [
   [/^node:net$/, /\b(connect|createConnection)\b/, ['src/net/tcp.ts']],
   [/^node:tls$/, /\bconnect\b/, ['src/net/probe.ts', 'src/net/tls.ts']],
-  [/^node:https?$/, /./, ['src/net/agent.ts', 'src/net/http-connect.ts']],
+  [/^node:https?$/, /./, ['src/net/agent.ts', 'src/net/http-connect.ts', 'src/net/http-forward.ts']],
   [/^node:http2$/, /\bconnect\b/, ['src/grpc/session.ts']],
   [/^node-fetch$/, /\bfetch\b/, ['src/net/agent.ts']],
   [/^node:dgram$/, /./, []],

@@ -10,14 +10,18 @@ import type { TunnelFlags } from './source.ts';
 /** A free port, for this machine alone. */
 const FREE_PORT: ListenAddress = { kind: 'tcp', host: '127.0.0.1', port: 0 };
 
-/** `--database` and `--application` each add one tunnel; with one of them, `--listen` and `--name` are its own. */
+/** `--database`, `--application` and `--application-proxy` each add one tunnel; with one of them, `--listen` and `--name` are its own. */
 export function readFlagTunnels(
   own: Settings,
   given: TunnelFlags,
   findings: Findings,
 ): Setting<readonly PlacedItem[]> | undefined {
   const listen = readListen(given, findings);
-  const items = [...databaseTunnel(own, listen, findings), ...applicationTunnel(own, listen)];
+  const items = [
+    ...databaseTunnel(own, listen, findings),
+    ...applicationTunnel(own, listen),
+    ...applicationProxy(given, listen),
+  ];
   const [first, second] = items;
   for (const [flag, value] of [
     ['--listen', given.listen],
@@ -25,7 +29,10 @@ export function readFlagTunnels(
   ] as const) {
     if (value === undefined) continue;
     if (first === undefined) {
-      findings.addProblem(named(flag), 'needs --database NAME or --application NAME: a file has this setting itself');
+      findings.addProblem(
+        named(flag),
+        'needs --database NAME, --application NAME or --application-proxy: a file has this setting itself',
+      );
     }
     if (second !== undefined) {
       findings.addProblem(
@@ -89,4 +96,15 @@ function databaseTunnel(
 function applicationTunnel({ application }: Settings, listen: ListenAddress): readonly PlacedItem[] {
   if (application === undefined) return [];
   return [{ ...COMMON, type: 'application-tunnel', listen, appName: application.value, path: '--application' }];
+}
+
+const FILE_LIFETIME = { credential_ttl: undefined, renewal_interval: undefined };
+
+function applicationProxy(
+  { applicationProxy: isWanted = false }: TunnelFlags,
+  listen: ListenAddress,
+): readonly PlacedItem[] {
+  if (!isWanted) return [];
+  const path = '--application-proxy';
+  return [{ ...COMMON, type: 'application-proxy', listen, credentialLifetime: FILE_LIFETIME, path }];
 }

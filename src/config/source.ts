@@ -16,6 +16,8 @@ import type { RunFlags, Settings } from './settings.ts';
 export interface TunnelFlags {
   readonly listen?: string | undefined;
   readonly name?: string | undefined;
+  /** Whether one tunnel is to lead to all applications. */
+  readonly applicationProxy?: boolean | undefined;
 }
 
 export interface PlanInputs {

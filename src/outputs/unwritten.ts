@@ -39,7 +39,6 @@ const directoryOnly: Field<Destination> = z.pipe(
 
 /** Services, which listen for as long as tbot runs. A run leaves them out with a warning. */
 const SERVICES = {
-  'application-proxy': keys({ listen }),
   'ssh-multiplexer': keys({
     destination: directoryOnly,
     enable_resumption: optionalFlag,

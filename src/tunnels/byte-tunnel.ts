@@ -75,7 +75,7 @@ function expiring(issued: IssuedTarget) {
   return { ...issued, expiresAtMs: issued.certificate.expiresAtMs };
 }
 
-function warnAboutOthers(address: ListenAddress, { log }: ByteTunnelWork): void {
+export function warnAboutOthers(address: ListenAddress, { log }: ByteTunnelWork): void {
   if (isLocal(address)) return;
   log.warn(`listens at ${listenText(address)}: every machine that reaches this address has the rights of the tunnel`);
 }
@@ -164,7 +164,7 @@ function hasEnded({ aborted }: AbortSignal): boolean {
 }
 
 /** When the Proxy has gone silent, a client would wait for ever: closes a connection that has got nothing meanwhile. */
-function closeIfSilent(connection: Socket, client: Socket, { health }: ByteTunnelWork): () => void {
+export function closeIfSilent(connection: Socket, client: Socket, { health }: ByteTunnelWork): () => void {
   let receivedBytes = -1;
   return health.onProblem(({ isSilent }) => {
     if (!isSilent) return;

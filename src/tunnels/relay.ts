@@ -1,6 +1,5 @@
 /** Carries bytes between a client and its connection upstream, in both directions, as fast as the slower side reads. */
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import { every } from '../effects/time.ts';
 
 export interface RelayEnd {
@@ -20,7 +19,7 @@ const IDLE_MS = { client: 5 * 60_000, upstream: 30_000 };
  * Resolves when both are closed. A side that breaks resets the other, so that a client can tell a broken connection from
  * a complete one.
  */
-export function relay(client: Socket, upstream: TLSSocket): Promise<RelayEnd> {
+export function relay(client: Socket, upstream: Socket): Promise<RelayEnd> {
   return new Promise((resolve) => {
     let error: Error | undefined;
     let open = 2;

@@ -1,5 +1,6 @@
 /** The list of tunnel types, and functions that look up what the type of a tunnel declares. */
 import type { Field } from '../schema/fields.ts';
+import { applicationProxy } from './application-proxy.ts';
 import { applicationTunnel } from './application-tunnel.ts';
 import { databaseTunnel } from './database-tunnel.ts';
 import type { OpenTunnel, TunnelOf, TunnelSettingsOf, TunnelType } from './tunnel-type.ts';
@@ -9,6 +10,7 @@ import type { TunnelWork } from './work.ts';
 export const TUNNEL_TYPES = {
   'database-tunnel': databaseTunnel,
   'application-tunnel': applicationTunnel,
+  'application-proxy': applicationProxy,
 };
 
 export type TunnelTypeName = keyof typeof TUNNEL_TYPES;

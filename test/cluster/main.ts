@@ -1,5 +1,6 @@
 /** The command line of the embedded cluster: runs it in the foreground, or mints a token of its issuer. */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { RotationPhase } from './data/authorities.ts';
 import { logLine } from './log.ts';
@@ -7,6 +8,7 @@ import type { FrontKind } from './proxy/front.ts';
 import { DEFAULT_TELEPORT_VERSION, profileOf } from './data/profiles.ts';
 import type { ProxyOptions } from './proxy/proxy-side.ts';
 import type { ListenHost } from './tcp-listener.ts';
+import type { World } from './world.ts';
 
 const PUBLIC_PORTS = ['ssh', 'tunnel', 'kube', 'postgres'] as const;
 
@@ -20,13 +22,16 @@ const PHASES: Readonly<Record<RotationPhase, true>> = {
 
 const HELP = `Usage:
   npm run cluster -- --dir DIR [--teleport X.Y.Z] [--port N] [--front FRONT] [--front-idle-ms N]
-                         [--cluster-name NAME] [--login USER]... [--node NAME=PORT]...
+                         [--cluster-name NAME] [--login USER]... [--node NAME=PORT]... [--database NAME=PORT]...
+                         [--application NAME=PORT]...
                          [--without-registration-endpoint] [--ready FILE] [--without-web-route-to-auth]
                          [--auth-only] [--proxy-public-addr HOST:PORT] [--rotation PHASE] [--hsm]
                          [--listen-host HOST] [--public-address [PORT=]HOST:PORT]... [--token FILE]...
       Runs a cluster that behaves as Teleport X.Y.Z (${DEFAULT_TELEPORT_VERSION} unless given) until SIGTERM or SIGINT.
       Prints one line of JSON when it is ready. --login adds a Unix user to the role "access", --node says
-      where on 127.0.0.1 the sshd of a node listens. --without-registration-endpoint leaves the join service
+      where on 127.0.0.1 the sshd of a node listens, --database and --application the same of those. A database gets
+      connections with TLS: DIR/database has a certificate for it (server.crt, server.key) and the authority of its
+      clients (clients.crt), whose common name is the user. --without-registration-endpoint leaves the join service
       as the only way to join. --ready writes that line to a file too, whole or not at all.
 
       --token FILE: creates the token and bot resources in FILE, YAML or JSON documents, as "tctl create -f" does, or
@@ -108,6 +113,8 @@ async function run(args: string[]): Promise<void> {
       'cluster-name': { type: 'string' },
       login: { type: 'string', multiple: true, default: [] },
       node: { type: 'string', multiple: true, default: [] },
+      database: { type: 'string', multiple: true, default: [] },
+      application: { type: 'string', multiple: true, default: [] },
       'without-registration-endpoint': { type: 'boolean', default: false },
       ready: { type: 'string' },
       'without-web-route-to-auth': { type: 'boolean', default: false },
@@ -142,8 +149,18 @@ async function run(args: string[]): Promise<void> {
   const { startCluster } = await import('./cluster.ts');
   const cluster = await startCluster(options);
   cluster.log.onEntry = (entry) => process.stderr.write(`${logLine(entry)}\n`);
-  for (const node of values.node) {
-    bringOnline(cluster.nodes, node);
+  const { applications, databases } = cluster.resources;
+  for (const [flag, resources, texts] of [
+    ['--node', cluster.nodes, values.node],
+    ['--database', databases, values.database],
+    ['--application', applications, values.application],
+  ] as const) {
+    for (const text of texts) {
+      bringOnline(flag, resources, text);
+    }
+  }
+  if (values.database.length > 0) {
+    await writeDatabaseFiles(join(options.dir, 'database'), cluster.world);
   }
   const stop = (): void => {
     cluster.close().then(
@@ -179,13 +196,22 @@ async function resourceFiles(paths: readonly string[], version: string): Promise
 }
 
 /** @param text `NAME=PORT` */
-function bringOnline(nodes: readonly { readonly name: string; port?: number }[], text: string): void {
+function bringOnline(flag: string, resources: readonly { readonly name: string; port?: number }[], text: string): void {
   const [name, port = ''] = text.split('=');
-  const node = nodes.find((one) => one.name === name);
-  if (node === undefined) {
-    throw new UsageError(`--node ${text}: the nodes are ${nodes.map((one) => one.name).join(', ')}`);
+  const resource = resources.find((one) => one.name === name);
+  if (resource === undefined) {
+    throw new UsageError(`${flag} ${text}: the names are ${resources.map((one) => one.name).join(', ')}`);
   }
-  node.port = wholeNumber(port, '--node', 65_535);
+  resource.port = wholeNumber(port, flag, 65_535);
+}
+
+async function writeDatabaseFiles(folder: string, world: World): Promise<void> {
+  const { databaseServerCertificate } = await import('./proxy/teleport-certificate.ts');
+  const { ca, cert, key } = await databaseServerCertificate(world);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'server.crt'), cert);
+  writeFileSync(join(folder, 'server.key'), key, { mode: 0o600 });
+  writeFileSync(join(folder, 'clients.crt'), ca);
 }
 
 async function mint(args: string[]): Promise<void> {

@@ -95,7 +95,7 @@ const REFUSED: readonly (readonly [what: string, flags: RunFlags, own: TunnelFla
     NEEDED,
     { name: 'a b' },
     [
-      '--name: needs --database NAME or --application NAME: a file has this setting itself',
+      '--name: needs --database NAME, --application NAME or --application-proxy: a file has this setting itself',
       '--name: invalid name: "a b"; use only letters, digits, "-", "_" and "+"',
     ],
   ],

@@ -556,7 +556,6 @@ test('the other destinations are read in full', async () => {
 
 /** With every key that only its type has. */
 const SERVICES: readonly (readonly [type: Service['type'], keys: readonly string[]])[] = [
-  ['application-proxy', ['listen: l']],
   [
     'ssh-multiplexer',
     [DIR, 'enable_resumption: true', 'proxy_templates_path: /t', 'proxy_command: [a, b]', 'relay_server: r'],

@@ -2,7 +2,6 @@
 import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import type { Cluster } from '../cluster/cluster.ts';
 import { type BundleOptions, runBundle, startBundle, type BundleRun, type StartedBundle } from './run-bundle.ts';
 
@@ -34,8 +33,13 @@ export interface Job {
   addProgram(name: string, script: string): Promise<void>;
 }
 
+/** A test, or all tests of a file. */
+interface JobOwner {
+  readonly after: (work: () => Promise<void>) => void;
+}
+
 /** A new job with a fresh OIDC token; clears what the cluster has recorded. */
-export async function beginJob(context: TestContext, cluster: Cluster): Promise<Job> {
+export async function beginJob(context: JobOwner, cluster: Cluster): Promise<Job> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'e2e-job-')));
   context.after(() => rm(folder, { recursive: true, force: true }));
   const [checkout, programs] = [join(folder, 'project'), join(folder, 'bin')];

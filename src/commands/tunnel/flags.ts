@@ -17,6 +17,11 @@ export const TUNNEL_OPTIONS = {
     help: 'Database to open a tunnel to, instead of the tunnels of the file. Needs its user and its name.',
   },
   application: { ...RUN.application, help: 'Application to open a tunnel to, instead of the tunnels of the file.' },
+  applicationProxy: {
+    flag: 'application-proxy',
+    orb: { name: 'application_proxy', type: 'boolean' },
+    help: 'Open an HTTP proxy that leads to every application, as http://NAME/, instead of the tunnels of the file.',
+  },
   listen: {
     flag: 'listen',
     value: 'ADDRESS',
@@ -29,7 +34,7 @@ export const TUNNEL_OPTIONS = {
     value: 'NAME',
     orb: {
       name: 'tunnel_name',
-      more: documentation('Empty means the name of the database or application.'),
+      more: documentation('Empty means the name of the database or application, or application-proxy.'),
     },
     help: 'Name of that tunnel: MACHINE_ID_TUNNEL_<NAME> is the variable with its address.',
   },
@@ -90,7 +95,7 @@ export function readTunnelArguments(args: readonly string[]): TunnelArguments {
   const [listen, name] = [TUNNEL_OPTIONS.listen, TUNNEL_OPTIONS.name].map(({ flag }) => given.get(flag)?.[0]);
   return {
     ...readRunArguments(args, TUNNEL_FLAGS),
-    tunnelFlags: { listen, name },
+    tunnelFlags: { listen, name, applicationProxy: given.has(TUNNEL_OPTIONS.applicationProxy.flag) },
     readyTimeoutMs:
       wholeNumber(given, TUNNEL_OPTIONS.readyTimeout.flag, { preset: DEFAULT_READY_S, most: 3600 }) * 1000,
     maxConnections: wholeNumber(given, TUNNEL_OPTIONS.maxConnections.flag, {
