@@ -29,6 +29,7 @@ import { genericOidcVerifier } from './generic-oidc/verifier.ts';
 import { AuthLog } from './log.ts';
 import { type Build, COMMUNITY, DEFAULT_TELEPORT_VERSION, profileOf, type Switches } from './data/profiles.ts';
 import { tctlCreate } from './data/tctl.ts';
+import type { Gate } from './proxy/gate.ts';
 import { hasTlsRouting, type ProxyOptions, publicNames, startProxySide } from './proxy/proxy-side.ts';
 import { Records } from './records.ts';
 import type { ListenHost } from './tcp-listener.ts';
@@ -109,6 +110,8 @@ export interface Cluster {
   readonly log: AuthLog;
   /** Can be changed while the cluster runs. */
   readonly faults: Faults;
+  /** Undefined unless the option `gate` is set. */
+  readonly gate: Gate | undefined;
   /** Nodes of this cluster and its leaf. A test starts their sshd and sets its port here. */
   readonly nodes: readonly Node[];
   /** A test that starts a database or an application sets its port here. */
@@ -204,6 +207,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     records,
     log: world.log,
     faults,
+    gate: proxy?.gate,
     nodes: world.nodes,
     resources: world.resources,
     world,

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { AppGateway } from './app-gateway.ts';
 import { startFront, type FrontKind } from './front.ts';
+import { Gate } from './gate.ts';
 import type { PublicAddresses } from './ping.ts';
 import { startProxy } from './proxy.ts';
 import { ReverseTunnel } from './reverse-tunnel.ts';
@@ -20,6 +21,8 @@ export interface ProxyOptions {
   readonly port?: number;
   /** A device between the clients and the Proxy; none by default. `separate` is `tlsRouting: false`. */
   readonly front?: FrontKind | 'separate';
+  /** Whether the connections to the web port can be broken, stalled and delayed, whatever stands in front of it. */
+  readonly gate?: boolean;
   /** How long a front that terminates TLS leaves a connection idle; the 60 seconds of an AWS ALB by default. */
   readonly frontIdleMs?: number;
   /** Whether the Proxy's one port does for everything, the default, or SSH, Kubernetes and the tunnel have their own. */
@@ -48,6 +51,7 @@ export interface ProxySide {
   readonly publicAddress: string;
   /** For clients without a certificate. */
   readonly grpc: GrpcServer;
+  readonly gate: Gate | undefined;
   readonly close: () => Promise<void>;
 }
 
@@ -89,21 +93,25 @@ export async function startProxySide(needs: ProxyNeeds, options: ProxyOptions): 
   const ports = await startSeparatePorts({ ...transport, tunnel }, listenHost);
 
   let ownPort = 0;
+  const { gate: wantsGate = false } = options;
+  const gate: Gate | undefined = wantsGate
+    ? await Gate.start(port, () => front?.port ?? ownPort, listenHost)
+    : undefined;
   const front =
     options.front === undefined || options.front === 'plain' || options.front === 'separate'
       ? undefined
-      : await startFront(options.front, port, {
+      : await startFront(options.front, wantsGate ? 0 : port, {
           tenantHost: TENANT_HOST,
           clusterName: world.clusterName,
           publicNames: publicNames(options),
           records: world.records,
           certificate: web.tls,
           idleMs: options.frontIdleMs,
-          host: listenHost,
+          host: wantsGate ? '127.0.0.1' : listenHost,
           proxyPort: () => ownPort,
         });
   const at = (number: number): string => `${TENANT_HOST}:${String(number)}`;
-  const webPort = (): number => front?.port ?? ownPort;
+  const webPort = (): number => gate?.port ?? front?.port ?? ownPort;
   const publicAddress = (): string => options.publicAddress?.replace(/:0$/, `:${String(webPort())}`) ?? at(webPort());
   const webApi = new WebApi(world, verifier, () => ({
     host: LISTENER_HOSTS[listenHost],
@@ -116,7 +124,7 @@ export async function startProxySide(needs: ProxyNeeds, options: ProxyOptions): 
     publicAddresses: { ...publicAddresses, web: publicAddress() },
   }));
   const proxy = await startProxy(
-    front === undefined ? port : 0,
+    front === undefined && !wantsGate ? port : 0,
     {
       ...transport,
       web,
@@ -129,7 +137,7 @@ export async function startProxySide(needs: ProxyNeeds, options: ProxyOptions): 
       upgradePingIntervalMs: options.upgradePingIntervalMs,
       protocolPingIntervalMs: options.protocolPingIntervalMs,
     },
-    front === undefined ? listenHost : undefined,
+    front === undefined && !wantsGate ? listenHost : undefined,
   );
   ownPort = proxy.port;
   const separate = (number: number): string => at(tlsRouting ? webPort() : number);
@@ -143,10 +151,12 @@ export async function startProxySide(needs: ProxyNeeds, options: ProxyOptions): 
     },
     publicAddress: publicAddress(),
     grpc,
+    gate,
     close: async () => {
       grpc.close();
       sshGrpc.close();
       const listeners = [
+        ...(gate === undefined ? [] : [gate]),
         ...(front === undefined ? [] : [front]),
         proxy,
         ports.ssh,
