@@ -51,8 +51,9 @@ export function refuseClient(
 }
 
 function reset(client: Socket): void {
-  // Missing at Unix sockets and before Node 18.3.
-  if (client.remoteFamily !== undefined && 'resetAndDestroy' in client) client.resetAndDestroy();
+  // Missing at Unix sockets and before Node 18.3; and with an output that is ending, Node.js would keep the socket for ever.
+  if (client.remoteFamily !== undefined && 'resetAndDestroy' in client && !client.writableEnded)
+    client.resetAndDestroy();
   else client.destroy();
 }
 

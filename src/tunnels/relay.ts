@@ -79,7 +79,8 @@ function finish(socket: Socket): void {
 /** Without an orderly end, also where Node does not offer a reset: over TLS and at Unix sockets. */
 function reset(socket: Socket): void {
   if (socket.destroyed) return;
-  if (isPlainTcp(socket)) socket.resetAndDestroy();
+  // A socket that is ending its output cannot be reset any more, and Node.js would keep it open for ever.
+  if (isPlainTcp(socket) && !socket.writableEnded) socket.resetAndDestroy();
   else socket.destroy();
 }
 
