@@ -21,6 +21,7 @@ export function readFlagTunnels(
     ...databaseTunnel(own, listen, findings),
     ...applicationTunnel(own, listen),
     ...applicationProxy(given, listen),
+    ...kubernetesTunnel(own, listen),
   ];
   const [first, second] = items;
   for (const [flag, value] of [
@@ -107,4 +108,12 @@ function applicationProxy(
   if (!isWanted) return [];
   const path = '--application-proxy';
   return [{ ...COMMON, type: 'application-proxy', listen, credentialLifetime: FILE_LIFETIME, path }];
+}
+
+function kubernetesTunnel({ kubernetesCluster: cluster }: Settings, listen: ListenAddress): readonly PlacedItem[] {
+  if (cluster === undefined) return [];
+  const path = '--kubernetes-cluster';
+  return [
+    { ...COMMON, type: 'kubernetes-tunnel', listen, kubernetesCluster: cluster.value, kubeconfig: undefined, path },
+  ];
 }

@@ -3,6 +3,7 @@ import type { Field } from '../schema/fields.ts';
 import { applicationProxy } from './application-proxy.ts';
 import { applicationTunnel } from './application-tunnel.ts';
 import { databaseTunnel } from './database-tunnel.ts';
+import { kubernetesTunnel } from './kubernetes-tunnel.ts';
 import type { OpenTunnel, TunnelOf, TunnelSettingsOf, TunnelType } from './tunnel-type.ts';
 import type { TunnelWork } from './work.ts';
 
@@ -11,6 +12,7 @@ export const TUNNEL_TYPES = {
   'database-tunnel': databaseTunnel,
   'application-tunnel': applicationTunnel,
   'application-proxy': applicationProxy,
+  'kubernetes-tunnel': kubernetesTunnel,
 };
 
 export type TunnelTypeName = keyof typeof TUNNEL_TYPES;

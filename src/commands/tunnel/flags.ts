@@ -17,6 +17,11 @@ export const TUNNEL_OPTIONS = {
     help: 'Database to open a tunnel to, instead of the tunnels of the file. Needs its user and its name.',
   },
   application: { ...RUN.application, help: 'Application to open a tunnel to, instead of the tunnels of the file.' },
+  kubernetesCluster: {
+    ...RUN.kubernetesCluster,
+    orb: { name: 'kubernetes_cluster' },
+    help: 'Kubernetes cluster to open a tunnel to, instead of the tunnels of the file: kubectl --server http://ADDRESS.',
+  },
   applicationProxy: {
     flag: 'application-proxy',
     orb: { name: 'application_proxy', type: 'boolean' },
@@ -64,15 +69,7 @@ export const TUNNEL_OPTIONS = {
 } as const satisfies Declarations;
 
 /** About files that a run writes. */
-const OF_OUTPUTS: readonly string[] = [
-  'destination',
-  'engine',
-  'kubernetesCluster',
-  'refresh',
-  'report',
-  'ssh',
-  'storage',
-];
+const OF_OUTPUTS: readonly string[] = ['destination', 'engine', 'refresh', 'report', 'ssh', 'storage'];
 
 export const TUNNEL: Declarations = {
   ...Object.fromEntries(Object.entries(RUN).filter(([name]) => !OF_OUTPUTS.includes(name))),
