@@ -123,7 +123,7 @@ test('an answer arrives as it is: redirects are not followed, and no header gets
   const { stdout } = await curl('--include', 'http://dashboard/redirect');
   assert.match(
     stdout,
-    /^HTTP\/1\.1 302 Found\r\nLocation: http:\/\/elsewhere\/\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n/,
+    /^HTTP\/1\.1 302 Found\r\nLocation: http:\/\/elsewhere\/\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n/i,
   );
 });
 

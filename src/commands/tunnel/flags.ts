@@ -20,7 +20,7 @@ export const TUNNEL_OPTIONS = {
   kubernetesCluster: {
     ...RUN.kubernetesCluster,
     orb: { name: 'kubernetes_cluster' },
-    help: 'Kubernetes cluster to open a tunnel to, instead of the tunnels of the file: kubectl --server http://ADDRESS.',
+    help: 'Kubernetes cluster to open a tunnel to, instead of the tunnels of the file: kubectl -s http://ADDRESS.',
   },
   applicationProxy: {
     flag: 'application-proxy',
