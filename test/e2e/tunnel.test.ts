@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import test, { after, type TestContext } from 'node:test';
 import * as z from 'zod/mini';
 import { missing, type ProgramRun, runProgram } from '../programs.ts';
@@ -200,6 +201,22 @@ test('a tunnel that is killed is reported as dead, and the next start works', { 
   assert.equal(again.exitCode, 0, again.stderr);
   assert.equal((await psql(job, 'select 1')).stdout.trim(), '1');
 });
+
+test(
+  'a tunnel outlives its first certificate and the identity of the bot, with new tokens of the agent',
+  { skip },
+  async (t) => {
+    misbehave(t, cluster, { maxTtlMs: 3000 });
+    const job = await beginTunnelJob(t);
+    await job.addProgram('circleci', `echo ${await cluster.mint()}`);
+    assert.equal((await open(job, [...ORDERS, '--export-client-variables'])).exitCode, 0);
+    const joins = cluster.records.of('join-service').length;
+    await delay(4500);
+    assert.equal((await psql(job, 'select 1')).stdout.trim(), '1');
+    assert.ok(cluster.records.of('join-service').length > joins);
+    assert.equal((await statusOf(job)).exitCode, 0);
+  },
+);
 
 test('a client of a Proxy that has stalled gets an error instead of waiting for ever', { skip }, async (t) => {
   const job = await beginTunnelJob(t);
