@@ -11,6 +11,7 @@ import { measureRefresh } from './refresh.ts';
 import { measureRoundTrips } from './round-trips.ts';
 import { measureSsh } from './ssh.ts';
 import { measureStartup } from './startup.ts';
+import { measureTunnel } from './tunnel.ts';
 
 /** Goals are above the floor, for a run with one output, which needs two RSA keys before Teleport 17, and none since. */
 const PROFILES = [
@@ -24,6 +25,7 @@ try {
   if (process.argv[2] === 'startup') print(await measureStartup(join(folder, 'startup')));
   else if (process.argv[2] === 'round-trips') await measureRoundTrips(join(folder, 'round-trips'));
   else if (process.argv[2] === 'refresh') print(await measureRefresh(join(folder, 'refresh')));
+  else if (process.argv[2] === 'tunnel') print(await measureTunnel(join(folder, 'tunnel')));
   else await measureAll();
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -40,6 +42,7 @@ async function measureAll(): Promise<void> {
   }
   all.push(...(await measureStartup(join(folder, 'startup'))), ...(await measureSsh(folder, nodeStart)));
   all.push(...(await measureRefresh(join(folder, 'refresh'))));
+  all.push(...(await measureTunnel(join(folder, 'tunnel'))));
   print(all);
   console.log(`\nbundle ${(statSync(BUNDLE).size / 1024).toFixed(0)} KB`);
 }
