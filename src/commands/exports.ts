@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { utcTime } from '../crypto/validity.ts';
 import type { RunResult } from '../outputs/result.ts';
 
-/** Teleport's names of databases with PostgreSQL's protocol. */
-const POSTGRES: readonly string[] = ['postgres', 'cockroachdb'];
+/** @param protocol of a database, as Teleport names it */
+export function isPostgres(protocol: string): boolean {
+  return ['postgres', 'cockroachdb'].includes(protocol);
+}
 
 /** Every variable, in the order of the lines, and what it holds: docs/reference/exports.md shows this list. */
 export const VARIABLES = {
@@ -123,7 +125,7 @@ function awsVariables(outputs: RunResult['outputs']): ReadonlyMap<VariableName, 
  */
 function postgresVariables(outputs: RunResult['outputs']): ReadonlyMap<VariableName, string> {
   for (const { access, destination, files } of outputs) {
-    if (access?.kind !== 'database' || !POSTGRES.includes(access.protocol) || !files.includes('tlscert')) continue;
+    if (access?.kind !== 'database' || !isPostgres(access.protocol) || !files.includes('tlscert')) continue;
     return new Map<VariableName, string>([
       ['PGSSLCERT', join(destination, 'tlscert')],
       ['PGSSLKEY', join(destination, 'key')],

@@ -18,6 +18,7 @@ import type { Journal } from '../outputs/journal.ts';
 import { supportedOutputs } from '../outputs/supported.ts';
 import { configuredOutput, type SupportedOutput } from '../outputs/outputs.ts';
 import { caFilePaths } from '../schema/unexpanded.ts';
+import { refuseGuardOfBot } from './guards.ts';
 import type { RunArguments } from './run-flags.ts';
 
 const MAX_INPUT_BYTES = 1024 * 1024;
@@ -58,6 +59,7 @@ async function plannedRun(
   const plan = await readPlan(given, { ...world, tunnelFlags }, readText);
   journal.note({ plan });
   if (engine === 'native') refuseScopes(plan);
+  else refuseGuardOfBot(plan);
   const outputs = supportedOutputs(plan);
   journal.note({ outputs: outputs.map((output) => configuredOutput(output)) });
   const trust = await webTrust({ ...world, caFile, insecure: plan.insecure, readText });

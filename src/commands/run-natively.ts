@@ -13,7 +13,8 @@ import { needsProxy } from '../outputs/outputs.ts';
 import type { OutputKeys } from '../outputs/work.ts';
 import { findAuthServer } from '../teleport/auth-server.ts';
 import type { AuthVerification } from '../teleport/auth-trust.ts';
-import { clockDifference, type ClusterFacts, discover } from '../teleport/ping.ts';
+import { clockDifference, type ClusterFacts, discover, proxyHosts } from '../teleport/ping.ts';
+import { guardBot, guardCluster } from './guards.ts';
 import { joinPathText } from './run-result.ts';
 import { beginTelemetry } from './telemetry.ts';
 
@@ -22,6 +23,7 @@ export async function runNatively(run: PlannedRun, token: OidcToken): Promise<Ru
   const telemetry = await beginTelemetry({ ...run, joinMethod: run.plan.tokenRequest.joinMethod, log: run.journal });
   try {
     const { joined, keys } = await join(run, token);
+    guardBot(run.plan, joined.bot.botName);
     const results = await writeOutputs(run, joined, keys);
     const { bot, cluster, path: joinPath } = joined;
     return {
@@ -41,8 +43,11 @@ export async function runNatively(run: PlannedRun, token: OidcToken): Promise<Ru
   }
 }
 
-function serverOf({ contact }: Joined, { address: { value } }: Plan): Pick<RunEnd, 'auth' | 'proxy'> {
-  if (contact.kind === 'proxy') return { proxy: value };
+function serverOf(
+  { contact }: Joined,
+  { address: { host, value } }: Plan,
+): Pick<RunEnd, 'auth' | 'proxy' | 'proxyHosts'> {
+  if (contact.kind === 'proxy') return { proxy: value, proxyHosts: [host, ...proxyHosts(contact.facts)] };
   const { proxyAddress } = contact;
   return { auth: value, proxy: proxyAddress && formatAddress(proxyAddress) };
 }
@@ -73,6 +78,8 @@ export async function join(run: PlannedRun, token: OidcToken): Promise<JoinedWit
 /** The keys of the outputs are generated during the join; discovery determines their type. */
 async function joinThrough(web: WebApi, run: PlannedRun, token: OidcToken): Promise<JoinedWithKeys> {
   const cluster = discoverCluster(run, web);
+  // Only the join of a guarded job waits for discovery: no other cluster gets its token.
+  if (run.plan.settings.expectCluster !== undefined) await cluster;
   const keys = cluster.then(({ suite }) => beginKeys(run, suite));
   keys.catch(() => undefined); // without a cluster, the join fails for the same reason
   const joined = await joinStep(run, () => joinCluster({ ...joinOptions(run, token), web, cluster }));
@@ -88,6 +95,7 @@ async function joinDirectly(
   let onCluster: (cluster: JoinedCluster) => void = () => undefined;
   const known = new Promise<JoinedCluster>((resolve) => {
     onCluster = (cluster) => {
+      guardCluster(plan, cluster.clusterName);
       refuseKeysOf(plan, cluster);
       resolve(cluster);
     };
@@ -123,6 +131,7 @@ function refuseKeysOf(plan: Plan, { clusterName, serverVersion }: JoinedCluster)
 
 async function discoverCluster({ journal, plan, retries, world }: PlannedRun, web: WebApi): Promise<ClusterFacts> {
   const found = await journal.step('discovery', () => discover(web, retries), clusterNote);
+  guardCluster(plan, found.clusterName);
   refuseKeysOf(plan, found);
   const difference = clockDifference(found, world.clock.nowMs());
   if (difference !== undefined) journal.warn(difference);

@@ -11,8 +11,9 @@ import { produceWithTbot } from '../tbot/engine.ts';
 import { checkTbotVersion, readTbotVersion, type TbotSettings } from '../tbot/program.ts';
 import { type AuthReport, reportOfAuthServer } from '../teleport/auth-ping.ts';
 import { findAuthServer } from '../teleport/auth-server.ts';
-import { clockDifference, type ClusterFacts, discover } from '../teleport/ping.ts';
+import { clockDifference, type ClusterFacts, discover, proxyHosts } from '../teleport/ping.ts';
 import { askReportedProxy } from '../teleport/reported-proxy.ts';
+import { guardCluster } from './guards.ts';
 import { TBOT_HELPER_VARIABLES } from './telemetry.ts';
 
 /** @throws MachineIdError TBOT_MISSING, TBOT_INCOMPATIBLE, CLUSTER_UNSUPPORTED, TBOT_FAILED, or what asking the server throws */
@@ -41,8 +42,8 @@ export async function runWithTbot(run: PlannedRun, settings: Omit<TbotSettings, 
 /** The server at the address, and what it reports. */
 type Found = { readonly kind: 'proxy'; readonly cluster: ClusterFacts } | ({ readonly kind: 'auth' } & AuthReport);
 
-function serverOf(found: Found, { value }: ClusterAddress): Pick<RunEnd, 'auth' | 'proxy'> {
-  if (found.kind === 'proxy') return { proxy: value };
+function serverOf(found: Found, { host, value }: ClusterAddress): Pick<RunEnd, 'auth' | 'proxy' | 'proxyHosts'> {
+  if (found.kind === 'proxy') return { proxy: value, proxyHosts: [host, ...proxyHosts(found.cluster)] };
   return { auth: value, proxy: found.proxyAddress && formatAddress(found.proxyAddress) };
 }
 
@@ -81,6 +82,7 @@ async function checkTbot(run: PlannedRun): Promise<Found> {
   const difference = found.kind === 'proxy' ? clockDifference(found.cluster, world.clock.nowMs()) : undefined;
   const mismatch = checkTbotVersion(tbot, cluster, plan.tokenRequest.joinMethod);
   for (const warning of [difference, mismatch]) if (warning !== undefined) journal.warn(warning);
+  guardCluster(plan, cluster.clusterName);
   refuseRemovedKeys(plan, cluster.serverVersion, `the cluster ${cluster.clusterName} runs`);
   if (tbot !== undefined) refuseRemovedKeys(plan, tbot, 'the tbot on PATH is');
   return found;

@@ -4,7 +4,7 @@ import type { PlannedRun } from '../config/plan.ts';
 import { createLog } from '../effects/log.ts';
 import type { World } from '../effects/world.ts';
 import { MachineIdError, pluralize } from '../errors.ts';
-import { appendLines, exportLines, openBashEnv } from '../job/bash-env.ts';
+import { appendLines, exportedToLaterSteps, exportLines, openBashEnv } from '../job/bash-env.ts';
 import { tokenNotices } from '../job/oidc-check.ts';
 import { obtainOidcToken } from '../job/oidc-token.ts';
 import type { OidcToken, TokenRequest } from '../job/token-request.ts';
@@ -13,9 +13,11 @@ import type { RunEnd, RunResult } from '../outputs/result.ts';
 import { prepareOutputs } from '../outputs/produce.ts';
 import { unexpandedPath } from '../schema/unexpanded.ts';
 import { exportedVariables, exportWarnings } from './exports.ts';
+import { guardJob } from './guards.ts';
 import { readConfiguration } from './run-configuration.ts';
 import { readRunArguments, type RunArguments } from './run-flags.ts';
 import type { TokenFile } from './token-verdict.ts';
+import { staleVariableWarning } from './stale-variables.ts';
 import { headline, resultJson, resultObject, summaryText } from './run-result.ts';
 
 /** @throws MachineIdError; invalid input is reported before anything is contacted */
@@ -43,6 +45,7 @@ async function runToEnd(given: RunArguments, journal: Journal, world: World): Pr
     await printResult(result, given, run).catch(() => undefined);
     throw failure;
   }
+  await warnAboutStaleVariables(result, run, exportPath !== undefined);
   const exported = exportPath === undefined ? [] : await exportTo(exportPath, result, run);
   await printResult({ ...result, exported }, given, run);
   if (given.refresh) await (await import('./start-keeper.ts')).startKeeper(given, result.outputs, run, exportPath);
@@ -79,6 +82,7 @@ export function findToken(
     'oidcToken',
     async () => {
       const token = await obtainOidcToken({ ...world, variable, request });
+      guardJob(plan, token.claims, world);
       for (const notice of tokenNotices(token, world.clock.nowMs(), request)) journal.warn(notice);
       return token;
     },
@@ -130,6 +134,21 @@ async function joinAndWrite({ caFile, engine }: RunArguments, run: PlannedRun, t
 }
 
 type UntimedResult = Omit<RunResult, 'spans' | 'timingsMs'>;
+
+/** Before this run exports anything, so that what earlier ones exported can be told apart. */
+async function warnAboutStaleVariables(
+  result: UntimedResult,
+  { journal, world: { environment, files } }: PlannedRun,
+  exports: boolean,
+): Promise<void> {
+  const described = exportedVariables(result, files.platform);
+  const earlier = await exportedToLaterSteps(files, environment);
+  const later = { described, exported: exports ? described : NO_VARIABLES, earlier };
+  const warning = staleVariableWarning(result, later, environment);
+  if (warning !== undefined) journal.warn(warning);
+}
+
+const NO_VARIABLES: ReadonlyMap<string, string> = new Map();
 
 /** @returns the names of the variables */
 async function exportTo(

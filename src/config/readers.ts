@@ -49,6 +49,13 @@ export const path: Reader<string, string> = {
 /** The name of one resource, not a pattern of names. */
 export const resourceName = textReader((given) => unexpandedValue(given) ?? refuseWildcard(given), textField);
 
+export const uuid = textReader(
+  (given) => unexpandedValue(given) ?? (UUID.test(given) ? undefined : `"${given}" is not a UUID`),
+  textField,
+);
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 /** Milliseconds. Zero means the default. */
 export const duration: Reader<string, number> = {
   ...readerOf((given, { refuse }) => {

@@ -75,6 +75,12 @@ export function decodeClaims(jwt: string, source: string, hint = hintFor(source)
   };
 }
 
+/** Undefined if the token does not say. */
+export function claimOfRerun({ payload }: Pick<OidcClaims, 'payload'>): boolean | undefined {
+  const claim = payload['oidc.circleci.com/ssh-rerun'];
+  return typeof claim === 'boolean' ? claim : undefined;
+}
+
 /** The host of the CircleCI server installation that issued the token; undefined for CircleCI Cloud and other issuers. */
 export function circleCiServerOf(issuer: string): string | undefined {
   const [, host] = /^https:\/\/([^/?#\s]+)\/org\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.exec(issuer) ?? [];

@@ -8,6 +8,8 @@ export interface RunResult {
   readonly proxy: string | undefined;
   /** `host:port` of the Auth Service, if the cluster was joined there. */
   readonly auth?: string | undefined;
+  /** Hosts at which clients reach the Proxy; undefined if it was not asked. */
+  readonly proxyHosts?: readonly string[] | undefined;
   readonly cluster: string;
   readonly clusterVersion: string;
   /** Undefined when tbot has joined and has left no certificate that names the bot. */

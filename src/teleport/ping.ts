@@ -38,6 +38,11 @@ export interface ClusterFacts {
   readonly sentMs?: number | undefined;
 }
 
+/** Where clients reach the Proxy: its web address, and the listeners of databases. */
+export function proxyHosts({ databases, webAddress }: ClusterFacts): readonly string[] {
+  return [webAddress, ...databases.values()].map(({ host }) => host);
+}
+
 /** Which build of Teleport matches the cluster. Proxies before 16 do not report the edition and count as open source. */
 export interface ClusterRelease {
   /** Version for clients: the one that the cluster updates them to, otherwise its own. */

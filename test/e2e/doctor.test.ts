@@ -177,7 +177,7 @@ const FINDINGS: readonly Finding[] = [
     environment: { CIRCLE_PR_NUMBER: '7', CIRCLE_PR_USERNAME: 'somebody' },
     id: 'fork',
     state: 'warn',
-    says: /fork of somebody/,
+    says: /pull request from a fork: CIRCLE_PR_USERNAME is somebody$/,
     fix: /Skip the job for forks/,
   },
   {
@@ -185,7 +185,7 @@ const FINDINGS: readonly Finding[] = [
     mint: { vcsRef: 'refs/heads/pull/12' },
     id: 'fork',
     state: 'warn',
-    says: /pull request from a fork$/,
+    says: /pull request from a fork: the claim vcs-ref is refs.heads.pull.12$/,
     fix: /Skip the job for forks/,
   },
   {

@@ -24,6 +24,7 @@ import { needsProxy, type SupportedOutput } from '../../outputs/outputs.ts';
 import type { AuthVerification } from '../../teleport/auth-trust.ts';
 import { makeKeys, tryOutputs } from '../../outputs/produce.ts';
 import { discover } from '../../teleport/ping.ts';
+import { guardBot } from '../guards.ts';
 import { type TokenFile, withVerdict } from '../token-verdict.ts';
 import { type Check, check } from './check.ts';
 
@@ -57,6 +58,7 @@ export async function clusterChecks(context: TrialContext, world: World): Promis
   let joined: Joined;
   try {
     joined = await tryJoin(context, world);
+    guardBot(context.plan, joined.bot.botName);
   } catch (error) {
     const explained = withVerdict(asMachineIdError(error), context.tokenFile, context.token, world.clock.nowMs());
     return [join.networkFailed(explained, world), ...withoutJoin(context.outputs, 'the join failed')];

@@ -12,6 +12,7 @@ import { openUpgrades, type Upgrades } from '../../teleport/connection-upgrade.t
 import { openWebApi } from '../../net/web.ts';
 import { refuseRemovedKeys } from '../../outputs/supported.ts';
 import { checkTbotVersion, readTbotVersion } from '../../tbot/program.ts';
+import { guardCluster, guardJob } from '../guards.ts';
 import { readTokenFile, type TokenFile } from '../token-verdict.ts';
 import { type Check, check, type CheckState } from './check.ts';
 import { type AuthServerFindings, authServerChecks } from './auth-server-checks.ts';
@@ -172,6 +173,11 @@ async function clusterFindings(
     if (plan === undefined || obstacle !== undefined)
       return [...checks, ...skipped(obstacle ?? 'the configuration is invalid')];
     if (token === undefined) return [...checks, ...skipped('there is no valid OIDC token')];
+    const refusal = guardRefusal(() => {
+      guardJob(plan, token.claims, world);
+      guardCluster(plan, cluster.clusterName);
+    });
+    if (refusal !== undefined) return [...checks, refusal, ...skipped('a guard refused this job')];
     const removed = removedKeysCheck(plan, cluster);
     if (removed !== undefined)
       return [...checks, removed, ...skipped('the cluster does not support this configuration')];
@@ -194,6 +200,16 @@ async function tokenFileCheck(
     return { checks: [one.pass(`join token "${tokenFile.token.name}" in ${path}`)], tokenFile };
   } catch (error) {
     return { checks: [one.failed(asMachineIdError(error))], tokenFile: undefined };
+  }
+}
+
+/** The error that `run` would fail with. */
+function guardRefusal(guard: () => void): Check | undefined {
+  try {
+    guard();
+    return undefined;
+  } catch (error) {
+    return check('guards', 'Guards').failed(asMachineIdError(error));
   }
 }
 

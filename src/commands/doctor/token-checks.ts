@@ -2,6 +2,7 @@
 import { utcTime } from '../../crypto/validity.ts';
 import type { World } from '../../effects/world.ts';
 import { asMachineIdError, type MachineIdError, pluralize } from '../../errors.ts';
+import { forkSign } from '../../job/fork.ts';
 import { audienceNotice, checkAudience, checkIssuer, checkTimes, tokenClockNotice } from '../../job/oidc-check.ts';
 import { audienceText, circleCiServerOf, type OidcClaims, organizationOf } from '../../job/oidc-claims.ts';
 import { checkGenericAudience, genericNotices } from '../../job/oidc-generic-check.ts';
@@ -137,12 +138,11 @@ function rerunChecks({ sshRerun }: OidcClaims): readonly Check[] {
 
 function jobChecks(environment: World['environment'], claims?: OidcClaims): readonly Check[] {
   const one = check('fork', 'Fork');
-  const { CIRCLE_PR_NUMBER = '', CIRCLE_PR_USERNAME = '' } = environment;
-  const pull = /^refs\/heads\/pull\/(\d+)/.exec(claims?.vcsRef ?? '')?.[1];
-  if (`${CIRCLE_PR_NUMBER}${CIRCLE_PR_USERNAME}` === '' && pull === undefined) return [one.pass('no')];
+  const sign = forkSign(claims, environment);
+  if (sign === undefined) return [one.pass('no')];
   return [
     one.warn(
-      `this job builds a pull request from a fork${CIRCLE_PR_USERNAME === '' ? '' : ` of ${CIRCLE_PR_USERNAME}`}`,
+      `this job builds a pull request from a fork: ${sign}`,
       'Skip the job for forks, or restrict its rule to a context that pull requests from forks cannot use.',
     ),
   ];
