@@ -23,7 +23,6 @@ export async function runNatively(run: PlannedRun, token: OidcToken): Promise<Ru
   const telemetry = await beginTelemetry({ ...run, joinMethod: run.plan.tokenRequest.joinMethod, log: run.journal });
   try {
     const { joined, keys } = await join(run, token);
-    guardBot(run.plan, joined.bot.botName);
     const results = await writeOutputs(run, joined, keys);
     const { bot, cluster, path: joinPath } = joined;
     return {
@@ -69,7 +68,11 @@ export async function join(run: PlannedRun, token: OidcToken): Promise<JoinedWit
   try {
     const search = { address, network, web, retries, clock, log: journal, signal, trace };
     const verification = authTrust && (await findAuthServer({ ...search, trust: authTrust }));
-    return await (verification === undefined ? joinThrough(web, run, token) : joinDirectly(verification, run, token));
+    const found = await (verification === undefined
+      ? joinThrough(web, run, token)
+      : joinDirectly(verification, run, token));
+    guardBot(plan, found.joined.bot.botName);
+    return found;
   } finally {
     web.close();
   }
