@@ -3,10 +3,13 @@ import { isatty } from 'node:tty';
 import { openStarterPipe, startDetached } from './effects/detached.ts';
 import { sharedController, systemClock } from './effects/time.ts';
 import { systemFiles } from './effects/files.ts';
+import { foregroundIn } from './effects/foreground.ts';
 import { systemLargeFiles } from './effects/large-files.ts';
+import { startOrphanGuard } from './effects/orphan-guard.ts';
 import { listProcessesBy } from './effects/processes.ts';
 import { followProgram, killRunningChildren, systemCommands } from './effects/programs.ts';
 import { createMask } from './effects/secret.ts';
+import { listenToSignals } from './effects/signals.ts';
 import { ignoreStreamErrors, isReaderGone, stdoutUnwritable, writeAll, writeOrDrop } from './effects/streams.ts';
 import { openPrompt } from './effects/terminal.ts';
 import type { World } from './effects/world.ts';
@@ -14,17 +17,15 @@ import { MachineIdError, uncaughtError } from './errors.ts';
 import { reportFailure, runProgram } from './program.ts';
 
 const interrupted = sharedController();
-for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
-  process.on(name, () => {
-    // A second signal ends the process at once.
-    if (interrupted.signal.aborted) endAtOnce(name);
-    interrupted.abort(
-      new MachineIdError('INTERRUPTED', `interrupted by ${name}`, {
-        hint: 'Run it again. Each output has either all of its old files or all of its new ones.',
-      }),
-    );
-  });
-}
+const forwardSignals = listenToSignals((name) => {
+  // A second signal ends the process at once.
+  if (interrupted.signal.aborted) endAtOnce(name);
+  interrupted.abort(
+    new MachineIdError('INTERRUPTED', `interrupted by ${name}`, {
+      hint: 'Run it again. Each output has either all of its old files or all of its new ones.',
+    }),
+  );
+});
 
 /** Ends by the signal itself: process.exit would wait for threads, one of which may hang in a DNS lookup. */
 function endAtOnce(name: NodeJS.Signals): void {
@@ -56,6 +57,8 @@ const world: World = {
   follow: followProgram,
   startDetached,
   openStarterPipe,
+  runInForeground: foregroundIn({ forwardSignals, stdout, stderr }),
+  startOrphanGuard,
   mask,
   stdout: (text) =>
     print(text).catch((cause: unknown) => {

@@ -18,7 +18,8 @@ export interface Command {
   /** Name of the argument without a flag, for a command that takes one. */
   readonly operand?: string;
   readonly flags: () => Promise<readonly Flag[]>;
-  readonly act: (args: readonly string[], world: World) => Promise<void>;
+  /** Resolves with the exit code of a program that runs in its place, or of the command, if not 0. */
+  readonly act: (args: readonly string[], world: World) => Promise<void> | Promise<number>;
 }
 
 export const COMMANDS: readonly Command[] = [
@@ -78,6 +79,14 @@ Contacts nothing. Exits with 1 when the token is valid but does not allow the jo
     act: async (args, world) => (await import('./commands/tunnel/status.ts')).tunnelStatus(args, world),
   },
   {
+    name: 'exec',
+    summary: 'Run one command with credentials that only it can use, and remove them when it ends.',
+    notes: `Usage: machine-id exec [flags] -- COMMAND ARGUMENT...
+Joins like run, writes to a private directory (in memory if there is a RAM disk), and sets the variables that run exports. ssh, scp and sftp get the written ssh_config. Keys and tokens are masked in the output. Signals go to the command; its exit code is returned, 128 and the number of the signal if one ended it.`,
+    flags: async () => (await import('./commands/exec/flags.ts')).EXEC_FLAGS,
+    act: async (args, world) => (await import('./commands/exec/exec.ts')).exec(args, world),
+  },
+  {
     name: 'install-tools',
     summary: "Download, verify and install Teleport's own programs (tsh, tctl and others) for later steps.",
     notes: 'Does nothing when they are already installed.',
@@ -120,8 +129,8 @@ const INTERNAL: readonly Command[] = [
 /** The command that steps of the orb call; not listed in the help. */
 const ORB_STEP = 'orb-step';
 
-/** @returns the exit code: 0 done, 1 failed, 2 wrong input */
-export async function runProgram(args: readonly string[], world: World): Promise<0 | 1 | 2> {
+/** @returns the exit code: 0 done, 1 failed, 2 wrong input; or that of a program that ran in its place */
+export async function runProgram(args: readonly string[], world: World): Promise<number> {
   let call: Invocation = { args, world };
   try {
     if (args[0] === ORB_STEP) {
@@ -130,8 +139,7 @@ export async function runProgram(args: readonly string[], world: World): Promise
       call = await invocationOf(call);
     }
     if (args[0] === BACKGROUND_COMMAND) call = { args: args.slice(1), world: inBackground(world) };
-    await runCommand(call.args, call.world);
-    return 0;
+    return (await runCommand(call.args, call.world)) ?? 0;
   } catch (cause) {
     const error = withProxyCause(failureOf(cause, world.signal), world.environment);
     reportFailure(error, call.args, call.world);
@@ -151,17 +159,29 @@ function inBackground(world: World): World {
   }
 }
 
-async function runCommand(args: readonly string[], world: World): Promise<void> {
+async function runCommand(args: readonly string[], world: World): Promise<number | undefined> {
   const [name = '--help'] = args;
-  if (name === '--help' || name === '-h' || name === 'help') return world.stdout(programHelp(COMMANDS));
+  if (name === '--help' || name === '-h' || name === 'help') return write(programHelp(COMMANDS), world);
   const { command, rest } = findCommand(args);
-  if (!rest.includes('--help') && !rest.includes('-h')) return command.act(rest, world);
-  return world.stdout(commandHelp(command, await command.flags()));
+  const own = ownArguments(rest);
+  if (own.includes('--help') || own.includes('-h')) return write(commandHelp(command, await command.flags()), world);
+  const exitCode = await command.act(rest, world);
+  return typeof exitCode === 'number' ? exitCode : undefined;
+}
+
+async function write(text: string, world: World): Promise<undefined> {
+  await world.stdout(text);
+}
+
+/** Without those of another program, which follow `--`. */
+function ownArguments(args: readonly string[]): readonly string[] {
+  const end = args.indexOf('--');
+  return end === -1 ? args : args.slice(0, end);
 }
 
 /** Writes to stderr, in the format that the arguments request. */
 export function reportFailure(error: MachineIdError, args: readonly string[], world: World): void {
-  const debug = wantsDebug(args, world);
+  const debug = wantsDebug(ownArguments(args), world);
   world.stderr(
     wantsJsonLog(args)
       ? errorLine(error, { debug, nowMs: world.clock.nowMs() })
@@ -183,7 +203,9 @@ function findCommand(args: readonly string[]): { readonly command: Command; read
 
 /** Tolerates other problems of the command line, like `wantsDebug`. */
 function wantsJsonLog(args: readonly string[]): boolean {
-  return args.some((arg, at) => arg === '--log-format=json' || (arg === 'json' && args[at - 1] === '--log-format'));
+  return ownArguments(args).some(
+    (arg, at) => arg === '--log-format=json' || (arg === 'json' && args[at - 1] === '--log-format'),
+  );
 }
 
 // The texts of `--help`.

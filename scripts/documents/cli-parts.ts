@@ -36,9 +36,16 @@ function story({ name, notes = '', operand, summary }: Loaded): string {
 function flagTable({ flags, name }: Loaded, ofRun: readonly Flag[]): string {
   const common = name === 'run' ? [] : flags.filter((flag) => ofRun.includes(flag));
   const shared = common.length < 3 ? [] : common;
+  const own = flags.filter((flag) => !shared.includes(flag));
+  if (own.length === 0) {
+    return `All flags of [\`run\`](#run) except ${ofRun
+      .filter((flag) => !flags.includes(flag))
+      .map(longName)
+      .join(', ')}.`;
+  }
   const table = markdownTable(
     ['Flag', 'Meaning'],
-    flags.filter((flag) => !shared.includes(flag)).map((flag) => [usage(flag), prose(flag.help)]),
+    own.map((flag) => [usage(flag), prose(flag.help)]),
   );
   if (shared.length === 0) return table;
   return shared.length > ofRun.length / 2

@@ -10,7 +10,7 @@ import type { Parts } from './regions.ts';
 const Parameter = z.object({
   type: z.string(),
   enum: z.array(z.string()).optional(),
-  default: z.unknown(),
+  default: z.unknown().optional(),
   description: z.string(),
 });
 const Element = z.object({

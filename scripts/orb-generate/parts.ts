@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   tunnel: ['tunnel'],
   doctor: ['doctor'],
   install_tools: ['plan_tools', 'install_tools'],
+  exec: ['exec'],
   cleanup: ['cleanup'],
 };
 
@@ -19,7 +20,11 @@ export function orbParts(): ReadonlyMap<string, readonly string[]> {
   const ofJob = declaredBy(['join']).filter(({ orb }) => orb.ofJob !== false);
   return new Map([
     ...Object.entries(COMMANDS).map(
-      ([command, steps]) => [`parameters of ${command}`, declaredBy(steps).flatMap(declaration)] as const,
+      ([command, steps]) =>
+        [
+          `parameters of ${command}`,
+          declaredBy(steps).flatMap(command === 'exec' ? brieflyDeclared : declaration),
+        ] as const,
     ),
     ...Object.keys(ORB_STEPS).map((step) => [`environment of ${step}`, environment(step)] as const),
     ['parameters of install', INSTALL_PARAMETERS.flatMap(declaration)],
@@ -31,6 +36,14 @@ export function orbParts(): ReadonlyMap<string, readonly string[]> {
     ['parameters of the job for join', ofJob.flatMap(declaration)],
     ['arguments of join', ofJob.map(argument)],
   ]);
+}
+
+/** The size of the packed orb has a limit, so a description of `join` is not repeated. */
+function brieflyDeclared(parameter: StepParameter): readonly string[] {
+  const isOfJoin = parametersOf('join').some(({ orb, help }) => orb === parameter.orb && help === parameter.help);
+  return declaration(
+    isOfJoin ? { orb: { ...parameter.orb, description: undefined, more: undefined }, help: 'As for join.' } : parameter,
+  );
 }
 
 function declaredBy(steps: readonly string[]): readonly StepParameter[] {
@@ -52,11 +65,11 @@ function argument({ orb: { name } }: Pick<StepParameter, 'orb'>): string {
 }
 
 function declaration({ help, orb }: Pick<StepParameter, 'help' | 'orb'>): readonly string[] {
-  const { default: preset, description = help, more, name, type = 'string' } = orb;
+  const { default: preset, description = help, isRequired = false, more, name, type = 'string' } = orb;
   return [
     `${name}:`,
     ...(typeof type === 'string' ? [`  type: ${type}`] : ['  type: enum', `  enum: [${type.join(', ')}]`]),
-    `  default: ${scalar(preset ?? (type === 'boolean' ? false : ''))}`,
+    ...(isRequired ? [] : [`  default: ${scalar(preset ?? (type === 'boolean' ? false : ''))}`]),
     ...describe([description, more].filter((text) => text !== undefined).join(' ')),
   ];
 }

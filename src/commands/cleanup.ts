@@ -21,6 +21,7 @@ import { removeBackgroundFiles } from '../job/background-files.ts';
 import { findLeftovers, type Leftover } from '../job/left-over.ts';
 import { type ManifestEntry, readAgain, readManifests, type StoredManifest } from '../job/manifest.ts';
 import { isListed } from '../outputs/identity-files.ts';
+import { directoriesInUse, removeAbandonedOf } from './exec/private-directory.ts';
 
 export const CLEANUP = {
   leftOver: {
@@ -123,7 +124,11 @@ async function cleanUp(
   const running = await stopProcesses(given, world);
   // Until they were stopped, they may have written more.
   const manifests = await Promise.all(given.map((manifest) => readAgain(files, manifest)));
-  const entries = manifests.flatMap((manifest) => manifest.entries).filter((entry) => !isKept(entry, keptPaths));
+  const abandoned = await removeAbandonedOf(manifests, world);
+  const inUse = await directoriesInUse(manifests, world);
+  const entries = manifests
+    .flatMap((manifest) => manifest.entries)
+    .filter((entry) => !isKept(entry, keptPaths) && !inUse.some((directory) => isWithin(entry, directory)));
   const remainders = await recoverDestinations(entries, world);
   // Files first: on a full disk, this makes room for the new file of exports.
   const written = await removeFiles(entries, world);
@@ -137,9 +142,15 @@ async function cleanUp(
   const unremoved = [...found.exports, ...found.written, ...found.others].flatMap(({ path, removal }) =>
     removal.outcome === 'failed' ? [{ path, message: `cannot be removed: ${removal.reason}` }] : [],
   );
-  const problems = [...running, ...unremoved];
-  if (problems.length === 0) for (const { path } of manifests) await files.remove(path);
+  const problems = [...running, ...unremoved, ...abandoned.map((message) => ({ path: 'exec', message }))];
+  // Its directories must stay known.
+  if (inUse.length > 0) stderr(`Kept, because "exec" is still running: ${printable(inUse.join(', '))}\n`);
+  else if (problems.length === 0) for (const { path } of manifests) await files.remove(path);
   return problems;
+}
+
+function isWithin(entry: ManifestEntry, directory: string): boolean {
+  return pathsIn(entry).some((path) => path.startsWith(`${directory}/`));
 }
 
 /** Before anything is removed: they would write it again. @returns those that still run */

@@ -34,6 +34,7 @@ export async function invocationOf({ args: [, name = ''], world }: Invocation): 
   const found = { ...world, environment };
   const flags = await flagsOf(step.parameters, found, problems);
   if (name === 'plan_tools') problems.push(...uncacheable(environment));
+  const command = name === 'exec' ? shellCommand(environment, problems) : [];
   if (problems.length > 0) {
     throw new MachineIdError('USAGE_INVALID', 'the parameters of this step are invalid', {
       hint: 'Correct them in the config; set variables in a context, in the project settings or in an earlier step.',
@@ -41,7 +42,7 @@ export async function invocationOf({ args: [, name = ''], world }: Invocation): 
     });
   }
   return {
-    args: [step.command, ...flags],
+    args: [step.command, ...flags, ...command],
     world: { ...found, environment: { ...environment, ...variablesOf(step.parameters, environment) } },
   };
 }
@@ -126,6 +127,14 @@ async function mayBeMissing(config: string, { environment, files, workingDirecto
   if (config !== SETTINGS.config.orb.default || (await files.entry(join(workingDirectory, config))) !== undefined)
     return false;
   return ['proxy', 'token', 'destination'].some((name) => parameter(environment, name) !== '');
+}
+
+/** As CircleCI starts the shell of a step: it ends with the first command that fails. */
+function shellCommand(environment: Environment, problems: Problem[]): readonly string[] {
+  const command = parameter(environment, 'command');
+  if (command.trim() === '') problems.push({ path: 'command', message: 'is empty' });
+  const isBash = environment.MACHINE_ID_SHELL === 'bash';
+  return ['--', ...(isBash ? ['bash', '-eo', 'pipefail', '-c'] : ['sh', '-ec']), command];
 }
 
 /** The cache steps use the folder exactly as it is written in the config. */

@@ -2,6 +2,7 @@
 import type { Declaration, Declarations, OrbParameter } from '../config/declaration.ts';
 import { CLEANUP } from './cleanup.ts';
 import { DOCTOR } from './doctor/flags.ts';
+import { EXEC } from './exec/flags.ts';
 import { INSTALL_TOOLS } from './install-tools/flags.ts';
 import { RUN } from './run-flags.ts';
 import { TUNNEL } from './tunnel/flags.ts';
@@ -22,6 +23,7 @@ export const ORB_STEPS: Readonly<Record<string, OrbStep>> = {
   doctor: { command: 'doctor', parameters: parametersOf(DOCTOR, 'doctor') },
   plan_tools: { command: 'install-tools', parameters: parametersOf(INSTALL_TOOLS, 'plan_tools') },
   install_tools: { command: 'install-tools', parameters: parametersOf(INSTALL_TOOLS, 'install_tools') },
+  exec: { command: 'exec', parameters: parametersOf(EXEC, 'exec') },
   cleanup: { command: 'cleanup', parameters: parametersOf(CLEANUP, 'cleanup') },
 };
 

@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   run: 'join',
   doctor: 'doctor',
   cleanup: 'cleanup',
+  exec: 'exec',
   'install-tools': 'install_tools',
 };
 

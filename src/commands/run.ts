@@ -58,6 +58,13 @@ export async function prepareAndWrite(given: RunArguments, found: Explanation): 
   return explained(() => joinAndWrite(given, run, token), found);
 }
 
+/** From the OIDC token to the outputs. @throws MachineIdError as the engines do; outputs that fail are in the result */
+export async function prepareAndWrite(given: RunArguments, found: Explanation): Promise<RunEnd> {
+  const { run, token } = found;
+  await run.journal.step('destinations', () => prepareOutputs(run));
+  return explained(() => joinAndWrite(given, run, token), found);
+}
+
 /** The configuration says how to log; until it is read, lines are plain text. */
 export function openRunJournal(world: World): Journal {
   const { clock, stderr } = world;
@@ -99,7 +106,10 @@ function warnAboutReplacedSource(variable: string | undefined, request: TokenReq
 }
 
 /** The rules of join tokens are loaded only if a file is given. */
-async function readTokenFile({ tokenFile }: RunArguments, { plan, world }: PlannedRun): Promise<TokenFile | undefined> {
+export async function readTokenFile(
+  { tokenFile }: RunArguments,
+  { plan, world }: PlannedRun,
+): Promise<TokenFile | undefined> {
   if (tokenFile === undefined) return undefined;
   return (await import('./token-verdict.ts')).readTokenFile(tokenFile, plan, world);
 }
@@ -133,10 +143,10 @@ async function joinAndWrite({ caFile, engine }: RunArguments, run: PlannedRun, t
   }
 }
 
-type UntimedResult = Omit<RunResult, 'spans' | 'timingsMs'>;
+export type UntimedResult = Omit<RunResult, 'spans' | 'timingsMs'>;
 
 /** Before this run exports anything, so that what earlier ones exported can be told apart. */
-async function warnAboutStaleVariables(
+export async function warnAboutStaleVariables(
   result: UntimedResult,
   { journal, world: { environment, files } }: PlannedRun,
   exports: boolean,

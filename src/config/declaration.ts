@@ -43,6 +43,8 @@ export interface OrbParameter {
   readonly suffix?: string;
   /** Another entry declares the parameter; this entry uses its value for another flag. */
   readonly declaredElsewhere?: boolean;
+  /** Has no default. */
+  readonly isRequired?: boolean;
   /** False for a parameter of `join` that the job `run` does not have. */
   readonly ofJob?: boolean;
 }

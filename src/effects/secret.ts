@@ -1,5 +1,6 @@
 /** Secrets: a type that cannot be printed by accident, and a mask for all output. */
 import { inspect } from 'node:util';
+import { createMaskStream, type MaskStream } from './mask-stream.ts';
 
 /** `String()`, `JSON.stringify` and `util.inspect` show it as `[secret]`. */
 export class Secret<T extends string | Uint8Array = string> {
@@ -32,6 +33,8 @@ export interface Mask {
   /** From now on, this text is shown as `[masked]`. */
   hide(secret: string): void;
   apply(text: string): string;
+  /** Masks the secrets that are known now in a stream of bytes. */
+  openStream(): MaskStream;
 }
 
 /** Masking shorter texts would hide ordinary words; this program has no secret that short. */
@@ -44,5 +47,6 @@ export function createMask(): Mask {
       if (secret.length >= MIN_SECRET_CHARS && !secrets.includes(secret)) secrets.push(secret);
     },
     apply: (text) => secrets.reduce((shown, secret) => shown.replaceAll(secret, '[masked]'), text),
+    openStream: () => createMaskStream(secrets),
   };
 }

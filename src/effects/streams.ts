@@ -5,7 +5,7 @@ import { MachineIdError } from '../errors.ts';
 import { errorCode } from './file-error.ts';
 
 /** Standard output or standard error of this process. */
-interface OutputStream {
+export interface OutputStream {
   readonly stream: Writable;
   readonly descriptor: number;
 }

@@ -2,7 +2,9 @@
 import type { Clock } from './time.ts';
 import type { LinePipe, StartDetached } from './detached.ts';
 import type { Files } from './files.ts';
+import type { RunInForeground } from './foreground.ts';
 import type { LargeFiles } from './large-files.ts';
+import type { StartOrphanGuard } from './orphan-guard.ts';
 import type { ListProcesses } from './processes.ts';
 import type { Commands, Follow } from './programs.ts';
 import type { Mask } from './secret.ts';
@@ -32,6 +34,8 @@ export interface World {
   readonly openStarterPipe: () => LinePipe;
   /** That pipe, in a process that was started in the background. */
   readonly starter?: LinePipe;
+  readonly runInForeground: RunInForeground;
+  readonly startOrphanGuard: StartOrphanGuard;
   readonly mask: Mask;
   /**
    * Writes text for people to stdout. Ignores that the reader of a pipe is gone.

@@ -29,10 +29,14 @@ const Entry = z.union([
     status: z.string(),
     log: z.string(),
   }),
+  z.strictObject({ private: z.string(), scope: z.string(), process: z.string() }),
   z.strictObject({ job: z.string(), scope: z.string(), processes: z.array(z.string()), endsMs: z.number() }),
 ]);
 
-/** Paths are absolute; `lines` is the text that was appended to the file `exports`. `log` is empty if there is none. */
+/**
+ * Paths are absolute; `lines` is the text that was appended to the file `exports`. `log` is empty if there is none. The process
+ * that uses the directory `private` alone removes it.
+ */
 export type ManifestEntry = z.infer<typeof Entry>;
 
 /** A process that outlives its step; `processName` is its name in `scope`. */
@@ -78,6 +82,14 @@ export const NO_RECORD: WriteRecord = {
 export interface Manifest extends WriteRecord {
   /** Records lines before they are appended to the file that `$BASH_ENV` names. */
   exports(path: string, lines: string): Promise<void>;
+  /** Records a directory before it is created, and the process that removes it. */
+  privateDirectory(path: string, owner: Owner): Promise<void>;
+}
+
+/** A process, as in `effects/processes.ts`. Empty texts if processes cannot be listed. */
+export interface Owner {
+  readonly scope: string;
+  readonly process: string;
 }
 
 /** The longest lifetime of a bot's certificates, for entries that do not say how long they are of use. */
@@ -116,6 +128,7 @@ export function openManifest(
     files: (planned, destination) =>
       append([...(destination === undefined ? [] : [{ destination }]), ...planned.map(fileEntry)]),
     exports: (path, lines) => append([{ exports: path, lines }]),
+    privateDirectory: (path, { process, scope }) => append([{ private: path, scope, process }]),
   };
 }
 

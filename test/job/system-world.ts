@@ -27,6 +27,8 @@ export function systemWorld(changes: Partial<World>): World {
     commands: systemCommands,
     listProcesses: listProcessesBy(systemCommands),
     follow: followProgram,
+    runInForeground: unused,
+    startOrphanGuard: unused,
     startDetached,
     openStarterPipe,
     mask: createMask(),
