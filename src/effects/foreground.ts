@@ -44,7 +44,7 @@ const UNSURE_MS = 50;
 
 export function foregroundIn({ forwardSignals, stderr, stdout }: Surroundings): RunInForeground {
   return async (file, args, { environment, onStart, openMask }) => {
-    // In a session of its own, so that it can be ended with everything that it has started. It can still read from a terminal.
+    // In a separate session, so that it can be ended with everything that it has started. It can still read from a terminal.
     const ownGroup = process.platform !== 'win32';
     let child: ChildProcess;
     try {

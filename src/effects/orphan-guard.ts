@@ -46,7 +46,7 @@ const NO_GUARD: OrphanGuard = { watch: () => undefined, release: () => undefined
 export const startOrphanGuard: StartOrphanGuard = (directory, variable) => {
   if (process.platform === 'win32') return NO_GUARD;
   try {
-    // In a session of its own, so that what kills a whole process group spares it.
+    // In a separate session, so that what kills a whole process group spares it.
     const shell = spawn('/bin/sh', ['-c', SCRIPT, 'machine-id-guard', directory, variable], {
       stdio: ['pipe', 'ignore', 'ignore'],
       cwd: '/',
