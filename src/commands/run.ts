@@ -58,13 +58,6 @@ export async function prepareAndWrite(given: RunArguments, found: Explanation): 
   return explained(() => joinAndWrite(given, run, token), found);
 }
 
-/** From the OIDC token to the outputs. @throws MachineIdError as the engines do; outputs that fail are in the result */
-export async function prepareAndWrite(given: RunArguments, found: Explanation): Promise<RunEnd> {
-  const { run, token } = found;
-  await run.journal.step('destinations', () => prepareOutputs(run));
-  return explained(() => joinAndWrite(given, run, token), found);
-}
-
 /** The configuration says how to log; until it is read, lines are plain text. */
 export function openRunJournal(world: World): Journal {
   const { clock, stderr } = world;

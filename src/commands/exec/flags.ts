@@ -5,7 +5,7 @@ import { MachineIdError } from '../../errors.ts';
 import { readRunArguments, RUN, RUN_FLAGS, type RunArguments } from '../run-flags.ts';
 
 /** About files that stay, and later steps. */
-const OF_LATER_STEPS: readonly string[] = ['destination', 'json', 'noExport', 'report', 'storage'];
+const OF_LATER_STEPS: readonly string[] = ['destination', 'json', 'noExport', 'refresh', 'report', 'storage'];
 /** Flags of the command line alone: the packed orb has a limit. */
 const WITHOUT_PARAMETER: readonly string[] = ['anonymousTelemetry', 'engine', 'noHeartbeat', 'tokenFile'];
 
