@@ -100,6 +100,14 @@ Joins like run, writes to a private directory (in memory if there is a RAM disk)
     act: async (args, world) => (await import('./commands/ssh-proxy-command.ts')).sshProxyCommand(args, world),
   },
   {
+    name: 'ssh-multiplexer-proxy-command',
+    summary: 'Connect OpenSSH to a node through a running tunnel; the ssh_config of the tunnel calls it.',
+    operand: 'SOCKET TARGET',
+    flags: async () => (await import('./commands/ssh-multiplexer-proxy-command.ts')).SSH_MULTIPLEXER_FLAGS,
+    act: async (args, world) =>
+      (await import('./commands/ssh-multiplexer-proxy-command.ts')).sshMultiplexerProxyCommand(args, world),
+  },
+  {
     name: 'kube-credentials',
     summary: 'Print a certificate and its key for kubectl; the kubeconfig.yaml that run writes calls it.',
     flags: async () => (await import('./commands/kube-credentials.ts')).KUBE_CREDENTIALS_FLAGS,

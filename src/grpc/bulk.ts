@@ -6,7 +6,7 @@ import type { TLSSocket } from 'node:tls';
 import type { WireConnection } from '../net/trace.ts';
 import { GrpcCall } from './call.ts';
 import { lengthOf, type MessageChunks } from './frames.ts';
-import { grpcSession } from './session.ts';
+import { type GrpcSession, grpcSession, type Windows } from './session.ts';
 import { observe, tracedCall } from './traced-call.ts';
 
 export interface BulkCall {
@@ -19,17 +19,58 @@ export interface BulkCall {
    * @throws GrpcError with the server's status; GrpcResponseError; any other error if the connection broke
    */
   messages(): AsyncGenerator<MessageChunks>;
-  /** Closes the call and the connection. */
+  /** Closes the call, and the connection if it is for this call alone. */
   close(): void;
 }
+
+/** A connection for many calls, none of which can keep the others from receiving. */
+export interface BulkConnection {
+  /** Whether another call may be opened. */
+  readonly acceptsCalls: boolean;
+  /** Resolves when the server has accepted the connection; rejects if it ends before. */
+  readonly answered: Promise<void>;
+  /** @param path `/package.Service/Method`; closing the call leaves the connection open */
+  open(path: string): BulkCall;
+  /** Ends its calls. */
+  close(): void;
+}
+
+/** @param authority host name for `:authority`; Teleport accepts any */
+export function openBulkConnection(socket: TLSSocket, authority: string, wire?: WireConnection): BulkConnection {
+  const session = grpcSession(socket, authority, undefined, MANY_CALLS);
+  return {
+    get acceptsCalls() {
+      return session.acceptsCalls;
+    },
+    answered: session.answered,
+    open: (path) => callOn(session, path, wire),
+    close: () => {
+      session.close();
+    },
+  };
+}
+
+/** Calls share the window of the connection: a hundred that no one reads leave room for others. */
+const MANY_CALLS: Windows = { callBytes: 512 * 1024, connectionBytes: 64 * 1024 * 1024 };
 
 /**
  * @param authority host name for `:authority`; Teleport accepts any
  * @param path `/package.Service/Method`
  */
 export function openBulkCall(socket: TLSSocket, authority: string, path: string, wire?: WireConnection): BulkCall {
-  const traced = wire === undefined ? undefined : tracedCall(path, wire);
   const session = grpcSession(socket, authority);
+  const call = callOn(session, path, wire);
+  return {
+    ...call,
+    close: () => {
+      call.close();
+      session.close();
+    },
+  };
+}
+
+function callOn(session: GrpcSession, path: string, wire: WireConnection | undefined): BulkCall {
+  const traced = wire === undefined ? undefined : tracedCall(path, wire);
   const call = new GrpcCall(session, path);
   return {
     send: (parts) => {
@@ -53,7 +94,6 @@ export function openBulkCall(socket: TLSSocket, authority: string, path: string,
     close: () => {
       traced?.end();
       call.cancel();
-      session.close();
     },
   };
 }

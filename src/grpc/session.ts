@@ -17,9 +17,19 @@ const MAX_BYTES_BETWEEN_RESPONSES = 24 * 1024 * 1024;
 /** With Node's default of 64 KiB, a connection with a round trip of 50 ms carries at most 1.3 MB/s (RFC 9113 section 6.9). */
 const WINDOW_BYTES = 8 * 1024 * 1024;
 
+/** How many bytes may be on their way, for each call and in total. */
+export interface Windows {
+  readonly callBytes: number;
+  readonly connectionBytes: number;
+}
+
+const ONE_CALL: Windows = { callBytes: WINDOW_BYTES, connectionBytes: WINDOW_BYTES };
+
 export interface GrpcSession {
   /** Whether a refused call can be sent again on this connection. */
   readonly acceptsCalls: boolean;
+  /** Resolves when the server has sent its settings, which come first; rejects if the connection ends before. */
+  readonly answered: Promise<void>;
   /**
    * Opens the stream of a call as soon as the server accepts another stream.
    * @throws the signal's reason; any other error if the connection has ended
@@ -39,7 +49,12 @@ export interface GrpcSession {
  * could not open it.
  * @param authority host name or address for `:authority`; Teleport accepts any
  */
-export function grpcSession(socket: TLSSocket, authority: string, times?: LivenessTimes): GrpcSession {
+export function grpcSession(
+  socket: TLSSocket,
+  authority: string,
+  times?: LivenessTimes,
+  { callBytes, connectionBytes } = ONE_CALL,
+): GrpcSession {
   const { host, origin } = new URL(`https://${urlHost(authority)}`);
   const slots = new StreamSlots();
   const liveness = watchLiveness({
@@ -57,6 +72,15 @@ export function grpcSession(socket: TLSSocket, authority: string, times?: Livene
     if (bytesBetween > MAX_BYTES_BETWEEN_RESPONSES) bytes.destroy(flooded());
   });
   const unanswered = new Set<ClientHttp2Stream>();
+  let isAnswered: () => void = () => undefined;
+  const answered = new Promise<void>((resolve, reject) => {
+    isAnswered = resolve;
+    bytes.once('error', reject);
+    bytes.once('close', () => {
+      reject(new Error('the server closed the connection'));
+    });
+  });
+  answered.catch(() => undefined); // the calls report it
   // Node must not do this: version 18 waits for the peer to close the streams.
   bytes.once('close', () => {
     liveness.end();
@@ -65,13 +89,14 @@ export function grpcSession(socket: TLSSocket, authority: string, times?: Livene
   });
   const session = connect(origin, {
     createConnection: () => bytes,
-    settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
+    settings: { initialWindowSize: callBytes, enablePush: false },
   });
   session.once('connect', () => {
-    widen(session);
+    widen(session, connectionBytes);
   });
   session.on('remoteSettings', ({ maxConcurrentStreams }: Settings) => {
     slots.limit(maxConcurrentStreams ?? Infinity);
+    isAnswered();
   });
   session.once('goaway', () => {
     slots.end(new Error('the server is closing the connection (GOAWAY)'));
@@ -83,6 +108,7 @@ export function grpcSession(socket: TLSSocket, authority: string, times?: Livene
     get acceptsCalls() {
       return !session.closed && !session.destroyed;
     },
+    answered,
     open: async (path, signal) => {
       await slots.take(signal);
       const stream = openStream(session, slots, { host, path });
@@ -113,9 +139,9 @@ function flooded(): GrpcResponseError {
 }
 
 /** The connection may break before or during this; its calls then report it. */
-function widen(session: ClientHttp2Session): void {
+function widen(session: ClientHttp2Session, bytes: number): void {
   try {
-    if (!session.destroyed) session.setLocalWindowSize(WINDOW_BYTES);
+    if (!session.destroyed) session.setLocalWindowSize(bytes);
   } catch (error) {
     session.destroy(error instanceof Error ? error : undefined);
   }

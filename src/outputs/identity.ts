@@ -201,7 +201,8 @@ function sshFiles({ authorities, clusterName, ssh }: IdentityFilesInput): Output
   ];
 }
 
-function ownFirst(authorities: readonly CertAuthority[], clusterName: string): CertAuthority[] {
+/** The authority of the cluster that was joined, then those of its leaf clusters. */
+export function ownFirst(authorities: readonly CertAuthority[], clusterName: string): CertAuthority[] {
   const isOwn = (authority: CertAuthority) => authority.clusterName === clusterName;
   return [...authorities.filter(isOwn), ...authorities.filter((authority) => !isOwn(authority))];
 }

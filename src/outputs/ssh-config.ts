@@ -90,7 +90,7 @@ function identityLines({ destinationPath, serverMajor }: SshConfigInput, { known
 function proxyCommand(input: SshConfigInput, clusterName: string): string {
   const { nodeOptions } = input;
   return [
-    ...(nodeOptions === undefined ? [] : ['env', `NODE_OPTIONS=${nodeOptions === '' ? '' : quoted(nodeOptions)}`]),
+    ...nodeOptionsWords(nodeOptions),
     ...input.command.map(quoted),
     'ssh-proxy-command',
     `--destination-dir=${quoted(input.destinationPath)}`,
@@ -133,6 +133,58 @@ const REWRITTEN: ReadonlyMap<string, string> = new Map([
  */
 function quoted(text: string): string {
   return `'${text.replace(/['\\\n%]/g, (character) => REWRITTEN.get(character) ?? character)}'`;
+}
+
+// The ssh_config of the multiplexer, whose proxy command hands each connection to a process that is already connected.
+
+export interface MultiplexerConfigInput extends Pick<SshConfigInput, 'nodeOptions' | 'proxyHost' | 'serverMajor'> {
+  /** Absolute path of the directory with the sockets. */
+  readonly destinationPath: string;
+  /** Program and first arguments of the proxy command; the socket and the node follow. */
+  readonly command: readonly string[];
+  /** Whether the command passes on the descriptor of its connection, instead of carrying the bytes. */
+  readonly passesDescriptor: boolean;
+}
+
+/** The names of the sockets, as in tbot. */
+export const MULTIPLEXER_SOCKET = 'v1.sock';
+export const AGENT_SOCKET = 'agent.sock';
+
+/** @param clusterNames the cluster that was joined, then its leaf clusters */
+export function multiplexerSshConfig(input: MultiplexerConfigInput, clusterNames: readonly string[]): string {
+  const { destinationPath, passesDescriptor, proxyHost, serverMajor } = input;
+  const blocks = clusterNames.flatMap((clusterName, at) => {
+    const onlyRsa = at === 0 && serverMajor < FIRST_MAJOR_WITH_OTHER_AUTHORITIES;
+    return [
+      `Host *.${clusterName}`,
+      '    Port 3022',
+      `    UserKnownHostsFile ${configQuoted(`${destinationPath}/known_hosts`)}`,
+      ...(onlyRsa ? [`    HostKeyAlgorithms ${RSA_HOST_KEY_ALGORITHMS}`] : []),
+      '    IdentityFile none',
+      `    IdentityAgent ${configQuoted(`${destinationPath}/${AGENT_SOCKET}`)}`,
+      `    ProxyCommand ${multiplexerCommand(input, clusterName)}`,
+      ...(passesDescriptor ? ['    ProxyUseFDPass yes'] : []),
+    ];
+  });
+  const title = `generated Teleport configuration for ${proxyHost} by machine-id`;
+  return [`# Begin ${title}`, '', ...blocks, '', '# End generated Teleport configuration', ''].join('\n');
+}
+
+function multiplexerCommand(
+  { command, destinationPath, nodeOptions }: MultiplexerConfigInput,
+  clusterName: string,
+): string {
+  return [
+    ...nodeOptionsWords(nodeOptions),
+    ...command.map(quoted),
+    quoted(`${destinationPath}/${MULTIPLEXER_SOCKET}`),
+    `'%h:%p|${clusterName}'`,
+  ].join(' ');
+}
+
+function nodeOptionsWords(nodeOptions: string | undefined): string[] {
+  if (nodeOptions === undefined) return [];
+  return ['env', `NODE_OPTIONS=${nodeOptions === '' ? '' : quoted(nodeOptions)}`];
 }
 
 // `known_hosts`: lines with which OpenSSH trusts the host certificates of clusters.

@@ -1,7 +1,6 @@
 /** The types of `tbot.yaml` that a run does not write. Their keys are declared, so that mistyped ones are reported. */
 import * as z from 'zod/mini';
 import { type Common, item } from '../schema/common.ts';
-import { type Destination, destination } from '../schema/destination.ts';
 import {
   anyExpression,
   type Context,
@@ -9,9 +8,6 @@ import {
   flag,
   ignored,
   list,
-  optionalFlag,
-  pathList,
-  pathText,
   readBy,
   refuse,
   requiredPath,
@@ -30,22 +26,8 @@ export interface Unwritten<T extends string> extends Common {
 
 const listen = requiredPath('listen: should not be empty');
 
-const directoryOnly: Field<Destination> = z.pipe(
-  destination,
-  z.transform((given: Destination, context) =>
-    given.type === 'directory' ? given : refuse(context, 'destination: must be of type `directory`', ['type']),
-  ),
-);
-
 /** Services, which listen for as long as tbot runs. A run leaves them out with a warning. */
 const SERVICES = {
-  'ssh-multiplexer': keys({
-    destination: directoryOnly,
-    enable_resumption: optionalFlag,
-    proxy_templates_path: pathText,
-    proxy_command: pathList,
-    relay_server: text,
-  }),
   'spiffe-workload-api': keys({ listen, svids: list(svidRequest), attestors: ignored, jwt_svid_ttl: ignored }),
   'workload-identity-api': keys({ listen, selector, attestors: ignored }),
   example: keys({ message: anyExpression }),

@@ -2,7 +2,8 @@
 import { withDeadline } from '../effects/time.ts';
 import type { Retries } from '../effects/retry.ts';
 import type { Secret } from '../effects/secret.ts';
-import { type BulkCall, openBulkCall } from '../grpc/bulk.ts';
+import type { TLSSocket } from 'node:tls';
+import { type BulkCall, type BulkConnection, openBulkCall, openBulkConnection } from '../grpc/bulk.ts';
 import { lengthOf, type MessageChunks } from '../grpc/frames.ts';
 import { type Address, formatAddress } from '../net/address.ts';
 import { dialTls } from '../net/dial.ts';
@@ -56,14 +57,41 @@ export function dialTransport(dial: TransportDial, path: string): Promise<BulkCa
  * Dials once, within the time of the signal.
  * @throws MachineIdError as `dialTransport` does; the signal's reason
  */
-export async function openTransport(target: TransportTarget, path: string): Promise<BulkCall> {
+export function openTransport(target: TransportTarget, path: string): Promise<BulkCall> {
+  return opened(target, (socket, wire) => openBulkCall(socket, API_DOMAIN, path, wire));
+}
+
+/**
+ * The same for a connection that carries many calls.
+ * @throws MachineIdError as `dialTransport` does; the signal's reason
+ */
+export function openTransportConnection(target: TransportTarget): Promise<BulkConnection> {
+  return opened(target, async (socket, wire) => {
+    const connection = openBulkConnection(socket, API_DOMAIN, wire);
+    // With TLS 1.3, a refused client certificate shows here first.
+    await connection.answered;
+    return connection;
+  });
+}
+
+async function opened<T>(
+  target: TransportTarget,
+  use: (socket: TLSSocket, wire: WireConnection | undefined) => T | Promise<T>,
+): Promise<T> {
   const { address, signal, trace } = target;
   const wire = trace?.connection('transport service');
+  let socket: TLSSocket | undefined;
+  const onAbort = () => socket?.destroy();
+  signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return openBulkCall(await dialSocket(target, wire), API_DOMAIN, path, wire);
+    socket = await dialSocket(target, wire);
+    return await use(socket, wire);
   } catch (error) {
+    socket?.destroy();
     signal.throwIfAborted();
     throw transportFailure(address, error, upgradeNote(target.upgrades?.finding(address)));
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

@@ -5,12 +5,14 @@ import type { Log } from '../effects/log.ts';
 import { pause } from '../effects/retry.ts';
 import { type Clock, withDeadline } from '../effects/time.ts';
 import { asMachineIdError, MachineIdError, pluralize } from '../errors.ts';
+import type { WriteRecord } from '../job/manifest.ts';
 import type { Bot } from './bot.ts';
 import { type ConnectionCounts, newCounts } from './connections.ts';
 import type { ProxyHealth } from './proxy-health.ts';
 import type { OpenTunnel } from './tunnel-type.ts';
 import { addressVariable, openTunnel, type Tunnel, tunnelName } from './tunnels.ts';
 import type { ProxyAccess } from './upstream.ts';
+import type { Program } from './work.ts';
 
 export interface EngineOptions {
   readonly tunnels: readonly Tunnel[];
@@ -22,6 +24,8 @@ export interface EngineOptions {
   readonly readyTimeoutMs: number;
   readonly clock: Clock;
   readonly files: Files;
+  readonly program: Program;
+  readonly record: WriteRecord;
   readonly log: Log;
   /** Ends all tunnels. */
   readonly signal: AbortSignal;

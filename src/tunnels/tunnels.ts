@@ -4,6 +4,7 @@ import { applicationProxy } from './application-proxy.ts';
 import { applicationTunnel } from './application-tunnel.ts';
 import { databaseTunnel } from './database-tunnel.ts';
 import { kubernetesTunnel } from './kubernetes-tunnel.ts';
+import { sshMultiplexer } from './ssh-multiplexer.ts';
 import type { OpenTunnel, TunnelOf, TunnelSettingsOf, TunnelType } from './tunnel-type.ts';
 import type { TunnelWork } from './work.ts';
 
@@ -13,6 +14,7 @@ export const TUNNEL_TYPES = {
   'application-tunnel': applicationTunnel,
   'application-proxy': applicationProxy,
   'kubernetes-tunnel': kubernetesTunnel,
+  'ssh-multiplexer': sshMultiplexer,
 };
 
 export type TunnelTypeName = keyof typeof TUNNEL_TYPES;

@@ -43,7 +43,7 @@ test('one tunnel of flags can have a name and an address', async () => {
     tunnelFlags: { listen: 'unix:///run/orders', name: 'shop' },
   });
   assert.deepEqual(
-    tunnels.map((tunnel) => [tunnel.name, tunnel.listen]),
+    tunnels.map((tunnel) => [tunnel.name, 'listen' in tunnel && tunnel.listen]),
     [['shop', { kind: 'unix', path: '/run/orders' }]],
   );
 });

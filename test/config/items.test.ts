@@ -557,10 +557,6 @@ test('the other destinations are read in full', async () => {
 /** With every key that only its type has. */
 const SERVICES: readonly (readonly [type: Service['type'], keys: readonly string[]])[] = [
   [
-    'ssh-multiplexer',
-    [DIR, 'enable_resumption: true', 'proxy_templates_path: /t', 'proxy_command: [a, b]', 'relay_server: r'],
-  ],
-  [
     'spiffe-workload-api',
     [
       'listen: l',
@@ -597,6 +593,17 @@ const TUNNELS: readonly (readonly [type: Tunnel['type'], keys: readonly string[]
     'application-tunnel',
     ['listen: unix:///run/a.sock', 'app_name: a'],
     { listen: { kind: 'unix', path: '/run/a.sock' }, appName: 'a' },
+  ],
+  [
+    'ssh-multiplexer',
+    [DIR, 'enable_resumption: true', 'proxy_templates_path: /t', 'proxy_command: [a, b]', 'relay_server: r'],
+    {
+      destination: { type: 'directory', path: '/out', symlinks: 'try-secure', acls: 'try', readers: [] },
+      enableResumption: true,
+      proxyTemplatesPath: '/t',
+      proxyCommand: ['a', 'b'],
+      relayServer: 'r',
+    },
   ],
 ];
 

@@ -208,7 +208,7 @@ test('a relative and an absolute path to one directory are one destination', asy
   ]);
 });
 
-test('a service that is left out of the run takes no destination', async () => {
+test('a tunnel that is left out of the run takes no destination', async () => {
   const multiplexer = '- {type: ssh-multiplexer, destination: {type: directory, path: out}}';
   const plan = await planOf(
     v2(`storage: {type: directory, path: out}
@@ -219,7 +219,7 @@ outputs:
 - {type: identity, destination: {type: memory}}
 `),
   );
-  assert.deepEqual([plan.outputs.length, plan.services.length], [1, 2]);
+  assert.deepEqual([plan.outputs.length, plan.tunnels.length], [1, 2]);
 });
 
 test('problems of file, environment and flags come in one error, with every line', async () => {

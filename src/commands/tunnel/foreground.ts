@@ -74,7 +74,7 @@ async function keepReporting(opened: Opened, run: PlannedRun, report: Background
 }
 
 async function open(given: TunnelArguments, run: PlannedRun): Promise<Opened> {
-  const { journal, plan, world } = run;
+  const { journal, plan, record, world } = run;
   const { clock, files, signal } = world;
   const startMs = clock.elapsedMs();
   const token = await findToken(given, run);
@@ -86,7 +86,8 @@ async function open(given: TunnelArguments, run: PlannedRun): Promise<Opened> {
   const { maxConnections } = given;
   const { tunnels } = plan;
   const readyTimeoutMs = Math.max(given.readyTimeoutMs - (clock.elapsedMs() - startMs), LEAST_READY_MS);
-  const engine = { tunnels, bot, proxy, health, maxConnections, readyTimeoutMs, clock, files, log: journal, signal };
+  const limits = { maxConnections, readyTimeoutMs };
+  const engine = { ...limits, tunnels, bot, proxy, health, clock, files, program: world, record, log: journal, signal };
   return { tunnels: await openTunnels(engine), bot, health, proxyAddress: formatAddress(proxy.address) };
 }
 
