@@ -104,7 +104,7 @@ describe('every block of code is of a kind that is checked', () => {
   eachBlock(fragments, 'is a part of a tbot.yaml that run takes', async ({ text }) => {
     const plan = await planOf(
       `version: v2\nproxy_server: p.example.com:443\nonboarding: {token: t, join_method: circleci}\n${text}`,
-      text.includes('-tunnel') ? { tunnelFlags: {} } : {},
+      /-tunnel|ssh-multiplexer/.test(text) ? { tunnelFlags: {} } : {},
     );
     assert.deepEqual(plan.warnings, []);
     assert.ok(supportedOutputs(plan).length + plan.tunnels.length > 0);
