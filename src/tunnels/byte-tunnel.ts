@@ -15,7 +15,7 @@ import type { Wire } from './wire.ts';
 import type { TunnelWork } from './work.ts';
 
 /** What it needs of the work of a tunnel. */
-export type ByteTunnelWork = Omit<TunnelWork, 'bot'>;
+export type ByteTunnelWork = Omit<TunnelWork, 'bot' | 'program' | 'record'>;
 
 /** A certificate, and what it leads to. All but the certificate is taken from the first one. */
 export interface IssuedTarget {
