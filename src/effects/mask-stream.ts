@@ -35,7 +35,10 @@ export function createMaskStream(secrets: readonly string[]): MaskStream {
     return Buffer.concat(parts);
   };
   return {
-    push: (chunk) => (table.size === 0 ? Buffer.from(chunk) : scan(Buffer.concat([held, chunk]), false)),
+    push: (chunk) =>
+      table.size === 0
+        ? Buffer.from(chunk)
+        : scan(held.length === 0 ? Buffer.from(chunk) : Buffer.concat([held, chunk]), false),
     get isUnsure() {
       return held.length > passed && held.length < TELLING_BYTES;
     },
@@ -96,7 +99,7 @@ function masked(
     const start = Math.max(from, passed);
     if (to > start) parts.push(text.subarray(start, to));
   };
-  for (let at = 0; at < text.length;) {
+  for (let at = nextCandidate(text, 0, table); at < text.length; at = nextCandidate(text, at, table)) {
     const found = secretAt(text, at, table, isEnd);
     if (found === 'incomplete') {
       passOn(at);
@@ -113,6 +116,17 @@ function masked(
   }
   passOn(text.length);
   return { parts, kept: text.length };
+}
+
+/** The next place at which a secret may begin, from `from` on. Nearly all bytes of a stream are only seen here. */
+function nextCandidate(text: Buffer, from: number, { filter }: Table): number {
+  const end = text.length - KEY_BYTES + 1;
+  let key = ((text[from] ?? 0) << 16) | ((text[from + 1] ?? 0) << 8) | (text[from + 2] ?? 0);
+  for (let at = from; at < end; at += 1) {
+    key = (key << 8) | (text[at + 3] ?? 0);
+    if (filter[hash(key)] === 1) return at;
+  }
+  return Math.max(from, end);
 }
 
 /** The length of the secret that begins there; 0 for none; `incomplete` if more bytes must follow to know. */
