@@ -23,7 +23,7 @@ export function orbParts(): ReadonlyMap<string, readonly string[]> {
       ([command, steps]) =>
         [
           `parameters of ${command}`,
-          declaredBy(steps).flatMap(command === 'exec' ? brieflyDeclared : declaration),
+          declaredBy(steps).flatMap(['exec', 'tunnel'].includes(command) ? brieflyDeclared : declaration),
         ] as const,
     ),
     ...Object.keys(ORB_STEPS).map((step) => [`environment of ${step}`, environment(step)] as const),

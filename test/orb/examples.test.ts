@@ -7,9 +7,11 @@ import { exampleConfigs, jobsOf } from './examples.ts';
 import { packedWith, version } from './source.ts';
 
 const orb = packedWith('the script');
-const JOINING = ['Join the Teleport cluster', 'Open tunnels through Teleport'];
-
-const JOINING: readonly unknown[] = ['Join the Teleport cluster', 'Run with Teleport credentials'];
+const JOINING: readonly unknown[] = [
+  'Join the Teleport cluster',
+  'Open tunnels through Teleport',
+  'Run with Teleport credentials',
+];
 
 for (const [path, config] of exampleConfigs) {
   test(`every job of ${path} compiles with this orb`, () => {
