@@ -38,7 +38,12 @@ export class PingConnection extends Duplex {
     decode.once('end', () => this.push(null));
     decode.once('error', (error: Error) => this.destroy(error));
     secure.once('error', (error: Error) => this.destroy(error));
-    secure.once('close', () => this.destroy());
+    // What has come before an orderly end may still be decoded.
+    secure.once('close', () => {
+      if (!secure.readableEnded) {
+        this.destroy();
+      }
+    });
     secure.pipe(decode);
   }
 
@@ -51,7 +56,9 @@ export class PingConnection extends Duplex {
   }
 
   override _final(done: () => void): void {
-    this.#secure.end(done);
+    this.#secure.end(() => {
+      done();
+    });
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
