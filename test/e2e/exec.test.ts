@@ -73,6 +73,17 @@ test('outputs of a file are written to the private directory instead of their de
   assert.equal(await outputOf(job, ['sh', '-c', script], ['-c', 'tbot.yaml']), '1-identity/\nlogin/\n');
 });
 
+test('bash has the variables of the command, not those of an earlier step, and later steps get what it exports', async (t) => {
+  const job = await beginJob(t, cluster);
+  const joined = await job.run(job.flags);
+  assert.equal(joined.exitCode, 0, joined.stderr);
+  const before = await readFile(job.bashEnv, 'utf8');
+  const script = `bash -c '[[ "$MACHINE_ID_DESTINATION" == "$MACHINE_ID_EXEC"* ]] && echo "export DONE=yes" >> "$BASH_ENV"'`;
+  const { exitCode, stderr } = await execOf(job, ['sh', '-c', script]);
+  assert.equal(exitCode, 0, stderr);
+  assert.equal(await readFile(job.bashEnv, 'utf8'), `${before}export DONE=yes\n`);
+});
+
 const withSsh = { skip: missing('ssh', 'scp', 'sshd', 'ssh-keygen') };
 
 test('ssh and scp reach a node', withSsh, async (t) => {

@@ -9,6 +9,7 @@ import type { RunEnd } from '../../outputs/result.ts';
 import { exportedVariables, exportWarnings } from '../exports.ts';
 import { findToken, openRunJournal, prepareAndWrite, readTokenFile, warnAboutStaleVariables } from '../run.ts';
 import { readConfiguration } from '../run-configuration.ts';
+import { withOwnBashEnv } from './bash-env.ts';
 import { type ExecArguments, readExecArguments } from './flags.ts';
 import { DIRECTORY_VARIABLE, privatePath, removeAbandoned, withPrivateDirectory } from './private-directory.ts';
 import { flagsWithOutputs, inDirectory } from './private-outputs.ts';
@@ -66,17 +67,21 @@ interface Prepared {
 async function runCommand({ command }: ExecArguments, { directory, guard, result, run }: Prepared): Promise<number> {
   const { environment, files, mask, runInForeground } = run.world;
   const [program, ...args] = command;
-  const end = await runInForeground(program, [...sshArguments(command, result), ...args], {
-    environment: {
-      ...withoutParameters(environment),
-      ...Object.fromEntries(exportedVariables(result, files.platform)),
-      [DIRECTORY_VARIABLE]: directory,
-    },
-    openMask: () => mask.openStream(),
-    onStart: (group) => {
-      if (group !== undefined) guard.watch(group);
-    },
-  });
+  const variables = exportedVariables(result, files.platform);
+  const end = await withOwnBashEnv({ directory, variables }, run.world, (bashEnv) =>
+    runInForeground(program, [...sshArguments(command, result), ...args], {
+      environment: {
+        ...withoutParameters(environment),
+        BASH_ENV: bashEnv,
+        ...Object.fromEntries(variables),
+        [DIRECTORY_VARIABLE]: directory,
+      },
+      openMask: () => mask.openStream(),
+      onStart: (group) => {
+        if (group !== undefined) guard.watch(group);
+      },
+    }),
+  );
   if (end.outcome === 'ended') return end.exitCode;
   throw new MachineIdError('COMMAND_NOT_STARTED', `${program} cannot be started: ${reasonText(end.reason)}`, {
     hint: 'Check the name of the program, whether it is installed, and whether its directory is on PATH.',
