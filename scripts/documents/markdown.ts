@@ -13,7 +13,8 @@ export function prose(text: string): string {
   return text
     .trim()
     .replaceAll(/(?<=^|[\s("])(?:--[a-z]|\$|~\/|[\w-]*_)[\w~/${}.-]*[\w~/}]/g, code)
-    .replaceAll(/<[^>]*>/g, code);
+    .replaceAll(/`([^`]*_)`<([^>]*)>/g, (_, name: string, rest: string) => code(`${name}<${rest}>`))
+    .replaceAll(/(?<!`[^`\s]*)<[^>]*>/g, code);
 }
 
 function cell(text: string): string {

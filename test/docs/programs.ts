@@ -40,6 +40,7 @@ export const FLAGS_OF_OTHERS: ReadonlyMap<string, OtherFlag> = new Map([
   ['--dbname', psql],
   ['--filename', kubectl],
   ['--namespace', flag('kubectl', 'options')],
+  ['--server', flag('kubectl', 'options')],
   ['--context', flag('kubectl', 'options')],
   ['--inventory', ansible],
   ['--user', ansible],

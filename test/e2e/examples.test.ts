@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import test, { type TestContext } from 'node:test';
+import test, { after, type TestContext } from 'node:test';
 import { parse, stringify } from 'yaml';
 import { blocks } from '../docs/documents.ts';
 import { isMapping, list, mapping } from '../job-runner/mapping.ts';
@@ -14,15 +14,19 @@ import { exampleConfigs, jobsOf } from '../orb/examples.ts';
 import { packedWith } from '../orb/source.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { clusterForFile } from './embedded-cluster.ts';
+import { missingPostgres, startPostgres } from './postgres.ts';
 import { BUNDLE } from './run-bundle.ts';
 
 const cluster = await clusterForFile();
-const { joinToken, proxy, webCa } = cluster.info;
+const { contextId, joinToken, organizationId, projectId, proxy, webCa } = cluster.info;
+const orders = cluster.resources.databases.find(({ name }) => name === 'orders');
+const withoutDatabase = await missingPostgres();
+if (orders !== undefined && withoutDatabase === undefined) orders.port = await startPostgres({ after }, cluster);
 const orb = packedWith(await readFile(BUNDLE));
 
 /**
  * Stand-ins for the programs of the examples; other tests run the real programs with our files. Each prints its name
- * and arguments, and fails if a file that it reads is missing. It reads its input, because writing to a pipe without a
+ * and arguments, and fails if a file that it reads is missing and no tunnel replaces it. It reads its input, because writing to a pipe without a
  * reader fails.
  */
 const READS: Readonly<Record<string, readonly string[]>> = {
@@ -31,7 +35,6 @@ const READS: Readonly<Record<string, readonly string[]>> = {
   'ansible-playbook': ['MACHINE_ID_DESTINATION'],
   kubectl: ['KUBECONFIG'],
   helm: ['KUBECONFIG'],
-  psql: ['PGSSLCERT', 'PGSSLKEY', 'PGSSLROOTCERT'],
   terraform: ['TF_TELEPORT_IDENTITY_FILE_PATH'],
   tctl: ['TELEPORT_IDENTITY_FILE'],
   tsh: ['TELEPORT_IDENTITY_FILE'],
@@ -44,9 +47,20 @@ const READS: Readonly<Record<string, readonly string[]>> = {
   sudo: [],
 };
 
+/** It reads a certificate, or what leads to a tunnel. */
+const PSQL = `if [ -n "\${PGPORT-}" ]; then [ -n "$PGHOST" ] && [ -n "$PGUSER" ] && [ -n "$PGDATABASE" ]
+else [ -e "$PGSSLCERT" ] && [ -e "$PGSSLKEY" ] && [ -e "$PGSSLROOTCERT" ]
+fi || exit 9
+echo "psql $*"
+`;
+
 async function addStandIns(folder: string): Promise<void> {
+  await writeFile(join(folder, 'psql'), `#!/bin/sh\n${PSQL}`, { mode: 0o755 });
   for (const [name, variables] of Object.entries(READS)) {
-    const checks = variables.map((variable) => `[ -e "$${variable}" ] || { echo "no $${variable}" >&2; exit 9; }`);
+    const checks = variables.map(
+      (variable) =>
+        `[ -e "$${variable}" ] || env | grep -q '^MACHINE_ID_TUNNEL_' || { echo "no $${variable}" >&2; exit 9; }`,
+    );
     const path = join(folder, name);
     await writeFile(path, ['#!/bin/sh', ...checks, 'cat > /dev/null', `echo "${name} $*"`, ''].join('\n'));
     await chmod(path, 0o755);
@@ -67,6 +81,13 @@ const WITHOUT_INTERNET = {
   cdn_base_url: 'https://localhost:1',
 };
 
+/** The values of a guard that lets the job pass. */
+const EXPECTED: Readonly<Record<string, string>> = {
+  expect_cluster: cluster.info.cluster,
+  expect_bot: 'ci',
+  expect_project: projectId,
+};
+
 /** What a user would change in a copy of the example: the names of the cluster, and the source of the script. */
 function adapted(value: unknown, home: string): unknown {
   if (Array.isArray(value)) return value.filter((item) => !installsTools(item)).map((item) => adapted(item, home));
@@ -80,6 +101,8 @@ function adapted(value: unknown, home: string): unknown {
     Object.entries(value).map(([key, item]) => {
       if (key === 'proxy' && typeof item === 'string' && !item.startsWith('$')) return [key, proxy];
       if (key === 'token' && typeof item === 'string' && !item.startsWith('$')) return [key, joinToken];
+      const expected = EXPECTED[key];
+      if (expected !== undefined) return [key, expected];
       const inner = adapted(item, home);
       if (!isMapping(inner)) return [key, inner];
       // The same applies to the download of the script.
@@ -88,7 +111,11 @@ function adapted(value: unknown, home: string): unknown {
       );
       const bundle_path = resolve(BUNDLE);
       if (key === 'machine-id/install') return [key, { ...rest, bundle_path }];
-      if (key === 'machine-id/join') return [key, { ...rest, ca_file: webCa }];
+      if (key === 'machine-id/join' || key === 'machine-id/exec') return [key, { ...rest, ca_file: webCa }];
+      if (key === 'machine-id/tunnel') {
+        const database_name = 'database' in rest ? { database_name: 'orders' } : {};
+        return [key, { ...rest, ...database_name, ca_file: webCa }];
+      }
       if (key === 'machine-id/doctor') return [key, { ...rest, ...WITHOUT_INTERNET, ca_file: webCa }];
       if (key === 'machine-id/run') return [key, { ...rest, bundle_path, ca_file: webCa }];
       return [key, inner];
@@ -96,7 +123,6 @@ function adapted(value: unknown, home: string): unknown {
   );
 }
 
-const { contextId, organizationId, projectId } = cluster.info;
 const tokenFile = stringify({
   kind: 'token',
   version: 'v2',
@@ -118,11 +144,17 @@ async function project(t: TestContext): Promise<{ home: string; programs: string
   await writeFile(join(source, 'roles/web.yaml'), 'kind: role\n');
   await writeFile(join(source, 'tokens/deploy.yaml'), tokenFile);
   await writeFile(join(source, 'migration.sql'), 'SELECT 1;\n');
-  await writeFile(join(source, 'deploy.sh'), '#!/bin/sh\n', { mode: 0o755 });
+  for (const script of ['deploy.sh', 'migrate.sh']) {
+    await writeFile(join(source, script), '#!/bin/sh\n', { mode: 0o755 });
+  }
   const outputs = `outputs: [{ type: identity, destination: { type: directory, path: ${join(home, 'of-file')} } }]`;
+  const services = `services: [{ type: ssh-multiplexer, destination: { type: directory, path: ${join(home, 'mux')} } }]`;
   const onboarding = `onboarding: { join_method: circleci, token: ${joinToken} }`;
   for (const place of ['tbot.yaml', 'ci/tbot.yaml']) {
-    await writeFile(join(source, place), `version: v2\nproxy_server: ${proxy}\n${onboarding}\n${outputs}\n`);
+    await writeFile(
+      join(source, place),
+      `version: v2\nproxy_server: ${proxy}\n${onboarding}\n${outputs}\n${services}\n`,
+    );
   }
   return { home, programs, source };
 }
@@ -136,7 +168,8 @@ const documented = blocks
 
 for (const [path, config] of [...exampleConfigs, ...documented]) {
   for (const job of jobsOf(config)) {
-    test(`${path}: the job ${job} succeeds`, async (t) => {
+    const skip = config.includes('machine-id/tunnel') && withoutDatabase !== undefined ? withoutDatabase : false;
+    test(`${path}: the job ${job} succeeds`, { skip }, async (t) => {
       const { home, programs, source } = await project(t);
       const { exitCode, steps } = await runJob({
         config: stringify(adapted(parse(config), home)),
