@@ -22,7 +22,7 @@ outputs:
   destination: {type: memory}
   selectors: [{labels: {a: "b"}}]
 services:
-- {type: database-tunnel, listen: l, service: s, database: d, username: u}
+- {type: database-tunnel, listen: "tcp://h:1", service: s, database: d, username: u}
 `);
 
 const V1 =

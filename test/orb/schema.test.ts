@@ -43,10 +43,10 @@ const Inside = z.looseObject({ commands: Components, jobs: Components, executors
 const Orb = Inside.extend({ orbs: z.record(z.string(), Inside).optional() });
 const Parameters = z.record(
   z.string(),
-  z.looseObject({ type: z.string(), enum: z.array(z.string()).optional(), default: z.unknown() }),
+  z.looseObject({ type: z.string(), enum: z.array(z.string()).optional(), default: z.unknown().optional() }),
 );
 /** The schema takes no parameter as the value of these, though orbs that CircleCI certifies have them. */
-const SETTINGS = ['resource_class', 'circleci_ip_ranges', 'parallelism'];
+const SETTINGS = ['resource_class', 'circleci_ip_ranges', 'parallelism', 'no_output_timeout'];
 
 /** The schema knows no parameters where it wants one of a few words; CircleCI puts in the value first. */
 function withEnumValues(packed: string, at: number): string {

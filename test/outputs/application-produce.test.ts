@@ -36,9 +36,10 @@ function sessions(id: string) {
 }
 
 test('an application is asked for by its own name, whichever agents serve it', async () => {
-  const server: App = { spec: { app: { metadata: DASHBOARD, spec: { publicAddr: ADDRESS } } } };
+  const uri = 'http://127.0.0.1:8000';
+  const server: App = { spec: { app: { metadata: DASHBOARD, spec: { publicAddr: ADDRESS, uri } } } };
   const api = lister(served(server, server));
-  assert.deepEqual(await findApplication(api, 'dashboard', PLACE), { ...DASHBOARD, publicAddress: ADDRESS });
+  assert.deepEqual(await findApplication(api, 'dashboard', PLACE), { ...DASHBOARD, publicAddress: ADDRESS, uri });
   assert.deepEqual(api.asked, [{ resourceType: 'app_server', predicate: 'name == "dashboard"' }]);
 });
 

@@ -37,26 +37,29 @@ async function runnable(port: number): Promise<string> {
     .replaceAll('localhost:3080', `localhost:${port}`);
 }
 
-/** The step in the background, until the test is over. */
-async function startCluster(context: TestContext, home: string, port: number): Promise<void> {
+/** The step in the background. @returns what ends it */
+async function startCluster(home: string, port: number): Promise<() => Promise<void>> {
   const command = (await commandOf('Run the embedded cluster')).replace('3080', String(port)).trim();
   const started = command.replace('npm run --silent cluster --', `exec node ${compiled('test/cluster/main.ts')}`);
   const child = bounded(
     spawn('/bin/bash', ['-c', started], { env: { ...process.env, HOME: home }, stdio: 'ignore' }),
     FILE_MS,
   );
-  context.after(async () => {
+  return async () => {
     const ended = once(child, 'close');
     child.kill('SIGTERM');
     await ended;
-  });
+  };
 }
 
 async function run(context: TestContext, job: string): Promise<JobResult> {
+  // Before the folder is removed, in which it writes.
+  let stop = (): Promise<void> => Promise.resolve();
+  context.after(() => stop());
   const home = join(await temporaryFolder(context), 'home');
   await mkdir(home);
   const port = await freePort();
-  await startCluster(context, home, port);
+  stop = await startCluster(home, port);
   const options = {
     config: await runnable(port),
     orbs: { 'machine-id': orb },
