@@ -17,7 +17,7 @@ import {
 } from '../schema/fields.ts';
 import { unexpandedPath, unexpandedValue } from '../schema/unexpanded.ts';
 import { durationAdvice, goDuration, parseDuration, refuseCaPin } from '../schema/values.ts';
-import { JOB_LIMIT_MS } from '../job/time-limit.ts';
+import { JOB_LIMIT_MS } from '../job/job-end.ts';
 import { TUNNEL_PORT } from '../teleport/ping.ts';
 import { readDestinationUri } from './destination-uri.ts';
 import type { Report } from './findings.ts';
