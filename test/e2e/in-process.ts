@@ -4,13 +4,16 @@
  * process (signals, exit, memory, variables that Node reads) is tested with one.
  */
 import childProcess from 'node:child_process';
+import crypto, { randomInt } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import fs, { readFileSync } from 'node:fs';
 import module from 'node:module';
 import net from 'node:net';
 import path from 'node:path';
 import { Readable, Writable } from 'node:stream';
+import { promisify } from 'node:util';
 import { Script } from 'node:vm';
+import { sharedRsaKey } from '../cluster/crypto/keys.ts';
 
 interface Program {
   readonly bundle: string;
@@ -105,6 +108,23 @@ function processOf({ args, bundle, environment, workingDirectory }: Program, { o
   });
 }
 
+/** The program's RSA keys are shared by the tests: finding primes takes longer than the rest of a run. Others are its own. */
+const RUN_KEYS = 32;
+let takenKeys = randomInt(RUN_KEYS);
+
+const generateKeys: unknown = promisify(crypto.generateKeyPair);
+
+async function keyPair(...args: readonly unknown[]): Promise<unknown> {
+  if (args[0] !== 'rsa' && isFunction(generateKeys)) return Reflect.apply(generateKeys, undefined, [...args]);
+  takenKeys += 1;
+  const privateKey = await sharedRsaKey(`run-rsa-${takenKeys % RUN_KEYS}`);
+  return { privateKey, publicKey: crypto.createPublicKey(privateKey) };
+}
+
+const CRYPTO: unknown = Object.create(crypto, {
+  generateKeyPair: { value: Object.assign(() => undefined, { [promisify.custom]: keyPair }) },
+});
+
 const load: (id: string) => unknown = module.createRequire(import.meta.url);
 
 /**
@@ -114,6 +134,7 @@ const load: (id: string) => unknown = module.createRequire(import.meta.url);
 function requireFor(program: Program, connections: Set<Promise<unknown>>): (id: string) => unknown {
   const { environment, workingDirectory } = program;
   const own: Readonly<Record<string, unknown>> = {
+    'node:crypto': CRYPTO,
     'node:path': { ...path, resolve: (...parts: readonly string[]) => path.resolve(workingDirectory, ...parts) },
     'node:fs': { ...fromDirectory(fs, program), fstatSync: (descriptor: number) => statOf(descriptor) },
     'node:fs/promises': fromDirectory(fs.promises, program),

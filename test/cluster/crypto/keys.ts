@@ -26,10 +26,15 @@ export async function createKey(kind: 'rsa' | 'ec' | 'ed25519'): Promise<KeyObje
 }
 
 async function rsaKey(): Promise<KeyObject> {
+  taken += 1;
+  return sharedRsaKey(`rsa-${(firstShared + taken) % SHARED_KEYS}`);
+}
+
+/** A key that all processes of a test run share by this name. */
+export async function sharedRsaKey(name: string): Promise<KeyObject> {
   const { TEST_RSA_KEYS: folder = '' } = process.env;
   if (folder === '') return freshRsaKey();
-  const path = join(folder, `rsa-${(firstShared + taken) % SHARED_KEYS}.pem`);
-  taken += 1;
+  const path = join(folder, `${name}.pem`);
   try {
     return createPrivateKey(await readFile(path));
   } catch {
