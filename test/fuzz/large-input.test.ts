@@ -20,6 +20,7 @@ import { parsePing, parseServerVersion } from '../../src/teleport/ping.ts';
 import { readStoredIdentity } from '../../src/teleport/stored-identity.ts';
 import { suiteName } from '../../src/teleport/suite.ts';
 import { planOf, v2 } from '../config/plan-of.ts';
+import { SAMPLE_FACTS } from '../join/sample-facts.ts';
 import { settles } from './property.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -33,19 +34,6 @@ const nested = (open: string, close: string, length: number): string =>
   fill(open, length / 2) + '1' + fill(close, (length / 2) * (close.length / open.length));
 
 const asked = { host: 'proxy.example.com', port: 443 };
-const facts = {
-  tokenName: 't',
-  joinMethod: 'circleci' as const,
-  organizationId: undefined,
-  projectId: undefined,
-  contextIds: [],
-  proxy: 'proxy.example.com:443',
-  audiences: ['o'],
-  vcsRef: undefined,
-  issuedAtMs: 0,
-  expiresAtMs: 3_600_000,
-  checkedAtMs: 1000,
-};
 const ping = (member: string) => parsePing(`{"cluster_name":"a","server_version":"18.0.0",${member}}`, asked);
 const pem = (body: string) => `-----BEGIN CERTIFICATE-----\n${body}`;
 const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n';
@@ -73,7 +61,7 @@ const READERS: readonly (readonly [string, () => unknown])[] = [
   ['a ping with a long suite', () => ping(`"auth":{"signature_algorithm_suite":"${fill('_', MEBIBYTE)}"}`)],
   ['an error in objects', () => errorText(nested('{"error":', '}', MEBIBYTE))],
   ['an error of line breaks', () => oneLine(`x${fill('\n ', MEBIBYTE)}x`)],
-  ['a refusal that never comes to its point', () => joinRefusal(fill('does not allow ', MEBIBYTE), true, facts)],
+  ['a refusal that never comes to its point', () => joinRefusal(fill('does not allow ', MEBIBYTE), true, SAMPLE_FACTS)],
   ['a version with a long end', () => parseServerVersion(`1.2.3-${fill('a.', MEBIBYTE)}!`)],
   ['a suite of dashes', () => suiteName(fill('signature_algorithm_suite_', MEBIBYTE))],
   ['a cluster name', () => isClusterName(`${fill('a', MEBIBYTE)} `)],
