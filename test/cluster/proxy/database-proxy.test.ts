@@ -82,7 +82,11 @@ const tunnel = async <T>(client: object, protocols: string[], check: (port: stri
       (secure) => {
         const pings = secure.alpnProtocol !== false && secure.alpnProtocol?.endsWith('-ping') === true;
         const bytes = pings ? new PingConnection(secure, 1e6) : secure;
-        bytes.on('error', () => plain.destroy()).on('close', () => plain.destroy());
+        bytes
+          .on('error', () => plain.destroy())
+          .on('close', () => {
+            plain.destroySoon();
+          });
         plain.on('close', () => bytes.destroy());
         plain.pipe(bytes).pipe(plain);
       },

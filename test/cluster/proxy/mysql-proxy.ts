@@ -18,7 +18,7 @@ import {
   readVerdict,
   type Response,
 } from './mysql-wire.ts';
-import { relay } from './relay.ts';
+import { endWith, relay } from './relay.ts';
 import { terminateTls } from '../connection.ts';
 import type { Identity } from '../data/identity.ts';
 import { accessDenied, toTeleportError } from '../data/teleport-errors.ts';
@@ -75,7 +75,7 @@ async function logIn(world: World, stream: Duplex, { identity, last, response }:
     const server = await openServer(world, identity, response);
     const refusal = await readVerdict(server);
     if (refusal !== undefined) {
-      stream.end(errorPacket(last.sequence + 1, refusal.code, refusal.message));
+      await endWith(stream, errorPacket(last.sequence + 1, refusal.code, refusal.message));
       throw accessDenied(refusal.message);
     }
     stream.write(okPacket(last.sequence + 1));
@@ -84,7 +84,7 @@ async function logIn(world: World, stream: Duplex, { identity, last, response }:
     const known = toTeleportError(error);
     if (!stream.writableEnded) {
       const code = known.kind === 'AccessDenied' ? ACCESS_DENIED : UNKNOWN_ERROR;
-      stream.end(errorPacket(last.sequence + 1, code, known.message));
+      await endWith(stream, errorPacket(last.sequence + 1, code, known.message));
     }
     throw known;
   }

@@ -5,7 +5,7 @@ import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { clientIdentity } from './client-identity.ts';
 import { checkLogin, connectDatabase, findDatabase, secureAs } from './database-agent.ts';
 import { readExactly } from './exact-reads.ts';
-import { relay } from './relay.ts';
+import { endWith, relay } from './relay.ts';
 import { terminateTls } from '../connection.ts';
 import type { Identity } from '../data/identity.ts';
 import { accessDenied, type TeleportError, toTeleportError } from '../data/teleport-errors.ts';
@@ -79,7 +79,7 @@ export async function servePostgres(world: World, outer: Duplex, client: Postgre
     relay(inner, server);
   } catch (error) {
     const known = toTeleportError(error);
-    inner.end(errorResponse('28000', known.message));
+    await endWith(inner, errorResponse('28000', known.message));
     throw known;
   }
 }

@@ -26,3 +26,13 @@ function close(...streams: readonly Duplex[]): void {
     stream.end(() => stream.destroy());
   }
 }
+
+/** Resolves once the last bytes are with the system: whoever closes the connection then takes nothing from the client. */
+export function endWith(client: Duplex, last: Buffer): Promise<void> {
+  return new Promise((resolve) => {
+    client.once('close', resolve);
+    client.end(last, () => {
+      resolve();
+    });
+  });
+}
