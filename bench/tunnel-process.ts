@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { systemFiles } from '../src/effects/files.ts';
 import { Secret } from '../src/effects/secret.ts';
 import { sharedController, systemClock } from '../src/effects/time.ts';
+import { NO_RECORD } from '../src/job/manifest.ts';
 import { openNetwork } from '../src/net/network.ts';
 import { openUpgrades } from '../src/teleport/connection-upgrade.ts';
 import { openByteTunnel } from '../src/tunnels/byte-tunnel.ts';
@@ -25,6 +26,7 @@ const { address } = await openByteTunnel(
     maxConnections: 4000,
     clock: systemClock,
     files: systemFiles,
+    record: NO_RECORD,
     log: { debug: nothing, info: nothing, warn: console.error },
     signal: sharedController().signal,
     proxy: {

@@ -20,6 +20,7 @@ import { type BackgroundProcess, backgroundIn, stopBackground } from '../job/bac
 import { removeBackgroundFiles } from '../job/background-files.ts';
 import { findLeftovers, type Leftover } from '../job/left-over.ts';
 import { type ManifestEntry, readAgain, readManifests, type StoredManifest } from '../job/manifest.ts';
+import { removeStale } from '../net/listen.ts';
 import { isListed } from '../outputs/identity-files.ts';
 import { directoriesInUse, removeAbandonedOf } from './exec/private-directory.ts';
 
@@ -135,6 +136,7 @@ async function cleanUp(
   const others = [
     ...remainders,
     ...(await removeTemporaries(entries, world)),
+    ...(await removeSockets(entries, world)),
     ...(await removeDirectories(entries, world)),
   ];
   const found: Findings = { exports: await removeExports(entries, world), written, others };
@@ -228,6 +230,28 @@ async function removeFiles(entries: readonly ManifestEntry[], { files }: World):
 async function removeTemporaries(entries: readonly ManifestEntry[], { files }: World): Promise<readonly Finding[]> {
   const paths = entries.flatMap((entry) => ('file' in entry ? entry.temporaries : []));
   return Promise.all(paths.map(async (path) => ({ path, removal: await removeTemporary(files, path) })));
+}
+
+/** Those of a tunnel that was killed; one that ends removes them itself. */
+async function removeSockets(entries: readonly ManifestEntry[], { files, signal }: World): Promise<readonly Finding[]> {
+  const paths = new Set(entries.flatMap((entry) => ('socket' in entry ? [entry.socket] : [])));
+  return Promise.all(
+    [...paths].map(async (path): Promise<Finding> => {
+      if ((await files.entry(path))?.kind !== 'other') return { path, removal: { outcome: 'missing' } };
+      return removeStale(path, { files, signal }).then(
+        (): Finding => ({ path, removal: { outcome: 'removed' } }),
+        (error: unknown): Finding => ({
+          path,
+          // Another process has taken the place.
+          removal: isTaken(error) ? { outcome: 'changed' } : { outcome: 'failed', reason: fileErrorText(error) },
+        }),
+      );
+    }),
+  );
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof MachineIdError && error.code === 'LISTEN_FAILED';
 }
 
 /** A later run of the job may have written the same file with other contents. */

@@ -21,6 +21,7 @@ const Entry = z.union([
     awsProfile: z.optional(z.string()),
   }),
   z.strictObject({ exports: z.string(), lines: z.string() }),
+  z.strictObject({ socket: z.string() }),
   z.strictObject({
     background: z.enum(BACKGROUND_KINDS),
     name: z.string(),
@@ -71,12 +72,15 @@ export interface WriteRecord {
    * @param destination the directory that contains them
    */
   files(files: readonly PlannedFile[], destination?: string): Promise<void>;
+  /** Records a Unix socket before this process listens at it. */
+  socket(path: string): Promise<void>;
 }
 
 /** For callers that keep no record. */
 export const NO_RECORD: WriteRecord = {
   directory: () => Promise.resolve(),
   files: () => Promise.resolve(),
+  socket: () => Promise.resolve(),
 };
 
 export interface Manifest extends WriteRecord {
@@ -127,6 +131,7 @@ export function openManifest(
     directory: (path) => append([{ directory: path }]),
     files: (planned, destination) =>
       append([...(destination === undefined ? [] : [{ destination }]), ...planned.map(fileEntry)]),
+    socket: (path) => append([{ socket: path }]),
     exports: (path, lines) => append([{ exports: path, lines }]),
     privateDirectory: (path, { process, scope }) => append([{ private: path, scope, process }]),
   };

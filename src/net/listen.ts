@@ -1,5 +1,6 @@
 /** Listens for connections of this machine's programs: at a TCP port, or at a Unix socket. */
 import { createServer, type Socket } from 'node:net';
+import { resolve } from 'node:path';
 import type { Files } from '../effects/files.ts';
 import { MachineIdError } from '../errors.ts';
 import { formatAddress } from './address.ts';
@@ -19,7 +20,9 @@ export interface Listener {
 }
 
 interface ListenOptions {
-  readonly files: Pick<Files, 'entry' | 'remove' | 'setMode'>;
+  readonly files: Pick<Files, 'entry' | 'remove'>;
+  /** Gets the path of a Unix socket before it is created. */
+  readonly record: { socket(path: string): Promise<void> };
   /**
    * Gets a connection from which nothing has been read, and whose end of input does not end its output. It must listen to
    * `error`.
@@ -34,17 +37,21 @@ export const KEEP_ALIVE_MS = 30_000;
 export const BUFFER_BYTES = 256 * 1024;
 /** How many connections wait until they are accepted; the system may allow fewer. */
 const BACKLOG = 1024;
-const PRIVATE_SOCKET = 0o600;
+/** The permissions that others do not get. */
+const PRIVATE_UMASK = 0o177;
 
 /**
  * A Unix socket is for this user alone. One that another process has left behind is replaced; anything else at its path stays.
  * @throws MachineIdError LISTEN_FAILED
  */
 export async function listen(address: ListenAddress, options: ListenOptions): Promise<Listener> {
-  const { files, onConnection, signal } = options;
+  const { onConnection, signal } = options;
   signal.throwIfAborted();
   try {
-    if (address.kind === 'unix') await removeStale(address.path, options);
+    if (address.kind === 'unix') {
+      await removeStale(address.path, options);
+      await options.record.socket(resolve(address.path));
+    }
     const server = createServer({
       allowHalfOpen: true,
       pauseOnConnect: true,
@@ -55,12 +62,13 @@ export async function listen(address: ListenAddress, options: ListenOptions): Pr
     });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ ...placeOf(address), backlog: BACKLOG }, resolve);
+      const start = () => server.listen({ ...placeOf(address), backlog: BACKLOG }, resolve);
+      if (address.kind === 'unix') privately(start);
+      else start();
     });
     // Accepting may fail for a moment, for example without free file descriptors: the next connection may succeed.
     server.on('error', () => undefined);
     server.on('connection', onConnection);
-    if (address.kind === 'unix') await files.setMode(address.path, PRIVATE_SOCKET);
     const bound = server.address();
     const port = typeof bound === 'object' ? bound?.port : undefined;
     return {
@@ -87,8 +95,24 @@ function placeOf(address: ListenAddress) {
   return address.kind === 'tcp' ? { host: address.host, port: address.port, exclusive: true } : { path: address.path };
 }
 
-/** A connection to a socket whose process has ended is refused. */
-async function removeStale(path: string, { files, signal }: ListenOptions): Promise<void> {
+/** Node creates the socket within the call, so that only this one gets the narrow permissions: there is no moment without them. */
+function privately(create: () => void): void {
+  const before = process.umask(PRIVATE_UMASK);
+  try {
+    create();
+  } finally {
+    process.umask(before);
+  }
+}
+
+/**
+ * Removes the socket of a process that has ended: a connection to it is refused.
+ * @throws MachineIdError LISTEN_FAILED if something else is there, or a process listens
+ */
+export async function removeStale(
+  path: string,
+  { files, signal }: Pick<ListenOptions, 'files' | 'signal'>,
+): Promise<void> {
   const entry = await files.entry(path);
   if (entry === undefined) return;
   if (entry.kind !== 'other') throw taken(path, `there is a ${entry.kind} with this name`);

@@ -45,7 +45,7 @@ export const applicationProxy = tunnelType('application-proxy', {
 });
 
 async function open(tunnel: ApplicationProxy, work: TunnelWork): Promise<OpenTunnel> {
-  const { bot, files, proxy, signal } = work;
+  const { bot, files, proxy, record, signal } = work;
   const applications = new Applications(tunnel, work);
   const server = forwardProxy({
     find: (host) => applications.find(host),
@@ -58,6 +58,7 @@ async function open(tunnel: ApplicationProxy, work: TunnelWork): Promise<OpenTun
   });
   const listener = await listen(tunnel.listen, {
     files,
+    record,
     signal,
     onConnection: (client) => {
       accept(client, work, server);

@@ -15,7 +15,7 @@ import type { Wire } from './wire.ts';
 import type { TunnelWork } from './work.ts';
 
 /** What it needs of the work of a tunnel. */
-export type ByteTunnelWork = Omit<TunnelWork, 'bot' | 'program' | 'record'>;
+export type ByteTunnelWork = Omit<TunnelWork, 'bot' | 'program'>;
 
 /** A certificate, and what it leads to. All but the certificate is taken from the first one. */
 export interface IssuedTarget {
@@ -38,7 +38,7 @@ export async function openByteTunnel(
   work: ByteTunnelWork,
   issue: () => Promise<IssuedTarget>,
 ): Promise<OpenTunnel> {
-  const { clock, files, log, name, proxy, signal } = work;
+  const { clock, files, log, name, proxy, record, signal } = work;
   let serve: ((client: Socket) => void) | undefined;
   const waiting: Socket[] = [];
   const onConnection = (client: Socket) => {
@@ -47,7 +47,7 @@ export async function openByteTunnel(
     if (serve === undefined) waiting.push(client);
     else serve(client);
   };
-  const listener = await listen(address, { files, onConnection, signal });
+  const listener = await listen(address, { files, record, onConnection, signal });
   signal.addEventListener('abort', () => void listener.close(), { once: true });
   warnAboutOthers(listener.address, work);
   try {

@@ -89,9 +89,10 @@ async function open(tunnel: SshMultiplexer, work: TunnelWork) {
   const { path, warnings } = await prepareDirectory(files, tunnel.destination, program.workingDirectory, record);
   for (const warning of warnings) log.warn(warning);
   const clients = { sessions: waitingRoom(), agents: waitingRoom() };
+  const shared = { files, record, signal };
   const listeners = await Promise.all([
-    listen(socketAt(path, MULTIPLEXER_SOCKET), { files, signal, onConnection: clients.sessions.enter }),
-    listen(socketAt(path, AGENT_SOCKET), { files, signal, onConnection: clients.agents.enter }),
+    listen(socketAt(path, MULTIPLEXER_SOCKET), { ...shared, onConnection: clients.sessions.enter }),
+    listen(socketAt(path, AGENT_SOCKET), { ...shared, onConnection: clients.agents.enter }),
   ]);
   const close = () => {
     for (const listener of listeners) void listener.close();
