@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { beginKeeping, renew } from '../src/commands/keeper.ts';
-import { keepRenewed } from '../src/commands/renewal.ts';
+import { keepRenewed } from '../src/job/renewal.ts';
 import { readRunArguments } from '../src/commands/run-flags.ts';
 import { systemWorld } from '../test/job/system-world.ts';
 import { joinArguments } from './bundle.ts';

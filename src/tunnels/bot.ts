@@ -17,8 +17,8 @@ export interface BotSession extends IdentityWork {
 
 export interface Bot {
   /**
-   * Calls `use` with a session, which is closed when nothing uses it any more. Joins again first if the bot's own identity is about
-   * to expire.
+   * Calls `use` with a session, which is closed when nothing uses it any more. Joins again first if half of the
+   * lifetime of the bot's own identity is over.
    * @throws MachineIdError as joining, connecting and `use` do
    */
   withSession<T>(use: (session: BotSession) => Promise<T>): Promise<T>;
@@ -34,10 +34,11 @@ interface BotOptions {
   readonly log: Pick<Log, 'warn'>;
 }
 
-/** Calls take seconds, and the Auth Service refuses an identity that has expired meanwhile. */
-const LEAST_LIFETIME_MS = 10 * 60_000;
-/** Of a shorter lifetime, this part. */
-const LEAST_PART = 0.2;
+/**
+ * Certificates are renewed after two thirds of their lifetime. One that is issued with an older identity might not live longer
+ * than that.
+ */
+const FRESH_PART = 0.5;
 
 export function openBot(options: BotOptions): Bot {
   const { clock, log, openSession } = options;
@@ -48,7 +49,7 @@ export function openBot(options: BotOptions): Bot {
 
   const isFresh = () => {
     const lifetimeMs = joined.bot.expiresAtMs - joinedMs;
-    return joined.bot.expiresAtMs - clock.nowMs() > Math.min(LEAST_LIFETIME_MS, lifetimeMs * LEAST_PART);
+    return joined.bot.expiresAtMs - clock.nowMs() > lifetimeMs * FRESH_PART;
   };
   const joinAgain = async () => {
     try {

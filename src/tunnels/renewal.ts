@@ -3,6 +3,7 @@ import { seconds, utcTime } from '../crypto/validity.ts';
 import type { Log } from '../effects/log.ts';
 import type { Clock } from '../effects/time.ts';
 import { asMachineIdError, MachineIdError } from '../errors.ts';
+import { keepRenewed as renewBeforeEnd, type RenewalTimes } from '../job/renewal.ts';
 
 interface Expiring {
   readonly expiresAtMs: number;
@@ -28,16 +29,8 @@ interface RenewalOptions {
   readonly signal: AbortSignal;
 }
 
-export const RENEWAL_POLICY = {
-  /** The last part of a lifetime, in which it is renewed; at least a minute, if that leaves half of the lifetime. */
-  part: 0.1,
-  leastMs: 60_000,
-  /** Between tries after a failure; doubles with each. */
-  firstPauseMs: 5_000,
-  longestPauseMs: 60_000,
-  /** How often the clock is read: a machine may have been suspended. */
-  longestSleepMs: 30_000,
-} as const;
+/** Connections fail while there is no valid certificate, so that it is tried more often than files are renewed. */
+const LONGEST_PAUSE_MS = 60_000;
 
 /**
  * Resolves with the first one.
@@ -50,26 +43,31 @@ export async function keepRenewed<T extends Expiring>(
   const { clock, log, signal, what } = options;
   let current = await issue();
   let failure: MachineIdError | undefined;
-  const renew = async () => {
-    let pauseMs: number = RENEWAL_POLICY.firstPauseMs;
-    let issuedMs = clock.nowMs();
-    for (;;) {
-      await sleepUntil(failure === undefined ? renewalMs(issuedMs, current) : clock.nowMs() + pauseMs, options);
-      try {
-        current = await issue();
-        [issuedMs, pauseMs] = [clock.nowMs(), RENEWAL_POLICY.firstPauseMs];
+  const work = {
+    expiresAtMs: current.expiresAtMs,
+    clock,
+    signal,
+    longestPauseMs: LONGEST_PAUSE_MS,
+    givesUp: false,
+    renew: async () => {
+      current = await issue();
+      return current.expiresAtMs;
+    },
+    events: {
+      renewed: ({ expiresAtMs }: RenewalTimes) => {
         failure = undefined;
-        log.info(`${what} was renewed: it expires at ${utcTime(current.expiresAtMs)}`);
-      } catch (error) {
-        signal.throwIfAborted();
-        pauseMs = failure === undefined ? pauseMs : Math.min(pauseMs * 2, RENEWAL_POLICY.longestPauseMs);
-        failure = asMachineIdError(error);
-        log.warn(`${what} cannot be renewed: ${failure.message}; ${outlook(current, clock.nowMs())}`);
-      }
-    }
+        log.info(`${what} was renewed: it expires at ${utcTime(expiresAtMs)}`);
+        return Promise.resolve();
+      },
+      failed: (error: MachineIdError) => {
+        failure = error;
+        log.warn(`${what} cannot be renewed: ${error.message}; ${outlook(current, clock.nowMs())}`);
+        return Promise.resolve();
+      },
+    },
   };
   // Ends with the signal.
-  renew().catch((error: unknown) => {
+  renewBeforeEnd(work).catch((error: unknown) => {
     if (!signal.aborted) log.warn(`${what} is no longer renewed: ${asMachineIdError(error).message}`);
   });
   return {
@@ -80,21 +78,6 @@ export async function keepRenewed<T extends Expiring>(
     expiresAtMs: () => current.expiresAtMs,
     failure: () => failure,
   };
-}
-
-function renewalMs(issuedMs: number, { expiresAtMs }: Expiring): number {
-  const lifetimeMs = Math.max(0, expiresAtMs - issuedMs);
-  const beforeMs = Math.max(lifetimeMs * RENEWAL_POLICY.part, Math.min(RENEWAL_POLICY.leastMs, lifetimeMs / 2));
-  return expiresAtMs - beforeMs;
-}
-
-/** @throws the signal's reason */
-async function sleepUntil(untilMs: number, { clock, signal }: RenewalOptions): Promise<void> {
-  for (;;) {
-    const leftMs = untilMs - clock.nowMs();
-    if (leftMs <= 0) return;
-    await clock.sleep(Math.min(leftMs, RENEWAL_POLICY.longestSleepMs), signal);
-  }
 }
 
 function outlook({ expiresAtMs }: Expiring, nowMs: number): string {

@@ -49,26 +49,27 @@ async function ended(): Promise<void> {
   for (let turn = 0; turn < 2000; turn += 1) await Promise.resolve();
 }
 
-test('a certificate is renewed in the last tenth of its lifetime, whatever was requested', async () => {
-  const { issuedAtMinutes } = await kept([60, 20, 60]);
+test('a certificate is renewed after two thirds of its lifetime, whatever was requested', async () => {
+  const { issuedAtMinutes } = await kept([60, 30, 60]);
   await ended();
-  assert.deepEqual(issuedAtMinutes, [0, 54, 72]);
+  assert.deepEqual(issuedAtMinutes, [0, 40, 60]);
 });
 
-test('a short one is renewed a minute before its end, or after half of its life', async () => {
-  const { issuedAtMinutes } = await kept([4, 1, 60]);
+test('a cluster that grants no more time is asked with growing pauses', async () => {
+  const untilMinute60 = [60, 20, 6.66, 2.2, 0.7];
+  const { issuedAtMinutes } = await kept([...untilMinute60, 60, 60]);
   await ended();
-  assert.deepEqual(issuedAtMinutes, [0, 3, 3.5]);
+  assert.deepEqual(issuedAtMinutes.map(Math.round), [0, 40, 53, 58, 59, 60, 100]);
 });
 
 test('a failed renewal is tried again, and each failure says until when connections still work', async () => {
   const { issuedAtMinutes, lines } = await kept([60, 'no Proxy', 'no Proxy', 60]);
   await ended();
-  assert.deepEqual(issuedAtMinutes, [0, 54.25]);
+  assert.deepEqual(issuedAtMinutes, [0, 40.75]);
   assert.deepEqual(lines, [
-    'the certificate cannot be renewed: no Proxy; new connections work until 2026-01-01T01:00:00Z (360 seconds)',
-    'the certificate cannot be renewed: no Proxy; new connections work until 2026-01-01T01:00:00Z (355 seconds)',
-    'the certificate was renewed: it expires at 2026-01-01T01:54:15Z',
+    'the certificate cannot be renewed: no Proxy; new connections work until 2026-01-01T01:00:00Z (1200 seconds)',
+    'the certificate cannot be renewed: no Proxy; new connections work until 2026-01-01T01:00:00Z (1185 seconds)',
+    'the certificate was renewed: it expires at 2026-01-01T01:40:45Z',
   ]);
 });
 

@@ -1,4 +1,4 @@
-/** When credentials are renewed, and what is tried again after a failure. */
+/** Renews what expires, before its end: when, and what is tried again after a failure. */
 import { utcTime } from '../crypto/validity.ts';
 import type { Clock } from '../effects/time.ts';
 import { asMachineIdError, type MachineIdError } from '../errors.ts';
@@ -23,6 +23,10 @@ export interface RenewalOptions {
   /** Renews once; returns when the new credentials expire. */
   readonly renew: () => Promise<number>;
   readonly events: RenewalEvents;
+  /** Five minutes by default. */
+  readonly longestPauseMs?: number;
+  /** Whether it ends with a failure that another attempt does not change, once the credentials have expired. By default it does. */
+  readonly givesUp?: boolean;
 }
 
 /** A third of the lifetime is left for further attempts. */
@@ -45,7 +49,15 @@ export function nextRenewalMs(nowMs: number, expiresAtMs: number): number {
  * Renews again and again. A failure is tried again until the credentials have expired; after that, only if it is temporary.
  * @throws the signal's reason; the last failure
  */
-export async function keepRenewed({ clock, events, renew, signal, ...options }: RenewalOptions): Promise<never> {
+export async function keepRenewed({
+  clock,
+  events,
+  givesUp = true,
+  longestPauseMs = LONGEST_PAUSE_MS,
+  renew,
+  signal,
+  ...options
+}: RenewalOptions): Promise<never> {
   let { expiresAtMs } = options;
   let nextAtMs = nextRenewalMs(clock.nowMs(), expiresAtMs);
   let pauseMs = FIRST_PAUSE_MS;
@@ -60,17 +72,17 @@ export async function keepRenewed({ clock, events, renew, signal, ...options }: 
         nextRenewalMs(clock.nowMs(), expiresAtMs),
         clock.nowMs() + (isLater ? SHORTEST_PAUSE_MS : pauseMs),
       );
-      pauseMs = isLater ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+      pauseMs = isLater ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, longestPauseMs);
       await events.renewed({ expiresAtMs, nextAtMs });
     } catch (cause) {
       signal.throwIfAborted();
       const error = asMachineIdError(cause);
       const nowMs = clock.nowMs();
-      if (nowMs >= expiresAtMs && error.transient === undefined) throw error;
+      if (givesUp && nowMs >= expiresAtMs && error.transient === undefined) throw error;
       // The last attempt is just before they expire, whatever the pauses are.
       const lastMs = nowMs < expiresAtMs ? expiresAtMs : Infinity;
       nextAtMs = Math.min(nowMs + pauseMs, lastMs);
-      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+      pauseMs = Math.min(pauseMs * 2, longestPauseMs);
       await events.failed(error, { expiresAtMs, nextAtMs });
     }
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { keepRenewed, nextRenewalMs } from '../../src/commands/renewal.ts';
+import { keepRenewed, nextRenewalMs } from '../../src/job/renewal.ts';
 import { MachineIdError, type Transient } from '../../src/errors.ts';
 
 const MINUTE_MS = 60_000;
