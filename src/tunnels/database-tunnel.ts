@@ -118,7 +118,7 @@ function wireOf(protocol: string, login: Login, clock: TunnelWork['clock']): Wir
     case 'cockroachdb':
       return postgresWire(login);
     case 'mysql':
-      return mysqlWire;
+      return mysqlWire(login);
     case 'redis':
       return redisWire;
     default:

@@ -61,7 +61,8 @@ export function readAnswer<T>(socket: Socket, signal: AbortSignal, read: (bytes:
       return;
     }
     signal.addEventListener('abort', onAbort, { once: true });
-    socket.on('data', onData).on('end', onEnd).on('close', onEnd).on('error', fail);
+    // An earlier answer has paused it.
+    socket.on('data', onData).on('end', onEnd).on('close', onEnd).on('error', fail).resume();
   });
 }
 

@@ -9,6 +9,7 @@ import { systemFiles } from '../../src/effects/files.ts';
 import { Secret } from '../../src/effects/secret.ts';
 import { sharedController, systemClock } from '../../src/effects/time.ts';
 import { MachineIdError } from '../../src/errors.ts';
+import { NO_RECORD } from '../../src/job/manifest.ts';
 import type { ListenAddress } from '../../src/net/listen.ts';
 import { openNetwork } from '../../src/net/network.ts';
 import { openUpgrades } from '../../src/teleport/connection-upgrade.ts';
@@ -72,6 +73,7 @@ async function tunnelTo(t: TestContext, serve: (socket: TLSSocket) => void, wish
     maxConnections,
     clock: systemClock,
     files: systemFiles,
+    record: NO_RECORD,
     log: { debug: note, info: note, warn: note },
     signal: controller.signal,
     proxy: { address: { host: 'localhost', port }, network, trust, upgrades },
@@ -262,7 +264,7 @@ test('new connections present the renewed certificate, and an expired one that c
   const { connect: open, lines } = await tunnelTo(t, serve, {
     certificates: [
       [client, 600],
-      [newer, 900],
+      [newer, 2400],
     ],
     wire: redisWire,
   });
@@ -301,7 +303,7 @@ const REFUSALS: readonly (readonly [protocol: string, wire: Wire, says: string |
     STARTUP,
     /^E.{4}SFATAL\0VFATAL\0C08006\0Mmachine-id/s,
   ],
-  ['MySQL', mysqlWire, '', /^.{3}\0\xff.{2}machine-id/s],
+  ['MySQL', mysqlWire({ username: 'u', database: 'd' }), '', /^.{3}\0\xff.{2}machine-id/s],
   ['Redis', redisWire, 'PING\r\n', /^-ERR machine-id/],
   ['HTTP', httpWire('a.example.com'), 'GET / HTTP/1.1\r\n\r\n', /^HTTP\/1\.1 502 Bad Gateway\r\n.*\r\n\r\nmachine-id/s],
 ];
@@ -344,12 +346,18 @@ test('a Proxy that closes a connection without a byte is not an answer', async (
   });
 });
 
-const answers = (text: string) => (socket: TLSSocket) => {
-  socket.write(Buffer.from(text, 'latin1'));
-  socket.resume();
+/** Sends one after another, each but the first as an answer to something. */
+const answers = (texts: readonly string[]) => (socket: TLSSocket) => {
+  const rest = texts.map((text) => Buffer.from(text, 'latin1'));
+  const next = () => socket.write(rest.shift() ?? '');
+  next();
+  socket.on('data', next);
 };
 
-const PROBES: readonly (readonly [what: string, wire: Wire, answer: string, refusal?: RegExp])[] = [
+const MYSQL = mysqlWire({ username: 'u', database: 'd' });
+const GREETING = '\x02\0\0\0\x0a5';
+
+const PROBES: readonly (readonly [what: string, wire: Wire, answer: string | string[], refusal?: RegExp])[] = [
   [
     'a PostgreSQL server that is ready',
     postgresWire({ username: 'u', database: 'd' }),
@@ -361,8 +369,16 @@ const PROBES: readonly (readonly [what: string, wire: Wire, answer: string, refu
     'E\0\0\0\x1bSFATAL\0Maccess denied\0\0',
     /the database answers: access denied/,
   ],
-  ['a MySQL greeting', mysqlWire, '\x02\0\0\0\x0a5'],
-  ['a MySQL error', mysqlWire, '\x0c\0\0\0\xff\x15\x04no access', /the database answers: no access/],
+  ['a MySQL server that accepts the login', MYSQL, [GREETING, '\x03\0\0\x02\0\0\0']],
+  ['a MySQL server that asks for another login', MYSQL, [GREETING, '\x02\0\0\x02\xfe\0', '\x03\0\0\x04\0\0\0']],
+  ['a MySQL error', MYSQL, '\x0c\0\0\0\xff\x15\x04no access', /the database answers: no access/],
+  [
+    'a MySQL server that refuses the login',
+    MYSQL,
+    [GREETING, '\x12\0\0\x02\xff\x15\x04#28000no access'],
+    /the database answers: no access/,
+  ],
+  ['another answer to the login', MYSQL, [GREETING, GREETING], /a packet of the kind 10, expected 0 or 254/],
   ['a Redis answer', redisWire, '+PONG\r\n'],
   ['a Redis server that wants a password', redisWire, '-NOAUTH Authentication required.\r\n'],
   ['a Redis error', redisWire, '-ERR access denied\r\n', /the database answers: ERR access denied/],
@@ -373,7 +389,7 @@ const PROBES: readonly (readonly [what: string, wire: Wire, answer: string, refu
 
 for (const [what, wire, answer, expected] of PROBES) {
   test(`the probe of a tunnel ${expected === undefined ? 'accepts' : 'reports'} ${what}`, async (t) => {
-    const { probe } = await tunnelTo(t, answers(answer), { wire });
+    const { probe } = await tunnelTo(t, answers([answer].flat()), { wire });
     const probed = probe(AbortSignal.timeout(10_000));
     if (expected === undefined) await probed;
     else await assert.rejects(probed, { code: 'TUNNEL_FAILED', message: expected });
