@@ -41,6 +41,8 @@ interface HealthOptions {
 export const HEALTH_POLICY = {
   /** Between two questions while the Proxy answers. */
   intervalMs: 10_000,
+  /** Between two questions although connections fail meanwhile: a client may try again and again. */
+  suspectPauseMs: 1_000,
   /** The longest wait for an answer. */
   timeoutMs: 10_000,
   /** After a failure; doubles with each, and is random, so that the jobs of one cluster do not ask together. */
@@ -55,6 +57,7 @@ export function watchProxy(options: HealthOptions): ProxyHealth {
   let problem: ProxyProblem | undefined;
   let sinceMs = clock.nowMs();
   let outages = 0;
+  let isSuspected = false;
   let wake: () => void = () => undefined;
 
   const failed = (cause: unknown) => {
@@ -76,8 +79,14 @@ export function watchProxy(options: HealthOptions): ProxyHealth {
   const watch = async () => {
     let failures = 0;
     for (;;) {
-      const pauseMs = failures === 0 ? HEALTH_POLICY.intervalMs : pauseAfter(failures, random);
-      await sleepUnlessWoken(pauseMs, { clock, signal }, (wakeUp) => (wake = wakeUp));
+      if (failures > 0) await clock.sleep(pauseAfter(failures, random), signal);
+      else {
+        const { intervalMs, suspectPauseMs } = HEALTH_POLICY;
+        await clock.sleep(suspectPauseMs, signal);
+        const leftMs = intervalMs - suspectPauseMs;
+        if (!isSuspected) await sleepUnlessWoken(leftMs, { clock, signal }, (wakeUp) => (wake = wakeUp));
+      }
+      isSuspected = false;
       try {
         const deadline = { waitingFor: name, timeoutMs: HEALTH_POLICY.timeoutMs, signal };
         await withDeadline(deadline, options.ask);
@@ -95,7 +104,8 @@ export function watchProxy(options: HealthOptions): ProxyHealth {
   return {
     problem: () => problem,
     suspect: () => {
-      if (problem === undefined) wake();
+      isSuspected = true;
+      wake();
     },
     onProblem: (act) => {
       listeners.add(act);

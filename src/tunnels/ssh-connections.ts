@@ -1,15 +1,18 @@
 /** The connections to the Proxy that SSH sessions share: up to a hundred sessions each, as in tbot. */
 import { after } from '../effects/time.ts';
+import { MachineIdError } from '../errors.ts';
 import type { BulkCall, BulkConnection } from '../grpc/bulk.ts';
 
 export const MAX_SESSIONS = 100;
+/** A connection may end between two sessions, and the next one while the Proxy shuts down. */
+const MAX_TRIES = 3;
 /** How long a connection without a session stays open for the next one. */
 const IDLE_MS = 10_000;
 
 export interface SshConnections {
   /**
    * A call on a connection with room for it, which was opened with the newest certificate.
-   * @throws what `current` and `dial` throw
+   * @throws what `current` and `dial` throw; MachineIdError TUNNEL_FAILED if no connection stays open
    */
   readonly open: (path: string) => Promise<BulkCall>;
   readonly close: () => void;
@@ -70,7 +73,7 @@ export function openSshConnections<T>({ current, dial }: Options<T>): SshConnect
   };
   return {
     open: async (path) => {
-      for (;;) {
+      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
         const shared = take();
         try {
           const connection = await shared.connection;
@@ -87,6 +90,14 @@ export function openSshConnections<T>({ current, dial }: Options<T>): SshConnect
           throw error;
         }
       }
+      throw new MachineIdError(
+        'TUNNEL_FAILED',
+        `the Proxy ended ${MAX_TRIES} connections before they carried a session`,
+        {
+          hint: 'Look for a restart of the Proxy, or a load balancer that ends connections.',
+          transient: {},
+        },
+      );
     },
     close: () => {
       for (const shared of all) drop(shared);

@@ -75,3 +75,15 @@ test('while it is down, it is known since when and why, and whether it is silent
   assert.deepEqual([error?.message, isSilent, sinceMs], ['no response', true, Date.UTC(2026, 0, 1, 0, 0, 10)]);
   assert.equal(health.sinceMs(), sinceMs);
 });
+
+test('a connection that fails lets the Proxy be asked at once, but not more than once a second', async () => {
+  const { askedAtSeconds, health } = watched(['answers', 'answers', 'answers']);
+  const suspecting = (async () => {
+    for (let turn = 0; turn < 3000; turn += 1) {
+      health.suspect();
+      await Promise.resolve();
+    }
+  })();
+  await suspecting;
+  assert.deepEqual(askedAtSeconds, [1, 2, 3]);
+});
