@@ -1,6 +1,9 @@
 /** The tunnels that flags of the command `tunnel` request. */
+import { join } from 'node:path';
 import type { ListenAddress } from '../net/listen.ts';
 import { COMMON_DEFAULTS } from '../schema/common.ts';
+import { plainDirectory } from '../schema/destination.ts';
+import { KUBECONFIG_NAME } from '../tunnels/kubernetes-tunnel.ts';
 import { readListenAddress } from '../tunnels/listen-address.ts';
 import { type Findings, named, type Setting } from './findings.ts';
 import type { PlacedItem } from './items.ts';
@@ -10,7 +13,7 @@ import type { TunnelFlags } from './source.ts';
 /** A free port, for this machine alone. */
 const FREE_PORT: ListenAddress = { kind: 'tcp', host: '127.0.0.1', port: 0 };
 
-/** `--database`, `--application` and `--application-proxy` each add one tunnel; with one of them, `--listen` and `--name` are its own. */
+/** Each of the flags that request a tunnel adds one; with one of them, `--listen` and `--name` are its own. */
 export function readFlagTunnels(
   own: Settings,
   given: TunnelFlags,
@@ -22,7 +25,9 @@ export function readFlagTunnels(
     ...applicationTunnel(own, listen),
     ...applicationProxy(given, listen),
     ...kubernetesTunnel(own, listen),
+    ...sshMultiplexer(own, given, findings),
   ];
+  checkDestination(own, items, findings);
   const [first, second] = items;
   for (const [flag, value] of [
     ['--listen', given.listen],
@@ -32,7 +37,7 @@ export function readFlagTunnels(
     if (first === undefined) {
       findings.addProblem(
         named(flag),
-        'needs --database NAME, --application NAME or --application-proxy: a file has this setting itself',
+        'needs a flag that requests a tunnel, such as --database NAME: a file has this setting itself',
       );
     }
     if (second !== undefined) {
@@ -110,10 +115,56 @@ function applicationProxy(
   return [{ ...COMMON, type: 'application-proxy', listen, credentialLifetime: FILE_LIFETIME, path }];
 }
 
-function kubernetesTunnel({ kubernetesCluster: cluster }: Settings, listen: ListenAddress): readonly PlacedItem[] {
+function kubernetesTunnel(
+  { destination, kubernetesCluster: cluster }: Settings,
+  listen: ListenAddress,
+): readonly PlacedItem[] {
   if (cluster === undefined) return [];
   const path = '--kubernetes-cluster';
+  const folder = destination?.value.type === 'directory' ? destination.value.path : undefined;
+  const kubeconfig = folder === undefined ? undefined : join(folder, KUBECONFIG_NAME);
+  return [{ ...COMMON, type: 'kubernetes-tunnel', listen, kubernetesCluster: cluster.value, kubeconfig, path }];
+}
+
+/** It listens at sockets of the destination. */
+function sshMultiplexer(
+  { destination }: Settings,
+  { listen, sshMultiplexer: isWanted = false }: TunnelFlags,
+  findings: Findings,
+): readonly PlacedItem[] {
+  if (!isWanted) return [];
+  const path = '--ssh-multiplexer';
+  if (listen !== undefined)
+    findings.addProblem(named('--listen'), `is not for ${path}, whose sockets are in --destination`);
+  const isGiven = destination?.value.type === 'directory';
+  if (!isGiven && !findings.hasProblemAt('--destination')) {
+    findings.addProblem(
+      named('--destination'),
+      `${path} needs --destination DIR, the folder for its ssh_config and sockets`,
+    );
+  }
   return [
-    { ...COMMON, type: 'kubernetes-tunnel', listen, kubernetesCluster: cluster.value, kubeconfig: undefined, path },
+    {
+      ...COMMON,
+      type: 'ssh-multiplexer',
+      destination: isGiven ? destination.value : plainDirectory('.'),
+      enableResumption: undefined,
+      proxyCommand: [],
+      proxyTemplatesPath: undefined,
+      relayServer: undefined,
+      path,
+    },
   ];
+}
+
+/** Types of tunnels with files. */
+const WITH_FILES: readonly string[] = ['kubernetes-tunnel', 'ssh-multiplexer'];
+
+function checkDestination({ destination }: Settings, items: readonly PlacedItem[], findings: Findings): void {
+  if (destination === undefined || items.some(({ type }) => WITH_FILES.includes(type))) return;
+  if (findings.hasProblemAt('--destination')) return;
+  findings.addProblem(
+    destination.origin,
+    'is for --ssh-multiplexer and --kubernetes-cluster: other tunnels write no files, and a file has this setting itself',
+  );
 }

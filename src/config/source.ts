@@ -18,6 +18,8 @@ export interface TunnelFlags {
   readonly name?: string | undefined;
   /** Whether one tunnel is to lead to all applications. */
   readonly applicationProxy?: boolean | undefined;
+  /** Whether one tunnel is to carry SSH sessions. */
+  readonly sshMultiplexer?: boolean | undefined;
 }
 
 export interface PlanInputs {

@@ -101,11 +101,15 @@ export interface Files {
   /** Removes an empty directory; false if it is missing or not empty. */
   removeDirectory(path: string): Promise<boolean>;
   setMode(path: string, mode: number): Promise<void>;
+  /** Calls `create`, which makes a file or socket before it returns: from its first moment, that is for this user alone. */
+  privately(create: () => void): void;
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const PRIVATE_FILE = 0o600;
 const PRIVATE_DIRECTORY = 0o700;
+/** What others, and execution, do not get. */
+const PRIVATE_UMASK = 0o177;
 
 export const systemFiles: Files = {
   platform: process.platform,
@@ -137,6 +141,14 @@ export const systemFiles: Files = {
   erase,
   removeDirectory: toAsync(removeDirectory),
   setMode: toAsync(chmodSync),
+  privately: (create) => {
+    const before = process.umask(PRIVATE_UMASK);
+    try {
+      create();
+    } finally {
+      process.umask(before);
+    }
+  },
 };
 
 /** Turns exceptions into rejections. */

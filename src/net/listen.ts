@@ -20,7 +20,7 @@ export interface Listener {
 }
 
 interface ListenOptions {
-  readonly files: Pick<Files, 'entry' | 'remove'>;
+  readonly files: Pick<Files, 'entry' | 'privately' | 'remove'>;
   /** Gets the path of a Unix socket before it is created. */
   readonly record: { socket(path: string): Promise<void> };
   /**
@@ -37,15 +37,13 @@ export const KEEP_ALIVE_MS = 30_000;
 export const BUFFER_BYTES = 256 * 1024;
 /** How many connections wait until they are accepted; the system may allow fewer. */
 const BACKLOG = 1024;
-/** The permissions that others do not get. */
-const PRIVATE_UMASK = 0o177;
 
 /**
  * A Unix socket is for this user alone. One that another process has left behind is replaced; anything else at its path stays.
  * @throws MachineIdError LISTEN_FAILED
  */
 export async function listen(address: ListenAddress, options: ListenOptions): Promise<Listener> {
-  const { onConnection, signal } = options;
+  const { files, onConnection, signal } = options;
   signal.throwIfAborted();
   try {
     if (address.kind === 'unix') {
@@ -63,7 +61,8 @@ export async function listen(address: ListenAddress, options: ListenOptions): Pr
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       const start = () => server.listen({ ...placeOf(address), backlog: BACKLOG }, resolve);
-      if (address.kind === 'unix') privately(start);
+      // Node creates the socket within the call.
+      if (address.kind === 'unix') files.privately(start);
       else start();
     });
     // Accepting may fail for a moment, for example without free file descriptors: the next connection may succeed.
@@ -95,23 +94,13 @@ function placeOf(address: ListenAddress) {
   return address.kind === 'tcp' ? { host: address.host, port: address.port, exclusive: true } : { path: address.path };
 }
 
-/** Node creates the socket within the call, so that only this one gets the narrow permissions: there is no moment without them. */
-function privately(create: () => void): void {
-  const before = process.umask(PRIVATE_UMASK);
-  try {
-    create();
-  } finally {
-    process.umask(before);
-  }
-}
-
 /**
  * Removes the socket of a process that has ended: a connection to it is refused.
  * @throws MachineIdError LISTEN_FAILED if something else is there, or a process listens
  */
 export async function removeStale(
   path: string,
-  { files, signal }: Pick<ListenOptions, 'files' | 'signal'>,
+  { files, signal }: { readonly files: Pick<Files, 'entry' | 'remove'>; readonly signal: AbortSignal },
 ): Promise<void> {
   const entry = await files.entry(path);
   if (entry === undefined) return;

@@ -2,14 +2,16 @@
  * The tunnel type `kubernetes-tunnel`, which is not tbot's: kubectl reaches one Kubernetes cluster without a certificate. Behind a
  * load balancer that terminates TLS no kubeconfig alone can do that, because kubectl's certificate ends there.
  */
-import { randomBytes } from 'node:crypto';
+import { basename, dirname } from 'node:path';
 import { privateKeyPem } from '../crypto/keys.ts';
-import type { Files } from '../effects/files.ts';
 import { MachineIdError } from '../errors.ts';
+import { prepareDirectory } from '../files/prepare.ts';
+import { writeDirectory } from '../files/write.ts';
 import { settingPlace } from '../outputs/find-resource.ts';
 import { findKubeCluster } from '../outputs/kube-access.ts';
 import { requestIdentity, withOwnSession } from '../outputs/work.ts';
 import { resourceName } from '../schema/common.ts';
+import { plainDirectory } from '../schema/destination.ts';
 import { pathText, refuse } from '../schema/fields.ts';
 import { documentation, key, keys, type ValuesOf } from '../schema/keys.ts';
 import { kubeEndpoint } from '../teleport/kube-endpoint.ts';
@@ -19,6 +21,9 @@ import { httpWire } from './http-wire.ts';
 import { listenField, writeListenAddress } from './listen-address.ts';
 import { type OpenTunnel, type TunnelOf, tunnelType } from './tunnel-type.ts';
 import type { TunnelWork } from './work.ts';
+
+/** Of the file for kubectl, in the destination that flags give. */
+export const KUBECONFIG_NAME = 'kubeconfig.yaml';
 
 const kubernetesKeys = keys({
   listen: key('listen', listenField, documentation('Where to listen: `tcp://host:port`.'), {
@@ -51,11 +56,11 @@ export const kubernetesTunnel = tunnelType('kubernetes-tunnel', {
 });
 
 async function open(tunnel: KubernetesTunnel, work: TunnelWork): Promise<OpenTunnel> {
-  const { bot, files } = work;
+  const { bot } = work;
   const opened = await openByteTunnel(tunnel.listen, work, () => bot.withSession((session) => issue(tunnel, session)));
   const { kubeconfig, kubernetesCluster } = tunnel;
   if (kubeconfig === undefined) return opened;
-  await writeFile(files, kubeconfig, kubeconfigFor(`http://${opened.address}`, kubernetesCluster));
+  await writeKubeconfig(kubeconfig, kubeconfigFor(`http://${opened.address}`, kubernetesCluster), work);
   return { ...opened, clientVariables: new Map([['KUBECONFIG', kubeconfig]]) };
 }
 
@@ -91,6 +96,17 @@ function noTlsRouting(path: string): MachineIdError {
   });
 }
 
+/** In a folder that may not exist yet. */
+async function writeKubeconfig(path: string, contents: string, work: TunnelWork): Promise<void> {
+  const { files, log, program, record, signal } = work;
+  const { commands, workingDirectory } = program;
+  const destination = plainDirectory(dirname(path));
+  const folder = await prepareDirectory(files, destination, workingDirectory, record);
+  const output = { name: basename(path), contents };
+  const warnings = await writeDirectory({ files, commands, record, signal }, destination, folder.path, [output]);
+  for (const warning of [...folder.warnings, ...warnings]) log.warn(warning);
+}
+
 /** In JSON, which is YAML too. */
 function kubeconfigFor(server: string, name: string): string {
   return `${JSON.stringify(
@@ -105,11 +121,4 @@ function kubeconfigFor(server: string, name: string): string {
     undefined,
     2,
   )}\n`;
-}
-
-/** Whole or not at all. */
-async function writeFile(files: Files, path: string, contents: string): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}`;
-  await files.createFile(temporary, contents);
-  await files.rename(temporary, path);
 }

@@ -48,6 +48,21 @@ test('one tunnel of flags can have a name and an address', async () => {
   );
 });
 
+test('a tunnel of flags that has files writes them to the destination', async () => {
+  const flags: RunFlags = { ...NEEDED, kubernetesCluster: 'prod', destination: '/run/mux' };
+  const { tunnels } = await planOf(undefined, { flags, tunnelFlags: { sshMultiplexer: true } });
+  assert.deepEqual(
+    tunnels.map((tunnel) => [
+      tunnel.type,
+      'destination' in tunnel ? tunnel.destination.path : 'kubeconfig' in tunnel && tunnel.kubeconfig,
+    ]),
+    [
+      ['kubernetes-tunnel', '/run/mux/kubeconfig.yaml'],
+      ['ssh-multiplexer', '/run/mux'],
+    ],
+  );
+});
+
 test('the tunnel of flags replaces those of the file', async () => {
   const file = v2('services: [{type: application-tunnel, listen: "tcp://localhost:1", app_name: a}]');
   const { tunnels, warnings } = await planOf(file, { flags: { application: 'dashboard' }, tunnelFlags: {} });
@@ -95,8 +110,25 @@ const REFUSED: readonly (readonly [what: string, flags: RunFlags, own: TunnelFla
     NEEDED,
     { name: 'a b' },
     [
-      '--name: needs --database NAME, --application NAME or --application-proxy: a file has this setting itself',
+      '--name: needs a flag that requests a tunnel, such as --database NAME: a file has this setting itself',
       '--name: invalid name: "a b"; use only letters, digits, "-", "_" and "+"',
+    ],
+  ],
+  [
+    'a multiplexer without a folder, at an address',
+    NEEDED,
+    { sshMultiplexer: true, listen: 'tcp://localhost:1' },
+    [
+      '--listen: is not for --ssh-multiplexer, whose sockets are in --destination',
+      '--destination: --ssh-multiplexer needs --destination DIR, the folder for its ssh_config and sockets',
+    ],
+  ],
+  [
+    'a folder for a tunnel without files',
+    { ...DATABASE, destination: '/run/mux' },
+    {},
+    [
+      '--destination: is for --ssh-multiplexer and --kubernetes-cluster: other tunnels write no files, and a file has this setting itself',
     ],
   ],
   [

@@ -148,13 +148,9 @@ async function project(t: TestContext): Promise<{ home: string; programs: string
     await writeFile(join(source, script), '#!/bin/sh\n', { mode: 0o755 });
   }
   const outputs = `outputs: [{ type: identity, destination: { type: directory, path: ${join(home, 'of-file')} } }]`;
-  const services = `services: [{ type: ssh-multiplexer, destination: { type: directory, path: ${join(home, 'mux')} } }]`;
   const onboarding = `onboarding: { join_method: circleci, token: ${joinToken} }`;
   for (const place of ['tbot.yaml', 'ci/tbot.yaml']) {
-    await writeFile(
-      join(source, place),
-      `version: v2\nproxy_server: ${proxy}\n${onboarding}\n${outputs}\n${services}\n`,
-    );
+    await writeFile(join(source, place), `version: v2\nproxy_server: ${proxy}\n${onboarding}\n${outputs}\n`);
   }
   return { home, programs, source };
 }

@@ -1,7 +1,7 @@
 /** The tunnel `kubernetes-tunnel`, used by kubectl where its own certificate would not reach the Proxy. */
 import assert from 'node:assert/strict';
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test, { after } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { missing, runProgram } from '../programs.ts';
@@ -15,7 +15,7 @@ for (const front of ['plain', 'l7'] as const) {
   test(`kubectl reaches a cluster through the tunnel, with the front ${front}`, { skip }, async (t) => {
     const cluster = await clusterIn(authorities, t, { front });
     const job = await beginJob(t, cluster);
-    const kubeconfig = join(job.folder, 'kubeconfig.yaml');
+    const kubeconfig = join(job.folder, 'kube', 'kubeconfig.yaml');
     const { joinToken, proxy } = cluster.info;
     const file = await job.addFile(
       'tbot.yaml',
@@ -26,7 +26,9 @@ services:
 - {type: kubernetes-tunnel, kubernetes_cluster: dev, listen: "tcp://127.0.0.1:0", kubeconfig: ${kubeconfig}}
 `,
     );
-    const { child, finished } = job.start(['tunnel', '--foreground', '--config', file]);
+    const byFlags = [...job.flags.slice(1, 5), '--kubernetes-cluster', 'dev', '--destination', dirname(kubeconfig)];
+    const args = front === 'plain' ? ['--config', file] : byFlags;
+    const { child, finished } = job.start(['tunnel', '--foreground', ...args]);
     t.after(async () => {
       child.kill();
       await finished;

@@ -29,12 +29,15 @@ interface OpenMultiplexer {
 }
 
 /** A tunnel that is ready, and a node. */
-async function openMultiplexer(t: TestContext): Promise<OpenMultiplexer> {
+async function openMultiplexer(
+  t: TestContext,
+  args: (job: Job, folder: string) => readonly string[] = () => ['-c', 'tbot.yaml'],
+): Promise<OpenMultiplexer> {
   const job = await beginJob(t, cluster);
   await startNode(t, cluster, job, { name: 'web-1' });
   const folder = join(job.folder, 'mux');
   await job.addFile('tbot.yaml', itemsText(cluster, [`type: ssh-multiplexer, ${directory(folder)}`]));
-  const tunnel = job.start(['tunnel', '--foreground', '-c', 'tbot.yaml']);
+  const tunnel = job.start(['tunnel', '--foreground', ...args(job, folder)]);
   t.after(async () => {
     tunnel.child.kill('SIGTERM');
     await tunnel.finished;
@@ -83,7 +86,8 @@ test('ssh, scp and many sessions at once share one connection to the Proxy', { s
 });
 
 test('the files and sockets are for this user alone, and gone with the tunnel', { skip }, async (t) => {
-  const { folder, tunnel } = await openMultiplexer(t);
+  const byFlags = ({ flags }: Job, to: string) => [...flags.slice(1, 5), '--ssh-multiplexer', '--destination', to];
+  const { folder, tunnel } = await openMultiplexer(t, byFlags);
   for (const name of ['ssh_config', 'known_hosts', 'v1.sock', 'agent.sock']) {
     assert.equal(await modeOf(join(folder, name)), '0600', name);
   }

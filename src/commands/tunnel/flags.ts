@@ -22,6 +22,16 @@ export const TUNNEL_OPTIONS = {
     orb: { name: 'kubernetes_cluster' },
     help: 'Kubernetes cluster to open a tunnel to, instead of the tunnels of the file: kubectl -s http://ADDRESS.',
   },
+  destination: {
+    ...RUN.destination,
+    orb: { name: 'destination', more: documentation('Keep it outside the checkout.') },
+    help: 'Folder for the files of that tunnel: ssh_config, known_hosts and sockets of the SSH multiplexer, or kubeconfig.yaml of a Kubernetes cluster.',
+  },
+  sshMultiplexer: {
+    flag: 'ssh-multiplexer',
+    orb: { name: 'ssh_multiplexer', type: 'boolean' },
+    help: 'Carry SSH sessions to every node over one connection, instead of the tunnels of the file: ssh -F ssh_config, in the folder of the destination.',
+  },
   applicationProxy: {
     flag: 'application-proxy',
     orb: { name: 'application_proxy', type: 'boolean' },
@@ -39,7 +49,7 @@ export const TUNNEL_OPTIONS = {
     value: 'NAME',
     orb: {
       name: 'tunnel_name',
-      more: documentation('Empty means the name of the database or application, or application-proxy.'),
+      more: documentation('Empty means the name of the database, application or cluster, application-proxy, or ssh.'),
     },
     help: 'Name of that tunnel: MACHINE_ID_TUNNEL_<NAME> is the variable with its address.',
   },
@@ -60,7 +70,7 @@ export const TUNNEL_OPTIONS = {
   exportClientVariables: {
     flag: 'export-client-variables',
     orb: { name: 'export_client_variables', type: 'boolean' },
-    help: 'Also export the variables by which client programs find a tunnel: PGHOST, PGPORT, PGUSER, PGDATABASE and PGSSLMODE, MYSQL_HOST and MYSQL_TCP_PORT, or REDIS_URL.',
+    help: 'Also export the variables by which client programs find a tunnel: PGHOST, PGPORT, PGUSER, PGDATABASE and PGSSLMODE, MYSQL_HOST and MYSQL_TCP_PORT, REDIS_URL, or KUBECONFIG if a file is written for it.',
   },
   foreground: {
     flag: 'foreground',
@@ -69,7 +79,7 @@ export const TUNNEL_OPTIONS = {
 } as const satisfies Declarations;
 
 /** About files that a run writes. */
-const OF_OUTPUTS: readonly string[] = ['destination', 'engine', 'refresh', 'report', 'ssh', 'storage'];
+const OF_OUTPUTS: readonly string[] = ['engine', 'refresh', 'report', 'ssh', 'storage'];
 
 export const TUNNEL: Declarations = {
   ...Object.fromEntries(Object.entries(RUN).filter(([name]) => !OF_OUTPUTS.includes(name))),
@@ -92,7 +102,12 @@ export function readTunnelArguments(args: readonly string[]): TunnelArguments {
   const [listen, name] = [TUNNEL_OPTIONS.listen, TUNNEL_OPTIONS.name].map(({ flag }) => given.get(flag)?.[0]);
   return {
     ...readRunArguments(args, TUNNEL_FLAGS),
-    tunnelFlags: { listen, name, applicationProxy: given.has(TUNNEL_OPTIONS.applicationProxy.flag) },
+    tunnelFlags: {
+      listen,
+      name,
+      applicationProxy: given.has(TUNNEL_OPTIONS.applicationProxy.flag),
+      sshMultiplexer: given.has(TUNNEL_OPTIONS.sshMultiplexer.flag),
+    },
     readyTimeoutMs:
       wholeNumber(given, TUNNEL_OPTIONS.readyTimeout.flag, { preset: DEFAULT_READY_S, most: 3600 }) * 1000,
     maxConnections: wholeNumber(given, TUNNEL_OPTIONS.maxConnections.flag, {
