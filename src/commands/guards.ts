@@ -41,6 +41,11 @@ const RERUNS = {
   undefined: 'the OIDC token does not say whether this job was rerun with SSH (it has no claim ssh-rerun)',
 } as const;
 
+/** Whether the cluster's answers decide about a guard. */
+export function hasGuardOfCluster({ settings: { expectBot, expectCluster } }: Guards): boolean {
+  return expectBot !== undefined || expectCluster !== undefined;
+}
+
 /** Before the join. @throws MachineIdError GUARD_REFUSED */
 export function guardCluster({ settings: { expectCluster: expected } }: Guards, clusterName: string): void {
   if (expected === undefined || expected === clusterName) return;

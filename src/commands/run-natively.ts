@@ -18,11 +18,15 @@ import { guardBot, guardCluster } from './guards.ts';
 import { joinPathText } from './run-result.ts';
 import { beginTelemetry } from './telemetry.ts';
 
-/** @throws MachineIdError as the join and the connection to the Auth Service do; outputs that fail are in the result */
-export async function runNatively(run: PlannedRun, token: OidcToken): Promise<RunEnd> {
+/**
+ * @param onAllowed called once no guard refuses, before anything is written
+ * @throws MachineIdError as the join and the connection to the Auth Service do; outputs that fail are in the result
+ */
+export async function runNatively(run: PlannedRun, token: OidcToken, onAllowed: () => Promise<void>): Promise<RunEnd> {
   const telemetry = await beginTelemetry({ ...run, joinMethod: run.plan.tokenRequest.joinMethod, log: run.journal });
   try {
     const { joined, keys } = await join(run, token);
+    await onAllowed();
     const results = await writeOutputs(run, joined, keys);
     const { bot, cluster, path: joinPath } = joined;
     return {

@@ -16,9 +16,17 @@ import { askReportedProxy } from '../teleport/reported-proxy.ts';
 import { guardCluster } from './guards.ts';
 import { TBOT_HELPER_VARIABLES } from './telemetry.ts';
 
-/** @throws MachineIdError TBOT_MISSING, TBOT_INCOMPATIBLE, CLUSTER_UNSUPPORTED, TBOT_FAILED, or what asking the server throws */
-export async function runWithTbot(run: PlannedRun, settings: Omit<TbotSettings, 'helper' | 'server'>): Promise<RunEnd> {
+/**
+ * @param onAllowed called once no guard refuses, before anything is written
+ * @throws MachineIdError TBOT_MISSING, TBOT_INCOMPATIBLE, CLUSTER_UNSUPPORTED, TBOT_FAILED, or what asking the server throws
+ */
+export async function runWithTbot(
+  run: PlannedRun,
+  settings: Omit<TbotSettings, 'helper' | 'server'>,
+  onAllowed: () => Promise<void>,
+): Promise<RunEnd> {
   const found = await checkTbot(run);
+  await onAllowed();
   const asked = askProxy(run, found);
   const helper = TBOT_HELPER_VARIABLES;
   const { bot, failure, results } = await produceWithTbot(run, { ...settings, server: found.kind, helper });

@@ -13,7 +13,7 @@ import type { RunEnd, RunResult } from '../outputs/result.ts';
 import { prepareOutputs } from '../outputs/produce.ts';
 import { unexpandedPath } from '../schema/unexpanded.ts';
 import { exportedVariables, exportWarnings } from './exports.ts';
-import { guardJob } from './guards.ts';
+import { guardJob, hasGuardOfCluster } from './guards.ts';
 import { readConfiguration } from './run-configuration.ts';
 import { readRunArguments, type RunArguments } from './run-flags.ts';
 import type { TokenFile } from './token-verdict.ts';
@@ -54,9 +54,14 @@ async function runToEnd(given: RunArguments, journal: Journal, world: World): Pr
 /** From the OIDC token to the outputs. @throws MachineIdError as the engines do; outputs that fail are in the result */
 export async function prepareAndWrite(given: RunArguments, found: Explanation): Promise<RunEnd> {
   const { run, token } = found;
-  await run.journal.step('destinations', () => prepareOutputs(run));
-  return explained(() => joinAndWrite(given, run, token), found);
+  const prepare = () => run.journal.step('destinations', () => prepareOutputs(run));
+  const isGuarded = hasGuardOfCluster(run.plan);
+  // Otherwise a destination that cannot be written is reported before the join.
+  if (!isGuarded) await prepare();
+  return explained(() => joinAndWrite(given, run, token, isGuarded ? prepare : nothing), found);
 }
+
+const nothing = () => Promise.resolve();
 
 /** The configuration says how to log; until it is read, lines are plain text. */
 export function openRunJournal(world: World): Journal {
@@ -125,12 +130,17 @@ async function explained<T>(work: () => Promise<T>, { run, token, tokenFile }: E
 }
 
 /** Only the engine that is used is loaded. */
-async function joinAndWrite({ caFile, engine }: RunArguments, run: PlannedRun, token: OidcToken): Promise<RunEnd> {
+async function joinAndWrite(
+  { caFile, engine }: RunArguments,
+  run: PlannedRun,
+  token: OidcToken,
+  onAllowed: () => Promise<void>,
+): Promise<RunEnd> {
   switch (engine) {
     case 'native':
-      return (await import('./run-natively.ts')).runNatively(run, token);
+      return (await import('./run-natively.ts')).runNatively(run, token, onAllowed);
     case 'tbot':
-      return (await import('./run-with-tbot.ts')).runWithTbot(run, { jwt: token.jwt, caFile });
+      return (await import('./run-with-tbot.ts')).runWithTbot(run, { jwt: token.jwt, caFile }, onAllowed);
     default:
       return engine satisfies never;
   }

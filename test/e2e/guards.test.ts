@@ -1,5 +1,6 @@
 /** Guards: what the configuration expects of the job, the cluster and the bot. */
 import assert from 'node:assert/strict';
+import { access } from 'node:fs/promises';
 import test from 'node:test';
 import { checksOf } from './doctor-checks.ts';
 import { clusterForFile } from './embedded-cluster.ts';
@@ -52,6 +53,15 @@ test('a join token of another bot than the expected one ends the run before its 
   assert.match(tbot.stderr, /--expect-bot cannot be combined with --engine tbot/);
   assert.equal(tbot.exitCode, 2);
 });
+
+for (const guard of ['--expect-cluster', '--expect-bot']) {
+  test(`a guard that refuses after the cluster has answered leaves no folder: ${guard}`, async (t) => {
+    const job = await beginJob(t, cluster);
+    const run = await job.run([...job.flags, guard, 'other']);
+    assert.match(run.stderr, /GUARD_REFUSED/);
+    await assert.rejects(access(job.destination), { code: 'ENOENT' });
+  });
+}
 
 test('a job that is as expected gets its credentials, and a warning about variables that override them', async (t) => {
   const job = await beginJob(t, cluster);
