@@ -5,6 +5,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where the owner of a repository is the organization of its project. */
 const HOSTS: readonly string[] = ['github.com', 'bitbucket.org'];
+/** Projects of a GitHub App may have the name or the id of their organization on CircleCI instead, which says nothing. */
+const OWNER = /^(?![0-9a-f]{8}-[0-9a-f]{4}-)[\w.-]+$/i;
 
 /**
  * What shows it; undefined if nothing does. CircleCI sets the variables of pull requests for GitHub OAuth and Bitbucket only;
@@ -21,6 +23,6 @@ export function forkSign(
   if (/^refs\/heads\/pull\/\d+/.test(vcsRef ?? '')) return `the claim vcs-ref is ${vcsRef ?? ''}`;
   const [host = '', owned = ''] = vcsOrigin?.split('/') ?? [];
   const { CIRCLE_PROJECT_USERNAME: project = '' } = environment;
-  if (!HOSTS.includes(host) || project === '' || owned.toLowerCase() === project.toLowerCase()) return undefined;
+  if (!HOSTS.includes(host) || !OWNER.test(project) || owned.toLowerCase() === project.toLowerCase()) return undefined;
   return `the claim vcs-origin is ${vcsOrigin ?? ''}, and the project belongs to ${project}`;
 }

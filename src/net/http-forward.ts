@@ -1,5 +1,8 @@
 /** An HTTP/1.1 forward proxy: requests in absolute form, `CONNECT`, and protocols inside HTTP such as WebSocket. */
 import {
+  Agent,
+  type ClientRequest,
+  type ClientRequestArgs,
   createServer,
   type IncomingMessage,
   request as httpRequest,
@@ -7,6 +10,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { asMachineIdError, MachineIdError } from '../errors.ts';
 
 export interface ForwardTarget {
@@ -14,6 +18,41 @@ export interface ForwardTarget {
   readonly isHttp: boolean;
   /** A new connection. @throws MachineIdError */
   connect(): Promise<Socket>;
+  /** For requests that may be sent again. */
+  readonly kept: Agent;
+}
+
+/** How long a connection without a request stays open. */
+const KEPT_MS = 15_000;
+const MAX_KEPT = 32;
+
+/** Connections that stay open for the next request. */
+export class KeptConnections extends Agent {
+  readonly #connect: ForwardTarget['connect'];
+
+  constructor(connect: ForwardTarget['connect']) {
+    super({ keepAlive: true, maxFreeSockets: MAX_KEPT, timeout: KEPT_MS });
+    this.#connect = connect;
+  }
+
+  override createConnection(
+    _options: ClientRequestArgs,
+    callback?: (error: Error | null, stream: Duplex) => void,
+  ): undefined {
+    this.#connect().then(
+      (socket) => callback?.(null, socket),
+      (error: unknown) => {
+        // Node reads no stream beside an error.
+        if (callback !== undefined) Reflect.apply(callback, undefined, [error]);
+      },
+    );
+  }
+
+  /** Closes the connections without a request; those with one close when it has been answered. */
+  retire(): void {
+    for (const sockets of Object.values(this.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+    this.maxFreeSockets = 0;
+  }
 }
 
 export interface ForwardOptions {
@@ -79,14 +118,34 @@ function failed(error: unknown, { onFailure }: ForwardOptions): MachineIdError {
 
 async function forward(request: IncomingMessage, response: ServerResponse, options: ForwardOptions): Promise<void> {
   const { host, path } = targetOf(request);
-  const connection = await openHttp(host, options);
-  await new Promise<void>((resolve, reject) => {
-    const onward = httpRequest({
-      createConnection: () => connection,
-      method: request.method,
-      path,
-      headers: [...headersFor(request, host), 'Connection', 'close'],
-    });
+  const target = await findHttp(host, options);
+  const { method } = request;
+  const headers = headersFor(request, host);
+  if (mayRepeat(request)) {
+    const onward = httpRequest({ agent: target.kept, method, path, headers });
+    try {
+      await exchange(request, onward, response);
+      return;
+    } catch (error) {
+      // The other end may close a connection at the moment at which it is used again.
+      if (!onward.reusedSocket || response.headersSent || response.destroyed) throw error;
+    }
+  }
+  const connection = await target.connect();
+  const once = { createConnection: () => connection, method, path, headers: [...headers, 'Connection', 'close'] };
+  await exchange(request, httpRequest(once), response);
+}
+
+/** It has no body, and the target does nothing for it that must not happen twice (RFC 9110 section 9.2). */
+function mayRepeat({ headers, method = '' }: IncomingMessage): boolean {
+  const { 'content-length': length = '0', 'transfer-encoding': coding } = headers;
+  return REPEATABLE.includes(method) && length === '0' && coding === undefined;
+}
+
+const REPEATABLE: readonly string[] = ['GET', 'HEAD', 'OPTIONS'];
+
+function exchange(request: IncomingMessage, onward: ClientRequest, response: ServerResponse): Promise<void> {
+  return new Promise((resolve, reject) => {
     onward.on('response', (answer) => {
       response.sendDate = false;
       response.writeHead(answer.statusCode ?? 502, answer.statusMessage, headersOf(answer, /^transfer-encoding$/i));
@@ -99,11 +158,13 @@ async function forward(request: IncomingMessage, response: ServerResponse, optio
       answer.pipe(response);
     });
     onward.on('error', reject);
-    // Before the end, the client has left.
-    response.on('close', () => {
-      onward.destroy();
+    const onClose = () => {
+      // Before the end, the client has left.
+      if (!response.writableFinished) onward.destroy();
       resolve();
-    });
+    };
+    response.once('close', onClose);
+    onward.once('close', () => response.off('close', onClose));
     request.pipe(onward);
   });
 }
@@ -117,7 +178,7 @@ interface Client {
 /** The target's answer goes to the client as it is. */
 async function upgrade(request: IncomingMessage, { client, head }: Client, options: ForwardOptions): Promise<void> {
   const { host, path } = targetOf(request);
-  const connection = await openHttp(host, options);
+  const connection = await (await findHttp(host, options)).connect();
   const { method = 'GET', rawHeaders } = request;
   const lines = rawHeaders.flatMap((value, at) => {
     const name = rawHeaders[at - 1] ?? '';
@@ -163,9 +224,9 @@ function encrypted(host: string): MachineIdError {
   });
 }
 
-async function openHttp(host: string, { find }: ForwardOptions): Promise<Socket> {
+async function findHttp(host: string, { find }: ForwardOptions): Promise<ForwardTarget> {
   const target = await find(host);
-  if (target.isHttp) return target.connect();
+  if (target.isHttp) return target;
   throw new MachineIdError('REQUEST_REFUSED', `the application ${host} speaks no HTTP`, {
     hint: 'Let the client open a connection to it with CONNECT, or use an application-tunnel.',
   });

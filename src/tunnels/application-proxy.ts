@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { asMachineIdError, MachineIdError } from '../errors.ts';
 import { formatAddress } from '../net/address.ts';
-import { type ForwardTarget, forwardProxy } from '../net/http-forward.ts';
+import { type ForwardTarget, forwardProxy, KeptConnections } from '../net/http-forward.ts';
 import { listen, listenText } from '../net/listen.ts';
 import { duration, section } from '../schema/fields.ts';
 import { documentation, key, keys, type ValuesOf } from '../schema/keys.ts';
@@ -129,9 +129,13 @@ async function carry(client: Socket, target: Socket, { counts, log, health, prox
 
 /** An application that was asked for, with its certificate. */
 interface Opened {
-  readonly issued: Renewed<IssuedApplication['certificate'] & { readonly isTcp: boolean }>;
+  readonly issued: Renewed<Issued>;
   readonly upstream: Upstream;
+  /** For requests, with the newest certificate that was asked for. */
+  kept?: { readonly certificate: Issued; readonly connections: KeptConnections };
 }
+
+type Issued = IssuedApplication['certificate'] & { readonly isTcp: boolean };
 
 /** Of hosts that clients have asked for; each has a certificate that is renewed. */
 const MAX_APPLICATIONS = 200;
@@ -151,26 +155,36 @@ class Applications {
 
   /** @param host the name of an application, or that name below the host of the Proxy, which is its address in a browser */
   async find(host: string): Promise<ForwardTarget> {
-    const { proxy, signal } = this.#work;
+    const { proxy } = this.#work;
     const suffix = `.${proxy.address.host}`;
     const name = host.endsWith(suffix) ? host.slice(0, -suffix.length) : host;
-    const { issued, upstream } = await this.#open(name);
+    const opened = await this.#open(name);
+    const certificate = opened.issued.current();
+    if (opened.kept?.certificate !== certificate) {
+      // The Proxy ends the session of an application with its certificate, whatever is still connected.
+      opened.kept?.connections.retire();
+      opened.kept = { certificate, connections: new KeptConnections(() => this.#connect(opened)) };
+    }
     return {
-      isHttp: !issued.current().isTcp,
-      connect: async () => {
-        const connection = await upstream.connect(signal);
-        const stopWatching = closeIfSilent(connection, connection, this.#work);
-        const end = () => {
-          connection.destroy();
-        };
-        signal.addEventListener('abort', end, { once: true });
-        connection.once('close', () => {
-          stopWatching();
-          signal.removeEventListener('abort', end);
-        });
-        return connection;
-      },
+      isHttp: !certificate.isTcp,
+      connect: () => this.#connect(opened),
+      kept: opened.kept.connections,
     };
+  }
+
+  async #connect({ upstream }: Opened): Promise<Socket> {
+    const { signal } = this.#work;
+    const connection = await upstream.connect(signal);
+    const stopWatching = closeIfSilent(connection, connection, this.#work);
+    const end = () => {
+      connection.destroy();
+    };
+    signal.addEventListener('abort', end, { once: true });
+    connection.once('close', () => {
+      stopWatching();
+      signal.removeEventListener('abort', end);
+    });
+    return connection;
   }
 
   /** A request that was not forwarded. */

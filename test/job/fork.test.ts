@@ -10,7 +10,9 @@ test('a job of the own repository shows no sign of a fork', () => {
     assert.equal(forkSign(claims, PROJECT), undefined);
   }
   assert.equal(forkSign({ ...OWN, vcsOrigin: 'gitlab.com/group/sub/app' }, PROJECT), undefined);
-  assert.equal(forkSign(OWN, {}), undefined);
+  for (const project of [undefined, 'Example Ltd', '11111111-2222-3333-4444-555555555555']) {
+    assert.equal(forkSign(OWN, { CIRCLE_PROJECT_USERNAME: project }), undefined);
+  }
 });
 
 test("a fork is known by CircleCI's variables, by the ref, or by the owner of the origin", () => {
