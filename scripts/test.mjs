@@ -6,6 +6,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { compile } from './compile.mjs';
+import { groupsOf, writeGroup } from './test-groups.mjs';
 
 /** Concurrent runs need separate directories. */
 const OUT = process.env.TEST_BUILD ?? 'build/tests';
@@ -52,6 +53,9 @@ function testFiles(folder) {
 /** Unit tests start no server and never the bundle; they are in directories with the name of one in src. */
 const isUnit = (file) => existsSync(join('src', file.split('/')[1].replace('.test', '')));
 
+/** How many share a process: so few that the limit of 120 s, which is for a process, is far away. */
+const UNIT_FILES = 25;
+
 const [first, ...others] = process.argv.slice(2);
 const parts = first === undefined || first === '--unit' ? others : [first, ...others];
 const files = testFiles('test')
@@ -82,7 +86,7 @@ const run = spawnSync(
     `--test-concurrency=${process.env.TEST_CONCURRENCY ?? availableParallelism() + 2}`,
     '--test-timeout=120000',
     '--test-reporter=spec',
-    ...files.map((file) => join(OUT, file.replace(/\.ts$/, '.js'))),
+    ...groupsOf(files, (file) => (isUnit(file) ? UNIT_FILES : 1)).map((group) => writeGroup(group, OUT)),
   ],
   { stdio: 'inherit', env: { TEST_RSA_KEYS: join(process.cwd(), 'build/test-keys'), ...process.env, TEST_BUILD: OUT } },
 );
