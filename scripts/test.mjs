@@ -34,6 +34,8 @@ const PROGRAMS = [
   'test/connections/flood-server.ts',
   'test/effects/read-input.ts',
   'test/job/background-child.ts',
+  'test/conformance/grpc-client.ts',
+  'test/conformance/protobuf-codec.ts',
   'scripts/orb-pack.ts',
 ];
 

@@ -8,7 +8,8 @@ const LONGEST_MS = 20_000;
 /** For what serves the whole file: a little less than scripts/test.mjs gives a file, so that this message comes first. */
 export const FILE_MS = 110_000;
 
-const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
+/** The last folder has what `.ci/conformance-programs` installs. */
+const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin:${resolvePath('build/conformance/bin')}`;
 
 /** The reason to skip a test of these programs; undefined where they exist, and in CI, where a missing one is a failure. */
 export function missing(...names: readonly string[]): string | undefined {

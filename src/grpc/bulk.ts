@@ -37,7 +37,7 @@ export interface BulkConnection {
 
 /** @param authority host name for `:authority`; Teleport accepts any */
 export function openBulkConnection(socket: TLSSocket, authority: string, wire?: WireConnection): BulkConnection {
-  const session = grpcSession(socket, authority, undefined, MANY_CALLS);
+  const session = grpcSession(socket, authority, { windows: MANY_CALLS });
   return {
     get acceptsCalls() {
       return session.acceptsCalls;

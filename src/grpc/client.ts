@@ -27,7 +27,10 @@ export interface GrpcConnection {
 
 /** @param authority host name or address for `:authority`; Teleport accepts any */
 export function grpcOver(socket: TLSSocket, authority: string, wire?: WireConnection): GrpcConnection {
-  const session = grpcSession(socket, authority);
+  return grpcOn(grpcSession(socket, authority), wire);
+}
+
+export function grpcOn(session: GrpcSession, wire?: WireConnection): GrpcConnection {
   const traced: TracedCall[] = [];
   const trace = (path: string) => {
     if (wire === undefined) return undefined;

@@ -1,4 +1,5 @@
 /** An HTTP/2 session for gRPC over a TLS connection that is already open. */
+import type { OutgoingHttpHeaders } from 'node:http';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type Settings } from 'node:http2';
 import { isIPv6 } from 'node:net';
 import { Duplex } from 'node:stream';
@@ -24,6 +25,15 @@ export interface Windows {
 }
 
 const ONE_CALL: Windows = { callBytes: WINDOW_BYTES, connectionBytes: WINDOW_BYTES };
+
+/** Sent with each call, beside the headers of the protocol ("Custom-Metadata" of the gRPC project). */
+export type Metadata = Readonly<OutgoingHttpHeaders>;
+
+export interface SessionOptions {
+  readonly times?: LivenessTimes | undefined;
+  readonly windows?: Windows;
+  readonly metadata?: Metadata;
+}
 
 export interface GrpcSession {
   /** Whether a refused call can be sent again on this connection. */
@@ -52,8 +62,7 @@ export interface GrpcSession {
 export function grpcSession(
   socket: TLSSocket,
   authority: string,
-  times?: LivenessTimes,
-  { callBytes, connectionBytes } = ONE_CALL,
+  { times, windows: { callBytes, connectionBytes } = ONE_CALL, metadata = {} }: SessionOptions = {},
 ): GrpcSession {
   const { host, origin } = new URL(`https://${urlHost(authority)}`);
   const slots = new StreamSlots();
@@ -111,7 +120,7 @@ export function grpcSession(
     answered,
     open: async (path, signal) => {
       await slots.take(signal);
-      const stream = openStream(session, slots, { host, path });
+      const stream = openStream(session, slots, { host, path, metadata });
       untilResponse(stream, unanswered);
       return stream;
     },
@@ -155,7 +164,7 @@ function ping(session: ClientHttp2Session): void {
 function openStream(
   session: ClientHttp2Session,
   slots: StreamSlots,
-  { host, path }: { readonly host: string; readonly path: string },
+  { host, metadata, path }: { readonly host: string; readonly path: string; readonly metadata: Metadata },
 ): ClientHttp2Stream {
   try {
     const stream = session.request(
@@ -166,6 +175,7 @@ function openStream(
         [constants.HTTP2_HEADER_CONTENT_TYPE]: 'application/grpc',
         [constants.HTTP2_HEADER_USER_AGENT]: USER_AGENT,
         te: 'trailers',
+        ...metadata,
       },
       { endStream: false },
     );

@@ -171,7 +171,7 @@ for (const [what, bytes] of [
 const FAST = { tickMs: 50, lostTicks: 3, pauseTicks: 66 };
 
 async function callWatched(t: TestContext, server: FrameServer): Promise<GrpcCall> {
-  const session = grpcSession(await dial(server.port, server.ca), 'localhost', FAST);
+  const session = grpcSession(await dial(server.port, server.ca), 'localhost', { times: FAST });
   t.after(() => {
     session.close();
   });

