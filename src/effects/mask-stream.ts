@@ -1,6 +1,7 @@
 /**
- * Masks secrets in a stream of bytes, also across chunks. Passes on what cannot be a part of a secret at once, so that prompts and
- * progress appear as they would without it. Memory is bounded by the longest secret.
+ * Masks secrets and their parts in a stream of bytes, also across chunks: a program may print a key in shorter lines, or its
+ * beginning. Passes on what cannot be a part of a secret at once, so that prompts and progress appear as they would without it.
+ * Memory is bounded by the longest secret.
  */
 
 export interface MaskStream {
@@ -20,9 +21,12 @@ const KEY_BYTES = 4;
 const FILTER_SIZE = 1 << 16;
 /** Fewer bytes of a secret than this are harmless. */
 const TELLING_BYTES = 8;
+/** A part of a secret that is at least this long is masked, except for what is before the next of its multiples of `STEP_BYTES`. */
+const PART_BYTES = 16;
+const STEP_BYTES = 8;
 const NOTHING = Buffer.alloc(0);
 
-/** @param secrets of at least `KEY_BYTES` bytes; shorter ones are not masked */
+/** @param secrets of at least `KEY_BYTES` bytes; shorter ones are not masked. Of those below `PART_BYTES`, only the whole is */
 export function createMaskStream(secrets: readonly string[]): MaskStream {
   const table = tableOf(secrets);
   let held: Buffer = NOTHING;
@@ -53,7 +57,7 @@ export function createMaskStream(secrets: readonly string[]): MaskStream {
 
 interface Table {
   readonly size: number;
-  /** By the first bytes, longest first. */
+  /** By the first bytes. */
   readonly byKey: ReadonlyMap<number, readonly Buffer[]>;
   /** Which first bytes there are, by a hash. */
   readonly filter: Uint8Array;
@@ -65,7 +69,7 @@ function tableOf(secrets: readonly string[]): Table {
   const all = [...new Set(secrets)]
     .map((secret) => Buffer.from(secret))
     .filter(({ length }) => length >= KEY_BYTES)
-    .sort((a, b) => b.length - a.length);
+    .flatMap(tails);
   const filter = new Uint8Array(FILTER_SIZE);
   const byKey = new Map<number, Buffer[]>();
   const byFirst = new Map<number, Buffer[]>();
@@ -77,6 +81,12 @@ function tableOf(secrets: readonly string[]): Table {
     byFirst.set(first, [...(byFirst.get(first) ?? []), secret]);
   }
   return { size: all.length, byKey, filter, byFirst };
+}
+
+/** The secret, and its ends that begin at the multiples of `STEP_BYTES`. */
+function tails(secret: Buffer): readonly Buffer[] {
+  const count = Math.max(1, Math.floor((secret.length - PART_BYTES) / STEP_BYTES) + 1);
+  return Array.from({ length: count }, (_, at) => secret.subarray(at * STEP_BYTES));
 }
 
 function hash(key: number): number {
@@ -129,7 +139,7 @@ function nextCandidate(text: Buffer, from: number, { filter }: Table): number {
   return Math.max(from, end);
 }
 
-/** The length of the secret that begins there; 0 for none; `incomplete` if more bytes must follow to know. */
+/** The length of the secret, or of the part of one, that begins there; 0 for none; `incomplete` if more bytes must follow to know. */
 function secretAt(text: Buffer, at: number, { byFirst, byKey, filter }: Table, isEnd: boolean): number | 'incomplete' {
   const left = text.length - at;
   if (left < KEY_BYTES) {
@@ -139,11 +149,19 @@ function secretAt(text: Buffer, at: number, { byFirst, byKey, filter }: Table, i
   }
   const key = text.readUInt32BE(at);
   if (filter[hash(key)] !== 1) return 0;
+  let longest = 0;
   for (const secret of byKey.get(key) ?? []) {
-    const length = Math.min(left, secret.length);
-    if (secret.compare(text, at, at + length, 0, length) !== 0) continue;
-    if (length === secret.length) return length;
-    if (!isEnd) return 'incomplete';
+    const length = commonLength(text, at, secret);
+    if (length === left && length < secret.length && !isEnd) return 'incomplete';
+    if (length >= Math.min(PART_BYTES, secret.length)) longest = Math.max(longest, length);
   }
-  return 0;
+  return longest;
+}
+
+/** How many bytes of the secret are there, from its first one on. */
+function commonLength(text: Buffer, at: number, secret: Buffer): number {
+  const most = Math.min(text.length - at, secret.length);
+  let length = KEY_BYTES;
+  while (length < most && text[at + length] === secret[length]) length += 1;
+  return length;
 }
