@@ -9,7 +9,7 @@ import { openNetwork } from '../src/net/network.ts';
 import { openUpgrades } from '../src/teleport/connection-upgrade.ts';
 import { openByteTunnel } from '../src/tunnels/byte-tunnel.ts';
 import { newCounts } from '../src/tunnels/connections.ts';
-import { quietWire } from '../src/tunnels/quiet-wire.ts';
+import { quietWire } from '../src/tunnels/wire.ts';
 
 const [, , folder = '', port = ''] = process.argv;
 const pem = (name: string) => readFileSync(join(folder, name), 'utf8');

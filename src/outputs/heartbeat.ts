@@ -2,8 +2,7 @@
 import type { ClusterSession } from '../auth/session.ts';
 import { withDeadline } from '../effects/time.ts';
 import { VERSION } from '../effects/world.ts';
-import { MachineIdError } from '../errors.ts';
-import { jobName } from '../job/job-name.ts';
+import { MachineIdError, printable } from '../errors.ts';
 import type { Joined } from '../join/join.ts';
 import { describeError } from '../net/network-error.ts';
 import type { RunContext } from './work.ts';
@@ -43,4 +42,25 @@ export async function sendHeartbeat(
         : `heartbeat not accepted: ${describeError(error)}`,
     );
   }
+}
+
+const MAX_NAME_CHARS = 200;
+
+/**
+ * The name of the job for people who look at it from Teleport: project and number, such as `example/app#123`. Outside CircleCI, and for a
+ * project without a name, what is known.
+ */
+function jobName(environment: Readonly<Record<string, string | undefined>>): string {
+  const {
+    CIRCLE_BUILD_NUM: number = '',
+    CIRCLE_NODE_INDEX: index = '',
+    CIRCLE_NODE_TOTAL: total = '',
+    CIRCLE_PROJECT_ID: id = '',
+    CIRCLE_PROJECT_REPONAME: repository = '',
+    CIRCLE_PROJECT_USERNAME: owner = '',
+  } = environment;
+  const project = [owner, repository].filter((part) => part !== '').join('/') || id || 'circleci';
+  // Jobs that run in parallel share a number, and each joins.
+  const node = Number(total) > 1 && index !== '' ? `.${index}` : '';
+  return printable(number === '' ? project : `${project}#${number}${node}`).slice(0, MAX_NAME_CHARS);
 }

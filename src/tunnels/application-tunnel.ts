@@ -9,7 +9,7 @@ import { type BotSession, hostAuthoritiesOf } from './bot.ts';
 import { type IssuedTarget, openByteTunnel } from './byte-tunnel.ts';
 import { httpWire } from './http-wire.ts';
 import { listenField, writeListenAddress } from './listen-address.ts';
-import { quietWire } from './quiet-wire.ts';
+import { quietWire } from './wire.ts';
 import { type TunnelOf, tunnelType } from './tunnel-type.ts';
 import type { ClientCertificate } from './upstream.ts';
 import type { TunnelWork } from './work.ts';

@@ -12,10 +12,9 @@ import { type IssuedTarget, openByteTunnel } from './byte-tunnel.ts';
 import { listenField, writeListenAddress } from './listen-address.ts';
 import { mysqlWire } from './mysql-wire.ts';
 import { postgresWire } from './postgres-wire.ts';
-import { quietWire } from './quiet-wire.ts';
 import { redisWire } from './redis-wire.ts';
 import { type TunnelOf, tunnelType } from './tunnel-type.ts';
-import type { Wire } from './wire.ts';
+import { quietWire, type Wire } from './wire.ts';
 import type { TunnelWork } from './work.ts';
 
 const databaseKeys = keys({

@@ -1,5 +1,6 @@
 /** What a tunnel knows of the protocol inside it: enough to see whether the other end answers, and to refuse a client. */
 import type { Socket } from 'node:net';
+import type { Clock } from '../effects/time.ts';
 import { MachineIdError } from '../errors.ts';
 import { oneLine } from '../net/network-error.ts';
 
@@ -81,4 +82,23 @@ export function refusedBy(who: string, text: string): MachineIdError {
     hint: "Check the user and the name in the configuration of the tunnel, and that the bot's roles allow them.",
     transient: {},
   });
+}
+
+/** A refusal arrives within a round trip. */
+const STAYS_OPEN_MS = 1000;
+
+/** Of protocols that a tunnel does not know. A Proxy that refuses a connection closes it at once. */
+export function quietWire(clock: Pick<Clock, 'sleep'>): Wire {
+  return {
+    probe: async (upstream, signal) => {
+      const waiting = new AbortController();
+      try {
+        // The one that loses has a handler by the race.
+        const staysOpen = clock.sleep(STAYS_OPEN_MS, waiting.signal);
+        await Promise.race([staysOpen, readAnswer(upstream, signal, () => true)]);
+      } finally {
+        waiting.abort();
+      }
+    },
+  };
 }

@@ -19,10 +19,9 @@ import { httpWire } from '../../src/tunnels/http-wire.ts';
 import { mysqlWire } from '../../src/tunnels/mysql-wire.ts';
 import { postgresWire } from '../../src/tunnels/postgres-wire.ts';
 import type { ProxyProblem } from '../../src/tunnels/proxy-health.ts';
-import { quietWire } from '../../src/tunnels/quiet-wire.ts';
 import { redisWire } from '../../src/tunnels/redis-wire.ts';
 import type { OpenTunnel } from '../../src/tunnels/tunnel-type.ts';
-import type { Wire } from '../../src/tunnels/wire.ts';
+import { quietWire, type Wire } from '../../src/tunnels/wire.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { selfSigned, type WebCertificate } from '../tls-certificate.ts';
 

@@ -10,8 +10,7 @@ import type { Resource } from '../../rules/resource.ts';
 import { closestMatch } from '../../schema/values.ts';
 import { junitXml, type TestCase } from '../doctor/junit.ts';
 import { writeReportFile } from '../report-file.ts';
-import { findingJson, findingLines } from './finding-text.ts';
-import type { LintedFile } from './linted-file.ts';
+import { findingJson, findingLines, type LintedFile } from './lint-findings.ts';
 import { nameOfInput, readTokenFile } from './read-token-file.ts';
 import { sarif } from './sarif.ts';
 

@@ -1,7 +1,7 @@
 /** Findings of lint as SARIF 2.1.0 (OASIS), which code hosts show next to the lines. */
 import { LINT_RULES } from '../../rules/lint.ts';
 import type { LintFinding } from '../../rules/lint-rule.ts';
-import type { LintedFile } from './linted-file.ts';
+import type { LintedFile } from './lint-findings.ts';
 
 export function sarif(files: readonly LintedFile[], version: string): string {
   const results = files.flatMap(({ findings, name, tokens }) =>

@@ -7,7 +7,7 @@ import { type Job, organizationIn, ruleClaimsOf } from '../../rules/decide.ts';
 import type { LintFinding } from '../../rules/lint-rule.ts';
 import { auditQueryOfToken } from '../../outputs/bot-instance.ts';
 import type { Explanation } from './explain.ts';
-import { findingJson, findingLines } from './finding-text.ts';
+import { findingJson, findingLines } from './lint-findings.ts';
 import { genericRuleLines, type Line } from './generic-text.ts';
 import { type Json, shown } from '../../rules/json.ts';
 import type { JoinToken, Resource } from '../../rules/resource.ts';

@@ -1,7 +1,21 @@
-/** What lint found, as text and as JSON. */
+/** What lint found in files, and how it is shown as text and as JSON. */
 import type { Style } from '../../effects/terminal.ts';
 import type { Level, LintFinding } from '../../rules/lint-rule.ts';
 import type { Line } from './generic-text.ts';
+
+export interface LintedFile {
+  /** As given, or `standard input`. */
+  readonly name: string;
+  readonly tokens: readonly LintedToken[];
+  /** About the file as a whole. */
+  readonly findings: readonly LintFinding[];
+}
+
+export interface LintedToken {
+  readonly name: string;
+  readonly joinMethod: string;
+  readonly findings: readonly LintFinding[];
+}
 
 const STYLES = { error: 'failure', warning: 'warning', note: 'dim' } as const satisfies Record<Level, keyof Style>;
 
