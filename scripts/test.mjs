@@ -55,8 +55,17 @@ function testFiles(folder) {
 /** Unit tests start no server and never the bundle; they are in directories with the name of one in src. */
 const isUnit = (file) => existsSync(join('src', file.split('/')[1].replace('.test', '')));
 
-/** How many share a process: so few that the limit of 120 s, which is for a process, is far away. */
-const UNIT_FILES = 25;
+/** How many share a process, by folder: so few that the limit of 120 s, which is for a process, is far away. */
+const FILES_OF_PROCESS = { cluster: 11, connections: 8, docs: 7, 'job-runner': 9 };
+const UNIT_FILES_OF_PROCESS = 25;
+
+/** These take as long as several others. */
+const LONG =
+  /e2e\/(?:auth-topologies|broken-streams|doctor-networks|egress-proxies|examples|generic-oidc|init|killed-cleanup|kubernetes|ssh-gibibyte|ssh-multiplexer|tbot-engine|topologies-\w+|tunnel|version-outputs)\.test/;
+
+/** How many files like this one share a process. */
+const sharersOf = (file) =>
+  isUnit(file) ? UNIT_FILES_OF_PROCESS : LONG.test(file) ? 1 : (FILES_OF_PROCESS[file.split('/')[1]] ?? 1);
 
 const [first, ...others] = process.argv.slice(2);
 const parts = first === undefined || first === '--unit' ? others : [first, ...others];
@@ -88,7 +97,7 @@ const run = spawnSync(
     `--test-concurrency=${process.env.TEST_CONCURRENCY ?? availableParallelism() + 2}`,
     '--test-timeout=120000',
     '--test-reporter=spec',
-    ...groupsOf(files, (file) => (isUnit(file) ? UNIT_FILES : 1)).map((group) => writeGroup(group, OUT)),
+    ...groupsOf(files, sharersOf).map((group) => writeGroup(group, OUT)),
   ],
   { stdio: 'inherit', env: { TEST_RSA_KEYS: join(process.cwd(), 'build/test-keys'), ...process.env, TEST_BUILD: OUT } },
 );
