@@ -24,8 +24,13 @@ import { beginTelemetry } from './telemetry.ts';
  */
 export async function runNatively(run: PlannedRun, token: OidcToken, onAllowed: () => Promise<void>): Promise<RunEnd> {
   const telemetry = await beginTelemetry({ ...run, joinMethod: run.plan.tokenRequest.joinMethod, log: run.journal });
+  const { network, plan, world } = run;
+  let closeUnused: () => void = () => undefined;
   try {
-    const { joined, keys } = await join(run, token);
+    // The connection to the Auth Service, while the answer to the join is on its way.
+    const { joined, keys } = await join(run, token, () => {
+      closeUnused = network.ahead(plan.address, world);
+    });
     await onAllowed();
     const results = await writeOutputs(run, joined, keys);
     const { bot, cluster, path: joinPath } = joined;
@@ -42,6 +47,7 @@ export async function runNatively(run: PlannedRun, token: OidcToken, onAllowed: 
       failure: failureOfOutputs(results),
     };
   } finally {
+    closeUnused();
     telemetry.end();
   }
 }
@@ -62,9 +68,14 @@ export interface JoinedWithKeys {
 
 /**
  * Discovery and the join, as the journal shows them.
+ * @param onProxy called when the Proxy has answered that it is one
  * @throws MachineIdError as they do
  */
-export async function join(run: PlannedRun, token: OidcToken): Promise<JoinedWithKeys> {
+export async function join(
+  run: PlannedRun,
+  token: OidcToken,
+  onProxy: () => void = () => undefined,
+): Promise<JoinedWithKeys> {
   const { authTrust, journal, network, plan, retries, trace, trust, world } = run;
   const { clock, signal } = world;
   const { address } = plan;
@@ -73,7 +84,7 @@ export async function join(run: PlannedRun, token: OidcToken): Promise<JoinedWit
     const search = { address, network, web, retries, clock, log: journal, signal, trace };
     const verification = authTrust && (await findAuthServer({ ...search, trust: authTrust }));
     const found = await (verification === undefined
-      ? joinThrough(web, run, token)
+      ? joinThrough({ web, onProxy }, run, token)
       : joinDirectly(verification, run, token));
     guardBot(plan, found.joined.bot.botName);
     return found;
@@ -83,8 +94,13 @@ export async function join(run: PlannedRun, token: OidcToken): Promise<JoinedWit
 }
 
 /** The keys of the outputs are generated during the join; discovery determines their type. */
-async function joinThrough(web: WebApi, run: PlannedRun, token: OidcToken): Promise<JoinedWithKeys> {
+async function joinThrough(
+  { onProxy, web }: { readonly web: WebApi; readonly onProxy: () => void },
+  run: PlannedRun,
+  token: OidcToken,
+): Promise<JoinedWithKeys> {
   const cluster = discoverCluster(run, web);
+  cluster.then(onProxy, () => undefined); // the join fails for the same reason
   // Only the join of a guarded job waits for discovery: no other cluster gets its token.
   if (run.plan.settings.expectCluster !== undefined) await cluster;
   const keys = cluster.then(({ suite }) => beginKeys(run, suite));

@@ -40,7 +40,7 @@ export function startWireTrace(log: Pick<Log, 'debug'>, clock: Pick<Clock, 'elap
 }
 
 /** What happens on the wire: names, sizes and times, never contents. */
-type WireEvent =
+export type WireEvent =
   | {
       readonly event: 'dns';
       readonly name: string;

@@ -13,7 +13,9 @@ test('each connection has the server name and protocol that TLS routing needs', 
   resultOf(await job.run([...job.flags, '--json'], { asProcess: true }));
   const connections = cluster.records
     .of('connection')
-    .map(({ listener, serverName, alpn, fields }) => ({ listener, serverName, alpn, leadsTo: fields.route }));
+    .map(({ listener, serverName, alpn, fields }) => ({ listener, serverName, alpn, leadsTo: fields.route }))
+    // On a slow machine, a run also looks whether a load balancer terminates TLS (`BALANCER_TEST_AFTER_MS` in join.ts).
+    .filter(({ alpn }) => !alpn.includes('teleport-reversetunnel'));
   assert.deepEqual(
     connections.filter(({ leadsTo }) => leadsTo === 'join-service'),
     [
