@@ -63,6 +63,7 @@ export async function openByteTunnel(
       probe: (until) => probe(upstream, first.wire, { work, signal: until }),
       clientVariables: first.clientVariables(listener.address),
       expiresAtMs: renewed.expiresAtMs,
+      renewalFailure: renewed.failure,
     };
   } catch (error) {
     await listener.close();

@@ -42,6 +42,7 @@ export interface ReadyTunnel {
   readonly variable: string;
   readonly clientVariables: ReadonlyMap<string, string>;
   readonly expiresAtMs: () => number | undefined;
+  readonly renewalFailure: () => MachineIdError | undefined;
   readonly counts: ConnectionCounts;
   /** Milliseconds since the Unix epoch. */
   readonly readyMs: number;
@@ -78,13 +79,14 @@ async function openOne(tunnel: Tunnel, options: EngineOptions): Promise<ReadyTun
     return await withDeadline(deadline, async (until) => {
       const opened = await openTunnel(tunnel, work);
       await probeUntilAnswered(opened, { clock, signal: until, log: own, onFailure: (error) => (lastError = error) });
-      const { address, clientVariables, expiresAtMs, target } = opened;
+      const { address, clientVariables, expiresAtMs, renewalFailure = () => undefined, target } = opened;
       const tookMs = Math.round(clock.elapsedMs() - startMs);
       own.info(`ready at ${address} for ${target} (${tookMs} ms)${validity(expiresAtMs())}`);
       const { type } = tunnel;
       const readyMs = clock.nowMs();
       const variable = addressVariable(tunnel);
-      return { name, type, address, target, variable, clientVariables, expiresAtMs, counts, readyMs };
+      const times = { expiresAtMs, readyMs, renewalFailure };
+      return { name, type, address, target, variable, clientVariables, counts, ...times };
     });
   } catch (error) {
     signal.throwIfAborted();

@@ -61,7 +61,7 @@ export async function keepRenewed<T extends Expiring>(
       },
       failed: (error: MachineIdError) => {
         failure = error;
-        log.warn(`${what} cannot be renewed: ${error.message}; ${outlook(current, clock.nowMs())}`);
+        log.warn(`${what} cannot be renewed, and ${outlook(current, clock.nowMs())}: ${error.message}`);
         return Promise.resolve();
       },
     },
@@ -83,7 +83,7 @@ export async function keepRenewed<T extends Expiring>(
 function outlook({ expiresAtMs }: Expiring, nowMs: number): string {
   const leftMs = expiresAtMs - nowMs;
   return leftMs <= 0
-    ? `it expired at ${utcTime(expiresAtMs)}, so new connections fail`
+    ? `new connections fail since ${utcTime(expiresAtMs)}`
     : `new connections work until ${utcTime(expiresAtMs)} (${seconds(leftMs)})`;
 }
 

@@ -22,6 +22,8 @@ const Tunnel = z.object({
   problem: z.optional(z.string()),
   /** Of its certificate. */
   expiresAtMs: z.optional(z.number()),
+  /** Why that could not be renewed last; new connections work until it expires. */
+  renewalProblem: z.optional(z.string()),
   connections: z.object({
     open: z.number(),
     total: z.number(),
@@ -83,6 +85,7 @@ function tunnelReport(tunnel: ReadyTunnel, health: ProxyHealth, nowMs: number): 
   const { address, clientVariables, counts, name, readyMs, target, type, variable } = tunnel;
   const { lastError, ...connections } = counts;
   const expiresAtMs = tunnel.expiresAtMs();
+  const renewalProblem = tunnel.renewalFailure()?.message.replaceAll('\n', '; ');
   return {
     name,
     type,
@@ -90,8 +93,9 @@ function tunnelReport(tunnel: ReadyTunnel, health: ProxyHealth, nowMs: number): 
     target,
     variable,
     clientVariables: Object.fromEntries(clientVariables),
-    ...stateOf({ health, expiresAtMs, nowMs, readyMs }),
+    ...stateOf({ health, expiresAtMs, renewalProblem, nowMs, readyMs }),
     ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
+    ...(renewalProblem === undefined ? {} : { renewalProblem }),
     connections,
     ...(lastError === undefined ? {} : { lastError }),
   };
@@ -100,6 +104,7 @@ function tunnelReport(tunnel: ReadyTunnel, health: ProxyHealth, nowMs: number): 
 interface StateFacts {
   readonly health: ProxyHealth;
   readonly expiresAtMs: number | undefined;
+  readonly renewalProblem: string | undefined;
   readonly nowMs: number;
   readonly readyMs: number;
 }
@@ -109,13 +114,14 @@ function stateOf({
   health,
   nowMs,
   readyMs,
+  renewalProblem,
 }: StateFacts): Pick<TunnelReport, 'state' | 'sinceMs' | 'problem'> {
   const problem = health.problem();
   if (expiresAtMs <= nowMs) {
     return {
       state: 'unavailable',
       sinceMs: expiresAtMs,
-      problem: `its certificate expired at ${utcTime(expiresAtMs)}`,
+      problem: `its certificate expired at ${utcTime(expiresAtMs)}${renewalProblem === undefined ? '' : `: ${renewalProblem}`}`,
     };
   }
   if (problem !== undefined) {

@@ -2,6 +2,7 @@
  * The declaration of a tunnel type: everything that is specific to it, in one literal. To add a type, declare it in its own
  * file and add it to `tunnels.ts`; `open` gets everything that it needs from `TunnelWork`.
  */
+import type { MachineIdError } from '../errors.ts';
 import { type Common, item, type Lifetime } from '../schema/common.ts';
 import type { Context, Field } from '../schema/fields.ts';
 import type { Keys } from '../schema/keys.ts';
@@ -35,6 +36,8 @@ export interface OpenTunnel {
   readonly clientVariables: ReadonlyMap<string, string>;
   /** Until when its certificate is valid; undefined if it has none of its own yet. */
   readonly expiresAtMs: () => number | undefined;
+  /** Why its certificate could not be renewed last; undefined if the last renewal succeeded. */
+  readonly renewalFailure?: () => MachineIdError | undefined;
 }
 
 interface Declaration<T extends string, V extends object> {

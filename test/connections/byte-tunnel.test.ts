@@ -1,6 +1,7 @@
 /** A tunnel between real clients and a real TLS server, which stands in for the Proxy. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { existsSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
@@ -192,6 +193,23 @@ test('a Unix socket is for this user alone, and takes the place of one whose pro
   await assert.rejects(tunnelTo(t, echo, { listen: { kind: 'unix', path } }), { code: 'LISTEN_FAILED' });
 });
 
+test('a Unix socket is private from its first moment, whatever the umask of the process', async (t) => {
+  const path = join(await temporaryFolder(t), 'db.sock');
+  const umask = process.umask(0);
+  t.after(() => process.umask(umask));
+  const modes: number[] = [];
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- it is only called with a mask
+  const setUmask = process.umask.bind(process);
+  // Called again right after the socket was created.
+  t.mock.method(process, 'umask', (mask: number) => {
+    if (existsSync(path)) modes.push(statSync(path).mode & 0o777);
+    return setUmask(mask);
+  });
+  await tunnelTo(t, echo, { listen: { kind: 'unix', path } });
+  assert.deepEqual(modes, [0o600]);
+  assert.equal(setUmask(umask), 0, 'other files keep the umask of the process');
+});
+
 test('a port that is taken is reported before a certificate is requested', async (t) => {
   const first = await tunnelTo(t, echo);
   const port = Number(first.address.split(':')[1]);
@@ -279,7 +297,7 @@ test('new connections present the renewed certificate, and an expired one that c
     presented.map((subject) => /CN=(\w+)/.exec(subject)?.[1]),
     ['client', 'newer'],
   );
-  await until(() => lines.some((line) => line.includes('no more certificates; new connections work until')));
+  await until(() => lines.some((line) => /new connections work until .*: no more certificates$/.test(line)));
   await until(async () =>
     (await exchange('three')).startsWith('-ERR machine-id tunnel orders: the certificate of orders expired'),
   );

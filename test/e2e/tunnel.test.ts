@@ -5,16 +5,16 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { after, type TestContext } from 'node:test';
-import * as z from 'zod/mini';
 import { missing, type ProgramRun, runProgram } from '../programs.ts';
-import { clusterForFile, misbehave } from './embedded-cluster.ts';
+import { clusterIn, directoryFor, misbehave } from './embedded-cluster.ts';
 import { exportedTo } from './exported.ts';
-import { beginJob, type Job } from './job.ts';
 import { startMariadb } from './mariadb.ts';
 import { missingPostgres, startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
+import { beginTunnelJob, psql, statusOf } from './tunnel-job.ts';
 
-const cluster = await clusterForFile();
+const authorities = await directoryFor({ after });
+const cluster = await clusterIn(authorities, { after }, {});
 const skip = process.platform === 'linux' ? ((await missingPostgres()) ?? false) : 'looks at Linux';
 const owner = { after };
 
@@ -24,57 +24,20 @@ function database(name: string) {
   return found;
 }
 
-if (skip === false) database('orders').port = await startPostgres(owner, cluster);
+const noMariadb = missing('mariadb', 'mariadbd');
+const noRedis = missing('redis-server', 'redis-cli');
 
-/** A job whose tunnels are ended with the test. */
-async function beginTunnelJob(t: TestContext): Promise<Job> {
-  // Before the folder of the job is removed.
-  let end = (): Promise<unknown> => Promise.resolve();
-  t.after(() => end());
-  const job = await beginJob(t, cluster);
-  const environment = { CIRCLE_WORKFLOW_JOB_ID: `tunnel-${job.folder.replaceAll(/\W/g, '-')}` };
-  const run: Job['run'] = (args, changes = {}) =>
-    job.run(args, { ...changes, environment: { ...environment, ...changes.environment } });
-  end = () => run(['cleanup']);
-  return { ...job, run };
-}
+await Promise.all([
+  (async () => skip === false && (database('orders').port = await startPostgres(owner, cluster)))(),
+  (async () => noMariadb === undefined && (database('inventory').port = await startMariadb(owner, cluster)))(),
+  (async () => noRedis === undefined && (database('cache').port = await startRedis(owner, cluster)))(),
+]);
 
 const ORDERS = ['--database', 'orders', '--database-user', 'ci', '--database-name', 'orders'];
 
-function flagsOf(): readonly string[] {
-  const { joinToken, proxy } = cluster.info;
-  return ['--proxy-server', proxy, '--token', joinToken];
-}
-
-function open(job: Job, more: readonly string[]) {
-  return job.run(['tunnel', ...flagsOf(), ...more]);
-}
-
-/** psql as a later step calls it. */
-async function psql(job: Job, sql: string): Promise<ProgramRun> {
-  const environment = await exportedTo(job);
-  return runProgram('psql', ['--no-psqlrc', '--tuples-only', '--no-align', '--command', sql], { environment });
-}
-
-const Status = z.object({
-  processes: z.array(
-    z.object({
-      state: z.string(),
-      processId: z.string(),
-      tunnels: z.array(z.object({ name: z.string(), state: z.string(), problem: z.optional(z.string()) })),
-    }),
-  ),
-});
-
-async function statusOf(job: Job) {
-  const { exitCode, stdout } = await job.run(['tunnel', 'status', '--json']);
-  const [process] = Status.parse(JSON.parse(stdout)).processes;
-  return { exitCode, process };
-}
-
 test('psql and pgbench reach a database through a tunnel with the exported variables', { skip }, async (t) => {
-  const job = await beginTunnelJob(t);
-  const { exitCode, stderr } = await open(job, [...ORDERS, '--export-client-variables']);
+  const job = await beginTunnelJob(t, cluster);
+  const { exitCode, stderr } = await job.open([...ORDERS, '--export-client-variables']);
   assert.equal(exitCode, 0, stderr);
   const exported = await exportedTo(job);
   assert.match(exported.MACHINE_ID_TUNNEL_ORDERS ?? '', /^127\.0\.0\.1:\d+$/);
@@ -102,7 +65,7 @@ test('one process has several tunnels, and a file with their names', { skip }, a
   const application = cluster.resources.applications.find(({ name }) => name === 'dashboard');
   assert.ok(application !== undefined);
   application.port = await startWebServer(t);
-  const job = await beginTunnelJob(t);
+  const job = await beginTunnelJob(t, cluster);
   const socket = `${job.folder}/dashboard.sock`;
   const file = await job.addFile(
     'tbot.yaml',
@@ -133,32 +96,26 @@ async function startWebServer(t: TestContext): Promise<number> {
   return address.port;
 }
 
-test('MariaDB, whose server speaks first, is reached through a tunnel', { skip: missing('mariadb') }, async (t) => {
-  database('inventory').port = await startMariadb(t, cluster);
-  const job = await beginTunnelJob(t);
+function mariadb(port: string, sql: string): Promise<ProgramRun> {
+  const args = ['--host', '127.0.0.1', '--port', port, '--user=ci', '--skip-ssl', '--batch', '--skip-column-names'];
+  return runProgram('mariadb', [...args, '--execute', sql, 'stock']);
+}
+
+test('MariaDB, whose server speaks first, is reached through a tunnel', { skip: noMariadb }, async (t) => {
+  const job = await beginTunnelJob(t, cluster);
   const stock = ['--database', 'inventory', '--database-user', 'ci', '--database-name', 'stock'];
-  const { exitCode, stderr } = await open(job, [...stock, '--export-client-variables']);
+  const { exitCode, stderr } = await job.open([...stock, '--export-client-variables']);
   assert.equal(exitCode, 0, stderr);
   const { MYSQL_HOST = '', MYSQL_TCP_PORT = '' } = await exportedTo(job);
-  const args = [
-    '--host',
-    MYSQL_HOST,
-    '--port',
-    MYSQL_TCP_PORT,
-    '--user=ci',
-    '--skip-ssl',
-    '--batch',
-    '--skip-column-names',
-  ];
-  const run = await runProgram('mariadb', [...args, '--execute', 'select 6 * 7', 'stock']);
+  assert.equal(MYSQL_HOST, '127.0.0.1');
+  const run = await mariadb(MYSQL_TCP_PORT, 'select 6 * 7');
   assert.equal(run.stdout.trim(), '42', run.stderr);
 });
 
-test('redis-cli and redis-benchmark reach Redis through a tunnel', { skip: missing('redis-server') }, async (t) => {
-  database('cache').port = await startRedis(t, cluster);
-  const job = await beginTunnelJob(t);
+test('redis-cli and redis-benchmark reach Redis through a tunnel', { skip: noRedis }, async (t) => {
+  const job = await beginTunnelJob(t, cluster);
   const cache = ['--database', 'cache', '--database-user', 'default', '--database-name', '0'];
-  const { exitCode, stderr } = await open(job, [...cache, '--export-client-variables']);
+  const { exitCode, stderr } = await job.open([...cache, '--export-client-variables']);
   assert.equal(exitCode, 0, stderr);
   const { REDIS_URL = '' } = await exportedTo(job);
   const said = await runProgram('redis-cli', ['-u', REDIS_URL, 'set', 'a', '42']);
@@ -170,11 +127,47 @@ test('redis-cli and redis-benchmark reach Redis through a tunnel', { skip: missi
 });
 
 test(
+  'behind a load balancer that terminates TLS, one process leads psql, MariaDB and redis-cli to their servers',
+  { skip: skip === false ? (noMariadb ?? noRedis) : skip },
+  async (t) => {
+    const behind = await clusterIn(authorities, t, { front: 'l7' });
+    for (const one of behind.resources.databases) {
+      const { port } = database(one.name);
+      if (port !== undefined) one.port = port;
+    }
+    const job = await beginTunnelJob(t, behind);
+    const file = await job.addFile(
+      'tbot.yaml',
+      `version: v2
+proxy_server: ${behind.info.proxy}
+onboarding: {token: ${behind.info.joinToken}, join_method: circleci}
+services:
+- {type: database-tunnel, listen: 'tcp://127.0.0.1:0', service: orders, database: orders, username: ci}
+- {type: database-tunnel, listen: 'tcp://127.0.0.1:0', service: inventory, database: stock, username: ci}
+- {type: database-tunnel, listen: 'tcp://127.0.0.1:0', service: cache, database: '0', username: default}
+`,
+    );
+    const { exitCode, stderr } = await job.run(['tunnel', '--config', file, '--export-client-variables']);
+    assert.equal(exitCode, 0, stderr);
+    const { MYSQL_TCP_PORT = '', REDIS_URL = '' } = await exportedTo(job);
+    const [orders, inventory, cache] = await Promise.all([
+      psql(job, 'select 6 * 7'),
+      mariadb(MYSQL_TCP_PORT, 'select 6 * 7'),
+      runProgram('redis-cli', ['-u', REDIS_URL, 'set', 'b', '42']),
+    ]);
+    assert.equal(orders.stdout.trim(), '42', orders.stderr);
+    assert.equal(inventory.stdout.trim(), '42', inventory.stderr);
+    assert.equal(cache.stdout.trim(), 'OK', cache.stderr);
+    assert.ok(behind.records.of('connection-upgrade').length >= 6);
+  },
+);
+
+test(
   'a tunnel that does not become ready fails the step with the reason, and leaves no process',
   { skip },
   async (t) => {
-    const job = await beginTunnelJob(t);
-    const { exitCode, stderr } = await open(job, [
+    const job = await beginTunnelJob(t, cluster);
+    const { exitCode, stderr } = await job.open([
       ...ORDERS.slice(0, 3),
       'nobody',
       ...ORDERS.slice(4),
@@ -189,15 +182,15 @@ test(
 );
 
 test('a tunnel that is killed is reported as dead, and the next start works', { skip }, async (t) => {
-  const job = await beginTunnelJob(t);
-  assert.equal((await open(job, ORDERS)).exitCode, 0);
+  const job = await beginTunnelJob(t, cluster);
+  assert.equal((await job.open(ORDERS)).exitCode, 0);
   const { process: running } = await statusOf(job);
   process.kill(Number(running?.processId), 'SIGKILL');
   const { exitCode, stderr, stdout } = await job.run(['tunnel', 'status']);
   assert.equal(exitCode, 1);
   assert.match(stdout, /orders: the process died: it ended without reporting why/);
   assert.match(stderr, /code: TUNNEL_UNAVAILABLE/);
-  const again = await open(job, [...ORDERS, '--export-client-variables']);
+  const again = await job.open([...ORDERS, '--export-client-variables']);
   assert.equal(again.exitCode, 0, again.stderr);
   assert.equal((await psql(job, 'select 1')).stdout.trim(), '1');
 });
@@ -207,9 +200,9 @@ test(
   { skip },
   async (t) => {
     misbehave(t, cluster, { maxTtlMs: 3000 });
-    const job = await beginTunnelJob(t);
+    const job = await beginTunnelJob(t, cluster);
     await job.addProgram('circleci', `echo ${await cluster.mint()}`);
-    assert.equal((await open(job, [...ORDERS, '--export-client-variables'])).exitCode, 0);
+    assert.equal((await job.open([...ORDERS, '--export-client-variables'])).exitCode, 0);
     const joins = cluster.records.of('join-service').length;
     await delay(4500);
     assert.equal((await psql(job, 'select 1')).stdout.trim(), '1');
@@ -219,8 +212,8 @@ test(
 );
 
 test('a client of a Proxy that has stalled gets an error instead of waiting for ever', { skip }, async (t) => {
-  const job = await beginTunnelJob(t);
-  assert.equal((await open(job, [...ORDERS, '--export-client-variables'])).exitCode, 0);
+  const job = await beginTunnelJob(t, cluster);
+  assert.equal((await job.open([...ORDERS, '--export-client-variables'])).exitCode, 0);
   misbehave(t, cluster, { proxyConnections: 'silent-after-tcp' });
   const { exitCode, stderr } = await psql(job, 'select 1');
   assert.equal(exitCode, 2);
@@ -228,7 +221,7 @@ test('a client of a Proxy that has stalled gets an error instead of waiting for 
 });
 
 test('no tunnel is running, and a job without one has none to report', { skip }, async (t) => {
-  const job = await beginTunnelJob(t);
+  const job = await beginTunnelJob(t, cluster);
   const { exitCode, stderr, stdout } = await job.run(['tunnel', 'status']);
   assert.deepEqual([exitCode, stdout], [1, 'This job has no tunnels.\n']);
   assert.match(stderr, /this job has started no tunnel/);

@@ -67,8 +67,8 @@ test('a failed renewal is tried again, and each failure says until when connecti
   await ended();
   assert.deepEqual(issuedAtMinutes, [0, 40.75]);
   assert.deepEqual(lines, [
-    'the certificate cannot be renewed: no Proxy; new connections work until 2026-01-01T01:00:00Z (1200 seconds)',
-    'the certificate cannot be renewed: no Proxy; new connections work until 2026-01-01T01:00:00Z (1185 seconds)',
+    'the certificate cannot be renewed, and new connections work until 2026-01-01T01:00:00Z (1200 seconds): no Proxy',
+    'the certificate cannot be renewed, and new connections work until 2026-01-01T01:00:00Z (1185 seconds): no Proxy',
     'the certificate was renewed: it expires at 2026-01-01T01:40:45Z',
   ]);
 });
@@ -76,7 +76,7 @@ test('a failed renewal is tried again, and each failure says until when connecti
 test('an expired one is not used, and the error says why it was not renewed', async () => {
   const { lines, renewed } = await kept([1, ...Array.from({ length: 6 }, () => 'no Proxy')]);
   await ended();
-  assert.match(lines.at(-1) ?? '', /no Proxy; it expired at 2026-01-01T00:01:00Z, so new connections fail$/);
+  assert.match(lines.at(-1) ?? '', /new connections fail since 2026-01-01T00:01:00Z: no Proxy$/);
   assert.throws(() => renewed.current(), {
     code: 'TUNNEL_UNAVAILABLE',
     message: 'the certificate expired at 2026-01-01T00:01:00Z: no Proxy',

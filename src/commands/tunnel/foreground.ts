@@ -57,7 +57,7 @@ function reportNow(opened: Opened, { world: { clock } }: PlannedRun): TunnelsRep
 }
 
 /** How old the status may be. */
-const REPORT_EVERY_MS = 5000;
+const REPORT_EVERY_MS = 1000;
 
 /** @throws the signal's reason */
 async function keepReporting(opened: Opened, run: PlannedRun, report: Background['report']): Promise<never> {

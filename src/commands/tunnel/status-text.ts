@@ -27,8 +27,13 @@ export function statusRows(tunnels: readonly TunnelReport[]): readonly string[] 
 
 /** Each as a sentence. */
 export function problemLines(tunnels: readonly TunnelReport[]): readonly string[] {
-  return tunnels.flatMap(({ lastError, name, problem }) => [
+  return tunnels.flatMap(({ expiresAtMs, lastError, name, problem, renewalProblem }) => [
     ...(problem === undefined ? [] : [`${name}: ${problem}`]),
+    ...(renewalProblem === undefined || expiresAtMs === undefined || problem?.includes(renewalProblem) === true
+      ? []
+      : [
+          `${name}: new connections work until ${utcTime(expiresAtMs)} only, because its certificate cannot be renewed: ${renewalProblem}`,
+        ]),
     ...(lastError === undefined
       ? []
       : [`${name}: the last error was at ${utcTime(lastError.atMs)}: ${lastError.message}`]),

@@ -59,6 +59,13 @@ export class Gate {
     }
   }
 
+  /** Ends every open connection as the system does for a process that was killed: without a last record of TLS. */
+  cut(): void {
+    for (const passage of this.#open) {
+      passage.end();
+    }
+  }
+
   /** As a Proxy that has ended: open connections are reset, and new ones refused. */
   async shut(): Promise<void> {
     const listener = this.#listener;
@@ -133,6 +140,12 @@ class Passage {
 
   reset(): void {
     reset(this.#client);
+    this.#proxy.destroy();
+  }
+
+  end(): void {
+    this.#late.unpipe(this.#client);
+    this.#client.end();
     this.#proxy.destroy();
   }
 

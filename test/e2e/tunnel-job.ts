@@ -1,0 +1,97 @@
+/** A job with tunnels, and what its later steps see of them. */
+import { readdirSync, readFileSync } from 'node:fs';
+import type { TestContext } from 'node:test';
+import * as z from 'zod/mini';
+import type { Cluster } from '../cluster/cluster.ts';
+import { type ProgramRun, runProgram } from '../programs.ts';
+import { exportedTo } from './exported.ts';
+import { beginJob, type Job } from './job.ts';
+import type { BundleRun } from './run-bundle.ts';
+
+export interface TunnelJob extends Job {
+  /** Starts tunnels in the background. */
+  readonly open: (more: readonly string[]) => Promise<BundleRun>;
+  /** The arguments of `open`. */
+  readonly openArgs: readonly string[];
+  /** The ids of the processes with tunnels that run. */
+  readonly processes: () => readonly number[];
+}
+
+/** Its tunnels are ended with the test. */
+export async function beginTunnelJob(t: TestContext, cluster: Cluster): Promise<TunnelJob> {
+  // Before the folder of the job is removed.
+  let end = (): Promise<unknown> => Promise.resolve();
+  t.after(() => end());
+  const job = await beginJob(t, cluster);
+  const id = `tunnel-${job.folder.replaceAll(/\W/g, '-')}`;
+  const inJob = (changes: Parameters<Job['run']>[1] = {}) => ({
+    ...changes,
+    environment: { CIRCLE_WORKFLOW_JOB_ID: id, ...changes.environment },
+  });
+  const run: Job['run'] = (args, changes) => job.run(args, inJob(changes));
+  end = () => run(['cleanup']);
+  const { joinToken, proxy } = cluster.info;
+  const openArgs = ['tunnel', '--proxy-server', proxy, '--token', joinToken];
+  return {
+    ...job,
+    run,
+    start: (args, changes) => job.start(args, inJob(changes)),
+    openArgs,
+    open: (more) => run([...openArgs, ...more]),
+    processes: () => processesOf(id),
+  };
+}
+
+function processesOf(id: string): readonly number[] {
+  const names = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const inJob = names.filter((name) => textOf(`/proc/${name}/environ`).includes(`CIRCLE_WORKFLOW_JOB_ID=${id}\0`));
+  return inJob.filter((name) => textOf(`/proc/${name}/cmdline`).includes('--foreground')).map(Number);
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return ''; // it has ended
+  }
+}
+
+/** psql as a later step calls it. */
+export async function psql(job: Job, sql: string): Promise<ProgramRun> {
+  const environment = await exportedTo(job);
+  const args = ['--no-psqlrc', '--tuples-only', '--no-align', '--command', sql];
+  return runProgram('psql', args, { environment, timeoutMs: 50_000 });
+}
+
+const Status = z.object({
+  processes: z.array(
+    z.object({
+      state: z.string(),
+      processId: z.string(),
+      log: z.string(),
+      proxy: z.optional(z.object({ state: z.string(), sinceMs: z.number(), outages: z.number() })),
+      tunnels: z.array(
+        z.object({
+          name: z.string(),
+          state: z.string(),
+          sinceMs: z.number(),
+          problem: z.optional(z.string()),
+          renewalProblem: z.optional(z.string()),
+          expiresAtMs: z.optional(z.number()),
+          connections: z.object({ open: z.number(), broken: z.number(), refused: z.number() }),
+        }),
+      ),
+    }),
+  ),
+});
+
+export type TunnelProcess = z.infer<typeof Status>['processes'][number];
+
+/** What `tunnel status --json` says of the first process. */
+export async function statusOf(
+  job: Job,
+): Promise<{ readonly exitCode: number | null; readonly process: TunnelProcess | undefined }> {
+  const { exitCode, stdout } = await job.run(['tunnel', 'status', '--json']);
+  const [process] = Status.parse(JSON.parse(stdout)).processes;
+  return { exitCode, process };
+}
