@@ -169,12 +169,12 @@ test(
 );
 
 test('a certificate that expires during an outage is renewed afterwards', { skip }, async (t) => {
-  misbehave(t, cluster, { maxTtlMs: 4000 });
+  misbehave(t, cluster, { maxTtlMs: 6000 });
   const job = await beginTunnelJob(t, cluster);
   await job.addProgram('circleci', `echo ${await cluster.mint()}`);
   assert.equal((await job.open([...ORDERS, '--export-client-variables'])).exitCode, 0);
   await gate.shut();
-  await delay(5000);
+  await delay(7000);
   const { stderr } = await psql(job, 'select 1');
   assert.match(stderr, /machine-id tunnel orders: /);
   await gate.reopen();

@@ -199,12 +199,12 @@ test(
   'a tunnel outlives its first certificate and the identity of the bot, with new tokens of the agent',
   { skip },
   async (t) => {
-    misbehave(t, cluster, { maxTtlMs: 3000 });
+    misbehave(t, cluster, { maxTtlMs: 6000 });
     const job = await beginTunnelJob(t, cluster);
     await job.addProgram('circleci', `echo ${await cluster.mint()}`);
     assert.equal((await job.open([...ORDERS, '--export-client-variables'])).exitCode, 0);
     const joins = cluster.records.of('join-service').length;
-    await delay(4500);
+    await delay(7000);
     assert.equal((await psql(job, 'select 1')).stdout.trim(), '1');
     assert.ok(cluster.records.of('join-service').length > joins);
     assert.equal((await statusOf(job)).exitCode, 0);
