@@ -30,6 +30,7 @@ import { AuthLog } from './log.ts';
 import { type Build, COMMUNITY, DEFAULT_TELEPORT_VERSION, profileOf, type Switches } from './data/profiles.ts';
 import { tctlCreate } from './data/tctl.ts';
 import type { Gate } from './proxy/gate.ts';
+import { KubeEvents } from './proxy/kube-api.ts';
 import { hasTlsRouting, type ProxyOptions, publicNames, startProxySide } from './proxy/proxy-side.ts';
 import { Records } from './records.ts';
 import type { ListenHost } from './tcp-listener.ts';
@@ -154,6 +155,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     log: new AuthLog(),
     faults,
     appSessions: new AppSessions(),
+    kubeEvents: new KubeEvents(),
   };
 
   const issuer = await startIssuer(web, issuerKey, records);

@@ -1,6 +1,7 @@
 /** What all parts of the cluster share. */
 import { authorityOf, type Authority, type AuthorityType } from './data/authorities.ts';
 import type { Resources, Role } from './data/data.ts';
+import type { KubeEvents } from './proxy/kube-api.ts';
 import type { AppSessions } from './data/app-sessions.ts';
 import type { AuthLog } from './log.ts';
 import type { Faults } from './faults.ts';
@@ -23,6 +24,7 @@ export interface World {
   readonly log: AuthLog;
   readonly faults: Faults;
   readonly appSessions: AppSessions;
+  readonly kubeEvents: KubeEvents;
 }
 
 export function ownAuthority(world: World, type: AuthorityType): Authority {

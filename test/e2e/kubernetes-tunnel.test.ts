@@ -1,10 +1,13 @@
 /** The tunnel `kubernetes-tunnel`, used by kubectl where its own certificate would not reach the Proxy. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, stat } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import test, { after } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { missing, runProgram } from '../programs.ts';
+import { bounded, missing, runProgram } from '../programs.ts';
 import { clusterIn, directoryFor } from './embedded-cluster.ts';
 import { beginJob } from './job.ts';
 
@@ -50,7 +53,81 @@ services:
     const record = cluster.records.of('kubernetes').at(-1);
     assert.equal(record?.fields.cluster, 'dev');
     assert.equal(record.fields.user, 'bot-ci');
+
+    await t.test('logs and changes are followed as they come', async () => {
+      const follow = (...args: string[]) => following(['--kubeconfig', kubeconfig, ...args, '--namespace', 'web']);
+      const logs = follow('logs', '--follow', 'pod-of-dev');
+      const changes = follow('get', 'configmaps', '--watch', '--output', 'name');
+      await printed(logs, 'started in dev\n');
+      const isWatched = () =>
+        cluster.records.of('kubernetes').some(({ fields }) => String(fields.path).includes('watch='));
+      while (!isWatched()) await pause(20);
+      await kubectl('create', 'configmap', 'first', '--namespace', 'web');
+      await printed(logs, 'started in dev\ngot first\n');
+      await printed(changes, 'configmap/first\n');
+      await kubectl('create', 'configmap', 'last', '--namespace', 'web');
+      await printed(logs, 'started in dev\ngot first\ngot last\n');
+      await printed(changes, 'configmap/first\nconfigmap/last\n');
+    });
+
+    for (const protocol of ['websocket', 'SPDY/3.1']) {
+      await t.test(
+        `exec with ${protocol} has bytes in both directions, also from a client that half-closes`,
+        async () => {
+          const [, host = '', port = ''] = /http:\/\/([^:]+):(\d+)/.exec(await readFile(kubeconfig, 'utf8')) ?? [];
+          const client = connect({ host, port: Number(port), allowHalfOpen: true });
+          let received = '';
+          client.on('data', (chunk) => (received += chunk.toString('latin1')));
+          const path = '/api/v1/namespaces/web/pods/pod-of-dev/exec?command=cat&stdin=true';
+          client.write(
+            `POST ${path} HTTP/1.1\r\nHost: kubernetes\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`,
+          );
+          await arrived(() => received.endsWith('\r\n\r\n'));
+          assert.match(received, new RegExp(`^HTTP/1.1 101 Switching Protocols\r\n.*Upgrade: ${protocol}\r\n`, 's'));
+          received = '';
+          client.write('one');
+          await arrived(() => received === 'one');
+          const many = 'two'.repeat(100_000);
+          // A load balancer ends the whole connection when one side ends its output.
+          if (front === 'plain') {
+            client.end(many);
+            await once(client, 'end', { signal: AbortSignal.timeout(20_000) });
+          } else {
+            client.write(many);
+            await arrived(() => received.length === many.length + 3);
+            client.destroy();
+          }
+          assert.ok(received === `one${many}`, `${received.length} of ${many.length + 3} bytes came back`);
+        },
+      );
+    }
   });
+}
+
+interface Following {
+  readonly text: () => string;
+}
+
+/** kubectl, until it ends. */
+function following(args: readonly string[]): Following {
+  const child = bounded(spawn('kubectl', args, { stdio: ['ignore', 'pipe', 'inherit'] }), 20_000);
+  let text = '';
+  child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  after(() => child.kill('SIGKILL'));
+  return { text: () => text };
+}
+
+async function printed({ text }: Following, wanted: string): Promise<void> {
+  await arrived(() => text() === wanted).catch(() => undefined);
+  assert.equal(text(), wanted);
+}
+
+async function arrived(holds: () => boolean): Promise<void> {
+  const lateMs = Date.now() + 20_000;
+  while (!holds()) {
+    assert.ok(Date.now() < lateMs, 'it does not come');
+    await pause(20);
+  }
 }
 
 test('a tunnel to a Kubernetes cluster that the bot cannot see does not become ready', async (t) => {

@@ -1,4 +1,5 @@
 /** A Kubernetes API with the parts that kubectl and client libraries need for discovery, reading and writing. */
+import { EventEmitter, on } from 'node:events';
 import { z } from 'zod';
 
 export interface KubeRequest {
@@ -10,11 +11,44 @@ export interface KubeRequest {
   /** Including its query. */
   readonly path: string;
   readonly body: string;
+  readonly events: KubeEvents;
 }
 
 export interface KubeReply {
   readonly status: number;
   readonly body: object;
+}
+
+/** An answer that comes in pieces, each as soon as there is one. */
+export interface KubeStream {
+  readonly status: number;
+  readonly pieces: AsyncIterable<string>;
+}
+
+/** What happens in the Kubernetes clusters of a Teleport cluster: logs and watches follow it. */
+export class KubeEvents {
+  readonly #created = new EventEmitter();
+
+  constructor() {
+    this.#created.setMaxListeners(0);
+  }
+
+  add(map: ConfigMapCreated): void {
+    this.#created.emit('created', map);
+  }
+
+  /** Those of a namespace from now on, until the one with the name `last`. */
+  async *configMaps(namespace: string): AsyncIterable<ConfigMapCreated> {
+    for await (const events of on(this.#created, 'created')) {
+      const created = ConfigMapCreated.parse(events[0]);
+      if (created.metadata.namespace === namespace) {
+        yield created;
+      }
+      if (created.metadata.name === 'last') {
+        return;
+      }
+    }
+  }
 }
 
 const NAMESPACES = ['default', 'web'] as const;
@@ -27,7 +61,7 @@ export function kubeStatus(code: number, reason: string, message: string): KubeR
   };
 }
 
-export function answerKube(request: KubeRequest): KubeReply {
+export function answerKube(request: KubeRequest): KubeReply | KubeStream {
   const [path = ''] = request.path.split('?');
   const discovered = DISCOVERY[path];
   if (request.method === 'GET' && discovered !== undefined) {
@@ -39,6 +73,19 @@ export function answerKube(request: KubeRequest): KubeReply {
   const [, namespace, name] = /^\/api\/v1\/namespaces\/([^/]+)\/configmaps(?:\/([^/]+))?$/.exec(path) ?? [];
   if (request.method === 'POST' && namespace !== undefined && name === undefined) {
     return createConfigMap(request, namespace);
+  }
+  if (request.method === 'GET' && namespace !== undefined) {
+    return name === undefined ? configMaps(request, namespace) : kubeStatus(404, 'NotFound', `no ${name}`);
+  }
+  // What such a program writes is what it is sent.
+  if (path.endsWith(`/pods/pod-of-${request.cluster}/exec`)) {
+    return { status: 101, body: {} };
+  }
+  const [, ofPod, pod, log] = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/]+)(\/log)?$/.exec(path) ?? [];
+  if (request.method === 'GET' && ofPod !== undefined && pod === `pod-of-${request.cluster}`) {
+    return log === undefined
+      ? { status: 200, body: { kind: 'Pod', apiVersion: 'v1', ...podOf(request.cluster, ofPod) } }
+      : { status: 200, pieces: logOf(request, ofPod) };
   }
   return request.method === 'GET' ? list(request, path) : kubeStatus(405, 'MethodNotAllowed', 'not served here');
 }
@@ -84,9 +131,40 @@ function selfReview({ groups, user }: KubeRequest): object {
 
 const ConfigMap = z.object({ metadata: z.object({ name: z.string() }).loose() }).loose();
 
-function createConfigMap({ body }: KubeRequest, namespace: string): KubeReply {
+const ConfigMapCreated = z.object({ metadata: z.object({ name: z.string(), namespace: z.string() }).loose() }).loose();
+type ConfigMapCreated = z.infer<typeof ConfigMapCreated>;
+
+function createConfigMap({ body, events }: KubeRequest, namespace: string): KubeReply {
   const map = ConfigMap.parse(JSON.parse(body));
-  return { status: 201, body: { ...map, metadata: { ...map.metadata, namespace, uid: map.metadata.name } } };
+  const { name } = map.metadata;
+  const created = { ...map, metadata: { ...map.metadata, namespace, uid: name, resourceVersion: '2' } };
+  events.add(created);
+  return { status: 201, body: created };
+}
+
+/** None is kept: a list is empty, and a watch sees those that are created meanwhile. */
+function configMaps({ events, path }: KubeRequest, namespace: string): KubeReply | KubeStream {
+  if (new URLSearchParams(path.split('?')[1]).get('watch') !== null) {
+    return { status: 200, pieces: watched(events, namespace) };
+  }
+  return {
+    status: 200,
+    body: { kind: 'ConfigMapList', apiVersion: 'v1', metadata: { resourceVersion: '1' }, items: [] },
+  };
+}
+
+async function* watched(events: KubeEvents, namespace: string): AsyncIterable<string> {
+  for await (const object of events.configMaps(namespace)) {
+    yield `${JSON.stringify({ type: 'ADDED', object: { kind: 'ConfigMap', apiVersion: 'v1', ...object } })}\n`;
+  }
+}
+
+/** The program in the pod logs which configuration it is given. */
+async function* logOf({ cluster, events }: KubeRequest, namespace: string): AsyncIterable<string> {
+  yield `started in ${cluster}\n`;
+  for await (const { metadata } of events.configMaps(namespace)) {
+    yield `got ${metadata.name}\n`;
+  }
 }
 
 const resource = (name: string, kind: string, namespaced: boolean, verbs: readonly string[]): object => ({
@@ -116,8 +194,9 @@ const DISCOVERY: Readonly<Record<string, object>> = {
     groupVersion: 'v1',
     resources: [
       resource('pods', 'Pod', true, ['get', 'list']),
+      resource('pods/log', 'Pod', true, ['get']),
       resource('namespaces', 'Namespace', false, ['get', 'list']),
-      resource('configmaps', 'ConfigMap', true, ['create', 'get']),
+      resource('configmaps', 'ConfigMap', true, ['create', 'get', 'list', 'watch']),
     ],
   },
   '/apis/authentication.k8s.io/v1': {

@@ -1,13 +1,14 @@
 /** The Proxy's Kubernetes side: which clients may access which cluster's API, and as which user. */
 import { createServer as createHttp1 } from 'node:http';
 import { createServer as createHttp2 } from 'node:http2';
+import { Readable, type Writable } from 'node:stream';
 import type { Socket } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { clientIdentity } from './client-identity.ts';
 import type { ClientHello } from './client-hello.ts';
 import { terminateTls } from '../connection.ts';
 import type { Identity } from '../data/identity.ts';
-import { answerKube, type KubeReply, kubeStatus } from './kube-api.ts';
+import { answerKube, type KubeReply, type KubeStream, kubeStatus } from './kube-api.ts';
 import type { KubernetesCluster } from '../data/resources-data.ts';
 import { mayReach, type World } from '../world.ts';
 
@@ -46,11 +47,14 @@ export async function serveKube(
 }
 
 /** HTTP/2 if the client offers it, as kubectl does, otherwise HTTP/1.1. */
-function serveHttp(secure: TLSSocket, handle: (asked: Asked) => Promise<KubeReply>): void {
+function serveHttp(secure: TLSSocket, handle: (asked: Asked) => Promise<KubeReply | KubeStream>): void {
   if (secure.alpnProtocol === 'h2') {
     const server = createHttp2((request, response) => {
       handle({ method: request.method, path: request.url, body: request }).then(
-        ({ status, body }) => response.writeHead(status, JSON_TYPE).end(JSON.stringify(body)),
+        (reply) => {
+          response.writeHead(reply.status, JSON_TYPE);
+          send(reply, response.stream);
+        },
         () => response.stream.destroy(),
       );
     });
@@ -59,11 +63,41 @@ function serveHttp(secure: TLSSocket, handle: (asked: Asked) => Promise<KubeRepl
   }
   const server = createHttp1((request, response) => {
     handle({ method: request.method ?? '', path: request.url ?? '', body: request }).then(
-      ({ status, body }) => response.writeHead(status, JSON_TYPE).end(JSON.stringify(body)),
+      (reply) => {
+        response.writeHead(reply.status, JSON_TYPE);
+        send(reply, response);
+      },
       () => response.destroy(),
     );
   });
+  server.on('upgrade', (request, socket, head) => {
+    secure.allowHalfOpen = true;
+    handle({ method: request.method ?? '', path: request.url ?? '', body: Readable.from([]) }).then(
+      ({ status }) => {
+        if (status !== 101) {
+          socket.end(`HTTP/1.1 ${String(status)} Refused\r\nConnection: close\r\n\r\n`);
+          return;
+        }
+        socket.write(
+          `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${String(request.headers.upgrade)}\r\n\r\n`,
+        );
+        socket.write(head);
+        socket.on('error', () => socket.destroy()).pipe(socket);
+      },
+      () => socket.destroy(),
+    );
+  });
   server.emit('connection', secure);
+}
+
+function send(reply: KubeReply | KubeStream, response: Writable): void {
+  if ('body' in reply) {
+    response.end(JSON.stringify(reply.body));
+    return;
+  }
+  const pieces = Readable.from(reply.pieces);
+  response.on('error', () => undefined).on('close', () => pieces.destroy());
+  pieces.pipe(response);
 }
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
@@ -73,7 +107,7 @@ async function answer(
   identity: Identity | undefined,
   { body, method, path }: Asked,
   fields: Record<string, unknown>,
-): Promise<KubeReply> {
+): Promise<KubeReply | KubeStream> {
   if (identity === undefined) {
     return kubeStatus(401, 'Unauthorized', 'a client certificate is required');
   }
@@ -85,7 +119,16 @@ async function answer(
   const { groups, users } = identity.kubernetes;
   // With several users the client would have to choose; then the Teleport user is used.
   const user = users.length === 1 ? (users[0] ?? '') : identity.userName;
-  return answerKube({ cluster: target.cluster.name, user, groups, method, path: target.path, body: await read(body) });
+  const cluster = target.cluster.name;
+  return answerKube({
+    cluster,
+    user,
+    groups,
+    method,
+    path: target.path,
+    body: await read(body),
+    events: world.kubeEvents,
+  });
 }
 
 /** The cluster in the path, otherwise the one in the certificate; or why neither is available. */
