@@ -36,7 +36,7 @@ export async function sharedRsaKey(name: string): Promise<KeyObject> {
   if (folder === '') return freshRsaKey();
   const path = join(folder, `${name}.pem`);
   try {
-    return createPrivateKey(await readFile(path));
+    return readPrivateKey(await readFile(path, 'utf8'));
   } catch {
     const key = await freshRsaKey();
     const temporary = `${path}.${randomUUID()}`;
@@ -49,6 +49,15 @@ export async function sharedRsaKey(name: string): Promise<KeyObject> {
 
 async function freshRsaKey(): Promise<KeyObject> {
   return (await generate('rsa', { modulusLength: 2048 })).privateKey;
+}
+
+const readKeys = new Map<string, KeyObject>();
+
+/** From PEM. Kept, because clusters are often started with the same keys, and OpenSSL takes milliseconds for an RSA key. */
+export function readPrivateKey(pem: string): KeyObject {
+  const key = readKeys.get(pem) ?? createPrivateKey(pem);
+  readKeys.set(pem, key);
+  return key;
 }
 
 /** The public key as SubjectPublicKeyInfo DER. */

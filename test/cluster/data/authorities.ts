@@ -1,9 +1,9 @@
 /** The certificate authorities of the cluster and its leaf clusters, stored in the cluster's directory. */
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { createKey, keyPem, publicKeyDer } from '../crypto/keys.ts';
+import { createKey, keyPem, publicKeyDer, readPrivateKey } from '../crypto/keys.ts';
 import type { Profile } from './profiles.ts';
 import { encodeSshPublicKey } from '../crypto/ssh-public-key.ts';
 import { encodeName, OID } from '../crypto/subject-name.ts';
@@ -278,9 +278,9 @@ function fromStored(stored: z.infer<typeof StoredAuthority>): Authority {
   return unrotated(
     { cluster, type, showsTls: 'tls' in SIDES[type] },
     {
-      tls: readTlsAuthority(stored.tlsCertificate, createPrivateKey(stored.tlsKey)),
-      sshKey: stored.sshKey === undefined ? undefined : createPrivateKey(stored.sshKey),
-      jwtKey: stored.jwtKey === undefined ? undefined : createPrivateKey(stored.jwtKey),
+      tls: readTlsAuthority(stored.tlsCertificate, readPrivateKey(stored.tlsKey)),
+      sshKey: stored.sshKey === undefined ? undefined : readPrivateKey(stored.sshKey),
+      jwtKey: stored.jwtKey === undefined ? undefined : readPrivateKey(stored.jwtKey),
     },
   );
 }

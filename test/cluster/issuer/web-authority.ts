@@ -1,10 +1,10 @@
 /** The web certificates of the cluster: their authority, and the OIDC issuer's key. */
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SecureContextOptions } from 'node:tls';
 import { CLUSTER_NAME } from '../data/data.ts';
-import { createKey, keyPem, publicKeyDer } from '../crypto/keys.ts';
+import { createKey, keyPem, publicKeyDer, readPrivateKey } from '../crypto/keys.ts';
 import { signCertificate } from '../crypto/leaf-certificate.ts';
 import { encodeName, OID } from '../crypto/subject-name.ts';
 import { SERVER_HOST } from './mint.ts';
@@ -68,7 +68,7 @@ export function loadIssuerKey(directory: string): Promise<KeyObject> {
 
 async function loadKey(path: string, kind: 'ec' | 'rsa'): Promise<KeyObject> {
   if (existsSync(path)) {
-    return createPrivateKey(readFileSync(path));
+    return readPrivateKey(readFileSync(path, 'utf8'));
   }
   const key = await createKey(kind);
   writeFileSync(path, keyPem(key), { mode: 0o600 });
