@@ -56,16 +56,22 @@ function testFiles(folder) {
 const isUnit = (file) => existsSync(join('src', file.split('/')[1].replace('.test', '')));
 
 /** How many share a process, by folder: so few that the limit of 120 s, which is for a process, is far away. */
-const FILES_OF_PROCESS = { cluster: 11, connections: 8, docs: 7, 'job-runner': 9 };
+const FILES_OF_PROCESS = { cluster: 11, connections: 8, docs: 7, e2e: 3, 'job-runner': 9 };
 const UNIT_FILES_OF_PROCESS = 25;
 
-/** These take as long as several others. */
-const LONG =
-  /e2e\/(?:auth-topologies|broken-streams|doctor-networks|egress-proxies|examples|generic-oidc|init|killed-cleanup|kubernetes|ssh-gibibyte|ssh-multiplexer|tbot-engine|topologies-\w+|tunnel|version-outputs)\.test/;
+/** These take as long as several others, or wait as long. */
+const LONG = `
+  auth-topologies broken-streams dead-addresses deadline doctor-networks egress-obstacles egress-proxies
+  egress-refusals examples generic-oidc init interrupt killed killed-cleanup kubernetes silent-servers
+  ssh-gibibyte ssh-multiplexer ssh-proxy-bytes tbot-engine topologies-http topologies-https topologies-none
+  topologies-socks5 topologies-socks5h tunnel version-outputs`
+  .trim()
+  .split(/\s+/)
+  .map((name) => `test/e2e/${name}.test.ts`);
 
 /** How many files like this one share a process. */
 const sharersOf = (file) =>
-  isUnit(file) ? UNIT_FILES_OF_PROCESS : LONG.test(file) ? 1 : (FILES_OF_PROCESS[file.split('/')[1]] ?? 1);
+  isUnit(file) ? UNIT_FILES_OF_PROCESS : LONG.includes(file) ? 1 : (FILES_OF_PROCESS[file.split('/')[1]] ?? 1);
 
 const [first, ...others] = process.argv.slice(2);
 const parts = first === undefined || first === '--unit' ? others : [first, ...others];
