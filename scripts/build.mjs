@@ -1,5 +1,6 @@
 // Bundles src/main.ts into dist/machine-id.cjs, or into the directory of --out. --check compares a new bundle with the
 // committed one instead. --readable keeps names and white space, for debugging and for tests of what is evaluated.
+// --packages FILE writes which packages have code in the bundle, for the SBOM.
 import { build } from 'esbuild';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -10,6 +11,7 @@ const { values } = parseArgs({
   options: {
     check: { type: 'boolean' },
     out: { type: 'string', default: 'dist' },
+    packages: { type: 'string' },
     readable: { type: 'boolean', default: false },
   },
 });
@@ -61,29 +63,47 @@ function useNodesOwn({ onResolve }) {
   );
 }
 
-/** @returns {Promise<string>} name, version and licence text of every package that has code in the bundle */
-async function licences(metafile) {
-  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs ?? {}));
-  const packages = new Set(
-    inputs
-      .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
-      .map(([path]) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1])
-      .filter((name) => name !== undefined),
-  );
-  const texts = [];
-  for (const name of [...packages].sort()) {
-    const folder = join('node_modules', name);
-    const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
-    const file = (await readdir(folder)).find((entry) => /^licen[cs]e(\.md|\.txt)?$/i.test(entry));
-    const text = file === undefined ? '' : (await readFile(join(folder, file), 'utf8')).replaceAll('\r\n', '\n').trim();
-    texts.push(`${name} ${manifest.version} (${manifest.license})\n\n${text}\n`);
+/** @returns {Promise<object[]>} name, version, licence, folder, and in the bundle bytes and files, of each package in it */
+async function packagesIn({ outputs }) {
+  const folders = new Map();
+  for (const [path, { bytesInOutput }] of Object.values(outputs).flatMap(({ inputs }) => Object.entries(inputs))) {
+    const [, folder] = /^((?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path) ?? [];
+    if (folder === undefined || bytesInOutput === 0) continue;
+    const { bytes, paths } = folders.get(folder) ?? { bytes: 0, paths: [] };
+    folders.set(folder, { bytes: bytes + bytesInOutput, paths: [...paths, path] });
   }
-  return texts.join(`\n${'-'.repeat(80)}\n\n`);
+  const found = [...folders].map(async ([folder, bundled]) => {
+    const { name, version, license } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+    return { name, version, licence: license, folder, ...bundled };
+  });
+  return (await Promise.all(found)).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** @returns {Promise<string>} name, version and licence text of each package */
+async function notices(packages) {
+  const texts = packages.map(
+    async (one) => `${one.name} ${one.version} (${one.licence})\n\n${(await licenceText(one)).trim()}\n`,
+  );
+  return (await Promise.all(texts)).join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+/** The licence file of a package; without one, what its bundled files begin with, and the text that they refer to. */
+async function licenceText({ folder, name, paths }) {
+  const file = (await readdir(folder)).find((entry) => /^licen[cs]e(\.md|\.txt)?$/i.test(entry));
+  if (file !== undefined) return (await readFile(join(folder, file), 'utf8')).replaceAll('\r\n', '\n');
+  const sources = await Promise.all([...paths].sort().map((path) => readFile(path, 'utf8')));
+  const comments = new Set(sources.map((source) => /^(?:\/\/.*\n)*/.exec(source)[0].replaceAll(/^\/\/ ?/gm, '')));
+  const texts = [...comments].filter((text) => text.startsWith('Copyright'));
+  if (texts.length === 0) throw new Error(`${name} has no licence text`);
+  if (texts.some((text) => text.includes('Apache License'))) texts.push(await readFile('LICENSE', 'utf8'));
+  return texts.join('\n');
 }
 
 const files = new Map(result.outputFiles.map((file) => [file.path.slice(process.cwd().length + 1), file.contents]));
 if (!readable) await shortenNames(files, 'dist/machine-id.cjs');
-files.set('dist/LICENSES.txt', Buffer.from(await licences(result.metafile)));
+const packages = await packagesIn(result.metafile);
+files.set('dist/LICENSES.txt', Buffer.from(await notices(packages)));
+if (values.packages !== undefined) await writeFile(values.packages, JSON.stringify(packages));
 
 if (check) {
   let stale = false;

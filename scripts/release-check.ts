@@ -9,18 +9,21 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packRelease } from './orb-pack/packed-release.ts';
 import { readSourceTree } from './orb-pack/source-tree.ts';
+import { type BundledPackage, bundledPackages, packageFindings } from './release/bundled-packages.ts';
 import { releaseFindings } from './release/checks.ts';
 import { documentsOf } from './release/documents.ts';
+import { builtElsewhere } from './release/elsewhere.ts';
 import { packageVersion } from './release/package-version.ts';
 import { orbDifferences } from './release/same-orb.ts';
 
 const BUNDLE = 'dist/machine-id.cjs';
 
-async function rebuild(): Promise<Buffer> {
+async function rebuild(): Promise<{ bytes: Buffer; packages: readonly BundledPackage[] }> {
   const folder = await mkdtemp(join(tmpdir(), 'machine-id-build-'));
   try {
-    execFileSync(process.execPath, ['scripts/build.mjs', '--out', folder], { stdio: 'ignore' });
-    return await readFile(join(folder, 'machine-id.cjs'));
+    const list = join(folder, 'packages.json');
+    execFileSync(process.execPath, ['scripts/build.mjs', '--out', folder, '--packages', list], { stdio: 'ignore' });
+    return { bytes: await readFile(join(folder, 'machine-id.cjs')), packages: await bundledPackages(list) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -31,11 +34,13 @@ const bundle = await readFile(BUNDLE);
 const version = await packageVersion();
 const files = await readSourceTree('orb');
 const packedOrb = packRelease({ files, bundle, version });
+const { bytes, packages } = await rebuild();
 const findings = [
+  ...packageFindings(packages),
   ...releaseFindings({
     version,
     bundle,
-    rebuilt: [await rebuild(), await rebuild()],
+    rebuilt: [bytes, await builtElsewhere()],
     packedOrb,
     changelog: await readFile('CHANGELOG.md', 'utf8'),
     documents: await documentsOf('.'),

@@ -43,7 +43,7 @@ async function publish(): Promise<void> {
     token,
     repository: new URL(sourceUrlOf(await readSourceTree('orb'))).pathname.slice(1),
     tag: values.tag,
-    notes: notesOf(await readFile('CHANGELOG.md', 'utf8'), values.tag.slice(1)),
+    notes: `${notesOf(await readFile('CHANGELOG.md', 'utf8'), values.tag.slice(1))}\n\n${signer()}`,
     assets: [...(await assets(positionals, true)), ...(await assets(values['made-once'], false))],
     say: (line: string) => {
       console.log(line);
@@ -66,6 +66,12 @@ function assets(paths: readonly string[], isReproducible: boolean): Promise<read
   return Promise.all(
     paths.map(async (path) => ({ name: basename(path), bytes: await readFile(path), isReproducible })),
   );
+}
+
+/** The ids that an attestation is verified with. */
+function signer(): string {
+  const { CIRCLE_ORGANIZATION_ID: organization = 'unknown', CIRCLE_PROJECT_ID: project = 'unknown' } = process.env;
+  return `Signed in CircleCI's project \`${project}\` of the organization \`${organization}\`.`;
 }
 
 /** The section of the changelog for this version. */

@@ -21,6 +21,7 @@ const READ_AT_RUN_TIME = [
   'playwright-core',
   '@kubernetes/client-node',
   '@aws-sdk/*',
+  '@cyclonedx/*',
   'prettier',
 ];
 

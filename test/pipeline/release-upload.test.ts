@@ -13,8 +13,8 @@ import { commandOf, type Ran, runStep } from './configs.ts';
 
 const TAG = `v${version}`;
 const REPOSITORY = '/repos/teleport-machine-id/orb';
-const MADE = ['machine-id.cdx.json', 'machine-id.sigstore.json', 'orb.sigstore.json'];
-const ALL = [...MADE, 'LICENSES.txt', 'machine-id.cjs', 'orb.yml'].sort();
+const MADE = ['machine-id.sigstore.json', 'orb.sigstore.json'];
+const ALL = [...MADE, 'LICENSES.txt', 'machine-id.cdx.json', 'machine-id.cjs', 'orb.yml'].sort();
 
 interface StoredAsset {
   readonly id: number;
@@ -148,7 +148,8 @@ async function releaseFolder(context: TestContext): Promise<string> {
     if (name !== 'build' && name !== '.git') await symlink(resolve(name), join(folder, name));
   }
   await mkdir(join(folder, 'build'));
-  for (const name of [...MADE, 'orb.yml']) await writeFile(join(folder, 'build', name), `${name}\n`);
+  for (const name of [...MADE, 'machine-id.cdx.json', 'orb.yml'])
+    await writeFile(join(folder, 'build', name), `${name}\n`);
   return folder;
 }
 
@@ -165,7 +166,8 @@ function namesOf(stand: GitHub): readonly string[] {
 test('a release is a draft until its last asset is uploaded', async (context) => {
   const stand = await gitHub(context);
   const folder = await releaseFolder(context);
-  const { exitCode, output } = await upload(folder, stand);
+  const ids = { CIRCLE_ORGANIZATION_ID: 'an-organization', CIRCLE_PROJECT_ID: 'a-project' };
+  const { exitCode, output } = await upload(folder, stand, ids);
   assert.equal(exitCode, 0, output);
   assert.deepEqual(namesOf(stand), ALL);
   const [release] = stand.releases;
@@ -174,6 +176,10 @@ test('a release is a draft until its last asset is uploaded', async (context) =>
   const script = release?.assets.find(({ name }) => name === 'machine-id.cjs')?.bytes;
   assert.deepEqual(script, await readFile('dist/machine-id.cjs'));
   assert.match(release?.notes ?? '', /^The first version\./);
+  assert.match(
+    release?.notes ?? '',
+    /\nSigned in CircleCI's project `a-project` of the organization `an-organization`\.$/,
+  );
 });
 
 for (const hasDigests of [true, false]) {

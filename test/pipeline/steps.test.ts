@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { missing } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
+import { codeBlocks } from '../docs/markdown.ts';
+import { packedWith } from '../orb/source.ts';
 import { toolFolder } from '../orb/tool-folder.ts';
 import { commandOf, runStep } from './configs.ts';
 
-const PROGRAMS = ['bash', 'sleep', 'seq', 'wc', 'sha256sum', 'chmod', 'basename', 'touch'];
+const PROGRAMS = ['bash', 'sleep', 'seq', 'wc', 'sha256sum', 'chmod', 'basename', 'touch', 'cat', 'cut', 'grep'];
 
 interface Place {
   readonly folder: string;
@@ -143,3 +145,59 @@ test('both the script and the orb are signed, each with its own token', async (c
     );
   }
 });
+
+const VERIFY = await commandOf('Verify the signatures as users do');
+const IDS = { CIRCLE_ORGANIZATION_ID: 'an-organization', CIRCLE_PROJECT_ID: 'a-project' };
+const VERIFIES =
+  'verify-blob-attestation --bundle machine-id.sigstore.json --type slsaprovenance1' +
+  ' --certificate-oidc-issuer https://oidc.circleci.com/org/an-organization' +
+  ' --certificate-identity-regexp ^https://circleci\\.com/api/v2/projects/a-project/ machine-id.cjs';
+
+test('the pipeline verifies both signatures at once, with the command of the documentation', async (context) => {
+  const here = await place(context, { cosign: '' });
+  const command = VERIFY.replaceAll('/tmp/cosign', join(here.folder, 'bin/cosign'));
+  const { exitCode, output } = await runStep(command, { ...here.environment, ...IDS });
+  assert.equal(exitCode, 0, output);
+  assert.deepEqual(
+    (await noted(here, 'cosign'))
+      .replaceAll(/\b(build|dist)\//g, '')
+      .trim()
+      .split('\n'),
+    [VERIFIES, VERIFIES.replace('machine-id.sig', 'orb.sig').replace('machine-id.cjs', 'orb.yml')],
+  );
+});
+
+test('a signature that does not verify fails the release', async (context) => {
+  const here = await place(context, { cosign: 'exit 1' });
+  const command = VERIFY.replaceAll('/tmp/cosign', join(here.folder, 'bin/cosign'));
+  assert.equal((await runStep(command, { ...here.environment, ...IDS })).exitCode, 1);
+  assert.equal((await noted(here, 'cosign')).split('\n').length, 2, 'the upload is a later step');
+});
+
+for (const [what, published, exitCode] of [
+  ['accept the orb that pins the downloaded script', 'the script', 0],
+  ['reject an orb that pins another script', 'another script', 1],
+] as const) {
+  test(`the three commands of the documentation ${what}`, async (context) => {
+    const page = 'docs/explanation/security.md';
+    const blocks = codeBlocks(await readFile(page, 'utf8'), page);
+    const commands = blocks.find(({ text }) => text.includes('verify-blob-attestation'))?.text ?? '';
+    assert.equal(commands.trim().split('\n').length, 3);
+    const here = await place(context, {
+      curl: `printf 'the script' > machine-id.cjs`,
+      cosign: '',
+      circleci: `cat orb.yml`,
+    });
+    await writeFile(join(here.folder, 'orb.yml'), packedWith(published));
+    const environment = { ...here.environment, ORGANIZATION_ID: 'an-organization', PROJECT_ID: 'a-project' };
+    const ran = await runStep(commands, environment, { cwd: here.folder });
+    assert.equal(ran.exitCode, exitCode, ran.output);
+    assert.equal(await noted(here, 'cosign'), `${VERIFIES}\n`);
+    assert.match(
+      await noted(here, 'curl'),
+      /\/download\/vX\.Y\.Z\/machine-id\.\{cjs,sigstore\.json\}$/m,
+      'curl itself reads the braces',
+    );
+    assert.equal(await noted(here, 'circleci'), 'orb source teleport/machine-id@X.Y.Z\n');
+  });
+}
