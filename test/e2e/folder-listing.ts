@@ -1,20 +1,25 @@
 /** Reads everything below a folder, so that a test can compare the states before and after. */
-import { lstat, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { lstat, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** By path: `0600 <contents>` for a file, `0700 directory`, `link to <target>`. */
 export type Listing = ReadonlyMap<string, string>;
 
 /** Empty if the folder does not exist. */
-export async function listing(folder: string): Promise<Listing> {
+export function listing(folder: string): Promise<Listing> {
   const found = new Map<string, string>();
-  await walk(folder, '.', found);
-  return found;
+  walk(folder, '.', found);
+  return Promise.resolve(found);
 }
 
 /** In octal, as `ls` shows it: `0600`. */
 export async function modeOf(path: string): Promise<string> {
-  return ((await lstat(path)).mode & 0o7777).toString(8).padStart(4, '0');
+  return modeText((await lstat(path)).mode);
+}
+
+function modeText(mode: number): string {
+  return (mode & 0o7777).toString(8).padStart(4, '0');
 }
 
 /** Files as an earlier run would have left them; each contains its own name. */
@@ -25,18 +30,19 @@ export async function placeStandingFiles(folder: string): Promise<void> {
   }
 }
 
-async function walk(path: string, name: string, found: Map<string, string>): Promise<void> {
-  const stats = await lstat(path).catch(() => undefined);
+/** At once, so that nothing changes meanwhile. */
+function walk(path: string, name: string, found: Map<string, string>): void {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return;
   if (stats.isSymbolicLink()) {
-    found.set(name, `link to ${await readlink(path)}`);
+    found.set(name, `link to ${readlinkSync(path)}`);
     return;
   }
-  const mode = await modeOf(path);
+  const mode = modeText(stats.mode);
   if (!stats.isDirectory()) {
-    found.set(name, `${mode} ${await readFile(path, 'latin1')}`);
+    found.set(name, `${mode} ${stats.isFile() ? readFileSync(path, 'latin1') : 'not a file'}`);
     return;
   }
   found.set(name, `${mode} directory`);
-  for (const entry of (await readdir(path)).sort()) await walk(join(path, entry), join(name, entry), found);
+  for (const entry of readdirSync(path).sort()) walk(join(path, entry), join(name, entry), found);
 }

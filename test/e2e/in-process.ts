@@ -20,6 +20,18 @@ interface Program {
   readonly args: readonly string[];
   readonly workingDirectory: string;
   readonly environment: Readonly<Record<string, string>>;
+  readonly watch?: Watch | undefined;
+}
+
+/** For a test that looks at the program while it runs, or acts on it. */
+export interface Watch {
+  /** Called after each call that may have created the path or changed its mode, before the program goes on. */
+  readonly onPath?: (path: string) => void;
+  readonly onStderr?: (text: string) => void;
+  /** Empty unless given. */
+  readonly stdin?: Readable;
+  /** Aborted in place of SIGTERM. */
+  readonly signal?: AbortSignal;
 }
 
 interface ProgramEnd {
@@ -30,7 +42,7 @@ interface ProgramEnd {
 
 /** Resolves when the program has set its exit code and closed its connections. Its rejections and exceptions are those of the test. */
 export async function runInProcess(program: Program): Promise<ProgramEnd> {
-  const [stdout, stderr] = [collector(), collector()];
+  const [stdout, stderr] = [collector(), collector(program.watch?.onStderr)];
   const connections = new Set<Promise<unknown>>();
   const exitCode = await new Promise<number>((onExit) => {
     const ownProcess = processOf(program, { stdout: stdout.stream, stderr: stderr.stream, onExit });
@@ -65,11 +77,12 @@ function withoutFirstLine(bundle: string): string {
   return readFileSync(bundle, 'utf8').replace(/^#!.*/, '');
 }
 
-function collector(): { readonly stream: Writable; readonly text: () => string } {
+function collector(onText?: (text: string) => void): { readonly stream: Writable; readonly text: () => string } {
   const chunks: Buffer[] = [];
   const stream = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
       chunks.push(Buffer.from(chunk));
+      onText?.(chunk.toString());
       done();
     },
   });
@@ -82,13 +95,15 @@ interface Streams {
   readonly onExit: (exitCode: number) => void;
 }
 
-function processOf({ args, bundle, environment, workingDirectory }: Program, { onExit, stderr, stdout }: Streams) {
+function processOf({ args, bundle, environment, watch, workingDirectory }: Program, streams: Streams) {
+  const { onExit, stderr, stdout } = streams;
   const events = new EventEmitter();
+  watch?.signal?.addEventListener('abort', () => events.emit('SIGTERM'), { once: true });
   const own: Readonly<Record<PropertyKey, unknown>> = {
     argv: [process.execPath, bundle, ...args],
     env: { ...environment },
     cwd: () => workingDirectory,
-    stdin: Readable.from([]),
+    stdin: watch?.stdin ?? Readable.from([]),
     stdout,
     stderr,
     on: events.on.bind(events),
@@ -158,21 +173,25 @@ function requireFor(program: Program, connections: Set<Promise<unknown>>): (id: 
 
 /** All arguments of these are paths. */
 const TWO_PATHS = /^(?:copyFile|cp|link|rename)(?:Sync)?$/;
+/** Of the last argument that is a path. */
+const CHANGES = /^(?:appendFile|chmod|copyFile|link|mkdir|mkdtemp|open|rename|writeFile)(?:Sync)?$/;
 
 /** The same functions, which resolve relative paths from the program's directory. */
-function fromDirectory(functions: object, { workingDirectory }: Program): Readonly<Record<string, unknown>> {
+function fromDirectory(functions: object, { watch, workingDirectory }: Program): Readonly<Record<string, unknown>> {
   const resolved = (name: string, argument: unknown, at: number) => {
     const isPath = name.startsWith('symlink') ? at === 1 : at === 0 || (at === 1 && TWO_PATHS.test(name));
     return isPath && typeof argument === 'string' ? path.resolve(workingDirectory, argument) : argument;
   };
   const wrapped =
     (name: string, call: () => unknown) =>
-    (...args: readonly unknown[]): unknown =>
-      Reflect.apply(
-        call,
-        functions,
-        args.map((argument, at) => resolved(name, argument, at)),
-      );
+    (...args: readonly unknown[]): unknown => {
+      const given = args.map((argument, at) => resolved(name, argument, at));
+      const done: unknown = Reflect.apply(call, functions, given);
+      const path = given[TWO_PATHS.test(name) ? 1 : 0];
+      if (watch?.onPath === undefined || !CHANGES.test(name) || typeof path !== 'string') return done;
+      if (!(done instanceof Promise)) watch.onPath(path);
+      return done instanceof Promise ? done.finally(() => watch.onPath?.(path)) : done;
+    };
   return Object.fromEntries(
     Object.entries(functions).map(([name, value]: [string, unknown]) => [
       name,

@@ -30,10 +30,19 @@ async function rsaKey(): Promise<KeyObject> {
   return sharedRsaKey(`rsa-${(firstShared + taken) % SHARED_KEYS}`);
 }
 
+/** Of this process: reading one takes OpenSSL 10 ms. */
+const known = new Map<string, Promise<KeyObject>>();
+
 /** A key that all processes of a test run share by this name. */
-export async function sharedRsaKey(name: string): Promise<KeyObject> {
+export function sharedRsaKey(name: string): Promise<KeyObject> {
   const { TEST_RSA_KEYS: folder = '' } = process.env;
   if (folder === '') return freshRsaKey();
+  const key = known.get(name) ?? storedRsaKey(folder, name);
+  known.set(name, key);
+  return key;
+}
+
+async function storedRsaKey(folder: string, name: string): Promise<KeyObject> {
   const path = join(folder, `${name}.pem`);
   try {
     return readPrivateKey(await readFile(path, 'utf8'));

@@ -3,7 +3,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { z } from 'zod';
-import { type GrpcServer, userAgentOf } from '../auth/grpc.ts';
+import { failWith, type GrpcServer, userAgentOf } from '../auth/grpc.ts';
 import { AMBIGUOUS, findNode, type Nodes } from '../data/nodes.ts';
 import { observe } from '../records.ts';
 import { accessDenied, badParameter, notFound, TeleportError, toTeleportError } from '../data/teleport-errors.ts';
@@ -65,6 +65,7 @@ export function serveTransportService(server: GrpcServer, world: World, authPort
     await observe(record, async () => {
       // The client may end its side first, but must still get the node's responses.
       const requests: AsyncIterator<unknown> = call.iterator({ destroyOnReturn: false });
+      failWith(world.faults.replies['proxy-ssh'], connection);
       if (connection.identity === undefined) {
         throw accessDenied('access denied');
       }
