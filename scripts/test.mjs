@@ -57,7 +57,7 @@ function testFiles(folder) {
 const isUnit = (file) => existsSync(join('src', file.split('/')[1].replace('.test', '')));
 
 /** How many share a process, by folder: so few that the limit of 120 s, which is for a process, is far away. */
-const FILES_OF_PROCESS = { cluster: 11, connections: 8, docs: 7, e2e: 3, 'job-runner': 9 };
+const FILES_OF_PROCESS = { chaos: 4, cluster: 11, connections: 8, docs: 7, e2e: 3, 'job-runner': 9 };
 const UNIT_FILES_OF_PROCESS = 25;
 
 /** These take as long as several others, or wait as long. */
