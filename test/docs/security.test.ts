@@ -57,3 +57,29 @@ test('each threat that the program does something against is tried by a test', (
     for (const path of links(tried)) assert.match(path, /\.test\.ts$/, threat);
   }
 });
+
+/** What a test is called; `…` stands for what is put in for each case. */
+function testNamesIn(path: string): readonly string[] {
+  const calls = readFileSync(path, 'utf8').matchAll(/\btest\(\s*(?:(['"])(.*?)\1|`(.*?)`),/gs);
+  return [...calls].map(([, , plain = '', template = '']) => plain + template.replaceAll(/\$\{[^{}]*\}/g, '…'));
+}
+
+const MODEL = sections(textOf('SECURITY.md')).filter(({ heading }) => !['Security', 'Reporting'].includes(heading));
+const PROMISES = MODEL.flatMap(({ text }) => [
+  ...text.split(/^(?=(?:- |\d+\. |\| ))|\n\n/m).filter((part) => /^(?:- |\d+\. )/.test(part)),
+  ...[...text.matchAll(/^\|(?! -|-).*\|$/gm)]
+    .map(([row]) => row)
+    .filter((row) => !/^\| \w+ +\| [^[]*\| Tests? *\|$/.test(row)),
+]);
+const WITHOUT_TEST = /^- \*\*(?:Not promised|The limit of that check):\*\*/;
+
+test('each statement of the threat model names tests that exist', () => {
+  assert.ok(PROMISES.length >= 40, String(PROMISES.length));
+  for (const promise of PROMISES.filter((one) => !WITHOUT_TEST.test(one))) {
+    const tests = [...promise.matchAll(/\[([^\]]+)\]\((test\/[^)]+\.test\.ts)\)/g)];
+    assert.notEqual(tests.length, 0, promise);
+    for (const [, name = '', path = ''] of tests) {
+      assert.ok(testNamesIn(path).includes(name), `${path} has no test "${name}"`);
+    }
+  }
+});
