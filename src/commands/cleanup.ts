@@ -122,7 +122,7 @@ async function cleanUp(
   { debug, keptPaths, owner }: CleanUpOptions,
 ): Promise<readonly Problem[]> {
   const { files, stderr } = world;
-  const running = await stopProcesses(given, world);
+  const { problems: running, stopped } = await stopProcesses(given, world);
   // Until they were stopped, they may have written more.
   const manifests = await Promise.all(given.map((manifest) => readAgain(files, manifest)));
   const abandoned = await removeAbandonedOf(manifests, world);
@@ -140,7 +140,7 @@ async function cleanUp(
     ...(await removeDirectories(entries, world)),
   ];
   const found: Findings = { exports: await removeExports(entries, world), written, others };
-  stderr(report(found, { debug, owner }));
+  stderr(report(found, { debug, owner, hasStopped: stopped > 0 }));
   const unremoved = [...found.exports, ...found.written, ...found.others].flatMap(({ path, removal }) =>
     removal.outcome === 'failed' ? [{ path, message: `cannot be removed: ${removal.reason}` }] : [],
   );
@@ -155,9 +155,16 @@ function isWithin(entry: ManifestEntry, directory: string): boolean {
   return pathsIn(entry).some((path) => path.startsWith(`${directory}/`));
 }
 
-/** Before anything is removed: they would write it again. @returns those that still run */
-async function stopProcesses(manifests: readonly StoredManifest[], world: World): Promise<readonly Problem[]> {
+interface Stopped {
+  /** Those that still run. */
+  readonly problems: readonly Problem[];
+  readonly stopped: number;
+}
+
+/** Before anything is removed: they would write it again. */
+async function stopProcesses(manifests: readonly StoredManifest[], world: World): Promise<Stopped> {
   const problems: Problem[] = [];
+  let stopped = 0;
   for (const one of await backgroundIn(manifests, world)) {
     const failure = await stopBackground(world, one);
     if (failure !== undefined) problems.push({ path: `${one.kind} ${one.name}`, message: unstopped(one, failure) });
@@ -165,9 +172,10 @@ async function stopProcesses(manifests: readonly StoredManifest[], world: World)
       await removeBackgroundFiles(world.files, one.entry);
       const ended = endText(one);
       if (ended !== undefined) world.stderr(`${printable(ended)}\n`);
+      stopped += 1;
     }
   }
-  return problems;
+  return { problems, stopped };
 }
 
 /** Undefined if it had already ended as it should. */
@@ -296,23 +304,24 @@ async function removeDirectories(entries: readonly ManifestEntry[], { files }: W
 /** Counts the same files as the summary of a run. */
 function report(
   { exports, others, written }: Findings,
-  { debug, owner }: Pick<CleanUpOptions, 'debug' | 'owner'>,
+  { debug, hasStopped, owner }: Pick<CleanUpOptions, 'debug' | 'owner'> & { readonly hasStopped: boolean },
 ): string {
   const removed = pathsOf(written, 'removed').filter((path) => isListed(basename(path)));
   const changed = pathsOf([...written, ...others], 'changed');
   const kept = [...new Set(exports.flatMap((finding) => finding.kept))];
+  const hasExports = pathsOf(exports, 'removed').length > 0;
+  const nothing =
+    hasStopped || hasExports ? [] : [`Nothing to clean up: what ${owner} wrote has already been removed.`];
   const lines = [
-    removed.length === 0
-      ? `Nothing to clean up: what ${owner} wrote has already been removed.`
-      : `Removed ${pluralize(removed.length, 'file')} that ${owner} wrote:`,
+    ...(removed.length === 0 ? nothing : [`Removed ${pluralize(removed.length, 'file')} that ${owner} wrote:`]),
     ...byFolder(removed, debug),
     ...(changed.length === 0
       ? []
       : ['Kept, because these files were changed by another program:', ...byFolder(changed, true)]),
-    ...(pathsOf(exports, 'removed').length === 0 ? [] : ['Removed their exports from $BASH_ENV']),
+    ...(hasExports ? ['Removed their exports from $BASH_ENV'] : []),
     ...(kept.length === 0 ? [] : [`Kept in $BASH_ENV, because other lines set them: ${kept.join(', ')}`]),
   ];
-  return `${lines.map(printable).join('\n')}\n`;
+  return lines.map((line) => `${printable(line)}\n`).join('');
 }
 
 function pathsOf(findings: readonly Finding[], outcome: Removal['outcome']): readonly string[] {

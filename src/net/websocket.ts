@@ -132,6 +132,7 @@ const MASK_BYTES = 4;
 const MAX_CONTROL_BYTES = 125;
 
 function byteStream(connection: Duplex): Duplex {
+  let [isEnded, isOver] = [false, false];
   const stream = new Duplex({
     read: () => {
       connection.resume();
@@ -139,18 +140,22 @@ function byteStream(connection: Duplex): Duplex {
     write: (chunk: Buffer, _encoding, done) => {
       send(connection, OPCODE.binary, chunk, done);
     },
+    // There is no half-closed WebSocket. The TLS inside has told the other end, which may still have something to send.
     final: (done) => {
-      connection.end(done);
+      isEnded = true;
+      if (isOver) connection.end(done);
+      else done();
     },
     destroy: (error, done) => {
       connection.destroy();
       done(error);
     },
   });
-  let isOver = false;
   const end = () => {
-    if (!isOver) stream.push(null);
+    if (isOver) return;
     isOver = true;
+    stream.push(null);
+    if (isEnded) connection.end();
   };
   const frames = new FrameReader({
     onData: (bytes) => {

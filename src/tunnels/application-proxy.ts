@@ -77,7 +77,8 @@ async function open(tunnel: ApplicationProxy, work: TunnelWork): Promise<OpenTun
       await bot.withSession(({ session }) => session.serverVersion);
     },
     clientVariables: new Map(),
-    expiresAtMs: () => applications.expiresAtMs(),
+    expiresAtMs: () => applications.first()?.expiresAtMs(),
+    renewalFailure: () => applications.first()?.failure(),
   };
 }
 
@@ -196,10 +197,10 @@ class Applications {
     if (code !== 'REQUEST_REFUSED' && code !== 'RESOURCE_UNKNOWN') health.suspect();
   }
 
-  /** Of the certificate that expires first. */
-  expiresAtMs(): number | undefined {
-    const all = [...this.#ready].map(({ issued }) => issued.expiresAtMs());
-    return all.length === 0 ? undefined : Math.min(...all);
+  /** The certificate that expires first. */
+  first(): Renewed<Issued> | undefined {
+    const all = [...this.#ready].map(({ issued }) => issued);
+    return all.sort((a, b) => a.expiresAtMs() - b.expiresAtMs())[0];
   }
 
   #open(name: string): Promise<Opened> {

@@ -121,6 +121,7 @@ async function open(tunnel: SshMultiplexer, work: TunnelWork) {
       probe: (until: AbortSignal) => probe(connections, until),
       clientVariables: new Map<string, string>(),
       expiresAtMs: renewed.expiresAtMs,
+      renewalFailure: renewed.failure,
     };
   } catch (error) {
     close();

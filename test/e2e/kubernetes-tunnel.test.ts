@@ -88,15 +88,8 @@ services:
           client.write('one');
           await arrived(() => received === 'one');
           const many = 'two'.repeat(100_000);
-          // A load balancer ends the whole connection when one side ends its output.
-          if (front === 'plain') {
-            client.end(many);
-            await once(client, 'end', { signal: AbortSignal.timeout(20_000) });
-          } else {
-            client.write(many);
-            await arrived(() => received.length === many.length + 3);
-            client.destroy();
-          }
+          client.end(many);
+          await once(client, 'end', { signal: AbortSignal.timeout(20_000) });
           assert.ok(received === `one${many}`, `${received.length} of ${many.length + 3} bytes came back`);
         },
       );

@@ -186,6 +186,7 @@ test('a tunnel that is killed is reported as dead, and the next start works', { 
   assert.equal((await job.open(ORDERS)).exitCode, 0);
   const { process: running } = await statusOf(job);
   process.kill(Number(running?.processId), 'SIGKILL');
+  while (job.processes().length > 0) await delay(10);
   const { exitCode, stderr, stdout } = await job.run(['tunnel', 'status']);
   assert.equal(exitCode, 1);
   assert.match(stdout, /orders: the process died: it ended without reporting why/);
