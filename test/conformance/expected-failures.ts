@@ -1,4 +1,5 @@
 /** Reads `expected-failures.yaml`. */
+import { missing } from '../programs.ts';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -11,4 +12,9 @@ const ExpectedFailures = z.strictObject({ grpc: Reasons, protobuf: Reasons });
 export function expectedFailures(suite: keyof z.infer<typeof ExpectedFailures>): readonly string[] {
   const text = readFileSync(join(import.meta.dirname, 'expected-failures.yaml'), 'utf8');
   return ExpectedFailures.parse(parse(text))[suite].flatMap(({ cases }) => cases);
+}
+
+/** Why a suite is not run here; a machine without access to Go's modules or Debian 13 leaves it to others (`.ci/run`). */
+export function withoutRunner(program: string): string | undefined {
+  return process.env.CONFORMANCE_SUITES === 'elsewhere' ? `${program} cannot be had here` : missing(program);
 }

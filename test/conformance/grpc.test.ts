@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { compiled, missing, runProgram } from '../programs.ts';
-import { expectedFailures } from './expected-failures.ts';
+import { compiled, runProgram } from '../programs.ts';
+import { expectedFailures, withoutRunner } from './expected-failures.ts';
 
 test(
   'the gRPC client passes the gRPC cases of connectrpc/conformance, except the expected failures',
-  { skip: missing('connectconformance') },
+  { skip: withoutRunner('connectconformance') },
   async () => {
     const config = join(import.meta.dirname, 'grpc-config.yaml');
     const known = expectedFailures('grpc').flatMap((pattern) => ['--known-failing', pattern]);

