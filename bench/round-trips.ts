@@ -33,16 +33,16 @@ interface Topology {
 
 const L7 = ['--front', 'l7'];
 const TOPOLOGIES: readonly Topology[] = [
-  { name: 'TLS routing', teleport: '18.6.0', least: [8, 3] },
-  { name: 'TLS routing', teleport: '17.7.1', least: [8, 3] },
-  { name: 'TLS routing', teleport: '15.3.7', least: [8, 3] },
-  { name: 'separate ports', teleport: '18.6.0', cluster: ['--front', 'separate'], least: [8, 3] },
+  { name: 'TLS routing', teleport: '18.6.0', least: [7, 3] },
+  { name: 'TLS routing', teleport: '17.7.1', least: [7, 3] },
+  { name: 'TLS routing', teleport: '15.3.7', least: [7, 3] },
+  { name: 'separate ports', teleport: '18.6.0', cluster: ['--front', 'separate'], least: [7, 3] },
   { name: 'firewall by server names', teleport: '18.6.0', cluster: ['--front', 'sni-firewall'], least: [8, 3] },
-  { name: 'L7 load balancer', teleport: '18.6.0', cluster: L7, least: [10, 5] },
-  { name: 'HTTP proxy', teleport: '18.6.0', egress: 'http', least: [10, 4] },
-  { name: 'https:// proxy', teleport: '18.6.0', egress: 'https', least: [12, 5] },
-  { name: 'SOCKS5 proxy', teleport: '18.6.0', egress: 'socks5', least: [12, 5] },
-  { name: 'HTTP proxy and L7', teleport: '18.6.0', egress: 'http', cluster: L7, least: [12, 6] },
+  { name: 'L7 load balancer', teleport: '18.6.0', cluster: L7, least: [9, 5] },
+  { name: 'HTTP proxy', teleport: '18.6.0', egress: 'http', least: [8, 4] },
+  { name: 'https:// proxy', teleport: '18.6.0', egress: 'https', least: [9, 5] },
+  { name: 'SOCKS5 proxy', teleport: '18.6.0', egress: 'socks5', least: [9, 5] },
+  { name: 'HTTP proxy and L7', teleport: '18.6.0', egress: 'http', cluster: L7, least: [10, 6] },
   { name: 'Auth Service alone', teleport: '18.6.0', auth: true, cluster: ['--auth-only'], least: [11] },
 ];
 

@@ -79,7 +79,7 @@ async function openOne(tunnel: Tunnel, options: EngineOptions): Promise<ReadyTun
     return await withDeadline(deadline, async (until) => {
       const opened = await openTunnel(tunnel, work);
       await probeUntilAnswered(opened, { clock, signal: until, log: own, onFailure: (error) => (lastError = error) });
-      const { address, clientVariables, expiresAtMs, renewalFailure = () => undefined, target } = opened;
+      const { address, clientVariables, expiresAtMs, renewalFailure, target } = opened;
       const tookMs = Math.round(clock.elapsedMs() - startMs);
       own.info(`ready at ${address} for ${target} (${tookMs} ms)${validity(expiresAtMs())}`);
       const { type } = tunnel;

@@ -37,7 +37,7 @@ export interface OpenTunnel {
   /** Until when its certificate is valid; undefined if it has none of its own yet. */
   readonly expiresAtMs: () => number | undefined;
   /** Why its certificate could not be renewed last; undefined if the last renewal succeeded. */
-  readonly renewalFailure?: () => MachineIdError | undefined;
+  readonly renewalFailure: () => MachineIdError | undefined;
 }
 
 interface Declaration<T extends string, V extends object> {
