@@ -13,7 +13,7 @@ import type { WrittenOutput } from './result.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
 import { fileFailure, readIdentity } from './read-back.ts';
-import { finishOutput, outputLocation, type OutputWork, requestIdentity, withOwnSession } from './work.ts';
+import { finishOutput, outputLocation, type OutputWork, requestIdentity, withLookupSession } from './work.ts';
 
 /** Its optional keys. */
 export const APPLICATION_OPTIONS = keys({
@@ -70,7 +70,7 @@ async function produce(output: ApplicationOutput, work: OutputWork): Promise<Wri
   const { run, session, joined } = work;
   const { appName, destination, path, specificTlsNaming } = output;
   const { clusterName, userName } = joined.bot;
-  const { name, publicAddress, sessionId } = await withOwnSession(output, work, async ({ api }) => {
+  const { name, publicAddress, sessionId } = await withLookupSession(output, work, async ({ api }) => {
     const application = await findApplication(api, appName, settingPlace(path, 'app_name'));
     const target = { userName, publicAddress: application.publicAddress, clusterName };
     return { ...application, sessionId: await sessionFor(api, target, await session.serverVersion) };

@@ -20,7 +20,7 @@ import type { WrittenOutput } from './result.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
 import { fileFailure, readIdentity } from './read-back.ts';
-import { finishOutput, outputLocation, type OutputWork, requestIdentity, withOwnSession } from './work.ts';
+import { finishOutput, outputLocation, type OutputWork, requestIdentity, withLookupSession } from './work.ts';
 
 /** In version v1 it is a mapping. */
 const databaseName: Field<string | undefined> = z.transform((input, context) =>
@@ -108,7 +108,7 @@ const REDIS_DEFAULT_USER = 'default';
 async function produce(output: DatabaseOutput, work: OutputWork): Promise<WrittenOutput> {
   const { run, session } = work;
   const { database, destination, format, path, service } = output;
-  const { name, protocol } = await withOwnSession(output, work, ({ api }) =>
+  const { name, protocol } = await withLookupSession(output, work, ({ api }) =>
     findDatabase(api, service, settingPlace(path, 'service')),
   );
   const username = output.username ?? (protocol === 'redis' ? REDIS_DEFAULT_USER : undefined);

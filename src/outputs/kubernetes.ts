@@ -12,7 +12,7 @@ import { KUBECONFIG_KEYS } from './kubeconfig-keys.ts';
 import type { OutputOf } from './output.ts';
 import { outputType } from './output-type.ts';
 import { fileFailure, readIdentity } from './read-back.ts';
-import { finishOutput, outputLocation, type OutputWork, requestIdentity, withOwnSession } from './work.ts';
+import { finishOutput, outputLocation, type OutputWork, requestIdentity, withLookupSession } from './work.ts';
 
 const ADVICE =
   'write the full name, or select by labels: "type: kubernetes/v2" and "selectors: [{labels: {KEY: VALUE}}]"';
@@ -49,7 +49,7 @@ export const kubernetes = outputType('kubernetes', {
 async function produce(output: KubernetesOutput, work: OutputWork): Promise<WrittenOutput> {
   const { run, session, joined } = work;
   const { destination, kubernetesCluster, path } = output;
-  const cluster = await withOwnSession(output, work, ({ api }) =>
+  const cluster = await withLookupSession(output, work, ({ api }) =>
     findKubeCluster(api, kubernetesCluster, settingPlace(path, 'kubernetes_cluster')),
   );
   const route = { kind: 'kubernetes', kubernetesCluster: cluster.name } as const;

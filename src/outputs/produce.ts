@@ -1,6 +1,6 @@
 /** Produces all outputs of a plan in parallel; one that fails does not stop the others. */
 import { openSession } from '../auth/session.ts';
-import { generateKeyPair } from '../crypto/keys.ts';
+import { generateKeyPair, type KeyPair } from '../crypto/keys.ts';
 import { asMachineIdError, locationText, MachineIdError, pluralize, type Problem } from '../errors.ts';
 import type { Joined } from '../join/join.ts';
 import { keyAlgorithm } from '../teleport/suite.ts';
@@ -9,7 +9,7 @@ import { sendHeartbeat } from './heartbeat.ts';
 import { type AskedProxy, askedProxy, lostCertificates } from './lost-certificates.ts';
 import { outputLabel } from './output.ts';
 import { produce, routedKeyOf, type SupportedOutput } from './outputs.ts';
-import { type OutputKeys, type OutputWork, prepareOutput, type RunContext } from './work.ts';
+import { lookupKey, type Lookups, type OutputKeys, type OutputWork, prepareOutput, type RunContext } from './work.ts';
 
 /** A run with the outputs that it writes. */
 export interface OutputsRun extends RunContext {
@@ -17,7 +17,8 @@ export interface OutputsRun extends RunContext {
 }
 
 export function makeKeys(outputs: readonly SupportedOutput[], suite: string): readonly OutputKeys[] {
-  return outputs.map((output) => keysOf(output, suite));
+  const lookups = new Map<string, Promise<KeyPair>>();
+  return outputs.map((output) => keysOf(output, suite, lookups));
 }
 
 /** @throws MachineIdError DESTINATION_UNSAFE, DESTINATION_UNWRITABLE */
@@ -89,23 +90,29 @@ export function sortResults(
 
 /** In the outputs' order. */
 export function tryOutputs(
-  work: Omit<OutputWork, 'keys' | 'run'> & { readonly run: OutputsRun },
+  work: Omit<OutputWork, 'keys' | 'lookups' | 'run'> & { readonly run: OutputsRun },
   keys: readonly OutputKeys[],
 ): Promise<readonly PromiseSettledResult<WrittenOutput>[]> {
   const { joined, run } = work;
+  const lookups: Lookups = new Map();
   return Promise.allSettled(
     run.outputs.map((output, at) =>
       run.journal.outputStep(outputLabel(output), () =>
-        produce(output, { ...work, keys: keys[at] ?? keysOf(output, joined.cluster.suite) }),
+        produce(output, { ...work, lookups, keys: keys[at] ?? keysOf(output, joined.cluster.suite, new Map()) }),
       ),
     ),
   );
 }
 
-/** The routed key is generated second, so that it does not delay the join; it is needed two round trips later. */
-function keysOf(output: SupportedOutput, suite: string): OutputKeys {
-  const unrouted = generateKeyPair(keyAlgorithm(suite));
+/**
+ * The routed key is generated second, so that it does not delay the join; it is needed two round trips later. Outputs that
+ * share a session to look up their resources share its key.
+ */
+function keysOf(output: SupportedOutput, suite: string, lookups: Map<string, Promise<KeyPair>>): OutputKeys {
   const kind = routedKeyOf(output);
+  const known = kind === undefined ? undefined : lookups.get(lookupKey(output));
+  const unrouted = known ?? generateKeyPair(keyAlgorithm(suite));
+  if (kind !== undefined) lookups.set(lookupKey(output), unrouted);
   const routed =
     kind === undefined ? unrouted : unrouted.then(() => generateKeyPair(kind === 'suite' ? keyAlgorithm(suite) : kind));
   // Awaited by their outputs, unless the run fails before.

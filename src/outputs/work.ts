@@ -24,6 +24,20 @@ import type { AnyOutput } from './output.ts';
 export interface OutputWork extends IdentityWork {
   readonly run: RunContext;
   readonly keys: OutputKeys;
+  readonly lookups: Lookups;
+}
+
+/** Sessions in which outputs with the same roles and lifetime look up their resources, by these. */
+export type Lookups = Map<string, SharedSession>;
+
+interface SharedSession {
+  readonly opened: Promise<OwnSession>;
+  users: number;
+}
+
+/** Equal for outputs that share a session, and so the key of its identity. */
+export function lookupKey({ roles, ttlMs }: Requested): string {
+  return JSON.stringify([[...roles].sort(), ttlMs]);
 }
 
 /** What requesting an identity needs. */
@@ -140,12 +154,48 @@ export async function withOwnSession<T>(
   work: IdentityWork & { readonly keys: Pick<OutputKeys, 'unrouted'> },
   use: (session: OwnSession) => Promise<T>,
 ): Promise<T> {
-  const issued = await requestIdentity(output, work, { keyPair: await work.keys.unrouted, route: undefined });
-  const session = await work.session.openAs(issued.identity);
+  const session = await openOwnSession(output, work);
   try {
-    return await use({ ...session, issued });
+    return await use(session);
   } finally {
     session.close();
+  }
+}
+
+async function openOwnSession(
+  output: Requested,
+  work: IdentityWork & { readonly keys: Pick<OutputKeys, 'unrouted'> },
+): Promise<OwnSession> {
+  const issued = await requestIdentity(output, work, { keyPair: await work.keys.unrouted, route: undefined });
+  return { ...(await work.session.openAs(issued.identity)), issued };
+}
+
+/**
+ * The same for an output that only looks something up, and requests its own identity afterwards: outputs with the same roles
+ * share the session, which saves each of them a certificate, a connection and a handshake.
+ */
+export async function withLookupSession<T>(
+  output: Requested,
+  work: OutputWork,
+  use: (session: AuthSession) => Promise<T>,
+): Promise<T> {
+  const key = lookupKey(output);
+  const shared = work.lookups.get(key) ?? { opened: openOwnSession(output, work), users: 0 };
+  work.lookups.set(key, shared);
+  shared.users += 1;
+  try {
+    return await use(await shared.opened);
+  } finally {
+    shared.users -= 1;
+    if (shared.users === 0) {
+      work.lookups.delete(key);
+      shared.opened.then(
+        (session) => {
+          session.close();
+        },
+        () => undefined, // nothing was opened
+      );
+    }
   }
 }
 

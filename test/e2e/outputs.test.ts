@@ -36,6 +36,27 @@ test('many outputs of all types are written in one run', async (t) => {
   assert.ok(outputs.every(({ files }) => files.length > 0));
 });
 
+test('outputs with the same roles and lifetime look up their resources in one session', async (t) => {
+  const job = await beginJob(t, cluster);
+  const items = [
+    'type: kubernetes, kubernetes_cluster: dev',
+    'type: database, service: orders, database: sales, username: ci',
+    'type: application, app_name: dashboard',
+    'type: application, app_name: dashboard, credential_ttl: 30m, renewal_interval: 10m',
+  ];
+  resultOf(
+    await runItems(
+      cluster,
+      job,
+      items.map((item, at) => `${item}, ${directory(`${job.folder}/${String(at)}`)}`),
+    ),
+  );
+  // One certificate for each output, and one for each of the two lifetimes.
+  assert.equal(cluster.records.of(CERTS).length, 4 + 2);
+  const connections = cluster.records.of('connection').filter(({ listener }) => listener === 'auth');
+  assert.equal(connections.length, 1 + 2);
+});
+
 test('an output for a leaf cluster is routed there', async (t) => {
   const job = await beginJob(t, cluster);
   resultOf(await runOutputs(cluster, job, [`cluster: leaf.example.com, ${directory(job.destination)}`]));
