@@ -65,7 +65,8 @@ export function openNetwork(settings: NetworkSettings): Network {
       const begun = beginEarly(network, address, options);
       early = begun;
       return () => {
-        if (early === begun) early = undefined;
+        if (early !== begun) return; // it is in use
+        early = undefined;
         begun.discard();
       };
     },

@@ -7,9 +7,8 @@ import type { Clock } from '../../src/effects/time.ts';
 import { openNetwork } from '../../src/net/network.ts';
 import type { WireConnection } from '../../src/net/trace.ts';
 
-const signal = AbortSignal.timeout(20_000);
-
 async function scene(t: TestContext) {
+  const signal = AbortSignal.timeout(20_000);
   const accepted: Socket[] = [];
   const server = createServer((socket) => accepted.push(socket.on('error', () => undefined).resume()));
   server.listen(0, '127.0.0.1');
@@ -25,7 +24,10 @@ async function scene(t: TestContext) {
   const network = openNetwork({ environment: {} });
   const address = { host: '127.0.0.1', port: listening.port };
   const until = async (count: number) => {
-    while (accepted.length < count) await new Promise(setImmediate);
+    while (accepted.length < count) {
+      signal.throwIfAborted();
+      await new Promise(setImmediate);
+    }
   };
   const open = () => network.open(address, { signal, for: 'cluster' });
   const pass = (durationMs: number) => (nowMs += durationMs);
@@ -36,6 +38,7 @@ async function scene(t: TestContext) {
     network,
     open,
     pass,
+    signal,
     until,
     begin: () => network.ahead(address, { signal, clock }),
   };
@@ -52,8 +55,18 @@ test('the next connection to the address is the one that was begun, and only tha
   await until(2);
 });
 
+test('one that is in use is not closed with those that nothing uses', async (t) => {
+  const { begin, open, until } = await scene(t);
+  const close = begin();
+  await until(1);
+  const socket = await open();
+  close();
+  await new Promise(setImmediate);
+  assert.equal(socket.destroyed, false);
+});
+
 test('its events belong to the connection that uses it', async (t) => {
-  const { address, begin, network, until } = await scene(t);
+  const { address, begin, network, signal, until } = await scene(t);
   begin();
   await until(1);
   const events: string[] = [];
@@ -67,9 +80,9 @@ test('a connection to another address, or for another purpose, leaves it alone',
   const other = await scene(t);
   one.begin();
   await one.until(1);
-  await one.network.open(other.address, { signal, for: 'cluster' });
+  await one.network.open(other.address, { signal: one.signal, for: 'cluster' });
   await other.until(1);
-  await one.network.open(one.address, { signal, for: 'https' });
+  await one.network.open(one.address, { signal: one.signal, for: 'https' });
   await one.until(2);
 });
 
@@ -90,7 +103,7 @@ test('one that the server has closed, or that is old, is replaced', async (t) =>
 });
 
 test('one that nothing uses is closed, and one that cannot be opened changes nothing', async (t) => {
-  const { accepted, begin, clock, network, until } = await scene(t);
+  const { accepted, begin, clock, network, signal, until } = await scene(t);
   const close = begin();
   await until(1);
   close();

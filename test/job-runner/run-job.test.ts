@@ -117,7 +117,7 @@ test('a body that is longer than an argument can be does not start', async () =>
 test('the step after a background step starts at once, and the end of the job ends the background step', async () => {
   const result = await run(`
 - run: { name: server, background: true, command: 'echo begun > ~/begun; sleep 600 & wait' }
-- run: 'until [ -e ~/begun ]; do sleep 0.01; done; echo "[$(cat ~/begun)]"'`);
+- run: 'until [ -s ~/begun ]; do sleep 0.01; done; echo "[$(cat ~/begun)]"'`);
   assert.deepEqual(
     result.steps.map(({ background, exitCode, name, stdout }) => [name.slice(0, 6), background, exitCode, stdout]),
     [
