@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import test, { type TestContext } from 'node:test';
 import { openTcp } from '../../src/net/tcp.ts';
+import { freePort } from '../e2e/free-port.ts';
 import { bounded } from '../programs.ts';
 import { keptTrace } from './told-events.ts';
 
@@ -27,19 +28,23 @@ async function listen(t: TestContext, host: string, port = 0): Promise<{ port: n
 
 const LISTENER = `
 const server = require('node:net').createServer();
-server.listen({ host: process.argv[1], port: 0, backlog: 1 }, () => console.log(server.address().port));`;
+server.listen({ host: process.argv[1], port: process.argv[2], backlog: 1 }, () => console.log('listening'));`;
 
-/** A port whose SYNs get no answer, as behind a firewall: a stopped process with a full queue of connections. */
+/**
+ * A port whose SYNs get no answer, as behind a firewall: a stopped process with a full queue of connections. Another server can
+ * listen at the same port of 127.0.0.1.
+ */
 async function deafPort(t: TestContext, host: string): Promise<number> {
-  const child = bounded(spawn(process.execPath, ['-e', LISTENER, host], { stdio: ['ignore', 'pipe', 'inherit'] }));
+  const port = await freePort();
+  const args = ['-e', LISTENER, host, String(port)];
+  const child = bounded(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] }));
   const queue: Socket[] = [];
   t.after(() => {
     child.kill('SIGKILL');
     for (const socket of queue) socket.destroy();
   });
-  const line = await new Promise((resolve) => child.stdout.setEncoding('utf8').once('data', resolve));
+  await once(child.stdout, 'data');
   child.kill('SIGSTOP');
-  const port = Number(line);
   for (;;) {
     const socket = connect({ host, port }).on('error', () => undefined);
     queue.push(socket);
