@@ -14,7 +14,9 @@ test(
     const list = join(folder, 'failures.txt');
     await writeFile(list, expectedFailures('protobuf').join('\n'));
     const codec = [process.execPath, compiled('test/conformance/protobuf-codec.ts')];
-    const args = ['--enforce_recommended', '--output_dir', folder, '--failure_list', list, ...codec];
+    // Newer editions are skipped case by case, which takes as long again.
+    const cases = ['--enforce_recommended', '--maximum_edition', 'PROTO3', '--failure_list', list];
+    const args = [...cases, '--output_dir', folder, ...codec];
     const { exitCode, stderr } = await runProgram('conformance_test_runner', args, { timeoutMs: 100_000 });
     assert.equal(exitCode, 0, stderr);
     const [, successes = ''] = /CONFORMANCE SUITE PASSED: (\d+) successes/.exec(stderr) ?? [];

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { program } from '../programs.ts';
+import { toolFolder } from '../orb/tool-folder.ts';
+import { outputOf, program, type ProgramRun, runProgramSync } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { type Ran, runStep } from './configs.ts';
 
@@ -77,4 +78,53 @@ test('without apt-get or sudo, the missing programs are reported', async (contex
   const user = await ask(context, { user: 1000 });
   assert.equal(user.exitCode, 1);
   assert.match(user.output, /only root can install them, or sudo, which is missing too: kubectl chromium/);
+});
+
+const SUITE = 'node_modules/a-suite/bin/conformance_test_runner-linux-x64';
+
+/** `.ci/conformance-programs` on a machine with stand-ins of these programs. */
+async function getRunner(
+  context: TestContext,
+  standIns: Readonly<Record<string, string>>,
+): Promise<{ readonly ran: ProgramRun; readonly folder: string; readonly runner: string }> {
+  const folder = await temporaryFolder(context);
+  await mkdir(join(folder, dirname(SUITE)), { recursive: true });
+  await writeFile(join(folder, SUITE), '#!/bin/sh\necho "the runner: $*"\n', { mode: 0o755 });
+  const tools = ['mkdir', 'rm', 'grep', 'ln', 'sed', 'head', 'chmod', 'cat', 'cp'];
+  const PATH = await toolFolder(join(folder, 'bin'), tools, standIns);
+  const ran = runProgramSync('/bin/bash', [resolve('.ci/conformance-programs'), 'conformance_test_runner:a-suite'], {
+    cwd: folder,
+    environment: { PATH },
+  });
+  return { ran, folder, runner: join(folder, 'build/conformance/bin/conformance_test_runner') };
+}
+
+test('a runner of a conformance suite that this machine can load is used as it is', async (context) => {
+  const { ran, runner } = await getRunner(context, { ldd: 'echo libc.so.6' });
+  assert.equal(ran.exitCode, 0, ran.stderr);
+  assert.equal(outputOf(runner, ['x']), 'the runner: x\n');
+});
+
+test('a runner that needs a newer C library gets a separate one, unpacked and not installed', async (context) => {
+  const { folder, ran, runner } = await getRunner(context, {
+    ldd: 'echo "version GLIBC_2.38 not found"',
+    'apt-cache': 'echo " 500 http://mirror.example.com/debian bookworm/main amd64 Packages"',
+    'apt-get': 'case "$*" in *" download "*) echo > libc.deb ;; esac',
+    'dpkg-deb': `libraries="$3/usr/lib/x86_64-linux-gnu"
+      mkdir -p "$libraries"
+      printf '#!/bin/sh\\necho "loader: $*"\\nshift 2\\nexec "$@"\\n' > "$libraries/ld-linux-x86-64.so.2"
+      chmod +x "$libraries/ld-linux-x86-64.so.2"`,
+  });
+  assert.equal(ran.exitCode, 0, ran.stderr);
+  assert.equal(
+    await readFile(join(folder, 'build/conformance/sources.list'), 'utf8'),
+    'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://mirror.example.com/debian trixie main\n',
+  );
+  assert.match(outputOf(runner, ['x']), /^loader: --library-path .*\nthe runner: x\n$/);
+});
+
+test('a conformance program that is not known fails the check', () => {
+  const { exitCode, stderr } = runProgramSync('/bin/bash', ['.ci/conformance-programs', 'other:x']);
+  assert.equal(exitCode, 1);
+  assert.equal(stderr, 'no way to get other\n');
 });
