@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 
 /** In a call, or in a table of tests. */
-const NAMED = /\bmissing\(([^)]*)\)|\bprograms: (\[[^\]]*\])|^ {4}program: ('[^']*'),$/gm;
+const NAMED = /\b(?:missing|withoutRunner)\(([^)]*)\)|\bprograms: (\[[^\]]*\])|^ {4}program: ('[^']*'),$/gm;
 
 /** On every system. */
 const BASE = ['env', 'sh'];

@@ -85,6 +85,7 @@ test('the check runs on Debian, and another job runs the tests that a container 
   ).filter(({ key }) => key === 'image');
   assert.match(textOrEmpty(image), /^node:\d+-(bookworm|trixie)$/);
   assert.equal(mapping(environment, 'environment').TESTS_THAT_MOUNT, 'elsewhere');
+  assert.equal(mapping(environment, 'environment').CONFORMANCE_SUITES, 'here', 'no suite is left out there');
   assert.match(
     JSON.stringify(disks),
     /effects\/append-file job\/manifest e2e\/odd-files e2e\/isolated-network e2e\/dead-addresses/,
