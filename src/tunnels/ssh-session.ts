@@ -29,7 +29,8 @@ export interface SessionOptions {
  */
 export async function carrySession(client: Socket, options: SessionOptions): Promise<void> {
   const { openCall, proxy, signal } = options;
-  const received = client[Symbol.asyncIterator]();
+  // By default, the end of the client's input would close its socket, before the node has answered.
+  const received: AsyncIterator<Buffer> = client.iterator({ destroyOnReturn: false });
   const header = { waitingFor: 'the name of the node', timeoutMs: HEADER_TIMEOUT_MS, signal };
   const { rest, text } = await withDeadline(header, () => readHeader(received));
   const target = readTarget(text, options);
