@@ -17,7 +17,8 @@ const IDLE_MS = { client: 5 * 60_000, upstream: 30_000 };
 
 /**
  * Resolves when both are closed. A side that breaks resets the other, so that a client can tell a broken connection from
- * a complete one.
+ * a complete one. Node.js does not show whether TLS ended with a farewell (`close_notify`): a connection that was cut without a reset
+ * looks complete.
  */
 export function relay(client: Socket, upstream: Socket): Promise<RelayEnd> {
   return new Promise((resolve) => {
