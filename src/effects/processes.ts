@@ -166,6 +166,8 @@ const PROCESS_MARK = /^([\w-]{6})-([0-9a-z]+)$/;
 
 /** Temporary files exist for milliseconds, or if `setfacl` hangs, for less than a minute. */
 const MAX_USE_MS = 5 * 60 * 1000;
+/** Of a process that runs: the machine may be suspended, or its clock be set, while it writes. After that, its id is another's. */
+const MAX_USE_OF_RUNNING_MS = 24 * 60 * 60 * 1000;
 
 let host: string | undefined;
 
@@ -180,11 +182,12 @@ export function processMark(): string {
  */
 export function mayStillRun(mark: string, changedAtMs: number): boolean {
   const [, scope, id = ''] = PROCESS_MARK.exec(mark) ?? [];
-  if (scope === undefined || Date.now() - changedAtMs > MAX_USE_MS) return false;
+  if (scope === undefined) return false;
+  const ageMs = Date.now() - changedAtMs;
   // Process ids of another host or container mean nothing here.
-  if (scope !== processIdScope()) return true;
+  if (scope !== processIdScope()) return ageMs <= MAX_USE_MS;
   const processId = Number.parseInt(id, 36);
-  return processId !== process.pid && isRunning(processId);
+  return ageMs <= MAX_USE_OF_RUNNING_MS && processId !== process.pid && isRunning(processId);
 }
 
 /** Identifies the host and, in containers, the namespace of process ids. */
