@@ -65,7 +65,7 @@ const LONG = `
   auth-topologies broken-streams dead-addresses deadline doctor-networks egress-obstacles egress-proxies
   egress-refusals examples generic-oidc init interrupt killed killed-cleanup kubernetes silent-servers
   ssh-gibibyte ssh-multiplexer ssh-proxy-bytes tbot-engine topologies-http topologies-https topologies-none
-  topologies-socks5 topologies-socks5h tunnel version-outputs`
+  topologies-socks5 topologies-socks5h tunnel tunnel-killed tunnel-outages tunnel-renewal version-outputs`
   .trim()
   .split(/\s+/)
   .map((name) => `test/e2e/${name}.test.ts`);

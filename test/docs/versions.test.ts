@@ -59,7 +59,7 @@ test('the Node.js that install downloads is documented, and the version for deve
 });
 
 test('the versions of Node.js are those of CI, and the one of the tests themselves', () => {
-  const others = [...readFileSync('.ci/run', 'utf8').matchAll(/'on_node (\d+)\b/g)].map(([, version = '']) => version);
+  const others = [...readFileSync('.ci/run', 'utf8').matchAll(/\bon_node (\d+)\b/g)].map(([, version = '']) => version);
   const [, told = ''] = /committed bundle on Node\.js ([\d, and]+)\./.exec(page) ?? [];
   const versions = new Set(told.match(/\d+/g));
   assert.ok(versions.has('18'));

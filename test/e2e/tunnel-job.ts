@@ -1,6 +1,8 @@
 /** A job with tunnels, and what its later steps see of them. */
+import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import type { Cluster } from '../cluster/cluster.ts';
 import { type ProgramRun, runProgram } from '../programs.ts';
@@ -94,4 +96,18 @@ export async function statusOf(
   const { exitCode, stdout } = await job.run(['tunnel', 'status', '--json']);
   const [process] = Status.parse(JSON.parse(stdout)).processes;
   return { exitCode, process };
+}
+
+type OpenProcess = TunnelProcess & { readonly proxy: NonNullable<TunnelProcess['proxy']> };
+
+/** Waits until the status of the only tunnel is this. */
+export async function until(job: TunnelJob, state: 'ready' | 'unavailable'): Promise<OpenProcess> {
+  for (let tries = 0; tries < 60; tries += 1) {
+    const { exitCode, process } = await statusOf(job);
+    assert.ok(process?.proxy !== undefined);
+    assert.equal(exitCode === 0, process.tunnels[0]?.state === 'ready');
+    if (process.tunnels[0]?.state === state) return { ...process, proxy: process.proxy };
+    await delay(500);
+  }
+  throw new Error(`the tunnel did not become ${state}`);
 }

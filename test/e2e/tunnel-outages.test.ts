@@ -1,14 +1,13 @@
 /** A tunnel whose Proxy drops connections, is restarted, stalls or answers late: what its clients and `tunnel status` say. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import test, { after, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { clusterForFile, misbehave } from './embedded-cluster.ts';
+import { clusterForFile } from './embedded-cluster.ts';
 import { exportedTo } from './exported.ts';
 import { missingPostgres, startPostgres } from './postgres.ts';
-import { beginTunnelJob, psql, statusOf, type TunnelJob, type TunnelProcess } from './tunnel-job.ts';
+import { beginTunnelJob, psql, statusOf, type TunnelJob, until } from './tunnel-job.ts';
 
 const skip = process.platform === 'linux' ? ((await missingPostgres()) ?? false) : 'looks at Linux';
 const cluster = await clusterForFile({ gate: true });
@@ -59,20 +58,6 @@ async function endOf(socket: Socket): Promise<string> {
     await delay(20);
   }
   return how;
-}
-
-type OpenProcess = TunnelProcess & { readonly proxy: NonNullable<TunnelProcess['proxy']> };
-
-/** Waits until the status of the only tunnel is this. */
-async function until(job: TunnelJob, state: 'ready' | 'unavailable'): Promise<OpenProcess> {
-  for (let tries = 0; tries < 60; tries += 1) {
-    const { exitCode, process } = await statusOf(job);
-    assert.ok(process?.proxy !== undefined);
-    assert.equal(exitCode === 0, process.tunnels[0]?.state === 'ready');
-    if (process.tunnels[0]?.state === state) return { ...process, proxy: process.proxy };
-    await delay(500);
-  }
-  throw new Error(`the tunnel did not become ${state}`);
 }
 
 test(
@@ -167,51 +152,3 @@ test(
     );
   },
 );
-
-test('a certificate that expires during an outage is renewed afterwards', { skip }, async (t) => {
-  misbehave(t, cluster, { maxTtlMs: 6000 });
-  const job = await beginTunnelJob(t, cluster);
-  await job.addProgram('circleci', `echo ${await cluster.mint()}`);
-  assert.equal((await job.open([...ORDERS, '--export-client-variables'])).exitCode, 0);
-  await gate.shut();
-  await delay(7000);
-  const { stderr } = await psql(job, 'select 1');
-  assert.match(stderr, /machine-id tunnel orders: /);
-  await gate.reopen();
-  const { tunnels } = await until(job, 'ready');
-  assert.ok((tunnels[0]?.expiresAtMs ?? 0) > Date.now());
-  assert.equal(tunnels[0]?.renewalProblem, undefined);
-  assert.equal((await psql(job, 'select 1')).stdout.trim(), '1');
-});
-
-test('without a new token, the log and the status say until when connections work', { skip }, async (t) => {
-  misbehave(t, cluster, { maxTtlMs: 9000 });
-  const job = await beginTunnelJob(t, cluster);
-  await job.addProgram('circleci', 'echo "no plugin" >&2; exit 1');
-  const token = { CIRCLE_OIDC_TOKEN: await cluster.mint({ ttlSeconds: 4 }) };
-  const opened = await job.run([...job.openArgs, ...ORDERS, '--export-client-variables'], { environment: token });
-  assert.equal(opened.exitCode, 0, opened.stderr);
-  let found: TunnelProcess | undefined;
-  while (found?.tunnels[0]?.renewalProblem === undefined) {
-    await delay(300);
-    ({ process: found } = await statusOf(job));
-    assert.equal(found?.tunnels[0]?.state, 'ready');
-  }
-  assert.match(found.tunnels[0].renewalProblem, /token/);
-  const { exitCode, stdout } = await job.run(['tunnel', 'status']);
-  assert.equal(exitCode, 0);
-  assert.match(
-    stdout,
-    /orders: new connections work until \d{4}-\S+Z only, because its certificate cannot be renewed: .*: no plugin/,
-  );
-  assert.match(
-    await readFile(found.log, 'utf8'),
-    /the certificate of orders cannot be renewed, and new connections work until \d{4}-\S+Z \(\d+ seconds?\): .*token/,
-  );
-  const ended = await until(job, 'unavailable');
-  assert.match(ended.tunnels[0]?.problem ?? '', /^its certificate expired at \S+Z: .*token/);
-  assert.match(
-    (await psql(job, 'select 1')).stderr,
-    /machine-id tunnel orders: the certificate of orders expired at \S+Z: .*token/,
-  );
-});
