@@ -16,7 +16,7 @@ import {
   startFrameServer,
 } from './http2-frames.ts';
 
-const { END_HEADERS } = FLAGS;
+const { ACK, END_HEADERS, PADDED } = FLAGS;
 const LARGE = Buffer.alloc(16 * 1024, 'x');
 
 function many(count: number, part: Buffer): Buffer {
@@ -43,6 +43,28 @@ export const FLOODS: Readonly<Record<string, (stream: number) => readonly [first
   ],
   'data before any headers': (stream) => [Buffer.alloc(0), frame('DATA', { stream, payload: LARGE })],
   pings: () => [Buffer.alloc(0), many(1000, ping())],
+  'answers to pings': () => [Buffer.alloc(0), many(1000, frame('PING', { flags: ACK, payload: Buffer.alloc(8) }))],
+  'acknowledged settings': () => [Buffer.alloc(0), many(1000, frame('SETTINGS', { flags: ACK }))],
+  priorities: (stream) => [
+    Buffer.alloc(0),
+    many(1000, frame('PRIORITY', { stream, payload: Buffer.of(0, 0, 0, 0, 15) })),
+  ],
+  'frames of no known type': (stream) => [Buffer.alloc(0), frame('UNKNOWN', { stream, payload: LARGE })],
+  padding: (stream) => [
+    response(stream),
+    many(100, frame('DATA', { stream, flags: PADDED, payload: Buffer.concat([Buffer.of(255), Buffer.alloc(255)]) })),
+  ],
+  'changing tables of headers': () => [
+    Buffer.alloc(0),
+    many(
+      100,
+      Buffer.concat(
+        [0, 65_535].map((size) =>
+          frame('SETTINGS', { payload: Buffer.of(0, 1, 0, 0, Math.floor(size / 256), size % 256) }),
+        ),
+      ),
+    ),
+  ],
   settings: () => [Buffer.alloc(0), many(1000, frame('SETTINGS'))],
   'window updates': () => [Buffer.alloc(0), many(1000, frame('WINDOW_UPDATE', { payload: Buffer.of(0, 0, 0, 1) }))],
   'informational headers': (stream) => [

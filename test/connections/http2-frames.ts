@@ -6,6 +6,7 @@ import { selfSigned } from '../tls-certificate.ts';
 const TYPES = {
   DATA: 0,
   HEADERS: 1,
+  PRIORITY: 2,
   RST_STREAM: 3,
   SETTINGS: 4,
   PUSH_PROMISE: 5,
@@ -14,6 +15,8 @@ const TYPES = {
   WINDOW_UPDATE: 8,
   CONTINUATION: 9,
   ALTSVC: 10,
+  /** Of no specification: it must be ignored (RFC 9113 section 5.5). */
+  UNKNOWN: 0x55,
 } as const;
 
 const NAMES = [
@@ -28,7 +31,7 @@ const NAMES = [
   'CONTINUATION',
 ] as const;
 
-export const FLAGS = { END_STREAM: 1, ACK: 1, END_HEADERS: 4 } as const;
+export const FLAGS = { END_STREAM: 1, ACK: 1, END_HEADERS: 4, PADDED: 8 } as const;
 
 export interface Frame {
   readonly stream?: number;
