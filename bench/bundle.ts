@@ -14,7 +14,7 @@ export function joinArguments({ joinToken, proxy, webCa }: BenchCluster): string
 }
 
 export function runBundle({ token }: BenchCluster, args: readonly string[]): void {
-  execFileSync(process.execPath, [BUNDLE, ...args], options(token));
+  execFileSync(process.execPath, [BUNDLE, ...args], { env: benchEnvironment(token), stdio: 'ignore' });
 }
 
 /** The resources that a process used from start to exit. */
@@ -27,7 +27,7 @@ const Measured = z.object({ peakKib: z.number(), cpuMicros: z.number() });
 
 /** @param command a Node program: the path of the script, followed by its arguments */
 export function usageOf({ token }: Pick<BenchCluster, 'token'>, command: readonly string[]): Usage {
-  const { env } = options(token);
+  const env = benchEnvironment(token);
   const script = 'exec 3>"$USAGE_FILE"; exec "$0" "$@"';
   const usageFile = join(HOME, 'usage');
   const args = [process.execPath, '--require', './bench/usage.cjs', ...command];
@@ -45,6 +45,7 @@ process.once('exit', () => {
   rmSync(HOME, { recursive: true, force: true });
 });
 
-function options(token: string) {
-  return { env: { PATH: process.env.PATH, HOME, CIRCLE_OIDC_TOKEN: token }, stdio: 'ignore' as const };
+/** Only these: NODE_EXTRA_CA_CERTS, for example, makes each start of Node slower. */
+export function benchEnvironment(token: string): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH, HOME, CIRCLE_OIDC_TOKEN: token };
 }

@@ -10,6 +10,7 @@ const ClusterInfo = z.object({
   caPin: z.string(),
   webCa: z.string(),
   joinToken: z.string(),
+  bot: z.string(),
   cluster: z.string(),
 });
 

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:tls';
 import { promisify } from 'node:util';
 import type { BenchCluster } from './cluster.ts';
-import { type Figures, repeat, type Row, row, timed } from './figures.ts';
+import { type Figures, one, repeat, type Row, row, timed } from './figures.ts';
 
 export interface Floor {
   readonly rows: readonly Row[];
@@ -23,7 +23,7 @@ export async function measureFloor(cluster: BenchCluster): Promise<Floor> {
     row('node -e 0', nodeStart, 'ms'),
     row('one TLS handshake', handshakes, 'ms'),
     row('one RSA-2048 key pair', rsa, 'ms'),
-    ['floor (sum of medians)', '', floorMs.toFixed(0), '', 'ms', ''],
+    row('floor (sum of medians)', one(floorMs), 'ms'),
   ];
   return { rows, floorMs, nodeStart };
 }

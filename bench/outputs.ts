@@ -53,7 +53,8 @@ export async function measureOutputs(
   return rows;
 }
 
-function configOf(folder: string, count: number): string {
+/** Identities in subfolders of `out`. */
+export function configOf(folder: string, count: number): string {
   const outputs = Array.from(
     { length: count },
     (_, at) => `  - { type: identity, destination: { type: directory, path: ${join(folder, 'out', String(at))} } }\n`,

@@ -9,7 +9,7 @@ import { readRunArguments } from '../src/commands/run-flags.ts';
 import { systemWorld } from '../test/job/system-world.ts';
 import { joinArguments } from './bundle.ts';
 import { type BenchCluster, startCluster } from './cluster.ts';
-import type { Row } from './figures.ts';
+import { one, type Row, row } from './figures.ts';
 
 const HOUR_MS = 3_600_000;
 /** Renewed every 40 seconds: as many renewals in an hour as a job of 60 hours has with certificates for an hour. */
@@ -30,13 +30,15 @@ export async function measureRefresh(folder: string): Promise<Row[]> {
     const [first, last] = [samples[WARM_UP], samples.at(-1)];
     if (first === undefined || last === undefined) throw new Error(`only ${samples.length} renewals in an hour`);
     const growthKb = ((last.heapMb - first.heapMb) * 1024) / (samples.length - WARM_UP);
+    const residentMb = Math.max(...samples.map((sample) => sample.residentMb));
     return [
-      ['refresh, renewals in an hour', String(samples.length)],
-      [`… heap after ${WARM_UP} of them`, `${first.heapMb.toFixed(1)} MB`],
-      ['… heap after the last', `${last.heapMb.toFixed(1)} MB`],
-      ['… growth of the heap for each', `${growthKb.toFixed(1)} KB`],
-      ['… open handles, first and last', `${first.handles} and ${last.handles}`],
-      ['… resident memory, at most', `${Math.max(...samples.map(({ residentMb }) => residentMb)).toFixed(0)} MB`],
+      row('refresh, renewals in an hour', one(samples.length), ''),
+      row(`… heap after ${WARM_UP} of them`, one(first.heapMb), 'MB'),
+      row('… heap after the last', one(last.heapMb), 'MB'),
+      row('… growth of the heap for each', one(growthKb), 'KB'),
+      row('… open handles, first', one(first.handles), ''),
+      row('… open handles, last', one(last.handles), ''),
+      row('… resident memory, at most', one(residentMb), 'MB'),
     ];
   } finally {
     cluster.stop();

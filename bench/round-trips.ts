@@ -10,6 +10,7 @@ import { BUNDLE } from './bundle.ts';
 import { type BenchCluster, startCluster } from './cluster.ts';
 import { type DistantPort, distantPort, listening } from './distance.ts';
 import { type ForwardProxy, startHttpProxy, startHttpsProxy, startSocksProxy } from './forward-proxies.ts';
+import { one, type Row, row } from './figures.ts';
 import { firstLine } from './ssh.ts';
 import { createServer } from 'node:net';
 
@@ -46,15 +47,19 @@ const TOPOLOGIES: readonly Topology[] = [
   { name: 'Auth Service alone', teleport: '18.6.0', auth: true, cluster: ['--auth-only'], least: [11] },
 ];
 
-export async function measureRoundTrips(folder: string): Promise<void> {
-  console.log('round trips                            Teleport    run  least    ssh  least');
+export async function measureRoundTrips(folder: string): Promise<readonly Row[]> {
+  const rows: Row[] = [];
   for (const [at, topology] of TOPOLOGIES.entries()) {
     const { least, name, teleport } = topology;
     const { run, ssh } = await measureOne(join(folder, String(at)), topology);
     const [ofRun, ofSsh] = least;
-    const cells = [run.toFixed(1), String(ofRun), ssh?.toFixed(1) ?? '', String(ofSsh ?? '')];
-    console.log(`${name.padEnd(39)}${teleport.padEnd(8)}${cells.map((cell) => cell.padStart(7)).join('')}`);
+    const where = `${name}, Teleport ${teleport}`;
+    rows.push(row(`run, ${where}`, one(run), 'round trips', `at least ${ofRun}`));
+    if (ssh !== undefined && ofSsh !== undefined) {
+      rows.push(row(`ssh-proxy-command, ${where}`, one(ssh), 'round trips', `at least ${ofSsh}`));
+    }
   }
+  return rows;
 }
 
 interface Trips {

@@ -2,11 +2,13 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { BUNDLE } from './bundle.ts';
 import { startCluster } from './cluster.ts';
-import { print, type Row } from './figures.ts';
+import { one, print, type Row, row, writeJson } from './figures.ts';
 import { measureFloor } from './floor.ts';
 import { measureOutputs } from './outputs.ts';
+import { measureRatios } from './ratios.ts';
 import { measureRefresh } from './refresh.ts';
 import { measureRoundTrips } from './round-trips.ts';
 import { measureSsh } from './ssh.ts';
@@ -20,29 +22,42 @@ const PROFILES = [
   { teleport: '18.6.0', goalMs: 200, counts: [1, 10, 50] },
 ] as const;
 
+/** `npm run bench -- NAME` measures only one of these; without a name, everything but ratios and round trips is measured. */
+const BENCHES: ReadonlyMap<string, (folder: string) => Promise<readonly Row[]>> = new Map([
+  ['ratios', measureRatios],
+  ['startup', measureStartup],
+  ['refresh', measureRefresh],
+  ['tunnel', measureTunnel],
+  ['round-trips', measureRoundTrips],
+]);
+
+const {
+  positionals: [name],
+  values: { json },
+} = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
+const measure = name === undefined ? measureAll : BENCHES.get(name);
+if (measure === undefined) throw new Error(`there is no bench "${name ?? ''}": ${[...BENCHES.keys()].join(', ')}`);
+
 const folder = mkdtempSync(join(tmpdir(), 'machine-id-bench-'));
 try {
-  if (process.argv[2] === 'startup') print(await measureStartup(join(folder, 'startup')));
-  else if (process.argv[2] === 'round-trips') await measureRoundTrips(join(folder, 'round-trips'));
-  else if (process.argv[2] === 'refresh') print(await measureRefresh(join(folder, 'refresh')));
-  else if (process.argv[2] === 'tunnel') print(await measureTunnel(join(folder, 'tunnel')));
-  else await measureAll();
+  const rows = await measure(join(folder, 'bench'));
+  print(rows);
+  if (json !== undefined) writeJson(json, rows);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function measureAll(): Promise<void> {
-  const newest = await startCluster(join(folder, 'floor'), '18.6.0');
+async function measureAll(place: string): Promise<readonly Row[]> {
+  const newest = await startCluster(join(place, 'floor'), '18.6.0');
   const { floorMs, nodeStart, rows } = await measureFloor(newest).finally(newest.stop);
   const all: Row[] = [...rows];
   for (const profile of PROFILES) {
-    const place = join(folder, profile.teleport);
-    const cluster = await startCluster(place, profile.teleport);
-    all.push(...(await measureOutputs(cluster, place, { ...profile, floorMs }).finally(cluster.stop)));
+    const own = join(place, profile.teleport);
+    const cluster = await startCluster(own, profile.teleport);
+    all.push(...(await measureOutputs(cluster, own, { ...profile, floorMs }).finally(cluster.stop)));
   }
-  all.push(...(await measureStartup(join(folder, 'startup'))), ...(await measureSsh(folder, nodeStart)));
-  all.push(...(await measureRefresh(join(folder, 'refresh'))));
-  all.push(...(await measureTunnel(join(folder, 'tunnel'))));
-  print(all);
-  console.log(`\nbundle ${(statSync(BUNDLE).size / 1024).toFixed(0)} KB`);
+  all.push(...(await measureStartup(join(place, 'startup'))), ...(await measureSsh(place, nodeStart)));
+  all.push(...(await measureRefresh(join(place, 'refresh'))));
+  all.push(...(await measureTunnel(join(place, 'tunnel'))));
+  return [...all, row('bundle', one(statSync(BUNDLE).size / 1024), 'KB')];
 }

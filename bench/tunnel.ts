@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createServer } from 'node:tls';
 import { setTimeout as delay } from 'node:timers/promises';
 import { selfSigned } from '../test/tls-certificate.ts';
-import { against, type Figures, repeatInTurns, type Row, row, RUNS, timed } from './figures.ts';
+import { against, one, repeatInTurns, type Row, row, RUNS, timed } from './figures.ts';
 import { firstLine } from './ssh.ts';
 
 const MEBIBYTES = 512;
@@ -199,10 +199,6 @@ async function openTogether(tunnel: number, processId: number): Promise<number> 
   for (const socket of together) socket.resume().end();
   await Promise.all(ends);
   return peakMb;
-}
-
-function one(value: number): Figures {
-  return { median: value, min: value, max: value };
 }
 
 function openFiles(processId: number): number {
