@@ -26,6 +26,7 @@ import { publicKeyDer } from './crypto/keys.ts';
 import { mintToken, SERVER_HOST, SERVER_ISSUER, type MintOptions } from './issuer/mint.ts';
 import { circleCiVerifier, type OidcVerifier } from './issuer/oidc-verifier.ts';
 import { genericOidcVerifier } from './generic-oidc/verifier.ts';
+import { type Limits, Limiters } from './limiter.ts';
 import { AuthLog } from './log.ts';
 import { type Build, COMMUNITY, DEFAULT_TELEPORT_VERSION, profileOf, type Switches } from './data/profiles.ts';
 import { tctlCreate } from './data/tctl.ts';
@@ -66,6 +67,8 @@ export interface ClusterOptions extends Switches, ProxyOptions, KeyOptions {
   /** Documents of token and bot resources, each text as a file for `tctl create -f`. */
   readonly tokens?: readonly string[];
   readonly faults?: Partial<Faults>;
+  /** What it limits by the client's address; nothing by default. `{}` are Teleport's defaults. */
+  readonly limits?: Limits;
   /** Whether Auth is all that clients reach: there is no Proxy then. */
   readonly authOnly?: boolean;
   /** What Auth's Ping reports as the Proxy's public address; that of the Proxy by default, and empty without one. */
@@ -154,6 +157,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     records,
     log: new AuthLog(),
     faults,
+    limiters: options.limits === undefined ? undefined : new Limiters(options.limits),
     appSessions: new AppSessions(),
     kubeEvents: new KubeEvents(),
   };
@@ -172,7 +176,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     }),
   };
 
-  const authGrpc = new GrpcServer(world, guardAuthCalls(world), options.http2 ?? {});
+  const authGrpc = new GrpcServer(world, guardAuthCalls(world), options.http2 ?? {}, world.limiters?.auth);
   const auth = await startAuth(world, { grpc: authGrpc, rest: new AuthRest(world, verifier) }, options.listenHost);
   const proxy =
     options.authOnly === true

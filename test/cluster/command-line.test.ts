@@ -45,9 +45,14 @@ test('it prints one line of JSON when it is ready, and ends on SIGTERM with its 
   directory.remove();
 });
 
-test('it runs as Teleport 19, with the join service as the only way to join if requested', async () => {
+test('it runs as Teleport 19, with the join service as the only way to join and with limits if requested', async () => {
   const directory = temporaryDirectory();
-  const { child, info } = await start(directory.path, '19.0.0', ['--without-registration-endpoint']);
+  const { child, info } = await start(directory.path, '19.0.0', [
+    '--without-registration-endpoint',
+    '--limits',
+    '--rate',
+    '9/9',
+  ]);
   assert.equal(info.teleport, '19.0.0');
   await stop(child);
   directory.remove();
@@ -174,6 +179,7 @@ const wrongInputs: readonly { readonly args: readonly string[]; readonly says: R
   { args: ['--dir', 'd', '--rotation', 'half'], says: /--rotation is one of init, .*standby, not half/ },
   { args: ['--dir', 'd', '--listen-host', '::'], says: /--listen-host is one of 127\.0\.0\.1, ::1, both, not ::/ },
   { args: ['--dir', 'd', '--public-address', 'web=a:1'], says: /--public-address is HOST:PORT/ },
+  { args: ['--dir', 'd', '--rate', '10'], says: /--rate is AVERAGE.BURST, such as 10.20, not 10\n/ },
   { args: ['--dir', 'd', '--front', 'l8'], says: /--front is one of plain, .*l7-h2.*, not l8/ },
   { args: ['mint', '--dir', 'd', '--claim', '=x'], says: /--claim is NAME=VALUE, not =x/ },
   { args: ['mint', '--dir', 'd', '--form', 'v3'], says: /--form is v1 or v2, not v3/ },

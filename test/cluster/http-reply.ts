@@ -8,7 +8,10 @@ import { badParameter } from './data/teleport-errors.ts';
 /** What answers of HTTP/1.1 and HTTP/2 have in common. */
 export interface Answering {
   setHeader(name: string, value: string): unknown;
-  writeHead(status: number, headers: Record<string, string | number>): { end(body: Buffer | string): unknown };
+  writeHead(
+    status: number,
+    headers: Readonly<Record<string, string | number>>,
+  ): { end(body: Buffer | string): unknown };
   write(chunk: Buffer, done: () => void): unknown;
 }
 

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { RotationPhase } from './data/authorities.ts';
+import type { Limits } from './limiter.ts';
 import { logLine } from './log.ts';
 import type { FrontKind } from './proxy/front.ts';
 import { DEFAULT_TELEPORT_VERSION, profileOf } from './data/profiles.ts';
@@ -27,6 +28,7 @@ const HELP = `Usage:
                          [--without-registration-endpoint] [--ready FILE] [--without-web-route-to-auth]
                          [--auth-only] [--proxy-public-addr HOST:PORT] [--rotation PHASE] [--hsm]
                          [--listen-host HOST] [--public-address [PORT=]HOST:PORT]... [--token FILE]...
+                         [--limits] [--rate AVERAGE/BURST] [--slow-start-ms N]
       Runs a cluster that behaves as Teleport X.Y.Z (${DEFAULT_TELEPORT_VERSION} unless given) until SIGTERM or SIGINT.
       Prints one line of JSON when it is ready. --login adds a Unix user to the role "access", --node says
       where on 127.0.0.1 the sshd of a node listens, --database and --application the same of those. A database gets
@@ -58,6 +60,9 @@ const HELP = `Usage:
         ${Object.keys(PHASES).join(', ')}; the last is after the rotation.
       --hsm: the user authority has two active keys, and signs with the second.
       --listen-host HOST: 127.0.0.1 (the default), ::1, or both.
+      --limits: limits clients by their address as Teleport does by default, which is the registration endpoint alone.
+      --rate AVERAGE/BURST: the same, and so many requests a second to the Proxy, and so many to Auth, from one address.
+      --slow-start-ms N: nothing is answered for so long, and then everything.
       --public-address [PORT=]HOST:PORT: what ping reports of the web port, or of ${PUBLIC_PORTS.join(', ')}.
 
   npm run -s cluster -- mint --dir DIR [--project ID] [--context ID]... [--organization ID] [--ttl SECONDS]
@@ -125,6 +130,9 @@ async function run(args: string[]): Promise<void> {
       'listen-host': { type: 'string', default: '127.0.0.1' },
       'public-address': { type: 'string', multiple: true, default: [] },
       token: { type: 'string', multiple: true, default: [] },
+      limits: { type: 'boolean', default: false },
+      rate: { type: 'string' },
+      'slow-start-ms': { type: 'string' },
     },
   });
   const options = {
@@ -144,6 +152,7 @@ async function run(args: string[]): Promise<void> {
     listenHost: checkedHost(values['listen-host']),
     ...publicAddresses(values['public-address']),
     tokens: await resourceFiles(values.token, checkedVersion(values.teleport)),
+    ...limitsOf(values.limits, values.rate, values['slow-start-ms']),
   };
   // loaded late, because the servers take a second to load, which help and invalid input do not need
   const { startCluster } = await import('./cluster.ts');
@@ -272,6 +281,26 @@ function jsonOrText(text: string): unknown {
   } catch {
     return text;
   }
+}
+
+function limitsOf(
+  limits: boolean,
+  rate: string | undefined,
+  slowStart: string | undefined,
+): { readonly limits?: Limits } {
+  if (!limits && rate === undefined && slowStart === undefined) {
+    return {};
+  }
+  const slowStartMs =
+    slowStart === undefined ? {} : { slowStartMs: wholeNumber(slowStart, '--slow-start-ms', 600_000) };
+  if (rate === undefined) {
+    return { limits: slowStartMs };
+  }
+  const [average, burst] = /^([1-9]\d{0,5})\/([1-9]\d{0,5})$/.exec(rate)?.slice(1).map(Number) ?? [];
+  if (average === undefined || burst === undefined) {
+    throw new UsageError(`--rate is AVERAGE/BURST, such as 10/20, not ${rate}`);
+  }
+  return { limits: { ...slowStartMs, rates: [{ periodMs: 1000, average, burst }] } };
 }
 
 /** Node's own error about an unknown flag, or a flag without its value. */

@@ -5,6 +5,7 @@ import type { KubeEvents } from './proxy/kube-api.ts';
 import type { AppSessions } from './data/app-sessions.ts';
 import type { AuthLog } from './log.ts';
 import type { Faults } from './faults.ts';
+import type { Limiters } from './limiter.ts';
 import type { Nodes } from './data/nodes.ts';
 import { type Labels, type Reachable, selects } from './data/labels.ts';
 import type { Build, Profile } from './data/profiles.ts';
@@ -23,6 +24,8 @@ export interface World {
   /** What Auth logs. */
   readonly log: AuthLog;
   readonly faults: Faults;
+  /** Undefined if the cluster limits nothing. */
+  readonly limiters: Limiters | undefined;
   readonly appSessions: AppSessions;
   readonly kubeEvents: KubeEvents;
 }

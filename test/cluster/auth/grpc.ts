@@ -2,9 +2,10 @@
 import * as grpc from '@grpc/grpc-js';
 import type { Connection } from '../connection.ts';
 import { OVERSIZED_REPLY_BYTES, type ReplyFault } from '../faults.ts';
+import type { AddressLimiter } from '../limiter.ts';
 import { methodDefinition } from './proto-files.ts';
-import { observe, type RequestRecord } from '../records.ts';
-import { accessDenied, TeleportError, toGrpcError, toTeleportError } from '../data/teleport-errors.ts';
+import { observe, type RequestKind, type RequestRecord } from '../records.ts';
+import { accessDenied, describeError, TeleportError, toGrpcError, toTeleportError } from '../data/teleport-errors.ts';
 import type { World } from '../world.ts';
 
 export interface Call {
@@ -39,13 +40,16 @@ export type Guard = (call: Call) => void;
 export class GrpcServer {
   readonly #world: World;
   readonly #guard: Guard;
+  readonly #limiter: AddressLimiter | undefined;
   readonly #server: grpc.Server;
   readonly #injector: grpc.ConnectionInjector;
   readonly #connections = new Map<string, Connection>();
 
-  constructor(world: World, guard: Guard, { maxConcurrentStreams, pingMs }: Http2Options) {
+  /** @param limiter of the service that this server belongs to, if it has limits */
+  constructor(world: World, guard: Guard, { maxConcurrentStreams, pingMs }: Http2Options, limiter?: AddressLimiter) {
     this.#world = world;
     this.#guard = guard;
+    this.#limiter = limiter;
     this.#server = new grpc.Server({
       ...(maxConcurrentStreams === undefined ? {} : { 'grpc.max_concurrent_streams': maxConcurrentStreams }),
       ...(pingMs === undefined ? {} : { 'grpc.keepalive_time_ms': pingMs }),
@@ -67,7 +71,14 @@ export class GrpcServer {
     serve: (call: grpc.ServerDuplexStream<unknown, object>, connection: Connection) => Promise<void>,
   ): void {
     const handler: grpc.handleBidiStreamingCall<unknown, object> = (call) => {
-      serve(call, this.#connectionOf(call)).then(
+      const connection = this.#connectionOf(call);
+      const { hello, listener } = connection;
+      const kind = kindOf(service, method);
+      const onLimited = (outcome: string): void => {
+        this.#world.records.add({ listener, kind, ...hello, userAgent: userAgentOf(call), fields: {} }).outcome =
+          outcome;
+      };
+      this.#limited(connection, () => serve(call, connection), onLimited).then(
         () => {
           call.end();
         },
@@ -94,7 +105,7 @@ export class GrpcServer {
       const { hello, listener } = connection;
       const record = this.#world.records.add({ listener, kind, ...hello, userAgent: userAgentOf(call), fields: {} });
       const context: Call = { connection, record, metadata: call.metadata };
-      observe(record, async () => {
+      const answer = async (): Promise<void> => {
         failWith(this.#world.faults.replies[kind], connection);
         this.#guard(context);
         if (connection.identity === undefined) {
@@ -107,7 +118,8 @@ export class GrpcServer {
             call.end();
           }
         }
-      }).catch((error: unknown) => {
+      };
+      observe(record, () => this.#limited(connection, answer)).catch((error: unknown) => {
         call.emit('error', toGrpcError(toTeleportError(error)));
       });
     };
@@ -137,14 +149,15 @@ export class GrpcServer {
       const record = this.#world.records.add({ listener: connection.listener, kind, ...hello, userAgent, fields: {} });
       const call: Call = { connection, record, metadata: request.metadata };
       const fault = this.#world.faults.replies[kind];
-      observe(record, async () => {
+      const answer = (): object | Promise<object> => {
         failWith(fault, connection);
         this.#guard(call);
         if (connection.identity === undefined && method.anonymous !== true) {
           throw accessDenied('access denied');
         }
         return method.serve(request.request, call);
-      }).then(
+      };
+      observe(record, () => this.#limited(connection, answer)).then(
         (answer) => {
           if (fault !== 'silent') {
             this.#tellVersion(request, connection);
@@ -157,6 +170,33 @@ export class GrpcServer {
         },
       );
     };
+  }
+
+  /**
+   * Serves a call, unless the client's address has too many of them.
+   * @param onLimited called with the outcome of a call that is rejected, before the error is thrown
+   */
+  async #limited<T>(
+    { socket }: Connection,
+    serve: () => T | Promise<T>,
+    onLimited: (outcome: string) => void = () => undefined,
+  ): Promise<T> {
+    const release = this.#admit(socket.remoteAddress ?? '', onLimited);
+    try {
+      await this.#world.limiters?.ready();
+      return await serve();
+    } finally {
+      release?.();
+    }
+  }
+
+  #admit(address: string, onLimited: (outcome: string) => void): (() => void) | undefined {
+    try {
+      return this.#limiter?.admitCall(address);
+    } catch (error) {
+      onLimited(describeError(toTeleportError(error)));
+      throw error;
+    }
   }
 
   /** The headers of Auth's responses contain its version (api/metadata/metadata.go). */
@@ -179,12 +219,16 @@ export class GrpcServer {
   /** Spoils responses according to the current faults. */
   #register(service: string, name: string, handler: Handler, type: 'unary' | 'bidi' | 'serverStream'): void {
     const { path, requestDeserialize, responseSerialize } = methodDefinition(service, name);
-    const kind = service === 'teleport.join.v1.JoinService' ? 'join-service' : (`rpc:/${service}/${name}` as const);
+    const kind = kindOf(service, name);
     const serialize = (answer: object): Buffer => spoil(responseSerialize(answer), this.#world.faults.replies[kind]);
     if (!this.#server.register(path, handler, serialize, requestDeserialize, type)) {
       throw new Error(`${path} is served already`);
     }
   }
+}
+
+function kindOf(service: string, method: string): RequestKind {
+  return service === 'teleport.join.v1.JoinService' ? 'join-service' : `rpc:/${service}/${method}`;
 }
 
 /** Faults that replace a response, for unary and streaming calls. */

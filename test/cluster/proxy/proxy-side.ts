@@ -84,7 +84,7 @@ export async function startProxySide(needs: ProxyNeeds, options: ProxyOptions): 
   const { authPort, verifier, web, world } = needs;
   const { http2 = {}, listenHost = '127.0.0.1', port = 0, publicAddresses = {}, webRoutesAuth = true } = options;
   const tlsRouting = hasTlsRouting(options);
-  const grpc = new GrpcServer(world, () => undefined, http2);
+  const grpc = new GrpcServer(world, () => undefined, http2, world.limiters?.proxy);
   const sshGrpc = new GrpcServer(world, () => undefined, http2);
   serveTransportService(sshGrpc, world, authPort);
   const teleportCertificate = await proxyCertificate(world, publicNames(options));

@@ -120,11 +120,22 @@ export class WebApi {
       userAgent: request.headers['user-agent'],
       fields,
     });
-    const reply = await observe(record, () => this.#answer(kind, request, fields)).then(
-      (body): HttpReply => (kind === 'unknown-route' ? { status: 404, body } : { status: 200, body }),
-      (error: unknown): HttpReply => toHttpReply(toTeleportError(error)),
-    );
-    sendReply(this.#world.faults, { ...exchange, kind, reply });
+    const admitted = this.#world.limiters?.proxy.admitRequest(request.socket.remoteAddress ?? '');
+    if (typeof admitted === 'object') {
+      record.outcome = `LimitExceeded: ${admitted.text}`;
+      exchange.response.writeHead(429, admitted.headers).end(admitted.text);
+      return;
+    }
+    try {
+      await this.#world.limiters?.ready();
+      const reply = await observe(record, () => this.#answer(kind, request, fields)).then(
+        (body): HttpReply => (kind === 'unknown-route' ? { status: 404, body } : { status: 200, body }),
+        (error: unknown): HttpReply => toHttpReply(toTeleportError(error)),
+      );
+      sendReply(this.#world.faults, { ...exchange, kind, reply });
+    } finally {
+      admitted?.();
+    }
   }
 
   async #answer(kind: RequestKind, request: Request, fields: Record<string, unknown>): Promise<object> {
@@ -142,6 +153,7 @@ export class WebApi {
       throw badParameter('invalid request');
     }
     const origin = { fields, remoteAddress: request.socket.remoteAddress ?? '' };
+    this.#world.limiters?.admitRegistration(origin.remoteAddress);
     return joinByLegacyEndpoint(this.#world, this.#verifier, body, origin);
   }
 }
