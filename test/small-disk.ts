@@ -10,6 +10,7 @@ export interface SmallDisk {
   /** Leaves no page of memory to new files; what is in use may still hold a few bytes more. */
   fill(): Promise<void>;
   makeReadOnly(): void;
+  forbidPrograms(): void;
 }
 
 /** The reason to skip a test; undefined in CI, where a mount that is refused is a failure, unless another job has these tests. */
@@ -36,6 +37,9 @@ export async function smallDisk(
     fill: () => fill(join(path, 'filler')),
     makeReadOnly: () => {
       asRoot('mount', ['-o', 'remount,ro', path]);
+    },
+    forbidPrograms: () => {
+      asRoot('mount', ['-o', 'remount,noexec,nosuid,nodev', path]);
     },
   };
 }

@@ -39,7 +39,8 @@ export type CertificateFault =
   | 'until-9999'
   | 'ssh-forever';
 
-export type AuthorityFault = 'hostile-name' | 'tls-unreadable' | 'ssh-unreadable';
+/** `500-keys`, `10000-keys`: each key is listed so often; the latter exceed the largest message of gRPC. */
+export type AuthorityFault = 'hostile-name' | 'tls-unreadable' | 'ssh-unreadable' | '500-keys' | '10000-keys';
 
 /** The name of a cluster whose authorities are listed with the fault `hostile-name`. */
 export const HOSTILE_CLUSTER_NAME = '../evil\nHost *\u001b[2J';

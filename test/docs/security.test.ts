@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { textOf } from './documents.ts';
 import { links, sections, tableRows } from './markdown.ts';
+import { testNamesIn } from './test-names.ts';
 
 function rowsOf(heading: string): readonly (readonly string[])[] {
   const section = sections(textOf('docs/explanation/security.md')).find((one) => one.heading === heading);
@@ -57,12 +58,6 @@ test('each threat that the program does something against is tried by a test', (
     for (const path of links(tried)) assert.match(path, /\.test\.ts$/, threat);
   }
 });
-
-/** What a test is called; `…` stands for what is put in for each case. */
-function testNamesIn(path: string): readonly string[] {
-  const calls = readFileSync(path, 'utf8').matchAll(/\btest\(\s*(?:(['"])(.*?)\1|`(.*?)`),/gs);
-  return [...calls].map(([, , plain = '', template = '']) => plain + template.replaceAll(/\$\{[^{}]*\}/g, '…'));
-}
 
 const MODEL = sections(textOf('SECURITY.md')).filter(({ heading }) => !['Security', 'Reporting'].includes(heading));
 const PROMISES = MODEL.flatMap(({ text }) => [

@@ -80,10 +80,15 @@ function toResource(authority: Authority, fault?: AuthorityFault): object {
     spec: {
       type,
       cluster_name: fault === 'hostile-name' ? HOSTILE_CLUSTER_NAME : cluster,
-      active_keys: toKeySet(active, showsTls, fault),
+      active_keys: toKeySet(repeated(active, fault), showsTls, fault),
       additional_trusted_keys: toKeySet(additional, showsTls, fault),
     },
   };
+}
+
+function repeated(keys: readonly AuthorityKeys[], fault: AuthorityFault | undefined): readonly AuthorityKeys[] {
+  const times = fault === '500-keys' ? 500 : fault === '10000-keys' ? 10_000 : 1;
+  return Array.from({ length: times }, () => keys).flat();
 }
 
 function toKeySet(keys: readonly AuthorityKeys[], showsTls: boolean, fault: AuthorityFault | undefined): object {
