@@ -90,7 +90,7 @@ await compile({
   outdir: OUT,
   outbase: '.',
   splitting: true,
-  sourcemap: true,
+  sourcemap: 'external',
   packages: 'bundle',
   external: READ_AT_RUN_TIME,
   banner: { js: REQUIRE },
@@ -99,11 +99,10 @@ await compile({
 const run = spawnSync(
   process.execPath,
   [
-    '--enable-source-maps',
     '--test',
     `--test-concurrency=${process.env.TEST_CONCURRENCY ?? availableParallelism() + 2}`,
     '--test-timeout=120000',
-    '--test-reporter=spec',
+    '--test-reporter=./scripts/test-reporter.mjs',
     ...groupsOf(files, sharersOf).map((group) => writeGroup(group, OUT)),
   ],
   { stdio: 'inherit', env: { TEST_RSA_KEYS: join(process.cwd(), 'build/test-keys'), ...process.env, TEST_BUILD: OUT } },

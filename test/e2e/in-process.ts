@@ -4,7 +4,7 @@
  * process (signals, exit, memory, variables that Node reads) is tested with one.
  */
 import childProcess from 'node:child_process';
-import crypto, { randomInt } from 'node:crypto';
+import crypto from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import fs, { readFileSync } from 'node:fs';
 import module from 'node:module';
@@ -13,7 +13,7 @@ import path from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { Script } from 'node:vm';
-import { sharedRsaKey } from '../cluster/crypto/keys.ts';
+import { nextRunKey } from '../cluster/crypto/keys.ts';
 
 interface Program {
   readonly bundle: string;
@@ -124,15 +124,11 @@ function processOf({ args, bundle, environment, watch, workingDirectory }: Progr
 }
 
 /** The program's RSA keys are shared by the tests: finding primes takes longer than the rest of a run. Others are its own. */
-const RUN_KEYS = 32;
-let takenKeys = randomInt(RUN_KEYS);
-
 const generateKeys: unknown = promisify(crypto.generateKeyPair);
 
 async function keyPair(...args: readonly unknown[]): Promise<unknown> {
   if (args[0] !== 'rsa' && isFunction(generateKeys)) return Reflect.apply(generateKeys, undefined, [...args]);
-  takenKeys += 1;
-  const privateKey = await sharedRsaKey(`run-rsa-${takenKeys % RUN_KEYS}`);
+  const privateKey = await nextRunKey();
   return { privateKey, publicKey: crypto.createPublicKey(privateKey) };
 }
 

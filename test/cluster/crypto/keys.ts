@@ -1,63 +1,31 @@
 /** Generates and encodes private keys. */
-import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, randomInt, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, randomInt } from 'node:crypto';
 import { promisify } from 'node:util';
+import { SHARED_RSA_KEYS, sharedRsaKey } from './shared-rsa-keys.ts';
 
 const generate = promisify(generateKeyPair);
 
-/**
- * Takes RSA keys from those that test processes share in the folder named by `TEST_RSA_KEYS`: finding primes takes
- * longer than anything else in the cluster. A process that needs more gets the first ones again.
- */
-const SHARED_KEYS = 32;
-const firstShared = randomInt(SHARED_KEYS);
-let taken = 0;
+/** The first half of the shared keys is for clusters. A process that needs more gets the first ones again. */
+const CLUSTER_KEYS = SHARED_RSA_KEYS / 2;
+let takenByClusters = randomInt(CLUSTER_KEYS);
+let takenByRuns = randomInt(CLUSTER_KEYS);
+
+/** The second half is for what the tests run. */
+export function nextRunKey(): Promise<KeyObject> {
+  takenByRuns += 1;
+  return sharedRsaKey(CLUSTER_KEYS + (takenByRuns % CLUSTER_KEYS));
+}
 
 export async function createKey(kind: 'rsa' | 'ec' | 'ed25519'): Promise<KeyObject> {
   switch (kind) {
     case 'rsa':
-      return rsaKey();
+      takenByClusters += 1;
+      return sharedRsaKey(takenByClusters % CLUSTER_KEYS);
     case 'ec':
       return (await generate('ec', { namedCurve: 'P-256' })).privateKey;
     case 'ed25519':
       return (await generate('ed25519')).privateKey;
   }
-}
-
-async function rsaKey(): Promise<KeyObject> {
-  taken += 1;
-  return sharedRsaKey(`rsa-${(firstShared + taken) % SHARED_KEYS}`);
-}
-
-/** Of this process: reading one takes OpenSSL 10 ms. */
-const known = new Map<string, Promise<KeyObject>>();
-
-/** A key that all processes of a test run share by this name. */
-export function sharedRsaKey(name: string): Promise<KeyObject> {
-  const { TEST_RSA_KEYS: folder = '' } = process.env;
-  if (folder === '') return freshRsaKey();
-  const key = known.get(name) ?? storedRsaKey(folder, name);
-  known.set(name, key);
-  return key;
-}
-
-async function storedRsaKey(folder: string, name: string): Promise<KeyObject> {
-  const path = join(folder, `${name}.pem`);
-  try {
-    return readPrivateKey(await readFile(path, 'utf8'));
-  } catch {
-    const key = await freshRsaKey();
-    const temporary = `${path}.${randomUUID()}`;
-    await mkdir(folder, { recursive: true });
-    await writeFile(temporary, keyPem(key), { mode: 0o600 });
-    await rename(temporary, path);
-    return key;
-  }
-}
-
-async function freshRsaKey(): Promise<KeyObject> {
-  return (await generate('rsa', { modulusLength: 2048 })).privateKey;
 }
 
 const readKeys = new Map<string, KeyObject>();
@@ -69,9 +37,13 @@ export function readPrivateKey(pem: string): KeyObject {
   return key;
 }
 
-/** The public key as SubjectPublicKeyInfo DER. */
+const publicKeys = new WeakMap<KeyObject, Buffer>();
+
+/** The public key as SubjectPublicKeyInfo DER. Kept, because OpenSSL takes milliseconds for an RSA key. */
 export function publicKeyDer(privateKey: KeyObject): Buffer {
-  return createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
+  const publicKey = publicKeys.get(privateKey) ?? createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
+  publicKeys.set(privateKey, publicKey);
+  return publicKey;
 }
 
 /** PKCS #8. */

@@ -1,7 +1,8 @@
 /** Creates X.509 authorities and their revocation lists, and reads the names in certificates. */
-import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { createHash, type KeyObject } from 'node:crypto';
 import * as der from './der.ts';
 import { contentOf, type Element, elementsIn } from './der-reader.ts';
+import { publicKeyDer } from './keys.ts';
 import { signed, signOwnCertificate } from './leaf-certificate.ts';
 
 /** A certificate authority: its certificate and private key. */
@@ -37,8 +38,8 @@ export function createTlsAuthority(
 /** @param pem of the authority itself */
 export function readTlsAuthority(pem: string, privateKey: KeyObject): TlsAuthority {
   const certificate = Buffer.from(pem.replace(/-----[^-]*-----/g, ''), 'base64');
-  const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
-  return { certificate, subject: subjectOf(certificate), keyIdentifier: keyIdentifierOf(publicKey), privateKey };
+  const keyIdentifier = keyIdentifierOf(publicKeyDer(privateKey));
+  return { certificate, subject: subjectOf(certificate), keyIdentifier, privateKey };
 }
 
 /** The first method of RFC 5280 section 4.2.1.2: the hash of the key's bits, without the number of unused ones. */
