@@ -133,7 +133,10 @@ test('TLS inside that connection is refused, as are other users', { skip: withou
 
 test('a query can be canceled', { skip: withoutPostgres }, async () => {
   await tunnel(await identity(ORDERS), ['teleport-postgres'], async (port) => {
-    const script = `psql -X -c 'select pg_sleep(60)' 'host=127.0.0.1 port=${port} user=ci dbname=orders' & sleep 0.5; kill -INT $!; wait $!`;
+    const open = `psql -X 'host=127.0.0.1 port=${port} user=ci dbname=orders'`;
+    // An earlier signal would end psql itself.
+    const runs = `${open} -tc "select state from pg_stat_activity where query = 'select pg_sleep(60)'" | grep -q active`;
+    const script = `${open} -c 'select pg_sleep(60)' & until ${runs}; do sleep 0.1; done; kill -INT $!; wait $!`;
     assert.match((await runProgram('sh', ['-c', script])).stderr, /canceling statement due to user request/);
   });
 });

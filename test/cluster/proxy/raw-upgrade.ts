@@ -72,6 +72,8 @@ export class RawUpgrade {
       this.#received = Buffer.concat([this.#received, chunk]);
       this.#readAll();
     });
+    // What is written after the server has closed it is lost, as on a network; the end of the stream follows.
+    socket.on('error', () => undefined);
     socket.once('close', () => this.stream.push(null)).resume();
   }
 
