@@ -8,10 +8,9 @@ import { duration, section } from '../schema/fields.ts';
 import { documentation, key, keys, type ValuesOf } from '../schema/keys.ts';
 import { issueForApplication, type IssuedApplication } from './application-tunnel.ts';
 import { closeIfSilent, warnAboutOthers } from './byte-tunnel.ts';
-import { rareLog, refuseClient } from './connections.ts';
+import { rareLog, refuseClient, whyRefused } from './connections.ts';
 import { httpWire } from './http-wire.ts';
 import { listenField, writeListenAddress } from './listen-address.ts';
-import { unavailable } from './proxy-health.ts';
 import { relay } from './relay.ts';
 import { keepRenewed, type Renewed } from './renewal.ts';
 import { type OpenTunnel, type TunnelOf, tunnelType } from './tunnel-type.ts';
@@ -85,17 +84,10 @@ async function open(tunnel: ApplicationProxy, work: TunnelWork): Promise<OpenTun
 type Server = ReturnType<typeof forwardProxy>;
 
 function accept(client: Socket, work: TunnelWork, server: Server): void {
-  const { clock, counts, health, maxConnections, name, proxy, signal } = work;
+  const { clock, counts, name, signal } = work;
   client.on('error', () => undefined); // its end is counted below
   counts.total += 1;
-  const problem = health.problem();
-  const full = `${maxConnections} connections are open, which is the limit`;
-  const reason =
-    problem === undefined
-      ? counts.open >= maxConnections
-        ? full
-        : undefined
-      : unavailable(`the Proxy ${formatAddress(proxy.address)}`, problem).message;
+  const reason = whyRefused(work);
   if (reason !== undefined) {
     counts.refused += 1;
     counts.lastError = { message: reason, atMs: clock.nowMs() };

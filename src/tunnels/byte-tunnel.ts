@@ -1,12 +1,10 @@
 /** A tunnel that carries each connection of a client unchanged, over a separate connection to the Proxy. */
 import type { Socket } from 'node:net';
-import { asMachineIdError, type MachineIdError } from '../errors.ts';
-import { formatAddress } from '../net/address.ts';
+import { asMachineIdError } from '../errors.ts';
 import { type ListenAddress, listen, listenText } from '../net/listen.ts';
 import { type ClientCertificate } from './upstream.ts';
-import { countEnd, rareLog, refuseClient } from './connections.ts';
+import { countEnd, rareLog, refuseClient, whyRefused } from './connections.ts';
 import { isLocal } from './listen-address.ts';
-import { unavailable } from './proxy-health.ts';
 import { relay } from './relay.ts';
 import { keepRenewed } from './renewal.ts';
 import type { OpenTunnel } from './tunnel-type.ts';
@@ -100,10 +98,9 @@ async function probe(
 
 /** Returns what to do with a connection of a client. It never throws. */
 function server(work: ByteTunnelWork, upstream: Upstream, wire: Wire): (client: Socket) => void {
-  const { clock, counts, health, log, maxConnections, name, proxy, signal } = work;
+  const { clock, counts, health, log, name, proxy, signal } = work;
   const warn = rareLog(log, () => clock.nowMs());
-  const proxyName = `the Proxy ${formatAddress(proxy.address)}`;
-  const refuse = (client: Socket, { message }: Pick<MachineIdError, 'message'>) => {
+  const refuse = (client: Socket, message: string) => {
     counts.refused += 1;
     counts.lastError = { message, atMs: clock.nowMs() };
     warn(`connection refused: ${message}`);
@@ -135,13 +132,9 @@ function server(work: ByteTunnelWork, upstream: Upstream, wire: Wire): (client: 
   };
   return (client) => {
     counts.total += 1;
-    const problem = health.problem();
-    if (problem !== undefined) {
-      refuse(client, unavailable(proxyName, problem));
-      return;
-    }
-    if (counts.open >= maxConnections) {
-      refuse(client, { message: `${maxConnections} connections are open, which is the limit` });
+    const reason = whyRefused(work);
+    if (reason !== undefined) {
+      refuse(client, reason);
       return;
     }
     counts.open += 1;
@@ -149,7 +142,7 @@ function server(work: ByteTunnelWork, upstream: Upstream, wire: Wire): (client: 
       .catch((error: unknown) => {
         if (signal.aborted) client.destroy();
         else {
-          refuse(client, asMachineIdError(error));
+          refuse(client, asMachineIdError(error).message);
           health.suspect();
         }
       })

@@ -2,7 +2,10 @@
 import type { Socket } from 'node:net';
 import type { Log } from '../effects/log.ts';
 import { after } from '../effects/time.ts';
+import { formatAddress } from '../net/address.ts';
+import { type ProxyHealth, unavailable } from './proxy-health.ts';
 import type { RelayEnd } from './relay.ts';
+import type { ProxyAccess } from './upstream.ts';
 
 /** For the status of a tunnel. */
 export interface ConnectionCounts {
@@ -24,6 +27,20 @@ export function newCounts(): ConnectionCounts {
 export function countEnd(counts: ConnectionCounts, { receivedBytes, sentBytes }: RelayEnd): void {
   counts.sentBytes += sentBytes;
   counts.receivedBytes += receivedBytes;
+}
+
+interface Admission {
+  readonly counts: Pick<ConnectionCounts, 'open'>;
+  readonly health: Pick<ProxyHealth, 'problem'>;
+  readonly maxConnections: number;
+  readonly proxy: Pick<ProxyAccess, 'address'>;
+}
+
+/** Why another client is refused now; undefined if it can be served. */
+export function whyRefused({ counts, health, maxConnections, proxy }: Admission): string | undefined {
+  const problem = health.problem();
+  if (problem !== undefined) return unavailable(`the Proxy ${formatAddress(proxy.address)}`, problem).message;
+  return counts.open < maxConnections ? undefined : `${maxConnections} connections are open, which is the limit`;
 }
 
 /** How long a client has to read why it is refused. */

@@ -1,13 +1,16 @@
 /** A job with tunnels, and what its later steps see of them. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import type { TestContext } from 'node:test';
+import { after, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import type { Cluster } from '../cluster/cluster.ts';
+import type { Gate } from '../cluster/proxy/gate.ts';
 import { type ProgramRun, runProgram } from '../programs.ts';
+import { clusterForFile } from './embedded-cluster.ts';
 import { exportedTo } from './exported.ts';
 import { beginJob, type Job } from './job.ts';
+import { missingPostgres, startPostgres } from './postgres.ts';
 import type { BundleRun } from './run-bundle.ts';
 
 export interface TunnelJob extends Job {
@@ -17,6 +20,32 @@ export interface TunnelJob extends Job {
   readonly openArgs: readonly string[];
   /** The ids of the processes with tunnels that run. */
   readonly processes: () => readonly number[];
+}
+
+/** The flags of a tunnel to the database of `clusterWithPostgres`. */
+export const ORDERS = ['--database', 'orders', '--database-user', 'ci', '--database-name', 'orders'];
+
+/** For all tests of a file. */
+interface PostgresScene {
+  readonly cluster: Cluster;
+  /** In front of the cluster's Proxy. */
+  readonly gate: Gate;
+  /** Why the tests cannot run here. */
+  readonly skip: string | false;
+}
+
+/** A cluster behind a gate, with PostgreSQL as its database. */
+export async function clusterWithPostgres(): Promise<PostgresScene> {
+  const cluster = await clusterForFile({ gate: true });
+  const { gate } = cluster;
+  assert.ok(gate !== undefined);
+  const skip = process.platform === 'linux' ? ((await missingPostgres()) ?? false) : 'looks at Linux';
+  if (skip === false) {
+    const orders = cluster.resources.databases.find(({ name }) => name === 'orders');
+    assert.ok(orders !== undefined);
+    orders.port = await startPostgres({ after }, cluster);
+  }
+  return { cluster, gate, skip };
 }
 
 /** Its tunnels are ended with the test. */

@@ -2,25 +2,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import test, { after, type TestContext } from 'node:test';
+import test, { type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { clusterForFile } from './embedded-cluster.ts';
 import { exportedTo } from './exported.ts';
-import { missingPostgres, startPostgres } from './postgres.ts';
-import { beginTunnelJob, psql, statusOf, type TunnelJob, until } from './tunnel-job.ts';
+import { beginTunnelJob, clusterWithPostgres, ORDERS, psql, statusOf, type TunnelJob, until } from './tunnel-job.ts';
 
-const skip = process.platform === 'linux' ? ((await missingPostgres()) ?? false) : 'looks at Linux';
-const cluster = await clusterForFile({ gate: true });
-const { gate } = cluster;
-assert.ok(gate !== undefined);
-
-const ORDERS = ['--database', 'orders', '--database-user', 'ci', '--database-name', 'orders'];
-
-if (skip === false) {
-  const orders = cluster.resources.databases.find(({ name }) => name === 'orders');
-  assert.ok(orders !== undefined);
-  orders.port = await startPostgres({ after }, cluster);
-}
+const { cluster, gate, skip } = await clusterWithPostgres();
 
 async function openOrders(t: TestContext): Promise<TunnelJob> {
   const job = await beginTunnelJob(t, cluster);

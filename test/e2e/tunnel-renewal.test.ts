@@ -1,24 +1,20 @@
 /** A tunnel whose certificate expires: during an outage of the Proxy, or because there is no token for another. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import test, { after } from 'node:test';
+import test from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { clusterForFile, misbehave } from './embedded-cluster.ts';
-import { missingPostgres, startPostgres } from './postgres.ts';
-import { beginTunnelJob, psql, statusOf, type TunnelProcess, until } from './tunnel-job.ts';
+import { misbehave } from './embedded-cluster.ts';
+import {
+  beginTunnelJob,
+  clusterWithPostgres,
+  ORDERS,
+  psql,
+  statusOf,
+  type TunnelProcess,
+  until,
+} from './tunnel-job.ts';
 
-const skip = process.platform === 'linux' ? ((await missingPostgres()) ?? false) : 'looks at Linux';
-const cluster = await clusterForFile({ gate: true });
-const { gate } = cluster;
-assert.ok(gate !== undefined);
-
-const ORDERS = ['--database', 'orders', '--database-user', 'ci', '--database-name', 'orders'];
-
-if (skip === false) {
-  const orders = cluster.resources.databases.find(({ name }) => name === 'orders');
-  assert.ok(orders !== undefined);
-  orders.port = await startPostgres({ after }, cluster);
-}
+const { cluster, gate, skip } = await clusterWithPostgres();
 
 test('a certificate that expires during an outage is renewed afterwards', { skip }, async (t) => {
   misbehave(t, cluster, { maxTtlMs: 6000 });
