@@ -62,11 +62,12 @@ test('SIGTERM ends the run, whatever error it causes', async (t) => {
 
 test('a second signal ends the process at once, and a hung agent of CircleCI with it', async (t) => {
   const job = await beginJob(t, cluster);
-  await job.addProgram('circleci-agent', 'trap "" TERM; echo $$ >"$HOME/agent"; while :; do sleep 20; done');
+  const agent = `trap 'touch "$HOME/asked"' TERM; echo $$ >"$HOME/agent"; while :; do sleep 20 & wait; done`;
+  await job.addProgram('circleci-agent', agent);
   const { child, finished } = job.start(job.flags, { environment: { CIRCLE_OIDC_TOKEN: undefined } });
   await until(() => existsSync(join(job.folder, 'agent')) || child.exitCode !== null);
   child.kill('SIGTERM');
-  await delay(50);
+  await until(() => existsSync(join(job.folder, 'asked')) || child.exitCode !== null);
   const startMs = performance.now();
   child.kill('SIGINT');
   const { exitCode } = await finished;
@@ -74,8 +75,8 @@ test('a second signal ends the process at once, and a hung agent of CircleCI wit
   assert.equal(child.signalCode, 'SIGINT');
   assert.ok(performance.now() - startMs < 400, 'the grace of the agent is not waited for');
   // It was sent SIGKILL, which a busy machine carries out a little later.
-  const agent = `/proc/${(await readFile(join(job.folder, 'agent'), 'utf8')).trim()}/exe`;
-  await until(() => !existsSync(agent));
+  const running = `/proc/${(await readFile(join(job.folder, 'agent'), 'utf8')).trim()}/exe`;
+  await until(() => !existsSync(running));
 });
 
 test('SIGTERM does not wait for an agent of CircleCI that hangs, and ends what it started', async (t) => {
