@@ -8,7 +8,7 @@ import type { Flag } from '../src/cli/flags.ts';
 import { readResources } from '../src/rules/read-resources.ts';
 import { ERROR_CODES, MachineIdError } from '../src/errors.ts';
 import { supportedOutputs } from '../src/outputs/supported.ts';
-import { COMMANDS } from '../src/program.ts';
+import { COMMANDS } from '../src/command-table.ts';
 import { schemaChecker, schemaMissing } from './circleci-schema.ts';
 import { planOf } from './config/plan-of.ts';
 import { blocks, documents, textOf } from './docs/documents.ts';

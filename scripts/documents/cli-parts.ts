@@ -1,7 +1,7 @@
 /** The parts of docs/reference/cli.md, from the table of commands and the declarations of their flags. */
 import type { Flag } from '../../src/cli/flags.ts';
 import { ERROR_CODES, MachineIdError } from '../../src/errors.ts';
-import { type Command, COMMANDS } from '../../src/program.ts';
+import { type Command, COMMANDS } from '../../src/command-table.ts';
 import { code, markdownTable, prose } from './markdown.ts';
 import type { Parts } from './regions.ts';
 

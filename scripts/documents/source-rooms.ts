@@ -9,8 +9,10 @@ export const SOURCE = 'src';
 
 /** A file imports from its own folder or from one further down. */
 export const ROOMS: readonly (readonly [name: string, purpose: string])[] = [
-  ['main.ts', 'Real effects go in, a command runs, its exit code comes out.'],
-  ['program.ts', 'The table of commands, each loaded when it is called, and their help.'],
+  ['main.ts', 'The entry point: prints the version and the help itself.'],
+  ['process.ts', 'Real effects go in, a command runs, its exit code comes out.'],
+  ['program.ts', 'Runs the command that the arguments name, and reports its failure.'],
+  ['command-table.ts', 'The table of commands, each loaded when it is called, and their help.'],
   ['commands', 'One file or folder per command; the file reads as its story.'],
   ['cli', 'Flags to typed values, and printing an error.'],
   ['tbot', '`--engine tbot`: its configuration file, its process, what it wrote.'],

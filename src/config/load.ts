@@ -8,7 +8,6 @@ import { checkSettings, refuseDuplicateNames, refuseSharedDestinations, scopeReq
 import { type AddressSources, chooseAddress, chooseItems, chooseSettings, readAddress } from './choose.ts';
 import { Findings, named, type Origin, type Setting } from './findings.ts';
 import { readEnvironment } from './from-environment.ts';
-import { readFileSettings } from './from-file.ts';
 import { readFlags } from './from-flags.ts';
 import { isTunnel, type PlacedItem, splitItems } from './items.ts';
 import { readJoinToken } from './join-token.ts';
@@ -58,7 +57,8 @@ export async function readPlan(inputs: PlanInputs, { endsCommand, outputsNeeded 
   const { items: flagItems, layers: flagLayers } = readFlags(flags, findings, tunnelFlags);
   const { settings, addressesExported } = readEnvironment(environment, findings);
   const { error: unreadable, source } = await sourceOf([...flagLayers, settings], readFile, findings);
-  const file = source === undefined ? undefined : readFileSettings(source.text, source.name, findings);
+  // Without a file, the reader of YAML is not loaded.
+  const file = source && (await import('./from-file.ts')).readFileSettings(source.text, source.name, findings);
   const invalidKeys = unreadable === undefined ? (file?.invalidKeys ?? new Set<string>()) : 'all';
   const {
     address,

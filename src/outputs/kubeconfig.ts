@@ -1,5 +1,4 @@
 /** `kubeconfig.yaml`, which kubectl, Helm and other Kubernetes clients read. */
-import { parse, stringify } from 'yaml';
 import * as z from 'zod/mini';
 import type { CertAuthority } from '../auth/auth-api.ts';
 import type { Identity } from '../auth/issue.ts';
@@ -35,7 +34,8 @@ export interface KubeconfigInput {
 /** `compat` quotes text that the YAML 1.1 reader of Kubernetes would take for another type. */
 const STYLE = { indentSeq: false, lineWidth: 0, compat: 'yaml-1.1' } as const;
 
-export function kubeconfig(input: KubeconfigInput): OutputFile {
+export async function kubeconfig(input: KubeconfigInput): Promise<OutputFile> {
+  const { stringify } = await import('../schema/yaml/text.ts');
   const { contexts, userName } = input;
   const document = {
     apiVersion: 'v1',
@@ -103,7 +103,8 @@ const Named = z.object({ name: z.string() });
 const Kubeconfig = z.object({ contexts: z.array(Named), users: z.tuple([Named], Named) });
 
 /** @throws MachineIdError TBOT_FAILED */
-export function readKubeconfig(files: CredentialFiles): KubeconfigNames | undefined {
+export async function readKubeconfig(files: CredentialFiles): Promise<KubeconfigNames | undefined> {
+  const { parse } = await import('../schema/yaml/text.ts');
   return readFile('kubeconfig.yaml', files, (text) => {
     const { data } = z.safeParse(Kubeconfig, parse(text));
     return data && { contexts: data.contexts.map(({ name }) => name), user: data.users[0].name };

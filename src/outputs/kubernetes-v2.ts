@@ -44,9 +44,9 @@ export const kubernetesV2 = outputType('kubernetes/v2', {
     ...KUBECONFIG_FILES,
     ...AUTHORITY_FILES.filter(({ name }) => name === 'teleport-host-ca.crt'),
   ],
-  readBack: (_output, files) => {
+  readBack: async (_output, files) => {
     requireClusters(files);
-    return { ...readIdentity(files).credentials, kubeconfig: readKubeconfig(files) };
+    return { ...readIdentity(files).credentials, kubeconfig: await readKubeconfig(files) };
   },
 });
 
@@ -67,7 +67,7 @@ async function produce(output: KubernetesV2, work: OutputWork): Promise<WrittenO
     const { clusterName } = work.joined.cluster;
     const contexts = contextsOf(output, clusterName, clusters);
     const user = userName(output, work);
-    const files = kubernetesV2Files({
+    const files = await kubernetesV2Files({
       identity,
       authorities: await session.authorities,
       kubeconfig: { ...access, userName: user, contexts },
@@ -113,10 +113,10 @@ interface KubernetesV2FilesInput extends BaseFilesInput {
 }
 
 /** In the order in which tbot writes them. */
-export function kubernetesV2Files(input: KubernetesV2FilesInput): readonly OutputFile[] {
+export async function kubernetesV2Files(input: KubernetesV2FilesInput): Promise<readonly OutputFile[]> {
   return [
     ...identityAndKeyFiles(input),
-    kubeconfig(input.kubeconfig),
+    await kubeconfig(input.kubeconfig),
     authorityFile('teleport-host-ca.crt', input.authorities.host),
   ];
 }

@@ -38,9 +38,9 @@ export const kubernetes = outputType('kubernetes', {
   routedKey: 'suite',
   produce,
   files: [...IDENTITY_FILES, ...AUTHORITY_FILES, ...KUBECONFIG_FILES],
-  readBack: (_output, files) => {
+  readBack: async (_output, files) => {
     const { credentials, route } = readIdentity(files);
-    const names = readKubeconfig(files);
+    const names = await readKubeconfig(files);
     if (route?.kind !== 'kubernetes') throw fileFailure('tlscert', 'is for no Kubernetes cluster');
     return { ...credentials, kubeconfig: names };
   },
@@ -59,7 +59,7 @@ async function produce(output: KubernetesOutput, work: OutputWork): Promise<Writ
   const { identity } = issued;
   const access = await kubeAccess(output, work, { identity, location });
   const [name = ''] = contextNames(output, joined.cluster.clusterName, [cluster]);
-  const files = kubernetesFiles({
+  const files = await kubernetesFiles({
     identity,
     authorities: await session.authorities,
     kubeconfig: { ...access, userName: name, contexts: [{ name, path: '', namespace: undefined }] },
@@ -72,6 +72,6 @@ interface KubernetesFilesInput extends BaseFilesInput {
 }
 
 /** In the order in which tbot writes them. */
-export function kubernetesFiles(input: KubernetesFilesInput): readonly OutputFile[] {
-  return [...identityAndKeyFiles(input), ...authorityFiles(input.authorities), kubeconfig(input.kubeconfig)];
+export async function kubernetesFiles(input: KubernetesFilesInput): Promise<readonly OutputFile[]> {
+  return [...identityAndKeyFiles(input), ...authorityFiles(input.authorities), await kubeconfig(input.kubeconfig)];
 }

@@ -42,7 +42,7 @@ interface Declaration<T extends string, V extends object> {
    * Checks what tbot has written and returns what the summary shows of it.
    * @throws MachineIdError TBOT_FAILED, whose message begins with the name of a file
    */
-  readonly readBack: (output: OutputOf<T, V>, files: CredentialFiles) => Credentials;
+  readonly readBack: (output: OutputOf<T, V>, files: CredentialFiles) => Credentials | Promise<Credentials>;
   /** The profile, where the output writes into a file of AWS profiles that may have others. */
   readonly awsProfile?: (output: OutputOf<T, V>) => string;
 }

@@ -62,7 +62,10 @@ export function filesOf<T extends TypeName>(output: SupportedOutput<T>): FileNam
 }
 
 /** @throws MachineIdError TBOT_FAILED, whose message begins with the name of a file */
-export function readCredentials<T extends TypeName>(output: SupportedOutput<T>, files: CredentialFiles): Credentials {
+export async function readCredentials<T extends TypeName>(
+  output: SupportedOutput<T>,
+  files: CredentialFiles,
+): Promise<Credentials> {
   return TYPES[output.type].readBack(output, files);
 }
 

@@ -49,7 +49,7 @@ export async function produceWithTbot(run: PlannedRun, settings: TbotSettings): 
   // After a failure too, so that cleanup finds the files that tbot left.
   const produced = await Promise.all(places.map((place) => find(place, run)));
   await run.record.files(produced.flatMap(({ found, output }) => (found?.files ?? []).map(planned(output))));
-  const { problems, ...checks } = checked(produced, startedMs, clock.nowMs());
+  const { problems, ...checks } = await checked(produced, startedMs, clock.nowMs());
   if (ended.status === 'rejected') {
     run.world.signal.throwIfAborted();
     const failure = asMachineIdError(ended.reason);
@@ -107,11 +107,11 @@ interface Checked extends Omit<TbotResult, 'failure'> {
   readonly problems: readonly Problem[];
 }
 
-function checked(produced: readonly Produced[], startedMs: number, nowMs: number): Checked {
+async function checked(produced: readonly Produced[], startedMs: number, nowMs: number): Promise<Checked> {
   const problems: Problem[] = [];
   let bot: string | undefined;
-  const results = produced.map((one): PromiseSettledResult<WrittenOutput> => {
-    const result = check(one, nowMs);
+  const all = await Promise.all(produced.map(async (one) => ({ one, result: await check(one, nowMs) })));
+  const results = all.map(({ one, result }): PromiseSettledResult<WrittenOutput> => {
     if ('problems' in result) {
       const own = result.problems.map((message) => ({ ...placement(one.output), message }));
       problems.push(...own);
@@ -127,15 +127,15 @@ function outputFailure(problems: readonly Problem[]): MachineIdError {
   return new MachineIdError('TBOT_FAILED', problems.map(({ message }) => message).join('; '), { hint: MISSING_HINT });
 }
 
-function check(
+async function check(
   { found, output, displayPath }: Produced,
   nowMs: number,
-): Credentials | { readonly problems: readonly string[] } {
+): Promise<Credentials | { readonly problems: readonly string[] }> {
   if (found === undefined) return withExpiryOnly(nowMs + output.ttlMs);
   if (found.problems.length > 0) return { problems: found.problems };
   try {
     const contents = new Map(found.files.map((file) => [file.name, file.contents]));
-    return readCredentials(output, { contents, nowMs });
+    return await readCredentials(output, { contents, nowMs });
   } catch (error) {
     return { problems: [join(displayPath, asMachineIdError(error).message)] };
   }

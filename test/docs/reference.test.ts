@@ -8,7 +8,7 @@ import { referenceDocuments } from '../../scripts/documents/reference.ts';
 import { VARIABLES } from '../../src/commands/exports.ts';
 import { SETTINGS } from '../../src/config/settings.ts';
 import { OUTPUT_TYPES } from '../../src/outputs/outputs.ts';
-import { COMMANDS } from '../../src/program.ts';
+import { COMMANDS } from '../../src/command-table.ts';
 import { textOf } from './documents.ts';
 import { sections } from './markdown.ts';
 

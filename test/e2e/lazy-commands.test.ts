@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -24,29 +24,24 @@ after(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const Coverage = z.object({
-  result: z.array(
-    z.object({
-      url: z.string(),
-      functions: z.array(z.object({ functionName: z.string(), ranges: z.array(z.object({ count: z.number() })) })),
-    }),
-  ),
-});
+const Sources = z.array(z.string());
 
-/** Paths of the modules that the command evaluated. esbuild names the function around a module after its path. */
+/**
+ * Paths of the modules that the command evaluated: those of the parts that it compiled, and of the part that is always
+ * evaluated. esbuild writes the path of each module above its code.
+ */
 async function evaluated(command: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<readonly string[]> {
-  const coverage = mkdtempSync(join(folder, 'coverage-'));
-  const options = { env: { PATH: process.env.PATH, ...environment, NODE_V8_COVERAGE: coverage }, timeout: 30_000 };
-  const running = run(NODE, [bundle, ...command], options);
+  const report = join(mkdtempSync(join(folder, 'parts-')), 'sources.json');
+  const options = { env: { PATH: process.env.PATH, ...environment, PARTS_LOADED: report }, timeout: 30_000 };
+  const running = run(NODE, ['--require', './test/e2e/parts-loaded.cjs', bundle, ...command], options);
   running.child.stdin?.end();
   await running;
-  const reports = readdirSync(coverage).map((name) => readFileSync(join(coverage, name), 'utf8'));
-  const scripts = reports.flatMap((text) => Coverage.parse(JSON.parse(text)).result);
-  return scripts
-    .filter(({ url }) => url.endsWith('/machine-id.cjs'))
-    .flatMap(({ functions }) => functions)
-    .filter(({ functionName, ranges: [whole] }) => /^(?:src|node_modules)\//.test(functionName) && whole?.count !== 0)
-    .map(({ functionName }) => functionName);
+  const sources = Sources.parse(JSON.parse(readFileSync(report, 'utf8')));
+  return [readFileSync(bundle, 'utf8'), ...sources].flatMap(modulesIn);
+}
+
+function modulesIn(source: string): readonly string[] {
+  return [...source.matchAll(/^\/\/ ((?:src|node_modules)\/\S+)$/gm)].map(([, path = '']) => path);
 }
 
 const isHeavy = (path: string) => /^node_modules\/(?:yaml|zod|jose|node-fetch)\//.test(path) || isForProxies(path);
@@ -58,11 +53,7 @@ test('commands that run once per connection do not load the YAML reader or schem
   const job = await beginJob(t, cluster);
   const environment = { CIRCLE_OIDC_TOKEN: await cluster.mint(), HOME: job.folder, SSL_CERT_FILE: cluster.info.webCa };
   const whole = await evaluated([...job.flags, '--no-export'], environment);
-  for (const name of [
-    'src/commands/run.ts',
-    'node_modules/yaml/browser/dist/index.js',
-    'node_modules/zod/v4/core/core.js',
-  ]) {
+  for (const name of ['src/commands/run.ts', 'node_modules/zod/v4/core/core.js']) {
     assert.ok(whole.includes(name), `run evaluates ${name}, so this test would see it`);
   }
 
@@ -85,6 +76,12 @@ test('commands that run once per connection do not load the YAML reader or schem
     assert.ok(modules.includes('src/teleport/ssh-proxy.ts'), modules.join('\n'));
     assert.deepEqual(modules.filter(isHeavy), []);
   });
+});
+
+test('the version and the help of the program evaluate two files', async () => {
+  for (const flag of ['version', '--help']) {
+    assert.deepEqual([...(await evaluated([flag]))].sort(), ['src/command-table.ts', 'src/main.ts']);
+  }
 });
 
 test('a run loads neither other commands nor what its flags do not need', async (t) => {

@@ -179,8 +179,8 @@ const written = fc.record(
 fuzz(
   'what tbot has written is proven good or refused',
   fc.tuple(fc.constantFrom<SupportedOutput[]>(...outputs), written),
-  ([output, files]) => {
-    const credentials = readCredentials(output, { contents: new Map(Object.entries(files)), nowMs: Date.now() });
+  async ([output, files]) => {
+    const credentials = await readCredentials(output, { contents: new Map(Object.entries(files)), nowMs: Date.now() });
     assert.ok(Number.isFinite(credentials.expiresAtMs) && credentials.expiresAtMs > Date.now());
   },
   { runs: 1000 },

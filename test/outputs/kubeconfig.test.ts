@@ -27,13 +27,13 @@ const INLINE: KubeconfigInput = {
   credentials: { kind: 'inline', identity },
 };
 
-test('a kubeconfig for one Kubernetes cluster holds certificate, key and authorities', () => {
-  assert.deepEqual(kubeconfig(INLINE), { name: 'kubeconfig.yaml', contents: expected('inline.yaml') });
+test('a kubeconfig for one Kubernetes cluster holds certificate, key and authorities', async () => {
+  assert.deepEqual(await kubeconfig(INLINE), { name: 'kubeconfig.yaml', contents: expected('inline.yaml') });
 });
 
-test('a kubeconfig for several clusters separates them by path and may name a program instead of the certificate', () => {
+test('a kubeconfig for several clusters separates them by path and may name a program instead of the certificate', async () => {
   const clusterName = 'tele.blackmesa.gov';
-  const { contents } = kubeconfig({
+  const { contents } = await kubeconfig({
     ...INLINE,
     endpoint: { address: { host: 'kube.example.com', port: 3026 }, serverName: undefined },
     contexts: [
@@ -51,14 +51,14 @@ test('a kubeconfig for several clusters separates them by path and may name a pr
   assert.equal(contents, expected('exec.yaml'));
 });
 
-test('a kubeconfig without a context is still one', () => {
-  const contents = String(kubeconfig({ ...INLINE, contexts: [] }).contents);
+test('a kubeconfig without a context is still one', async () => {
+  const contents = String((await kubeconfig({ ...INLINE, contexts: [] })).contents);
   assert.match(contents, /^clusters: \[\]\ncontexts: \[\]\ncurrent-context: ""$/m);
 });
 
-test('an IPv6 address is in brackets', () => {
+test('an IPv6 address is in brackets', async () => {
   const endpoint = { address: { host: '::1', port: 3026 }, serverName: undefined };
-  assert.match(String(kubeconfig({ ...INLINE, endpoint }).contents), /server: https:\/\/\[::1\]:3026$/m);
+  assert.match(String((await kubeconfig({ ...INLINE, endpoint })).contents), /server: https:\/\/\[::1\]:3026$/m);
 });
 
 test('names that are not plain ASCII go into the path by their UTF-8 bytes, without padding', () => {

@@ -18,8 +18,8 @@ const input = {
   },
 } as const;
 
-test('a kubernetes output has its files in the order in which tbot writes them', () => {
-  const files = kubernetesFiles(input);
+test('a kubernetes output has its files in the order in which tbot writes them', async () => {
+  const files = await kubernetesFiles(input);
   assert.deepEqual(
     files.map(({ name }) => name),
     [...IDENTITY_FILES, WRITE_TEST, ...AUTHORITY_FILES, 'kubeconfig.yaml'],
@@ -27,9 +27,9 @@ test('a kubernetes output has its files in the order in which tbot writes them',
   assert.equal(files[0]?.contents, identityFile(identity, authorities.host));
 });
 
-test('a kubernetes/v2 output has the host authorities alone', () => {
+test('a kubernetes/v2 output has the host authorities alone', async () => {
   assert.deepEqual(
-    kubernetesV2Files(input).map(({ name }) => name),
+    (await kubernetesV2Files(input)).map(({ name }) => name),
     [...IDENTITY_FILES, WRITE_TEST, 'kubeconfig.yaml', 'teleport-host-ca.crt'],
   );
 });

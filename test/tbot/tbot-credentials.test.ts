@@ -22,12 +22,12 @@ async function outputOf(type: string, ...keys: readonly string[]): Promise<Suppo
   return output;
 }
 
-function read(output: SupportedOutput, files: Readonly<Record<string, string>>, nowMs = NOW_MS): Credentials {
+function read(output: SupportedOutput, files: Readonly<Record<string, string>>, nowMs = NOW_MS): Promise<Credentials> {
   return readCredentials(output, { contents: new Map(Object.entries(files)), nowMs });
 }
 
-function assertRefused(work: () => unknown, message: RegExp): void {
-  assert.throws(work, { code: 'TBOT_FAILED', message });
+async function assertRefused(work: () => Promise<unknown>, message: RegExp): Promise<void> {
+  await assert.rejects(work, { code: 'TBOT_FAILED', message });
 }
 
 test('an X.509 SVID is good in its time, for the key beside it', async () => {
@@ -39,7 +39,7 @@ test('an X.509 SVID is good in its time, for the key beside it', async () => {
     makeSvid(signer, { uris: ['spiffe://a/b'], ...times }),
   ]);
   const files = { 'svid.pem': certificatePem(one.der), 'svid_key.pem': one.privateKeyPem, 'svid_bundle.pem': '' };
-  assert.deepEqual(read(output, files), {
+  assert.deepEqual(await read(output, files), {
     expiresAtMs: NOW_MS + HOUR_MS,
     roles: undefined,
     logins: undefined,
@@ -47,12 +47,15 @@ test('an X.509 SVID is good in its time, for the key beside it', async () => {
     bot: undefined,
     access: undefined,
   });
-  assertRefused(() => read(output, files, NOW_MS + HOUR_MS), /^svid\.pem expired at 2026-06-01T01:00:00Z, and it is/);
-  assertRefused(
+  await assertRefused(
+    () => read(output, files, NOW_MS + HOUR_MS),
+    /^svid\.pem expired at 2026-06-01T01:00:00Z, and it is/,
+  );
+  await assertRefused(
     () => read(output, files, NOW_MS - HOUR_MS),
     /^svid\.pem is valid from 2026-06-01T00:00:00Z, .* 3600 seconds earlier$/,
   );
-  assertRefused(
+  await assertRefused(
     () => read(output, { ...files, 'svid_key.pem': other.privateKeyPem }),
     /^svid\.pem is for another key than the one beside it$/,
   );
@@ -62,13 +65,13 @@ test('a kubeconfig without a cluster is refused, however empty lists are written
   const output = await outputOf('kubernetes/v2', "selectors: [{labels: {'*': '*'}}]");
   for (const contexts of ['null', '[]', '']) {
     const kubeconfig = `apiVersion: v1\nclusters: null\ncontexts: ${contexts}\ncurrent-context: ""\nkind: Config\n`;
-    assertRefused(
+    await assertRefused(
       () => read(output, { 'kubeconfig.yaml': kubeconfig }),
       /^kubeconfig\.yaml has no cluster: .* wildcard$/,
     );
   }
   const kubeconfig = 'contexts:\n- context:\n    cluster: a\n  name: a\n';
-  assertRefused(() => read(output, { 'kubeconfig.yaml': kubeconfig }), /^key cannot be used/);
+  await assertRefused(() => read(output, { 'kubeconfig.yaml': kubeconfig }), /^key cannot be used/);
 });
 
 test('a host certificate is good in its time, for the key beside it', { skip: missing('ssh-keygen') }, async (t) => {
@@ -78,20 +81,20 @@ test('a host certificate is good in its time, for the key beside it', { skip: mi
   const period = ['-V', '20260531235900Z:20260601010000Z'];
   const { line } = await certify(authority, host, '-h', '-I', '', '-n', 'web-1', ...period);
   const files = { 'ssh_host-cert.pub': `${line}\n`, ssh_host: await readFile(host, 'utf8') };
-  assert.equal(read(output, files).expiresAtMs, NOW_MS + HOUR_MS);
-  assertRefused(() => read(output, files, NOW_MS + HOUR_MS), /^ssh_host-cert\.pub expired at/);
-  assertRefused(() => read(output, files, NOW_MS - HOUR_MS), /^ssh_host-cert\.pub is valid from/);
+  assert.equal((await read(output, files)).expiresAtMs, NOW_MS + HOUR_MS);
+  await assertRefused(() => read(output, files, NOW_MS + HOUR_MS), /^ssh_host-cert\.pub expired at/);
+  await assertRefused(() => read(output, files, NOW_MS - HOUR_MS), /^ssh_host-cert\.pub is valid from/);
   const other = { ...files, ssh_host: await readFile(authority, 'utf8') };
-  assertRefused(() => read(output, other), /^ssh_host-cert\.pub is for another key/);
+  await assertRefused(() => read(output, other), /^ssh_host-cert\.pub is for another key/);
 });
 
 test('a JWT SVID is good in its time', async () => {
   const output = await outputOf('workload-identity-jwt', 'selector: {name: w}', 'audiences: [a]');
   const claims = { sub: 'spiffe://a/b', aud: 'a', exp: (NOW_MS + HOUR_MS) / 1000 };
   const jwt = await new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.alloc(32));
-  assert.equal(read(output, { jwt_svid: jwt }).expiresAtMs, NOW_MS + HOUR_MS);
-  assertRefused(() => read(output, { jwt_svid: jwt }, NOW_MS + HOUR_MS), /^jwt_svid expired at/);
-  assertRefused(() => read(output, { jwt_svid: 'no.jwt' }), /^jwt_svid cannot be used: .*not a JWT/);
+  assert.equal((await read(output, { jwt_svid: jwt })).expiresAtMs, NOW_MS + HOUR_MS);
+  await assertRefused(() => read(output, { jwt_svid: jwt }, NOW_MS + HOUR_MS), /^jwt_svid expired at/);
+  await assertRefused(() => read(output, { jwt_svid: 'no.jwt' }), /^jwt_svid cannot be used: .*not a JWT/);
 });
 
 test('of several SVIDs the first to end counts', async () => {
@@ -102,7 +105,7 @@ test('of several SVIDs the first to end counts', async () => {
   const claims = { sub: 'spiffe://a/b', aud: 'a', exp: (NOW_MS + HOUR_MS) / 1000 };
   const token = await new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.alloc(32));
   const files = { 'svid.pem': certificatePem(der), 'svid_key.pem': privateKeyPem, 'svid_bundle.pem': '', token };
-  assert.equal(read(output, files).expiresAtMs, NOW_MS + HOUR_MS);
+  assert.equal((await read(output, files)).expiresAtMs, NOW_MS + HOUR_MS);
 });
 
 test('AWS credentials are below their profile', async () => {
@@ -116,10 +119,10 @@ test('AWS credentials are below their profile', async () => {
     'credential_profile_name: ci',
     'session_duration: 2h',
   );
-  const { access, expiresAtMs } = read(output, { aws_credentials: '[other]\n[ci]\naws_access_key_id = A\n' });
+  const { access, expiresAtMs } = await read(output, { aws_credentials: '[other]\n[ci]\naws_access_key_id = A\n' });
   assert.deepEqual(access, { kind: 'aws', role: arn('iam:', 'role/r'), profile: 'ci' });
   assert.equal(expiresAtMs, NOW_MS + 2 * HOUR_MS);
-  assertRefused(
+  await assertRefused(
     () => read(output, { aws_credentials: '[other]\n' }),
     /^aws_credentials does not contain the profile ci$/,
   );
