@@ -16,6 +16,11 @@ export const RETRY_POLICY = {
   longestPauseMs: 8_000,
   /** How much of the deadline a pause leaves for the last try; a fifth of deadlines below 5 s. */
   lastTryMs: 1_000,
+  /**
+   * The last try is at a random moment of so long a time before that, or of a fifteenth of deadlines below 60 s: jobs that
+   * began together would otherwise all make it at once. Half of the longest pause keeps the load as it was before.
+   */
+  lastTrySpreadMs: 4_000,
   /** Asking CircleCI's agent for a token: number of tries, the pause between them, and the time limit of each. */
   agentTries: 3,
   agentPauseMs: 1_000,
@@ -94,12 +99,14 @@ export interface Attempts {
 export function startRetries(options: RetryOptions): Retries {
   const { clock, deadlineMs, timeoutMs } = options;
   const endMs = clock.elapsedMs() + deadlineMs;
+  const spreadMs = Math.min(RETRY_POLICY.lastTrySpreadMs, deadlineMs / 15);
+  const reserveMs = Math.min(RETRY_POLICY.lastTryMs, deadlineMs / 5) + (1 - options.random()) * spreadMs;
   let hasFailed = false;
   const leftMs = () => endMs - clock.elapsedMs();
   const onFailure = () => {
     hasFailed = true;
   };
-  const begin = (signal = options.signal) => startAttempts({ ...options, signal }, { leftMs, onFailure });
+  const begin = (signal = options.signal) => startAttempts({ ...options, signal }, { leftMs, reserveMs, onFailure });
   return {
     attemptMs: () => {
       if (!hasFailed) return Math.min(timeoutMs, deadlineMs);
@@ -127,12 +134,13 @@ export function startRetries(options: RetryOptions): Retries {
 
 interface Deadline {
   readonly leftMs: () => number;
+  /** How long before it the last try of the run begins. */
+  readonly reserveMs: number;
   readonly onFailure: () => void;
 }
 
 function startAttempts({ clock, deadlineMs, log, random, signal }: RetryOptions, deadline: Deadline): Attempts {
   const startMs = clock.elapsedMs();
-  const reserveMs = Math.min(RETRY_POLICY.lastTryMs, deadlineMs / 5);
   let tries = 0;
 
   const countFailure = (failure: unknown): MachineIdError => {
@@ -151,7 +159,7 @@ function startAttempts({ clock, deadlineMs, log, random, signal }: RetryOptions,
   };
   const pauseMs = (failure: MachineIdError): number => {
     const { afterMs = 0 } = failure.transient ?? {};
-    const latestMs = deadline.leftMs() - reserveMs;
+    const latestMs = deadline.leftMs() - deadline.reserveMs;
     if (afterMs > 0 && afterMs > latestMs) {
       const reason = `the server asks to wait ${secondsText(afterMs)}, but only ${secondsText(deadline.leftMs())} are left; `;
       throw givenUp(failure, reason);

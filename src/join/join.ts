@@ -146,7 +146,9 @@ async function joinAtEndpoint(
   isUpgradeNeeded.catch(() => undefined); // awaited below, unless the join fails before
   const keyPair = await generateKeyPair(keyAlgorithm(cluster.suite));
   const at = { web, endpoint: PROXY_ENDPOINT };
-  const certificates = await retries.run(() => joinLegacy(at, { facts, jwt, keyPair, expiresAtMs: expiry(options) }));
+  const register = () => joinLegacy(at, { facts, jwt, keyPair, expiresAtMs: expiry(options) });
+  // The endpoint admits few jobs of one address. If it is busy as well, the next attempt asks the service again.
+  const certificates = await (service?.isTransient === true ? register() : retries.run(register));
   if (certificates !== undefined) return { keyPair, certificates, path: 'legacy' };
   const hasService = cluster.serverVersion.major >= FIRST_MAJOR_WITH_JOIN_SERVICE;
   if (hasService && (await isUpgradeNeeded)) return joinUpgraded(options);

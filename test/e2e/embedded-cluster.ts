@@ -51,11 +51,13 @@ export function misbehave(context: TestContext, { faults }: Cluster, wanted: Par
 export function misbehaveAtFirst(
   context: TestContext,
   cluster: Cluster,
-  { kind, fault, times }: { readonly kind: RequestKind; readonly fault: ReplyFault; readonly times: number },
+  ...faults: readonly { readonly kind: RequestKind; readonly fault: ReplyFault; readonly times: number }[]
 ): void {
-  const before = cluster.records.of(kind).length;
   const replies = {};
-  const get = () => (cluster.records.of(kind).length - before <= times ? fault : undefined);
-  Object.defineProperty(replies, kind, { get, enumerable: true });
+  for (const { fault, kind, times } of faults) {
+    const before = cluster.records.of(kind).length;
+    const get = () => (cluster.records.of(kind).length - before <= times ? fault : undefined);
+    Object.defineProperty(replies, kind, { get, enumerable: true });
+  }
   misbehave(context, cluster, { replies });
 }

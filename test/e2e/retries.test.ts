@@ -55,6 +55,22 @@ for (const [what, cluster, kind, fault, path] of [
   });
 }
 
+test('if join service and endpoint are busy, the service is asked again, after as long as the endpoint says', async (t) => {
+  const job = await beginJob(t, newest);
+  const [service, endpoint] = [newest.records.of('join-service').length, newest.records.of('legacy-join').length];
+  misbehaveAtFirst(
+    t,
+    newest,
+    { kind: 'join-service', fault: 'unavailable', times: 1 },
+    { kind: 'legacy-join', fault: 'limited', times: 1 },
+  );
+  const run = await job.run([...job.flags, '--json']);
+  assert.equal(resultOf(run).joinPath, 'join-service');
+  assert.match(run.stderr, /; trying again in 1(\.[1-5])? s \(\d+ s left\)\n/);
+  assert.equal(newest.records.of('join-service').length - service, 2);
+  assert.equal(newest.records.of('legacy-join').length - endpoint, 1);
+});
+
 test('calls whose connection breaks are repeated on one other connection', async (t) => {
   const kind = `${AUTH}/GenerateUserCerts` as const;
   const job = await beginJob(t, newest);

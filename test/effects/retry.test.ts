@@ -74,6 +74,21 @@ for (const deadlineMs of [500, 5000, 60_000, 600_000]) {
   });
 }
 
+for (const [draw, deadlineMs, lastMs] of [
+  [0, 60_000, 55_000],
+  [0.5, 60_000, 57_000],
+  [1, 60_000, 59_000],
+  [0, 15_000, 13_000],
+  [0, 3000, 2200],
+] as const) {
+  test(`the last try before a deadline of ${deadlineMs} ms is at ${lastMs} ms if ${draw} is drawn for it`, async () => {
+    const draws = [draw];
+    const { done, elapsedMs } = downUntil(Infinity, { deadlineMs, random: () => draws.pop() ?? 1 });
+    await assert.rejects(done(), /gave up after/);
+    assert.equal(elapsedMs(), lastMs);
+  });
+}
+
 test('no attempt may take longer than what is left once something has failed', async () => {
   const { done, limitsMs } = downUntil(Infinity, { timeoutMs: 30_000, takesMs: 9000 });
   await assert.rejects(done());
