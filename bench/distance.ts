@@ -33,6 +33,14 @@ export async function listening(server: Server): Promise<number> {
   return address.port;
 }
 
+/** @returns a port that is free now: the cluster tells it to its clients only if it knows it before it starts */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  const port = await listening(server);
+  server.close();
+  return port;
+}
+
 interface Line {
   readonly wayMs: number;
   /** When the sender could send at the earliest, in milliseconds of `performance.now()`. */

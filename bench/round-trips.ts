@@ -8,11 +8,10 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BUNDLE } from './bundle.ts';
 import { type BenchCluster, startCluster } from './cluster.ts';
-import { type DistantPort, distantPort, listening } from './distance.ts';
+import { type DistantPort, distantPort, freePort } from './distance.ts';
 import { type ForwardProxy, startHttpProxy, startHttpsProxy, startSocksProxy } from './forward-proxies.ts';
 import { one, type Row, row } from './figures.ts';
 import { firstLine } from './ssh.ts';
-import { createServer } from 'node:net';
 
 /** Neither is ever looked up through a proxy, and the first is always reached directly. */
 const HOSTS = { direct: 'localhost', byProxy: 'bench.teleport.test' } as const;
@@ -113,14 +112,6 @@ const PROXIES: Readonly<Record<'none' | NonNullable<Topology['egress']>, () => P
   https: startHttpsProxy,
   socks5: startSocksProxy,
 };
-
-/** @returns a port that is free now: the cluster tells it to its clients only if it knows it before it starts */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await listening(server);
-  server.close();
-  return port;
-}
 
 function portOf(address: string): number {
   return Number(address.split(':').at(-1));

@@ -8,11 +8,13 @@ import { startCluster } from './cluster.ts';
 import { one, print, type Row, row, writeJson } from './figures.ts';
 import { measureFloor } from './floor.ts';
 import { measureOutputs } from './outputs.ts';
+import { measurePractice } from './practice.ts';
 import { measureRatios } from './ratios.ts';
 import { measureRefresh } from './refresh.ts';
 import { measureRoundTrips } from './round-trips.ts';
 import { measureSsh } from './ssh.ts';
 import { measureStartup } from './startup.ts';
+import { measureStorm } from './storm.ts';
 import { measureTunnel } from './tunnel.ts';
 
 /** Goals are above the floor, for a run with one output, which needs two RSA keys before Teleport 17, and none since. */
@@ -22,13 +24,15 @@ const PROFILES = [
   { teleport: '18.6.0', goalMs: 200, counts: [1, 10, 50] },
 ] as const;
 
-/** `npm run bench -- NAME` measures only one of these; without a name, everything but ratios and round trips is measured. */
+/** `npm run bench -- NAME` measures only one of these; without a name, what needs least time is measured. */
 const BENCHES: ReadonlyMap<string, (folder: string) => Promise<readonly Row[]>> = new Map([
   ['ratios', measureRatios],
   ['startup', measureStartup],
   ['refresh', measureRefresh],
   ['tunnel', measureTunnel],
   ['round-trips', measureRoundTrips],
+  ['storm', measureStorm],
+  ['practice', measurePractice],
 ]);
 
 const {
