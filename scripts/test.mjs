@@ -95,6 +95,19 @@ await compile({
   external: READ_AT_RUN_TIME,
   banner: { js: REQUIRE },
 });
+
+/** `TEST_COUNTS` names a file for the counts, which the conformance page shows. */
+function reporters() {
+  const counts = process.env.TEST_COUNTS;
+  const spec = './scripts/test-reporter.mjs';
+  if (counts === undefined) return [`--test-reporter=${spec}`];
+  const all = [
+    [spec, 'stdout'],
+    ['./scripts/conformance/test-counts.mjs', counts],
+  ];
+  return all.flatMap(([name, file]) => [`--test-reporter=${name}`, `--test-reporter-destination=${file}`]);
+}
+
 // Two more files than cores: many wait, for a deadline or a pause between attempts.
 const run = spawnSync(
   process.execPath,
@@ -102,7 +115,7 @@ const run = spawnSync(
     '--test',
     `--test-concurrency=${process.env.TEST_CONCURRENCY ?? availableParallelism() + 2}`,
     '--test-timeout=120000',
-    '--test-reporter=./scripts/test-reporter.mjs',
+    ...reporters(),
     ...groupsOf(files, sharersOf).map((group) => writeGroup(group, OUT)),
   ],
   { stdio: 'inherit', env: { TEST_RSA_KEYS: join(process.cwd(), 'build/test-keys'), ...process.env, TEST_BUILD: OUT } },

@@ -1,5 +1,6 @@
-/** The pictures of docs/images, drawn from the text files beside them and from the imports in src. */
+/** The pictures of docs/images, drawn from the text files beside them from the imports in src, and from conformance results. */
 import { readFile } from 'node:fs/promises';
+import { conformancePictures } from './conformance-page.ts';
 import { flowPicture } from './flow-picture.ts';
 import { roomsPicture } from './rooms-picture.ts';
 import { sourceRooms } from './source-rooms.ts';
@@ -15,5 +16,6 @@ export async function pictures(): Promise<ReadonlyMap<string, string>> {
     ['docs/images/flow.svg', flowPicture(await source('flow.yml'))],
     ['docs/images/rooms.svg', roomsPicture(sourceRooms())],
     ['docs/images/demo.svg', terminalPicture('A job on CircleCI', DEMO, await source('demo.txt'))],
+    ...(await conformancePictures()),
   ]);
 }

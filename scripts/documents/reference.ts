@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { cliParts } from './cli-parts.ts';
+import { conformancePage } from './conformance-page.ts';
 import { lintParts } from './lint-parts.ts';
 import { orbParts } from './orb-parts.ts';
 import { outputParts } from './output-parts.ts';
@@ -27,6 +28,8 @@ export async function referenceDocuments(): Promise<ReadonlyMap<string, string>>
     for (const part of partsOf(text)) unused.delete(part);
     documents.set(path, await format(withParts(path, text, parts), { ...style, parser: 'markdown' }));
   }
+  const page = await conformancePage();
+  documents.set(page.path, await format(page.text, { ...style, parser: 'markdown' }));
   if (unused.size > 0) throw new Error(`no document shows ${[...unused].join(', ')}`);
   return documents;
 }
