@@ -39,6 +39,7 @@ const GOOD: Observation = {
   elsewhere: new Map([['bash_env', '0600 export A=b']]),
   token: TOKEN,
   delivery: undefined,
+  use: undefined,
 };
 
 const failed = (stderr: string, exitCode = 1) => ({ ...GOOD.end, exitCode, stderr });
@@ -72,6 +73,7 @@ const BROKEN: readonly (readonly [what: string, change: Partial<Observation>, sa
   ['an open connection', { open: 1 }, /left 1 connections open/],
   ['a process', { end: { ...GOOD.end, left: ['42'] } }, /left the process 42/],
   ['a file elsewhere', { elsewhere: new Map([['tmp-1', '']]) }, /it left tmp-1/],
+  ['a tunnel that lost its way', { after: GOOD.before, use: ['the tunnel does not work again'] }, /work again/],
   [
     'lost bytes',
     { delivery: Buffer.from('all'), after: GOOD.before, end: { ...GOOD.end, stdout: 'al' } },

@@ -15,7 +15,7 @@ export function outcomeOf({ end }: Observation): string {
 
 /** @returns what is broken, one sentence each */
 export function brokenPromises(seen: Observation): readonly string[] {
-  return [...brokenEnd(seen), ...brokenFiles(seen), ...brokenSecrecy(seen), ...leftovers(seen)];
+  return [...(seen.use ?? []), ...brokenEnd(seen), ...brokenFiles(seen), ...brokenSecrecy(seen), ...leftovers(seen)];
 }
 
 /** Only for errors that are bugs. */
@@ -40,9 +40,9 @@ function codeOf(stderr: string): string | undefined {
   return /^code: (\w+)$/m.exec(stderr)?.[1];
 }
 
-function brokenFiles({ after, before, delivery, end, names }: Observation): readonly string[] {
-  if (isSame(after, before))
-    return end.exitCode === 0 && delivery === undefined ? ['it succeeded, but wrote nothing'] : [];
+function brokenFiles({ after, before, delivery, end, names, use }: Observation): readonly string[] {
+  const writesNothing = delivery !== undefined || use !== undefined;
+  if (isSame(after, before)) return end.exitCode === 0 && !writesNothing ? ['it succeeded, but wrote nothing'] : [];
   if (delivery !== undefined) return ['it changed the files of the identity'];
   const missing = names.filter((name) => !after.has(name));
   const strange = [...after.keys()].filter((name) => !names.includes(name));
@@ -72,8 +72,8 @@ function brokenSecrecy({ after, before, end, token }: Observation): readonly str
   return [...(isPrinted ? ['it printed a secret'] : []), ...end.exposed.map((path) => `others can read ${path}`)];
 }
 
-/** The list of what runs have written, and the job's own variables. */
-const KEPT = /^(?:bash_env|\.teleport-machine-id\/written\.jsonl)$/;
+/** The list of what runs have written, the job's own variables, and what "tunnel status" reports of a tunnel that has ended. */
+const KEPT = /^(?:bash_env|\.teleport-machine-id\/(?:written\.jsonl|tunnel\.[\w-]+\.(?:json|pid)))$/;
 
 function leftovers({ elsewhere, end, open }: Observation): readonly string[] {
   const strange = [...elsewhere.keys()].filter((name) => !KEPT.test(name));

@@ -1,7 +1,8 @@
 /** The item of a tbot.yaml for each output that cases write. */
 import type { Phase } from './plan.ts';
+import type { TunnelPhase } from './tunnel.ts';
 
-type OutputName = Exclude<Phase, 'discovery' | 'join' | 'auth' | 'ssh-transport'>;
+type OutputName = Exclude<Phase, 'discovery' | 'join' | 'auth' | 'ssh-transport' | TunnelPhase>;
 
 const ITEMS: Readonly<Record<OutputName, string>> = {
   identity: 'type: identity',

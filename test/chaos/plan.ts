@@ -1,8 +1,9 @@
 /** From a seed and a number to a case: what runs, where, and what goes wrong. */
 import { z } from 'zod';
-import { FAULTS, type FaultName, WAYS } from './fault.ts';
+import { FAULTS, type FaultName, WAYS, WIRE_FAULTS } from './fault.ts';
 import { bytesOf } from './target.ts';
 import { randomBy, shuffled } from './random.ts';
+import { isTunnel, TUNNELS } from './tunnel.ts';
 
 /** What the connections that are spoiled are for. */
 export const PHASES = [
@@ -19,6 +20,7 @@ export const PHASES = [
   'workload-identity-x509',
   'workload-identity-jwt',
   'ssh-transport',
+  ...TUNNELS,
 ] as const;
 export type Phase = (typeof PHASES)[number];
 
@@ -62,7 +64,10 @@ interface Pair {
   readonly fault: FaultName;
 }
 
-export const PAIRS: readonly Pair[] = PHASES.flatMap((phase) => FAULTS.map((fault) => ({ phase, fault })));
+/** A tunnel makes no requests of its own that could be refused. */
+export const PAIRS: readonly Pair[] = PHASES.flatMap((phase) =>
+  (isTunnel(phase) ? WIRE_FAULTS : FAULTS).map((fault) => ({ phase, fault })),
+);
 
 /** The major versions of Teleport that can do what the phase is about; all, if it is not here. */
 const MAJORS: Partial<Record<Phase, { readonly first?: number; readonly last?: number }>> = {
@@ -72,7 +77,10 @@ const MAJORS: Partial<Record<Phase, { readonly first?: number; readonly last?: n
   'workload-identity-x509': { first: 17 },
 };
 
-export function isPossible(phase: Phase, { version }: Place): boolean {
+/** Tunnels need TLS routing, and that of Kubernetes has a server name that the firewall does not know. */
+export function isPossible(phase: Phase, { front, version }: Place): boolean {
+  if (isTunnel(phase) && front === 'separate') return false;
+  if (phase === 'kubernetes-tunnel' && front === 'sni-firewall') return false;
   const { first = 0, last = Number.POSITIVE_INFINITY } = MAJORS[phase] ?? {};
   const major = Number(version.split('.')[0]);
   return major >= first && major <= last;

@@ -11,10 +11,20 @@ import { beginJob, type Job } from '../e2e/job.ts';
 import { listening } from './listening.ts';
 import { configText, outputOf } from './outputs.ts';
 import type { Case, Place, Version } from './plan.ts';
-import { type ProgramEnd, runProgram } from './program.ts';
+import { type ProgramEnd, runProgram, within } from './program.ts';
 import type { Relay } from './relay.ts';
 import type { Stage, Stages } from './stage.ts';
 import { chooserFor, isBalancer, replyOf, requestOf } from './target.ts';
+import {
+  brokenUse,
+  isTunnel,
+  OtherEnds,
+  PATIENT_MS,
+  patienceMs,
+  tunnelConfig,
+  type TunnelPhase,
+  useTunnel,
+} from './tunnel.ts';
 
 /** How long a run waits for a response: longer than the two seconds after which it tries other ways to reach Auth. */
 const TIMEOUT_S = 3;
@@ -44,6 +54,8 @@ export interface Observation {
   readonly token: string;
   /** What `ssh-proxy-command` must deliver; undefined for a run. */
   readonly delivery: Buffer | undefined;
+  /** What went wrong in the use of a tunnel; undefined for anything else. */
+  readonly use: readonly string[] | undefined;
 }
 
 const INPUT = Buffer.alloc(6000, 'from the client ');
@@ -56,6 +68,7 @@ export class Player {
   readonly #stages: Stages;
   readonly #references = new Map<string, Promise<FileSet>>();
   readonly #peer: Promise<number>;
+  readonly #ends = new Map<Cluster, Promise<OtherEnds>>();
   readonly #server = createServer({ allowHalfOpen: true }, (socket) => {
     const seen = createHash('sha256');
     socket.on('error', () => socket.destroy());
@@ -69,14 +82,27 @@ export class Player {
     this.#peer = listening(this.#server);
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#server.close();
+    for (const ends of this.#ends.values()) (await ends).close();
   }
 
   async play(one: Case): Promise<Observation> {
+    const { phase } = one;
+    if (isTunnel(phase)) {
+      return this.#stages.with(one, async (stage) =>
+        new TunnelScene(one, phase, stage).play(await this.#endsOf(stage)),
+      );
+    }
     const reference = await this.#reference(one);
     const peer = await this.#peer;
     return this.#stages.with(one, (stage) => new Scene(one, stage, { reference, peer }).play());
+  }
+
+  #endsOf({ cluster }: Stage): Promise<OtherEnds> {
+    const known = this.#ends.get(cluster) ?? OtherEnds.start(cluster);
+    this.#ends.set(cluster, known);
+    return known;
   }
 
   /** The files of a run without faults. */
@@ -129,10 +155,7 @@ class Scene {
         await closing(relay);
         return {
           end,
-          passages: relay.passages.map(
-            ({ bytes, hello, port }) =>
-              `${port} ${hello.alpn.join('|').slice(0, 24)} up ${bytes.up} down ${bytes.down}`,
-          ),
+          passages: passagesOf(relay),
           isReached: refused.count > 0 || relay.passages.some(({ isSpoiled }) => isSpoiled),
           open: relay.open.length,
           before,
@@ -141,6 +164,7 @@ class Scene {
           elsewhere: await elsewhereIn(job),
           token: job.environment.CIRCLE_OIDC_TOKEN ?? '',
           delivery: isSsh ? DELIVERY : undefined,
+          use: undefined,
         };
       } finally {
         relay.end();
@@ -192,6 +216,113 @@ class Scene {
       asProcess: this.#case.process === 'yes',
     });
   }
+}
+
+/** Of the whole case: starting the tunnel, its use, and the time until it works again. */
+const TUNNEL_LIMIT_MS = 240_000;
+/** On a machine with other work. */
+const READY_MS = 60_000;
+/** The tunnel finds out within ten seconds that the Proxy answers again. */
+const RECOVERY_MS = 60_000;
+const RECOVERY_PAUSE_MS = 300;
+
+/** The tunnel is ready before anything is spoiled, and must work again afterwards. */
+class TunnelScene {
+  readonly #case: Case;
+  readonly #phase: TunnelPhase;
+  readonly #stage: Stage;
+
+  constructor(one: Case, phase: TunnelPhase, stage: Stage) {
+    this.#case = one;
+    this.#phase = phase;
+    this.#stage = stage;
+  }
+
+  play(ends: OtherEnds): Promise<Observation> {
+    const { cluster, relay } = this.#stage;
+    return inJob(cluster, async (job) => {
+      const armed = { is: false };
+      const choose = chooserFor(this.#case);
+      relay.begin((passage) => (armed.is ? choose(passage) : undefined));
+      ends.begin();
+      const stop = new AbortController();
+      const ready = withResolver<string>();
+      let log = '';
+      const onStderr = (text: string) => {
+        log += text;
+        const [, address] = /: ready at (\S+) for /.exec(log) ?? [];
+        if (address !== undefined) ready.resolve(address);
+      };
+      try {
+        const running = runProgram({ ...this.#wish(job), onStderr, signal: stop.signal });
+        const use = await this.#use(await within(READY_MS, Promise.race([ready.promise, running])), armed);
+        stop.abort();
+        const end = await running;
+        await closing(relay);
+        return {
+          end,
+          passages: passagesOf(relay),
+          isReached: relay.passages.some(({ isSpoiled }) => isSpoiled),
+          open: relay.open.length,
+          before: new Map(),
+          after: await filesIn(job.destination),
+          names: [],
+          elsewhere: await elsewhereIn(job),
+          token: job.environment.CIRCLE_OIDC_TOKEN ?? '',
+          delivery: undefined,
+          use: [...use, ...(ends.hasOtherBytes ? ['the other end got other bytes than the client sent'] : [])],
+        };
+      } finally {
+        stop.abort();
+        relay.end();
+      }
+    });
+  }
+
+  /** @param address where it listens; anything else if it does not */
+  async #use(address: unknown, armed: { is: boolean }): Promise<readonly string[]> {
+    if (typeof address !== 'string') return ['without a fault, the tunnel does not become ready'];
+    armed.is = true;
+    const use = await useTunnel(this.#phase, address, patienceMs(this.#case.fault, this.#phase));
+    armed.is = false;
+    const recovered = await this.#recover(address);
+    return [...brokenUse(this.#case.fault, this.#phase, use), ...(recovered ? [] : ['the tunnel does not work again'])];
+  }
+
+  async #recover(address: string): Promise<boolean> {
+    const untilMs = performance.now() + RECOVERY_MS;
+    while (performance.now() < untilMs) {
+      if ((await useTunnel(this.#phase, address, PATIENT_MS)) === 'whole') return true;
+      await delay(RECOVERY_PAUSE_MS);
+    }
+    return false;
+  }
+
+  #wish(job: Job) {
+    const { address, cluster } = this.#stage;
+    const config = join(job.checkout, 'tbot.yaml');
+    const { joinToken } = cluster.info;
+    writeFileSync(config, tunnelConfig(this.#phase, { address, joinToken }), { mode: 0o600 });
+    return {
+      ...wishOf(job),
+      args: ['tunnel', '--foreground', '--config', config, '--ready-timeout', String(READY_MS / 1000)],
+      input: Buffer.alloc(0),
+      limitMs: TUNNEL_LIMIT_MS,
+      asProcess: this.#case.process === 'yes',
+    };
+  }
+}
+
+function withResolver<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => undefined;
+  const promise = new Promise<T>((settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
+function passagesOf(relay: Relay): readonly string[] {
+  return relay.passages.map(
+    ({ bytes, hello, port }) => `${port} ${hello.alpn.join('|').slice(0, 24)} up ${bytes.up} down ${bytes.down}`,
+  );
 }
 
 function upgradeFlags(place: Place, { info }: Cluster): readonly string[] {

@@ -17,6 +17,9 @@ export interface ProgramWish {
   readonly input: Buffer;
   readonly limitMs: number;
   readonly asProcess: boolean;
+  readonly onStderr?: (text: string) => void;
+  /** Aborted to end it as SIGTERM does. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ProgramEnd {
@@ -53,7 +56,9 @@ async function runHere(wish: ProgramWish): Promise<End> {
       },
       onStderr: (text) => {
         stderr += text;
+        wish.onStderr?.(text);
       },
+      ...(wish.signal === undefined ? {} : { signal: wish.signal }),
       stdin: Readable.from([wish.input]),
     },
   });
@@ -68,6 +73,8 @@ async function startProcess({
   folder,
   input,
   limitMs,
+  onStderr,
+  signal,
   workingDirectory,
 }: ProgramWish): Promise<End> {
   const exposed = new Set<string>();
@@ -82,6 +89,8 @@ async function startProcess({
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     return () => Buffer.concat(chunks).toString();
   });
+  child.stderr.on('data', (chunk: Buffer) => onStderr?.(chunk.toString()));
+  signal?.addEventListener('abort', () => child.kill('SIGTERM'), { once: true });
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);
   const ended = await within(limitMs, once(child, 'close'));

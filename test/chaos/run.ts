@@ -16,9 +16,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { z } from 'zod';
 import { brokenPromises, outcomeOf } from './check.ts';
 import { minimise } from './minimise.ts';
-import { type Case, caseText, parseCase, Plan } from './plan.ts';
+import { type Case, caseText, parseCase, PHASES, Plan } from './plan.ts';
 import { Player } from './play.ts';
 import { coverageOf, coverageText, type Result } from './report.ts';
 import { Stages } from './stage.ts';
@@ -29,12 +30,16 @@ const { values } = parseArgs({
     count: { type: 'string', default: '500' },
     /** The number of the first case. */
     from: { type: 'string', default: '0' },
+    /** Only cases of this phase; may be repeated. */
+    phase: { type: 'string', multiple: true },
     case: { type: 'string' },
     json: { type: 'string' },
     parallel: { type: 'string', default: '12' },
     verbose: { type: 'boolean', default: false },
   },
 });
+
+const wanted = values.phase?.map((name) => z.enum(PHASES).parse(name));
 
 process.env.TEST_RSA_KEYS ??= join(process.cwd(), 'build/test-keys');
 // What the program creates has the mode that it asks for.
@@ -68,7 +73,12 @@ async function play(one: Case): Promise<Result> {
 function chosenCases(): readonly Case[] {
   if (values.case !== undefined) return [parseCase(values.case)];
   const plan = new Plan(Number(values.seed));
-  return Array.from({ length: Number(values.count) }, (_, at) => plan.case(Number(values.from) + at));
+  const cases: Case[] = [];
+  for (let at = Number(values.from); cases.length < Number(values.count); at += 1) {
+    const one = plan.case(at);
+    if (wanted === undefined || wanted.includes(one.phase)) cases.push(one);
+  }
+  return cases;
 }
 
 async function playAll(cases: readonly Case[]): Promise<readonly Result[]> {
@@ -105,7 +115,7 @@ try {
   if (values.case === undefined) await printMinimal(results);
   process.exitCode = coverage.failed > 0 ? 1 : 0;
 } finally {
-  player.close();
+  await player.close();
   await stages.close();
   rmSync(folder, { recursive: true, force: true });
 }

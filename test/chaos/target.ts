@@ -4,6 +4,7 @@ import type { RequestKind } from '../cluster/records.ts';
 import { REPLY_FAULTS, type Way, WIRE_FAULTS } from './fault.ts';
 import type { Case, Phase, Place, Version } from './plan.ts';
 import type { Choose, Passage } from './relay.ts';
+import { TUNNELS } from './tunnel.ts';
 
 /** By the ClientHello: `web` offers no ALPN protocol. Behind a load balancer, Auth and SSH are inside one of those too. */
 type Purpose = 'web' | 'join' | 'auth' | 'other';
@@ -62,9 +63,13 @@ function targetOf(phase: Phase, place: Place): Target {
     auth: { purpose, skip, before: FROM_ITS_START, bytes: { up: 2900, down: 14_000 } },
     identity: { purpose, skip, before: AFTER_AUTHORITIES, bytes: { up: 700, down: 4200 } },
     'ssh-transport': { purpose: 'any', skip: 0, before: FROM_ITS_START, bytes: { up: 8000, down: 35_000 } },
+    ...Object.fromEntries(TUNNELS.map((name) => [name, OF_TUNNEL])),
   };
   return ofRun[phase] ?? { purpose, skip: skip + 1, before: FROM_ITS_START, bytes: { up: 2200, down: 5000 } };
 }
+
+/** Of the connections that clients open once the tunnel is ready. */
+const OF_TUNNEL: Target = { purpose: 'any', skip: 0, before: FROM_ITS_START, bytes: { up: 9000, down: 34_000 } };
 
 export function isBalancer({ front }: Pick<Place, 'front'>): boolean {
   return front === 'l7' || front === 'l7-h2';

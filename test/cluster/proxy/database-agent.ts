@@ -48,6 +48,8 @@ export async function connectDatabase({ name, port }: Database): Promise<Socket>
   }
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   await once(socket, 'connect');
+  // A server that resets the connection later must not end the cluster.
+  socket.on('error', () => socket.destroy());
   return socket;
 }
 
