@@ -33,9 +33,9 @@ const COMPARISONS: readonly Comparison[] = [
   { name: 'run, Teleport 15', own: 'run 15', other: 'floor 15', measure: 'wallMs', atMost: 1.3 },
   ...(['cpuMs', 'wallMs'] as const).flatMap((measure) => [
     { name: 'version', own: 'version', other: 'node', measure, atMost: 1.15 },
-    { name: '--help', own: 'help', other: 'node', measure, atMost: 1.15 },
-    { name: 'ssh-proxy-command, first byte', own: 'ssh', other: 'node', measure, atMost: 1.3 },
-    { name: 'kube-credentials, first byte', own: 'kube', other: 'node', measure, atMost: 1.3 },
+    { name: '--help', own: '--help', other: 'node', measure, atMost: 1.15 },
+    { name: 'ssh-proxy-command, first byte', own: 'ssh-proxy-command', other: 'node', measure, atMost: 1.3 },
+    { name: 'kube-credentials, first byte', own: 'kube-credentials', other: 'node', measure, atMost: 1.3 },
   ]),
 ];
 
@@ -81,9 +81,12 @@ function processesOf({ firstByte, new18, newest, old15, oldest }: Scene): Proces
   return {
     node: () => ({ command: [NODE, '-e', '0'] }),
     version: () => ({ command: [NODE, BUNDLE, 'version'] }),
-    help: () => ({ command: [NODE, BUNDLE, '--help'] }),
-    kube: () => ({ command: [NODE, BUNDLE, 'kube-credentials', '--destination-dir', kept], until: 'printed' }),
-    ssh: () => ({ command: [NODE, BUNDLE, 'ssh-proxy-command', ...ssh], until: firstByte.next() }),
+    '--help': () => ({ command: [NODE, BUNDLE, '--help'] }),
+    'kube-credentials': () => ({
+      command: [NODE, BUNDLE, 'kube-credentials', '--destination-dir', kept],
+      until: 'printed',
+    }),
+    'ssh-proxy-command': () => ({ command: [NODE, BUNDLE, 'ssh-proxy-command', ...ssh], until: firstByte.next() }),
     'floor 18': () => floor(newest, '18'),
     'run 18': () => ({ command: [NODE, BUNDLE, ...identity(newest, new18)], token: newest.token }),
     [`run 18, ${MANY_OUTPUTS} outputs`]: () => {
@@ -129,7 +132,8 @@ function times(processes: Processes, costs: Costs): readonly Row[] {
 }
 
 function label(name: string): string {
-  return name === 'node' ? NAMES.node : name;
+  if (name === 'node') return NAMES.node;
+  return name.startsWith('kube') || name.startsWith('ssh') ? `${name}, first byte` : name;
 }
 
 function valuesOf(costs: Costs, name: string, measure: keyof Cost): readonly number[] {

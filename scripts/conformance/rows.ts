@@ -119,9 +119,9 @@ export const ROWS: readonly Row[] = [
   {
     id: 'process-failures',
     kind: 'tests',
-    shows: 'Killed and interrupted runs, full and read-only disks, expired deadlines, lost Proxies and tokens',
+    shows: 'Killed and interrupted runs, full and read-only disks, deadlines, busy clusters, lost Proxies and tokens',
     files: e2e(
-      ...['dead-addresses', 'deadline', 'destination', 'interrupt', 'killed*', 'odd-*', 'places'],
+      ...['admission', 'dead-addresses', 'deadline', 'destination', 'interrupt', 'killed*', 'odd-*', 'places'],
       ...['refresh', 'retries', 'tunnel-*'],
     ),
   },
@@ -171,6 +171,18 @@ export const ROWS: readonly Row[] = [
     kind: 'bench',
     shows: 'Seconds, memory and throughput of runs, SSH sessions and tunnels',
     bench: '',
+  },
+  {
+    id: 'storm',
+    kind: 'bench',
+    shows: '1,000 real runs and 10,000 simulated jobs that begin at once, against a cluster with limits and outages',
+    bench: 'storm',
+  },
+  {
+    id: 'practice',
+    kind: 'bench',
+    shows: "Seconds and bytes until credentials are there, beside those of the guide's path with Teleport's archive",
+    bench: 'practice',
   },
 ];
 
