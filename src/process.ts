@@ -11,7 +11,6 @@ import { followProgram, killRunningChildren, systemCommands } from './effects/pr
 import { createMask } from './effects/secret.ts';
 import { listenToSignals } from './effects/signals.ts';
 import { ignoreStreamErrors, isReaderGone, stdoutUnwritable, writeAll, writeOrDrop } from './effects/streams.ts';
-import { openPrompt } from './effects/terminal.ts';
 import type { World } from './effects/world.ts';
 import { MachineIdError, uncaughtError } from './errors.ts';
 import { reportFailure, runProgram } from './program.ts';
@@ -75,7 +74,8 @@ const world: World = {
   openPrompt:
     // Not `process.stdin.isTTY`: accessing process.stdin makes a pipe non-blocking, and others may share it.
     isatty(STDIN) && process.stdout.isTTY
-      ? () => {
+      ? async () => {
+          const { openPrompt } = await import('./effects/prompt.ts');
           stdinIsOpen = true;
           return openPrompt(process.stdin, process.stdout, interrupted.signal);
         }

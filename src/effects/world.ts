@@ -8,7 +8,7 @@ import type { StartOrphanGuard } from './orphan-guard.ts';
 import type { ListProcesses } from './processes.ts';
 import type { Commands, Follow } from './programs.ts';
 import type { Mask } from './secret.ts';
-import type { Prompt } from './terminal.ts';
+import type { Prompt } from './prompt.ts';
 
 export interface World {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -50,7 +50,7 @@ export interface World {
   /** Standard input, in chunks. */
   readonly stdin: () => AsyncIterable<Uint8Array>;
   /** Set if stdin and stdout are both a terminal, so that the user can be asked. */
-  readonly openPrompt: (() => Prompt) | undefined;
+  readonly openPrompt: (() => Promise<Prompt>) | undefined;
   /** Writes bytes to stdout; resolves when more may be written, rejects with Node's own error. */
   readonly writeStdout: (parts: readonly Uint8Array[]) => Promise<void>;
   /** Writes to stderr. Never throws: drops what cannot be written. */

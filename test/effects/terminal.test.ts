@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { beforeEach, describe, test } from 'node:test';
-import { openPrompt, type Prompt, styleFor } from '../../src/effects/terminal.ts';
+import { openPrompt, type Prompt } from '../../src/effects/prompt.ts';
+import { styleFor } from '../../src/effects/terminal.ts';
 import { MachineIdError } from '../../src/errors.ts';
 
 describe('a conversation', () => {

@@ -1,6 +1,6 @@
 /** Collects what `init` needs: from flags, from the job, and from a person at the terminal. */
 import { basename } from 'node:path';
-import type { Prompt } from '../../effects/terminal.ts';
+import type { Prompt } from '../../effects/prompt.ts';
 import type { World } from '../../effects/world.ts';
 import { printable } from '../../errors.ts';
 import { findJobIds, type JobIds } from '../../job/job-ids.ts';
@@ -25,7 +25,7 @@ export async function collectAnswers(given: InitArguments, world: World): Promis
   const notices = job?.warnings ?? [];
   const answers = { ...given.answers, contexts: ambiguousContexts(given.answers, job) };
   const presets = presetsFrom(answers, job, world);
-  const prompt = given.yes || given.problems.length > 0 ? undefined : world.openPrompt?.();
+  const prompt = given.yes || given.problems.length > 0 ? undefined : await world.openPrompt?.();
   const directory = given.directory ?? DEFAULT_DIRECTORY;
   if (prompt === undefined) return { answers: withPresets(answers, presets), directory, notices };
   try {
