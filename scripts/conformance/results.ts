@@ -54,7 +54,7 @@ export type Machine = z.infer<typeof Machine>;
 
 const Result = z.strictObject({
   date: z.iso.date(),
-  /** Of the last commit when the row ran. */
+  /** The last commit when the row ran, and whether sources differed from it. */
   commit: z.string(),
   machine: Machine,
   /** Versions by name. */

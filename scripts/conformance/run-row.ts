@@ -19,12 +19,21 @@ export async function runRow(row: Row): Promise<Result> {
   const measured = countsOf(row, json);
   return {
     date: new Date().toISOString().slice(0, 'YYYY-MM-DD'.length),
-    commit: execFileSync('git', ['rev-parse', '--short=10', 'HEAD'], { encoding: 'utf8' }).trim(),
+    commit: currentCommit(),
     machine,
     peers,
     seconds: Math.round((performance.now() - startMs) / 1000),
     ...measured,
   };
+}
+
+/** What the rows run, without the page. */
+const SOURCES = ['bench', 'dist', 'scripts', 'src', 'test'];
+
+function currentCommit(): string {
+  const git = (...args: readonly string[]) => execFileSync('git', args, { encoding: 'utf8' }).trim();
+  const changed = git('status', '--porcelain', '--', ...SOURCES) !== '';
+  return `${git('rev-parse', '--short=10', 'HEAD')}${changed ? ' with changes' : ''}`;
 }
 
 function countsOf(row: Row, json: string): Pick<Result, 'tests' | 'chaos' | 'bench'> {
