@@ -150,10 +150,6 @@ const MAX_INFORMATIONAL_HEADERS = 10;
 interface Ending {
   status: number | undefined;
   message: string;
-  /** Whether the status came with the headers. It counts only if no body follows them. */
-  isEarly: boolean;
-  /** Whether the server ended the call, and not the connection. */
-  isOrderly: boolean;
   /** Set if the response is not gRPC. */
   problem: string | undefined;
 }
@@ -165,7 +161,7 @@ function responsesOf(stream: ClientHttp2Stream): () => AsyncGenerator<MessageChu
 }
 
 function watchEnding(stream: ClientHttp2Stream): Ending {
-  const ending: Ending = { status: undefined, message: '', isEarly: true, isOrderly: false, problem: undefined };
+  const ending: Ending = { status: undefined, message: '', problem: undefined };
   const read = (headers: Readonly<Record<string, unknown>>) => {
     const { 'grpc-message': message, 'grpc-status': status } = headers;
     if (typeof status === 'string' && /^\d{1,2}$/.test(status)) ending.status = Number(status);
@@ -178,13 +174,7 @@ function watchEnding(stream: ClientHttp2Stream): Ending {
     }
     read(headers);
   });
-  stream.once('trailers', (trailers: Readonly<Record<string, unknown>>) => {
-    Object.assign(ending, { status: undefined, isEarly: false });
-    read(trailers);
-  });
-  stream.once('end', () => {
-    ending.isOrderly = stream.rstCode === constants.NGHTTP2_NO_ERROR;
-  });
+  stream.once('trailers', read);
   let informational = 0;
   stream.on('headers', () => {
     informational += 1;
@@ -208,21 +198,12 @@ function decoded(text: string): string {
 
 async function* messages(stream: ClientHttp2Stream, ending: Ending): AsyncGenerator<MessageChunks> {
   const frames = new FrameReader();
-  let hasBody = false;
   for await (const batch of chunkBatches(stream)) {
     if (ending.problem !== undefined) break;
-    hasBody = true;
     for (const chunk of batch) yield* frames.add(chunk);
   }
-  const { isEarly, isOrderly, message, problem, status } = ending;
-  if (problem !== undefined) throw new Error(`the response is not gRPC: ${problem}`);
-  if (status === undefined || (isEarly && hasBody)) throw endedWithoutStatus(isOrderly);
-  if (status !== OK) throw new GrpcError(grpcStatus(status), message);
-  if (!frames.isEmpty) throw new GrpcResponseError('unreadable', 'the call ended inside a message');
-}
-
-function endedWithoutStatus(isOrderly: boolean): Error {
-  return isOrderly
-    ? new GrpcResponseError('unreadable', 'the call ended without a status')
-    : new Error('the connection closed during the call');
+  if (ending.problem !== undefined) throw new Error(`the response is not gRPC: ${ending.problem}`);
+  if (ending.status === undefined) throw new Error('the connection closed during the call');
+  if (ending.status !== OK) throw new GrpcError(grpcStatus(ending.status), ending.message);
+  if (!frames.isEmpty) throw new Error('the call ended inside a message');
 }
