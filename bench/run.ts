@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BUNDLE } from './bundle.ts';
 import { startCluster } from './cluster.ts';
-import { one, print, type Row, row, writeJson } from './figures.ts';
+import { against, one, print, type Row, row, writeJson } from './figures.ts';
 import { measureFloor } from './floor.ts';
 import { measureOutputs } from './outputs.ts';
 import { measurePractice } from './practice.ts';
@@ -23,6 +23,8 @@ const PROFILES = [
   { teleport: '17.5.0', goalMs: 200, counts: [1] },
   { teleport: '18.6.0', goalMs: 200, counts: [1, 10, 50] },
 ] as const;
+
+const MOST_KB = 520;
 
 /** `npm run bench -- NAME` measures only one of these; without a name, what needs least time is measured. */
 const BENCHES: ReadonlyMap<string, (folder: string) => Promise<readonly Row[]>> = new Map([
@@ -63,5 +65,6 @@ async function measureAll(place: string): Promise<readonly Row[]> {
   all.push(...(await measureStartup(join(place, 'startup'))), ...(await measureSsh(place, nodeStart)));
   all.push(...(await measureRefresh(join(place, 'refresh'))));
   all.push(...(await measureTunnel(join(place, 'tunnel'))));
-  return [...all, row('bundle', one(statSync(BUNDLE).size / 1024), 'KB')];
+  const bundleKb = statSync(BUNDLE).size / 1024;
+  return [...all, row('bundle', one(bundleKb), 'KB', against(bundleKb, MOST_KB, 'KB'))];
 }

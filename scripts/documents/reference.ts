@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { cliParts } from './cli-parts.ts';
 import { conformancePage } from './conformance-page.ts';
+import { figureParts } from './figure-parts.ts';
 import { lintParts } from './lint-parts.ts';
 import { orbParts } from './orb-parts.ts';
 import { outputParts } from './output-parts.ts';
@@ -18,12 +19,24 @@ const FOLDER = 'docs/reference';
  * @throws Error when a document has a part that nothing generates, or no document has a part that is generated
  */
 export async function referenceDocuments(): Promise<ReadonlyMap<string, string>> {
-  const parts = united([await orbParts(), await cliParts(), roomParts(), settingParts(), outputParts(), lintParts()]);
+  const parts = united([
+    await orbParts(),
+    await cliParts(),
+    roomParts(),
+    settingParts(),
+    outputParts(),
+    lintParts(),
+    await figureParts(),
+  ]);
   const style = await resolveConfig(join(FOLDER, 'x.md'));
   const unused = new Set(parts.keys());
   const documents = new Map<string, string>();
   const names = (await readdir(FOLDER)).filter((name) => name.endsWith('.md')).toSorted();
-  for (const path of ['ARCHITECTURE.md', ...names.map((name) => join(FOLDER, name))]) {
+  for (const path of [
+    'ARCHITECTURE.md',
+    'docs/explanation/how-it-works.md',
+    ...names.map((name) => join(FOLDER, name)),
+  ]) {
     const text = await readFile(path, 'utf8');
     for (const part of partsOf(text)) unused.delete(part);
     documents.set(path, await format(withParts(path, text, parts), { ...style, parser: 'markdown' }));

@@ -1,6 +1,5 @@
 /** Compares the requests in docs/explanation/how-it-works.md with those that a run logs. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import test, { after } from 'node:test';
 import { z } from 'zod';
 import { textOf } from '../docs/documents.ts';
@@ -59,9 +58,3 @@ for (const [at, teleport] of versions.entries()) {
     );
   });
 }
-
-test('the figures match the benchmarks', () => {
-  const bench = tableRows(readFileSync('bench/README.md', 'utf8')).map((cells) => cells.join(' | '));
-  for (const cells of tableBelow('Where it spends its time').rows)
-    assert.ok(bench.includes(cells.join(' | ')), cells[0]);
-});
