@@ -172,7 +172,7 @@ test(
       'nobody',
       ...ORDERS.slice(4),
       '--ready-timeout',
-      '3',
+      '8',
     ]);
     assert.equal(exitCode, 1);
     assert.match(stderr, /code: TUNNEL_NOT_READY/);
