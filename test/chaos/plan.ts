@@ -77,10 +77,13 @@ const MAJORS: Partial<Record<Phase, { readonly first?: number; readonly last?: n
   'workload-identity-x509': { first: 17 },
 };
 
-/** Tunnels need TLS routing, and that of Kubernetes has a server name that the firewall does not know. */
+/** Devices that route by the server name. For a Proxy at localhost, that of Kubernetes is below teleport.cluster.local. */
+const BY_NAME: readonly Front[] = ['cloud', 'sni-firewall'];
+
+/** Tunnels need TLS routing. */
 export function isPossible(phase: Phase, { front, version }: Place): boolean {
   if (isTunnel(phase) && front === 'separate') return false;
-  if (phase === 'kubernetes-tunnel' && front === 'sni-firewall') return false;
+  if (phase === 'kubernetes-tunnel' && BY_NAME.includes(front)) return false;
   const { first = 0, last = Number.POSITIVE_INFINITY } = MAJORS[phase] ?? {};
   const major = Number(version.split('.')[0]);
   return major >= first && major <= last;
