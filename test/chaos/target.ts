@@ -64,6 +64,7 @@ function targetOf(phase: Phase, place: Place): Target {
     identity: { purpose, skip, before: AFTER_AUTHORITIES, bytes: { up: 700, down: 4200 } },
     'ssh-transport': { purpose: 'any', skip: 0, before: FROM_ITS_START, bytes: { up: 8000, down: 35_000 } },
     ...Object.fromEntries(TUNNELS.map((name) => [name, OF_TUNNEL])),
+    'kubernetes-tunnel': { ...OF_TUNNEL, bytes: { up: 3400, down: 4500 } },
   };
   return ofRun[phase] ?? { purpose, skip: skip + 1, before: FROM_ITS_START, bytes: { up: 2200, down: 5000 } };
 }
