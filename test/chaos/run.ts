@@ -15,6 +15,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { brokenPromises, outcomeOf } from './check.ts';
@@ -95,6 +96,8 @@ async function playAll(cases: readonly Case[]): Promise<readonly Result[]> {
   return results;
 }
 
+const CLOSE_MS = 10_000;
+
 const MOST_MINIMISED = 5;
 
 async function printMinimal(results: readonly Result[]): Promise<void> {
@@ -115,7 +118,10 @@ try {
   if (values.case === undefined) await printMinimal(results);
   process.exitCode = coverage.failed > 0 ? 1 : 0;
 } finally {
-  await player.close();
-  await stages.close();
+  // Connections that a fault has left half-open may take minutes to end by themselves, and keep this process alive.
+  await Promise.race([player.close().then(() => stages.close()), delay(CLOSE_MS)]);
   rmSync(folder, { recursive: true, force: true });
 }
+const left = process.getActiveResourcesInfo().filter((name) => !['TTYWrap', 'PipeWrap', 'FSReqPromise'].includes(name));
+if (left.length > 0) print(`left when it ended: ${[...new Set(left)].join(', ')}`);
+process.exit();
