@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { runProgram } from './programs.ts';
+import { outputOf, runProgram } from './programs.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const SOURCE = `
@@ -31,5 +31,29 @@ test('tests are counted by their outcome, with the failed ones by name and witho
     skipped: 1,
     failures: ['broken.test.cjs', 'fails'],
     suites: [{ suite: 'some suite', cases: 3, passed: 2 }],
+  });
+});
+
+const SUM = `
+  import { sumCounts } from './scripts/conformance/test-counts.mjs';
+  const [, sum, ...parts] = process.argv;
+  sumCounts(parts, sum);`;
+
+test('the counts of several runs become one', async (t) => {
+  const folder = await temporaryFolder(t);
+  const [first, second, sum] = ['first', 'second', 'sum'].map((name) => join(folder, name));
+  assert.ok(first !== undefined && second !== undefined && sum !== undefined);
+  await writeFile(first, JSON.stringify({ passed: 2, skipped: 1, failures: ['a'], suites: [] }));
+  await writeFile(
+    second,
+    JSON.stringify({ passed: 3, skipped: 0, failures: ['b'], suites: [{ suite: 's', cases: 1, passed: 1 }] }),
+  );
+  outputOf(process.execPath, ['--input-type=module', '--eval', SUM, sum, first, second]);
+  const seen: unknown = JSON.parse(await readFile(sum, 'utf8'));
+  assert.deepEqual(seen, {
+    passed: 5,
+    skipped: 1,
+    failures: ['a', 'b'],
+    suites: [{ suite: 's', cases: 1, passed: 1 }],
   });
 });

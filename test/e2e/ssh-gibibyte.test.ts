@@ -1,4 +1,4 @@
-/** Transfers 256 MiB each way with our ssh_config to a real sshd: unchanged, and with little memory. */
+/** Transfers 1 GiB each way with our ssh_config to a real sshd: unchanged, and with little memory. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createCipheriv, createHash } from 'node:crypto';
@@ -15,9 +15,9 @@ import { resultOf } from './run-result.ts';
 import { sshOptions, startNode } from './ssh-node.ts';
 
 const MEBIBYTE = 1024 * 1024;
-const MEBIBYTES = 256;
+const MEBIBYTES = 1024;
 const MOST_MEMORY_KIB = 150 * 1024;
-/** A session that hangs must not block the suite; a busy machine takes about 25 s. */
+/** A session that hangs must not block the suite; a slow machine takes about 30 s for 1 GiB. */
 const options = { skip: missing('ssh', 'sshd', 'ssh-keygen', 'openssl'), timeout: 75_000 };
 
 const user = userInfo().username;
@@ -66,7 +66,7 @@ async function exitCodeOf(child: ChildProcess): Promise<number | null> {
   return child.exitCode;
 }
 
-test('256 MiB reaches a node unchanged, and the proxy command needs little memory', options, async (t) => {
+test('1 GiB reaches a node unchanged, and the proxy command needs little memory', options, async (t) => {
   const job = await beginWithNode(t);
   const startMs = performance.now();
   const ssh = startSsh(t, job, 'sha256sum');
@@ -78,7 +78,7 @@ test('256 MiB reaches a node unchanged, and the proxy command needs little memor
   await assertSmall(t, memory, startMs);
 });
 
-test('256 MiB arrives from a node unchanged, and the proxy command needs little memory', options, async (t) => {
+test('1 GiB arrives from a node unchanged, and the proxy command needs little memory', options, async (t) => {
   const job = await beginWithNode(t);
   const startMs = performance.now();
   const ssh = startSsh(t, job, PRODUCE);
