@@ -86,7 +86,11 @@ function processesOf({ firstByte, new18, newest, old15, oldest }: Scene): Proces
       command: [NODE, BUNDLE, 'kube-credentials', '--destination-dir', kept],
       until: 'printed',
     }),
-    'ssh-proxy-command': () => ({ command: [NODE, BUNDLE, 'ssh-proxy-command', ...ssh], until: firstByte.next() }),
+    // As in the ssh_config that run writes.
+    'ssh-proxy-command': () => ({
+      command: [NODE, '--use-openssl-ca', BUNDLE, 'ssh-proxy-command', ...ssh],
+      until: firstByte.next(),
+    }),
     'floor 18': () => floor(newest, '18'),
     'run 18': () => ({ command: [NODE, BUNDLE, ...identity(newest, new18)], token: newest.token }),
     [`run 18, ${MANY_OUTPUTS} outputs`]: () => {

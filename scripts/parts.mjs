@@ -37,8 +37,8 @@ export async function joinParts(files, outputs, shorten) {
   const first = neededBy('main.js', infos);
   const parts = { FIRST: [], LATER: [] };
   for (const name of names) {
-    // In parentheses, V8 compiles the function at once, instead of only checking its syntax first.
-    const code = `(${SCOPE} => {"use strict";${await shorten(bodyOf(texts.get(name), ids))}})`;
+    // In parentheses, V8 compiles a function at once, instead of only checking its syntax first; but not an arrow function.
+    const code = `(function${SCOPE}{"use strict";${await shorten(bodyOf(texts.get(name), ids))}})`;
     if (first.has(name)) parts.FIRST.push(`${ids.get(name)}: ${code},\n`);
     else parts.LATER.push(`${ids.get(name)}() {\n//${code.replaceAll('\n', '\n//')}\n},\n`);
   }

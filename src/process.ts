@@ -44,6 +44,7 @@ const world: World = {
   environment: process.env,
   workingDirectory: process.cwd(),
   nodePath: process.execPath,
+  nodeArguments: process.execArgv,
   nodeVersion: process.version,
   bundlePath: __filename,
   architecture: process.arch,

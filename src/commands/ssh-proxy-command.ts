@@ -1,6 +1,7 @@
 /** `ssh-proxy-command`: OpenSSH runs it, through our ssh_config, to reach a node. */
 import { resolve } from 'node:path';
 import { DEBUG, debugTrace, type Flag, flagsOf, type GivenFlags, parseFlags } from '../cli/flags.ts';
+import { WITHOUT_PUBLIC_AUTHORITIES } from '../effects/node-options.ts';
 import { createLog } from '../effects/log.ts';
 import { RETRY_POLICY, startRetries } from '../effects/retry.ts';
 import { isReaderGone, stdoutUnwritable } from '../effects/streams.ts';
@@ -71,7 +72,14 @@ export async function sshProxyCommand(args: readonly string[], world: World): Pr
 function trustOf(given: GivenFlags, world: World): Promise<WebTrust> {
   const { files, signal } = world;
   const readText = (path: string) => files.readInput(path, { maxBytes: MAX_CA_FILE_BYTES, signal });
-  return webTrust({ ...world, caFile: given.get('ca-file')?.[0], insecure: given.has('insecure'), readText });
+  const isListMissing = world.nodeArguments.includes(WITHOUT_PUBLIC_AUTHORITIES);
+  return webTrust({
+    ...world,
+    isListMissing,
+    caFile: given.get('ca-file')?.[0],
+    insecure: given.has('insecure'),
+    readText,
+  });
 }
 
 /** An SSH listener has none. `run` has found out whether the web port needs the upgrade, or the user says so. */

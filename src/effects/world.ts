@@ -15,6 +15,8 @@ export interface World {
   readonly workingDirectory: string;
   /** Absolute path of the Node binary that runs this program. */
   readonly nodePath: string;
+  /** Options of Node on the command line, before the bundle. */
+  readonly nodeArguments: readonly string[];
   /** For example `v22.11.0`. */
   readonly nodeVersion: string;
   /** Absolute path of the bundle itself. */

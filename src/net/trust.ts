@@ -32,6 +32,8 @@ export interface WebTrustSettings {
   readonly nodeVersion: string;
   /** Reads a file that the user named. */
   readonly readText: (path: string) => Promise<string>;
+  /** Whether this process runs without Node's own list (node-options.ts), which then must be given. */
+  readonly isListMissing?: boolean;
   /** For the directories of `SSL_CERT_DIR`. */
   readonly files: Pick<Files, 'names' | 'readText'>;
 }
@@ -61,7 +63,8 @@ async function environmentAuthorities(
 ): Promise<readonly Authority[] | undefined> {
   const fileAuthorities = file === '' ? undefined : await readCaFile(settings, file, 'SSL_CERT_FILE');
   const directoryAuthorities = await readDirectories(directories, settings.files);
-  if (fileAuthorities === undefined && directoryAuthorities.length === 0) return undefined;
+  const isOwnListEnough = fileAuthorities === undefined && directoryAuthorities.length === 0;
+  if (isOwnListEnough && settings.isListMissing !== true) return undefined;
   // Passing authorities to Node replaces its own list and NODE_EXTRA_CA_CERTS, so both must be repeated.
   const extraAuthorities = await usableIn(extra, settings);
   const builtIn = rootCertificates.map((pem) => ({ pem: `${pem}\n` }));

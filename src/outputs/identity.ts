@@ -142,7 +142,8 @@ function sshConfigInput(
     proxyHost: proxy.proxyHost,
     proxyAddress: formatAddress(address),
     destinationPath,
-    command: [world.nodePath, world.bundlePath],
+    nodePath: world.nodePath,
+    bundlePath: world.bundlePath,
     nodeOptions: world.files.platform === 'win32' ? undefined : keptNodeOptions(world.environment.NODE_OPTIONS),
     tlsRouting: proxy.tlsRouting,
     connectionUpgrade:

@@ -1,5 +1,6 @@
 /** The `ssh_config` and `known_hosts` files, with which OpenSSH reaches nodes through the Proxy. */
 import type { CertAuthority } from '../auth/auth-api.ts';
+import { WITHOUT_PUBLIC_AUTHORITIES } from '../effects/node-options.ts';
 
 export interface SshConfigInput {
   /** Host of the Proxy's public address. */
@@ -8,8 +9,9 @@ export interface SshConfigInput {
   readonly proxyAddress: string;
   /** Absolute path of the directory with the key. */
   readonly destinationPath: string;
-  /** Program and first arguments of the proxy command: Node, the bundle. */
-  readonly command: readonly string[];
+  /** Node and the bundle, which are the proxy command. */
+  readonly nodePath: string;
+  readonly bundlePath: string;
   /** NODE_OPTIONS of the proxy command instead of the caller's; undefined on systems without `env`. */
   readonly nodeOptions: string | undefined;
   readonly tlsRouting: boolean;
@@ -91,7 +93,9 @@ function proxyCommand(input: SshConfigInput, clusterName: string): string {
   const { nodeOptions } = input;
   return [
     ...nodeOptionsWords(nodeOptions),
-    ...input.command.map(quoted),
+    quoted(input.nodePath),
+    ...(needsPublicAuthorities(input) ? [] : [WITHOUT_PUBLIC_AUTHORITIES]),
+    quoted(input.bundlePath),
     'ssh-proxy-command',
     `--destination-dir=${quoted(input.destinationPath)}`,
     `--proxy-server=${quoted(input.proxyAddress)}`,
@@ -103,6 +107,11 @@ function proxyCommand(input: SshConfigInput, clusterName: string): string {
     '--host=%h',
     '--port=%p',
   ].join(' ');
+}
+
+/** A load balancer has a public certificate. Authorities that are chosen in NODE_OPTIONS stay. */
+function needsPublicAuthorities({ connectionUpgrade, nodeOptions = '' }: SshConfigInput): boolean {
+  return connectionUpgrade !== undefined || /--use[-_]\w+[-_]ca\b/.test(nodeOptions);
 }
 
 function upgradeFlags({ connectionUpgrade }: SshConfigInput): string[] {

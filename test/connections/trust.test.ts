@@ -121,6 +121,12 @@ describe('SSL_CERT_DIR', () => {
     assert.equal(ca.split('BEGIN CERTIFICATE').length - 1, rootCertificates.length + 2);
   });
 
+  test('is added to the built-in list, which is given if this process runs without it', async () => {
+    const without = await webTrust({ ...settings({ environment: {}, files, directories }), isListMissing: true });
+    assert.equal(without.ca, rootCertificates.map((pem) => `${pem}\n`).join(''));
+    assert.equal(without.elsewhere?.().length, rootCertificates.length);
+  });
+
   test('comes together with SSL_CERT_FILE and NODE_EXTRA_CA_CERTS', async () => {
     const { ca } = await trustOf({
       SSL_CERT_DIR: 'b',

@@ -17,6 +17,7 @@ export function systemWorld(changes: Partial<World>): World {
     environment: {},
     workingDirectory: process.cwd(),
     nodePath: process.execPath,
+    nodeArguments: process.execArgv,
     nodeVersion: process.version,
     bundlePath: '',
     architecture: process.arch,

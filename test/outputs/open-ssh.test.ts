@@ -35,6 +35,7 @@ for (const name of FOLDERS) {
       for (const cluster of [ROOT, LEAF]) {
         await runProgram('ssh', ['-F', path, `alice@node.${cluster}`]);
         assert.deepEqual((await readFile(join(folder, 'words'), 'utf8')).split('\n').slice(0, -1), [
+          '--use-openssl-ca',
           'machine id.cjs',
           'ssh-proxy-command',
           `--destination-dir=${folder}`,
@@ -120,7 +121,7 @@ async function folderWith(context: test.TestContext, name: string, input: SshCon
   await writeFile(program, `#!/bin/sh\nprintf '%s\\n' "$@" > "$(dirname "$0")/words"\n`);
   await chmod(program, 0o700);
   const path = join(folder, 'ssh_config');
-  const own = { ...input, destinationPath: folder, command: [program, 'machine id.cjs'] };
+  const own = { ...input, destinationPath: folder, nodePath: program, bundlePath: 'machine id.cjs' };
   await writeFile(path, sshConfig(own, ROOT, [LEAF]));
   return { folder, path, settings: (host: string) => effective(path, host) };
 }

@@ -25,14 +25,26 @@ test('a path with blanks, quotes, per cent signs and backslashes has its golden'
   const odd: SshConfigInput = {
     ...sshConfigOf18,
     destinationPath: `/home/it's "100%" \\ id`,
-    command: ['/opt/my node/bin/node', '/opt/machine-id.cjs'],
+    nodePath: '/opt/my node/bin/node',
     nodeOptions: '--use-openssl-ca --openssl-config="/a b"',
   };
   assert.equal(clusterSshConfig(odd, ROOT, true), golden('odd-path', `${ROOT}.ssh_config`));
 });
 
+test('the proxy command starts without the public authorities, unless it needs them or NODE_OPTIONS chooses others', () => {
+  const startsWithout = (change: Partial<SshConfigInput>) =>
+    clusterSshConfig({ ...sshConfigOf18, ...change }, ROOT, true).includes("'/usr/bin/node' --use-openssl-ca '");
+  assert.equal(startsWithout({}), true);
+  assert.equal(startsWithout({ nodeOptions: undefined }), true);
+  assert.equal(startsWithout({ nodeOptions: '--max-old-space-size=512' }), true);
+  assert.equal(startsWithout({ connectionUpgrade: { caFile: undefined, insecure: false } }), false);
+  for (const nodeOptions of ['--use-system-ca', '--use_bundled_ca', '--use-openssl-ca']) {
+    assert.equal(startsWithout({ nodeOptions }), false, nodeOptions);
+  }
+});
+
 test('no word of the proxy command can begin another line', () => {
-  const text = clusterSshConfig({ ...sshConfigOf18, command: ['/opt/a\nPort 1'] }, ROOT, true);
+  const text = clusterSshConfig({ ...sshConfigOf18, nodePath: '/opt/a\nPort 1' }, ROOT, true);
   assert.equal(text.split('\n').length, clusterSshConfig(sshConfigOf18, ROOT, true).split('\n').length);
 });
 
