@@ -63,7 +63,7 @@ const UNIT_FILES_OF_PROCESS = 25;
 
 /** These take as long as several others, or wait as long. */
 const LONG = `
-  auth-topologies broken-streams dead-addresses deadline doctor-networks egress-obstacles egress-proxies
+  auth-topologies broken-streams dead-addresses deadline doctor-networks documented-jobs egress-obstacles egress-proxies
   egress-refusals examples generic-oidc init interrupt killed killed-cleanup kubernetes silent-servers
   ssh-multiplexer ssh-proxy-bytes tbot-engine topologies-http topologies-https topologies-none
   topologies-socks5 topologies-socks5h tunnel tunnel-killed tunnel-outages tunnel-renewal version-outputs`

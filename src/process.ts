@@ -15,6 +15,10 @@ import type { World } from './effects/world.ts';
 import { MachineIdError, uncaughtError } from './errors.ts';
 import { reportFailure, runProgram } from './program.ts';
 
+const OTHERS = 0o077;
+// A umask that also takes permissions from the owner would make files and directories that this program cannot use.
+process.umask(process.umask(OTHERS) & OTHERS);
+
 const interrupted = sharedController();
 const forwardSignals = listenToSignals((name) => {
   // A second signal ends the process at once.

@@ -119,6 +119,7 @@ export const MACHINE_AND_PEER_FAULTS: readonly Fault[] = [
     ['no open file left (EMFILE)', 'code', '… is named, with the path', 'test/files/prepare-directory.test.ts'],
     ['a limit on the size of files (ulimit -f)', 'code', 'with a limit on the size of files', MACHINE],
     ['umask 000', 'private', 'with …', MACHINE],
+    ['umask 777', 'works', 'with …', MACHINE],
     [
       'a full disk',
       'code',

@@ -87,7 +87,7 @@ export const ROWS: readonly Row[] = [
     id: 'jobs',
     kind: 'tests',
     shows: 'Every example of the orb and every config in a document runs as a job',
-    files: e2e('environments', 'examples', 'networks-page', 'only-main-deploys', 'how-it-works'),
+    files: e2e('documented-jobs', 'environments', 'examples', 'networks-page', 'only-main-deploys', 'how-it-works'),
   },
   {
     id: 'versions',

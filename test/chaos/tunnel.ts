@@ -49,6 +49,7 @@ const ANSWER = Buffer.concat([
 /** What the tunnels of a cluster lead to. */
 export class OtherEnds {
   readonly #servers: Server[];
+  readonly #sockets = new Set<Socket>();
   /** Since the last `begin`: what one connection has sent. */
   #received: Buffer[] = [];
 
@@ -80,6 +81,10 @@ export class OtherEnds {
       if (found === undefined) throw new Error(`the cluster has no ${name}`);
       found.port = await listening(server);
       ends.#servers.push(server);
+      server.on('connection', (socket: Socket) => {
+        ends.#sockets.add(socket);
+        socket.once('close', () => ends.#sockets.delete(socket));
+      });
     }
     return ends;
   }
@@ -95,6 +100,8 @@ export class OtherEnds {
 
   close(): void {
     for (const server of this.#servers) server.close();
+    // One that did not get everything has not answered, and would wait for ever.
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   /** Answers once it has everything: not every Proxy passes on the end of one direction alone. */

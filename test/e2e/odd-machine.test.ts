@@ -25,6 +25,7 @@ const UNHARMED: readonly (readonly [what: string, changes: RunChanges])[] = [
   ['a heap of 64 MB', withVariable('NODE_OPTIONS', '--max-old-space-size=64')],
   ['28 open files', after('ulimit -n 28')],
   ['the umask 000', after('umask 000')],
+  ['the umask 777', after('umask 777')],
   ['a closed standard input', after('exec <&-')],
   ['closed outputs', after('exec >&- 2>&-')],
   ['all standard streams closed', after('exec <&- >&- 2>&-')],

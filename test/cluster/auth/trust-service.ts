@@ -87,7 +87,7 @@ function toResource(authority: Authority, fault?: AuthorityFault): object {
 }
 
 function repeated(keys: readonly AuthorityKeys[], fault: AuthorityFault | undefined): readonly AuthorityKeys[] {
-  const times = fault === '500-keys' ? 500 : fault === '10000-keys' ? 10_000 : 1;
+  const times = fault?.endsWith('-keys') === true ? Number.parseInt(fault, 10) : 1;
   return Array.from({ length: times }, () => keys).flat();
 }
 
