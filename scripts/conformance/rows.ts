@@ -42,6 +42,7 @@ export interface ChaosRow extends Named {
   readonly kind: 'chaos';
   readonly seed: number;
   readonly count: number;
+  readonly parallel: number;
 }
 
 export interface BenchRow extends Named {
@@ -114,7 +115,8 @@ export const ROWS: readonly Row[] = [
     kind: 'chaos',
     shows: 'Connections that are slow, reset, cut, stalled or spoiled in each phase of a run keep the promise',
     seed: 1,
-    count: 500,
+    count: 10_000,
+    parallel: 48,
   },
   {
     id: 'process-failures',
@@ -218,10 +220,14 @@ export function commandOf(row: Row): string {
     case 'tests':
       return `npm run conformance -- --only ${row.id}`;
     case 'chaos':
-      return `npm run chaos -- --seed ${row.seed} --count ${row.count}`;
+      return `npm run chaos -- ${chaosFlags(row).join(' ')}`;
     case 'bench':
       return row.bench === '' ? 'npm run bench' : `npm run bench -- ${row.bench}`;
     default:
       return row satisfies never;
   }
+}
+
+export function chaosFlags({ count, parallel, seed }: ChaosRow): readonly string[] {
+  return ['--seed', String(seed), '--count', String(count), '--parallel', String(parallel)];
 }

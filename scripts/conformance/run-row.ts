@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { thisMachine, versionsOf } from './machine.ts';
 import { BenchRows, ChaosCounts, type Result, TestCounts } from './results.ts';
-import { matches, type Row } from './rows.ts';
+import { chaosFlags, matches, type Row } from './rows.ts';
 
 const FOLDER = 'build/conformance-page';
 /** Longer than any row takes on two busy cores. */
@@ -42,8 +42,7 @@ function countsOf(row: Row, json: string): Pick<Result, 'tests' | 'chaos' | 'ben
       node(['scripts/test.mjs', ...testFilesOf(row.files)], { TEST_COUNTS: json, TEST_BUILD: join(FOLDER, 'tests') });
       return { tests: TestCounts.parse(parsed(json)) };
     case 'chaos': {
-      const plan = ['--seed', String(row.seed), '--count', String(row.count)];
-      node(['scripts/run.mjs', 'test/chaos/run.ts', ...plan, '--json', json]);
+      node(['scripts/run.mjs', 'test/chaos/run.ts', ...chaosFlags(row), '--json', json]);
       return { chaos: ChaosCounts.parse(parsed(json)) };
     }
     case 'bench': {

@@ -8,9 +8,9 @@
  * built bundle and the embedded cluster: it recognizes the phase by the ALPN protocols of the ClientHello and by the number
  * of connections for the same purpose (target.ts), and counts bytes. Responses 429 and 503 come from the cluster, because
  * the relay does not terminate TLS. The bundle runs inside this process, where every call that creates a file is watched, and
- * some cases as a process of its own, whose session and folder are watched. One cluster for each front and version serves
- * one case at a time, so that a case owns all connections of its relay; different ones run at the same time, because most of
- * the time is spent waiting for deadlines. A case that breaks the promise is made simpler (minimise.ts) and printed.
+ * some cases as a process of its own, whose session and folder are watched. Each cluster serves one case at a time, so that a
+ * case owns all connections of its relay; different ones run at the same time, because most of the time is spent waiting for
+ * deadlines. A case that breaks the promise is made simpler (minimise.ts) and printed.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

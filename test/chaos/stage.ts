@@ -1,4 +1,4 @@
-/** The clusters that cases run against: one for each front and version, behind a relay, for one case at a time. */
+/** The clusters that cases run against: some for each front and version, behind a relay each, for one case at a time. */
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
 import type { Place } from './plan.ts';
 import { PORTS, type PortName, Relay } from './relay.ts';
@@ -10,10 +10,22 @@ export interface Stage {
   readonly address: string;
 }
 
+/** Most of the time is spent waiting for deadlines. */
+const STAGES_OF_PLACE = 2;
+
+/** The cases of one cluster. */
+interface Queue {
+  /** Started for the first case. */
+  stage?: Stage;
+  waiting: number;
+  last: Promise<unknown>;
+}
+
+const newQueue = (): Queue => ({ waiting: 0, last: Promise.resolve() });
+
 export class Stages {
   readonly #directory: string;
-  readonly #started = new Map<string, Stage>();
-  readonly #queues = new Map<string, Promise<unknown>>();
+  readonly #places = new Map<string, readonly Queue[]>();
   #starting: Promise<unknown> = Promise.resolve();
 
   /** @param directory keeps the authorities, which all clusters share */
@@ -23,31 +35,31 @@ export class Stages {
 
   /** Waits until nothing else happens there. */
   with<T>(place: Place, work: (stage: Stage) => Promise<T>): Promise<T> {
-    const name = nameOf(place);
-    const next = (this.#queues.get(name) ?? Promise.resolve()).then(async () => work(await this.#stage(place)));
-    this.#queues.set(
-      name,
-      next.catch(() => undefined),
-    );
+    const queue = this.#shortestAt(place);
+    const next = queue.last.then(async () => work(await this.#stageOf(queue, place)));
+    queue.waiting += 1;
+    queue.last = next.catch(() => undefined).finally(() => (queue.waiting -= 1));
     return next;
   }
 
+  #shortestAt(place: Place): Queue {
+    const name = `${place.front} ${place.version}`;
+    const queues = this.#places.get(name) ?? Array.from({ length: STAGES_OF_PLACE }, newQueue);
+    this.#places.set(name, queues);
+    return queues.reduce((best, one) => (one.waiting < best.waiting ? one : best));
+  }
+
   /** One after the other: the first creates the authorities. */
-  #stage(place: Place): Promise<Stage> {
-    const next = this.#starting.then(async () => {
-      const name = nameOf(place);
-      const stage = this.#started.get(name) ?? (await this.#start(place));
-      this.#started.set(name, stage);
-      return stage;
-    });
+  #stageOf(queue: Queue, place: Place): Promise<Stage> {
+    const next = this.#starting.then(async () => (queue.stage ??= await this.#start(place)));
     this.#starting = next.catch(() => undefined);
     return next;
   }
 
   async close(): Promise<void> {
-    for (const { cluster, relay } of this.#started.values()) {
-      relay.close();
-      await cluster.close();
+    for (const { stage } of [...this.#places.values()].flat()) {
+      stage?.relay.close();
+      await stage?.cluster.close();
     }
   }
 
@@ -67,8 +79,4 @@ export class Stages {
     for (const name of PORTS) targets[name] = Number(own[name].split(':').at(-1));
     return { cluster, relay, address: at('web') };
   }
-}
-
-function nameOf({ front, version }: Place): string {
-  return `${front} ${version}`;
 }
