@@ -31,6 +31,7 @@ export const FLAGS_OF_OTHERS: ReadonlyMap<string, OtherFlag> = new Map([
   ['--only', flag('npm')],
   ['--seed', flag('npm')],
   ['--count', flag('npm')],
+  ['--parallel', flag('npm')],
   ['--add-roles', flag('tctl')],
   ['--bundle', flag('cosign')],
   ['--type', flag('cosign')],
