@@ -122,6 +122,21 @@ interface Topology {
   readonly balancer?: string;
 }
 
+/** A proxy's log tells scenes apart by the ports, but clusters can have the same port at different addresses. */
+const taken = new Set<number>();
+const MOST_CLUSTERS = 5;
+
+/** A cluster whose ports no other scene has, nor a balancer in front of one. */
+async function clusterWithOwnPorts(start: () => Promise<Cluster>, balancerPort: number | undefined): Promise<Cluster> {
+  for (let tries = 1; ; tries += 1) {
+    const cluster = await start();
+    const ports = new Set([...portsOf(cluster), ...(balancerPort === undefined ? [] : [balancerPort])]);
+    if (tries < MOST_CLUSTERS && [...ports].some((port) => taken.has(port))) continue;
+    for (const port of ports) taken.add(port);
+    return cluster;
+  }
+}
+
 async function startTopology(
   t: TestContext,
   scene: Scene,
@@ -130,12 +145,14 @@ async function startTopology(
   const wish = { ...wishOf(scene), otherHosts: host.startsWith('[') ? [] : [host], extraLogins: [user] };
   const { front } = scene;
   if (!isBalancer(front)) {
-    const cluster = await clusterIn(directory, t, { ...wish, publicAddress: `${publicHost}:0` });
+    const publicAddress = `${publicHost}:0`;
+    const cluster = await clusterWithOwnPorts(() => clusterIn(directory, t, { ...wish, publicAddress }), undefined);
     return { cluster, port: portOf(cluster.info.proxy) };
   }
   const port = await freePort();
   const publicAddress = `${publicHost}:${port}`;
-  const cluster = await clusterIn(directory, t, { ...wish, listenHost: '127.0.0.1', publicAddress });
+  const local = { ...wish, listenHost: '127.0.0.1', publicAddress } as const;
+  const cluster = await clusterWithOwnPorts(() => clusterIn(directory, t, local), port);
   const options = { behind: cluster.info.proxy, host, port, listenHost: wish.listenHost };
   const { certificate } =
     front === 'nginx'
