@@ -114,6 +114,7 @@ function carry(outer: Duplex, head: Buffer, framing: Framing, target: UpgradeTar
   }
   outer.on('close', close);
   inner.on('close', () => {
+    clearInterval(pings);
     outer.end(farewell);
   });
   if (head.length > 0) {

@@ -56,6 +56,7 @@ export class PingConnection extends Duplex {
   }
 
   override _final(done: () => void): void {
+    clearInterval(this.#pings);
     this.#secure.end(() => {
       done();
     });
