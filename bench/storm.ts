@@ -44,9 +44,10 @@ async function simulated(storm: Storm): Promise<readonly Row[]> {
   );
   const name = `${storm.name}${storm.withoutJitter === true ? ', no jitter' : ''}`;
   const share = `${((100 * succeeded) / storm.jobs).toFixed(1)} % of ${storm.jobs} jobs${failed}`;
-  const [min, median, max] = [p50Ms, p95Ms, p99Ms].map((ms = NaN) => ms / 1000);
   return [
-    row(`${name}: p50, p95, p99`, { min: min ?? NaN, median: median ?? NaN, max: max ?? NaN }, 's', share),
+    p50Ms === undefined || p95Ms === undefined || p99Ms === undefined
+      ? row(`${name}: succeeded`, one(succeeded), 'jobs', share)
+      : row(`${name}: p50, p95, p99`, { min: p50Ms / 1000, median: p95Ms / 1000, max: p99Ms / 1000 }, 's', share),
     row(
       '  connections: mean, peak',
       { min: (10 * connections) / load.length, median: peakPerSecond, max: peakPerSecond },
