@@ -110,7 +110,7 @@ function resultText(result: Result | undefined): string {
   }
   if (result.chaos !== undefined) {
     const { cases, failed, reached } = result.chaos;
-    return `${cases - failed} of ${cases} cases, the fault came to pass in ${reached}`;
+    return `${cases - failed} of ${cases} cases, the failure occurred in ${reached}`;
   }
   const goals = (result.bench?.rows ?? []).flatMap(({ goal }) => (goal === undefined ? [] : [goal]));
   const met = goals.filter(({ kind, limit, value }) => (kind === 'at most' ? value <= limit : value >= limit));
