@@ -225,11 +225,10 @@ class Scene {
 const TUNNEL_LIMIT_MS = 240_000;
 /** On a machine with other work. */
 const READY_MS = 60_000;
-/**
- * The tunnel finds out within ten seconds that the Proxy answers again. But a connection that is still in use stays as slow as
- * the fault has made it: 30 kB in pieces of two bytes take most of a minute beside many other cases.
- */
-const RECOVERY_MS = 120_000;
+/** The tunnel finds out within ten seconds that the Proxy answers again. */
+const RECOVERY_MS = 60_000;
+/** A sliced connection stays slow: 30 kB in pieces of one to three bytes take most of a minute beside many other cases. */
+const SLICED_RECOVERY_MS = 120_000;
 const RECOVERY_PAUSE_MS = 300;
 
 /** The tunnel is ready before anything is spoiled, and must work again afterwards. */
@@ -296,7 +295,7 @@ class TunnelScene {
   }
 
   async #recover(address: string): Promise<boolean> {
-    const untilMs = performance.now() + RECOVERY_MS;
+    const untilMs = performance.now() + (this.#case.fault === 'slicer' ? SLICED_RECOVERY_MS : RECOVERY_MS);
     while (performance.now() < untilMs) {
       if ((await useTunnel(this.#phase, address, PATIENT_MS)) === 'whole') return true;
       await delay(RECOVERY_PAUSE_MS);
