@@ -15,7 +15,7 @@ const load = (id) => {
   if (!loaded.has(id)) loaded.set(id, (FIRST[id] || compiled(id))${SCOPE});
   return loaded.get(id);
 };
-const loadLater = async (id) => load(id);
+const loadLater = async (id) => (typeof id === "string" ? require(id) : load(id));
 const compiled = (id) => {
   const lines = LATER[id].toString().split("\\n//").slice(1).join("\\n");
   const source = lines.slice(0, lines.lastIndexOf("\\n"));
@@ -63,13 +63,13 @@ function neededBy(name, infos, found = new Set()) {
 
 /** The statements of esbuild that imports and exports become; each is a line, or several for long lists. */
 const STATEMENTS =
-  /^(?:import (?:(?<all>\w+)|\* as (?<namespace>\w+)|\{(?<named>[^}]*)\}|(?<both>\w+), \{(?<others>[^}]*)\}) from |(?<only>import ))"(?<from>[^"\n]+)";$|^export \{(?<exported>[^}]*)\};$|^export default (?<value>.*);$|\bimport\("(?<later>\.\/[^"\n]+)"\)/gm;
+  /^(?:import (?:(?<all>\w+)|\* as (?<namespace>\w+)|\{(?<named>[^}]*)\}|(?<both>\w+), \{(?<others>[^}]*)\}) from |(?<only>import ))"(?<from>[^"\n]+)";$|^export \{(?<exported>[^}]*)\};$|^export default (?<value>.*);$|\bimport\("(?<later>(?:\.\/|node:)[^"\n]+)"\)/gm;
 
 /** The body of a function that returns what the module exports. Imported values are those at the time of the import. */
 function bodyOf(text, ids) {
   return text.replaceAll(STATEMENTS, (...match) => {
     const { all, both, exported, from, later, named, namespace, others, only, value } = match.at(-1);
-    if (later !== undefined) return `loadLater(${idOf(later, ids)})`;
+    if (later !== undefined) return `loadLater(${later.startsWith('./') ? idOf(later, ids) : JSON.stringify(later)})`;
     if (value !== undefined) return `return { default: ${value} };`;
     if (exported !== undefined) return `return {${exported.replaceAll(/([\w$]+) as ([\w$]+)/g, '$2: $1')}};`;
     const module = from.startsWith('./') ? `load(${idOf(from, ids)})` : `require(${JSON.stringify(from)})`;

@@ -200,10 +200,27 @@ export class MachineIdError extends Error {
  * selectors stay.
  */
 export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, ' ');
+  return PRINTABLE_ASCII.test(text) ? text : text.replace(unprintable(), ' ');
 }
 
-const UNPRINTABLE = /(?:(?![\ufe0e\ufe0f])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}])+/gu;
+const PRINTABLE_ASCII = /^[ -~]*$/;
+
+let unprintablePattern: RegExp | undefined;
+
+/** Not a literal: Node would read the tables of Unicode for it when it compiles this file, which takes a millisecond. */
+function unprintable(): RegExp {
+  unprintablePattern ??= new RegExp(
+    String.raw`(?:(?![\ufe0e\ufe0f])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}])+`,
+    'gu',
+  );
+  return unprintablePattern;
+}
+
+/** Whether the text has characters of the class Cc of Unicode, such as a newline. */
+export function hasControlCharacters(text: string): boolean {
+  // eslint-disable-next-line no-control-regex -- \p{Cc} would make Node read the tables of Unicode
+  return /[\u0000-\u001f\u007f-\u009f]/.test(text);
+}
 
 /** `1 file`, `2 files`. */
 export function pluralize(count: number, noun: string): string {
@@ -217,7 +234,9 @@ export function locationText({ line, path }: { readonly path: string; readonly l
 
 /** JSON on one line, with the characters that `printable` replaces escaped. */
 export function printableJson(value: unknown): string {
-  return JSON.stringify(value).replace(UNPRINTABLE, (found) =>
+  const json = JSON.stringify(value);
+  if (PRINTABLE_ASCII.test(json)) return json;
+  return json.replace(unprintable(), (found) =>
     Array.from({ length: found.length }, (_, at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, '0')}`).join(
       '',
     ),

@@ -1,16 +1,10 @@
 /** Runs a command with the real effects, and exits with its code. */
-import { isatty } from 'node:tty';
-import { openStarterPipe, startDetached } from './effects/detached.ts';
 import { sharedController, systemClock } from './effects/time.ts';
 import { systemFiles } from './effects/files.ts';
-import { foregroundIn } from './effects/foreground.ts';
-import { systemLargeFiles } from './effects/large-files.ts';
-import { startOrphanGuard } from './effects/orphan-guard.ts';
-import { listProcessesBy } from './effects/processes.ts';
-import { followProgram, killRunningChildren, systemCommands } from './effects/programs.ts';
+import type { Commands } from './effects/programs.ts';
 import { createMask } from './effects/secret.ts';
 import { listenToSignals } from './effects/signals.ts';
-import { ignoreStreamErrors, isReaderGone, stdoutUnwritable, writeAll, writeOrDrop } from './effects/streams.ts';
+import { isReaderGone, outputStream, stdoutUnwritable, writeAll, writeOrDrop, writeText } from './effects/streams.ts';
 import type { World } from './effects/world.ts';
 import { MachineIdError, uncaughtError } from './errors.ts';
 import { reportFailure, runProgram } from './program.ts';
@@ -32,15 +26,24 @@ const forwardSignals = listenToSignals((name) => {
 
 /** Ends by the signal itself: process.exit would wait for threads, one of which may hang in a DNS lookup. */
 function endAtOnce(name: NodeJS.Signals): void {
-  killRunningChildren();
+  killRunningChildren?.();
   process.removeAllListeners(name);
   process.kill(process.pid, name);
 }
 
 const STDIN = 0;
-const stdout = { stream: process.stdout, descriptor: 1 };
-const stderr = { stream: process.stderr, descriptor: 2 };
-for (const output of [stdout, stderr]) ignoreStreamErrors(output);
+// Node creates these two streams when they are first used, and a command that prints a line or nothing does not need them.
+const stdout = outputStream(1, () => process.stdout);
+const stderr = outputStream(2, () => process.stderr);
+
+// Code that starts programs is loaded when a command starts one.
+let killRunningChildren: (() => void) | undefined;
+const programs = async () => {
+  const loaded = await import('./effects/programs.ts');
+  killRunningChildren = loaded.killRunningChildren;
+  return loaded;
+};
+const commands: Commands = { run: async (...call) => (await programs()).systemCommands.run(...call) };
 
 const mask = createMask();
 let stdinIsOpen = false;
@@ -55,14 +58,17 @@ const world: World = {
   clock: systemClock,
   random: Math.random,
   files: systemFiles,
-  largeFiles: systemLargeFiles,
-  commands: systemCommands,
-  listProcesses: listProcessesBy(systemCommands),
-  follow: followProgram,
-  startDetached,
-  openStarterPipe,
-  runInForeground: foregroundIn({ forwardSignals, stdout, stderr }),
-  startOrphanGuard,
+  openLargeFiles: async () => (await import('./effects/large-files.ts')).systemLargeFiles,
+  commands,
+  listProcesses: async () => (await import('./effects/processes.ts')).listProcessesBy(commands)(),
+  follow: async (...call) => (await programs()).followProgram(...call),
+  startDetached: async (...call) => (await import('./effects/detached.ts')).startDetached(...call),
+  openStarterPipe: async () => (await import('./effects/detached.ts')).openStarterPipe(),
+  runInForeground: async (...call) => {
+    const { foregroundIn } = await import('./effects/foreground.ts');
+    return foregroundIn({ forwardSignals, stdout, stderr })(...call);
+  },
+  startOrphanGuard: async (...call) => (await import('./effects/orphan-guard.ts')).startOrphanGuard(...call),
   mask,
   stdout: (text) =>
     print(text).catch((cause: unknown) => {
@@ -76,21 +82,24 @@ const world: World = {
     stdinIsOpen = true;
     return process.stdin;
   },
-  openPrompt:
+  openPrompt: async () => {
+    const { isatty } = await import('node:tty');
     // Not `process.stdin.isTTY`: accessing process.stdin makes a pipe non-blocking, and others may share it.
-    isatty(STDIN) && process.stdout.isTTY
-      ? async () => {
-          const { openPrompt } = await import('./effects/prompt.ts');
-          stdinIsOpen = true;
-          return openPrompt(process.stdin, process.stdout, interrupted.signal);
-        }
-      : undefined,
+    if (!isatty(STDIN) || !process.stdout.isTTY) return undefined;
+    const { openPrompt } = await import('./effects/prompt.ts');
+    stdinIsOpen = true;
+    return openPrompt(process.stdin, process.stdout, interrupted.signal);
+  },
   writeStdout: (parts) => writeAll(stdout, parts),
   stderr: (text) => {
     writeOrDrop(stderr, mask.apply(text));
   },
-  stderrIsTerminal: process.stderr.isTTY,
-  stdoutIsTerminal: process.stdout.isTTY,
+  get stderrIsTerminal() {
+    return process.stderr.isTTY;
+  },
+  get stdoutIsTerminal() {
+    return process.stdout.isTTY;
+  },
   signal: interrupted.signal,
 };
 
@@ -98,7 +107,7 @@ const args = process.argv.slice(2);
 // Unhandled rejections come here too. The program's state may be inconsistent from here on, so it ends.
 process.on('uncaughtException', (cause) => {
   reportFailure(uncaughtError(cause), args, world);
-  killRunningChildren();
+  killRunningChildren?.();
   process.exit(1);
 });
 
@@ -109,5 +118,5 @@ void runProgram(args, world).then((exitCode) => {
 });
 
 function print(text: string): Promise<void> {
-  return writeAll(stdout, [Buffer.from(mask.apply(text))]);
+  return writeText(stdout, mask.apply(text));
 }

@@ -3,8 +3,7 @@ import { wantsDebug } from './cli/flags.ts';
 import { errorLine, errorReport, stderrStyle } from './cli/print.ts';
 import { type Command, commandHelp, commandName, COMMANDS, textFor } from './command-table.ts';
 import type { Invocation } from './commands/orb-step.ts';
-import { BACKGROUND_COMMAND } from './effects/detached.ts';
-import type { World } from './effects/world.ts';
+import { BACKGROUND_COMMAND, type World } from './effects/world.ts';
 import { failureOf, MachineIdError } from './errors.ts';
 
 /** Commands that other commands start; not listed in the help. */
@@ -29,7 +28,7 @@ export async function runProgram(args: readonly string[], world: World): Promise
       call = { args, world: withOrbTerms(world) };
       call = await invocationOf(call);
     }
-    if (args[0] === BACKGROUND_COMMAND) call = { args: args.slice(1), world: inBackground(world) };
+    if (args[0] === BACKGROUND_COMMAND) call = { args: args.slice(1), world: await inBackground(world) };
     return (await runCommand(call.args, call.world)) ?? 0;
   } catch (cause) {
     const { withProxyCause } = await import('./net/egress-cause.ts');
@@ -40,9 +39,9 @@ export async function runProgram(args: readonly string[], world: World): Promise
 }
 
 /** Another process of this program has started this one, and is at the other end of the pipe. */
-function inBackground(world: World): World {
+async function inBackground(world: World): Promise<World> {
   try {
-    return { ...world, starter: world.openStarterPipe() };
+    return { ...world, starter: await world.openStarterPipe() };
   } catch (cause) {
     throw new MachineIdError('USAGE_INVALID', `"${BACKGROUND_COMMAND}" is not for use on a command line`, {
       hint: 'Call the command without it: "run --refresh", or "tunnel".',

@@ -1,7 +1,6 @@
 /** Reads X.509 certificates with Node's own parser. */
 import { type KeyObject, X509Certificate } from 'node:crypto';
-import { MachineIdError } from '../errors.ts';
-import type { Validity } from './validity.ts';
+import { unreadableCertificate, type Validity } from './validity.ts';
 
 export interface DistinguishedName {
   readonly commonName: string | undefined;
@@ -38,7 +37,7 @@ export function readCertificate(certificate: string | Uint8Array): TlsCertificat
   const der = typeof certificate === 'string' ? onlyBlock(certificate) : certificate;
   const x509 = parse(der);
   // OpenSSL also accepts PEM in place of DER, and ignores trailing bytes.
-  if (!x509.raw.equals(der)) throw invalid('it is not exactly one DER certificate');
+  if (!x509.raw.equals(der)) throw unreadableCertificate('it is not exactly one DER certificate');
   return fromX509(x509);
 }
 
@@ -53,7 +52,7 @@ export function derOf(pem: string): Uint8Array {
 
 function onlyBlock(pem: string): Uint8Array {
   const [block, ...others] = splitCertificates(pem);
-  if (block === undefined || others.length > 0) throw invalid('it is not exactly one PEM block');
+  if (block === undefined || others.length > 0) throw unreadableCertificate('it is not exactly one PEM block');
   return Buffer.from(block.replace(/-----[A-Z ]+-----/g, ''), 'base64');
 }
 
@@ -61,7 +60,7 @@ function parse(der: Uint8Array): X509Certificate {
   try {
     return new X509Certificate(der);
   } catch (cause) {
-    throw invalid('Node cannot parse it', cause);
+    throw unreadableCertificate('Node cannot parse it', cause);
   }
 }
 
@@ -91,7 +90,7 @@ function namesOf(x509: X509Certificate): Names {
   try {
     return x509.toLegacyObject();
   } catch (cause) {
-    throw invalid('Node cannot read the names in it', cause);
+    throw unreadableCertificate('Node cannot read the names in it', cause);
   }
 }
 
@@ -101,7 +100,7 @@ function namesOf(x509: X509Certificate): Names {
  */
 function timeOf(text: string): number {
   const timeMs = / \d{4} GMT$/.test(text) ? Date.parse(text) : NaN;
-  if (Number.isNaN(timeMs)) throw invalid('a time in it cannot be read');
+  if (Number.isNaN(timeMs)) throw unreadableCertificate('a time in it cannot be read');
   return timeMs;
 }
 
@@ -109,7 +108,7 @@ function publicKeyOf(x509: X509Certificate): KeyObject {
   try {
     return x509.publicKey;
   } catch (cause) {
-    throw invalid('Node cannot read the key in it', cause);
+    throw unreadableCertificate('Node cannot read the key in it', cause);
   }
 }
 
@@ -121,7 +120,7 @@ function urisOf(alternativeNames: string): string[] {
 
 /** Node returns a single value as a string and several as a list, without escapes. */
 function distinguishedName(name: Names['subject']): DistinguishedName {
-  if (name === undefined) throw invalid('a name in it cannot be read');
+  if (name === undefined) throw unreadableCertificate('a name in it cannot be read');
   const byOid = new Map<string, readonly string[]>();
   for (const [key, value] of Object.entries(name)) {
     const values: unknown[] = Array.isArray(value) ? value : [value];
@@ -139,18 +138,12 @@ function distinguishedName(name: Names['subject']): DistinguishedName {
  */
 export function splitCertificates(bundle: string): string[] {
   const blocks = bundle.match(BLOCK) ?? [];
-  if (bundle.replace(BLOCK, '').trim() !== '') throw invalid('the PEM text contains something other than certificates');
+  if (bundle.replace(BLOCK, '').trim() !== '')
+    throw unreadableCertificate('the PEM text contains something other than certificates');
   return blocks.map((block) => `${block.replaceAll('\r\n', '\n')}\n`);
 }
 
 /** @throws MachineIdError RESPONSE_INVALID */
 export function certificatePem(der: Uint8Array): string {
   return readCertificate(der).pem;
-}
-
-function invalid(detail: string, cause?: unknown): MachineIdError {
-  return new MachineIdError('RESPONSE_INVALID', `a certificate from the cluster cannot be read: ${detail}`, {
-    hint: 'Run the job again. If the error persists, check what is between this job and the cluster.',
-    cause,
-  });
 }

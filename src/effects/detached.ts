@@ -5,9 +5,6 @@ import { Socket } from 'node:net';
 import { errorCode } from './file-error.ts';
 import { openPlainFile } from './open-file.ts';
 
-/** The internal command that precedes the command of a process in the background. */
-export const BACKGROUND_COMMAND = 'background';
-
 /** Carries lines in both directions. */
 export interface LinePipe {
   /** The next line; undefined when the other end has closed the pipe or exited, or sends a line longer than 64 KiB. */
@@ -31,7 +28,11 @@ export interface DetachedProcess {
  * runs. Its stdout and stderr are appended to the file `logPath`; the pipe is its file descriptor 3.
  * @throws Node's own error if the log cannot be opened
  */
-export type StartDetached = (file: string, args: readonly string[], options: DetachedOptions) => DetachedProcess;
+export type StartDetached = (
+  file: string,
+  args: readonly string[],
+  options: DetachedOptions,
+) => Promise<DetachedProcess>;
 
 export interface DetachedOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -40,7 +41,11 @@ export interface DetachedOptions {
 
 const PIPE = 3;
 
-export const startDetached: StartDetached = (file, args, { environment, logPath }) => {
+export const startDetached = (
+  file: string,
+  args: readonly string[],
+  { environment, logPath }: DetachedOptions,
+): DetachedProcess => {
   const log = openPlainFile(logPath, constants.O_WRONLY | constants.O_APPEND);
   try {
     return watched(spawn(file, [...args], { detached: true, env: environment, stdio: ['ignore', log, log, 'pipe'] }));

@@ -20,7 +20,6 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorCode } from './file-error.ts';
 import { appendAll } from './append-file.ts';
@@ -222,6 +221,7 @@ async function erase(
   path: string,
   { maxBytes, accepts, keepsHardLinked = false }: EraseOptions,
 ): Promise<'erased' | 'missing' | 'refused'> {
+  const { open } = await import('node:fs/promises');
   let file;
   try {
     // O_NONBLOCK: opening a pipe must not wait for its other end.

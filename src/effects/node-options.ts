@@ -3,6 +3,7 @@
  * and memory. The rest (preloads, inspectors, dumps, key logs) could break a process that holds credentials, or leak them.
  * `orb/scripts` has the same lists.
  */
+import { hasControlCharacters } from '../errors.ts';
 
 /**
  * Node parses its 150 public authorities, which takes 20 ms, as soon as a connection trusts any other. With this option, it
@@ -57,7 +58,7 @@ export function keptNodeOptions(text = ''): string {
     else if (isValue(words[at + 1])) kept.push(`${name}=${words[(at += 1)] ?? ''}`);
   }
   return kept
-    .filter((word) => !/\p{Cc}/u.test(word))
+    .filter((word) => !hasControlCharacters(word))
     .map(quoted)
     .join(' ');
 }

@@ -3,8 +3,6 @@
  * block the process or one of its threads, and no signal could end it.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
-import { Socket } from 'node:net';
-import { isatty } from 'node:tty';
 import { errorCode } from './file-error.ts';
 import { readChunks } from './streams.ts';
 
@@ -71,15 +69,21 @@ export async function readInputFile(path: string, { maxBytes, signal }: InputLim
   const stats = fstatSync(file);
   if (stats.isFIFO()) return readPipe(file, { maxBytes, signal });
   try {
-    if (!stats.isFile() && (!stats.isCharacterDevice() || isatty(file))) throw wrongKind(stats);
+    if (!stats.isFile() && (!stats.isCharacterDevice() || (await isTerminal(file)))) throw wrongKind(stats);
     return readToEnd(file, maxBytes);
   } finally {
     closeSync(file);
   }
 }
 
+async function isTerminal(file: number): Promise<boolean> {
+  const { isatty } = await import('node:tty');
+  return isatty(file);
+}
+
 /** The socket closes the descriptor. */
 async function readPipe(file: number, limits: InputLimits): Promise<Buffer> {
+  const { Socket } = await import('node:net');
   const socket = new Socket({ fd: file, readable: true, writable: false });
   try {
     return await readChunks(socket, { ...limits, name: 'the pipe', timeoutMs: PIPE_TIMEOUT_MS });

@@ -12,7 +12,7 @@ export interface OrphanGuard {
 }
 
 /** @param variable in the environment of everything that this process starts, as `NAME=value` */
-export type StartOrphanGuard = (directory: string, variable: string) => OrphanGuard;
+export type StartOrphanGuard = (directory: string, variable: string) => Promise<OrphanGuard>;
 
 /**
  * Its stdin ends with this process. The signals that end a step must not end it first. On Linux, it also finds processes by their
@@ -43,7 +43,7 @@ rm -rf -- "$1"
 const NO_GUARD: OrphanGuard = { watch: () => undefined, release: () => undefined };
 
 /** Without a shell there is no guard: `cleanup` and the next run remove what is left. */
-export const startOrphanGuard: StartOrphanGuard = (directory, variable) => {
+export function startOrphanGuard(directory: string, variable: string): OrphanGuard {
   if (process.platform === 'win32') return NO_GUARD;
   try {
     // In a separate session, so that what kills a whole process group spares it.
@@ -70,4 +70,4 @@ export const startOrphanGuard: StartOrphanGuard = (directory, variable) => {
   } catch {
     return NO_GUARD;
   }
-};
+}

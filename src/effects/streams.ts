@@ -6,26 +6,54 @@ import { errorCode } from './file-error.ts';
 
 /** Standard output or standard error of this process. */
 export interface OutputStream {
-  readonly stream: Writable;
   readonly descriptor: number;
+  /** Node's stream, which is created by the first call. */
+  readonly open: () => Writable;
+  readonly isOpen: () => boolean;
 }
 
-/** Keeps later write errors from crashing the process: only the call that writes gets the error. */
-export function ignoreStreamErrors({ stream }: OutputStream): void {
-  stream.on('error', () => undefined);
+/** @param create Node's own stream for the descriptor */
+export function outputStream(descriptor: number, create: () => Writable): OutputStream {
+  let stream: Writable | undefined;
+  return {
+    descriptor,
+    // Without a listener, an error would end the process; the call that writes gets it, too.
+    open: () => (stream ??= create().on('error', () => undefined)),
+    isOpen: () => stream !== undefined,
+  };
 }
 
 /** Drops text that cannot be written: there is nowhere to report it. */
-export function writeOrDrop({ stream }: OutputStream, text: string): void {
+export function writeOrDrop({ open }: OutputStream, text: string): void {
   try {
-    stream.write(text);
+    open().write(text);
   } catch {
     // Node 18 throws errors that later versions emit on the stream.
   }
 }
 
+/** What an empty pipe takes at once. */
+const SHORT_BYTES = 16 * 1024;
+
+/** Like `writeAll`, but without Node's stream for a short text that nothing precedes: to create one takes milliseconds. */
+export function writeText(output: OutputStream, text: string): Promise<void> {
+  const bytes = Buffer.from(text);
+  const isShort = bytes.length <= SHORT_BYTES && !output.isOpen();
+  const rest = bytes.subarray(isShort ? writtenAtOnce(output.descriptor, bytes) : 0);
+  return rest.length === 0 ? Promise.resolve() : writeAll(output, [rest]);
+}
+
+/** How many bytes the system takes; none after an error, which the next attempt reports. */
+function writtenAtOnce(descriptor: number, bytes: Uint8Array): number {
+  try {
+    return writeSync(descriptor, bytes);
+  } catch {
+    return 0;
+  }
+}
+
 /** Resolves once the stream has taken all parts and has room for more; rejects if it fails. */
-export function writeAll({ stream, descriptor }: OutputStream, parts: readonly Uint8Array[]): Promise<void> {
+export function writeAll({ descriptor, open }: OutputStream, parts: readonly Uint8Array[]): Promise<void> {
   const last = parts.at(-1);
   if (last === undefined) return Promise.resolve();
   return new Promise((resolve, reject) => {
@@ -34,6 +62,7 @@ export function writeAll({ stream, descriptor }: OutputStream, parts: readonly U
       resolve();
       return;
     }
+    const stream = open();
     const onError = (error: Error) => {
       reject(error);
     };

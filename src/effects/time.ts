@@ -1,6 +1,5 @@
 /** Time: the clock, deadlines, and limits on the silence of a server. */
 import { setMaxListeners } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type HostPort, MachineIdError } from '../errors.ts';
 
 export interface Clock {
@@ -15,7 +14,10 @@ export interface Clock {
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   elapsedMs: () => performance.now(),
-  sleep: (durationMs, signal) => delay(durationMs, undefined, signal === undefined ? {} : { signal }),
+  sleep: async (durationMs, signal) => {
+    const { setTimeout: delay } = await import('node:timers/promises');
+    await delay(durationMs, undefined, signal === undefined ? {} : { signal });
+  },
 };
 
 /** Calls `work` every `intervalMs` until the returned function is called. Does not keep the process alive. */

@@ -27,13 +27,13 @@ export interface World {
   /** From 0 to below 1; for spreading load, not for secrets. */
   readonly random: () => number;
   readonly files: Files;
-  readonly largeFiles: LargeFiles;
+  readonly openLargeFiles: () => Promise<LargeFiles>;
   readonly commands: Commands;
   readonly listProcesses: ListProcesses;
   readonly follow: Follow;
   readonly startDetached: StartDetached;
-  /** Opens the pipe to the process that started this one in the background; throws Node's own error if there is none. */
-  readonly openStarterPipe: () => LinePipe;
+  /** Opens the pipe to the process that started this one in the background; rejects with Node's own error if there is none. */
+  readonly openStarterPipe: () => Promise<LinePipe>;
   /** That pipe, in a process that was started in the background. */
   readonly starter?: LinePipe;
   readonly runInForeground: RunInForeground;
@@ -51,8 +51,8 @@ export interface World {
   readonly result: (text: string) => Promise<void>;
   /** Standard input, in chunks. */
   readonly stdin: () => AsyncIterable<Uint8Array>;
-  /** Set if stdin and stdout are both a terminal, so that the user can be asked. */
-  readonly openPrompt: (() => Promise<Prompt>) | undefined;
+  /** Undefined unless stdin and stdout are both a terminal, so that the user can be asked. */
+  readonly openPrompt: () => Promise<Prompt | undefined>;
   /** Writes bytes to stdout; resolves when more may be written, rejects with Node's own error. */
   readonly writeStdout: (parts: readonly Uint8Array[]) => Promise<void>;
   /** Writes to stderr. Never throws: drops what cannot be written. */
@@ -63,6 +63,9 @@ export interface World {
   /** Aborted with a MachineIdError INTERRUPTED on SIGHUP, SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
 }
+
+/** The internal command that precedes the command of a process in the background. */
+export const BACKGROUND_COMMAND = 'background';
 
 declare const __VERSION__: string | undefined;
 

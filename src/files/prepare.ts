@@ -9,6 +9,7 @@ import { components, occupied, refuseSymlinks, unusablePath, unwritable } from '
 import { checkReaders } from './readers.ts';
 import { recoverDirectory } from './recover.ts';
 import { targetOf, temporaryName } from './staged-file.ts';
+import { hasControlCharacters } from '../errors.ts';
 
 interface PreparedDirectory {
   /** Absolute. */
@@ -29,7 +30,7 @@ export async function prepareDirectory(
   record: Pick<WriteRecord, 'directory'>,
 ): Promise<PreparedDirectory> {
   const path = resolve(workingDirectory, destination.path);
-  if (/\p{Cc}/u.test(path)) throw unusablePath(path);
+  if (hasControlCharacters(path)) throw unusablePath(path);
   try {
     await refuseSymlinks(files, path, destination.symlinks);
     for (const component of components(path)) await makeDirectory(files, component, record);
@@ -67,7 +68,7 @@ export async function inspectDirectory(
 ): Promise<InspectedDirectory> {
   const { symlinks } = destination;
   const path = resolve(workingDirectory, destination.path);
-  if (/\p{Cc}/u.test(path)) throw unusablePath(path);
+  if (hasControlCharacters(path)) throw unusablePath(path);
   try {
     const folders = new Set(names.map((name) => dirname(join(path, name))));
     for (const folder of [path, ...folders]) {

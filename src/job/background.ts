@@ -2,10 +2,10 @@
  * Processes of a job that outlive the step that starts them: starts, lists and stops them. `background-work.ts` is the side of
  * the process itself.
  */
-import { BACKGROUND_COMMAND, type DetachedProcess } from '../effects/detached.ts';
+import type { DetachedProcess } from '../effects/detached.ts';
 import { fileErrorText } from '../effects/file-error.ts';
 import type { Processes } from '../effects/processes.ts';
-import type { World } from '../effects/world.ts';
+import { BACKGROUND_COMMAND, type World } from '../effects/world.ts';
 import { MachineIdError } from '../errors.ts';
 import {
   type BackgroundName,
@@ -42,7 +42,7 @@ export async function startBackground(world: World, start: BackgroundStart): Pro
   let child: DetachedProcess;
   try {
     const options = { environment, logPath: paths.log };
-    child = world.startDetached(nodePath, [bundlePath, BACKGROUND_COMMAND, ...start.args], options);
+    child = await world.startDetached(nodePath, [bundlePath, BACKGROUND_COMMAND, ...start.args], options);
   } catch (cause) {
     throw notStarted(start, `could not be started: ${fileErrorText(cause)}`, cause);
   }

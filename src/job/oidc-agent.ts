@@ -107,7 +107,7 @@ export function withoutTokens(text: string): string {
     // Removed, not replaced, so that a token split by them is joined again and recognized.
     // eslint-disable-next-line no-control-regex -- escape sequences of terminals
     .replace(/\u001b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?)/g, '')
-    .replace(/(?![\n\t])[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, '')
+    .replace(new RegExp(String.raw`(?![\n\t])[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]`, 'gu'), '')
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '')

@@ -5,6 +5,7 @@ import { documentation, joined, key, keys, type ValuesOf } from '../schema/keys.
 import { goDuration } from '../schema/values.ts';
 import { type Arn, parseArn } from './aws-session.ts';
 import { SELECTOR_KEYS } from './selectors.ts';
+import { hasControlCharacters } from '../errors.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
 const MIN_SESSION_MS = 15 * 60 * 1000;
@@ -115,7 +116,7 @@ function checkNames({ artifactName: file, credentialProfileName: profile }: AwsV
   if (!/^[^/\\]+$/.test(file) || file === '.' || file === '..') {
     refuse(context, `artifact_name: ${JSON.stringify(file)} is not a file name`, ['artifact_name']);
   }
-  if (!/^[^\]\p{Cc}]+$/u.test(profile)) {
+  if (!/^[^\]]+$/.test(profile) || hasControlCharacters(profile)) {
     refuse(context, `credential_profile_name: ${JSON.stringify(profile)} is not a profile name`, [
       'credential_profile_name',
     ]);

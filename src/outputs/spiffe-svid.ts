@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import type { AuthSession } from '../auth/session.ts';
 import { checkJwtSvid } from '../auth/svid.ts';
 import type { KeyPair } from '../crypto/keys.ts';
-import { MachineIdError } from '../errors.ts';
+import { hasControlCharacters, MachineIdError } from '../errors.ts';
 import type { OutputFile } from '../files/destination.ts';
 import {
   type Field,
@@ -60,7 +60,7 @@ const SVID_FILES: readonly string[] = ['svid_key.pem', 'svid.pem', 'svid_bundle.
 
 /** tbot would follow a path that leads out of the destination. */
 function isPlainName(name: string): boolean {
-  return /^[^/\\\p{Cc}]+$/u.test(name) && name !== '.' && name !== '..';
+  return /^[^/\\]+$/.test(name) && !hasControlCharacters(name) && name !== '.' && name !== '..';
 }
 
 const jwtRequest = z.pipe(

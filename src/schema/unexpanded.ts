@@ -17,12 +17,18 @@ const TEMPLATES: readonly RegExp[] = [
 /** `${NAME}`, also with a default, and `$(command)`. */
 const BRACED: readonly RegExp[] = [/\$\{[^]{0,200}?\}/u, /\$\([^]{0,200}?\)/u];
 
-/** At the start of a word, since names can contain `C$NAME`, and MongoDB has a database `$external`. */
-const VARIABLE_WORDS: readonly RegExp[] = [
-  /(?<![\p{L}\p{N}_$#])\$(?!external\b)[A-Za-z_]\w*/u,
-  /(?<![\p{L}\p{N}_%])%[A-Z_][A-Z0-9_]{1,200}%/u,
-  ...[/(?<![\p{L}\p{N}_])__[A-Z][A-Z0-9_]{0,200}?__/u, /(?<!\w)@[A-Z][A-Z0-9_]{1,200}@/u, /<[A-Z][A-Z0-9_ -]{1,200}>/u],
-];
+/**
+ * At the start of a word, since names can contain `C$NAME`, and MongoDB has a database `$external`. Not literals: Node would
+ * read the tables of Unicode for them when it compiles this file, which takes a millisecond.
+ */
+function variableWords(): readonly RegExp[] {
+  return [
+    new RegExp(String.raw`(?<![\p{L}\p{N}_$#])\$(?!external\b)[A-Za-z_]\w*`, 'u'),
+    new RegExp(String.raw`(?<![\p{L}\p{N}_%])%[A-Z_][A-Z0-9_]{1,200}%`, 'u'),
+    new RegExp(String.raw`(?<![\p{L}\p{N}_])__[A-Z][A-Z0-9_]{0,200}?__`, 'u'),
+    ...[/(?<!\w)@[A-Z][A-Z0-9_]{1,200}@/u, /<[A-Z][A-Z0-9_ -]{1,200}>/u],
+  ];
+}
 
 /**
  * Not meant literally in a path: variables anywhere, `$$`, `` `command` ``, and `%NAME%` that is not an escape such as
@@ -55,10 +61,16 @@ const RENDER = 'the value itself; this is an unrendered template, which must be 
  * within a name is literal.
  */
 export function unexpandedPath(path: string): string | undefined {
+  if (isPlain(path)) return undefined;
   const bare = path.trim().replace(/^(['"])([^]*)\1$/u, '$2');
   if (bare === path) return expansionIn(path);
   const inside = expansionIn(bare) ?? `write ${JSON.stringify(shortened(bare))}`;
   return `quotes and spaces around ${JSON.stringify(shortened(path))} would become part of the name; without them: ${inside}`;
+}
+
+/** Nearly all texts have none of the characters that everything above contains; to compile the patterns takes time. */
+function isPlain(text: string): boolean {
+  return !/[$%<{#`~@'"\s]|__/.test(text);
 }
 
 function expansionIn(path: string): string | undefined {
@@ -76,9 +88,10 @@ function expansionIn(path: string): string | undefined {
 
 /** The same for values that are not paths. The value may be secret, so the message only repeats the reference. */
 export function unexpandedValue(text: string): string | undefined {
+  if (isPlain(text)) return undefined;
   const template = firstMatch(text, TEMPLATES);
   if (template !== undefined) return refusal(template, RENDER);
-  const variable = firstMatch(text, [...BRACED, ...VARIABLE_WORDS]);
+  const variable = firstMatch(text, [...BRACED, ...variableWords()]);
   if (variable === undefined) return undefined;
   return refusal(variable, 'the value itself, or render this template before this step, for example with envsubst');
 }

@@ -1,5 +1,5 @@
 /** Reads an `identity` file: the key and certificates for a TLS client. */
-import { readCertificate, splitCertificates } from '../crypto/x509.ts';
+import { certificateEndMs } from '../crypto/validity.ts';
 import { Secret } from '../effects/secret.ts';
 
 export interface StoredIdentity {
@@ -17,12 +17,12 @@ const CERTIFICATES = /^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CE
 /**
  * The file has the key first, then the identity's certificate, then the authorities.
  * @returns undefined if there is no key or no certificate
- * @throws MachineIdError RESPONSE_INVALID for a certificate that does not parse
+ * @throws MachineIdError RESPONSE_INVALID if the certificate has no end that can be read; the rest of it is not checked
  */
 export function readStoredIdentity(text: string): StoredIdentity | undefined {
   const [privateKeyPem] = PRIVATE_KEY.exec(text) ?? [];
-  const [certificatePem, ...authoritiesPem] = splitCertificates((text.match(CERTIFICATES) ?? []).join(''));
+  const [certificatePem, ...authoritiesPem] = text.match(CERTIFICATES) ?? [];
   if (privateKeyPem === undefined || certificatePem === undefined) return undefined;
-  const { notAfterMs } = readCertificate(certificatePem);
+  const notAfterMs = certificateEndMs(Buffer.from(certificatePem.replace(/-----.*-----/g, ''), 'base64'));
   return { privateKeyPem: new Secret(privateKeyPem), certificatePem, notAfterMs, authoritiesPem };
 }

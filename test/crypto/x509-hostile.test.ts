@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { certificateEndMs } from '../../src/crypto/validity.ts';
 import { certificatePem, readCertificate, splitCertificates } from '../../src/crypto/x509.ts';
 import { certificate } from './x509-certificate.ts';
 
@@ -35,6 +36,7 @@ const TIMES: readonly (readonly [string, string])[] = [
 for (const [what, time] of TIMES) {
   test(`a certificate with a time ${what} is refused, and not taken for one that never ends`, () => {
     assert.throws(() => readCertificate(withText(der, '491231235959Z', time)), INVALID);
+    assert.throws(() => certificateEndMs(withText(der, '491231235959Z', time)), INVALID);
   });
 }
 
@@ -95,3 +97,11 @@ for (const [what, text] of SINGLES) {
 function block(bytes: Buffer): string {
   return `-----BEGIN CERTIFICATE-----\n${bytes.toString('base64')}\n-----END CERTIFICATE-----\n`;
 }
+
+test('the end alone is not read from a certificate that is cut anywhere, or longer than it says', () => {
+  for (let length = 0; length < der.length; length += 1) {
+    assert.throws(() => certificateEndMs(der.subarray(0, length)), INVALID, `the first ${length} bytes`);
+  }
+  assert.throws(() => certificateEndMs(Buffer.concat([der, Buffer.of(0)])), INVALID);
+  assert.throws(() => certificateEndMs(Buffer.of(0x30, 0x84, 0xff, 0xff, 0xff, 0xff)), INVALID);
+});

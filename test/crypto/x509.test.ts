@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { publicKeyPem } from '../../src/crypto/keys.ts';
+import { certificateEndMs } from '../../src/crypto/validity.ts';
 import { certificatePem, readCertificate } from '../../src/crypto/x509.ts';
 import { missing, runProgram } from '../programs.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -82,4 +83,19 @@ test('openssl reads the same certificate and key', { skip: missing('openssl') },
   const read = readCertificate(pem);
   const { stdout } = await runProgram('openssl', ['x509', '-in', path, '-pubkey']);
   assert.equal(publicKeyPem(read.publicKey) + read.pem, stdout);
+});
+
+test('the end alone is the same, in both of its forms and with keys of every kind', async () => {
+  for (const algorithm of [ECDSA, ED25519, RSA]) {
+    for (const notAfter of [
+      '1969-12-31T23:59:59Z',
+      '2026-02-28T12:00:00Z',
+      '2049-12-31T23:59:59Z',
+      '2050-01-01T00:00:00Z',
+    ]) {
+      const { der } = await certificate(SUBJECT, { algorithm, notAfter: new Date(notAfter) });
+      assert.equal(certificateEndMs(der), Date.parse(notAfter));
+      assert.equal(certificateEndMs(der), readCertificate(der).notAfterMs);
+    }
+  }
 });

@@ -38,7 +38,7 @@ export async function withPrivateDirectory<T>(
       cause,
     });
   }
-  const guard = startOrphanGuard(path, `${DIRECTORY_VARIABLE}=${path}`);
+  const guard = await startOrphanGuard(path, `${DIRECTORY_VARIABLE}=${path}`);
   const remove = async () => {
     const failures = await removeTree(files, path);
     if (failures.length === 0) guard.release();

@@ -25,7 +25,7 @@ export async function collectAnswers(given: InitArguments, world: World): Promis
   const notices = job?.warnings ?? [];
   const answers = { ...given.answers, contexts: ambiguousContexts(given.answers, job) };
   const presets = presetsFrom(answers, job, world);
-  const prompt = given.yes || given.problems.length > 0 ? undefined : await world.openPrompt?.();
+  const prompt = given.yes || given.problems.length > 0 ? undefined : await world.openPrompt();
   const directory = given.directory ?? DEFAULT_DIRECTORY;
   if (prompt === undefined) return { answers: withPresets(answers, presets), directory, notices };
   try {

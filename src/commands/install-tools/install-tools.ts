@@ -84,7 +84,8 @@ async function runInstallation(
   world: World,
   progress: DownloadProgress,
 ): Promise<void> {
-  const { clock, files, largeFiles, environment, stderr } = world;
+  const { clock, files, environment, openLargeFiles, stderr } = world;
+  const largeFiles = await openLargeFiles();
   // Opened first, so that an unwritable file fails the command before anything is downloaded.
   const bashEnv = exportVariables ? await openBashEnv(files, environment) : undefined;
   const server = openDownloadServer({ network, trust, signal, trace });
