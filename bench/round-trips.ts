@@ -10,7 +10,7 @@ import { BUNDLE } from './bundle.ts';
 import { type BenchCluster, startCluster } from './cluster.ts';
 import { type DistantPort, distantPort, freePort } from './distance.ts';
 import { type ForwardProxy, startHttpProxy, startHttpsProxy, startSocksProxy } from './forward-proxies.ts';
-import { one, type Row, row } from './figures.ts';
+import { against, one, type Row, row } from './figures.ts';
 import { firstLine } from './ssh.ts';
 
 /** Neither is ever looked up through a proxy, and the first is always reached directly. */
@@ -29,11 +29,16 @@ interface Topology {
   readonly auth?: true;
   /** What the protocols require, for `run` and for `ssh-proxy-command`; bench/README.md counts them. */
   readonly least: readonly [run: number, ssh?: number];
+  /** Also measures a run with a database, and compares both runs with their goals. */
+  readonly hasGoals?: true;
 }
+
+/** The largest numbers that a run may have: with an identity, and with the certificate for a database. */
+const MOST = { identity: 7, database: 9 } as const;
 
 const L7 = ['--front', 'l7'];
 const TOPOLOGIES: readonly Topology[] = [
-  { name: 'TLS routing', teleport: '18.6.0', least: [7, 3] },
+  { name: 'TLS routing', teleport: '18.6.0', least: [7, 3], hasGoals: true },
   { name: 'TLS routing', teleport: '17.7.1', least: [7, 3] },
   { name: 'TLS routing', teleport: '15.3.7', least: [7, 3] },
   { name: 'separate ports', teleport: '18.6.0', cluster: ['--front', 'separate'], least: [7, 3] },
@@ -49,24 +54,38 @@ const TOPOLOGIES: readonly Topology[] = [
 export async function measureRoundTrips(folder: string): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (const [at, topology] of TOPOLOGIES.entries()) {
-    const { least, name, teleport } = topology;
-    const { run, ssh } = await measureOne(join(folder, String(at)), topology);
+    const { hasGoals, least, name, teleport } = topology;
+    const { database, run, ssh } = await measureOne(join(folder, String(at)), topology);
     const [ofRun, ofSsh] = least;
     const where = `${name}, Teleport ${teleport}`;
-    rows.push(row(`run, ${where}`, one(run), 'round trips', `at least ${ofRun}`));
+    const goal = hasGoals === true ? against(run, MOST.identity, TRIPS) : requiredText(ofRun);
+    rows.push(row(`run, ${where}`, one(run), TRIPS, goal));
+    if (database !== undefined) {
+      rows.push(row(`run with a database, ${where}`, one(database), TRIPS, against(database, MOST.database, TRIPS)));
+    }
     if (ssh !== undefined && ofSsh !== undefined) {
-      rows.push(row(`ssh-proxy-command, ${where}`, one(ssh), 'round trips', `at least ${ofSsh}`));
+      rows.push(row(`ssh-proxy-command, ${where}`, one(ssh), TRIPS, requiredText(ofSsh)));
     }
   }
   return rows;
 }
 
+const TRIPS = 'round trips';
+
+function requiredText(count: number): string {
+  return `the protocols require ${count}`;
+}
+
 interface Trips {
   readonly run: number;
+  readonly database?: number;
   readonly ssh?: number;
 }
 
-async function measureOne(folder: string, { auth, cluster: more = [], egress, teleport }: Topology): Promise<Trips> {
+async function measureOne(
+  folder: string,
+  { auth, cluster: more = [], egress, hasGoals, teleport }: Topology,
+): Promise<Trips> {
   mkdirSync(folder, { recursive: true });
   const [web, ssh, proxyPort] = await Promise.all([distantPort(), distantPort(), distantPort()]);
   const peer = spawn(process.execPath, ['bench/peer.cjs', '1'], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -94,8 +113,12 @@ async function measureOne(folder: string, { auth, cluster: more = [], egress, te
     };
     // Through a proxy of the network, the line to it is the long one: it is beside the cluster.
     const lines = egress === undefined ? [web, ssh] : [proxyPort];
+    const identity = `type: identity, ssh_config: ${auth === true ? 'off' : 'on'}`;
+    const database = 'type: database, service: orders, database: orders, username: ci';
     return {
-      run: await tripsOf(lines, () => run(scene)),
+      // Without a Proxy, there is nothing to write into an ssh_config.
+      run: await tripsOf(lines, () => run(scene, identity)),
+      ...(hasGoals === true ? { database: await tripsOf(lines, () => run(scene, database)) } : {}),
       ...(auth === true ? {} : { ssh: await tripsOf(lines, () => sshFirstByte(scene)) }),
     };
   } finally {
@@ -143,7 +166,7 @@ interface Scene {
 }
 
 /** @returns the time in milliseconds */
-async function run(scene: Scene): Promise<number> {
+async function run(scene: Scene, output: string): Promise<number> {
   const { address, auth, cluster, folder } = scene;
   rmSync(join(folder, 'out'), { recursive: true, force: true });
   const where =
@@ -151,8 +174,7 @@ async function run(scene: Scene): Promise<number> {
       ? ['--auth-server', address, '--ca-pin', cluster.caPin]
       : ['--proxy-server', address, '--ca-file', cluster.webCa];
   const config = join(folder, 'tbot.yaml');
-  // Without a Proxy, there is nothing to write into an ssh_config.
-  const item = `{ type: identity, ssh_config: ${auth === true ? 'off' : 'on'}, destination: { type: directory, path: ${join(folder, 'out')} } }`;
+  const item = `{ ${output}, destination: { type: directory, path: ${join(folder, 'out')} } }`;
   writeFileSync(config, `version: v2\noutputs: [${item}]\n`);
   const args = ['run', ...where, '--token', cluster.joinToken, '--no-export', '--config', config];
   return timeUntil(scene, args, async (child) => {

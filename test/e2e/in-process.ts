@@ -147,7 +147,7 @@ function requireFor(program: Program, connections: Set<Promise<unknown>>): (id: 
   const own: Readonly<Record<string, unknown>> = {
     'node:crypto': CRYPTO,
     'node:path': { ...path, resolve: (...parts: readonly string[]) => path.resolve(workingDirectory, ...parts) },
-    'node:fs': { ...fromDirectory(fs, program), fstatSync: (descriptor: number) => statOf(descriptor) },
+    'node:fs': { ...fromDirectory(fs, program), fstatSync: (descriptor: number) => statOf(descriptor), writeSync },
     'node:fs/promises': fromDirectory(fs.promises, program),
     'node:net': {
       ...net,
@@ -197,6 +197,12 @@ function fromDirectory(functions: object, { watch, workingDirectory }: Program):
 }
 
 const STDERR = 2;
+
+/** The program writes to its streams what it cannot write at once. */
+function writeSync(descriptor: number, bytes: Uint8Array, ...range: readonly number[]): number {
+  if (descriptor <= STDERR) throw Object.assign(new Error('the test reads the stream'), { code: 'EAGAIN' });
+  return fs.writeSync(descriptor, bytes, ...range);
+}
 
 function statOf(descriptor: number): Pick<fs.Stats, 'isFile'> {
   return descriptor <= STDERR ? { isFile: () => false } : fs.fstatSync(descriptor);
