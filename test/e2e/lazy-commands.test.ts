@@ -24,20 +24,24 @@ after(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const Sources = z.array(z.string());
+const Loaded = z.object({ sources: z.array(z.string()), nodes: z.array(z.string()) });
 
 /**
  * Paths of the modules that the command evaluated: those of the parts that it compiled, and of the part that is always
  * evaluated. esbuild writes the path of each module above its code.
  */
-async function evaluated(command: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<readonly string[]> {
+async function evaluated(command: readonly string[], environment?: NodeJS.ProcessEnv): Promise<readonly string[]> {
+  const { sources } = await loadedBy(command, environment);
+  return [readFileSync(bundle, 'utf8'), ...sources].flatMap(modulesIn);
+}
+
+async function loadedBy(command: readonly string[], environment: NodeJS.ProcessEnv = {}) {
   const report = join(mkdtempSync(join(folder, 'parts-')), 'sources.json');
   const options = { env: { PATH: process.env.PATH, ...environment, PARTS_LOADED: report }, timeout: 30_000 };
   const running = run(NODE, ['--require', './test/e2e/parts-loaded.cjs', bundle, ...command], options);
   running.child.stdin?.end();
   await running;
-  const sources = Sources.parse(JSON.parse(readFileSync(report, 'utf8')));
-  return [readFileSync(bundle, 'utf8'), ...sources].flatMap(modulesIn);
+  return Loaded.parse(JSON.parse(readFileSync(report, 'utf8')));
 }
 
 function modulesIn(source: string): readonly string[] {
@@ -61,6 +65,16 @@ test('commands that run once per connection do not load the YAML reader or schem
     const modules = await evaluated(['kube-credentials', `--destination-dir=${job.destination}`]);
     assert.ok(modules.includes('src/commands/kube-credentials.ts'), modules.join('\n'));
     assert.deepEqual(modules.filter(isHeavy), []);
+  });
+
+  await t.test('kube-credentials loads none of the larger modules of Node', async () => {
+    const { nodes } = await loadedBy(['kube-credentials', `--destination-dir=${job.destination}`]);
+    assert.ok(nodes.includes('internal/util/parse_args/parse_args'), nodes.join('\n'));
+    const larger = ['child_process', 'crypto', 'fs/promises', 'net', 'stream', 'timers/promises', 'tls', 'tty'];
+    assert.deepEqual(
+      nodes.filter((name) => larger.includes(name)),
+      [],
+    );
   });
 
   await t.test('ssh-proxy-command', async () => {
