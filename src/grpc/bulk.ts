@@ -36,8 +36,12 @@ export interface BulkConnection {
 }
 
 /** @param authority host name for `:authority`; Teleport accepts any */
-export function openBulkConnection(socket: TLSSocket, authority: string, wire?: WireConnection): BulkConnection {
-  const session = grpcSession(socket, authority, { windows: MANY_CALLS });
+export async function openBulkConnection(
+  socket: TLSSocket,
+  authority: string,
+  wire?: WireConnection,
+): Promise<BulkConnection> {
+  const session = await grpcSession(socket, authority, { windows: MANY_CALLS });
   return {
     get acceptsCalls() {
       return session.acceptsCalls;
@@ -57,8 +61,13 @@ const MANY_CALLS: Windows = { callBytes: 512 * 1024, connectionBytes: 64 * 1024 
  * @param authority host name for `:authority`; Teleport accepts any
  * @param path `/package.Service/Method`
  */
-export function openBulkCall(socket: TLSSocket, authority: string, path: string, wire?: WireConnection): BulkCall {
-  const session = grpcSession(socket, authority);
+export async function openBulkCall(
+  socket: TLSSocket,
+  authority: string,
+  path: string,
+  wire?: WireConnection,
+): Promise<BulkCall> {
+  const session = await grpcSession(socket, authority);
   const call = callOn(session, path, wire);
   return {
     ...call,

@@ -1,8 +1,12 @@
 /** One gRPC call with any number of messages in each direction, sent again while the server refuses the stream. */
-import { type ClientHttp2Stream, constants } from 'node:http2';
+import type { ClientHttp2Stream } from 'node:http2';
 import { chunkBatches, FrameReader, lengthOf, type MessageChunks, messagePrefix } from './frames.ts';
 import type { GrpcSession } from './session.ts';
 import { GrpcError, GrpcResponseError, grpcStatus } from './status.ts';
+
+/** Error codes of HTTP/2 (RFC 9113 section 7). */
+const REFUSED_STREAM = 7;
+const CANCEL = 8;
 
 /** After so many refusals, the server does not accept the call on this connection. */
 const MAX_ATTEMPTS = 10;
@@ -66,7 +70,7 @@ export class GrpcCall {
         }
         return;
       } catch (error) {
-        if (this.#stream?.rstCode !== constants.NGHTTP2_REFUSED_STREAM) throw error;
+        if (this.#stream?.rstCode !== REFUSED_STREAM) throw error;
         this.#afterRefusal(tries);
       }
     }
@@ -75,7 +79,7 @@ export class GrpcCall {
   /** Ends only this call: the connection carries others. */
   cancel(error?: Error): void {
     this.#ended.abort(error);
-    if (error === undefined) this.#stream?.close(constants.NGHTTP2_CANCEL);
+    if (error === undefined) this.#stream?.close(CANCEL);
     else this.#stream?.destroy(error);
   }
 

@@ -26,8 +26,8 @@ export interface GrpcConnection {
 }
 
 /** @param authority host name or address for `:authority`; Teleport accepts any */
-export function grpcOver(socket: TLSSocket, authority: string, wire?: WireConnection): GrpcConnection {
-  return grpcOn(grpcSession(socket, authority), wire);
+export async function grpcOver(socket: TLSSocket, authority: string, wire?: WireConnection): Promise<GrpcConnection> {
+  return grpcOn(await grpcSession(socket, authority), wire);
 }
 
 export function grpcOn(session: GrpcSession, wire?: WireConnection): GrpcConnection {

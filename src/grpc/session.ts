@@ -1,6 +1,7 @@
 /** An HTTP/2 session for gRPC over a TLS connection that is already open. */
 import type { OutgoingHttpHeaders } from 'node:http';
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type Settings } from 'node:http2';
+import type * as Http2 from 'node:http2';
+import type { ClientHttp2Session, ClientHttp2Stream, Settings } from 'node:http2';
 import { isIPv6 } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
@@ -25,6 +26,17 @@ export interface Windows {
 }
 
 const ONE_CALL: Windows = { callBytes: WINDOW_BYTES, connectionBytes: WINDOW_BYTES };
+
+let http2: Promise<typeof Http2> | undefined;
+
+/**
+ * Loads Node's HTTP/2, which takes 8 ms: `dialTls` can call it once the ClientHello is sent, so that it is loaded while the server
+ * responds. Without that, the session loads it.
+ */
+export function loadHttp2(): Promise<typeof Http2> {
+  http2 ??= Promise.resolve().then(() => import('node:http2'));
+  return http2;
+}
 
 /** Sent with each call, beside the headers of the protocol ("Custom-Metadata" of the gRPC project). */
 export type Metadata = Readonly<OutgoingHttpHeaders>;
@@ -59,11 +71,12 @@ export interface GrpcSession {
  * could not open it.
  * @param authority host name or address for `:authority`; Teleport accepts any
  */
-export function grpcSession(
+export async function grpcSession(
   socket: TLSSocket,
   authority: string,
   { times, windows: { callBytes, connectionBytes } = ONE_CALL, metadata = {} }: SessionOptions = {},
-): GrpcSession {
+): Promise<GrpcSession> {
+  const { connect } = await loadHttp2();
   const { host, origin } = new URL(`https://${urlHost(authority)}`);
   const slots = new StreamSlots();
   const liveness = watchLiveness({
@@ -169,11 +182,11 @@ function openStream(
   try {
     const stream = session.request(
       {
-        [constants.HTTP2_HEADER_METHOD]: 'POST',
-        [constants.HTTP2_HEADER_AUTHORITY]: host,
-        [constants.HTTP2_HEADER_PATH]: path,
-        [constants.HTTP2_HEADER_CONTENT_TYPE]: 'application/grpc',
-        [constants.HTTP2_HEADER_USER_AGENT]: USER_AGENT,
+        ':method': 'POST',
+        ':authority': host,
+        ':path': path,
+        'content-type': 'application/grpc',
+        'user-agent': USER_AGENT,
         te: 'trailers',
         ...metadata,
       },
@@ -200,9 +213,12 @@ function untilResponse(stream: ClientHttp2Stream, unanswered: Set<ClientHttp2Str
   stream.once('close', remove);
   stream.once('trailers', remove);
   stream.once('response', (_headers, flags) => {
-    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) remove();
+    if ((flags & END_STREAM) !== 0) remove();
   });
 }
+
+/** The flag of a HEADERS frame that ends the stream (RFC 9113 section 6.2). */
+const END_STREAM = 1;
 
 /** A URL needs brackets around an IPv6 address, and does not allow its zone. */
 function urlHost(authority: string): string {
@@ -265,5 +281,7 @@ function http2Socket(socket: TLSSocket, onBytes: (length: number) => void): Dupl
     stream.on('pause', () => stream.resume());
     stream.resume();
   });
+  // It may have closed while HTTP/2 was loaded; the session must exist before it learns that.
+  if (socket.destroyed) queueMicrotask(() => stream.destroy());
   return stream;
 }

@@ -16,6 +16,7 @@ import {
 } from '../grpc/gen/teleport/join/v1/joinservice_pb.ts';
 import { timestampFromMs } from '../grpc/protobuf-values.ts';
 import type { Init } from '../grpc/protobuf.ts';
+import { loadHttp2 } from '../grpc/session.ts';
 import { GrpcError, GrpcResponseError } from '../grpc/status.ts';
 import { type Address, formatAddress } from '../net/address.ts';
 import { dialTls } from '../net/dial.ts';
@@ -107,7 +108,7 @@ export async function joinByService(join: ServiceJoin): Promise<ServiceJoinResul
       join.onAlpnLost(reason);
       return { kind: 'unavailable' as const, reason, isTransient: true };
     }
-    const connection = grpcOver(socket, address.host, wire);
+    const connection = await grpcOver(socket, address.host, wire);
     try {
       return await joinByStream({ ...join, onResponse }, connection, signal);
     } finally {
@@ -127,7 +128,7 @@ async function dialService(
   signal: AbortSignal,
   wire: WireConnection | undefined,
 ): ReturnType<typeof dialTls> {
-  const handshake = { address, alpn: JOIN_ALPN, signal, wire };
+  const handshake = { address, alpn: JOIN_ALPN, signal, wire, onConnect: () => void loadHttp2() };
   if (upgrades === undefined) return dialTls({ ...handshake, network, ca: trust.ca, verify: trust.verify });
   const over = await upgrades.open(address, { signal, wire });
   const socket = await dialTls({ ...handshake, over, verify: false });

@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import { type Clock, sharedController } from '../effects/time.ts';
 import type { Secret } from '../effects/secret.ts';
 import { MachineIdError } from '../errors.ts';
+import { loadHttp2 } from '../grpc/session.ts';
 import type { Address } from '../net/address.ts';
 import { dialTls } from '../net/dial.ts';
 import { authFailure } from '../net/failures.ts';
@@ -141,6 +142,7 @@ function startAttempt(dial: RouteDial, way: AuthWay): Attempt {
     onConnect = () => {
       isConnected = true;
       resolve();
+      void loadHttp2();
     };
   });
   const result = dialBy(way, { ...dial, signal: controller.signal, onConnect, wire })

@@ -5,6 +5,7 @@ import type { Secret } from '../effects/secret.ts';
 import type { TLSSocket } from 'node:tls';
 import { type BulkCall, type BulkConnection, openBulkCall, openBulkConnection } from '../grpc/bulk.ts';
 import { lengthOf, type MessageChunks } from '../grpc/frames.ts';
+import { loadHttp2 } from '../grpc/session.ts';
 import { type Address, formatAddress } from '../net/address.ts';
 import { dialTls } from '../net/dial.ts';
 import { isTlsTerminated, transportFailure } from '../net/failures.ts';
@@ -67,7 +68,7 @@ export function openTransport(target: TransportTarget, path: string): Promise<Bu
  */
 export function openTransportConnection(target: TransportTarget): Promise<BulkConnection> {
   return opened(target, async (socket, wire) => {
-    const connection = openBulkConnection(socket, API_DOMAIN, wire);
+    const connection = await openBulkConnection(socket, API_DOMAIN, wire);
     // With TLS 1.3, a refused client certificate shows here first.
     await connection.answered;
     return connection;
@@ -105,6 +106,7 @@ async function dialSocket(target: TransportTarget, wire: WireConnection | undefi
     client: { certificate, key: target.privateKeyPem.reveal() },
     signal,
     wire,
+    onConnect: () => void loadHttp2(),
   };
   const dialUpgraded = async (through: Upgrades) =>
     dialTls({ ...handshake, over: await through.open(address, { signal, wire }) });

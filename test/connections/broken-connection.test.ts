@@ -111,7 +111,7 @@ for (const [what, parts] of SENT) {
   test(`a reset right behind ${what} ends a call at once`, async (t) => {
     const server = await serverThatSends(t, parts);
     const relay = await startRelay(t, server);
-    const connection = grpcOver(await dial(relay.port, server.ca), 'localhost');
+    const connection = await grpcOver(await dial(relay.port, server.ca), 'localhost');
     t.after(() => {
       connection.close();
     });
@@ -123,7 +123,7 @@ for (const [what, parts] of SENT) {
   test(`a reset right behind ${what} ends a stream at once, while its client sends`, async (t) => {
     const server = await serverThatSends(t, parts);
     const relay = await startRelay(t, server);
-    const call = openBulkCall(await dial(relay.port, server.ca), 'localhost', '/pkg.Service/Method');
+    const call = await openBulkCall(await dial(relay.port, server.ca), 'localhost', '/pkg.Service/Method');
     t.after(() => {
       call.close();
     });
@@ -156,7 +156,7 @@ for (const [what, bytes] of [
     const server = await startFrameServer(t, (socket) => {
       onRequest(socket, () => socket.end(bytes));
     });
-    const call = openBulkCall(await dial(server.port, server.ca), 'localhost', '/pkg.Service/Method');
+    const call = await openBulkCall(await dial(server.port, server.ca), 'localhost', '/pkg.Service/Method');
     t.after(() => {
       call.close();
     });
@@ -171,7 +171,7 @@ for (const [what, bytes] of [
 const FAST = { tickMs: 50, lostTicks: 3, pauseTicks: 66 };
 
 async function callWatched(t: TestContext, server: FrameServer): Promise<GrpcCall> {
-  const session = grpcSession(await dial(server.port, server.ca), 'localhost', { times: FAST });
+  const session = await grpcSession(await dial(server.port, server.ca), 'localhost', { times: FAST });
   t.after(() => {
     session.close();
   });
@@ -209,12 +209,12 @@ test('a call waits for a slow server that answers pings', async (t) => {
 
 test('a connection that ends before it is set up ends its calls and not the process', async (t) => {
   const server = await startFrameServer(t, () => undefined);
-  const session = grpcSession(await dial(server.port, server.ca), 'localhost');
+  const session = await grpcSession(await dial(server.port, server.ca), 'localhost');
   const call = new GrpcCall(session, '/pkg.Service/Method');
   session.close();
   await assert.rejects(call.messages().next(), Error);
   const socket = await dial(server.port, server.ca);
   socket.destroy();
-  const closed = new GrpcCall(grpcSession(socket, 'localhost'), '/pkg.Service/Method');
+  const closed = new GrpcCall(await grpcSession(socket, 'localhost'), '/pkg.Service/Method');
   await assert.rejects(within(closed.messages().next()), Error);
 });

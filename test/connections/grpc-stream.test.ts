@@ -36,7 +36,7 @@ async function callTo(t: TestContext, serve: Serve): Promise<BulkCall> {
     ALPNProtocols: ['h2'],
   });
   await once(socket, 'secureConnect');
-  const call = openBulkCall(socket, 'localhost', '/pkg.Service/Method');
+  const call = await openBulkCall(socket, 'localhost', '/pkg.Service/Method');
   t.after(() => {
     call.close();
     server.close();

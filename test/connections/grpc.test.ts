@@ -26,7 +26,7 @@ async function clientOf(context: TestContext, { ca, port }: Peer<unknown>, autho
     ca,
     signal: NEVER,
   });
-  const connection = grpcOver(socket, authority);
+  const connection = await grpcOver(socket, authority);
   const close = () => {
     connection.close();
   };

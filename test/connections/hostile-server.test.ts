@@ -56,7 +56,7 @@ for (const kind of Object.keys(FLOODS)) {
       const address = { host: '127.0.0.1', port: server.port };
       const work = withDeadline({ waitingFor: 'the server', timeoutMs: TIMEOUT_MS }, async (signal) => {
         const dial = { address, serverName: 'localhost', alpn: ['h2'], ca: server.ca, signal };
-        const connection = grpcOver(await dialTls({ network, ...dial }), 'localhost');
+        const connection = await grpcOver(await dialTls({ network, ...dial }), 'localhost');
         try {
           await call(connection, signal);
         } finally {

@@ -31,7 +31,7 @@ async function socketTo({ ca, port }: FrameServer) {
 }
 
 async function clientOf(t: TestContext, server: FrameServer) {
-  const connection = grpcOver(await socketTo(server), 'localhost');
+  const connection = await grpcOver(await socketTo(server), 'localhost');
   t.after(() => {
     connection.close();
   });
@@ -98,7 +98,7 @@ test('a refused bulk call is made again with everything that was sent', async (t
   await once(server, 'listening');
   const listening = server.address();
   assert.ok(typeof listening === 'object' && listening !== null);
-  const call = openBulkCall(await socketTo({ ca, port: listening.port }), 'localhost', '/pkg.Service/Method');
+  const call = await openBulkCall(await socketTo({ ca, port: listening.port }), 'localhost', '/pkg.Service/Method');
   t.after(() => {
     call.close();
     server.close();

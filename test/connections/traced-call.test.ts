@@ -68,7 +68,7 @@ test('a call is traced with the sizes of its messages on the wire', async (t) =>
   const { calls, closed, ended, receivedBytes, socket, text, told, wire } = await serve(t, [answer], {
     'grpc-status': '0',
   });
-  const connection = grpcOver(socket, 'localhost', wire);
+  const connection = await grpcOver(socket, 'localhost', wire);
   await connection.call(AuthService.ping, {}, NEVER);
   connection.close();
   assert.deepEqual(calls(), [
@@ -93,7 +93,7 @@ test('a call is traced with the sizes of its messages on the wire', async (t) =>
 test("a rejection is traced with its code, not with the server's message", async (t) => {
   const trailers = { 'grpc-status': '7', 'grpc-message': 'your secret is wrong' };
   const { calls, receivedBytes, socket, text, wire } = await serve(t, [], trailers);
-  const connection = grpcOver(socket, 'localhost', wire);
+  const connection = await grpcOver(socket, 'localhost', wire);
   await assert.rejects(connection.call(AuthService.getRole, { name: 'a secret role' }, NEVER));
   connection.close();
   const [call] = calls();
@@ -107,7 +107,7 @@ test('each message of a stream is traced with its direction and kind, and the tr
   const answerBytes = encode(JoinResponseSchema, { payload: { case: 'init', value: init } });
   const clientInit = { tokenName: 'a secret token' };
   const { calls, closed, receivedBytes, socket, text, wire } = await serve(t, [answerBytes], { 'grpc-status': '0' });
-  const connection = grpcOver(socket, 'localhost', wire);
+  const connection = await grpcOver(socket, 'localhost', wire);
   let release: () => void = () => undefined;
   const until = new Promise<void>((resolve) => {
     release = resolve;
@@ -143,7 +143,7 @@ test('each message of a stream is traced with its direction and kind, and the tr
 test('a call that transfers bulk data is traced once, with its totals', async (t) => {
   const answers = [Buffer.from('secret'), Buffer.alloc(70_000)];
   const { calls, receivedBytes, socket, text, wire } = await serve(t, answers, { 'grpc-status': '0' });
-  const call = openBulkCall(socket, 'localhost', '/pkg.Service/Method', wire);
+  const call = await openBulkCall(socket, 'localhost', '/pkg.Service/Method', wire);
   for (let at = 0; at < 3; at += 1) await call.send([Buffer.from('secret'), Buffer.alloc(1000)]);
   call.end();
   for await (const message of call.messages()) assert.ok(message.length > 0);

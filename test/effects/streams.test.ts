@@ -19,7 +19,7 @@ test('a short text is written without a stream', async (t) => {
 });
 
 test('what a full pipe does not take follows through the stream, complete and in order', async () => {
-  const reader = spawn('sh', ['-c', 'sleep 0.3; cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const reader = spawn('sh', ['-c', 'sleep 0.3 && cat'], { stdio: ['pipe', 'pipe', 'inherit'], timeout: 10_000 });
   const descriptor = descriptorOf(reader);
   const filled = fill(descriptor);
   const all = text(reader.stdout);

@@ -46,7 +46,7 @@ function socketTo({ ca, port }: Peer<unknown>) {
 
 /** Runs the work with a separate connection. */
 async function connected<T>(peer: Peer<unknown>, work: (connection: GrpcConnection) => Promise<T>): Promise<T> {
-  const connection = grpcOver(await socketTo(peer), API_DOMAIN);
+  const connection = await grpcOver(await socketTo(peer), API_DOMAIN);
   try {
     return await work(connection);
   } finally {
@@ -265,7 +265,7 @@ fuzz(
 
 async function ssh(peer: Peer<unknown>): Promise<Buffer> {
   const written: Uint8Array[] = [];
-  const call = openBulkCall(await socketTo(peer), API_DOMAIN, PROXY_SSH_PATH);
+  const call = await openBulkCall(await socketTo(peer), API_DOMAIN, PROXY_SSH_PATH);
   const ends = {
     input: (async function* () {
       yield Promise.resolve(Buffer.from('SSH-2.0-client\r\n'));
