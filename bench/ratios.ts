@@ -82,8 +82,9 @@ function processesOf({ firstByte, new18, newest, old15, oldest }: Scene): Proces
     node: () => ({ command: [NODE, '-e', '0'] }),
     version: () => ({ command: [NODE, BUNDLE, 'version'] }),
     '--help': () => ({ command: [NODE, BUNDLE, '--help'] }),
+    // As in the kubeconfig that run writes.
     'kube-credentials': () => ({
-      command: [NODE, BUNDLE, 'kube-credentials', '--destination-dir', kept],
+      command: [NODE, BUNDLE, 'kube-credentials', `--destination-dir=${kept}`],
       until: 'printed',
     }),
     // As in the ssh_config that run writes.

@@ -19,7 +19,7 @@ export async function measureStartup(folder: string): Promise<readonly Row[]> {
     const commands: Readonly<Record<string, readonly string[]>> = {
       'node -e 0': ['-e', '0'],
       version: [BUNDLE, 'version'],
-      'kube-credentials': [BUNDLE, 'kube-credentials', '--destination-dir', destination],
+      'kube-credentials': [BUNDLE, 'kube-credentials', `--destination-dir=${destination}`],
       'ssh-proxy-command': [
         ...[BUNDLE, 'ssh-proxy-command', ...target],
         ...[`--proxy-server=${cluster.proxy}`, `--destination-dir=${destination}`],

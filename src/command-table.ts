@@ -20,6 +20,9 @@ export interface Command {
   readonly act: (args: readonly string[], world: World) => Promise<void> | Promise<number>;
 }
 
+/** The command that our kubeconfig calls. */
+export const KUBE_CREDENTIALS = 'kube-credentials';
+
 export const COMMANDS: readonly Command[] = [
   {
     name: 'run',
@@ -106,7 +109,7 @@ Joins like run, writes to a private directory (in memory if there is a RAM disk)
       (await import('./commands/ssh-multiplexer-proxy-command.ts')).sshMultiplexerProxyCommand(args, world),
   },
   {
-    name: 'kube-credentials',
+    name: KUBE_CREDENTIALS,
     summary: 'Print a certificate and its key for kubectl; the kubeconfig.yaml that run writes calls it.',
     flags: async () => (await import('./commands/kube-credentials.ts')).KUBE_CREDENTIALS_FLAGS,
     act: async (args, world) => (await import('./commands/kube-credentials.ts')).kubeCredentials(args, world),

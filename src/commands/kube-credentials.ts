@@ -1,4 +1,7 @@
-/** `kube-credentials`: kubectl runs it, through the exec plugin in our kubeconfig, to get certificate and key. */
+/**
+ * `kube-credentials`: kubectl runs it, through the exec plugin in our kubeconfig, to get certificate and key. `main.ts` answers most
+ * of these calls by itself; this command explains why there is nothing to answer.
+ */
 import { join, resolve } from 'node:path';
 import { type Flag, parseFlags } from '../cli/flags.ts';
 import { utcTime } from '../crypto/validity.ts';
@@ -6,13 +9,11 @@ import { fileErrorText } from '../effects/file-error.ts';
 import type { World } from '../effects/world.ts';
 import { MachineIdError } from '../errors.ts';
 import { readStoredIdentity, type StoredIdentity } from '../teleport/stored-identity.ts';
+import { execCredential, IDENTITY_FILE, MAX_IDENTITY_BYTES } from './exec-credential.ts';
 
 export const KUBE_CREDENTIALS_FLAGS: readonly Flag[] = [
   { name: 'destination-dir', value: 'DIR', help: 'Directory with a kubernetes output of run.' },
 ];
-
-/** kubectl asks again this long before the expiry, so that no request starts with a certificate about to expire. */
-const EXPIRY_MARGIN_MS = 60_000;
 
 /** @throws MachineIdError USAGE_INVALID, IDENTITY_UNREADABLE */
 export async function kubeCredentials(args: readonly string[], world: World): Promise<void> {
@@ -25,26 +26,10 @@ export async function kubeCredentials(args: readonly string[], world: World): Pr
   }
   const directory = resolve(world.workingDirectory, destination);
   const identity = await readDestinationIdentity(world, directory);
-  await world.result(`${execCredential(identity, world.clock.nowMs())}\n`);
-}
-
-function execCredential({ certificatePem, notAfterMs, privateKeyPem }: StoredIdentity, nowMs: number): string {
-  const endsAtMs = notAfterMs - nowMs > EXPIRY_MARGIN_MS ? notAfterMs - EXPIRY_MARGIN_MS : notAfterMs;
-  return JSON.stringify({
-    kind: 'ExecCredential',
-    apiVersion: 'client.authentication.k8s.io/v1beta1',
-    spec: { interactive: false },
-    status: {
-      expirationTimestamp: utcTime(endsAtMs),
-      clientCertificateData: certificatePem,
-      clientKeyData: privateKeyPem.reveal(),
-    },
-  });
+  await world.result(execCredential(identity, world.clock.nowMs()));
 }
 
 // Reads the files that an earlier `run` wrote.
-
-const MAX_FILE_BYTES = 1024 * 1024;
 
 /**
  * One file contains key, certificate and authorities, so that a run which replaces them meanwhile cannot mix two sets.
@@ -54,7 +39,7 @@ export async function readDestinationIdentity(
   { clock, files }: Pick<World, 'clock' | 'files'>,
   directory: string,
 ): Promise<StoredIdentity> {
-  const path = join(directory, 'identity');
+  const path = join(directory, IDENTITY_FILE);
   const identity = parse(await read(files, path), path);
   if (identity === undefined) throw identityUnreadable(`${path} does not contain a key and a certificate`);
   const { notAfterMs } = identity;
@@ -68,7 +53,7 @@ export async function readDestinationIdentity(
 
 async function read(files: World['files'], path: string): Promise<string> {
   try {
-    return await files.readText(path, { maxBytes: MAX_FILE_BYTES });
+    return await files.readText(path, { maxBytes: MAX_IDENTITY_BYTES });
   } catch (cause) {
     throw identityUnreadable(`cannot read ${path}: ${fileErrorText(cause)}`, cause);
   }

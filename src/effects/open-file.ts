@@ -4,7 +4,6 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { errorCode } from './file-error.ts';
-import { readChunks } from './streams.ts';
 
 /** How long the writer of a pipe may take. */
 const PIPE_TIMEOUT_MS = 10_000;
@@ -84,6 +83,7 @@ async function isTerminal(file: number): Promise<boolean> {
 /** The socket closes the descriptor. */
 async function readPipe(file: number, limits: InputLimits): Promise<Buffer> {
   const { Socket } = await import('node:net');
+  const { readChunks } = await import('./streams.ts');
   const socket = new Socket({ fd: file, readable: true, writable: false });
   try {
     return await readChunks(socket, { ...limits, name: 'the pipe', timeoutMs: PIPE_TIMEOUT_MS });
