@@ -9,7 +9,7 @@ export const SOURCE = 'src';
 
 /** A file imports from its own folder or from one further down. */
 export const ROOMS: readonly (readonly [name: string, purpose: string])[] = [
-  ['main.ts', 'The entry point: prints the version and the help itself.'],
+  ['main.ts', 'The entry point: prints the version and the help itself, and answers kubectl.'],
   ['process.ts', 'Real effects go in, a command runs, its exit code comes out.'],
   ['program.ts', 'Runs the command that the arguments name, and reports its failure.'],
   ['command-table.ts', 'The table of commands, each loaded when it is called, and their help.'],

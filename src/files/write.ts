@@ -34,24 +34,26 @@ export async function writeDirectory(
   path: string,
   outputFiles: readonly OutputFile[],
 ): Promise<readonly string[]> {
-  let staged: readonly StagedFile[] = [];
+  let leftovers: readonly StagedFile[] = [];
   try {
     await refuseSymlinks(files, path, destination.symlinks);
     const folders = await makeFolders({ files, record }, destination, path, outputFiles);
     const options = { existing: await entriesOf(files, [path, ...folders]), symlinks: destination.symlinks };
-    staged = await Promise.all(outputFiles.map((file) => planFile(files, path, file, options)));
+    const staged = await Promise.all(outputFiles.map((file) => planFile(files, path, file, options)));
+    leftovers = staged;
     await record.files(staged.map(planned), path);
     await stageAll(files, staged);
     const temporaries = staged.map(({ temporary }) => temporary);
     const warnings = await grantReaders(commands, destination, [path, ...folders], temporaries);
     signal?.throwIfAborted();
     await replaceAll(files, path, staged);
+    leftovers = staged.filter(({ backup }) => backup !== undefined);
     return warnings;
   } catch (error) {
     throw unwritable(path, error);
   } finally {
     // A leftover that cannot be removed must not hide the earlier error.
-    await Promise.allSettled(staged.map((file) => removeLeftovers(files, file)));
+    await Promise.allSettled(leftovers.map((file) => removeLeftovers(files, file)));
   }
 }
 
