@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts machine-id.cjs into a private folder, after verifying that it is the one this version of the orb was packed with.
+# Puts machine-id.cjs into a private folder, after verifying that it is the one of this version of the orb.
 . parts/shell.sh
 
 mi_version='__VERSION__'
@@ -50,6 +50,12 @@ unpack() {
     fail 'the script embedded in the orb cannot be unpacked' 'Set the parameter delivery to download.'
 }
 
+# FILE: decompresses it, to a few times the size of the script at most. A server may have done that already; the digest decides.
+decompress() {
+  gzip -dc <"$1" 2>/dev/null | head -c 8000000 >"$1.js" || :
+  [ ! -s "$1.js" ] || mv -f "$1.js" "$1"
+}
+
 make_folder
 mi_script=$mi_folder/machine-id.cjs
 mi_node=
@@ -61,7 +67,7 @@ if [ -f "$mi_script" ] && [ "$(digest_of "$mi_script")" = "$mi_sha256" ]; then
 fi
 
 mi_new=$mi_folder/.machine-id.$$
-trap 'rm -f "$mi_new"' EXIT
+trap 'rm -f "$mi_new" "$mi_new.js"' EXIT
 trap 'exit 1' HUP INT TERM
 if [ -n "${MACHINE_ID_PARAM_BUNDLE_PATH-}" ]; then
   mi_origin=$(expand "$MACHINE_ID_PARAM_BUNDLE_PATH") || exit 1
@@ -72,11 +78,14 @@ elif [ -n "${MACHINE_ID_BUNDLE_1-}" ]; then
   unpack "$mi_new"
 else
   mi_url=$(expand "${MACHINE_ID_PARAM_DOWNLOAD_URL-}") || exit 1
+  # The release has both.
+  command -v gzip >/dev/null || mi_url=${mi_url%.gz}
   mi_origin=$(without_secrets "$mi_url")
   download "$mi_url" "$mi_new" download_url \
     'Set download_url to a mirror, or bundle_path to a file on the executor, or use the script in the orb (delivery: embedded).'
+  case ${mi_url%%'?'*} in *.gz) decompress "$mi_new" ;; esac
 fi
 verify "$mi_new" "$mi_sha256" "$mi_origin" \
-  "Only the machine-id.cjs of version $mi_version is accepted; use the one from that release, or another version of the orb."
+  "Use the machine-id.cjs of release $mi_version, or another version of the orb."
 mv -f "$mi_new" "$mi_script"
 say "version $mi_version installed: $mi_script (SHA-256 $mi_sha256)"

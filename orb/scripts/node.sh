@@ -42,7 +42,7 @@ find_node() {
 }
 
 # The programs that the scripts of this orb always need.
-require_programs 'install machine-id' chmod cp ls mkdir mv rm rmdir sleep
+require_programs 'install machine-id' chmod cp head ls mkdir mv rm rmdir sleep
 make_folder
 # The result of an earlier install is not checked by starting it again.
 mi_found=

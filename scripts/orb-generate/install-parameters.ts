@@ -26,7 +26,7 @@ export const INSTALL_PARAMETERS: readonly InstallParameter[] = [
   },
   {
     orb: { name: 'download_url', default: DOCTOR_OPTIONS.downloadUrl.orb.default },
-    help: 'Where to download the script from, an https URL. Give your mirror if the executor cannot reach GitHub; the SHA-256 must still be that of this orb version.',
+    help: 'Where to download the script from, an https URL. A name that ends in .gz means that it is compressed. Give your mirror if the executor cannot reach GitHub; the SHA-256 of the script must still be that of this orb version.',
     helpOfJob: 'Where install downloads the script from, an https URL.',
   },
   {

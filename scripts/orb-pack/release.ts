@@ -8,6 +8,7 @@ export interface OrbRelease {
   readonly version: string;
   /** Lower-case hex digits. */
   readonly bundleSha256: string;
+  /** Of the script compressed by gzip, a third of its bytes; `install` decompresses what has a name that ends in `.gz`. */
   readonly downloadUrl: string;
   /** The script for `delivery: embedded`: brotli in base85, split into one part for each placeholder in the orb. */
   readonly bundleParts: readonly string[];
@@ -25,7 +26,7 @@ export function releaseOf(bundle: Uint8Array, version: string, sourceUrl: string
   return {
     version,
     bundleSha256: createHash('sha256').update(bundle).digest('hex'),
-    downloadUrl: `${sourceUrl}/releases/download/v${version}/machine-id.cjs`,
+    downloadUrl: `${sourceUrl}/releases/download/v${version}/machine-id.cjs.gz`,
     bundleParts: partsOf(bundle, places),
   };
 }

@@ -46,7 +46,7 @@ function orbFindings({ bundle, packedOrb, version }: ReleaseFiles): readonly str
   const expected = createHash('sha256').update(bundle).digest('hex');
   const digests = [...packedOrb.matchAll(/sha256='([^']*)'/g)].map(([, digest]) => digest);
   const versions = [...packedOrb.matchAll(/version='(\d+\.\d+\.\d+[^']*)'/g)].map(([, text]) => text);
-  const address = `/releases/download/v${version}/machine-id.cjs`;
+  const address = `/releases/download/v${version}/machine-id.cjs.gz`;
   return [
     ...(digests.length === 0 ? ['the packed orb contains no digest'] : []),
     ...digests

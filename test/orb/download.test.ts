@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import type { JobResult } from '../job-runner/run-job.ts';
 import { startAssetServer } from './asset-server.ts';
 import type { AssetServer } from './asset-server.ts';
@@ -45,8 +46,12 @@ afterEach(async () => {
 });
 
 /** Only this downloader is on PATH; pauses are counted instead of waited for. */
-async function download(url: string, downloader: (typeof DOWNLOADERS)[number] = PRESENT): Promise<JobResult> {
-  const tools = await toolFolder(join(scratch, 'bin'), ['sha256sum', ...new Set(['node', downloader])], {
+async function download(
+  url: string,
+  downloader: (typeof DOWNLOADERS)[number] = PRESENT,
+  others: readonly string[] = [],
+): Promise<JobResult> {
+  const tools = await toolFolder(join(scratch, 'bin'), ['sha256sum', ...new Set(['node', downloader]), ...others], {
     sleep: `echo "$1" >> ${scratch}/pauses`,
   });
   // Debian's wget knows no variable for authorities, only its configuration file.
@@ -89,6 +94,37 @@ for (const downloader of DOWNLOADERS) {
     assert.deepEqual(await readdir(join(home, '.teleport-machine-id')), ['node-path']);
   });
 }
+
+const GUNZIP = ['gzip'];
+
+test('a compressed script is decompressed', async () => {
+  server.answer = (_request, response) => response.end(gzipSync(BUNDLE));
+  const result = await download(`${server.url}/v1/machine-id.cjs.gz?token=a`, PRESENT, GUNZIP);
+  assert.equal(result.exitCode, 0, stderrOf(result));
+  assert.equal(await readFile(join(home, '.teleport-machine-id/machine-id.cjs'), 'utf8'), BUNDLE);
+  assert.deepEqual((await readdir(join(home, '.teleport-machine-id'))).sort(), ['machine-id.cjs', 'node-path']);
+});
+
+test('a script that expands to more than it may have is refused, and nothing of it is left', async () => {
+  const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));
+  server.answer = (_request, response) => response.end(bomb);
+  const result = await download(`${server.url}/v1/machine-id.cjs.gz`, PRESENT, GUNZIP);
+  assert.equal(result.exitCode, 1);
+  assert.match(stderrOf(result), /is refused: expected SHA-256/);
+  assert.deepEqual(await readdir(join(home, '.teleport-machine-id')), ['node-path']);
+});
+
+test('without gzip, the script is downloaded as it is', async () => {
+  const result = await download(`${server.url}/v1/machine-id.cjs.gz`, PRESENT);
+  assert.equal(result.exitCode, 0, stderrOf(result));
+  assert.deepEqual(server.requests, ['/v1/machine-id.cjs']);
+});
+
+test('a script that a server has already decompressed is accepted under the name of the compressed one', async () => {
+  const result = await download(`${server.url}/v1/machine-id.cjs.gz`, PRESENT, GUNZIP);
+  assert.equal(result.exitCode, 0, stderrOf(result));
+  assert.equal(await readFile(join(home, '.teleport-machine-id/machine-id.cjs'), 'utf8'), BUNDLE);
+});
 
 function cutShort(response: ServerResponse): void {
   response.writeHead(200, { 'content-length': BUNDLE.length });

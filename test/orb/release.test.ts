@@ -42,7 +42,7 @@ test('a release is an asset of the repository, under its version', () => {
   assert.deepEqual(releaseOf(bundle, '1.2.3', 'https://github.com/example/orb', 8), {
     version: '1.2.3',
     bundleSha256: sha256,
-    downloadUrl: 'https://github.com/example/orb/releases/download/v1.2.3/machine-id.cjs',
+    downloadUrl: 'https://github.com/example/orb/releases/download/v1.2.3/machine-id.cjs.gz',
     bundleParts: partsOf(bundle),
   });
 });

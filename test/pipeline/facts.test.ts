@@ -157,7 +157,13 @@ test('Windows uses the script of the checkout, which git does not change there',
 test('the release has the orb and the script, each with an attestation', async () => {
   const { jobs } = await config('.circleci/test-deploy.yml');
   const upload = JSON.stringify(mapping(jobs, 'jobs').upload);
-  for (const name of ['dist/machine-id.cjs', 'build/orb.yml', 'machine-id.sigstore.json', 'orb.sigstore.json']) {
+  for (const name of [
+    'dist/machine-id.cjs',
+    'build/machine-id.cjs.gz',
+    'build/orb.yml',
+    'machine-id.sigstore.json',
+    'orb.sigstore.json',
+  ]) {
     assert.ok(upload.includes(name), name);
   }
   assert.match(upload, /for signed in dist\/machine-id\.cjs build\/orb\.yml; do/);

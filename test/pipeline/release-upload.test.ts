@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { version } from '../orb/source.ts';
@@ -14,7 +15,10 @@ import { commandOf, type Ran, runStep } from './configs.ts';
 const TAG = `v${version}`;
 const REPOSITORY = '/repos/teleport-machine-id/orb';
 const MADE = ['machine-id.sigstore.json', 'orb.sigstore.json'];
-const ALL = [...MADE, 'LICENSES.txt', 'machine-id.cdx.json', 'machine-id.cjs', 'orb.yml'].sort();
+const ALL = [...MADE, 'LICENSES.txt', 'machine-id.cdx.json', 'machine-id.cjs', 'machine-id.cjs.gz', 'orb.yml'].sort();
+
+/** What the product promises: half a megabyte. */
+const MOST_DOWNLOADED_BYTES = 500_000;
 
 interface StoredAsset {
   readonly id: number;
@@ -175,6 +179,9 @@ test('a release is a draft until its last asset is uploaded', async (context) =>
   assert.equal(stand.requests.at(-1), `PATCH ${REPOSITORY}/releases/1`);
   const script = release?.assets.find(({ name }) => name === 'machine-id.cjs')?.bytes;
   assert.deepEqual(script, await readFile('dist/machine-id.cjs'));
+  const compressed = release?.assets.find(({ name }) => name === 'machine-id.cjs.gz')?.bytes ?? Buffer.alloc(0);
+  assert.deepEqual(gunzipSync(compressed), script);
+  assert.ok(compressed.length < MOST_DOWNLOADED_BYTES, `${compressed.length} bytes`);
   assert.match(release?.notes ?? '', /^The first version\./);
   assert.match(
     release?.notes ?? '',

@@ -17,7 +17,7 @@ import { writeJunit } from './junit.ts';
 import { directText, topologyText } from './topology.ts';
 
 /** The default of the orb parameter `download_url`. */
-export const SCRIPT_URL = `https://github.com/teleport-machine-id/orb/releases/download/v${VERSION}/machine-id.cjs`;
+export const SCRIPT_URL = `https://github.com/teleport-machine-id/orb/releases/download/v${VERSION}/machine-id.cjs.gz`;
 /** The default of the orb parameter `node_mirror`. */
 export const NODE_URL = 'https://nodejs.org/dist';
 
