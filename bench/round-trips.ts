@@ -55,13 +55,17 @@ export async function measureRoundTrips(folder: string): Promise<readonly Row[]>
   const rows: Row[] = [];
   for (const [at, topology] of TOPOLOGIES.entries()) {
     const { hasGoals, least, name, teleport } = topology;
-    const { database, run, ssh } = await measureOne(join(folder, String(at)), topology);
+    const { database, databaseWithRoles, run, ssh } = await measureOne(join(folder, String(at)), topology);
     const [ofRun, ofSsh] = least;
     const where = `${name}, Teleport ${teleport}`;
     const goal = hasGoals === true ? against(run, MOST.identity, TRIPS) : requiredText(ofRun);
     rows.push(row(`run, ${where}`, one(run), TRIPS, goal));
-    if (database !== undefined) {
-      rows.push(row(`run with a database, ${where}`, one(database), TRIPS, against(database, MOST.database, TRIPS)));
+    for (const [trips, roles] of [
+      [database, ''],
+      [databaseWithRoles, ' and its roles configured'],
+    ] as const) {
+      if (trips === undefined) continue;
+      rows.push(row(`run with a database${roles}, ${where}`, one(trips), TRIPS, against(trips, MOST.database, TRIPS)));
     }
     if (ssh !== undefined && ofSsh !== undefined) {
       rows.push(row(`ssh-proxy-command, ${where}`, one(ssh), TRIPS, requiredText(ofSsh)));
@@ -79,6 +83,7 @@ function requiredText(count: number): string {
 interface Trips {
   readonly run: number;
   readonly database?: number;
+  readonly databaseWithRoles?: number;
   readonly ssh?: number;
 }
 
@@ -118,7 +123,12 @@ async function measureOne(
     return {
       // Without a Proxy, there is nothing to write into an ssh_config.
       run: await tripsOf(lines, () => run(scene, identity)),
-      ...(hasGoals === true ? { database: await tripsOf(lines, () => run(scene, database)) } : {}),
+      ...(hasGoals === true
+        ? {
+            database: await tripsOf(lines, () => run(scene, database)),
+            databaseWithRoles: await tripsOf(lines, () => run(scene, `${database}, roles: [access]`)),
+          }
+        : {}),
       ...(auth === true ? {} : { ssh: await tripsOf(lines, () => sshFirstByte(scene)) }),
     };
   } finally {

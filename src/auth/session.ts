@@ -42,6 +42,8 @@ export interface ClusterSession extends AuthSession {
   readonly skippedLeafClusters: () => readonly string[];
   /** Another connection, on which the roles of an output decide what may be seen; the caller closes it. */
   readonly openAs: (identity: Identity) => Promise<AuthSession>;
+  /** Begins the connection for the next `openAs`. @returns closes it, if nothing has used it */
+  readonly beginConnection: () => () => void;
 }
 
 export interface SessionOptions {
@@ -86,6 +88,8 @@ export async function openSession(options: SessionOptions): Promise<ClusterSessi
     skippedLeafClusters: leaves.skipped,
     openAs: async (identity) =>
       connectAs(options, shared, { ...identity, authorities: hostAuthorities(await authorities, bot) }),
+    // Only the SSH port is at another address.
+    beginConnection: () => (way === 'ssh-port' ? () => undefined : options.network.ahead(address, options)),
   };
 }
 

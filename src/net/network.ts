@@ -58,22 +58,21 @@ export function openNetwork(settings: NetworkSettings): Network {
   for (const { login } of readEgressProxies(environment)) mask?.hide(login?.password.reveal() ?? '');
   const route = (address: Address, purpose: Purpose) => egressRoute(environment, address, purpose);
   const reached: Reached = new Map();
-  let early: EarlyConnection | undefined;
+  const early = new Set<EarlyConnection>();
   const network: Network = {
     route,
     ahead: (address, options) => {
       const begun = beginEarly(network, address, options);
-      early = begun;
+      early.add(begun);
       return () => {
-        if (early !== begun) return; // it is in use
-        early = undefined;
-        begun.discard();
+        // Otherwise it is in use.
+        if (early.delete(begun)) begun.discard();
       };
     },
     open: async (address, options) => {
-      if (options.for === 'cluster' && early?.isFor(address) === true) {
-        const begun = early;
-        early = undefined;
+      const begun = options.for === 'cluster' ? [...early].find((one) => one.isFor(address)) : undefined;
+      if (begun !== undefined) {
+        early.delete(begun);
         const socket = await begun.take(options.wire);
         options.signal.throwIfAborted();
         if (socket !== undefined) return socket;

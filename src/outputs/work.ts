@@ -166,8 +166,15 @@ async function openOwnSession(
   output: Requested,
   work: IdentityWork & { readonly keys: Pick<OutputKeys, 'unrouted'> },
 ): Promise<OwnSession> {
-  const issued = await requestIdentity(output, work, { keyPair: await work.keys.unrouted, route: undefined });
-  return { ...(await work.session.openAs(issued.identity)), issued };
+  const keyPair = await work.keys.unrouted;
+  // A round trip less, as its certificates are on their way meanwhile.
+  const closeUnused = work.session.beginConnection();
+  try {
+    const issued = await requestIdentity(output, work, { keyPair, route: undefined });
+    return { ...(await work.session.openAs(issued.identity)), issued };
+  } finally {
+    closeUnused();
+  }
 }
 
 /**
