@@ -65,6 +65,21 @@ test('one that is in use is not closed with those that nothing uses', async (t) 
   assert.equal(socket.destroyed, false);
 });
 
+test('of several that were begun, each is used once, and those that nothing uses are closed', async (t) => {
+  const { accepted, begin, open, until } = await scene(t);
+  const closers = [begin(), begin(), begin()];
+  await until(3);
+  const used = [await open(), await open()];
+  for (const close of closers) close();
+  await until(3);
+  const ports = accepted.map(({ remotePort }) => remotePort);
+  assert.equal(new Set(used.map(({ localPort }) => localPort)).size, 2);
+  for (const { destroyed, localPort } of used) assert.ok(!destroyed && ports.includes(localPort));
+  const [unused] = accepted.filter(({ remotePort }) => used.every(({ localPort }) => localPort !== remotePort));
+  assert.ok(unused);
+  if (!unused.closed) await once(unused, 'close');
+});
+
 test('its events belong to the connection that uses it', async (t) => {
   const { address, begin, network, signal, until } = await scene(t);
   begin();
