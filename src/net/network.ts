@@ -59,10 +59,20 @@ export function openNetwork(settings: NetworkSettings): Network {
   const route = (address: Address, purpose: Purpose) => egressRoute(environment, address, purpose);
   const reached: Reached = new Map();
   const early = new Set<EarlyConnection>();
-  const network: Network = {
+  const openNew = async (address: Address, options: OpenOptions): Promise<Socket> => {
+    const chosen = route(address, options.for);
+    return traced(options.wire, async () => {
+      if (chosen.kind === 'direct') return openTcp(address, { ...options, reached });
+      // Loaded only if it is needed.
+      const { openTunnel } = await import('./egress-tunnel.ts');
+      const limitMs = Math.min(MAX_PROXY_MS, timeoutMs * PROXY_SHARE);
+      return openTunnel(chosen.proxy, address, { ...options, authorities, reached, timeoutMs: limitMs });
+    });
+  };
+  return {
     route,
     ahead: (address, options) => {
-      const begun = beginEarly(network, address, options);
+      const begun = beginEarly(openNew, address, options);
       early.add(begun);
       return () => {
         // Otherwise it is in use.
@@ -77,17 +87,9 @@ export function openNetwork(settings: NetworkSettings): Network {
         options.signal.throwIfAborted();
         if (socket !== undefined) return socket;
       }
-      const chosen = route(address, options.for);
-      return traced(options.wire, async () => {
-        if (chosen.kind === 'direct') return openTcp(address, { ...options, reached });
-        // Loaded only if it is needed.
-        const { openTunnel } = await import('./egress-tunnel.ts');
-        const limitMs = Math.min(MAX_PROXY_MS, timeoutMs * PROXY_SHARE);
-        return openTunnel(chosen.proxy, address, { ...options, authorities, reached, timeoutMs: limitMs });
-      });
+      return openNew(address, options);
     },
   };
-  return network;
 }
 
 interface EarlyConnection {
@@ -101,7 +103,7 @@ interface EarlyConnection {
 const MAX_EARLY_MS = 5000;
 
 /** What happens on it belongs to the connection that uses it. */
-function beginEarly(network: Network, address: Address, { clock, signal }: AheadOptions): EarlyConnection {
+function beginEarly(open: Network['open'], address: Address, { clock, signal }: AheadOptions): EarlyConnection {
   const events: WireEvent[] = [];
   const stopwatch = () => {
     const startMs = clock.elapsedMs();
@@ -109,8 +111,9 @@ function beginEarly(network: Network, address: Address, { clock, signal }: Ahead
   };
   const age = stopwatch();
   const wire = { stopwatch, emit: (event: WireEvent) => events.push(event) };
-  const opened = network.open(address, { signal, for: 'cluster', wire }).catch(() => undefined);
+  const opened = open(address, { signal, for: 'cluster', wire }).catch(() => undefined);
   const discard = () => {
+    signal.removeEventListener('abort', discard);
     void opened.then((socket) => socket?.destroy());
   };
   signal.addEventListener('abort', discard, { once: true });
