@@ -100,7 +100,7 @@ const MAX_PAGES = 50;
 const PAGE_SIZE = 500;
 
 /** Earlier servers read one key for both certificates, later ones a key for each. */
-const FIRST_MAJOR_WITH_SEPARATE_KEYS = 17;
+export const FIRST_MAJOR_WITH_SEPARATE_KEYS = 17;
 
 interface AuthApiOptions extends AuthCallOptions {
   /** The cluster that was joined. */

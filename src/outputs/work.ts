@@ -1,6 +1,6 @@
 /** The steps that all outputs share: prepare the destination, request certificates for the output's roles, write the files. */
 import { resolve } from 'node:path';
-import type { CertAuthority, IdentityRequest } from '../auth/auth-api.ts';
+import { type CertAuthority, FIRST_MAJOR_WITH_SEPARATE_KEYS, type IdentityRequest } from '../auth/auth-api.ts';
 import { type Identity, type IssuedIdentity, issueIdentity } from '../auth/issue.ts';
 import type { AuthSession, ClusterSession } from '../auth/session.ts';
 import type { KeyPair } from '../crypto/keys.ts';
@@ -14,6 +14,7 @@ import type { WriteRecord } from '../job/manifest.ts';
 import type { Joined } from '../join/join.ts';
 import type { Network } from '../net/network.ts';
 import type { Upgrades } from '../teleport/connection-upgrade.ts';
+import type { ServerVersion } from '../teleport/ping.ts';
 import type { WireTrace } from '../net/trace.ts';
 import type { DirectoryDestination, MemoryDestination } from '../schema/destination.ts';
 import { isListed } from './identity-files.ts';
@@ -125,14 +126,22 @@ export async function requestIdentity(
 ): Promise<IssuedIdentity> {
   const { clusterName, userName } = joined.bot;
   const { clock } = run.world;
-  const [roles, serverVersion] = await Promise.all([
-    output.roles.length > 0 ? output.roles : session.defaultRoles(),
-    session.serverVersion,
-  ]);
+  const [roles, serverVersion] =
+    output.roles.length > 0
+      ? [output.roles, await versionForRequest(joined.cluster, session)]
+      : await Promise.all([session.defaultRoles(), session.serverVersion]);
   const expiresAtMs = clock.nowMs() + output.ttlMs;
   const base = { userName, clusterName, routeToCluster: clusterName, allowReissue: false };
   const request = { ...base, roles, expiresAtMs, serverVersion, ...options };
   return issueIdentity(session.api, request, { userAuthorities: userAuthorities(session), clock });
+}
+
+/** A Proxy is never newer than its Auth Service, so that its version often suffices, and is known without a round trip. */
+function versionForRequest(
+  { serverVersion }: Joined['cluster'],
+  session: ClusterSession,
+): Promise<ServerVersion> | ServerVersion {
+  return serverVersion.major >= FIRST_MAJOR_WITH_SEPARATE_KEYS ? serverVersion : session.serverVersion;
 }
 
 function userAuthorities({ authorities }: ClusterSession): Promise<readonly CertAuthority[]> {

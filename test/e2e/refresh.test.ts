@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import test, { type TestContext } from 'node:test';
 import { bounded, runProgram } from '../programs.ts';
 import { clusterForFile, misbehave } from './embedded-cluster.ts';
+import { hasEnded } from './ended-process.ts';
 import { beginJob, type Job } from './job.ts';
 import { assertWhole } from './kill-job.ts';
 import { BUNDLE, type BundleRun, NODE } from './run-bundle.ts';
@@ -64,11 +65,6 @@ function textOf(path: string): string {
   } catch {
     return ''; // it has ended
   }
-}
-
-/** Its command line is empty a moment before that. */
-function hasEnded(processId: number): boolean {
-  return /^(?:\d+ \(.*\) [ZX] |$)/.test(textOf(`/proc/${processId}/stat`));
 }
 
 async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {

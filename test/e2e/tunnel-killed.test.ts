@@ -8,6 +8,7 @@ import test, { after } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { directory, itemsText } from './config-file.ts';
 import { clusterForFile } from './embedded-cluster.ts';
+import { hasEnded } from './ended-process.ts';
 import { modeOf } from './folder-listing.ts';
 import { beginTunnelJob, type TunnelJob } from './tunnel-job.ts';
 
@@ -40,7 +41,7 @@ async function killTunnels(job: TunnelJob): Promise<void> {
   const running = job.processes();
   assert.equal(running.length, 1);
   for (const id of running) process.kill(id, 'SIGKILL');
-  await until(() => job.processes().length === 0, 'it was killed');
+  await until(() => running.every(hasEnded), 'it was killed');
 }
 
 async function cleaned(job: TunnelJob): Promise<void> {
