@@ -16,12 +16,12 @@ function answer(args: readonly string[], { text = identity, nowMs = NOT_AFTER.ge
     assert.equal(maxBytes, 1024 * 1024);
     return Buffer.from(text);
   };
-  return { answered: answerToKubectl(args, { nowMs, workingDirectory: '/work', readFile }), paths };
+  return { answered: answerToKubectl(args, { nowMs, workingDirectory: '/job', readFile }), paths };
 }
 
 test('the call in a kubeconfig is answered with certificate, key, and an end a minute before the expiry', () => {
   const { answered = '', paths } = answer(['--destination-dir=out']);
-  assert.deepEqual(paths, ['/work/out/identity']);
+  assert.deepEqual(paths, ['/job/out/identity']);
   assert.ok(answered.endsWith('}\n'));
   assert.deepEqual(JSON.parse(answered), {
     kind: 'ExecCredential',
